@@ -1,0 +1,2 @@
+//! The echelon command.
+fn main() {}

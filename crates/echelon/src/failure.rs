@@ -1,0 +1,31 @@
+//! Why a command did not end with exit code 0, and what the person who ran it can do.
+
+use std::process::ExitCode;
+
+use thiserror::Error;
+
+/// How a command fails. Exit codes: 0 done, 1 findings, 2 usage or input.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The command ran, and found something: failed vectors, problems of a program, rejected rows. Already printed.
+    #[error("findings")]
+    Findings,
+    /// What was given cannot be used; the text names file, line and field, and the remedy.
+    #[error("{0}")]
+    Input(String),
+}
+
+impl Failure {
+    /// A failure of what was given.
+    pub fn input(what: impl std::fmt::Display) -> Self {
+        Self::Input(what.to_string())
+    }
+
+    /// The exit code of this failure.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Findings => ExitCode::from(1),
+            Self::Input(_) => ExitCode::from(2),
+        }
+    }
+}

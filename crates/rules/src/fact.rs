@@ -1,0 +1,415 @@
+//! Facts: what happened, as a shop tells it, each with its natural key (section 4 of the semantics).
+//!
+//! The order of fields in these structs is the order of the table in section 4: of two versions of one fact with the
+//! same revision the one that compares greater wins, so that the order of arrival never matters.
+
+mod read;
+
+pub use read::{Told, program_published};
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::calendar::Instant;
+use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId, RefundId, TierId};
+use crate::quantity::{Amount, Points, Rate};
+
+/// Facts dated later than this after their arrival are refused: clocks differ by minutes, not more (section 4).
+pub const FUTURE_MS_MAX: i64 = 5 * 60 * 1_000;
+
+/// An ISO 4217 currency.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Currency(iso_currency::Currency);
+
+impl Currency {
+    /// The currency of a code such as `USD`.
+    pub fn from_code(code: &str) -> Option<Self> {
+        iso_currency::Currency::from_code(code).map(Self)
+    }
+
+    /// The code, three capital letters.
+    pub fn code(self) -> &'static str {
+        self.0.code()
+    }
+
+    /// The decimals of its minor unit, unless it has none at all (gold, test codes).
+    pub fn decimals(self) -> Option<u8> {
+        self.0.exponent().and_then(|decimals| u8::try_from(decimals).ok())
+    }
+}
+
+impl PartialOrd for Currency {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Currency {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.code().cmp(other.code())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// A customer tag: trimmed, and in small letters, as tags are compared (section 5).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag(String);
+
+impl Tag {
+    /// The tag of a text; nothing if only spaces are left.
+    pub fn new(text: &str) -> Option<Self> {
+        let trimmed = text.trim();
+        (!trimmed.is_empty()).then(|| Self(trimmed.to_lowercase()))
+    }
+
+    /// The tag as it is compared.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl serde::Serialize for Tag {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// A day of the year, `MM-DD`; February 29 exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Birthday {
+    month: u8,
+    day: u8,
+}
+
+impl Birthday {
+    /// The birthday on this day of this month, if some year has it.
+    pub fn new(month: u8, day: u8) -> Option<Self> {
+        chrono::NaiveDate::from_ymd_opt(2024, u32::from(month), u32::from(day)).map(|_| Self { month, day })
+    }
+
+    /// Reads `MM-DD`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (month, day) = text.split_once('-')?;
+        let digits = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+        if !digits(month) || !digits(day) {
+            return None;
+        }
+        Self::new(month.parse().ok()?, day.parse().ok()?)
+    }
+
+    /// The month, 1 to 12.
+    pub fn month(self) -> u8 {
+        self.month
+    }
+
+    /// The day of the month, 1 to 31.
+    pub fn day(self) -> u8 {
+        self.day
+    }
+
+    /// The date of this birthday in a year: February 29 is February 28 in common years (section 7).
+    pub fn in_year(self, year: i32) -> Option<chrono::NaiveDate> {
+        let on = |day| chrono::NaiveDate::from_ymd_opt(year, u32::from(self.month), day);
+        on(u32::from(self.day)).or_else(|| on(28))
+    }
+}
+
+impl fmt::Display for Birthday {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02}-{:02}", self.month, self.day)
+    }
+}
+
+/// One version of a fact: the later revision wins; at equal revisions the one that compares greater, field by field.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Revised<T, M = MemberId> {
+    /// When this version was made (default: when the fact occurred).
+    pub revision: Instant,
+    /// What it says.
+    pub content: T,
+    /// Whose it is.
+    pub member: M,
+    /// Whether it was imported: then it is announced quietly and brings no reward.
+    pub imported: bool,
+}
+
+/// A paid order; nobody's while it names no member (a guest).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OrderPaid {
+    /// When it was paid.
+    pub occurred_at: Instant,
+    /// The grand total charged: after discounts, with tax and shipping, in the order's currency.
+    pub total: Amount,
+    /// The tax in it.
+    pub tax: Amount,
+    /// The shipping in it.
+    pub shipping: Amount,
+    /// What was taken off before.
+    pub discounts: Amount,
+    /// The order's currency.
+    pub currency: Currency,
+    /// Program currency per unit of the order's.
+    pub exchange_rate: Option<Rate>,
+    /// Whether it was only a test.
+    pub test: bool,
+}
+
+/// Money given back, a part of the grand total of its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refunded {
+    /// When it was given back.
+    pub occurred_at: Instant,
+    /// How much, in the order's currency.
+    pub amount: Amount,
+}
+
+/// An order undone: nothing of it is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cancelled {
+    /// When it was cancelled.
+    pub occurred_at: Instant,
+}
+
+/// How an entry of the points system came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EntryKind {
+    /// Earned by the member.
+    Earned,
+    /// Adjusted by hand, up or down.
+    Adjusted,
+    /// Brought over from another system.
+    Imported,
+}
+
+/// An entry of the points system.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PointsEntry {
+    /// How it came about.
+    pub kind: EntryKind,
+    /// When.
+    pub occurred_at: Instant,
+    /// How many; below zero only when adjusted.
+    pub points: Points,
+    /// Why, in the shop's words.
+    pub reason: Option<String>,
+}
+
+/// Points of an entry taken back.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PointsCanceled {
+    /// When.
+    pub occurred_at: Instant,
+    /// The entry they came from.
+    pub entry: EntryId,
+    /// How many; all that is left if it does not say.
+    pub points: Option<Points>,
+}
+
+/// A member's full set of tags.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TagsSet {
+    /// When it was so.
+    pub occurred_at: Instant,
+    /// All the tags.
+    pub tags: BTreeSet<Tag>,
+}
+
+/// Tags that came and went.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TagsChanged {
+    /// When.
+    pub occurred_at: Instant,
+    /// What came.
+    pub added: BTreeSet<Tag>,
+    /// What went.
+    pub removed: BTreeSet<Tag>,
+}
+
+/// The customer joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Enrolled {
+    /// When.
+    pub occurred_at: Instant,
+    /// Their birthday, if they said it.
+    pub birthday: Option<Birthday>,
+}
+
+/// The customer's birthday became known, or was withdrawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BirthdaySet {
+    /// When.
+    pub occurred_at: Instant,
+    /// The day, or none any more.
+    pub birthday: Option<Birthday>,
+}
+
+/// How a manual assignment binds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mode {
+    /// At least this tier.
+    Floor,
+    /// Exactly this tier, or none.
+    Lock,
+}
+
+/// A tier given by hand.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TierAssigned {
+    /// From when.
+    pub occurred_at: Instant,
+    /// The tier, or none.
+    pub tier: Option<TierId>,
+    /// How it binds.
+    pub mode: Mode,
+    /// Until when, exclusive; without end if it does not say.
+    pub until: Option<Instant>,
+    /// Why, in the shop's words.
+    pub reason: Option<String>,
+    /// Who assigned it.
+    pub by: Option<String>,
+    /// Whether the entry reward is given (default yes).
+    pub reward: bool,
+}
+
+/// The end of all older assignments of the member.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TierUnassigned {
+    /// When.
+    pub occurred_at: Instant,
+    /// Why, in the shop's words.
+    pub reason: Option<String>,
+    /// Who ended them.
+    pub by: Option<String>,
+}
+
+/// Something that happened, under its natural key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// `order.paid`
+    OrderPaid {
+        /// The key.
+        order: OrderId,
+        /// The version told.
+        paid: Revised<OrderPaid, Option<MemberId>>,
+    },
+    /// `order.refunded`
+    OrderRefunded {
+        /// The order it belongs to: half of the key.
+        order: OrderId,
+        /// The other half.
+        refund: RefundId,
+        /// The version told.
+        refunded: Revised<Refunded, Option<MemberId>>,
+    },
+    /// `order.cancelled`
+    OrderCancelled {
+        /// The key.
+        order: OrderId,
+        /// The version told.
+        cancelled: Revised<Cancelled, Option<MemberId>>,
+    },
+    /// `points.earned`, `points.adjusted`, `points.imported`
+    PointsEntry {
+        /// The key.
+        entry: EntryId,
+        /// The version told.
+        told: Revised<PointsEntry>,
+    },
+    /// `points.canceled`
+    PointsCanceled {
+        /// The key.
+        cancel: CancelId,
+        /// The version told.
+        told: Revised<PointsCanceled, Option<MemberId>>,
+    },
+    /// `customer.tags_set`, keyed by its instant within the member
+    TagsSet(Revised<TagsSet>),
+    /// `customer.tags_changed`, keyed by instant and content within the member
+    TagsChanged(Revised<TagsChanged>),
+    /// `customer.enrolled`, one per member: the earliest wins
+    Enrolled(Revised<Enrolled>),
+    /// `customer.birthday_set`, one per member
+    BirthdaySet(Revised<BirthdaySet>),
+    /// `tier.assigned`
+    TierAssigned {
+        /// The key.
+        assignment: AssignmentId,
+        /// The version told.
+        told: Revised<TierAssigned>,
+    },
+    /// `tier.unassigned`
+    TierUnassigned {
+        /// The key.
+        assignment: AssignmentId,
+        /// The version told.
+        told: Revised<TierUnassigned>,
+    },
+    /// `customer.erased`: everything about the member is deleted, and later facts are kept out
+    Erased {
+        /// Who is forgotten.
+        member: MemberId,
+        /// When.
+        occurred_at: Instant,
+    },
+}
+
+impl Fact {
+    /// When it happened.
+    pub fn occurred_at(&self) -> Instant {
+        match self {
+            Self::OrderPaid { paid, .. } => paid.content.occurred_at,
+            Self::OrderRefunded { refunded, .. } => refunded.content.occurred_at,
+            Self::OrderCancelled { cancelled, .. } => cancelled.content.occurred_at,
+            Self::PointsEntry { told, .. } => told.content.occurred_at,
+            Self::PointsCanceled { told, .. } => told.content.occurred_at,
+            Self::TagsSet(told) => told.content.occurred_at,
+            Self::TagsChanged(told) => told.content.occurred_at,
+            Self::Enrolled(told) => told.content.occurred_at,
+            Self::BirthdaySet(told) => told.content.occurred_at,
+            Self::TierAssigned { told, .. } => told.content.occurred_at,
+            Self::TierUnassigned { told, .. } => told.content.occurred_at,
+            Self::Erased { occurred_at, .. } => *occurred_at,
+        }
+    }
+
+    /// Whom it names.
+    pub fn member(&self) -> Option<&MemberId> {
+        match self {
+            Self::OrderPaid { paid, .. } => paid.member.as_ref(),
+            Self::OrderRefunded { refunded, .. } => refunded.member.as_ref(),
+            Self::OrderCancelled { cancelled, .. } => cancelled.member.as_ref(),
+            Self::PointsEntry { told, .. } => Some(&told.member),
+            Self::PointsCanceled { told, .. } => told.member.as_ref(),
+            Self::TagsSet(told) => Some(&told.member),
+            Self::TagsChanged(told) => Some(&told.member),
+            Self::Enrolled(told) => Some(&told.member),
+            Self::BirthdaySet(told) => Some(&told.member),
+            Self::TierAssigned { told, .. } => Some(&told.member),
+            Self::TierUnassigned { told, .. } => Some(&told.member),
+            Self::Erased { member, .. } => Some(member),
+        }
+    }
+
+    /// Marks the fact as imported, so that it is announced quietly and brings no reward.
+    pub fn mark_imported(&mut self) {
+        match self {
+            Self::OrderPaid { paid, .. } => paid.imported = true,
+            Self::OrderRefunded { refunded, .. } => refunded.imported = true,
+            Self::OrderCancelled { cancelled, .. } => cancelled.imported = true,
+            Self::PointsEntry { told, .. } => told.imported = true,
+            Self::PointsCanceled { told, .. } => told.imported = true,
+            Self::TagsSet(told) => told.imported = true,
+            Self::TagsChanged(told) => told.imported = true,
+            Self::Enrolled(told) => told.imported = true,
+            Self::BirthdaySet(told) => told.imported = true,
+            Self::TierAssigned { told, .. } => told.imported = true,
+            Self::TierUnassigned { told, .. } => told.imported = true,
+            Self::Erased { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,488 @@
+//! Facts from and to their JSON form, the events of section 4.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Birthday, BirthdaySet, Cancelled, Currency, Enrolled, EntryKind, Fact, Mode, OrderPaid, PointsCanceled,
+    PointsEntry, Refunded, Revised, Tag, TagsChanged, TagsSet, TierAssigned, TierUnassigned,
+};
+use crate::calendar::Instant;
+use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId, RefundId, TierId};
+use crate::json::{Node, Notes, Object, Problems};
+use crate::quantity::{Amount, Points, Rate};
+
+/// A fact as it was told, with the instant of its arrival if the teller gave one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// What was told.
+    pub fact: Fact,
+    /// When it arrived; if absent, when it occurred.
+    pub received_at: Option<Instant>,
+}
+
+const KINDS: &str = "`order.paid`, `order.refunded`, `order.cancelled`, `points.earned`, `points.adjusted`, \
+                     `points.imported`, `points.canceled`, `customer.tags_set`, `customer.tags_changed`, \
+                     `customer.enrolled`, `customer.birthday_set`, `customer.erased`, `tier.assigned`, \
+                     `tier.unassigned`";
+
+impl Fact {
+    /// Reads one event of section 4; an order without a currency is in `currency`, the program's.
+    ///
+    /// # Errors
+    /// All problems at once, each with its JSON path.
+    pub fn read(event: &Value, currency: Currency) -> Result<Told, Problems> {
+        let notes = Notes::default();
+        let read = Node::root(event, &notes).object().and_then(|object| read_told(object, currency));
+        notes.settle(read)
+    }
+}
+
+fn read_told(o: Object<'_>, currency: Currency) -> Option<Told> {
+    let kind = o.need("type")?.text()?;
+    let received_at = o.maybe("received_at", Node::instant);
+    let fact = match kind {
+        "order.paid" => order_paid(&o, currency),
+        "order.refunded" => order_refunded(&o),
+        "order.cancelled" => order_cancelled(&o),
+        "points.earned" => points_entry(&o, EntryKind::Earned),
+        "points.adjusted" => points_entry(&o, EntryKind::Adjusted),
+        "points.imported" => points_entry(&o, EntryKind::Imported),
+        "points.canceled" => points_canceled(&o),
+        "customer.tags_set" => tags_set(&o),
+        "customer.tags_changed" => tags_changed(&o),
+        "customer.enrolled" => enrolled(&o),
+        "customer.birthday_set" => birthday_set(&o),
+        "customer.erased" => erased(&o),
+        "tier.assigned" => tier_assigned(&o),
+        "tier.unassigned" => tier_unassigned(&o),
+        "customer.merged" => {
+            let remedy = "merge_not_supported: re-send the orders with the new member and a later revision";
+            return o.node.problem(remedy);
+        }
+        other => {
+            return o.need("type")?.problem(format!("`{other}` is no event; write one of {KINDS}"));
+        }
+    };
+    o.finish();
+    Some(Told { fact: fact?, received_at: received_at? })
+}
+
+fn some_member(o: &Object<'_>) -> Option<MemberId> {
+    o.need("member_id")?.id(MemberId::new)
+}
+
+fn maybe_member(o: &Object<'_>) -> Option<Option<MemberId>> {
+    o.maybe("member_id", |node| node.id(MemberId::new))
+}
+
+fn occurred_at(o: &Object<'_>) -> Option<Instant> {
+    o.need("occurred_at")?.instant()
+}
+
+/// Wraps content with what every fact carries; takes all parts, so that every problem is found.
+fn revised<T, M>(
+    o: &Object<'_>,
+    occurred_at: Option<Instant>,
+    content: Option<T>,
+    member: Option<M>,
+) -> Option<Revised<T, M>> {
+    let revision = o.maybe("revision", Node::instant);
+    let imported = o.or("imported", false, Node::bool);
+    let (revision, imported) = (revision?, imported?);
+    Some(Revised { revision: revision.or(occurred_at)?, content: content?, member: member?, imported })
+}
+
+fn read_currency(node: &Node<'_>) -> Option<Currency> {
+    let code = node.text()?;
+    match Currency::from_code(code) {
+        Some(currency) => Some(currency),
+        None => node.problem(format!("`{code}` is no ISO 4217 currency code such as \"USD\"")),
+    }
+}
+
+fn order_paid(o: &Object<'_>, default: Currency) -> Option<Fact> {
+    let order = o.need("order_id").and_then(|node| node.id(OrderId::new));
+    let at = occurred_at(o);
+    let total = o.need("total").and_then(|node| node.amount());
+    let tax = o.or("tax", Amount::ZERO, Node::amount);
+    let shipping = o.or("shipping", Amount::ZERO, Node::amount);
+    let discounts = o.or("discounts", Amount::ZERO, Node::amount);
+    let currency = o.or("currency", default, read_currency);
+    let exchange_rate = o.maybe("exchange_rate", |node| node.decimal(Rate::parse));
+    let test = o.or("test", false, Node::bool);
+    let member = maybe_member(o);
+    let content = (|| {
+        Some(OrderPaid {
+            occurred_at: at?,
+            total: total?,
+            tax: tax?,
+            shipping: shipping?,
+            discounts: discounts?,
+            currency: currency?,
+            exchange_rate: exchange_rate?,
+            test: test?,
+        })
+    })();
+    let paid = revised(o, at, content, member);
+    Some(Fact::OrderPaid { order: order?, paid: paid? })
+}
+
+fn order_refunded(o: &Object<'_>) -> Option<Fact> {
+    let order = o.need("order_id").and_then(|node| node.id(OrderId::new));
+    let refund = o.need("refund_id").and_then(|node| node.id(RefundId::new));
+    let at = occurred_at(o);
+    let amount = o.need("amount").and_then(|node| node.amount());
+    let member = maybe_member(o);
+    let content = at.zip(amount).map(|(occurred_at, amount)| Refunded { occurred_at, amount });
+    let refunded = revised(o, at, content, member);
+    Some(Fact::OrderRefunded { order: order?, refund: refund?, refunded: refunded? })
+}
+
+fn order_cancelled(o: &Object<'_>) -> Option<Fact> {
+    let order = o.need("order_id").and_then(|node| node.id(OrderId::new));
+    let at = occurred_at(o);
+    let member = maybe_member(o);
+    let cancelled = revised(o, at, at.map(|occurred_at| Cancelled { occurred_at }), member);
+    Some(Fact::OrderCancelled { order: order?, cancelled: cancelled? })
+}
+
+const POINTS_MAX: i64 = 999_999_999_999;
+
+fn points(node: &Node<'_>, negative: bool) -> Option<Points> {
+    let range = if negative { -POINTS_MAX..=POINTS_MAX } else { 1..=POINTS_MAX };
+    let points = node.integer(range)?;
+    Points::new(points).or_else(|| node.problem("must not be 0"))
+}
+
+fn points_entry(o: &Object<'_>, kind: EntryKind) -> Option<Fact> {
+    let entry = o.need("entry_id").and_then(|node| node.id(EntryId::new));
+    let at = occurred_at(o);
+    let points = o.need("points").and_then(|node| points(&node, kind == EntryKind::Adjusted));
+    let reason = o.maybe("reason", free_text);
+    let member = some_member(o);
+    let content = (|| Some(PointsEntry { kind, occurred_at: at?, points: points?, reason: reason? }))();
+    let told = revised(o, at, content, member);
+    Some(Fact::PointsEntry { entry: entry?, told: told? })
+}
+
+fn points_canceled(o: &Object<'_>) -> Option<Fact> {
+    let cancel = o.need("cancel_id").and_then(|node| node.id(CancelId::new));
+    let at = occurred_at(o);
+    let entry = o.need("entry_id").and_then(|node| node.id(EntryId::new));
+    let points = o.maybe("points", |node| points(node, false));
+    o.get("reason"); // allowed, and of no consequence
+    let member = maybe_member(o);
+    let content = (|| Some(PointsCanceled { occurred_at: at?, entry: entry?, points: points? }))();
+    let told = revised(o, at, content, member);
+    Some(Fact::PointsCanceled { cancel: cancel?, told: told? })
+}
+
+fn tags(node: &Node<'_>) -> Option<BTreeSet<Tag>> {
+    let mut found = BTreeSet::new();
+    for item in node.list()? {
+        found.extend(Tag::new(item.text()?));
+    }
+    Some(found)
+}
+
+fn tags_set(o: &Object<'_>) -> Option<Fact> {
+    let at = occurred_at(o);
+    let tags = o.need("tags").and_then(|node| tags(&node));
+    let member = some_member(o);
+    let content = at.zip(tags).map(|(occurred_at, tags)| TagsSet { occurred_at, tags });
+    Some(Fact::TagsSet(revised(o, at, content, member)?))
+}
+
+fn tags_changed(o: &Object<'_>) -> Option<Fact> {
+    let at = occurred_at(o);
+    let added = o.or("added", BTreeSet::new(), tags);
+    let removed = o.or("removed", BTreeSet::new(), tags);
+    let member = some_member(o);
+    let content = (|| Some(TagsChanged { occurred_at: at?, added: added?, removed: removed? }))();
+    Some(Fact::TagsChanged(revised(o, at, content, member)?))
+}
+
+fn birthday(node: &Node<'_>) -> Option<Birthday> {
+    let text = node.text()?;
+    match Birthday::parse(text) {
+        Some(birthday) => Some(birthday),
+        None => node.problem(format!("`{text}` is no day of the year such as \"02-29\" (month, then day)")),
+    }
+}
+
+fn enrolled(o: &Object<'_>) -> Option<Fact> {
+    let at = occurred_at(o);
+    let birthday = o.maybe("birthday", birthday);
+    let member = some_member(o);
+    let content = at.zip(birthday).map(|(occurred_at, birthday)| Enrolled { occurred_at, birthday });
+    Some(Fact::Enrolled(revised(o, at, content, member)?))
+}
+
+fn birthday_set(o: &Object<'_>) -> Option<Fact> {
+    let at = occurred_at(o);
+    let birthday = o.maybe("birthday", birthday);
+    let member = some_member(o);
+    let content = at.zip(birthday).map(|(occurred_at, birthday)| BirthdaySet { occurred_at, birthday });
+    Some(Fact::BirthdaySet(revised(o, at, content, member)?))
+}
+
+fn erased(o: &Object<'_>) -> Option<Fact> {
+    let at = occurred_at(o);
+    let member = some_member(o);
+    let carried = revised(o, at, Some(()), member.clone());
+    carried?;
+    Some(Fact::Erased { member: member?, occurred_at: at? })
+}
+
+fn free_text(node: &Node<'_>) -> Option<String> {
+    node.text().map(str::to_owned)
+}
+
+fn tier_assigned(o: &Object<'_>) -> Option<Fact> {
+    let assignment = o.need("assignment_id").and_then(|node| node.id(AssignmentId::new));
+    let at = occurred_at(o);
+    let tier = o.maybe("tier", |node| node.id(TierId::new));
+    let modes = [("floor", Mode::Floor), ("lock", Mode::Lock)];
+    let mode = o.need("mode").and_then(|node| node.word(&modes));
+    let until = o.maybe("until", Node::instant);
+    let reason = o.maybe("reason", free_text);
+    let by = o.maybe("by", free_text);
+    let reward = o.or("reward", true, Node::bool);
+    let member = some_member(o);
+    let content = (|| {
+        Some(TierAssigned {
+            occurred_at: at?,
+            tier: tier?,
+            mode: mode?,
+            until: until?,
+            reason: reason?,
+            by: by?,
+            reward: reward?,
+        })
+    })();
+    let told = revised(o, at, content, member);
+    Some(Fact::TierAssigned { assignment: assignment?, told: told? })
+}
+
+fn tier_unassigned(o: &Object<'_>) -> Option<Fact> {
+    let assignment = o.need("assignment_id").and_then(|node| node.id(AssignmentId::new));
+    let at = occurred_at(o);
+    let reason = o.maybe("reason", free_text);
+    let by = o.maybe("by", free_text);
+    let member = some_member(o);
+    let content = (|| Some(TierUnassigned { occurred_at: at?, reason: reason?, by: by? }))();
+    let told = revised(o, at, content, member);
+    Some(Fact::TierUnassigned { assignment: assignment?, told: told? })
+}
+
+/// Builds the JSON form of a fact, leaving out what has its default.
+struct Line(Map<String, Value>);
+
+impl Line {
+    fn new<T>(kind: &str, member: Option<&MemberId>, occurred_at: Instant, told: &Revised<T, impl Sized>) -> Self {
+        let mut line = Self(Map::new());
+        line.put("type", kind);
+        line.maybe("member_id", member);
+        line.put("occurred_at", occurred_at.to_string());
+        if told.revision != occurred_at {
+            line.put("revision", told.revision.to_string());
+        }
+        if told.imported {
+            line.put("imported", true);
+        }
+        line
+    }
+
+    fn put(&mut self, key: &str, value: impl Into<Value>) {
+        self.0.insert(key.to_owned(), value.into());
+    }
+
+    fn maybe(&mut self, key: &str, value: Option<impl ToString>) {
+        if let Some(value) = value {
+            self.put(key, value.to_string());
+        }
+    }
+
+    fn amount(&mut self, key: &str, amount: Amount) {
+        if amount != Amount::ZERO {
+            self.put(key, amount.to_string());
+        }
+    }
+
+    fn tags(&mut self, key: &str, tags: &BTreeSet<Tag>) {
+        self.put(key, tags.iter().map(|tag| Value::from(tag.as_str())).collect::<Vec<_>>());
+    }
+}
+
+impl Told {
+    /// The event of section 4 that says this, readable by [`Fact::read`].
+    pub fn to_json(&self) -> Value {
+        let mut line = line(&self.fact);
+        line.maybe("received_at", self.received_at);
+        Value::Object(line.0)
+    }
+}
+
+fn line(fact: &Fact) -> Line {
+    let (member, at) = (fact.member(), fact.occurred_at());
+    match fact {
+        Fact::OrderPaid { order, paid } => {
+            let mut line = Line::new("order.paid", member, at, paid);
+            line.put("order_id", order.as_str());
+            line.put("total", paid.content.total.to_string());
+            line.amount("tax", paid.content.tax);
+            line.amount("shipping", paid.content.shipping);
+            line.amount("discounts", paid.content.discounts);
+            line.put("currency", paid.content.currency.code());
+            line.maybe("exchange_rate", paid.content.exchange_rate);
+            if paid.content.test {
+                line.put("test", true);
+            }
+            line
+        }
+        Fact::OrderRefunded { order, refund, refunded } => {
+            let mut line = Line::new("order.refunded", member, at, refunded);
+            line.put("order_id", order.as_str());
+            line.put("refund_id", refund.as_str());
+            line.put("amount", refunded.content.amount.to_string());
+            line
+        }
+        Fact::OrderCancelled { order, cancelled } => {
+            let mut line = Line::new("order.cancelled", member, at, cancelled);
+            line.put("order_id", order.as_str());
+            line
+        }
+        Fact::PointsEntry { entry, told } => {
+            let kind = match told.content.kind {
+                EntryKind::Earned => "points.earned",
+                EntryKind::Adjusted => "points.adjusted",
+                EntryKind::Imported => "points.imported",
+            };
+            let mut line = Line::new(kind, member, at, told);
+            line.put("entry_id", entry.as_str());
+            line.put("points", told.content.points.get());
+            line.maybe("reason", told.content.reason.as_ref());
+            line
+        }
+        Fact::PointsCanceled { cancel, told } => {
+            let mut line = Line::new("points.canceled", member, at, told);
+            line.put("cancel_id", cancel.as_str());
+            line.put("entry_id", told.content.entry.as_str());
+            if let Some(points) = told.content.points {
+                line.put("points", points.get());
+            }
+            line
+        }
+        Fact::TagsSet(told) => {
+            let mut line = Line::new("customer.tags_set", member, at, told);
+            line.tags("tags", &told.content.tags);
+            line
+        }
+        Fact::TagsChanged(told) => {
+            let mut line = Line::new("customer.tags_changed", member, at, told);
+            line.tags("added", &told.content.added);
+            line.tags("removed", &told.content.removed);
+            line
+        }
+        Fact::Enrolled(told) => {
+            let mut line = Line::new("customer.enrolled", member, at, told);
+            line.maybe("birthday", told.content.birthday);
+            line
+        }
+        Fact::BirthdaySet(told) => {
+            let mut line = Line::new("customer.birthday_set", member, at, told);
+            line.put("birthday", told.content.birthday.map(|birthday| birthday.to_string()));
+            line
+        }
+        Fact::TierAssigned { assignment, told } => {
+            let mut line = Line::new("tier.assigned", member, at, told);
+            line.put("assignment_id", assignment.as_str());
+            line.put("tier", told.content.tier.as_ref().map(TierId::as_str));
+            line.put("mode", if told.content.mode == Mode::Floor { "floor" } else { "lock" });
+            line.maybe("until", told.content.until);
+            line.maybe("reason", told.content.reason.as_ref());
+            line.maybe("by", told.content.by.as_ref());
+            if !told.content.reward {
+                line.put("reward", false);
+            }
+            line
+        }
+        Fact::TierUnassigned { assignment, told } => {
+            let mut line = Line::new("tier.unassigned", member, at, told);
+            line.put("assignment_id", assignment.as_str());
+            line.maybe("reason", told.content.reason.as_ref());
+            line.maybe("by", told.content.by.as_ref());
+            line
+        }
+        Fact::Erased { member, occurred_at } => {
+            let told = Revised { revision: *occurred_at, content: (), member: (), imported: false };
+            Line::new("customer.erased", Some(member), *occurred_at, &told)
+        }
+    }
+}
+
+/// The event that puts a new program version in force (section 9).
+pub fn program_published(occurred_at: Instant, program: Value, options: Value) -> Value {
+    json!({ "type": "program.published", "occurred_at": occurred_at.to_string(), "program": program, "options": options })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(event: Value) -> Result<Told, Vec<String>> {
+        Fact::read(&event, Currency::from_code("USD").unwrap())
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn every_problem_of_an_event_is_reported_with_its_path() {
+        let event = json!({ "type": "order.paid", "total": 12.5, "tax": "-1", "currency": "DOLLAR", "test": "no",
+                            "occurred_at": "yesterday", "colour": "red" });
+        let problems = read(event).unwrap_err();
+        let paths: Vec<_> = problems.iter().map(|problem| problem.split(':').next().unwrap()).collect();
+        assert_eq!(paths, ["$.order_id", "$.occurred_at", "$.total", "$.tax", "$.currency", "$.test", "$.colour"]);
+        assert!(problems[2].contains("12.5 must be written as a text"), "{}", problems[2]);
+    }
+
+    #[test]
+    fn an_event_that_nobody_knows_names_the_known_ones() {
+        assert!(read(json!({ "type": "order.payed" })).unwrap_err()[0].contains("`order.paid`"));
+        let merged =
+            json!({ "type": "customer.merged", "member_id": "a", "into": "b", "occurred_at": "2024-01-01T00:00:00Z" });
+        assert!(read(merged).unwrap_err()[0].contains("merge_not_supported: re-send the orders"));
+    }
+
+    #[test]
+    fn defaults_are_filled_in_and_left_out_again() {
+        let event =
+            json!({ "type": "order.paid", "order_id": "o1", "occurred_at": "2024-01-01T00:00:00Z", "total": 12 });
+        let told = read(event).unwrap();
+        let Fact::OrderPaid { paid, .. } = &told.fact else { panic!("{told:?}") };
+        assert_eq!((paid.revision, paid.member.as_ref()), (paid.content.occurred_at, None));
+        let expected = json!({ "type": "order.paid", "order_id": "o1", "occurred_at": "2024-01-01T00:00:00Z",
+                               "total": "12", "currency": "USD" });
+        assert_eq!(told.to_json(), expected);
+    }
+
+    #[test]
+    fn points_are_whole_and_only_adjustments_go_below_zero() {
+        let entry = |kind: &str, points: Value| {
+            read(
+                json!({ "type": kind, "member_id": "a", "entry_id": "p", "occurred_at": "2024-01-01T00:00:00Z", "points": points }),
+            )
+        };
+        assert!(entry("points.adjusted", json!(-5)).is_ok());
+        for (kind, points) in [
+            ("points.earned", json!(-5)),
+            ("points.earned", json!(0)),
+            ("points.adjusted", json!(0)),
+            ("points.earned", json!(1.5)),
+            ("points.imported", json!("1000000000000")),
+        ] {
+            assert!(entry(kind, points.clone()).is_err(), "{kind} {points}");
+        }
+    }
+}

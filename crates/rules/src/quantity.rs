@@ -1,0 +1,390 @@
+//! Exact numbers: money, points, orders and thresholds, never a float.
+//!
+//! Everything is a whole number of ten-thousandths. The bounds of section 3 of the semantics (amounts below 10^12
+//! with at most 4 decimals, rates at most 10 decimals) are checked where a number comes in, and chosen so that no
+//! sum or product of accepted numbers can overflow: see [`Rate::convert`] and [`Amount::share`].
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Neg, Sub};
+
+use rust_decimal::Decimal;
+use thiserror::Error;
+
+/// Ten-thousandths in one: the finest step of an amount (section 3).
+pub const SCALE: i128 = 10_000;
+const AMOUNT_DECIMALS: u32 = 4;
+const RATE_DECIMALS: u32 = 10;
+const RATE_ONE: u128 = 10_000_000_000;
+/// Amounts stay below 10^12 (section 3).
+const AMOUNT_LIMIT: u64 = 1_000_000_000_000 * 10_000;
+/// Rates stay below 10^9: no two currencies of the world are further apart, and products stay within 128 bits.
+const RATE_LIMIT: u64 = 1_000_000_000 * 10_000_000_000;
+/// Points of one entry stay below 10^12, like amounts (section 3).
+const POINTS_LIMIT: i64 = 1_000_000_000_000;
+
+/// Why a text is not the number that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NumberError {
+    /// Not digits with at most one point.
+    #[error("`{0}` is not a decimal number such as \"12.50\"")]
+    NotANumber(String),
+    /// Below zero where that means nothing.
+    #[error("`{0}` must not be negative")]
+    Negative(String),
+    /// Finer than can be kept exactly.
+    #[error("`{text}` has more than {decimals} decimals")]
+    TooFine {
+        /// What was written.
+        text: String,
+        /// How many decimals there may be.
+        decimals: u32,
+    },
+    /// Beyond the limit.
+    #[error("`{text}` must be below {limit}")]
+    TooLarge {
+        /// What was written.
+        text: String,
+        /// The first number that is too large.
+        limit: &'static str,
+    },
+}
+
+/// Reads plain decimal notation (no exponent, no grouping) into a whole number of `10^-decimals`.
+fn scaled(text: &str, decimals: u32, limit: &'static str) -> Result<i128, NumberError> {
+    let not_a_number = || NumberError::NotANumber(text.to_owned());
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let framed = digits.starts_with(|c: char| c.is_ascii_digit()) && digits.ends_with(|c: char| c.is_ascii_digit());
+    if !plain || !framed {
+        return Err(not_a_number());
+    }
+    let whole = digits.split('.').next().unwrap_or_default().trim_start_matches('0');
+    if whole.len() > 18 {
+        return Err(NumberError::TooLarge { text: text.to_owned(), limit });
+    }
+    let fraction = digits.split_once('.').map_or("", |(_, fraction)| fraction.trim_end_matches('0'));
+    if fraction.contains('.') {
+        return Err(not_a_number());
+    }
+    if fraction.len() > decimals as usize {
+        return Err(NumberError::TooFine { text: text.to_owned(), decimals });
+    }
+    let mut decimal: Decimal = text.parse().map_err(|_| not_a_number())?;
+    decimal.rescale(decimals);
+    Ok(decimal.mantissa())
+}
+
+/// `numerator / denominator` rounded half to even; the denominator is above zero.
+fn divide_half_even(numerator: u128, denominator: u128) -> u128 {
+    let quotient = numerator / denominator;
+    let rest = numerator % denominator;
+    let up = match rest.cmp(&(denominator - rest)) {
+        std::cmp::Ordering::Less => false,
+        std::cmp::Ordering::Greater => true,
+        std::cmp::Ordering::Equal => quotient % 2 == 1,
+    };
+    quotient + u128::from(up)
+}
+
+/// An amount of money, or a threshold: 0 or more, below 10^12, at most 4 decimals (section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Amount(u64);
+
+impl Amount {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// Reads `"12.50"`.
+    pub fn parse(text: &str) -> Result<Self, NumberError> {
+        let limit = "1000000000000";
+        let scaled = scaled(text, AMOUNT_DECIMALS, limit)?;
+        if scaled < 0 {
+            return Err(NumberError::Negative(text.to_owned()));
+        }
+        u64::try_from(scaled)
+            .ok()
+            .and_then(Self::from_ten_thousandths)
+            .ok_or_else(|| NumberError::TooLarge { text: text.to_owned(), limit })
+    }
+
+    /// The amount as a count of ten-thousandths.
+    pub fn ten_thousandths(self) -> u64 {
+        self.0
+    }
+
+    /// The amount of so many ten-thousandths, if it is below 10^12.
+    pub fn from_ten_thousandths(count: u64) -> Option<Self> {
+        (count < AMOUNT_LIMIT).then_some(Self(count))
+    }
+
+    /// The amount as a decimal number.
+    pub fn decimal(self) -> Decimal {
+        Decimal::from_i128_with_scale(i128::from(self.0), AMOUNT_DECIMALS).normalize()
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Quantity::from(*self).fmt(f)
+    }
+}
+
+/// What one unit of an order's currency is worth in the program's: 0 or more, below 10^9, at most 10 decimals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rate(u64);
+
+impl Rate {
+    /// Reads `"1.0842"`.
+    pub fn parse(text: &str) -> Result<Self, NumberError> {
+        let limit = "1000000000";
+        let scaled = scaled(text, RATE_DECIMALS, limit)?;
+        if scaled < 0 {
+            return Err(NumberError::Negative(text.to_owned()));
+        }
+        u64::try_from(scaled)
+            .ok()
+            .filter(|rate| *rate < RATE_LIMIT)
+            .map(Self)
+            .ok_or_else(|| NumberError::TooLarge { text: text.to_owned(), limit })
+    }
+
+    /// The rate as a count of 10^-10.
+    pub(crate) fn raw(self) -> u64 {
+        self.0
+    }
+
+    /// The rate of so many 10^-10.
+    pub(crate) fn from_raw(raw: u64) -> Self {
+        Self(raw)
+    }
+
+    /// `basis` (ten-thousandths, at most some 10^17) converted and rounded half-even to the minor unit, once.
+    ///
+    /// 10^17 · 2·10^19 stays below 3·10^38: it fits 128 bits.
+    pub(crate) fn convert(self, basis: u64, minor: MinorUnit) -> Quantity {
+        let per_unit = RATE_ONE * minor.step();
+        minor.quantity(divide_half_even(u128::from(basis) * u128::from(self.0), per_unit))
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let decimal = Decimal::from_i128_with_scale(i128::from(self.0), RATE_DECIMALS).normalize();
+        write!(f, "{decimal}")
+    }
+}
+
+/// Whole points of one entry: not 0, and fewer than 10^12 either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Points(i64);
+
+impl Points {
+    /// Takes a count of points, unless it is 0 or too large.
+    pub fn new(points: i64) -> Option<Self> {
+        (points != 0 && points.unsigned_abs() < POINTS_LIMIT.unsigned_abs()).then_some(Self(points))
+    }
+
+    /// How many.
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+/// How finely a currency is counted: 2 decimals for dollars, none for yen, 3 for Kuwaiti dinars (ISO 4217).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MinorUnit {
+    decimals: u8,
+}
+
+impl MinorUnit {
+    /// The minor unit with so many decimals; finer than 4 does not exist.
+    pub fn new(decimals: u8) -> Option<Self> {
+        (u32::from(decimals) <= AMOUNT_DECIMALS).then_some(Self { decimals })
+    }
+
+    /// How many decimals.
+    pub fn decimals(self) -> u8 {
+        self.decimals
+    }
+
+    /// Ten-thousandths in one minor unit.
+    fn step(self) -> u128 {
+        10_u128.pow(AMOUNT_DECIMALS.saturating_sub(u32::from(self.decimals)))
+    }
+
+    fn quantity(self, units: u128) -> Quantity {
+        Quantity(i128::try_from(units.saturating_mul(self.step())).unwrap_or(i128::MAX))
+    }
+
+    /// `basis` ten-thousandths rounded half-even to this unit.
+    pub(crate) fn round(self, basis: u64) -> Quantity {
+        self.quantity(divide_half_even(u128::from(basis), self.step()))
+    }
+
+    /// `whole · part / of`, rounded half-even to this unit, once (section 4: what a refund takes of an order's worth).
+    ///
+    /// `whole` is a multiple of this unit, `part ≤ of`, `of` above zero. The product is taken apart into
+    /// `(q·of + r)·part / of = q·part + r·part/of`, so nothing exceeds `whole` or 10^34.
+    pub(crate) fn share(self, whole: Quantity, part: u64, of: u64) -> Quantity {
+        let units = whole.0.unsigned_abs() / self.step();
+        let (part, of) = (u128::from(part), u128::from(of.max(1)));
+        let exact = (units / of) * part;
+        self.quantity(exact + divide_half_even((units % of) * part, of))
+    }
+}
+
+/// A sum of credits, in ten-thousandths: money, points or orders, of either sign.
+///
+/// One credit stays below 10^27 (an amount times a rate), so 10^11 of them still fit 128 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Quantity(i128);
+
+impl Quantity {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+    /// One point, one order.
+    pub const ONE: Self = Self(SCALE);
+
+    /// So many whole units.
+    pub fn whole(count: i64) -> Self {
+        Self(i128::from(count) * SCALE)
+    }
+
+    /// What is missing to `self` from `counted`: at least 0.
+    pub fn remaining_from(self, counted: Self) -> Self {
+        Self((self.0 - counted.0).max(0))
+    }
+
+    /// Whether there is nothing of it.
+    pub fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether it is below zero.
+    pub fn is_negative(self) -> bool {
+        self.0 < 0
+    }
+
+    /// Written with at least so many decimals: `12.50` with 2, `12` with 0.
+    pub fn with_decimals(self, decimals: u8) -> String {
+        let text = self.to_string();
+        let written = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+        let wanted = usize::from(decimals);
+        if written >= wanted {
+            return text;
+        }
+        let point = if written == 0 { "." } else { "" };
+        format!("{text}{point}{}", "0".repeat(wanted - written))
+    }
+}
+
+impl From<Amount> for Quantity {
+    fn from(amount: Amount) -> Self {
+        Self(i128::from(amount.0))
+    }
+}
+
+impl Add for Quantity {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl AddAssign for Quantity {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for Quantity {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl Neg for Quantity {
+    type Output = Self;
+    fn neg(self) -> Self {
+        Self::ZERO - self
+    }
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, scale) = (self.0.unsigned_abs(), SCALE.unsigned_abs());
+        let sign = if self.0 < 0 { "-" } else { "" };
+        write!(f, "{sign}{}", count / scale)?;
+        match count % scale {
+            0 => Ok(()),
+            rest => write!(f, ".{}", format!("{rest:04}").trim_end_matches('0')),
+        }
+    }
+}
+
+impl serde::Serialize for Quantity {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl serde::Serialize for Amount {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_plain_decimals_within_bounds() {
+        for (text, shown) in [("0", "0"), ("12.50", "12.5"), ("0.0001", "0.0001"), ("007.10000", "7.1"), ("-0", "0")] {
+            assert_eq!(Amount::parse(text).unwrap().to_string(), shown, "{text}");
+        }
+        assert_eq!(Amount::parse("999999999999.9999").unwrap().ten_thousandths(), AMOUNT_LIMIT - 1);
+        for text in ["", ".", "1.", ".5", "1e3", "1_000", "1,000", "+1", " 1", "0x1", "1.2.3", "NaN", "--1", "-"] {
+            assert!(matches!(Amount::parse(text), Err(NumberError::NotANumber(_))), "{text}");
+        }
+        assert!(matches!(Amount::parse("-1"), Err(NumberError::Negative(_))));
+        assert!(matches!(Amount::parse("0.00001"), Err(NumberError::TooFine { .. })));
+        for text in ["1000000000000", "99999999999999999999999999999999999999999"] {
+            assert!(matches!(Amount::parse(text), Err(NumberError::TooLarge { .. })), "{text}");
+        }
+        assert!(matches!(Rate::parse("0.00000000001"), Err(NumberError::TooFine { .. })));
+        assert_eq!(Rate::parse("999999999.9999999999").unwrap().to_string(), "999999999.9999999999");
+    }
+
+    #[test]
+    fn ties_round_to_the_even_minor_unit() {
+        let cents = MinorUnit::new(2).unwrap();
+        let amount = |text| Amount::parse(text).unwrap().ten_thousandths();
+        let convert = |text, rate, unit| Rate::parse(rate).unwrap().convert(amount(text), unit).to_string();
+        assert_eq!(convert("10.05", "1.10", cents), "11.06");
+        assert_eq!(convert("10.15", "1.10", cents), "11.16");
+        assert_eq!(convert("10.03", "150", MinorUnit::new(0).unwrap()), "1504");
+        assert_eq!(cents.round(amount("1.005")).to_string(), "1");
+        assert_eq!(cents.round(amount("1.015")).to_string(), "1.02");
+    }
+
+    #[test]
+    fn a_share_of_the_largest_worth_is_exact() {
+        let cents = MinorUnit::new(2).unwrap();
+        let largest = AMOUNT_LIMIT - 1;
+        let worth = Rate(RATE_LIMIT - 1).convert(2 * largest, cents);
+        assert_eq!(cents.share(worth, largest, largest), worth);
+        assert_eq!(cents.share(Quantity::whole(10), 1, 3).to_string(), "3.33");
+        assert_eq!(cents.share(Quantity::whole(10), 2, 3).to_string(), "6.67");
+    }
+
+    #[test]
+    fn quantities_read_like_prices() {
+        let half = Quantity(5_000);
+        assert_eq!(half.with_decimals(2), "0.50");
+        assert_eq!(Quantity::whole(-12).with_decimals(2), "-12.00");
+        assert_eq!((-half).to_string(), "-0.5");
+        assert_eq!(Quantity::whole(7).with_decimals(0), "7");
+    }
+}

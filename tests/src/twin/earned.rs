@@ -1,8 +1,9 @@
 //! Section 5: the earned tier at an instant, each period straight from its definition.
 
-use super::ledger::{Ledger, Movement, Place};
+use super::ledger::{Ledger, Place};
 use super::program::{Metric, Period, Program};
 use super::time::{Instant, Span, day, midnight, year};
+use super::worth::Movement;
 use chrono::{Datelike, NaiveDate};
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;

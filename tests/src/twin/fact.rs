@@ -1,6 +1,6 @@
 //! Section 4: facts, their natural keys, and which repeat wins. Shop-wide.
 
-use super::program::amount;
+use super::program::{amount, is_amount};
 use super::time::{Instant, instant, print};
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -95,6 +95,22 @@ impl Fact {
         if member.is_none() && !guests.contains(&kind) {
             return None;
         }
+        // What is given must make sense.
+        let fits = |name: &str, check: &dyn Fn(Decimal) -> bool| match &line[name] {
+            Value::Null => true,
+            given => amount(given).is_some_and(check),
+        };
+        let parts = ["total", "tax", "shipping", "discounts", "amount"];
+        let rate = |rate: Decimal| rate > Decimal::ZERO && rate.scale() <= 10;
+        let whole =
+            |points: Decimal| points.is_integer() && !points.is_zero() && is_amount(points.abs());
+        if !parts.iter().all(|part| fits(part, &is_amount))
+            || !fits("exchange_rate", &rate)
+            || !fits("points", &whole)
+            || (kind != "points.adjusted" && !fits("points", &|points| points > Decimal::ZERO))
+        {
+            return None;
+        }
         let (key, mut content) = match kind {
             "order.paid" => (
                 vec!["order".into(), id("order_id")?],
@@ -119,12 +135,6 @@ impl Fact {
             // "Earned, adjusted and imported entries share one key space."
             "points.earned" | "points.adjusted" | "points.imported" => {
                 let points = amount(&line["points"])?;
-                if !points.is_integer()
-                    || points.is_zero()
-                    || (kind != "points.adjusted" && points < Decimal::ZERO)
-                {
-                    return None;
-                }
                 (
                     vec!["entry".into(), id("entry_id")?],
                     vec![Field::Number(points), text("reason")],

@@ -9,6 +9,7 @@
 //! It trusts its input: what `validate` would refuse may panic here or mean nothing.
 
 mod earned;
+mod evaluate;
 mod fact;
 mod ledger;
 mod program;
@@ -16,6 +17,7 @@ mod replay;
 mod rewards;
 mod standing;
 mod time;
+mod worth;
 
 pub use fact::Shop;
 pub use program::Program;

@@ -127,7 +127,7 @@ impl Program {
         // "For `calendar_year` it is the later of `start_date` and January 1 of the local year of `effective_at`;
         // for every other period it is `start_date`."
         let start = self.start(earlier);
-        if self.period == Period::CalendarYear && self.metric != Metric::Tags {
+        if self.period == Period::CalendarYear {
             let this_year = day(self.timezone, self.effective_at).year();
             return start.max(NaiveDate::from_ymd_opt(this_year, 1, 1).unwrap());
         }
@@ -292,6 +292,13 @@ fn tier(json: &Value) -> Option<Tier> {
 /// "(trimmed, case-insensitive)"
 pub fn tag(text: &str) -> String {
     text.trim().to_lowercase()
+}
+
+/// "Amounts are below 10^12 with at most 4 decimals": whether this is one, and not below 0.
+pub fn is_amount(amount: Decimal) -> bool {
+    !amount.is_sign_negative()
+        && amount < Decimal::from(1_000_000_000_000_i64)
+        && amount.scale() <= 4
 }
 
 /// "amounts are read from strings or integers, never written as floats"

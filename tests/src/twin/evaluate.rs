@@ -269,6 +269,6 @@ fn birthday_due(
 pub fn on(birthday: &str, y: i32) -> Option<NaiveDate> {
     let (month, day) = birthday.split_once('-')?;
     let (month, day) = (month.parse().ok()?, day.parse().ok()?);
-    let leap_day = (month, day) == (2, 29);
-    NaiveDate::from_ymd_opt(y, month, day).or(leap_day.then(|| NaiveDate::from_ymd_opt(y, 2, 28))?)
+    let common_year = || NaiveDate::from_ymd_opt(y, 2, 28).filter(|_| (month, day) == (2, 29));
+    NaiveDate::from_ymd_opt(y, month, day).or_else(common_year)
 }

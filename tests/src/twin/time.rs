@@ -87,3 +87,46 @@ impl Span {
         last
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn midnight_is_the_first_instant_of_its_day_in_every_zone() {
+        for tz in chrono_tz::TZ_VARIANTS {
+            let first = NaiveDate::from_ymd_opt(2012, 1, 1).unwrap();
+            for date in first.iter_days().take(5000) {
+                let at = midnight(tz, date);
+                assert_eq!(day(tz, at), date, "{tz} {date}");
+                assert!(day(tz, at - 1) < date, "{tz} {date}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_midnight_that_comes_twice_is_the_first_and_one_that_is_skipped_the_end_of_the_gap() {
+        let check = |tz: Tz, date: &str, at: &str| {
+            assert_eq!(
+                print(midnight(tz, date.parse().unwrap())),
+                at,
+                "{tz} {date}"
+            );
+        };
+        check(
+            chrono_tz::America::Havana,
+            "2023-11-05",
+            "2023-11-05T04:00:00.000Z",
+        );
+        check(
+            chrono_tz::Africa::Cairo,
+            "2024-04-26",
+            "2024-04-25T22:00:00.000Z",
+        );
+        check(
+            chrono_tz::Pacific::Apia,
+            "2011-12-30",
+            "2011-12-30T10:00:00.000Z",
+        );
+    }
+}

@@ -36,7 +36,7 @@ pub enum News<'a> {
     /// A review that is due.
     Review,
     /// A fact; the ledger was this before it.
-    Fact(&'a Fact, Ledger),
+    Fact(&'a Fact, &'a Ledger),
     /// A new version; this one was in force before.
     Version(&'a Program),
 }

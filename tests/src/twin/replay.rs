@@ -132,7 +132,7 @@ impl Replay {
                 .insert(fact.member.clone().unwrap(), Member::default());
         }
         for (id, before) in affected.into_iter().zip(before) {
-            self.evaluate(id, arrival, News::Fact(&fact, before));
+            self.evaluate(id, arrival, News::Fact(&fact, &before));
             if fact.at > arrival {
                 self.members.get_mut(id).unwrap().ahead.push(fact.clone());
             }

@@ -11,8 +11,7 @@ const BEGIN: i64 = 1_700_438_400_000;
 
 fn at(hours: i64) -> String {
     let days = hours.div_euclid(24);
-    let date =
-        chrono::NaiveDate::from_ymd_opt(2023, 11, 20).unwrap() + chrono::Duration::days(days);
+    let date = chrono::NaiveDate::from_ymd_opt(2023, 11, 20).unwrap() + chrono::Duration::days(days);
     format!("{date}T{:02}:00:00Z", hours.rem_euclid(24))
 }
 
@@ -33,11 +32,7 @@ fn programs() -> impl Strategy<Value = Value> {
         2 => unit.clone().prop_map(|unit| json!({"rolling": unit})),
         4 => unit.prop_map(|unit| json!({"since_last_upgrade": unit})),
     ];
-    let zone = prop_oneof![
-        Just("UTC"),
-        Just("America/New_York"),
-        Just("Australia/Lord_Howe")
-    ];
+    let zone = prop_oneof![Just("UTC"), Just("America/New_York"), Just("Australia/Lord_Howe")];
     (metric, period, any::<bool>(), any::<bool>(), zone, any::<bool>(), 0..10_u8).prop_map(
         |(metric, period, keep, from_zero, zone, all, active)| {
             let orders = metric == "orders_placed";
@@ -110,10 +105,7 @@ fn published() -> impl Strategy<Value = Value> {
 }
 
 fn arrival(line: &Value) -> &str {
-    line["received_at"]
-        .as_str()
-        .or(line["occurred_at"].as_str())
-        .unwrap()
+    line["received_at"].as_str().or(line["occurred_at"].as_str()).unwrap()
 }
 
 proptest! {

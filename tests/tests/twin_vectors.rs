@@ -26,11 +26,7 @@ fn check(replay: fn(&Value, &[Value], twin::Instant) -> Value) {
         for vector in &vectors {
             for expected in vector["expect"].as_array().unwrap() {
                 let as_of = twin::instant(expected["as_of"].as_str().unwrap()).unwrap();
-                let got = replay(
-                    &vector["program"],
-                    vector["events"].as_array().unwrap(),
-                    as_of,
-                );
+                let got = replay(&vector["program"], vector["events"].as_array().unwrap(), as_of);
                 compared += 1;
                 for (key, want) in expected.as_object().unwrap() {
                     if key == "as_of" || key == "member_id" {
@@ -39,10 +35,7 @@ fn check(replay: fn(&Value, &[Value], twin::Instant) -> Value) {
                     let have = view(&got, expected["member_id"].as_str().unwrap(), key);
                     if !same(want, &have) {
                         let id = &vector["id"];
-                        wrong.push(format!(
-                            "{id} at {}: {key} should be {want}, is {have}",
-                            expected["as_of"]
-                        ));
+                        wrong.push(format!("{id} at {}: {key} should be {want}, is {have}", expected["as_of"]));
                     }
                 }
             }
@@ -56,14 +49,12 @@ fn check(replay: fn(&Value, &[Value], twin::Instant) -> Value) {
 fn view(got: &Value, member: &str, key: &str) -> Value {
     let rows = |list: &Value, short: &dyn Fn(&Value) -> Value| -> Value {
         let rows = list.as_array().unwrap().iter();
-        rows.filter(|row| row["member_id"] == member)
-            .map(short)
-            .collect()
+        rows.filter(|row| row["member_id"] == member).map(short).collect()
     };
     match key {
-        "transitions" => rows(&got["transitions"], &|row| {
-            json!([row["kind"], row["from"], row["to"], row["at"], row["cause"]])
-        }),
+        "transitions" => {
+            rows(&got["transitions"], &|row| json!([row["kind"], row["from"], row["to"], row["at"], row["cause"]]))
+        }
         "rewards" => rows(&got["rewards"], &|row| row["tier"].clone()),
         _ => got["standings"][member][key].clone(),
     }
@@ -80,9 +71,9 @@ fn same(want: &Value, have: &Value) -> bool {
         (Value::Array(want), Value::Array(have)) => {
             want.len() == have.len() && want.iter().zip(have).all(|(want, have)| same(want, have))
         }
-        (Value::Object(want), Value::Object(have)) => want
-            .iter()
-            .all(|(key, want)| have.get(key).is_some_and(|have| same(want, have))),
+        (Value::Object(want), Value::Object(have)) => {
+            want.iter().all(|(key, want)| have.get(key).is_some_and(|have| same(want, have)))
+        }
         _ => want == have,
     }
 }

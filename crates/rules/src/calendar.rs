@@ -93,6 +93,14 @@ impl Day {
         self.date().year()
     }
 
+    /// The last day there is.
+    pub(crate) const LAST: Self = Self(i32::MAX);
+
+    /// The day before.
+    pub fn previous(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+
     /// The next day.
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))

@@ -85,10 +85,27 @@ impl<'a> Node<'a> {
         Self { value, path: "$".to_owned(), notes }
     }
 
+    /// This node with a field's path, for what is wrong about a field that is missing or misplaced.
+    pub(crate) fn at(&self, key: &str) -> Self {
+        Self { path: format!("{}.{key}", self.path), ..self.clone() }
+    }
+
     /// Notes a problem here.
     pub(crate) fn problem<T>(&self, message: impl Into<String>) -> Option<T> {
         self.notes.add(&self.path, message);
         None
+    }
+
+    /// Reads a document within the document; its problems are this one's, with their paths.
+    pub(crate) fn nested<T>(&self, read: impl FnOnce(&Value) -> Result<T, Problems>) -> Option<T> {
+        read(self.value)
+            .map_err(|problems| {
+                for problem in problems.0 {
+                    let path = problem.path.strip_prefix('$').unwrap_or(&problem.path);
+                    self.notes.add(&format!("{}{path}", self.path), problem.message);
+                }
+            })
+            .ok()
     }
 
     fn kind(&self) -> &'static str {

@@ -250,6 +250,11 @@ impl Quantity {
         Self(i128::from(count) * SCALE)
     }
 
+    /// Reads a decimal number of either sign with at most 4 decimals.
+    pub fn parse(text: &str) -> Option<Self> {
+        scaled(text, AMOUNT_DECIMALS, "10^18").ok().map(Self)
+    }
+
     /// What is missing to `self` from `counted`: at least 0.
     pub fn remaining_from(self, counted: Self) -> Self {
         Self((self.0 - counted.0).max(0))
@@ -263,6 +268,12 @@ impl Quantity {
     /// Whether it is below zero.
     pub fn is_negative(self) -> bool {
         self.0 < 0
+    }
+
+    /// The smallest number at least as large that has no more than so many decimals.
+    pub fn rounded_up(self, decimals: u8) -> Self {
+        let step = 10_i128.pow(AMOUNT_DECIMALS.saturating_sub(u32::from(decimals)));
+        Self(self.0 + (step - self.0.rem_euclid(step)) % step)
     }
 
     /// Written with at least so many decimals: `12.50` with 2, `12` with 0.

@@ -10,20 +10,11 @@ use std::collections::BTreeMap;
 
 /// "`C_W(s)` is the sum of the movements with instant ≤ `s` whose day lies in window `W`."
 pub fn sum(movements: &[Movement], s: Instant, window: impl Fn(NaiveDate) -> bool) -> Decimal {
-    movements
-        .iter()
-        .filter(|movement| movement.at() <= s && window(movement.day))
-        .map(|movement| movement.amount)
-        .sum()
+    movements.iter().filter(|movement| movement.at() <= s && window(movement.day)).map(|movement| movement.amount).sum()
 }
 
 /// "the highest `q(C(s))` for any `s ≤ t`"
-fn highest(
-    program: &Program,
-    movements: &[Movement],
-    t: Instant,
-    window: impl Fn(NaiveDate) -> bool,
-) -> Option<usize> {
+fn highest(program: &Program, movements: &[Movement], t: Instant, window: impl Fn(NaiveDate) -> bool) -> Option<usize> {
     let instants = movements.iter().map(Movement::at).filter(|&s| s <= t);
     let tiers = instants.map(|s| program.q(sum(movements, s, &window)));
     tiers.max().flatten().max(program.q(Decimal::ZERO))
@@ -36,11 +27,7 @@ pub fn earned_in_year(program: &Program, ledger: &Ledger, t: Instant, y: i32) ->
     }
     let movements = ledger.movements(program);
     let window = |date: NaiveDate| date.year() == y;
-    if program.keep {
-        highest(program, &movements, t, window)
-    } else {
-        program.q(sum(&movements, t, window))
-    }
+    if program.keep { highest(program, &movements, t, window) } else { program.q(sum(&movements, t, window)) }
 }
 
 /// The earned tier at `t`, seeing only facts with instant ≤ `t`.
@@ -52,12 +39,9 @@ pub fn earned(program: &Program, ledger: &Ledger, t: Instant) -> Option<usize> {
     if program.metric == Metric::Tags {
         // "The highest tier that shares a tag with the member's current set"
         let tags = ledger.tags_at(t);
-        return (0..program.tiers.len()).rev().find(|&rank| {
-            program.tiers[rank]
-                .tags
-                .iter()
-                .any(|tag| tags.contains(tag))
-        });
+        return (0..program.tiers.len())
+            .rev()
+            .find(|&rank| program.tiers[rank].tags.iter().any(|tag| tags.contains(tag)));
     }
     let movements = ledger.movements(program);
     match program.period {
@@ -69,22 +53,14 @@ pub fn earned(program: &Program, ledger: &Ledger, t: Instant) -> Option<usize> {
             let y = year(program.timezone, t);
             earned_in_year(program, ledger, t, y - 1).max(earned_in_year(program, ledger, t, y))
         }
-        Period::SinceLastUpgrade(span) => term(program, ledger, span, t)
-            .held
-            .or(program.q(Decimal::ZERO)),
+        Period::SinceLastUpgrade(span) => term(program, ledger, span, t).held.or(program.q(Decimal::ZERO)),
         // "`q` of the movements with instant ≤ `t` whose day lies in `(day(t) − 365 days, day(t)]`"
         Period::Rolling(span) => program.q(trailing(program, &movements, span, t, t)),
     }
 }
 
 /// The trailing sum on the day of `on`, of the movements with instant ≤ `t`.
-pub fn trailing(
-    program: &Program,
-    movements: &[Movement],
-    span: Span,
-    t: Instant,
-    on: Instant,
-) -> Decimal {
+pub fn trailing(program: &Program, movements: &[Movement], span: Span, t: Instant, on: Instant) -> Decimal {
     let last = day(program.timezone, on);
     sum(movements, t, |date| span.window_holds(last, date))
 }
@@ -154,13 +130,8 @@ pub fn term(program: &Program, ledger: &Ledger, span: Span, t: Instant) -> Term 
     let (mut next_movement, mut next_midnight) = (0, 0);
     loop {
         let deadline = term.held.map_or(Instant::MAX, |_| term.deadline);
-        let midnight = midnights
-            .get(next_midnight)
-            .copied()
-            .unwrap_or(Instant::MAX);
-        let movement = movements
-            .get(next_movement)
-            .map_or(Instant::MAX, Movement::at);
+        let midnight = midnights.get(next_midnight).copied().unwrap_or(Instant::MAX);
+        let movement = movements.get(next_movement).map_or(Instant::MAX, Movement::at);
         let now = deadline.min(midnight).min(movement);
         if now > t {
             return term;
@@ -189,12 +160,7 @@ pub fn term(program: &Program, ledger: &Ledger, span: Span, t: Instant) -> Term 
             let movement = &movements[next_movement];
             next_movement += 1;
             match term.held {
-                None => term.look(
-                    program,
-                    span,
-                    &movements[..next_movement],
-                    movement.place.clone(),
-                ),
+                None => term.look(program, span, &movements[..next_movement], movement.place.clone()),
                 Some(held) => {
                     // "credits after the *anchor* (the movement that upgraded, exclusive …) add up in `acc`", "A refund
                     // reduces `acc` only if its order came after the last upgrade or deadline, whichever is later."
@@ -231,23 +197,12 @@ fn net(movements: &[Movement]) -> Vec<Movement> {
 fn midnights(program: &Program, movements: &[Movement], span: Span, t: Instant) -> Vec<Instant> {
     let tz = program.timezone;
     let mut days: Vec<NaiveDate> = if program.every_midnight {
-        let first = movements
-            .first()
-            .map_or(day(tz, t), |movement| movement.day);
-        first
-            .iter_days()
-            .take_while(|&date| date <= day(tz, t))
-            .collect()
+        let first = movements.first().map_or(day(tz, t), |movement| movement.day);
+        first.iter_days().take_while(|&date| date <= day(tz, t)).collect()
     } else {
-        movements
-            .iter()
-            .map(|movement| span.ages_out_on(movement.day))
-            .collect()
+        movements.iter().map(|movement| span.ages_out_on(movement.day)).collect()
     };
     days.sort_unstable();
     days.dedup();
-    days.into_iter()
-        .map(|date| midnight(tz, date))
-        .filter(|&at| at <= t)
-        .collect()
+    days.into_iter().map(|date| midnight(tz, date)).filter(|&at| at <= t).collect()
 }

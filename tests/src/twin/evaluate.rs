@@ -62,14 +62,10 @@ impl Replay {
                 let now = view(&program, &ledger);
                 match &news {
                     // "The cause is the fact's if the tier differs with and without the fact, else `period_end`."
-                    News::Fact(fact, before) if view(&program, before) != now => {
-                        (fact.cause(), Some(*fact))
-                    }
+                    News::Fact(fact, before) if view(&program, before) != now => (fact.cause(), Some(*fact)),
                     // "At `effective_at` the cause is `program_changed` if the old version gives another tier then or
                     // was inactive, else `period_end`."
-                    News::Version(old) if !old.active || view(old, &bare) != now => {
-                        ("program_changed", None)
-                    }
+                    News::Version(old) if !old.active || view(old, &bare) != now => ("program_changed", None),
                     // A fact dated after its arrival takes effect by a review at its own instant.
                     _ if view(&program, &ledger.before(t)) != now => {
                         let ahead = ahead.iter().filter(|fact| fact.at == t);
@@ -81,8 +77,7 @@ impl Replay {
                 }
             };
             if tier != member.tier {
-                let (cause, fact) =
-                    cause(&|program, ledger| program.id(tier_at(program, ledger, t)));
+                let (cause, fact) = cause(&|program, ledger| program.id(tier_at(program, ledger, t)));
                 let rewarded = fact.is_some_and(|fact| fact.rewards(id));
                 self.record_change(&mut member, id, t, &ledger, tier.clone(), cause, rewarded);
                 self.settle_year(&mut member, t, &program, &ledger);
@@ -90,9 +85,8 @@ impl Replay {
                 let standing_is_earned = tier == program.id(earned(&program, &ledger, t));
                 let renewed_year = self.settle_year(&mut member, t, &program, &ledger);
                 if renewed_year && standing_is_earned {
-                    let (cause, _) = cause(&|program, ledger| {
-                        year_renewed(program, ledger, t).map(|_| "holds".to_owned())
-                    });
+                    let (cause, _) =
+                        cause(&|program, ledger| year_renewed(program, ledger, t).map(|_| "holds".to_owned()));
                     self.record_renewal(&mut member, id, t, cause);
                 }
                 if self.kept_at(&member, t, &program, &ledger) && standing_is_earned {
@@ -114,13 +108,7 @@ impl Replay {
 
     /// "`demotions`: `apply`, or `hold` (who would drop keeps the present tier until its `valid_until` under the old
     /// version, without end for lifetime; recorded as a visible floor assignment `by: "program"` …)".
-    fn hold(
-        &self,
-        old: &Program,
-        new: &Program,
-        ledger: &Ledger,
-        t: Instant,
-    ) -> Option<Assignment> {
+    fn hold(&self, old: &Program, new: &Program, ledger: &Ledger, t: Instant) -> Option<Assignment> {
         // "default `hold` where the *old* version is lifetime with `keep`, else `apply`"
         let lifetime = old.metric != Metric::Tags && old.period == Period::Lifetime;
         let holds = match self.options["demotions"].as_str() {
@@ -133,11 +121,7 @@ impl Replay {
         // "a removed tier cannot be held"
         let would_drop = tier_at(new, ledger, t) < Some(new.rank(&present)?);
         (holds && would_drop).then(|| Assignment {
-            place: (
-                t,
-                place_of_kind("tier.assigned"),
-                format!("program {}", self.versions.len()),
-            ),
+            place: (t, place_of_kind("tier.assigned"), format!("program {}", self.versions.len())),
             ends_older: false,
             tier: Some(present),
             lock: false,
@@ -183,13 +167,12 @@ impl Replay {
             for tier in rewards::due(&self.versions, from.as_deref(), to.as_deref().unwrap()) {
                 // "given once per member ever, unless `repeat_tier_rewards`, then once per stretch of the tier reached
                 // (its `since`)"
-                let given = member.given.iter().any(|(given, stretch)| {
-                    *given == tier && (!program.repeat_rewards || *stretch == since)
-                });
+                let given = member
+                    .given
+                    .iter()
+                    .any(|(given, stretch)| *given == tier && (!program.repeat_rewards || *stretch == since));
                 if !given {
-                    member
-                        .rewards
-                        .push(json!({"member_id": id, "tier": tier, "transition": seq}));
+                    member.rewards.push(json!({"member_id": id, "tier": tier, "transition": seq}));
                     member.given.push((tier, since));
                 }
             }
@@ -210,13 +193,7 @@ impl Replay {
     }
 
     /// Whether the year's renewal of the earned tier holds for the first time; that settles it.
-    fn settle_year(
-        &self,
-        member: &mut Member,
-        t: Instant,
-        program: &Program,
-        ledger: &Ledger,
-    ) -> bool {
+    fn settle_year(&self, member: &mut Member, t: Instant, program: &Program, ledger: &Ledger) -> bool {
         let renewed = year_renewed(program, ledger, t);
         renewed.is_some_and(|tier| member.settled.insert((tier, year(program.timezone, t))))
     }
@@ -247,12 +224,7 @@ fn year_renewed(program: &Program, ledger: &Ledger, t: Instant) -> Option<String
 
 /// "(due once per local year on the member's birthday, February 29 on February 28 in common years, to whoever holds
 /// the tier at local midnight)"
-fn birthday_due(
-    program: &Program,
-    ledger: &Ledger,
-    member: &Member,
-    t: Instant,
-) -> Option<(usize, NaiveDate)> {
+fn birthday_due(program: &Program, ledger: &Ledger, member: &Member, t: Instant) -> Option<(usize, NaiveDate)> {
     let tz = program.timezone;
     let today = day(tz, t);
     let date = on(&ledger.birthday(t)?, today.year())?;

@@ -63,11 +63,7 @@ pub fn place_of_kind(kind: &str) -> u8 {
         "tier.assigned",
         "tier.unassigned",
     ];
-    LISTED
-        .iter()
-        .position(|&listed| listed == kind)
-        .unwrap_or(LISTED.len()) as u8
-        + 1
+    LISTED.iter().position(|&listed| listed == kind).unwrap_or(LISTED.len()) as u8 + 1
 }
 
 impl Fact {
@@ -86,12 +82,7 @@ impl Fact {
 
         // "`member_id` may be missing on `order.paid` (a guest …) and on `order.refunded`, `order.cancelled`,
         // `points.canceled`"
-        let guests = [
-            "order.paid",
-            "order.refunded",
-            "order.cancelled",
-            "points.canceled",
-        ];
+        let guests = ["order.paid", "order.refunded", "order.cancelled", "points.canceled"];
         if member.is_none() && !guests.contains(&kind) {
             return None;
         }
@@ -102,8 +93,7 @@ impl Fact {
         };
         let parts = ["total", "tax", "shipping", "discounts", "amount"];
         let rate = |rate: Decimal| rate > Decimal::ZERO && rate.scale() <= 10;
-        let whole =
-            |points: Decimal| points.is_integer() && !points.is_zero() && is_amount(points.abs());
+        let whole = |points: Decimal| points.is_integer() && !points.is_zero() && is_amount(points.abs());
         if !parts.iter().all(|part| fits(part, &is_amount))
             || !fits("exchange_rate", &rate)
             || !fits("points", &whole)
@@ -115,9 +105,7 @@ impl Fact {
             "order.paid" => (
                 vec!["order".into(), id("order_id")?],
                 vec![
-                    Field::Number(
-                        amount(&line["total"]).filter(|total| !total.is_sign_negative())?,
-                    ),
+                    Field::Number(amount(&line["total"]).filter(|total| !total.is_sign_negative())?),
                     or_zero("tax"),
                     or_zero("shipping"),
                     or_zero("discounts"),
@@ -135,15 +123,11 @@ impl Fact {
             // "Earned, adjusted and imported entries share one key space."
             "points.earned" | "points.adjusted" | "points.imported" => {
                 let points = amount(&line["points"])?;
-                (
-                    vec!["entry".into(), id("entry_id")?],
-                    vec![Field::Number(points), text("reason")],
-                )
+                (vec!["entry".into(), id("entry_id")?], vec![Field::Number(points), text("reason")])
             }
-            "points.canceled" => (
-                vec!["canceled".into(), id("cancel_id")?],
-                vec![Field::Text(id("entry_id")?), number("points")],
-            ),
+            "points.canceled" => {
+                (vec!["canceled".into(), id("cancel_id")?], vec![Field::Text(id("entry_id")?), number("points")])
+            }
             // "(… `customer.*` facts: within their member)"
             "customer.tags_set" => {
                 let mut key = own("tags_set")?;
@@ -168,20 +152,10 @@ impl Fact {
                 };
                 (
                     vec!["assigned".into(), id("assignment_id")?],
-                    vec![
-                        text("tier"),
-                        text("mode"),
-                        until,
-                        text("reason"),
-                        text("by"),
-                        flag("reward", true),
-                    ],
+                    vec![text("tier"), text("mode"), until, text("reason"), text("by"), flag("reward", true)],
                 )
             }
-            "tier.unassigned" => (
-                vec!["unassigned".into(), id("assignment_id")?],
-                vec![text("reason"), text("by")],
-            ),
+            "tier.unassigned" => (vec!["unassigned".into(), id("assignment_id")?], vec![text("reason"), text("by")]),
             "customer.erased" => (own("erased")?, vec![]),
             // `customer.merged`: "not supported yet, refused"
             _ => return None,
@@ -237,9 +211,7 @@ impl Fact {
         match self.cause() {
             "activity" | "tags_changed" => true,
             "assigned" => {
-                self.kind == "tier.assigned"
-                    && self.body["reward"] != false
-                    && self.member.as_deref() == Some(member)
+                self.kind == "tier.assigned" && self.body["reward"] != false && self.member.as_deref() == Some(member)
             }
             _ => false,
         }
@@ -248,12 +220,7 @@ impl Fact {
 
 fn texts(list: &Value) -> Field {
     let list = list.as_array().cloned().unwrap_or_default();
-    Field::Texts(
-        list.iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
-    )
+    Field::Texts(list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
 /// All facts of a shop, each natural key once.
@@ -268,10 +235,7 @@ pub struct Shop {
 impl Shop {
     /// An empty shop whose program has this currency.
     pub fn new(currency: &str) -> Shop {
-        Shop {
-            currency: currency.to_owned(),
-            ..Shop::default()
-        }
+        Shop { currency: currency.to_owned(), ..Shop::default() }
     }
 
     /// Takes in one line, in any order. False if it is no valid fact.

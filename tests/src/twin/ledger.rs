@@ -91,9 +91,7 @@ impl Ledger {
             }
         }
         for kind in ["customer.tags_set", "customer.tags_changed"] {
-            ledger
-                .tags
-                .extend(shop.of_kind(kind).filter(|fact| is_mine(fact)).cloned());
+            ledger.tags.extend(shop.of_kind(kind).filter(|fact| is_mine(fact)).cloned());
         }
         ledger.enrolled = shop.fact(&["enrolled", member]).cloned();
         ledger.birthday_set = shop.fact(&["birthday", member]).cloned();
@@ -128,8 +126,7 @@ impl Ledger {
         seen.tags.retain(|fact| fact.at < end);
         seen.enrolled = seen.enrolled.filter(|fact| fact.at < end);
         seen.birthday_set = seen.birthday_set.filter(|fact| fact.at < end);
-        seen.assignments
-            .retain(|assignment| assignment.place.0 < end);
+        seen.assignments.retain(|assignment| assignment.place.0 < end);
         seen
     }
 
@@ -176,10 +173,8 @@ impl Ledger {
         let latest = sets.max_by_key(|fact| fact.at);
         let mut current = latest.map_or_else(Vec::new, |set| list(set, "tags"));
         let from = latest.map_or(Instant::MIN, |set| set.at);
-        let changes: Vec<&&Fact> = seen
-            .iter()
-            .filter(|fact| fact.kind == "customer.tags_changed" && fact.at >= from)
-            .collect();
+        let changes: Vec<&&Fact> =
+            seen.iter().filter(|fact| fact.kind == "customer.tags_changed" && fact.at >= from).collect();
         let mut instants: Vec<Instant> = changes.iter().map(|fact| fact.at).collect();
         instants.sort_unstable();
         instants.dedup();
@@ -201,11 +196,7 @@ fn text<'a>(fact: &'a Fact, name: &str) -> &'a str {
 }
 
 fn place(fact: &Fact, id: &str) -> Place {
-    (
-        fact.at,
-        place_of_kind(&fact.kind),
-        text(fact, id).to_owned(),
-    )
+    (fact.at, place_of_kind(&fact.kind), text(fact, id).to_owned())
 }
 
 fn order(shop: &Shop, paid: &Fact) -> Order {
@@ -216,11 +207,7 @@ fn order(shop: &Shop, paid: &Fact) -> Order {
         .filter(|refund| text(refund, "order_id") == order_id)
         .map(|refund| {
             let amount = amount(&refund.body["amount"]).unwrap();
-            (
-                refund.at.max(paid.at),
-                text(refund, "refund_id").to_owned(),
-                amount,
-            )
+            (refund.at.max(paid.at), text(refund, "refund_id").to_owned(), amount)
         })
         .collect();
     refunds.sort();
@@ -245,9 +232,5 @@ fn entry(shop: &Shop, fact: &Fact) -> Entry {
         })
         .collect();
     cancels.sort();
-    Entry {
-        place: place(fact, "entry_id"),
-        cancels,
-        fact: fact.clone(),
-    }
+    Entry { place: place(fact, "entry_id"), cancels, fact: fact.clone() }
 }

@@ -89,11 +89,7 @@ pub struct Program {
 impl Program {
     /// Reads a version. `published_at` is the instant of publishing, if it was published; `earlier` are the
     /// versions before it, oldest first. An `effective_start` in the JSON is taken as resolved.
-    pub fn read(
-        json: &Value,
-        published_at: Option<Instant>,
-        earlier: &[Program],
-    ) -> Option<Program> {
+    pub fn read(json: &Value, published_at: Option<Instant>, earlier: &[Program]) -> Option<Program> {
         let mut program = fields(json)?;
         // "(`effective_at` is set by publishing; in files it may be given, and defaults to midnight of `start_date`)"
         program.effective_at = published_at
@@ -136,12 +132,8 @@ impl Program {
 
     /// "Default: the local day of the first active version's `effective_at`." As long as none was active: its own.
     fn start(&self, earlier: &[Program]) -> NaiveDate {
-        let first_active = earlier
-            .iter()
-            .find(|version| version.active)
-            .unwrap_or(self);
-        self.start_date
-            .unwrap_or_else(|| day(self.timezone, first_active.effective_at))
+        let first_active = earlier.iter().find(|version| version.active).unwrap_or(self);
+        self.start_date.unwrap_or_else(|| day(self.timezone, first_active.effective_at))
     }
 
     /// No start date was given and no version before this one was active: there is nothing to carry over yet.
@@ -162,20 +154,12 @@ impl Program {
     /// "`q(x)` is the highest tier whose threshold ≤ max(`x`, 0), or none."
     pub fn q(&self, x: Decimal) -> Option<usize> {
         let x = x.max(Decimal::ZERO);
-        (0..self.tiers.len()).rev().find(|&rank| {
-            self.tiers[rank]
-                .threshold
-                .is_some_and(|threshold| threshold <= x)
-        })
+        (0..self.tiers.len()).rev().find(|&rank| self.tiers[rank].threshold.is_some_and(|threshold| threshold <= x))
     }
 
     /// A tier that has to be earned: "a threshold above 0".
     pub fn above_zero(&self, tier: Option<usize>) -> Option<usize> {
-        tier.filter(|&rank| {
-            self.tiers[rank]
-                .threshold
-                .is_some_and(|threshold| threshold > Decimal::ZERO)
-        })
+        tier.filter(|&rank| self.tiers[rank].threshold.is_some_and(|threshold| threshold > Decimal::ZERO))
     }
 
     /// The rank of a tier id.
@@ -205,11 +189,7 @@ fn fields(json: &Value) -> Option<Program> {
         None => period == Period::Lifetime,
     };
     let spend = &json["spend"];
-    let tiers = json["tiers"]
-        .as_array()?
-        .iter()
-        .map(tier)
-        .collect::<Option<_>>()?;
+    let tiers = json["tiers"].as_array()?.iter().map(tier).collect::<Option<_>>()?;
     Some(Program {
         active: json["active"].as_bool().unwrap_or(true),
         timezone: json["timezone"].as_str().unwrap_or("UTC").parse().ok()?,
@@ -274,11 +254,7 @@ fn tier(json: &Value) -> Option<Tier> {
     Some(Tier {
         id: json["id"].as_str()?.to_owned(),
         threshold: amount(&json["threshold"]),
-        tags: list("tags")
-            .iter()
-            .filter_map(Value::as_str)
-            .map(tag)
-            .collect(),
+        tags: list("tags").iter().filter_map(Value::as_str).map(tag).collect(),
         rewarding: !list("entry_rewards").is_empty(),
         birthday_points: perks
             .iter()
@@ -296,9 +272,7 @@ pub fn tag(text: &str) -> String {
 
 /// "Amounts are below 10^12 with at most 4 decimals": whether this is one, and not below 0.
 pub fn is_amount(amount: Decimal) -> bool {
-    !amount.is_sign_negative()
-        && amount < Decimal::from(1_000_000_000_000_i64)
-        && amount.scale() <= 4
+    !amount.is_sign_negative() && amount < Decimal::from(1_000_000_000_000_i64) && amount.scale() <= 4
 }
 
 /// "amounts are read from strings or integers, never written as floats"

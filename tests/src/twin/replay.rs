@@ -116,10 +116,8 @@ impl Replay {
         let mut after = self.shop.clone();
         after.merge(fact.clone());
         let known: Vec<String> = self.members.keys().cloned().collect();
-        let affected: Vec<&String> = known
-            .iter()
-            .filter(|id| Ledger::of(&self.shop, id) != Ledger::of(&after, id))
-            .collect();
+        let affected: Vec<&String> =
+            known.iter().filter(|id| Ledger::of(&self.shop, id) != Ledger::of(&after, id)).collect();
         // "Before a fact is taken in, every review of that member due before its arrival is passed"
         for id in &affected {
             self.pass_reviews(id, arrival - 1);
@@ -128,8 +126,7 @@ impl Replay {
         self.shop = after;
         if fact.kind == "customer.erased" {
             // "Everything about the member is deleted", "a member that was erased has … no history"
-            self.members
-                .insert(fact.member.clone().unwrap(), Member::default());
+            self.members.insert(fact.member.clone().unwrap(), Member::default());
         }
         for (id, before) in affected.into_iter().zip(before) {
             self.evaluate(id, arrival, News::Fact(&fact, &before));
@@ -181,9 +178,7 @@ impl Replay {
         let tz = self.program().timezone;
         for y in year(tz, from)..=year(tz, until) {
             let birthday = ledger.birthday(until);
-            let at = birthday
-                .and_then(|birthday| on(&birthday, y))
-                .map(|date| midnight(tz, date));
+            let at = birthday.and_then(|birthday| on(&birthday, y)).map(|date| midnight(tz, date));
             due.extend(at.filter(|&at| from < at && at <= until));
         }
         for at in due {

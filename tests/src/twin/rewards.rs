@@ -35,11 +35,7 @@ fn height(versions: &[Program], id: &str) -> usize {
     if let Some(rank) = newest.rank(id) {
         return 2 * rank + 1;
     }
-    let had_it = earlier
-        .iter()
-        .rev()
-        .find(|version| version.rank(id).is_some())
-        .unwrap();
+    let had_it = earlier.iter().rev().find(|version| version.rank(id).is_some()).unwrap();
     let below = &had_it.tiers[..had_it.rank(id).unwrap()];
     let remaining = below.iter().filter_map(|tier| newest.rank(&tier.id));
     remaining.map(|rank| 2 * rank + 2).max().unwrap_or(0)

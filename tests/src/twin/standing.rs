@@ -18,11 +18,7 @@ fn ruling<'a>(program: &Program, ledger: &'a Ledger, t: Instant) -> Option<&'a A
         .filter(|one| one.until.is_none_or(|until| t < until))
         // "ends all older assignments"
         .filter(|one| !seen().any(|end| end.ends_older && end.place > one.place))
-        .filter(|one| {
-            one.tier
-                .as_ref()
-                .is_none_or(|id| program.rank(id).is_some())
-        })
+        .filter(|one| one.tier.as_ref().is_none_or(|id| program.rank(id).is_some()))
         .max_by(|a, b| a.place.cmp(&b.place))
 }
 
@@ -34,22 +30,13 @@ pub fn tier_at(program: &Program, ledger: &Ledger, t: Instant) -> Option<usize> 
         Some(one) => {
             let assigned = one.tier.as_ref().and_then(|id| program.rank(id));
             // "`floor` = at least this tier; `lock` = exactly this tier (or none with `tier: null`)"
-            if one.lock {
-                assigned
-            } else {
-                assigned.max(earned)
-            }
+            if one.lock { assigned } else { assigned.max(earned) }
         }
     }
 }
 
 /// Every instant in `(from, to]` at which a tier could change, and some more.
-pub fn boundaries(
-    program: &Program,
-    ledger: &Ledger,
-    from: Instant,
-    to: Instant,
-) -> BTreeSet<Instant> {
+pub fn boundaries(program: &Program, ledger: &Ledger, from: Instant, to: Instant) -> BTreeSet<Instant> {
     let tz = program.timezone;
     let mut all: BTreeSet<Instant> = ledger.instants().into_iter().collect();
     let (Some(&first), Some(&last)) = (all.first(), all.last()) else {
@@ -63,8 +50,7 @@ pub fn boundaries(
         match program.period {
             Period::Lifetime => {}
             Period::CalendarYear => {
-                let years =
-                    day(tz, first).year()..=day(tz, last).year().min(day(tz, to).year()) + 3;
+                let years = day(tz, first).year()..=day(tz, last).year().min(day(tz, to).year()) + 3;
                 days.extend(years.map(|y| NaiveDate::from_ymd_opt(y, 1, 1).unwrap()));
             }
             Period::SinceLastUpgrade(span) | Period::Rolling(span) => {
@@ -105,19 +91,17 @@ fn far(program: &Program, last: Instant) -> Instant {
 pub fn since(program: &Program, ledger: &Ledger, t: Instant) -> Option<Instant> {
     let tier = tier_at(program, ledger, t);
     let mut since = None;
-    for s in boundaries(program, ledger, Instant::MIN, t)
-        .into_iter()
-        .rev()
-    {
+    for s in boundaries(program, ledger, Instant::MIN, t).into_iter().rev() {
         if tier_at(program, ledger, s) != tier {
             break;
         }
         since = Some(s);
     }
     // "(… a visible floor assignment `by: "program"`, which continues the stretch it keeps: `since` stays)"
-    let hold = ledger.assignments.iter().find(|one| {
-        one.held_since.is_some() && Some(one.place.0) == since && one.tier == program.id(tier)
-    });
+    let hold = ledger
+        .assignments
+        .iter()
+        .find(|one| one.held_since.is_some() && Some(one.place.0) == since && one.tier == program.id(tier));
     hold.map_or(since, |one| one.held_since)
 }
 
@@ -135,18 +119,11 @@ fn first_lower(
     let mut later = boundaries(program, &ledger, t, far(program, last));
     let untils = ledger.assignments.iter().filter_map(|one| one.until);
     later.extend(untils.filter(|&until| until > t));
-    later
-        .into_iter()
-        .map(|s| (s, tier_at(program, &ledger, s)))
-        .find(|(_, then)| *then < tier)
+    later.into_iter().map(|s| (s, tier_at(program, &ledger, s))).find(|(_, then)| *then < tier)
 }
 
 /// `valid_until` and `upcoming` of the standing.
-pub fn valid_until(
-    program: &Program,
-    ledger: &Ledger,
-    t: Instant,
-) -> Option<(Instant, Option<usize>)> {
+pub fn valid_until(program: &Program, ledger: &Ledger, t: Instant) -> Option<(Instant, Option<usize>)> {
     first_lower(program, ledger, t, tier_at)
 }
 
@@ -188,7 +165,8 @@ fn progress(program: &Program, ledger: &Ledger, t: Instant) -> (Option<Decimal>,
     let tz = program.timezone;
     let movements = ledger.movements(program);
     let start = midnight(tz, program.effective_start);
-    let window = |from: Instant, until: Option<Instant>| json!({"from": print(from.max(start)), "until": until.map(print)});
+    let window =
+        |from: Instant, until: Option<Instant>| json!({"from": print(from.max(start)), "until": until.map(print)});
     let trailing_window = |span: Span| {
         let today = day(tz, t);
         let from = midnight(tz, span.window_start(today));
@@ -202,25 +180,16 @@ fn progress(program: &Program, ledger: &Ledger, t: Instant) -> (Option<Decimal>,
         Period::CalendarYear => {
             let y = year(tz, t);
             let counted = sum(&movements, t, |date| date.year() == y);
-            (
-                Some(counted),
-                window(new_year(tz, y), Some(new_year(tz, y + 1))),
-            )
+            (Some(counted), window(new_year(tz, y), Some(new_year(tz, y + 1))))
         }
         Period::SinceLastUpgrade(span) => {
             let term = term(program, ledger, span, t);
             match term.held {
                 Some(_) => (Some(term.acc), window(term.from, Some(term.deadline))),
-                None => (
-                    Some(trailing(program, &movements, span, t, t)),
-                    trailing_window(span),
-                ),
+                None => (Some(trailing(program, &movements, span, t, t)), trailing_window(span)),
             }
         }
-        Period::Rolling(span) => (
-            Some(trailing(program, &movements, span, t, t)),
-            trailing_window(span),
-        ),
+        Period::Rolling(span) => (Some(trailing(program, &movements, span, t, t)), trailing_window(span)),
     }
 }
 
@@ -240,11 +209,7 @@ fn requalify(program: &Program, ledger: &Ledger, t: Instant) -> Value {
         Period::CalendarYear => {
             let y = year(tz, t);
             let counted = sum(&movements, t, |date| date.year() == y);
-            (
-                counted,
-                new_year(tz, y + 1),
-                earned_in_year(program, ledger, t, y) >= earned_tier,
-            )
+            (counted, new_year(tz, y + 1), earned_in_year(program, ledger, t, y) >= earned_tier)
         }
         // "`acc`, by the deadline"
         Period::SinceLastUpgrade(span) => {
@@ -258,17 +223,11 @@ fn requalify(program: &Program, ledger: &Ledger, t: Instant) -> Value {
             };
             let today = day(tz, t);
             let still = day(tz, by);
-            let counted = sum(&movements, t, |date| {
-                span.window_holds(today, date) && span.window_holds(still, date)
-            });
+            let counted = sum(&movements, t, |date| span.window_holds(today, date) && span.window_holds(still, date));
             (counted, by, false)
         }
     };
-    let remaining = if done {
-        Decimal::ZERO
-    } else {
-        at_least_zero(threshold - counted)
-    };
+    let remaining = if done { Decimal::ZERO } else { at_least_zero(threshold - counted) };
     json!({
         "threshold": threshold.to_string(),
         "counted": counted.normalize().to_string(),

@@ -13,10 +13,7 @@ pub fn instant(text: &str) -> Option<Instant> {
 
 /// Prints an instant in UTC.
 pub fn print(at: Instant) -> String {
-    chrono::Utc
-        .timestamp_millis_opt(at)
-        .unwrap()
-        .to_rfc3339_opts(SecondsFormat::Millis, true)
+    chrono::Utc.timestamp_millis_opt(at).unwrap().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// "*day*, *midnight*, *year* mean local days in it."
@@ -107,26 +104,10 @@ mod tests {
     #[test]
     fn a_midnight_that_comes_twice_is_the_first_and_one_that_is_skipped_the_end_of_the_gap() {
         let check = |tz: Tz, date: &str, at: &str| {
-            assert_eq!(
-                print(midnight(tz, date.parse().unwrap())),
-                at,
-                "{tz} {date}"
-            );
+            assert_eq!(print(midnight(tz, date.parse().unwrap())), at, "{tz} {date}");
         };
-        check(
-            chrono_tz::America::Havana,
-            "2023-11-05",
-            "2023-11-05T04:00:00.000Z",
-        );
-        check(
-            chrono_tz::Africa::Cairo,
-            "2024-04-26",
-            "2024-04-25T22:00:00.000Z",
-        );
-        check(
-            chrono_tz::Pacific::Apia,
-            "2011-12-30",
-            "2011-12-30T10:00:00.000Z",
-        );
+        check(chrono_tz::America::Havana, "2023-11-05", "2023-11-05T04:00:00.000Z");
+        check(chrono_tz::Africa::Cairo, "2024-04-26", "2024-04-25T22:00:00.000Z");
+        check(chrono_tz::Pacific::Apia, "2011-12-30", "2011-12-30T10:00:00.000Z");
     }
 }

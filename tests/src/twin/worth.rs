@@ -34,36 +34,20 @@ impl Ledger {
     pub fn movements(&self, program: &Program) -> Vec<Movement> {
         let mut all = Vec::new();
         match program.metric {
-            Metric::Spent => self
-                .orders
-                .iter()
-                .for_each(|order| spend(program, order, &mut all)),
-            Metric::Orders => self
-                .orders
-                .iter()
-                .for_each(|order| count(program, order, &mut all)),
-            Metric::Points => self
-                .entries
-                .iter()
-                .for_each(|entry| points(program, entry, &mut all)),
+            Metric::Spent => self.orders.iter().for_each(|order| spend(program, order, &mut all)),
+            Metric::Orders => self.orders.iter().for_each(|order| count(program, order, &mut all)),
+            Metric::Points => self.entries.iter().for_each(|entry| points(program, entry, &mut all)),
             Metric::Tags => {}
         }
         // "zero movements and facts dated before the effective start count nothing"
-        all.retain(|movement| {
-            !movement.amount.is_zero() && movement.day >= program.effective_start
-        });
+        all.retain(|movement| !movement.amount.is_zero() && movement.day >= program.effective_start);
         all.sort_by(|a, b| a.place.cmp(&b.place));
         all
     }
 }
 
 /// A movement for each step of what an order or entry is worth: (place, worth from there on).
-fn steps(
-    program: &Program,
-    origin: &Place,
-    worths: Vec<(Place, Decimal)>,
-    all: &mut Vec<Movement>,
-) {
+fn steps(program: &Program, origin: &Place, worths: Vec<(Place, Decimal)>, all: &mut Vec<Movement>) {
     let mut worth = Decimal::ZERO;
     for (place, next) in worths {
         all.push(Movement {
@@ -90,14 +74,7 @@ fn spend(program: &Program, order: &Order, all: &mut Vec<Movement>) {
     let total = amount(&body["total"]).unwrap();
     let mut worths = vec![(order.place.clone(), basis)];
     for (place, refunded, cancelled) in corrections(order) {
-        worths.push((
-            place,
-            if cancelled {
-                Decimal::ZERO
-            } else {
-                left(program, basis, refunded, total)
-            },
-        ));
+        worths.push((place, if cancelled { Decimal::ZERO } else { left(program, basis, refunded, total) }));
     }
     steps(program, &order.place, worths, all);
 }
@@ -107,13 +84,7 @@ fn corrections(order: &Order) -> Vec<(Place, Decimal, bool)> {
     let mut list: Vec<(Place, Decimal, bool)> = order
         .refunds
         .iter()
-        .map(|(at, id, amount)| {
-            (
-                (*at, place_of_kind("order.refunded"), id.clone()),
-                *amount,
-                false,
-            )
-        })
+        .map(|(at, id, amount)| ((*at, place_of_kind("order.refunded"), id.clone()), *amount, false))
         .collect();
     if let Some(at) = order.cancelled {
         let place = (at, place_of_kind("order.cancelled"), order.place.2.clone());
@@ -146,14 +117,8 @@ fn basis(program: &Program, body: &Value) -> Option<Decimal> {
     }
     basis = basis.max(Decimal::ZERO);
     // "An order in another currency than the program's needs `exchange_rate` (program currency per unit)"
-    let foreign = body["currency"]
-        .as_str()
-        .is_some_and(|code| code != program.currency);
-    let rate = if foreign {
-        amount(&body["exchange_rate"])?
-    } else {
-        Decimal::ONE
-    };
+    let foreign = body["currency"].as_str().is_some_and(|code| code != program.currency);
+    let rate = if foreign { amount(&body["exchange_rate"])? } else { Decimal::ONE };
     let exact = in_units(basis, 4) * in_units(rate, 10);
     let minor = minor_digits(program);
     let rounded = half_even(exact, 10_i128.pow(14 - minor));
@@ -174,19 +139,13 @@ fn left(program: &Program, basis: Decimal, refunded: Decimal, total: Decimal) ->
 
 fn minor_digits(program: &Program) -> u32 {
     let currency = Currency::from_code(&program.currency);
-    currency
-        .and_then(|currency| currency.exponent())
-        .unwrap_or(0)
-        .into()
+    currency.and_then(|currency| currency.exponent()).unwrap_or(0).into()
 }
 
 /// An amount as a whole number of units of 10^-digits (it has no more digits than that).
 fn in_units(amount: Decimal, digits: u32) -> i128 {
     let amount = amount.normalize();
-    assert!(
-        amount.scale() <= digits,
-        "more digits than allowed in `{amount}`"
-    );
+    assert!(amount.scale() <= digits, "more digits than allowed in `{amount}`");
     amount.mantissa() * 10_i128.pow(digits - amount.scale())
 }
 
@@ -211,14 +170,7 @@ fn count(program: &Program, order: &Order, all: &mut Vec<Movement>) {
     let mut worths = vec![(order.place.clone(), Decimal::ONE)];
     for (place, refunded, cancelled) in corrections(order) {
         let in_full = !total.is_zero() && refunded >= total;
-        worths.push((
-            place,
-            if cancelled || in_full {
-                Decimal::ZERO
-            } else {
-                Decimal::ONE
-            },
-        ));
+        worths.push((place, if cancelled || in_full { Decimal::ZERO } else { Decimal::ONE }));
     }
     steps(program, &order.place, worths, all);
 }
@@ -231,11 +183,7 @@ fn points(program: &Program, entry: &Entry, all: &mut Vec<Movement>) {
     for (at, id, points) in &entry.cancels {
         // "(default: all that is left)"
         let taken = points.unwrap_or(left.abs()).min(left.abs());
-        left -= if left.is_sign_negative() {
-            -taken
-        } else {
-            taken
-        };
+        left -= if left.is_sign_negative() { -taken } else { taken };
         worths.push(((*at, place_of_kind("points.canceled"), id.clone()), left));
     }
     steps(program, &entry.place, worths, all);

@@ -1,0 +1,392 @@
+//! One function brings a member from the instant it was last looked at to a later one (section 7). It passes reviews
+//! and version changes in order, each at its own instant under the version then in force, and yields the rows to
+//! record. Ingest, rollover, recalculation and preview only choose how far: they may meet in any order and write
+//! identical rows, and late jobs write what timely ones would have.
+
+use crate::calendar::{Day, Instant};
+use crate::earned::Renewal;
+use crate::explain;
+use crate::fact::Fact;
+use crate::id::TierId;
+use crate::ledger::{Act, Assignment, Ledger};
+use crate::program::{Perk, Program, Rank};
+use crate::quantity::Points;
+use crate::record::{BirthdayDue, Cause, Change, Record, Row, Transition};
+use crate::reward;
+use crate::standing::{Assessment, Facts, assess};
+use crate::version::{Version, Versions};
+
+/// What a fact makes of a transition that it causes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// The cause to name.
+    pub cause: Cause,
+    /// Whether an entry reward may follow.
+    pub reward: bool,
+}
+
+impl Told {
+    /// What a fact that arrives makes of a transition.
+    pub fn by(fact: &Fact) -> Self {
+        use crate::fact::EntryKind::Imported;
+        let (imported, cause) = match fact {
+            Fact::OrderPaid { paid, .. } => (paid.imported, Cause::Activity),
+            Fact::OrderRefunded { refunded, .. } => (refunded.imported, Cause::Refund),
+            Fact::OrderCancelled { cancelled, .. } => (cancelled.imported, Cause::Refund),
+            Fact::PointsEntry { told, .. } => (told.imported || told.content.kind == Imported, Cause::Activity),
+            Fact::PointsCanceled { told, .. } => (told.imported, Cause::Refund),
+            Fact::TagsSet(told) => (told.imported, Cause::TagsChanged),
+            Fact::TagsChanged(told) => (told.imported, Cause::TagsChanged),
+            Fact::Enrolled(told) => (told.imported, Cause::Activity),
+            Fact::BirthdaySet(told) => (told.imported, Cause::Activity),
+            Fact::TierAssigned { told, .. } => (told.imported, Cause::Assigned),
+            Fact::TierUnassigned { told, .. } => (told.imported, Cause::Assigned),
+            Fact::Erased { .. } => (false, Cause::Activity),
+        };
+        let reward = match fact {
+            Fact::TierAssigned { told, .. } => told.content.reward,
+            Fact::TierUnassigned { .. } => false,
+            _ => true,
+        };
+        Self::new(cause, imported, reward)
+    }
+
+    pub(crate) fn new(cause: Cause, imported: bool, reward: bool) -> Self {
+        let cause = if imported { Cause::Imported } else { cause };
+        let brings = matches!(cause, Cause::Activity | Cause::TagsChanged | Cause::Assigned);
+        Self { cause, reward: reward && brings }
+    }
+}
+
+/// Brings a member to `until`, that instant included, and yields the rows to record.
+pub fn advance(ledger: &mut Ledger, record: &mut Record, versions: &Versions, until: Instant) -> Vec<Row> {
+    let mut rows = Vec::new();
+    while let Some(done) = record.evaluated_at {
+        let current = versions.numbered(record.version).unwrap_or(versions.in_force(done));
+        let next = versions.iter().find(|version| version.number > current.number);
+        let change = next.map(|next| (next.effective_at.max(done), next)).filter(|(at, _)| *at <= until);
+        let review = next_review(current, ledger, done).filter(|review| *review <= until);
+        match (change, review) {
+            (Some((at, next)), review) if review.is_none_or(|review| at <= review) => {
+                change_version(ledger, record, versions, next, at, &mut rows);
+            }
+            (_, Some(at)) => review_at(ledger, record, versions, current, at, &mut rows),
+            (_, None) => {
+                record.evaluated_at = Some(done.max(until));
+                break;
+            }
+        }
+    }
+    rows
+}
+
+/// A fact's arrival at a member, before the fact is taken in.
+pub struct Arrival {
+    at: Instant,
+    without: Assessment,
+    rows: Vec<Row>,
+}
+
+impl Arrival {
+    /// Passes every review due before an arrival, and the versions in force at it. An arrival before the instant up to
+    /// which the member was already looked at counts as arriving then.
+    pub fn before(ledger: &mut Ledger, record: &mut Record, versions: &Versions, at: Instant) -> Self {
+        let at = record.evaluated_at.map_or(at, |done| done.max(at));
+        let mut rows = advance(ledger, record, versions, at.plus_millis(-1));
+        pass_version_changes(ledger, record, versions, at, &mut rows);
+        let without = assess(versions.in_force(at), &Facts::of(ledger), at, at);
+        Self { at, without, rows }
+    }
+
+    /// The rows that were due anyway, where the fact turned out to change nothing about the member.
+    pub fn unchanged(self) -> Vec<Row> {
+        self.rows
+    }
+
+    /// Looks at the member again, with the fact in the ledger, and yields all rows to record.
+    pub fn after(self, ledger: &Ledger, record: &mut Record, versions: &Versions, told: Told) -> Vec<Row> {
+        let Self { at, without, mut rows } = self;
+        let version = versions.in_force(at);
+        if version.program.active {
+            let now = assess(version, &Facts::of(ledger), at, at);
+            let occasion = Occasion { told, without: &without, notify: told.cause != Cause::Imported };
+            note(&Page { ledger, versions, version, at }, record, &now, &occasion, &mut rows);
+        }
+        record.version = version.number;
+        record.evaluated_at = Some(at);
+        rows
+    }
+}
+
+/// Versions that take effect at the very instant of an arrival are in force for it.
+fn pass_version_changes(
+    ledger: &mut Ledger,
+    record: &mut Record,
+    versions: &Versions,
+    at: Instant,
+    rows: &mut Vec<Row>,
+) {
+    if record.evaluated_at.is_none() {
+        return;
+    }
+    while let Some(current) = versions.numbered(record.version)
+        && let Some(next) = versions.iter().find(|next| next.number > current.number && next.effective_at <= at)
+    {
+        change_version(ledger, record, versions, next, at, rows);
+    }
+}
+
+/// Something happened at an instant of itself: a period ended, a birthday came, a fact's own instant was reached.
+fn review_at(
+    ledger: &Ledger,
+    record: &mut Record,
+    versions: &Versions,
+    version: &Version,
+    at: Instant,
+    rows: &mut Vec<Row>,
+) {
+    let page = Page { ledger, versions, version, at };
+    let facts = Facts::of(ledger);
+    let now = assess(version, &facts, at, at);
+    // A fact may be dated a little after its arrival; it takes effect, as itself, when its instant comes.
+    match ledger.told_at(at) {
+        Some(told) => {
+            let without = assess(version, &facts, at.plus_millis(-1), at);
+            let occasion = Occasion { told, without: &without, notify: told.cause != Cause::Imported };
+            note(&page, record, &now, &occasion, rows);
+        }
+        None => {
+            let told = Told { cause: Cause::PeriodEnd, reward: false };
+            note(&page, record, &now, &Occasion { told, without: &now, notify: true }, rows);
+        }
+    }
+    record.evaluated_at = Some(at);
+}
+
+fn change_version(
+    ledger: &mut Ledger,
+    record: &mut Record,
+    versions: &Versions,
+    new: &Version,
+    at: Instant,
+    rows: &mut Vec<Row>,
+) {
+    let old = versions.numbered(record.version).unwrap_or(new);
+    record.version = new.number;
+    if new.program.active {
+        let before = assess(old, &Facts::of(ledger), at, at);
+        if new.holds_demotions_from(&old.program)
+            && let Some(held) = hold(ledger, old, new, at, &before)
+        {
+            ledger.put_assignment(held.clone());
+            rows.push(Row::Held(held));
+        }
+        let now = assess(new, &Facts::of(ledger), at, at);
+        let told = Told { cause: Cause::ProgramChanged, reward: new.options.rewards };
+        let without = Translated { old, before: &before }.into_terms_of(new);
+        let occasion = Occasion { told, without: &without, notify: new.options.notify };
+        note(&Page { ledger, versions, version: new, at }, record, &now, &occasion, rows);
+    }
+    record.evaluated_at = Some(at);
+}
+
+/// What the old version gave, in the ranks of the new one.
+struct Translated<'a> {
+    old: &'a Version,
+    before: &'a Assessment,
+}
+
+impl Translated<'_> {
+    /// The assessment under the old version as if the new one had made it: a tier that the new version does not have
+    /// is no tier of it, and an inactive old version gave nothing.
+    fn into_terms_of(self, new: &Version) -> Assessment {
+        let Self { old, before } = self;
+        let mut same = before.clone();
+        let tier = old.program.tier_id(before.standing.tier);
+        same.standing.tier = tier.and_then(|tier| new.program.rank(tier));
+        same.standing.active = old.program.active && (tier.is_none() || same.standing.tier.is_some());
+        if !old.program.active {
+            same.count = None;
+        }
+        same
+    }
+}
+
+/// The floor that keeps the tier of a member whom the new version would drop, until it would have ended under the old.
+fn hold(ledger: &Ledger, old: &Version, new: &Version, at: Instant, before: &Assessment) -> Option<Assignment> {
+    let tier = old.program.tier_id(before.standing.tier)?;
+    let rank = new.program.rank(tier)?; // a removed tier cannot be held
+    let after = assess(new, &Facts::of(ledger), at, at);
+    let drops = after.standing.tier < Some(rank);
+    drops.then(|| Assignment {
+        at,
+        act: Act::Hold {
+            version: new.number,
+            tier: tier.clone(),
+            until: before.standing.valid_until,
+            since: before.standing.since.unwrap_or(at),
+        },
+        imported: false,
+    })
+}
+
+/// Why a member is looked at: what to name as the cause if the standing differs from what it were `without` it.
+struct Occasion<'a> {
+    told: Told,
+    without: &'a Assessment,
+    notify: bool,
+}
+
+impl Occasion<'_> {
+    /// The cause is the occasion's own if it made the difference, else a period ended (section 7).
+    fn decide(&self, made_the_difference: bool) -> (Told, bool) {
+        if made_the_difference {
+            (self.told, self.notify)
+        } else {
+            (Told { cause: Cause::PeriodEnd, reward: false }, true)
+        }
+    }
+}
+
+/// Where rows are written about one member at one instant.
+struct Page<'a> {
+    ledger: &'a Ledger,
+    versions: &'a Versions,
+    version: &'a Version,
+    at: Instant,
+}
+
+/// Records what differs from what is on record at an instant.
+fn note(page: &Page<'_>, record: &mut Record, now: &Assessment, occasion: &Occasion<'_>, rows: &mut Vec<Row>) {
+    let program = &page.version.program;
+    let tier = program.tier_id(now.standing.tier).cloned();
+    let renewed = renewal(page, record, now, occasion);
+    if record.tier != tier {
+        let before = &occasion.without.standing;
+        let (told, notify) = occasion.decide(!before.active || now.standing.tier != before.tier);
+        let not_before = (told.cause == Cause::ProgramChanged).then_some(page.version.effective_at);
+        let effective = now.standing.since.max(not_before);
+        let floor = record.tier.as_ref().and_then(|tier| floor(page.versions, page.version, tier));
+        let kind = match (&record.tier, now.standing.tier) {
+            (None, _) => Change::Entered,
+            (Some(_), None) => Change::Left,
+            (Some(_), to) if to > floor => Change::Upgraded,
+            (Some(_), Some(_)) => Change::Downgraded,
+        };
+        rows.push(transition(page, record, now, kind, effective, (told, notify)));
+        if told.reward
+            && matches!(kind, Change::Entered | Change::Upgraded)
+            && let Some(reached) = now.standing.tier
+        {
+            let stretch = now.standing.since.unwrap_or(page.at);
+            rows.extend(reward::due(record, program, floor, reached, stretch).into_iter().map(Row::Reward));
+        }
+    } else if let Some(by) = renewed {
+        rows.push(transition(page, record, now, Change::Renewed, Some(page.at), by));
+    }
+    rows.extend(birthday(page, record, now).map(Row::Birthday));
+}
+
+/// Writes a transition; its instant is never before the previous one's, and without a timeline it is that one's.
+fn transition(
+    page: &Page<'_>,
+    record: &mut Record,
+    now: &Assessment,
+    kind: Change,
+    effective: Option<Instant>,
+    (told, notify): (Told, bool),
+) -> Row {
+    let at = effective.max(record.last_at).unwrap_or(page.at);
+    let to = page.version.program.tier_id(now.standing.tier).cloned();
+    let from = std::mem::replace(&mut record.tier, to.clone());
+    record.seq = record.seq.saturating_add(1);
+    record.last_at = Some(at);
+    let because = explain::explain(page.version, page.ledger, page.at);
+    let (seq, cause, version) = (record.seq, told.cause, page.version.number);
+    Row::Transition(Box::new(Transition { seq, kind, from, to, at, cause, version, notify, because }))
+}
+
+/// The rank above which a tier is higher than the one on record. A tier that the version removed is judged as if it
+/// ranked just above the remaining tiers that were below it (section 7).
+fn floor(versions: &Versions, version: &Version, tier: &TierId) -> Option<Rank> {
+    if let Some(rank) = version.program.rank(tier) {
+        return Some(rank);
+    }
+    let had_it = versions.iter().rev().filter(|old| old.number < version.number);
+    let (old, rank) = had_it.filter_map(|old| old.program.rank(tier).map(|rank| (old, rank))).next()?;
+    let below = old.program.tiers().filter(|(other, _)| *other < rank);
+    below.filter_map(|(_, other)| version.program.rank(&other.id)).max()
+}
+
+/// Whether the tier on record is renewed now, and on what occasion (section 7).
+fn renewal(page: &Page<'_>, record: &mut Record, now: &Assessment, occasion: &Occasion<'_>) -> Option<(Told, bool)> {
+    let program = &page.version.program;
+    let held = record.tier.as_ref() == program.tier_id(now.standing.tier) && now.standing.tier == now.earned;
+    match now.count.as_ref()?.renewal {
+        Renewal::ForYear(rank, year) => {
+            record.renewed.retain(|(_, settled)| *settled >= year);
+            let settled = (program.tier_id(Some(rank))?.clone(), year);
+            if record.renewed.contains(&settled) {
+                return None;
+            }
+            record.renewed.push(settled);
+            let anyway = occasion.without.count.as_ref().is_some_and(|count| match count.renewal {
+                Renewal::ForYear(_, same) => same == year,
+                Renewal::None | Renewal::Deadlines { .. } => false,
+            });
+            held.then(|| occasion.decide(!anyway))
+        }
+        Renewal::Deadlines { kept_at, .. } => {
+            let first_look = record.evaluated_at.is_some_and(|done| done < page.at);
+            (held && first_look && kept_at == Some(page.at)).then(|| occasion.decide(false))
+        }
+        Renewal::None => None,
+    }
+}
+
+/// Birthday points are due once per local year to whoever holds the tier at the birthday's midnight (section 7).
+fn birthday(page: &Page<'_>, record: &mut Record, now: &Assessment) -> Option<BirthdayDue> {
+    let zone = &page.version.program.timezone;
+    let on = zone.day(page.at);
+    let birthday = page.ledger.birthday(page.at)?;
+    let today = zone.midnight(on) == page.at && birthday.in_year(on.year()) == Some(on.date());
+    if !today || record.birthday_year >= Some(on.year()) {
+        return None;
+    }
+    let tier = page.version.program.tier(now.standing.tier?)?;
+    let points = tier.perks.iter().find_map(birthday_points)?;
+    record.birthday_year = Some(on.year());
+    Some(BirthdayDue { tier: tier.id.clone(), on, points })
+}
+
+fn birthday_points(perk: &Perk) -> Option<Points> {
+    match perk {
+        Perk::BirthdayPoints(points) => Some(*points),
+        Perk::PointsMultiplier(_) | Perk::FreeShipping | Perk::EarlyAccess | Perk::Custom(_) => None,
+    }
+}
+
+/// The next instant at which something may be due although nothing arrives.
+fn next_review(version: &Version, ledger: &Ledger, done: Instant) -> Option<Instant> {
+    if !version.program.active {
+        return None;
+    }
+    let now = assess(version, &Facts::of(ledger), done, done);
+    let step = now.steps.after(done).first().map(|step| step.at);
+    let deadline = now.count.as_ref().and_then(|count| match count.renewal {
+        Renewal::Deadlines { next, .. } => Some(next),
+        Renewal::None | Renewal::ForYear(..) => None,
+    });
+    let fact = ledger.next_at(done);
+    [step, deadline, fact, next_birthday(&version.program, ledger, done)].into_iter().flatten().min()
+}
+
+/// The midnight of the member's next birthday, where some tier has points for it.
+fn next_birthday(program: &Program, ledger: &Ledger, done: Instant) -> Option<Instant> {
+    let birthday = ledger.birthday(done)?;
+    let has_points = |perks: &[Perk]| perks.iter().any(|perk| birthday_points(perk).is_some());
+    program.tiers().any(|(_, tier)| has_points(&tier.perks)).then_some(())?;
+    let year = program.timezone.day(done).year();
+    let midnight = |year| birthday.in_year(year).map(|date| program.timezone.midnight(Day::of(date)));
+    [year, year + 1].into_iter().filter_map(midnight).find(|midnight| *midnight > done)
+}

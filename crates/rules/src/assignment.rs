@@ -1,0 +1,72 @@
+//! Assignments apply last: the newest active one rules over what is earned (section 5).
+
+use crate::calendar::Instant;
+use crate::earned::Steps;
+use crate::fact::Mode;
+use crate::ledger::{Act, Assignment};
+use crate::program::{Program, Rank};
+
+/// What an assignment makes of the earned tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Binding {
+    AtLeast(Option<Rank>),
+    Exactly(Option<Rank>),
+}
+
+/// What an act binds to under a program; nothing if it ends assignments, or names a tier that the program lacks.
+pub(crate) fn binding(act: &Act, program: &Program) -> Option<Binding> {
+    match act {
+        Act::Unassign { .. } => None,
+        Act::Hold { tier, .. } => program.rank(tier).map(|rank| Binding::AtLeast(Some(rank))),
+        Act::Assign { tier, mode, .. } => {
+            let rank = match tier {
+                Some(tier) => Some(program.rank(tier)?),
+                None => None,
+            };
+            Some(match mode {
+                Mode::Floor => Binding::AtLeast(rank),
+                Mode::Lock => Binding::Exactly(rank),
+            })
+        }
+    }
+}
+
+/// The assignment that rules at an instant, of those known by `seen`: the newest that has neither ended nor been
+/// ended, nor names a tier that the program does not have.
+pub(crate) fn ruling<'a>(
+    acts: &'a [Assignment],
+    program: &Program,
+    seen: Instant,
+    at: Instant,
+) -> Option<&'a Assignment> {
+    let known = acts.iter().rev().filter(|act| act.at <= seen.min(at));
+    let mut newest = known.take_while(|act| !matches!(act.act, Act::Unassign { .. }));
+    newest.find(|act| act.act.until().is_none_or(|until| at < until) && binding(&act.act, program).is_some())
+}
+
+/// The tier that shows, given the one earned.
+pub(crate) fn apply(ruling: Option<&Assignment>, program: &Program, earned: Option<Rank>) -> Option<Rank> {
+    match ruling.and_then(|act| binding(&act.act, program)) {
+        None => earned,
+        Some(Binding::AtLeast(rank)) => earned.max(rank),
+        Some(Binding::Exactly(rank)) => rank,
+    }
+}
+
+/// The course of the tier that shows, of what is known by `seen`.
+pub(crate) fn overlay(earned: Steps, acts: &[Assignment], program: &Program, seen: Instant) -> Steps {
+    let known: Vec<&Assignment> = acts.iter().filter(|act| act.at <= seen).collect();
+    if known.is_empty() {
+        return earned;
+    }
+    let mut boundaries: Vec<Instant> = earned.iter().map(|step| step.at).collect();
+    boundaries.extend(known.iter().map(|act| act.at));
+    boundaries.extend(known.iter().filter_map(|act| act.act.until().filter(|until| *until > act.at)));
+    boundaries.sort_unstable();
+    boundaries.dedup();
+    let mut steps = Steps::default();
+    for at in boundaries {
+        steps.push(at, apply(ruling(acts, program, seen, at), program, earned.at(at)));
+    }
+    steps
+}

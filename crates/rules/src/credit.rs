@@ -1,0 +1,291 @@
+//! What facts are worth: each yields movements of credit, or a reason why it yields none (section 4).
+
+use crate::calendar::{Day, Instant};
+use crate::fact::{EntryKind, OrderPaid};
+use crate::ledger::{Entry, Ledger, Order};
+use crate::program::{Counted, Metric, Program};
+use crate::quantity::{Amount, Points, Quantity};
+use crate::version::Version;
+
+/// Credit that comes or goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Movement {
+    /// When it acts.
+    pub at: Instant,
+    /// How movements of one instant are ordered: kinds as section 4 lists them.
+    pub kind: MovementKind,
+    /// Which order or entry of the ledger it belongs to, by position.
+    pub source: u32,
+    /// The day it counts for: the day of the order or entry, for a refund too.
+    pub dated: Day,
+    /// How much, below zero for what is taken back.
+    pub amount: Quantity,
+}
+
+/// The kinds of movements, in the order of section 4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum MovementKind {
+    OrderPaid,
+    OrderRefunded,
+    OrderCancelled,
+    Points(EntryKind),
+    PointsCanceled,
+}
+
+impl MovementKind {
+    /// Whether it takes back (or, of a negative entry, gives back) what an earlier movement brought.
+    pub(crate) fn is_correction(self) -> bool {
+        match self {
+            Self::OrderPaid | Self::Points(_) => false,
+            Self::OrderRefunded | Self::OrderCancelled | Self::PointsCanceled => true,
+        }
+    }
+}
+
+/// Why a fact yields no credit of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NoCredit {
+    /// Only a test.
+    TestOrder,
+    /// In a foreign currency, without a rate.
+    NoExchangeRate,
+    /// Worth nothing under the spend settings, or nothing was left to take.
+    WorthNothing,
+}
+
+/// What of an order decides its worth: numbers only, so that the compact form can say it without text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Priced {
+    pub at: Instant,
+    pub total: Amount,
+    pub tax: Amount,
+    pub shipping: Amount,
+    pub discounts: Amount,
+    /// `None` where the order is in the program's own currency.
+    pub foreign: Option<Option<crate::quantity::Rate>>,
+    pub test: bool,
+}
+
+impl Priced {
+    pub(crate) fn of(paid: &OrderPaid, program: &Program) -> Self {
+        Self {
+            at: paid.occurred_at,
+            total: paid.total,
+            tax: paid.tax,
+            shipping: paid.shipping,
+            discounts: paid.discounts,
+            foreign: (paid.currency != program.currency).then_some(paid.exchange_rate),
+            test: paid.test,
+        }
+    }
+
+    /// What the order is worth before anything is taken back (section 4; seeds 003 and 004).
+    pub(crate) fn worth(&self, metric: Metric, program: &Program) -> Result<Quantity, NoCredit> {
+        if self.test {
+            return Err(NoCredit::TestOrder);
+        }
+        match metric {
+            Metric::OrdersPlaced => Ok(Quantity::ONE),
+            Metric::AmountSpent => {
+                let basis = self.basis(program);
+                let worth = match self.foreign {
+                    None => program.minor_unit.round(basis),
+                    Some(Some(rate)) => rate.convert(basis, program.minor_unit),
+                    Some(None) => return Err(NoCredit::NoExchangeRate),
+                };
+                if worth.is_zero() { Err(NoCredit::WorthNothing) } else { Ok(worth) }
+            }
+            Metric::PointsEarned => Err(NoCredit::WorthNothing),
+        }
+    }
+
+    fn basis(&self, program: &Program) -> u64 {
+        let spend = program.spend;
+        let less = |included: bool, part: Amount| if included { 0 } else { part.ten_thousandths() };
+        let more = if spend.before_discounts { self.discounts.ten_thousandths() } else { 0 };
+        (self.total.ten_thousandths() + more)
+            .saturating_sub(less(spend.include_tax, self.tax) + less(spend.include_shipping, self.shipping))
+    }
+}
+
+/// What each refund takes of an order's worth: refunds accumulate, and after a full one exactly nothing is left.
+pub(crate) fn taken_by_refunds(
+    worth: Quantity,
+    metric: Metric,
+    total: Amount,
+    program: &Program,
+    refunds: impl Iterator<Item = (Instant, Amount)>,
+) -> impl Iterator<Item = (Instant, Quantity)> {
+    let total = total.ten_thousandths();
+    refunds.scan((0_u64, worth), move |(refunded, left), (at, amount)| {
+        *refunded = refunded.saturating_add(amount.ten_thousandths()).min(total);
+        let rest = left_of_order(worth, metric, *refunded, total, program);
+        let taken = *left - rest;
+        *left = rest;
+        Some((at, taken))
+    })
+}
+
+/// What is left of an order's worth once `refunded` of its `total` was given back.
+fn left_of_order(worth: Quantity, metric: Metric, refunded: u64, total: u64, program: &Program) -> Quantity {
+    if refunded == 0 {
+        worth // an order over nothing keeps its worth (section 4)
+    } else if refunded == total {
+        Quantity::ZERO
+    } else if metric == Metric::OrdersPlaced {
+        worth // a partial refund changes nothing (seed 003)
+    } else {
+        worth - program.minor_unit.share(worth, refunded, total)
+    }
+}
+
+/// Collects the movements of a member's facts, as far as they have happened by an instant.
+pub(crate) struct Tally<'v> {
+    version: &'v Version,
+    metric: Metric,
+    until: Instant,
+    movements: Vec<Movement>,
+    corrected: bool,
+}
+
+impl<'v> Tally<'v> {
+    pub(crate) fn new(version: &'v Version, counted: &Counted, until: Instant, capacity: usize) -> Self {
+        Self { version, metric: counted.metric, until, movements: Vec::with_capacity(capacity), corrected: false }
+    }
+
+    /// The movements of an order: its worth on its day, then what each refund and the cancellation take back.
+    #[inline]
+    pub(crate) fn order(
+        &mut self,
+        source: u32,
+        order: &Priced,
+        refunds: impl Iterator<Item = (Instant, Amount)>,
+        cancelled: Option<Instant>,
+    ) {
+        if order.at > self.until {
+            return;
+        }
+        let program = &self.version.program;
+        let Ok(worth) = order.worth(self.metric, program) else { return };
+        let dated = program.timezone.day(order.at);
+        if dated < self.version.effective_start {
+            return;
+        }
+        self.movements.push(Movement { at: order.at, kind: MovementKind::OrderPaid, source, dated, amount: worth });
+        let until = cancelled.map_or(self.until, |cancelled| cancelled.min(self.until));
+        let refunds = refunds.filter(|(at, _)| *at <= until);
+        let mut left = worth;
+        for (at, taken) in taken_by_refunds(worth, self.metric, order.total, program, refunds) {
+            self.correct(at, MovementKind::OrderRefunded, source, dated, -taken);
+            left = left - taken;
+        }
+        if let Some(at) = cancelled.filter(|at| *at <= self.until) {
+            self.correct(at, MovementKind::OrderCancelled, source, dated, -left);
+        }
+    }
+
+    /// The movements of an entry: its points on its day, then what each cancellation takes back, toward zero.
+    #[inline]
+    pub(crate) fn entry(
+        &mut self,
+        source: u32,
+        kind: EntryKind,
+        at: Instant,
+        points: Points,
+        cancels: impl Iterator<Item = (Instant, Option<Points>)>,
+    ) {
+        if at > self.until {
+            return;
+        }
+        let dated = self.version.program.timezone.day(at);
+        if dated < self.version.effective_start {
+            return;
+        }
+        let amount = Quantity::whole(points.get());
+        self.movements.push(Movement { at, kind: MovementKind::Points(kind), source, dated, amount });
+        let mut left = points.get();
+        let until = self.until;
+        for (at, points) in cancels.filter(|(at, _)| *at <= until) {
+            let taken = taken_back(left, points);
+            self.correct(at, MovementKind::PointsCanceled, source, dated, Quantity::whole(-taken));
+            left -= taken;
+        }
+    }
+
+    fn correct(&mut self, at: Instant, kind: MovementKind, source: u32, dated: Day, amount: Quantity) {
+        if !amount.is_zero() {
+            self.corrected = true;
+            self.movements.push(Movement { at, kind, source, dated, amount });
+        }
+    }
+
+    /// The movements in the order of section 5. `keys` compares two corrections of one instant by their keys.
+    pub(crate) fn sorted(mut self) -> Vec<Movement> {
+        // Orders and entries come in order; only corrections have to find their place among them. Sorting is stable,
+        // so what one order or entry brought stays in its own order.
+        if self.corrected {
+            self.movements.sort_by_key(|movement| (movement.at, movement.kind));
+        }
+        self.movements
+    }
+}
+
+/// What a cancellation takes of the `left` points of an entry: never more than is left, of a negative entry toward zero.
+pub(crate) fn taken_back(left: i64, points: Option<Points>) -> i64 {
+    match points {
+        Some(points) if left < 0 => -points.get().abs().min(-left),
+        Some(points) => points.get().abs().min(left),
+        None => left,
+    }
+}
+
+/// Where evaluation gets a member's credits from: the ledger, or its compact form.
+pub(crate) trait Credits {
+    /// How many orders, or entries, there are.
+    fn count(&self, metric: Metric) -> usize;
+    /// Hands every order or entry, in the order of the timeline, to the tally.
+    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_>);
+}
+
+/// The movements of a member up to an instant, in order.
+pub(crate) fn movements(credits: &impl Credits, version: &Version, counted: &Counted, until: Instant) -> Vec<Movement> {
+    let mut tally = Tally::new(version, counted, until, credits.count(counted.metric));
+    credits.tell(counted.metric, &version.program, &mut tally);
+    tally.sorted()
+}
+
+impl Credits for Ledger {
+    fn count(&self, metric: Metric) -> usize {
+        match metric {
+            Metric::PointsEarned => self.entries.len(),
+            Metric::AmountSpent | Metric::OrdersPlaced => self.orders.len(),
+        }
+    }
+
+    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_>) {
+        let position = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+        match metric {
+            Metric::PointsEarned => {
+                for (index, entry) in self.entries.iter().enumerate() {
+                    tell_entry(position(index), entry, tally);
+                }
+            }
+            Metric::AmountSpent | Metric::OrdersPlaced => {
+                for (index, order) in self.orders.iter().enumerate() {
+                    tell_order(position(index), order, program, tally);
+                }
+            }
+        }
+    }
+}
+
+fn tell_order(source: u32, order: &Order, program: &Program, tally: &mut Tally<'_>) {
+    let refunds = order.refunds.iter().map(|refund| (refund.at, refund.amount));
+    let cancelled = order.cancelled.map(|cancelled| cancelled.at);
+    tally.order(source, &Priced::of(&order.paid, program), refunds, cancelled);
+}
+
+fn tell_entry(source: u32, entry: &Entry, tally: &mut Tally<'_>) {
+    let cancels = entry.cancels.iter().map(|cancel| (cancel.at, cancel.points));
+    tally.entry(source, entry.kind, entry.at, entry.points, cancels);
+}

@@ -1,0 +1,198 @@
+//! The tier that a member's facts earn, over all time (section 5): one course per period.
+//!
+//! A course is computed from what is known at an instant, reaches back to the member's first fact, and goes on into
+//! the future as if nothing more happened: `since`, `valid_until`, `upcoming` and the next review are all read off it.
+
+mod calendar_year;
+mod lifetime;
+mod rolling;
+mod since_last_upgrade;
+mod tags;
+mod trailing;
+
+use crate::calendar::{Day, Instant};
+use crate::credit::Movement;
+use crate::ledger::TagFact;
+use crate::program::{Counted, Milestone, Period, Rank};
+use crate::quantity::Quantity;
+use crate::version::Version;
+
+pub(crate) use tags::current as current_tags;
+
+/// From this instant on, this tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub at: Instant,
+    pub rank: Option<Rank>,
+}
+
+/// A tier over time: steps in order, each to another tier than the one before.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Steps(Vec<Step>);
+
+impl Steps {
+    /// Notes the tier from an instant on; of several notes for one instant the last counts.
+    pub(crate) fn push(&mut self, at: Instant, rank: Option<Rank>) {
+        if self.0.last().is_some_and(|last| last.at == at) {
+            self.0.pop();
+        }
+        if self.0.last().is_none_or(|last| last.rank != rank) {
+            self.0.push(Step { at, rank });
+        }
+    }
+
+    /// All steps, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Step> {
+        self.0.iter()
+    }
+
+    /// The tier at an instant; none before the first step.
+    pub(crate) fn at(&self, at: Instant) -> Option<Rank> {
+        self.up_to(at).last().and_then(|step| step.rank)
+    }
+
+    /// The steps up to an instant, that one included.
+    pub(crate) fn up_to(&self, at: Instant) -> &[Step] {
+        let end = self.0.partition_point(|step| step.at <= at);
+        self.0.get(..end).unwrap_or_default()
+    }
+
+    /// The steps after an instant.
+    pub(crate) fn after(&self, at: Instant) -> &[Step] {
+        let start = self.0.partition_point(|step| step.at <= at);
+        self.0.get(start..).unwrap_or_default()
+    }
+}
+
+/// The time in which facts count, `[from, until)`; open where there is no end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Window {
+    /// From when.
+    pub from: Option<Instant>,
+    /// Until when, exclusive.
+    pub until: Option<Instant>,
+}
+
+/// What a window adds up to, and the tier that this earns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Total {
+    pub window: Window,
+    pub counted: Quantity,
+    pub earns: Option<Rank>,
+    /// Which movements it counts.
+    pub counts: Counting,
+}
+
+/// What has to be done to keep the earned tier beyond its present end (section 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Requalify {
+    /// What the tier asks for.
+    pub threshold: Quantity,
+    /// What counts towards it so far.
+    pub counted: Quantity,
+    /// What is missing, at least 0.
+    pub remaining: Quantity,
+    /// By when.
+    pub by: Instant,
+}
+
+/// How things are being counted at the instant of the question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Count {
+    /// The window that progress is measured in.
+    pub current: Total,
+    /// The window before it, where that decides too: last calendar year.
+    pub previous: Option<Total>,
+    /// What keeping the earned tier takes.
+    pub requalify: Option<Requalify>,
+    /// Renewals as far as the instant shows them.
+    pub renewal: Renewal,
+}
+
+/// Whether the tier is being renewed (section 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    /// Nothing of the kind.
+    None,
+    /// This calendar year has earned at least last year's tier.
+    ForYear(Rank, i32),
+    /// A deadline at this instant kept the tier; the next one comes at the other.
+    Deadlines { kept_at: Option<Instant>, next: Instant },
+}
+
+/// Which movements count towards a window: those of these days, or those from a position on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counting {
+    /// Days from the first to the second, both included.
+    Days(Day, Day),
+    /// Orders and entries whose own movement comes at or after this position, with their corrections.
+    From(usize),
+}
+
+/// A tier over all time, with how it is counted at one instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Course {
+    pub steps: Steps,
+    pub count: Option<Count>,
+}
+
+/// What is known of a member: when it began, what moved, and which tags there were.
+pub(crate) struct Known<'a> {
+    pub first_at: Option<Instant>,
+    pub movements: Vec<Movement>,
+    pub tags: &'a [TagFact],
+    /// The instant of the question. All movements are at or before it.
+    pub at: Instant,
+}
+
+/// The course of a member's earned tier under a version.
+pub(crate) fn course(version: &Version, known: &Known<'_>) -> Course {
+    match &version.program.milestone {
+        Milestone::Tags(_) => Course { steps: tags::steps(version, known), count: None },
+        Milestone::Counted(counted) => match counted.period {
+            Period::Lifetime => lifetime::course(version, counted, known),
+            Period::CalendarYear => calendar_year::course(version, counted, known),
+            Period::SinceLastUpgrade(span) => since_last_upgrade::course(version, counted, span, known),
+            Period::Rolling(span) => rolling::course(version, counted, span, known),
+        },
+    }
+}
+
+/// Instants at which a correction changes what was known of earlier credits: under `revoke` each looks back at the
+/// whole term as if the credit had been its net amount from the start (section 5), so the timeline seen from before
+/// it is another one. Empty where the timeline simply grows.
+pub(crate) fn hindsights(counted: &Counted, movements: &[Movement]) -> Vec<Instant> {
+    use crate::program::OnRefund;
+    match (counted.period, counted.on_refund) {
+        (Period::SinceLastUpgrade(_), OnRefund::Revoke) => {
+            let mut found: Vec<_> =
+                movements.iter().filter(|movement| movement.kind.is_correction()).map(|movement| movement.at).collect();
+            found.dedup();
+            found
+        }
+        (Period::Lifetime | Period::CalendarYear | Period::Rolling(_), _)
+        | (Period::SinceLastUpgrade(_), OnRefund::Keep) => Vec::new(),
+    }
+}
+
+/// Splits movements into groups of one instant each: sums count what has happened by an instant, not its halves.
+fn by_instant(movements: &[Movement]) -> impl Iterator<Item = (Instant, &[Movement])> {
+    movements.chunk_by(|a, b| a.at == b.at).filter_map(|group| group.first().map(|movement| (movement.at, group)))
+}
+
+fn sum(movements: &[Movement]) -> Quantity {
+    movements.iter().fold(Quantity::ZERO, |sum, movement| sum + movement.amount)
+}
+
+impl Requalify {
+    pub(crate) fn new(threshold: Quantity, counted: Quantity, by: Instant) -> Self {
+        Self { threshold, counted, remaining: threshold.remaining_from(counted), by }
+    }
+}
+
+/// A window that opens no earlier than the program.
+fn window(version: &Version, from: Day, until: Option<Day>) -> Window {
+    let zone = &version.program.timezone;
+    let from = zone.midnight(from.max(version.effective_start));
+    Window { from: Some(from), until: until.map(|day| zone.midnight(day)) }
+}

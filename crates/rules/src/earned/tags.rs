@@ -1,0 +1,56 @@
+//! Customer tags: the highest tier that shares a tag with the member's current set (seed 000).
+
+use std::collections::BTreeSet;
+
+use super::{Known, Steps};
+use crate::calendar::Instant;
+use crate::fact::Tag;
+use crate::ledger::{TagFact, TagsSaid};
+use crate::program::{Milestone, Rank};
+use crate::version::Version;
+
+pub(super) fn steps(version: &Version, known: &Known<'_>) -> Steps {
+    let Milestone::Tags(wanted) = &version.program.milestone else { return Steps::default() };
+    let mut steps = Steps::default();
+    if let Some(first_at) = known.first_at {
+        steps.push(first_at, None);
+    }
+    let mut tags = BTreeSet::new();
+    for facts in known.tags.chunk_by(|a, b| a.at == b.at) {
+        let Some(at) = facts.first().map(|fact| fact.at).filter(|at| *at <= known.at) else { break };
+        apply(&mut tags, facts);
+        let rank = wanted.iter().rposition(|wanted| wanted.iter().any(|tag| tags.contains(tag)));
+        steps.push(at, rank.map(Rank::new));
+    }
+    steps
+}
+
+/// The member's tags at an instant.
+pub(crate) fn current(facts: &[TagFact], at: Instant) -> BTreeSet<Tag> {
+    let mut tags = BTreeSet::new();
+    for facts in facts.chunk_by(|a, b| a.at == b.at) {
+        if facts.first().is_some_and(|fact| fact.at <= at) {
+            apply(&mut tags, facts);
+        }
+    }
+    tags
+}
+
+/// At one instant the full set comes first, then all that is removed, then all that is added (section 4).
+fn apply(tags: &mut BTreeSet<Tag>, facts: &[TagFact]) {
+    for fact in facts {
+        if let TagsSaid::All(all) = &fact.said {
+            tags.clone_from(all);
+        }
+    }
+    for fact in facts {
+        if let TagsSaid::Change { removed, .. } = &fact.said {
+            tags.retain(|tag| !removed.contains(tag));
+        }
+    }
+    for fact in facts {
+        if let TagsSaid::Change { added, .. } = &fact.said {
+            tags.extend(added.iter().cloned());
+        }
+    }
+}

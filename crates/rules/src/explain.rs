@@ -1,0 +1,492 @@
+//! Why a member stands where they stand, as data, in the order in which it was decided (section 8).
+
+use serde::Serialize;
+
+use crate::assignment::{binding, ruling};
+use crate::calendar::{Day, Instant};
+use crate::credit::{Movement, NoCredit, Priced, taken_back, taken_by_refunds};
+use crate::earned::{Counting, Renewal, Total, Window};
+use crate::fact::Tag;
+use crate::id::{AssignmentId, CancelId, EntryId, OrderId, RefundId, TierId};
+use crate::ledger::{Act, Assignment, Entry, Ledger, Order, TagsSaid, WaitingFact};
+use crate::program::{Counted as CountedMilestone, Metric, Milestone, OnRefund, Period, Rank};
+use crate::quantity::Quantity;
+use crate::standing::{Assessment, Facts, assess};
+use crate::version::Version;
+
+/// The findings behind a standing. Counted amounts add up to the totals, and every fact that is seen is counted, in
+/// effect, or excluded with a reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The number of the program version that decided.
+    pub version: u32,
+    /// Facts dated before this day do not count.
+    pub effective_start: Day,
+    /// The start date asked for, where the program really starts later (seed 001).
+    pub moved_from: Option<Day>,
+    /// The windows looked at: the current one first.
+    pub windows: Vec<WindowFound>,
+    /// What counted.
+    pub counted: Vec<CountedFact>,
+    /// What holds without being counted: the tags and the assignment in force.
+    pub in_effect: Vec<FactRef>,
+    /// What did not count, and why.
+    pub excluded: Vec<ExcludedFact>,
+    /// The member's tags, where tags decide.
+    pub tags: Option<Vec<Tag>>,
+    /// The tier earned, before assignments.
+    pub earned: Option<Met>,
+    /// The next threshold above it, and by how much it is missed.
+    pub missed: Option<Missed>,
+    /// The assignment in force.
+    pub assignment: Option<AssignmentFound>,
+    /// The next instant at which the tier can change by itself.
+    pub next_change_at: Option<Instant>,
+}
+
+/// A window with what it adds up to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WindowFound {
+    /// Which of the windows.
+    pub which: Which,
+    /// From when until when.
+    #[serde(flatten)]
+    pub window: Window,
+    /// The sum of what counted in it.
+    pub total: Quantity,
+    /// The tier that this earned.
+    pub earns: Option<TierId>,
+}
+
+/// Which window a fact counts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// The one that progress is measured in.
+    Current,
+    /// Last calendar year, whose tier lasts through this one.
+    Previous,
+}
+
+/// A fact that counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CountedFact {
+    /// Which.
+    pub fact: FactRef,
+    /// How much; below zero for what was taken back.
+    pub amount: Quantity,
+    /// The day it counts for.
+    pub on: Day,
+    /// The window it counts in.
+    pub window: Which,
+}
+
+/// A fact that did not count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExcludedFact {
+    /// Which.
+    pub fact: FactRef,
+    /// Why not.
+    pub reason: Reason,
+}
+
+/// A fact by its key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FactRef {
+    /// An order.
+    Order(OrderId),
+    /// A refund of an order.
+    Refund(OrderId, RefundId),
+    /// The cancellation of an order.
+    OrderCancelled(OrderId),
+    /// An entry of the points system.
+    Entry(EntryId),
+    /// A cancellation of points.
+    PointsCanceled(CancelId),
+    /// What was said about tags at an instant; the position tells several of one instant apart.
+    Tags(Instant, usize),
+    /// The enrolment.
+    Enrolled,
+    /// The birthday that was told.
+    Birthday,
+    /// A tier given by hand.
+    Assigned(AssignmentId),
+    /// The end of older assignments.
+    Unassigned(AssignmentId),
+    /// A tier held over the change to a version.
+    Held(u32),
+}
+
+/// Why a fact did not count (section 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Dated before the effective start.
+    BeforeStart,
+    /// Its day lies outside the window.
+    OutsideWindow,
+    /// Only a test.
+    TestOrder,
+    /// Cancelled, so that nothing is left.
+    Cancelled,
+    /// Refunded in full, so that nothing is left.
+    RefundedInFull,
+    /// A later full set of tags has replaced it.
+    Superseded,
+    /// Another metric decides.
+    NotThisMetric,
+    /// Before the last upgrade or deadline, which restarted the counter.
+    BeforeAnchor,
+    /// What it refers to is not known yet.
+    WaitingForOrder,
+    /// In a foreign currency, without a rate.
+    NoExchangeRate,
+    /// Worth nothing under the spend settings, or nothing was left to take.
+    WorthNothing,
+    /// A partial refund does not make an order uncounted.
+    PartialRefundOfCountedOrder,
+    /// Starts the timeline, but is worth nothing.
+    NoCredit,
+    /// The assignment has ended.
+    AssignmentEnded,
+    /// A newer assignment rules.
+    AssignmentOverruled,
+    /// The assignment names a tier that the program does not have.
+    AssignmentTierUnknown,
+}
+
+/// A threshold that is met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Met {
+    /// The tier.
+    pub tier: TierId,
+    /// Its threshold; none for tags.
+    pub threshold: Option<Quantity>,
+    /// Whether it was reached earlier and is kept although less counts now (`on_refund: keep`).
+    pub kept: bool,
+}
+
+/// A threshold that is missed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Missed {
+    /// The tier.
+    pub tier: TierId,
+    /// Its threshold.
+    pub threshold: Quantity,
+    /// What is missing.
+    pub by: Quantity,
+}
+
+/// An assignment in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AssignmentFound {
+    /// Which.
+    pub fact: FactRef,
+    /// The tier it names, or none.
+    pub tier: Option<TierId>,
+    /// Whether it holds exactly that tier; if not, at least that.
+    pub exactly: bool,
+    /// Until when.
+    pub until: Option<Instant>,
+}
+
+/// Explains the standing that [`crate::standing::evaluate`] gives. Facts later than `as_of` are not seen.
+pub fn explain(version: &Version, ledger: &Ledger, as_of: Instant) -> Explanation {
+    let now = assess(version, &Facts::of(ledger), as_of, as_of);
+    let program = &version.program;
+    let tier_id = |rank: Option<Rank>| program.tier_id(rank).cloned();
+    let mut findings =
+        Findings { version, as_of, now: &now, counted: Vec::new(), in_effect: Vec::new(), excluded: Vec::new() };
+    findings.orders(ledger.orders());
+    findings.entries(ledger.entries());
+    findings.states(ledger);
+    findings.assignments(ledger.assignments());
+    let window = |which, total: &Total| WindowFound {
+        which,
+        window: total.window,
+        total: total.counted,
+        earns: tier_id(total.earns),
+    };
+    let count = now.count.as_ref();
+    let windows = count.into_iter().flat_map(|count| {
+        let previous = count.previous.as_ref().map(|total| window(Which::Previous, total));
+        std::iter::once(window(Which::Current, &count.current)).chain(previous)
+    });
+    let step = now.steps.after(as_of).first().map(|step| step.at);
+    let deadline = count.and_then(|count| match count.renewal {
+        Renewal::Deadlines { next, .. } => Some(next),
+        Renewal::None | Renewal::ForYear(..) => None,
+    });
+    let tags = matches!(program.milestone, Milestone::Tags(_))
+        .then(|| crate::earned::current_tags(ledger.tags(), as_of).into_iter().collect());
+    Explanation {
+        version: version.number,
+        effective_start: version.effective_start,
+        moved_from: version.moved_from.map(Day::of),
+        windows: windows.collect(),
+        tags,
+        earned: met(version, &now),
+        missed: missed(version, &now),
+        assignment: in_force(version, ledger.assignments(), as_of),
+        next_change_at: program.active.then(|| step.into_iter().chain(deadline).min()).flatten(),
+        counted: findings.counted,
+        in_effect: findings.in_effect,
+        excluded: findings.excluded,
+    }
+}
+
+fn met(version: &Version, now: &Assessment) -> Option<Met> {
+    let tier = version.program.tier_id(now.earned)?.clone();
+    let Milestone::Counted(counted) = &version.program.milestone else {
+        return Some(Met { tier, threshold: None, kept: false });
+    };
+    let rank = now.earned?;
+    let best = now.count.as_ref().map(|count| {
+        let previous = count.previous.map_or(Quantity::ZERO, |previous| previous.counted);
+        count.current.counted.max(previous)
+    });
+    let kept = matches!(counted.period, Period::Lifetime | Period::CalendarYear)
+        && counted.on_refund == OnRefund::Keep
+        && best.is_some_and(|best| best.max(Quantity::ZERO) < counted.threshold(rank));
+    Some(Met { tier, threshold: Some(counted.threshold(rank)), kept })
+}
+
+fn missed(version: &Version, now: &Assessment) -> Option<Missed> {
+    let Milestone::Counted(counted) = &version.program.milestone else { return None };
+    let so_far = now.count.as_ref()?.current.counted;
+    let (rank, tier) = version.program.tiers().find(|(rank, _)| Some(*rank) > now.earned)?;
+    let threshold = counted.threshold(rank);
+    Some(Missed { tier: tier.id.clone(), threshold, by: threshold.remaining_from(so_far) })
+}
+
+fn act_ref(act: &Act) -> FactRef {
+    match act {
+        Act::Assign { id, .. } => FactRef::Assigned(id.clone()),
+        Act::Hold { version, .. } => FactRef::Held(*version),
+        Act::Unassign { id } => FactRef::Unassigned(id.clone()),
+    }
+}
+
+fn in_force(version: &Version, acts: &[Assignment], as_of: Instant) -> Option<AssignmentFound> {
+    let act = &ruling(acts, &version.program, as_of, as_of)?.act;
+    let (tier, exactly) = match act {
+        Act::Assign { tier, mode, .. } => (tier.clone(), *mode == crate::fact::Mode::Lock),
+        Act::Hold { tier, .. } => (Some(tier.clone()), false),
+        Act::Unassign { .. } => return None,
+    };
+    Some(AssignmentFound { fact: act_ref(act), tier, exactly, until: act.until() })
+}
+
+/// Sorts every fact that is seen into counted, in effect, or excluded.
+struct Findings<'a> {
+    version: &'a Version,
+    as_of: Instant,
+    now: &'a Assessment,
+    counted: Vec<CountedFact>,
+    in_effect: Vec<FactRef>,
+    excluded: Vec<ExcludedFact>,
+}
+
+impl Findings<'_> {
+    fn milestone(&self) -> Option<&CountedMilestone> {
+        match &self.version.program.milestone {
+            Milestone::Counted(counted) => Some(counted),
+            Milestone::Tags(_) => None,
+        }
+    }
+
+    fn exclude(&mut self, fact: FactRef, reason: Reason) {
+        self.excluded.push(ExcludedFact { fact, reason });
+    }
+
+    /// Counts what moved for one order or entry in the window it lies in, or excludes it all.
+    fn place(&mut self, own: Option<(usize, &Movement)>, parts: Vec<(FactRef, Result<Quantity, Reason>)>) {
+        let window = own.map(|(position, movement)| (self.window(position, movement), movement.dated));
+        for (fact, part) in parts {
+            match (part, window) {
+                (Err(reason), _) => self.exclude(fact, reason),
+                (Ok(amount), Some((Ok(window), on))) => {
+                    self.counted.push(CountedFact { fact, amount, on, window });
+                }
+                (Ok(_), Some((Err(reason), _))) => self.exclude(fact, reason),
+                (Ok(_), None) => self.exclude(fact, Reason::BeforeStart),
+            }
+        }
+    }
+
+    /// The window that a movement counts in.
+    fn window(&self, position: usize, own: &Movement) -> Result<Which, Reason> {
+        let Some(count) = &self.now.count else { return Err(Reason::NotThisMetric) };
+        let within = |total: &Total| match total.counts {
+            Counting::Days(first, last) => first <= own.dated && own.dated <= last,
+            Counting::From(first) => position >= first,
+        };
+        if within(&count.current) {
+            Ok(Which::Current)
+        } else if count.previous.as_ref().is_some_and(within) {
+            Ok(Which::Previous)
+        } else {
+            Err(match count.current.counts {
+                Counting::Days(..) => Reason::OutsideWindow,
+                Counting::From(_) => Reason::BeforeAnchor,
+            })
+        }
+    }
+
+    /// The movement that an order or entry made itself, with its position.
+    fn own(&self, source: usize) -> Option<(usize, Movement)> {
+        let own = |(_, movement): &(usize, &Movement)| {
+            usize::try_from(movement.source) == Ok(source) && !movement.kind.is_correction()
+        };
+        self.now.movements.iter().enumerate().find(own).map(|(position, movement)| (position, *movement))
+    }
+
+    fn orders(&mut self, orders: &[Order]) {
+        let as_of = self.as_of;
+        for (source, order) in orders.iter().enumerate().filter(|(_, order)| order.paid.occurred_at <= as_of) {
+            let parts = self.order_parts(order);
+            let own = self.own(source);
+            self.place(own.as_ref().map(|(position, movement)| (*position, movement)), parts);
+        }
+    }
+
+    fn order_parts(&self, order: &Order) -> Vec<(FactRef, Result<Quantity, Reason>)> {
+        let as_of = self.as_of;
+        let program = &self.version.program;
+        let refunds: Vec<_> = order.refunds.iter().filter(|refund| refund.at <= as_of).collect();
+        let cancelled = order.cancelled.filter(|cancelled| cancelled.at <= as_of);
+        let worth = match self.milestone().map(|counted| counted.metric) {
+            None | Some(Metric::PointsEarned) => Err(Reason::NotThisMetric),
+            Some(metric) => match Priced::of(&order.paid, program).worth(metric, program) {
+                Ok(_) if program.timezone.day(order.paid.occurred_at) < self.version.effective_start => {
+                    Err(Reason::BeforeStart)
+                }
+                Ok(_) if cancelled.is_some() => Err(Reason::Cancelled),
+                Ok(worth) => Ok((metric, worth)),
+                Err(NoCredit::TestOrder) => Err(Reason::TestOrder),
+                Err(NoCredit::NoExchangeRate) => Err(Reason::NoExchangeRate),
+                Err(NoCredit::WorthNothing) => Err(Reason::WorthNothing),
+            },
+        };
+        let taken: Vec<Quantity> = match worth {
+            Err(_) => Vec::new(),
+            Ok((metric, worth)) => {
+                let amounts = refunds.iter().map(|refund| (refund.at, refund.amount));
+                taken_by_refunds(worth, metric, order.paid.total, program, amounts).map(|(_, taken)| taken).collect()
+            }
+        };
+        let all_taken = taken.iter().fold(Quantity::ZERO, |sum, part| sum + *part);
+        let worth = match worth {
+            Ok((_, worth)) if !refunds.is_empty() && worth == all_taken => Err(Reason::RefundedInFull),
+            other => other,
+        };
+        let mut parts = vec![(FactRef::Order(order.id.clone()), worth.map(|(_, worth)| worth))];
+        for (index, refund) in refunds.into_iter().enumerate() {
+            let part = worth.and_then(|(metric, _)| match taken.get(index) {
+                Some(taken) if !taken.is_zero() => Ok(-*taken),
+                _ if metric == Metric::OrdersPlaced => Err(Reason::PartialRefundOfCountedOrder),
+                _ => Err(Reason::WorthNothing),
+            });
+            parts.push((FactRef::Refund(order.id.clone(), refund.id.clone()), part));
+        }
+        if cancelled.is_some() {
+            let reason = worth.err().unwrap_or(Reason::Cancelled);
+            parts.push((FactRef::OrderCancelled(order.id.clone()), Err(reason)));
+        }
+        parts
+    }
+
+    fn entries(&mut self, entries: &[Entry]) {
+        let as_of = self.as_of;
+        for (source, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.at <= as_of) {
+            let parts = self.entry_parts(entry);
+            let own = self.own(source);
+            self.place(own.as_ref().map(|(position, movement)| (*position, movement)), parts);
+        }
+    }
+
+    fn entry_parts(&self, entry: &Entry) -> Vec<(FactRef, Result<Quantity, Reason>)> {
+        let as_of = self.as_of;
+        let cancels: Vec<_> = entry.cancels.iter().filter(|cancel| cancel.at <= as_of).collect();
+        let mut left = entry.points.get();
+        let taken: Vec<i64> = cancels
+            .iter()
+            .map(|cancel| {
+                let taken = taken_back(left, cancel.points);
+                left -= taken;
+                taken
+            })
+            .collect();
+        let points = match self.milestone().map(|counted| counted.metric) {
+            Some(Metric::PointsEarned) => {
+                if self.version.program.timezone.day(entry.at) < self.version.effective_start {
+                    Err(Reason::BeforeStart)
+                } else if left == 0 {
+                    Err(Reason::Cancelled)
+                } else {
+                    Ok(entry.points.get())
+                }
+            }
+            None | Some(Metric::AmountSpent | Metric::OrdersPlaced) => Err(Reason::NotThisMetric),
+        };
+        let mut parts = vec![(FactRef::Entry(entry.id.clone()), points.map(Quantity::whole))];
+        for (cancel, taken) in cancels.into_iter().zip(taken) {
+            let part = points.and(if taken == 0 { Err(Reason::WorthNothing) } else { Ok(Quantity::whole(-taken)) });
+            parts.push((FactRef::PointsCanceled(cancel.id.clone()), part));
+        }
+        parts
+    }
+
+    /// Tags, enrolment, birthday, and what waits.
+    fn states(&mut self, ledger: &Ledger) {
+        let as_of = self.as_of;
+        for waiting in ledger.waiting().iter().filter(|waiting| waiting.at <= as_of) {
+            let fact = match &waiting.fact {
+                WaitingFact::Refund(order, refund) => FactRef::Refund(order.clone(), refund.clone()),
+                WaitingFact::Cancellation(order) => FactRef::OrderCancelled(order.clone()),
+                WaitingFact::PointsCanceled(_, cancel) => FactRef::PointsCanceled(cancel.clone()),
+            };
+            self.exclude(fact, Reason::WaitingForOrder);
+        }
+        let seen = ledger.tags().iter().filter(|fact| fact.at <= as_of);
+        let last_set = seen.clone().filter(|fact| matches!(fact.said, TagsSaid::All(_))).map(|fact| fact.at).max();
+        for (position, fact) in seen.enumerate() {
+            let found = FactRef::Tags(fact.at, position);
+            if self.milestone().is_some() {
+                self.exclude(found, Reason::NotThisMetric);
+            } else if last_set.is_some_and(|set| fact.at < set) {
+                self.exclude(found, Reason::Superseded);
+            } else {
+                self.in_effect.push(found);
+            }
+        }
+        if ledger.enrolled().is_some_and(|enrolled| enrolled.at <= as_of) {
+            self.exclude(FactRef::Enrolled, Reason::NoCredit);
+        }
+        if ledger.birthday.is_some_and(|told| told.at <= as_of) {
+            self.exclude(FactRef::Birthday, Reason::NoCredit);
+        }
+    }
+
+    fn assignments(&mut self, acts: &[Assignment]) {
+        let as_of = self.as_of;
+        let ruling = ruling(acts, &self.version.program, as_of, as_of);
+        let seen = acts.iter().filter(|act| act.at <= as_of);
+        let ends = seen.clone().enumerate().filter(|(_, act)| matches!(act.act, Act::Unassign { .. }));
+        let ended = ends.map(|(position, _)| position).last();
+        for (position, assignment) in seen.enumerate() {
+            let fact = act_ref(&assignment.act);
+            let over = assignment.act.until().is_some_and(|until| until <= as_of);
+            if matches!(assignment.act, Act::Unassign { .. }) || ruling.is_some_and(|ruling| ruling == assignment) {
+                self.in_effect.push(fact);
+            } else if over || ended.is_some_and(|end| position < end) {
+                self.exclude(fact, Reason::AssignmentEnded);
+            } else if binding(&assignment.act, &self.version.program).is_none() {
+                self.exclude(fact, Reason::AssignmentTierUnknown);
+            } else {
+                self.exclude(fact, Reason::AssignmentOverruled);
+            }
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! A member's ledger: the facts that are theirs, each in its latest version, in the order of the timeline.
+//!
+//! This is all that evaluation knows of a member. Revisions and free text stay with the facts (see [`crate::book`]);
+//! everything here also has a compact binary form (see [`crate::compact`]).
+
+use std::collections::BTreeSet;
+
+use crate::advance::Told;
+use crate::calendar::Instant;
+use crate::fact::{Birthday, EntryKind, Mode, OrderPaid, Tag};
+use crate::id::{AssignmentId, CancelId, EntryId, OrderId, RefundId, TierId};
+use crate::quantity::{Amount, Points};
+use crate::record::Cause;
+
+/// The facts of one member. Lists are kept in the order of section 5: instant, then kind, then key.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ledger {
+    pub(crate) orders: Vec<Order>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) waiting: Vec<Waiting>,
+    pub(crate) tags: Vec<TagFact>,
+    pub(crate) assignments: Vec<Assignment>,
+    pub(crate) enrolled: Option<Enrolment>,
+    pub(crate) birthday: Option<BirthdayTold>,
+}
+
+/// A paid order with what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Its id.
+    pub id: OrderId,
+    /// What was paid.
+    pub paid: OrderPaid,
+    /// Whether it was imported.
+    pub imported: bool,
+    /// Its refunds, in the order in which they act.
+    pub refunds: Vec<Refund>,
+    /// When it was cancelled, acting not before it was paid.
+    pub cancelled: Option<Cancellation>,
+}
+
+/// A refund of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refund {
+    /// When it acts: not before its order (section 4).
+    pub at: Instant,
+    /// Its id within the order.
+    pub id: RefundId,
+    /// How much, in the order's currency.
+    pub amount: Amount,
+    /// Whether it was imported.
+    pub imported: bool,
+}
+
+/// The cancellation of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cancellation {
+    /// When it acts: not before its order (section 4).
+    pub at: Instant,
+    /// Whether it was imported.
+    pub imported: bool,
+}
+
+/// An entry of the points system with its cancellations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its id.
+    pub id: EntryId,
+    /// How it came about.
+    pub kind: EntryKind,
+    /// When.
+    pub at: Instant,
+    /// How many points.
+    pub points: Points,
+    /// Whether it was imported.
+    pub imported: bool,
+    /// What was taken back, in the order in which it acts.
+    pub cancels: Vec<Cancel>,
+}
+
+/// Points of an entry taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cancel {
+    /// When it acts: not before its entry (section 4).
+    pub at: Instant,
+    /// Its id.
+    pub id: CancelId,
+    /// How many; all that is left if it does not say.
+    pub points: Option<Points>,
+    /// Whether it was imported.
+    pub imported: bool,
+}
+
+/// A fact that refers to an order or entry not known yet (section 4: it waits with the member it names).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Waiting {
+    /// When it occurred.
+    pub at: Instant,
+    /// Which fact.
+    pub fact: WaitingFact,
+    /// Whether it was imported.
+    pub imported: bool,
+}
+
+/// Which fact waits, and for what.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WaitingFact {
+    /// A refund for its order.
+    Refund(OrderId, RefundId),
+    /// A cancellation for its order.
+    Cancellation(OrderId),
+    /// A cancellation of points for its entry.
+    PointsCanceled(EntryId, CancelId),
+}
+
+/// Something said about the member's tags.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TagFact {
+    /// When it was so.
+    pub at: Instant,
+    /// What was said.
+    pub said: TagsSaid,
+    /// Whether it was imported.
+    pub imported: bool,
+}
+
+/// What was said about tags; at one instant the full set comes first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TagsSaid {
+    /// The full set.
+    All(BTreeSet<Tag>),
+    /// What came and what went.
+    Change {
+        /// What came.
+        added: BTreeSet<Tag>,
+        /// What went.
+        removed: BTreeSet<Tag>,
+    },
+}
+
+/// A manual assignment, the end of all older ones, or a tier held over a change of rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// From when.
+    pub at: Instant,
+    /// What it does.
+    pub act: Act,
+    /// Whether it was imported.
+    pub imported: bool,
+}
+
+/// What an assignment does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Somebody gave a tier.
+    Assign {
+        /// The fact's key.
+        id: AssignmentId,
+        /// The tier, or none.
+        tier: Option<TierId>,
+        /// How it binds.
+        mode: Mode,
+        /// Until when, exclusive.
+        until: Option<Instant>,
+        /// Whether the entry reward is given.
+        reward: bool,
+    },
+    /// The program itself holds a tier that a change of rules would have taken (section 7, `by: "program"`): a floor.
+    Hold {
+        /// The version that would have taken it.
+        version: u32,
+        /// The tier held.
+        tier: TierId,
+        /// Until when: its end under the old version.
+        until: Option<Instant>,
+        /// Since when it is held: the stretch goes on.
+        since: Instant,
+    },
+    /// All older assignments end.
+    Unassign {
+        /// The fact's key.
+        id: AssignmentId,
+    },
+}
+
+/// The customer joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Enrolment {
+    /// When.
+    pub at: Instant,
+    /// Their birthday, if they said it.
+    pub birthday: Option<Birthday>,
+    /// Whether it was imported.
+    pub imported: bool,
+}
+
+/// The birthday that was told last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BirthdayTold {
+    /// When.
+    pub at: Instant,
+    /// The day, or none any more.
+    pub birthday: Option<Birthday>,
+}
+
+impl Act {
+    /// Until when it binds, if it ends by itself.
+    pub fn until(&self) -> Option<Instant> {
+        match self {
+            Self::Assign { until, .. } | Self::Hold { until, .. } => *until,
+            Self::Unassign { .. } => None,
+        }
+    }
+
+    /// Kind, then key: how acts of one instant are ordered.
+    fn order(&self) -> (u8, u32, &str) {
+        match self {
+            Self::Hold { version, .. } => (0, *version, ""),
+            Self::Assign { id, .. } => (1, 0, id.as_str()),
+            Self::Unassign { id } => (2, 0, id.as_str()),
+        }
+    }
+}
+
+/// Puts an item at its place in a sorted list.
+fn insert<T>(list: &mut Vec<T>, item: T, before: impl Fn(&T, &T) -> std::cmp::Ordering) {
+    let place = list.partition_point(|other| before(other, &item).is_lt());
+    list.insert(place, item);
+}
+
+impl Ledger {
+    /// The orders, by instant and id.
+    pub fn orders(&self) -> &[Order] {
+        &self.orders
+    }
+
+    /// The entries of the points system, by instant, kind and id.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// What waits for an order or an entry.
+    pub fn waiting(&self) -> &[Waiting] {
+        &self.waiting
+    }
+
+    /// What was said about tags.
+    pub fn tags(&self) -> &[TagFact] {
+        &self.tags
+    }
+
+    /// Assignments, their ends, and tiers held over a change of rules.
+    pub fn assignments(&self) -> &[Assignment] {
+        &self.assignments
+    }
+
+    /// When the customer joined.
+    pub fn enrolled(&self) -> Option<Enrolment> {
+        self.enrolled
+    }
+
+    /// The birthday as known at an instant: what was told last, else what was said when joining.
+    pub fn birthday(&self, at: Instant) -> Option<Birthday> {
+        match self.birthday.filter(|told| told.at <= at) {
+            Some(told) => told.birthday,
+            None => self.enrolled.filter(|enrolled| enrolled.at <= at).and_then(|enrolled| enrolled.birthday),
+        }
+    }
+
+    /// Whether there is no fact at all.
+    pub fn is_empty(&self) -> bool {
+        self.first_at().is_none() && self.birthday.is_none()
+    }
+
+    /// When the member's timeline starts: at the first fact (section 4); a birthday starts none.
+    pub fn first_at(&self) -> Option<Instant> {
+        [
+            self.orders.first().map(|order| order.paid.occurred_at),
+            self.entries.first().map(|entry| entry.at),
+            self.waiting.first().map(|waiting| waiting.at),
+            self.tags.first().map(|tags| tags.at),
+            self.assignments.first().map(|assignment| assignment.at),
+            self.enrolled.map(|enrolled| enrolled.at),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// How many facts there are.
+    pub fn len(&self) -> usize {
+        let orders: usize =
+            self.orders.iter().map(|order| 1 + order.refunds.len() + usize::from(order.cancelled.is_some())).sum();
+        let entries: usize = self.entries.iter().map(|entry| 1 + entry.cancels.len()).sum();
+        let states = usize::from(self.enrolled.is_some()) + usize::from(self.birthday.is_some());
+        orders + entries + self.waiting.len() + self.tags.len() + self.assignments.len() + states
+    }
+
+    /// The instants of all facts, with what each makes of a transition.
+    fn instants(&self) -> impl Iterator<Item = (Instant, Told)> {
+        let orders = self.orders.iter().flat_map(|order| {
+            let paid = (order.paid.occurred_at, Told::new(Cause::Activity, order.imported, true));
+            let refunds =
+                order.refunds.iter().map(|refund| (refund.at, Told::new(Cause::Refund, refund.imported, true)));
+            let cancelled = order.cancelled.map(|it| (it.at, Told::new(Cause::Refund, it.imported, true)));
+            std::iter::once(paid).chain(refunds).chain(cancelled)
+        });
+        let entries = self.entries.iter().flat_map(|entry| {
+            let imported = entry.imported || entry.kind == EntryKind::Imported;
+            let cancels = entry.cancels.iter().map(|it| (it.at, Told::new(Cause::Refund, it.imported, true)));
+            std::iter::once((entry.at, Told::new(Cause::Activity, imported, true))).chain(cancels)
+        });
+        let tags = self.tags.iter().map(|it| (it.at, Told::new(Cause::TagsChanged, it.imported, true)));
+        let waiting = self.waiting.iter().map(|it| (it.at, Told::new(Cause::Refund, it.imported, true)));
+        let enrolled = self.enrolled.map(|it| (it.at, Told::new(Cause::Activity, it.imported, true)));
+        let acts = self.assignments.iter().filter_map(|it| match &it.act {
+            Act::Assign { reward, .. } => Some((it.at, Told::new(Cause::Assigned, it.imported, *reward))),
+            Act::Unassign { .. } => Some((it.at, Told::new(Cause::Assigned, it.imported, false))),
+            Act::Hold { .. } => None,
+        });
+        orders.chain(entries).chain(waiting).chain(enrolled).chain(tags).chain(acts)
+    }
+
+    /// What a fact of exactly this instant makes of a transition.
+    pub(crate) fn told_at(&self, at: Instant) -> Option<Told> {
+        self.instants().filter(|(other, _)| *other == at).map(|(_, told)| told).last()
+    }
+
+    /// The first instant of a fact after another.
+    pub(crate) fn next_at(&self, after: Instant) -> Option<Instant> {
+        self.instants().map(|(at, _)| at).filter(|at| *at > after).min()
+    }
+
+    pub(crate) fn put_order(&mut self, mut order: Order) {
+        order.refunds.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        insert(&mut self.orders, order, |a, b| (a.paid.occurred_at, &a.id).cmp(&(b.paid.occurred_at, &b.id)));
+    }
+
+    pub(crate) fn put_entry(&mut self, mut entry: Entry) {
+        entry.cancels.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        insert(&mut self.entries, entry, |a, b| (a.at, a.kind, &a.id).cmp(&(b.at, b.kind, &b.id)));
+    }
+
+    pub(crate) fn put_waiting(&mut self, waiting: Waiting) {
+        insert(&mut self.waiting, waiting, Ord::cmp);
+    }
+
+    pub(crate) fn put_tags(&mut self, fact: TagFact) {
+        insert(&mut self.tags, fact, Ord::cmp);
+    }
+
+    pub(crate) fn put_assignment(&mut self, assignment: Assignment) {
+        insert(&mut self.assignments, assignment, |a, b| (a.at, a.act.order()).cmp(&(b.at, b.act.order())));
+    }
+
+    /// Takes an order out, with what waits for it.
+    pub(crate) fn drop_order(&mut self, id: &OrderId) {
+        self.orders.retain(|order| order.id != *id);
+        self.waiting.retain(|waiting| match &waiting.fact {
+            WaitingFact::Refund(order, _) | WaitingFact::Cancellation(order) => order != id,
+            WaitingFact::PointsCanceled(..) => true,
+        });
+    }
+
+    /// Takes an entry out, with what waits for it.
+    pub(crate) fn drop_entry(&mut self, id: &EntryId) {
+        self.entries.retain(|entry| entry.id != *id);
+        self.waiting.retain(|waiting| match &waiting.fact {
+            WaitingFact::PointsCanceled(entry, _) => entry != id,
+            WaitingFact::Refund(..) | WaitingFact::Cancellation(_) => true,
+        });
+    }
+
+    pub(crate) fn drop_act(&mut self, same: impl Fn(&Act) -> bool) {
+        self.assignments.retain(|assignment| !same(&assignment.act));
+    }
+}

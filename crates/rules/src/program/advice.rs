@@ -1,0 +1,137 @@
+//! What a valid program probably does not mean: warnings, never refusals.
+
+use super::{Counted, Draft, Metric, Milestone, OnRefund, Period, Program};
+use crate::calendar::{Day, Instant};
+use crate::json::Problem;
+
+fn warning(path: impl Into<String>, message: impl Into<String>) -> Problem {
+    Problem { path: path.into(), message: message.into() }
+}
+
+/// What strikes about a program on its own.
+pub(super) fn of(draft: &Draft) -> Vec<Problem> {
+    let program = &draft.program;
+    let mut found = match &program.milestone {
+        Milestone::Counted(counted) => about_counting(program, counted),
+        Milestone::Tags(_) => about_tags(program),
+    };
+    if let Some(effective_at) = draft.effective_at {
+        found.extend(about_start(program, effective_at));
+    }
+    if !program.active {
+        found.push(warning("$.active", "is false: facts are recorded, but nobody has a tier"));
+    }
+    found
+}
+
+fn about_counting(program: &Program, counted: &Counted) -> Vec<Problem> {
+    let mut found = Vec::new();
+    if let (Period::SinceLastUpgrade(_), OnRefund::Keep) = (counted.period, counted.on_refund) {
+        found.push(warning(
+            "$.milestone.on_refund",
+            "keep with since_last_upgrade: a refund of the order that upgraded changes nothing, only refunds of later \
+             orders reduce what counts towards renewal",
+        ));
+    }
+    if let (Period::Rolling(_), OnRefund::Keep) = (counted.period, counted.on_refund) {
+        found.push(warning("$.milestone.on_refund", "does nothing: in a rolling window refunds always count"));
+    }
+    if counted.metric != Metric::AmountSpent && program.spend != super::Spend::default() {
+        found.push(warning("$.spend", "does nothing: only the metric amount_spent looks at it"));
+    }
+    found.extend(unreachable_within_a_step(program, counted));
+    found
+}
+
+/// What is counted comes in whole steps (one point, one order, one cent): of two thresholds within one step, the lower
+/// is never the highest reached.
+fn unreachable_within_a_step(program: &Program, counted: &Counted) -> Vec<Problem> {
+    let decimals = program.decimals();
+    let pairs = program.tiers().zip(program.tiers().skip(1));
+    let same_step =
+        pairs.filter(|((low, _), (high, _))| counted.threshold(*low).rounded_up(decimals) >= counted.threshold(*high));
+    let warn = |((low, tier), (_, above)): ((super::Rank, &super::Tier), (super::Rank, &super::Tier))| {
+        let message = format!("`{}` is unreachable: whoever reaches it has reached `{}` too", tier.id, above.id);
+        warning(format!("$.tiers[{}].threshold", low.index()), message)
+    };
+    same_step.map(warn).collect()
+}
+
+fn about_tags(program: &Program) -> Vec<Problem> {
+    let Milestone::Tags(sets) = &program.milestone else { return Vec::new() };
+    let mut found = Vec::new();
+    for (index, ((_, tier), tags)) in program.tiers().zip(sets).enumerate() {
+        let higher = |tag| sets.iter().skip(index + 1).any(|above| above.contains(tag));
+        let shadowed: Vec<_> = tags.iter().filter(|tag| higher(tag)).map(|tag| tag.as_str()).collect();
+        let path = format!("$.tiers[{index}].tags");
+        if shadowed.len() == tags.len() {
+            let message = format!("`{}` is unreachable: each of its tags gives a higher tier too", tier.id);
+            found.push(warning(path, message));
+        } else if !shadowed.is_empty() {
+            found.push(warning(path, format!("`{}` gives a higher tier too", shadowed.join("`, `"))));
+        }
+    }
+    if program.spend != super::Spend::default() {
+        found.push(warning("$.spend", "does nothing: only the metric amount_spent looks at it"));
+    }
+    found
+}
+
+fn about_start(program: &Program, effective_at: Instant) -> Vec<Problem> {
+    let Some(start) = program.start_date else { return Vec::new() };
+    let today = program.timezone.day(effective_at);
+    let start = Day::of(start);
+    if start > today {
+        return vec![warning("$.start_date", format!("{start} is in the future: nothing counts before it"))];
+    }
+    let new_year = Day::new_year(today.year());
+    if program.period() == Period::CalendarYear && start < new_year {
+        let message = format!(
+            "{start} is before this calendar year, so the program really starts on {new_year}; what came before does \
+             not count"
+        );
+        return vec![warning("$.start_date", message)];
+    }
+    Vec::new()
+}
+
+/// What strikes about a program that replaces `old` at `effective_at`.
+pub fn replacing(new: &Program, old: &Program, effective_at: Instant) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let today = new.timezone.day(effective_at);
+    let resolves_again = new.start_date != old.start_date || new.period() != old.period();
+    if resolves_again && new.period() == Period::CalendarYear {
+        let new_year = Day::new_year(today.year());
+        if new.start_date.is_none_or(|start| Day::of(start) < new_year) {
+            let message = format!(
+                "setting the start date or the period on {today} moves the start to {new_year}: what was earned \
+                 before, last year's tiers included, is wiped"
+            );
+            found.push(warning("$.start_date", message));
+        }
+    } else if new.start_date > old.start_date {
+        found.push(warning("$.start_date", "is moved forward: what was earned before it no longer counts"));
+    }
+    let metric = |program: &Program| match &program.milestone {
+        Milestone::Counted(counted) => Some(counted.metric),
+        Milestone::Tags(_) => None,
+    };
+    if metric(new) != metric(old) {
+        found.push(warning("$.milestone.metric", "changes: everybody's progress is counted anew from it"));
+    }
+    if new.currency != old.currency {
+        found.push(warning("$.currency", "is fixed after the first order (currency_fixed)"));
+    }
+    for (_, tier) in old.tiers().filter(|(_, tier)| new.rank(&tier.id).is_none()) {
+        found.push(warning(
+            "$.tiers",
+            format!("`{}` is removed: whoever holds it moves to another tier or none", tier.id),
+        ));
+    }
+    let ids = |program: &Program| program.tiers().map(|(_, tier)| tier.id.clone()).collect::<Vec<_>>();
+    if old.active && new.active && ids(new) != ids(old) {
+        let message = "the list changes while the program is active: publishing needs `while_active: true`";
+        found.push(warning("$.tiers", message));
+    }
+    found
+}

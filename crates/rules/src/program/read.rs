@@ -1,0 +1,390 @@
+//! Programs from their JSON form.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{
+    Counted, Gift, Metric, Milestone, Notices, OnRefund, Period, Perk, Program, Reward, SkippedTierRewards, Spend, Tier,
+};
+use crate::calendar::{Instant, Span, Zone};
+use crate::fact::{Currency, Tag};
+use crate::id::{ProgramId, TierId};
+use crate::json::{Node, Notes, Object, Problem, Problems};
+use crate::quantity::{Amount, MinorUnit, Points, Quantity};
+
+/// A program as written in a file: publishing gives it its number and, unless the file has one, its instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The rules.
+    pub program: Program,
+    /// When the file says that they take effect.
+    pub effective_at: Option<Instant>,
+    /// What is allowed, and probably not meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// Windows are at most a century long: dates stay within the calendar.
+const DAYS_MAX: i64 = 36_500;
+const MONTHS_MAX: i64 = 1_200;
+/// More tiers than this are a mistake.
+const TIERS_MAX: usize = 100;
+const POINTS_MAX: i64 = 999_999_999_999;
+const PERCENT_MAX: u64 = 100 * 10_000;
+
+impl Program {
+    /// Reads a program as a whole.
+    ///
+    /// # Errors
+    /// All problems at once, each with its JSON path.
+    pub fn read(value: &Value) -> Result<Draft, Problems> {
+        let notes = Notes::default();
+        let read = Node::root(value, &notes).object().and_then(read_program);
+        let mut draft = notes.settle(read)?;
+        draft.warnings.extend(super::advice::of(&draft));
+        Ok(draft)
+    }
+}
+
+fn read_program(o: Object<'_>) -> Option<Draft> {
+    let mut warnings = Vec::new();
+    let id = o.maybe("program_id", |node| node.id(ProgramId::new));
+    let name = o.maybe("name", free_text);
+    let active = o.or("active", true, Node::bool);
+    let timezone = o.or("timezone", Zone::utc(), timezone);
+    let currency = o.get("currency").map_or_else(usd, |node| currency(&node));
+    let start_date = o.maybe("start_date", Node::date);
+    let effective_at = o.maybe("effective_at", Node::instant);
+    let milestone = match o.get("milestone") {
+        Some(node) => node.object().and_then(|object| kind_of_milestone(object, &mut warnings)),
+        None => Some(KindOfMilestone::Counted(Metric::PointsEarned, Period::Lifetime, OnRefund::Keep)),
+    };
+    let spend = o.get("spend").map_or(Some(Spend::default()), |node| spend(&node));
+    let skipped = [("highest_only", SkippedTierRewards::HighestOnly), ("all_skipped", SkippedTierRewards::AllSkipped)];
+    let skipped_tier_rewards =
+        o.or("skipped_tier_rewards", SkippedTierRewards::HighestOnly, |node| node.word(&skipped));
+    let repeat_tier_rewards = o.or("repeat_tier_rewards", false, Node::bool);
+    let notices = o.get("notices").map_or(Some(Notices::default()), |node| notices(&node));
+    let tiers = o.need("tiers").and_then(|node| tiers(&node, milestone.as_ref(), &mut warnings));
+    o.finish();
+    let (currency, minor_unit) = currency?;
+    let (milestone, tiers) = tiers?;
+    let program = Program {
+        id: id?,
+        name: name?,
+        active: active?,
+        timezone: timezone?,
+        currency,
+        minor_unit,
+        start_date: start_date?,
+        milestone,
+        spend: spend?,
+        skipped_tier_rewards: skipped_tier_rewards?,
+        repeat_tier_rewards: repeat_tier_rewards?,
+        notices: notices?,
+        tiers,
+    };
+    Some(Draft { program, effective_at: effective_at?, warnings })
+}
+
+impl Default for Spend {
+    fn default() -> Self {
+        Self { include_tax: true, include_shipping: true, before_discounts: false }
+    }
+}
+
+impl Default for Notices {
+    fn default() -> Self {
+        Self { expiring_days: vec![30], within_reach_percent: 10 }
+    }
+}
+
+fn free_text(node: &Node<'_>) -> Option<String> {
+    let text = node.text()?;
+    if text.trim().is_empty() { node.problem("must not be empty") } else { Some(text.to_owned()) }
+}
+
+fn timezone(node: &Node<'_>) -> Option<Zone> {
+    let name = node.text()?;
+    match Zone::named(name) {
+        Some(zone) => Some(zone),
+        None => node.problem(format!("`{name}` is no IANA time zone such as \"Europe/Berlin\"")),
+    }
+}
+
+fn usd() -> Option<(Currency, MinorUnit)> {
+    with_minor_unit(Currency::from_code("USD")?)
+}
+
+fn with_minor_unit(currency: Currency) -> Option<(Currency, MinorUnit)> {
+    Some((currency, MinorUnit::new(currency.decimals()?)?))
+}
+
+fn currency(node: &Node<'_>) -> Option<(Currency, MinorUnit)> {
+    let code = node.text()?;
+    match Currency::from_code(code).and_then(with_minor_unit) {
+        Some(currency) => Some(currency),
+        None => node.problem(format!("`{code}` is no ISO 4217 currency that money is paid in, such as \"USD\"")),
+    }
+}
+
+fn spend(node: &Node<'_>) -> Option<Spend> {
+    let o = node.object()?;
+    let default = Spend::default();
+    let include_tax = o.or("include_tax", default.include_tax, Node::bool);
+    let include_shipping = o.or("include_shipping", default.include_shipping, Node::bool);
+    let before_discounts = o.or("before_discounts", default.before_discounts, Node::bool);
+    o.finish();
+    Some(Spend { include_tax: include_tax?, include_shipping: include_shipping?, before_discounts: before_discounts? })
+}
+
+fn notices(node: &Node<'_>) -> Option<Notices> {
+    let o = node.object()?;
+    let days = |node: &Node<'_>| -> Option<Vec<u16>> {
+        let days = node.list()?.into_iter().map(|day| day.integer(1..=366).and_then(|day| u16::try_from(day).ok()));
+        days.collect()
+    };
+    let expiring_days = o.or("expiring_days", Notices::default().expiring_days, days);
+    let percent = o.or("within_reach_percent", 10, |node| node.integer(0..=100));
+    o.finish();
+    Some(Notices { expiring_days: expiring_days?, within_reach_percent: u8::try_from(percent?).ok()? })
+}
+
+/// A milestone before the tiers are known.
+enum KindOfMilestone {
+    Counted(Metric, Period, OnRefund),
+    Tags,
+}
+
+fn kind_of_milestone(o: Object<'_>, warnings: &mut Vec<Problem>) -> Option<KindOfMilestone> {
+    let metrics = [
+        ("points_earned", Some(Metric::PointsEarned)),
+        ("amount_spent", Some(Metric::AmountSpent)),
+        ("orders_placed", Some(Metric::OrdersPlaced)),
+        ("customer_tags", None),
+    ];
+    let metric = o.or("metric", Some(Metric::PointsEarned), |node| node.word(&metrics));
+    let given = o.get("period");
+    let period = given.as_ref().map_or(Some(Period::Lifetime), period);
+    let words = [("keep", OnRefund::Keep), ("revoke", OnRefund::Revoke)];
+    let refund = o.maybe("on_refund", |node| node.word(&words));
+    o.finish();
+    let (metric, period, refund) = (metric?, period?, refund?);
+    let Some(metric) = metric else {
+        for (key, present) in [("period", given.is_some()), ("on_refund", refund.is_some())] {
+            if present {
+                let path = format!("$.milestone.{key}");
+                warnings.push(Problem { path, message: "does nothing: tags have no period and no refunds".to_owned() });
+            }
+        }
+        return Some(KindOfMilestone::Tags);
+    };
+    let default = if period == Period::Lifetime { OnRefund::Keep } else { OnRefund::Revoke };
+    Some(KindOfMilestone::Counted(metric, period, refund.unwrap_or(default)))
+}
+
+fn period(node: &Node<'_>) -> Option<Period> {
+    if node.value.is_string() {
+        return node.word(&[
+            ("lifetime", Period::Lifetime),
+            ("calendar_year", Period::CalendarYear),
+            ("since_last_upgrade", Period::SinceLastUpgrade(Span::YEAR_OF_DAYS)),
+            ("rolling", Period::Rolling(Span::YEAR_OF_DAYS)),
+        ]);
+    }
+    let o = node.object()?;
+    let since = o.get("since_last_upgrade");
+    let rolling = o.get("rolling");
+    let period = match (since, rolling) {
+        (Some(since), None) => span(&since).map(Period::SinceLastUpgrade),
+        (None, Some(rolling)) => span(&rolling).map(Period::Rolling),
+        _ => {
+            node.problem("write one of \"since_last_upgrade\" and \"rolling\", such as {\"rolling\": {\"days\": 365}}")
+        }
+    };
+    o.finish();
+    period
+}
+
+fn span(node: &Node<'_>) -> Option<Span> {
+    let o = node.object()?;
+    let days = o.maybe("days", |node| node.integer(1..=DAYS_MAX));
+    let months = o.maybe("months", |node| node.integer(1..=MONTHS_MAX));
+    o.finish();
+    match (days?, months?) {
+        (Some(days), None) => u16::try_from(days).ok().map(Span::Days),
+        (None, Some(months)) => u16::try_from(months).ok().map(Span::Months),
+        _ => node.problem("write either \"days\" or \"months\", such as {\"days\": 365}"),
+    }
+}
+
+/// A tier as written, before it is known whether its milestone fits.
+struct Rung<'a> {
+    node: Node<'a>,
+    tier: Tier,
+    threshold: Option<Quantity>,
+    tags: Option<BTreeSet<Tag>>,
+}
+
+fn tiers(
+    node: &Node<'_>,
+    milestone: Option<&KindOfMilestone>,
+    warnings: &mut Vec<Problem>,
+) -> Option<(Milestone, Vec<Tier>)> {
+    let list = node.list()?;
+    if list.is_empty() {
+        return node.problem("must have at least one tier");
+    }
+    if list.len() > TIERS_MAX {
+        return node.problem(format!("has {} tiers; {TIERS_MAX} are the most", list.len()));
+    }
+    let count = list.len();
+    let rungs: Vec<Rung<'_>> = list.iter().filter_map(rung).collect();
+    unique_ids(&rungs);
+    let milestone = match milestone {
+        Some(KindOfMilestone::Counted(metric, period, on_refund)) => {
+            let thresholds = thresholds(&rungs, warnings);
+            let counted = |thresholds| Counted { metric: *metric, period: *period, on_refund: *on_refund, thresholds };
+            thresholds.map(counted).map(Milestone::Counted)
+        }
+        Some(KindOfMilestone::Tags) => tag_sets(&rungs, warnings).map(Milestone::Tags),
+        None => None,
+    };
+    (rungs.len() == count).then_some(())?;
+    Some((milestone?, rungs.into_iter().map(|rung| rung.tier).collect()))
+}
+
+fn rung<'a>(node: &Node<'a>) -> Option<Rung<'a>> {
+    let o = node.object()?;
+    let id = o.need("id").and_then(|node| node.id(TierId::new));
+    let name = o.get("name").map_or_else(|| id.as_ref().map(ToString::to_string), |node| free_text(&node));
+    let threshold = o.maybe("threshold", |node| node.amount().map(Quantity::from));
+    let tags = o.maybe("tags", tags);
+    let entry_rewards = o.or("entry_rewards", Vec::new(), |node| node.list()?.iter().map(reward).collect());
+    let perks = o.or("perks", Vec::new(), |node| node.list()?.iter().map(perk).collect());
+    o.finish();
+    let tier = Tier { id: id?, name: name?, entry_rewards: entry_rewards?, perks: perks? };
+    Some(Rung { node: node.clone(), tier, threshold: threshold?, tags: tags? })
+}
+
+fn unique_ids(rungs: &[Rung<'_>]) {
+    for (index, rung) in rungs.iter().enumerate() {
+        if rungs.iter().take(index).any(|other| other.tier.id == rung.tier.id) {
+            let node = rung.node.at("id");
+            node.problem::<()>(format!("`{}` is already the id of a lower tier", rung.tier.id));
+        }
+    }
+}
+
+fn thresholds(rungs: &[Rung<'_>], warnings: &mut Vec<Problem>) -> Option<Vec<Quantity>> {
+    let mut found: Vec<Quantity> = Vec::new();
+    let mut right = true;
+    for rung in rungs {
+        if rung.tags.is_some() {
+            let message = "does nothing: only the metric customer_tags looks at tags".to_owned();
+            warnings.push(Problem { path: rung.node.at("tags").path, message });
+        }
+        let node = rung.node.at("threshold");
+        let Some(threshold) = rung.threshold else {
+            right = false;
+            node.problem::<()>("is missing");
+            continue;
+        };
+        if let Some(below) = found.last().filter(|below| **below >= threshold) {
+            right = false;
+            node.problem::<()>(format!(
+                "{threshold} must be above the {below} of the tier below: tiers are listed lowest first"
+            ));
+        }
+        found.push(threshold);
+    }
+    right.then_some(found)
+}
+
+fn tag_sets(rungs: &[Rung<'_>], warnings: &mut Vec<Problem>) -> Option<Vec<BTreeSet<Tag>>> {
+    let mut found = Vec::new();
+    for rung in rungs {
+        if rung.threshold.is_some() {
+            let message = "does nothing: under the metric customer_tags only tags decide".to_owned();
+            warnings.push(Problem { path: rung.node.at("threshold").path, message });
+        }
+        match &rung.tags {
+            Some(tags) => found.push(tags.clone()),
+            None => {
+                let node = rung.node.at("tags");
+                node.problem::<()>("is missing");
+            }
+        }
+    }
+    (found.len() == rungs.len()).then_some(found)
+}
+
+fn tags(node: &Node<'_>) -> Option<BTreeSet<Tag>> {
+    let mut found = BTreeSet::new();
+    let items = node.list()?;
+    if items.is_empty() {
+        return node.problem("must name at least one tag");
+    }
+    for item in items {
+        match Tag::new(item.text()?) {
+            Some(tag) => found.insert(tag),
+            None => return item.problem("must not be empty"),
+        };
+    }
+    Some(found)
+}
+
+fn points(node: &Node<'_>) -> Option<Points> {
+    Points::new(node.integer(1..=POINTS_MAX)?)
+}
+
+fn above_zero(node: &Node<'_>) -> Option<Amount> {
+    let amount = node.amount()?;
+    if amount == Amount::ZERO { node.problem("must be above 0") } else { Some(amount) }
+}
+
+fn percent(node: &Node<'_>) -> Option<Amount> {
+    let percent = above_zero(node)?;
+    if percent.ten_thousandths() > PERCENT_MAX { node.problem("must be at most 100") } else { Some(percent) }
+}
+
+fn reward(node: &Node<'_>) -> Option<Reward> {
+    let o = node.object()?;
+    let gift = match o.need("type")?.text()? {
+        "points" => o.need("points").and_then(|node| points(&node)).map(Gift::Points),
+        "discount_percent" => o.need("percent").and_then(|node| percent(&node)).map(Gift::DiscountPercent),
+        "discount_amount" => o.need("amount").and_then(|node| above_zero(&node)).map(Gift::DiscountAmount),
+        "free_shipping" => Some(Gift::FreeShipping),
+        "free_product" => o.need("product").and_then(|node| free_text(&node)).map(Gift::FreeProduct),
+        "custom" => o.need("text").and_then(|node| free_text(&node)).map(Gift::Custom),
+        other => {
+            return o.need("type")?.problem(format!(
+                "`{other}` is no reward; write one of `points`, `discount_percent`, `discount_amount`, \
+                 `free_shipping`, `free_product`, `custom`"
+            ));
+        }
+    };
+    let days = o.maybe("valid_days", |node| node.integer(1..=DAYS_MAX).and_then(|days| u16::try_from(days).ok()));
+    let unit_cost = o.maybe("unit_cost", Node::amount);
+    o.finish();
+    Some(Reward { gift: gift?, valid_days: days?, unit_cost: unit_cost? })
+}
+
+fn perk(node: &Node<'_>) -> Option<Perk> {
+    let o = node.object()?;
+    let perk = match o.need("type")?.text()? {
+        "birthday_points" => o.need("points").and_then(|node| points(&node)).map(Perk::BirthdayPoints),
+        "points_multiplier" => o.need("factor").and_then(|node| above_zero(&node)).map(Perk::PointsMultiplier),
+        "free_shipping" => Some(Perk::FreeShipping),
+        "early_access" => Some(Perk::EarlyAccess),
+        "custom" => o.need("text").and_then(|node| free_text(&node)).map(Perk::Custom),
+        other => {
+            return o.need("type")?.problem(format!(
+                "`{other}` is no perk; write one of `birthday_points`, `points_multiplier`, `free_shipping`, \
+                 `early_access`, `custom`"
+            ));
+        }
+    };
+    o.finish();
+    perk
+}

@@ -1,0 +1,202 @@
+//! `standing = evaluate(program, ledger, as_of)`: pure and total (section 1 of the semantics).
+
+use crate::assignment::{overlay, ruling};
+use crate::calendar::Instant;
+use crate::credit::{self, Credits, Movement};
+use crate::earned::{self, Count, Known, Requalify, Steps, Window};
+use crate::ledger::{Act, Assignment, Ledger, TagFact};
+use crate::program::{Counted, Milestone, Program, Rank};
+use crate::quantity::Quantity;
+use crate::version::Version;
+
+/// What a member holds at an instant, until when, and what comes next (section 6). Ranks are those of the version that
+/// was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether the program is active; if not, nobody has a tier.
+    pub active: bool,
+    /// The tier held, or none.
+    pub tier: Option<Rank>,
+    /// Since when, without a break.
+    pub since: Option<Instant>,
+    /// The first instant at which the tier would be lower if nothing more happened; none if never.
+    pub valid_until: Option<Instant>,
+    /// The tier that `valid_until` would bring.
+    pub upcoming: Option<Rank>,
+    /// How far the member is; none for tags.
+    pub progress: Option<Progress>,
+    /// What keeps the earned tier beyond its present end.
+    pub requalify: Option<Requalify>,
+}
+
+/// How far a member is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What counts.
+    pub counted: Quantity,
+    /// The time in which it counts.
+    pub window: Window,
+    /// The next tier above the one held, and what is missing to it.
+    pub next: Option<(Rank, Quantity)>,
+}
+
+/// The standing of a member under a version at an instant. Facts later than the instant are not seen.
+///
+/// ```
+/// use rules::{calendar::Instant, ledger::Ledger, program::Program, standing::evaluate, version::Versions};
+///
+/// let file = serde_json::json!({ "start_date": "2023-01-01", "tiers": [{ "id": "gold", "threshold": 500 }] });
+/// let draft = Program::read(&file)?;
+/// let versions = Versions::first(draft.program, draft.effective_at)?;
+/// let standing = evaluate(versions.last(), &Ledger::default(), Instant::parse("2024-01-01T00:00:00Z")?);
+/// assert_eq!(standing.tier, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn evaluate(version: &Version, ledger: &Ledger, as_of: Instant) -> Standing {
+    let standing = assess(version, &Facts::of(ledger), as_of, as_of).standing;
+    if version.program.active { standing } else { inactive(standing) }
+}
+
+/// The facts of a member, wherever they are kept: everything that is not credit, and where the credits come from.
+pub(crate) struct Facts<'a, C> {
+    pub credits: &'a C,
+    pub tags: &'a [TagFact],
+    pub assignments: &'a [Assignment],
+    /// When the timeline starts.
+    pub first_at: Option<Instant>,
+}
+
+impl<'a> Facts<'a, Ledger> {
+    pub(crate) fn of(ledger: &'a Ledger) -> Self {
+        let Ledger { tags, assignments, .. } = ledger;
+        Self { credits: ledger, tags, assignments, first_at: ledger.first_at() }
+    }
+}
+
+/// A standing with what led to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Assessment {
+    pub standing: Standing,
+    /// The tier earned, before assignments.
+    pub earned: Option<Rank>,
+    /// How things are counted; none for tags.
+    pub count: Option<Count>,
+    /// The tier that shows, over all time.
+    pub steps: Steps,
+    /// What moved, up to what was seen.
+    pub movements: Vec<Movement>,
+}
+
+/// Assesses a member at an instant from the facts dated up to `seen`, which is at or before it; an inactive program is
+/// read as active.
+pub(crate) fn assess(version: &Version, facts: &Facts<'_, impl Credits>, seen: Instant, at: Instant) -> Assessment {
+    let program = &version.program;
+    let counted = match &program.milestone {
+        Milestone::Counted(counted) => Some(counted),
+        Milestone::Tags(_) => None,
+    };
+    let movements = counted.map(|counted| credit::movements(facts.credits, version, counted, seen)).unwrap_or_default();
+    let seen_tags = facts.tags.partition_point(|fact| fact.at <= seen);
+    let known = Known {
+        first_at: facts.first_at.filter(|first| *first <= seen),
+        movements,
+        tags: facts.tags.get(..seen_tags).unwrap_or_default(),
+        at,
+    };
+    let course = earned::course(version, &known);
+    let earned = course.steps.at(at);
+    let steps = overlay(course.steps, facts.assignments, program, seen);
+    let standing = standing(version, facts, &known, &steps, course.count.as_ref(), seen, counted);
+    Assessment { standing, earned, count: course.count, steps, movements: known.movements }
+}
+
+/// While a program is inactive nobody has a tier; what counts is still told (sections 3 and 6).
+fn inactive(standing: Standing) -> Standing {
+    let progress = standing.progress.map(|progress| Progress { next: None, ..progress });
+    Standing { active: false, tier: None, since: None, valid_until: None, upcoming: None, progress, requalify: None }
+}
+
+fn standing(
+    version: &Version,
+    facts: &Facts<'_, impl Credits>,
+    known: &Known<'_>,
+    steps: &Steps,
+    count: Option<&Count>,
+    seen: Instant,
+    counted: Option<&Counted>,
+) -> Standing {
+    let program = &version.program;
+    let tier = steps.at(known.at);
+    let lower = steps.after(known.at).iter().find(|step| step.rank < tier);
+    let next_of = |counted: &Counted, so_far: Quantity| {
+        let above = |rank: &Rank| tier.is_none_or(|tier| *rank > tier);
+        let next = program.tiers().map(|(rank, _)| rank).find(above);
+        next.map(|rank| (rank, counted.threshold(rank).remaining_from(so_far)))
+    };
+    let progress = count.zip(counted).map(|(count, counted)| Progress {
+        counted: count.current.counted,
+        window: count.current.window,
+        next: next_of(counted, count.current.counted),
+    });
+    Standing {
+        active: true,
+        tier,
+        since: known.first_at.and_then(|_| since(version, facts, known, steps, tier, seen, counted)),
+        valid_until: lower.map(|step| step.at),
+        upcoming: lower.and_then(|step| step.rank),
+        progress,
+        requalify: count.and_then(|count| count.requalify),
+    }
+}
+
+/// The start of the present unbroken stretch of a tier on the timeline, each instant of it seeing only the facts up to
+/// itself (section 6).
+fn since(
+    version: &Version,
+    facts: &Facts<'_, impl Credits>,
+    known: &Known<'_>,
+    steps: &Steps,
+    tier: Option<Rank>,
+    seen: Instant,
+    counted: Option<&Counted>,
+) -> Option<Instant> {
+    let program = &version.program;
+    let hindsights = counted.map(|counted| earned::hindsights(counted, &known.movements)).unwrap_or_default();
+    let mut start = steps.up_to(known.at).last()?.at;
+    for correction in hindsights.into_iter().rev() {
+        if start > correction {
+            break;
+        }
+        // The stretch reaches back to a correction: before it, less was known.
+        let before = correction.plus_millis(-1);
+        let course = earned::course(version, &known_by(known, before));
+        let shown = overlay(course.steps, facts.assignments, program, before.min(seen));
+        if shown.at(before) != tier {
+            start = correction;
+            break;
+        }
+        start = shown.up_to(before).last()?.at;
+    }
+    Some(continued(facts.assignments, program, start, tier, seen))
+}
+
+/// The same, as far as it was known at an earlier instant.
+fn known_by<'a>(known: &Known<'a>, at: Instant) -> Known<'a> {
+    let end = known.movements.partition_point(|movement| movement.at <= at);
+    let tags = known.tags.partition_point(|fact| fact.at <= at);
+    Known {
+        first_at: known.first_at.filter(|first| *first <= at),
+        movements: known.movements.get(..end).unwrap_or_default().to_vec(),
+        tags: known.tags.get(..tags).unwrap_or_default(),
+        at,
+    }
+}
+
+/// A tier held over a change of rules continues the stretch it keeps (section 7).
+fn continued(acts: &[Assignment], program: &Program, start: Instant, tier: Option<Rank>, seen: Instant) -> Instant {
+    let hold = ruling(acts, program, seen, start).filter(|act| act.at == start);
+    match hold.map(|act| &act.act) {
+        Some(Act::Hold { tier: held, since, .. }) if program.rank(held) == tier => *since,
+        _ => start,
+    }
+}

@@ -1,0 +1,258 @@
+//! Versions of a program: numbered, immutable, each in force from its instant to the next one's.
+
+use chrono::NaiveDate;
+use thiserror::Error;
+
+use crate::calendar::{Day, Instant};
+use crate::program::{Counted, Milestone, OnRefund, Period, Program};
+
+/// What a publisher says about a change, besides the program itself (sections 3 and 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Members who rise because of the change get the entry rewards.
+    pub rewards: bool,
+    /// The change is announced to members.
+    pub notify: bool,
+    /// What happens to members who would drop; `None` means the default of section 7.
+    pub demotions: Option<Demotions>,
+    /// The tier list may change while the program is active (seed 003: it must be meant).
+    pub while_active: bool,
+}
+
+/// What happens to members whom a change would drop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Demotions {
+    /// They drop at once.
+    Apply,
+    /// They keep their tier until it would have ended under the old version.
+    Hold,
+}
+
+/// Why a program cannot be published.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PublishError {
+    /// Neither a start date nor an instant of publishing.
+    #[error("`start_date` is missing, and without `effective_at` it has no default: write one of them")]
+    NoStart,
+    /// Versions take effect one after the other.
+    #[error("a version in force from {new} cannot follow one in force from {last}: publish it later")]
+    TooEarly {
+        /// When the refused version would take effect.
+        new: Instant,
+        /// When the last one does.
+        last: Instant,
+    },
+    /// Tiers were added, removed or reordered while the program is active.
+    #[error(
+        "program_active: the tier list changes while the program is active; say `while_active: true` if it is meant"
+    )]
+    ProgramActive,
+    /// The currency changed after the first order.
+    #[error("currency_fixed: amounts are already kept in {0}; the currency can change only before the first order")]
+    CurrencyFixed(&'static str),
+}
+
+/// A program in force from an instant on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// 1 for the first.
+    pub number: u32,
+    /// From when it is in force.
+    pub effective_at: Instant,
+    /// The rules.
+    pub program: Program,
+    /// What the publisher said.
+    pub options: Options,
+    /// Facts dated before this day do not count.
+    pub effective_start: Day,
+    /// The start date that was asked for, where the effective start is another (seed 001: the clamp to New Year).
+    pub moved_from: Option<NaiveDate>,
+}
+
+/// All versions of a program so far, oldest first; there is at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versions {
+    first: Version,
+    later: Vec<Version>,
+}
+
+impl Versions {
+    /// Starts a program. Without `effective_at` the first version takes effect at the midnight of its start date.
+    ///
+    /// # Errors
+    /// [`PublishError::NoStart`] if there is neither.
+    pub fn first(program: Program, effective_at: Option<Instant>) -> Result<Self, PublishError> {
+        let midnight = program.start_date.map(|start| program.timezone.midnight(Day::of(start)));
+        let effective_at = effective_at.or(midnight).ok_or(PublishError::NoStart)?;
+        let (effective_start, moved_from) = resolve_start(&program, effective_at, None);
+        let options = Options::default();
+        let first = Version { number: 1, effective_at, program, options, effective_start, moved_from };
+        Ok(Self { first, later: Vec::new() })
+    }
+
+    /// Puts a new version in force from `effective_at` on. `has_orders`: whether the shop already has an order.
+    ///
+    /// # Errors
+    /// Says why the version is refused; then nothing changed.
+    pub fn publish(
+        &mut self,
+        program: Program,
+        effective_at: Instant,
+        options: Options,
+        has_orders: bool,
+    ) -> Result<&Version, PublishError> {
+        let last = self.last();
+        if effective_at < last.effective_at {
+            return Err(PublishError::TooEarly { new: effective_at, last: last.effective_at });
+        }
+        if has_orders && program.currency != last.program.currency {
+            return Err(PublishError::CurrencyFixed(last.program.currency.code()));
+        }
+        if last.program.active && program.active && !options.while_active && !same_tier_list(&last.program, &program) {
+            return Err(PublishError::ProgramActive);
+        }
+        let (effective_start, moved_from) = self.start_of(&program, effective_at);
+        let number = last.number.saturating_add(1);
+        self.later.push(Version { number, effective_at, program, options, effective_start, moved_from });
+        Ok(self.last())
+    }
+
+    /// The effective start is resolved once, when the start date or the period is set; a version that changes neither
+    /// carries it over, and a version equal to an earlier one rolls back to that one's (section 3).
+    fn start_of(&self, program: &Program, effective_at: Instant) -> (Day, Option<NaiveDate>) {
+        let stored = |version: &Version| (version.effective_start, version.moved_from);
+        if let Some(earlier) = self.iter().rev().find(|version| version.program == *program) {
+            return stored(earlier);
+        }
+        let last = self.last();
+        let first_active = self.iter().find(|version| version.program.active).map(|version| version.effective_at);
+        let settled = program.start_date.is_some() || first_active.is_some();
+        if settled && last.program.start_date == program.start_date && last.program.period() == program.period() {
+            return stored(last);
+        }
+        resolve_start(program, effective_at, first_active)
+    }
+
+    /// The version in force at an instant: the newest that has taken effect, and before all of them the first.
+    pub fn in_force(&self, at: Instant) -> &Version {
+        self.iter().rev().find(|version| version.effective_at <= at).unwrap_or(&self.first)
+    }
+
+    /// The newest version, whether in force already or not.
+    pub fn last(&self) -> &Version {
+        self.later.last().unwrap_or(&self.first)
+    }
+
+    /// All versions, oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Version> {
+        std::iter::once(&self.first).chain(&self.later)
+    }
+
+    /// The version with a number.
+    pub fn numbered(&self, number: u32) -> Option<&Version> {
+        self.iter().find(|version| version.number == number)
+    }
+}
+
+impl Version {
+    /// Who would drop because of this version keeps their tier where the publisher says so, and by default where the
+    /// old version never took one away: lifetime with keep (section 7).
+    pub(crate) fn holds_demotions_from(&self, old: &Program) -> bool {
+        let never_lost = matches!(
+            &old.milestone,
+            Milestone::Counted(Counted { period: Period::Lifetime, on_refund: OnRefund::Keep, .. })
+        );
+        self.options.demotions.map_or(never_lost, |demotions| demotions == Demotions::Hold)
+    }
+}
+
+fn same_tier_list(a: &Program, b: &Program) -> bool {
+    a.tiers().map(|(_, tier)| &tier.id).eq(b.tiers().map(|(_, tier)| &tier.id))
+}
+
+/// The default start is the day of the first active version; a calendar-year program starts no earlier than the
+/// current calendar year (seeds 001, 003, 004).
+fn resolve_start(program: &Program, effective_at: Instant, first_active: Option<Instant>) -> (Day, Option<NaiveDate>) {
+    let asked = program.start_date.map_or_else(|| program.timezone.day(first_active.unwrap_or(effective_at)), Day::of);
+    if program.period() != Period::CalendarYear {
+        return (asked, None);
+    }
+    let new_year = Day::new_year(program.timezone.day(effective_at).year());
+    if asked < new_year { (new_year, Some(asked.date())) } else { (asked, None) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn program(changes: Value) -> Program {
+        let mut value = json!({ "start_date": "2021-11-01", "milestone": { "period": "calendar_year" },
+                                "tiers": [{ "id": "gold", "threshold": 500 }] });
+        for (key, change) in changes.as_object().unwrap() {
+            value[key] = change.clone();
+        }
+        Program::read(&value).unwrap().program
+    }
+
+    fn at(text: &str) -> Instant {
+        Instant::parse(text).unwrap()
+    }
+
+    fn started(changes: Value) -> Versions {
+        Versions::first(program(changes), Some(at("2023-03-15T12:00:00Z"))).unwrap()
+    }
+
+    fn publish(versions: &mut Versions, changes: Value, on: &str) -> String {
+        let options = Options { while_active: true, ..Options::default() };
+        versions.publish(program(changes), at(on), options, false).unwrap().effective_start.to_string()
+    }
+
+    #[test]
+    fn a_calendar_year_program_starts_no_earlier_than_this_year() {
+        for (start, effective) in
+            [("2021-11-01", "2023-01-01"), ("2023-02-01", "2023-02-01"), ("2023-06-01", "2023-06-01")]
+        {
+            let versions = started(json!({ "start_date": start }));
+            assert_eq!(versions.last().effective_start.to_string(), effective);
+        }
+    }
+
+    #[test]
+    fn the_effective_start_is_carried_over_resolved_anew_or_rolled_back() {
+        let mut versions = started(json!({}));
+        assert_eq!(publish(&mut versions, json!({ "name": "Renamed" }), "2024-05-01T00:00:00Z"), "2023-01-01");
+        let lifetime = json!({ "milestone": { "period": "lifetime" } });
+        assert_eq!(publish(&mut versions, lifetime, "2024-06-01T00:00:00Z"), "2021-11-01");
+        assert_eq!(publish(&mut versions, json!({}), "2025-06-01T00:00:00Z"), "2023-01-01");
+        assert_eq!(publish(&mut versions, json!({ "start_date": "2021-11-02" }), "2025-07-01T00:00:00Z"), "2025-01-01");
+    }
+
+    #[test]
+    fn without_a_start_date_the_program_starts_when_it_is_first_active() {
+        let without = json!({ "start_date": null, "active": false, "milestone": { "period": "lifetime" } });
+        let mut versions = started(without.clone());
+        let mut active = without;
+        active["active"] = json!(true);
+        assert_eq!(publish(&mut versions, active.clone(), "2023-05-10T15:00:00Z"), "2023-05-10");
+        active["name"] = json!("Renamed");
+        assert_eq!(publish(&mut versions, active, "2023-08-10T15:00:00Z"), "2023-05-10");
+    }
+
+    #[test]
+    fn a_refused_version_changes_nothing_and_says_why() {
+        let mut versions = started(json!({}));
+        let refused = |versions: &mut Versions, changes, on| {
+            versions.publish(program(changes), at(on), Options::default(), true).unwrap_err().to_string()
+        };
+        let two = json!({ "tiers": [{ "id": "gold", "threshold": 500 }, { "id": "ruby", "threshold": 900 }] });
+        assert!(refused(&mut versions, two, "2024-01-01T00:00:00Z").starts_with("program_active"));
+        assert!(
+            refused(&mut versions, json!({ "currency": "EUR" }), "2024-01-01T00:00:00Z").starts_with("currency_fixed")
+        );
+        assert!(refused(&mut versions, json!({}), "2020-01-01T00:00:00Z").contains("cannot follow"));
+        assert_eq!(versions.iter().count(), 1);
+        assert_eq!(Versions::first(program(json!({ "start_date": null })), None), Err(PublishError::NoStart));
+    }
+}

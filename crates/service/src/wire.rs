@@ -1,0 +1,4 @@
+//! Wire formats: the only place that knows how things look outside.
+
+pub mod history;
+pub mod vector;

@@ -1,0 +1,75 @@
+//! Standings and history as JSON, as section 9 of the semantics gives them: amounts as decimal strings, instants in UTC.
+
+use rules::calendar::Instant;
+use rules::id::{MemberId, TierId};
+use rules::quantity::Quantity;
+use rules::record::{BirthdayDue, RewardDue, Row, Transition};
+use rules::replay::Replay;
+use rules::standing::Standing;
+use rules::version::Version;
+use serde_json::{Map, Value, json};
+
+/// What `replay` prints: all standings at an instant, and all that was recorded up to it.
+pub fn replayed(replay: &Replay, as_of: Instant) -> Value {
+    let mut standings = Map::new();
+    let (mut transitions, mut rewards, mut birthdays) = (Vec::new(), Vec::new(), Vec::new());
+    for member in replay.members() {
+        standings.insert(member.to_string(), member_standing(replay, member, as_of));
+        for row in replay.rows(member) {
+            match row {
+                Row::Transition(made) => transitions.push(transition(member, made)),
+                Row::Reward(due) => rewards.push(reward(member, due)),
+                Row::Birthday(due) => birthdays.push(birthday(member, due)),
+                Row::Held(_) => {}
+            }
+        }
+    }
+    json!({ "standings": standings, "transitions": transitions, "rewards": rewards, "birthdays": birthdays })
+}
+
+/// A member's standing; all nulls for somebody who was erased.
+pub fn member_standing(replay: &Replay, member: &MemberId, as_of: Instant) -> Value {
+    match replay.standing(member, as_of) {
+        Some(found) => standing(replay.version_at(as_of), &found),
+        None => json!({ "active": null, "tier": null, "since": null, "valid_until": null, "upcoming": null,
+                        "counted": null, "window": null, "next_tier": null, "remaining": null, "requalify": null }),
+    }
+}
+
+/// A standing under the version that gave it.
+pub fn standing(version: &Version, standing: &Standing) -> Value {
+    let program = &version.program;
+    let tier = |rank| program.tier_id(rank).map(TierId::as_str);
+    let amount = |quantity: Quantity| quantity.with_decimals(program.decimals());
+    let progress = standing.progress.as_ref();
+    let next = progress.and_then(|progress| progress.next);
+    let requalify = standing.requalify.map(|requalify| {
+        json!({ "threshold": amount(requalify.threshold), "counted": amount(requalify.counted),
+                "remaining": amount(requalify.remaining), "by": requalify.by })
+    });
+    json!({
+        "active": standing.active,
+        "tier": tier(standing.tier),
+        "since": standing.since,
+        "valid_until": standing.valid_until,
+        "upcoming": tier(standing.upcoming),
+        "counted": progress.map(|progress| amount(progress.counted)),
+        "window": progress.map(|progress| progress.window),
+        "next_tier": tier(next.map(|(rank, _)| rank)),
+        "remaining": next.map(|(_, remaining)| amount(remaining)),
+        "requalify": requalify,
+    })
+}
+
+fn transition(member: &MemberId, made: &Transition) -> Value {
+    json!({ "member_id": member, "seq": made.seq, "kind": made.kind, "from": made.from, "to": made.to, "at": made.at,
+            "cause": made.cause, "version": made.version, "notify": made.notify })
+}
+
+fn reward(member: &MemberId, due: &RewardDue) -> Value {
+    json!({ "member_id": member, "tier": due.tier, "transition": due.transition })
+}
+
+fn birthday(member: &MemberId, due: &BirthdayDue) -> Value {
+    json!({ "member_id": member, "tier": due.tier, "on": due.on, "points": due.points.get().to_string() })
+}

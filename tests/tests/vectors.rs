@@ -1,0 +1,49 @@
+//! Every worked case of the semantics holds, and our copies of it are the ones we were given.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use service::wire::vector::Vector;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_vector_holds() {
+    let mut run = 0;
+    let mut misses = Vec::new();
+    for file in files(&root().join("tests/vectors")) {
+        let content = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        for vector in Vector::read_all(&content).unwrap() {
+            run += 1;
+            misses.extend(vector.run().into_iter().map(|miss| format!("{}: {}: {}", vector.id, miss.place, miss.what)));
+        }
+    }
+    assert!(run >= 100, "only {run} vectors were found");
+    assert!(misses.is_empty(), "\n{}", misses.join("\n"));
+}
+
+#[test]
+fn our_copies_of_the_semantics_and_the_vectors_are_the_ones_we_were_given() {
+    let shared = root().join("../shared");
+    if !shared.exists() {
+        assert!(std::env::var_os("CI").is_none(), "the shared folder is missing beside the checkout");
+        eprintln!("skipped: there is no shared folder beside the checkout to compare with");
+        return;
+    }
+    let text = |path: PathBuf| fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert_eq!(text(root().join("docs/semantics.md")), text(shared.join("spec/semantics.md")));
+    let names =
+        |folder: PathBuf| files(&folder).iter().map(|path| path.file_name().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(root().join("tests/vectors")), names(shared.join("vectors")));
+    for name in names(shared.join("vectors")) {
+        assert_eq!(text(root().join("tests/vectors").join(&name)), text(shared.join("vectors").join(&name)));
+    }
+}

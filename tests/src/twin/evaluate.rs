@@ -1,0 +1,274 @@
+//! Section 7: one evaluation of a member, and what it records.
+
+use super::earned::{earned, earned_in_year, term};
+use super::fact::{Fact, place_of_kind};
+use super::ledger::{Assignment, Ledger};
+use super::program::{Metric, Period, Program};
+use super::replay::Replay;
+use super::rewards::{self, Kind};
+use super::standing::{since, tier_at, valid_until};
+use super::time::{Instant, day, midnight, print, year};
+use chrono::{Datelike, NaiveDate};
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// What is on record about one member.
+#[derive(Debug, Clone, Default)]
+pub struct Member {
+    pub(super) tier: Option<String>,
+    pub(super) last_at: Option<Instant>,
+    pub(super) evaluated_at: Option<Instant>,
+    /// Calendar-year renewals: "(at most once per tier and year, across versions)".
+    pub(super) settled: BTreeSet<(String, i32)>,
+    pub(super) given: Vec<(String, Instant)>,
+    pub(super) holds: Vec<Assignment>,
+    pub(super) birthday_years: BTreeSet<i32>,
+    /// Facts that were dated after their arrival.
+    pub(super) ahead: Vec<Fact>,
+    pub(super) transitions: Vec<Value>,
+    pub(super) rewards: Vec<Value>,
+    pub(super) birthdays: Vec<Value>,
+}
+
+/// Why a member is looked at.
+pub enum News<'a> {
+    /// A review that is due.
+    Review,
+    /// A fact; the ledger was this before it.
+    Fact(&'a Fact, &'a Ledger),
+    /// A new version; this one was in force before.
+    Version(&'a Program),
+}
+
+impl Replay {
+    /// One evaluation of a member at `t`: records what is due then.
+    pub(super) fn evaluate(&mut self, id: &str, t: Instant, news: News) {
+        let program = self.program().clone();
+        let mut ledger = self.ledger(id);
+        let mut member = self.members[id].clone();
+        if program.active && !self.shop.is_erased(id) {
+            let bare = ledger.clone();
+            let ahead = member.ahead.clone();
+            if let News::Version(old) = news
+                && let Some(hold) = self.hold(old, &program, &ledger, t)
+            {
+                member.holds.push(hold.clone());
+                ledger.assignments.push(hold);
+            }
+            let tier = program.id(tier_at(&program, &ledger, t));
+            // What the news changed, judged by anything that depends on program and ledger.
+            let cause = |view: &dyn Fn(&Program, &Ledger) -> Option<String>| {
+                let now = view(&program, &ledger);
+                match &news {
+                    // "The cause is the fact's if the tier differs with and without the fact, else `period_end`."
+                    News::Fact(fact, before) if view(&program, before) != now => {
+                        (fact.cause(), Some(*fact))
+                    }
+                    // "At `effective_at` the cause is `program_changed` if the old version gives another tier then or
+                    // was inactive, else `period_end`."
+                    News::Version(old) if !old.active || view(old, &bare) != now => {
+                        ("program_changed", None)
+                    }
+                    // A fact dated after its arrival takes effect by a review at its own instant.
+                    _ if view(&program, &ledger.before(t)) != now => {
+                        let ahead = ahead.iter().filter(|fact| fact.at == t);
+                        ahead
+                            .min_by_key(|fact| (place_of_kind(&fact.kind), &fact.key))
+                            .map_or(("period_end", None), |fact| (fact.cause(), Some(fact)))
+                    }
+                    _ => ("period_end", None),
+                }
+            };
+            if tier != member.tier {
+                let (cause, fact) =
+                    cause(&|program, ledger| program.id(tier_at(program, ledger, t)));
+                let rewarded = fact.is_some_and(|fact| fact.rewards(id));
+                self.record_change(&mut member, id, t, &ledger, tier.clone(), cause, rewarded);
+                self.settle_year(&mut member, t, &program, &ledger);
+            } else {
+                let standing_is_earned = tier == program.id(earned(&program, &ledger, t));
+                let renewed_year = self.settle_year(&mut member, t, &program, &ledger);
+                if renewed_year && standing_is_earned {
+                    let (cause, _) = cause(&|program, ledger| {
+                        year_renewed(program, ledger, t).map(|_| "holds".to_owned())
+                    });
+                    self.record_renewal(&mut member, id, t, cause);
+                }
+                if self.kept_at(&member, t, &program, &ledger) && standing_is_earned {
+                    self.record_renewal(&mut member, id, t, "period_end");
+                }
+            }
+            let due = birthday_due(&program, &ledger, &member, t);
+            member.birthdays.extend(due.map(|(rank, date)| {
+                member.birthday_years.insert(date.year());
+                let tier = &program.tiers[rank];
+                let points = tier.birthday_points.to_string();
+                json!({"member_id": id, "tier": tier.id, "on": date.to_string(), "points": points})
+            }));
+        }
+        member.evaluated_at = Some(t);
+        member.ahead.retain(|fact| fact.at > t);
+        self.members.insert(id.to_owned(), member);
+    }
+
+    /// "`demotions`: `apply`, or `hold` (who would drop keeps the present tier until its `valid_until` under the old
+    /// version, without end for lifetime; recorded as a visible floor assignment `by: "program"` …)".
+    fn hold(
+        &self,
+        old: &Program,
+        new: &Program,
+        ledger: &Ledger,
+        t: Instant,
+    ) -> Option<Assignment> {
+        // "default `hold` where the *old* version is lifetime with `keep`, else `apply`"
+        let lifetime = old.metric != Metric::Tags && old.period == Period::Lifetime;
+        let holds = match self.options["demotions"].as_str() {
+            Some(said) => said == "hold",
+            None => lifetime && old.keep,
+        };
+        // "an inactive old version is read as active": `tier_at` and `since` do not look at `active`.
+        // "What ends at that very instant is not held": the present tier is the old version's at that instant.
+        let present = old.id(tier_at(old, ledger, t))?;
+        // "a removed tier cannot be held"
+        let would_drop = tier_at(new, ledger, t) < Some(new.rank(&present)?);
+        (holds && would_drop).then(|| Assignment {
+            place: (
+                t,
+                place_of_kind("tier.assigned"),
+                format!("program {}", self.versions.len()),
+            ),
+            ends_older: false,
+            tier: Some(present),
+            lock: false,
+            until: valid_until(old, ledger, t).map(|(until, _)| until),
+            held_since: since(old, ledger, t),
+        })
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn record_change(
+        &self,
+        member: &mut Member,
+        id: &str,
+        t: Instant,
+        ledger: &Ledger,
+        to: Option<String>,
+        cause: &str,
+        rewarded: bool,
+    ) {
+        let program = self.program();
+        let from = member.tier.clone();
+        let since = since(program, ledger, t);
+        // "the instant it took effect (`since` of the new standing, … never before the previous transition's; with no
+        // timeline left, the previous transition's)"
+        let mut at = since.max(member.last_at).unwrap_or(t);
+        // "a `program_changed` one is dated not before its version's `effective_at`"
+        if cause == "program_changed" {
+            at = at.max(program.effective_at);
+        }
+        let kind = rewards::kind(&self.versions, from.as_deref(), to.as_deref());
+        let asked = |what: &str| cause == "program_changed" && self.options[what] == true;
+        // "Transitions caused by `imported` or `program_changed` carry `notify: false` unless asked otherwise"
+        let notify = !["imported", "program_changed"].contains(&cause) || asked("notify");
+        let seq = member.transitions.len() + 1;
+        member.transitions.push(json!({
+            "member_id": id, "seq": seq, "kind": kind.name(), "from": from, "to": to, "at": print(at), "cause": cause,
+            "notify": notify,
+        }));
+        // "**Entry rewards** are due on `entered` / `upgraded` …", "Never on … `program_changed` (unless the publisher
+        // asks for it)"
+        if matches!(kind, Kind::Entered | Kind::Upgraded) && (rewarded || asked("rewards")) {
+            let since = since.unwrap_or(t);
+            for tier in rewards::due(&self.versions, from.as_deref(), to.as_deref().unwrap()) {
+                // "given once per member ever, unless `repeat_tier_rewards`, then once per stretch of the tier reached
+                // (its `since`)"
+                let given = member.given.iter().any(|(given, stretch)| {
+                    *given == tier && (!program.repeat_rewards || *stretch == since)
+                });
+                if !given {
+                    member
+                        .rewards
+                        .push(json!({"member_id": id, "tier": tier, "transition": seq}));
+                    member.given.push((tier, since));
+                }
+            }
+        }
+        member.tier = to;
+        member.last_at = Some(at);
+    }
+
+    fn record_renewal(&self, member: &mut Member, id: &str, t: Instant, cause: &str) {
+        let tier = member.tier.clone();
+        let at = member.last_at.map_or(t, |last| last.max(t));
+        let seq = member.transitions.len() + 1;
+        member.transitions.push(json!({
+            "member_id": id, "seq": seq, "kind": "renewed", "from": tier, "to": tier, "at": print(at), "cause": cause,
+            "notify": cause != "imported" && (cause != "program_changed" || self.options["notify"] == true),
+        }));
+        member.last_at = Some(at);
+    }
+
+    /// Whether the year's renewal of the earned tier holds for the first time; that settles it.
+    fn settle_year(
+        &self,
+        member: &mut Member,
+        t: Instant,
+        program: &Program,
+        ledger: &Ledger,
+    ) -> bool {
+        let renewed = year_renewed(program, ledger, t);
+        renewed.is_some_and(|tier| member.settled.insert((tier, year(program.timezone, t))))
+    }
+
+    /// "for `since_last_upgrade`, at a deadline that keeps the tier under the version in force at it": a deadline `d`
+    /// with `evaluated_at < d == t`.
+    fn kept_at(&self, member: &Member, t: Instant, program: &Program, ledger: &Ledger) -> bool {
+        let Period::SinceLastUpgrade(span) = program.period else {
+            return false;
+        };
+        program.metric != Metric::Tags
+            && member.evaluated_at.is_none_or(|before| before < t)
+            && term(program, ledger, span, t).kept.contains(&t)
+    }
+}
+
+/// "for `calendar_year`, at the first evaluation in year Y with `E_Y ≥ E_(Y−1)`, where `E_(Y−1)` is a tier with a
+/// threshold above 0": then the tier `E_Y`.
+fn year_renewed(program: &Program, ledger: &Ledger, t: Instant) -> Option<String> {
+    if program.period != Period::CalendarYear || program.metric == Metric::Tags {
+        return None;
+    }
+    let y = year(program.timezone, t);
+    let last_year = program.above_zero(earned_in_year(program, ledger, t, y - 1))?;
+    let this_year = earned_in_year(program, ledger, t, y);
+    program.id(this_year.filter(|&rank| rank >= last_year))
+}
+
+/// "(due once per local year on the member's birthday, February 29 on February 28 in common years, to whoever holds
+/// the tier at local midnight)"
+fn birthday_due(
+    program: &Program,
+    ledger: &Ledger,
+    member: &Member,
+    t: Instant,
+) -> Option<(usize, NaiveDate)> {
+    let tz = program.timezone;
+    let today = day(tz, t);
+    let date = on(&ledger.birthday(t)?, today.year())?;
+    let rank = tier_at(program, ledger, t)?;
+    let due = date == today
+        && midnight(tz, date) == t
+        && member.evaluated_at.is_none_or(|before| before < t)
+        && !member.birthday_years.contains(&today.year())
+        && program.tiers[rank].birthday_points > Decimal::ZERO;
+    due.then_some((rank, date))
+}
+
+/// The birthday `MM-DD` in a year.
+pub fn on(birthday: &str, y: i32) -> Option<NaiveDate> {
+    let (month, day) = birthday.split_once('-')?;
+    let (month, day) = (month.parse().ok()?, day.parse().ok()?);
+    let common_year = || NaiveDate::from_ymd_opt(y, 2, 28).filter(|_| (month, day) == (2, 29));
+    NaiveDate::from_ymd_opt(y, month, day).or_else(common_year)
+}

@@ -1,0 +1,319 @@
+//! Section 4: facts, their natural keys, and which repeat wins. Shop-wide.
+
+use super::program::{amount, is_amount};
+use super::time::{Instant, instant, print};
+use rust_decimal::Decimal;
+use serde_json::Value;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A value as facts are compared: "amounts as numbers, instants as instants, text by code point, absent before
+/// present".
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    /// Not given, or null.
+    Absent,
+    /// A place in a list of kinds.
+    Kind(u8),
+    /// An amount.
+    Number(Decimal),
+    /// An instant.
+    At(Instant),
+    /// Text.
+    Text(String),
+    /// A yes or no.
+    Flag(bool),
+    /// A set of texts, sorted.
+    Texts(BTreeSet<String>),
+}
+
+/// One fact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fact {
+    /// As in `type`.
+    pub kind: String,
+    /// What makes a repeat recognised.
+    pub key: Vec<String>,
+    /// Whom it names.
+    pub member: Option<String>,
+    /// `occurred_at`
+    pub at: Instant,
+    /// "(an instant; default: `occurred_at`)"
+    pub revision: Instant,
+    /// Marked `imported: true`.
+    pub imported: bool,
+    /// The whole line.
+    pub body: Value,
+    content: Vec<Field>,
+}
+
+/// "movements are ordered by instant, then kind as listed in section 4": the place of a kind in that list.
+pub fn place_of_kind(kind: &str) -> u8 {
+    const LISTED: [&str; 12] = [
+        "order.paid",
+        "order.refunded",
+        "order.cancelled",
+        "points.earned",
+        "points.adjusted",
+        "points.imported",
+        "points.canceled",
+        "customer.tags_set",
+        "customer.tags_changed",
+        "customer.enrolled",
+        "tier.assigned",
+        "tier.unassigned",
+    ];
+    LISTED
+        .iter()
+        .position(|&listed| listed == kind)
+        .unwrap_or(LISTED.len()) as u8
+        + 1
+}
+
+impl Fact {
+    /// Reads a line; `None` if it is no valid fact. `currency` is the program's, the default of orders.
+    pub fn read(line: &Value, currency: &str) -> Option<Fact> {
+        let kind = line["type"].as_str()?;
+        let at = instant(line["occurred_at"].as_str()?)?;
+        let member = line["member_id"].as_str().map(str::to_owned);
+        let id = |name: &str| line[name].as_str().map(str::to_owned);
+        let text = |name: &str| id(name).map_or(Field::Absent, Field::Text);
+        let number = |name: &str| amount(&line[name]).map_or(Field::Absent, Field::Number);
+        let or_zero = |name: &str| Field::Number(amount(&line[name]).unwrap_or_default());
+        let flag = |name: &str, default: bool| Field::Flag(line[name].as_bool().unwrap_or(default));
+        let set = |name: &str| texts(&line[name]);
+        let own = |space: &str| Some(vec![space.to_owned(), member.clone()?]);
+
+        // "`member_id` may be missing on `order.paid` (a guest …) and on `order.refunded`, `order.cancelled`,
+        // `points.canceled`"
+        let guests = [
+            "order.paid",
+            "order.refunded",
+            "order.cancelled",
+            "points.canceled",
+        ];
+        if member.is_none() && !guests.contains(&kind) {
+            return None;
+        }
+        // What is given must make sense.
+        let fits = |name: &str, check: &dyn Fn(Decimal) -> bool| match &line[name] {
+            Value::Null => true,
+            given => amount(given).is_some_and(check),
+        };
+        let parts = ["total", "tax", "shipping", "discounts", "amount"];
+        let rate = |rate: Decimal| rate > Decimal::ZERO && rate.scale() <= 10;
+        let whole =
+            |points: Decimal| points.is_integer() && !points.is_zero() && is_amount(points.abs());
+        if !parts.iter().all(|part| fits(part, &is_amount))
+            || !fits("exchange_rate", &rate)
+            || !fits("points", &whole)
+            || (kind != "points.adjusted" && !fits("points", &|points| points > Decimal::ZERO))
+        {
+            return None;
+        }
+        let (key, mut content) = match kind {
+            "order.paid" => (
+                vec!["order".into(), id("order_id")?],
+                vec![
+                    Field::Number(
+                        amount(&line["total"]).filter(|total| !total.is_sign_negative())?,
+                    ),
+                    or_zero("tax"),
+                    or_zero("shipping"),
+                    or_zero("discounts"),
+                    Field::Text(id("currency").unwrap_or_else(|| currency.to_owned())),
+                    number("exchange_rate"),
+                    flag("test", false),
+                ],
+            ),
+            // "(refunds: within their order …)"
+            "order.refunded" => (
+                vec!["refund".into(), id("order_id")?, id("refund_id")?],
+                vec![text("order_id"), Field::Number(amount(&line["amount"])?)],
+            ),
+            "order.cancelled" => (vec!["cancelled".into(), id("order_id")?], vec![]),
+            // "Earned, adjusted and imported entries share one key space."
+            "points.earned" | "points.adjusted" | "points.imported" => {
+                let points = amount(&line["points"])?;
+                (
+                    vec!["entry".into(), id("entry_id")?],
+                    vec![Field::Number(points), text("reason")],
+                )
+            }
+            "points.canceled" => (
+                vec!["canceled".into(), id("cancel_id")?],
+                vec![Field::Text(id("entry_id")?), number("points")],
+            ),
+            // "(… `customer.*` facts: within their member)"
+            "customer.tags_set" => {
+                let mut key = own("tags_set")?;
+                key.push(print(at));
+                (key, vec![set("tags")])
+            }
+            "customer.tags_changed" => {
+                let mut key = own("tags_changed")?;
+                key.push(print(at));
+                key.push(format!("{:?} {:?}", set("added"), set("removed")));
+                (key, vec![set("added"), set("removed")])
+            }
+            "customer.enrolled" => (own("enrolled")?, vec![text("birthday")]),
+            "customer.birthday_set" => (own("birthday")?, vec![text("birthday")]),
+            "tier.assigned" => {
+                if !["floor", "lock"].contains(&line["mode"].as_str()?) {
+                    return None;
+                }
+                let until = match &line["until"] {
+                    Value::Null => Field::Absent,
+                    given => Field::At(instant(given.as_str()?)?),
+                };
+                (
+                    vec!["assigned".into(), id("assignment_id")?],
+                    vec![
+                        text("tier"),
+                        text("mode"),
+                        until,
+                        text("reason"),
+                        text("by"),
+                        flag("reward", true),
+                    ],
+                )
+            }
+            "tier.unassigned" => (
+                vec!["unassigned".into(), id("assignment_id")?],
+                vec![text("reason"), text("by")],
+            ),
+            "customer.erased" => (own("erased")?, vec![]),
+            // `customer.merged`: "not supported yet, refused"
+            _ => return None,
+        };
+        // "field by field in the order of the table (for entries the kind first; … then `member_id`, then `imported`)"
+        content.insert(0, Field::At(at));
+        content.insert(0, Field::Kind(place_of_kind(kind)));
+        content.push(text("member_id"));
+        content.push(flag("imported", false));
+        let revision = match &line["revision"] {
+            Value::Null => at,
+            given => instant(given.as_str()?)?,
+        };
+        Some(Fact {
+            kind: kind.to_owned(),
+            key,
+            member,
+            at,
+            revision,
+            imported: line["imported"] == true,
+            body: line.clone(),
+            content,
+        })
+    }
+
+    /// "a repeat with different content replaces it only if its `revision` … is later; at equal revisions the one
+    /// that compares greater wins"; an enrolment: "one per member, the earliest wins".
+    fn beats(&self, other: &Fact) -> bool {
+        if self.kind == "customer.enrolled" {
+            return (Reverse(self.at), self.revision, &self.content)
+                > (Reverse(other.at), other.revision, &other.content);
+        }
+        (self.revision, &self.content) > (other.revision, &other.content)
+    }
+
+    /// "Causes: `activity` (orders, earned and adjusted points, enrolment, corrections), `refund` (refund,
+    /// cancellation, cancelled points), … `assigned` (and unassigned), `imported` (`points.imported`, or any fact
+    /// marked `imported: true`), `tags_changed`."
+    pub fn cause(&self) -> &'static str {
+        match self.kind.as_str() {
+            _ if self.imported => "imported",
+            "points.imported" => "imported",
+            "order.refunded" | "order.cancelled" | "points.canceled" => "refund",
+            "tier.assigned" | "tier.unassigned" => "assigned",
+            "customer.tags_set" | "customer.tags_changed" => "tags_changed",
+            _ => "activity",
+        }
+    }
+
+    /// Whether an entry it brings `member` is rewarded: "cause `activity`, `tags_changed`, or `assigned` with
+    /// `reward: true`", "Unassigning … give[s] none".
+    pub fn rewards(&self, member: &str) -> bool {
+        match self.cause() {
+            "activity" | "tags_changed" => true,
+            "assigned" => {
+                self.kind == "tier.assigned"
+                    && self.body["reward"] != false
+                    && self.member.as_deref() == Some(member)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn texts(list: &Value) -> Field {
+    let list = list.as_array().cloned().unwrap_or_default();
+    Field::Texts(
+        list.iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+    )
+}
+
+/// All facts of a shop, each natural key once.
+#[derive(Debug, Clone, Default)]
+pub struct Shop {
+    /// The program's currency, the default of orders.
+    pub currency: String,
+    facts: BTreeMap<Vec<String>, Fact>,
+    named: BTreeSet<String>,
+}
+
+impl Shop {
+    /// An empty shop whose program has this currency.
+    pub fn new(currency: &str) -> Shop {
+        Shop {
+            currency: currency.to_owned(),
+            ..Shop::default()
+        }
+    }
+
+    /// Takes in one line, in any order. False if it is no valid fact.
+    pub fn take(&mut self, line: &Value) -> bool {
+        match Fact::read(line, &self.currency) {
+            Some(fact) => {
+                self.merge(fact);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes in one fact, if no better one with its key is there.
+    pub fn merge(&mut self, fact: Fact) {
+        self.named.extend(fact.member.clone());
+        match self.facts.get(&fact.key) {
+            Some(present) if !fact.beats(present) => {}
+            _ => {
+                self.facts.insert(fact.key.clone(), fact);
+            }
+        }
+    }
+
+    /// Everyone whom any fact has ever named.
+    pub fn members(&self) -> &BTreeSet<String> {
+        &self.named
+    }
+
+    /// "a tombstone … keeps later facts out"
+    pub fn is_erased(&self, member: &str) -> bool {
+        self.fact(&["erased", member]).is_some()
+    }
+
+    /// The fact with this key.
+    pub fn fact(&self, key: &[&str]) -> Option<&Fact> {
+        let key: Vec<String> = key.iter().map(|&part| part.to_owned()).collect();
+        self.facts.get(&key)
+    }
+
+    /// All facts of some kind.
+    pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Fact> {
+        self.facts.values().filter(move |fact| fact.kind == kind)
+    }
+}

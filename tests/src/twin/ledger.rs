@@ -1,0 +1,253 @@
+//! Section 4: whose facts are whose.
+
+use super::fact::{Fact, Shop, place_of_kind};
+use super::program::{amount, tag};
+use super::time::{Instant, instant};
+use rust_decimal::Decimal;
+use serde_json::Value;
+
+/// "movements are ordered by instant, then kind as listed in section 4, then key"; a midnight comes before all
+/// movements of its instant (kind 0).
+pub type Place = (Instant, u8, String);
+
+/// An order with what happened to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Order {
+    pub(super) place: Place,
+    pub(super) paid: Fact,
+    /// Instants at which they act, ids, amounts; in that order.
+    pub(super) refunds: Vec<(Instant, String, Decimal)>,
+    pub(super) cancelled: Option<Instant>,
+}
+
+/// A points entry with its cancellations.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub(super) place: Place,
+    pub(super) fact: Fact,
+    /// Instants at which they act, ids, points (none: all that is left); in that order.
+    pub(super) cancels: Vec<(Instant, String, Option<Decimal>)>,
+}
+
+/// `tier.assigned`, `tier.unassigned`, or a hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assignment {
+    /// Newer is greater.
+    pub place: Place,
+    /// Whether it is an unassignment.
+    pub ends_older: bool,
+    /// The tier assigned.
+    pub tier: Option<String>,
+    /// `lock`, not `floor`.
+    pub lock: bool,
+    /// "until `until`, if given".
+    pub until: Option<Instant>,
+    /// Of a hold: the `since` of the stretch that it continues.
+    pub held_since: Option<Instant>,
+}
+
+/// What the shop knows of one member.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ledger {
+    pub(super) orders: Vec<Order>,
+    pub(super) entries: Vec<Entry>,
+    /// "while it waits, such a fact is with the member it names"
+    waiting: Vec<Fact>,
+    tags: Vec<Fact>,
+    enrolled: Option<Fact>,
+    birthday_set: Option<Fact>,
+    /// In no particular order.
+    pub assignments: Vec<Assignment>,
+}
+
+impl Ledger {
+    /// Everything that is `member`'s.
+    pub fn of(shop: &Shop, member: &str) -> Ledger {
+        let mut ledger = Ledger::default();
+        // "Everything about the member is deleted"
+        if shop.is_erased(member) {
+            return ledger;
+        }
+        let is_mine = |fact: &Fact| fact.member.as_deref() == Some(member);
+        // "the latest revision says whose an order or entry is"
+        for paid in shop.of_kind("order.paid").filter(|fact| is_mine(fact)) {
+            ledger.orders.push(order(shop, paid));
+        }
+        for kind in ["points.earned", "points.adjusted", "points.imported"] {
+            for fact in shop.of_kind(kind).filter(|fact| is_mine(fact)) {
+                ledger.entries.push(entry(shop, fact));
+            }
+        }
+        // "once the order or entry is known, that one's member rules"
+        for kind in ["order.refunded", "order.cancelled", "points.canceled"] {
+            for fact in shop.of_kind(kind).filter(|fact| is_mine(fact)) {
+                let known = match kind {
+                    "points.canceled" => shop.fact(&["entry", text(fact, "entry_id")]),
+                    _ => shop.fact(&["order", text(fact, "order_id")]),
+                };
+                if known.is_none() {
+                    ledger.waiting.push(fact.clone());
+                }
+            }
+        }
+        for kind in ["customer.tags_set", "customer.tags_changed"] {
+            ledger
+                .tags
+                .extend(shop.of_kind(kind).filter(|fact| is_mine(fact)).cloned());
+        }
+        ledger.enrolled = shop.fact(&["enrolled", member]).cloned();
+        ledger.birthday_set = shop.fact(&["birthday", member]).cloned();
+        for kind in ["tier.assigned", "tier.unassigned"] {
+            for fact in shop.of_kind(kind).filter(|fact| is_mine(fact)) {
+                ledger.assignments.push(Assignment {
+                    place: place(fact, "assignment_id"),
+                    ends_older: kind == "tier.unassigned",
+                    tier: fact.body["tier"].as_str().map(str::to_owned),
+                    lock: fact.body["mode"] == "lock",
+                    until: fact.body["until"].as_str().and_then(instant),
+                    held_since: None,
+                });
+            }
+        }
+        ledger
+    }
+
+    /// The ledger as if only facts with an instant before `end` had happened.
+    pub fn before(&self, end: Instant) -> Ledger {
+        let mut seen = self.clone();
+        seen.orders.retain(|order| order.place.0 < end);
+        for order in &mut seen.orders {
+            order.refunds.retain(|refund| refund.0 < end);
+            order.cancelled = order.cancelled.filter(|&at| at < end);
+        }
+        seen.entries.retain(|entry| entry.place.0 < end);
+        for entry in &mut seen.entries {
+            entry.cancels.retain(|cancel| cancel.0 < end);
+        }
+        seen.waiting.retain(|fact| fact.at < end);
+        seen.tags.retain(|fact| fact.at < end);
+        seen.enrolled = seen.enrolled.filter(|fact| fact.at < end);
+        seen.birthday_set = seen.birthday_set.filter(|fact| fact.at < end);
+        seen.assignments
+            .retain(|assignment| assignment.place.0 < end);
+        seen
+    }
+
+    /// The instants of all facts; "(`birthday_set`) starts no timeline" and is not among them.
+    pub fn instants(&self) -> Vec<Instant> {
+        let mut all = Vec::new();
+        for order in &self.orders {
+            all.push(order.place.0);
+            all.extend(order.refunds.iter().map(|refund| refund.0));
+            all.extend(order.cancelled);
+        }
+        for entry in &self.entries {
+            all.push(entry.place.0);
+            all.extend(entry.cancels.iter().map(|cancel| cancel.0));
+        }
+        all.extend(self.waiting.iter().map(|fact| fact.at));
+        all.extend(self.tags.iter().map(|fact| fact.at));
+        all.extend(self.enrolled.iter().map(|fact| fact.at));
+        all.extend(self.assignments.iter().map(|assignment| assignment.place.0));
+        all
+    }
+
+    /// "A member's timeline starts at its first fact".
+    pub fn first(&self) -> Option<Instant> {
+        self.instants().into_iter().min()
+    }
+
+    /// `MM-DD`, as known at `at`: a `birthday_set` rules over the enrolment.
+    pub fn birthday(&self, at: Instant) -> Option<String> {
+        let seen = self.before(at + 1);
+        let ruling = seen.birthday_set.or(seen.enrolled)?;
+        ruling.body["birthday"].as_str().map(str::to_owned)
+    }
+
+    /// "The current set at `t` is the latest `tags_set` with `occurred_at` ≤ `t`, then the later changes up to `t`
+    /// in order of instant (at one instant: set, then all removed, then all added)".
+    pub fn tags_at(&self, t: Instant) -> Vec<String> {
+        let list = |fact: &Fact, name: &str| -> Vec<String> {
+            let list = fact.body[name].as_array().cloned().unwrap_or_default();
+            list.iter().filter_map(Value::as_str).map(tag).collect()
+        };
+        let seen: Vec<&Fact> = self.tags.iter().filter(|fact| fact.at <= t).collect();
+        let sets = seen.iter().filter(|fact| fact.kind == "customer.tags_set");
+        let latest = sets.max_by_key(|fact| fact.at);
+        let mut current = latest.map_or_else(Vec::new, |set| list(set, "tags"));
+        let from = latest.map_or(Instant::MIN, |set| set.at);
+        let changes: Vec<&&Fact> = seen
+            .iter()
+            .filter(|fact| fact.kind == "customer.tags_changed" && fact.at >= from)
+            .collect();
+        let mut instants: Vec<Instant> = changes.iter().map(|fact| fact.at).collect();
+        instants.sort_unstable();
+        instants.dedup();
+        for at in instants {
+            for change in changes.iter().filter(|fact| fact.at == at) {
+                let removed = list(change, "removed");
+                current.retain(|tag| !removed.contains(tag));
+            }
+            for change in changes.iter().filter(|fact| fact.at == at) {
+                current.extend(list(change, "added"));
+            }
+        }
+        current
+    }
+}
+
+fn text<'a>(fact: &'a Fact, name: &str) -> &'a str {
+    fact.body[name].as_str().unwrap()
+}
+
+fn place(fact: &Fact, id: &str) -> Place {
+    (
+        fact.at,
+        place_of_kind(&fact.kind),
+        text(fact, id).to_owned(),
+    )
+}
+
+fn order(shop: &Shop, paid: &Fact) -> Order {
+    let order_id = text(paid, "order_id");
+    // "it waits, and acts at the later of its own and its order's instant"
+    let mut refunds: Vec<_> = shop
+        .of_kind("order.refunded")
+        .filter(|refund| text(refund, "order_id") == order_id)
+        .map(|refund| {
+            let amount = amount(&refund.body["amount"]).unwrap();
+            (
+                refund.at.max(paid.at),
+                text(refund, "refund_id").to_owned(),
+                amount,
+            )
+        })
+        .collect();
+    refunds.sort();
+    let cancelled = shop.fact(&["cancelled", order_id]);
+    Order {
+        place: place(paid, "order_id"),
+        refunds,
+        cancelled: cancelled.map(|fact| fact.at.max(paid.at)),
+        paid: paid.clone(),
+    }
+}
+
+fn entry(shop: &Shop, fact: &Fact) -> Entry {
+    let entry_id = text(fact, "entry_id");
+    // "(`points.canceled` likewise)"
+    let mut cancels: Vec<_> = shop
+        .of_kind("points.canceled")
+        .filter(|cancel| text(cancel, "entry_id") == entry_id)
+        .map(|cancel| {
+            let id = text(cancel, "cancel_id").to_owned();
+            (cancel.at.max(fact.at), id, amount(&cancel.body["points"]))
+        })
+        .collect();
+    cancels.sort();
+    Entry {
+        place: place(fact, "entry_id"),
+        cancels,
+        fact: fact.clone(),
+    }
+}

@@ -1,0 +1,43 @@
+//! A definitional twin of the rules: `docs/semantics.md` written down sentence by sentence, slowly and without any
+//! code of the `rules` crate, so that random ledgers can be held against both.
+//!
+//! - [`Shop`] takes fact events in any order and merges them (section 4).
+//! - [`standing`] is sections 5 and 6: tiers by definition, `since` and `valid_until` by trying every instant at which
+//!   something could change.
+//! - [`replay`] is sections 3, 7 and 9: versions, transitions, rewards, birthdays.
+//!
+//! It trusts its input: what `validate` would refuse may panic here or mean nothing.
+
+mod earned;
+mod evaluate;
+mod fact;
+mod ledger;
+mod program;
+mod replay;
+mod rewards;
+mod standing;
+mod time;
+mod worth;
+
+pub use fact::Shop;
+pub use program::Program;
+pub use replay::{Replay, replay, replay_trying_every_midnight};
+pub use time::{Instant, instant};
+
+use serde_json::{Value, json};
+
+/// The standing of a member at an instant under one version: the keys of section 9's `standings`.
+pub fn standing(program: &Program, shop: &Shop, member_id: &str, as_of: Instant) -> Value {
+    // "a member that was erased has a standing of nulls"
+    if shop.is_erased(member_id) {
+        return erased();
+    }
+    standing::print_standing(program, &ledger::Ledger::of(shop, member_id), as_of)
+}
+
+fn erased() -> Value {
+    json!({
+        "active": null, "tier": null, "since": null, "valid_until": null, "upcoming": null, "counted": null,
+        "window": null, "next_tier": null, "remaining": null, "requalify": null,
+    })
+}

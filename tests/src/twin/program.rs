@@ -1,0 +1,315 @@
+//! Section 3: what a program says, read straight from JSON.
+
+use super::time::{Instant, Span, day, instant, midnight};
+use chrono::{Datelike, NaiveDate};
+use chrono_tz::Tz;
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+/// `milestone.metric`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// `points_earned`
+    Points,
+    /// `amount_spent`
+    Spent,
+    /// `orders_placed`
+    Orders,
+    /// `customer_tags`
+    Tags,
+}
+
+/// `milestone.period`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    /// `lifetime`
+    Lifetime,
+    /// `calendar_year`
+    CalendarYear,
+    /// `since_last_upgrade`
+    SinceLastUpgrade(Span),
+    /// `rolling`
+    Rolling(Span),
+}
+
+/// One tier; its rank is its place in `Program::tiers`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tier {
+    /// Unique and stable.
+    pub id: String,
+    /// Inclusive; none in a tag program.
+    pub threshold: Option<Decimal>,
+    /// Trimmed, lower case.
+    pub tags: Vec<String>,
+    /// Whether it has entry rewards.
+    pub rewarding: bool,
+    /// The `birthday_points` of its perks together.
+    pub birthday_points: Decimal,
+    rest: Value,
+}
+
+/// One version of a program with its effective start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Program {
+    /// Whether it gives tiers at all.
+    pub active: bool,
+    /// IANA zone.
+    pub timezone: Tz,
+    /// ISO 4217 code.
+    pub currency: String,
+    /// As written, if written.
+    pub start_date: Option<NaiveDate>,
+    /// What is counted.
+    pub metric: Metric,
+    /// Over which time.
+    pub period: Period,
+    /// `on_refund: keep`.
+    pub keep: bool,
+    /// `spend.include_tax`
+    pub include_tax: bool,
+    /// `spend.include_shipping`
+    pub include_shipping: bool,
+    /// `spend.before_discounts`
+    pub before_discounts: bool,
+    /// Lowest first.
+    pub tiers: Vec<Tier>,
+    /// `skipped_tier_rewards: all_skipped`.
+    pub all_skipped: bool,
+    /// `repeat_tier_rewards`
+    pub repeat_rewards: bool,
+    /// When this version takes effect.
+    pub effective_at: Instant,
+    /// From which local day on facts count.
+    pub effective_start: NaiveDate,
+    /// Try every single midnight instead of those that could matter (slow).
+    pub every_midnight: bool,
+    rest: Value,
+}
+
+impl Program {
+    /// Reads a version. `published_at` is the instant of publishing, if it was published; `earlier` are the
+    /// versions before it, oldest first. An `effective_start` in the JSON is taken as resolved.
+    pub fn read(
+        json: &Value,
+        published_at: Option<Instant>,
+        earlier: &[Program],
+    ) -> Option<Program> {
+        let mut program = fields(json)?;
+        // "(`effective_at` is set by publishing; in files it may be given, and defaults to midnight of `start_date`)"
+        program.effective_at = published_at
+            .or_else(|| instant(json["effective_at"].as_str()?))
+            .or_else(|| Some(midnight(program.timezone, program.start_date?)))
+            .unwrap_or(0);
+        program.effective_start = match date(&json["effective_start"]) {
+            Some(given) => given,
+            None => program.resolve_effective_start(earlier),
+        };
+        Some(program)
+    }
+
+    /// "**Effective start** is resolved once, when `start_date` or `period` is set, and stored with the version."
+    fn resolve_effective_start(&self, earlier: &[Program]) -> NaiveDate {
+        // "a program equal in every field to an earlier version rolls back to the newest such one"
+        if let Some(same) = earlier.iter().rev().find(|old| old.same_fields(self))
+            && !self.still_without_start(earlier)
+        {
+            return same.effective_start;
+        }
+        // "later versions that change neither carry it over"
+        if let Some(last) = earlier.last()
+            && last.period == self.period
+            && (last.start_date.is_none() && self.start_date.is_none()
+                || last.start(&earlier[..earlier.len() - 1]) == self.start(earlier))
+            && !self.still_without_start(earlier)
+        {
+            return last.effective_start;
+        }
+        // "For `calendar_year` it is the later of `start_date` and January 1 of the local year of `effective_at`;
+        // for every other period it is `start_date`."
+        let start = self.start(earlier);
+        if self.period == Period::CalendarYear {
+            let this_year = day(self.timezone, self.effective_at).year();
+            return start.max(NaiveDate::from_ymd_opt(this_year, 1, 1).unwrap());
+        }
+        start
+    }
+
+    /// "Default: the local day of the first active version's `effective_at`." As long as none was active: its own.
+    fn start(&self, earlier: &[Program]) -> NaiveDate {
+        let first_active = earlier
+            .iter()
+            .find(|version| version.active)
+            .unwrap_or(self);
+        self.start_date
+            .unwrap_or_else(|| day(self.timezone, first_active.effective_at))
+    }
+
+    /// No start date was given and no version before this one was active: there is nothing to carry over yet.
+    fn still_without_start(&self, earlier: &[Program]) -> bool {
+        self.start_date.is_none() && earlier.iter().all(|version| !version.active)
+    }
+
+    fn same_fields(&self, other: &Program) -> bool {
+        let bare = |program: &Program| Program {
+            effective_at: 0,
+            effective_start: NaiveDate::MIN,
+            every_midnight: false,
+            ..program.clone()
+        };
+        bare(self) == bare(other)
+    }
+
+    /// "`q(x)` is the highest tier whose threshold ≤ max(`x`, 0), or none."
+    pub fn q(&self, x: Decimal) -> Option<usize> {
+        let x = x.max(Decimal::ZERO);
+        (0..self.tiers.len()).rev().find(|&rank| {
+            self.tiers[rank]
+                .threshold
+                .is_some_and(|threshold| threshold <= x)
+        })
+    }
+
+    /// A tier that has to be earned: "a threshold above 0".
+    pub fn above_zero(&self, tier: Option<usize>) -> Option<usize> {
+        tier.filter(|&rank| {
+            self.tiers[rank]
+                .threshold
+                .is_some_and(|threshold| threshold > Decimal::ZERO)
+        })
+    }
+
+    /// The rank of a tier id.
+    pub fn rank(&self, id: &str) -> Option<usize> {
+        self.tiers.iter().position(|tier| tier.id == id)
+    }
+
+    /// The id of a rank.
+    pub fn id(&self, rank: Option<usize>) -> Option<String> {
+        Some(self.tiers[rank?].id.clone())
+    }
+}
+
+fn fields(json: &Value) -> Option<Program> {
+    let milestone = &json["milestone"];
+    let metric = match milestone["metric"].as_str().unwrap_or("points_earned") {
+        "points_earned" => Metric::Points,
+        "amount_spent" => Metric::Spent,
+        "orders_placed" => Metric::Orders,
+        "customer_tags" => Metric::Tags,
+        _ => return None,
+    };
+    let period = period(&milestone["period"])?;
+    let keep = match milestone["on_refund"].as_str() {
+        Some(said) => said == "keep",
+        // "Default `keep` for lifetime, `revoke` otherwise."
+        None => period == Period::Lifetime,
+    };
+    let spend = &json["spend"];
+    let tiers = json["tiers"]
+        .as_array()?
+        .iter()
+        .map(tier)
+        .collect::<Option<_>>()?;
+    Some(Program {
+        active: json["active"].as_bool().unwrap_or(true),
+        timezone: json["timezone"].as_str().unwrap_or("UTC").parse().ok()?,
+        currency: json["currency"].as_str().unwrap_or("USD").to_owned(),
+        start_date: date(&json["start_date"]),
+        metric,
+        period,
+        keep,
+        include_tax: spend["include_tax"].as_bool().unwrap_or(true),
+        include_shipping: spend["include_shipping"].as_bool().unwrap_or(true),
+        before_discounts: spend["before_discounts"].as_bool().unwrap_or(false),
+        tiers,
+        all_skipped: json["skipped_tier_rewards"] == "all_skipped",
+        repeat_rewards: json["repeat_tier_rewards"].as_bool().unwrap_or(false),
+        effective_at: 0,
+        effective_start: NaiveDate::MIN,
+        every_midnight: false,
+        rest: json!([
+            json["program_id"],
+            json["name"],
+            json["notices"].get("expiring_days").unwrap_or(&json!([30])),
+            json["notices"]
+                .get("within_reach_percent")
+                .map_or(Decimal::TEN, |v| amount(v).unwrap_or_default())
+                .normalize()
+                .to_string(),
+        ]),
+    })
+}
+
+fn period(json: &Value) -> Option<Period> {
+    // "a bare `since_last_upgrade` or `rolling` means 365 days", "Default unit 365 days"
+    let year = Span::Days(365);
+    let span = |unit: &Value| match (unit["days"].as_u64(), unit["months"].as_u64()) {
+        (Some(days), None) => Span::Days(days),
+        (None, Some(months)) => Span::Months(months as u32),
+        _ => year,
+    };
+    match json {
+        Value::Null => Some(Period::Lifetime),
+        Value::String(name) => match name.as_str() {
+            "lifetime" => Some(Period::Lifetime),
+            "calendar_year" => Some(Period::CalendarYear),
+            "since_last_upgrade" => Some(Period::SinceLastUpgrade(year)),
+            "rolling" => Some(Period::Rolling(year)),
+            _ => None,
+        },
+        Value::Object(one) => {
+            if let Some(unit) = one.get("since_last_upgrade") {
+                Some(Period::SinceLastUpgrade(span(unit)))
+            } else {
+                Some(Period::Rolling(span(one.get("rolling")?)))
+            }
+        }
+        _ => None,
+    }
+}
+
+fn tier(json: &Value) -> Option<Tier> {
+    let list = |name: &str| json[name].as_array().cloned().unwrap_or_default();
+    let perks = list("perks");
+    Some(Tier {
+        id: json["id"].as_str()?.to_owned(),
+        threshold: amount(&json["threshold"]),
+        tags: list("tags")
+            .iter()
+            .filter_map(Value::as_str)
+            .map(tag)
+            .collect(),
+        rewarding: !list("entry_rewards").is_empty(),
+        birthday_points: perks
+            .iter()
+            .filter(|perk| perk["type"] == "birthday_points")
+            .filter_map(|perk| amount(&perk["points"]))
+            .sum(),
+        rest: json!([json["name"], list("entry_rewards"), perks]),
+    })
+}
+
+/// "(trimmed, case-insensitive)"
+pub fn tag(text: &str) -> String {
+    text.trim().to_lowercase()
+}
+
+/// "Amounts are below 10^12 with at most 4 decimals": whether this is one, and not below 0.
+pub fn is_amount(amount: Decimal) -> bool {
+    !amount.is_sign_negative()
+        && amount < Decimal::from(1_000_000_000_000_i64)
+        && amount.scale() <= 4
+}
+
+/// "amounts are read from strings or integers, never written as floats"
+pub fn amount(json: &Value) -> Option<Decimal> {
+    match json {
+        Value::String(text) => text.parse::<Decimal>().ok().map(|n| n.normalize()),
+        Value::Number(number) => number.as_i64().map(Decimal::from),
+        _ => None,
+    }
+}
+
+fn date(json: &Value) -> Option<NaiveDate> {
+    json.as_str()?.parse().ok()
+}

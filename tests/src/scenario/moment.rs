@@ -1,0 +1,98 @@
+//! Days and times as a scenario writes them: in the program's own time zone.
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+
+/// A day, or a time on a day. Where an instant is wanted, a day alone is its midnight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    day: NaiveDate,
+    time: Option<NaiveTime>,
+}
+
+/// Reads a day such as `2024-02-29`.
+pub fn day(text: &str) -> Option<NaiveDate> {
+    // chrono would take `2024-2-9` too; one way of writing keeps the columns of a scenario straight.
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == "2024-02-29".len())
+}
+
+fn time(text: &str) -> Option<NaiveTime> {
+    ["%H:%M", "%H:%M:%S", "%H:%M:%S%.3f"].iter().find_map(|form| NaiveTime::parse_from_str(text, form).ok())
+}
+
+impl Moment {
+    /// Reads `2024-02-29` or `2024-02-29 10:00`, with seconds and milliseconds if they matter.
+    pub fn read(text: &str) -> Option<Self> {
+        match text.split_once(' ') {
+            None => Some(Self { day: day(text)?, time: None }),
+            Some((date, clock)) => Some(Self { day: day(date)?, time: Some(time(clock)?) }),
+        }
+    }
+
+    /// The instant in that zone, in UTC; of a time that comes twice, the first.
+    pub fn instant(self, zone: Tz) -> DateTime<Utc> {
+        let mut local = self.day.and_time(self.time.unwrap_or_default());
+        loop {
+            // Where the clock skips this time, the end of the gap: a few steps of a minute away.
+            match zone.from_local_datetime(&local).earliest() {
+                Some(instant) => return instant.to_utc(),
+                None => local += TimeDelta::minutes(1),
+            }
+        }
+    }
+
+    /// Whether an instant is this moment: a day alone means any time of it.
+    pub fn covers(self, instant: DateTime<Utc>, zone: Tz) -> bool {
+        match self.time {
+            Some(_) => self.instant(zone) == instant,
+            None => instant.with_timezone(&zone).date_naive() == self.day,
+        }
+    }
+}
+
+/// The midnight that ends a day: where a term ends whose last full day it is.
+pub fn end_of(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
+    Moment { day: day.checked_add_days(Days::new(1)).unwrap_or(day), time: None }.instant(zone)
+}
+
+/// An instant as events write it.
+pub fn written(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written_in(text: &str, zone: Tz) -> String {
+        written(Moment::read(text).unwrap().instant(zone))
+    }
+
+    #[test]
+    fn a_time_is_the_programs_local_time() {
+        assert_eq!(written_in("2024-01-01 10:00", Tz::America__New_York), "2024-01-01T15:00:00.000Z");
+        assert_eq!(written_in("2024-07-01 23:59:59.999", Tz::UTC), "2024-07-01T23:59:59.999Z");
+        assert_eq!(written_in("2024-07-01", Tz::America__New_York), "2024-07-01T04:00:00.000Z");
+    }
+
+    #[test]
+    fn a_midnight_that_the_clock_skips_is_the_end_of_the_gap() {
+        assert_eq!(written_in("2024-04-26", Tz::Africa__Cairo), "2024-04-25T22:00:00.000Z");
+        assert_eq!(written(end_of(day("2024-04-25").unwrap(), Tz::Africa__Cairo)), "2024-04-25T22:00:00.000Z");
+    }
+
+    #[test]
+    fn a_day_alone_covers_all_its_times() {
+        let instant = Moment::read("2024-01-01 23:30").unwrap().instant(Tz::America__New_York);
+        assert!(Moment::read("2024-01-01").unwrap().covers(instant, Tz::America__New_York));
+        assert!(!Moment::read("2024-01-01").unwrap().covers(instant, Tz::UTC));
+        assert!(!Moment::read("2024-01-01 23:00").unwrap().covers(instant, Tz::America__New_York));
+    }
+
+    #[test]
+    fn what_is_no_moment_is_none() {
+        for text in ["2024-2-9", "2023-02-29", "10:00", "2024-01-01 25:00", "2024-01-01 10:00 sharp"] {
+            assert!(Moment::read(text).is_none(), "{text}");
+        }
+    }
+}

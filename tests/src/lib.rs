@@ -1,4 +1,5 @@
 //! Tests that cross crates.
 
+pub mod random;
 pub mod scenario;
 pub mod twin;

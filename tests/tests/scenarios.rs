@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use rules::calendar::Instant;
+use rules::program::Program;
+use rules::replay::{Line, Replay};
 use serde_json::Value;
+use service::wire::history;
 use tests::scenario::{self, Scenario, event, expect, form, program};
-use tests::twin;
 
 fn scenarios() -> Vec<Scenario> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
@@ -20,10 +23,17 @@ fn scenarios() -> Vec<Scenario> {
     paths.iter().flat_map(|path| read(path)).collect()
 }
 
-/// The replay that the scenarios are played to: the only thing here that knows one.
+/// The replay that the scenarios are played to: the rules'.
 fn replay(program: &Value, events: &[Value], as_of: &str) -> Result<Value, String> {
-    let as_of = twin::instant(as_of).ok_or_else(|| format!("`{as_of}` is no instant"))?;
-    Ok(twin::replay(program, events, as_of))
+    let as_of = Instant::parse(as_of).map_err(|error| error.to_string())?;
+    let mut replay = Replay::start(program).map_err(|error| error.to_string())?;
+    for event in events {
+        if replay.line(event, as_of).map_err(|error| format!("{error}: {event}"))? == Line::Beyond {
+            break;
+        }
+    }
+    replay.finish(as_of);
+    Ok(history::replayed(&replay, as_of))
 }
 
 #[test]
@@ -97,5 +107,13 @@ fn a_ready_program_is_named_like_its_file_and_told_in_the_readme() {
         let ready = program::load(&name).unwrap();
         assert_eq!(ready["program_id"], name.as_str());
         assert_eq!(program::tiers(&ready), ["bronze", "silver", "gold", "platinum"], "{name}");
+    }
+}
+
+#[test]
+fn every_ready_program_is_valid_and_means_what_it_says() {
+    for name in program::ready().unwrap() {
+        let draft = Program::read(&program::load(&name).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(draft.warnings.is_empty(), "{name}: {:?}", draft.warnings);
     }
 }

@@ -296,39 +296,39 @@ impl Ledger {
         orders + entries + self.waiting.len() + self.tags.len() + self.assignments.len() + states
     }
 
-    /// The instants of all facts, with what each makes of a transition.
-    fn instants(&self) -> impl Iterator<Item = (Instant, Told)> {
-        let orders = self.orders.iter().flat_map(|order| {
-            let paid = (order.paid.occurred_at, Told::new(Cause::Activity, order.imported, true));
-            let refunds =
-                order.refunds.iter().map(|refund| (refund.at, Told::new(Cause::Refund, refund.imported, true)));
-            let cancelled = order.cancelled.map(|it| (it.at, Told::new(Cause::Refund, it.imported, true)));
+    /// The instants of all facts, each with its kind's place in section 4 and what it makes of a transition.
+    fn instants(&self) -> impl Iterator<Item = (Instant, u8, Told)> {
+        let refund = |at, kind, imported| (at, kind, Told::new(Cause::Refund, imported, true));
+        let orders = self.orders.iter().flat_map(move |order| {
+            let paid = (order.paid.occurred_at, 0, Told::new(Cause::Activity, order.imported, true));
+            let refunds = order.refunds.iter().map(move |it| refund(it.at, 1, it.imported));
+            let cancelled = order.cancelled.map(|it| refund(it.at, 2, it.imported));
             std::iter::once(paid).chain(refunds).chain(cancelled)
         });
-        let entries = self.entries.iter().flat_map(|entry| {
+        let entries = self.entries.iter().flat_map(move |entry| {
             let imported = entry.imported || entry.kind == EntryKind::Imported;
-            let cancels = entry.cancels.iter().map(|it| (it.at, Told::new(Cause::Refund, it.imported, true)));
-            std::iter::once((entry.at, Told::new(Cause::Activity, imported, true))).chain(cancels)
+            let cancels = entry.cancels.iter().map(move |it| refund(it.at, 4, it.imported));
+            std::iter::once((entry.at, 3, Told::new(Cause::Activity, imported, true))).chain(cancels)
         });
-        let tags = self.tags.iter().map(|it| (it.at, Told::new(Cause::TagsChanged, it.imported, true)));
-        let waiting = self.waiting.iter().map(|it| (it.at, Told::new(Cause::Refund, it.imported, true)));
-        let enrolled = self.enrolled.map(|it| (it.at, Told::new(Cause::Activity, it.imported, true)));
+        let waiting = self.waiting.iter().map(move |it| refund(it.at, 4, it.imported));
+        let tags = self.tags.iter().map(|it| (it.at, 5, Told::new(Cause::TagsChanged, it.imported, true)));
+        let enrolled = self.enrolled.map(|it| (it.at, 6, Told::new(Cause::Activity, it.imported, true)));
         let acts = self.assignments.iter().filter_map(|it| match &it.act {
-            Act::Assign { reward, .. } => Some((it.at, Told::new(Cause::Assigned, it.imported, *reward))),
-            Act::Unassign { .. } => Some((it.at, Told::new(Cause::Assigned, it.imported, false))),
+            Act::Assign { reward, .. } => Some((it.at, 7, Told::new(Cause::Assigned, it.imported, *reward))),
+            Act::Unassign { .. } => Some((it.at, 8, Told::new(Cause::Assigned, it.imported, false))),
             Act::Hold { .. } => None,
         });
-        orders.chain(entries).chain(waiting).chain(enrolled).chain(tags).chain(acts)
+        orders.chain(entries).chain(waiting).chain(tags).chain(enrolled).chain(acts)
     }
 
-    /// What a fact of exactly this instant makes of a transition.
+    /// What a fact of exactly this instant makes of a transition; of several the first kind that section 4 lists.
     pub(crate) fn told_at(&self, at: Instant) -> Option<Told> {
-        self.instants().filter(|(other, _)| *other == at).map(|(_, told)| told).last()
+        self.instants().filter(|(other, ..)| *other == at).min_by_key(|(_, kind, _)| *kind).map(|(.., told)| told)
     }
 
     /// The first instant of a fact after another.
     pub(crate) fn next_at(&self, after: Instant) -> Option<Instant> {
-        self.instants().map(|(at, _)| at).filter(|at| *at > after).min()
+        self.instants().map(|(at, ..)| at).filter(|at| *at > after).min()
     }
 
     pub(crate) fn put_order(&mut self, mut order: Order) {

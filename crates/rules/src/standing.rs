@@ -164,7 +164,7 @@ fn since(
     let hindsights = counted.map(|counted| earned::hindsights(counted, &known.movements)).unwrap_or_default();
     let mut start = steps.up_to(known.at).last()?.at;
     for correction in hindsights.into_iter().rev() {
-        if start > correction {
+        if start > correction || known.first_at >= Some(correction) {
             break;
         }
         // The stretch reaches back to a correction: before it, less was known.

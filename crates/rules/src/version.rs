@@ -101,10 +101,11 @@ impl Versions {
         options: Options,
         has_orders: bool,
     ) -> Result<&Version, PublishError> {
-        let last = self.last();
-        if effective_at < last.effective_at {
+        // The first version is in force from the beginning, so the second may come before its `effective_at`.
+        if let Some(last) = self.later.last().filter(|last| effective_at < last.effective_at) {
             return Err(PublishError::TooEarly { new: effective_at, last: last.effective_at });
         }
+        let last = self.last();
         if has_orders && program.currency != last.program.currency {
             return Err(PublishError::CurrencyFixed(last.program.currency.code()));
         }
@@ -251,8 +252,10 @@ mod tests {
         assert!(
             refused(&mut versions, json!({ "currency": "EUR" }), "2024-01-01T00:00:00Z").starts_with("currency_fixed")
         );
-        assert!(refused(&mut versions, json!({}), "2020-01-01T00:00:00Z").contains("cannot follow"));
         assert_eq!(versions.iter().count(), 1);
+        publish(&mut versions, json!({ "name": "Second" }), "2024-01-01T00:00:00Z");
+        assert!(refused(&mut versions, json!({}), "2023-12-31T00:00:00Z").contains("cannot follow"));
+        assert_eq!(versions.iter().count(), 2);
         assert_eq!(Versions::first(program(json!({ "start_date": null })), None), Err(PublishError::NoStart));
     }
 }

@@ -235,6 +235,52 @@ impl Zone {
     }
 }
 
+/// A zone with the stretch of one offset that was last asked about: neighbouring questions cost next to nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct Clock<'z> {
+    zone: &'z Zone,
+    from: i64,
+    until: i64,
+    offset: i64,
+}
+
+impl<'z> Clock<'z> {
+    pub(crate) fn new(zone: &'z Zone) -> Self {
+        Self { zone, from: 0, until: 0, offset: 0 }
+    }
+
+    /// [`Zone::day`].
+    #[inline]
+    pub(crate) fn day(&mut self, at: Instant) -> Day {
+        if !(self.from <= at.0 && at.0 < self.until) {
+            self.turn_to(at);
+        }
+        Day(i32::try_from(at.0.saturating_add(self.offset).div_euclid(MS_PER_DAY)).unwrap_or(i32::MAX))
+    }
+
+    /// [`Zone::midnight`].
+    #[inline]
+    pub(crate) fn midnight(&mut self, day: Day) -> Instant {
+        let local = i64::from(day.0) * MS_PER_DAY;
+        let start = local - self.offset;
+        // Two days away from any change of offset, a midnight is what it seems.
+        if self.from.saturating_add(2 * MS_PER_DAY) <= start && start < self.until.saturating_sub(2 * MS_PER_DAY) {
+            return Instant(start);
+        }
+        let midnight = self.zone.midnight(day);
+        self.turn_to(midnight);
+        midnight
+    }
+
+    fn turn_to(&mut self, at: Instant) {
+        let next = self.zone.regimes.partition_point(|regime| regime.from <= at.0);
+        let regime = self.zone.regimes.get(next.saturating_sub(1));
+        self.from = regime.map_or(i64::MIN, |regime| regime.from);
+        self.offset = regime.map_or(0, |regime| regime.offset);
+        self.until = self.zone.regimes.get(next).map_or(i64::MAX, |regime| regime.from);
+    }
+}
+
 impl PartialEq for Zone {
     fn eq(&self, other: &Self) -> bool {
         self.tz == other.tz
@@ -321,10 +367,13 @@ mod tests {
     fn days_agree_with_chrono_tz_in_every_zone() {
         for tz in chrono_tz::TZ_VARIANTS {
             let zone = Zone::new(tz);
+            let mut clock = Clock::new(&zone);
             for step in 0..4_000_i64 {
                 let ms = -3_000_000_000_000 + step * 1_812_345_678;
                 let local = DateTime::<Utc>::from_timestamp_millis(ms).unwrap().with_timezone(&tz).date_naive();
                 assert_eq!(zone.day(Instant(ms)).date(), local, "{tz} {ms}");
+                assert_eq!(clock.day(Instant(ms)).date(), local, "{tz} {ms}");
+                assert_eq!(clock.midnight(Day::of(local)), zone.midnight(Day::of(local)), "{tz} {ms}");
             }
         }
     }

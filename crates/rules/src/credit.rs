@@ -1,6 +1,6 @@
 //! What facts are worth: each yields movements of credit, or a reason why it yields none (section 4).
 
-use crate::calendar::{Day, Instant};
+use crate::calendar::{Clock, Day, Instant};
 use crate::fact::{EntryKind, OrderPaid};
 use crate::ledger::{Entry, Ledger, Order};
 use crate::program::{Counted, Metric, Program};
@@ -144,13 +144,22 @@ pub(crate) struct Tally<'v> {
     version: &'v Version,
     metric: Metric,
     until: Instant,
+    clock: Clock<'v>,
     movements: Vec<Movement>,
     corrected: bool,
 }
 
 impl<'v> Tally<'v> {
     pub(crate) fn new(version: &'v Version, counted: &Counted, until: Instant, capacity: usize) -> Self {
-        Self { version, metric: counted.metric, until, movements: Vec::with_capacity(capacity), corrected: false }
+        let clock = Clock::new(&version.program.timezone);
+        Self {
+            version,
+            metric: counted.metric,
+            until,
+            clock,
+            movements: Vec::with_capacity(capacity),
+            corrected: false,
+        }
     }
 
     /// The movements of an order: its worth on its day, then what each refund and the cancellation take back.
@@ -167,7 +176,7 @@ impl<'v> Tally<'v> {
         }
         let program = &self.version.program;
         let Ok(worth) = order.worth(self.metric, program) else { return };
-        let dated = program.timezone.day(order.at);
+        let dated = self.clock.day(order.at);
         if dated < self.version.effective_start {
             return;
         }
@@ -197,7 +206,7 @@ impl<'v> Tally<'v> {
         if at > self.until {
             return;
         }
-        let dated = self.version.program.timezone.day(at);
+        let dated = self.clock.day(at);
         if dated < self.version.effective_start {
             return;
         }

@@ -3,6 +3,7 @@ pub mod advance;
 mod assignment;
 pub mod book;
 pub mod calendar;
+pub mod compact;
 mod credit;
 mod earned;
 pub mod explain;

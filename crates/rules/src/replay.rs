@@ -170,6 +170,11 @@ impl Replay {
         self.members.get(member).map(|member| member.rows.as_slice()).unwrap_or_default()
     }
 
+    /// What has been recorded about a member beside the rows.
+    pub fn record(&self, member: &MemberId) -> Option<&Record> {
+        self.members.get(member).map(|member| &member.record)
+    }
+
     /// The version in force at an instant.
     pub fn version_at(&self, as_of: Instant) -> &Version {
         self.versions.in_force(as_of)

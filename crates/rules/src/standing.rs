@@ -53,7 +53,11 @@ pub struct Progress {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn evaluate(version: &Version, ledger: &Ledger, as_of: Instant) -> Standing {
-    let standing = assess(version, &Facts::of(ledger), as_of, as_of).standing;
+    told_as(version, assess(version, &Facts::of(ledger), as_of, as_of).standing)
+}
+
+/// An assessment's standing as it is told: while the program is inactive, nobody has a tier.
+pub(crate) fn told_as(version: &Version, standing: Standing) -> Standing {
     if version.program.active { standing } else { inactive(standing) }
 }
 

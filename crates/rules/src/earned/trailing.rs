@@ -3,7 +3,7 @@
 use std::iter::Peekable;
 use std::vec::IntoIter;
 
-use crate::calendar::{Day, Instant, Span};
+use crate::calendar::{Clock, Day, Instant, Span};
 use crate::credit::Movement;
 use crate::program::Program;
 use crate::quantity::Quantity;
@@ -24,10 +24,11 @@ impl Trailing {
     /// The window before the first movement, knowing when each of them will have aged out.
     pub(super) fn new(program: &Program, span: Span, movements: &[Movement]) -> Self {
         let mut leaving = Vec::with_capacity(movements.len());
+        let mut clock = Clock::new(&program.timezone);
         let mut midnight = (Day::LAST, Instant::from_millis(i64::MAX));
         for movement in movements {
             if movement.dated != midnight.0 {
-                midnight = (movement.dated, program.timezone.midnight(span.ages_out(movement.dated)));
+                midnight = (movement.dated, clock.midnight(span.ages_out(movement.dated)));
             }
             if midnight.1 > movement.at {
                 leaving.push((midnight.1, movement.amount));

@@ -1,0 +1,186 @@
+//! Columns: many whole numbers of one kind as differences from the smallest, in the coarsest unit that fits them all,
+//! each in as many bytes as the largest needs. Any of them is found without reading the others, and a column that a
+//! question does not need costs nothing.
+
+use integer_encoding::VarInt;
+
+use super::CompactError;
+
+/// Units that times (in milliseconds) and amounts (in ten-thousandths) come in: cents, seconds, minutes, days …
+/// The position is part of the format: add at the end only.
+const UNITS: [i64; 9] = [1, 10, 100, 1_000, 10_000, 60_000, 1_000_000, 3_600_000, 86_400_000];
+
+/// What is left to read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(super) fn byte(&mut self) -> Result<u8, CompactError> {
+        let (first, rest) = self.0.split_first().ok_or(CompactError::Truncated)?;
+        self.0 = rest;
+        Ok(*first)
+    }
+
+    pub(super) fn unsigned(&mut self) -> Result<u64, CompactError> {
+        self.varint()
+    }
+
+    pub(super) fn signed(&mut self) -> Result<i64, CompactError> {
+        self.varint()
+    }
+
+    fn varint<T: VarInt>(&mut self) -> Result<T, CompactError> {
+        let (value, length) = T::decode_var(self.0).ok_or(CompactError::Truncated)?;
+        self.0 = self.0.get(length..).ok_or(CompactError::Truncated)?;
+        Ok(value)
+    }
+
+    pub(super) fn bytes(&mut self, count: usize) -> Result<&'a [u8], CompactError> {
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(CompactError::Truncated)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    /// How many items follow; more than there are bytes cannot be.
+    pub(super) fn count(&mut self) -> Result<usize, CompactError> {
+        let count = usize::try_from(self.unsigned()?).unwrap_or(usize::MAX);
+        if count > self.0.len() { Err(CompactError::Truncated) } else { Ok(count) }
+    }
+
+    /// Bytes behind their length.
+    pub(super) fn block(&mut self) -> Result<&'a [u8], CompactError> {
+        let count = self.count()?;
+        self.bytes(count)
+    }
+
+    pub(super) fn text(&mut self) -> Result<&'a str, CompactError> {
+        std::str::from_utf8(self.block()?).map_err(|_| CompactError::Corrupt("text"))
+    }
+}
+
+/// What has been written.
+#[derive(Debug, Default)]
+pub(super) struct Writer(pub(super) Vec<u8>);
+
+impl Writer {
+    pub(super) fn byte(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    pub(super) fn unsigned(&mut self, value: u64) {
+        self.0.extend(value.encode_var_vec());
+    }
+
+    pub(super) fn signed(&mut self, value: i64) {
+        self.0.extend(value.encode_var_vec());
+    }
+
+    pub(super) fn count(&mut self, count: usize) {
+        self.unsigned(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.count(text.len());
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    /// Writes a column; whoever reads it knows how many values it has.
+    pub(super) fn column(&mut self, values: &[i64]) {
+        let unit_at =
+            |index: &usize| UNITS.get(*index).is_some_and(|unit| values.iter().all(|value| value % unit == 0));
+        let index = (0..UNITS.len()).rev().find(unit_at).unwrap_or(0);
+        let unit = UNITS.get(index).copied().unwrap_or(1);
+        let base = values.iter().min().copied().unwrap_or(0) / unit;
+        let offsets = values.iter().map(|value| (value / unit).wrapping_sub(base).cast_unsigned());
+        let largest = offsets.clone().max().unwrap_or(0);
+        let width = 8 - largest.leading_zeros() / 8;
+        let width = u8::try_from(width).unwrap_or(8);
+        self.byte(u8::try_from(index).unwrap_or(0) << 4 | width);
+        self.signed(base);
+        for offset in offsets {
+            self.0.extend(offset.to_le_bytes().iter().take(usize::from(width)));
+        }
+    }
+}
+
+/// A column to read from.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Column<'a> {
+    unit: i64,
+    base: i64,
+    width: usize,
+    mask: u64,
+    /// From the column's start to the end of its part, so that most values can be read eight bytes at a time.
+    bytes: &'a [u8],
+}
+
+impl<'a> Column<'a> {
+    pub(super) fn read(reader: &mut Reader<'a>, count: usize) -> Result<Self, CompactError> {
+        let head = reader.byte()?;
+        let unit = UNITS.get(usize::from(head >> 4)).copied().ok_or(CompactError::Corrupt("unit"))?;
+        let width = usize::from(head & 15);
+        if width > 8 {
+            return Err(CompactError::Corrupt("width"));
+        }
+        let base = reader.signed()?;
+        let bytes = reader.0;
+        reader.bytes(count.checked_mul(width).ok_or(CompactError::Truncated)?)?;
+        let mask = if width == 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
+        Ok(Self { unit, base, width, mask, bytes })
+    }
+
+    /// The value at a position below the column's count. Whatever the bytes say, it is some number.
+    #[inline]
+    pub(super) fn get(&self, position: usize) -> i64 {
+        let start = position.wrapping_mul(self.width);
+        let offset = match self.bytes.get(start..).and_then(|bytes| bytes.first_chunk::<8>()) {
+            Some(chunk) => u64::from_le_bytes(*chunk) & self.mask,
+            None => self.near_the_end(start),
+        };
+        self.base.wrapping_add(offset.cast_signed()).wrapping_mul(self.unit)
+    }
+
+    #[cold]
+    fn near_the_end(&self, start: usize) -> u64 {
+        let bytes = self.bytes.get(start..).unwrap_or_default();
+        bytes.iter().take(self.width).rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_column_reads_as_it_was_written() {
+        let columns: [&[i64]; 9] = [
+            &[],
+            &[0],
+            &[-5, 7, 1_000_000_007],
+            &[i64::MIN, 0, i64::MAX],
+            &[1_291_191_960_000, 1_291_192_080_000, 1_323_434_400_000],
+            &[1_250_000, 990_000, 0],
+            &[86_400_000, -86_400_000],
+            &[255, 256],
+            &[7; 40],
+        ];
+        for values in columns {
+            let mut writer = Writer::default();
+            writer.column(values);
+            for padding in [0, 8] {
+                let bytes = [writer.0.as_slice(), &vec![0xff; padding]].concat();
+                let column = Column::read(&mut Reader(&bytes), values.len()).unwrap();
+                let read: Vec<_> = (0..values.len()).map(|position| column.get(position)).collect();
+                assert_eq!(read, values);
+            }
+        }
+    }
+
+    #[test]
+    fn a_year_of_times_to_the_minute_takes_three_bytes_each() {
+        let values: Vec<i64> = (0..100).map(|n| 1_291_191_960_000 + n * 60_000 * 5_000).collect();
+        let mut writer = Writer::default();
+        writer.column(&values);
+        assert_eq!(writer.0.len(), 1 + 4 + 300);
+    }
+}

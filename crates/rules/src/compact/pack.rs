@@ -1,0 +1,254 @@
+//! Writing a member.
+
+use std::collections::BTreeSet;
+
+use super::column::Writer;
+use super::{FORMAT, flag, part};
+use crate::calendar::Instant;
+use crate::fact::{EntryKind, Mode, Tag};
+use crate::id::TierId;
+use crate::ledger::{Act, Assignment, Entry, Ledger, Order, TagFact, TagsSaid, Waiting, WaitingFact};
+use crate::record::Record;
+
+/// Packs a member.
+pub fn pack(ledger: &Ledger, record: &Record) -> Vec<u8> {
+    let mut packed = Parts::default();
+    packed.part(part::ORDERS, !ledger.orders.is_empty(), |w| orders(w, &ledger.orders));
+    packed.part(part::ENTRIES, !ledger.entries.is_empty(), |w| entries(w, &ledger.entries));
+    packed.part(part::WAITING, !ledger.waiting.is_empty(), |w| waitings(w, &ledger.waiting));
+    packed.part(part::TAGS, !ledger.tags.is_empty(), |w| tags(w, &ledger.tags));
+    packed.part(part::ASSIGNMENTS, !ledger.assignments.is_empty(), |w| {
+        w.count(ledger.assignments.len());
+        for assignment in &ledger.assignments {
+            act(w, assignment);
+        }
+    });
+    packed.part(part::ENROLLED, ledger.enrolled.is_some(), |w| {
+        if let Some(enrolled) = ledger.enrolled {
+            w.signed(enrolled.at.millis());
+            w.byte(u8::from(enrolled.imported));
+            birthday(w, enrolled.birthday);
+        }
+    });
+    packed.part(part::BIRTHDAY, ledger.birthday.is_some(), |w| {
+        if let Some(told) = ledger.birthday {
+            w.signed(told.at.millis());
+            birthday(w, told.birthday);
+        }
+    });
+    packed.part(part::RECORD, *record != Record::default(), |w| write_record(w, record));
+    [&[FORMAT, packed.present], packed.bytes.0.as_slice()].concat()
+}
+
+/// The parts written, each behind its length, so that what is not asked for is passed over.
+#[derive(Default)]
+struct Parts {
+    present: u8,
+    bytes: Writer,
+}
+
+impl Parts {
+    fn part(&mut self, part: u8, present: bool, write: impl FnOnce(&mut Writer)) {
+        if present {
+            let mut w = Writer::default();
+            write(&mut w);
+            self.present |= part;
+            self.bytes.count(w.0.len());
+            self.bytes.0.append(&mut w.0);
+        }
+    }
+}
+
+fn signed(value: u64) -> i64 {
+    value.cast_signed()
+}
+
+fn bit(set: bool, flag: i64) -> i64 {
+    if set { flag } else { 0 }
+}
+
+impl Writer {
+    /// A column of one number per item.
+    fn each<T>(&mut self, items: &[T], value: impl FnMut(&T) -> i64) {
+        let values: Vec<i64> = items.iter().map(value).collect();
+        self.column(&values);
+    }
+}
+
+fn orders(w: &mut Writer, orders: &[Order]) {
+    let currencies: BTreeSet<_> = orders.iter().map(|order| order.paid.currency.code()).collect();
+    let currencies: Vec<_> = currencies.into_iter().collect();
+    let position = |order: &Order| currencies.iter().position(|code| *code == order.paid.currency.code());
+    w.count(orders.len());
+    w.count(currencies.len());
+    for code in &currencies {
+        w.text(code);
+    }
+    w.each(orders, |order| order.paid.occurred_at.millis());
+    w.each(orders, |order| signed(order.paid.total.ten_thousandths()));
+    w.each(orders, |order| signed(order.paid.tax.ten_thousandths()));
+    w.each(orders, |order| signed(order.paid.shipping.ten_thousandths()));
+    w.each(orders, |order| signed(order.paid.discounts.ten_thousandths()));
+    w.each(orders, |order| position(order).and_then(|position| i64::try_from(position).ok()).unwrap_or(0));
+    w.each(orders, |order| order.paid.exchange_rate.map_or(0, |rate| signed(rate.raw())));
+    w.each(orders, |order| {
+        bit(order.imported, flag::IMPORTED)
+            | bit(order.paid.test, flag::TEST)
+            | bit(order.cancelled.is_some(), flag::CANCELLED)
+            | bit(order.cancelled.is_some_and(|cancelled| cancelled.imported), flag::CANCEL_IMPORTED)
+            | bit(order.paid.exchange_rate.is_some(), flag::HAS_RATE)
+    });
+    w.each(orders, |order| {
+        let after = |at: Instant| at.millis().wrapping_sub(order.paid.occurred_at.millis());
+        order.cancelled.map_or(0, |cancelled| after(cancelled.at))
+    });
+    w.each(orders, |order| i64::try_from(order.refunds.len()).unwrap_or(0));
+    w.keys(&orders.iter().map(|order| order.id.as_str()).collect::<Vec<_>>());
+    let refunds: Vec<_> = orders.iter().flat_map(|order| &order.refunds).collect();
+    w.count(refunds.len());
+    if !refunds.is_empty() {
+        w.each(&refunds, |refund| refund.at.millis());
+        w.each(&refunds, |refund| signed(refund.amount.ten_thousandths()));
+        w.each(&refunds, |refund| bit(refund.imported, flag::IMPORTED));
+        w.keys(&refunds.iter().map(|refund| refund.id.as_str()).collect::<Vec<_>>());
+    }
+}
+
+fn entries(w: &mut Writer, entries: &[Entry]) {
+    w.count(entries.len());
+    w.each(entries, |entry| entry.at.millis());
+    w.each(entries, |entry| match entry.kind {
+        EntryKind::Earned => 0,
+        EntryKind::Adjusted => 1,
+        EntryKind::Imported => 2,
+    });
+    w.each(entries, |entry| entry.points.get());
+    w.each(entries, |entry| bit(entry.imported, flag::IMPORTED));
+    w.each(entries, |entry| i64::try_from(entry.cancels.len()).unwrap_or(0));
+    w.keys(&entries.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>());
+    let cancels: Vec<_> = entries.iter().flat_map(|entry| &entry.cancels).collect();
+    w.count(cancels.len());
+    if !cancels.is_empty() {
+        w.each(&cancels, |cancel| cancel.at.millis());
+        w.each(&cancels, |cancel| cancel.points.map_or(0, |points| points.get()));
+        w.each(&cancels, |cancel| bit(cancel.imported, flag::IMPORTED));
+        w.keys(&cancels.iter().map(|cancel| cancel.id.as_str()).collect::<Vec<_>>());
+    }
+}
+
+fn waitings(w: &mut Writer, waiting: &[Waiting]) {
+    w.count(waiting.len());
+    w.each(waiting, |waiting| waiting.at.millis());
+    w.each(waiting, |waiting| match waiting.fact {
+        WaitingFact::Refund(..) => 0,
+        WaitingFact::Cancellation(_) => 1,
+        WaitingFact::PointsCanceled(..) => 2,
+    });
+    w.each(waiting, |waiting| bit(waiting.imported, flag::IMPORTED));
+    let keys = waiting.iter().map(|waiting| match &waiting.fact {
+        WaitingFact::Refund(order, refund) => (order.as_str(), refund.as_str()),
+        WaitingFact::Cancellation(order) => (order.as_str(), ""),
+        WaitingFact::PointsCanceled(entry, cancel) => (entry.as_str(), cancel.as_str()),
+    });
+    let (of, own): (Vec<_>, Vec<_>) = keys.unzip();
+    w.keys(&of);
+    w.keys(&own);
+}
+
+/// Tags are written once each, and named by position.
+fn tags(w: &mut Writer, facts: &[TagFact]) {
+    let sets = |fact: &'_ TagFact| match fact.said.clone() {
+        TagsSaid::All(all) => (false, all, BTreeSet::new()),
+        TagsSaid::Change { added, removed } => (true, added, removed),
+    };
+    let known: BTreeSet<Tag> =
+        facts.iter().map(sets).flat_map(|(_, one, other)| one.into_iter().chain(other)).collect();
+    let known: Vec<Tag> = known.into_iter().collect();
+    w.count(known.len());
+    for tag in &known {
+        w.text(tag.as_str());
+    }
+    let list = |w: &mut Writer, tags: &BTreeSet<Tag>| {
+        w.count(tags.len());
+        for tag in tags {
+            w.count(known.binary_search(tag).unwrap_or(0));
+        }
+    };
+    w.count(facts.len());
+    for fact in facts {
+        let (change, one, other) = sets(fact);
+        w.signed(fact.at.millis());
+        w.byte(u8::from(change) | u8::from(fact.imported) << 1);
+        list(w, &one);
+        if change {
+            list(w, &other);
+        }
+    }
+}
+
+fn maybe_instant(w: &mut Writer, at: Option<Instant>) {
+    w.byte(u8::from(at.is_some()));
+    if let Some(at) = at {
+        w.signed(at.millis());
+    }
+}
+
+/// No tier has an empty id.
+fn maybe_tier(w: &mut Writer, tier: Option<&TierId>) {
+    w.text(tier.map_or("", TierId::as_str));
+}
+
+fn act(w: &mut Writer, assignment: &Assignment) {
+    w.signed(assignment.at.millis());
+    w.byte(u8::from(assignment.imported));
+    match &assignment.act {
+        Act::Assign { id, tier, mode, until, reward } => {
+            w.byte(0);
+            w.text(id.as_str());
+            maybe_tier(w, tier.as_ref());
+            w.byte(u8::from(*mode == Mode::Lock) | u8::from(*reward) << 1);
+            maybe_instant(w, *until);
+        }
+        Act::Hold { version, tier, until, since } => {
+            w.byte(1);
+            w.unsigned(u64::from(*version));
+            maybe_tier(w, Some(tier));
+            maybe_instant(w, *until);
+            w.signed(since.millis());
+        }
+        Act::Unassign { id } => {
+            w.byte(2);
+            w.text(id.as_str());
+        }
+    }
+}
+
+fn birthday(w: &mut Writer, birthday: Option<crate::fact::Birthday>) {
+    w.byte(birthday.map_or(0, |birthday| birthday.month()));
+    if let Some(birthday) = birthday {
+        w.byte(birthday.day());
+    }
+}
+
+fn write_record(w: &mut Writer, record: &Record) {
+    let Record { tier, seq, last_at, evaluated_at, version, rewarded, renewed, birthday_year } = record;
+    maybe_tier(w, tier.as_ref());
+    w.unsigned(u64::from(*seq));
+    maybe_instant(w, *last_at);
+    maybe_instant(w, *evaluated_at);
+    w.unsigned(u64::from(*version));
+    w.count(rewarded.len());
+    for (tier, since) in rewarded {
+        w.text(tier.as_str());
+        w.signed(since.millis());
+    }
+    w.count(renewed.len());
+    for (tier, year) in renewed {
+        w.text(tier.as_str());
+        w.signed(i64::from(*year));
+    }
+    w.byte(u8::from(birthday_year.is_some()));
+    if let Some(year) = birthday_year {
+        w.signed(i64::from(*year));
+    }
+}

@@ -1,0 +1,350 @@
+//! Reading a member.
+
+use std::collections::BTreeSet;
+
+use super::column::{Column, Reader};
+use super::keys::Keys;
+use super::{CompactError, Entries, FORMAT, Orders, Packed, Waitings, amount, count_at, flag, kind, part};
+use crate::calendar::Instant;
+use crate::fact::{Birthday, Currency, Mode, OrderPaid, Tag};
+use crate::id::{AssignmentId, CancelId, EntryId, OrderId, RefundId, TierId};
+use crate::ledger::{
+    Act, Assignment, BirthdayTold, Cancel, Cancellation, Enrolment, Entry, Ledger, Order, Refund, TagFact, TagsSaid,
+    Waiting, WaitingFact,
+};
+use crate::quantity::{Points, Rate};
+use crate::record::Record;
+
+type Result<T> = std::result::Result<T, CompactError>;
+
+pub(super) fn open(bytes: &[u8]) -> Result<Packed<'_>> {
+    let mut r = Reader(bytes);
+    match r.byte()? {
+        FORMAT => {}
+        other => return Err(CompactError::UnknownFormat(other)),
+    }
+    let parts = r.byte()?;
+    let mut part = |part| {
+        if parts & part == 0 {
+            return Ok(Default::default());
+        }
+        r.block()
+    };
+    let packed = Packed {
+        orders: part(part::ORDERS)?,
+        entries: part(part::ENTRIES)?,
+        waiting: part(part::WAITING)?,
+        tags: part(part::TAGS)?,
+        assignments: part(part::ASSIGNMENTS)?,
+        enrolled: part(part::ENROLLED)?,
+        birthday: part(part::BIRTHDAY)?,
+        record: part(part::RECORD)?,
+    };
+    if r.0.is_empty() { Ok(packed) } else { Err(CompactError::Corrupt("end")) }
+}
+
+/// Reads a part to its end; of a part that was left out there is nothing.
+fn whole<'a, T: Default>(part: &'a [u8], read: impl FnOnce(&mut Reader<'a>) -> Result<T>) -> Result<T> {
+    if part.is_empty() {
+        return Ok(T::default());
+    }
+    let mut r = Reader(part);
+    let read = read(&mut r)?;
+    if r.0.is_empty() { Ok(read) } else { Err(CompactError::Corrupt("part")) }
+}
+
+pub(super) fn orders(part: &[u8]) -> Result<Orders<'_>> {
+    whole(part, read_orders)
+}
+
+pub(super) fn entries(part: &[u8]) -> Result<Entries<'_>> {
+    whole(part, read_entries)
+}
+
+pub(super) fn waitings(part: &[u8]) -> Result<Waitings<'_>> {
+    whole(part, read_waitings)
+}
+
+pub(super) fn tags(part: &[u8]) -> Result<Vec<TagFact>> {
+    whole(part, read_tags)
+}
+
+pub(super) fn assignments(part: &[u8]) -> Result<Vec<Assignment>> {
+    whole(part, read_assignments)
+}
+
+pub(super) fn enrolled(part: &[u8]) -> Result<Option<Enrolment>> {
+    whole(part, |r| read_enrolled(r).map(Some))
+}
+
+pub(super) fn record(part: &[u8]) -> Result<Record> {
+    whole(part, read_record)
+}
+
+fn read_orders<'a>(r: &mut Reader<'a>) -> Result<Orders<'a>> {
+    let count = r.count()?;
+    let currencies = (0..r.count()?).map(|_| r.text()).collect::<Result<_>>()?;
+    let mut orders = Orders {
+        count,
+        currencies,
+        at: Column::read(r, count)?,
+        total: Column::read(r, count)?,
+        tax: Column::read(r, count)?,
+        shipping: Column::read(r, count)?,
+        discounts: Column::read(r, count)?,
+        currency: Column::read(r, count)?,
+        rate: Column::read(r, count)?,
+        flags: Column::read(r, count)?,
+        cancelled: Column::read(r, count)?,
+        refunds: Column::read(r, count)?,
+        keys: r.block()?,
+        ..Orders::default()
+    };
+    orders.refund_count = r.count()?;
+    if orders.refund_count > 0 {
+        orders.refund_at = Column::read(r, orders.refund_count)?;
+        orders.refund_amount = Column::read(r, orders.refund_count)?;
+        orders.refund_flags = Column::read(r, orders.refund_count)?;
+        orders.refund_keys = r.block()?;
+    }
+    Ok(orders)
+}
+
+fn read_entries<'a>(r: &mut Reader<'a>) -> Result<Entries<'a>> {
+    let count = r.count()?;
+    let mut entries = Entries {
+        count,
+        at: Column::read(r, count)?,
+        kind: Column::read(r, count)?,
+        points: Column::read(r, count)?,
+        flags: Column::read(r, count)?,
+        cancels: Column::read(r, count)?,
+        keys: r.block()?,
+        ..Entries::default()
+    };
+    entries.cancel_count = r.count()?;
+    if entries.cancel_count > 0 {
+        entries.cancel_at = Column::read(r, entries.cancel_count)?;
+        entries.cancel_points = Column::read(r, entries.cancel_count)?;
+        entries.cancel_flags = Column::read(r, entries.cancel_count)?;
+        entries.cancel_keys = r.block()?;
+    }
+    Ok(entries)
+}
+
+fn read_waitings<'a>(r: &mut Reader<'a>) -> Result<Waitings<'a>> {
+    let count = r.count()?;
+    Ok(Waitings {
+        count,
+        at: Column::read(r, count)?,
+        kind: Column::read(r, count)?,
+        flags: Column::read(r, count)?,
+        of: r.block()?,
+        own: r.block()?,
+    })
+}
+
+fn read_tags(r: &mut Reader<'_>) -> Result<Vec<TagFact>> {
+    let known =
+        (0..r.count()?).map(|_| Tag::new(r.text()?).ok_or(CompactError::Corrupt("tag"))).collect::<Result<Vec<_>>>()?;
+    let list = |r: &mut Reader<'_>| -> Result<BTreeSet<Tag>> {
+        let named = |position: u64| usize::try_from(position).ok().and_then(|position| known.get(position)).cloned();
+        (0..r.count()?).map(|_| named(r.unsigned()?).ok_or(CompactError::Corrupt("tag"))).collect()
+    };
+    let fact = |r: &mut Reader<'_>| {
+        let at = Instant::from_millis(r.signed()?);
+        let flags = r.byte()?;
+        let one = list(r)?;
+        let said = if flags & 1 == 0 { TagsSaid::All(one) } else { TagsSaid::Change { added: one, removed: list(r)? } };
+        Ok(TagFact { at, said, imported: flags & 2 != 0 })
+    };
+    (0..r.count()?).map(|_| fact(r)).collect()
+}
+
+fn maybe_instant(r: &mut Reader<'_>) -> Result<Option<Instant>> {
+    Ok(if r.byte()? == 0 { None } else { Some(Instant::from_millis(r.signed()?)) })
+}
+
+fn id<T, E>(made: std::result::Result<T, E>) -> Result<T> {
+    made.map_err(|_| CompactError::Corrupt("id"))
+}
+
+fn maybe_tier(r: &mut Reader<'_>) -> Result<Option<TierId>> {
+    match r.text()? {
+        "" => Ok(None),
+        tier => id(TierId::new(tier)).map(Some),
+    }
+}
+
+fn read_assignments(r: &mut Reader<'_>) -> Result<Vec<Assignment>> {
+    (0..r.count()?)
+        .map(|_| {
+            let at = Instant::from_millis(r.signed()?);
+            let imported = r.byte()? != 0;
+            Ok(Assignment { at, act: act(r)?, imported })
+        })
+        .collect()
+}
+
+fn act(r: &mut Reader<'_>) -> Result<Act> {
+    match r.byte()? {
+        0 => {
+            let assignment = id(AssignmentId::new(r.text()?))?;
+            let tier = maybe_tier(r)?;
+            let flags = r.byte()?;
+            let mode = if flags & 1 == 0 { Mode::Floor } else { Mode::Lock };
+            Ok(Act::Assign { id: assignment, tier, mode, until: maybe_instant(r)?, reward: flags & 2 != 0 })
+        }
+        1 => Ok(Act::Hold {
+            version: number(r)?,
+            tier: maybe_tier(r)?.ok_or(CompactError::Corrupt("tier"))?,
+            until: maybe_instant(r)?,
+            since: Instant::from_millis(r.signed()?),
+        }),
+        2 => Ok(Act::Unassign { id: id(AssignmentId::new(r.text()?))? }),
+        _ => Err(CompactError::Corrupt("assignment")),
+    }
+}
+
+fn number(r: &mut Reader<'_>) -> Result<u32> {
+    u32::try_from(r.unsigned()?).map_err(|_| CompactError::Corrupt("number"))
+}
+
+fn year(r: &mut Reader<'_>) -> Result<i32> {
+    i32::try_from(r.signed()?).map_err(|_| CompactError::Corrupt("year"))
+}
+
+fn birthday(r: &mut Reader<'_>) -> Result<Option<Birthday>> {
+    match r.byte()? {
+        0 => Ok(None),
+        month => Birthday::new(month, r.byte()?).map(Some).ok_or(CompactError::Corrupt("birthday")),
+    }
+}
+
+fn read_enrolled(r: &mut Reader<'_>) -> Result<Enrolment> {
+    let at = Instant::from_millis(r.signed()?);
+    let imported = r.byte()? != 0;
+    Ok(Enrolment { at, imported, birthday: birthday(r)? })
+}
+
+fn birthday_told(r: &mut Reader<'_>) -> Result<BirthdayTold> {
+    Ok(BirthdayTold { at: Instant::from_millis(r.signed()?), birthday: birthday(r)? })
+}
+
+fn read_record(r: &mut Reader<'_>) -> Result<Record> {
+    let tier = maybe_tier(r)?;
+    let seq = number(r)?;
+    let last_at = maybe_instant(r)?;
+    let evaluated_at = maybe_instant(r)?;
+    let version = number(r)?;
+    let rewarded = |r: &mut Reader<'_>| Ok((id(TierId::new(r.text()?))?, Instant::from_millis(r.signed()?)));
+    let rewarded = (0..r.count()?).map(|_| rewarded(r)).collect::<Result<_>>()?;
+    let renewed = |r: &mut Reader<'_>| Ok((id(TierId::new(r.text()?))?, year(r)?));
+    let renewed = (0..r.count()?).map(|_| renewed(r)).collect::<Result<_>>()?;
+    let birthday_year = if r.byte()? == 0 { None } else { Some(year(r)?) };
+    Ok(Record { tier, seq, last_at, evaluated_at, version, rewarded, renewed, birthday_year })
+}
+
+/// Takes the ledger apart.
+pub(super) fn ledger(packed: &Packed<'_>) -> Result<Ledger> {
+    Ok(Ledger {
+        orders: unpacked_orders(&orders(packed.orders)?)?,
+        entries: unpacked_entries(&entries(packed.entries)?)?,
+        waiting: unpacked_waitings(&waitings(packed.waiting)?)?,
+        tags: tags(packed.tags)?,
+        assignments: assignments(packed.assignments)?,
+        enrolled: enrolled(packed.enrolled)?,
+        birthday: whole(packed.birthday, |r| birthday_told(r).map(Some))?,
+    })
+}
+
+fn unpacked_orders(orders: &Orders<'_>) -> Result<Vec<Order>> {
+    let keys = Keys::read(orders.keys, orders.count)?;
+    let refund_keys = Keys::read(orders.refund_keys, orders.refund_count)?;
+    let mut refund = 0_usize;
+    (0..orders.count)
+        .map(|position| {
+            let end = refund.saturating_add(count_at(&orders.refunds, position));
+            let refunds = (refund..end.min(orders.refund_count))
+                .map(|refund| unpacked_refund(orders, &refund_keys, refund))
+                .collect::<Result<_>>()?;
+            refund = end;
+            let (flags, priced) = (orders.flags.get(position), orders.priced(position, None));
+            let code = orders.currencies.get(count_at(&orders.currency, position));
+            let currency = code.and_then(|code| Currency::from_code(code));
+            let paid = OrderPaid {
+                occurred_at: priced.at,
+                total: priced.total,
+                tax: priced.tax,
+                shipping: priced.shipping,
+                discounts: priced.discounts,
+                currency: currency.ok_or(CompactError::Corrupt("currency"))?,
+                exchange_rate: (flags & flag::HAS_RATE != 0)
+                    .then(|| Rate::from_raw(orders.rate.get(position).cast_unsigned())),
+                test: priced.test,
+            };
+            let imported = flags & flag::CANCEL_IMPORTED != 0;
+            let cancelled = orders.cancelled_at(position).map(|at| Cancellation { at, imported });
+            let id = id(OrderId::new(&keys.get(position)))?;
+            Ok(Order { id, paid, imported: flags & flag::IMPORTED != 0, refunds, cancelled })
+        })
+        .collect()
+}
+
+fn unpacked_refund(orders: &Orders<'_>, keys: &Keys<'_>, position: usize) -> Result<Refund> {
+    Ok(Refund {
+        at: Instant::from_millis(orders.refund_at.get(position)),
+        id: id(RefundId::new(&keys.get(position)))?,
+        amount: amount(orders.refund_amount.get(position)),
+        imported: orders.refund_flags.get(position) & flag::IMPORTED != 0,
+    })
+}
+
+fn unpacked_entries(entries: &Entries<'_>) -> Result<Vec<Entry>> {
+    let keys = Keys::read(entries.keys, entries.count)?;
+    let cancel_keys = Keys::read(entries.cancel_keys, entries.cancel_count)?;
+    let mut cancel = 0_usize;
+    (0..entries.count)
+        .map(|position| {
+            let end = cancel.saturating_add(count_at(&entries.cancels, position));
+            let cancels = (cancel..end.min(entries.cancel_count))
+                .map(|cancel| unpacked_cancel(entries, &cancel_keys, cancel))
+                .collect::<Result<_>>()?;
+            cancel = end;
+            Ok(Entry {
+                id: id(EntryId::new(&keys.get(position)))?,
+                kind: kind(entries.kind.get(position)),
+                at: Instant::from_millis(entries.at.get(position)),
+                points: Points::new(entries.points.get(position)).ok_or(CompactError::Corrupt("points"))?,
+                imported: entries.flags.get(position) & flag::IMPORTED != 0,
+                cancels,
+            })
+        })
+        .collect()
+}
+
+fn unpacked_cancel(entries: &Entries<'_>, keys: &Keys<'_>, position: usize) -> Result<Cancel> {
+    Ok(Cancel {
+        at: Instant::from_millis(entries.cancel_at.get(position)),
+        id: id(CancelId::new(&keys.get(position)))?,
+        points: Points::new(entries.cancel_points.get(position)),
+        imported: entries.cancel_flags.get(position) & flag::IMPORTED != 0,
+    })
+}
+
+fn unpacked_waitings(waiting: &Waitings<'_>) -> Result<Vec<Waiting>> {
+    let (of, own) = (Keys::read(waiting.of, waiting.count)?, Keys::read(waiting.own, waiting.count)?);
+    (0..waiting.count)
+        .map(|position| {
+            let (of, own) = (of.get(position), own.get(position));
+            let fact = match waiting.kind.get(position) {
+                0 => WaitingFact::Refund(id(OrderId::new(&of))?, id(RefundId::new(&own))?),
+                1 => WaitingFact::Cancellation(id(OrderId::new(&of))?),
+                2 => WaitingFact::PointsCanceled(id(EntryId::new(&of))?, id(CancelId::new(&own))?),
+                _ => return Err(CompactError::Corrupt("waiting fact")),
+            };
+            let imported = waiting.flags.get(position) & flag::IMPORTED != 0;
+            Ok(Waiting { at: Instant::from_millis(waiting.at.get(position)), fact, imported })
+        })
+        .collect()
+}

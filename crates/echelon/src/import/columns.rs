@@ -1,8 +1,7 @@
-//! Which column of a file says what, and what its words mean.
-
-use clap::ValueEnum;
+//! Which column of a file says what.
 
 use super::outcome::Rejected;
+use super::preset::Preset;
 
 /// What a column can say about an order. The first four must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +26,7 @@ pub enum Field {
     ExchangeRate,
     /// Whether it was only a test.
     Test,
-    /// What the row is, in words of [`Meaning`].
+    /// What the row is, in a word that has a meaning.
     Kind,
     /// The order that a return belongs to.
     RefundOf,
@@ -89,113 +88,12 @@ impl Field {
     }
 
     /// Without these a file holds no orders of members.
-    fn required(self) -> bool {
+    pub fn required(self) -> bool {
         matches!(self, Self::OrderId | Self::MemberId | Self::OccurredAt | Self::Total)
     }
 
     fn place(self) -> usize {
         self as usize
-    }
-}
-
-/// What a kind of row is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meaning {
-    /// A paid order.
-    Order,
-    /// Money given back.
-    Return,
-    /// Neither.
-    Ignore,
-}
-
-/// Files that are known already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Preset {
-    /// Columns named like the fields of an event: order_id, member_id, occurred_at, total, tax, shipping, …
-    Orders,
-    /// Invoices and credit notes of a British wholesaler: invoice_no, customer_id, invoice_at, amount, currency, kind
-    Invoices,
-    /// The CSV that Shopify's admin exports under Orders
-    ShopifyOrders,
-}
-
-impl Preset {
-    /// The header of a field.
-    fn column(self, field: Field) -> Option<&'static str> {
-        let columns: &[(Field, &str)] = match self {
-            Self::Orders => return Some(field.name()),
-            Self::Invoices => &[
-                (Field::OrderId, "invoice_no"),
-                (Field::MemberId, "customer_id"),
-                (Field::OccurredAt, "invoice_at"),
-                (Field::Total, "amount"),
-                (Field::Currency, "currency"),
-                (Field::Kind, "kind"),
-            ],
-            Self::ShopifyOrders => &[
-                (Field::OrderId, "Id"),
-                (Field::MemberId, "Email"),
-                (Field::OccurredAt, "Paid at"),
-                (Field::CreatedAt, "Created at"),
-                (Field::Total, "Total"),
-                (Field::Tax, "Taxes"),
-                (Field::Shipping, "Shipping"),
-                (Field::Discounts, "Discount Amount"),
-                (Field::Currency, "Currency"),
-                (Field::Kind, "Financial Status"),
-                (Field::Refunded, "Refunded Amount"),
-                (Field::CancelledAt, "Cancelled at"),
-                (Field::Group, "Name"),
-            ],
-        };
-        columns.iter().find(|(known, _)| *known == field).map(|(_, header)| *header)
-    }
-
-    /// What the words of its kind column mean.
-    pub fn kinds(self) -> &'static [(&'static str, Meaning)] {
-        match self {
-            Self::Orders | Self::Invoices => &[
-                ("order", Meaning::Order),
-                ("sale", Meaning::Order),
-                ("invoice", Meaning::Order),
-                ("return", Meaning::Return),
-                ("refund", Meaning::Return),
-                ("cancellation", Meaning::Return),
-                ("credit", Meaning::Return),
-                ("adjustment", Meaning::Ignore),
-            ],
-            // Only what is paid in full is a completed order; of a voided or expired one nothing was ever charged.
-            Self::ShopifyOrders => &[
-                ("paid", Meaning::Order),
-                ("partially_refunded", Meaning::Order),
-                ("refunded", Meaning::Order),
-                ("pending", Meaning::Ignore),
-                ("authorized", Meaning::Ignore),
-                ("partially_paid", Meaning::Ignore),
-                ("unpaid", Meaning::Ignore),
-                ("expired", Meaning::Ignore),
-                ("voided", Meaning::Ignore),
-            ],
-        }
-    }
-
-    /// Where its clock hangs, if that is known.
-    pub fn timezone(self) -> Option<chrono_tz::Tz> {
-        match self {
-            Self::Invoices => Some(chrono_tz::Europe::London),
-            Self::Orders | Self::ShopifyOrders => None,
-        }
-    }
-
-    /// Whether members are named by e-mail addresses, in which capitals mean nothing.
-    fn members_are_addresses(self) -> bool {
-        self == Self::ShopifyOrders
-    }
-
-    /// Whether the amounts mean nothing without the kind, for a total stands on unpaid orders too.
-    fn needs(self, field: Field) -> bool {
-        field.required() || (field == Field::Kind && self == Self::ShopifyOrders)
     }
 }
 
@@ -347,18 +245,6 @@ pub fn parse_column(text: &str) -> Result<(Field, String), String> {
     }
 }
 
-/// Reads `WORD=order`, `WORD=return` or `WORD=ignore`.
-pub fn parse_kind(text: &str) -> Result<(String, Meaning), String> {
-    let (word, meaning) = text.rsplit_once('=').ok_or("write WORD=order, WORD=return or WORD=ignore")?;
-    let meaning = match meaning.trim() {
-        "order" => Meaning::Order,
-        "return" => Meaning::Return,
-        "ignore" => Meaning::Ignore,
-        other => return Err(format!("`{other}` is not known; write order, return or ignore after `=`")),
-    };
-    Ok((word.trim().to_lowercase(), meaning))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -415,9 +301,6 @@ mod tests {
         assert_eq!(parse_column("total=Grand = total"), Ok((Field::Total, "Grand = total".to_owned())));
         assert!(parse_column("sum=x").unwrap_err().contains("order_id, member_id"));
         assert!(parse_column("total").is_err());
-        assert_eq!(parse_kind("Gutschrift=return"), Ok(("gutschrift".to_owned(), Meaning::Return)));
-        assert_eq!(parse_kind("=order"), Ok((String::new(), Meaning::Order)));
-        assert!(parse_kind("x=y").is_err());
     }
 
     impl Header {

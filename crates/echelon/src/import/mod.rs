@@ -10,6 +10,7 @@ mod newlines;
 mod orders;
 mod outcome;
 mod output;
+mod preset;
 mod repeats;
 mod report;
 mod returns;
@@ -26,11 +27,12 @@ use rules::fact::{Currency, Fact, Told};
 use serde_json::Value;
 
 use crate::failure::Failure;
-use columns::{Field, Mapping, Meaning, Preset};
+use columns::{Field, Mapping};
 use input::{Form, Progress, Source};
 use orders::{Orders, Reading};
 use outcome::Outcome;
 use output::Sink;
+use preset::{Meaning, Preset};
 use report::{Place, Report};
 use table::Layout;
 use time::Clock;
@@ -89,7 +91,7 @@ pub struct Args {
     /// customer's latest order of which as much is left, among the rows before it and not later than it; of each
     /// customer the latest 64 orders are remembered. Returns of guests, and those too large for any order, are
     /// rejected.
-    #[arg(long = "kind", value_name = "WORD=MEANING", value_parser = columns::parse_kind, help_heading = "CSV files")]
+    #[arg(long = "kind", value_name = "WORD=MEANING", value_parser = preset::parse_kind, help_heading = "CSV files")]
     kinds: Vec<(String, Meaning)>,
 
     /// Where the shop's clock hangs, for times that do not say their offset, such as Europe/London

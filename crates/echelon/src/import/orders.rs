@@ -11,8 +11,9 @@ use rules::fact::{Cancelled, Currency, Fact, OrderPaid, Refunded, Revised};
 use rules::id::{IdError, MemberId, OrderId, RefundId};
 use rules::quantity::{Amount, NumberError, Quantity, Rate};
 
-use super::columns::{Field, Meaning, Row};
+use super::columns::{Field, Row};
 use super::outcome::{Ignored, LeftOut, Rejected};
+use super::preset::Meaning;
 use super::repeats::{Print, Repeats, Seen, hash};
 use super::returns::OpenOrders;
 use super::time::{Clock, TimeError};

@@ -352,3 +352,51 @@ fn exports_that_overlap_are_read_once() {
     assert_eq!(run.report()["with_facts"], 3);
     assert_eq!(run.left_out(), [(2, "repeated".to_owned())]);
 }
+
+#[test]
+fn a_folder_of_webhooks_is_read_by_topic() {
+    let run = Run::of(&[&data("webhooks")], &[]);
+    let report = run.report();
+    assert_eq!(report["read"], 2);
+    assert_eq!(report["ignored"], json!({"total": 1, "reasons": {"not_paid": 1}}));
+    let event = &run.events()[0];
+    assert_eq!((&event["order_id"], &event["member_id"]), (&json!("5500000000001"), &json!("7001")));
+    assert_eq!((&event["total"], &event["imported"]), (&json!("61.6"), &json!(true)));
+    assert_eq!(run.lines("left-out.jsonl")[0]["document"], 2);
+}
+
+#[test]
+fn one_import_is_of_one_shop_and_a_broken_line_of_no_consequence_to_others() {
+    let run = Run::of(&[&data("kept.jsonl")], &[]);
+    assert_eq!(run.report()["facts"], json!({"order.paid": 2}));
+    assert_eq!(run.left_out(), [(2, "not_json".to_owned()), (4, "other_shop".to_owned())]);
+}
+
+#[test]
+fn documents_come_over_the_standard_input_too() {
+    let lines = fs::read_to_string(data("kept.jsonl")).unwrap();
+    let run = Run::with_stdin(&[Path::new("-")], &[], &lines);
+    assert_eq!(run.report()["with_facts"], 2);
+    let document = fs::read_to_string(data("webhooks/orders_paid/2024-01.json")).unwrap();
+    let run = Run::with_stdin(&[Path::new("-")], &["--topic", "orders/paid"], &document);
+    assert_eq!(run.report()["with_facts"], 1);
+}
+
+#[test]
+fn a_topic_that_shopify_does_not_have_is_an_error_of_use() {
+    let run = Run::of(&[&data("webhooks")], &["--topic", "orders/payed"]);
+    run.fails_with(&["orders/payed", "orders/paid"]);
+}
+
+#[test]
+fn a_document_that_breaks_off_is_rejected() {
+    let run = Run::with_stdin(&[Path::new("-")], &["--topic", "orders/paid"], "{\n  \"id\": 1,\n");
+    assert_eq!(run.report()["rejected"]["reasons"], json!({"not_json": 1}));
+}
+
+#[test]
+fn a_folder_without_anything_to_read_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("README.md"), "nothing").unwrap();
+    Run::of(&[folder.path()], &[]).fails_with(&["no file in it ends in .csv"]);
+}

@@ -3,6 +3,7 @@
 use std::io::BufRead;
 
 use serde_json::value::RawValue;
+use service::wire::shopify;
 
 use super::Import;
 use super::input::{Form, Opened};
@@ -58,15 +59,15 @@ fn documents(reader: Box<dyn BufRead>, topic: Option<&str>, import: &mut Import<
     Ok(())
 }
 
-/// What a document says: the one place that hands over to the reader of Shopify's format.
-pub fn shopify(_document: &[u8], _topic: Option<&str>) -> (Option<String>, Outcome) {
-    (None, rejected("unknown_document", "documents are not read yet".to_owned()))
-}
-
-/// The topic that a folder's name such as `orders_paid` says.
-pub fn topic_of_folder(name: &str) -> Option<String> {
-    let (about, what) = name.rsplit_once('_')?;
-    Some(format!("{about}/{what}"))
+/// What a document says, and of which shop: the one place that knows the reader of Shopify's format.
+pub fn shopify(document: &[u8], topic: Option<&str>) -> (Option<String>, Outcome) {
+    match shopify::read(document, topic) {
+        shopify::Outcome::Facts { shop, facts } => (shop, Outcome::Facts(facts)),
+        shopify::Outcome::Ignored(why) => {
+            (None, Outcome::Ignored(Why { code: why.code().to_owned(), text: why.to_string() }))
+        }
+        shopify::Outcome::Rejected(why) => (None, rejected(why.code(), why.to_string())),
+    }
 }
 
 /// A rejection with its reason.

@@ -85,9 +85,9 @@ impl Source {
         if self.is_stdin() { "standard input".to_owned() } else { self.path.display().to_string() }
     }
 
-    /// The name of the folder it lies in.
-    pub fn folder(&self) -> Option<&str> {
-        self.path.parent()?.file_name()?.to_str()
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Its bytes on disk, if that is known beforehand.

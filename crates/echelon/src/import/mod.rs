@@ -25,6 +25,7 @@ use chrono_tz::Tz;
 use clap::{Parser, ValueEnum};
 use rules::fact::{Currency, Fact, Told};
 use serde_json::Value;
+use service::wire::shopify::Topic;
 
 use crate::failure::Failure;
 use columns::{Field, Mapping};
@@ -113,8 +114,10 @@ pub struct Args {
     #[arg(long, value_name = "CHAR", default_value = ",", value_parser = delimiter, help_heading = "CSV files")]
     delimiter: u8,
 
-    /// What the documents are about, such as orders/paid [default: what the envelope or the folder's name says]
-    #[arg(long, value_name = "TOPIC", help_heading = "Shopify JSON")]
+    /// What the documents are about, such as orders/paid [default: what their file or folder is called, or their shape]
+    ///
+    /// An EventBridge envelope names its topic itself. Documents in one import must be of one shop.
+    #[arg(long, value_name = "TOPIC", value_parser = known_topic, help_heading = "Shopify JSON")]
     topic: Option<String>,
 }
 
@@ -150,7 +153,10 @@ Examples:
     echelon replay --program program.json --events e.jsonl --as-of 2024-06-30T00:00:00Z
 
 Shopify's export does not say when money was given back: it counts from the cancellation, or else \
-from the payment. Orders that are not paid in full are ignored; import the export again when they are.
+from the payment. Orders that are not paid in full are ignored; import the export again when they are. \
+Where webhooks follow the import, take the members from a column with the customer's number, as \
+webhooks name them, and import partly refunded orders as JSON: the export does not number refunds, so \
+a later webhook about such an order would tell its refund a second time.
 
 Rows are read one by one, so a file may be of any length. A row that comes again is ignored if it \
 says the same; if it says something else, it is rejected in the same file, and a later version of \
@@ -204,7 +210,7 @@ fn import_all(
         };
         match opened.form {
             Form::Table => table::read(opened, &layout, &mut orders, &mut import)?,
-            Form::Document | Form::Lines => documents::read(opened, topic(args, source).as_deref(), &mut import)?,
+            Form::Document | Form::Lines => documents::read(opened, topic(args, source), &mut import)?,
         }
         orders.next_file();
     }
@@ -278,9 +284,10 @@ fn reading(args: &Args) -> Reading {
     Reading { kinds, currency: args.currency, clock: Clock { timezone, format: args.time_format.clone() } }
 }
 
-/// What a source's documents are about: what the command line says, or the folder they lie in.
-fn topic(args: &Args, source: &Source) -> Option<String> {
-    args.topic.clone().or_else(|| documents::topic_of_folder(source.folder()?))
+/// What a source's documents are about: what the command line says, or the name of the file or folder. An envelope
+/// that says otherwise knows better.
+fn topic<'a>(args: &'a Args, source: &'a Source) -> Option<&'a str> {
+    args.topic.as_deref().or_else(|| Topic::filed_under(source.path()))
 }
 
 fn publish(report: &Report, format: Format, to: Option<Sink>) -> Result<(), Failure> {
@@ -322,6 +329,12 @@ fn currency(text: &str) -> Result<Currency, String> {
 fn time_format(text: &str) -> Result<String, String> {
     let known = chrono::format::StrftimeItems::new(text).all(|item| item != chrono::format::Item::Error);
     if known { Ok(text.to_owned()) } else { Err("not strftime's letters, such as \"%d/%m/%Y %H:%M\"".to_owned()) }
+}
+
+fn known_topic(text: &str) -> Result<String, String> {
+    Topic::named(text)
+        .map(|_| text.to_owned())
+        .ok_or_else(|| "no topic of Shopify; write one such as orders/paid".to_owned())
 }
 
 fn delimiter(text: &str) -> Result<u8, String> {

@@ -1,6 +1,7 @@
 //! The `echelon` command.
 
 mod failure;
+mod import;
 
 use std::process::ExitCode;
 
@@ -15,9 +16,26 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Turns orders of elsewhere into events: CSV of shops and invoicing, and Shopify's webhooks.
+    ///
+    /// Reads files and writes events for `echelon replay`, one JSON object per line. Every row is accounted for: it
+    /// gave facts, was ignored, or was rejected with its line and the reason.
+    Import(import::Args),
+}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match cli.command {}
+    let done = match cli.command {
+        Command::Import(args) => import::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let failure::Failure::Input(_) = failure {
+                eprintln!("error: {failure}");
+            }
+            failure.exit_code()
+        }
+    }
 }

@@ -1,0 +1,346 @@
+//! `echelon import`: foreign files become events, the JSON Lines of section 9 of the semantics.
+//!
+//! Rows and documents stream through: what is remembered is bounded per customer (returns that name no order) and
+//! by a window of recent rows (repeats). Every one is accounted for in the report.
+
+mod columns;
+mod documents;
+mod input;
+mod newlines;
+mod orders;
+mod outcome;
+mod output;
+mod preset;
+mod repeats;
+mod report;
+mod returns;
+mod table;
+mod time;
+
+use std::collections::HashMap;
+use std::io::{IsTerminal, stdout};
+use std::path::PathBuf;
+
+use chrono_tz::Tz;
+use clap::{Parser, ValueEnum};
+use rules::fact::{Currency, Fact, Told};
+use serde_json::Value;
+use service::wire::shopify::Topic;
+
+use crate::failure::Failure;
+use columns::{Field, Mapping};
+use input::{Form, Progress, Source};
+use orders::{Orders, Reading};
+use outcome::Outcome;
+use output::Sink;
+use preset::{Meaning, Preset};
+use report::{Place, Report};
+use table::Layout;
+use time::Clock;
+
+/// The options of `echelon import`.
+#[derive(Debug, Parser)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    /// Files to read: .csv, .json (Shopify webhooks), .jsonl, each also as .gz; folders of such; `-` for the standard
+    /// input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Where the events go [default: the standard output]
+    ///
+    /// A file appears when it is complete: after an error in the input the old one is still there. On the standard
+    /// output, lines that were written before an error stay written.
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    output: Option<PathBuf>,
+
+    /// Where the report goes [default: the standard error]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    report: Option<PathBuf>,
+
+    /// The form of the report
+    #[arg(long, value_enum, default_value = "text", help_heading = "Output")]
+    format: Format,
+
+    /// Also writes a line for every row that gave no facts: file, line, outcome, reason, message
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    left_out: Option<PathBuf>,
+
+    /// Says that this happens now: tiers reached are announced and rewarded
+    ///
+    /// Without it every fact is marked as imported, and what it changes is recorded quietly, with no reward.
+    #[arg(long, help_heading = "Output")]
+    live: bool,
+
+    /// The kind of CSV file
+    #[arg(long, value_enum, default_value = "orders", help_heading = "CSV files")]
+    preset: Preset,
+
+    /// Says which column holds a field; may be repeated
+    ///
+    /// The fields are order_id, member_id (empty: a guest), occurred_at (paid), total (charged, with tax and
+    /// shipping, after discounts); tax, shipping, discounts, currency, exchange_rate (program currency per unit),
+    /// test, kind; refund_of (the order that a return belongs to); refunded and refunded_at (what of the order in
+    /// this row was given back, and when), cancelled_at, created_at (stands in for an empty occurred_at), group
+    /// (rows that share it are one order, and the first says it all). The first four must be there.
+    #[arg(long = "column", value_name = "FIELD=HEADER", value_parser = columns::parse_column, help_heading = "CSV files")]
+    columns: Vec<(Field, String)>,
+
+    /// Says what a word in the kind column means: order, return or ignore; may be repeated
+    ///
+    /// Without a kind column a negative total is a return. A return that names no order (refund_of) is taken from the
+    /// customer's latest order of which as much is left, among the rows before it and not later than it; of each
+    /// customer the latest 64 orders are remembered. Returns of guests, and those too large for any order, are
+    /// rejected.
+    #[arg(long = "kind", value_name = "WORD=MEANING", value_parser = preset::parse_kind, help_heading = "CSV files")]
+    kinds: Vec<(String, Meaning)>,
+
+    /// Where the shop's clock hangs, for times that do not say their offset, such as Europe/London
+    ///
+    /// Of a time that comes twice (clocks set back) the earlier is meant; a time that is skipped (clocks set forward)
+    /// is the end of the gap. The invoices preset is in Europe/London.
+    #[arg(long, value_name = "ZONE", value_parser = timezone, help_heading = "CSV files")]
+    timezone: Option<Tz>,
+
+    /// The form of the times, in strftime's letters, such as "%d/%m/%Y %H:%M" [default: 2024-05-01 10:00:00 and alike]
+    #[arg(long, value_name = "FORM", value_parser = time_format, help_heading = "CSV files")]
+    time_format: Option<String>,
+
+    /// The currency of rows that name none, such as GBP
+    #[arg(long, value_name = "CODE", value_parser = currency, help_heading = "CSV files")]
+    currency: Option<Currency>,
+
+    /// What stands between the cells
+    #[arg(long, value_name = "CHAR", default_value = ",", value_parser = delimiter, help_heading = "CSV files")]
+    delimiter: u8,
+
+    /// What the documents are about, such as orders/paid [default: what their file or folder is called, or their shape]
+    ///
+    /// An EventBridge envelope names its topic itself. Documents in one import must be of one shop.
+    #[arg(long, value_name = "TOPIC", value_parser = known_topic, help_heading = "Shopify JSON")]
+    topic: Option<String>,
+}
+
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  The orders that Shopify's admin exports; members are the e-mail addresses, in small letters:
+    echelon import orders_export.csv --preset shopify-orders --output events.jsonl
+
+  The same, with customers by a column of your own:
+    echelon import orders.csv --preset shopify-orders --column member_id=\"Customer ID\" -o e.jsonl
+
+  Invoices and credit notes, with all rows that gave nothing in a file of their own:
+    echelon import invoices.csv.gz --preset invoices -o e.jsonl --left-out left-out.jsonl
+
+  A table of your own:
+    echelon import sales.csv --column order_id=\"Receipt no\" --column member_id=Card \\
+      --column occurred_at=When --column total=Paid --currency EUR \\
+      --timezone Europe/Berlin --time-format \"%d.%m.%Y %H:%M\" -o e.jsonl
+
+  Webhooks that were kept, a folder per topic (orders_paid, refunds_create, …):
+    echelon import webhooks/ -o e.jsonl
+
+  Then:
+    echelon replay --program program.json --events e.jsonl --as-of 2024-06-30T00:00:00Z
+
+Shopify's export does not say when money was given back: it counts from the cancellation, or else \
+from the payment. Orders that are not paid in full are ignored; import the export again when they are. \
+Where webhooks follow the import, take the members from a column with the customer's number, as \
+webhooks name them, and import partly refunded orders as JSON: the export does not number refunds, so \
+a later webhook about such an order would tell its refund a second time.
+
+Rows are read one by one, so a file may be of any length. A row that comes again is ignored if it \
+says the same; if it says something else, it is rejected in the same file, and a later version of \
+the order in another file. (All this within some 200,000 rows; further apart both rows are written, \
+and the engine keeps one of them by the order's number.)
+
+Exit codes: 0 done, 1 done but rows were rejected, 2 the input or the options cannot be used.";
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    apart(args)?;
+    let sources = input::sources(&args.files).map_err(Failure::input)?;
+    let mut output = args.output.as_deref().map_or_else(|| Ok(Sink::stdout()), Sink::file)?;
+    let mut left_out = args.left_out.as_deref().map(Sink::file).transpose()?;
+    let report_to = args.report.as_deref().map(Sink::file).transpose()?;
+    let mut report = Report::default();
+
+    // On a terminal the bar and the events would write over each other.
+    let progress = Progress::over(&sources, args.output.is_some() || !stdout().is_terminal());
+    import_all(args, &sources, &progress, &mut report, &mut output, &mut left_out)?;
+    progress.finish();
+
+    output.finish()?;
+    left_out.map(Sink::finish).transpose()?;
+    publish(&report, args.format, report_to)?;
+    if report.has_findings() { Err(Failure::Findings) } else { Ok(()) }
+}
+
+/// Reads every source in turn. Whoever ends here with an error leaves no file behind, for none has its name yet.
+fn import_all(
+    args: &Args,
+    sources: &[Source],
+    progress: &Progress,
+    report: &mut Report,
+    output: &mut Sink,
+    left_out: &mut Option<Sink>,
+) -> Result<(), Failure> {
+    let layout = layout(args);
+    let mut orders = Orders::new(reading(args));
+    let mut shop = None;
+    for source in sources {
+        let file = source.name();
+        let opened = source.open(progress).map_err(Failure::input)?;
+        let mut import = Import {
+            file: &file,
+            live: args.live,
+            shop: &mut shop,
+            report: &mut *report,
+            output: &mut *output,
+            left_out: left_out.as_mut(),
+        };
+        match opened.form {
+            Form::Table => table::read(opened, &layout, &mut orders, &mut import)?,
+            Form::Document | Form::Lines => documents::read(opened, topic(args, source), &mut import)?,
+        }
+        orders.next_file();
+    }
+    Ok(())
+}
+
+/// The import of one file.
+struct Import<'a> {
+    file: &'a str,
+    live: bool,
+    shop: &'a mut Option<String>,
+    report: &'a mut Report,
+    output: &'a mut Sink,
+    left_out: Option<&'a mut Sink>,
+}
+
+impl Import<'_> {
+    /// Counts an outcome and writes what is to be written.
+    fn take(&mut self, place: Place, outcome: Outcome) -> Result<(), Failure> {
+        let line = match outcome {
+            Outcome::Facts(facts) => return self.facts(facts),
+            Outcome::Ignored(why) => self.report.ignored(self.file, place, &why),
+            Outcome::Rejected(why) => self.report.rejected(self.file, place, &why),
+        };
+        self.left_out.as_mut().map_or(Ok(()), |left_out| left_out.line(&line))
+    }
+
+    fn facts(&mut self, mut facts: Vec<Told>) -> Result<(), Failure> {
+        if !self.live {
+            facts.iter_mut().for_each(|told| told.fact.mark_imported());
+        }
+        let lines: Vec<Value> = facts.iter().map(Told::to_json).collect();
+        self.report.gave(&lines);
+        lines.iter().try_for_each(|line| self.output.line(line))
+    }
+
+    /// Takes a document, unless it is of another shop than those before: nothing of one shop ever touches another's
+    /// (section 3), and events do not name theirs.
+    fn document(&mut self, place: Place, document: &[u8], topic: Option<&str>) -> Result<(), Failure> {
+        let (shop, outcome) = documents::shopify(document, topic);
+        let outcome = match (&*self.shop, shop) {
+            (Some(known), Some(other)) if *known != other => {
+                let text =
+                    format!("the document is of `{other}`, those before it of `{known}`; import each shop apart");
+                documents::rejected("other_shop", text)
+            }
+            (None, shop) => {
+                *self.shop = shop;
+                outcome
+            }
+            (Some(_), _) => outcome,
+        };
+        self.take(place, outcome)
+    }
+}
+
+fn told(fact: Fact) -> Told {
+    Told { fact, received_at: None }
+}
+
+fn layout(args: &Args) -> Layout {
+    let columns = args.columns.clone();
+    let mapping = Mapping { preset: args.preset, columns, has_currency: args.currency.is_some() };
+    Layout { mapping, delimiter: args.delimiter }
+}
+
+fn reading(args: &Args) -> Reading {
+    let known = args.preset.kinds().iter().map(|(word, meaning)| ((*word).to_owned(), *meaning));
+    let kinds: HashMap<_, _> = known.chain(args.kinds.iter().cloned()).collect();
+    let timezone = args.timezone.or(args.preset.timezone());
+    Reading { kinds, currency: args.currency, clock: Clock { timezone, format: args.time_format.clone() } }
+}
+
+/// What a source's documents are about: what the command line says, or the name of the file or folder. An envelope
+/// that says otherwise knows better.
+fn topic<'a>(args: &'a Args, source: &'a Source) -> Option<&'a str> {
+    args.topic.as_deref().or_else(|| Topic::filed_under(source.path()))
+}
+
+fn publish(report: &Report, format: Format, to: Option<Sink>) -> Result<(), Failure> {
+    let text = match format {
+        Format::Text => report.to_string(),
+        Format::Json => report.to_json(),
+    };
+    match to {
+        Some(mut sink) => {
+            sink.text(&text)?;
+            sink.finish()
+        }
+        None => {
+            eprint!("{text}");
+            Ok(())
+        }
+    }
+}
+
+/// No two outputs may go to one file.
+fn apart(args: &Args) -> Result<(), Failure> {
+    let files = [&args.output, &args.report, &args.left_out].map(Option::as_ref);
+    let [output, report, left_out] = files;
+    let same = |a: Option<&PathBuf>, b| a.is_some() && a == b;
+    if same(output, report) || same(output, left_out) || same(report, left_out) {
+        return Err(Failure::input("--output, --report and --left-out must name different files"));
+    }
+    Ok(())
+}
+
+fn timezone(text: &str) -> Result<Tz, String> {
+    text.parse().map_err(|_| "no IANA time zone; write one such as Europe/London or UTC".to_owned())
+}
+
+fn currency(text: &str) -> Result<Currency, String> {
+    Currency::from_code(text).ok_or_else(|| "no ISO 4217 currency code; write one such as GBP".to_owned())
+}
+
+fn time_format(text: &str) -> Result<String, String> {
+    let known = chrono::format::StrftimeItems::new(text).all(|item| item != chrono::format::Item::Error);
+    if known { Ok(text.to_owned()) } else { Err("not strftime's letters, such as \"%d/%m/%Y %H:%M\"".to_owned()) }
+}
+
+fn known_topic(text: &str) -> Result<String, String> {
+    Topic::named(text)
+        .map(|_| text.to_owned())
+        .ok_or_else(|| "no topic of Shopify; write one such as orders/paid".to_owned())
+}
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"\\t" => Ok(b'\t'),
+        [one] if one.is_ascii() && !matches!(one, b'"' | b'\r' | b'\n') => Ok(*one),
+        _ => Err("one character, such as `;` or \\t for a tab".to_owned()),
+    }
+}

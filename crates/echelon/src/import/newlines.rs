@@ -1,0 +1,87 @@
+//! Line ends of every kind made into `\n`, so that lines can be counted: a reader of CSV that ends rows at `\r` does
+//! not count the `\n` after it.
+
+use std::io::{self, BufRead, Read};
+
+/// Reads the same text with `\n` for every `\r\n` and `\r`, and one at the end.
+pub struct Newlines<R> {
+    inner: R,
+    /// The last byte read was a `\r`, so a `\n` now belongs to it.
+    after_return: bool,
+    /// The last byte given out.
+    last: u8,
+}
+
+impl<R: BufRead> Newlines<R> {
+    /// Over this text.
+    pub fn over(inner: R) -> Self {
+        Self { inner, after_return: false, last: b'\n' }
+    }
+}
+
+impl<R: BufRead> Read for Newlines<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if into.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            let from = self.inner.fill_buf()?;
+            if from.is_empty() {
+                return Ok(self.end(into));
+            }
+            let (mut taken, mut given) = (0, 0);
+            for (byte, place) in from.iter().zip(into.iter_mut()) {
+                taken += 1;
+                let belongs = self.after_return && *byte == b'\n';
+                self.after_return = *byte == b'\r';
+                if belongs {
+                    break;
+                }
+                self.last = if *byte == b'\r' { b'\n' } else { *byte };
+                *place = self.last;
+                given += 1;
+            }
+            self.inner.consume(taken);
+            if given > 0 {
+                return Ok(given);
+            }
+        }
+    }
+}
+
+impl<R> Newlines<R> {
+    fn end(&mut self, into: &mut [u8]) -> usize {
+        match into.first_mut() {
+            Some(place) if self.last != b'\n' => {
+                self.last = b'\n';
+                *place = b'\n';
+                1
+            }
+            _ => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_ends_alike() {
+        for (text, expected) in [
+            ("a\r\nb\r\n", "a\nb\n"),
+            ("a\rb\r", "a\nb\n"),
+            ("a\n\nb", "a\n\nb\n"),
+            ("\r\n\r\n", "\n\n"),
+            ("\r\r\n\n", "\n\n\n"),
+            ("", ""),
+        ] {
+            for size in [1, 2, 3, 64] {
+                let mut found = String::new();
+                let small = io::BufReader::with_capacity(size, text.as_bytes());
+                Newlines::over(small).read_to_string(&mut found).unwrap();
+                assert_eq!(found, expected, "{text:?} in pieces of {size}");
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+use csv::ByteRecord;
+
+use super::*;
+use crate::import::columns::{Header, Mapping};
+use crate::import::preset::{Preset, parse_kind};
+
+/// A shop's file: its header, and what is remembered of its rows.
+struct File {
+    header: Header,
+    orders: Orders,
+}
+
+impl File {
+    fn new(preset: Preset, names: &str, kinds: &[&str]) -> Self {
+        let mapping = Mapping { preset, columns: Vec::new(), has_currency: true };
+        let header = Header::read(names.split(',').map(str::to_owned).collect(), &mapping).unwrap();
+        let known = preset.kinds().iter().map(|(word, meaning)| ((*word).to_owned(), *meaning));
+        let kinds = known.chain(kinds.iter().map(|text| parse_kind(text).unwrap())).collect();
+        let clock = Clock { timezone: Some(chrono_tz::UTC), format: None };
+        let currency = Currency::from_code("GBP");
+        Self { header, orders: Orders::new(Reading { kinds, currency, clock }) }
+    }
+
+    /// The facts of a row in short, or the reason for there being none.
+    fn row(&mut self, row: &str) -> String {
+        let cells = ByteRecord::from(row.split(',').collect::<Vec<_>>());
+        match self.orders.read(Row { header: &self.header, cells: &cells }) {
+            Ok(facts) => facts.iter().map(short).collect::<Vec<_>>().join(" "),
+            Err(LeftOut::Ignored(why)) => format!("ignored: {why}"),
+            Err(LeftOut::Rejected(why)) => format!("rejected: {why}"),
+        }
+    }
+}
+
+fn short(fact: &Fact) -> String {
+    let member = fact.member().map_or("guest", MemberId::as_str);
+    if let Fact::OrderPaid { order, paid } = fact {
+        format!("{member}:paid({order},{})", paid.content.total)
+    } else if let Fact::OrderRefunded { order, refund, refunded } = fact {
+        format!("{member}:refunded({order},{refund},{})", refunded.content.amount)
+    } else if let Fact::OrderCancelled { order, .. } = fact {
+        format!("{member}:cancelled({order})")
+    } else {
+        panic!("{fact:?}")
+    }
+}
+
+#[track_caller]
+fn check(file: &mut File, row: &str, expected: &str) {
+    let found = file.row(row);
+    let prefix = expected.strip_suffix('…');
+    assert!(prefix.map_or(found == expected, |prefix| found.starts_with(prefix)), "{row}\n{found}\n{expected}");
+}
+
+const INVOICES: &str = "invoice_no,customer_id,invoice_at,amount,currency,kind";
+
+#[test]
+fn a_return_is_a_refund_of_an_order_before_it() {
+    let file = &mut File::new(Preset::Invoices, INVOICES, &[]);
+    check(
+        file,
+        "C0,anna,2024-01-01,-5,GBP,cancellation",
+        "rejected: return `C0` over 5.00 GBP names no order, and no …",
+    );
+    check(file, "1,anna,2024-01-01,100,GBP,order", "anna:paid(1,100)");
+    check(file, "2,anna,2024-01-02,30,GBP,order", "anna:paid(2,30)");
+    check(file, "C3,anna,2024-01-03,-40,GBP,cancellation", "anna:refunded(1,C3,40)");
+    check(file, "C4,anna,2024-01-03,-30,GBP,cancellation", "anna:refunded(2,C4,30)");
+    check(file, "C5,bert,2024-01-03,-30,GBP,cancellation", "rejected: return `C5`…");
+    check(
+        file,
+        "C6,,2024-01-03,-30,GBP,cancellation",
+        "rejected: return `C6` over 30.00 GBP names no order, and no cust…",
+    );
+    check(file, "C7,anna,2024-01-03,25,GBP,refund", "anna:refunded(1,C7,25)");
+}
+
+#[test]
+fn a_return_that_comes_twice_is_taken_once() {
+    let file = &mut File::new(Preset::Invoices, INVOICES, &[]);
+    check(file, "1,anna,2024-01-01,100,GBP,order", "anna:paid(1,100)");
+    check(file, "C2,anna,2024-01-03,-40,GBP,cancellation", "anna:refunded(1,C2,40)");
+    check(file, "C2,anna,2024-01-03,-40,GBP,cancellation", "ignored: `C2` was read before, and says the same");
+    check(file, "C2,anna,2024-01-03,-50,GBP,cancellation", "rejected: `C2` was read before and says something else…");
+    file.orders.next_file();
+    check(file, "C2,anna,2024-01-03,-50,GBP,cancellation", "rejected: `C2` was read before and says something else…");
+}
+
+#[test]
+fn an_order_that_comes_again_in_another_file_is_a_later_version() {
+    let file = &mut File::new(Preset::Invoices, INVOICES, &[]);
+    check(file, "1,anna,2024-01-01,100,GBP,order", "anna:paid(1,100)");
+    check(file, "1,anna,2024-01-01,90,GBP,order", "rejected: `1` was read before and says something else…");
+    file.orders.next_file();
+    check(file, "1,anna,2024-01-01,100,GBP,order", "ignored: `1` was read before, and says the same");
+    check(file, "1,anna,2024-01-01,90,GBP,order", "anna:paid(1,90)");
+}
+
+#[test]
+fn orders_of_nobody_are_kept_if_they_are_worth_something() {
+    let file = &mut File::new(Preset::Invoices, INVOICES, &[]);
+    check(file, "1,,2024-01-01,100,GBP,order", "guest:paid(1,100)");
+    check(file, "2,,2024-01-01,0.00,GBP,order", "ignored: the row names no customer and no amount");
+    check(file, "3,anna,2024-01-01,0.00,GBP,order", "anna:paid(3,0)");
+    check(file, "4,anna,2024-01-01,-0.00,GBP,order", "anna:paid(4,0)");
+    check(file, "C5,anna,2024-01-01,0.00,GBP,cancellation", "ignored: the return gives nothing back");
+    check(file, "A6,,2024-01-01,-11062.06,GBP,adjustment", "ignored: `adjustment` is no paid order");
+}
+
+#[test]
+fn a_word_of_the_kind_column_can_be_explained() {
+    let file = &mut File::new(Preset::Invoices, INVOICES, &["Gutschrift=return", "=order", "order=ignore"]);
+    check(file, "1,anna,2024-01-01,100,GBP,", "anna:paid(1,100)");
+    check(file, "2,anna,2024-01-01,100,GBP,GUTSCHRIFT", "anna:refunded(1,2,100)");
+    check(file, "3,anna,2024-01-01,100,GBP,order", "ignored: `order` is no paid order");
+    check(file, "4,anna,2024-01-01,100,GBP,gift", "rejected: column `kind`: what `gift` is, is not known; say it…");
+}
+
+#[test]
+fn without_a_kind_column_a_negative_total_is_a_return() {
+    let names = "order_id,member_id,occurred_at,total,refund_of";
+    let file = &mut File::new(Preset::Orders, names, &[]);
+    check(file, "1,anna,2024-01-01,100,", "anna:paid(1,100)");
+    check(file, "2,anna,2024-01-02,-10,", "anna:refunded(1,2,10)");
+    check(file, "3,,2024-01-02,-10,7", "guest:refunded(7,3,10)");
+}
+
+#[test]
+fn what_cannot_be_read_names_the_column_and_the_value() {
+    let names = "order_id,member_id,occurred_at,total,tax,currency,exchange_rate,test,kind";
+    let file = &mut File::new(Preset::Orders, names, &[]);
+    for (row, expected) in [
+        ("1,anna,2024-01-01,\"12,,,,,order", "rejected: column `total`: `\"12` is not a decimal number…"),
+        ("1,anna,2024-01-01,12.34567,,,,,order", "rejected: column `total`: `12.34567` has more than 4 decimals…"),
+        ("1,anna,2024-01-01,-12,,,,,order", "rejected: column `total`: an order's total must not be negative, this…"),
+        ("1,anna,2024-01-01,12,-1,,,,order", "rejected: column `tax`: `-1` must not be negative…"),
+        ("1,anna,2024-01-01,12,,USX,,,order", "rejected: column `currency`: `USX` is no ISO 4217 currency code…"),
+        ("1,anna,2024-01-01,12,,USD,fast,,order", "rejected: column `exchange_rate`: `fast` is not a decimal number…"),
+        ("1,anna,2024-01-01,12,,,,maybe,order", "rejected: column `test`: `maybe` is neither true nor false"),
+        ("1,anna,01/02/2024,12,,,,,order", "rejected: column `occurred_at`: `01/02/2024` is no time such as…"),
+        (",anna,2024-01-01,12,,,,,order", "rejected: column `order_id`: the cell is empty…"),
+        ("1,anna,,12,,,,,order", "rejected: column `occurred_at`: the cell is empty…"),
+        ("5.32E+12,anna,2024-01-01,12,,,,,order", "rejected: column `order_id`: `5.32E+12` is a number that a…"),
+        ("1,a\u{7}a,2024-01-01,12,,,,,order", "rejected: column `member_id`: `a\u{7}a`: an id must not contain…"),
+        ("1,anna,2024-01-01", "rejected: the row has 3 cells, the header 9…"),
+        (" , ,,,,,,,", "ignored: the row is empty"),
+        ("1,anna,2024-01-01,12,2,usd,0.8,yes,order", "anna:paid(1,12)"),
+    ] {
+        check(file, row, expected);
+    }
+}
+
+#[test]
+fn a_time_without_offset_needs_to_know_where() {
+    let file = &mut File::new(Preset::Orders, "order_id,member_id,occurred_at,total", &[]);
+    file.orders.reading.clock.timezone = None;
+    check(
+        file,
+        "1,anna,2024-01-01 10:00,12",
+        "rejected: column `occurred_at`: `2024-01-01 10:00` does not say its off…",
+    );
+}
+
+const EXPORT: &str = "Name,Email,Financial Status,Paid at,Currency,Shipping,Taxes,Total,Discount Amount,\
+                      Refunded Amount,Cancelled at,Created at,Id";
+
+#[test]
+fn rows_of_one_shopify_order_are_one_order() {
+    let file = &mut File::new(Preset::ShopifyOrders, EXPORT, &[]);
+    check(file, "#1,Anna@X.com,paid,2024-01-05 10:11:12 -0500,USD,5,1,20,0,0.00,,,901", "anna@x.com:paid(901,20)");
+    check(file, "#1,Anna@X.com,,,,,,,,,,,", "ignored: a further line of the order in the row above");
+    check(file, "#2,Anna@X.com,,,,,,,,,,,", "rejected: column `Financial Status`: the cell is empty…");
+}
+
+#[test]
+fn a_shopify_order_counts_once_it_is_paid_in_full() {
+    let file = &mut File::new(Preset::ShopifyOrders, EXPORT, &[]);
+    let paid = "2024-01-05 10:11:12 -0500";
+    for (number, status) in ["pending", "authorized", "voided", "expired", "partially_paid"].into_iter().enumerate() {
+        let expected = format!("ignored: `{status}` is no paid order");
+        check(file, &format!("#{number},a@x,{status},,USD,0,0,20,0,0,,,{number}"), &expected);
+    }
+    let row = format!("#8,a@x,partially_refunded,{paid},USD,0,0,20,0,5.00,,,8");
+    check(file, &row, "a@x:paid(8,20) a@x:refunded(8,import,5)");
+    let row = format!("#9,,refunded,{paid},USD,0,0,20,0,20,2024-01-07 10:00:00 -0500,,9");
+    check(file, &row, "guest:paid(9,20) guest:refunded(9,import,20) guest:cancelled(9)");
+    check(file, "#10,a@x,paid,,USD,0,0,0,0,0,,2024-01-07 10:00:00 -0500,10", "a@x:paid(10,0)");
+}
+
+#[test]
+fn money_given_back_at_an_unknown_time_counts_from_the_cancellation_or_the_payment() {
+    let at = |row: &str| {
+        let mut file = File::new(Preset::ShopifyOrders, EXPORT, &[]);
+        let cells = ByteRecord::from(row.split(',').collect::<Vec<_>>());
+        let facts = file.orders.read(Row { header: &file.header, cells: &cells }).unwrap();
+        facts[1].occurred_at().to_string()
+    };
+    assert_eq!(at("#1,a,refunded,2024-01-05 10:00Z,USD,0,0,20,0,5,2024-01-07 10:00Z,,1"), "2024-01-07T10:00:00Z");
+    assert_eq!(at("#1,a,refunded,2024-01-05 10:00Z,USD,0,0,20,0,5,,,1"), "2024-01-05T10:00:00Z");
+}

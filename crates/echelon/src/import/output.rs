@@ -1,0 +1,134 @@
+//! Writing files so that none is ever seen half-written.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+
+/// Where lines go: the standard output, or a file that appears when it is finished.
+pub struct Sink {
+    name: String,
+    writer: BufWriter<Box<dyn Write>>,
+    unfinished: Option<Unfinished>,
+    /// Nobody reads the standard output any more (`| head`): the rest is not written, and that is no failure.
+    closed: bool,
+}
+
+/// A file under a passing name, removed again unless it gets its own.
+struct Unfinished {
+    passing: PathBuf,
+    target: PathBuf,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // After `finish` there is nothing left under this name.
+        let _ = fs::remove_file(&self.passing);
+    }
+}
+
+impl Sink {
+    /// The standard output.
+    pub fn stdout() -> Self {
+        let writer: Box<dyn Write> = Box::new(io::stdout());
+        Self { name: "the standard output".to_owned(), writer: BufWriter::new(writer), unfinished: None, closed: false }
+    }
+
+    /// A file of this name, which until it is finished has another beside it.
+    pub fn file(path: &Path) -> Result<Self, Failure> {
+        let name = format!("`{}`", path.display());
+        let failed = |error: io::Error| Failure::input(format!("{name} cannot be written: {error}"));
+        let special = fs::metadata(path).is_ok_and(|found| !found.is_file());
+        let (file, unfinished) = if special {
+            // A device or a pipe is written to, not replaced; a folder fails here.
+            (File::options().write(true).open(path).map_err(failed)?, None)
+        } else {
+            // A link stays a link: what it points to is replaced.
+            let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+            let own = target.file_name().unwrap_or_default().to_string_lossy();
+            let passing = target.with_file_name(format!(".{own}.{}.partial", std::process::id()));
+            (File::create(&passing).map_err(failed)?, Some(Unfinished { passing, target }))
+        };
+        Ok(Self { name, writer: BufWriter::with_capacity(1 << 16, Box::new(file)), unfinished, closed: false })
+    }
+
+    /// Writes a value as one line.
+    pub fn line(&mut self, value: &serde_json::Value) -> Result<(), Failure> {
+        let written = serde_json::to_writer(&mut self.writer, value).map_err(io::Error::from);
+        let written = written.and_then(|()| self.writer.write_all(b"\n"));
+        self.settle(written)
+    }
+
+    /// Writes text as it is.
+    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
+        let written = self.writer.write_all(text.as_bytes());
+        self.settle(written)
+    }
+
+    /// Gives the file its name.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        let written = self.writer.flush();
+        self.settle(written)?;
+        match &self.unfinished {
+            Some(file) => {
+                fs::rename(&file.passing, &file.target).map_err(|error| Failure::input(self.unwritable(&error)))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn settle(&mut self, written: io::Result<()>) -> Result<(), Failure> {
+        match written {
+            Ok(()) => Ok(()),
+            Err(_) if self.closed => Ok(()),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.closed = true;
+                self.writer = BufWriter::new(Box::new(io::sink()));
+                Ok(())
+            }
+            Err(error) => Err(Failure::input(self.unwritable(&error))),
+        }
+    }
+
+    fn unwritable(&self, error: &io::Error) -> String {
+        format!("{} cannot be written: {error}", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_finished_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        fs::write(&path, "before").unwrap();
+        let mut sink = Sink::file(&path).unwrap();
+        sink.text("half").unwrap();
+        drop(sink);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "before");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_finished_file_takes_the_place_of_the_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        fs::write(&path, "before").unwrap();
+        let mut sink = Sink::file(&path).unwrap();
+        sink.line(&serde_json::json!({"a": 1})).unwrap();
+        sink.finish().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"a\":1}\n");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_device_is_written_to_and_not_replaced() {
+        let mut sink = Sink::file(Path::new("/dev/null")).unwrap();
+        sink.text("gone").unwrap();
+        sink.finish().unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+}

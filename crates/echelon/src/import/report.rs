@@ -1,0 +1,161 @@
+//! What an import did with every row.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::columns::Header;
+use super::outcome::Why;
+
+/// So many rejected rows are shown in full; `--left-out` writes all of them.
+const EXAMPLES_MAX: usize = 10;
+
+/// Where a row or document stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// On this line of its file, counted from 1.
+    Line(u64),
+    /// The how-manieth document of its file, counted from 1.
+    Document(u64),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "line {line}"),
+            Self::Document(number) => write!(f, "document {number}"),
+        }
+    }
+}
+
+/// The rows read, by what became of them: each is counted once.
+#[must_use]
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    read: u64,
+    with_facts: u64,
+    ignored: Reasons,
+    rejected: Reasons,
+    /// Facts written, by type; a row may give several.
+    facts: BTreeMap<String, u64>,
+    columns: Vec<Columns>,
+    examples: Vec<Value>,
+}
+
+/// Rows by the code of their reason.
+#[derive(Debug, Default, Serialize)]
+pub struct Reasons {
+    total: u64,
+    reasons: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Columns {
+    file: String,
+    read: BTreeMap<&'static str, String>,
+    not_read: Vec<String>,
+}
+
+impl Reasons {
+    fn count(&mut self, why: &Why) {
+        self.total += 1;
+        match self.reasons.get_mut(&why.code) {
+            Some(count) => *count += 1,
+            None => drop(self.reasons.insert(why.code.clone(), 1)),
+        }
+    }
+}
+
+impl Report {
+    /// A file with columns was opened.
+    pub fn opened(&mut self, file: &str, header: &Header) {
+        self.columns.push(Columns {
+            file: file.to_owned(),
+            read: header.used().map(|(field, column)| (field.name(), column.to_owned())).collect(),
+            not_read: header.unused().map(str::to_owned).collect(),
+        });
+    }
+
+    /// A row gave facts.
+    pub fn gave(&mut self, facts: &[Value]) {
+        self.read += 1;
+        self.with_facts += 1;
+        for fact in facts {
+            let kind = fact.get("type").and_then(Value::as_str).unwrap_or_default();
+            match self.facts.get_mut(kind) {
+                Some(count) => *count += 1,
+                None => drop(self.facts.insert(kind.to_owned(), 1)),
+            }
+        }
+    }
+
+    /// A row was ignored; returns the line about it.
+    pub fn ignored(&mut self, file: &str, place: Place, why: &Why) -> Value {
+        self.read += 1;
+        self.ignored.count(why);
+        left_out("ignored", file, place, why)
+    }
+
+    /// A row was rejected; returns the line about it.
+    pub fn rejected(&mut self, file: &str, place: Place, why: &Why) -> Value {
+        self.read += 1;
+        self.rejected.count(why);
+        let line = left_out("rejected", file, place, why);
+        if self.examples.len() < EXAMPLES_MAX {
+            self.examples.push(line.clone());
+        }
+        line
+    }
+
+    /// Whether someone should look.
+    pub fn has_findings(&self) -> bool {
+        self.rejected.total > 0
+    }
+
+    /// The report as one JSON object.
+    pub fn to_json(&self) -> String {
+        format!("{:#}\n", json!(self))
+    }
+}
+
+fn left_out(outcome: &str, file: &str, place: Place, why: &Why) -> Value {
+    let (counted, number) = match place {
+        Place::Line(number) => ("line", number),
+        Place::Document(number) => ("document", number),
+    };
+    json!({"outcome": outcome, "file": file, (counted): number, "reason": why.code, "message": why.text})
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { read, with_facts, ignored, rejected, facts, columns, examples } = self;
+        for Columns { file, read, not_read } in columns {
+            let read: Vec<_> = read.iter().map(|(field, column)| format!("{field} from `{column}`")).collect();
+            write!(f, "{file}: {}", read.join(", "))?;
+            let not_read: Vec<_> = not_read.iter().map(|column| format!("`{column}`")).collect();
+            if not_read.is_empty() { writeln!(f)? } else { writeln!(f, "; not read: {}", not_read.join(", "))? }
+        }
+        for example in examples {
+            let text = |key: &str| example.get(key).and_then(Value::as_str).unwrap_or_default();
+            let number = |key: &str| example.get(key).and_then(Value::as_u64);
+            let place = number("line").map(Place::Line).or(number("document").map(Place::Document));
+            let place = place.map_or(String::new(), |place| format!(" {place}"));
+            writeln!(f, "{}{place}: {}: {}", text("file"), text("reason"), text("message"))?;
+        }
+        let more = rejected.total.saturating_sub(examples.len() as u64);
+        if more > 0 {
+            writeln!(f, "and {more} more rejected; --left-out FILE lists every one")?;
+        }
+        writeln!(f, "{read:>10} rows read")?;
+        writeln!(f, "{with_facts:>10} gave facts{}", list(facts))?;
+        writeln!(f, "{:>10} ignored{}", ignored.total, list(&ignored.reasons))?;
+        writeln!(f, "{:>10} rejected{}", rejected.total, list(&rejected.reasons))
+    }
+}
+
+fn list(counts: &BTreeMap<String, u64>) -> String {
+    let each: Vec<_> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    if each.is_empty() { String::new() } else { format!(": {}", each.join(", ")) }
+}

@@ -1,0 +1,154 @@
+//! Shopify's webhooks, bare or in their EventBridge envelope, as facts.
+//!
+//! [`read`] is pure: the same bytes give the same outcome, whatever came before. What a webhook cannot say by itself
+//! is left to keys and revisions: every fact carries the natural key of section 4 of the semantics, so repeats,
+//! latecomers and corrections settle themselves.
+//!
+//! # Decisions
+//! - **An order's snapshot is the truth** about it, with the refunds inside. It becomes `order.paid`, one
+//!   `order.refunded` per refund, and `order.cancelled`; the total less the refunds is what is left of it
+//!   (`current_total_price`; in older payloads the total less what the refunds say).
+//! - **Only paid orders count**: `paid`, `partially_refunded`, `refunded`. Others are ignored until they are paid. A
+//!   cancelled one says so whatever its payment, for it may have been paid before; naming no member, the cancellation
+//!   of an order that nobody knows touches nobody.
+//! - **Versions** are ordered by `updated_at`, then by when the webhook was triggered: both in one `revision`. A
+//!   refund on its own carries its `created_at`, so that a snapshot, which is never older, replaces it.
+//! - **Money** is the shop's (`shop_money`), the grand total: duties, tips and fees are in it. Amounts are read from
+//!   their digits, as text or number; nothing is rounded, and what is finer than four decimals is rejected.
+//! - **Shipping** is what was charged for it, after discounts and without the tax that is in a price: that is tax.
+//! - **Members** are named by the digits of the customer's global id. Guests have none: their orders credit nobody.
+//! - **A deleted order** is a cancelled one; **a deleted customer** is ignored (Shopify deletes only those without
+//!   orders), **a redacted one** erased. A created customer is enrolled. Tags inside an order's customer are ignored:
+//!   they have no date of their own.
+//! - **Nothing is half read**: a document gives all its facts or a reason with a code.
+//!
+//! Gift cards are money like any other: buying one counts when it is bought, and so does what is bought with it.
+
+mod customer;
+mod envelope;
+mod order;
+mod reason;
+mod refund;
+mod scan;
+mod topic;
+mod value;
+
+pub use envelope::Source;
+pub use reason::{Ignored, Rejected};
+pub use topic::Topic;
+
+use rules::fact::{Fact, Told};
+use rules::id::IdError;
+
+use customer::Change;
+use reason::Aside;
+use scan::{Fault, Scalar, Scan};
+
+/// What became of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It tells these facts.
+    Facts {
+        /// The shop's domain, from the envelope; a bare body names none that could be believed.
+        shop: Option<String>,
+        /// The facts, never none; when they arrived is for the receiver to say.
+        facts: Vec<Told>,
+    },
+    /// It is of no consequence.
+    Ignored(Ignored),
+    /// It cannot be taken.
+    Rejected(Rejected),
+}
+
+/// Reads a webhook's body or the envelope around one.
+///
+/// `hint` names the topic of a bare body (`orders/paid`; see [`Topic::named`]). An envelope names its own, which wins;
+/// without either, only a body whose shape fits one topic alone is taken.
+pub fn read(document: &[u8], hint: Option<&str>) -> Outcome {
+    match told(document, hint) {
+        Ok((shop, facts)) => {
+            let facts = facts.into_iter().map(|fact| Told { fact, received_at: None }).collect();
+            Outcome::Facts { shop, facts }
+        }
+        Err(Aside::Ignored(ignored)) => Outcome::Ignored(ignored),
+        Err(Aside::Rejected(rejected)) => Outcome::Rejected(*rejected),
+    }
+}
+
+/// Where a document says that it comes from, if it is an envelope: to file under its shop what could not be taken.
+pub fn source(document: &[u8]) -> Option<Source> {
+    envelope::open(&Scan::new(document).ok()?).ok()?.map(|(source, _)| source)
+}
+
+fn told(document: &[u8], hint: Option<&str>) -> Result<(Option<String>, Vec<Fact>), Aside> {
+    let bare = Scan::new(document)?;
+    let (source, mut scan, name) = match envelope::open(&bare)? {
+        Some((source, payload)) => {
+            let name = source.topic.clone().ok_or_else(|| Rejected::missing("$.detail.metadata.X-Shopify-Topic"))?;
+            (source, payload, name)
+        }
+        None => {
+            let name = hint.map_or_else(|| guess(&bare), |hint| Ok(hint.to_owned()))?;
+            (Source::default(), bare, name)
+        }
+    };
+    let topic = Topic::named(&name).ok_or_else(|| Rejected::UnknownTopic { topic: Some(name.clone()) })?;
+    let triggered_at = source.triggered_at;
+    let told_at = triggered_at.or(source.accepted_at);
+    let facts = match topic {
+        Topic::Order => order::snapshot(&mut scan, triggered_at),
+        Topic::OrderDeleted => order::deleted(&mut scan, told_at),
+        Topic::Refund => refund::alone(&mut scan),
+        Topic::CustomerCreated => customer::created(&mut scan, triggered_at),
+        Topic::CustomerUpdated => customer::updated(&mut scan, triggered_at),
+        Topic::TagsAdded => customer::tags_changed(&mut scan, Change::Added),
+        Topic::TagsRemoved => customer::tags_changed(&mut scan, Change::Removed),
+        Topic::CustomerRedacted => customer::redacted(&mut scan, told_at),
+        Topic::CustomersMerged => Err(customer::merged(&mut scan).into()),
+        Topic::OrderEdited => passed_over(&mut scan, Ignored::NotASnapshot),
+        Topic::CustomerDeleted => passed_over(&mut scan, Ignored::CustomerDeleted),
+        Topic::Privacy => passed_over(&mut scan, Ignored::PrivacyRequest { topic: name }),
+        Topic::NotUsed => passed_over(&mut scan, Ignored::NotUsed { topic: name }),
+    }?;
+    Ok((source.shop, facts))
+}
+
+/// What is ignored must still be JSON: a body that broke off is a fault of its delivery.
+fn passed_over(scan: &mut Scan<'_>, why: Ignored) -> Result<Vec<Fact>, Aside> {
+    scan.skip()?;
+    scan.end()?;
+    Err(why.into())
+}
+
+/// The topic of a body whose shape fits one alone. Tags that came look like tags that went, and an erasure is never
+/// guessed.
+fn guess(body: &Scan<'_>) -> Result<String, Fault> {
+    let (mut scan, mut seen, mut global) = (body.clone(), Vec::new(), Scalar::Absent);
+    scan.object("$", |scan, key| {
+        seen.push(key.to_owned());
+        if key == "admin_graphql_api_id" {
+            global = scan.scalar()?;
+            return Ok(());
+        }
+        scan.skip()
+    })?;
+    let has = |keys: &[&str]| keys.iter().all(|key| seen.iter().any(|seen| seen == key));
+    let is_customer = global.text().is_some_and(|text| text.starts_with("gid://shopify/Customer/"));
+    let shapes = [
+        (has(&["order_edit"]), "orders/edited"),
+        (has(&["order_id", "refund_line_items"]), "refunds/create"),
+        (has(&["financial_status", "total_price", "updated_at"]), "orders/updated"),
+        (has(&["customerId", "numberOfOrders"]), "customers/purchasing_summary"),
+        (is_customer && has(&["created_at", "updated_at"]), "customers/update"),
+    ];
+    let mut fitting = shapes.iter().filter(|(fits, _)| *fits).map(|(_, name)| *name);
+    match (fitting.next(), fitting.next()) {
+        (Some(name), None) => Ok(name.to_owned()),
+        _ => Err(Rejected::UnknownTopic { topic: None }.into()),
+    }
+}
+
+/// Takes digits as an id of the rules.
+fn id<T>(digits: &str, path: &'static str, new: impl FnOnce(&str) -> Result<T, IdError>) -> Result<T, Fault> {
+    new(digits).map_err(|error| Rejected::unreadable(path, error))
+}

@@ -1,0 +1,213 @@
+//! Why a document became no facts: as data with a stable code, and as a sentence with the remedy.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::scan::DEPTH_MAX;
+
+/// Why a document is of no consequence. Nothing is wrong and nothing needs to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ignored {
+    /// The order has not been paid in full (yet).
+    NotPaid {
+        /// Shopify's `financial_status`.
+        status: String,
+    },
+    /// A test order that was never paid: the example that Shopify sends on request.
+    TestOrder,
+    /// An order edit tells only differences; the `orders/updated` beside it tells the whole order.
+    NotASnapshot,
+    /// The customer object carries no tags (since API 2025-01), and nothing else in it matters to tiers.
+    NoTags,
+    /// A deleted customer: only one without orders can be deleted, and erasure is told by `customers/redact`.
+    CustomerDeleted,
+    /// A request about personal data that the privacy endpoints answer.
+    PrivacyRequest {
+        /// The topic.
+        topic: String,
+    },
+    /// A topic that tells nothing about tiers which another does not tell better.
+    NotUsed {
+        /// The topic.
+        topic: String,
+    },
+}
+
+impl Ignored {
+    /// A stable name for counting and for files.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotPaid { .. } => "not_paid",
+            Self::TestOrder => "test_order",
+            Self::NotASnapshot => "not_a_snapshot",
+            Self::NoTags => "no_tags",
+            Self::CustomerDeleted => "customer_deleted",
+            Self::PrivacyRequest { .. } => "privacy_request",
+            Self::NotUsed { .. } => "not_used",
+        }
+    }
+}
+
+impl fmt::Display for Ignored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotPaid { status } => {
+                write!(f, "the order is `{status}`, it counts once it is paid; nothing to do, its payment will be told")
+            }
+            Self::TestOrder => f.write_str("a test order that was never paid counts nothing; nothing to do"),
+            Self::NotASnapshot => f.write_str(
+                "an order edit tells only differences; subscribe to `orders/updated`, which tells the result",
+            ),
+            Self::NoTags => f.write_str(
+                "the customer carries no tags here; subscribe to `customer.tags_added` and `customer.tags_removed` \
+                 (since API 2025-01)",
+            ),
+            Self::CustomerDeleted => f.write_str(
+                "a deleted customer has no orders to take away; personal data is erased by `customers/redact`",
+            ),
+            Self::PrivacyRequest { topic } => {
+                write!(f, "`{topic}` is answered by the privacy endpoints, not by the events; route it there")
+            }
+            Self::NotUsed { topic } => {
+                write!(f, "`{topic}` tells nothing about tiers; the subscription may be dropped")
+            }
+        }
+    }
+}
+
+/// Why a document cannot be taken, and what to do about it. Trying the same bytes again never helps.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Rejected {
+    /// Nothing arrived.
+    #[error("the document is empty; send the body of the webhook, or its envelope")]
+    Empty,
+    /// Not JSON, or broken off.
+    #[error("not JSON: at byte {at} there should be {expected}; send the document again, unchanged and whole")]
+    NotJson {
+        /// Where, in bytes from the start.
+        at: usize,
+        /// What was expected there.
+        expected: &'static str,
+    },
+    /// Nested beyond all reason.
+    #[error("lists and objects are nested more than {DEPTH_MAX} deep; no webhook of Shopify is, look at the sender")]
+    TooDeep,
+    /// A topic that Shopify does not have, or none.
+    #[error("{}; name a topic of Shopify such as `orders/paid`, or send the envelope, which names it", given(topic))]
+    UnknownTopic {
+        /// What was given, if anything.
+        topic: Option<String>,
+    },
+    /// A field that is needed is absent or null.
+    #[error("{path} is missing; subscribe without a filter of fields, or send the whole resource")]
+    Missing {
+        /// The JSON path; `[]` stands for any item of a list, `..` for any place.
+        path: &'static str,
+    },
+    /// A field says something that cannot be what it should be.
+    #[error("{path}: {problem}; no amount is guessed, correct the field and send the document again")]
+    Unreadable {
+        /// The JSON path; `[]` stands for any item of a list, `..` for any place.
+        path: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Amounts of one order in different currencies, where all should be in the shop's.
+    #[error("{path} is in {found}, the order in {currency}; all amounts must be in the shop's currency (`shop_money`)")]
+    MixedCurrencies {
+        /// The JSON path; `[]` stands for any item of a list, `..` for any place.
+        path: &'static str,
+        /// The order's currency.
+        currency: String,
+        /// The other one.
+        found: String,
+    },
+    /// In place of a payload above 1,000,000 bytes Shopify sends only its id.
+    #[error(
+        "of `{topic}` only the id {id} arrived, its payload was too large; fetch it from the Admin API and send that"
+    )]
+    OversizeStub {
+        /// The topic.
+        topic: &'static str,
+        /// The id of the resource.
+        id: String,
+    },
+    /// Two customers became one.
+    #[error(
+        "merge_not_supported: customer {deleted} was to be merged into {kept}; if it was, re-send the orders of \
+             {deleted} as `orders/updated`: they name the new customer and a later revision"
+    )]
+    MergeNotSupported {
+        /// Who remains.
+        kept: String,
+        /// Who went.
+        deleted: String,
+    },
+    /// A payload without any date, outside of an envelope that would date it.
+    #[error("`{topic}` carries no date; send it within its envelope, whose X-Shopify-Triggered-At dates it")]
+    NoInstant {
+        /// The topic.
+        topic: &'static str,
+    },
+}
+
+impl Rejected {
+    /// A stable name for counting and for files.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::NotJson { .. } => "not_json",
+            Self::TooDeep => "too_deep",
+            Self::UnknownTopic { .. } => "unknown_topic",
+            Self::Missing { .. } => "missing_field",
+            Self::Unreadable { .. } => "unreadable_field",
+            Self::MixedCurrencies { .. } => "mixed_currencies",
+            Self::OversizeStub { .. } => "oversize_stub",
+            Self::MergeNotSupported { .. } => "merge_not_supported",
+            Self::NoInstant { .. } => "no_instant",
+        }
+    }
+
+    #[cold]
+    pub(super) fn unreadable(path: &'static str, problem: impl fmt::Display) -> Box<Self> {
+        Box::new(Self::Unreadable { path, problem: problem.to_string() })
+    }
+
+    #[cold]
+    pub(super) fn missing(path: &'static str) -> Box<Self> {
+        Box::new(Self::Missing { path })
+    }
+}
+
+fn given(topic: &Option<String>) -> String {
+    match topic {
+        Some(topic) => format!("`{topic}` is no topic that is known here"),
+        None => "no topic is given, and the shape of the body fits none alone".to_owned(),
+    }
+}
+
+/// Why reading ended without facts.
+#[derive(Debug)]
+pub(super) enum Aside {
+    Ignored(Ignored),
+    Rejected(Box<Rejected>),
+}
+
+impl From<Ignored> for Aside {
+    fn from(ignored: Ignored) -> Self {
+        Self::Ignored(ignored)
+    }
+}
+
+impl From<Rejected> for Aside {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(Box::new(rejected))
+    }
+}
+
+impl From<Box<Rejected>> for Aside {
+    fn from(rejected: Box<Rejected>) -> Self {
+        Self::Rejected(rejected)
+    }
+}

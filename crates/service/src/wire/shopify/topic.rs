@@ -1,0 +1,147 @@
+//! Topics: what kind of event a document tells.
+
+use std::path::Path;
+
+/// What a topic of Shopify is to the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// A whole order: created, updated, paid, cancelled, fulfilled in part or whole.
+    Order,
+    /// An edit of an order, told as differences.
+    OrderEdited,
+    /// An order that is gone.
+    OrderDeleted,
+    /// A refund without its order.
+    Refund,
+    /// A new customer.
+    CustomerCreated,
+    /// A customer as it is now.
+    CustomerUpdated,
+    /// A customer that is gone.
+    CustomerDeleted,
+    /// Tags that a customer got.
+    TagsAdded,
+    /// Tags that a customer lost.
+    TagsRemoved,
+    /// Two customers that became one.
+    CustomersMerged,
+    /// A customer whose personal data must be erased.
+    CustomerRedacted,
+    /// A question about personal data, or a shop that left: for the privacy endpoints.
+    Privacy,
+    /// Known to Shopify, and of no consequence for tiers.
+    NotUsed,
+}
+
+/// What stands before the action in topics that tell nothing about tiers. Money moves (transactions, tenders) and
+/// parcels are told by the order's own snapshots.
+const NOT_USED: &[&str] = &[
+    "app_purchases",
+    "app_scopes",
+    "app_subscriptions",
+    "app_uninstalled",
+    "bulk_operations",
+    "carts",
+    "checkouts",
+    "collection_listings",
+    "collection_publications",
+    "collections",
+    "companies",
+    "company_contact_roles",
+    "company_contacts",
+    "company_locations",
+    "customer_account_settings",
+    "customer_groups",
+    "customer_joined_segment",
+    "customer_left_segment",
+    "customer_payment_methods",
+    "customers_disable",
+    "customers_email_marketing_consent",
+    "customers_enable",
+    "customers_marketing_consent",
+    "customers_purchasing_summary",
+    "discounts",
+    "disputes",
+    "domains",
+    "draft_orders",
+    "fulfillment_events",
+    "fulfillment_holds",
+    "fulfillment_orders",
+    "fulfillments",
+    "gift_cards",
+    "inventory_items",
+    "inventory_levels",
+    "inventory_shipments",
+    "inventory_transfers",
+    "locales",
+    "locations",
+    "markets",
+    "metafield_definitions",
+    "metaobjects",
+    "order_transactions",
+    "orders_link_requested",
+    "orders_risk_assessment_changed",
+    "orders_shopify_protect_eligibility_changed",
+    "payment_schedules",
+    "payment_terms",
+    "product_feeds",
+    "product_listings",
+    "product_publications",
+    "products",
+    "profiles",
+    "returns",
+    "reverse_deliveries",
+    "reverse_fulfillment_orders",
+    "segments",
+    "selling_plan_groups",
+    "shop_update",
+    "subscription_billing_attempts",
+    "subscription_billing_cycle_edits",
+    "subscription_billing_cycles",
+    "subscription_contracts",
+    "tax_services",
+    "tender_transactions",
+    "themes",
+    "variants",
+];
+
+impl Topic {
+    /// The topic of a name, if Shopify has it: `orders/paid`, `customer.tags_added`, `ORDERS_PAID` and the folder name
+    /// `orders_paid` are all understood.
+    pub fn named(name: &str) -> Option<Self> {
+        let plain = name.trim().to_ascii_lowercase().replace(['/', '.', '-'], "_");
+        Some(match plain.as_str() {
+            "orders_create"
+            | "orders_updated"
+            | "orders_paid"
+            | "orders_cancelled"
+            | "orders_fulfilled"
+            | "orders_partially_fulfilled" => Self::Order,
+            "orders_edited" => Self::OrderEdited,
+            "orders_delete" => Self::OrderDeleted,
+            "refunds_create" => Self::Refund,
+            "customers_create" => Self::CustomerCreated,
+            "customers_update" => Self::CustomerUpdated,
+            "customers_delete" => Self::CustomerDeleted,
+            "customer_tags_added" => Self::TagsAdded,
+            "customer_tags_removed" => Self::TagsRemoved,
+            "customers_merge" => Self::CustomersMerged,
+            "customers_redact" => Self::CustomerRedacted,
+            "customers_data_request" | "shop_redact" => Self::Privacy,
+            other => return NOT_USED.iter().any(|family| is_of(other, family)).then_some(Self::NotUsed),
+        })
+    }
+
+    /// The name of the topic that a file is filed under: its own name or its folder's, as in `orders_paid.json` and
+    /// `orders_paid/01.json`.
+    pub fn filed_under(path: &Path) -> Option<&str> {
+        let folder = path.parent().and_then(Path::file_name);
+        let names = [path.file_stem(), folder].into_iter().flatten().filter_map(|name| name.to_str());
+        names.into_iter().find(|name| Self::named(name).is_some())
+    }
+}
+
+/// Whether a name is the family's own, or one of its actions.
+fn is_of(name: &str, family: &str) -> bool {
+    name.strip_prefix(family).is_some_and(|action| action.is_empty() || action.starts_with('_'))
+}

@@ -1,0 +1,205 @@
+//! The values inside payloads: ids, instants and money, exact or not at all.
+
+use rules::calendar::Instant;
+use rules::fact::Currency;
+use rules::quantity::{Amount, NumberError};
+
+use super::Rejected;
+use super::scan::{Result, Scalar, Scan};
+
+/// Ids of Shopify are 64-bit numbers: at most 20 digits.
+const ID_DIGITS_MAX: usize = 20;
+
+/// A resource's id, as the number and as the global id beside it.
+#[derive(Debug, Default)]
+pub(super) struct Id<'a> {
+    pub(super) number: Scalar<'a>,
+    pub(super) global: Scalar<'a>,
+}
+
+impl Id<'_> {
+    /// The digits of the id, from the global id where it is there: numbers above 2^53 are rounded by many a sender.
+    pub(super) fn digits(&self, kind: &str, path: &'static str) -> Result<Option<String>> {
+        if self.global.is_absent() {
+            return digits(&self.number, path);
+        }
+        global_digits(&self.global, kind, path).map(Some)
+    }
+
+    /// The digits of the id, which must be there.
+    pub(super) fn needed(&self, kind: &str, path: &'static str) -> Result<String> {
+        self.digits(kind, path)?.ok_or_else(|| Rejected::missing(path))
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    plain && !text.is_empty() && text.len() <= ID_DIGITS_MAX
+}
+
+/// The digits of an id written as a whole number or as a text, never as a float.
+pub(super) fn digits(value: &Scalar<'_>, path: &'static str) -> Result<Option<String>> {
+    match value {
+        Scalar::Absent => Ok(None),
+        Scalar::Number(text) if is_id(text) => Ok(Some((*text).to_owned())),
+        Scalar::Text(text) if is_id(text) => Ok(Some(text.clone().into_owned())),
+        Scalar::Bool(_) | Scalar::Number(_) | Scalar::Text(_) | Scalar::Parts => {
+            Err(Rejected::unreadable(path, "an id must be a whole number above 0, or its digits as text"))
+        }
+    }
+}
+
+/// The digits of `gid://shopify/<kind>/<digits>`.
+pub(super) fn global_digits(value: &Scalar<'_>, kind: &str, path: &'static str) -> Result<String> {
+    let text = value.text().unwrap_or_default();
+    let digits = text.strip_prefix("gid://shopify/").and_then(|rest| rest.strip_prefix(kind)?.strip_prefix('/'));
+    match digits {
+        Some(digits) if is_id(digits) => Ok(digits.to_owned()),
+        _ => Err(Rejected::unreadable(path, format_args!("a global id must read `gid://shopify/{kind}/` and digits"))),
+    }
+}
+
+/// The instant of a date, if it is there.
+pub(super) fn instant(value: &Scalar<'_>, path: &'static str) -> Result<Option<Instant>> {
+    match value {
+        Scalar::Absent => Ok(None),
+        Scalar::Text(text) => Instant::parse(text).map(Some).map_err(|error| Rejected::unreadable(path, error)),
+        Scalar::Bool(_) | Scalar::Number(_) | Scalar::Parts => Err(Rejected::unreadable(path, "a date must be a text")),
+    }
+}
+
+/// The instant of a date, which must be there.
+pub(super) fn needed_instant(value: &Scalar<'_>, path: &'static str) -> Result<Instant> {
+    instant(value, path)?.ok_or_else(|| Rejected::missing(path))
+}
+
+/// A yes or no; absent is no.
+pub(super) fn flag(value: &Scalar<'_>, path: &'static str) -> Result<bool> {
+    match value {
+        Scalar::Absent => Ok(false),
+        Scalar::Bool(value) => Ok(*value),
+        Scalar::Number(_) | Scalar::Text(_) | Scalar::Parts => Err(Rejected::unreadable(path, "must be true or false")),
+    }
+}
+
+/// An amount of either sign in ten-thousandths: sums of any number of payload amounts fit.
+pub(super) type Signed = i128;
+
+/// An amount that must fit where facts keep theirs: what is below 0 counts as 0.
+pub(super) fn amount(sum: Signed, path: &'static str) -> Result<Amount> {
+    let count = u64::try_from(sum.max(0)).ok();
+    count.and_then(Amount::from_ten_thousandths).ok_or_else(|| Rejected::unreadable(path, "is 10^12 or more"))
+}
+
+fn signed(text: &str) -> std::result::Result<Signed, NumberError> {
+    let (digits, sign) = text.strip_prefix('-').map_or((text, 1), |digits| (digits, -1));
+    if digits.starts_with('-') {
+        return Err(NumberError::NotANumber(text.to_owned()));
+    }
+    Ok(sign * Signed::from(Amount::parse(digits)?.ten_thousandths()))
+}
+
+/// An amount as Shopify writes it: in `…_set.shop_money` with its currency, and plain, in the shop's currency too.
+#[derive(Debug, Default)]
+pub(super) struct Money<'a> {
+    set: Scalar<'a>,
+    currency: Scalar<'a>,
+    pub(super) plain: Scalar<'a>,
+}
+
+impl<'a> Money<'a> {
+    /// Reads the `…_set` of the amount; its `presentment_money` is what the customer saw, and is not used.
+    pub(super) fn read_set(&mut self, scan: &mut Scan<'a>, path: &'static str) -> Result<()> {
+        scan.object(path, |scan, key| match key {
+            "shop_money" => scan
+                .object(path, |scan, key| {
+                    match key {
+                        "amount" => self.set = scan.scalar()?,
+                        "currency_code" => self.currency = scan.scalar()?,
+                        _ => scan.skip()?,
+                    }
+                    Ok(())
+                })
+                .map(|_| ()),
+            _ => scan.skip(),
+        })?;
+        Ok(())
+    }
+
+    /// The currency it names.
+    pub(super) fn currency(&self) -> Option<&str> {
+        self.currency.text()
+    }
+
+    /// The amount in ten-thousandths, if it is there; it must be in the `shop`'s currency, where it names one.
+    pub(super) fn signed(&self, shop: Option<&str>, path: &'static str) -> Result<Option<Signed>> {
+        if let (Some(currency), Some(found)) = (shop, self.currency())
+            && currency != found
+        {
+            let (currency, found) = (currency.to_owned(), found.to_owned());
+            return Err(Rejected::MixedCurrencies { path, currency, found }.into());
+        }
+        let text = match if self.set.is_absent() { &self.plain } else { &self.set } {
+            Scalar::Absent => return Ok(None),
+            Scalar::Number(text) => text,
+            Scalar::Text(text) => text.as_ref(),
+            Scalar::Bool(_) | Scalar::Parts => return Err(Rejected::unreadable(path, "an amount must be a text")),
+        };
+        signed(text).map(Some).map_err(|error| Rejected::unreadable(path, error))
+    }
+
+    /// As [`Self::signed`], and 0 or more.
+    pub(super) fn positive(&self, shop: Option<&str>, path: &'static str) -> Result<Option<Signed>> {
+        let amount = self.signed(shop, path)?;
+        if amount.is_some_and(|amount| amount < 0) {
+            return Err(Rejected::unreadable(path, "must not be negative"));
+        }
+        Ok(amount)
+    }
+}
+
+/// A currency that ISO 4217 knows.
+pub(super) fn currency(code: &str, path: &'static str) -> Result<Currency> {
+    Currency::from_code(code)
+        .ok_or_else(|| Rejected::unreadable(path, format_args!("`{code}` is no ISO 4217 currency code")))
+}
+
+/// One instant that orders versions as the pair (`updated_at`, `triggered_at`) does.
+///
+/// `updated_at` has whole seconds, so the milliseconds below it are free: they hold how much later the webhook was
+/// triggered, 4 ms to one for the first 3 s and 1 s to one after that. Delays that differ less become equal, never
+/// reversed. A bare body has no trigger, and ranks below the webhooks of its second. Should `updated_at` ever come with
+/// milliseconds of its own, it stands alone.
+pub(super) fn revision(updated_at: Instant, triggered_at: Option<Instant>) -> Instant {
+    const FINE_MS: i64 = 3_000;
+    const FINE_STEP_MS: i64 = 4;
+    let Some(triggered_at) = triggered_at.filter(|_| updated_at.millis() % 1_000 == 0) else {
+        return updated_at;
+    };
+    let delay = triggered_at.millis().saturating_sub(updated_at.millis());
+    let rank = match delay {
+        ..0 => 0,
+        0..FINE_MS => 1 + delay / FINE_STEP_MS,
+        _ => 1 + FINE_MS / FINE_STEP_MS + (delay - FINE_MS) / 1_000,
+    };
+    updated_at.plus_millis(rank.min(999))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn revisions_are_ordered_by_update_then_by_trigger() {
+        let at = |text| Instant::parse(text).unwrap();
+        let update = at("2024-01-01T10:00:00-05:00");
+        let later = at("2024-01-01T10:00:01-05:00");
+        let triggers = [None, Some(0), Some(10), Some(2_000), Some(3_500), Some(60_000), Some(120_000)];
+        let revisions = triggers.map(|ms| revision(update, ms.map(|ms| update.plus_millis(ms))));
+        assert!(revisions.is_sorted_by(|earlier, later| earlier < later), "{revisions:?}");
+        assert!(revision(update, Some(update.plus_millis(i64::MAX))) < revision(later, None));
+        assert_eq!(revision(update, Some(update.plus_millis(-5))), update);
+        let fine = update.plus_millis(7);
+        assert_eq!(revision(fine, Some(later)), fine);
+    }
+}

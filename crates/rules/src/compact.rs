@@ -17,10 +17,10 @@ pub use pack::pack;
 
 use self::column::Column;
 use crate::calendar::Instant;
-use crate::credit::{Credits, Priced, Tally};
+use crate::credit::{Credits, InCurrency, Priced, Tally};
 use crate::fact::EntryKind;
 use crate::ledger::{Assignment, Ledger, TagFact};
-use crate::program::{Metric, Program};
+use crate::program::{Metric, Program, Spend};
 use crate::quantity::{Amount, Points, Rate};
 use crate::record::Record;
 use crate::standing::{Facts, Standing, assess, told_as};
@@ -93,7 +93,8 @@ struct Orders<'a> {
     cancelled: Column<'a>,
     /// How many refunds each order has.
     refunds: Column<'a>,
-    currencies: Vec<&'a str>,
+    /// The codes of the currencies in use, three letters each.
+    currencies: &'a [u8],
     keys: &'a [u8],
     refund_at: Column<'a>,
     refund_amount: Column<'a>,
@@ -212,18 +213,24 @@ fn count_at(column: &Column<'_>, position: usize) -> usize {
 }
 
 impl Orders<'_> {
+    /// The code of the currency at a position.
+    fn code(&self, position: usize) -> Option<&str> {
+        let codes = self.currencies.get(position.checked_mul(3)?..)?;
+        std::str::from_utf8(codes.get(..3)?).ok()
+    }
+
     #[inline]
-    fn priced(&self, position: usize, own: Option<usize>) -> Priced {
+    fn priced(&self, position: usize, spend: Spend, own: i64) -> Priced {
         let flags = self.flags.get(position);
-        let currency = usize::try_from(self.currency.get(position)).ok();
         let rate = || (flags & flag::HAS_RATE != 0).then(|| Rate::from_raw(self.rate.get(position).cast_unsigned()));
+        let part = |column: &Column<'_>| amount(column.get(position));
+        let total = part(&self.total);
+        let is_own = self.currency.get(position) == own;
         Priced {
             at: Instant::from_millis(self.at.get(position)),
-            total: amount(self.total.get(position)),
-            tax: amount(self.tax.get(position)),
-            shipping: amount(self.shipping.get(position)),
-            discounts: amount(self.discounts.get(position)),
-            foreign: if own.is_some() && currency == own { None } else { Some(rate()) },
+            total,
+            basis: spend.basis(total, || part(&self.tax), || part(&self.shipping), || part(&self.discounts)),
+            currency: if is_own { InCurrency::Own } else { InCurrency::Foreign(rate()) },
             test: flags & flag::TEST != 0,
         }
     }
@@ -253,15 +260,24 @@ impl Credits for Columns<'_> {
 impl Columns<'_> {
     fn tell_orders(&self, program: &Program, tally: &mut Tally<'_>) {
         let orders = &self.orders;
-        let own = orders.currencies.iter().position(|code| *code == program.currency.code());
+        let code = program.currency.code().as_bytes();
+        let own = orders.currencies.chunks(3).position(|other| other == code);
+        let own = own.and_then(|own| i64::try_from(own).ok()).unwrap_or(-1);
         let mut refund = 0_usize;
         for position in 0..orders.count {
-            let end = refund.saturating_add(count_at(&orders.refunds, position));
+            let source = u32::try_from(position).unwrap_or(u32::MAX);
+            let priced = orders.priced(position, program.spend, own);
+            let refunds = count_at(&orders.refunds, position);
+            let cancelled = orders.cancelled_at(position);
+            if refunds == 0 && cancelled.is_none() {
+                tally.credit(source, &priced);
+                continue;
+            }
+            let end = refund.saturating_add(refunds);
             let refunds = (refund..end.min(orders.refund_count)).map(|refund| {
                 (Instant::from_millis(orders.refund_at.get(refund)), amount(orders.refund_amount.get(refund)))
             });
-            let source = u32::try_from(position).unwrap_or(u32::MAX);
-            tally.order(source, &orders.priced(position, own), refunds, orders.cancelled_at(position));
+            tally.order(source, &priced, refunds, cancelled);
             refund = end;
         }
     }

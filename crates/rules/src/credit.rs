@@ -3,8 +3,8 @@
 use crate::calendar::{Clock, Day, Instant};
 use crate::fact::{EntryKind, OrderPaid};
 use crate::ledger::{Entry, Ledger, Order};
-use crate::program::{Counted, Metric, Program};
-use crate::quantity::{Amount, Points, Quantity};
+use crate::program::{Counted, Metric, Program, Spend};
+use crate::quantity::{Amount, Points, Quantity, Rate};
 use crate::version::Version;
 
 /// Credit that comes or goes.
@@ -58,12 +58,35 @@ pub enum NoCredit {
 pub(crate) struct Priced {
     pub at: Instant,
     pub total: Amount,
-    pub tax: Amount,
-    pub shipping: Amount,
-    pub discounts: Amount,
-    /// `None` where the order is in the program's own currency.
-    pub foreign: Option<Option<crate::quantity::Rate>>,
+    /// What of the total is spend, in ten-thousandths of the order's currency.
+    pub basis: u64,
+    pub currency: InCurrency,
     pub test: bool,
+}
+
+/// Whether an order is in the program's own currency.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum InCurrency {
+    Own,
+    Foreign(Option<Rate>),
+}
+
+impl Spend {
+    /// What of an order is spend before conversion, never below 0 (section 4; seeds 003 and 004). Parts that the
+    /// settings do not ask about are not looked at.
+    #[inline]
+    pub(crate) fn basis(
+        self,
+        total: Amount,
+        tax: impl FnOnce() -> Amount,
+        shipping: impl FnOnce() -> Amount,
+        discounts: impl FnOnce() -> Amount,
+    ) -> u64 {
+        let more = if self.before_discounts { discounts().ten_thousandths() } else { 0 };
+        let less_tax = if self.include_tax { 0 } else { tax().ten_thousandths() };
+        let less_shipping = if self.include_shipping { 0 } else { shipping().ten_thousandths() };
+        (total.ten_thousandths() + more).saturating_sub(less_tax + less_shipping)
+    }
 }
 
 impl Priced {
@@ -71,41 +94,37 @@ impl Priced {
         Self {
             at: paid.occurred_at,
             total: paid.total,
-            tax: paid.tax,
-            shipping: paid.shipping,
-            discounts: paid.discounts,
-            foreign: (paid.currency != program.currency).then_some(paid.exchange_rate),
+            basis: program.spend.basis(paid.total, || paid.tax, || paid.shipping, || paid.discounts),
+            currency: if paid.currency == program.currency {
+                InCurrency::Own
+            } else {
+                InCurrency::Foreign(paid.exchange_rate)
+            },
             test: paid.test,
         }
     }
 
-    /// What the order is worth before anything is taken back (section 4; seeds 003 and 004).
+    /// What the order is worth before anything is taken back.
+    #[inline]
     pub(crate) fn worth(&self, metric: Metric, program: &Program) -> Result<Quantity, NoCredit> {
         if self.test {
             return Err(NoCredit::TestOrder);
         }
-        match metric {
-            Metric::OrdersPlaced => Ok(Quantity::ONE),
-            Metric::AmountSpent => {
-                let basis = self.basis(program);
-                let worth = match self.foreign {
-                    None => program.minor_unit.round(basis),
-                    Some(Some(rate)) => rate.convert(basis, program.minor_unit),
-                    Some(None) => return Err(NoCredit::NoExchangeRate),
-                };
-                if worth.is_zero() { Err(NoCredit::WorthNothing) } else { Ok(worth) }
+        match (metric, self.currency) {
+            (Metric::OrdersPlaced, _) => Ok(Quantity::ONE),
+            (Metric::PointsEarned, _) => Err(NoCredit::WorthNothing),
+            (Metric::AmountSpent, InCurrency::Own) => something(program.minor_unit.round(self.basis)),
+            (Metric::AmountSpent, InCurrency::Foreign(Some(rate))) => {
+                something(rate.convert(self.basis, program.minor_unit))
             }
-            Metric::PointsEarned => Err(NoCredit::WorthNothing),
+            (Metric::AmountSpent, InCurrency::Foreign(None)) => Err(NoCredit::NoExchangeRate),
         }
     }
+}
 
-    fn basis(&self, program: &Program) -> u64 {
-        let spend = program.spend;
-        let less = |included: bool, part: Amount| if included { 0 } else { part.ten_thousandths() };
-        let more = if spend.before_discounts { self.discounts.ten_thousandths() } else { 0 };
-        (self.total.ten_thousandths() + more)
-            .saturating_sub(less(spend.include_tax, self.tax) + less(spend.include_shipping, self.shipping))
-    }
+#[inline]
+fn something(worth: Quantity) -> Result<Quantity, NoCredit> {
+    if worth.is_zero() { Err(NoCredit::WorthNothing) } else { Ok(worth) }
 }
 
 /// What each refund takes of an order's worth: refunds accumulate, and after a full one exactly nothing is left.
@@ -171,26 +190,32 @@ impl<'v> Tally<'v> {
         refunds: impl Iterator<Item = (Instant, Amount)>,
         cancelled: Option<Instant>,
     ) {
-        if order.at > self.until {
-            return;
-        }
-        let program = &self.version.program;
-        let Ok(worth) = order.worth(self.metric, program) else { return };
-        let dated = self.clock.day(order.at);
-        if dated < self.version.effective_start {
-            return;
-        }
-        self.movements.push(Movement { at: order.at, kind: MovementKind::OrderPaid, source, dated, amount: worth });
+        let Some((worth, dated)) = self.credit(source, order) else { return };
         let until = cancelled.map_or(self.until, |cancelled| cancelled.min(self.until));
         let refunds = refunds.filter(|(at, _)| *at <= until);
         let mut left = worth;
-        for (at, taken) in taken_by_refunds(worth, self.metric, order.total, program, refunds) {
+        for (at, taken) in taken_by_refunds(worth, self.metric, order.total, &self.version.program, refunds) {
             self.correct(at, MovementKind::OrderRefunded, source, dated, -taken);
             left = left - taken;
         }
         if let Some(at) = cancelled.filter(|at| *at <= self.until) {
             self.correct(at, MovementKind::OrderCancelled, source, dated, -left);
         }
+    }
+
+    /// The credit of an order on its day, if it has happened, is worth something, and does not lie before the start.
+    #[inline]
+    pub(crate) fn credit(&mut self, source: u32, order: &Priced) -> Option<(Quantity, Day)> {
+        if order.at > self.until {
+            return None;
+        }
+        let worth = order.worth(self.metric, &self.version.program).ok()?;
+        let dated = self.clock.day(order.at);
+        if dated < self.version.effective_start {
+            return None;
+        }
+        self.movements.push(Movement { at: order.at, kind: MovementKind::OrderPaid, source, dated, amount: worth });
+        Some((worth, dated))
     }
 
     /// The movements of an entry: its points on its day, then what each cancellation takes back, toward zero.

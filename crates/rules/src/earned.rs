@@ -32,12 +32,15 @@ pub(crate) struct Steps(Vec<Step>);
 
 impl Steps {
     /// Notes the tier from an instant on; of several notes for one instant the last counts.
+    #[inline]
     pub(crate) fn push(&mut self, at: Instant, rank: Option<Rank>) {
-        if self.0.last().is_some_and(|last| last.at == at) {
-            self.0.pop();
-        }
-        if self.0.last().is_none_or(|last| last.rank != rank) {
-            self.0.push(Step { at, rank });
+        match self.0.last() {
+            Some(last) if last.rank == rank => {}
+            Some(last) if last.at == at => {
+                self.0.pop();
+                self.push(at, rank);
+            }
+            _ => self.0.push(Step { at, rank }),
         }
     }
 
@@ -180,6 +183,7 @@ fn by_instant(movements: &[Movement]) -> impl Iterator<Item = (Instant, &[Moveme
     movements.chunk_by(|a, b| a.at == b.at).filter_map(|group| group.first().map(|movement| (movement.at, group)))
 }
 
+#[inline]
 fn sum(movements: &[Movement]) -> Quantity {
     movements.iter().fold(Quantity::ZERO, |sum, movement| sum + movement.amount)
 }

@@ -249,6 +249,15 @@ impl Counted {
         self.thresholds.iter().rposition(|threshold| *threshold <= counted).map(Rank::new)
     }
 
+    /// [`Self::reached`], which is mostly still `held`.
+    #[inline]
+    pub(crate) fn still_or_reached(&self, held: Option<Rank>, counted: Quantity) -> Option<Rank> {
+        let next = held.map_or(0, |rank| rank.index() + 1);
+        let holds = held.is_none_or(|rank| self.threshold(rank) <= counted.max(Quantity::ZERO));
+        let stays = self.thresholds.get(next).is_none_or(|next| *next > counted);
+        if holds && stays { held } else { self.reached(counted) }
+    }
+
     /// Whether a tier must be earned: one with threshold 0 is everyone's.
     pub fn is_earned(&self, rank: Rank) -> bool {
         !self.threshold(rank).is_zero()

@@ -29,6 +29,7 @@ impl<'a> Reader<'a> {
         self.varint()
     }
 
+    #[inline]
     fn varint<T: VarInt>(&mut self) -> Result<T, CompactError> {
         let (value, length) = T::decode_var(self.0).ok_or(CompactError::Truncated)?;
         self.0 = self.0.get(length..).ok_or(CompactError::Truncated)?;
@@ -84,6 +85,16 @@ impl Writer {
         self.0.extend_from_slice(text.as_bytes());
     }
 
+    /// Writes columns of one length behind a mask of those that have anything but zeros; the others take no room.
+    pub(super) fn columns(&mut self, columns: &[Vec<i64>]) {
+        let kept = |column: &Vec<i64>| column.iter().any(|value| *value != 0);
+        let bit = |(position, column): (usize, &Vec<i64>)| u64::from(kept(column)) << position;
+        self.unsigned(columns.iter().enumerate().map(bit).sum());
+        for column in columns.iter().filter(|column| kept(column)) {
+            self.column(column);
+        }
+    }
+
     /// Writes a column; whoever reads it knows how many values it has.
     pub(super) fn column(&mut self, values: &[i64]) {
         let unit_at =
@@ -108,6 +119,7 @@ impl Writer {
 pub(super) struct Column<'a> {
     unit: i64,
     base: i64,
+    /// Bytes of each value; of none, all values are the base.
     width: usize,
     mask: u64,
     /// From the column's start to the end of its part, so that most values can be read eight bytes at a time.
@@ -115,6 +127,18 @@ pub(super) struct Column<'a> {
 }
 
 impl<'a> Column<'a> {
+    /// Reads the columns that [`Writer::columns`] wrote.
+    pub(super) fn read_all<const N: usize>(reader: &mut Reader<'a>, count: usize) -> Result<[Self; N], CompactError> {
+        let kept = reader.unsigned()?;
+        let mut columns = [Self::default(); N];
+        for (position, column) in columns.iter_mut().enumerate() {
+            if kept >> position & 1 == 1 {
+                *column = Self::read(reader, count)?;
+            }
+        }
+        Ok(columns)
+    }
+
     pub(super) fn read(reader: &mut Reader<'a>, count: usize) -> Result<Self, CompactError> {
         let head = reader.byte()?;
         let unit = UNITS.get(usize::from(head >> 4)).copied().ok_or(CompactError::Corrupt("unit"))?;
@@ -132,6 +156,9 @@ impl<'a> Column<'a> {
     /// The value at a position below the column's count. Whatever the bytes say, it is some number.
     #[inline]
     pub(super) fn get(&self, position: usize) -> i64 {
+        if self.width == 0 {
+            return self.base.wrapping_mul(self.unit);
+        }
         let start = position.wrapping_mul(self.width);
         let offset = match self.bytes.get(start..).and_then(|bytes| bytes.first_chunk::<8>()) {
             Some(chunk) => u64::from_le_bytes(*chunk) & self.mask,

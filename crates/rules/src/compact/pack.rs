@@ -67,12 +67,13 @@ fn bit(set: bool, flag: i64) -> i64 {
     if set { flag } else { 0 }
 }
 
-impl Writer {
-    /// A column of one number per item.
-    fn each<T>(&mut self, items: &[T], value: impl FnMut(&T) -> i64) {
-        let values: Vec<i64> = items.iter().map(value).collect();
-        self.column(&values);
-    }
+/// A column of one number per item.
+fn each<T>(items: &[T], value: impl FnMut(&T) -> i64) -> Vec<i64> {
+    items.iter().map(value).collect()
+}
+
+fn count(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
 }
 
 fn orders(w: &mut Writer, orders: &[Order]) {
@@ -80,71 +81,78 @@ fn orders(w: &mut Writer, orders: &[Order]) {
     let currencies: Vec<_> = currencies.into_iter().collect();
     let position = |order: &Order| currencies.iter().position(|code| *code == order.paid.currency.code());
     w.count(orders.len());
-    w.count(currencies.len());
-    for code in &currencies {
-        w.text(code);
-    }
-    w.each(orders, |order| order.paid.occurred_at.millis());
-    w.each(orders, |order| signed(order.paid.total.ten_thousandths()));
-    w.each(orders, |order| signed(order.paid.tax.ten_thousandths()));
-    w.each(orders, |order| signed(order.paid.shipping.ten_thousandths()));
-    w.each(orders, |order| signed(order.paid.discounts.ten_thousandths()));
-    w.each(orders, |order| position(order).and_then(|position| i64::try_from(position).ok()).unwrap_or(0));
-    w.each(orders, |order| order.paid.exchange_rate.map_or(0, |rate| signed(rate.raw())));
-    w.each(orders, |order| {
-        bit(order.imported, flag::IMPORTED)
-            | bit(order.paid.test, flag::TEST)
-            | bit(order.cancelled.is_some(), flag::CANCELLED)
-            | bit(order.cancelled.is_some_and(|cancelled| cancelled.imported), flag::CANCEL_IMPORTED)
-            | bit(order.paid.exchange_rate.is_some(), flag::HAS_RATE)
-    });
-    w.each(orders, |order| {
-        let after = |at: Instant| at.millis().wrapping_sub(order.paid.occurred_at.millis());
-        order.cancelled.map_or(0, |cancelled| after(cancelled.at))
-    });
-    w.each(orders, |order| i64::try_from(order.refunds.len()).unwrap_or(0));
+    w.text(&currencies.concat());
+    w.columns(&[
+        each(orders, |order| order.paid.occurred_at.millis()),
+        each(orders, |order| signed(order.paid.total.ten_thousandths())),
+        each(orders, |order| signed(order.paid.tax.ten_thousandths())),
+        each(orders, |order| signed(order.paid.shipping.ten_thousandths())),
+        each(orders, |order| signed(order.paid.discounts.ten_thousandths())),
+        each(orders, |order| count(position(order).unwrap_or(0))),
+        each(orders, |order| order.paid.exchange_rate.map_or(0, |rate| signed(rate.raw()))),
+        each(orders, |order| {
+            bit(order.imported, flag::IMPORTED)
+                | bit(order.paid.test, flag::TEST)
+                | bit(order.cancelled.is_some(), flag::CANCELLED)
+                | bit(order.cancelled.is_some_and(|cancelled| cancelled.imported), flag::CANCEL_IMPORTED)
+                | bit(order.paid.exchange_rate.is_some(), flag::HAS_RATE)
+        }),
+        each(orders, |order| {
+            let after = |at: Instant| at.millis().wrapping_sub(order.paid.occurred_at.millis());
+            order.cancelled.map_or(0, |cancelled| after(cancelled.at))
+        }),
+        each(orders, |order| count(order.refunds.len())),
+    ]);
     w.keys(&orders.iter().map(|order| order.id.as_str()).collect::<Vec<_>>());
     let refunds: Vec<_> = orders.iter().flat_map(|order| &order.refunds).collect();
     w.count(refunds.len());
     if !refunds.is_empty() {
-        w.each(&refunds, |refund| refund.at.millis());
-        w.each(&refunds, |refund| signed(refund.amount.ten_thousandths()));
-        w.each(&refunds, |refund| bit(refund.imported, flag::IMPORTED));
+        w.columns(&[
+            each(&refunds, |refund| refund.at.millis()),
+            each(&refunds, |refund| signed(refund.amount.ten_thousandths())),
+            each(&refunds, |refund| bit(refund.imported, flag::IMPORTED)),
+        ]);
         w.keys(&refunds.iter().map(|refund| refund.id.as_str()).collect::<Vec<_>>());
     }
 }
 
 fn entries(w: &mut Writer, entries: &[Entry]) {
     w.count(entries.len());
-    w.each(entries, |entry| entry.at.millis());
-    w.each(entries, |entry| match entry.kind {
-        EntryKind::Earned => 0,
-        EntryKind::Adjusted => 1,
-        EntryKind::Imported => 2,
-    });
-    w.each(entries, |entry| entry.points.get());
-    w.each(entries, |entry| bit(entry.imported, flag::IMPORTED));
-    w.each(entries, |entry| i64::try_from(entry.cancels.len()).unwrap_or(0));
+    w.columns(&[
+        each(entries, |entry| entry.at.millis()),
+        each(entries, |entry| match entry.kind {
+            EntryKind::Earned => 0,
+            EntryKind::Adjusted => 1,
+            EntryKind::Imported => 2,
+        }),
+        each(entries, |entry| entry.points.get()),
+        each(entries, |entry| bit(entry.imported, flag::IMPORTED)),
+        each(entries, |entry| count(entry.cancels.len())),
+    ]);
     w.keys(&entries.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>());
     let cancels: Vec<_> = entries.iter().flat_map(|entry| &entry.cancels).collect();
     w.count(cancels.len());
     if !cancels.is_empty() {
-        w.each(&cancels, |cancel| cancel.at.millis());
-        w.each(&cancels, |cancel| cancel.points.map_or(0, |points| points.get()));
-        w.each(&cancels, |cancel| bit(cancel.imported, flag::IMPORTED));
+        w.columns(&[
+            each(&cancels, |cancel| cancel.at.millis()),
+            each(&cancels, |cancel| cancel.points.map_or(0, |points| points.get())),
+            each(&cancels, |cancel| bit(cancel.imported, flag::IMPORTED)),
+        ]);
         w.keys(&cancels.iter().map(|cancel| cancel.id.as_str()).collect::<Vec<_>>());
     }
 }
 
 fn waitings(w: &mut Writer, waiting: &[Waiting]) {
     w.count(waiting.len());
-    w.each(waiting, |waiting| waiting.at.millis());
-    w.each(waiting, |waiting| match waiting.fact {
-        WaitingFact::Refund(..) => 0,
-        WaitingFact::Cancellation(_) => 1,
-        WaitingFact::PointsCanceled(..) => 2,
-    });
-    w.each(waiting, |waiting| bit(waiting.imported, flag::IMPORTED));
+    w.columns(&[
+        each(waiting, |waiting| waiting.at.millis()),
+        each(waiting, |waiting| match waiting.fact {
+            WaitingFact::Refund(..) => 0,
+            WaitingFact::Cancellation(_) => 1,
+            WaitingFact::PointsCanceled(..) => 2,
+        }),
+        each(waiting, |waiting| bit(waiting.imported, flag::IMPORTED)),
+    ]);
     let keys = waiting.iter().map(|waiting| match &waiting.fact {
         WaitingFact::Refund(order, refund) => (order.as_str(), refund.as_str()),
         WaitingFact::Cancellation(order) => (order.as_str(), ""),

@@ -83,65 +83,63 @@ pub(super) fn record(part: &[u8]) -> Result<Record> {
 
 fn read_orders<'a>(r: &mut Reader<'a>) -> Result<Orders<'a>> {
     let count = r.count()?;
-    let currencies = (0..r.count()?).map(|_| r.text()).collect::<Result<_>>()?;
-    let mut orders = Orders {
+    let currencies = r.block()?;
+    let [at, total, tax, shipping, discounts, currency, rate, flags, cancelled, refunds] = Column::read_all(r, count)?;
+    let keys = r.block()?;
+    let refund_count = r.count()?;
+    let columns = if refund_count > 0 { Column::read_all(r, refund_count)? } else { Default::default() };
+    let [refund_at, refund_amount, refund_flags] = columns;
+    let refund_keys = if refund_count > 0 { r.block()? } else { Default::default() };
+    Ok(Orders {
         count,
+        at,
+        total,
+        tax,
+        shipping,
+        discounts,
+        currency,
+        rate,
+        flags,
+        cancelled,
+        refunds,
         currencies,
-        at: Column::read(r, count)?,
-        total: Column::read(r, count)?,
-        tax: Column::read(r, count)?,
-        shipping: Column::read(r, count)?,
-        discounts: Column::read(r, count)?,
-        currency: Column::read(r, count)?,
-        rate: Column::read(r, count)?,
-        flags: Column::read(r, count)?,
-        cancelled: Column::read(r, count)?,
-        refunds: Column::read(r, count)?,
-        keys: r.block()?,
-        ..Orders::default()
-    };
-    orders.refund_count = r.count()?;
-    if orders.refund_count > 0 {
-        orders.refund_at = Column::read(r, orders.refund_count)?;
-        orders.refund_amount = Column::read(r, orders.refund_count)?;
-        orders.refund_flags = Column::read(r, orders.refund_count)?;
-        orders.refund_keys = r.block()?;
-    }
-    Ok(orders)
+        keys,
+        refund_at,
+        refund_amount,
+        refund_flags,
+        refund_count,
+        refund_keys,
+    })
 }
 
 fn read_entries<'a>(r: &mut Reader<'a>) -> Result<Entries<'a>> {
     let count = r.count()?;
-    let mut entries = Entries {
+    let [at, kind, points, flags, cancels] = Column::read_all(r, count)?;
+    let keys = r.block()?;
+    let cancel_count = r.count()?;
+    let columns = if cancel_count > 0 { Column::read_all(r, cancel_count)? } else { Default::default() };
+    let [cancel_at, cancel_points, cancel_flags] = columns;
+    let cancel_keys = if cancel_count > 0 { r.block()? } else { Default::default() };
+    Ok(Entries {
         count,
-        at: Column::read(r, count)?,
-        kind: Column::read(r, count)?,
-        points: Column::read(r, count)?,
-        flags: Column::read(r, count)?,
-        cancels: Column::read(r, count)?,
-        keys: r.block()?,
-        ..Entries::default()
-    };
-    entries.cancel_count = r.count()?;
-    if entries.cancel_count > 0 {
-        entries.cancel_at = Column::read(r, entries.cancel_count)?;
-        entries.cancel_points = Column::read(r, entries.cancel_count)?;
-        entries.cancel_flags = Column::read(r, entries.cancel_count)?;
-        entries.cancel_keys = r.block()?;
-    }
-    Ok(entries)
+        at,
+        kind,
+        points,
+        flags,
+        cancels,
+        keys,
+        cancel_at,
+        cancel_points,
+        cancel_flags,
+        cancel_count,
+        cancel_keys,
+    })
 }
 
 fn read_waitings<'a>(r: &mut Reader<'a>) -> Result<Waitings<'a>> {
     let count = r.count()?;
-    Ok(Waitings {
-        count,
-        at: Column::read(r, count)?,
-        kind: Column::read(r, count)?,
-        flags: Column::read(r, count)?,
-        of: r.block()?,
-        own: r.block()?,
-    })
+    let [at, kind, flags] = Column::read_all(r, count)?;
+    Ok(Waitings { count, at, kind, flags, of: r.block()?, own: r.block()? })
 }
 
 fn read_tags(r: &mut Reader<'_>) -> Result<Vec<TagFact>> {
@@ -269,19 +267,19 @@ fn unpacked_orders(orders: &Orders<'_>) -> Result<Vec<Order>> {
                 .map(|refund| unpacked_refund(orders, &refund_keys, refund))
                 .collect::<Result<_>>()?;
             refund = end;
-            let (flags, priced) = (orders.flags.get(position), orders.priced(position, None));
-            let code = orders.currencies.get(count_at(&orders.currency, position));
-            let currency = code.and_then(|code| Currency::from_code(code));
+            let flags = orders.flags.get(position);
+            let part = |column: &Column<'_>| amount(column.get(position));
+            let currency = orders.code(count_at(&orders.currency, position)).and_then(Currency::from_code);
             let paid = OrderPaid {
-                occurred_at: priced.at,
-                total: priced.total,
-                tax: priced.tax,
-                shipping: priced.shipping,
-                discounts: priced.discounts,
+                occurred_at: Instant::from_millis(orders.at.get(position)),
+                total: part(&orders.total),
+                tax: part(&orders.tax),
+                shipping: part(&orders.shipping),
+                discounts: part(&orders.discounts),
                 currency: currency.ok_or(CompactError::Corrupt("currency"))?,
                 exchange_rate: (flags & flag::HAS_RATE != 0)
                     .then(|| Rate::from_raw(orders.rate.get(position).cast_unsigned())),
-                test: priced.test,
+                test: flags & flag::TEST != 0,
             };
             let imported = flags & flag::CANCEL_IMPORTED != 0;
             let cancelled = orders.cancelled_at(position).map(|at| Cancellation { at, imported });

@@ -9,13 +9,14 @@ use crate::version::Version;
 pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_>) -> Course {
     let mut steps = Steps::default();
     let mut total = Quantity::ZERO;
-    let mut rank = counted.reached(total);
+    let mut reached = counted.reached(total);
+    let mut rank = reached;
     if let Some(first_at) = known.first_at {
         steps.push(first_at, rank);
     }
     for (at, group) in by_instant(&known.movements) {
         total += sum(group);
-        let reached = counted.reached(total);
+        reached = counted.still_or_reached(reached, total);
         rank = match counted.on_refund {
             OnRefund::Keep => rank.max(reached),
             OnRefund::Revoke => reached,

@@ -1,0 +1,158 @@
+//! The compact form of a member: lossless, small, and safe to read whatever the bytes.
+
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use rules::calendar::Instant;
+use rules::compact::{CompactError, Packed, pack};
+use rules::program::Program;
+use rules::replay::Replay;
+use rules::standing::evaluate;
+use rules::version::Versions;
+use serde_json::{Value, json};
+use tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
+
+fn replayed(program: &Value, lines: &[Value], as_of: Instant) -> Replay {
+    let mut replay = Replay::start(program).unwrap();
+    for line in lines {
+        let _ = replay.line(line, as_of);
+    }
+    replay.finish(as_of);
+    replay
+}
+
+fn packed(replay: &Replay) -> Vec<Vec<u8>> {
+    let record = |id| replay.record(id).cloned().unwrap_or_default();
+    replay.members().into_iter().filter_map(|id| Some(pack(replay.book().ledger(id)?, &record(id)))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_member_reads_as_it_was_packed_and_stands_the_same_under_any_program(
+        (program, other) in (programs(), programs()),
+        lines in prop::collection::vec(prop_oneof![12 => fact(), 1 => published()], 1..30),
+        (end, asked) in (0..3000_i64, 0..4000_i64),
+    ) {
+        let mut lines = lines;
+        lines.sort_by(|a, b| arrival(a).cmp(arrival(b)));
+        let replay = replayed(&program, &lines, Instant::from_millis(BEGIN + end * HOUR));
+        let draft = Program::read(&other).unwrap();
+        let other = Versions::first(draft.program, draft.effective_at).unwrap();
+        let asked = Instant::from_millis(BEGIN + asked * HOUR);
+        for id in replay.members() {
+            let (Some(ledger), record) = (replay.book().ledger(id), replay.record(id).cloned().unwrap_or_default()) else {
+                continue;
+            };
+            let bytes = pack(ledger, &record);
+            let packed = Packed::open(&bytes).unwrap();
+            prop_assert_eq!(&packed.ledger().unwrap(), ledger);
+            prop_assert_eq!(packed.record().unwrap(), record);
+            for version in replay.versions().iter().chain(other.iter()) {
+                prop_assert_eq!(packed.standing(version, asked).unwrap(), evaluate(version, ledger, asked));
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_were_never_written_are_refused_or_read_but_never_a_panic(
+        program in programs(),
+        lines in prop::collection::vec(fact(), 1..20),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let as_of = Instant::from_millis(BEGIN + 3000 * HOUR);
+        let replay = replayed(&program, &lines, as_of);
+        for mut bytes in packed(&replay) {
+            for (place, byte) in &damage {
+                let place = place.index(bytes.len());
+                bytes[place] = *byte;
+            }
+            for bytes in [&bytes[..], &bytes[..cut.index(bytes.len())]] {
+                if let Ok(packed) = Packed::open(bytes) {
+                    let _ = (packed.ledger(), packed.record(), packed.standing(replay.versions().last(), as_of));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_unknown_format_says_so() {
+    assert!(matches!(Packed::open(&[250, 0]), Err(CompactError::UnknownFormat(250))));
+    assert!(matches!(Packed::open(&[]), Err(CompactError::Truncated)));
+}
+
+/// A member with something of everything, as version 1 of the format was first written.
+fn everything() -> Replay {
+    let program = json!({
+        "start_date": "2023-01-01", "timezone": "Europe/Berlin", "currency": "EUR",
+        "milestone": { "metric": "amount_spent", "period": "calendar_year" }, "repeat_tier_rewards": true,
+        "tiers": [{ "id": "silver", "threshold": "100", "entry_rewards": [{ "type": "free_shipping" }],
+                    "perks": [{ "type": "birthday_points", "points": 50 }] },
+                  { "id": "gold", "threshold": "500", "entry_rewards": [{ "type": "points", "points": 100 }] }] });
+    let mut raised = program.clone();
+    raised["tiers"][1]["threshold"] = json!("900");
+    let lines = [
+        json!({ "type": "customer.enrolled", "member_id": "anna", "occurred_at": "2023-01-02T10:00:00Z", "birthday": "05-04" }),
+        json!({ "type": "order.paid", "member_id": "anna", "order_id": "1001", "occurred_at": "2023-02-01T10:00:00Z",
+                "total": "119.00", "tax": "19.00", "shipping": "4.90", "discounts": "10" }),
+        json!({ "type": "order.paid", "member_id": "anna", "order_id": "1002", "occurred_at": "2023-02-03T11:12:13.456Z",
+                "total": "500.25", "currency": "USD", "exchange_rate": "0.9213", "imported": true }),
+        json!({ "type": "order.paid", "member_id": "anna", "order_id": "1003", "occurred_at": "2023-02-04T00:00:00Z",
+                "total": "70", "currency": "USD" }),
+        json!({ "type": "order.paid", "member_id": "anna", "order_id": "1004", "occurred_at": "2023-02-05T00:00:00Z",
+                "total": "70", "test": true }),
+        json!({ "type": "order.refunded", "order_id": "1001", "refund_id": "r1", "occurred_at": "2023-02-10T00:00:00Z", "amount": "19.00" }),
+        json!({ "type": "order.cancelled", "order_id": "1003", "occurred_at": "2023-02-11T00:00:00Z", "imported": true }),
+        json!({ "type": "order.refunded", "member_id": "anna", "order_id": "9999", "refund_id": "r1", "occurred_at": "2023-02-12T00:00:00Z", "amount": "1" }),
+        json!({ "type": "points.earned", "member_id": "anna", "entry_id": "p1", "occurred_at": "2023-02-13T00:00:00Z", "points": 200 }),
+        json!({ "type": "points.adjusted", "member_id": "anna", "entry_id": "p2", "occurred_at": "2023-02-14T00:00:00Z", "points": -20, "reason": "goodwill" }),
+        json!({ "type": "points.canceled", "cancel_id": "c1", "entry_id": "p1", "occurred_at": "2023-02-15T00:00:00Z", "points": 30 }),
+        json!({ "type": "points.canceled", "cancel_id": "c2", "entry_id": "p1", "occurred_at": "2023-02-16T00:00:00Z" }),
+        json!({ "type": "customer.tags_set", "member_id": "anna", "occurred_at": "2023-02-17T00:00:00Z", "tags": ["VIP", "newsletter"] }),
+        json!({ "type": "customer.tags_changed", "member_id": "anna", "occurred_at": "2023-02-18T00:00:00Z", "added": ["gründerin"], "removed": ["vip"] }),
+        json!({ "type": "customer.birthday_set", "member_id": "anna", "occurred_at": "2023-02-19T00:00:00Z", "birthday": "02-29" }),
+        json!({ "type": "tier.assigned", "member_id": "anna", "assignment_id": "a1", "occurred_at": "2023-02-20T00:00:00Z",
+                "tier": "gold", "mode": "floor", "until": "2023-03-20T00:00:00Z", "reason": "support case 17" }),
+        json!({ "type": "tier.unassigned", "member_id": "anna", "assignment_id": "a2", "occurred_at": "2023-02-21T00:00:00Z" }),
+        json!({ "type": "tier.assigned", "member_id": "anna", "assignment_id": "a3", "occurred_at": "2023-02-22T00:00:00Z",
+                "tier": null, "mode": "lock", "until": "2023-02-23T00:00:00Z", "reward": false }),
+        json!({ "type": "program.published", "occurred_at": "2023-06-01T00:00:00Z", "program": raised, "options": { "demotions": "hold" } }),
+        json!({ "type": "order.paid", "member_id": "anna", "order_id": "web-17", "occurred_at": "2024-02-28T23:30:00Z", "total": "150" }),
+    ];
+    replayed(&program, &lines, Instant::parse("2024-06-01T00:00:00Z").unwrap())
+}
+
+/// Values of format 1 are in databases: this file is never edited, and always reads.
+#[test]
+fn a_value_that_was_once_written_always_reads() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/member-format-1.hex");
+    let replay = everything();
+    let bytes = packed(&replay).remove(0);
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    if std::env::var_os("WRITE_GOLDEN").is_some() && !path.exists() {
+        let lines: Vec<_> = hex.as_bytes().chunks(100).map(|line| String::from_utf8_lossy(line)).collect();
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, lines.join("\n") + "\n").unwrap();
+    }
+    let golden: String = fs::read_to_string(&path).unwrap().split_whitespace().collect();
+    let golden: Vec<u8> =
+        (0..golden.len()).step_by(2).map(|place| u8::from_str_radix(&golden[place..place + 2], 16).unwrap()).collect();
+    let anna = rules::id::MemberId::new("anna").unwrap();
+    let packed = Packed::open(&golden).unwrap();
+    assert_eq!(&packed.ledger().unwrap(), replay.book().ledger(&anna).unwrap());
+    assert_eq!(&packed.record().unwrap(), replay.record(&anna).unwrap());
+    assert_eq!(golden, bytes, "format 1 is written differently now: give it a new number");
+}
+
+/// Free text stays with the facts.
+#[test]
+fn what_people_wrote_is_not_in_the_compact_form() {
+    for bytes in packed(&everything()) {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        assert!(!text.contains("goodwill") && !text.contains("support case"), "{text}");
+    }
+}

@@ -1,4 +1,5 @@
 //! `echelon demo`, as somebody at a terminal meets it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::fs;
 use std::path::Path;

@@ -93,6 +93,8 @@ pub struct Sample {
     shop: Shop,
     customers: Vec<Customer>,
     due: BinaryHeap<Reverse<Due>>,
+    /// From when on nothing arrives.
+    end: Instant,
     /// How much was ever put into `due`: tells apart what is due at one instant.
     put: u64,
     /// How many orders were placed.
@@ -104,7 +106,8 @@ impl Sample {
     pub fn of(setup: Setup) -> Self {
         let shop = Shop::new(setup.seed);
         let customers = (0..setup.customers).map(|number| Customer::new(&shop, number)).collect();
-        let mut sample = Self { shop, customers, due: BinaryHeap::new(), put: 0, orders: 0 };
+        let end = shop.end();
+        let mut sample = Self { shop, customers, due: BinaryHeap::new(), end, put: 0, orders: 0 };
         for number in 0..setup.customers {
             sample.await_next_visit(number);
         }
@@ -141,10 +144,9 @@ impl Iterator for Sample {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        let end = self.shop.end();
         loop {
             let Reverse(due) = self.due.pop()?;
-            if due.at >= end {
+            if due.at >= self.end {
                 self.due.clear();
                 return None;
             }

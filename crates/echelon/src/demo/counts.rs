@@ -97,10 +97,8 @@ impl Counts {
 
     /// Counts what is late; its arrival, if that was in a later year.
     fn count_late(&mut self, told: &Told, zone: &Zone) -> Option<Instant> {
-        let known_at = match &told.fact {
-            Fact::OrderPaid { paid, .. } => paid.revision,
-            other => other.occurred_at(),
-        };
+        let known_at =
+            if let Fact::OrderPaid { paid, .. } = &told.fact { paid.revision } else { told.fact.occurred_at() };
         let arrived_at = told.received_at?;
         if arrived_at.millis() - known_at.millis() <= LATE_MS {
             return None;

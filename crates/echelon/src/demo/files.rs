@@ -43,11 +43,12 @@ impl Files {
 }
 
 fn new(path: &Path) -> Result<File, Failure> {
-    File::create_new(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => {
+    File::create_new(path).map_err(|error| {
+        if error.kind() == io::ErrorKind::AlreadyExists {
             Failure::input(format!("--write: {} is already there; name another directory", path.display()))
+        } else {
+            failed(path, &error)
         }
-        _ => failed(path, &error),
     })
 }
 

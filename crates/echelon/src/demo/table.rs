@@ -31,11 +31,11 @@ pub(super) fn table(aligns: &[Align], head: Style, rows: &[Vec<String>]) -> Vec<
 }
 
 /// A bar of at most `cells` cells, in eighths of a cell; something that is there is never without any.
-pub(super) fn bar(value: u64, most: u64, cells: u64) -> String {
+pub(super) fn bar(value: u64, most: u64, cells: usize) -> String {
     if value == 0 {
         return String::new();
     }
-    let eighths = (value * cells * 8 / most.max(1)).max(1);
+    let eighths = (value * u64::try_from(cells).unwrap_or_default() * 8 / most.max(1)).max(1);
     let full = "█".repeat(usize::try_from(eighths / 8).unwrap_or_default());
     let rest = usize::try_from(eighths % 8).unwrap_or_default();
     let part = rest.checked_sub(1).and_then(|index| EIGHTHS.get(index)).copied().unwrap_or_default();
@@ -67,7 +67,7 @@ pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -75,7 +75,8 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-fn length(text: &str) -> usize {
+/// The characters of a text, which are all one cell wide here.
+pub(super) fn length(text: &str) -> usize {
     text.chars().count()
 }
 

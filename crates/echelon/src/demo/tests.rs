@@ -20,9 +20,9 @@ fn played(seed: u64) -> Played {
 fn on_record(played: &Played, at: Instant, cause: Cause, kinds: &[Change]) -> u64 {
     let members = played.replay.members();
     let rows = members.into_iter().flat_map(|member| played.replay.rows(member));
-    let counts = |row: &&Row| match row {
-        Row::Transition(made) => made.at == at && made.cause == cause && kinds.contains(&made.kind),
-        _ => false,
+    let counts = |row: &&Row| {
+        let Row::Transition(made) = row else { return false };
+        made.at == at && made.cause == cause && kinds.contains(&made.kind)
     };
     rows.filter(counts).count() as u64
 }

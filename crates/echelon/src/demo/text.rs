@@ -9,13 +9,13 @@ use rules::program::{Gift, Perk, Tier};
 
 use super::files::{EVENTS, PROGRAM};
 use super::report::{Held, Moves, Report, Requalification, RulesChanged};
-use super::table::{Align, bar, grouped, table, wrap};
+use super::table::{Align, COLUMNS, bar, grouped, length, table, wrap};
 
 const TITLE: Style = Style::new().bold();
 const HEAD: Style = Style::new().dimmed();
 const BARS: Style = Style::new().fg_color(Some(Color::Ansi(AnsiColor::Cyan)));
-/// Cells of the longest bar: three of them stand side by side.
-const BAR_CELLS: u64 = 14;
+/// Cells for the names of tiers, with the space around them.
+const NAME_CELLS: usize = 12;
 
 /// The page; `written` is where the files went, if they were asked for.
 pub(super) fn page(report: &Report, written: Option<&Path>) -> String {
@@ -110,23 +110,24 @@ fn birthday(tier: &Tier) -> String {
     points.map_or_else(String::new, |points| format!("{points} points"))
 }
 
-/// A row per tier, a column per year.
+/// A row per tier, a column per year: a number and its bar.
 fn year_ends(report: &Report) -> Vec<String> {
     let mut lines: Vec<String> = title("Members per tier on the last evening of each year").into();
     let most = report.year_ends.iter().flat_map(|year| &year.members).map(|held| held.members).max().unwrap_or(1);
-    let cells = usize::try_from(BAR_CELLS).unwrap_or_default();
-    let heads = report.year_ends.iter().map(|year| format!("{:>5} {:cells$}", year.year, ""));
-    lines.push(format!("{HEAD}  {:8}  {}{HEAD:#}", "tier", heads.collect::<Vec<_>>().join(" ").trim_end()));
-    let ladder = report.tiers.iter().rev().map(|shown| Some(&shown.id)).chain([None]);
-    for tier in ladder {
-        let bars = report.year_ends.iter().map(|year| {
-            let held = year.members.iter().find(|held| held.tier.as_ref() == tier);
-            let members = held.map_or_else(String::new, |held| grouped(held.members));
-            let bar = bar(held.map_or(0, |held| held.members), most, BAR_CELLS);
-            let gap = " ".repeat(cells.saturating_sub(bar.chars().count()));
-            format!("{members:>5} {BARS}{bar}{BARS:#}{gap}")
+    let digits = length(&grouped(most)).max(4);
+    let column = (COLUMNS - NAME_CELLS) / report.year_ends.len().max(1);
+    let cells = column.saturating_sub(digits + 2);
+    let line = |name: &str, columns: Vec<String>| format!("  {name:8}  {}", columns.concat()).trim_end().to_owned();
+    let heads = report.year_ends.iter().map(|year| format!("{:>digits$}  {:cells$}", year.year, "")).collect();
+    lines.push(format!("{HEAD}{}{HEAD:#}", line("tier", heads)));
+    for tier in report.tiers.iter().rev().map(|shown| Some(&shown.id)).chain([None]) {
+        let columns = report.year_ends.iter().map(|year| {
+            let held = year.members.iter().find(|held| held.tier.as_ref() == tier).map_or(0, |held| held.members);
+            let bar = bar(held, most, cells);
+            let gap = " ".repeat(cells.saturating_sub(length(&bar)) + 1);
+            format!("{:>digits$} {BARS}{bar}{BARS:#}{gap}", grouped(held))
         });
-        lines.push(format!("  {:8}  {}", name(report, tier), bars.collect::<Vec<_>>().join(" ")).trim_end().to_owned());
+        lines.push(line(name(report, tier), columns.collect()));
     }
     lines
 }

@@ -1,17 +1,23 @@
 //! The `echelon` command.
 
+mod command;
 mod demo;
 mod failure;
+mod input;
+mod output;
+mod shop;
 
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
+use rules::calendar::Instant;
 
 use failure::Failure;
 
 /// Tiers for shops: which tier each customer holds, why, until when, and what they need next.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(version, after_help = FIRST_STEPS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -19,14 +25,46 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Shows the main job on a made-up shop, with nothing to prepare
     Demo(demo::Args),
+    Replay(command::replay::Args),
+    Explain(command::explain::Args),
+    Check(command::check::Args),
+    Validate(command::validate::Args),
+    Programs(command::programs::Args),
 }
+
+const FIRST_STEPS: &str = "\
+Five nouns:
+  program    the rules of a shop's tiers: what counts, over which time, and
+             the tiers with their thresholds
+  fact       something that happened: an order paid or refunded, points
+             earned, tags set, a tier given by hand
+  member     a customer, as the shop knows them
+  tier       what a member can hold, such as Gold: what it takes and brings
+  standing   what a member holds at an instant: the tier, since when, until
+             when, and what is needed next
+
+A first session:
+  echelon demo
+  echelon programs
+  echelon programs smile-revenue-calendar-year > vip.json
+  echelon validate vip.json
+  echelon replay --program vip.json --events events.jsonl --as-of 2024-06-01
+  echelon explain --program vip.json --events events.jsonl \\
+                  --as-of 2024-06-01 --member anna
+
+Exit codes: 0 done; 1 findings (a case failed, a program has problems, lines
+were skipped); 2 usage or input.";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Demo(args) => demo::run(&args),
+        Command::Replay(args) => command::replay::run(&args),
+        Command::Explain(args) => command::explain::run(&args),
+        Command::Check(args) => command::check::run(&args),
+        Command::Validate(args) => command::validate::run(&args, now()),
+        Command::Programs(args) => command::programs::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -37,4 +75,10 @@ fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// The only place where the clock is read.
+fn now() -> Instant {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Instant::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }

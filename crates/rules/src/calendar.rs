@@ -229,6 +229,13 @@ impl Zone {
         Instant(local)
     }
 
+    /// The last full day before an exclusive end, which people are shown as `valid_through` (section 2); none where the
+    /// end is not at a midnight, so that part of its own day still belongs.
+    pub fn last_day_before(&self, until: Instant) -> Option<Day> {
+        let day = self.day(until);
+        (self.midnight(day) == until).then(|| day.previous())
+    }
+
     /// The local date and time of an instant, for people.
     pub fn local(&self, at: Instant) -> DateTime<Tz> {
         DateTime::<Utc>::from_timestamp_millis(at.0).unwrap_or_default().with_timezone(&self.tz)

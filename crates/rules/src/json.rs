@@ -1,5 +1,9 @@
 //! Reading JSON so that every problem is found at once, each with its path.
 
+mod repeated;
+
+pub use repeated::repeated;
+
 use std::cell::RefCell;
 use std::fmt;
 

@@ -11,6 +11,7 @@ pub mod id;
 pub mod json;
 pub mod ledger;
 pub mod program;
+pub mod prose;
 pub mod quantity;
 pub mod record;
 pub mod replay;

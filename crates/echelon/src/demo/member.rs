@@ -1,7 +1,8 @@
 //! One member's story: whom the year's end took a tier from that a late order then gave back.
 
-use rules::calendar::Instant;
+use rules::calendar::{Day, Instant};
 use rules::id::MemberId;
+use rules::prose::{Lists, history, prose};
 use rules::record::{Cause, Change, Row, Transition};
 use rules::replay::Replay;
 use serde::Serialize;
@@ -9,7 +10,6 @@ use serde_json::Value;
 use service::wire;
 
 use super::counts::LateOrder;
-use super::explanation;
 use super::play::{Boundary, Played};
 
 /// A story with about so many facts can be read at a glance.
@@ -21,6 +21,7 @@ pub(super) struct Story {
     pub member_id: MemberId,
     /// When the member fell.
     pub fell_at: Option<Instant>,
+    pub fell_on: Option<Day>,
     /// What restored the tier.
     pub restored_by: Option<LateOrder>,
     pub standing: Value,
@@ -38,10 +39,11 @@ pub(super) fn story(played: &Played) -> Option<Story> {
     let anybody = played.replay.members().into_iter().next().cloned();
     let (member_id, fell_at, restored_by) =
         best(played, restored).or_else(|| best(played, fell)).or_else(|| Some((anybody?, None, None)))?;
-    let explanation = explanation::told(&played.replay, &member_id, played.as_of);
-    let history = explanation::history(&played.replay, &member_id);
+    let (explanation, history) = told(&played.replay, &member_id, played.as_of);
     let standing = wire::history::member_standing(&played.replay, &member_id, played.as_of);
-    Some(Story { member_id, fell_at, restored_by, standing, explanation, history })
+    let zone = &played.replay.version_at(played.as_of).program.timezone;
+    let fell_on = fell_at.map(|at| zone.day(at));
+    Some(Story { member_id, fell_at, fell_on, restored_by, standing, explanation, history })
 }
 
 type Candidate = (MemberId, Option<Instant>, Option<LateOrder>);
@@ -57,9 +59,7 @@ fn best(played: &Played, candidates: impl Iterator<Item = Candidate>) -> Option<
 
 /// Those who lost a tier at a midnight.
 fn fell(boundary: &Boundary) -> impl Iterator<Item = (MemberId, Option<Instant>)> {
-    let down = |made: &Transition| matches!(made.kind, Change::Downgraded | Change::Left);
-    let fallen = boundary.recorded.iter().filter(move |(_, made)| down(made) && made.cause == Cause::PeriodEnd);
-    fallen.map(|(member, _)| (member.clone(), Some(boundary.at)))
+    fallen(boundary).map(|(member, _)| (member.clone(), Some(boundary.at)))
 }
 
 /// Those of them who had it back once an order of the old year had arrived.
@@ -69,18 +69,33 @@ fn restored<'a>(played: &'a Played, boundary: &'a Boundary) -> impl Iterator<Ite
             |late: &&LateOrder| late.member == *member && late.paid_at < boundary.at && boundary.at < late.arrived_at;
         played.counts.late_orders.iter().find(of).cloned()
     };
-    fell(boundary)
-        .filter(|(member, _)| restored_at(&played.replay, member, boundary.at))
-        .filter_map(move |(member, at)| late(&member).map(|late| (member, at, Some(late))))
+    fallen(boundary)
+        .filter(|(member, fall)| is_restored(&played.replay, member, fall))
+        .filter_map(move |(member, _)| late(member).map(|late| (member.clone(), Some(boundary.at), Some(late))))
 }
 
-/// Whether a member rose again by an activity that counts from a midnight at which they had fallen.
-pub(super) fn restored_at(replay: &Replay, member: &MemberId, midnight: Instant) -> bool {
+/// The falls that a midnight brought.
+pub(super) fn fallen(boundary: &Boundary) -> impl Iterator<Item = (&MemberId, &Transition)> {
+    let down = |made: &Transition| matches!(made.kind, Change::Downgraded | Change::Left);
+    let recorded = boundary.recorded.iter().map(|(member, made)| (member, made));
+    recorded.filter(move |(_, made)| down(made) && made.cause == Cause::PeriodEnd)
+}
+
+/// Whether an activity that was heard of later gave a member back what a fall had taken, from that very instant on.
+pub(super) fn is_restored(replay: &Replay, member: &MemberId, fall: &Transition) -> bool {
     replay.rows(member).iter().any(|row| match row {
         Row::Transition(made) => {
-            let up = matches!(made.kind, Change::Upgraded | Change::Entered);
-            up && made.at == midnight && made.cause == Cause::Activity
+            let later = made.seq > fall.seq && made.at == fall.at;
+            later && made.to == fall.from && made.cause == Cause::Activity
         }
         Row::Reward(_) | Row::Birthday(_) | Row::Held(_) => false,
     })
+}
+
+/// The standing in sentences, and what was recorded.
+fn told(replay: &Replay, member: &MemberId, as_of: Instant) -> (Vec<String>, Vec<String>) {
+    let version = replay.version_at(as_of);
+    let found = replay.standing(member, as_of).zip(replay.explain(member, as_of));
+    let explanation = found.map(|(standing, found)| prose(version, &standing, &found, Lists::Short));
+    (explanation.unwrap_or_default(), history(version, replay.rows(member)))
 }

@@ -1,7 +1,6 @@
 //! `echelon demo`: the main job in one command, on a shop of our own making.
 
 mod counts;
-mod explanation;
 mod files;
 mod member;
 mod play;
@@ -12,14 +11,14 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 use service::sample::Setup;
 
 use crate::failure::Failure;
+use crate::output::{Format, print_json, print_styled};
 use files::Files;
 use report::Report;
 
@@ -59,12 +58,6 @@ Examples:
 
 Colours only on a terminal; NO_COLOR=1 turns them off.";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -79,11 +72,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         files.finish()?;
     }
     let report = Report::of(&played);
-    let page = match args.format {
-        Format::Text => text::page(&report, args.write.as_deref()),
-        Format::Json => format!("{:#}\n", serde_json::json!(report)),
-    };
-    print(&page)
+    match args.format {
+        Format::Text => print_styled(&text::page(&report, args.write.as_deref())),
+        Format::Json => print_json(&json!(report)),
+    }
 }
 
 /// Shown on the standard error, and only if that is a terminal.
@@ -92,16 +84,5 @@ fn progress() -> ProgressBar {
     match ProgressStyle::with_template("  three years of a shop {bar:40} {percent:>3}%") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
-    }
-}
-
-/// Prints the page, with colours where they can be seen. That a reader went away, as `head` does, is no error.
-fn print(page: &str) -> Result<(), Failure> {
-    let mut out = anstream::AutoStream::auto(io::stdout().lock());
-    match out.write_all(page.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::input(format!("standard output: {error}; nothing more can be written there")))
-        }
-        Ok(()) | Err(_) => Ok(()),
     }
 }

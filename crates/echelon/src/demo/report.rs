@@ -191,17 +191,13 @@ fn requalification(played: &Played, boundary: &Boundary) -> Requalification {
     let program = &played.replay.version_at(boundary.at).program;
     let mut tiers = moves(program, boundary);
     tiers.retain(|moves| moves.tier.is_some());
-    let fell = boundary
-        .recorded
-        .iter()
-        .filter(|(_, made)| matches!(made.kind, Change::Downgraded | Change::Left) && made.cause == Cause::PeriodEnd);
-    let restored = |member| member::restored_at(&played.replay, member, boundary.at);
+    let restored = |(member, fall): &(&_, &_)| member::is_restored(&played.replay, member, fall);
     Requalification {
         at: boundary.at,
         year: program.timezone.day(boundary.at).year() - 1,
         tiers,
-        recorded: count(fell.clone().count()),
-        restored: count(fell.filter(|(member, _)| restored(member)).count()),
+        recorded: count(member::fallen(boundary).count()),
+        restored: count(member::fallen(boundary).filter(restored).count()),
     }
 }
 

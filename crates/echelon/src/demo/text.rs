@@ -14,6 +14,8 @@ use super::table::{Align, COLUMNS, bar, grouped, length, table, wrap};
 const TITLE: Style = Style::new().bold();
 const HEAD: Style = Style::new().dimmed();
 const BARS: Style = Style::new().fg_color(Some(Color::Ansi(AnsiColor::Cyan)));
+/// The end of the story; `explain` tells all of it.
+const HISTORY_SHOWN: usize = 3;
 /// Cells for the names of tiers, with the space around them.
 const NAME_CELLS: usize = 12;
 
@@ -29,8 +31,8 @@ pub(super) fn page(report: &Report, written: Option<&Path>) -> String {
         story(report),
         next(report, written),
     ];
-    let lines = parts.into_iter().flatten().map(|line| line + "\n");
-    lines.collect::<String>().trim_start().to_owned()
+    // Every part starts with an empty line; the page does not.
+    parts.concat().split_off(1).join("\n")
 }
 
 /// A title, with an empty line before it.
@@ -149,7 +151,7 @@ fn requalification(report: &Report, at: &Requalification) -> Vec<String> {
     }
     lines.extend(table(&[Align::Left, Align::Right, Align::Right, Align::Right, Align::Left], HEAD, &rows));
     let text = format!(
-        "{} members fell or left; what came late in January gave {} of them back what they had.",
+        "{} fell or left; orders heard of late, in January, restored {} of them.",
         grouped(at.recorded),
         grouped(at.restored)
     );
@@ -184,7 +186,7 @@ fn rules_changed(report: &Report, change: &RulesChanged) -> Vec<String> {
     let aligns: Vec<_> = [Align::Left].into_iter().chain(columns.iter().map(|_| Align::Right)).collect();
     lines.extend(table(&aligns, HEAD, &rows));
     let text = format!(
-        "{} members moved. {} more would have dropped: they are held until their tier would have ended anyway.",
+        "{} moved. {} would have dropped: they are held until their tier ends anyway.",
         grouped(change.recorded),
         grouped(change.held)
     );
@@ -210,23 +212,21 @@ fn due(report: &Report) -> Vec<String> {
 fn story(report: &Report) -> Vec<String> {
     let Some(story) = &report.member else { return Vec::new() };
     let mut lines: Vec<String> = title(&format!("Why {} stands where they stand", story.member_id)).into();
-    if let Some(late) = &story.restored_by {
-        let text = format!(
-            "Fell at New Year, and was restored by order {}, which was paid on {} and arrived on {}.",
-            late.order_id,
-            date(late.paid_on),
-            date(late.arrived_on)
-        );
-        lines.extend(wrap(&text, 2, 2));
+    if let Some(on) = story.fell_on {
+        let restored = story.restored_by.as_ref().map_or_else(String::new, |late| {
+            let (paid_on, arrived_on) = (date(late.paid_on), date(late.arrived_on));
+            format!("; restored when order {}, paid on {paid_on}, at last arrived on {arrived_on}", late.order_id)
+        });
+        lines.extend(wrap(&format!("Fell on {}{restored}.", date(on)), 2, 2));
     }
     for line in &story.explanation {
         let indent = line.len() - line.trim_start().len();
         lines.extend(wrap(line, 2 + indent, 4 + indent));
     }
-    if !story.history.is_empty() {
-        lines.push("  History:".to_owned());
-        lines.extend(story.history.iter().flat_map(|line| wrap(line, 4, 6)));
-    }
+    let earlier = story.history.len().saturating_sub(HISTORY_SHOWN);
+    let head = if earlier == 0 { "History:".to_owned() } else { format!("History, after {earlier} earlier entries:") };
+    lines.push(format!("  {head}"));
+    lines.extend(story.history.iter().skip(earlier).flat_map(|line| wrap(line, 4, 6)));
     lines
 }
 
@@ -245,10 +245,12 @@ fn next(report: &Report, written: Option<&Path>) -> Vec<String> {
     let (program, events) = (directory.join(PROGRAM), directory.join(EVENTS));
     let files = format!("--program {} --events {}", program.display(), events.display());
     lines.push(format!("  echelon replay {files} \\"));
-    lines.push(format!("    --as-of {}", report.as_of));
+    // Files are read up to the midnight that starts a day.
+    let as_of = report.through.next();
+    lines.push(format!("    --as-of {as_of}"));
     if let Some(story) = &report.member {
         lines.push(format!("  echelon explain {files} \\"));
-        lines.push(format!("    --as-of {} --member {}", report.as_of, story.member_id));
+        lines.push(format!("    --as-of {as_of} --member {}", story.member_id));
     }
     lines
 }

@@ -1,6 +1,8 @@
 //! What a valid program probably does not mean: warnings, never refusals.
 
-use super::{Counted, Draft, Metric, Milestone, OnRefund, Period, Program};
+mod gifts;
+
+use super::{Counted, Metric, Milestone, OnRefund, Period, Program};
 use crate::calendar::{Day, Instant};
 use crate::json::Problem;
 
@@ -9,15 +11,12 @@ fn warning(path: impl Into<String>, message: impl Into<String>) -> Problem {
 }
 
 /// What strikes about a program on its own.
-pub(super) fn of(draft: &Draft) -> Vec<Problem> {
-    let program = &draft.program;
+pub(super) fn of(program: &Program) -> Vec<Problem> {
     let mut found = match &program.milestone {
         Milestone::Counted(counted) => about_counting(program, counted),
         Milestone::Tags(_) => about_tags(program),
     };
-    if let Some(effective_at) = draft.effective_at {
-        found.extend(about_start(program, effective_at));
-    }
+    found.extend(gifts::about(program));
     if !program.active {
         found.push(warning("$.active", "is false: facts are recorded, but nobody has a tier"));
     }
@@ -39,8 +38,23 @@ fn about_counting(program: &Program, counted: &Counted) -> Vec<Problem> {
     if counted.metric != Metric::AmountSpent && program.spend != super::Spend::default() {
         found.push(warning("$.spend", "does nothing: only the metric amount_spent looks at it"));
     }
+    found.extend(finer_than_a_step(program, counted));
     found.extend(unreachable_within_a_step(program, counted));
     found
+}
+
+/// A threshold between two steps works like the step above it.
+fn finer_than_a_step(program: &Program, counted: &Counted) -> Vec<Problem> {
+    let decimals = program.decimals();
+    let step = |(rank, _)| {
+        let threshold = counted.threshold(rank);
+        let works_like = threshold.rounded_up(decimals);
+        (threshold != works_like).then(|| {
+            let message = format!("{threshold} works like {works_like}: what is counted comes in whole steps");
+            warning(format!("$.tiers[{}].threshold", rank.index()), message)
+        })
+    };
+    program.tiers().filter_map(step).collect()
 }
 
 /// What is counted comes in whole steps (one point, one order, one cent): of two thresholds within one step, the lower
@@ -77,14 +91,10 @@ fn about_tags(program: &Program) -> Vec<Problem> {
     found
 }
 
-fn about_start(program: &Program, effective_at: Instant) -> Vec<Problem> {
-    let Some(start) = program.start_date else { return Vec::new() };
-    let today = program.timezone.day(effective_at);
-    let start = Day::of(start);
-    if start > today {
-        return vec![warning("$.start_date", format!("{start} is in the future: nothing counts before it"))];
-    }
-    let new_year = Day::new_year(today.year());
+/// What strikes about the start of a program that is published for the first time at `effective_at`.
+pub fn starting(program: &Program, effective_at: Instant) -> Vec<Problem> {
+    let Some(start) = program.start_date.map(Day::of) else { return Vec::new() };
+    let new_year = Day::new_year(program.timezone.day(effective_at).year());
     if program.period() == Period::CalendarYear && start < new_year {
         let message = format!(
             "{start} is before this calendar year, so the program really starts on {new_year}; what came before does \
@@ -92,7 +102,13 @@ fn about_start(program: &Program, effective_at: Instant) -> Vec<Problem> {
         );
         return vec![warning("$.start_date", message)];
     }
-    Vec::new()
+    in_the_future(program, effective_at).into_iter().collect()
+}
+
+fn in_the_future(program: &Program, effective_at: Instant) -> Option<Problem> {
+    let start = program.start_date.map(Day::of)?;
+    let message = format!("{start} is in the future: nothing counts before it");
+    (start > program.timezone.day(effective_at)).then(|| warning("$.start_date", message))
 }
 
 /// What strikes about a program that replaces `old` at `effective_at`.
@@ -111,6 +127,9 @@ pub fn replacing(new: &Program, old: &Program, effective_at: Instant) -> Vec<Pro
         }
     } else if new.start_date > old.start_date {
         found.push(warning("$.start_date", "is moved forward: what was earned before it no longer counts"));
+    }
+    if resolves_again {
+        found.extend(in_the_future(new, effective_at));
     }
     let metric = |program: &Program| match &program.milestone {
         Milestone::Counted(counted) => Some(counted.metric),
@@ -135,3 +154,6 @@ pub fn replacing(new: &Program, old: &Program, effective_at: Instant) -> Vec<Pro
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

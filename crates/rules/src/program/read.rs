@@ -20,7 +20,8 @@ pub struct Draft {
     pub program: Program,
     /// When the file says that they take effect.
     pub effective_at: Option<Instant>,
-    /// What is allowed, and probably not meant.
+    /// What is allowed, and probably not meant; for what depends on the instant of publishing, see [`super::starting`]
+    /// and [`super::replacing`].
     pub warnings: Vec<Problem>,
 }
 
@@ -41,7 +42,7 @@ impl Program {
         let notes = Notes::default();
         let read = Node::root(value, &notes).object().and_then(read_program);
         let mut draft = notes.settle(read)?;
-        draft.warnings.extend(super::advice::of(&draft));
+        draft.warnings.extend(super::advice::of(&draft.program));
         Ok(draft)
     }
 }

@@ -12,19 +12,44 @@ use serde_json::{Map, Value, json};
 /// What `replay` prints: all standings at an instant, and all that was recorded up to it.
 pub fn replayed(replay: &Replay, as_of: Instant) -> Value {
     let mut standings = Map::new();
-    let (mut transitions, mut rewards, mut birthdays) = (Vec::new(), Vec::new(), Vec::new());
+    let mut recorded = Recorded::default();
     for member in replay.members() {
         standings.insert(member.to_string(), member_standing(replay, member, as_of));
+        recorded.add(replay, member);
+    }
+    let Recorded { transitions, rewards, birthdays } = recorded;
+    json!({ "standings": standings, "transitions": transitions, "rewards": rewards, "birthdays": birthdays })
+}
+
+/// What was recorded, as lists of JSON objects.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Recorded {
+    /// The changes of tiers.
+    pub transitions: Vec<Value>,
+    /// The entry rewards due.
+    pub rewards: Vec<Value>,
+    /// The birthday points due.
+    pub birthdays: Vec<Value>,
+}
+
+impl Recorded {
+    /// What was recorded about one member.
+    pub fn about(replay: &Replay, member: &MemberId) -> Self {
+        let mut recorded = Self::default();
+        recorded.add(replay, member);
+        recorded
+    }
+
+    fn add(&mut self, replay: &Replay, member: &MemberId) {
         for row in replay.rows(member) {
             match row {
-                Row::Transition(made) => transitions.push(transition(member, made)),
-                Row::Reward(due) => rewards.push(reward(member, due)),
-                Row::Birthday(due) => birthdays.push(birthday(member, due)),
+                Row::Transition(made) => self.transitions.push(transition(member, made)),
+                Row::Reward(due) => self.rewards.push(reward(member, due)),
+                Row::Birthday(due) => self.birthdays.push(birthday(member, due)),
                 Row::Held(_) => {}
             }
         }
     }
-    json!({ "standings": standings, "transitions": transitions, "rewards": rewards, "birthdays": birthdays })
 }
 
 /// A member's standing; all nulls for somebody who was erased.

@@ -1,0 +1,7 @@
+//! The commands, each in a file of its own.
+
+pub mod check;
+pub mod explain;
+pub mod programs;
+pub mod replay;
+pub mod validate;

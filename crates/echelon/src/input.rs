@@ -1,0 +1,148 @@
+//! Reading what is given: files that are missing, broken or ambiguous are named, with the line and the remedy.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, stdin};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use indicatif::{ProgressBar, ProgressStyle};
+use rules::json::{Problem, repeated};
+use rules::program::{Draft, Program};
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// A JSON document, with the fields that it names twice.
+pub struct Document {
+    /// What it says; of a field named twice, the last.
+    pub value: Value,
+    /// The fields that are named twice.
+    pub repeated: Vec<Problem>,
+}
+
+/// Reads a JSON file.
+///
+/// # Errors
+/// Names the file, and the line and column where it is not JSON.
+pub fn document(path: &Path) -> Result<Document, Failure> {
+    let text = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+    let text = String::from_utf8(text)
+        .map_err(|_| Failure::input(format!("{}: is not UTF-8 text; save it as UTF-8", path.display())))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let parsed = repeated(text).and_then(|repeated| Ok(Document { value: serde_json::from_str(text)?, repeated }));
+    parsed.map_err(|error| {
+        let place = format!("{}:{}:{}", path.display(), error.line(), error.column());
+        Failure::input(format!("{place}: is not JSON: {}", without_place(&error)))
+    })
+}
+
+/// Reads a program that is to be used, as JSON and as a program.
+///
+/// # Errors
+/// Names the file, and every problem with its JSON path.
+pub fn program(path: &Path) -> Result<(Value, Draft), Failure> {
+    let Document { value, repeated } = document(path)?;
+    let draft = match Program::read(&value) {
+        Ok(draft) if repeated.is_empty() => return Ok((value, draft)),
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().cloned().collect(),
+    };
+    let lines: Vec<_> = repeated.iter().chain(&draft).map(|problem| format!("{}: {problem}", path.display())).collect();
+    Err(Failure::input(lines.join("\n       ")))
+}
+
+/// A file, or the standard input for `-`, line by line; `.gz` is unpacked. On a terminal the progress is shown.
+pub struct Lines {
+    name: String,
+    reader: Box<dyn BufRead>,
+    bar: ProgressBar,
+    number: usize,
+}
+
+/// A line that is not empty.
+pub struct Line {
+    /// Counts from 1.
+    pub number: usize,
+    /// What is in it, or why it is no JSON.
+    pub content: Result<Value, String>,
+}
+
+impl Lines {
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// Names the file that cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        if path == Path::new("-") {
+            let bar = ProgressBar::no_length().with_style(style("{spinner} {bytes} read, {elapsed}"));
+            let reader = BufReader::new(bar.wrap_read(stdin()));
+            return Ok(Self { name: "standard input".to_owned(), reader: Box::new(reader), bar, number: 0 });
+        }
+        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        let length = file.metadata().map(|data| data.len()).unwrap_or_default();
+        let bar = ProgressBar::new(length).with_style(style("{bar:40} {percent}% of {total_bytes}, {eta} left"));
+        let read = bar.wrap_read(file);
+        let packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+        let plain: Box<dyn Read> = if packed { Box::new(MultiGzDecoder::new(read)) } else { Box::new(read) };
+        let reader = Box::new(BufReader::with_capacity(1 << 16, plain));
+        Ok(Self { name: path.display().to_string(), reader, bar, number: 0 })
+    }
+
+    /// The name to put before a line's number.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The next line that is not blank.
+    ///
+    /// # Errors
+    /// If reading fails in the middle.
+    pub fn next_line(&mut self) -> Result<Option<Line>, Failure> {
+        let mut bytes = Vec::new();
+        loop {
+            bytes.clear();
+            let read = self.reader.read_until(b'\n', &mut bytes).map_err(|error| {
+                Failure::input(format!("{}:{}: cannot be read on: {error}", self.name, self.number + 1))
+            })?;
+            if read == 0 {
+                self.bar.finish_and_clear();
+                return Ok(None);
+            }
+            self.number += 1;
+            let line =
+                bytes.strip_prefix(b"\xef\xbb\xbf").filter(|_| self.number == 1).unwrap_or(&bytes).trim_ascii_end();
+            if line.is_empty() {
+                continue;
+            }
+            let content = serde_json::from_slice(line)
+                .map_err(|error| format!("column {}: is not JSON: {}", error.column(), without_place(&error)));
+            return Ok(Some(Line { number: self.number, content }));
+        }
+    }
+
+    /// Says something beside the progress shown.
+    pub fn note(&self, text: &str) {
+        self.bar.suspend(|| eprintln!("{text}"));
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::input(format!("{}: cannot be read: {error}", path.display()))
+}
+
+/// What serde_json found, without the place, which stands before it already.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
+}

@@ -1,0 +1,129 @@
+//! A shop brought to an instant from a program file and an events file: what `replay` and `explain` share.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use rules::calendar::{Day, Instant, Zone};
+use rules::replay::{Line, Replay};
+
+use crate::failure::Failure;
+use crate::input::{self, Lines};
+
+/// Which shop, and up to when.
+#[derive(Debug, clap::Args)]
+pub struct Given {
+    /// The program, as JSON; the first version where the events publish more
+    #[arg(long, value_name = "FILE")]
+    program: PathBuf,
+
+    /// The events, one JSON object per line; `-` for the standard input, `.gz` is unpacked
+    #[arg(long, value_name = "FILE")]
+    events: PathBuf,
+
+    /// The instant of the question: `2024-06-01T12:00:00Z`, or a day for the midnight it begins with, in the program's
+    /// time zone
+    #[arg(long, value_name = "INSTANT")]
+    as_of: String,
+
+    /// Leaves out lines that are no valid fact, reports each on the standard error, and ends with exit code 1
+    #[arg(long)]
+    skip_invalid: bool,
+}
+
+/// A shop brought to an instant.
+pub struct Shop {
+    /// The shop.
+    pub replay: Replay,
+    /// The instant.
+    pub as_of: Instant,
+    /// How many facts were taken in.
+    pub facts: usize,
+    /// How many lines were left out.
+    pub skipped: usize,
+}
+
+impl Shop {
+    /// Takes in the events, up to the instant.
+    ///
+    /// # Errors
+    /// Names the file, the line and the field that cannot be used.
+    pub fn replayed(given: &Given) -> Result<Self, Failure> {
+        let (value, draft) = input::program(&given.program)?;
+        let as_of = instant(&given.as_of, &draft.program.timezone)
+            .map_err(|what| Failure::input(format!("--as-of: {what}")))?;
+        let replay =
+            Replay::start(&value).map_err(|error| Failure::input(format!("{}: {error}", given.program.display())))?;
+        let mut shop = Self { replay, as_of, facts: 0, skipped: 0 };
+        shop.take(&mut Lines::open(&given.events)?, given.skip_invalid)?;
+        shop.replay.finish(as_of);
+        Ok(shop)
+    }
+
+    fn take(&mut self, lines: &mut Lines, skip_invalid: bool) -> Result<(), Failure> {
+        while let Some(line) = lines.next_line()? {
+            let taken =
+                line.content.and_then(|event| self.replay.line(&event, self.as_of).map_err(|error| error.to_string()));
+            let place = format!("{}:{}", lines.name(), line.number);
+            match taken {
+                Ok(Line::Beyond) => break,
+                Ok(Line::Fact(_)) => self.facts += 1,
+                Ok(Line::Published) => {}
+                Err(what) if skip_invalid => {
+                    self.skipped += 1;
+                    lines.note(&format!("skipped {place}: {what}"));
+                }
+                Err(what) => {
+                    let remedy = "correct the line, or leave such lines out with --skip-invalid";
+                    return Err(Failure::input(format!("{place}: {what}\n       {remedy}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Says how many lines were left out, which is a finding.
+    ///
+    /// # Errors
+    /// [`Failure::Findings`] if there were any.
+    pub fn settled(&self) -> Result<(), Failure> {
+        if self.skipped == 0 {
+            return Ok(());
+        }
+        let lines = if self.skipped == 1 { "line was" } else { "lines were" };
+        eprintln!("{} {lines} skipped", self.skipped);
+        Err(Failure::Findings)
+    }
+}
+
+/// An instant, or a day for its midnight in a zone.
+///
+/// # Errors
+/// Says what to write instead.
+pub fn instant(text: &str, zone: &Zone) -> Result<Instant, String> {
+    if let (10, Ok(date)) = (text.len(), text.parse::<NaiveDate>()) {
+        return Ok(zone.midnight(Day::of(date)));
+    }
+    Instant::parse(text).map_err(|_| {
+        format!("`{text}` is neither an instant such as 2024-06-01T12:00:00Z nor a day such as 2024-06-01")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_means_its_midnight_in_the_programs_time_zone() {
+        let zone = Zone::named("America/New_York").unwrap();
+        for (text, found) in [
+            ("2024-06-01", "2024-06-01T04:00:00Z"),
+            ("2024-06-01T12:00:00Z", "2024-06-01T12:00:00Z"),
+            ("2024-06-01T12:00:00+02:00", "2024-06-01T10:00:00Z"),
+        ] {
+            assert_eq!(instant(text, &zone).unwrap().to_string(), found);
+        }
+        for text in ["yesterday", "2024-13-01", "2024-06-01 12:00", ""] {
+            assert!(instant(text, &zone).unwrap_err().contains("neither"), "{text}");
+        }
+    }
+}

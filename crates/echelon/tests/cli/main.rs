@@ -1,0 +1,9 @@
+//! The built command: each command on files in a folder of its own, with what it prints and its exit code.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
+mod check;
+mod desk;
+mod explain;
+mod programs;
+mod replay;

@@ -1,0 +1,60 @@
+//! What was recorded about a member, in words.
+
+use super::words::{day, instant};
+use crate::id::TierId;
+use crate::record::{Cause, Change, Row, Transition};
+use crate::version::Version;
+
+/// Says what was recorded, one line per row. Tiers are named as the version names them; by id where it has them no
+/// more.
+pub fn history(version: &Version, rows: &[Row]) -> Vec<String> {
+    rows.iter().map(|row| told(version, row)).collect()
+}
+
+fn told(version: &Version, row: &Row) -> String {
+    let zone = &version.program.timezone;
+    match row {
+        Row::Transition(made) => transition(version, made),
+        Row::Reward(due) => {
+            format!("entry reward of {} due, with transition {}", name(version, Some(&due.tier)), due.transition)
+        }
+        Row::Birthday(due) => {
+            let tier = name(version, Some(&due.tier));
+            format!("{}: {} birthday points due, for holding {tier}", day(due.on), due.points.get())
+        }
+        Row::Held(held) => {
+            format!("{}: the tier is held over the change of the program", instant(zone, held.at))
+        }
+    }
+}
+
+fn transition(version: &Version, made: &Transition) -> String {
+    let (from, to) = (name(version, made.from.as_ref()), name(version, made.to.as_ref()));
+    let change = match made.kind {
+        Change::Entered => format!("entered {to}"),
+        Change::Upgraded => format!("upgraded from {from} to {to}"),
+        Change::Downgraded => format!("downgraded from {from} to {to}"),
+        Change::Left => format!("left {from}"),
+        Change::Renewed => format!("renewed {to}"),
+    };
+    let quietly = if made.notify { "" } else { ", not announced" };
+    let at = instant(&version.program.timezone, made.at);
+    format!("{}. {at}: {change}, {}{quietly}", made.seq, cause(made.cause, made.version))
+}
+
+fn cause(cause: Cause, version: u32) -> String {
+    match cause {
+        Cause::Activity => "by what was bought or earned".to_owned(),
+        Cause::Refund => "by a refund or cancellation".to_owned(),
+        Cause::PeriodEnd => "because a period ended".to_owned(),
+        Cause::ProgramChanged => format!("because program version {version} took effect"),
+        Cause::Assigned => "by hand".to_owned(),
+        Cause::Imported => "by what was imported".to_owned(),
+        Cause::TagsChanged => "by the customer's tags".to_owned(),
+    }
+}
+
+fn name(version: &Version, id: Option<&TierId>) -> String {
+    let tier = |id: &TierId| version.program.rank(id).and_then(|rank| version.program.tier(rank));
+    id.map_or_else(|| "no tier".to_owned(), |id| tier(id).map_or_else(|| id.to_string(), |tier| tier.name.clone()))
+}

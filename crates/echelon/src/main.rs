@@ -1,6 +1,7 @@
 //! The `echelon` command.
 
 mod command;
+mod demo;
 mod failure;
 mod import;
 mod input;
@@ -25,6 +26,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Args),
     Replay(command::replay::Args),
     Explain(command::explain::Args),
     Check(command::check::Args),
@@ -49,6 +51,7 @@ Five nouns:
              when, and what is needed next
 
 A first session:
+  echelon demo
   echelon programs
   echelon programs smile-revenue-calendar-year > vip.json
   echelon validate vip.json
@@ -62,6 +65,7 @@ were skipped); 2 usage or input.";
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        Command::Demo(args) => demo::run(&args),
         Command::Replay(args) => command::replay::run(&args),
         Command::Explain(args) => command::explain::run(&args),
         Command::Check(args) => command::check::run(&args),

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Write, stdout};
 
+use anstream::AutoStream;
 use clap::ValueEnum;
 use serde_json::Value;
 
@@ -21,7 +22,18 @@ pub enum Format {
 /// # Errors
 /// If it cannot be written, for example because the disk is full. That a reader went away, as `head` does, is no error.
 pub fn print(text: &str) -> Result<(), Failure> {
-    let mut out = stdout().lock();
+    print_to(stdout().lock(), text)
+}
+
+/// Prints a text with styles, which are left out where they cannot be seen or are not wanted.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_styled(text: &str) -> Result<(), Failure> {
+    print_to(AutoStream::auto(stdout().lock()), text)
+}
+
+fn print_to(mut out: impl Write, text: &str) -> Result<(), Failure> {
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Failure::input(format!("standard output: {error}; nothing more can be written there")))

@@ -1,0 +1,129 @@
+//! What the shop saw, counted from what the replay made of each event.
+
+use std::collections::BTreeSet;
+
+use rules::book::Taken;
+use rules::calendar::{Day, Instant, Zone};
+use rules::fact::{Fact, OrderPaid, Revised, Told};
+use rules::id::{MemberId, OrderId};
+use serde::Serialize;
+
+/// News that takes longer than this is late.
+const LATE_MS: i64 = 24 * 3_600_000;
+
+/// Counts of events.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct Counts {
+    /// Facts that arrived, each time they arrived.
+    pub events: u64,
+    pub orders: u64,
+    /// Orders that named nobody when they arrived.
+    pub by_guests: u64,
+    /// Of these, later claimed by somebody.
+    pub claimed: u64,
+    pub in_foreign_currency: u64,
+    pub without_exchange_rate: u64,
+    pub tests: u64,
+    /// Orders told again with other amounts.
+    pub corrected: u64,
+    pub returns: u64,
+    pub cancellations: u64,
+    pub enrolments: u64,
+    pub given_by_hand: u64,
+    /// What arrived again although the same or something newer was known.
+    pub repeated: u64,
+    /// What arrived more than a day after it was known.
+    pub late: u64,
+    /// Of these, what belongs to an earlier year.
+    pub late_across_new_year: u64,
+    #[serde(skip)]
+    seen: BTreeSet<OrderId>,
+    #[serde(skip)]
+    guests: BTreeSet<OrderId>,
+    /// Whose orders arrived in the year after.
+    #[serde(skip)]
+    pub late_orders: Vec<LateOrder>,
+}
+
+/// An order that arrived in the year after it was paid.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct LateOrder {
+    #[serde(skip)]
+    pub member: MemberId,
+    pub order_id: OrderId,
+    pub paid_at: Instant,
+    pub paid_on: Day,
+    pub arrived_at: Instant,
+    pub arrived_on: Day,
+}
+
+impl Counts {
+    /// Counts one event.
+    pub(super) fn add(&mut self, told: &Told, taken: Taken, zone: &Zone) {
+        self.events += 1;
+        match taken {
+            Taken::Applied => {}
+            Taken::Duplicate | Taken::Superseded => {
+                self.repeated += 1;
+                return;
+            }
+            Taken::KeptOut => return,
+        }
+        let late = self.count_late(told, zone);
+        match &told.fact {
+            Fact::OrderPaid { order, paid } => {
+                self.order(order, paid);
+                if let Some(arrived_at) = late.filter(|_| paid.revision == paid.content.occurred_at)
+                    && let Some(member) = paid.member.clone()
+                {
+                    let (order_id, paid_at) = (order.clone(), paid.content.occurred_at);
+                    let (paid_on, arrived_on) = (zone.day(paid_at), zone.day(arrived_at));
+                    self.late_orders.push(LateOrder { member, order_id, paid_at, paid_on, arrived_at, arrived_on });
+                }
+            }
+            Fact::OrderRefunded { .. } => self.returns += 1,
+            Fact::OrderCancelled { .. } => self.cancellations += 1,
+            Fact::Enrolled(_) => self.enrolments += 1,
+            Fact::TierAssigned { .. } => self.given_by_hand += 1,
+            Fact::TierUnassigned { .. }
+            | Fact::BirthdaySet(_)
+            | Fact::PointsEntry { .. }
+            | Fact::PointsCanceled { .. }
+            | Fact::TagsSet(_)
+            | Fact::TagsChanged(_)
+            | Fact::Erased { .. } => {}
+        }
+    }
+
+    /// Counts what is late; its arrival, if that was in a later year.
+    fn count_late(&mut self, told: &Told, zone: &Zone) -> Option<Instant> {
+        let known_at =
+            if let Fact::OrderPaid { paid, .. } = &told.fact { paid.revision } else { told.fact.occurred_at() };
+        let arrived_at = told.received_at?;
+        if arrived_at.millis() - known_at.millis() <= LATE_MS {
+            return None;
+        }
+        self.late += 1;
+        let across = zone.day(arrived_at).year() > zone.day(known_at).year();
+        self.late_across_new_year += u64::from(across);
+        across.then_some(arrived_at)
+    }
+
+    fn order(&mut self, order: &OrderId, paid: &Revised<OrderPaid, Option<MemberId>>) {
+        if self.seen.insert(order.clone()) {
+            let foreign = paid.content.currency.code() != "USD";
+            self.orders += 1;
+            self.tests += u64::from(paid.content.test);
+            self.in_foreign_currency += u64::from(foreign);
+            self.without_exchange_rate += u64::from(foreign && paid.content.exchange_rate.is_none());
+            if paid.member.is_none() {
+                self.by_guests += 1;
+                self.guests.insert(order.clone());
+            }
+        } else if paid.member.is_some() && self.guests.remove(order) {
+            self.claimed += 1;
+        } else {
+            self.corrected += 1;
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The shop as files, in the form that `replay` and `explain` read.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use service::sample;
+
+use crate::failure::Failure;
+
+/// The file of the rules that the shop starts with.
+pub(super) const PROGRAM: &str = "program.json";
+/// The file of what happened, the change of rules included.
+pub(super) const EVENTS: &str = "events.jsonl";
+
+/// Files under way.
+pub(super) struct Files {
+    events: BufWriter<File>,
+    path: PathBuf,
+}
+
+impl Files {
+    /// Starts the files in a directory, which is made if need be. What is there is never written over.
+    pub(super) fn create(directory: &Path) -> Result<Self, Failure> {
+        fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
+        let program = directory.join(PROGRAM);
+        let mut file = new(&program)?;
+        writeln!(file, "{:#}", sample::program()).map_err(|error| failed(&program, &error))?;
+        let path = directory.join(EVENTS);
+        Ok(Self { events: BufWriter::new(new(&path)?), path })
+    }
+
+    /// Adds an event.
+    pub(super) fn event(&mut self, line: &Value) -> Result<(), Failure> {
+        writeln!(self.events, "{line}").map_err(|error| failed(&self.path, &error))
+    }
+
+    /// Completes the files.
+    pub(super) fn finish(mut self) -> Result<(), Failure> {
+        self.events.flush().map_err(|error| failed(&self.path, &error))
+    }
+}
+
+fn new(path: &Path) -> Result<File, Failure> {
+    File::create_new(path).map_err(|error| {
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            Failure::input(format!("--write: {} is already there; name another directory", path.display()))
+        } else {
+            failed(path, &error)
+        }
+    })
+}
+
+fn failed(path: &Path, error: &io::Error) -> Failure {
+    Failure::input(format!("--write: {}: {error}", path.display()))
+}

@@ -1,0 +1,132 @@
+//! Plays the shop through the engine, and stops at the instants that the report is about.
+
+use std::collections::BTreeMap;
+
+use rules::calendar::{Day, Instant};
+use rules::id::{MemberId, TierId};
+use rules::record::{Row, Transition};
+use rules::replay::{Line, Replay};
+use serde_json::Value;
+use service::sample::{self, Event, Sample, Setup};
+
+use super::counts::Counts;
+use super::files::Files;
+use crate::failure::Failure;
+
+const MS_PER_DAY: i64 = 86_400_000;
+
+/// What was played, with what was seen on the way.
+pub(super) struct Played {
+    pub setup: Setup,
+    pub replay: Replay,
+    /// The end of the play: now, so to speak.
+    pub as_of: Instant,
+    pub counts: Counts,
+    /// Each New Year after a year of the shop.
+    pub new_years: Vec<Boundary>,
+    /// The change of rules.
+    pub changes: Vec<Boundary>,
+}
+
+/// Who held what just before an instant and at it, and what was recorded in between.
+pub(super) struct Boundary {
+    pub at: Instant,
+    pub before: Holders,
+    pub after: Holders,
+    pub recorded: Vec<(MemberId, Transition)>,
+    /// How many tiers the change of rules would have taken, and did not.
+    pub held: u64,
+}
+
+/// The tier of everybody who is known, or none.
+pub(super) type Holders = BTreeMap<MemberId, Option<TierId>>;
+
+/// The days that pass in the play.
+pub(super) fn days() -> u64 {
+    day(Setup::end())
+}
+
+/// The day of an instant, counted from the first of the play.
+fn day(at: Instant) -> u64 {
+    let days = at.millis() / MS_PER_DAY - i64::from(Day::new_year(*Setup::YEARS.start()).date().to_epoch_days());
+    u64::try_from(days).unwrap_or_default()
+}
+
+/// Plays a shop. Every event goes in as a line of a file would; `files` get the same lines.
+pub(super) fn play(
+    setup: Setup,
+    mut files: Option<&mut Files>,
+    mut on_day: impl FnMut(u64),
+) -> Result<Played, Failure> {
+    let as_of = Setup::end();
+    let mut replay = Replay::start(&sample::program()).map_err(Failure::input)?;
+    let (mut counts, mut new_years, mut changes) = (Counts::default(), Vec::new(), Vec::new());
+    let zone = replay.versions().last().program.timezone.clone();
+    let mut midnights = Setup::YEARS.map(|year| zone.midnight(Day::new_year(year + 1))).peekable();
+    let mut today = 0;
+    for event in Sample::of(setup) {
+        let arrives_at = event.arrives_at();
+        if day(arrives_at) > today {
+            today = day(arrives_at);
+            on_day(today);
+        }
+        while let Some(at) = midnights.next_if(|at| *at < arrives_at) {
+            new_years.push(pass(&mut replay, at, |replay| {
+                replay.finish(at);
+                Ok(())
+            })?);
+        }
+        let line = event.to_json();
+        if let Some(files) = files.as_deref_mut() {
+            files.event(&line)?;
+        }
+        match &event {
+            Event::Published { at, .. } => {
+                changes.push(pass(&mut replay, *at, |replay| take(replay, &line, as_of).map(|_| ()))?);
+            }
+            Event::Fact(told) => {
+                if let Line::Fact(taken) = take(&mut replay, &line, as_of)? {
+                    counts.add(told, taken, &zone);
+                }
+            }
+        }
+    }
+    replay.finish(as_of);
+    Ok(Played { setup, replay, as_of, counts, new_years, changes })
+}
+
+fn take(replay: &mut Replay, line: &Value, as_of: Instant) -> Result<Line, Failure> {
+    replay.line(line, as_of).map_err(|error| Failure::input(format!("{error} in {line}")))
+}
+
+/// Lets an instant pass, and notes what it changed.
+fn pass(
+    replay: &mut Replay,
+    at: Instant,
+    through: impl FnOnce(&mut Replay) -> Result<(), Failure>,
+) -> Result<Boundary, Failure> {
+    let just_before = at.plus_millis(-1);
+    replay.finish(just_before);
+    let before = holders(replay, just_before);
+    let so_far: BTreeMap<MemberId, usize> =
+        before.keys().map(|member| (member.clone(), replay.rows(member).len())).collect();
+    through(replay)?;
+    let mut boundary = Boundary { at, before, after: holders(replay, at), recorded: Vec::new(), held: 0 };
+    for (member, rows) in so_far {
+        for row in replay.rows(&member).iter().skip(rows) {
+            match row {
+                Row::Transition(made) => boundary.recorded.push((member.clone(), Transition::clone(made))),
+                Row::Held(_) => boundary.held += 1,
+                Row::Reward(_) | Row::Birthday(_) => {}
+            }
+        }
+    }
+    Ok(boundary)
+}
+
+/// Who holds what at an instant.
+pub(super) fn holders(replay: &Replay, at: Instant) -> Holders {
+    let program = &replay.version_at(at).program;
+    let held = |member: &MemberId| replay.standing(member, at).and_then(|now| program.tier_id(now.tier).cloned());
+    replay.members().into_iter().map(|member| (member.clone(), held(member))).collect()
+}

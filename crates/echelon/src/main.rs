@@ -1,9 +1,7 @@
 //! The `echelon` command.
 
 mod command;
-mod demo;
 mod failure;
-mod import;
 mod input;
 mod output;
 mod shop;
@@ -26,16 +24,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Demo(demo::Args),
+    Demo(command::demo::Args),
     Replay(command::replay::Args),
     Explain(command::explain::Args),
     Check(command::check::Args),
     Validate(command::validate::Args),
-    /// Turns orders of elsewhere into events: CSV of shops and invoicing, and Shopify's webhooks.
-    ///
-    /// Reads files and writes events for `echelon replay`, one JSON object per line. Every row is accounted for: it
-    /// gave facts, was ignored, or was rejected with its line and the reason.
-    Import(import::Args),
+    Import(command::import::Args),
     Programs(command::programs::Args),
 }
 
@@ -65,12 +59,12 @@ were skipped); 2 usage or input.";
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Demo(args) => demo::run(&args),
+        Command::Demo(args) => command::demo::run(&args),
         Command::Replay(args) => command::replay::run(&args),
         Command::Explain(args) => command::explain::run(&args),
         Command::Check(args) => command::check::run(&args),
         Command::Validate(args) => command::validate::run(&args, now()),
-        Command::Import(args) => import::run(&args),
+        Command::Import(args) => command::import::run(&args),
         Command::Programs(args) => command::programs::run(&args),
     };
     match done {

@@ -29,26 +29,21 @@ impl Told {
     /// What a fact that arrives makes of a transition.
     pub fn by(fact: &Fact) -> Self {
         use crate::fact::EntryKind::Imported;
-        let (imported, cause) = match fact {
-            Fact::OrderPaid { paid, .. } => (paid.imported, Cause::Activity),
-            Fact::OrderRefunded { refunded, .. } => (refunded.imported, Cause::Refund),
-            Fact::OrderCancelled { cancelled, .. } => (cancelled.imported, Cause::Refund),
-            Fact::PointsEntry { told, .. } => (told.imported || told.content.kind == Imported, Cause::Activity),
-            Fact::PointsCanceled { told, .. } => (told.imported, Cause::Refund),
-            Fact::TagsSet(told) => (told.imported, Cause::TagsChanged),
-            Fact::TagsChanged(told) => (told.imported, Cause::TagsChanged),
-            Fact::Enrolled(told) => (told.imported, Cause::Activity),
-            Fact::BirthdaySet(told) => (told.imported, Cause::Activity),
-            Fact::TierAssigned { told, .. } => (told.imported, Cause::Assigned),
-            Fact::TierUnassigned { told, .. } => (told.imported, Cause::Assigned),
-            Fact::Erased { .. } => (false, Cause::Activity),
-        };
-        let reward = match fact {
-            Fact::TierAssigned { told, .. } => told.content.reward,
-            Fact::TierUnassigned { .. } => false,
-            _ => true,
-        };
-        Self::new(cause, imported, reward)
+        let new = |cause, imported| Self::new(cause, imported, true);
+        match fact {
+            Fact::OrderPaid { paid, .. } => new(Cause::Activity, paid.imported),
+            Fact::OrderRefunded { refunded, .. } => new(Cause::Refund, refunded.imported),
+            Fact::OrderCancelled { cancelled, .. } => new(Cause::Refund, cancelled.imported),
+            Fact::PointsEntry { told, .. } => new(Cause::Activity, told.imported || told.content.kind == Imported),
+            Fact::PointsCanceled { told, .. } => new(Cause::Refund, told.imported),
+            Fact::TagsSet(told) => new(Cause::TagsChanged, told.imported),
+            Fact::TagsChanged(told) => new(Cause::TagsChanged, told.imported),
+            Fact::Enrolled(told) => new(Cause::Activity, told.imported),
+            Fact::BirthdaySet(told) => new(Cause::Activity, told.imported),
+            Fact::TierAssigned { told, .. } => Self::new(Cause::Assigned, told.imported, told.content.reward),
+            Fact::TierUnassigned { told, .. } => Self::new(Cause::Assigned, told.imported, false),
+            Fact::Erased { .. } => new(Cause::Activity, false),
+        }
     }
 
     pub(crate) fn new(cause: Cause, imported: bool, reward: bool) -> Self {

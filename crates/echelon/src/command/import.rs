@@ -38,7 +38,10 @@ use report::{Place, Report};
 use table::Layout;
 use time::Clock;
 
-/// The options of `echelon import`.
+/// Turns orders of elsewhere into events: CSV of shops and invoicing, and Shopify's webhooks.
+///
+/// Reads files and writes events for `echelon replay`, one JSON object per line. Every row is accounted for: it gave
+/// facts, was ignored, or was rejected with its line and the reason.
 #[derive(Debug, Parser)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {

@@ -32,9 +32,6 @@ fn about_counting(program: &Program, counted: &Counted) -> Vec<Problem> {
              orders reduce what counts towards renewal",
         ));
     }
-    if let (Period::Rolling(_), OnRefund::Keep) = (counted.period, counted.on_refund) {
-        found.push(warning("$.milestone.on_refund", "does nothing: in a rolling window refunds always count"));
-    }
     if counted.metric != Metric::AmountSpent && program.spend != super::Spend::default() {
         found.push(warning("$.spend", "does nothing: only the metric amount_spent looks at it"));
     }

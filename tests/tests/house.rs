@@ -1,0 +1,127 @@
+//! The order of the house: what may depend on what, what the rules must not touch, and that the architecture document
+//! names tests that exist.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// All Rust files below a folder.
+fn sources(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                if path.file_name().is_none_or(|name| name != "target") {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "no sources in {folder}");
+    found
+}
+
+/// The names in a section of a manifest.
+fn dependencies(manifest: &str, section: &str) -> BTreeSet<String> {
+    let text = read(manifest);
+    let lines = text.lines().skip_while(|line| *line != format!("[{section}]")).skip(1);
+    let name = |line: &str| line.split(['.', ' ', '=']).next().unwrap_or_default().to_owned();
+    lines.take_while(|line| !line.starts_with('[')).map(name).filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn the_rules_depend_on_nothing_that_touches_the_world() {
+    let allowed =
+        ["chrono", "chrono-tz", "integer-encoding", "iso_currency", "rust_decimal", "serde", "serde_json", "thiserror"];
+    let unknown: Vec<_> = dependencies("crates/rules/Cargo.toml", "dependencies")
+        .into_iter()
+        .filter(|name| !allowed.contains(&name.as_str()))
+        .collect();
+    assert!(unknown.is_empty(), "the rules depend on {unknown:?}");
+}
+
+#[test]
+fn the_service_depends_on_the_rules_and_the_command_on_both_never_the_other_way() {
+    assert!(dependencies("crates/service/Cargo.toml", "dependencies").contains("rules"));
+    assert!(!dependencies("crates/service/Cargo.toml", "dependencies").contains("echelon"));
+    assert!(
+        dependencies("crates/echelon/Cargo.toml", "dependencies")
+            .is_superset(&["rules", "service"].map(str::to_owned).into())
+    );
+}
+
+/// The twin is worth something only while it shares no code with what it is compared to.
+#[test]
+fn the_twin_shares_no_code_with_the_rules() {
+    for path in sources("tests/src/twin") {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("rules::") && !text.contains("service::"), "{}", path.display());
+    }
+}
+
+#[test]
+fn the_rules_know_no_clock_no_files_no_floats_and_no_threads() {
+    let forbidden = [
+        "SystemTime",
+        "Instant::now",
+        "Utc::now",
+        "Local::now",
+        "std::fs",
+        "std::net",
+        "std::env",
+        "async fn",
+        "f64",
+        "f32",
+        "println!",
+        "std::thread",
+        "static mut",
+    ];
+    for path in sources("crates/rules/src") {
+        let text = fs::read_to_string(&path).unwrap();
+        let code: String =
+            text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        for word in forbidden {
+            assert!(!code.contains(word), "`{word}` in {}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_source_file_can_be_read_in_one_sitting() {
+    for path in sources("crates").into_iter().chain(sources("tests")) {
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= 520, "{} has {lines} lines: what does it hide?", path.display());
+    }
+}
+
+/// Each invariant in ARCHITECTURE.md names the test that holds it, as `file.rs: name_of_the_test`.
+#[test]
+fn every_invariant_of_the_architecture_names_a_test_that_exists() {
+    let architecture = read("ARCHITECTURE.md");
+    let sources: Vec<_> = sources("crates").into_iter().chain(sources("tests")).collect();
+    let mut named = 0;
+    for reference in architecture.split('`').skip(1).step_by(2).filter(|text| text.contains(".rs: ")) {
+        let (file, test) = reference.split_once(".rs: ").unwrap();
+        let holds = |path: &&PathBuf| {
+            path.to_string_lossy().ends_with(&format!("{file}.rs"))
+                && fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("fn {test}(")))
+        };
+        assert!(sources.iter().any(|path| holds(&path)), "no test `{test}` in a file `{file}.rs`");
+        named += 1;
+    }
+    assert!(named >= 10, "only {named} invariants name their test");
+}

@@ -349,7 +349,8 @@ fn birthday(page: &Page<'_>, record: &mut Record, now: &Assessment) -> Option<Bi
         return None;
     }
     let tier = page.version.program.tier(now.standing.tier?)?;
-    let points = tier.perks.iter().find_map(birthday_points)?;
+    let each = tier.perks.iter().filter_map(birthday_points).map(Points::get);
+    let points = Points::new(each.fold(0, i64::saturating_add))?;
     record.birthday_year = Some(on.year());
     Some(BirthdayDue { tier: tier.id.clone(), on, points })
 }

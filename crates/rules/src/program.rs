@@ -51,8 +51,23 @@ pub struct Program {
 pub enum Milestone {
     /// Something is counted against thresholds.
     Counted(Counted),
-    /// Customer tags decide; there is no period and no progress. The tags of each tier, by rank.
-    Tags(Vec<BTreeSet<Tag>>),
+    /// Customer tags decide; there is no period and no progress.
+    Tags(Tagged),
+}
+
+/// A milestone that looks at tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tagged {
+    /// The period as written. It decides nothing but the effective start, which is kept while it stays the same.
+    pub period: Period,
+    wanted: Vec<BTreeSet<Tag>>,
+}
+
+impl Tagged {
+    /// The tags of each tier, lowest tier first.
+    pub fn wanted(&self) -> &[BTreeSet<Tag>] {
+        &self.wanted
+    }
 }
 
 /// A milestone that counts.
@@ -220,11 +235,11 @@ impl Program {
         self.tiers().find(|(_, tier)| tier.id == *id).map(|(rank, _)| rank)
     }
 
-    /// The period that decides; tags have none, and never lose what came before.
+    /// The period, as it settles the effective start; tags have none otherwise.
     pub fn period(&self) -> Period {
         match &self.milestone {
             Milestone::Counted(counted) => counted.period,
-            Milestone::Tags(_) => Period::Lifetime,
+            Milestone::Tags(tagged) => tagged.period,
         }
     }
 

@@ -231,7 +231,6 @@ fn birthday_due(program: &Program, ledger: &Ledger, member: &Member, t: Instant)
     let rank = tier_at(program, ledger, t)?;
     let due = date == today
         && midnight(tz, date) == t
-        && member.evaluated_at.is_none_or(|before| before < t)
         && !member.birthday_years.contains(&today.year())
         && program.tiers[rank].birthday_points > Decimal::ZERO;
     due.then_some((rank, date))

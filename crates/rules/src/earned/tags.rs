@@ -10,7 +10,7 @@ use crate::program::{Milestone, Rank};
 use crate::version::Version;
 
 pub(super) fn steps(version: &Version, known: &Known<'_>) -> Steps {
-    let Milestone::Tags(wanted) = &version.program.milestone else { return Steps::default() };
+    let Milestone::Tags(tagged) = &version.program.milestone else { return Steps::default() };
     let mut steps = Steps::default();
     if let Some(first_at) = known.first_at {
         steps.push(first_at, None);
@@ -19,7 +19,7 @@ pub(super) fn steps(version: &Version, known: &Known<'_>) -> Steps {
     for facts in known.tags.chunk_by(|a, b| a.at == b.at) {
         let Some(at) = facts.first().map(|fact| fact.at).filter(|at| *at <= known.at) else { break };
         apply(&mut tags, facts);
-        let rank = wanted.iter().rposition(|wanted| wanted.iter().any(|tag| tags.contains(tag)));
+        let rank = tagged.wanted().iter().rposition(|wanted| wanted.iter().any(|tag| tags.contains(tag)));
         steps.push(at, rank.map(Rank::new));
     }
     steps

@@ -69,7 +69,8 @@ fn unreachable_within_a_step(program: &Program, counted: &Counted) -> Vec<Proble
 }
 
 fn about_tags(program: &Program) -> Vec<Problem> {
-    let Milestone::Tags(sets) = &program.milestone else { return Vec::new() };
+    let Milestone::Tags(tagged) = &program.milestone else { return Vec::new() };
+    let sets = tagged.wanted();
     let mut found = Vec::new();
     for (index, ((_, tier), tags)) in program.tiers().zip(sets).enumerate() {
         let higher = |tag| sets.iter().skip(index + 1).any(|above| above.contains(tag));

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    Counted, Gift, Metric, Milestone, Notices, OnRefund, Period, Perk, Program, Reward, SkippedTierRewards, Spend, Tier,
+    Counted, Gift, Metric, Milestone, Notices, OnRefund, Period, Perk, Program, Reward, SkippedTierRewards, Spend,
+    Tagged, Tier,
 };
 use crate::calendar::{Instant, Span, Zone};
 use crate::fact::{Currency, Tag};
@@ -154,7 +155,7 @@ fn notices(node: &Node<'_>) -> Option<Notices> {
 /// A milestone before the tiers are known.
 enum KindOfMilestone {
     Counted(Metric, Period, OnRefund),
-    Tags,
+    Tags(Period),
 }
 
 fn kind_of_milestone(o: Object<'_>, warnings: &mut Vec<Problem>) -> Option<KindOfMilestone> {
@@ -178,7 +179,7 @@ fn kind_of_milestone(o: Object<'_>, warnings: &mut Vec<Problem>) -> Option<KindO
                 warnings.push(Problem { path, message: "does nothing: tags have no period and no refunds".to_owned() });
             }
         }
-        return Some(KindOfMilestone::Tags);
+        return Some(KindOfMilestone::Tags(period));
     };
     let default = if period == Period::Lifetime { OnRefund::Keep } else { OnRefund::Revoke };
     Some(KindOfMilestone::Counted(metric, period, refund.unwrap_or(default)))
@@ -248,7 +249,9 @@ fn tiers(
             let counted = |thresholds| Counted { metric: *metric, period: *period, on_refund: *on_refund, thresholds };
             thresholds.map(counted).map(Milestone::Counted)
         }
-        Some(KindOfMilestone::Tags) => tag_sets(&rungs, warnings).map(Milestone::Tags),
+        Some(KindOfMilestone::Tags(period)) => {
+            tag_sets(&rungs, warnings).map(|wanted| Milestone::Tags(Tagged { period: *period, wanted }))
+        }
         None => None,
     };
     (rungs.len() == count).then_some(())?;

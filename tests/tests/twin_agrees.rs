@@ -69,3 +69,61 @@ proptest! {
         }
     }
 }
+
+/// Differences that random shops found, as rules.
+mod found {
+    use super::*;
+
+    fn program() -> Value {
+        let tier = |id: &str, threshold: u32| json!({ "id": id, "threshold": threshold, "entry_rewards": [{ "type": "free_shipping" }] });
+        json!({ "start_date": "2023-11-25", "milestone": { "metric": "points_earned", "period": "lifetime" },
+                "repeat_tier_rewards": true, "tiers": [tier("bronze", 100), tier("silver", 200)] })
+    }
+
+    fn agreed(program: &Value, lines: &[Value], as_of: &str) -> Value {
+        let as_of = Instant::parse(as_of).unwrap();
+        let ours = replayed(program, lines, as_of);
+        assert_eq!(parting(&ours, &twin::replay(program, lines, as_of.millis()), ""), None);
+        ours
+    }
+
+    #[test]
+    fn an_assignment_that_moves_to_another_member_rewards_only_whom_it_names() {
+        let lock = |member: &str, at: &str| {
+            json!({ "type": "tier.assigned", "assignment_id": "0", "tier": "bronze", "mode": "lock", "member_id": member,
+                    "occurred_at": at })
+        };
+        let points = json!({ "type": "points.earned", "entry_id": "0", "points": 200, "member_id": "anna",
+                             "occurred_at": "2023-12-28T00:00:00Z" });
+        let lines = [lock("anna", "2023-12-28T00:00:00Z"), points, lock("ben", "2024-01-02T11:00:00Z")];
+        let story = agreed(&program(), &lines, "2024-01-02T11:00:00Z");
+        let rewards: Vec<_> = story["rewards"].as_array().unwrap().iter().map(|reward| &reward["member_id"]).collect();
+        assert_eq!(rewards, ["anna", "ben"]);
+    }
+
+    #[test]
+    fn a_correction_at_the_first_instant_of_a_timeline_leaves_its_beginning() {
+        let mut program = program();
+        program["milestone"]["period"] = json!({ "since_last_upgrade": { "days": 1 } });
+        let lines = [
+            json!({ "type": "points.canceled", "cancel_id": "1", "entry_id": "2", "points": 40, "member_id": "anna",
+                    "occurred_at": "2023-11-26T00:00:00Z" }),
+            json!({ "type": "points.adjusted", "entry_id": "2", "points": -60, "member_id": "anna",
+                    "occurred_at": "2023-11-26T00:00:00Z" }),
+        ];
+        let story = agreed(&program, &lines, "2023-11-26T00:00:00Z");
+        assert_eq!(story["standings"]["anna"]["since"], "2023-11-26T00:00:00Z");
+    }
+
+    #[test]
+    fn a_birthday_that_becomes_known_at_its_very_midnight_still_brings_its_points() {
+        let mut program = program();
+        program["tiers"][0]["perks"] = json!([{ "type": "birthday_points", "points": 7 }]);
+        let lines = [
+            json!({ "type": "points.earned", "entry_id": "0", "points": 100, "member_id": "anna", "occurred_at": "2023-12-31T00:00:00Z" }),
+            json!({ "type": "customer.enrolled", "member_id": "anna", "occurred_at": "2023-12-31T00:00:00Z", "birthday": "12-31" }),
+        ];
+        let story = agreed(&program, &lines, "2023-12-31T00:00:00Z");
+        assert_eq!(story["birthdays"][0]["points"], "7");
+    }
+}

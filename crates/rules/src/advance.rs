@@ -7,7 +7,7 @@ use crate::calendar::{Day, Instant};
 use crate::earned::Renewal;
 use crate::explain;
 use crate::fact::Fact;
-use crate::id::TierId;
+use crate::id::{MemberId, TierId};
 use crate::ledger::{Act, Assignment, Ledger};
 use crate::program::{Perk, Program, Rank};
 use crate::quantity::Points;
@@ -26,8 +26,9 @@ pub struct Told {
 }
 
 impl Told {
-    /// What a fact that arrives makes of a transition.
-    pub fn by(fact: &Fact) -> Self {
+    /// What a fact that arrives makes of a transition of `member`. An assignment that leaves a member for another is as
+    /// an end of it: only whom it names is rewarded.
+    pub fn by(fact: &Fact, member: &MemberId) -> Self {
         use crate::fact::EntryKind::Imported;
         let new = |cause, imported| Self::new(cause, imported, true);
         match fact {
@@ -40,7 +41,9 @@ impl Told {
             Fact::TagsChanged(told) => new(Cause::TagsChanged, told.imported),
             Fact::Enrolled(told) => new(Cause::Activity, told.imported),
             Fact::BirthdaySet(told) => new(Cause::Activity, told.imported),
-            Fact::TierAssigned { told, .. } => Self::new(Cause::Assigned, told.imported, told.content.reward),
+            Fact::TierAssigned { told, .. } => {
+                Self::new(Cause::Assigned, told.imported, told.content.reward && told.member == *member)
+            }
             Fact::TierUnassigned { told, .. } => Self::new(Cause::Assigned, told.imported, false),
             Fact::Erased { .. } => new(Cause::Activity, false),
         }

@@ -111,7 +111,6 @@ impl Replay {
     }
 
     fn take(&mut self, fact: Fact, at: Instant) -> Taken {
-        let told = Told::by(&fact);
         if let Fact::Erased { member, .. } = &fact {
             self.members.remove(member);
             return self.book.take(fact);
@@ -122,10 +121,11 @@ impl Replay {
             let mut none = Ledger::default();
             let ledger = self.book.ledger_mut(&id).unwrap_or(&mut none);
             let arrival = Arrival::before(ledger, &mut member.record, &self.versions, at);
-            arrivals.push((id, ledger.clone(), arrival));
+            let told = Told::by(&fact, &id);
+            arrivals.push((id, told, ledger.clone(), arrival));
         }
         let taken = self.book.take(fact);
-        for (id, before, arrival) in arrivals {
+        for (id, told, before, arrival) in arrivals {
             let Some((member, ledger)) = self.members.get_mut(&id).zip(self.book.ledger(&id)) else { continue };
             member.rows.extend(if *ledger == before {
                 arrival.unchanged()

@@ -49,29 +49,28 @@ pub enum NumberError {
     },
 }
 
-/// Reads plain decimal notation (no exponent, no grouping) into a whole number of `10^-decimals`.
+/// Reads plain decimal notation (no exponent, no grouping) into a whole number of `10^-decimals`, of which there are at
+/// most 10.
 fn scaled(text: &str, decimals: u32, limit: &'static str) -> Result<i128, NumberError> {
-    let not_a_number = || NumberError::NotANumber(text.to_owned());
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let framed = digits.starts_with(|c: char| c.is_ascii_digit()) && digits.ends_with(|c: char| c.is_ascii_digit());
-    if !plain || !framed {
-        return Err(not_a_number());
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let are_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !are_digits(whole) || !are_digits(fraction) {
+        return Err(NumberError::NotANumber(text.to_owned()));
     }
-    let whole = digits.split('.').next().unwrap_or_default().trim_start_matches('0');
+    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
     if whole.len() > 18 {
         return Err(NumberError::TooLarge { text: text.to_owned(), limit });
     }
-    let fraction = digits.split_once('.').map_or("", |(_, fraction)| fraction.trim_end_matches('0'));
-    if fraction.contains('.') {
-        return Err(not_a_number());
-    }
-    if fraction.len() > decimals as usize {
+    let missing = u32::try_from(fraction.len()).ok().and_then(|written| decimals.checked_sub(written));
+    let Some(missing) = missing else {
         return Err(NumberError::TooFine { text: text.to_owned(), decimals });
-    }
-    let mut decimal: Decimal = text.parse().map_err(|_| not_a_number())?;
-    decimal.rescale(decimals);
-    Ok(decimal.mantissa())
+    };
+    // At most 18 digits before the point and 10 behind it: neither part leaves 64 bits, nor their sum 128.
+    let count = |part: &str| part.bytes().fold(0_u64, |sum, byte| sum * 10 + u64::from(byte - b'0'));
+    let fraction = count(fraction) * 10_u64.pow(missing);
+    let scaled = i128::from(count(whole)) * 10_i128.pow(decimals) + i128::from(fraction);
+    Ok(if text.starts_with('-') { -scaled } else { scaled })
 }
 
 /// `numerator / denominator` rounded half to even; the denominator is above zero.
@@ -415,5 +414,11 @@ mod tests {
         assert_eq!(Quantity::whole(-12).with_decimals(2), "-12.00");
         assert_eq!((-half).to_string(), "-0.5");
         assert_eq!(Quantity::whole(7).with_decimals(0), "7");
+        for text in ["-999999999999999999.9999", "999999999999999999.9999", "-0.0001"] {
+            assert_eq!(Quantity::parse(text).unwrap().to_string(), text);
+        }
+        for text in ["1000000000000000000", "0.00001", "-", "1.-2"] {
+            assert_eq!(Quantity::parse(text), None, "{text}");
+        }
     }
 }

@@ -105,10 +105,10 @@ impl Vector {
 
 /// Everything that an expectation can name.
 fn found(replay: &Replay, member: &MemberId, as_of: Instant) -> Map<String, Value> {
-    let mut found = match history::member_standing(replay, member, as_of) {
-        Value::Object(standing) => standing,
-        _ => Map::new(),
-    };
+    let mut found = Map::new();
+    if let Value::Object(standing) = history::member_standing(replay, member, as_of) {
+        found = standing;
+    }
     let (mut transitions, mut rewards) = (Vec::new(), Vec::new());
     for row in replay.rows(member) {
         match row {

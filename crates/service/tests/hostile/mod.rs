@@ -1,7 +1,7 @@
 //! Whatever arrives, there is an outcome with a reason, never a panic and never a wrong number.
 
 use proptest::prelude::*;
-use service::wire::shopify::{Outcome, Rejected, read, source};
+use service::wire::shopify::{Outcome, read, source};
 
 use super::{order, rejected, worth};
 use serde_json::{Value, json};
@@ -71,20 +71,54 @@ fn a_wrong_type_in_any_field_is_never_a_wrong_number() {
 }
 
 #[test]
-fn nesting_has_an_end() {
+fn nesting_costs_no_stack() {
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         let deep = format!("{}1{}", open.repeat(5_000), close.repeat(5_000));
-        let body = format!("{{\"id\": 1, \"note\": {deep}}}");
-        assert_eq!(rejected(body.as_bytes(), "orders/paid"), Rejected::TooDeep);
-        assert_eq!(
-            rejected(format!("{{\"shipping_lines\": {deep}}}").as_bytes(), "orders/paid").code(),
-            "unreadable_field"
-        );
+        let order = String::from_utf8(order(json!({ "note": "HERE" }))).unwrap();
+        let passed_over = order.replace("\"HERE\"", &deep);
+        assert_eq!(read(passed_over.as_bytes(), Some("orders/paid")), read(order.as_bytes(), Some("orders/paid")));
         for topic in TOPICS {
-            assert!(matches!(read(deep.as_bytes(), Some(topic)), Outcome::Rejected(_)), "{topic}");
+            for field in ["shipping_lines", "refunds", "detail", "tags", "id"] {
+                let body = format!("{{\"id\": 1, \"{field}\": {deep}}}");
+                read(body.as_bytes(), Some(topic));
+            }
+            if open == "[" {
+                assert_eq!(rejected(deep.as_bytes(), topic).code(), "unreadable_field");
+            }
         }
-        assert!(matches!(read(deep.as_bytes(), None), Outcome::Rejected(_)));
+        read(deep.as_bytes(), None);
     }
+    let envelope = "{\"detail-type\":\"shopifyWebhook\",\"detail\":{\"payload\":";
+    let deep = format!("{}{{}}{}", envelope.repeat(5_000), "}}".repeat(5_000));
+    assert_eq!(rejected(deep.as_bytes(), "orders/paid").code(), "missing_field");
+}
+
+#[test]
+fn a_field_that_comes_twice_is_rejected() {
+    let body = String::from_utf8(order(json!({}))).unwrap();
+    let twice = body.replacen('{', "{\"total_price\":\"1.00\",", 1);
+    let metadata = r#"{"X-Shopify-Topic":"orders/paid"}"#;
+    let envelope =
+        format!(r#"{{"detail-type":"shopifyWebhook","detail":{{"payload":{twice},"metadata":{metadata}}}}}"#);
+    for document in [twice, envelope] {
+        let rejected = rejected(document.as_bytes(), "orders/paid");
+        assert_eq!(rejected.code(), "unreadable_field");
+        assert!(rejected.to_string().contains("duplicate field `total_price`"), "{rejected}");
+    }
+}
+
+#[test]
+fn a_list_is_never_read_as_an_object_field_by_field() {
+    for (field, list) in [
+        ("total_price_set", json!([["1.00", "USD"]])),
+        ("customer", json!([702, "gid://shopify/Customer/702"])),
+        ("shipping_lines", json!([["1.00"]])),
+        ("refunds", json!([[1]])),
+        ("refunds", json!([null])),
+    ] {
+        assert_eq!(rejected(&order(json!({ field: list })), "orders/paid").code(), "unreadable_field", "{field}");
+    }
+    assert_eq!(rejected(b"[5001]", "orders/paid").code(), "unreadable_field");
 }
 
 #[test]
@@ -118,7 +152,7 @@ fn what_is_no_json_says_where() {
             assert_eq!(code(document.as_bytes()), "not_json", "{document}");
         }
     }
-    assert!(rejected(b"{\"a\": tru}", "orders/paid").to_string().contains("at byte 6"));
+    assert!(rejected(b"{\"a\": tru}", "orders/paid").to_string().contains("at line 1 column 10"));
 }
 
 #[test]

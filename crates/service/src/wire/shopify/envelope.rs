@@ -1,8 +1,14 @@
 //! What stands around a payload: EventBridge's envelope, in both of Shopify's spellings, or nothing.
 
-use rules::calendar::Instant;
+use std::collections::BTreeMap;
 
-use super::scan::{Result, Scalar, Scan};
+use rules::calendar::Instant;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::body::Body;
+use super::json::{Nested, Scalar};
+use super::reason::{Fault, Result};
 use super::{Rejected, value};
 
 /// Where an enveloped document comes from.
@@ -21,61 +27,97 @@ pub struct Source {
 /// The detail-type of Shopify's events.
 const DETAIL_TYPE: &str = "shopifyWebhook";
 
-/// The source and the payload of an envelope; nothing if the document is a bare body.
+/// The body that a document is or holds, and the source that its envelope names.
 ///
 /// A bare body is known by its second field at the latest: an envelope has none but EventBridge's own.
-pub(super) fn open<'a>(document: &Scan<'a>) -> Result<Option<(Source, Scan<'a>)>> {
-    let mut scan = document.clone();
-    let (mut is_envelope, mut detail_type, mut source, mut payload) = (true, Scalar::Absent, Source::default(), None);
-    let walked = scan.object("$", |scan, key| {
-        match key {
-            "detail-type" => detail_type = scan.scalar()?,
-            "time" => source.accepted_at = value::instant(&scan.scalar()?, "$.time")?,
-            "detail" => payload = detail(scan, &mut source)?,
-            "version" | "id" | "source" | "account" | "region" | "resources" | "replay-name" => scan.skip()?,
-            _ => {
-                is_envelope = false;
-                return Err(Rejected::Empty.into()); // stops the walk; never shown
-            }
-        }
-        Ok(())
-    });
-    if !is_envelope || !matches!(detail_type.text(), Some(DETAIL_TYPE)) {
-        return Ok(None);
+pub(super) fn open(document: &[u8]) -> Result<(Option<Source>, Box<Body<'_>>)> {
+    let text = text(document)?;
+    let why_none = match serde_json::from_str::<Nested<Envelope<'_>>>(text) {
+        Ok(Nested::Object(envelope)) if envelope.detail_type.text() == Some(DETAIL_TYPE) => return envelope.opened(),
+        Ok(_) => None,
+        Err(error) if error.is_data() => Some(error),
+        Err(error) => return Err(fault(error)),
+    };
+    let body: Box<Body<'_>> = object(serde_json::from_str(text).map_err(fault)?, "$")?;
+    match why_none {
+        Some(error) if body.detail_type.text() == Some(DETAIL_TYPE) => Err(fault(error)),
+        _ => Ok((None, body)),
     }
-    walked?;
-    scan.end()?;
-    let payload = payload.ok_or_else(|| Rejected::missing("$.detail.payload"))?;
-    Ok(Some((source, payload)))
 }
 
-fn detail<'a>(scan: &mut Scan<'a>, source: &mut Source) -> Result<Option<Scan<'a>>> {
-    let mut payload = None;
-    scan.object("$.detail", |scan, key| {
-        match key {
-            "payload" => payload = Some(scan.later()?),
-            "metadata" => metadata(scan, source)?,
-            _ => scan.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok(payload)
+/// The fields that EventBridge puts around a payload; some are here only to be known.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case", bound(deserialize = "'de: 'a"))]
+struct Envelope<'a> {
+    version: IgnoredAny,
+    id: IgnoredAny,
+    detail_type: Scalar<'a>,
+    source: IgnoredAny,
+    account: IgnoredAny,
+    time: Scalar<'a>,
+    region: IgnoredAny,
+    resources: IgnoredAny,
+    replay_name: IgnoredAny,
+    detail: Nested<Detail<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+struct Detail<'a> {
+    /// The headers of the webhook.
+    metadata: Nested<BTreeMap<String, Scalar<'a>>>,
+    payload: Nested<Box<Body<'a>>>,
+}
+
+impl<'a> Envelope<'a> {
+    fn opened(self) -> Result<(Option<Source>, Box<Body<'a>>)> {
+        let detail = object(self.detail, "$.detail")?;
+        let mut source = match detail.metadata.object("$.detail.metadata")? {
+            Some(headers) => sent(headers)?,
+            None => Source::default(),
+        };
+        source.accepted_at = value::instant(&self.time, "$.time")?;
+        Ok((Some(source), object(detail.payload, "$.detail.payload")?))
+    }
+}
+
+fn object<T>(value: Nested<T>, path: &'static str) -> Result<T> {
+    match value {
+        Nested::Object(object) => Ok(object),
+        Nested::Absent => Err(Rejected::missing(path)),
+        Nested::List(_) | Nested::Other => Err(Rejected::unreadable(path, "must be an object")),
+    }
 }
 
 /// Reads `X-Shopify-Topic` as well as `shopify-topic`: header names know no case, and the newer ones have no `X-`.
-fn metadata(scan: &mut Scan<'_>, source: &mut Source) -> Result<()> {
-    scan.object("$.detail.metadata", |scan, key| {
-        let name = key.to_ascii_lowercase();
+fn sent(headers: &BTreeMap<String, Scalar<'_>>) -> Result<Source> {
+    let mut source = Source::default();
+    for (name, value) in headers {
+        let name = name.to_ascii_lowercase();
         match name.strip_prefix("x-").unwrap_or(&name) {
-            "shopify-topic" => source.topic = scan.scalar()?.text().map(str::to_owned),
-            "shopify-shop-domain" => source.shop = scan.scalar()?.text().map(str::to_owned),
+            "shopify-topic" => source.topic = value.text().map(str::to_owned),
+            "shopify-shop-domain" => source.shop = value.text().map(str::to_owned),
             "shopify-triggered-at" => {
-                let path = "$.detail.metadata.X-Shopify-Triggered-At";
-                source.triggered_at = value::instant(&scan.scalar()?, path)?;
+                source.triggered_at = value::instant(value, "$.detail.metadata.X-Shopify-Triggered-At")?;
             }
-            _ => scan.skip()?,
+            _ => {}
         }
-        Ok(())
-    })?;
-    Ok(())
+    }
+    Ok(source)
+}
+
+/// The text of a document, which must be UTF-8 and not empty.
+fn text(document: &[u8]) -> Result<&str> {
+    let text = std::str::from_utf8(document).map_err(|error| Rejected::NotJson { problem: error.to_string() })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim_ascii().is_empty() { Err(Rejected::Empty.into()) } else { Ok(text) }
+}
+
+/// JSON may be fine and yet not what it should be: a field that comes twice, or half a surrogate pair.
+#[cold]
+fn fault(error: serde_json::Error) -> Fault {
+    if error.is_data() {
+        return Rejected::unreadable("$", error);
+    }
+    Rejected::NotJson { problem: error.to_string() }.into()
 }

@@ -4,8 +4,6 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::scan::DEPTH_MAX;
-
 /// Why a document is of no consequence. Nothing is wrong and nothing needs to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ignored {
@@ -83,16 +81,11 @@ pub enum Rejected {
     #[error("the document is empty; send the body of the webhook, or its envelope")]
     Empty,
     /// Not JSON, or broken off.
-    #[error("not JSON: at byte {at} there should be {expected}; send the document again, unchanged and whole")]
+    #[error("not JSON: {problem}; send the document again, unchanged and whole")]
     NotJson {
-        /// Where, in bytes from the start.
-        at: usize,
-        /// What was expected there.
-        expected: &'static str,
+        /// What is wrong, and where.
+        problem: String,
     },
-    /// Nested beyond all reason.
-    #[error("lists and objects are nested more than {DEPTH_MAX} deep; no webhook of Shopify is, look at the sender")]
-    TooDeep,
     /// A topic that Shopify does not have, or none.
     #[error("{}; name a topic of Shopify such as `orders/paid`, or send the envelope, which names it", given(topic))]
     UnknownTopic {
@@ -158,7 +151,6 @@ impl Rejected {
         match self {
             Self::Empty => "empty",
             Self::NotJson { .. } => "not_json",
-            Self::TooDeep => "too_deep",
             Self::UnknownTopic { .. } => "unknown_topic",
             Self::Missing { .. } => "missing_field",
             Self::Unreadable { .. } => "unreadable_field",
@@ -170,12 +162,12 @@ impl Rejected {
     }
 
     #[cold]
-    pub(super) fn unreadable(path: &'static str, problem: impl fmt::Display) -> Box<Self> {
+    pub(super) fn unreadable(path: &'static str, problem: impl fmt::Display) -> Fault {
         Box::new(Self::Unreadable { path, problem: problem.to_string() })
     }
 
     #[cold]
-    pub(super) fn missing(path: &'static str) -> Box<Self> {
+    pub(super) fn missing(path: &'static str) -> Fault {
         Box::new(Self::Missing { path })
     }
 }
@@ -187,11 +179,17 @@ fn given(topic: &Option<String>) -> String {
     }
 }
 
+/// Why reading stopped: one word, so that results stay in registers.
+pub(super) type Fault = Box<Rejected>;
+
+/// What reading gives.
+pub(super) type Result<T> = std::result::Result<T, Fault>;
+
 /// Why reading ended without facts.
 #[derive(Debug)]
 pub(super) enum Aside {
     Ignored(Ignored),
-    Rejected(Box<Rejected>),
+    Rejected(Fault),
 }
 
 impl From<Ignored> for Aside {
@@ -206,8 +204,8 @@ impl From<Rejected> for Aside {
     }
 }
 
-impl From<Box<Rejected>> for Aside {
-    fn from(rejected: Box<Rejected>) -> Self {
+impl From<Fault> for Aside {
+    fn from(rejected: Fault) -> Self {
         Self::Rejected(rejected)
     }
 }

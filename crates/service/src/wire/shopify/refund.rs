@@ -9,32 +9,68 @@ use rules::calendar::Instant;
 use rules::fact::{Fact, Refunded, Revised};
 use rules::id::{OrderId, RefundId};
 
-use super::reason::Aside;
-use super::scan::{Result, Scalar, Scan};
-use super::value::{self, Id, Money, Signed};
+use serde::Deserialize;
+
+use super::body::Body;
+use super::json::{Nested, Scalar};
+use super::reason::{Aside, Result};
+use super::value::{self, Id, Money, MoneySet, Signed};
 use super::{Rejected, id};
 
-/// A refund as it is written.
-#[derive(Debug, Default)]
-pub(super) struct Refund<'a> {
-    id: Id<'a>,
-    order_id: Scalar<'a>,
-    created_at: Scalar<'a>,
-    processed_at: Scalar<'a>,
-    lines: Vec<Part<'a>>,
-    adjustments: Vec<Part<'a>>,
-    shipping: Vec<Money<'a>>,
-    duties: Money<'a>,
-    fees: Money<'a>,
-    only_id: bool,
+/// Reads the body of `refunds/create`: taken until a later snapshot of the order says the same, under the same id.
+pub(super) fn alone(body: &Body<'_>) -> std::result::Result<Vec<Fact>, Aside> {
+    if body.is_stub() {
+        let id = body.ids().needed("Refund", "$.id")?;
+        return Err(Rejected::OversizeStub { topic: "refunds/create", id }.into());
+    }
+    let path = "$.order_id";
+    let order = value::digits(&body.order_id, path)?.ok_or_else(|| Rejected::missing(path))?;
+    let refund = Refund::of(body);
+    let worth = refund.worth(refund.currency()?)?;
+    Ok(vec![refund.fact(id(&order, path, OrderId::new)?, None, worth.total)?])
 }
 
-/// An amount with its tax beside it; adjustments also say of what kind they are.
-#[derive(Debug, Default)]
-struct Part<'a> {
-    amount: Money<'a>,
-    tax: Money<'a>,
+/// A refund as it is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+pub(super) struct Refund<'a> {
+    id: Scalar<'a>,
+    admin_graphql_api_id: Scalar<'a>,
+    created_at: Scalar<'a>,
+    processed_at: Scalar<'a>,
+    refund_line_items: Nested<RefundLine<'a>>,
+    order_adjustments: Nested<Adjustment<'a>>,
+    refund_shipping_lines: Nested<GivenBack<'a>>,
+    total_duties_set: Nested<MoneySet<'a>>,
+    total_additional_fees_set: Nested<MoneySet<'a>>,
+}
+
+/// Goods given back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+pub(super) struct RefundLine<'a> {
+    subtotal: Scalar<'a>,
+    subtotal_set: Nested<MoneySet<'a>>,
+    total_tax: Scalar<'a>,
+    total_tax_set: Nested<MoneySet<'a>>,
+}
+
+/// What else was given back (below 0) or kept (above).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+pub(super) struct Adjustment<'a> {
     kind: Scalar<'a>,
+    amount: Scalar<'a>,
+    amount_set: Nested<MoneySet<'a>>,
+    tax_amount: Scalar<'a>,
+    tax_amount_set: Nested<MoneySet<'a>>,
+}
+
+/// Shipping given back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+pub(super) struct GivenBack<'a> {
+    subtotal_amount_set: Nested<MoneySet<'a>>,
 }
 
 /// What a refund takes off its order.
@@ -46,60 +82,69 @@ pub(super) struct Worth {
     pub(super) tax: Signed,
 }
 
+const LINES: &str = "$..refund_line_items[].subtotal";
+const ADJUSTMENTS: &str = "$..order_adjustments[].amount";
+const DUTIES: &str = "$..total_duties_set";
+
 impl<'a> Refund<'a> {
-    pub(super) fn read(scan: &mut Scan<'a>) -> Result<Self> {
-        let mut refund = Self { only_id: true, ..Self::default() };
-        scan.object("$..refunds[]", |scan, key| {
-            refund.only_id &= matches!(key, "id" | "admin_graphql_api_id");
-            match key {
-                "id" => refund.id.number = scan.scalar()?,
-                "admin_graphql_api_id" => refund.id.global = scan.scalar()?,
-                "order_id" => refund.order_id = scan.scalar()?,
-                "created_at" => refund.created_at = scan.scalar()?,
-                "processed_at" => refund.processed_at = scan.scalar()?,
-                "refund_line_items" => refund.lines = lines(scan)?,
-                "order_adjustments" => refund.adjustments = adjustments(scan)?,
-                "refund_shipping_lines" => refund.shipping = shipping(scan)?,
-                "total_duties_set" => refund.duties.read_set(scan, "$..total_duties_set")?,
-                "total_additional_fees_set" => refund.fees.read_set(scan, "$..total_additional_fees_set")?,
-                _ => scan.skip()?,
-            }
-            Ok(())
-        })?;
-        Ok(refund)
+    /// The refund that a body is.
+    fn of(body: &Body<'a>) -> Self {
+        Self {
+            id: body.id.clone(),
+            admin_graphql_api_id: body.admin_graphql_api_id.clone(),
+            created_at: body.created_at.clone(),
+            processed_at: body.processed_at.clone(),
+            refund_line_items: body.refund_line_items.clone(),
+            order_adjustments: body.order_adjustments.clone(),
+            refund_shipping_lines: body.refund_shipping_lines.clone(),
+            total_duties_set: body.total_duties_set.clone(),
+            total_additional_fees_set: body.total_additional_fees_set.clone(),
+        }
     }
 
     /// What it takes off an order in the `shop`'s currency.
     pub(super) fn worth(&self, shop: Option<&str>) -> Result<Worth> {
         let mut worth = Worth::default();
-        for line in &self.lines {
-            let path = "$..refund_line_items[].subtotal";
-            let subtotal = line.amount.positive(shop, path)?.ok_or_else(|| Rejected::missing(path))?;
-            let tax = line.tax.positive(shop, "$..refund_line_items[].total_tax")?.unwrap_or(0);
+        for line in self.refund_line_items.list("$..refund_line_items")? {
+            let subtotal = line.worth()?.positive(shop)?.ok_or_else(|| Rejected::missing(LINES))?;
+            let tax = Money::of(&line.total_tax, &line.total_tax_set, "$..refund_line_items[].total_tax")?;
+            let tax = tax.positive(shop)?.unwrap_or(0);
             worth.total += subtotal + tax;
             worth.tax += tax;
         }
-        for adjustment in &self.adjustments {
-            let path = "$..order_adjustments[].amount";
-            let amount = adjustment.amount.signed(shop, path)?.ok_or_else(|| Rejected::missing(path))?;
-            let tax = adjustment.tax.signed(shop, "$..order_adjustments[].tax_amount")?.unwrap_or(0);
+        let adjustments = self.order_adjustments.list("$..order_adjustments")?;
+        for adjustment in &adjustments {
+            let amount = adjustment.worth()?.signed(shop)?.ok_or_else(|| Rejected::missing(ADJUSTMENTS))?;
+            let path = "$..order_adjustments[].tax_amount";
+            let tax = Money::of(&adjustment.tax_amount, &adjustment.tax_amount_set, path)?.signed(shop)?.unwrap_or(0);
             worth.total -= amount + tax;
             worth.tax -= tax;
         }
-        if self.shipping_lines_count() {
-            for line in &self.shipping {
-                worth.total += line.positive(shop, "$..refund_shipping_lines[]")?.unwrap_or(0);
+        if !adjustments.into_iter().any(Adjustment::may_be_shipping) {
+            for line in self.refund_shipping_lines.list("$..refund_shipping_lines")? {
+                let amount = Money::of_set(&line.subtotal_amount_set, "$..refund_shipping_lines[]")?;
+                worth.total += amount.positive(shop)?.unwrap_or(0);
             }
         }
-        worth.total += self.duties.positive(shop, "$..total_duties_set")?.unwrap_or(0);
-        worth.total += self.fees.positive(shop, "$..total_additional_fees_set")?.unwrap_or(0);
+        let fees = Money::of_set(&self.total_additional_fees_set, "$..total_additional_fees_set")?;
+        worth.total += Money::of_set(&self.total_duties_set, DUTIES)?.positive(shop)?.unwrap_or(0);
+        worth.total += fees.positive(shop)?.unwrap_or(0);
         Ok(worth)
     }
 
-    /// Shipping given back is told as an adjustment, and since API 2024-10 a second time as shipping lines.
-    fn shipping_lines_count(&self) -> bool {
-        let told = |adjustment: &Part<'_>| adjustment.kind.text().is_none_or(|kind| kind == "shipping_refund");
-        !self.adjustments.iter().any(told)
+    /// The currency that its amounts name first.
+    fn currency(&self) -> Result<Option<&str>> {
+        for line in self.refund_line_items.list("$..refund_line_items")? {
+            if let Some(currency) = line.worth()?.currency() {
+                return Ok(Some(currency));
+            }
+        }
+        for adjustment in self.order_adjustments.list("$..order_adjustments")? {
+            if let Some(currency) = adjustment.worth()?.currency() {
+                return Ok(Some(currency));
+            }
+        }
+        Ok(Money::of_set(&self.total_duties_set, DUTIES)?.currency())
     }
 
     /// The fact that it is; it names no member, but follows its order.
@@ -107,74 +152,28 @@ impl<'a> Refund<'a> {
         let created_at = value::instant(&self.created_at, "$..created_at")?;
         let processed_at = value::instant(&self.processed_at, "$..processed_at")?;
         let occurred_at = processed_at.or(created_at).ok_or_else(|| Rejected::missing("$..processed_at"))?;
-        let refund = id(&self.id.needed("Refund", "$..id")?, "$..id", RefundId::new)?;
+        let ids = Id { number: &self.id, global: &self.admin_graphql_api_id };
+        let refund = id(&ids.needed("Refund", "$..id")?, "$..id", RefundId::new)?;
         let content = Refunded { occurred_at, amount: value::amount(total, "$..refunds[]")? };
         let revision = revision.or(created_at).unwrap_or(occurred_at);
-        Ok(Fact::OrderRefunded {
-            order,
-            refund,
-            refunded: Revised { revision, content, member: None, imported: false },
-        })
+        let refunded = Revised { revision, content, member: None, imported: false };
+        Ok(Fact::OrderRefunded { order, refund, refunded })
     }
 }
 
-/// Reads the body of `refunds/create`: taken until a later snapshot of the order says the same, under the same id.
-pub(super) fn alone(scan: &mut Scan<'_>) -> std::result::Result<Vec<Fact>, Aside> {
-    let refund = Refund::read(scan)?;
-    scan.end()?;
-    if refund.only_id {
-        let id = refund.id.needed("Refund", "$.id")?;
-        return Err(Rejected::OversizeStub { topic: "refunds/create", id }.into());
+impl<'a> RefundLine<'a> {
+    fn worth(&self) -> Result<Money<'_, 'a>> {
+        Money::of(&self.subtotal, &self.subtotal_set, LINES)
     }
-    let path = "$.order_id";
-    let order = value::digits(&refund.order_id, path)?.ok_or_else(|| Rejected::missing(path))?;
-    let shop = refund.lines.iter().chain(&refund.adjustments).find_map(|part| part.amount.currency());
-    let shop = shop.or_else(|| refund.duties.currency()).map(str::to_owned);
-    let worth = refund.worth(shop.as_deref())?;
-    Ok(vec![refund.fact(id(&order, path, OrderId::new)?, None, worth.total)?])
 }
 
-fn lines<'a>(scan: &mut Scan<'a>) -> Result<Vec<Part<'a>>> {
-    parts(scan, "$..refund_line_items", ["subtotal", "subtotal_set", "total_tax", "total_tax_set"])
-}
+impl<'a> Adjustment<'a> {
+    fn worth(&self) -> Result<Money<'_, 'a>> {
+        Money::of(&self.amount, &self.amount_set, ADJUSTMENTS)
+    }
 
-fn adjustments<'a>(scan: &mut Scan<'a>) -> Result<Vec<Part<'a>>> {
-    parts(scan, "$..order_adjustments", ["amount", "amount_set", "tax_amount", "tax_amount_set"])
-}
-
-fn parts<'a>(scan: &mut Scan<'a>, path: &'static str, keys: [&str; 4]) -> Result<Vec<Part<'a>>> {
-    let [amount, amount_set, tax, tax_set] = keys;
-    let mut parts = Vec::new();
-    scan.list(path, |scan| {
-        let mut part = Part::default();
-        scan.object(path, |scan, key| {
-            match key {
-                "kind" => part.kind = scan.scalar()?,
-                _ if key == amount => part.amount.plain = scan.scalar()?,
-                _ if key == amount_set => part.amount.read_set(scan, path)?,
-                _ if key == tax => part.tax.plain = scan.scalar()?,
-                _ if key == tax_set => part.tax.read_set(scan, path)?,
-                _ => scan.skip()?,
-            }
-            Ok(())
-        })?;
-        parts.push(part);
-        Ok(())
-    })?;
-    Ok(parts)
-}
-
-fn shipping<'a>(scan: &mut Scan<'a>) -> Result<Vec<Money<'a>>> {
-    let path = "$..refund_shipping_lines";
-    let mut lines = Vec::new();
-    scan.list(path, |scan| {
-        let mut line = Money::default();
-        scan.object(path, |scan, key| match key {
-            "subtotal_amount_set" => line.read_set(scan, path),
-            _ => scan.skip(),
-        })?;
-        lines.push(line);
-        Ok(())
-    })?;
-    Ok(lines)
+    /// Shipping given back is told as an adjustment, and since API 2024-10 a second time as shipping lines.
+    fn may_be_shipping(&self) -> bool {
+        self.kind.text().is_none_or(|kind| kind == "shipping_refund")
+    }
 }

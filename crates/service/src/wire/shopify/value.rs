@@ -3,27 +3,29 @@
 use rules::calendar::Instant;
 use rules::fact::Currency;
 use rules::quantity::{Amount, NumberError};
+use serde::Deserialize;
 
 use super::Rejected;
-use super::scan::{Result, Scalar, Scan};
+use super::json::{Nested, Scalar};
+use super::reason::Result;
 
 /// Ids of Shopify are 64-bit numbers: at most 20 digits.
 const ID_DIGITS_MAX: usize = 20;
 
 /// A resource's id, as the number and as the global id beside it.
-#[derive(Debug, Default)]
-pub(super) struct Id<'a> {
-    pub(super) number: Scalar<'a>,
-    pub(super) global: Scalar<'a>,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Id<'d, 'a> {
+    pub(super) number: &'d Scalar<'a>,
+    pub(super) global: &'d Scalar<'a>,
 }
 
-impl Id<'_> {
+impl Id<'_, '_> {
     /// The digits of the id, from the global id where it is there: numbers above 2^53 are rounded by many a sender.
     pub(super) fn digits(&self, kind: &str, path: &'static str) -> Result<Option<String>> {
         if self.global.is_absent() {
-            return digits(&self.number, path);
+            return digits(self.number, path);
         }
-        global_digits(&self.global, kind, path).map(Some)
+        global_digits(self.global, kind, path).map(Some)
     }
 
     /// The digits of the id, which must be there.
@@ -43,7 +45,7 @@ pub(super) fn digits(value: &Scalar<'_>, path: &'static str) -> Result<Option<St
         Scalar::Absent => Ok(None),
         Scalar::Number(text) if is_id(text) => Ok(Some((*text).to_owned())),
         Scalar::Text(text) if is_id(text) => Ok(Some(text.clone().into_owned())),
-        Scalar::Bool(_) | Scalar::Number(_) | Scalar::Text(_) | Scalar::Parts => {
+        Scalar::Bool(_) | Scalar::Number(_) | Scalar::Text(_) | Scalar::Parts(_) => {
             Err(Rejected::unreadable(path, "an id must be a whole number above 0, or its digits as text"))
         }
     }
@@ -64,7 +66,9 @@ pub(super) fn instant(value: &Scalar<'_>, path: &'static str) -> Result<Option<I
     match value {
         Scalar::Absent => Ok(None),
         Scalar::Text(text) => Instant::parse(text).map(Some).map_err(|error| Rejected::unreadable(path, error)),
-        Scalar::Bool(_) | Scalar::Number(_) | Scalar::Parts => Err(Rejected::unreadable(path, "a date must be a text")),
+        Scalar::Bool(_) | Scalar::Number(_) | Scalar::Parts(_) => {
+            Err(Rejected::unreadable(path, "a date must be a text"))
+        }
     }
 }
 
@@ -78,7 +82,9 @@ pub(super) fn flag(value: &Scalar<'_>, path: &'static str) -> Result<bool> {
     match value {
         Scalar::Absent => Ok(false),
         Scalar::Bool(value) => Ok(*value),
-        Scalar::Number(_) | Scalar::Text(_) | Scalar::Parts => Err(Rejected::unreadable(path, "must be true or false")),
+        Scalar::Number(_) | Scalar::Text(_) | Scalar::Parts(_) => {
+            Err(Rejected::unreadable(path, "must be true or false"))
+        }
     }
 }
 
@@ -99,60 +105,73 @@ fn signed(text: &str) -> std::result::Result<Signed, NumberError> {
     Ok(sign * Signed::from(Amount::parse(digits)?.ten_thousandths()))
 }
 
-/// An amount as Shopify writes it: in `…_set.shop_money` with its currency, and plain, in the shop's currency too.
-#[derive(Debug, Default)]
-pub(super) struct Money<'a> {
-    set: Scalar<'a>,
-    currency: Scalar<'a>,
-    pub(super) plain: Scalar<'a>,
+/// An amount in two currencies; its `presentment_money` is what the customer saw, and is not used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+pub(super) struct MoneySet<'a> {
+    shop_money: Nested<ShopMoney<'a>>,
 }
 
-impl<'a> Money<'a> {
-    /// Reads the `…_set` of the amount; its `presentment_money` is what the customer saw, and is not used.
-    pub(super) fn read_set(&mut self, scan: &mut Scan<'a>, path: &'static str) -> Result<()> {
-        scan.object(path, |scan, key| match key {
-            "shop_money" => scan
-                .object(path, |scan, key| {
-                    match key {
-                        "amount" => self.set = scan.scalar()?,
-                        "currency_code" => self.currency = scan.scalar()?,
-                        _ => scan.skip()?,
-                    }
-                    Ok(())
-                })
-                .map(|_| ()),
-            _ => scan.skip(),
-        })?;
-        Ok(())
+/// An amount in the shop's currency.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+pub(super) struct ShopMoney<'a> {
+    amount: Scalar<'a>,
+    currency_code: Scalar<'a>,
+}
+
+/// An amount as Shopify writes it: in `…_set.shop_money` with its currency, and plain, in the shop's currency too.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Money<'d, 'a> {
+    plain: &'d Scalar<'a>,
+    shop: Option<&'d ShopMoney<'a>>,
+    path: &'static str,
+}
+
+impl<'d, 'a> Money<'d, 'a> {
+    /// The amount that is called `path`, plain and in a set.
+    pub(super) fn of(plain: &'d Scalar<'a>, set: &'d Nested<MoneySet<'a>>, path: &'static str) -> Result<Self> {
+        let shop = match set.object(path)? {
+            Some(set) => set.shop_money.object(path)?,
+            None => None,
+        };
+        Ok(Self { plain, shop, path })
+    }
+
+    /// The amount that is only in a set.
+    pub(super) fn of_set(set: &'d Nested<MoneySet<'a>>, path: &'static str) -> Result<Self> {
+        Self::of(&Scalar::Absent, set, path)
     }
 
     /// The currency it names.
-    pub(super) fn currency(&self) -> Option<&str> {
-        self.currency.text()
+    pub(super) fn currency(self) -> Option<&'d str> {
+        self.shop.and_then(|shop| shop.currency_code.text())
     }
 
     /// The amount in ten-thousandths, if it is there; it must be in the `shop`'s currency, where it names one.
-    pub(super) fn signed(&self, shop: Option<&str>, path: &'static str) -> Result<Option<Signed>> {
+    pub(super) fn signed(self, shop: Option<&str>) -> Result<Option<Signed>> {
+        let path = self.path;
         if let (Some(currency), Some(found)) = (shop, self.currency())
             && currency != found
         {
             let (currency, found) = (currency.to_owned(), found.to_owned());
             return Err(Rejected::MixedCurrencies { path, currency, found }.into());
         }
-        let text = match if self.set.is_absent() { &self.plain } else { &self.set } {
+        let amount = self.shop.map(|shop| &shop.amount).filter(|amount| !amount.is_absent());
+        let text = match amount.unwrap_or(self.plain) {
             Scalar::Absent => return Ok(None),
             Scalar::Number(text) => text,
             Scalar::Text(text) => text.as_ref(),
-            Scalar::Bool(_) | Scalar::Parts => return Err(Rejected::unreadable(path, "an amount must be a text")),
+            Scalar::Bool(_) | Scalar::Parts(_) => return Err(Rejected::unreadable(path, "an amount must be a text")),
         };
         signed(text).map(Some).map_err(|error| Rejected::unreadable(path, error))
     }
 
     /// As [`Self::signed`], and 0 or more.
-    pub(super) fn positive(&self, shop: Option<&str>, path: &'static str) -> Result<Option<Signed>> {
-        let amount = self.signed(shop, path)?;
+    pub(super) fn positive(self, shop: Option<&str>) -> Result<Option<Signed>> {
+        let amount = self.signed(shop)?;
         if amount.is_some_and(|amount| amount < 0) {
-            return Err(Rejected::unreadable(path, "must not be negative"));
+            return Err(Rejected::unreadable(self.path, "must not be negative"));
         }
         Ok(amount)
     }

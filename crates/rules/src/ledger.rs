@@ -212,12 +212,13 @@ impl Act {
         }
     }
 
-    /// Kind, then key: how acts of one instant are ordered.
+    /// Kind, then key: how acts of one instant are ordered. A tier held over a change of rules comes last, for it holds
+    /// what the others gave.
     fn order(&self) -> (u8, u32, &str) {
         match self {
-            Self::Hold { version, .. } => (0, *version, ""),
-            Self::Assign { id, .. } => (1, 0, id.as_str()),
-            Self::Unassign { id } => (2, 0, id.as_str()),
+            Self::Assign { id, .. } => (0, 0, id.as_str()),
+            Self::Unassign { id } => (1, 0, id.as_str()),
+            Self::Hold { version, .. } => (2, *version, ""),
         }
     }
 }

@@ -64,7 +64,7 @@ pub(crate) fn overlay(earned: Steps, acts: &[Assignment], program: &Program, see
     boundaries.extend(known.iter().filter_map(|act| act.act.until().filter(|until| *until > act.at)));
     boundaries.sort_unstable();
     boundaries.dedup();
-    let mut steps = Steps::default();
+    let mut steps = Steps::new();
     for at in boundaries {
         steps.push(at, apply(ruling(acts, program, seen, at), program, earned.at(at)));
     }

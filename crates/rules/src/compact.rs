@@ -9,6 +9,7 @@
 mod column;
 mod keys;
 mod pack;
+mod tell;
 mod unpack;
 
 use thiserror::Error;
@@ -16,12 +17,11 @@ use thiserror::Error;
 pub use pack::pack;
 
 use self::column::Column;
+use self::tell::Columns;
 use crate::calendar::Instant;
-use crate::credit::{Credits, InCurrency, Priced, Tally};
 use crate::fact::EntryKind;
 use crate::ledger::{Assignment, Ledger, TagFact};
-use crate::program::{Metric, Program, Spend};
-use crate::quantity::{Amount, Points, Rate};
+use crate::quantity::{Amount, Rate};
 use crate::record::Record;
 use crate::standing::{Facts, Standing, assess, told_as};
 use crate::version::Version;
@@ -189,12 +189,6 @@ impl<'a> Packed<'a> {
     }
 }
 
-/// The credits of a packed member.
-struct Columns<'a> {
-    orders: Orders<'a>,
-    entries: Entries<'a>,
-}
-
 /// An amount as stored; the bound holds whatever the bytes say.
 fn amount(stored: i64) -> Amount {
     u64::try_from(stored).ok().and_then(Amount::from_ten_thousandths).unwrap_or(Amount::ZERO)
@@ -219,83 +213,12 @@ impl Orders<'_> {
         std::str::from_utf8(codes.get(..3)?).ok()
     }
 
-    #[inline]
-    fn priced(&self, position: usize, spend: Spend, own: i64) -> Priced {
-        let flags = self.flags.get(position);
-        let rate = || (flags & flag::HAS_RATE != 0).then(|| Rate::from_raw(self.rate.get(position).cast_unsigned()));
-        let part = |column: &Column<'_>| amount(column.get(position));
-        let total = part(&self.total);
-        let is_own = self.currency.get(position) == own;
-        Priced {
-            at: Instant::from_millis(self.at.get(position)),
-            total,
-            basis: spend.basis(total, || part(&self.tax), || part(&self.shipping), || part(&self.discounts)),
-            currency: if is_own { InCurrency::Own } else { InCurrency::Foreign(rate()) },
-            test: flags & flag::TEST != 0,
-        }
+    fn rate(&self, position: usize, flags: i64) -> Option<Rate> {
+        (flags & flag::HAS_RATE != 0).then(|| Rate::from_raw(self.rate.get(position).cast_unsigned()))
     }
 
-    fn cancelled_at(&self, position: usize) -> Option<Instant> {
-        let cancelled = self.flags.get(position) & flag::CANCELLED != 0;
+    fn cancelled_at(&self, position: usize, flags: i64) -> Option<Instant> {
+        let cancelled = flags & flag::CANCELLED != 0;
         cancelled.then(|| Instant::from_millis(self.at.get(position).wrapping_add(self.cancelled.get(position))))
-    }
-}
-
-impl Credits for Columns<'_> {
-    fn count(&self, metric: Metric) -> usize {
-        match metric {
-            Metric::PointsEarned => self.entries.count + self.entries.cancel_count,
-            Metric::AmountSpent | Metric::OrdersPlaced => self.orders.count + self.orders.refund_count,
-        }
-    }
-
-    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_>) {
-        match metric {
-            Metric::PointsEarned => self.tell_entries(tally),
-            Metric::AmountSpent | Metric::OrdersPlaced => self.tell_orders(program, tally),
-        }
-    }
-}
-
-impl Columns<'_> {
-    fn tell_orders(&self, program: &Program, tally: &mut Tally<'_>) {
-        let orders = &self.orders;
-        let code = program.currency.code().as_bytes();
-        let own = orders.currencies.chunks(3).position(|other| other == code);
-        let own = own.and_then(|own| i64::try_from(own).ok()).unwrap_or(-1);
-        let mut refund = 0_usize;
-        for position in 0..orders.count {
-            let source = u32::try_from(position).unwrap_or(u32::MAX);
-            let priced = orders.priced(position, program.spend, own);
-            let refunds = count_at(&orders.refunds, position);
-            let cancelled = orders.cancelled_at(position);
-            if refunds == 0 && cancelled.is_none() {
-                tally.credit(source, &priced);
-                continue;
-            }
-            let end = refund.saturating_add(refunds);
-            let refunds = (refund..end.min(orders.refund_count)).map(|refund| {
-                (Instant::from_millis(orders.refund_at.get(refund)), amount(orders.refund_amount.get(refund)))
-            });
-            tally.order(source, &priced, refunds, cancelled);
-            refund = end;
-        }
-    }
-
-    fn tell_entries(&self, tally: &mut Tally<'_>) {
-        let entries = &self.entries;
-        let mut cancel = 0_usize;
-        for position in 0..entries.count {
-            let end = cancel.saturating_add(count_at(&entries.cancels, position));
-            let cancels = (cancel..end.min(entries.cancel_count)).map(|cancel| {
-                (Instant::from_millis(entries.cancel_at.get(cancel)), Points::new(entries.cancel_points.get(cancel)))
-            });
-            let source = u32::try_from(position).unwrap_or(u32::MAX);
-            if let Some(points) = Points::new(entries.points.get(position)) {
-                let at = Instant::from_millis(entries.at.get(position));
-                tally.entry(source, kind(entries.kind.get(position)), at, points, cancels);
-            }
-            cancel = end;
-        }
     }
 }

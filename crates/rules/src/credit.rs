@@ -105,7 +105,7 @@ impl Priced {
     }
 
     /// What the order is worth before anything is taken back.
-    #[inline]
+    #[inline(always)] // into loops over all orders
     pub(crate) fn worth(&self, metric: Metric, program: &Program) -> Result<Quantity, NoCredit> {
         if self.test {
             return Err(NoCredit::TestOrder);
@@ -165,7 +165,7 @@ pub(crate) struct Tally<'v> {
     until: Instant,
     clock: Clock<'v>,
     movements: Vec<Movement>,
-    corrected: bool,
+    corrections: Vec<Movement>,
 }
 
 impl<'v> Tally<'v> {
@@ -177,7 +177,7 @@ impl<'v> Tally<'v> {
             until,
             clock,
             movements: Vec::with_capacity(capacity),
-            corrected: false,
+            corrections: Vec::new(),
         }
     }
 
@@ -204,7 +204,7 @@ impl<'v> Tally<'v> {
     }
 
     /// The credit of an order on its day, if it has happened, is worth something, and does not lie before the start.
-    #[inline]
+    #[inline(always)] // into loops over all orders
     pub(crate) fn credit(&mut self, source: u32, order: &Priced) -> Option<(Quantity, Day)> {
         if order.at > self.until {
             return None;
@@ -248,19 +248,29 @@ impl<'v> Tally<'v> {
 
     fn correct(&mut self, at: Instant, kind: MovementKind, source: u32, dated: Day, amount: Quantity) {
         if !amount.is_zero() {
-            self.corrected = true;
-            self.movements.push(Movement { at, kind, source, dated, amount });
+            self.corrections.push(Movement { at, kind, source, dated, amount });
         }
     }
 
-    /// The movements in the order of section 5. `keys` compares two corrections of one instant by their keys.
-    pub(crate) fn sorted(mut self) -> Vec<Movement> {
-        // Orders and entries come in order; only corrections have to find their place among them. Sorting is stable,
-        // so what one order or entry brought stays in its own order.
-        if self.corrected {
-            self.movements.sort_by_key(|movement| (movement.at, movement.kind));
+    /// The movements in the order of section 5.
+    pub(crate) fn sorted(self) -> Vec<Movement> {
+        let Self { movements: credits, mut corrections, .. } = self;
+        if corrections.is_empty() {
+            return credits;
         }
-        self.movements
+        // Orders and entries come in order; only corrections have to find their place, which is after the orders and
+        // entries of their instant. Sorting is stable: what was taken from one order or entry stays in its own order.
+        corrections.sort_by_key(|correction| (correction.at, correction.kind));
+        let mut sorted = Vec::with_capacity(credits.len() + corrections.len());
+        let mut later = credits.as_slice();
+        for correction in corrections {
+            let (before, after) = later.split_at(later.partition_point(|credit| credit.at <= correction.at));
+            sorted.extend_from_slice(before);
+            sorted.push(correction);
+            later = after;
+        }
+        sorted.extend_from_slice(later);
+        sorted
     }
 }
 

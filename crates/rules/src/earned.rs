@@ -1,7 +1,8 @@
 //! The tier that a member's facts earn, over all time (section 5): one course per period.
 //!
-//! A course is computed from what is known at an instant, reaches back to the member's first fact, and goes on into
-//! the future as if nothing more happened: `since`, `valid_until`, `upcoming` and the next review are all read off it.
+//! A course is computed from what is known at an instant, reaches back to the member's first fact, each instant of it
+//! seeing only the facts up to itself, and goes on into the future as if nothing more happened: `since`, `valid_until`,
+//! `upcoming` and the next review are all read off it.
 
 mod calendar_year;
 mod lifetime;
@@ -27,20 +28,28 @@ pub(crate) struct Step {
 }
 
 /// A tier over time: steps in order, each to another tier than the one before.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Steps(Vec<Step>);
 
 impl Steps {
+    /// No steps yet, with room for those of most members.
+    pub(crate) fn new() -> Self {
+        Self(Vec::with_capacity(16))
+    }
+
     /// Notes the tier from an instant on; of several notes for one instant the last counts.
     #[inline]
     pub(crate) fn push(&mut self, at: Instant, rank: Option<Rank>) {
-        match self.0.last() {
-            Some(last) if last.rank == rank => {}
-            Some(last) if last.at == at => {
-                self.0.pop();
-                self.push(at, rank);
-            }
-            _ => self.0.push(Step { at, rank }),
+        if self.0.last().is_none_or(|last| last.rank != rank) {
+            self.turn(at, rank);
+        }
+    }
+
+    fn turn(&mut self, at: Instant, rank: Option<Rank>) {
+        if self.0.pop_if(|last| last.at == at).is_some() {
+            self.push(at, rank);
+        } else {
+            self.0.push(Step { at, rank });
         }
     }
 
@@ -128,8 +137,8 @@ pub(crate) enum Renewal {
 pub(crate) enum Counting {
     /// Days from the first to the second, both included.
     Days(Day, Day),
-    /// Orders and entries whose own movement comes at or after this position, with their corrections.
-    From(usize),
+    /// Orders and entries from this source on, with their corrections.
+    From(u32),
 }
 
 /// A tier over all time, with how it is counted at one instant.
@@ -161,31 +170,43 @@ pub(crate) fn course(version: &Version, known: &Known<'_>) -> Course {
     }
 }
 
-/// Instants at which a correction changes what was known of earlier credits: under `revoke` each looks back at the
-/// whole term as if the credit had been its net amount from the start (section 5), so the timeline seen from before
-/// it is another one. Empty where the timeline simply grows.
-pub(crate) fn hindsights(counted: &Counted, movements: &[Movement]) -> Vec<Instant> {
-    use crate::program::OnRefund;
-    match (counted.period, counted.on_refund) {
-        (Period::SinceLastUpgrade(_), OnRefund::Revoke) => {
-            let mut found: Vec<_> =
-                movements.iter().filter(|movement| movement.kind.is_correction()).map(|movement| movement.at).collect();
-            found.dedup();
-            found
+/// `q(x)` for one `x` after the other, which mostly reach the same tier: two comparisons say so.
+struct Ladder<'c> {
+    counted: &'c Counted,
+    rank: Option<Rank>,
+    /// What reaches the rank and no higher one: from this, and below the other.
+    from: Quantity,
+    below: Quantity,
+}
+
+impl<'c> Ladder<'c> {
+    fn new(counted: &'c Counted) -> Self {
+        Self { counted, rank: None, from: Quantity::ZERO, below: Quantity::ZERO }
+    }
+
+    #[inline]
+    fn reached(&mut self, counted: Quantity) -> Option<Rank> {
+        if !(self.from <= counted && counted < self.below) {
+            self.climb(counted);
         }
-        (Period::Lifetime | Period::CalendarYear | Period::Rolling(_), _)
-        | (Period::SinceLastUpgrade(_), OnRefund::Keep) => Vec::new(),
+        self.rank
+    }
+
+    fn climb(&mut self, counted: Quantity) {
+        self.rank = self.counted.reached(counted);
+        (self.from, self.below) = self.counted.reach(self.rank);
     }
 }
 
 /// Splits movements into groups of one instant each: sums count what has happened by an instant, not its halves.
-fn by_instant(movements: &[Movement]) -> impl Iterator<Item = (Instant, &[Movement])> {
-    movements.chunk_by(|a, b| a.at == b.at).filter_map(|group| group.first().map(|movement| (movement.at, group)))
-}
-
-#[inline]
-fn sum(movements: &[Movement]) -> Quantity {
-    movements.iter().fold(Quantity::ZERO, |sum, movement| sum + movement.amount)
+fn by_instant(mut movements: &[Movement]) -> impl Iterator<Item = (Instant, &[Movement])> {
+    std::iter::from_fn(move || {
+        let at = movements.first()?.at;
+        let others = movements.iter().skip(1).take_while(|other| other.at == at).count();
+        let (group, later) = movements.split_at_checked(1 + others)?;
+        movements = later;
+        Some((at, group))
+    })
 }
 
 impl Requalify {

@@ -301,8 +301,8 @@ impl Findings<'_> {
     }
 
     /// Counts what moved for one order or entry in the window it lies in, or excludes it all.
-    fn place(&mut self, own: Option<(usize, &Movement)>, parts: Vec<(FactRef, Result<Quantity, Reason>)>) {
-        let window = own.map(|(position, movement)| (self.window(position, movement), movement.dated));
+    fn place(&mut self, own: Option<Movement>, parts: Vec<(FactRef, Result<Quantity, Reason>)>) {
+        let window = own.map(|movement| (self.window(&movement), movement.dated));
         for (fact, part) in parts {
             match (part, window) {
                 (Err(reason), _) => self.exclude(fact, reason),
@@ -316,11 +316,11 @@ impl Findings<'_> {
     }
 
     /// The window that a movement counts in.
-    fn window(&self, position: usize, own: &Movement) -> Result<Which, Reason> {
+    fn window(&self, own: &Movement) -> Result<Which, Reason> {
         let Some(count) = &self.now.count else { return Err(Reason::NotThisMetric) };
         let within = |total: &Total| match total.counts {
             Counting::Days(first, last) => first <= own.dated && own.dated <= last,
-            Counting::From(first) => position >= first,
+            Counting::From(first) => own.source >= first,
         };
         if within(&count.current) {
             Ok(Which::Current)
@@ -334,20 +334,18 @@ impl Findings<'_> {
         }
     }
 
-    /// The movement that an order or entry made itself, with its position.
-    fn own(&self, source: usize) -> Option<(usize, Movement)> {
-        let own = |(_, movement): &(usize, &Movement)| {
-            usize::try_from(movement.source) == Ok(source) && !movement.kind.is_correction()
-        };
-        self.now.movements.iter().enumerate().find(own).map(|(position, movement)| (position, *movement))
+    /// The movement that an order or entry made itself.
+    fn own(&self, source: usize) -> Option<Movement> {
+        let own =
+            |movement: &&Movement| usize::try_from(movement.source) == Ok(source) && !movement.kind.is_correction();
+        self.now.movements.iter().find(own).copied()
     }
 
     fn orders(&mut self, orders: &[Order]) {
         let as_of = self.as_of;
         for (source, order) in orders.iter().enumerate().filter(|(_, order)| order.paid.occurred_at <= as_of) {
             let parts = self.order_parts(order);
-            let own = self.own(source);
-            self.place(own.as_ref().map(|(position, movement)| (*position, movement)), parts);
+            self.place(self.own(source), parts);
         }
     }
 
@@ -401,8 +399,7 @@ impl Findings<'_> {
         let as_of = self.as_of;
         for (source, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.at <= as_of) {
             let parts = self.entry_parts(entry);
-            let own = self.own(source);
-            self.place(own.as_ref().map(|(position, movement)| (*position, movement)), parts);
+            self.place(self.own(source), parts);
         }
     }
 

@@ -264,13 +264,11 @@ impl Counted {
         self.thresholds.iter().rposition(|threshold| *threshold <= counted).map(Rank::new)
     }
 
-    /// [`Self::reached`], which is mostly still `held`.
-    #[inline]
-    pub(crate) fn still_or_reached(&self, held: Option<Rank>, counted: Quantity) -> Option<Rank> {
-        let next = held.map_or(0, |rank| rank.index() + 1);
-        let holds = held.is_none_or(|rank| self.threshold(rank) <= counted.max(Quantity::ZERO));
-        let stays = self.thresholds.get(next).is_none_or(|next| *next > counted);
-        if holds && stays { held } else { self.reached(counted) }
+    /// What reaches a rank and no higher one, or none at all: from the first, and below the second.
+    pub(crate) fn reach(&self, rank: Option<Rank>) -> (Quantity, Quantity) {
+        let from = rank.map(|rank| self.threshold(rank)).filter(|threshold| !threshold.is_zero());
+        let next = self.thresholds.get(rank.map_or(0, |rank| rank.index() + 1));
+        (from.unwrap_or(Quantity::MIN), next.copied().unwrap_or(Quantity::MAX))
     }
 
     /// Whether a tier must be earned: one with threshold 0 is everyone's.

@@ -89,6 +89,9 @@ fn divide_half_even(numerator: u128, denominator: u128) -> u128 {
 #[inline]
 fn round_to<const STEP: u64>(basis: u64) -> u64 {
     let rest = basis % STEP;
+    if rest == 0 {
+        return basis; // as nearly every amount
+    }
     let down = basis - rest;
     let up = rest > STEP - rest || (rest == STEP - rest && (down / STEP) % 2 == 1);
     if up { down + STEP } else { down }
@@ -259,6 +262,8 @@ pub struct Quantity(i128);
 impl Quantity {
     /// Nothing.
     pub const ZERO: Self = Self(0);
+    pub(crate) const MIN: Self = Self(i128::MIN);
+    pub(crate) const MAX: Self = Self(i128::MAX);
     /// One point, one order.
     pub const ONE: Self = Self(SCALE);
 
@@ -315,7 +320,7 @@ impl From<Amount> for Quantity {
 impl Add for Quantity {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
+        Self(self.0 + other.0) // cannot overflow: see the type
     }
 }
 
@@ -328,7 +333,7 @@ impl AddAssign for Quantity {
 impl Sub for Quantity {
     type Output = Self;
     fn sub(self, other: Self) -> Self {
-        Self(self.0.saturating_sub(other.0))
+        Self(self.0 - other.0)
     }
 }
 

@@ -145,7 +145,7 @@ fn standing(
     Standing {
         active: true,
         tier,
-        since: known.first_at.and_then(|_| since(version, facts, known, steps, tier, seen, counted)),
+        since: known.first_at.and_then(|_| since(steps, facts.assignments, program, tier, known.at, seen)),
         valid_until: lower.map(|step| step.at),
         upcoming: lower.and_then(|step| step.rank),
         progress,
@@ -153,54 +153,20 @@ fn standing(
     }
 }
 
-/// The start of the present unbroken stretch of a tier on the timeline, each instant of it seeing only the facts up to
-/// itself (section 6).
+/// The start of the present unbroken stretch of a tier (section 6). A tier held over a change of rules continues the
+/// stretch it keeps (section 7).
 fn since(
-    version: &Version,
-    facts: &Facts<'_, impl Credits>,
-    known: &Known<'_>,
     steps: &Steps,
+    acts: &[Assignment],
+    program: &Program,
     tier: Option<Rank>,
+    at: Instant,
     seen: Instant,
-    counted: Option<&Counted>,
 ) -> Option<Instant> {
-    let program = &version.program;
-    let hindsights = counted.map(|counted| earned::hindsights(counted, &known.movements)).unwrap_or_default();
-    let mut start = steps.up_to(known.at).last()?.at;
-    for correction in hindsights.into_iter().rev() {
-        if start > correction || known.first_at >= Some(correction) {
-            break;
-        }
-        // The stretch reaches back to a correction: before it, less was known.
-        let before = correction.plus_millis(-1);
-        let course = earned::course(version, &known_by(known, before));
-        let shown = overlay(course.steps, facts.assignments, program, before.min(seen));
-        if shown.at(before) != tier {
-            start = correction;
-            break;
-        }
-        start = shown.up_to(before).last()?.at;
-    }
-    Some(continued(facts.assignments, program, start, tier, seen))
-}
-
-/// The same, as far as it was known at an earlier instant.
-fn known_by<'a>(known: &Known<'a>, at: Instant) -> Known<'a> {
-    let end = known.movements.partition_point(|movement| movement.at <= at);
-    let tags = known.tags.partition_point(|fact| fact.at <= at);
-    Known {
-        first_at: known.first_at.filter(|first| *first <= at),
-        movements: known.movements.get(..end).unwrap_or_default().to_vec(),
-        tags: known.tags.get(..tags).unwrap_or_default(),
-        at,
-    }
-}
-
-/// A tier held over a change of rules continues the stretch it keeps (section 7).
-fn continued(acts: &[Assignment], program: &Program, start: Instant, tier: Option<Rank>, seen: Instant) -> Instant {
+    let start = steps.up_to(at).last()?.at;
     let hold = ruling(acts, program, seen, start).filter(|act| act.at == start);
-    match hold.map(|act| &act.act) {
+    Some(match hold.map(|act| &act.act) {
         Some(Act::Hold { tier: held, since, .. }) if program.rank(held) == tier => *since,
         _ => start,
-    }
+    })
 }

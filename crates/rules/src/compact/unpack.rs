@@ -12,7 +12,7 @@ use crate::ledger::{
     Act, Assignment, BirthdayTold, Cancel, Cancellation, Enrolment, Entry, Ledger, Order, Refund, TagFact, TagsSaid,
     Waiting, WaitingFact,
 };
-use crate::quantity::{Points, Rate};
+use crate::quantity::Points;
 use crate::record::Record;
 
 type Result<T> = std::result::Result<T, CompactError>;
@@ -277,12 +277,11 @@ fn unpacked_orders(orders: &Orders<'_>) -> Result<Vec<Order>> {
                 shipping: part(&orders.shipping),
                 discounts: part(&orders.discounts),
                 currency: currency.ok_or(CompactError::Corrupt("currency"))?,
-                exchange_rate: (flags & flag::HAS_RATE != 0)
-                    .then(|| Rate::from_raw(orders.rate.get(position).cast_unsigned())),
+                exchange_rate: orders.rate(position, flags),
                 test: flags & flag::TEST != 0,
             };
             let imported = flags & flag::CANCEL_IMPORTED != 0;
-            let cancelled = orders.cancelled_at(position).map(|at| Cancellation { at, imported });
+            let cancelled = orders.cancelled_at(position, flags).map(|at| Cancellation { at, imported });
             let id = id(OrderId::new(&keys.get(position)))?;
             Ok(Order { id, paid, imported: flags & flag::IMPORTED != 0, refunds, cancelled })
         })

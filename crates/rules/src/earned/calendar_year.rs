@@ -80,7 +80,7 @@ pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_>) ->
     let zone = &version.program.timezone;
     let new_year = |year: i32| zone.midnight(Day::new_year(year));
     let mut years = Years { counted, seen: Vec::new() };
-    let mut steps = Steps::default();
+    let mut steps = Steps::new();
     let this_year = zone.day(known.at).year();
     let mut walk = Walk::starting(known.first_at.unwrap_or(known.at), |at| zone.day(at).year(), &new_year);
     if let Some(first_at) = known.first_at {

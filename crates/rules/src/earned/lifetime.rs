@@ -1,22 +1,22 @@
 //! Since the program's start: under `keep` a tier once achieved is never lost (seeds 000, 002, 004).
 
-use super::{Count, Counting, Course, Known, Renewal, Steps, Total, by_instant, sum, window};
+use super::{Count, Counting, Course, Known, Ladder, Renewal, Steps, Total, by_instant, window};
 use crate::calendar::Day;
 use crate::program::{Counted, OnRefund};
 use crate::quantity::Quantity;
 use crate::version::Version;
 
 pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_>) -> Course {
-    let mut steps = Steps::default();
+    let mut steps = Steps::new();
+    let mut ladder = Ladder::new(counted);
     let mut total = Quantity::ZERO;
-    let mut reached = counted.reached(total);
-    let mut rank = reached;
+    let mut rank = ladder.reached(total);
     if let Some(first_at) = known.first_at {
         steps.push(first_at, rank);
     }
     for (at, group) in by_instant(&known.movements) {
-        total += sum(group);
-        reached = counted.still_or_reached(reached, total);
+        total = group.iter().fold(total, |total, movement| total + movement.amount);
+        let reached = ladder.reached(total);
         rank = match counted.on_refund {
             OnRefund::Keep => rank.max(reached),
             OnRefund::Revoke => reached,

@@ -1,29 +1,35 @@
 //! The trailing window: credits age out at midnights (Smile's legacy period, seed 002; the field).
 
-use super::trailing::{Trailing, days};
-use super::{Count, Counting, Course, Known, Renewal, Requalify, Steps, Total, by_instant, window};
+use super::trailing::{InWindow, Trailing, days};
+use super::{Count, Counting, Course, Known, Ladder, Renewal, Requalify, Steps, Total, by_instant, window};
 use crate::calendar::{Instant, Span};
+use crate::credit::Movement;
 use crate::program::{Counted, Rank};
 use crate::version::Version;
 
 pub(super) fn course(version: &Version, counted: &Counted, span: Span, known: &Known<'_>) -> Course {
     let program = &version.program;
-    let mut trailing = Trailing::new(program, span, &known.movements);
-    let mut steps = Steps::default();
+    let mut roll = Roll {
+        trailing: Trailing::new(program, span, &known.movements),
+        movements: &known.movements,
+        window: InWindow::default(),
+        ladder: Ladder::new(counted),
+        steps: Steps::new(),
+    };
     if let Some(first_at) = known.first_at {
-        steps.push(first_at, counted.reached(trailing.sum()));
+        roll.look(first_at);
     }
     for (at, group) in by_instant(&known.movements) {
-        age(&mut trailing, at, counted, &mut steps);
+        roll.age(at);
         for movement in group {
-            trailing.come(program, movement);
+            roll.trailing.come(&mut roll.window, program, movement);
         }
-        steps.push(at, counted.reached(trailing.sum()));
+        roll.look(at);
     }
-    age(&mut trailing, known.at, counted, &mut steps);
-    let now = trailing.sum();
+    roll.age(known.at);
+    let now = roll.window.sum;
     let held = counted.reached(now);
-    let requalify = requalify(&mut trailing, counted, held, &mut steps);
+    let requalify = requalify(&mut roll, counted, held);
     let (from, until) = days(span, program.timezone.day(known.at));
     let count = Count {
         current: Total {
@@ -36,26 +42,47 @@ pub(super) fn course(version: &Version, counted: &Counted, span: Span, known: &K
         requalify,
         renewal: Renewal::None,
     };
-    Course { steps, count: Some(count) }
+    Course { steps: roll.steps, count: Some(count) }
 }
 
-/// Passes the midnights up to an instant.
-fn age(trailing: &mut Trailing, to: Instant, counted: &Counted, steps: &mut Steps) {
-    while let Some(midnight) = trailing.next_midnight().filter(|midnight| *midnight <= to) {
-        trailing.age(midnight);
-        steps.push(midnight, counted.reached(trailing.sum()));
+/// The window, rolling forward in time.
+struct Roll<'a> {
+    trailing: Trailing,
+    movements: &'a [Movement],
+    window: InWindow,
+    ladder: Ladder<'a>,
+    steps: Steps,
+}
+
+impl Roll<'_> {
+    #[inline]
+    fn look(&mut self, at: Instant) -> Option<Rank> {
+        let rank = self.ladder.reached(self.window.sum);
+        self.steps.push(at, rank);
+        rank
+    }
+
+    /// Passes the next midnight on which something ages out, if it comes by an instant.
+    #[inline]
+    fn pass(&mut self, to: Instant) -> Option<(Instant, Option<Rank>)> {
+        let midnight = self.trailing.next_midnight(&self.window).filter(|midnight| *midnight <= to)?;
+        self.trailing.age(&mut self.window, midnight, self.movements);
+        Some((midnight, self.look(midnight)))
+    }
+
+    /// Passes the midnights up to an instant.
+    fn age(&mut self, to: Instant) {
+        while self.pass(to).is_some() {}
     }
 }
 
 /// Lets everything age out; what still counts when the tier held first ends is what counts towards keeping it.
-fn requalify(trailing: &mut Trailing, counted: &Counted, held: Option<Rank>, steps: &mut Steps) -> Option<Requalify> {
+fn requalify(roll: &mut Roll<'_>, counted: &Counted, held: Option<Rank>) -> Option<Requalify> {
+    let ends = held.filter(|held| counted.is_earned(*held));
     let mut found = None;
-    while let Some(midnight) = trailing.next_midnight() {
-        trailing.age(midnight);
-        let rank = counted.reached(trailing.sum());
-        steps.push(midnight, rank);
-        if let Some(held) = held.filter(|held| found.is_none() && counted.is_earned(*held) && rank < Some(*held)) {
-            found = Some(Requalify::new(counted.threshold(held), trailing.sum(), midnight));
+    while let Some((midnight, rank)) = roll.pass(Instant::LAST) {
+        if let Some(held) = ends.filter(|held| found.is_none() && rank < Some(*held)) {
+            found = Some(Requalify::new(counted.threshold(held), roll.window.sum, midnight));
         }
     }
     found

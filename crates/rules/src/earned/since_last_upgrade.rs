@@ -1,7 +1,9 @@
 //! From the last tier upgrade: an upgrade restarts the counter, at the deadline the counter decides (seed 000).
 
-use super::trailing::{Trailing, days};
-use super::{Count, Counting, Course, Known, Renewal, Requalify, Steps, Total, Window, window};
+use std::borrow::Cow;
+
+use super::trailing::{InWindow, Trailing, days};
+use super::{Count, Counting, Course, Known, Ladder, Renewal, Requalify, Steps, Total, Window, window};
 use crate::calendar::{Day, Instant, Span};
 use crate::credit::Movement;
 use crate::program::{Counted, OnRefund, Program, Rank};
@@ -9,181 +11,237 @@ use crate::quantity::Quantity;
 use crate::version::Version;
 
 pub(super) fn course(version: &Version, counted: &Counted, span: Span, known: &Known<'_>) -> Course {
-    let netted;
-    let movements = match counted.on_refund {
-        OnRefund::Keep => &known.movements,
-        OnRefund::Revoke => {
-            netted = net(&known.movements);
-            &netted
-        }
+    let is_correction = |movement: &&Movement| movement.kind.is_correction();
+    // Under `revoke` corrections amend the credits that they belong to, and only these are counted (section 5).
+    let amends = counted.on_refund == OnRefund::Revoke && known.movements.iter().any(|one| is_correction(&one));
+    let movements = if amends {
+        Cow::Owned(known.movements.iter().filter(|one| !is_correction(one)).copied().collect())
+    } else {
+        Cow::Borrowed(known.movements.as_slice())
     };
-    let mut term = Term::new(version, counted, span, movements);
+    let mut term = Term::new(version, counted, span, movements, amends);
     if let Some(first_at) = known.first_at {
-        term.steps.push(first_at, term.rank());
+        term.note(first_at);
     }
-    for (position, movement) in movements.iter().enumerate() {
-        term.pass_midnights(movement.at, position);
-        term.take(position, movement);
+    for movement in &known.movements {
+        term.pass_midnights(movement.at);
+        if amends && movement.kind.is_correction() {
+            term.amend(movement);
+        } else {
+            term.take();
+        }
     }
-    term.pass_midnights(known.at, movements.len());
-    let count = term.count(version, known, movements);
-    term.pass_midnights(Instant::from_millis(i64::MAX), movements.len());
+    term.pass_midnights(known.at);
+    let count = term.count(version, known.at);
+    term.pass_midnights(Instant::LAST);
     Course { steps: term.steps, count: Some(count) }
 }
 
-/// Each credit at its own instant with what is left of it: how `revoke` looks back (section 5).
-fn net(movements: &[Movement]) -> Vec<Movement> {
-    let mut credits: Vec<Movement> =
-        movements.iter().filter(|movement| !movement.kind.is_correction()).copied().collect();
-    for correction in movements.iter().filter(|movement| movement.kind.is_correction()) {
-        let place = credits.binary_search_by_key(&correction.source, |credit| credit.source);
-        if let Some(credit) = place.ok().and_then(|place| credits.get_mut(place)) {
-            credit.amount += correction.amount;
-        }
-    }
-    credits
-}
-
 /// The tier held, and what has been counted since the last upgrade or deadline.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Held {
     rank: Rank,
     counted: Quantity,
     /// The last upgrade or deadline.
     from: Instant,
-    /// The position of the first movement after it.
-    first: usize,
+    /// The first order or entry that comes after it, by source.
+    first: u32,
     last_day: Day,
     deadline: Instant,
 }
 
-/// The state of the counter, moving forward in time. With no tier held there was no last upgrade, and the trailing
+/// Where the counter stands, moving forward in time. With no tier held there was no last upgrade, and the trailing
 /// window of the same length is looked at; a tier with threshold 0 is as no tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct State {
+    held: Option<Held>,
+    /// The last deadline that kept the tier.
+    kept_at: Option<Instant>,
+    window: InWindow,
+    /// How many movements have been taken in.
+    taken: usize,
+    /// The source that comes after those seen.
+    next_source: u32,
+}
+
+/// The counter with what it counts.
 struct Term<'p> {
     program: &'p Program,
     counted: &'p Counted,
     span: Span,
+    ladder: Ladder<'p>,
+    /// The tier of those without one: that of threshold 0, if there is one.
+    everyones: Option<Rank>,
+    movements: Cow<'p, [Movement]>,
     trailing: Trailing,
-    held: Option<Held>,
-    /// The last deadline that kept the tier.
-    kept_at: Option<Instant>,
-    /// The orders and entries that corrections belong to, with their positions; in order of both.
-    own: Vec<(u32, usize)>,
+    state: State,
+    /// Where movements may be amended: the state before each.
+    before: Option<Vec<State>>,
     steps: Steps,
+    /// While the past is counted again, its steps stay what they were.
+    again: bool,
 }
 
 impl<'p> Term<'p> {
-    fn new(version: &'p Version, counted: &'p Counted, span: Span, movements: &[Movement]) -> Self {
+    fn new(
+        version: &'p Version,
+        counted: &'p Counted,
+        span: Span,
+        movements: Cow<'p, [Movement]>,
+        amends: bool,
+    ) -> Self {
         let program = &version.program;
-        let own = if movements.iter().any(|movement| movement.kind.is_correction()) {
-            let credits = movements.iter().enumerate().filter(|(_, movement)| !movement.kind.is_correction());
-            credits.map(|(position, movement)| (movement.source, position)).collect()
-        } else {
-            Vec::new()
-        };
-        let trailing = Trailing::new(program, span, movements);
-        Self { program, counted, span, trailing, held: None, kept_at: None, own, steps: Steps::default() }
+        let mut ladder = Ladder::new(counted);
+        Self {
+            program,
+            counted,
+            span,
+            everyones: ladder.reached(Quantity::ZERO),
+            ladder,
+            trailing: Trailing::new(program, span, &movements),
+            before: amends.then(|| Vec::with_capacity(movements.len())),
+            movements,
+            state: State::default(),
+            steps: Steps::new(),
+            again: false,
+        }
     }
 
     /// The tier that shows: the one held, or the one that everyone has.
     fn rank(&self) -> Option<Rank> {
-        self.held.map_or_else(|| self.counted.reached(Quantity::ZERO), |held| Some(held.rank))
+        self.state.held.map_or(self.everyones, |held| Some(held.rank))
     }
 
-    fn earned(&self, counted: Quantity) -> Option<Rank> {
-        self.counted.reached(counted).filter(|rank| self.counted.is_earned(*rank))
+    fn note(&mut self, at: Instant) {
+        if !self.again {
+            self.steps.push(at, self.rank());
+        }
     }
 
-    fn term(&self, rank: Rank, from: Instant, first: usize, last_day: Day) -> Held {
+    #[inline]
+    fn earned(&mut self, counted: Quantity) -> Option<Rank> {
+        self.ladder.reached(counted).filter(|rank| self.counted.is_earned(*rank))
+    }
+
+    fn term(&self, rank: Rank, from: Instant, last_day: Day) -> Held {
         let deadline = self.program.timezone.midnight(last_day.next());
-        Held { rank, counted: Quantity::ZERO, from, first, last_day, deadline }
+        Held { rank, counted: Quantity::ZERO, from, first: self.state.next_source, last_day, deadline }
     }
 
-    fn upgrade(&mut self, rank: Rank, at: Instant, first: usize) {
+    fn upgrade(&mut self, rank: Rank, at: Instant) {
         let last_day = self.span.after(self.program.timezone.day(at));
-        self.held = Some(self.term(rank, at, first, last_day));
+        self.state.held = Some(self.term(rank, at, last_day));
     }
 
     /// Passes deadlines, and with no tier held the midnights on which something ages out, up to an instant.
-    /// `position`: how many movements came before it.
-    fn pass_midnights(&mut self, to: Instant, position: usize) {
-        loop {
-            let next = match &self.held {
-                Some(held) => Some(held.deadline),
-                None => self.trailing.next_midnight(),
-            };
-            let Some(midnight) = next.filter(|midnight| *midnight <= to) else { return };
-            let before = self.rank();
-            if let Some(held) = self.held {
-                self.held = self.earned(held.counted).map(|rank| {
-                    let last_day = self.span.after(held.last_day);
-                    self.term(rank.min(held.rank), midnight, position, last_day)
-                });
-            }
-            self.trailing.age(midnight);
-            self.look(midnight, position);
-            if self.held.is_some() && self.rank() == before {
-                self.kept_at = Some(midnight);
-            }
-            self.steps.push(midnight, self.rank());
+    #[inline]
+    fn pass_midnights(&mut self, to: Instant) {
+        while let Some(midnight) = self.next_midnight().filter(|midnight| *midnight <= to) {
+            self.pass(midnight);
         }
+    }
+
+    #[inline]
+    fn next_midnight(&self) -> Option<Instant> {
+        match &self.state.held {
+            Some(held) => Some(held.deadline),
+            None => self.trailing.next_midnight(&self.state.window),
+        }
+    }
+
+    fn pass(&mut self, midnight: Instant) {
+        let before = self.rank();
+        if let Some(held) = self.state.held {
+            self.state.held = self.earned(held.counted).map(|rank| {
+                let last_day = self.span.after(held.last_day);
+                self.term(rank.min(held.rank), midnight, last_day)
+            });
+        }
+        self.trailing.age(&mut self.state.window, midnight, &self.movements);
+        self.look(midnight);
+        if self.state.held.is_some() && self.rank() == before {
+            self.state.kept_at = Some(midnight);
+        }
+        self.note(midnight);
     }
 
     /// With no tier held, the trailing window may bring one.
-    fn look(&mut self, at: Instant, first: usize) {
-        if self.held.is_none()
-            && let Some(rank) = self.earned(self.trailing.sum())
+    fn look(&mut self, at: Instant) {
+        if self.state.held.is_none()
+            && let Some(rank) = self.earned(self.state.window.sum)
         {
-            self.upgrade(rank, at, first);
+            self.upgrade(rank, at);
         }
     }
 
-    fn take(&mut self, position: usize, movement: &Movement) {
-        self.trailing.age(movement.at);
-        self.trailing.come(self.program, movement);
-        match &mut self.held {
+    /// Takes in the next movement.
+    fn take(&mut self) {
+        let Some(movement) = self.movements.get(self.state.taken).copied() else { return };
+        if let Some(before) = &mut self.before {
+            match before.get_mut(self.state.taken) {
+                Some(before) => *before = self.state,
+                None => before.push(self.state),
+            }
+        }
+        self.state.taken += 1;
+        if !movement.kind.is_correction() {
+            self.state.next_source = movement.source.saturating_add(1);
+        }
+        self.trailing.age(&mut self.state.window, movement.at, &self.movements);
+        self.trailing.come(&mut self.state.window, self.program, &movement);
+        match &mut self.state.held {
             Some(held) => {
-                let own =
-                    if movement.kind.is_correction() { own_position(&self.own, movement) } else { Some(position) };
-                if own.is_some_and(|own| own >= held.first) {
+                if movement.source >= held.first {
                     held.counted += movement.amount;
                 }
                 let (rank, counted) = (held.rank, held.counted);
                 if let Some(higher) = self.earned(counted).filter(|higher| *higher > rank) {
-                    self.upgrade(higher, movement.at, position + 1);
+                    self.upgrade(higher, movement.at);
                 }
             }
-            None => self.look(movement.at, position + 1),
+            None => self.look(movement.at),
         }
-        self.steps.push(movement.at, self.rank());
+        self.note(movement.at);
     }
 
-    fn count(&self, version: &Version, known: &Known<'_>, movements: &[Movement]) -> Count {
-        let Some(held) = self.held else {
-            let (from, until) = days(self.span, self.program.timezone.day(known.at));
+    /// From now on a credit counts as its net amount, as if it had been that from the start: what came since is counted
+    /// again. What was shown until now stays so, as nobody knew better.
+    fn amend(&mut self, correction: &Movement) {
+        let now = self.state;
+        let found = self.movements.binary_search_by_key(&correction.source, |credit| credit.source);
+        let Some(credit) = found.ok().and_then(|position| self.movements.to_mut().get_mut(position)) else { return };
+        credit.amount += correction.amount;
+        let Some(before) = found.ok().and_then(|position| self.before.as_ref()?.get(position)) else { return };
+        self.state = *before;
+        self.again = true;
+        while self.state.taken < now.taken {
+            self.take();
+            let next = self.movements.get(self.state.taken).map_or(correction.at, |next| next.at);
+            self.pass_midnights(next.min(correction.at));
+            if self.before.as_ref().and_then(|before| before.get(self.state.taken)) == Some(&self.state) {
+                self.state = now; // from here on it makes no difference
+            }
+        }
+        self.again = false;
+        self.note(correction.at);
+    }
+
+    fn count(&self, version: &Version, at: Instant) -> Count {
+        let Some(held) = self.state.held else {
+            let (from, until) = days(self.span, self.program.timezone.day(at));
             let window = window(version, from, Some(until.next()));
             let counts = Counting::Days(from, until);
-            let current = Total { window, counted: self.trailing.sum(), earns: self.rank(), counts };
+            let current = Total { window, counted: self.state.window.sum, earns: self.rank(), counts };
             return Count { current, previous: None, requalify: None, renewal: Renewal::None };
         };
         let window = Window { from: Some(held.from), until: Some(held.deadline) };
         let requalify = Requalify::new(self.counted.threshold(held.rank), held.counted, held.deadline);
-        // Positions are those of the movements looked at; under revoke these are the credits alone, so the count is
-        // told by the credits' own place among all movements.
-        let first = movements.get(held.first).map_or(known.movements.len(), |first| {
-            let same = |movement: &Movement| movement.source == first.source && movement.kind == first.kind;
-            known.movements.iter().position(same).unwrap_or(known.movements.len())
-        });
+        let counts = Counting::From(held.first);
         Count {
-            current: Total { window, counted: held.counted, earns: Some(held.rank), counts: Counting::From(first) },
+            current: Total { window, counted: held.counted, earns: Some(held.rank), counts },
             previous: None,
             requalify: Some(requalify),
-            renewal: Renewal::Deadlines { kept_at: self.kept_at, next: held.deadline },
+            renewal: Renewal::Deadlines { kept_at: self.state.kept_at, next: held.deadline },
         }
     }
-}
-
-fn own_position(own: &[(u32, usize)], movement: &Movement) -> Option<usize> {
-    let place = own.binary_search_by_key(&movement.source, |(source, _)| *source).ok()?;
-    own.get(place).map(|(_, position)| *position)
 }

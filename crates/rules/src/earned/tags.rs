@@ -10,8 +10,8 @@ use crate::program::{Milestone, Rank};
 use crate::version::Version;
 
 pub(super) fn steps(version: &Version, known: &Known<'_>) -> Steps {
-    let Milestone::Tags(tagged) = &version.program.milestone else { return Steps::default() };
-    let mut steps = Steps::default();
+    let Milestone::Tags(tagged) = &version.program.milestone else { return Steps::new() };
+    let mut steps = Steps::new();
     if let Some(first_at) = known.first_at {
         steps.push(first_at, None);
     }

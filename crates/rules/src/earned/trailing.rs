@@ -1,8 +1,5 @@
 //! The trailing window: credits come at their instant and go at the midnight on which they have aged out.
 
-use std::iter::Peekable;
-use std::vec::IntoIter;
-
 use crate::calendar::{Clock, Day, Instant, Span};
 use crate::credit::Movement;
 use crate::program::Program;
@@ -13,56 +10,61 @@ pub(super) fn days(span: Span, day: Day) -> (Day, Day) {
     (span.before(day).next(), day)
 }
 
-/// A trailing window moving forward in time.
+/// When each movement will have aged out of a trailing window: the midnights in order, with the movement's position.
 pub(super) struct Trailing {
-    leaving: Peekable<IntoIter<(Instant, Quantity)>>,
+    leaving: Vec<(Instant, usize)>,
     span: Span,
-    sum: Quantity,
+}
+
+/// What a trailing window adds up to, moving forward in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct InWindow {
+    /// How many have aged out.
+    gone: usize,
+    pub sum: Quantity,
 }
 
 impl Trailing {
-    /// The window before the first movement, knowing when each of them will have aged out.
     pub(super) fn new(program: &Program, span: Span, movements: &[Movement]) -> Self {
         let mut leaving = Vec::with_capacity(movements.len());
         let mut clock = Clock::new(&program.timezone);
-        let mut midnight = (Day::LAST, Instant::from_millis(i64::MAX));
-        for movement in movements {
-            if movement.dated != midnight.0 {
-                midnight = (movement.dated, clock.midnight(span.ages_out(movement.dated)));
-            }
-            if midnight.1 > movement.at {
-                leaving.push((midnight.1, movement.amount));
+        for (position, movement) in movements.iter().enumerate() {
+            let midnight = clock.midnight(span.ages_out(movement.dated));
+            if midnight > movement.at {
+                leaving.push((midnight, position));
             }
         }
+        // Only corrections, dated the day of what they correct, can be out of order.
         if !leaving.is_sorted_by_key(|(at, _)| *at) {
             leaving.sort_by_key(|(at, _)| *at);
         }
-        Self { leaving: leaving.into_iter().peekable(), span, sum: Quantity::ZERO }
-    }
-
-    /// The sum of what is in the window.
-    pub(super) fn sum(&self) -> Quantity {
-        self.sum
+        Self { leaving, span }
     }
 
     /// The next midnight on which something ages out.
-    pub(super) fn next_midnight(&mut self) -> Option<Instant> {
-        self.leaving.peek().map(|(at, _)| *at)
+    #[inline]
+    pub(super) fn next_midnight(&self, window: &InWindow) -> Option<Instant> {
+        self.leaving.get(window.gone).map(|(at, _)| *at)
     }
 
     /// Lets everything age out that has by an instant.
-    pub(super) fn age(&mut self, to: Instant) {
-        while let Some((_, amount)) = self.leaving.next_if(|(at, _)| *at <= to) {
-            self.sum = self.sum - amount;
+    #[inline]
+    pub(super) fn age(&self, window: &mut InWindow, to: Instant, movements: &[Movement]) {
+        while let Some((_, position)) = self.leaving.get(window.gone).filter(|(at, _)| *at <= to) {
+            window.gone += 1;
+            if let Some(movement) = movements.get(*position) {
+                window.sum = window.sum - movement.amount;
+            }
         }
     }
 
     /// A movement comes in, unless its day lies before the window already: a late refund of an old order.
-    pub(super) fn come(&mut self, program: &Program, movement: &Movement) {
+    #[inline]
+    pub(super) fn come(&self, window: &mut InWindow, program: &Program, movement: &Movement) {
         let ages_out = |movement: &Movement| program.timezone.midnight(self.span.ages_out(movement.dated));
         let aged = movement.kind.is_correction() && ages_out(movement) <= movement.at;
         if !aged {
-            self.sum += movement.amount;
+            window.sum += movement.amount;
         }
     }
 }

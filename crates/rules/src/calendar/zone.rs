@@ -1,0 +1,224 @@
+//! Time zones: which local day it is, and when a day begins.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Offset, TimeZone, Utc};
+use chrono_tz::Tz;
+
+use super::{Day, Instant, MS_PER_DAY};
+
+const FIRST: i64 = -5_364_662_400_000; // 1800-01-01
+const LAST: i64 = 4_133_980_800_000; // 2101-01-01
+/// Slots are 2^33 ms long: 99 days, in which most zones change their offset at most once.
+const SLOT_BITS: u32 = 33;
+
+/// A stretch of time during which a zone's clocks keep one offset from UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Regime {
+    from: i64,
+    until: i64,
+    offset: i64,
+}
+
+impl Regime {
+    #[inline]
+    fn day(&self, at: Instant) -> Day {
+        let day = at.0.saturating_add(self.offset).div_euclid(MS_PER_DAY);
+        Day(i32::try_from(day).unwrap_or(i32::MAX))
+    }
+}
+
+/// An IANA time zone, with its changes of offset laid out so that a day or a midnight costs a few nanoseconds.
+///
+/// The changes are read from chrono-tz, once per program version.
+#[derive(Clone)]
+pub struct Zone {
+    tz: Tz,
+    regimes: Arc<[Regime]>,
+    /// Which regime holds at the start of each slot from `FIRST` on.
+    slots: Arc<[u16]>,
+}
+
+impl Zone {
+    /// The zone of a name such as `America/New_York`.
+    pub fn named(name: &str) -> Option<Self> {
+        name.parse().ok().map(Self::new)
+    }
+
+    /// Coordinated universal time.
+    pub fn utc() -> Self {
+        Self::new(Tz::UTC)
+    }
+
+    fn new(tz: Tz) -> Self {
+        let regimes = regimes(tz);
+        let holds_at = |at: i64| regimes.partition_point(|regime| regime.until <= at);
+        let slots = (FIRST..LAST).step_by(1 << SLOT_BITS).map(|at| u16::try_from(holds_at(at)).unwrap_or(0)).collect();
+        Self { tz, regimes: regimes.into(), slots }
+    }
+
+    /// The IANA name.
+    pub fn name(&self) -> &'static str {
+        self.tz.name()
+    }
+
+    /// The regimes from the one that holds at an instant on.
+    #[inline]
+    fn regimes_from(&self, at: i64) -> impl Iterator<Item = &Regime> {
+        let slot = usize::try_from(at.saturating_sub(FIRST) >> SLOT_BITS).unwrap_or(0);
+        let first = self.slots.get(slot).or(self.slots.last()).copied().map_or(0, usize::from);
+        self.regimes.get(first..).unwrap_or_default().iter().skip_while(move |regime| regime.until <= at)
+    }
+
+    fn regime(&self, at: i64) -> Regime {
+        let regime = self.regimes_from(at).next().or(self.regimes.last());
+        regime.copied().unwrap_or(Regime { from: at, until: at, offset: 0 })
+    }
+
+    /// The local day of an instant.
+    pub fn day(&self, at: Instant) -> Day {
+        self.regime(at.0).day(at)
+    }
+
+    /// The first instant of a local day: where the clock skips midnight the end of the gap, where it comes twice
+    /// the first (section 2).
+    pub fn midnight(&self, day: Day) -> Instant {
+        let local = i64::from(day.0).saturating_mul(MS_PER_DAY);
+        // Offsets stay within 26 hours: no regime that ended before that can hold the midnight.
+        let regimes = self.regimes_from(local - 26 * 3_600_000);
+        let mut starts = regimes.map(|regime| (regime.from.max(local.saturating_sub(regime.offset)), regime.until));
+        Instant(starts.find(|(start, until)| start < until).map_or(local, |(start, _)| start))
+    }
+
+    /// The last full day before an exclusive end, which people are shown as `valid_through` (section 2); none where the
+    /// end is not at a midnight, so that part of its own day still belongs.
+    pub fn last_day_before(&self, until: Instant) -> Option<Day> {
+        let day = self.day(until);
+        (self.midnight(day) == until).then(|| day.previous())
+    }
+
+    /// The local date and time of an instant, for people.
+    pub fn local(&self, at: Instant) -> DateTime<Tz> {
+        DateTime::<Utc>::from_timestamp_millis(at.0).unwrap_or_default().with_timezone(&self.tz)
+    }
+}
+
+/// A zone with the stretch of one offset that was last asked about: neighbouring questions cost next to nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct Clock<'z> {
+    zone: &'z Zone,
+    now: Regime,
+}
+
+impl<'z> Clock<'z> {
+    pub(crate) fn new(zone: &'z Zone) -> Self {
+        Self { zone, now: Regime { from: 0, until: 0, offset: 0 } }
+    }
+
+    /// [`Zone::day`].
+    #[inline]
+    pub(crate) fn day(&mut self, at: Instant) -> Day {
+        if !(self.now.from <= at.0 && at.0 < self.now.until) {
+            self.now = self.zone.regime(at.0);
+        }
+        self.now.day(at)
+    }
+
+    /// [`Zone::midnight`].
+    #[inline]
+    pub(crate) fn midnight(&mut self, day: Day) -> Instant {
+        let Regime { from, until, offset } = self.now;
+        let start = i64::from(day.0) * MS_PER_DAY - offset;
+        // Two days away from any change of offset, a midnight is what it seems.
+        if from.saturating_add(2 * MS_PER_DAY) <= start && start < until.saturating_sub(2 * MS_PER_DAY) {
+            return Instant(start);
+        }
+        let midnight = self.zone.midnight(day);
+        self.now = self.zone.regime(midnight.0);
+        midnight
+    }
+}
+
+impl PartialEq for Zone {
+    fn eq(&self, other: &Self) -> bool {
+        self.tz == other.tz
+    }
+}
+
+impl Eq for Zone {}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Finds the changes of offset by looking every few days and halving in on each difference. No zone has ever
+/// changed twice within the step and back again; after 2100 chrono-tz knows no further changes.
+fn regimes(tz: Tz) -> Vec<Regime> {
+    const STEP: i64 = 6 * MS_PER_DAY;
+    let offset = |ms: i64| {
+        let at = DateTime::<Utc>::from_timestamp_millis(ms).unwrap_or_default();
+        i64::from(tz.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()) * 1_000
+    };
+    let mut found = Vec::new();
+    let (mut seen, mut current) = (FIRST, Regime { from: i64::MIN, until: i64::MAX, offset: offset(FIRST) });
+    while seen < LAST {
+        let ahead = seen + STEP;
+        if offset(ahead) == current.offset {
+            seen = ahead;
+            continue;
+        }
+        let (mut before, mut after) = (seen, ahead);
+        while after - before > 1 {
+            let middle = before + (after - before) / 2;
+            if offset(middle) == current.offset { before = middle } else { after = middle }
+        }
+        found.push(Regime { until: after, ..current });
+        current = Regime { from: after, until: i64::MAX, offset: offset(after) };
+        seen = after;
+    }
+    found.push(current);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> Day {
+        Day::of(text.parse().unwrap())
+    }
+
+    #[test]
+    fn midnight_is_the_first_instant_of_the_local_day() {
+        for (zone, date, expected) in [
+            ("UTC", "2024-01-01", "2024-01-01T00:00:00Z"),
+            ("America/New_York", "2024-01-01", "2024-01-01T05:00:00Z"),
+            ("America/New_York", "2024-07-14", "2024-07-14T04:00:00Z"),
+            ("Africa/Cairo", "2024-04-26", "2024-04-25T22:00:00Z"), // skipped: the end of the gap
+            ("America/Havana", "2024-11-03", "2024-11-03T04:00:00Z"), // comes twice: the first
+            ("Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00Z"), // the whole day was skipped
+            ("Asia/Kathmandu", "2024-01-01", "2023-12-31T18:15:00Z"),
+            ("Pacific/Kiritimati", "2024-01-01", "2023-12-31T10:00:00Z"),
+        ] {
+            assert_eq!(Zone::named(zone).unwrap().midnight(day(date)).to_string(), expected, "{zone} {date}");
+        }
+    }
+
+    #[test]
+    fn days_agree_with_chrono_tz_in_every_zone() {
+        for tz in chrono_tz::TZ_VARIANTS {
+            let zone = Zone::new(tz);
+            let mut clock = Clock::new(&zone);
+            for step in 0..4_000_i64 {
+                let ms = -3_000_000_000_000 + step * 1_812_345_678;
+                let local = DateTime::<Utc>::from_timestamp_millis(ms).unwrap().with_timezone(&tz).date_naive();
+                assert_eq!(zone.day(Instant(ms)).date(), local, "{tz} {ms}");
+                assert_eq!(clock.day(Instant(ms)).date(), local, "{tz} {ms}");
+                assert_eq!(clock.midnight(Day::of(local)), zone.midnight(Day::of(local)), "{tz} {ms}");
+            }
+        }
+    }
+}

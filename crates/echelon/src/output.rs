@@ -28,7 +28,7 @@ pub fn print(text: &str) -> Result<(), Failure> {
 /// Prints a text with styles, which are left out where they cannot be seen or are not wanted.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_styled(text: &str) -> Result<(), Failure> {
     print_to(AutoStream::auto(stdout().lock()), text)
 }
@@ -45,7 +45,7 @@ fn print_to(mut out: impl Write, text: &str) -> Result<(), Failure> {
 /// Prints one JSON object.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_json(value: &Value) -> Result<(), Failure> {
     print(&format!("{value:#}"))
 }

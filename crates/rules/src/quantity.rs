@@ -2,7 +2,7 @@
 //!
 //! Everything is a whole number of ten-thousandths. The bounds of section 3 of the semantics (amounts below 10^12
 //! with at most 4 decimals, rates at most 10 decimals) are checked where a number comes in, and chosen so that no
-//! sum or product of accepted numbers can overflow: see [`Rate::convert`] and [`Amount::share`].
+//! sum or product of accepted numbers can overflow: see `Rate::convert` and `MinorUnit::share`.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Neg, Sub};

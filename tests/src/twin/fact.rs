@@ -206,7 +206,7 @@ impl Fact {
     }
 
     /// Whether an entry it brings `member` is rewarded: "cause `activity`, `tags_changed`, or `assigned` with
-    /// `reward: true`", "Unassigning … give[s] none".
+    /// `reward: true`", "Unassigning … give none".
     pub fn rewards(&self, member: &str) -> bool {
         match self.cause() {
             "activity" | "tags_changed" => true,

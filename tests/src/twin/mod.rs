@@ -2,9 +2,9 @@
 //! code of the `rules` crate, so that random ledgers can be held against both.
 //!
 //! - [`Shop`] takes fact events in any order and merges them (section 4).
-//! - [`standing`] is sections 5 and 6: tiers by definition, `since` and `valid_until` by trying every instant at which
+//! - [`standing()`] is sections 5 and 6: tiers by definition, `since` and `valid_until` by trying every instant at which
 //!   something could change.
-//! - [`replay`] is sections 3, 7 and 9: versions, transitions, rewards, birthdays.
+//! - [`replay()`] is sections 3, 7 and 9: versions, transitions, rewards, birthdays.
 //!
 //! It trusts its input: what `validate` would refuse may panic here or mean nothing.
 

@@ -1,7 +1,7 @@
 //! One calendar year: the tier earned in a year lasts the rest of it and all of the next (seeds 001, 004).
 
 use super::{Count, Counting, Course, Known, Renewal, Requalify, Steps, Total, by_instant, window};
-use crate::calendar::{Day, Instant};
+use crate::calendar::{Day, Instant, Zone};
 use crate::credit::Movement;
 use crate::program::{Counted, OnRefund, Rank};
 use crate::quantity::Quantity;
@@ -78,52 +78,56 @@ impl Years<'_> {
 
 pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_>) -> Course {
     let zone = &version.program.timezone;
-    let new_year = |year: i32| zone.midnight(Day::new_year(year));
     let mut years = Years { counted, seen: Vec::new() };
     let mut steps = Steps::new();
-    let this_year = zone.day(known.at).year();
-    let mut walk = Walk::starting(known.first_at.unwrap_or(known.at), |at| zone.day(at).year(), &new_year);
+    let mut walk = Walk::starting(zone, known.first_at.unwrap_or(known.at));
     if let Some(first_at) = known.first_at {
         steps.push(first_at, counted.reached(Quantity::ZERO));
     }
     for (at, group) in by_instant(&known.movements) {
-        walk.to(at, &years, &mut steps, &new_year);
+        walk.to(at, &years, &mut steps);
         years.take(group);
         steps.push(at, years.tier(walk.year));
     }
-    walk.to(known.at, &years, &mut steps, &new_year);
-    let count = count(version, &years, this_year, new_year(this_year + 1));
+    walk.to(known.at, &years, &mut steps);
+    let count = count(version, &years, zone.day(known.at).year());
     // Nothing more happens: the tier can change at the coming two New Years, not later.
     if known.first_at.is_some() {
         for year in [walk.year + 1, walk.year + 2] {
-            steps.push(new_year(year), years.tier(year));
+            steps.push(new_year(zone, year), years.tier(year));
         }
     }
     Course { steps, count: Some(count) }
 }
 
+/// The first instant of a year.
+fn new_year(zone: &Zone, year: i32) -> Instant {
+    zone.midnight(Day::new_year(year))
+}
+
 /// Goes through the New Years between movements.
-struct Walk {
+struct Walk<'z> {
+    zone: &'z Zone,
     year: i32,
     next: Instant,
 }
 
-impl Walk {
-    fn starting(at: Instant, year_of: impl Fn(Instant) -> i32, new_year: impl Fn(i32) -> Instant) -> Self {
-        let year = year_of(at);
-        Self { year, next: new_year(year + 1) }
+impl<'z> Walk<'z> {
+    fn starting(zone: &'z Zone, at: Instant) -> Self {
+        let year = zone.day(at).year();
+        Self { zone, year, next: new_year(zone, year + 1) }
     }
 
-    fn to(&mut self, at: Instant, years: &Years<'_>, steps: &mut Steps, new_year: impl Fn(i32) -> Instant) {
+    fn to(&mut self, at: Instant, years: &Years<'_>, steps: &mut Steps) {
         while self.next <= at {
             self.year += 1;
             steps.push(self.next, years.tier(self.year));
-            self.next = new_year(self.year + 1);
+            self.next = new_year(self.zone, self.year + 1);
         }
     }
 }
 
-fn count(version: &Version, years: &Years<'_>, year: i32, by: Instant) -> Count {
+fn count(version: &Version, years: &Years<'_>, year: i32) -> Count {
     let total = |year: i32| Total {
         window: window(version, Day::new_year(year), Some(Day::new_year(year + 1))),
         counted: years.counted(year),
@@ -133,7 +137,8 @@ fn count(version: &Version, years: &Years<'_>, year: i32, by: Instant) -> Count 
     let (this, last) = (total(year), total(year - 1));
     let is_earned = |rank: &Rank| years.counted.is_earned(*rank);
     let requalify = this.earns.max(last.earns).filter(is_earned).map(|held| {
-        let open = Requalify::new(years.counted.threshold(held), this.counted, by);
+        let open =
+            Requalify::new(years.counted.threshold(held), this.counted, new_year(&version.program.timezone, year + 1));
         if this.earns >= Some(held) { Requalify { remaining: Quantity::ZERO, ..open } } else { open }
     });
     let renewal = match (this.earns, last.earns.filter(is_earned)) {

@@ -138,3 +138,9 @@ pub fn published() -> impl Strategy<Value = Value> {
 pub fn arrival(line: &Value) -> &str {
     line["received_at"].as_str().or(line["occurred_at"].as_str()).unwrap()
 }
+
+/// Now and then a member is erased.
+pub fn erasure() -> impl Strategy<Value = Option<Value>> {
+    let erased = |(member, hours)| json!({"type": "customer.erased", "member_id": member, "occurred_at": at(hours)});
+    prop::option::weighted(0.2, (prop_oneof![Just("anna"), Just("ben")], 0..2000_i64).prop_map(erased))
+}

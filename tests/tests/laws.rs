@@ -15,7 +15,7 @@ use rules::replay::Replay;
 use rules::standing::evaluate;
 use rules::version::Versions;
 use serde_json::{Value, json};
-use tests::random::{BEGIN, HOUR, arrival, at, fact, programs, published};
+use tests::random::{BEGIN, HOUR, arrival, at, erasure, fact, programs, published};
 
 fn read(event: &Value) -> Fact {
     Fact::read(event, Currency::from_code("USD").unwrap()).unwrap().fact
@@ -62,11 +62,6 @@ fn in_order(mut lines: Vec<Value>) -> Vec<Value> {
 
 fn events() -> impl Strategy<Value = Vec<Value>> {
     prop::collection::vec(fact(), 1..25)
-}
-
-fn erasure() -> impl Strategy<Value = Option<Value>> {
-    let erased = |hours| json!({ "type": "customer.erased", "member_id": "ben", "occurred_at": at(hours) });
-    prop::option::weighted(0.2, (0..2000_i64).prop_map(erased))
 }
 
 /// Every fact of a ledger dated up to an instant, by its key.

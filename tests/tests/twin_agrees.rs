@@ -7,7 +7,7 @@ use rules::replay::{Line, Replay};
 use serde_json::{Value, json};
 use service::wire::history;
 use service::wire::vector::same;
-use tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
+use tests::random::{BEGIN, HOUR, arrival, erasure, fact, programs, published};
 use tests::twin;
 
 fn replayed(program: &Value, lines: &[Value], as_of: Instant) -> Value {
@@ -56,9 +56,10 @@ proptest! {
         program in programs(),
         facts in prop::collection::vec(fact(), 1..25),
         versions in prop::collection::vec(published(), 0..3),
+        erased in erasure(),
         end in 0..3000_i64,
     ) {
-        let mut lines: Vec<Value> = facts.into_iter().chain(versions).collect();
+        let mut lines: Vec<Value> = facts.into_iter().chain(versions).chain(erased).collect();
         lines.sort_by(|a, b| arrival(a).cmp(arrival(b)));
         let end = BEGIN + end * HOUR;
         let ours = replayed(&program, &lines, Instant::from_millis(end));

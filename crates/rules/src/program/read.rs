@@ -220,12 +220,15 @@ fn span(node: &Node<'_>) -> Option<Span> {
     }
 }
 
-/// A tier as written, before it is known whether its milestone fits.
+/// A tier as written, before it is known whether its milestone fits. Of what is wrong in itself there is nothing; the
+/// rest is still looked at, so that every problem is found at once.
 struct Rung<'a> {
     node: Node<'a>,
-    tier: Tier,
-    threshold: Option<Quantity>,
-    tags: Option<BTreeSet<Tag>>,
+    id: Option<TierId>,
+    /// What is absent is nothing within something.
+    threshold: Option<Option<Quantity>>,
+    tags: Option<Option<BTreeSet<Tag>>>,
+    tier: Option<Tier>,
 }
 
 fn tiers(
@@ -254,8 +257,9 @@ fn tiers(
         }
         None => None,
     };
-    (rungs.len() == count).then_some(())?;
-    Some((milestone?, rungs.into_iter().map(|rung| rung.tier).collect()))
+    let tiers: Vec<Tier> = rungs.into_iter().filter_map(|rung| rung.tier).collect();
+    (tiers.len() == count).then_some(())?;
+    Some((milestone?, tiers))
 }
 
 fn rung<'a>(node: &Node<'a>) -> Option<Rung<'a>> {
@@ -264,18 +268,25 @@ fn rung<'a>(node: &Node<'a>) -> Option<Rung<'a>> {
     let name = o.get("name").map_or_else(|| id.as_ref().map(ToString::to_string), |node| free_text(&node));
     let threshold = o.maybe("threshold", |node| node.amount().map(Quantity::from));
     let tags = o.maybe("tags", tags);
-    let entry_rewards = o.or("entry_rewards", Vec::new(), |node| node.list()?.iter().map(reward).collect());
-    let perks = o.or("perks", Vec::new(), |node| node.list()?.iter().map(perk).collect());
+    let entry_rewards = o.or("entry_rewards", Vec::new(), |node| each(node, reward));
+    let perks = o.or("perks", Vec::new(), |node| each(node, perk));
     o.finish();
-    let tier = Tier { id: id?, name: name?, entry_rewards: entry_rewards?, perks: perks? };
-    Some(Rung { node: node.clone(), tier, threshold: threshold?, tags: tags? })
+    let tier = || Some(Tier { id: id.clone()?, name: name?, entry_rewards: entry_rewards?, perks: perks? });
+    Some(Rung { node: node.clone(), tier: tier(), id, threshold, tags })
+}
+
+/// Reads every item of a list, also after one that is wrong.
+fn each<T>(node: &Node<'_>, read: impl Fn(&Node<'_>) -> Option<T>) -> Option<Vec<T>> {
+    let items = node.list()?;
+    let found: Vec<T> = items.iter().filter_map(read).collect();
+    (found.len() == items.len()).then_some(found)
 }
 
 fn unique_ids(rungs: &[Rung<'_>]) {
     for (index, rung) in rungs.iter().enumerate() {
-        if rungs.iter().take(index).any(|other| other.tier.id == rung.tier.id) {
-            let node = rung.node.at("id");
-            node.problem::<()>(format!("`{}` is already the id of a lower tier", rung.tier.id));
+        let Some(id) = &rung.id else { continue };
+        if rungs.iter().take(index).any(|other| other.id.as_ref() == Some(id)) {
+            rung.node.at("id").problem::<()>(format!("`{id}` is already the id of a lower tier"));
         }
     }
 }
@@ -284,14 +295,14 @@ fn thresholds(rungs: &[Rung<'_>], warnings: &mut Vec<Problem>) -> Option<Vec<Qua
     let mut found: Vec<Quantity> = Vec::new();
     let mut right = true;
     for rung in rungs {
-        if rung.tags.is_some() {
+        if matches!(rung.tags, Some(Some(_))) {
             let message = "does nothing: only the metric customer_tags looks at tags".to_owned();
             warnings.push(Problem { path: rung.node.at("tags").path, message });
         }
         let node = rung.node.at("threshold");
-        let Some(threshold) = rung.threshold else {
+        let Some(threshold) = rung.threshold.and_then(|threshold| threshold.or_else(|| node.problem("is missing")))
+        else {
             right = false;
-            node.problem::<()>("is missing");
             continue;
         };
         if let Some(below) = found.last().filter(|below| **below >= threshold) {
@@ -308,16 +319,14 @@ fn thresholds(rungs: &[Rung<'_>], warnings: &mut Vec<Problem>) -> Option<Vec<Qua
 fn tag_sets(rungs: &[Rung<'_>], warnings: &mut Vec<Problem>) -> Option<Vec<BTreeSet<Tag>>> {
     let mut found = Vec::new();
     for rung in rungs {
-        if rung.threshold.is_some() {
+        if matches!(rung.threshold, Some(Some(_))) {
             let message = "does nothing: under the metric customer_tags only tags decide".to_owned();
             warnings.push(Problem { path: rung.node.at("threshold").path, message });
         }
         match &rung.tags {
-            Some(tags) => found.push(tags.clone()),
-            None => {
-                let node = rung.node.at("tags");
-                node.problem::<()>("is missing");
-            }
+            Some(Some(tags)) => found.push(tags.clone()),
+            Some(None) => rung.node.at("tags").problem("is missing").unwrap_or_default(),
+            None => {}
         }
     }
     (found.len() == rungs.len()).then_some(found)
@@ -391,4 +400,81 @@ fn perk(node: &Node<'_>) -> Option<Perk> {
     };
     o.finish();
     perk
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn paths(program: &Value) -> Vec<String> {
+        Program::read(program).unwrap_err().iter().map(|problem| problem.path.clone()).collect()
+    }
+
+    #[test]
+    fn every_problem_of_a_program_is_reported_at_once_with_its_path() {
+        let program = json!({
+            "active": "yes", "timezone": "Mars/Olympus", "currency": "XAU", "start_date": "2024-02-30", "colour": 1,
+            "milestone": { "metric": "amount_spent", "period": { "rolling": { "weeks": 3 } } },
+            "tiers": [
+                { "id": "a", "threshold": 5.5, "perks": [{ "type": "x" }, { "type": "birthday_points", "points": 0 }] },
+                { "id": "b", "threshold": "9" },
+                { "id": "a", "threshold": "3" },
+                { "id": "c" },
+            ],
+        });
+        let expected = [
+            "$.active",
+            "$.timezone",
+            "$.currency",
+            "$.start_date",
+            "$.milestone.period.rolling.weeks",
+            "$.milestone.period.rolling",
+            "$.tiers[0].threshold",
+            "$.tiers[0].perks[0].type",
+            "$.tiers[0].perks[1].points",
+            "$.tiers[2].id",
+            "$.colour",
+        ];
+        assert_eq!(paths(&program), expected);
+        let mut program = program;
+        program["milestone"] = json!({ "metric": "amount_spent" });
+        let more = paths(&program);
+        assert!(["$.tiers[2].threshold", "$.tiers[3].threshold"].iter().all(|path| more.iter().any(|p| p == path)));
+    }
+
+    #[test]
+    fn amounts_are_read_from_texts_or_integers_only() {
+        let tier = |threshold: Value| json!({ "tiers": [{ "id": "a", "threshold": threshold }] });
+        for right in [json!(500), json!("500"), json!("0"), json!("12.3456")] {
+            assert!(Program::read(&tier(right.clone())).is_ok(), "{right}");
+        }
+        for wrong in [json!(500.0), json!("5e2"), json!(-1), json!("0.00001"), json!("1000000000000"), json!(true)] {
+            assert_eq!(paths(&tier(wrong.clone())), ["$.tiers[0].threshold"], "{wrong}");
+        }
+    }
+
+    #[test]
+    fn defaults_are_those_of_section_3() {
+        let program = Program::read(&json!({ "tiers": [{ "id": "a", "threshold": 1 }] })).unwrap().program;
+        assert_eq!((program.active, program.timezone.name(), program.currency.code()), (true, "UTC", "USD"));
+        assert_eq!(program.skipped_tier_rewards, SkippedTierRewards::HighestOnly);
+        let Milestone::Counted(counted) = &program.milestone else { panic!("{program:?}") };
+        assert_eq!(
+            (counted.metric, counted.period, counted.on_refund),
+            (Metric::PointsEarned, Period::Lifetime, OnRefund::Keep)
+        );
+        let refund = |period: Value| {
+            let program = json!({ "milestone": { "period": period }, "tiers": [{ "id": "a", "threshold": 1 }] });
+            match Program::read(&program).unwrap().program.milestone {
+                Milestone::Counted(counted) => (counted.period, counted.on_refund),
+                Milestone::Tags(_) => panic!("no tags"),
+            }
+        };
+        assert_eq!(refund(json!("calendar_year")), (Period::CalendarYear, OnRefund::Revoke));
+        assert_eq!(refund(json!("rolling")), (Period::Rolling(Span::Days(365)), OnRefund::Revoke));
+        let months = json!({ "since_last_upgrade": { "months": 12 } });
+        assert_eq!(refund(months), (Period::SinceLastUpgrade(Span::Months(12)), OnRefund::Revoke));
+    }
 }

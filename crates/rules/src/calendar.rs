@@ -165,7 +165,15 @@ impl Span {
     }
 
     /// The first day on which a credit of `day` no longer lies in the trailing window `(today − span, today]`.
+    #[inline]
     pub fn ages_out(self, day: Day) -> Day {
+        match self {
+            Self::Days(_) => self.after(day),
+            Self::Months(_) => self.ages_out_by_months(day),
+        }
+    }
+
+    fn ages_out_by_months(self, day: Day) -> Day {
         let mut out = self.after(day);
         // Clamping can make `out − span` fall short of `day` at a month's end, by up to three days.
         while self.before(out) < day {

@@ -21,6 +21,7 @@ use self::tell::Columns;
 use crate::calendar::Instant;
 use crate::fact::EntryKind;
 use crate::ledger::{Assignment, Ledger, TagFact};
+use crate::program::{Counted, Metric, Milestone};
 use crate::quantity::{Amount, Rate};
 use crate::record::Record;
 use crate::standing::{Facts, Standing, assess, told_as};
@@ -147,8 +148,13 @@ impl<'a> Packed<'a> {
     /// Bytes that were never written so.
     pub fn standing(&self, version: &Version, as_of: Instant) -> Result<Standing, CompactError> {
         let (tags, assignments) = (unpack::tags(self.tags)?, unpack::assignments(self.assignments)?);
-        let credits = Columns { orders: unpack::orders(self.orders)?, entries: unpack::entries(self.entries)? };
-        let first_at = self.first_at(&credits, &tags, &assignments)?;
+        let mut credits = Columns::default();
+        match &version.program.milestone {
+            Milestone::Counted(Counted { metric: Metric::PointsEarned, .. }) => credits.entries.read(self.entries)?,
+            Milestone::Counted(_) => credits.orders.read(self.orders)?,
+            Milestone::Tags(_) => {}
+        }
+        let first_at = self.first_at(&tags, &assignments)?;
         let facts = Facts { credits: &credits, tags: &tags, assignments: &assignments, first_at };
         Ok(told_as(version, assess(version, &facts, as_of, as_of).standing))
     }
@@ -169,23 +175,16 @@ impl<'a> Packed<'a> {
         unpack::record(self.record)
     }
 
-    fn first_at(
-        &self,
-        credits: &Columns<'_>,
-        tags: &[TagFact],
-        assignments: &[Assignment],
-    ) -> Result<Option<Instant>, CompactError> {
-        let first = |count: usize, at: &Column<'_>| (count > 0).then(|| Instant::from_millis(at.get(0)));
-        let waiting = unpack::waitings(self.waiting)?;
-        let firsts = [
-            first(credits.orders.count, &credits.orders.at),
-            first(credits.entries.count, &credits.entries.at),
-            first(waiting.count, &waiting.at),
-            tags.first().map(|tags| tags.at),
-            assignments.first().map(|assignment| assignment.at),
-            unpack::enrolled(self.enrolled)?.map(|enrolled| enrolled.at),
-        ];
-        Ok(firsts.into_iter().flatten().min())
+    /// When the timeline starts.
+    fn first_at(&self, tags: &[TagFact], assignments: &[Assignment]) -> Result<Option<Instant>, CompactError> {
+        let mut first = unpack::enrolled(self.enrolled)?.map(|enrolled| enrolled.at);
+        let mut or = |other: Option<Instant>| first = first.min(other).or(first).or(other);
+        or(unpack::first_at(self.orders)?);
+        or(unpack::first_at(self.entries)?);
+        or(unpack::first_at(self.waiting)?);
+        or(tags.first().map(|tags| tags.at));
+        or(assignments.first().map(|assignment| assignment.at));
+        Ok(first)
     }
 }
 

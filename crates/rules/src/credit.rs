@@ -105,20 +105,29 @@ impl Priced {
     }
 
     /// What the order is worth before anything is taken back.
-    #[inline(always)] // into loops over all orders
     pub(crate) fn worth(&self, metric: Metric, program: &Program) -> Result<Quantity, NoCredit> {
         if self.test {
             return Err(NoCredit::TestOrder);
         }
         match (metric, self.currency) {
-            (Metric::OrdersPlaced, _) => Ok(Quantity::ONE),
-            (Metric::PointsEarned, _) => Err(NoCredit::WorthNothing),
-            (Metric::AmountSpent, InCurrency::Own) => something(program.minor_unit.round(self.basis)),
+            (_, InCurrency::Own) | (Metric::OrdersPlaced | Metric::PointsEarned, _) => {
+                own_worth(self.basis, metric, program)
+            }
             (Metric::AmountSpent, InCurrency::Foreign(Some(rate))) => {
                 something(rate.convert(self.basis, program.minor_unit))
             }
             (Metric::AmountSpent, InCurrency::Foreign(None)) => Err(NoCredit::NoExchangeRate),
         }
+    }
+}
+
+/// What an order is worth whose currency makes no difference.
+#[inline(always)] // into loops over all orders
+fn own_worth(basis: u64, metric: Metric, program: &Program) -> Result<Quantity, NoCredit> {
+    match metric {
+        Metric::AmountSpent => something(program.minor_unit.round(basis)),
+        Metric::OrdersPlaced => Ok(Quantity::ONE),
+        Metric::PointsEarned => Err(NoCredit::WorthNothing),
     }
 }
 
@@ -181,8 +190,17 @@ impl<'v> Tally<'v> {
         }
     }
 
+    /// The movement of an order of which only the basis needs a look: paid in the program's own currency, no test, and
+    /// nothing of it taken back.
+    #[inline(always)] // into loops over all orders
+    pub(crate) fn plain_order(&mut self, source: u32, at: Instant, basis: u64) {
+        if let Ok(worth) = own_worth(basis, self.metric, &self.version.program) {
+            self.place(source, MovementKind::OrderPaid, at, worth);
+        }
+    }
+
     /// The movements of an order: its worth on its day, then what each refund and the cancellation take back.
-    #[inline]
+    #[inline(never)] // out of loops over plain orders
     pub(crate) fn order(
         &mut self,
         source: u32,
@@ -204,18 +222,24 @@ impl<'v> Tally<'v> {
     }
 
     /// The credit of an order on its day, if it has happened, is worth something, and does not lie before the start.
+    fn credit(&mut self, source: u32, order: &Priced) -> Option<(Quantity, Day)> {
+        let worth = order.worth(self.metric, &self.version.program).ok()?;
+        let dated = self.place(source, MovementKind::OrderPaid, order.at, worth)?;
+        Some((worth, dated))
+    }
+
+    /// A credit on its day, if it has happened and does not lie before the start.
     #[inline(always)] // into loops over all orders
-    pub(crate) fn credit(&mut self, source: u32, order: &Priced) -> Option<(Quantity, Day)> {
-        if order.at > self.until {
+    fn place(&mut self, source: u32, kind: MovementKind, at: Instant, amount: Quantity) -> Option<Day> {
+        if at > self.until {
             return None;
         }
-        let worth = order.worth(self.metric, &self.version.program).ok()?;
-        let dated = self.clock.day(order.at);
+        let dated = self.clock.day(at);
         if dated < self.version.effective_start {
             return None;
         }
-        self.movements.push(Movement { at: order.at, kind: MovementKind::OrderPaid, source, dated, amount: worth });
-        Some((worth, dated))
+        self.movements.push(Movement { at, kind, source, dated, amount });
+        Some(dated)
     }
 
     /// The movements of an entry: its points on its day, then what each cancellation takes back, toward zero.
@@ -228,15 +252,8 @@ impl<'v> Tally<'v> {
         points: Points,
         cancels: impl Iterator<Item = (Instant, Option<Points>)>,
     ) {
-        if at > self.until {
-            return;
-        }
-        let dated = self.clock.day(at);
-        if dated < self.version.effective_start {
-            return;
-        }
         let amount = Quantity::whole(points.get());
-        self.movements.push(Movement { at, kind: MovementKind::Points(kind), source, dated, amount });
+        let Some(dated) = self.place(source, MovementKind::Points(kind), at, amount) else { return };
         let mut left = points.get();
         let until = self.until;
         for (at, points) in cancels.filter(|(at, _)| *at <= until) {
@@ -254,23 +271,23 @@ impl<'v> Tally<'v> {
 
     /// The movements in the order of section 5.
     pub(crate) fn sorted(self) -> Vec<Movement> {
-        let Self { movements: credits, mut corrections, .. } = self;
-        if corrections.is_empty() {
-            return credits;
-        }
+        let Self { mut movements, mut corrections, .. } = self;
         // Orders and entries come in order; only corrections have to find their place, which is after the orders and
         // entries of their instant. Sorting is stable: what was taken from one order or entry stays in its own order.
         corrections.sort_by_key(|correction| (correction.at, correction.kind));
-        let mut sorted = Vec::with_capacity(credits.len() + corrections.len());
-        let mut later = credits.as_slice();
-        for correction in corrections {
-            let (before, after) = later.split_at(later.partition_point(|credit| credit.at <= correction.at));
-            sorted.extend_from_slice(before);
-            sorted.push(correction);
-            later = after;
+        let mut end = movements.len();
+        movements.extend_from_slice(&corrections);
+        // From the last one on, each moves up what comes after it, once.
+        for (earlier, correction) in corrections.iter().enumerate().rev() {
+            let credits = movements.get(..end).unwrap_or_default();
+            let place = credits.partition_point(|credit| credit.at <= correction.at);
+            movements.copy_within(place..end, place + earlier + 1);
+            if let Some(free) = movements.get_mut(place + earlier) {
+                *free = *correction;
+            }
+            end = place;
         }
-        sorted.extend_from_slice(later);
-        sorted
+        movements
     }
 }
 

@@ -184,9 +184,15 @@ impl<'c> Ladder<'c> {
         Self { counted, rank: None, from: Quantity::ZERO, below: Quantity::ZERO }
     }
 
+    /// Whether the tier last reached is still the one.
+    #[inline]
+    fn holds(&self, counted: Quantity) -> bool {
+        self.from <= counted && counted < self.below
+    }
+
     #[inline]
     fn reached(&mut self, counted: Quantity) -> Option<Rank> {
-        if !(self.from <= counted && counted < self.below) {
+        if !self.holds(counted) {
             self.climb(counted);
         }
         self.rank
@@ -196,17 +202,6 @@ impl<'c> Ladder<'c> {
         self.rank = self.counted.reached(counted);
         (self.from, self.below) = self.counted.reach(self.rank);
     }
-}
-
-/// Splits movements into groups of one instant each: sums count what has happened by an instant, not its halves.
-fn by_instant(mut movements: &[Movement]) -> impl Iterator<Item = (Instant, &[Movement])> {
-    std::iter::from_fn(move || {
-        let at = movements.first()?.at;
-        let others = movements.iter().skip(1).take_while(|other| other.at == at).count();
-        let (group, later) = movements.split_at_checked(1 + others)?;
-        movements = later;
-        Some((at, group))
-    })
 }
 
 impl Requalify {

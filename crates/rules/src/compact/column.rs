@@ -21,15 +21,21 @@ impl<'a> Reader<'a> {
         Ok(*first)
     }
 
+    #[inline]
     pub(super) fn unsigned(&mut self) -> Result<u64, CompactError> {
-        self.varint()
+        match self.0.split_first() {
+            Some((small, rest)) if *small < 0x80 => {
+                self.0 = rest;
+                Ok(u64::from(*small))
+            }
+            _ => self.varint(),
+        }
     }
 
     pub(super) fn signed(&mut self) -> Result<i64, CompactError> {
         self.varint()
     }
 
-    #[inline]
     fn varint<T: VarInt>(&mut self) -> Result<T, CompactError> {
         let (value, length) = T::decode_var(self.0).ok_or(CompactError::Truncated)?;
         self.0 = self.0.get(length..).ok_or(CompactError::Truncated)?;
@@ -125,16 +131,31 @@ pub(super) struct Column<'a> {
 }
 
 impl<'a> Column<'a> {
-    /// Reads the columns that [`Writer::columns`] wrote.
-    pub(super) fn read_all<const N: usize>(reader: &mut Reader<'a>, count: usize) -> Result<[Self; N], CompactError> {
+    /// Reads the columns that [`Writer::columns`] wrote, all of them.
+    pub(super) fn read_all<const N: usize>(
+        reader: &mut Reader<'a>,
+        count: usize,
+        columns: [&mut Self; N],
+    ) -> Result<(), CompactError> {
+        if Self::read_some(reader, count, columns)? >> N == 0 { Ok(()) } else { Err(CompactError::Corrupt("columns")) }
+    }
+
+    /// Reads the first of the columns that [`Writer::columns`] wrote; gives the mask of all there are.
+    #[inline]
+    pub(super) fn read_some<const N: usize>(
+        reader: &mut Reader<'a>,
+        count: usize,
+        columns: [&mut Self; N],
+    ) -> Result<u64, CompactError> {
         let kept = reader.unsigned()?;
-        let mut columns = [Self::default(); N];
-        for (position, column) in columns.iter_mut().enumerate() {
-            if kept >> position & 1 == 1 {
+        let mut left = kept;
+        for column in columns {
+            if left & 1 == 1 {
                 *column = Self::read(reader, count)?;
             }
+            left >>= 1;
         }
-        Ok(columns)
+        Ok(kept)
     }
 
     pub(super) fn read(reader: &mut Reader<'a>, count: usize) -> Result<Self, CompactError> {
@@ -158,7 +179,7 @@ impl<'a> Column<'a> {
     }
 
     /// Reads values from a position on, as many as there is room for; where the column ends, the rest stays as it is.
-    #[inline]
+    #[inline(never)] // in one place, whoever asks
     pub(super) fn read_from(&self, position: usize, values: &mut [i64]) {
         // Each width has a loop of its own, in which the compiler knows the width.
         match self.width {
@@ -194,10 +215,11 @@ pub(super) fn each_row<const N: usize>(columns: [&Column<'_>; N], count: usize, 
     const BLOCK: usize = 32;
     let mut block = [[0; BLOCK]; N];
     for start in (0..count).step_by(BLOCK) {
+        let rows = BLOCK.min(count - start);
         for (column, values) in columns.iter().zip(&mut block) {
-            column.read_from(start, values);
+            column.read_from(start, values.get_mut(..rows).unwrap_or_default());
         }
-        for row in 0..BLOCK.min(count - start) {
+        for row in 0..rows {
             take(start + row, block.each_ref().map(|values| values.get(row).copied().unwrap_or(0)));
         }
     }

@@ -4,10 +4,11 @@ use super::column::{Column, each_row};
 use super::{Entries, Orders, amount, flag, kind};
 use crate::calendar::Instant;
 use crate::credit::{Credits, InCurrency, Priced, Tally};
-use crate::program::{Metric, Program};
-use crate::quantity::Points;
+use crate::program::{Metric, Program, Spend};
+use crate::quantity::{Amount, Points};
 
-/// The credits of a packed member.
+/// The credits of a packed member, as far as they are needed.
+#[derive(Default)]
 pub(super) struct Columns<'a> {
     pub(super) orders: Orders<'a>,
     pub(super) entries: Entries<'a>,
@@ -16,8 +17,8 @@ pub(super) struct Columns<'a> {
 impl Credits for Columns<'_> {
     fn count(&self, metric: Metric) -> usize {
         match metric {
-            Metric::PointsEarned => self.entries.count,
-            Metric::AmountSpent | Metric::OrdersPlaced => self.orders.count,
+            Metric::PointsEarned => self.entries.count + self.entries.cancel_count,
+            Metric::AmountSpent | Metric::OrdersPlaced => self.orders.count + self.orders.refund_count,
         }
     }
 
@@ -42,35 +43,40 @@ fn next(first: &mut usize, count: i64, most: usize) -> std::ops::Range<usize> {
 
 impl Orders<'_> {
     fn tell(&self, program: &Program, tally: &mut Tally<'_>) {
-        let code = program.currency.code().as_bytes();
-        let own = self.currencies.chunks(3).position(|other| other == code);
-        let own = own.and_then(|own| i64::try_from(own).ok()).unwrap_or(-1);
+        let own = self.own(program);
         let mut refunded = 0;
         let columns = [&self.at, &self.total, &self.currency, &self.flags, &self.refunds];
         each_row(columns, self.count, |position, [at, total, currency, flags, refunds]| {
-            let part = |column: &Column<'_>| amount(column.get(position));
-            let total = amount(total);
-            let (tax, shipping, discounts) = (|| part(&self.tax), || part(&self.shipping), || part(&self.discounts));
-            let priced = Priced {
-                at: Instant::from_millis(at),
-                total,
-                basis: program.spend.basis(total, tax, shipping, discounts),
-                currency: if currency == own {
-                    InCurrency::Own
-                } else {
-                    InCurrency::Foreign(self.rate(position, flags))
-                },
-                test: flags & flag::TEST != 0,
-            };
-            if refunds == 0 && flags & flag::CANCELLED == 0 {
-                tally.credit(source(position), &priced);
+            let (source, at, total) = (source(position), Instant::from_millis(at), amount(total));
+            let basis = self.basis(position, total, program.spend);
+            if currency == own && flags & !flag::IMPORTED == 0 && refunds == 0 {
+                tally.plain_order(source, at, basis); // as nearly every order
                 return;
             }
-            let refunds = next(&mut refunded, refunds, self.refund_count).map(|refund| {
-                (Instant::from_millis(self.refund_at.get(refund)), amount(self.refund_amount.get(refund)))
-            });
-            tally.order(source(position), &priced, refunds, self.cancelled_at(position, flags));
+            let currency =
+                if currency == own { InCurrency::Own } else { InCurrency::Foreign(self.rate(position, flags)) };
+            let priced = Priced { at, total, basis, currency, test: flags & flag::TEST != 0 };
+            let refunds = next(&mut refunded, refunds, self.refund_count);
+            tally.order(source, &priced, self.refunds(refunds), self.cancelled_at(position, flags));
         });
+    }
+
+    /// How the program's own currency is written, unless no order is in it.
+    fn own(&self, program: &Program) -> i64 {
+        let code = program.currency.code().as_bytes();
+        let own = self.currencies.chunks(3).position(|other| other == code);
+        own.and_then(|own| i64::try_from(own).ok()).unwrap_or(-1)
+    }
+
+    #[inline]
+    fn basis(&self, position: usize, total: Amount, spend: Spend) -> u64 {
+        let part = |column: &Column<'_>| amount(column.get(position));
+        spend.basis(total, || part(&self.tax), || part(&self.shipping), || part(&self.discounts))
+    }
+
+    fn refunds(&self, positions: std::ops::Range<usize>) -> impl Iterator<Item = (Instant, Amount)> {
+        positions
+            .map(|refund| (Instant::from_millis(self.refund_at.get(refund)), amount(self.refund_amount.get(refund))))
     }
 }
 

@@ -45,24 +45,39 @@ pub(super) fn open(bytes: &[u8]) -> Result<Packed<'_>> {
 
 /// Reads a part to its end; of a part that was left out there is nothing.
 fn whole<'a, T: Default>(part: &'a [u8], read: impl FnOnce(&mut Reader<'a>) -> Result<T>) -> Result<T> {
+    let mut found = T::default();
+    whole_into(&mut found, part, |found, r| {
+        *found = read(r)?;
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The same, into a place that is too large to be moved for every evaluation.
+#[inline]
+fn whole_into<'a, T>(
+    place: &mut T,
+    part: &'a [u8],
+    read: impl FnOnce(&mut T, &mut Reader<'a>) -> Result<()>,
+) -> Result<()> {
     if part.is_empty() {
-        return Ok(T::default());
+        return Ok(());
     }
     let mut r = Reader(part);
-    let read = read(&mut r)?;
-    if r.0.is_empty() { Ok(read) } else { Err(CompactError::Corrupt("part")) }
+    read(place, &mut r)?;
+    if r.0.is_empty() { Ok(()) } else { Err(CompactError::Corrupt("part")) }
 }
 
-pub(super) fn orders(part: &[u8]) -> Result<Orders<'_>> {
-    whole(part, read_orders)
-}
-
-pub(super) fn entries(part: &[u8]) -> Result<Entries<'_>> {
-    whole(part, read_entries)
-}
-
-pub(super) fn waitings(part: &[u8]) -> Result<Waitings<'_>> {
-    whole(part, read_waitings)
+/// When the first order, entry or waiting fact of a part happened; the rest of the part is not looked at.
+pub(super) fn first_at(part: &[u8]) -> Result<Option<Instant>> {
+    if part.is_empty() {
+        return Ok(None);
+    }
+    let mut r = Reader(part);
+    let count = r.count()?;
+    let mut at = Column::default();
+    Column::read_some(&mut r, count, [&mut at])?;
+    Ok((count > 0).then(|| Instant::from_millis(at.get(0))))
 }
 
 pub(super) fn tags(part: &[u8]) -> Result<Vec<TagFact>> {
@@ -81,65 +96,56 @@ pub(super) fn record(part: &[u8]) -> Result<Record> {
     whole(part, read_record)
 }
 
-fn read_orders<'a>(r: &mut Reader<'a>) -> Result<Orders<'a>> {
-    let count = r.count()?;
-    let currencies = r.block()?;
-    let [at, total, tax, shipping, discounts, currency, rate, flags, cancelled, refunds] = Column::read_all(r, count)?;
-    let keys = r.block()?;
-    let refund_count = r.count()?;
-    let columns = if refund_count > 0 { Column::read_all(r, refund_count)? } else { Default::default() };
-    let [refund_at, refund_amount, refund_flags] = columns;
-    let refund_keys = if refund_count > 0 { r.block()? } else { Default::default() };
-    Ok(Orders {
-        count,
-        at,
-        total,
-        tax,
-        shipping,
-        discounts,
-        currency,
-        rate,
-        flags,
-        cancelled,
-        refunds,
-        currencies,
-        keys,
-        refund_at,
-        refund_amount,
-        refund_flags,
-        refund_count,
-        refund_keys,
-    })
+impl<'a> Orders<'a> {
+    /// Reads the part.
+    pub(super) fn read(&mut self, part: &'a [u8]) -> Result<()> {
+        whole_into(self, part, |orders, r| {
+            orders.count = r.count()?;
+            let Self { at, total, tax, shipping, discounts, currency, rate, flags, cancelled, refunds, .. } = orders;
+            let columns = [at, total, tax, shipping, discounts, currency, rate, flags, cancelled, refunds];
+            Column::read_all(r, orders.count, columns)?;
+            orders.currencies = r.block()?;
+            orders.keys = r.block()?;
+            orders.refund_count = r.count()?;
+            if orders.refund_count > 0 {
+                let columns = [&mut orders.refund_at, &mut orders.refund_amount, &mut orders.refund_flags];
+                Column::read_all(r, orders.refund_count, columns)?;
+                orders.refund_keys = r.block()?;
+            }
+            Ok(())
+        })
+    }
 }
 
-fn read_entries<'a>(r: &mut Reader<'a>) -> Result<Entries<'a>> {
-    let count = r.count()?;
-    let [at, kind, points, flags, cancels] = Column::read_all(r, count)?;
-    let keys = r.block()?;
-    let cancel_count = r.count()?;
-    let columns = if cancel_count > 0 { Column::read_all(r, cancel_count)? } else { Default::default() };
-    let [cancel_at, cancel_points, cancel_flags] = columns;
-    let cancel_keys = if cancel_count > 0 { r.block()? } else { Default::default() };
-    Ok(Entries {
-        count,
-        at,
-        kind,
-        points,
-        flags,
-        cancels,
-        keys,
-        cancel_at,
-        cancel_points,
-        cancel_flags,
-        cancel_count,
-        cancel_keys,
-    })
+impl<'a> Entries<'a> {
+    /// Reads the part.
+    pub(super) fn read(&mut self, part: &'a [u8]) -> Result<()> {
+        whole_into(self, part, |entries, r| {
+            entries.count = r.count()?;
+            let Self { at, kind, points, flags, cancels, .. } = entries;
+            Column::read_all(r, entries.count, [at, kind, points, flags, cancels])?;
+            entries.keys = r.block()?;
+            entries.cancel_count = r.count()?;
+            if entries.cancel_count > 0 {
+                let columns = [&mut entries.cancel_at, &mut entries.cancel_points, &mut entries.cancel_flags];
+                Column::read_all(r, entries.cancel_count, columns)?;
+                entries.cancel_keys = r.block()?;
+            }
+            Ok(())
+        })
+    }
 }
 
-fn read_waitings<'a>(r: &mut Reader<'a>) -> Result<Waitings<'a>> {
-    let count = r.count()?;
-    let [at, kind, flags] = Column::read_all(r, count)?;
-    Ok(Waitings { count, at, kind, flags, of: r.block()?, own: r.block()? })
+impl<'a> Waitings<'a> {
+    /// Reads the part.
+    fn read(&mut self, part: &'a [u8]) -> Result<()> {
+        whole_into(self, part, |waiting, r| {
+            waiting.count = r.count()?;
+            Column::read_all(r, waiting.count, [&mut waiting.at, &mut waiting.kind, &mut waiting.flags])?;
+            (waiting.of, waiting.own) = (r.block()?, r.block()?);
+            Ok(())
+        })
+    }
 }
 
 fn read_tags(r: &mut Reader<'_>) -> Result<Vec<TagFact>> {
@@ -245,10 +251,14 @@ fn read_record(r: &mut Reader<'_>) -> Result<Record> {
 
 /// Takes the ledger apart.
 pub(super) fn ledger(packed: &Packed<'_>) -> Result<Ledger> {
+    let (mut orders, mut entries, mut waiting) = (Orders::default(), Entries::default(), Waitings::default());
+    orders.read(packed.orders)?;
+    entries.read(packed.entries)?;
+    waiting.read(packed.waiting)?;
     Ok(Ledger {
-        orders: unpacked_orders(&orders(packed.orders)?)?,
-        entries: unpacked_entries(&entries(packed.entries)?)?,
-        waiting: unpacked_waitings(&waitings(packed.waiting)?)?,
+        orders: unpacked_orders(&orders)?,
+        entries: unpacked_entries(&entries)?,
+        waiting: unpacked_waitings(&waiting)?,
         tags: tags(packed.tags)?,
         assignments: assignments(packed.assignments)?,
         enrolled: enrolled(packed.enrolled)?,

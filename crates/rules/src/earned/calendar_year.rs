@@ -1,6 +1,6 @@
 //! One calendar year: the tier earned in a year lasts the rest of it and all of the next (seeds 001, 004).
 
-use super::{Count, Counting, Course, Known, Renewal, Requalify, Steps, Total, by_instant, window};
+use super::{Count, Counting, Course, Known, Ladder, Renewal, Requalify, Steps, Total, window};
 use crate::calendar::{Day, Instant, Zone};
 use crate::credit::Movement;
 use crate::program::{Counted, OnRefund, Rank};
@@ -8,38 +8,64 @@ use crate::quantity::Quantity;
 use crate::version::Version;
 
 /// What one calendar year has seen.
-#[derive(Debug, Clone, Copy)]
-struct Year {
+struct Year<'c> {
     year: i32,
     first: Day,
     last: Day,
     counted: Quantity,
-    best: Option<Rank>,
+    ladder: Ladder<'c>,
+    /// `E_y`: the tier the year has earned.
+    earned: Option<Rank>,
 }
 
 /// The years with credits, in order, and how they earn tiers.
 struct Years<'c> {
     counted: &'c Counted,
-    seen: Vec<Year>,
+    /// What a year earns in which nothing happens.
+    nothing: Option<Rank>,
+    seen: Vec<Year<'c>>,
 }
 
-impl Years<'_> {
-    /// Changes the year that a day lies in. Credits come mostly in order, so the last year is tried first.
-    fn change(&mut self, day: Day, change: impl FnOnce(&mut Year)) {
-        let lies_in = |year: &&mut Year| year.first <= day && day <= year.last;
-        if let Some(year) = self.seen.iter_mut().rev().find(lies_in) {
-            return change(year);
-        }
-        let year = day.year();
-        let (first, last) = (Day::new_year(year), Day::new_year(year + 1).previous());
-        let best = self.counted.reached(Quantity::ZERO);
-        let mut new = Year { year, first, last, counted: Quantity::ZERO, best };
-        change(&mut new);
-        let place = self.seen.partition_point(|other| other.year < year);
-        self.seen.insert(place, new);
+impl<'c> Years<'c> {
+    fn new(counted: &'c Counted) -> Self {
+        Self { counted, nothing: counted.reached(Quantity::ZERO), seen: Vec::with_capacity(4) }
     }
 
-    fn find(&self, year: i32) -> Option<&Year> {
+    /// Takes in what moves; says whether the tier that its year earns may be another one now.
+    #[inline]
+    fn take(&mut self, movement: &Movement) -> bool {
+        // Credits come mostly in order, so the last year is tried first.
+        let lies_in = |year: &Year<'_>| year.first <= movement.dated && movement.dated <= year.last;
+        if self.seen.last().is_none_or(|year| !lies_in(year)) {
+            return self.take_elsewhere(movement);
+        }
+        self.seen.last_mut().is_some_and(|year| year.take(movement))
+    }
+
+    fn take_elsewhere(&mut self, movement: &Movement) -> bool {
+        let year = movement.dated.year();
+        let place = self.seen.partition_point(|other| other.year < year);
+        if self.seen.get(place).is_none_or(|other| other.year != year) {
+            let (first, last) = (Day::new_year(year), Day::new_year(year + 1).previous());
+            let ladder = Ladder::new(self.counted);
+            let new = Year { year, first, last, counted: Quantity::ZERO, ladder, earned: self.nothing };
+            self.seen.insert(place, new);
+        }
+        self.seen.get_mut(place).is_some_and(|year| year.take(movement))
+    }
+
+    /// At the end of an instant: what each year has earned now.
+    fn settle(&mut self) {
+        for year in &mut self.seen {
+            let reached = year.ladder.reached(year.counted);
+            year.earned = match self.counted.on_refund {
+                OnRefund::Keep => year.earned.max(reached),
+                OnRefund::Revoke => reached,
+            };
+        }
+    }
+
+    fn find(&self, year: i32) -> Option<&Year<'c>> {
         self.seen.iter().rev().find(|other| other.year == year)
     }
 
@@ -50,44 +76,44 @@ impl Years<'_> {
 
     /// `E_y`: the tier the year has earned.
     fn earned(&self, year: i32) -> Option<Rank> {
-        let Some(seen) = self.find(year) else { return self.counted.reached(Quantity::ZERO) };
-        match self.counted.on_refund {
-            OnRefund::Keep => seen.best,
-            OnRefund::Revoke => self.counted.reached(seen.counted),
-        }
+        self.find(year).map_or(self.nothing, |year| year.earned)
     }
 
     /// The tier during a year: the better of what it and the year before have earned.
     fn tier(&self, year: i32) -> Option<Rank> {
         self.earned(year).max(self.earned(year - 1))
     }
+}
 
-    /// Takes in what moves at one instant.
-    fn take(&mut self, group: &[Movement]) {
-        for movement in group {
-            self.change(movement.dated, |year| year.counted += movement.amount);
-        }
-        if self.counted.on_refund == OnRefund::Keep {
-            let counted = self.counted;
-            for movement in group {
-                self.change(movement.dated, |year| year.best = year.best.max(counted.reached(year.counted)));
-            }
-        }
+impl Year<'_> {
+    #[inline]
+    fn take(&mut self, movement: &Movement) -> bool {
+        self.counted += movement.amount;
+        !self.ladder.holds(self.counted)
     }
 }
 
 pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_>) -> Course {
     let zone = &version.program.timezone;
-    let mut years = Years { counted, seen: Vec::new() };
+    let mut years = Years::new(counted);
     let mut steps = Steps::new();
     let mut walk = Walk::starting(zone, known.first_at.unwrap_or(known.at));
     if let Some(first_at) = known.first_at {
-        steps.push(first_at, counted.reached(Quantity::ZERO));
+        steps.push(first_at, years.nothing);
     }
-    for (at, group) in by_instant(&known.movements) {
-        walk.to(at, &years, &mut steps);
-        years.take(group);
-        steps.push(at, years.tier(walk.year));
+    let mut settled = true;
+    let mut movements = known.movements.as_slice();
+    while let Some((movement, later)) = movements.split_first() {
+        movements = later;
+        walk.to(movement.at, &years, &mut steps);
+        settled &= !years.take(movement);
+        // What counts is the sum at the end of an instant.
+        if settled || later.first().is_some_and(|next| next.at == movement.at) {
+            continue;
+        }
+        years.settle();
+        steps.push(movement.at, years.tier(walk.year));
+        settled = true;
     }
     walk.to(known.at, &years, &mut steps);
     let count = count(version, &years, zone.day(known.at).year());

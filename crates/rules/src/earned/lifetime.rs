@@ -1,7 +1,8 @@
 //! Since the program's start: under `keep` a tier once achieved is never lost (seeds 000, 002, 004).
 
-use super::{Count, Counting, Course, Known, Ladder, Renewal, Steps, Total, by_instant, window};
+use super::{Count, Counting, Course, Known, Ladder, Renewal, Steps, Total, window};
 use crate::calendar::Day;
+use crate::credit::Movement;
 use crate::program::{Counted, OnRefund};
 use crate::quantity::Quantity;
 use crate::version::Version;
@@ -14,14 +15,20 @@ pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_>) ->
     if let Some(first_at) = known.first_at {
         steps.push(first_at, rank);
     }
-    for (at, group) in by_instant(&known.movements) {
-        total = group.iter().fold(total, |total, movement| total + movement.amount);
+    let mut movements = known.movements.as_slice();
+    while let Some((Movement { at, amount, .. }, later)) = movements.split_first() {
+        movements = later;
+        total += *amount;
+        // What counts is the sum at the end of an instant.
+        if ladder.holds(total) || later.first().is_some_and(|next| next.at == *at) {
+            continue;
+        }
         let reached = ladder.reached(total);
         rank = match counted.on_refund {
             OnRefund::Keep => rank.max(reached),
             OnRefund::Revoke => reached,
         };
-        steps.push(at, rank);
+        steps.push(*at, rank);
     }
     let window = window(version, version.effective_start, None);
     let counts = Counting::Days(version.effective_start, Day::LAST);

@@ -1,7 +1,7 @@
 //! The trailing window: credits age out at midnights (Smile's legacy period, seed 002; the field).
 
 use super::trailing::{InWindow, Trailing, days};
-use super::{Count, Counting, Course, Known, Ladder, Renewal, Requalify, Steps, Total, by_instant, window};
+use super::{Count, Counting, Course, Known, Ladder, Renewal, Requalify, Steps, Total, window};
 use crate::calendar::{Instant, Span};
 use crate::credit::Movement;
 use crate::program::{Counted, Rank};
@@ -17,16 +17,19 @@ pub(super) fn course(version: &Version, counted: &Counted, span: Span, known: &K
         steps: Steps::new(),
     };
     if let Some(first_at) = known.first_at {
-        roll.look(first_at);
+        roll.note(first_at);
     }
-    for (at, group) in by_instant(&known.movements) {
-        roll.age(at);
-        for movement in group {
-            roll.trailing.come(&mut roll.window, program, movement);
+    let mut movements = known.movements.as_slice();
+    while let Some((movement, later)) = movements.split_first() {
+        movements = later;
+        roll.pass_midnights(movement.at);
+        roll.trailing.come(&mut roll.window, program, movement);
+        // What counts is the sum at the end of an instant.
+        if later.first().is_none_or(|next| next.at != movement.at) {
+            roll.note(movement.at);
         }
-        roll.look(at);
     }
-    roll.age(known.at);
+    roll.pass_midnights(known.at);
     let now = roll.window.sum;
     let held = counted.reached(now);
     let requalify = requalify(&mut roll, counted, held);
@@ -56,34 +59,38 @@ struct Roll<'a> {
 
 impl Roll<'_> {
     #[inline]
-    fn look(&mut self, at: Instant) -> Option<Rank> {
-        let rank = self.ladder.reached(self.window.sum);
-        self.steps.push(at, rank);
-        rank
+    fn note(&mut self, at: Instant) {
+        if !self.ladder.holds(self.window.sum) {
+            self.steps.push(at, self.ladder.reached(self.window.sum));
+        }
     }
 
     /// Passes the next midnight on which something ages out, if it comes by an instant.
     #[inline]
-    fn pass(&mut self, to: Instant) -> Option<(Instant, Option<Rank>)> {
-        let midnight = self.trailing.next_midnight(&self.window).filter(|midnight| *midnight <= to)?;
-        self.trailing.age(&mut self.window, midnight, self.movements);
-        Some((midnight, self.look(midnight)))
+    fn pass(&mut self, to: Instant) -> Option<Instant> {
+        let midnight = self.trailing.pass(&mut self.window, to, self.movements)?;
+        self.note(midnight);
+        Some(midnight)
     }
 
-    /// Passes the midnights up to an instant.
-    fn age(&mut self, to: Instant) {
+    #[inline]
+    fn pass_midnights(&mut self, to: Instant) {
         while self.pass(to).is_some() {}
     }
 }
 
 /// Lets everything age out; what still counts when the tier held first ends is what counts towards keeping it.
 fn requalify(roll: &mut Roll<'_>, counted: &Counted, held: Option<Rank>) -> Option<Requalify> {
-    let ends = held.filter(|held| counted.is_earned(*held));
     let mut found = None;
-    while let Some((midnight, rank)) = roll.pass(Instant::LAST) {
-        if let Some(held) = ends.filter(|held| found.is_none() && rank < Some(*held)) {
-            found = Some(Requalify::new(counted.threshold(held), roll.window.sum, midnight));
+    if let Some(held) = held.filter(|held| counted.is_earned(*held)) {
+        let threshold = counted.threshold(held);
+        while let Some(midnight) = roll.pass(Instant::LAST) {
+            if roll.window.sum < threshold {
+                found = Some(Requalify::new(threshold, roll.window.sum, midnight));
+                break;
+            }
         }
     }
+    roll.pass_midnights(Instant::LAST);
     found
 }

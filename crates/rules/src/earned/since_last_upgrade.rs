@@ -157,12 +157,17 @@ impl<'p> Term<'p> {
                 self.term(rank.min(held.rank), midnight, last_day)
             });
         }
-        self.trailing.age(&mut self.state.window, midnight, &self.movements);
+        self.age(midnight);
         self.look(midnight);
         if self.state.held.is_some() && self.rank() == before {
             self.state.kept_at = Some(midnight);
         }
         self.note(midnight);
+    }
+
+    #[inline]
+    fn age(&mut self, to: Instant) {
+        while self.trailing.pass(&mut self.state.window, to, &self.movements).is_some() {}
     }
 
     /// With no tier held, the trailing window may bring one.
@@ -187,7 +192,7 @@ impl<'p> Term<'p> {
         if !movement.kind.is_correction() {
             self.state.next_source = movement.source.saturating_add(1);
         }
-        self.trailing.age(&mut self.state.window, movement.at, &self.movements);
+        self.age(movement.at);
         self.trailing.come(&mut self.state.window, self.program, &movement);
         match &mut self.state.held {
             Some(held) => {

@@ -47,24 +47,26 @@ impl Trailing {
         self.leaving.get(window.gone).map(|(at, _)| *at)
     }
 
-    /// Lets everything age out that has by an instant.
+    /// Passes the next midnight on which something ages out, if it comes by an instant.
     #[inline]
-    pub(super) fn age(&self, window: &mut InWindow, to: Instant, movements: &[Movement]) {
-        while let Some((_, position)) = self.leaving.get(window.gone).filter(|(at, _)| *at <= to) {
+    pub(super) fn pass(&self, window: &mut InWindow, to: Instant, movements: &[Movement]) -> Option<Instant> {
+        let midnight = self.next_midnight(window).filter(|midnight| *midnight <= to)?;
+        while let Some((_, position)) = self.leaving.get(window.gone).filter(|(at, _)| *at == midnight) {
             window.gone += 1;
-            if let Some(movement) = movements.get(*position) {
-                window.sum = window.sum - movement.amount;
-            }
+            window.sum = window.sum - movements.get(*position).map_or(Quantity::ZERO, |movement| movement.amount);
         }
+        Some(midnight)
     }
 
     /// A movement comes in, unless its day lies before the window already: a late refund of an old order.
     #[inline]
     pub(super) fn come(&self, window: &mut InWindow, program: &Program, movement: &Movement) {
-        let ages_out = |movement: &Movement| program.timezone.midnight(self.span.ages_out(movement.dated));
-        let aged = movement.kind.is_correction() && ages_out(movement) <= movement.at;
-        if !aged {
+        if !(movement.kind.is_correction() && self.has_aged(program, movement)) {
             window.sum += movement.amount;
         }
+    }
+
+    fn has_aged(&self, program: &Program, correction: &Movement) -> bool {
+        program.timezone.midnight(self.span.ages_out(correction.dated)) <= correction.at
     }
 }

@@ -114,15 +114,26 @@ impl Lines {
             if line.is_empty() {
                 continue;
             }
-            let content = serde_json::from_slice(line)
-                .map_err(|error| format!("column {}: is not JSON: {}", error.column(), without_place(&error)));
-            return Ok(Some(Line { number: self.number, content }));
+            return Ok(Some(Line { number: self.number, content: content(line) }));
         }
     }
 
     /// Says something beside the progress shown.
     pub fn note(&self, text: &str) {
         self.bar.suspend(|| eprintln!("{text}"));
+    }
+}
+
+/// One document on a line; a field that is written twice leaves open which is meant.
+fn content(line: &[u8]) -> Result<Value, String> {
+    let text =
+        std::str::from_utf8(line).map_err(|error| format!("column {}: is not UTF-8", error.valid_up_to() + 1))?;
+    let parsed = repeated(text).and_then(|repeated| Ok((serde_json::from_str(text)?, repeated)));
+    let (value, repeated) =
+        parsed.map_err(|error| format!("column {}: is not JSON: {}", error.column(), without_place(&error)))?;
+    match repeated.first() {
+        Some(problem) => Err(problem.to_string()),
+        None => Ok(value),
     }
 }
 

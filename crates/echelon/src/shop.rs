@@ -20,8 +20,8 @@ pub struct Given {
     #[arg(long, value_name = "FILE")]
     events: PathBuf,
 
-    /// The instant of the question: `2024-06-01T12:00:00Z`, or a day for the midnight it begins with, in the program's
-    /// time zone
+    /// The instant of the question: `2024-06-01T12:00:00Z`, or a day for the midnight it begins with, in the
+    /// time zone of the first program
     #[arg(long, value_name = "INSTANT")]
     as_of: String,
 

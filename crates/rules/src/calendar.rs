@@ -30,9 +30,13 @@ impl Instant {
 
     /// Reads RFC 3339 with any offset.
     pub fn parse(text: &str) -> Result<Self, InstantError> {
-        DateTime::parse_from_rfc3339(text)
-            .map(|at| Self(at.timestamp_millis()))
-            .map_err(|error| InstantError { text: text.to_owned(), reason: error.to_string() })
+        let wrong = |reason: String| InstantError { text: text.to_owned(), reason };
+        let at = DateTime::parse_from_rfc3339(text).map_err(|error| wrong(error.to_string()))?;
+        if (0..=9999).contains(&at.to_utc().year()) {
+            Ok(Self(at.timestamp_millis()))
+        } else {
+            Err(wrong("in UTC it is before the year 0000 or after 9999".to_owned()))
+        }
     }
 
     /// Milliseconds since 1970 in UTC.

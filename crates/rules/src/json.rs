@@ -201,6 +201,9 @@ impl<'a> Node<'a> {
                 number = n.to_string();
                 &number
             }
+            Value::Number(n) if n.to_string().contains('e') => {
+                return self.problem(format!("{n} is out of range; write plain digits, as a text"));
+            }
             Value::Number(n) => {
                 return self.problem(format!("{n} must be written as a text, \"{n}\", so that no digit is lost"));
             }
@@ -249,6 +252,19 @@ impl<'a> Object<'a> {
             self.node.notes.add(&format!("{}.{key}", self.node.path), "is missing");
         }
         found
+    }
+
+    /// A field that must be there, but may be null, which means something: the outer nothing where it is wrong or missing.
+    pub(crate) fn nullable<T>(
+        &self,
+        key: &'static str,
+        null: &str,
+        read: impl FnOnce(&Node<'a>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        if !self.fields.contains_key(key) {
+            return self.node.at(key).problem(format!("is missing; write null for {null}"));
+        }
+        self.maybe(key, read)
     }
 
     /// The field, or a default where it is absent; nothing where it is wrong.

@@ -212,11 +212,10 @@ impl Published {
         let read = Node::root(event, &notes).object().and_then(|o| {
             o.get("type");
             let at = o.need("occurred_at").and_then(|node| node.instant());
-            let received = o.maybe("received_at", Node::instant);
             let program = o.need("program").and_then(|node| node.nested(Program::read));
             let options = o.get("options").map_or(Some(Options::default()), |node| options(&node));
             o.finish();
-            Some(Self { at: received?.or(at)?, program: program?.program, options: options? })
+            Some(Self { at: at?, program: program?.program, options: options? })
         });
         let mut published = notes.settle(read)?;
         // Replay takes `while_active` as given (section 9).

@@ -222,7 +222,7 @@ fn enrolled(o: &Object<'_>) -> Option<Fact> {
 
 fn birthday_set(o: &Object<'_>) -> Option<Fact> {
     let at = occurred_at(o);
-    let birthday = o.maybe("birthday", birthday);
+    let birthday = o.nullable("birthday", "a birthday withdrawn", birthday);
     let member = some_member(o);
     let content = at.zip(birthday).map(|(occurred_at, birthday)| BirthdaySet { occurred_at, birthday });
     Some(Fact::BirthdaySet(revised(o, at, content, member)?))
@@ -243,7 +243,7 @@ fn free_text(node: &Node<'_>) -> Option<String> {
 fn tier_assigned(o: &Object<'_>) -> Option<Fact> {
     let assignment = o.need("assignment_id").and_then(|node| node.id(AssignmentId::new));
     let at = occurred_at(o);
-    let tier = o.maybe("tier", |node| node.id(TierId::new));
+    let tier = o.nullable("tier", "no tier", |node| node.id(TierId::new));
     let modes = [("floor", Mode::Floor), ("lock", Mode::Lock)];
     let mode = o.need("mode").and_then(|node| node.word(&modes));
     let until = o.maybe("until", Node::instant);
@@ -484,5 +484,18 @@ mod tests {
         ] {
             assert!(entry(kind, points.clone()).is_err(), "{kind} {points}");
         }
+    }
+
+    #[test]
+    fn null_means_something_only_where_it_is_written() {
+        let lock = json!({ "type": "tier.assigned", "member_id": "a", "assignment_id": "x", "mode": "lock",
+                           "occurred_at": "2024-01-01T00:00:00Z" });
+        assert!(read(lock.clone()).unwrap_err()[0].contains("$.tier: is missing; write null for no tier"));
+        let mut none = lock;
+        none["tier"] = Value::Null;
+        assert!(read(none).is_ok());
+        let birthday =
+            json!({ "type": "customer.birthday_set", "member_id": "a", "occurred_at": "2024-01-01T00:00:00Z" });
+        assert!(read(birthday).unwrap_err()[0].contains("$.birthday: is missing"));
     }
 }

@@ -59,11 +59,14 @@ impl Vector {
             events: list("events").ok_or(".events: must be a list")?,
             expect: list("expect").ok_or(".expect: must be a list")?,
         };
-        if vector.expect.is_empty() { Err(".expect: expects nothing".to_owned()) } else { Ok(vector) }
+        Ok(vector)
     }
 
     /// Runs the case; each expectation on a replay of its own, up to its instant.
     pub fn run(&self) -> Vec<Miss> {
+        if self.expect.is_empty() {
+            return vec![Miss { place: "expect".to_owned(), what: "expects nothing".to_owned() }];
+        }
         self.expect.iter().flat_map(|expected| self.check(expected).unwrap_or_else(|miss| vec![miss])).collect()
     }
 
@@ -73,6 +76,12 @@ impl Vector {
         let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default();
         let as_of = Instant::parse(text("as_of")).map_err(|error| miss("expect.as_of", error.to_string()))?;
         let member = MemberId::new(text("member_id")).map_err(|error| miss("expect.member_id", error.to_string()))?;
+        if !self.events.iter().any(|event| event.get("member_id").and_then(Value::as_str) == Some(member.as_str())) {
+            return Err(miss("expect.member_id", format!("`{member}` is named by no event")));
+        }
+        if fields.len() == 2 {
+            return Err(miss("expect", format!("expects nothing of `{member}` at {as_of}")));
+        }
         let replay = self.replay(as_of)?;
         let found = found(&replay, &member, as_of);
         let mut misses = Vec::new();

@@ -1,7 +1,7 @@
 //! One calendar year: the tier earned in a year lasts the rest of it and all of the next (seeds 001, 004).
 
 use super::{Count, Counting, Course, Known, Ladder, Renewal, Requalify, Steps, Total, window};
-use crate::calendar::{Day, Instant};
+use crate::calendar::{Day, Instant, Zone};
 use crate::credit::Movement;
 use crate::program::{Counted, OnRefund, Rank};
 use crate::quantity::Quantity;
@@ -95,11 +95,10 @@ impl Year<'_> {
 
 pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_>) -> Course {
     let zone = &version.program.timezone;
-    let new_year = |year: i32| zone.midnight(Day::new_year(year));
     let mut years = Years::new(counted);
     let mut steps = Steps::new();
     let this_year = zone.day(known.at).year();
-    let mut walk = Walk::starting(known.first_at.unwrap_or(known.at), |at| zone.day(at).year(), &new_year);
+    let mut walk = Walk::starting(zone, known.first_at.unwrap_or(known.at));
     if let Some(first_at) = known.first_at {
         steps.push(first_at, years.nothing);
     }
@@ -107,7 +106,7 @@ pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_>) ->
     let mut movements = known.movements.as_slice();
     while let Some((movement, later)) = movements.split_first() {
         movements = later;
-        walk.to(movement.at, &years, &mut steps, &new_year);
+        walk.to(movement.at, &years, &mut steps);
         settled &= !years.take(movement);
         // What counts is the sum at the end of an instant.
         if settled || later.first().is_some_and(|next| next.at == movement.at) {
@@ -117,35 +116,41 @@ pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_>) ->
         steps.push(movement.at, years.tier(walk.year));
         settled = true;
     }
-    walk.to(known.at, &years, &mut steps, &new_year);
-    let count = count(version, &years, this_year, new_year(this_year + 1));
+    walk.to(known.at, &years, &mut steps);
+    let count = count(version, &years, this_year, zone.midnight(Day::new_year(this_year + 1)));
     // Nothing more happens: the tier can change at the coming two New Years, not later.
     if known.first_at.is_some() {
-        for year in [walk.year + 1, walk.year + 2] {
-            steps.push(new_year(year), years.tier(year));
-        }
+        walk.step(&years, &mut steps);
+        walk.step(&years, &mut steps);
     }
     Course { steps, count: Some(count) }
 }
 
 /// Goes through the New Years between movements.
-struct Walk {
+struct Walk<'z> {
+    zone: &'z Zone,
     year: i32,
     next: Instant,
 }
 
-impl Walk {
-    fn starting(at: Instant, year_of: impl Fn(Instant) -> i32, new_year: impl Fn(i32) -> Instant) -> Self {
-        let year = year_of(at);
-        Self { year, next: new_year(year + 1) }
+impl<'z> Walk<'z> {
+    fn starting(zone: &'z Zone, at: Instant) -> Self {
+        let year = zone.day(at).year();
+        Self { zone, year, next: zone.midnight(Day::new_year(year + 1)) }
     }
 
-    fn to(&mut self, at: Instant, years: &Years<'_>, steps: &mut Steps, new_year: impl Fn(i32) -> Instant) {
+    #[inline]
+    fn to(&mut self, at: Instant, years: &Years<'_>, steps: &mut Steps) {
         while self.next <= at {
-            self.year += 1;
-            steps.push(self.next, years.tier(self.year));
-            self.next = new_year(self.year + 1);
+            self.step(years, steps);
         }
+    }
+
+    #[inline(never)] // out of the loop over movements
+    fn step(&mut self, years: &Years<'_>, steps: &mut Steps) {
+        self.year += 1;
+        steps.push(self.next, years.tier(self.year));
+        self.next = self.zone.midnight(Day::new_year(self.year + 1));
     }
 }
 

@@ -179,7 +179,7 @@ impl<'a> Packed<'a> {
     fn first_at(&self, tags: &[TagFact], assignments: &[Assignment]) -> Result<Option<Instant>, CompactError> {
         let mut first = unpack::enrolled(self.enrolled)?.map(|enrolled| enrolled.at);
         let mut or = |other: Option<Instant>| first = first.min(other).or(first).or(other);
-        or(unpack::first_at(self.orders)?);
+        or(unpack::first_order_at(self.orders)?);
         or(unpack::first_at(self.entries)?);
         or(unpack::first_at(self.waiting)?);
         or(tags.first().map(|tags| tags.at));

@@ -72,6 +72,11 @@ pub(crate) enum InCurrency {
 }
 
 impl Spend {
+    /// Whether the basis is just the total.
+    pub(crate) fn is_total(self) -> bool {
+        self.include_tax && self.include_shipping && !self.before_discounts
+    }
+
     /// What of an order is spend before conversion, never below 0 (section 4; seeds 003 and 004). Parts that the
     /// settings do not ask about are not looked at.
     #[inline]

@@ -34,7 +34,7 @@ pub(crate) struct Steps(Vec<Step>);
 impl Steps {
     /// No steps yet, with room for those of most members.
     pub(crate) fn new() -> Self {
-        Self(Vec::with_capacity(16))
+        Self(Vec::with_capacity(32))
     }
 
     /// Notes the tier from an instant on; of several notes for one instant the last counts.

@@ -10,6 +10,7 @@ use super::{Day, Instant, MS_PER_DAY};
 
 const FIRST: i64 = -5_364_662_400_000; // 1800-01-01
 const LAST: i64 = 4_133_980_800_000; // 2101-01-01
+const FIRST_DAY: i64 = i32::MIN as i64;
 /// Slots are 2^33 ms long: 99 days, in which most zones change their offset at most once.
 const SLOT_BITS: u32 = 33;
 
@@ -24,8 +25,10 @@ struct Regime {
 impl Regime {
     #[inline]
     fn day(&self, at: Instant) -> Day {
-        let day = at.0.saturating_add(self.offset).div_euclid(MS_PER_DAY);
-        Day(i32::try_from(day).unwrap_or(i32::MAX))
+        // Counted from the first day there is, as dividing without a sign is cheaper.
+        let since_first = at.0.saturating_add(self.offset - FIRST_DAY * MS_PER_DAY);
+        let day = since_first.cast_unsigned() / MS_PER_DAY.cast_unsigned();
+        Day(i32::try_from(day.cast_signed() + FIRST_DAY).unwrap_or(i32::MAX))
     }
 }
 
@@ -120,7 +123,7 @@ impl<'z> Clock<'z> {
     #[inline]
     pub(crate) fn day(&mut self, at: Instant) -> Day {
         if !(self.now.from <= at.0 && at.0 < self.now.until) {
-            self.now = self.zone.regime(at.0);
+            self.turn_to(at);
         }
         self.now.day(at)
     }
@@ -135,8 +138,13 @@ impl<'z> Clock<'z> {
             return Instant(start);
         }
         let midnight = self.zone.midnight(day);
-        self.now = self.zone.regime(midnight.0);
+        self.turn_to(midnight);
         midnight
+    }
+
+    #[inline(never)] // out of loops over all orders
+    fn turn_to(&mut self, at: Instant) {
+        self.now = self.zone.regime(at.0);
     }
 }
 

@@ -81,6 +81,7 @@ fn orders(w: &mut Writer, orders: &[Order]) {
     let currencies: Vec<_> = currencies.into_iter().collect();
     let position = |order: &Order| currencies.iter().position(|code| *code == order.paid.currency.code());
     w.count(orders.len());
+    w.text(&currencies.concat());
     w.columns(&[
         each(orders, |order| order.paid.occurred_at.millis()),
         each(orders, |order| signed(order.paid.total.ten_thousandths())),
@@ -102,7 +103,6 @@ fn orders(w: &mut Writer, orders: &[Order]) {
         }),
         each(orders, |order| count(order.refunds.len())),
     ]);
-    w.text(&currencies.concat());
     w.keys(&orders.iter().map(|order| order.id.as_str()).collect::<Vec<_>>());
     let refunds: Vec<_> = orders.iter().flat_map(|order| &order.refunds).collect();
     w.count(refunds.len());

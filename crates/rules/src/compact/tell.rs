@@ -44,11 +44,12 @@ fn next(first: &mut usize, count: i64, most: usize) -> std::ops::Range<usize> {
 impl Orders<'_> {
     fn tell(&self, program: &Program, tally: &mut Tally<'_>) {
         let own = self.own(program);
+        let of_totals = program.spend.is_total();
         let mut refunded = 0;
         let columns = [&self.at, &self.total, &self.currency, &self.flags, &self.refunds];
         each_row(columns, self.count, |position, [at, total, currency, flags, refunds]| {
             let (source, at, total) = (source(position), Instant::from_millis(at), amount(total));
-            let basis = self.basis(position, total, program.spend);
+            let basis = if of_totals { total.ten_thousandths() } else { self.basis(position, total, program.spend) };
             if currency == own && flags & !flag::IMPORTED == 0 && refunds == 0 {
                 tally.plain_order(source, at, basis); // as nearly every order
                 return;
@@ -68,7 +69,7 @@ impl Orders<'_> {
         own.and_then(|own| i64::try_from(own).ok()).unwrap_or(-1)
     }
 
-    #[inline]
+    #[inline(never)] // out of the loop, where it is mostly not asked for
     fn basis(&self, position: usize, total: Amount, spend: Spend) -> u64 {
         let part = |column: &Column<'_>| amount(column.get(position));
         spend.basis(total, || part(&self.tax), || part(&self.shipping), || part(&self.discounts))

@@ -68,13 +68,28 @@ fn whole_into<'a, T>(
     if r.0.is_empty() { Ok(()) } else { Err(CompactError::Corrupt("part")) }
 }
 
-/// When the first order, entry or waiting fact of a part happened; the rest of the part is not looked at.
-pub(super) fn first_at(part: &[u8]) -> Result<Option<Instant>> {
+/// When the first order happened; the rest of the part is not looked at.
+pub(super) fn first_order_at(part: &[u8]) -> Result<Option<Instant>> {
     if part.is_empty() {
         return Ok(None);
     }
     let mut r = Reader(part);
     let count = r.count()?;
+    r.block()?; // the currencies
+    first_of(count, r)
+}
+
+/// When the first entry or waiting fact happened; the rest of the part is not looked at.
+pub(super) fn first_at(part: &[u8]) -> Result<Option<Instant>> {
+    if part.is_empty() {
+        return Ok(None);
+    }
+    let mut r = Reader(part);
+    first_of(r.count()?, r)
+}
+
+/// The first value of the first column.
+fn first_of(count: usize, mut r: Reader<'_>) -> Result<Option<Instant>> {
     let mut at = Column::default();
     Column::read_some(&mut r, count, [&mut at])?;
     Ok((count > 0).then(|| Instant::from_millis(at.get(0))))
@@ -101,10 +116,10 @@ impl<'a> Orders<'a> {
     pub(super) fn read(&mut self, part: &'a [u8]) -> Result<()> {
         whole_into(self, part, |orders, r| {
             orders.count = r.count()?;
+            orders.currencies = r.block()?;
             let Self { at, total, tax, shipping, discounts, currency, rate, flags, cancelled, refunds, .. } = orders;
             let columns = [at, total, tax, shipping, discounts, currency, rate, flags, cancelled, refunds];
             Column::read_all(r, orders.count, columns)?;
-            orders.currencies = r.block()?;
             orders.keys = r.block()?;
             orders.refund_count = r.count()?;
             if orders.refund_count > 0 {

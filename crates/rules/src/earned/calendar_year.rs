@@ -97,6 +97,7 @@ pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_>) ->
     let zone = &version.program.timezone;
     let mut years = Years::new(counted);
     let mut steps = Steps::new();
+    let this_year = zone.day(known.at).year();
     let mut walk = Walk::starting(zone, known.first_at.unwrap_or(known.at));
     if let Some(first_at) = known.first_at {
         steps.push(first_at, years.nothing);
@@ -116,19 +117,13 @@ pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_>) ->
         settled = true;
     }
     walk.to(known.at, &years, &mut steps);
-    let count = count(version, &years, zone.day(known.at).year());
+    let count = count(version, &years, this_year, zone.midnight(Day::new_year(this_year + 1)));
     // Nothing more happens: the tier can change at the coming two New Years, not later.
     if known.first_at.is_some() {
-        for year in [walk.year + 1, walk.year + 2] {
-            steps.push(new_year(zone, year), years.tier(year));
-        }
+        walk.step(&years, &mut steps);
+        walk.step(&years, &mut steps);
     }
     Course { steps, count: Some(count) }
-}
-
-/// The first instant of a year.
-fn new_year(zone: &Zone, year: i32) -> Instant {
-    zone.midnight(Day::new_year(year))
 }
 
 /// Goes through the New Years between movements.
@@ -141,19 +136,25 @@ struct Walk<'z> {
 impl<'z> Walk<'z> {
     fn starting(zone: &'z Zone, at: Instant) -> Self {
         let year = zone.day(at).year();
-        Self { zone, year, next: new_year(zone, year + 1) }
+        Self { zone, year, next: zone.midnight(Day::new_year(year + 1)) }
     }
 
+    #[inline]
     fn to(&mut self, at: Instant, years: &Years<'_>, steps: &mut Steps) {
         while self.next <= at {
-            self.year += 1;
-            steps.push(self.next, years.tier(self.year));
-            self.next = new_year(self.zone, self.year + 1);
+            self.step(years, steps);
         }
+    }
+
+    #[inline(never)] // out of the loop over movements
+    fn step(&mut self, years: &Years<'_>, steps: &mut Steps) {
+        self.year += 1;
+        steps.push(self.next, years.tier(self.year));
+        self.next = self.zone.midnight(Day::new_year(self.year + 1));
     }
 }
 
-fn count(version: &Version, years: &Years<'_>, year: i32) -> Count {
+fn count(version: &Version, years: &Years<'_>, year: i32, by: Instant) -> Count {
     let total = |year: i32| Total {
         window: window(version, Day::new_year(year), Some(Day::new_year(year + 1))),
         counted: years.counted(year),
@@ -163,8 +164,7 @@ fn count(version: &Version, years: &Years<'_>, year: i32) -> Count {
     let (this, last) = (total(year), total(year - 1));
     let is_earned = |rank: &Rank| years.counted.is_earned(*rank);
     let requalify = this.earns.max(last.earns).filter(is_earned).map(|held| {
-        let open =
-            Requalify::new(years.counted.threshold(held), this.counted, new_year(&version.program.timezone, year + 1));
+        let open = Requalify::new(years.counted.threshold(held), this.counted, by);
         if this.earns >= Some(held) { Requalify { remaining: Quantity::ZERO, ..open } } else { open }
     });
     let renewal = match (this.earns, last.earns.filter(is_earned)) {

@@ -1,0 +1,1 @@
+//! A DynamoDB-compatible store in this process, behind the ordinary SDK client.

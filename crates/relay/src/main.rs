@@ -1,0 +1,3 @@
+//! Lambda: what was recorded is announced on the event bus.
+
+fn main() {}

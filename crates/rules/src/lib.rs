@@ -30,6 +30,7 @@ pub mod fact;
 pub mod id;
 pub mod json;
 pub mod ledger;
+pub mod page;
 pub mod program;
 pub mod prose;
 pub mod quantity;

@@ -10,4 +10,6 @@
 //! - *outcome*: what became of a document: facts, ignored with a reason, or rejected with a reason and a remedy.
 
 pub mod sample;
+pub mod shop;
+pub mod store;
 pub mod wire;

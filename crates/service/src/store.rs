@@ -1,0 +1,4 @@
+//! What is kept in DynamoDB.
+
+pub mod key;
+pub mod table;

@@ -2,4 +2,5 @@
 
 pub mod random;
 pub mod scenario;
+pub mod system;
 pub mod twin;

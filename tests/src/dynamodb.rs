@@ -83,7 +83,10 @@ impl Server {
         let patience = Instant::now() + Duration::from_secs(60);
         while client(&url).list_tables().send().await.is_err() {
             let ended = process.try_wait().unwrap();
-            assert!(ended.is_none(), "DynamoDB Local did not start: see what it says above");
+            assert!(
+                ended.is_none(),
+                "no DynamoDB Local: `tests/servers/dynamodb-local fetch` fetches it, or says what is missing"
+            );
             assert!(Instant::now() < patience, "DynamoDB Local does not answer at {url}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

@@ -1,5 +1,7 @@
 //! The embedded store tells what DynamoDB would charge, by DynamoDB's published rules: so costs can be measured on it.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
+
 mod common;
 
 use std::collections::HashMap;

@@ -14,4 +14,5 @@ pub mod ingest;
 pub mod sample;
 pub mod shop;
 pub mod store;
+// pub mod verify;
 pub mod wire;

@@ -21,6 +21,7 @@ mod meter;
 mod program;
 mod query;
 pub mod table;
+mod walk;
 
 pub use commit::{Commit, WRITES_MAX};
 pub use error::{Remedy, StoreError};

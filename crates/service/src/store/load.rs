@@ -57,6 +57,11 @@ impl Filed {
 }
 
 impl Held {
+    /// How many pages there are beside the item.
+    pub fn pages(&self) -> usize {
+        self.directory.0.len()
+    }
+
     /// Whether there is an item.
     pub fn is_stored(&self) -> bool {
         self.version.is_some()
@@ -117,7 +122,7 @@ impl Store {
     }
 
     /// All items of these keys that there are.
-    async fn get_all(&self, table: &str, keys: impl Iterator<Item = &Key>) -> Result<Vec<Item>, StoreError> {
+    pub(super) async fn get_all(&self, table: &str, keys: impl Iterator<Item = &Key>) -> Result<Vec<Item>, StoreError> {
         let mut keys: Vec<&Key> = keys.collect();
         keys.sort_unstable();
         let mut items = Vec::with_capacity(keys.len());

@@ -285,8 +285,9 @@ fn note(page: &Page<'_>, record: &mut Record, now: &Assessment, occasion: &Occas
             && matches!(kind, Change::Entered | Change::Upgraded)
             && let Some(reached) = now.standing.tier
         {
-            let stretch = now.standing.since.unwrap_or(page.at);
-            rows.extend(reward::due(record, program, floor, reached, stretch).into_iter().map(Row::Reward));
+            let since = now.standing.since.unwrap_or(page.at);
+            let when = (record.last_at.unwrap_or(since), since);
+            rows.extend(reward::due(record, page.version, floor, reached, when).into_iter().map(Row::Reward));
         }
     } else if let Some(by) = renewed {
         rows.push(transition(page, record, now, Change::Renewed, Some(page.at), by));
@@ -310,7 +311,20 @@ fn transition(
     record.last_at = Some(at);
     let because = explain::explain(page.version, page.ledger, page.at);
     let (seq, cause, version) = (record.seq, told.cause, page.version.number);
-    Row::Transition(Box::new(Transition { seq, kind, from, to, at, cause, version, notify, because }))
+    let (valid_until, renewed) = (now.standing.valid_until, record.renewed.clone());
+    Row::Transition(Box::new(Transition {
+        seq,
+        kind,
+        from,
+        to,
+        at,
+        cause,
+        version,
+        notify,
+        valid_until,
+        renewed,
+        because,
+    }))
 }
 
 /// The rank above which a tier is higher than the one on record. A tier that the version removed is judged as if it
@@ -364,7 +378,7 @@ fn birthday(page: &Page<'_>, record: &mut Record, now: &Assessment) -> Option<Bi
     let each = tier.perks.iter().filter_map(birthday_points).map(Points::get);
     let points = Points::new(each.fold(0, i64::saturating_add))?;
     record.birthday_year = Some(on.year());
-    Some(BirthdayDue { tier: tier.id.clone(), on, points })
+    Some(BirthdayDue { tier: tier.id.clone(), on, points, version: page.version.number })
 }
 
 fn birthday_points(perk: &Perk) -> Option<Points> {

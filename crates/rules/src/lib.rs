@@ -19,6 +19,7 @@
 //! - *review*: an instant at which something may be due although nothing arrives
 
 pub mod advance;
+pub mod arrive;
 mod assignment;
 pub mod book;
 pub mod calendar;

@@ -8,10 +8,10 @@ use crate::earned::Renewal;
 use crate::explain;
 use crate::fact::Fact;
 use crate::id::{MemberId, TierId};
-use crate::ledger::{Act, Assignment, Ledger};
+use crate::ledger::Ledger;
 use crate::program::{Perk, Program, Rank};
 use crate::quantity::Points;
-use crate::record::{BirthdayDue, Cause, Change, Record, Row, Transition};
+use crate::record::{BirthdayDue, Cause, Change, Held, Record, Row, Transition};
 use crate::reward;
 use crate::standing::{Assessment, Facts, assess};
 use crate::version::{Version, Versions};
@@ -185,7 +185,7 @@ fn change_version(
         if new.holds_demotions_from(&old.program)
             && let Some(held) = hold(ledger, old, new, at, &before)
         {
-            ledger.put_assignment(held.clone());
+            ledger.put_assignment(held.assignment());
             rows.push(Row::Held(held));
         }
         let now = assess(new, &Facts::of(ledger), at, at);
@@ -220,20 +220,17 @@ impl Translated<'_> {
 }
 
 /// The floor that keeps the tier of a member whom the new version would drop, until it would have ended under the old.
-fn hold(ledger: &Ledger, old: &Version, new: &Version, at: Instant, before: &Assessment) -> Option<Assignment> {
+fn hold(ledger: &Ledger, old: &Version, new: &Version, at: Instant, before: &Assessment) -> Option<Held> {
     let tier = old.program.tier_id(before.standing.tier)?;
     let rank = new.program.rank(tier)?; // a removed tier cannot be held
     let after = assess(new, &Facts::of(ledger), at, at);
     let drops = after.standing.tier < Some(rank);
-    drops.then(|| Assignment {
+    drops.then(|| Held {
+        version: new.number,
+        tier: tier.clone(),
         at,
-        act: Act::Hold {
-            version: new.number,
-            tier: tier.clone(),
-            until: before.standing.valid_until,
-            since: before.standing.since.unwrap_or(at),
-        },
-        imported: false,
+        until: before.standing.valid_until,
+        since: before.standing.since.unwrap_or(at),
     })
 }
 

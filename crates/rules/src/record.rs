@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::calendar::{Day, Instant};
 use crate::explain::Explanation;
 use crate::id::TierId;
-use crate::ledger::Assignment;
+use crate::ledger::{Act, Assignment};
 use crate::quantity::Points;
 
 /// What has been recorded about a member beside the facts: what was announced, and how far the member was looked at.
@@ -208,5 +208,29 @@ pub enum Row {
     /// Birthday points are due.
     Birthday(BirthdayDue),
     /// A change of rules would have taken the tier, and the publisher holds it: already in the ledger.
-    Held(Assignment),
+    Held(Held),
+}
+
+/// A tier held over a change of rules (section 7).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Held {
+    /// The version that would have taken it.
+    pub version: u32,
+    /// The tier held.
+    pub tier: TierId,
+    /// From when it is held: the change of rules.
+    pub at: Instant,
+    /// Until when: its end under the old version; none if without end.
+    pub until: Option<Instant>,
+    /// Since when the member has it: the stretch goes on.
+    pub since: Instant,
+}
+
+impl Held {
+    /// The floor that it is in the member's ledger, beside what facts tell.
+    pub fn assignment(&self) -> Assignment {
+        let Self { version, tier, at, until, since } = self;
+        let act = Act::Hold { version: *version, tier: tier.clone(), until: *until, since: *since };
+        Assignment { at: *at, act, imported: false }
+    }
 }

@@ -11,6 +11,7 @@
 
 mod commit;
 mod error;
+pub mod history;
 mod item;
 pub mod key;
 mod load;

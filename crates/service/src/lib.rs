@@ -11,6 +11,7 @@
 
 pub mod announce;
 pub mod clock;
+pub mod ingest;
 pub mod sample;
 pub mod shop;
 pub mod store;

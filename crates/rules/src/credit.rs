@@ -179,7 +179,15 @@ pub(crate) struct Tally<'v> {
     until: Instant,
     clock: Clock<'v>,
     movements: Vec<Movement>,
-    corrections: Vec<Movement>,
+    corrections: Vec<Correction>,
+}
+
+/// A movement that corrects an earlier one.
+#[derive(Debug, Clone, Copy)]
+struct Correction {
+    movement: Movement,
+    /// Of cancelled points: which of all the member's cancellations it is, to find its key by.
+    cancel: usize,
 }
 
 impl<'v> Tally<'v> {
@@ -218,11 +226,11 @@ impl<'v> Tally<'v> {
         let refunds = refunds.filter(|(at, _)| *at <= until);
         let mut left = worth;
         for (at, taken) in taken_by_refunds(worth, self.metric, order.total, &self.version.program, refunds) {
-            self.correct(at, MovementKind::OrderRefunded, source, dated, -taken);
+            self.correct(Movement { at, kind: MovementKind::OrderRefunded, source, dated, amount: -taken }, 0);
             left = left - taken;
         }
         if let Some(at) = cancelled.filter(|at| *at <= self.until) {
-            self.correct(at, MovementKind::OrderCancelled, source, dated, -left);
+            self.correct(Movement { at, kind: MovementKind::OrderCancelled, source, dated, amount: -left }, 0);
         }
     }
 
@@ -247,7 +255,8 @@ impl<'v> Tally<'v> {
         Some(dated)
     }
 
-    /// The movements of an entry: its points on its day, then what each cancellation takes back, toward zero.
+    /// The movements of an entry: its points on its day, then what each cancellation takes back, toward zero. Each
+    /// cancellation comes with its place among all of the member's.
     #[inline]
     pub(crate) fn entry(
         &mut self,
@@ -255,31 +264,32 @@ impl<'v> Tally<'v> {
         kind: EntryKind,
         at: Instant,
         points: Points,
-        cancels: impl Iterator<Item = (Instant, Option<Points>)>,
+        cancels: impl Iterator<Item = (usize, Instant, Option<Points>)>,
     ) {
         let amount = Quantity::whole(points.get());
         let Some(dated) = self.place(source, MovementKind::Points(kind), at, amount) else { return };
         let mut left = points.get();
         let until = self.until;
-        for (at, points) in cancels.filter(|(at, _)| *at <= until) {
+        for (cancel, at, points) in cancels.filter(|(_, at, _)| *at <= until) {
             let taken = taken_back(left, points);
-            self.correct(at, MovementKind::PointsCanceled, source, dated, Quantity::whole(-taken));
+            let (kind, amount) = (MovementKind::PointsCanceled, Quantity::whole(-taken));
+            self.correct(Movement { at, kind, source, dated, amount }, cancel);
             left -= taken;
         }
     }
 
-    fn correct(&mut self, at: Instant, kind: MovementKind, source: u32, dated: Day, amount: Quantity) {
-        if !amount.is_zero() {
-            self.corrections.push(Movement { at, kind, source, dated, amount });
+    fn correct(&mut self, movement: Movement, cancel: usize) {
+        if !movement.amount.is_zero() {
+            self.corrections.push(Correction { movement, cancel });
         }
     }
 
-    /// The movements in the order of section 5.
-    pub(crate) fn sorted(self) -> Vec<Movement> {
-        let Self { mut movements, mut corrections, .. } = self;
+    /// The movements in the order of section 5. Keys are asked for only where nothing else tells.
+    pub(crate) fn sorted<K: AsRef<str>>(self, cancel_keys: impl FnOnce() -> Vec<K>) -> Vec<Movement> {
+        let Self { mut movements, corrections, .. } = self;
         // Orders and entries come in order; only corrections have to find their place, which is after the orders and
-        // entries of their instant. Sorting is stable: what was taken from one order or entry stays in its own order.
-        corrections.sort_by_key(|correction| (correction.at, correction.kind));
+        // entries of their instant.
+        let corrections = in_order(corrections, cancel_keys);
         let mut end = movements.len();
         movements.extend_from_slice(&corrections);
         // From the last one on, each moves up what comes after it, once.
@@ -294,6 +304,25 @@ impl<'v> Tally<'v> {
         }
         movements
     }
+}
+
+/// Corrections by instant, kind and key. Sorting is stable: what was taken from one order or entry stays in its own
+/// order. Between different orders the key does not matter, as their corrections only take, which never brings a tier;
+/// between entries it does, as points are given back to negative ones.
+fn in_order<K: AsRef<str>>(mut corrections: Vec<Correction>, cancel_keys: impl FnOnce() -> Vec<K>) -> Vec<Movement> {
+    let place = |correction: &Correction| (correction.movement.at, correction.movement.kind);
+    corrections.sort_by_key(place);
+    let is_tie = |one: &Correction, next: &Correction| {
+        place(one) == place(next)
+            && one.movement.source != next.movement.source
+            && one.movement.kind == MovementKind::PointsCanceled
+    };
+    if corrections.windows(2).any(|two| matches!(two, [one, next] if is_tie(one, next))) {
+        let keys = cancel_keys();
+        let key = |correction: &Correction| keys.get(correction.cancel).map(AsRef::as_ref);
+        corrections.sort_by(|one, other| (place(one), key(one)).cmp(&(place(other), key(other))));
+    }
+    corrections.into_iter().map(|correction| correction.movement).collect()
 }
 
 /// What a cancellation takes of the `left` points of an entry: never more than is left, of a negative entry toward zero.
@@ -311,13 +340,15 @@ pub(crate) trait Credits {
     fn count(&self, metric: Metric) -> usize;
     /// Hands every order or entry, in the order of the timeline, to the tally.
     fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_>);
+    /// The keys of all cancellations of points, entry by entry.
+    fn cancel_keys(&self) -> Vec<impl AsRef<str>>;
 }
 
 /// The movements of a member up to an instant, in order.
 pub(crate) fn movements(credits: &impl Credits, version: &Version, counted: &Counted, until: Instant) -> Vec<Movement> {
     let mut tally = Tally::new(version, counted, until, credits.count(counted.metric));
     credits.tell(counted.metric, &version.program, &mut tally);
-    tally.sorted()
+    tally.sorted(|| credits.cancel_keys())
 }
 
 impl Credits for Ledger {
@@ -332,8 +363,10 @@ impl Credits for Ledger {
         let position = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
         match metric {
             Metric::PointsEarned => {
+                let mut first = 0;
                 for (index, entry) in self.entries.iter().enumerate() {
-                    tell_entry(position(index), entry, tally);
+                    tell_entry(position(index), entry, first, tally);
+                    first += entry.cancels.len();
                 }
             }
             Metric::AmountSpent | Metric::OrdersPlaced => {
@@ -343,6 +376,10 @@ impl Credits for Ledger {
             }
         }
     }
+
+    fn cancel_keys(&self) -> Vec<impl AsRef<str>> {
+        self.entries.iter().flat_map(|entry| &entry.cancels).map(|cancel| cancel.id.as_str()).collect()
+    }
 }
 
 fn tell_order(source: u32, order: &Order, program: &Program, tally: &mut Tally<'_>) {
@@ -351,7 +388,7 @@ fn tell_order(source: u32, order: &Order, program: &Program, tally: &mut Tally<'
     tally.order(source, &Priced::of(&order.paid, program), refunds, cancelled);
 }
 
-fn tell_entry(source: u32, entry: &Entry, tally: &mut Tally<'_>) {
-    let cancels = entry.cancels.iter().map(|cancel| (cancel.at, cancel.points));
+fn tell_entry(source: u32, entry: &Entry, first_cancel: usize, tally: &mut Tally<'_>) {
+    let cancels = (first_cancel..).zip(&entry.cancels).map(|(place, cancel)| (place, cancel.at, cancel.points));
     tally.entry(source, entry.kind, entry.at, entry.points, cancels);
 }

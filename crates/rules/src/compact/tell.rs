@@ -1,7 +1,8 @@
 //! What evaluation reads of a packed member: the columns that the program asks for, straight into the tally.
 
 use super::column::{Column, each_row};
-use super::{Entries, Orders, amount, flag, kind};
+use super::keys::Keys;
+use super::{CompactError, Entries, Orders, amount, flag, kind};
 use crate::calendar::Instant;
 use crate::credit::{Credits, InCurrency, Priced, Tally};
 use crate::program::{Metric, Program, Spend};
@@ -27,6 +28,10 @@ impl Credits for Columns<'_> {
             Metric::PointsEarned => self.entries.tell(tally),
             Metric::AmountSpent | Metric::OrdersPlaced => self.orders.tell(program, tally),
         }
+    }
+
+    fn cancel_keys(&self) -> Vec<impl AsRef<str>> {
+        self.entries.cancel_keys().unwrap_or_default() // of keys that were never written so, any order will do
     }
 }
 
@@ -82,12 +87,18 @@ impl Orders<'_> {
 }
 
 impl Entries<'_> {
+    fn cancel_keys(&self) -> Result<Vec<String>, CompactError> {
+        let keys = Keys::read(self.cancel_keys, self.cancel_count)?;
+        Ok((0..self.cancel_count).map(|position| keys.get(position)).collect())
+    }
+
     fn tell(&self, tally: &mut Tally<'_>) {
         let mut cancelled = 0;
         let columns = [&self.at, &self.kind, &self.points, &self.cancels];
         each_row(columns, self.count, |position, [at, of, points, cancels]| {
             let cancels = next(&mut cancelled, cancels, self.cancel_count).map(|cancel| {
-                (Instant::from_millis(self.cancel_at.get(cancel)), Points::new(self.cancel_points.get(cancel)))
+                let points = Points::new(self.cancel_points.get(cancel));
+                (cancel, Instant::from_millis(self.cancel_at.get(cancel)), points)
             });
             if let Some(points) = Points::new(points) {
                 tally.entry(source(position), kind(of), Instant::from_millis(at), points, cancels);

@@ -10,7 +10,7 @@ use rules::program::Program;
 use rules::replay::Replay;
 use rules::standing::evaluate;
 use rules::version::Versions;
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::random::{BEGIN, HOUR, arrival, fact, programs, published, replayed};
 use tests::twin;
 

@@ -1,6 +1,8 @@
 //! What facts are worth: each yields movements of credit, or a reason why it yields none (section 4).
 
-use crate::calendar::{Clock, Day, Instant};
+use std::ops::Range;
+
+use crate::calendar::{Instant, TWO_DAYS};
 use crate::fact::{EntryKind, OrderPaid};
 use crate::ledger::{Entry, Ledger, Order};
 use crate::program::{Counted, Metric, Program, Spend};
@@ -16,8 +18,9 @@ pub(crate) struct Movement {
     pub kind: MovementKind,
     /// Which order or entry of the ledger it belongs to, by position.
     pub source: u32,
-    /// The day it counts for: the day of the order or entry, for a refund too.
-    pub dated: Day,
+    /// The instant whose local day it counts for: that of the order or entry, for a refund too. Most questions are
+    /// answered without looking the day up.
+    pub dated: Instant,
     /// How much, below zero for what is taken back.
     pub amount: Quantity,
 }
@@ -127,8 +130,8 @@ impl Priced {
 }
 
 /// What an order is worth whose currency makes no difference.
-#[inline(always)] // into loops over all orders
-fn own_worth(basis: u64, metric: Metric, program: &Program) -> Result<Quantity, NoCredit> {
+#[inline]
+pub(crate) fn own_worth(basis: u64, metric: Metric, program: &Program) -> Result<Quantity, NoCredit> {
     match metric {
         Metric::AmountSpent => something(program.minor_unit.round(basis)),
         Metric::OrdersPlaced => Ok(Quantity::ONE),
@@ -177,7 +180,8 @@ pub(crate) struct Tally<'v> {
     version: &'v Version,
     metric: Metric,
     until: Instant,
-    clock: Clock<'v>,
+    /// The days around the start, in which an instant's own day has to be looked up.
+    about_start: Range<Instant>,
     movements: Vec<Movement>,
     corrections: Vec<Correction>,
 }
@@ -192,22 +196,21 @@ struct Correction {
 
 impl<'v> Tally<'v> {
     pub(crate) fn new(version: &'v Version, counted: &Counted, until: Instant, capacity: usize) -> Self {
-        let clock = Clock::new(&version.program.timezone);
+        let start = version.program.timezone.midnight(version.effective_start);
         Self {
             version,
             metric: counted.metric,
             until,
-            clock,
+            about_start: start.plus_millis(-TWO_DAYS)..start.plus_millis(TWO_DAYS),
             movements: Vec::with_capacity(capacity),
             corrections: Vec::new(),
         }
     }
 
-    /// The movement of an order of which only the basis needs a look: paid in the program's own currency, no test, and
-    /// nothing of it taken back.
+    /// The movement of an order of which nothing was taken back.
     #[inline(always)] // into loops over all orders
-    pub(crate) fn plain_order(&mut self, source: u32, at: Instant, basis: u64) {
-        if let Ok(worth) = own_worth(basis, self.metric, &self.version.program) {
+    pub(crate) fn plain_order(&mut self, source: u32, at: Instant, worth: Quantity) {
+        if !worth.is_zero() {
             self.place(source, MovementKind::OrderPaid, at, worth);
         }
     }
@@ -221,7 +224,8 @@ impl<'v> Tally<'v> {
         refunds: impl Iterator<Item = (Instant, Amount)>,
         cancelled: Option<Instant>,
     ) {
-        let Some((worth, dated)) = self.credit(source, order) else { return };
+        let Some(worth) = self.credit(source, order) else { return };
+        let dated = order.at;
         let until = cancelled.map_or(self.until, |cancelled| cancelled.min(self.until));
         let refunds = refunds.filter(|(at, _)| *at <= until);
         let mut left = worth;
@@ -235,24 +239,24 @@ impl<'v> Tally<'v> {
     }
 
     /// The credit of an order on its day, if it has happened, is worth something, and does not lie before the start.
-    fn credit(&mut self, source: u32, order: &Priced) -> Option<(Quantity, Day)> {
+    fn credit(&mut self, source: u32, order: &Priced) -> Option<Quantity> {
         let worth = order.worth(self.metric, &self.version.program).ok()?;
-        let dated = self.place(source, MovementKind::OrderPaid, order.at, worth)?;
-        Some((worth, dated))
+        self.place(source, MovementKind::OrderPaid, order.at, worth).then_some(worth)
     }
 
     /// A credit on its day, if it has happened and does not lie before the start.
     #[inline(always)] // into loops over all orders
-    fn place(&mut self, source: u32, kind: MovementKind, at: Instant, amount: Quantity) -> Option<Day> {
-        if at > self.until {
-            return None;
+    fn place(&mut self, source: u32, kind: MovementKind, at: Instant, amount: Quantity) -> bool {
+        let counts = at <= self.until && (at >= self.about_start.end || self.has_started(at));
+        if counts {
+            self.movements.push(Movement { at, kind, source, dated: at, amount });
         }
-        let dated = self.clock.day(at);
-        if dated < self.version.effective_start {
-            return None;
-        }
-        self.movements.push(Movement { at, kind, source, dated, amount });
-        Some(dated)
+        counts
+    }
+
+    #[inline(never)] // out of loops over all orders
+    fn has_started(&self, at: Instant) -> bool {
+        at >= self.about_start.start && self.version.program.timezone.day(at) >= self.version.effective_start
     }
 
     /// The movements of an entry: its points on its day, then what each cancellation takes back, toward zero. Each
@@ -267,7 +271,10 @@ impl<'v> Tally<'v> {
         cancels: impl Iterator<Item = (usize, Instant, Option<Points>)>,
     ) {
         let amount = Quantity::whole(points.get());
-        let Some(dated) = self.place(source, MovementKind::Points(kind), at, amount) else { return };
+        if !self.place(source, MovementKind::Points(kind), at, amount) {
+            return;
+        }
+        let dated = at;
         let mut left = points.get();
         let until = self.until;
         for (cancel, at, points) in cancels.filter(|(_, at, _)| *at <= until) {
@@ -286,19 +293,19 @@ impl<'v> Tally<'v> {
 
     /// The movements in the order of section 5. Keys are asked for only where nothing else tells.
     pub(crate) fn sorted<K: AsRef<str>>(self, cancel_keys: impl FnOnce() -> Vec<K>) -> Vec<Movement> {
-        let Self { mut movements, corrections, .. } = self;
+        let Self { mut movements, mut corrections, .. } = self;
         // Orders and entries come in order; only corrections have to find their place, which is after the orders and
         // entries of their instant.
-        let corrections = in_order(corrections, cancel_keys);
+        put_in_order(&mut corrections, cancel_keys);
         let mut end = movements.len();
-        movements.extend_from_slice(&corrections);
+        movements.extend(corrections.iter().map(|correction| correction.movement));
         // From the last one on, each moves up what comes after it, once.
         for (earlier, correction) in corrections.iter().enumerate().rev() {
             let credits = movements.get(..end).unwrap_or_default();
-            let place = credits.partition_point(|credit| credit.at <= correction.at);
+            let place = credits.partition_point(|credit| credit.at <= correction.movement.at);
             movements.copy_within(place..end, place + earlier + 1);
             if let Some(free) = movements.get_mut(place + earlier) {
-                *free = *correction;
+                *free = correction.movement;
             }
             end = place;
         }
@@ -309,7 +316,7 @@ impl<'v> Tally<'v> {
 /// Corrections by instant, kind and key. Sorting is stable: what was taken from one order or entry stays in its own
 /// order. Between different orders the key does not matter, as their corrections only take, which never brings a tier;
 /// between entries it does, as points are given back to negative ones.
-fn in_order<K: AsRef<str>>(mut corrections: Vec<Correction>, cancel_keys: impl FnOnce() -> Vec<K>) -> Vec<Movement> {
+fn put_in_order<K: AsRef<str>>(corrections: &mut [Correction], cancel_keys: impl FnOnce() -> Vec<K>) {
     let place = |correction: &Correction| (correction.movement.at, correction.movement.kind);
     corrections.sort_by_key(place);
     let is_tie = |one: &Correction, next: &Correction| {
@@ -322,7 +329,6 @@ fn in_order<K: AsRef<str>>(mut corrections: Vec<Correction>, cancel_keys: impl F
         let key = |correction: &Correction| keys.get(correction.cancel).map(AsRef::as_ref);
         corrections.sort_by(|one, other| (place(one), key(one)).cmp(&(place(other), key(other))));
     }
-    corrections.into_iter().map(|correction| correction.movement).collect()
 }
 
 /// What a cancellation takes of the `left` points of an entry: never more than is left, of a negative entry toward zero.

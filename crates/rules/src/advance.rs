@@ -78,6 +78,15 @@ pub fn advance(ledger: &mut Ledger, record: &mut Record, versions: &Versions, un
     rows
 }
 
+/// Whether [`advance`] to `until` would pass anything: a review, or a change of rules.
+pub fn is_due(ledger: &Ledger, record: &Record, versions: &Versions, until: Instant) -> bool {
+    record.evaluated_at.is_some_and(|done| {
+        let current = versions.numbered(record.version).unwrap_or(versions.in_force(done));
+        let changes = versions.iter().any(|next| next.number > current.number && next.effective_at <= until);
+        changes || next_review(current, ledger, done).is_some_and(|review| review <= until)
+    })
+}
+
 /// A fact's arrival at a member, before the fact is taken in.
 pub struct Arrival {
     at: Instant,

@@ -49,6 +49,11 @@ impl Instant {
         Self(millis)
     }
 
+    /// The year of the calendar in UTC: for filing, where no program's time zone is at hand.
+    pub(crate) fn utc_year(self) -> i32 {
+        chrono::DateTime::from_timestamp_millis(self.millis()).map_or(0, |at| chrono::Datelike::year(&at))
+    }
+
     /// The instant that comes so many milliseconds later.
     pub fn plus_millis(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))

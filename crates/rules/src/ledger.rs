@@ -372,7 +372,16 @@ impl Ledger {
         });
     }
 
-    pub(crate) fn drop_act(&mut self, same: impl Fn(&Act) -> bool) {
-        self.assignments.retain(|assignment| !same(&assignment.act));
+    /// Takes an assignment out, or the end of one.
+    pub(crate) fn drop_assignment(&mut self, gone: &AssignmentId) {
+        self.assignments.retain(|assignment| match &assignment.act {
+            Act::Assign { id, .. } | Act::Unassign { id } => id != gone,
+            Act::Hold { .. } => true,
+        });
+    }
+
+    /// Takes out what was said about tags in a year (UTC).
+    pub(crate) fn drop_tags(&mut self, year: i32) {
+        self.tags.retain(|tags| tags.at.utc_year() != year);
     }
 }

@@ -19,6 +19,7 @@
 //! - *review*: an instant at which something may be due although nothing arrives
 
 pub mod advance;
+pub mod arrive;
 mod assignment;
 pub mod book;
 pub mod calendar;
@@ -30,6 +31,7 @@ pub mod fact;
 pub mod id;
 pub mod json;
 pub mod ledger;
+pub mod page;
 pub mod program;
 pub mod prose;
 pub mod quantity;

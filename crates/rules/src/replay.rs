@@ -6,18 +6,19 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::advance::{Arrival, Told, advance};
+use crate::advance::advance;
+use crate::arrive::arrive;
 use crate::book::{Book, Taken};
 use crate::calendar::Instant;
 use crate::explain::{Explanation, explain};
 use crate::fact::{FUTURE_MS_MAX, Fact};
 use crate::id::MemberId;
-use crate::json::{Node, Notes, Problems};
+use crate::json::Problems;
 use crate::ledger::Ledger;
 use crate::program::Program;
 use crate::record::{Record, Row};
 use crate::standing::{Standing, evaluate};
-use crate::version::{Demotions, Options, PublishError, Version, Versions};
+use crate::version::{Options, PublishError, Published, Version, Versions};
 
 /// Why a line of events was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -54,14 +55,9 @@ pub enum Line {
 pub struct Replay {
     versions: Versions,
     book: Book,
-    members: BTreeMap<MemberId, Member>,
+    records: BTreeMap<MemberId, Record>,
+    rows: BTreeMap<MemberId, Vec<Row>>,
     clock: Option<Instant>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Member {
-    record: Record,
-    rows: Vec<Row>,
 }
 
 impl Replay {
@@ -72,7 +68,7 @@ impl Replay {
     pub fn start(program: &Value) -> Result<Self, LineError> {
         let draft = Program::read(program)?;
         let versions = Versions::first(draft.program, draft.effective_at)?;
-        Ok(Self { versions, book: Book::new(), members: BTreeMap::new(), clock: None })
+        Ok(Self { versions, book: Book::new(), records: BTreeMap::new(), rows: BTreeMap::new(), clock: None })
     }
 
     /// Takes the next line, unless it arrives after `as_of`.
@@ -98,9 +94,12 @@ impl Replay {
 
     /// Passes everything that is due up to and including `as_of`.
     pub fn finish(&mut self, as_of: Instant) {
-        for (id, member) in &mut self.members {
+        for (id, record) in &mut self.records {
             if let Some(ledger) = self.book.ledger_mut(id) {
-                member.rows.extend(advance(ledger, &mut member.record, &self.versions, as_of));
+                let due = advance(ledger, record, &self.versions, as_of);
+                if !due.is_empty() {
+                    self.rows.entry(id.clone()).or_default().extend(due);
+                }
             }
         }
     }
@@ -112,37 +111,24 @@ impl Replay {
 
     fn take(&mut self, fact: Fact, at: Instant) -> Taken {
         if let Fact::Erased { member, .. } = &fact {
-            self.members.remove(member);
-            return self.book.take(fact);
+            self.rows.remove(member);
         }
-        let mut arrivals = Vec::new();
-        for id in self.book.concerned(&fact) {
-            let member = self.members.entry(id.clone()).or_default();
-            let mut none = Ledger::default();
-            let ledger = self.book.ledger_mut(&id).unwrap_or(&mut none);
-            let arrival = Arrival::before(ledger, &mut member.record, &self.versions, at);
-            let told = Told::by(&fact, &id);
-            arrivals.push((id, told, ledger.clone(), arrival));
-        }
-        let taken = self.book.take(fact);
-        for (id, told, before, arrival) in arrivals {
-            let Some((member, ledger)) = self.members.get_mut(&id).zip(self.book.ledger(&id)) else { continue };
-            member.rows.extend(if *ledger == before {
-                arrival.unchanged()
-            } else {
-                arrival.after(ledger, &mut member.record, &self.versions, told)
-            });
+        let (taken, due) = arrive(&mut self.book, &mut self.records, &self.versions, fact, at);
+        for (member, row) in due {
+            self.rows.entry(member).or_default().push(row);
         }
         taken
     }
 
     fn publish(&mut self, event: &Value, as_of: Instant) -> Result<Line, LineError> {
         let published = Published::read(event)?;
+        // Replay takes `while_active` as given (section 9).
+        let options = Options { while_active: true, ..published.options };
         let at = self.arrival(published.at);
         if at > as_of {
             return Ok(Line::Beyond);
         }
-        self.versions.publish(published.program, at, published.options, self.book.has_orders())?;
+        self.versions.publish(published.program, at, options, self.book.has_orders())?;
         self.clock = Some(at);
         self.finish(at);
         Ok(Line::Published)
@@ -167,12 +153,12 @@ impl Replay {
 
     /// What was recorded about a member, in order.
     pub fn rows(&self, member: &MemberId) -> &[Row] {
-        self.members.get(member).map(|member| member.rows.as_slice()).unwrap_or_default()
+        self.rows.get(member).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// What has been recorded about a member beside the rows.
     pub fn record(&self, member: &MemberId) -> Option<&Record> {
-        self.members.get(member).map(|member| &member.record)
+        self.records.get(member)
     }
 
     /// The version in force at an instant.
@@ -197,40 +183,4 @@ impl Replay {
         let nothing = Ledger::default();
         Some(ask(self.book.ledger(member).unwrap_or(&nothing)))
     }
-}
-
-/// A line that puts a new version in force.
-struct Published {
-    at: Instant,
-    program: Program,
-    options: Options,
-}
-
-impl Published {
-    fn read(event: &Value) -> Result<Self, Problems> {
-        let notes = Notes::default();
-        let read = Node::root(event, &notes).object().and_then(|o| {
-            o.get("type");
-            let at = o.need("occurred_at").and_then(|node| node.instant());
-            let program = o.need("program").and_then(|node| node.nested(Program::read));
-            let options = o.get("options").map_or(Some(Options::default()), |node| options(&node));
-            o.finish();
-            Some(Self { at: at?, program: program?.program, options: options? })
-        });
-        let mut published = notes.settle(read)?;
-        // Replay takes `while_active` as given (section 9).
-        published.options.while_active = true;
-        Ok(published)
-    }
-}
-
-fn options(node: &Node<'_>) -> Option<Options> {
-    let o = node.object()?;
-    let rewards = o.or("rewards", false, Node::bool);
-    let notify = o.or("notify", false, Node::bool);
-    let words = [("apply", Demotions::Apply), ("hold", Demotions::Hold)];
-    let demotions = o.maybe("demotions", |node| node.word(&words));
-    let while_active = o.or("while_active", false, Node::bool);
-    o.finish();
-    Some(Options { rewards: rewards?, notify: notify?, demotions: demotions?, while_active: while_active? })
 }

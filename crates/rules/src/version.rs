@@ -1,5 +1,9 @@
 //! Versions of a program: numbered, immutable, each in force from its instant to the next one's.
 
+mod published;
+
+pub use published::Published;
+
 use chrono::NaiveDate;
 use thiserror::Error;
 

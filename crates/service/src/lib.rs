@@ -9,5 +9,8 @@
 //! - *topic*: what kind of event a document tells, in the sender's words.
 //! - *outcome*: what became of a document: facts, ignored with a reason, or rejected with a reason and a remedy.
 
+pub mod clock;
 pub mod sample;
+pub mod shop;
+pub mod store;
 pub mod wire;

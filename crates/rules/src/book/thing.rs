@@ -1,0 +1,57 @@
+//! The business things that facts are about: a fact is filed under them, and can be found there without knowing whose
+//! it is.
+
+use crate::calendar::Instant;
+use crate::fact::Fact;
+use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId};
+
+/// A business thing: an order with its refunds and its cancellation, an entry of points with its cancellations, …
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Thing {
+    /// An order.
+    Order(OrderId),
+    /// An entry of the points system.
+    Entry(EntryId),
+    /// A cancellation of points, which a later revision may take from one entry to another.
+    Cancel(CancelId),
+    /// An assignment, or the end of one.
+    Assignment(AssignmentId),
+    /// What was said about a member's tags in a year (UTC).
+    Tags(MemberId, i32),
+    /// What is known of a member as a person: enrolment and birthday.
+    Person(MemberId),
+}
+
+impl Thing {
+    /// The tags of a member around an instant.
+    pub(super) fn tags(member: &MemberId, at: Instant) -> Self {
+        Self::Tags(member.clone(), at.utc_year())
+    }
+}
+
+impl Fact {
+    /// What the fact is about; an erasure is about no thing but the member as a whole.
+    ///
+    /// A cancellation of points is filed twice, with its entry and by itself: it comes with the entry, and is found
+    /// without it.
+    pub fn things(&self) -> impl Iterator<Item = Thing> {
+        let (thing, other) = match self {
+            Self::OrderPaid { order, .. } | Self::OrderRefunded { order, .. } | Self::OrderCancelled { order, .. } => {
+                (Some(Thing::Order(order.clone())), None)
+            }
+            Self::PointsEntry { entry, .. } => (Some(Thing::Entry(entry.clone())), None),
+            Self::PointsCanceled { cancel, told } => {
+                (Some(Thing::Entry(told.content.entry.clone())), Some(Thing::Cancel(cancel.clone())))
+            }
+            Self::TagsSet(told) => (Some(Thing::tags(&told.member, told.content.occurred_at)), None),
+            Self::TagsChanged(told) => (Some(Thing::tags(&told.member, told.content.occurred_at)), None),
+            Self::Enrolled(told) => (Some(Thing::Person(told.member.clone())), None),
+            Self::BirthdaySet(told) => (Some(Thing::Person(told.member.clone())), None),
+            Self::TierAssigned { assignment, .. } | Self::TierUnassigned { assignment, .. } => {
+                (Some(Thing::Assignment(assignment.clone())), None)
+            }
+            Self::Erased { .. } => (None, None),
+        };
+        thing.into_iter().chain(other)
+    }
+}

@@ -1,0 +1,71 @@
+//! Which shop: many live in one deployment, and nothing of one ever touches another's.
+
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+/// A shop's name is at most this long: it begins every key.
+pub const SHOP_BYTES_MAX: usize = 100;
+
+/// A shop of the deployment, such as `acme.myshopify.com`: small letters, digits, `.`, `-` and `_`.
+///
+/// It comes from the envelope of an event or from a token, never from a body (section 3).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShopId(Arc<str>);
+
+/// Why a text names no shop.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` names no shop: a shop's name has 1 to {SHOP_BYTES_MAX} small letters, digits, `.`, `-` or `_`")]
+pub struct NoShop(String);
+
+impl ShopId {
+    /// Takes a text as a shop's name; capital letters are as small ones, as in domains.
+    ///
+    /// # Errors
+    /// Says what a shop's name looks like.
+    pub fn new(text: &str) -> Result<Self, NoShop> {
+        let name = text.to_ascii_lowercase();
+        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_".contains(&b);
+        if name.is_empty() || name.len() > SHOP_BYTES_MAX || !name.bytes().all(fits) {
+            return Err(NoShop(text.chars().take(SHOP_BYTES_MAX).collect()));
+        }
+        Ok(Self(Arc::from(name)))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ShopId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ShopId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &self.0)
+    }
+}
+
+impl serde::Serialize for ShopId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shop_is_named_as_domains_are() {
+        assert_eq!(ShopId::new("Acme.myshopify.com").unwrap().as_str(), "acme.myshopify.com");
+        for wrong in ["", "a shop", "acme#1", "acme/..", "ä", &"x".repeat(101)] {
+            assert!(ShopId::new(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What is kept in DynamoDB: facts, members and what was recorded of them, programs.
+//!
+//! - **members** has one item per member, the compact value of `rules::compact`, with pages for heavy ones. It is
+//!   derived, but for what is on record.
+//! - **ledger** has one row per business thing with the latest version of its facts, and one per transition and reward:
+//!   audit, history and outbox in one.
+//! - **control** has program versions, the shops, and what could not be taken in.
+//!
+//! Every item carries a version of its own, and every write is conditioned on the item being exactly as it was read:
+//! who lost a race loads again and decides again.
+
+mod commit;
+mod error;
+mod item;
+pub mod key;
+mod load;
+mod meter;
+mod program;
+pub mod table;
+
+pub use commit::{Commit, WRITES_MAX};
+pub use error::{Remedy, StoreError};
+pub use item::{Attributes, Item};
+pub use load::{Filed, Held};
+pub use meter::{Meter, Units};
+pub use program::{Publication, PublicationError, published};
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+
+use table::Tables;
+
+/// The tables of a deployment, and how much has been used of them through this handle.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    tables: Arc<Tables>,
+    meter: Arc<Meter>,
+}
+
+impl Store {
+    /// The tables behind a client.
+    pub fn new(client: Client, tables: Tables) -> Self {
+        Self { client, tables: Arc::new(tables), meter: Arc::default() }
+    }
+
+    /// What has been used through this handle and its clones.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// The client, for what only one machine does: making tables, queues of its own.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// What the tables are called.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+}

@@ -1,0 +1,156 @@
+//! Every key of every table, spelled here and nowhere else.
+//!
+//! A shop's name has no `#` and no kind has one, so that a key is never ambiguous whatever characters an id has; ids
+//! have no control characters, so that a tab ends a member's id and its pages lie directly behind the member.
+
+use chrono::{DateTime, SecondsFormat};
+use rules::book::Thing;
+use rules::calendar::Instant;
+use rules::id::{MemberId, TierId};
+use sha2::{Digest, Sha256};
+
+use crate::shop::ShopId;
+
+/// Members of a shop are spread over this many partitions; a sweep reads them in as many ranges. Never to be changed.
+pub const BUCKETS: u16 = 256;
+
+/// What is not published yet is spread over this many partitions per shop. Never to be changed.
+pub const OUTBOXES: u8 = 64;
+
+/// The partition key of every table.
+pub const PK: &str = "pk";
+/// The sort key of every table.
+pub const SK: &str = "sk";
+/// The partition key of the index by member, and its sort key: when it happened.
+pub const BY_MEMBER: (&str, &str) = ("member", "at");
+/// The partition key of the index of what is not published yet, and its sort key: when it was recorded.
+pub const UNPUBLISHED: (&str, &str) = ("unpublished", "recorded_at");
+
+/// The key of an item.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The partition.
+    pub pk: String,
+    /// The place in it.
+    pub sk: String,
+}
+
+impl Key {
+    fn new(pk: String, sk: impl Into<String>) -> Self {
+        Self { pk, sk: sk.into() }
+    }
+}
+
+fn digest(member: &MemberId) -> [u8; 32] {
+    Sha256::digest(member.as_str().as_bytes()).into()
+}
+
+/// The bucket of a member.
+pub fn bucket(member: &MemberId) -> u16 {
+    let [first, ..] = digest(member);
+    u16::from(first) % BUCKETS
+}
+
+/// members: the partition of a bucket.
+pub fn bucket_of(shop: &ShopId, bucket: u16) -> String {
+    format!("{shop}#{bucket:02x}")
+}
+
+/// members: the root of a member.
+pub fn member(shop: &ShopId, member: &MemberId) -> Key {
+    Key::new(bucket_of(shop, bucket(member)), member.as_str())
+}
+
+/// members: what the sort keys of a member's pages begin with.
+pub fn pages(member: &MemberId) -> String {
+    format!("{member}\t")
+}
+
+/// members: a page of a heavy member, by its number.
+pub fn page(shop: &ShopId, member: &MemberId, number: u32) -> Key {
+    Key::new(bucket_of(shop, bucket(member)), format!("{}{number:08}", pages(member)))
+}
+
+/// ledger: the row of a business thing.
+pub fn thing(shop: &ShopId, thing: &Thing) -> Key {
+    match thing {
+        Thing::Order(id) => Key::new(format!("{shop}#order#{id}"), "-"),
+        Thing::Entry(id) => Key::new(format!("{shop}#entry#{id}"), "-"),
+        Thing::Cancel(id) => Key::new(format!("{shop}#cancel#{id}"), "-"),
+        Thing::Assignment(id) => Key::new(format!("{shop}#assignment#{id}"), "-"),
+        Thing::Tags(member, year) => Key::new(format!("{shop}#tags#{member}"), format!("{year:04}")),
+        Thing::Person(member) => Key::new(format!("{shop}#person#{member}"), "-"),
+    }
+}
+
+/// ledger: the partition of what was recorded about a member.
+pub fn history(shop: &ShopId, member: &MemberId) -> String {
+    format!("{shop}#history#{member}")
+}
+
+/// ledger: a transition.
+pub fn transition(shop: &ShopId, member: &MemberId, seq: u32) -> Key {
+    Key::new(history(shop, member), format!("{seq:010}"))
+}
+
+/// ledger: the entry rewards of a tier that a transition brought.
+pub fn reward(shop: &ShopId, member: &MemberId, seq: u32, tier: &TierId) -> Key {
+    Key::new(history(shop, member), format!("{seq:010}#{tier}"))
+}
+
+/// ledger: birthday points of a year.
+pub fn birthday(shop: &ShopId, member: &MemberId, year: i32) -> Key {
+    Key::new(history(shop, member), format!("birthday#{year:04}"))
+}
+
+/// ledger: a tier held over a change of rules.
+pub fn hold(shop: &ShopId, member: &MemberId, version: u32) -> Key {
+    Key::new(history(shop, member), format!("hold#{version:06}"))
+}
+
+/// ledger, index by member: the partition of all that is about a member.
+pub fn about(shop: &ShopId, member: &MemberId) -> String {
+    format!("{shop}#{member}")
+}
+
+/// ledger, index by member: an instant, so that texts sort as instants do.
+pub fn at(instant: Instant) -> String {
+    let at = DateTime::from_timestamp_millis(instant.millis()).unwrap_or_default();
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// ledger, index of what is not published: the partition of a member.
+pub fn outbox(shop: &ShopId, member: &MemberId) -> String {
+    let [_, second, ..] = digest(member);
+    outbox_of(shop, second % OUTBOXES)
+}
+
+/// ledger, index of what is not published: a partition.
+pub fn outbox_of(shop: &ShopId, number: u8) -> String {
+    format!("{shop}#{number:02}")
+}
+
+/// control: a version of a shop's program.
+pub fn version(shop: &ShopId, number: u32) -> Key {
+    Key::new(format!("{shop}#program"), format!("{number:06}"))
+}
+
+/// control: something of a shop that could not be taken in.
+pub fn quarantine(shop: Option<&ShopId>, id: &str) -> Key {
+    Key::new(quarantined(shop), id)
+}
+
+/// control: the partition of what could not be taken in; what names no shop has one of its own.
+pub fn quarantined(shop: Option<&ShopId>) -> String {
+    shop.map_or_else(|| "#quarantine".to_owned(), |shop| format!("{shop}#quarantine"))
+}
+
+/// control: a shop's place in the list of shops.
+pub fn shop(shop: &ShopId) -> Key {
+    Key::new(shops(), shop.as_str())
+}
+
+/// control: the partition of the list of shops.
+pub fn shops() -> String {
+    "#shops".to_owned()
+}

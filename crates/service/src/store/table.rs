@@ -1,0 +1,108 @@
+//! The tables: what `template.yaml` deploys (a test holds it against this), and what is made on one machine.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{BoxError, DisplayErrorContext};
+use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType, StreamSpecification, StreamViewType,
+};
+
+use super::key;
+
+/// What the tables are called in a deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tables {
+    /// One item per member, and the pages of heavy ones.
+    pub members: String,
+    /// One row per business thing, transition and reward.
+    pub ledger: String,
+    /// Program versions, shops, jobs, quarantine.
+    pub control: String,
+}
+
+impl Tables {
+    /// Tables with a common prefix: `echelon` gives `echelon-members`, `echelon-ledger`, `echelon-control`.
+    pub fn prefixed(prefix: &str) -> Self {
+        let name = |table| format!("{prefix}-{table}");
+        Self { members: name("members"), ledger: name("ledger"), control: name("control") }
+    }
+}
+
+/// A table as it has to be. All keys are text, and every table is billed by request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Table {
+    /// Its name in the template's resources.
+    pub resource: &'static str,
+    /// Its global indexes; all of them hold keys only.
+    pub indexes: &'static [Index],
+    /// Whether changes are streamed, with the new item.
+    pub streamed: bool,
+}
+
+/// A global index, keys only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Index {
+    /// Its name.
+    pub name: &'static str,
+    /// Its partition key and its sort key.
+    pub key: (&'static str, &'static str),
+}
+
+/// The index of the ledger by member.
+pub const BY_MEMBER: &str = "by-member";
+/// The sparse index of the ledger's rows that are not published yet.
+pub const UNPUBLISHED: &str = "unpublished";
+
+/// members.
+pub const MEMBERS: Table = Table { resource: "MembersTable", indexes: &[], streamed: false };
+/// ledger.
+pub const LEDGER: Table = Table {
+    resource: "LedgerTable",
+    indexes: &[Index { name: BY_MEMBER, key: key::BY_MEMBER }, Index { name: UNPUBLISHED, key: key::UNPUBLISHED }],
+    streamed: true,
+};
+/// control.
+pub const CONTROL: Table = Table { resource: "ControlTable", indexes: &[], streamed: false };
+
+/// Makes the tables on one machine, those that are not there yet. In AWS the template does.
+///
+/// # Errors
+/// What the database says.
+pub async fn create(client: &Client, tables: &Tables) -> Result<(), BoxError> {
+    for (name, table) in [(&tables.members, MEMBERS), (&tables.ledger, LEDGER), (&tables.control, CONTROL)] {
+        let made = described(client.create_table().table_name(name), table)?.send().await;
+        match made.map_err(aws_sdk_dynamodb::Error::from) {
+            Ok(_) | Err(aws_sdk_dynamodb::Error::ResourceInUseException(_)) => {}
+            Err(error) => return Err(format!("table `{name}`: {}", DisplayErrorContext(&error)).into()),
+        }
+    }
+    Ok(())
+}
+
+fn described(request: CreateTableFluentBuilder, table: Table) -> Result<CreateTableFluentBuilder, BoxError> {
+    let mut request = request.billing_mode(BillingMode::PayPerRequest);
+    request = request.set_key_schema(Some(schema((key::PK, key::SK))?));
+    let mut names = vec![key::PK, key::SK];
+    for index in table.indexes {
+        names.extend([index.key.0, index.key.1]);
+        let only_keys = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
+        let described = GlobalSecondaryIndex::builder().index_name(index.name).projection(only_keys);
+        let described = described.set_key_schema(Some(schema(index.key)?)).build()?;
+        request = request.global_secondary_indexes(described);
+    }
+    for name in names {
+        let text = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
+        request = request.attribute_definitions(text.build()?);
+    }
+    if table.streamed {
+        let stream = StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage);
+        request = request.stream_specification(stream.build()?);
+    }
+    Ok(request)
+}
+
+fn schema((pk, sk): (&str, &str)) -> Result<Vec<KeySchemaElement>, BoxError> {
+    let element = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+    Ok(vec![element(pk, KeyType::Hash)?, element(sk, KeyType::Range)?])
+}

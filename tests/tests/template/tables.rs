@@ -3,30 +3,12 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use service::store::key::{PK, SK};
+use service::store::table::{CONTROL, Index, LEDGER, MEMBERS, Table, UNPUBLISHED};
 
 use crate::yaml::{Template, list};
 
-/// A table as the code has it.
-struct Expected {
-    resource: &'static str,
-    /// Name, partition key, sort key.
-    indexes: &'static [(&'static str, &'static str, &'static str)],
-    streamed: bool,
-}
-
-/// The partition key and the sort key of every table.
-const KEY: (&str, &str) = ("pk", "sk");
-
-// To become `service::store::table::{MEMBERS, LEDGER, CONTROL}` and `service::store::key::{PK, SK}`.
-const TABLES: [Expected; 3] = [
-    Expected { resource: "MembersTable", indexes: &[], streamed: false },
-    Expected {
-        resource: "LedgerTable",
-        indexes: &[("by-member", "member", "at"), ("unpublished", "unpublished", "recorded_at")],
-        streamed: true,
-    },
-    Expected { resource: "ControlTable", indexes: &[], streamed: false },
-];
+const TABLES: [Table; 3] = [MEMBERS, LEDGER, CONTROL];
 
 #[test]
 fn the_tables_are_those_of_the_store() {
@@ -35,18 +17,18 @@ fn the_tables_are_those_of_the_store() {
     assert_eq!(deployed, TABLES.iter().map(|table| table.resource).collect());
     for table in TABLES {
         let (id, properties) = (table.resource, template.properties(table.resource));
-        assert_eq!(properties["KeySchema"], schema(KEY.0, KEY.1), "{id}");
+        assert_eq!(properties["KeySchema"], schema((PK, SK)), "{id}");
 
-        let index = |&(name, pk, sk): &(&str, &str, &str)| {
+        let index = |index: &Index| {
             let keys_only = json!({ "ProjectionType": "KEYS_ONLY" });
-            json!({ "IndexName": name, "KeySchema": schema(pk, sk), "Projection": keys_only })
+            json!({ "IndexName": index.name, "KeySchema": schema(index.key), "Projection": keys_only })
         };
         let indexes: Vec<_> = table.indexes.iter().map(index).collect();
         assert_eq!(list(&properties["GlobalSecondaryIndexes"]), indexes.iter().collect::<Vec<_>>(), "{id}");
 
         let text = |name| json!({ "AttributeName": name, "AttributeType": "S" });
-        let names = table.indexes.iter().flat_map(|&(_, pk, sk)| [pk, sk]);
-        let attributes: Value = [KEY.0, KEY.1].into_iter().chain(names).map(text).collect();
+        let names = table.indexes.iter().flat_map(|index| [index.key.0, index.key.1]);
+        let attributes: Value = [PK, SK].into_iter().chain(names).map(text).collect();
         assert_eq!(properties["AttributeDefinitions"], attributes, "{id}");
 
         let stream = if table.streamed { json!({ "StreamViewType": "NEW_IMAGE" }) } else { Value::Null };
@@ -54,7 +36,7 @@ fn the_tables_are_those_of_the_store() {
     }
 }
 
-fn schema(pk: &str, sk: &str) -> Value {
+fn schema((pk, sk): (&str, &str)) -> Value {
     json!([{ "AttributeName": pk, "KeyType": "HASH" }, { "AttributeName": sk, "KeyType": "RANGE" }])
 }
 
@@ -65,7 +47,7 @@ fn the_stream_brings_new_rows_that_are_not_published() {
     let source = &template.properties("RelayFunction")["Events"]["Ledger"]["Properties"];
     let [filter] = list(&source["FilterCriteria"]["Filters"])[..] else { panic!("one filter") };
     let pattern: Value = serde_json::from_str(filter["Pattern"].as_str().unwrap()).unwrap();
-    let mark = TABLES[1].indexes[1].1;
+    let mark = LEDGER.indexes.iter().find(|index| index.name == UNPUBLISHED).unwrap().key.0;
     let expected =
         json!({ "eventName": ["INSERT"], "dynamodb": { "NewImage": { mark: { "S": [{ "exists": true }] } } } });
     assert_eq!(pattern, expected);

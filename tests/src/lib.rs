@@ -1,5 +1,7 @@
 //! Tests that cross crates.
 
+pub mod dynamodb;
 pub mod random;
 pub mod scenario;
+pub mod system;
 pub mod twin;

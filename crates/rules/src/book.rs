@@ -175,8 +175,8 @@ impl Book {
         taken
     }
 
-    /// The things whose place in ledgers a fact may change.
-    fn touched(&self, fact: &Fact) -> BTreeSet<Thing> {
+    /// The things whose facts or whose place in ledgers a fact may change.
+    pub fn touched(&self, fact: &Fact) -> BTreeSet<Thing> {
         let mut things: BTreeSet<Thing> = fact.things().collect();
         if let Fact::PointsCanceled { cancel, .. } = fact {
             things.extend(self.cancels.get(cancel).cloned().map(Thing::Entry));

@@ -10,6 +10,7 @@
 //! - *outcome*: what became of a document: facts, ignored with a reason, or rejected with a reason and a remedy.
 
 pub mod clock;
+pub mod ingest;
 pub mod sample;
 pub mod shop;
 pub mod store;

@@ -9,13 +9,17 @@
 //! Every item carries a version of its own, and every write is conditioned on the item being exactly as it was read:
 //! who lost a race loads again and decides again.
 
+mod aside;
 mod commit;
+mod erase;
 mod error;
+pub mod history;
 mod item;
 pub mod key;
 mod load;
 mod meter;
 mod program;
+mod query;
 pub mod table;
 
 pub use commit::{Commit, WRITES_MAX};

@@ -22,12 +22,25 @@ pub struct Told {
     pub received_at: Option<Instant>,
 }
 
-const KINDS: &str = "`order.paid`, `order.refunded`, `order.cancelled`, `points.earned`, `points.adjusted`, \
-                     `points.imported`, `points.canceled`, `customer.tags_set`, `customer.tags_changed`, \
-                     `customer.enrolled`, `customer.birthday_set`, `customer.erased`, `tier.assigned`, \
-                     `tier.unassigned`";
-
 impl Fact {
+    /// The types of events that tell facts (section 4).
+    pub const TYPES: [&str; 14] = [
+        "order.paid",
+        "order.refunded",
+        "order.cancelled",
+        "points.earned",
+        "points.adjusted",
+        "points.imported",
+        "points.canceled",
+        "customer.tags_set",
+        "customer.tags_changed",
+        "customer.enrolled",
+        "customer.birthday_set",
+        "customer.erased",
+        "tier.assigned",
+        "tier.unassigned",
+    ];
+
     /// Reads one event of section 4; an order without a currency is in `currency`, the program's.
     ///
     /// # Errors
@@ -62,7 +75,9 @@ fn read_told(o: Object<'_>, currency: Currency) -> Option<Told> {
             return o.node.problem(remedy);
         }
         other => {
-            return o.need("type")?.problem(format!("`{other}` is no event; write one of {KINDS}"));
+            return o
+                .need("type")?
+                .problem(format!("`{other}` is no event; write one of `{}`", Fact::TYPES.join("`, `")));
         }
     };
     o.finish();

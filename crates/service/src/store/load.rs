@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
 use rules::book::Thing;
 use rules::calendar::Instant;
 use rules::compact::CompactError;
@@ -112,23 +112,8 @@ impl Store {
     }
 
     async fn pages(&self, shop: &ShopId, member: &MemberId) -> Result<Vec<Item>, StoreError> {
-        let pk = key::bucket_of(shop, key::bucket(member));
-        let asked = self.client.query().table_name(&self.tables.members).consistent_read(true);
-        let asked = asked.key_condition_expression("pk = :pk AND begins_with(sk, :pages)");
-        let asked = asked.expression_attribute_values(":pk", AttributeValue::S(pk));
-        let asked = asked.expression_attribute_values(":pages", AttributeValue::S(key::pages(member)));
-        let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let (mut items, mut from) = (Vec::new(), None);
-        loop {
-            let answer = asked.clone().set_exclusive_start_key(from).send().await;
-            let answer = answer.map_err(|error| StoreError::of_sdk(&error))?;
-            self.meter.add(Kind::Read, answer.consumed_capacity());
-            items.extend(answer.items.unwrap_or_default().into_iter().map(Item));
-            from = answer.last_evaluated_key;
-            if from.is_none() {
-                return Ok(items);
-            }
-        }
+        let bucket = key::bucket_of(shop, key::bucket(member));
+        self.query(&self.tables.members, None, (key::PK, &bucket), Some(&key::pages(member))).await
     }
 
     /// All items of these keys that there are.

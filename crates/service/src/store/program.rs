@@ -1,13 +1,11 @@
 //! The versions of a shop's program: one row each, never changed.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use rules::calendar::Instant;
 use rules::version::{PublishError, Published, Versions};
 use serde_json::Value;
 
 use super::commit::Commit;
 use super::item::Item;
-use super::meter::Kind;
 use super::{Store, StoreError, key};
 use crate::shop::ShopId;
 
@@ -74,26 +72,13 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn versions(&self, shop: &ShopId) -> Result<Option<Versions>, StoreError> {
-        let pk = key::version(shop, 0).pk;
-        let asked = self.client.query().table_name(&self.tables.control).consistent_read(true);
-        let asked = asked.key_condition_expression("pk = :pk");
-        let asked = asked.expression_attribute_values(":pk", AttributeValue::S(pk));
-        let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let (mut events, mut last, mut from) = (Vec::new(), None, None);
-        loop {
-            let answer = asked.clone().set_exclusive_start_key(from).send().await;
-            let answer = answer.map_err(|error| StoreError::of_sdk(&error))?;
-            self.meter.add(Kind::Read, answer.consumed_capacity());
-            for item in answer.items.unwrap_or_default().into_iter().map(Item) {
-                let event = serde_json::from_str(item.need_text(name::EVENT)?);
-                events.push(event.map_err(|error| item.corrupt(format!("event: {error}")))?);
-                last = Some(item);
-            }
-            from = answer.last_evaluated_key;
-            if from.is_none() {
-                break;
-            }
-        }
+        let rows = self.query(&self.tables.control, None, (key::PK, &key::version(shop, 0).pk), None).await?;
+        let event = |item: &Item| {
+            let event = serde_json::from_str(item.need_text(name::EVENT)?);
+            event.map_err(|error| item.corrupt(format!("event: {error}")))
+        };
+        let events: Vec<Value> = rows.iter().map(event).collect::<Result<_, _>>()?;
+        let last = rows.into_iter().next_back();
         let corrupt = |error: PublicationError| last.unwrap_or_default().corrupt(error.to_string());
         published(events).map_err(corrupt)
     }

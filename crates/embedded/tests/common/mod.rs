@@ -1,0 +1,51 @@
+//! A table, and words for what goes into it.
+#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "what helps tests may fail as they do")]
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType,
+};
+
+pub type Item = HashMap<String, AttributeValue>;
+
+pub fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+pub fn key(pk: &str, sk: &str) -> Item {
+    [("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))].into()
+}
+
+fn column(name: &str, kind: KeyType) -> KeySchemaElement {
+    KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap()
+}
+
+/// A table `name` with keys pk and sk, a keys-only index `by_member`, and a stream.
+pub async fn create(client: &Client, name: &str) {
+    let text =
+        |name: &str| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
+    let by_member = GlobalSecondaryIndex::builder()
+        .index_name("by_member")
+        .key_schema(column("member", KeyType::Hash))
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+        .build()
+        .unwrap();
+    let stream =
+        StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage).build().unwrap();
+    client
+        .create_table()
+        .table_name(name)
+        .key_schema(column("pk", KeyType::Hash))
+        .key_schema(column("sk", KeyType::Range))
+        .set_attribute_definitions(Some(["pk", "sk", "member"].map(|name| text(name).unwrap()).into()))
+        .global_secondary_indexes(by_member)
+        .billing_mode(BillingMode::PayPerRequest)
+        .stream_specification(stream)
+        .send()
+        .await
+        .unwrap();
+}

@@ -1,0 +1,148 @@
+//! What can never succeed is set aside: its body in an encrypted queue for at most 14 days, and a row that says why, of
+//! which no field comes from the body but such as are on a list.
+
+use std::fmt::Write as _;
+use std::future::Future;
+
+use rules::json::Problems;
+use sha2::{Digest, Sha256};
+
+use crate::shop::ShopId;
+use crate::wire::shopify::Rejected;
+
+/// Why a message can never succeed as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// No JSON, or not an event in EventBridge's envelope.
+    NotAnEvent,
+    /// An event from a source that tells no facts.
+    UnknownSource,
+    /// The shop has published no program.
+    UnknownShop,
+    /// The topic is none that is known.
+    UnknownTopic,
+    /// A fact with problems; the paths say where.
+    Invalid,
+    /// Dated more than five minutes after its arrival.
+    FromTheFuture,
+    /// Two customers became one, which is not supported yet.
+    MergeNotSupported,
+    /// Only an id arrived, for the payload was too large.
+    OversizeStub,
+    /// Amounts of one order in several currencies.
+    MixedCurrencies,
+    /// Nothing in it says when it was.
+    NoInstant,
+    /// What is known of the thing has grown beyond what an item takes.
+    TooLarge,
+}
+
+impl Reason {
+    /// A stable name for counting and for files.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotAnEvent => "not_an_event",
+            Self::UnknownSource => "unknown_source",
+            Self::UnknownShop => "unknown_shop",
+            Self::UnknownTopic => "unknown_topic",
+            Self::Invalid => "invalid",
+            Self::FromTheFuture => "from_the_future",
+            Self::MergeNotSupported => "merge_not_supported",
+            Self::OversizeStub => "oversize_stub",
+            Self::MixedCurrencies => "mixed_currencies",
+            Self::NoInstant => "no_instant",
+            Self::TooLarge => "too_large",
+        }
+    }
+
+    /// What to do about it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::NotAnEvent => "send an event in EventBridge's envelope, as JSON",
+            Self::UnknownSource => "send with the source `echelon.shop/SHOP`, or over Shopify's partner bus",
+            Self::UnknownShop => "publish the shop's program, then replay this",
+            Self::UnknownTopic => "drop the subscription, or name one of the known topics or types",
+            Self::Invalid => "correct the fields that are named and send the event again",
+            Self::FromTheFuture => "set the sender's clock right and send the event again, or replay it later",
+            Self::MergeNotSupported => "send the orders again with the new member and a later revision",
+            Self::OversizeStub => "fetch the resource from the shop's system and send it",
+            Self::MixedCurrencies => "send all amounts of an order in the shop's currency",
+            Self::NoInstant => "send it in its envelope, which says when it was triggered",
+            Self::TooLarge => "an order or entry with so many corrections is a mistake upstream: correct it there",
+        }
+    }
+}
+
+/// Why a message was set aside, and what may be told about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aside {
+    /// The shop that its envelope names, if it does.
+    pub shop: Option<ShopId>,
+    /// Why.
+    pub reason: Reason,
+    /// The topic or type of the event, if it is one that is known.
+    pub topic: Option<&'static str>,
+    /// The JSON paths of fields with problems; never what stands there.
+    pub paths: Vec<String>,
+}
+
+impl Aside {
+    pub(super) fn of(shop: &ShopId, reason: Reason) -> Self {
+        Self { shop: Some(shop.clone()), reason, topic: None, paths: Vec::new() }
+    }
+
+    pub(super) fn nobodys(reason: Reason) -> Self {
+        Self { shop: None, reason, topic: None, paths: Vec::new() }
+    }
+
+    pub(super) fn at(mut self, path: impl Into<String>) -> Self {
+        self.paths.push(path.into());
+        self
+    }
+
+    pub(super) fn about(mut self, topic: Option<&'static str>) -> Self {
+        self.topic = topic;
+        self
+    }
+
+    pub(super) fn invalid(shop: &ShopId, problems: &Problems) -> Self {
+        let merge = problems.iter().any(|problem| problem.message.starts_with("merge_not_supported"));
+        let reason = if merge { Reason::MergeNotSupported } else { Reason::Invalid };
+        // A path can quote a field's name from the body: only such as fields have.
+        let plain =
+            |path: &&str| path.len() <= 100 && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"$._[]".contains(&b));
+        let paths = problems.iter().map(|problem| problem.path.as_str()).filter(plain).map(str::to_owned).collect();
+        Self { paths, ..Self::of(shop, reason) }
+    }
+
+    pub(super) fn rejected(shop: Option<ShopId>, rejected: &Rejected) -> Self {
+        let (reason, path) = match rejected {
+            Rejected::Empty | Rejected::NotJson { .. } => (Reason::NotAnEvent, None),
+            Rejected::UnknownTopic { .. } => (Reason::UnknownTopic, None),
+            Rejected::Missing { path } | Rejected::Unreadable { path, .. } => (Reason::Invalid, Some(*path)),
+            Rejected::MixedCurrencies { path, .. } => (Reason::MixedCurrencies, Some(*path)),
+            Rejected::OversizeStub { .. } => (Reason::OversizeStub, None),
+            Rejected::MergeNotSupported { .. } => (Reason::MergeNotSupported, None),
+            Rejected::NoInstant { .. } => (Reason::NoInstant, None),
+        };
+        Self { shop, reason, topic: None, paths: path.map(str::to_owned).into_iter().collect() }
+    }
+}
+
+/// By what a body that was set aside is known: the same body always by the same.
+pub(super) fn id(body: &str) -> String {
+    let digest: [u8; 32] = Sha256::digest(body.as_bytes()).into();
+    digest.iter().take(16).fold(String::with_capacity(32), |mut id, byte| {
+        let _ = write!(id, "{byte:02x}");
+        id
+    })
+}
+
+/// Where bodies that were set aside are kept, encrypted, for at most 14 days.
+pub trait Asides: Send + Sync {
+    /// Keeps a body; keeping it twice does no harm.
+    ///
+    /// # Errors
+    /// Says why it is not kept; the message then comes again.
+    fn keep(&self, id: &str, body: &str) -> impl Future<Output = Result<(), String>> + Send;
+}

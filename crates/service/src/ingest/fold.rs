@@ -1,0 +1,174 @@
+//! Facts folded into what is known of their things and members: decided in memory, without the world.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rules::arrive::arrive;
+use rules::book::{Book, Thing};
+use rules::calendar::Instant;
+use rules::fact::Fact;
+use rules::id::MemberId;
+use rules::ledger::Ledger;
+use rules::record::{Record, Row};
+use rules::version::Versions;
+
+use super::Counts;
+use crate::shop::ShopId;
+use crate::store::{Commit, Filed, Held, Store, StoreError, history};
+
+/// What is known of the things that facts are about, and of the members whom they concern.
+pub(super) struct Known {
+    things: BTreeMap<Thing, Filed>,
+    members: BTreeMap<MemberId, Held>,
+    /// The things' facts by their keys, to ask whom a fact concerns.
+    book: Book,
+}
+
+/// What facts make of what was known.
+pub(super) struct Folded {
+    /// Things of which more is known now.
+    things: Vec<(Thing, Vec<Fact>)>,
+    /// Members who are not as they were.
+    pub(super) members: Vec<(MemberId, Ledger, Record)>,
+    /// Members who are forgotten, whether now or before.
+    pub(super) erased: Vec<MemberId>,
+    /// When they asked for it, if it is news.
+    forgotten: Vec<(MemberId, Instant)>,
+    /// What is recorded.
+    rows: Vec<(MemberId, Row)>,
+    /// What became of the facts.
+    pub(super) counts: Counts,
+}
+
+/// Reads what facts need: first what is known of their things, then the members whom they concern.
+pub(super) async fn load(
+    store: &Store,
+    shop: &ShopId,
+    facts: impl Iterator<Item = &Fact> + Clone,
+) -> Result<Known, StoreError> {
+    let wanted: BTreeSet<Thing> = facts.clone().flat_map(Fact::things).collect();
+    let mut things = store.things(shop, wanted).await?;
+    // A cancellation of points may have been with another entry before.
+    let others = things.values().flat_map(|filed| &filed.facts).flat_map(Fact::things);
+    let others: BTreeSet<Thing> =
+        others.filter(|thing| matches!(thing, Thing::Entry(_)) && !things.contains_key(thing)).collect();
+    if !others.is_empty() {
+        things.extend(store.things(shop, others).await?);
+    }
+    let mut book = Book::new();
+    for fact in things.values().flat_map(|filed| &filed.facts) {
+        book.know(fact.clone());
+    }
+    let members: BTreeSet<MemberId> = facts.flat_map(|fact| concerned(&book, fact)).collect();
+    let members = store.members(shop, members).await?;
+    Ok(Known { things, members, book })
+}
+
+fn concerned(book: &Book, fact: &Fact) -> BTreeSet<MemberId> {
+    let mut members = book.concerned(fact);
+    members.extend(fact.member().cloned());
+    members
+}
+
+impl Known {
+    /// The things whose rows a fact may change.
+    pub(super) fn touched(&self, fact: &Fact) -> BTreeSet<Thing> {
+        let mut things = self.book.touched(fact);
+        things.extend(fact.things());
+        things
+    }
+
+    /// The members whose items a fact may change.
+    pub(super) fn concerned(&self, fact: &Fact) -> BTreeSet<MemberId> {
+        concerned(&self.book, fact)
+    }
+}
+
+/// Folds facts that arrive at `now`, in their order.
+pub(super) fn fold<'a>(
+    versions: &Versions,
+    known: &Known,
+    facts: impl Iterator<Item = &'a Fact> + Clone,
+    now: Instant,
+) -> Folded {
+    let things: BTreeSet<Thing> = facts.clone().flat_map(|fact| known.touched(fact)).collect();
+    let members: BTreeSet<MemberId> = facts.clone().flat_map(|fact| known.concerned(fact)).collect();
+    let held = || members.iter().filter_map(|id| Some((id, known.members.get(id)?)));
+    let mut book = Book::new();
+    let mut records = BTreeMap::new();
+    for (id, held) in held() {
+        if held.erased {
+            book.take(Fact::Erased { member: id.clone(), occurred_at: now });
+        } else {
+            book.seat(id.clone(), held.ledger.clone());
+            records.insert(id.clone(), held.record.clone());
+        }
+    }
+    for filed in things.iter().filter_map(|thing| known.things.get(thing)) {
+        for fact in &filed.facts {
+            book.know(fact.clone());
+        }
+    }
+    let (mut rows, mut counts, mut erased, mut forgotten) = (Vec::new(), Counts::default(), Vec::new(), Vec::new());
+    for fact in facts {
+        if let Fact::Erased { member, occurred_at } = fact {
+            erased.push(member.clone());
+            if !book.is_erased(member) {
+                forgotten.push((member.clone(), *occurred_at));
+            }
+        }
+        let (taken, due) = arrive(&mut book, &mut records, versions, fact.clone(), now);
+        counts.fact(taken);
+        rows.extend(due);
+    }
+    rows.retain(|(member, _)| !book.is_erased(member));
+    rows.iter().for_each(|(_, row)| counts.row(row));
+    let changed = |id: &MemberId, held: &Held| {
+        let (ledger, record) = (book.ledger(id)?, records.get(id)?);
+        // That somebody was looked at is not worth a write, as long as nothing came of it.
+        let news = *ledger != held.ledger || rows.iter().any(|(member, _)| member == id);
+        news.then(|| (id.clone(), ledger.clone(), record.clone()))
+    };
+    let members = held().filter_map(|(id, held)| changed(id, held)).collect();
+    let news = |thing: Thing| {
+        let facts = book.facts(&thing);
+        let was = known.things.get(&thing)?;
+        let all_kept_out = facts.iter().all(|fact| fact.member().is_some_and(|member| book.is_erased(member)));
+        let worth_it = was.is_stored() || !all_kept_out;
+        (facts != was.facts && worth_it).then_some((thing, facts))
+    };
+    let things = things.into_iter().filter_map(news).collect();
+    Folded { things, members, erased, forgotten, rows, counts }
+}
+
+impl Folded {
+    /// The writes that make it so.
+    pub(super) fn commit(
+        &self,
+        store: &Store,
+        shop: &ShopId,
+        versions: &Versions,
+        known: &Known,
+        now: Instant,
+    ) -> Result<Commit, StoreError> {
+        let mut commit = Commit::default();
+        for (thing, facts) in &self.things {
+            if let Some(was) = known.things.get(thing) {
+                commit.file(store, shop, thing, facts, was)?;
+            }
+        }
+        for (id, ledger, record) in &self.members {
+            if let Some(was) = known.members.get(id) {
+                commit.member(store, shop, id, (ledger, record), was)?;
+            }
+        }
+        for (id, at) in &self.forgotten {
+            if let Some(was) = known.members.get(id) {
+                commit.tombstone(store, shop, id, *at, was)?;
+            }
+        }
+        for (member, row) in &self.rows {
+            commit.record(store, history::item(shop, member, row, versions, now))?;
+        }
+        Ok(commit)
+    }
+}

@@ -1,0 +1,54 @@
+//! Which messages belong together: those that touch the same things or the same members are decided and committed
+//! together, all others apart.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rules::book::Thing;
+use rules::id::MemberId;
+
+use super::Delivery;
+use super::fold::Known;
+
+/// Messages that belong together, in the order of the batch.
+pub(super) struct Group {
+    pub(super) deliveries: Vec<Delivery>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum Node {
+    Thing(Thing),
+    Member(MemberId),
+}
+
+/// The groups of a batch.
+pub(super) fn connected(deliveries: Vec<Delivery>, known: &Known) -> Vec<Group> {
+    // Each message points to an earlier one of its group, or to itself.
+    let mut earlier: Vec<usize> = Vec::with_capacity(deliveries.len());
+    let mut seen: HashMap<Node, usize> = HashMap::new();
+    for (place, delivery) in deliveries.iter().enumerate() {
+        earlier.push(place);
+        for fact in &delivery.facts {
+            let things = known.touched(fact);
+            let members = known.concerned(fact).into_iter().map(Node::Member);
+            for node in things.into_iter().map(Node::Thing).chain(members) {
+                let other = *seen.entry(node).or_insert(place);
+                let (a, b) = (first(&earlier, other), first(&earlier, place));
+                if let Some(later) = earlier.get_mut(a.max(b)) {
+                    *later = a.min(b);
+                }
+            }
+        }
+    }
+    let mut groups: BTreeMap<usize, Vec<Delivery>> = BTreeMap::new();
+    for (place, delivery) in deliveries.into_iter().enumerate() {
+        groups.entry(first(&earlier, place)).or_default().push(delivery);
+    }
+    groups.into_values().map(|deliveries| Group { deliveries }).collect()
+}
+
+fn first(earlier: &[usize], mut place: usize) -> usize {
+    while let Some(&next) = earlier.get(place).filter(|next| **next != place) {
+        place = next;
+    }
+    place
+}

@@ -1,0 +1,125 @@
+//! Events as they arrive: in EventBridge's envelope, which says whose they are. A body is never believed about its shop.
+
+use rules::calendar::Instant;
+use rules::fact::{Currency, Fact};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::{Aside, Reason};
+use crate::shop::ShopId;
+use crate::wire::shopify;
+
+/// What the source of a shop's own events begins with; the shop's name follows.
+pub const NATIVE: &str = "echelon.shop/";
+/// What the source of Shopify's events begins with.
+const SHOPIFY: &str = "aws.partner/shopify.com/";
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    source: std::borrow::Cow<'a, str>,
+    #[serde(borrow, rename = "detail-type")]
+    detail_type: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    detail: &'a RawValue,
+}
+
+/// A message that says whose it is.
+pub(super) struct Opened {
+    pub(super) shop: ShopId,
+    pub(super) content: Content,
+}
+
+/// What a message holds.
+pub(super) enum Content {
+    /// An event of section 4, not read yet: its currency may be the program's.
+    Native(Value),
+    /// The facts of a foreign event.
+    Facts(Vec<Fact>),
+    /// Nothing of consequence.
+    Nothing,
+}
+
+/// Opens the envelope of a message.
+pub(super) fn open(body: &str) -> Result<Opened, Aside> {
+    let nobodys = || Aside::nobodys(Reason::NotAnEvent);
+    let envelope: Envelope<'_> = serde_json::from_str(body).map_err(|_| nobodys())?;
+    if let Some(shop) = envelope.source.strip_prefix(NATIVE) {
+        let shop = ShopId::new(shop).map_err(|_| Aside::nobodys(Reason::UnknownSource))?;
+        let mut event: Value = serde_json::from_str(envelope.detail.get()).map_err(|_| nobodys())?;
+        let unlike = event.get("type").is_some_and(|kind| kind.as_str() != Some(&*envelope.detail_type));
+        match event.as_object_mut() {
+            Some(fields) if !unlike => {
+                fields.insert("type".to_owned(), Value::from(envelope.detail_type));
+            }
+            Some(_) => return Err(Aside::of(&shop, Reason::Invalid).at("$.detail-type").at("$.detail.type")),
+            None => return Err(Aside::of(&shop, Reason::Invalid).at("$.detail")),
+        }
+        return Ok(Opened { shop, content: Content::Native(event) });
+    }
+    if envelope.source.starts_with(SHOPIFY) {
+        return foreign(body);
+    }
+    Err(Aside::nobodys(Reason::UnknownSource))
+}
+
+fn foreign(body: &str) -> Result<Opened, Aside> {
+    let shop = || {
+        let named = shopify::source(body.as_bytes()).and_then(|source| source.shop);
+        named.and_then(|shop| ShopId::new(&shop).ok())
+    };
+    let opened = |shop: Option<ShopId>, content| match shop {
+        Some(shop) => Ok(Opened { shop, content }),
+        None => Err(Aside::nobodys(Reason::UnknownSource).at("$.detail.metadata.X-Shopify-Shop-Domain")),
+    };
+    match shopify::read(body.as_bytes(), None) {
+        shopify::Outcome::Facts { shop, facts } => {
+            let shop = shop.and_then(|shop| ShopId::new(&shop).ok());
+            opened(shop, Content::Facts(facts.into_iter().map(|told| told.fact).collect()))
+        }
+        shopify::Outcome::Ignored(_) => opened(shop(), Content::Nothing),
+        shopify::Outcome::Rejected(rejected) => Err(Aside::rejected(shop(), &rejected)),
+    }
+}
+
+impl Content {
+    /// The facts; none if it is of no consequence. An order without a currency is in `currency`.
+    pub(super) fn facts(self, shop: &ShopId, currency: Currency) -> Result<Vec<Fact>, Aside> {
+        match self {
+            Self::Facts(facts) => Ok(facts),
+            Self::Nothing => Ok(Vec::new()),
+            Self::Native(event) => match Fact::read(&event, currency) {
+                Ok(told) => Ok(vec![told.fact]),
+                Err(problems) => Err(Aside::invalid(shop, &problems).about(known_type(&event))),
+            },
+        }
+    }
+
+    /// Set aside unread.
+    pub(super) fn aside(&self, shop: &ShopId, reason: Reason) -> Aside {
+        let topic = match self {
+            Self::Native(event) => known_type(event),
+            Self::Facts(_) | Self::Nothing => None,
+        };
+        Aside::of(shop, reason).about(topic)
+    }
+}
+
+/// The type of an event, if it is one that is known: what else may stand there is not told on.
+fn known_type(event: &Value) -> Option<&'static str> {
+    let said = event.get("type")?.as_str()?;
+    Fact::TYPES.into_iter().find(|kind| *kind == said)
+}
+
+/// A shop's own event in its envelope, as it comes from the project's bus.
+pub fn native(shop: &ShopId, event: &Value, at: Instant) -> String {
+    json!({
+        "version": "0",
+        "source": format!("{NATIVE}{shop}"),
+        "detail-type": event.get("type"),
+        "time": at.to_string(),
+        "detail": event,
+    })
+    .to_string()
+}

@@ -1,0 +1,116 @@
+//! The system as it is deployed, over any store: events in, members kept, on a clock that the test sets.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_dynamodb::Client;
+use rules::calendar::Instant;
+use rules::id::MemberId;
+use serde_json::{Value, json};
+use service::clock::Clock;
+use service::ingest::{Asides, Ingest, Message, Report, native};
+use service::shop::ShopId;
+use service::store::table::{Tables, create};
+use service::store::{Held, Publication, Store, Units};
+
+/// Keeps in memory what was set aside.
+#[derive(Debug, Clone, Default)]
+pub struct Kept(Arc<Mutex<Vec<(String, String)>>>);
+
+impl Kept {
+    /// The bodies that were set aside, with their ids.
+    pub fn bodies(&self) -> Vec<(String, String)> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Asides for Kept {
+    async fn keep(&self, id: &str, body: &str) -> Result<(), String> {
+        self.0.lock().unwrap().push((id.to_owned(), body.to_owned()));
+        Ok(())
+    }
+}
+
+/// One shop's ingest, and the store under it.
+#[derive(Debug)]
+pub struct System {
+    /// The store.
+    pub store: Store,
+    /// The ingest.
+    pub ingest: Ingest<Kept>,
+    /// What was set aside.
+    pub kept: Kept,
+    /// The shop that events are about unless they say otherwise.
+    pub shop: ShopId,
+    clock: Arc<AtomicI64>,
+}
+
+impl System {
+    /// Makes the tables behind a client, with names that begin so.
+    pub async fn new(client: Client, prefix: &str) -> Self {
+        let tables = Tables::prefixed(prefix);
+        create(&client, &tables).await.unwrap();
+        Self::over(Store::new(client, tables))
+    }
+
+    /// Another process on the same tables.
+    pub fn over(store: Store) -> Self {
+        let clock = Arc::new(AtomicI64::new(0));
+        let ticks = Arc::clone(&clock);
+        let now = Clock::new(move || Instant::from_millis(ticks.load(Ordering::SeqCst)));
+        let kept = Kept::default();
+        let ingest = Ingest::new(store.clone(), kept.clone(), now);
+        Self { store, ingest, kept, shop: ShopId::new("acme").unwrap(), clock }
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Instant {
+        Instant::from_millis(self.clock.load(Ordering::SeqCst))
+    }
+
+    /// Sets the clock.
+    pub fn at(&self, now: Instant) {
+        self.clock.store(now.millis(), Ordering::SeqCst);
+    }
+
+    /// Publishes a program of the shop, in force from now on.
+    pub async fn publish(&self, program: &Value, options: &Value) {
+        let event = json!({ "type": "program.published", "occurred_at": self.now().to_string(), "program": program, "options": options });
+        let publication = Publication { event, by: "tests".to_owned(), why: "a test".to_owned() };
+        self.store.publish(&self.shop, &publication, self.now()).await.unwrap();
+        self.ingest.forget_programs();
+    }
+
+    /// Tells the shop's own events, in one batch.
+    pub async fn tell(&self, events: &[Value]) -> Report {
+        let bodies: Vec<String> = events.iter().map(|event| native(&self.shop, event, self.now())).collect();
+        self.deliver(&bodies).await
+    }
+
+    /// Delivers messages, in one batch; ids are their places.
+    pub async fn deliver(&self, bodies: &[String]) -> Report {
+        let message = |(place, body): (usize, &String)| Message {
+            id: place.to_string(),
+            body: body.clone(),
+            sent_at: Some(self.now()),
+        };
+        let messages: Vec<Message> = bodies.iter().enumerate().map(message).collect();
+        self.ingest.handle(&messages).await
+    }
+
+    /// A member as stored.
+    pub async fn member(&self, id: &str) -> Held {
+        let id = MemberId::new(id).unwrap();
+        self.store.members(&self.shop, [id.clone()]).await.unwrap().remove(&id).unwrap()
+    }
+
+    /// The tier on record of a member.
+    pub async fn tier(&self, id: &str) -> Option<String> {
+        self.member(id).await.record.tier().map(ToString::to_string)
+    }
+
+    /// What was used of the store since this was asked last.
+    pub fn used(&self) -> Units {
+        self.store.meter().take()
+    }
+}

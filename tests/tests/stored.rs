@@ -1,0 +1,93 @@
+//! What is stored is what a replay tells: for random shops, in any batches, and twice every message.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use rules::advance::advance;
+use rules::calendar::Instant;
+use rules::replay::{Line, Replay};
+use serde_json::{Value, json};
+use tests::random::{BEGIN, HOUR, arrival, erasure, fact, programs, published};
+use tests::system::System;
+
+/// A shop's story: a program, and lines in the order of their arrival, in batches.
+fn stories() -> impl Strategy<Value = (Value, Vec<Value>, Vec<bool>)> {
+    let lines = prop::collection::vec(prop_oneof![12 => fact(), 1 => published()], 1..40);
+    (programs(), lines, erasure(), prop::collection::vec(any::<bool>(), 41)).prop_map(|(program, mut lines, erased, cuts)| {
+        lines.extend(erased);
+        lines.sort_by(|a, b| arrival(a).cmp(arrival(b)));
+        (program, lines, cuts)
+    })
+}
+
+/// Lines that arrive together: until a cut, or a change of rules. What comes in one batch arrives when its last does.
+fn batches(lines: Vec<Value>, cuts: &[bool]) -> Vec<Vec<Value>> {
+    let mut batches: Vec<Vec<Value>> = Vec::new();
+    for (line, cut) in lines.into_iter().zip(cuts) {
+        let published = |line: &Value| line["type"] == "program.published";
+        match batches.last_mut() {
+            Some(batch) if !cut && !published(&line) && !batch.iter().any(published) => batch.push(line),
+            _ => batches.push(vec![line]),
+        }
+    }
+    for batch in batches.iter_mut().filter(|batch| batch.len() > 1) {
+        let last = arrival(batch.last().unwrap()).to_owned();
+        batch.iter_mut().for_each(|line| line["received_at"] = json!(last));
+    }
+    batches
+}
+
+async fn check(program: Value, lines: Vec<Value>, cuts: Vec<bool>) {
+    let system = System::new(embedded::Store::memory().unwrap().client(), "t").await;
+    let mut replay = Replay::start(&program).unwrap();
+    let first = replay.versions().last().effective_at;
+    system.at(first);
+    system.publish(&program, &json!({})).await;
+    let end = Instant::from_millis(BEGIN + 3_000 * HOUR);
+    let mut told = Vec::new();
+    for batch in batches(lines, &cuts) {
+        let now = Instant::parse(arrival(batch.last().unwrap())).unwrap();
+        system.at(now);
+        let mut facts = Vec::new();
+        for line in batch {
+            match replay.line(&line, end) {
+                Ok(Line::Fact(_)) => facts.push(line),
+                Ok(Line::Published) => system.publish(&line["program"], &line["options"]).await,
+                Ok(Line::Beyond) | Err(_) => {}
+            }
+        }
+        // Every message comes twice: once beside itself, and once in a batch of its own.
+        let twice: Vec<Value> = facts.iter().flat_map(|fact| [fact.clone(), fact.clone()]).collect();
+        let report = system.tell(&twice).await;
+        assert_eq!((report.failed, report.failure, report.counts.set_aside), (Vec::new(), None, 0));
+        told.extend(facts);
+    }
+    system.at(end);
+    replay.finish(end);
+    let again = system.tell(&told).await;
+    assert_eq!((again.failed.len(), again.counts.applied), (0, 0));
+
+    for id in replay.members() {
+        let held = system.member(id.as_str()).await;
+        assert_eq!(held.erased, replay.book().is_erased(id), "{id}");
+        let (mut ledger, mut record) = (held.ledger, held.record);
+        let late = advance(&mut ledger, &mut record, replay.versions(), end);
+        if !held.erased {
+            assert_eq!(Some(&ledger), replay.book().ledger(id), "{id}");
+            assert_eq!(record, replay.record(id).cloned().unwrap_or_default(), "{id}");
+            let rows = replay.rows(id);
+            assert!(rows.ends_with(&late), "{id}");
+        }
+    }
+}
+
+#[test]
+fn what_is_stored_is_what_a_replay_tells() {
+    let cases = std::env::var("CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(60);
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let told = runner.run(&stories(), |(program, lines, cuts)| {
+        executor.block_on(check(program, lines, cuts));
+        Ok(())
+    });
+    told.unwrap();
+}

@@ -1,5 +1,6 @@
 //! Tests that cross crates.
 
+pub mod dynamodb;
 pub mod random;
 pub mod scenario;
 pub mod system;

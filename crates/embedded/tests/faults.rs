@@ -1,5 +1,7 @@
 //! Faults come in where the SDK's transport ends.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
+
 mod common;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

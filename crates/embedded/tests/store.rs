@@ -1,5 +1,7 @@
 //! The embedded store answers as DynamoDB does, through the ordinary client, and keeps what it was given.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
+
 mod common;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;

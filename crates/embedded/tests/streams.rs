@@ -1,5 +1,7 @@
 //! A table's stream is served in this process too, through the ordinary client of streams.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
+
 mod common;
 
 use aws_sdk_dynamodbstreams::config::{BehaviorVersion, Credentials, Region};

@@ -1,3 +1,96 @@
-//! Lambda: what was recorded is announced on the event bus.
+//! Lambda: what was recorded is announced on the event bus. Its events are records of the ledger's stream, and once an
+//! hour `{"pass": "unpublished"}`.
 
-fn main() {}
+// The futures of an SDK's calls lie deep in one another.
+#![recursion_limit = "256"]
+
+use std::env;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_lambda_events::event::dynamodb::{Event, EventRecord};
+use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use rules::calendar::Instant;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use service::aws;
+use service::clock::Clock;
+use service::relay::{EventBridge, Fate, Pace, Relay};
+use service::store::table::Tables;
+use service::store::{Item, Outgoing};
+use service::telemetry::{self, LogKey, Metric, Metrics};
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Incoming {
+    Stream(Event),
+    Hourly { pass: Pass },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Pass {
+    Unpublished,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    telemetry::init(&env::var("RUST_LOG").unwrap_or_default());
+    let config = aws::config().await;
+    let tables =
+        Tables { members: need("MEMBERS_TABLE")?, ledger: need("LEDGER_TABLE")?, control: need("CONTROL_TABLE")? };
+    let relay = Relay {
+        store: aws::store(&config, tables),
+        bus: aws::bus(&config, &need("EVENT_BUS")?),
+        pace: Pace::default(),
+        clock: Clock::new(now),
+        log_key: LogKey::new(&need("LOG_KEY")?)?,
+    };
+    run(service_fn(async |event: LambdaEvent<Incoming>| handle(&relay, event.payload).await)).await
+}
+
+fn now() -> Instant {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Instant::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn need(name: &str) -> Result<String, Error> {
+    env::var(name).map_err(|_| format!("the environment has no `{name}`").into())
+}
+
+async fn handle(relay: &Relay<EventBridge>, event: Incoming) -> Result<Value, Error> {
+    let mut metrics = Metrics::of("relay");
+    let answer = match event {
+        Incoming::Stream(event) => Ok(json!(stream(relay, event, &mut metrics).await)),
+        Incoming::Hourly { pass: Pass::Unpublished } => {
+            relay.pass(&mut metrics).await.map(|passed| json!(passed)).map_err(Error::from)
+        }
+    };
+    metrics.emit(relay.clock.now());
+    answer
+}
+
+/// Lambda sends everything again from the first record on that failed.
+async fn stream(relay: &Relay<EventBridge>, event: Event, metrics: &mut Metrics) -> DynamoDbEventResponse {
+    let (numbers, rows): (Vec<_>, Vec<_>) =
+        event.records.into_iter().filter_map(|record| announced(record, metrics)).unzip();
+    let fates = relay.announce(&rows, metrics).await;
+    let mut answer = DynamoDbEventResponse::default();
+    if let Some((number, _)) = numbers.into_iter().zip(fates).find(|(_, fate)| matches!(fate, Fate::Later(_))) {
+        let mut failure = DynamoDbBatchItemFailure::default();
+        failure.item_identifier = Some(number);
+        answer.batch_item_failures.push(failure);
+    }
+    answer
+}
+
+/// A new row that is to be announced, with its place in the stream. What does not read holds up nobody behind it: it
+/// stays in its outbox, and the hourly pass tells of it.
+fn announced(record: EventRecord, metrics: &mut Metrics) -> Option<(String, Outgoing)> {
+    let number = record.change.sequence_number.filter(|_| record.event_name == "INSERT")?;
+    let row = Outgoing::of(&Item(record.change.new_image.into())).unwrap_or_else(|_| {
+        metrics.count(Metric::PublishFailures, 1);
+        None
+    });
+    Some((number, row?))
+}

@@ -8,10 +8,10 @@ use crate::earned::Renewal;
 use crate::explain;
 use crate::fact::Fact;
 use crate::id::{MemberId, TierId};
-use crate::ledger::{Act, Assignment, Ledger};
+use crate::ledger::Ledger;
 use crate::program::{Perk, Program, Rank};
 use crate::quantity::Points;
-use crate::record::{BirthdayDue, Cause, Change, Record, Row, Transition};
+use crate::record::{BirthdayDue, Cause, Change, Held, Record, Row, Transition};
 use crate::reward;
 use crate::standing::{Assessment, Facts, assess};
 use crate::version::{Version, Versions};
@@ -185,7 +185,7 @@ fn change_version(
         if new.holds_demotions_from(&old.program)
             && let Some(held) = hold(ledger, old, new, at, &before)
         {
-            ledger.put_assignment(held.clone());
+            ledger.put_assignment(held.assignment());
             rows.push(Row::Held(held));
         }
         let now = assess(new, &Facts::of(ledger), at, at);
@@ -220,20 +220,17 @@ impl Translated<'_> {
 }
 
 /// The floor that keeps the tier of a member whom the new version would drop, until it would have ended under the old.
-fn hold(ledger: &Ledger, old: &Version, new: &Version, at: Instant, before: &Assessment) -> Option<Assignment> {
+fn hold(ledger: &Ledger, old: &Version, new: &Version, at: Instant, before: &Assessment) -> Option<Held> {
     let tier = old.program.tier_id(before.standing.tier)?;
     let rank = new.program.rank(tier)?; // a removed tier cannot be held
     let after = assess(new, &Facts::of(ledger), at, at);
     let drops = after.standing.tier < Some(rank);
-    drops.then(|| Assignment {
+    drops.then(|| Held {
+        version: new.number,
+        tier: tier.clone(),
         at,
-        act: Act::Hold {
-            version: new.number,
-            tier: tier.clone(),
-            until: before.standing.valid_until,
-            since: before.standing.since.unwrap_or(at),
-        },
-        imported: false,
+        until: before.standing.valid_until,
+        since: before.standing.since.unwrap_or(at),
     })
 }
 
@@ -285,8 +282,9 @@ fn note(page: &Page<'_>, record: &mut Record, now: &Assessment, occasion: &Occas
             && matches!(kind, Change::Entered | Change::Upgraded)
             && let Some(reached) = now.standing.tier
         {
-            let stretch = now.standing.since.unwrap_or(page.at);
-            rows.extend(reward::due(record, program, floor, reached, stretch).into_iter().map(Row::Reward));
+            let since = now.standing.since.unwrap_or(page.at);
+            let when = (record.last_at.unwrap_or(since), since);
+            rows.extend(reward::due(record, page.version, floor, reached, when).into_iter().map(Row::Reward));
         }
     } else if let Some(by) = renewed {
         rows.push(transition(page, record, now, Change::Renewed, Some(page.at), by));
@@ -310,7 +308,20 @@ fn transition(
     record.last_at = Some(at);
     let because = explain::explain(page.version, page.ledger, page.at);
     let (seq, cause, version) = (record.seq, told.cause, page.version.number);
-    Row::Transition(Box::new(Transition { seq, kind, from, to, at, cause, version, notify, because }))
+    let (valid_until, renewed) = (now.standing.valid_until, record.renewed.clone());
+    Row::Transition(Box::new(Transition {
+        seq,
+        kind,
+        from,
+        to,
+        at,
+        cause,
+        version,
+        notify,
+        valid_until,
+        renewed,
+        because,
+    }))
 }
 
 /// The rank above which a tier is higher than the one on record. A tier that the version removed is judged as if it
@@ -364,7 +375,7 @@ fn birthday(page: &Page<'_>, record: &mut Record, now: &Assessment) -> Option<Bi
     let each = tier.perks.iter().filter_map(birthday_points).map(Points::get);
     let points = Points::new(each.fold(0, i64::saturating_add))?;
     record.birthday_year = Some(on.year());
-    Some(BirthdayDue { tier: tier.id.clone(), on, points })
+    Some(BirthdayDue { tier: tier.id.clone(), on, points, version: page.version.number })
 }
 
 fn birthday_points(perk: &Perk) -> Option<Points> {

@@ -4,11 +4,13 @@
 //! the program's time zone.
 
 mod history;
+mod summary;
 mod words;
 
 use std::collections::BTreeMap;
 
 pub use history::history;
+pub use summary::{SUMMARY_CHARS_MAX, summary};
 use words::{amount, by, counts_words, day, fact_words, instant, reason_words, through};
 
 use crate::earned::Window;

@@ -1,9 +1,11 @@
 //! What has been recorded about a member, and the rows that announce it (section 7).
 
+use std::collections::BTreeSet;
+
 use crate::calendar::{Day, Instant};
 use crate::explain::Explanation;
 use crate::id::TierId;
-use crate::ledger::Assignment;
+use crate::ledger::{Act, Assignment};
 use crate::quantity::Points;
 
 /// What has been recorded about a member beside the facts: what was announced, and how far the member was looked at.
@@ -47,10 +49,66 @@ impl Record {
     pub fn version(&self) -> u32 {
         self.version
     }
+
+    /// Puts a record together again from what history remembers, in the order in which it was recorded. History does not
+    /// say up to when the member was looked at (`evaluated_at`) and under which version: pass what is known, at the
+    /// latest now, under the version in force. What was due in between is then recorded at the next look.
+    ///
+    /// Renewals that were settled without a word since the last transition (while an assignment gave another tier) are
+    /// in no history: such a one may be announced again within its year.
+    pub fn from_history(past: impl IntoIterator<Item = Past>, evaluated_at: Instant, version: u32) -> Self {
+        let mut record = Self { evaluated_at: Some(evaluated_at), version, ..Self::default() };
+        for row in past {
+            match row {
+                Past::Transition { seq, to, at, renewed } => {
+                    (record.seq, record.tier, record.last_at, record.renewed) = (seq, to, Some(at), renewed);
+                }
+                Past::Reward { tier, since } => record.rewarded.push((tier, since)),
+                Past::Birthday { year } => record.birthday_year = record.birthday_year.max(Some(year)),
+            }
+        }
+        record
+    }
+
+    /// Whether two records tell the same history: tier, sequence, last transition, rewards given (in whatever order),
+    /// birthdays. How far the member was looked at, and under which version, is not history.
+    pub fn tells_the_same_as(&self, other: &Self) -> bool {
+        let told = |record: &Self| (record.tier.clone(), record.seq, record.last_at, record.birthday_year);
+        let rewarded = |record: &Self| record.rewarded.iter().cloned().collect::<BTreeSet<_>>();
+        told(self) == told(other) && rewarded(self) == rewarded(other)
+    }
+}
+
+/// What history remembers of a row, as far as [`Record::from_history`] needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Past {
+    /// The tier changed, or was renewed.
+    Transition {
+        /// Its sequence number.
+        seq: u32,
+        /// The tier after.
+        to: Option<TierId>,
+        /// When it took effect.
+        at: Instant,
+        /// [`Transition::renewed`].
+        renewed: Vec<(TierId, i32)>,
+    },
+    /// An entry reward was given.
+    Reward {
+        /// The tier whose it is.
+        tier: TierId,
+        /// [`RewardDue::since`].
+        since: Instant,
+    },
+    /// Birthday points were given.
+    Birthday {
+        /// In which year.
+        year: i32,
+    },
 }
 
 /// What made a tier change (section 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// Orders, points earned or adjusted, enrolment, and their corrections.
@@ -70,7 +128,7 @@ pub enum Cause {
 }
 
 /// How a tier changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// From no tier.
@@ -104,6 +162,10 @@ pub struct Transition {
     pub version: u32,
     /// Whether the member should hear of it.
     pub notify: bool,
+    /// Until when the tier after holds if nothing more happens; none if without end.
+    pub valid_until: Option<Instant>,
+    /// The renewals settled by then, of the latest year: history remembers them for [`Record::from_history`].
+    pub renewed: Vec<(TierId, i32)>,
     /// The findings.
     pub because: Explanation,
 }
@@ -115,6 +177,12 @@ pub struct RewardDue {
     pub tier: TierId,
     /// The transition that brought them.
     pub transition: u32,
+    /// When that took effect.
+    pub at: Instant,
+    /// Since when the tier reached is held: with repeats, a reward is given once per such stretch.
+    pub since: Instant,
+    /// The number of the program version that decided.
+    pub version: u32,
 }
 
 /// Birthday points that are due.
@@ -126,6 +194,8 @@ pub struct BirthdayDue {
     pub on: Day,
     /// How many.
     pub points: Points,
+    /// The number of the program version that decided.
+    pub version: u32,
 }
 
 /// A row to record.
@@ -138,5 +208,29 @@ pub enum Row {
     /// Birthday points are due.
     Birthday(BirthdayDue),
     /// A change of rules would have taken the tier, and the publisher holds it: already in the ledger.
-    Held(Assignment),
+    Held(Held),
+}
+
+/// A tier held over a change of rules (section 7).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Held {
+    /// The version that would have taken it.
+    pub version: u32,
+    /// The tier held.
+    pub tier: TierId,
+    /// From when it is held: the change of rules.
+    pub at: Instant,
+    /// Until when: its end under the old version; none if without end.
+    pub until: Option<Instant>,
+    /// Since when the member has it: the stretch goes on.
+    pub since: Instant,
+}
+
+impl Held {
+    /// The floor that it is in the member's ledger, beside what facts tell.
+    pub fn assignment(&self) -> Assignment {
+        let Self { version, tier, at, until, since } = self;
+        let act = Act::Hold { version: *version, tier: tier.clone(), until: *until, since: *since };
+        Assignment { at: *at, act, imported: false }
+    }
 }

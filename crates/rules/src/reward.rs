@@ -4,16 +4,18 @@ use crate::calendar::Instant;
 use crate::id::TierId;
 use crate::program::{Program, Rank, SkippedTierRewards};
 use crate::record::{Record, RewardDue};
+use crate::version::Version;
 
-/// The rewards that the last transition of the record brings, which went from just above `floor` to `reached`; they are
-/// put on record. `stretch`: since when the tier reached is held.
+/// The rewards that the last transition of the record brings, which went from just above `floor` to `reached` at `at`;
+/// they are put on record. `since`: since when the tier reached is held.
 pub(crate) fn due(
     record: &mut Record,
-    program: &Program,
+    version: &Version,
     floor: Option<Rank>,
     reached: Rank,
-    stretch: Instant,
+    (at, since): (Instant, Instant),
 ) -> Vec<RewardDue> {
+    let program = &version.program;
     let passed = |rank: Rank| match program.skipped_tier_rewards {
         SkippedTierRewards::HighestOnly => rank == reached,
         SkippedTierRewards::AllSkipped => Some(rank) > floor && rank <= reached,
@@ -21,9 +23,10 @@ pub(crate) fn due(
     let tiers = program.tiers().filter(|(rank, tier)| passed(*rank) && !tier.entry_rewards.is_empty());
     let mut found = Vec::new();
     for (_, tier) in tiers {
-        if !given(record, program, &tier.id, stretch) {
-            record.rewarded.push((tier.id.clone(), stretch));
-            found.push(RewardDue { tier: tier.id.clone(), transition: record.seq });
+        if !given(record, program, &tier.id, since) {
+            record.rewarded.push((tier.id.clone(), since));
+            let (tier, transition, version) = (tier.id.clone(), record.seq, version.number);
+            found.push(RewardDue { tier, transition, at, since, version });
         }
     }
     found

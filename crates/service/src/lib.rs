@@ -9,9 +9,13 @@
 //! - *topic*: what kind of event a document tells, in the sender's words.
 //! - *outcome*: what became of a document: facts, ignored with a reason, or rejected with a reason and a remedy.
 
+pub mod announce;
+pub mod aws;
 pub mod clock;
 pub mod ingest;
+pub mod relay;
 pub mod sample;
 pub mod shop;
 pub mod store;
+pub mod telemetry;
 pub mod wire;

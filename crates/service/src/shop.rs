@@ -57,6 +57,12 @@ impl serde::Serialize for ShopId {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for ShopId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

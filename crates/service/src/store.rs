@@ -18,6 +18,7 @@ mod item;
 pub mod key;
 mod load;
 mod meter;
+mod outbox;
 mod program;
 mod query;
 pub mod table;
@@ -27,6 +28,7 @@ pub use error::{Remedy, StoreError};
 pub use item::{Attributes, Item};
 pub use load::{Filed, Held};
 pub use meter::{Meter, Units};
+pub use outbox::{Outgoing, Page};
 pub use program::{Publication, PublicationError, published};
 
 use std::sync::Arc;

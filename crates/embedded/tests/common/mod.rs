@@ -1,5 +1,6 @@
 //! A table, and words for what goes into it.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "what helps tests may fail as they do")]
 
 use std::collections::HashMap;
 

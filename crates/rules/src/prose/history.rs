@@ -29,20 +29,25 @@ fn told(version: &Version, row: &Row) -> String {
 }
 
 fn transition(version: &Version, made: &Transition) -> String {
+    let quietly = if made.notify { "" } else { ", not announced" };
+    let at = instant(&version.program.timezone, made.at);
+    format!("{}. {at}: {}, {}{quietly}", made.seq, changed(version, made), cause(made.cause, made.version))
+}
+
+/// `upgraded from Silver to Gold`.
+pub(super) fn changed(version: &Version, made: &Transition) -> String {
     let (from, to) = (name(version, made.from.as_ref()), name(version, made.to.as_ref()));
-    let change = match made.kind {
+    match made.kind {
         Change::Entered => format!("entered {to}"),
         Change::Upgraded => format!("upgraded from {from} to {to}"),
         Change::Downgraded => format!("downgraded from {from} to {to}"),
         Change::Left => format!("left {from}"),
         Change::Renewed => format!("renewed {to}"),
-    };
-    let quietly = if made.notify { "" } else { ", not announced" };
-    let at = instant(&version.program.timezone, made.at);
-    format!("{}. {at}: {change}, {}{quietly}", made.seq, cause(made.cause, made.version))
+    }
 }
 
-fn cause(cause: Cause, version: u32) -> String {
+/// `by a refund or cancellation`.
+pub(super) fn cause(cause: Cause, version: u32) -> String {
     match cause {
         Cause::Activity => "by what was bought or earned".to_owned(),
         Cause::Refund => "by a refund or cancellation".to_owned(),
@@ -54,7 +59,8 @@ fn cause(cause: Cause, version: u32) -> String {
     }
 }
 
-fn name(version: &Version, id: Option<&TierId>) -> String {
+/// A tier's name; its id where the version has it no more.
+pub(super) fn name(version: &Version, id: Option<&TierId>) -> String {
     let tier = |id: &TierId| version.program.rank(id).and_then(|rank| version.program.tier(rank));
     id.map_or_else(|| "no tier".to_owned(), |id| tier(id).map_or_else(|| id.to_string(), |tier| tier.name.clone()))
 }

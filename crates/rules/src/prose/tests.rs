@@ -345,3 +345,71 @@ fn history_is_told_with_causes_in_words() {
         ]
     );
 }
+
+/// What is said of each transition of anna.
+#[track_caller]
+fn sums_up(program: &Value, events: &[Value], as_of: &str, expected: &[&str]) {
+    let as_of = Instant::parse(as_of).unwrap();
+    let replay = replayed(program, events, as_of);
+    let anna = MemberId::new("anna").unwrap();
+    let transitions = replay.rows(&anna).iter().filter_map(|row| match row {
+        crate::record::Row::Transition(made) => Some(summary(replay.version_at(made.at), made)),
+        _ => None,
+    });
+    assert_eq!(transitions.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_transition_is_summed_up_with_what_decided() {
+    let year = program(json!({ "metric": "amount_spent", "period": "calendar_year" }));
+    let events = [order("o1", "2023-02-01T12:00:00Z", "150"), order("o2", "2023-03-01T12:00:00Z", "500")];
+    sums_up(
+        &year,
+        &events,
+        "2025-06-01T00:00:00Z",
+        &[
+            "Entered Silver by what was bought or earned. 150.00 USD this year; Silver takes 100.00 USD.",
+            "Upgraded from Silver to Gold by what was bought or earned. 650.00 USD this year; Gold takes 500.00 USD.",
+            "Left Gold because a period ended. 0.00 USD this year; Silver takes 100.00 USD.",
+        ],
+    );
+    let since = program(json!({ "metric": "amount_spent", "period": "since_last_upgrade" }));
+    sums_up(
+        &since,
+        &events[..1],
+        "2023-06-01T00:00:00Z",
+        &["Entered Silver by what was bought or earned. Silver takes 100.00 USD."],
+    );
+    let lifetime = program(json!({ "metric": "orders_placed" }));
+    let floor = assigned("floor", json!("gold"), json!("2023-12-01T05:00:00Z"));
+    sums_up(
+        &lifetime,
+        &[floor],
+        "2024-06-01T00:00:00Z",
+        &[
+            "Entered Gold by hand. The assignment `a1` gives at least Gold, through November 30, 2023.",
+            "Left Gold because a period ended. 0 orders since January 1, 2023; Silver takes 100 orders.",
+        ],
+    );
+    let tagged = json!({ "type": "customer.tags_set", "member_id": "anna", "occurred_at": "2023-01-05T12:00:00Z",
+                         "tags": ["vip"] });
+    sums_up(
+        &tags(),
+        &[tagged],
+        "2023-06-01T00:00:00Z",
+        &["Entered Silver by the customer's tags. The customer's tags decide."],
+    );
+}
+
+#[test]
+fn a_summary_stays_short_whatever_tiers_are_called() {
+    let mut long = program(json!({ "metric": "amount_spent" }));
+    long["tiers"][0]["name"] = json!("ß".repeat(400));
+    let as_of = Instant::parse("2023-06-01T00:00:00Z").unwrap();
+    let replay = replayed(&long, &[order("o1", "2023-02-01T12:00:00Z", "150")], as_of);
+    let rows = replay.rows(&MemberId::new("anna").unwrap());
+    let crate::record::Row::Transition(made) = &rows[0] else { panic!("{rows:?}") };
+    let summary = summary(replay.version_at(as_of), made);
+    assert_eq!(summary.chars().count(), SUMMARY_CHARS_MAX);
+    assert!(summary.ends_with("ß…"));
+}

@@ -92,7 +92,7 @@ pub(super) fn how_earned(counted: &Counted) -> String {
     format!("tiers are earned by {what} {time}; {refunds}")
 }
 
-fn span_words(span: Span) -> String {
+pub(super) fn span_words(span: Span) -> String {
     match span {
         Span::Days(1) => "day".to_owned(),
         Span::Months(1) => "month".to_owned(),

@@ -1,19 +1,143 @@
-//! placeholder
-use super::item::Item;
-use super::key;
-use crate::shop::ShopId;
+//! What was recorded about a member, as rows of the ledger table: audit, history and outbox in one.
+//!
+//! | attribute | of | what |
+//! |---|---|---|
+//! | `pk`, `sk` | all | see [`super::key`] |
+//! | `member`, `at` | all | the index by member: when it took effect |
+//! | `recorded_at` | all | when it was recorded |
+//! | `unpublished` | what is announced, until it is | the sparse index that is the outbox |
+//! | `type` | all | the event's name, such as `tier.changed.v1`; `tier.held` is announced nowhere |
+//! | `detail` | all | what is sent, complete; of `tier.held` what is held |
+//! | `renewed` | transitions, where there are any | renewals settled by then: `year tier` |
+//! | `since` | rewards | the start of the stretch that brought the tier |
+//!
+//! What was recorded is read back for history and, with the facts, for rebuilding a member: [`past`] gives what
+//! [`Record::from_history`](rules::record::Record::from_history) takes, [`Recorded::Held`] the floors that no fact tells
+//! ([`Held::assignment`]).
+
 use rules::calendar::Instant;
-use rules::id::MemberId;
-use rules::record::Row;
+use rules::id::{MemberId, TierId};
+use rules::record::{Held, Past, Row};
 use rules::version::Versions;
-/// x
-pub fn item(shop: &ShopId, member: &MemberId, row: &Row, _versions: &Versions, now: Instant) -> Item {
-    let k = match row {
-        Row::Transition(t) => key::transition(shop, member, t.seq),
-        Row::Reward(r) => key::reward(shop, member, r.transition, &r.tier),
-        Row::Birthday(b) => key::birthday(shop, member, b.on.year()),
-        Row::Held(_) => key::hold(shop, member, 0),
+use serde::Deserialize;
+use serde_json::json;
+
+use super::StoreError;
+use super::item::Item;
+use super::key::{self, Key};
+use crate::announce::{
+    About, Announcement, BIRTHDAY_POINTS_DUE, BirthdayPointsDue, REWARD_ISSUED, RewardIssued, TIER_CHANGED,
+    TierChanged, birthday_points_due, reward_issued, tier_changed,
+};
+use crate::shop::ShopId;
+
+/// The attribute with the name of an event.
+pub const TYPE: &str = "type";
+/// The attribute with what is sent.
+pub const DETAIL: &str = "detail";
+/// The type of a tier held over a change of rules; it is announced nowhere.
+pub const HELD: &str = "tier.held";
+const RENEWED: &str = "renewed";
+const SINCE: &str = "since";
+
+/// What was recorded, read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// The tier changed, or was renewed.
+    Transition {
+        /// What was announced.
+        event: Box<TierChanged>,
+        /// The renewals settled by then.
+        renewed: Vec<(TierId, i32)>,
+    },
+    /// An entry reward was due.
+    Reward {
+        /// What was announced.
+        event: Box<RewardIssued>,
+        /// Since when the tier reached was held.
+        since: Instant,
+    },
+    /// Birthday points were due.
+    Birthday(Box<BirthdayPointsDue>),
+    /// A tier is held over a change of rules: it belongs into the member's ledger beside the facts.
+    Held(Held),
+}
+
+/// The item of a row, to be put in the transaction that writes the member. `versions`: all of the shop's program, those
+/// that decided and those that had tiers since removed.
+pub fn item(shop: &ShopId, member: &MemberId, row: &Row, versions: &Versions, recorded_at: Instant) -> Item {
+    let about = About { shop, member, versions, recorded_at };
+    match row {
+        Row::Transition(made) => {
+            let key = key::transition(shop, member, made.seq);
+            let renewed = made.renewed.iter().map(|(tier, year)| format!("{year} {tier}"));
+            let item = announced(about, key, tier_changed(about, made));
+            if made.renewed.is_empty() { item } else { item.texts(RENEWED, renewed) }
+        }
+        Row::Reward(due) => {
+            let key = key::reward(shop, member, due.transition, &due.tier);
+            announced(about, key, reward_issued(about, due)).text(SINCE, due.since.to_string())
+        }
+        Row::Birthday(due) => {
+            announced(about, key::birthday(shop, member, due.on.year()), birthday_points_due(about, due))
+        }
+        Row::Held(held) => base(about, key::hold(shop, member, held.version), HELD, held.at, json!(held).to_string()),
+    }
+}
+
+fn announced(about: About<'_>, key: Key, made: Announcement) -> Item {
+    let outbox = key::outbox(about.shop, about.member);
+    base(about, key, made.kind, made.at, made.detail).text(key::UNPUBLISHED.0, outbox)
+}
+
+fn base(about: About<'_>, key: Key, kind: &str, at: Instant, detail: String) -> Item {
+    let item = Item::at(&key).text(key::BY_MEMBER.0, key::about(about.shop, about.member));
+    let item = item.text(key::BY_MEMBER.1, key::at(at)).text(key::UNPUBLISHED.1, key::at(about.recorded_at));
+    item.text(TYPE, kind).text(DETAIL, detail)
+}
+
+/// Reads a row back; nothing if the row is none of the history, but of a fact.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] if it does not read, or a newer release wrote it.
+pub fn read(item: &Item) -> Result<Option<Recorded>, StoreError> {
+    Ok(Some(match item.maybe_text(TYPE) {
+        None => return Ok(None),
+        Some(TIER_CHANGED) => Recorded::Transition { event: detail(item)?, renewed: renewed(item)? },
+        Some(REWARD_ISSUED) => {
+            let since = Instant::parse(item.need_text(SINCE)?).map_err(|_| item.corrupt(SINCE))?;
+            Recorded::Reward { event: detail(item)?, since }
+        }
+        Some(BIRTHDAY_POINTS_DUE) => Recorded::Birthday(detail(item)?),
+        Some(HELD) => Recorded::Held(*detail(item)?),
+        Some(other) => return Err(item.corrupt(format!("type `{other}`"))),
+    }))
+}
+
+fn detail<T: for<'de> Deserialize<'de>>(item: &Item) -> Result<Box<T>, StoreError> {
+    let read = serde_json::from_str(item.need_text(DETAIL)?);
+    read.map(Box::new).map_err(|error| item.corrupt(format!("{DETAIL}: {error}")))
+}
+
+fn renewed(item: &Item) -> Result<Vec<(TierId, i32)>, StoreError> {
+    let settled = |text: &str| {
+        let (year, tier) = text.split_once(' ')?;
+        Some((TierId::new(tier).ok()?, year.parse().ok()?))
     };
-    let (by, at) = key::BY_MEMBER;
-    Item::at(&k).text(by, key::about(shop, member)).text(at, key::at(now))
+    item.maybe_texts(RENEWED)?.into_iter().map(|text| settled(text).ok_or_else(|| item.corrupt(RENEWED))).collect()
+}
+
+/// What is remembered of a row for putting a record together again; of a tier held, nothing.
+pub fn past(row: &Recorded) -> Option<Past> {
+    match row {
+        Recorded::Transition { event, renewed } => Some(Past::Transition {
+            seq: event.sequence,
+            to: event.after.as_ref().map(|tier| tier.id.clone()),
+            at: event.effective_at,
+            renewed: renewed.clone(),
+        }),
+        Recorded::Reward { event, since } => Some(Past::Reward { tier: event.tier.id.clone(), since: *since }),
+        Recorded::Birthday(event) => Some(Past::Birthday { year: event.on.year() }),
+        Recorded::Held(_) => None,
+    }
 }

@@ -88,6 +88,12 @@ pub fn history(shop: &ShopId, member: &MemberId) -> String {
     format!("{shop}#history#{member}")
 }
 
+/// Whom a partition of history is about: the reverse of [`history`].
+pub fn of_history(pk: &str) -> Option<(ShopId, MemberId)> {
+    let (shop, member) = pk.split_once("#history#")?;
+    Some((ShopId::new(shop).ok()?, MemberId::new(member).ok()?))
+}
+
 /// ledger: a transition.
 pub fn transition(shop: &ShopId, member: &MemberId, seq: u32) -> Key {
     Key::new(history(shop, member), format!("{seq:010}"))

@@ -117,7 +117,7 @@ impl Store {
     }
 
     /// All items of these keys that there are.
-    async fn get_all(&self, table: &str, keys: impl Iterator<Item = &Key>) -> Result<Vec<Item>, StoreError> {
+    pub(super) async fn get_all(&self, table: &str, keys: impl Iterator<Item = &Key>) -> Result<Vec<Item>, StoreError> {
         let mut keys: Vec<&Key> = keys.collect();
         keys.sort_unstable();
         let mut items = Vec::with_capacity(keys.len());

@@ -1,0 +1,130 @@
+//! What is announced: the outgoing events, made of the rows that were recorded.
+//!
+//! One for each change of tier, entry reward and birthday; a tier held over a change of rules is not announced, because
+//! nothing changed for the member.
+//!
+//! An event is decided by its row alone, its id included: sent twice, it is the same event, and whoever hears of it can
+//! tell. Amounts are decimal texts, points whole numbers as in facts, instants RFC 3339 in UTC.
+
+mod event;
+mod gift;
+
+pub use event::{BIRTHDAY_POINTS_DUE, BirthdayPointsDue, REWARD_ISSUED, RewardIssued, TIER_CHANGED, Tier, TierChanged};
+pub use gift::{Gift, Reward};
+
+use rules::calendar::Instant;
+use rules::id::{MemberId, TierId};
+use rules::prose::summary;
+use rules::record::{BirthdayDue, RewardDue, Transition};
+use rules::version::{Version, Versions};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::shop::ShopId;
+
+/// What all ids of announcements are derived from. Never to be changed.
+const ANNOUNCEMENTS: Uuid = Uuid::from_u128(0x6a3f_6c1e_52d5_4c39_9f0e_7d1c_84b6_20a7);
+
+/// Who something is about, and when it was recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// The shop.
+    pub shop: &'a ShopId,
+    /// Its member.
+    pub member: &'a MemberId,
+    /// All versions of the shop's program: those that decided, and those that had tiers since removed.
+    pub versions: &'a Versions,
+    /// When it was recorded: now.
+    pub recorded_at: Instant,
+}
+
+/// An event to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// Its id: always the same for the same row.
+    pub id: Uuid,
+    /// Its name and version, such as `tier.changed.v1`.
+    pub kind: &'static str,
+    /// When what it tells took effect.
+    pub at: Instant,
+    /// What is sent, as JSON.
+    pub detail: String,
+}
+
+/// A change of tier, announced.
+pub fn tier_changed(about: About<'_>, made: &Transition) -> Announcement {
+    let version = decided(about, made.version);
+    let id = id(about, TIER_CHANGED, &[&made.seq.to_string()]);
+    let event = TierChanged {
+        id,
+        shop: about.shop.clone(),
+        member_id: about.member.clone(),
+        sequence: made.seq,
+        change: made.kind,
+        cause: made.cause,
+        before: made.from.as_ref().map(|id| tier(about, version, id)),
+        after: made.to.as_ref().map(|id| tier(about, version, id)),
+        effective_at: made.at,
+        valid_until: made.valid_until,
+        program_version: made.version,
+        notify: made.notify,
+        recorded_at: about.recorded_at,
+        summary: summary(version, made),
+    };
+    Announcement { id, kind: TIER_CHANGED, at: made.at, detail: json!(event).to_string() }
+}
+
+/// Entry rewards of a tier, announced.
+pub fn reward_issued(about: About<'_>, due: &RewardDue) -> Announcement {
+    let program = &decided(about, due.version).program;
+    let id = id(about, REWARD_ISSUED, &[&due.transition.to_string(), due.tier.as_str()]);
+    let rewards = program.rank(&due.tier).and_then(|rank| program.tier(rank)).map(|tier| &*tier.entry_rewards);
+    let event = RewardIssued {
+        id,
+        shop: about.shop.clone(),
+        member_id: about.member.clone(),
+        sequence: due.transition,
+        tier: tier(about, decided(about, due.version), &due.tier),
+        rewards: rewards.unwrap_or_default().iter().map(Reward::from).collect(),
+        effective_at: due.at,
+        program_version: due.version,
+        recorded_at: about.recorded_at,
+    };
+    Announcement { id, kind: REWARD_ISSUED, at: due.at, detail: json!(event).to_string() }
+}
+
+/// Birthday points, announced.
+pub fn birthday_points_due(about: About<'_>, due: &BirthdayDue) -> Announcement {
+    let version = decided(about, due.version);
+    let id = id(about, BIRTHDAY_POINTS_DUE, &[&due.on.year().to_string()]);
+    let event = BirthdayPointsDue {
+        id,
+        shop: about.shop.clone(),
+        member_id: about.member.clone(),
+        tier: tier(about, version, &due.tier),
+        on: due.on,
+        points: due.points.get(),
+        program_version: due.version,
+        recorded_at: about.recorded_at,
+    };
+    let at = version.program.timezone.midnight(due.on);
+    Announcement { id, kind: BIRTHDAY_POINTS_DUE, at, detail: json!(event).to_string() }
+}
+
+/// The version that decided; rows come from these versions, so it is there.
+fn decided(about: About<'_>, number: u32) -> &Version {
+    about.versions.numbered(number).unwrap_or(about.versions.last())
+}
+
+/// A tier with its name; one that the version removed has the name it had last.
+fn tier(about: About<'_>, version: &Version, id: &TierId) -> Tier {
+    let until_then = about.versions.iter().rev().filter(|other| other.number <= version.number);
+    let named = until_then.filter_map(|version| version.program.tier(version.program.rank(id)?)).next();
+    Tier { id: id.clone(), name: named.map_or(id.as_str(), |tier| &tier.name).to_owned() }
+}
+
+/// An id that the same row always has. No part contains a control character.
+fn id(about: About<'_>, kind: &str, parts: &[&str]) -> Uuid {
+    let named = [about.shop.as_str(), kind, about.member.as_str()].into_iter().chain(parts.iter().copied());
+    Uuid::new_v5(&ANNOUNCEMENTS, named.collect::<Vec<_>>().join("\n").as_bytes())
+}

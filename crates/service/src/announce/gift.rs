@@ -1,0 +1,71 @@
+//! Entry rewards as JSON, the same as in a program file.
+
+use rules::program;
+use serde::{Deserialize, Serialize};
+
+/// An entry reward.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reward {
+    /// What it is.
+    #[serde(flatten)]
+    pub gift: Gift,
+    /// For how many days it can be used.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub valid_days: Option<u16>,
+    /// What it costs the shop, in program currency.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unit_cost: Option<String>,
+}
+
+/// What a reward is. Amounts are in program currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Gift {
+    /// Bonus points.
+    Points {
+        /// How many.
+        points: i64,
+    },
+    /// So many percent off.
+    DiscountPercent {
+        /// How many.
+        percent: String,
+    },
+    /// So much off.
+    DiscountAmount {
+        /// How much.
+        amount: String,
+    },
+    /// No shipping to pay.
+    FreeShipping,
+    /// A product for nothing.
+    FreeProduct {
+        /// Which.
+        product: String,
+    },
+    /// Anything else.
+    Custom {
+        /// In words.
+        text: String,
+    },
+}
+
+impl From<&program::Reward> for Reward {
+    fn from(reward: &program::Reward) -> Self {
+        let program::Reward { gift, valid_days, unit_cost } = reward;
+        Self { gift: gift.into(), valid_days: *valid_days, unit_cost: unit_cost.map(|cost| cost.to_string()) }
+    }
+}
+
+impl From<&program::Gift> for Gift {
+    fn from(gift: &program::Gift) -> Self {
+        match gift {
+            program::Gift::Points(points) => Self::Points { points: points.get() },
+            program::Gift::DiscountPercent(percent) => Self::DiscountPercent { percent: percent.to_string() },
+            program::Gift::DiscountAmount(amount) => Self::DiscountAmount { amount: amount.to_string() },
+            program::Gift::FreeShipping => Self::FreeShipping,
+            program::Gift::FreeProduct(product) => Self::FreeProduct { product: product.clone() },
+            program::Gift::Custom(text) => Self::Custom { text: text.clone() },
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Tables for tests: in the embedded store, and in DynamoDB Local, which is Amazon's own. What holds of one must hold of
+//! the other; [`for_each_store!`](crate::for_each_store) makes a test for each.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+use tokio::sync::OnceCell;
+
+/// A store, and a prefix for names of tables that no other test has: tests run beside each other.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// A client that never retries.
+    pub client: Client,
+    /// What names of tables start with.
+    pub prefix: String,
+}
+
+impl Place {
+    fn new(client: Client) -> Self {
+        static PLACES: AtomicU32 = AtomicU32::new(0);
+        let place = PLACES.fetch_add(1, Ordering::Relaxed);
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        Self { client, prefix: format!("test-{started:x}-{}-{place}-", std::process::id()) }
+    }
+
+    /// The name of this test's table.
+    #[must_use]
+    pub fn table(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+}
+
+/// A place in an embedded store of its own, in memory.
+pub async fn embedded() -> Place {
+    Place::new(embedded::Store::memory().unwrap().client())
+}
+
+/// A place in the DynamoDB Local of this process, or in the DynamoDB at `ECHELON_DYNAMODB_URL` if that is set.
+///
+/// # Panics
+/// If there is none to be had: a test that cannot run has failed.
+pub async fn local() -> Place {
+    static SERVER: OnceCell<Server> = OnceCell::const_new();
+    let url = match std::env::var("ECHELON_DYNAMODB_URL") {
+        Ok(url) => url,
+        Err(_) => SERVER.get_or_init(Server::start).await.url.clone(),
+    };
+    // A client for each test, because its connections belong to the test's own executor.
+    Place::new(client(&url))
+}
+
+fn client(url: &str) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(url)
+        .region(Region::from_static("local"))
+        .credentials_provider(Credentials::new("tests", "tests", None, None, "tests"))
+        .retry_config(RetryConfig::disabled());
+    Client::from_conf(config.build())
+}
+
+/// Ends with this process, however that ends, because its input does.
+struct Server {
+    url: String,
+    _process: Child,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers/dynamodb-local");
+        let mut command = Command::new(&script);
+        let command = command.args(["run", &port.to_string()]).stdin(Stdio::piped());
+        let mut process = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", script.display()));
+
+        let url = format!("http://127.0.0.1:{port}");
+        let patience = Instant::now() + Duration::from_secs(60);
+        while client(&url).list_tables().send().await.is_err() {
+            let ended = process.try_wait().unwrap();
+            assert!(
+                ended.is_none(),
+                "no DynamoDB Local: `tests/servers/dynamodb-local fetch` fetches it, or says what is missing"
+            );
+            assert!(Instant::now() < patience, "DynamoDB Local does not answer at {url}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Self { url, _process: process }
+    }
+}
+
+/// Makes of each `async fn name(place: Place)` a test `embedded::name` and a test `dynamodb_local::name`.
+#[macro_export]
+macro_rules! for_each_store {
+    ($($test:ident),+ $(,)?) => {
+        mod embedded {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test($crate::dynamodb::embedded().await).await;
+            })+
+        }
+        mod dynamodb_local {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test($crate::dynamodb::local().await).await;
+            })+
+        }
+    };
+}

@@ -11,6 +11,7 @@ pub mod client;
 pub mod demo;
 pub mod envelope;
 pub mod http;
+pub mod outward;
 pub mod place;
 pub mod queue;
 pub mod signature;

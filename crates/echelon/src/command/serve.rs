@@ -1,6 +1,7 @@
 //! `echelon serve`: the whole system on this machine.
 
 use std::future::Future;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -107,8 +108,10 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// # Errors
 /// If the store cannot be opened, the address is taken, or the program cannot be put in force.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new("warn").unwrap_or_default();
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    // What the webhook does not take is told of once, not row by row.
+    let filter = EnvFilter::try_new("warn,service::relay=error").unwrap_or_default();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let _ = log.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init();
     runtime()?.block_on(serve(args))
 }
 

@@ -1,6 +1,5 @@
 //! `echelon serve`: the whole system on this machine.
 
-use std::future::Future;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -195,21 +194,16 @@ async fn told(mut stop: watch::Receiver<bool>) {
 }
 
 /// Ctrl-C, or what service managers send.
-fn asked_to_end() -> impl Future<Output = ()> {
-    async {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => {}
-                    _ = terminated.recv() => {}
-                }
-                return;
-            }
+async fn asked_to_end() {
+    #[cfg(unix)]
+    if let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated.recv() => {}
         }
-        let _ = tokio::signal::ctrl_c().await;
+        return;
     }
+    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// Puts the given program in force; yields the shop that is meant where none is named.

@@ -11,6 +11,7 @@ pub mod client;
 pub mod demo;
 pub mod envelope;
 pub mod http;
+pub mod outward;
 pub mod place;
 pub mod queue;
 pub mod signature;
@@ -53,8 +54,8 @@ pub struct System {
 impl System {
     /// A system on an open store. Events that name no shop are about `shop`, if it is given.
     pub fn new(opened: Opened, time: Time, shop: Option<ShopId>, secret: Option<String>) -> Self {
-        let Opened { store, queues } = opened;
-        let ingest = Arc::new(Ingest::new(store.clone(), queues.clone(), time.clock()));
+        let ingest = Arc::new(opened.ingest(time.clock()));
+        let Opened { store, queues, .. } = opened;
         let accept = Accept::new(queues.clone());
         Self { store, queues, accept, ingest, time, secret, shop, counts: Mutex::default() }
     }

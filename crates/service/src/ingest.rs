@@ -102,6 +102,7 @@ pub struct Ingest<A> {
     programs: Programs,
     asides: A,
     clock: Clock,
+    together: usize,
 }
 
 /// A message that was read: its place in the batch, and its facts.
@@ -123,7 +124,14 @@ impl<A: Asides> Ingest<A> {
     /// The ingest over a store; what can never succeed goes to `asides`.
     pub fn new(store: Store, asides: A, clock: Clock) -> Self {
         let programs = Programs::new(store.clone(), clock.clone());
-        Self { store, programs, asides, clock }
+        Self { store, programs, asides, clock, together: 1 }
+    }
+
+    /// Commits up to so many messages in one transaction though they have nothing to do with each other: where nobody
+    /// else writes, and a transaction of many items takes as long as one of two. Elsewhere that would only cost races.
+    #[must_use]
+    pub fn gathering(self, together: usize) -> Self {
+        Self { together: together.max(1), ..self }
     }
 
     /// What was used of the store since this was asked last.
@@ -216,11 +224,38 @@ impl<A: Asides> Ingest<A> {
                 return Outcome { failed, failure: Some(error.to_string()), ..Outcome::default() };
             }
         };
-        let groups = group::connected(deliveries, &known);
+        let gathered = group::gathered(group::connected(deliveries, &known), self.together);
         let known = &known;
-        let taken = futures::stream::iter(groups).map(|group| self.take_group(shop, versions, group, known));
+        let taken = futures::stream::iter(gathered).map(|groups| self.take_groups(shop, versions, groups, known));
         let outcomes: Vec<Outcome> = taken.buffer_unordered(COMMITS_AT_A_TIME).collect().await;
         outcomes.into_iter().fold(Outcome::default(), Outcome::and)
+    }
+
+    /// Takes groups in, together if nothing is in the way of any; otherwise each half apart, down to one alone.
+    async fn take_groups(&self, shop: &ShopId, versions: &Versions, groups: Vec<Group>, known: &Known) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut stack = vec![groups];
+        while let Some(mut groups) = stack.pop() {
+            if groups.len() < 2 {
+                for group in groups {
+                    outcome = outcome.and(self.take_group(shop, versions, group, known).await);
+                }
+                continue;
+            }
+            let deliveries = || groups.iter().flat_map(|group| &group.deliveries);
+            let facts = deliveries().flat_map(|delivery| &delivery.facts);
+            match self.try_some(shop, versions, facts, known).await {
+                Ok(folded) => {
+                    outcome.counts.done += deliveries().count() as u64;
+                    outcome.counts.add(&folded.counts);
+                }
+                Err(_) => {
+                    let others = groups.split_off(groups.len() / 2);
+                    stack.extend([others, groups]);
+                }
+            }
+        }
+        outcome
     }
 
     /// Takes connected messages in, as many at a time as one transaction holds.
@@ -233,7 +268,8 @@ impl<A: Asides> Ingest<A> {
         while !deliveries.is_empty() {
             let known = reloaded.as_ref().unwrap_or(known);
             let (some, rest) = deliveries.split_at(at_most.min(deliveries.len()));
-            let result = self.try_some(shop, versions, some, known).await;
+            let facts = some.iter().flat_map(|delivery| &delivery.facts);
+            let result = self.try_some(shop, versions, facts, known).await;
             let remedy = match result {
                 Ok(folded) => {
                     outcome.counts.done += some.len() as u64;
@@ -284,15 +320,15 @@ impl<A: Asides> Ingest<A> {
         outcome
     }
 
-    async fn try_some(
+    async fn try_some<'a>(
         &self,
         shop: &ShopId,
         versions: &Versions,
-        deliveries: &[Delivery],
+        facts: impl Iterator<Item = &'a Fact> + Clone,
         known: &Known,
     ) -> Result<Folded, Failure> {
         let now = self.clock.now();
-        let folded = fold(versions, known, deliveries.iter().flat_map(|delivery| &delivery.facts), now);
+        let folded = fold(versions, known, facts, now);
         let commit = folded.commit(&self.store, shop, versions, known, now)?;
         if commit.len() > WRITES_MAX {
             return Err(Failure::TooMuch);

@@ -102,7 +102,7 @@ async fn load(args: &Args) -> Result<(), Failure> {
     };
     let mut checkpoint = Checkpoint::of(&args.events, door.name());
     let mut report = Report { from: checkpoint.resume(&mut lines, args.resume_from)?, ..Report::default() };
-    let mut pace = Pace::of(args.per_second);
+    let pace = Pace::of(args.per_second);
     let mut batch = Vec::new();
     while let Some(raw) = lines.next_raw()? {
         checkpoint.pass(&raw);

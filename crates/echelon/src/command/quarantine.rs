@@ -176,7 +176,7 @@ async fn replay(args: &Replay) -> Result<(), Failure> {
         let body = json!({ "quarantined": selection }).to_string();
         asked(&args.system.url, |client| async move { client.post("/quarantine/replay", body, &[]).await }).await?
     } else {
-        let Opened { store, queues } = args.system.place.open().await?;
+        let Opened { store, queues, .. } = args.system.place.open().await?;
         aside::replay(&store, &queues, &selection).await.map_err(Failure::input)?
     };
     let known = |id: &&String| done.replayed.contains(id) || done.gone.contains(id);

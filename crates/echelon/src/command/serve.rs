@@ -1,6 +1,6 @@
 //! `echelon serve`: the whole system on this machine.
 
-use std::future::Future;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -107,8 +107,10 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// # Errors
 /// If the store cannot be opened, the address is taken, or the program cannot be put in force.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new("warn").unwrap_or_default();
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    // What the webhook does not take is told of once, not row by row.
+    let filter = EnvFilter::try_new("warn,service::relay=error").unwrap_or_default();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let _ = log.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init();
     runtime()?.block_on(serve(args))
 }
 
@@ -192,21 +194,16 @@ async fn told(mut stop: watch::Receiver<bool>) {
 }
 
 /// Ctrl-C, or what service managers send.
-fn asked_to_end() -> impl Future<Output = ()> {
-    async {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => {}
-                    _ = terminated.recv() => {}
-                }
-                return;
-            }
+async fn asked_to_end() {
+    #[cfg(unix)]
+    if let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated.recv() => {}
         }
-        let _ = tokio::signal::ctrl_c().await;
+        return;
     }
+    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// Puts the given program in force; yields the shop that is meant where none is named.

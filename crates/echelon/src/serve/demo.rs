@@ -113,6 +113,7 @@ async fn publish(system: &System, shop: &ShopId, program: &Value, options: &Valu
 /// Who is closest to the next tier, and what is missing.
 struct Closest {
     member: MemberId,
+    new: bool,
     remaining: Quantity,
     next: String,
 }
@@ -127,7 +128,7 @@ async fn page(system: &System, shop: &ShopId, members: BTreeSet<MemberId>, addre
     let mut lines = vec![format!("Members per tier on {now}:")];
     lines.extend(tiers.iter().map(|(tier, count)| format!("  {tier:<10}{count:>5}")));
     lines.push("\nNow it is yours. Who stands where, and why:".to_owned());
-    if let Some(Closest { member, remaining, next }) = closest {
+    if let Some(Closest { member, remaining, next, .. }) = closest {
         let amount = remaining.with_decimals(version.program.decimals());
         let event = json!({ "type": "order.paid", "member_id": member, "order_id": "mine-1", "occurred_at": now,
                             "total": amount });
@@ -161,9 +162,12 @@ async fn counted(
             let Some((rank, remaining)) = standing.progress.as_ref().and_then(|progress| progress.next) else {
                 continue;
             };
-            let next = name(rank).unwrap_or_default();
-            if standing.tier < Some(rank) && closest.as_ref().is_none_or(|closest| remaining < closest.remaining) {
-                closest = Some(Closest { member, remaining, next });
+            // Who holds a tier already shows more than somebody who begins.
+            let new = standing.tier.is_none();
+            if standing.tier < Some(rank)
+                && closest.as_ref().is_none_or(|other| (new, remaining) < (other.new, other.remaining))
+            {
+                closest = Some(Closest { member, new, remaining, next: name(rank).unwrap_or_default() });
             }
         }
     }

@@ -1,13 +1,12 @@
 //! What is announced on one machine: shown as it goes out, and posted to a webhook where there is one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rules::calendar::Instant;
 use serde_json::{Value, json};
 use service::relay::{Answer, Bus, Pace, Relay};
 use service::store::StoreError;
-use service::store::key::OUTBOXES;
 use service::telemetry::{LogKey, Metrics};
 use tokio::sync::{Notify, watch};
 
@@ -29,12 +28,14 @@ const LOG_KEY: &str = "on this machine only";
 pub struct Outward {
     webhook: Option<Client>,
     format: Format,
+    /// Why the webhook takes nothing, while that is so.
+    trouble: Mutex<Option<String>>,
 }
 
 impl Outward {
     /// Shows events in this form, and posts them to a webhook if there is one.
     pub fn new(webhook: Option<Client>, format: Format) -> Self {
-        Self { webhook, format }
+        Self { webhook, format, trouble: Mutex::default() }
     }
 
     async fn post(&self, kind: &str, detail: &str) -> Result<(), String> {
@@ -45,6 +46,17 @@ impl Outward {
             Ok((status, _)) => Err(format!("the webhook answers {status}")),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    /// Says that the webhook takes nothing, or takes it again: once each time.
+    fn note(&self, now: Option<String>) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match (trouble.as_ref(), &now) {
+            (None, Some(why)) => tracing::warn!(why, "the webhook takes nothing; it is tried again until it does"),
+            (Some(_), None) => tracing::warn!("the webhook takes events again"),
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        *trouble = now;
     }
 
     /// Who reads the output may have gone away; what is announced goes out all the same.
@@ -63,11 +75,13 @@ impl Bus for Outward {
         for entry in entries {
             match self.post(&entry.kind, &entry.detail).await {
                 Ok(()) => {
+                    self.note(None);
                     self.show(&entry.kind, &entry.detail);
                     answers.push(Answer::Taken);
                 }
                 // The next would wait as long in vain.
                 Err(why) => {
+                    self.note(Some(why.clone()));
                     answers.resize(entries.len(), Answer::Later(why));
                     break;
                 }
@@ -133,26 +147,8 @@ fn pace() -> Pace {
 /// Announces all that waits; whether all of it went out.
 async fn all(relay: &Relay<Outward>) -> Result<bool, StoreError> {
     let mut metrics = Metrics::of("serve");
-    let mut complete = true;
-    for shop in relay.store.shops().await? {
-        for outbox in 0..OUTBOXES {
-            let mut from = None;
-            loop {
-                let page = relay.store.unpublished(&shop, outbox, Instant::from_millis(EVER_MS), from).await?;
-                if !page.keys.is_empty() {
-                    let (rows, unreadable) = relay.store.outgoing(&page.keys).await?;
-                    let fates = relay.announce(&rows, &mut metrics).await;
-                    let published = |fate: &service::relay::Fate| *fate == service::relay::Fate::Published;
-                    complete &= unreadable.is_empty() && fates.iter().all(published);
-                }
-                from = page.next;
-                if from.is_none() {
-                    break;
-                }
-            }
-        }
-    }
-    Ok(complete)
+    let passed = relay.pass_before(Instant::from_millis(EVER_MS), &mut metrics).await?;
+    Ok(passed.finished && passed.failed == 0)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
+use service::clock::Clock;
+use service::ingest::Ingest;
 use service::store::Store;
 use service::store::table::{Tables, create};
 
@@ -34,6 +36,20 @@ pub struct Opened {
     pub store: Store,
     /// The queues.
     pub queues: Queues,
+    /// Whether nobody else can write there.
+    alone: bool,
+}
+
+/// So many messages are committed together where nobody else writes: most change two items each, and a transaction has
+/// room for 90.
+const TOGETHER: usize = 32;
+
+impl Opened {
+    /// What takes events into the store.
+    pub fn ingest(&self, clock: Clock) -> Ingest<Queues> {
+        let ingest = Ingest::new(self.store.clone(), self.queues.clone(), clock);
+        if self.alone { ingest.gathering(TOGETHER) } else { ingest }
+    }
 }
 
 impl Place {
@@ -66,7 +82,7 @@ impl Place {
         create(&client, &tables).await.map_err(|error| wrong(error.to_string()))?;
         let queues = Queues::open(client.clone(), &self.prefix, shared).await;
         let queues = queues.map_err(|error| wrong(error.to_string()))?;
-        Ok(Opened { store: Store::new(client, tables), queues })
+        Ok(Opened { store: Store::new(client, tables), queues, alone: !shared })
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use service::ingest::{Message, Report};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::System;
 use super::queue::{LOOK_AGAIN, QueueError, Queued};
@@ -20,14 +21,15 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Works until it is told to stop; then the batch that is under way is still finished. `recorded` hears of each batch that
 /// recorded something to announce.
 pub async fn work(system: Arc<System>, recorded: Arc<Notify>, mut stop: watch::Receiver<bool>) {
-    let mut expire = tokio::time::interval(EXPIRE_EVERY);
+    let mut expired_at: Option<Instant> = None;
     while !*stop.borrow() {
-        let worked = tokio::select! {
-            biased;
-            _ = expire.tick() => system.queues.expire().await.map(|()| true),
-            worked = batch(&system, &recorded) => worked,
-        };
-        let pause = match worked {
+        if expired_at.is_none_or(|at| at.elapsed() >= EXPIRE_EVERY) {
+            expired_at = Some(Instant::now());
+            if let Err(error) = system.queues.expire().await {
+                tracing::warn!(%error, "what was set aside long ago is still kept; it is tried again in an hour");
+            }
+        }
+        let pause = match batch(&system, &recorded).await {
             Ok(true) => continue,
             Ok(false) => LOOK_AGAIN,
             Err(error) => {
@@ -82,8 +84,9 @@ async fn settle(system: &System, batch: &[Queued], report: &Report, recorded: &N
     if report.counts.transitions + report.counts.rewards > 0 {
         recorded.notify_one();
     }
-    for (id, aside) in &report.set_aside {
-        tracing::warn!(id, reason = aside.reason.code(), remedy = aside.reason.remedy(), "an event was set aside");
+    for (_, aside) in &report.set_aside {
+        let (reason, remedy, paths) = (aside.reason.code(), aside.reason.remedy(), aside.paths.join(" "));
+        tracing::warn!(reason, paths, remedy, "set aside an event that can never succeed as it is");
     }
     if let Some(failure) = &report.failure {
         tracing::warn!(failed = report.failed.len(), failure, "events failed, and come again");

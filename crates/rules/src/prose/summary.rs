@@ -84,6 +84,15 @@ fn assigned(version: &Version, found: &AssignmentFound) -> String {
     let end = until.map_or_else(|| "without end".to_owned(), |until| through(zone, until));
     match fact {
         FactRef::Held(number) => format!("The change to program version {number} keeps at least {tier}, {end}."),
-        other => format!("The {} gives {binds} {tier}, {end}.", fact_words(zone, other)),
+        other @ (FactRef::Order(_)
+        | FactRef::Refund(..)
+        | FactRef::OrderCancelled(_)
+        | FactRef::Entry(_)
+        | FactRef::PointsCanceled(_)
+        | FactRef::Tags(..)
+        | FactRef::Enrolled
+        | FactRef::Birthday
+        | FactRef::Assigned(_)
+        | FactRef::Unassigned(_)) => format!("The {} gives {binds} {tier}, {end}.", fact_words(zone, other)),
     }
 }

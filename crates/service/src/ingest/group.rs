@@ -46,6 +46,26 @@ pub(super) fn connected(deliveries: Vec<Delivery>, known: &Known) -> Vec<Group> 
     groups.into_values().map(|deliveries| Group { deliveries }).collect()
 }
 
+/// Groups that are committed together, with up to so many messages unless one group has more.
+pub(super) fn gathered(groups: Vec<Group>, together: usize) -> Vec<Vec<Group>> {
+    let mut gathered: Vec<Vec<Group>> = Vec::new();
+    let mut room = 0;
+    for group in groups {
+        let size = group.deliveries.len();
+        match gathered.last_mut().filter(|_| size <= room) {
+            Some(last) => {
+                room -= size;
+                last.push(group);
+            }
+            None => {
+                room = together.saturating_sub(size);
+                gathered.push(vec![group]);
+            }
+        }
+    }
+    gathered
+}
+
 fn first(earlier: &[usize], mut place: usize) -> usize {
     while let Some(&next) = earlier.get(place).filter(|next| **next != place) {
         place = next;

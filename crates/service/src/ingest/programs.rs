@@ -14,12 +14,15 @@ use crate::store::{Store, StoreError};
 /// nobody works with versions that lack one in force.
 const LEASE_MS: i64 = 20_000;
 
+/// When it was asked for, and what there was.
+type Known = (Instant, Option<Arc<Versions>>);
+
 /// The versions of shops' programs, those that are not in force yet included.
 #[derive(Debug)]
 pub struct Programs {
     store: Store,
     clock: Clock,
-    known: Mutex<HashMap<ShopId, (Instant, Option<Arc<Versions>>)>>,
+    known: Mutex<HashMap<ShopId, Known>>,
 }
 
 impl Programs {

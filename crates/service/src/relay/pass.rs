@@ -34,9 +34,16 @@ impl<B: Bus> Relay<B> {
     /// # Errors
     /// If the outboxes cannot be read; what was announced by then is marked.
     pub async fn pass(&self, metrics: &mut Metrics) -> Result<Passed, StoreError> {
+        self.pass_before(self.clock.now().plus_millis(-SETTLED_AFTER), metrics).await
+    }
+
+    /// Announces what was recorded before an instant, within the time of the pace: where there is no stream, everything.
+    ///
+    /// # Errors
+    /// As [`Self::pass`].
+    pub async fn pass_before(&self, before: Instant, metrics: &mut Metrics) -> Result<Passed, StoreError> {
         let until = tokio::time::Instant::now() + self.pace.budget;
         let now = self.clock.now();
-        let before = now.plus_millis(-SETTLED_AFTER);
         let mut passed = Passed::default();
         for shop in in_turn(self.store.shops().await?, now) {
             for first in (0..OUTBOXES).step_by(AT_ONCE) {

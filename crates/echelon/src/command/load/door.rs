@@ -28,7 +28,7 @@ pub struct Event {
 /// The system that takes events.
 pub enum Door {
     /// One that is served.
-    Served(Served),
+    Served(Box<Served>),
     /// A store, through the ingest itself.
     Store(Box<Straight>),
 }
@@ -82,7 +82,7 @@ impl Door {
         let before = health(&client).await.map_err(|what| {
             Failure::input(format!("{what}\n       start it with `echelon serve`, or name a store with --data"))
         })?;
-        Ok(Self::Served(Served { client, shop, before }))
+        Ok(Self::Served(Box::new(Served { client, shop, before })))
     }
 
     /// Of a store.
@@ -102,7 +102,7 @@ impl Door {
             return Err(Failure::input(format!("{}: shop `{shop}` has no program; {remedy}", place.name())));
         }
         let time = Time::default();
-        let ingest = Ingest::new(opened.store, opened.queues, time.clock());
+        let ingest = opened.ingest(time.clock());
         let name = format!("{} {} {shop}", place.name(), place.prefix);
         Ok(Self::Store(Box::new(Straight { ingest, shop, time, name })))
     }
@@ -110,9 +110,9 @@ impl Door {
     /// Which system, for who goes on later.
     pub fn name(&self) -> String {
         match self {
-            Self::Served(Served { client, shop, .. }) => match shop {
-                Some(shop) => format!("{} {shop}", client.url()),
-                None => client.url().to_owned(),
+            Self::Served(served) => match &served.shop {
+                Some(shop) => format!("{} {shop}", served.client.url()),
+                None => served.client.url().to_owned(),
             },
             Self::Store(straight) => straight.name.clone(),
         }

@@ -12,11 +12,13 @@ use tests::system::System;
 /// A shop's story: a program, and lines in the order of their arrival, in batches.
 fn stories() -> impl Strategy<Value = (Value, Vec<Value>, Vec<bool>)> {
     let lines = prop::collection::vec(prop_oneof![12 => fact(), 1 => published()], 1..40);
-    (programs(), lines, erasure(), prop::collection::vec(any::<bool>(), 41)).prop_map(|(program, mut lines, erased, cuts)| {
-        lines.extend(erased);
-        lines.sort_by(|a, b| arrival(a).cmp(arrival(b)));
-        (program, lines, cuts)
-    })
+    (programs(), lines, erasure(), prop::collection::vec(any::<bool>(), 41)).prop_map(
+        |(program, mut lines, erased, cuts)| {
+            lines.extend(erased);
+            lines.sort_by(|a, b| arrival(a).cmp(arrival(b)));
+            (program, lines, cuts)
+        },
+    )
 }
 
 /// Lines that arrive together: until a cut, or a change of rules. What comes in one batch arrives when its last does.

@@ -63,8 +63,8 @@ impl<B: Bus> Relay<B> {
     async fn mark(&self, sent: Vec<Key>) {
         for keys in sent.chunks(MARKED_AT_ONCE) {
             let mut marks = JoinSet::new();
-            for key in keys.iter().cloned() {
-                let store = self.store.clone();
+            for key in keys {
+                let (store, key) = (self.store.clone(), key.clone());
                 marks.spawn(async move { store.mark_published(&key).await.is_ok() });
             }
             let unmarked = marks.join_all().await.into_iter().filter(|marked| !marked).count();

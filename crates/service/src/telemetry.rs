@@ -199,7 +199,7 @@ impl Metrics {
 /// So many halves.
 fn number(halves: u64) -> Value {
     let whole = halves / 2;
-    if halves % 2 == 0 {
+    if halves.is_multiple_of(2) {
         return json!(whole);
     }
     serde_json::from_str(&format!("{whole}.5")).unwrap_or_else(|_| json!(whole))

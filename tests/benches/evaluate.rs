@@ -1,4 +1,6 @@
-//! Evaluations per second on one core, from the compact form: members with 1 to 10,000 movements, per period.
+//! Evaluations per second on one core, from the compact form: members with 1 to 10,000 movements, per period. Beside
+//! them, in the same run, the naive evaluation that they are measured against: movements that are decoded already are
+//! added up and compared with the thresholds, which tells a tier and nothing else.
 //!
 //! `cargo bench -p tests --bench evaluate`
 
@@ -8,6 +10,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use rules::calendar::Instant;
 use rules::compact::Packed;
 use rules::program::Program;
+use rules::quantity::Amount;
 use rules::replay::Replay;
 use rules::version::Versions;
 use serde_json::{Value, json};
@@ -56,6 +59,28 @@ fn program(period: &Value) -> Value {
                       { "id": "gold", "threshold": 500 }, { "id": "platinum", "threshold": 1000 }] })
 }
 
+/// The movements of a member as a naive evaluation would have them in memory: instant, day, ten-thousandths.
+fn decoded(bytes: &[u8]) -> Vec<(i64, i32, i64)> {
+    let ledger = Packed::open(bytes).unwrap().ledger().unwrap();
+    let day = |at: Instant| i32::try_from(at.millis().div_euclid(86_400_000)).unwrap();
+    let amount = |amount: Amount| i64::try_from(amount.ten_thousandths()).unwrap();
+    let mut movements = Vec::new();
+    for order in ledger.orders() {
+        let (at, day) = (order.paid.occurred_at, day(order.paid.occurred_at));
+        movements.push((at.millis(), day, amount(order.paid.total)));
+        movements.extend(order.refunds.iter().map(|refund| (refund.at.millis(), day, -amount(refund.amount))));
+    }
+    movements.sort_unstable();
+    movements
+}
+
+/// The tier of what was moved by an instant on days of a window.
+fn naive(movements: &[(i64, i32, i64)], thresholds: &[i64], as_of: i64, window: (i32, i32)) -> Option<usize> {
+    let counts = |(at, day, _): &&(i64, i32, i64)| *at <= as_of && window.0 <= *day && *day <= window.1;
+    let sum: i64 = movements.iter().filter(counts).map(|(.., amount)| amount).sum();
+    thresholds.iter().rposition(|threshold| *threshold <= sum)
+}
+
 fn evaluate(c: &mut Criterion) {
     let periods = [
         ("lifetime", json!("lifetime")),
@@ -75,6 +100,13 @@ fn evaluate(c: &mut Criterion) {
                 b.iter(|| Packed::open(black_box(&bytes)).unwrap().standing(versions.last(), as_of).unwrap());
             });
         }
+        let (movements, thresholds) = (decoded(&bytes), [100, 250, 500, 1000].map(|units| units * 10_000));
+        let window = (0, i32::MAX);
+        group.bench_function(BenchmarkId::from_parameter("naive"), |b| {
+            b.iter(|| {
+                naive(black_box(&movements), black_box(&thresholds), black_box(as_of.millis()), black_box(window))
+            });
+        });
         group.finish();
     }
 }

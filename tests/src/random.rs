@@ -1,6 +1,8 @@
 //! Random shops: programs, facts and changes of rules, dense enough that boundaries, corrections and duplicates meet.
 
 use proptest::prelude::*;
+use rules::calendar::Instant;
+use rules::replay::Replay;
 use serde_json::{Value, json};
 
 /// Milliseconds in an hour.
@@ -143,4 +145,14 @@ pub fn arrival(line: &Value) -> &str {
 pub fn erasure() -> impl Strategy<Value = Option<Value>> {
     let erased = |(member, hours)| json!({"type": "customer.erased", "member_id": member, "occurred_at": at(hours)});
     prop::option::weighted(0.2, (prop_oneof![Just("anna"), Just("ben")], 0..2000_i64).prop_map(erased))
+}
+
+/// A shop after these lines, as far as they are taken in, with all that is due.
+pub fn replayed(program: &Value, lines: &[Value], as_of: Instant) -> Replay {
+    let mut replay = Replay::start(program).unwrap();
+    for line in lines {
+        let _ = replay.line(line, as_of); // what is refused is passed over
+    }
+    replay.finish(as_of);
+    replay
 }

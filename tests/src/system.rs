@@ -1,5 +1,6 @@
 //! The system as it is deployed, over any store: events in, members kept, on a clock that the test sets.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -29,6 +30,11 @@ impl Asides for Kept {
         self.0.lock().unwrap().push((id.to_owned(), body.to_owned()));
         Ok(())
     }
+}
+
+/// An instant of a test.
+pub fn instant(text: &str) -> Instant {
+    Instant::parse(text).unwrap()
 }
 
 /// One shop's ingest, and the store under it.
@@ -107,6 +113,23 @@ impl System {
     /// The tier on record of a member.
     pub async fn tier(&self, id: &str) -> Option<String> {
         self.member(id).await.record.tier().map(ToString::to_string)
+    }
+
+    /// Another process on the same tables through a client of its own, at the same time of day.
+    pub fn another(&self, client: Client) -> Self {
+        let other = Self::over(Store::new(client, self.store.tables().clone()));
+        other.at(self.now());
+        other
+    }
+
+    /// All items of a table, as text, their attributes in order.
+    pub async fn items(&self, table: &str) -> Vec<String> {
+        let tables = self.store.tables();
+        let name = [&tables.members, &tables.ledger, &tables.control].into_iter().find(|name| name.ends_with(table));
+        let scan = self.store.client().scan().table_name(name.unwrap()).send().await.unwrap();
+        assert!(scan.last_evaluated_key.is_none());
+        let text = |item: &HashMap<_, _>| format!("{:?}", item.iter().collect::<BTreeMap<_, _>>());
+        scan.items().iter().map(text).collect()
     }
 
     /// What was used of the store since this was asked last.

@@ -10,17 +10,9 @@ use rules::program::Program;
 use rules::replay::Replay;
 use rules::standing::evaluate;
 use rules::version::Versions;
-use serde_json::{Value, json};
-use tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
-
-fn replayed(program: &Value, lines: &[Value], as_of: Instant) -> Replay {
-    let mut replay = Replay::start(program).unwrap();
-    for line in lines {
-        let _ = replay.line(line, as_of);
-    }
-    replay.finish(as_of);
-    replay
-}
+use serde_json::json;
+use tests::random::{BEGIN, HOUR, arrival, fact, programs, published, replayed};
+use tests::twin;
 
 fn packed(replay: &Replay) -> Vec<Vec<u8>> {
     let record = |id| replay.record(id).cloned().unwrap_or_default();
@@ -76,6 +68,41 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+/// Section 5 orders movements by instant, kind and key. Of points given back at one instant the last that is needed
+/// brings the tier, so the order tells which.
+#[test]
+fn points_given_back_at_one_instant_act_in_the_order_of_their_keys() {
+    let program = json!({ "start_date": "2023-01-01",
+        "milestone": { "metric": "points_earned", "period": "since_last_upgrade", "on_refund": "keep" },
+        "tiers": [{ "id": "bronze", "threshold": 100 }, { "id": "silver", "threshold": 150 }] });
+    let points = |id: &str, kind: &str, day: u32, points: i64| {
+        json!({ "type": kind, "member_id": "anna", "entry_id": id, "points": points,
+                "occurred_at": format!("2023-03-{day:02}T00:00:00Z") })
+    };
+    let back = |id: &str, entry: &str| json!({ "type": "points.canceled", "cancel_id": id, "entry_id": entry, "occurred_at": "2023-04-01T00:00:00Z" });
+    // As text "10" comes before "9", whatever the numbers say. 30 and 90 are 120, and then 60 come too late; 30 and 60
+    // are not enough, and then 90 make 180.
+    for (of_ninety, of_sixty, tier) in [("10", "9", "bronze"), ("9", "10", "silver"), ("b", "a-7", "silver")] {
+        let lines = [
+            points("1", "points.adjusted", 1, -90),
+            points("2", "points.adjusted", 2, -60),
+            points("3", "points.earned", 3, 180),
+            back(of_ninety, "1"),
+            back(of_sixty, "2"),
+        ];
+        let as_of = Instant::parse("2023-04-01T00:00:00Z").unwrap();
+        let replay = replayed(&program, &lines, as_of);
+        let version = replay.versions().last();
+        let bytes = packed(&replay).remove(0);
+        let stands = Packed::open(&bytes).unwrap().standing(version, as_of).unwrap();
+        assert_eq!(version.program.tier_id(stands.tier).map(|id| id.as_str()), Some(tier), "{of_ninety} {of_sixty}");
+        let anna = rules::id::MemberId::new("anna").unwrap();
+        assert_eq!(stands, evaluate(version, replay.book().ledger(&anna).unwrap(), as_of));
+        let twins = twin::replay(&program, &lines, as_of.millis());
+        assert_eq!(twins["standings"]["anna"]["tier"], tier);
     }
 }
 

@@ -15,7 +15,7 @@ use rules::replay::Replay;
 use rules::standing::evaluate;
 use rules::version::Versions;
 use serde_json::{Value, json};
-use tests::random::{BEGIN, HOUR, arrival, at, erasure, fact, programs, published};
+use tests::random::{BEGIN, HOUR, arrival, at, erasure, fact, programs, published, replayed};
 
 fn read(event: &Value) -> Fact {
     Fact::read(event, Currency::from_code("USD").unwrap()).unwrap().fact
@@ -44,15 +44,6 @@ fn instant(hours: i64) -> Instant {
 
 fn ledger(book: &Book, id: &str) -> Ledger {
     book.ledger(&member(id)).cloned().unwrap_or_default()
-}
-
-fn replayed(program: &Value, lines: &[Value], as_of: Instant) -> Replay {
-    let mut replay = Replay::start(program).unwrap();
-    for line in lines {
-        let _ = replay.line(line, as_of);
-    }
-    replay.finish(as_of);
-    replay
 }
 
 fn in_order(mut lines: Vec<Value>) -> Vec<Value> {

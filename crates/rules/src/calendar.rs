@@ -11,6 +11,8 @@ pub(crate) use zone::Clock;
 pub use zone::Zone;
 
 const MS_PER_DAY: i64 = 86_400_000;
+/// Two days away from a midnight there is no doubt on which side of it an instant lies: clocks never went back further.
+pub(crate) const TWO_DAYS: i64 = 2 * MS_PER_DAY;
 
 /// Why a text is no instant.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -154,7 +154,7 @@ impl<'a> Packed<'a> {
             Milestone::Counted(_) => credits.orders.read(self.orders)?,
             Milestone::Tags(_) => {}
         }
-        let first_at = self.first_at(&tags, &assignments)?;
+        let first_at = self.first_at(&credits, &tags, &assignments)?;
         let facts = Facts { credits: &credits, tags: &tags, assignments: &assignments, first_at };
         Ok(told_as(version, assess(version, &facts, as_of, as_of).standing))
     }
@@ -176,11 +176,25 @@ impl<'a> Packed<'a> {
     }
 
     /// When the timeline starts.
-    fn first_at(&self, tags: &[TagFact], assignments: &[Assignment]) -> Result<Option<Instant>, CompactError> {
+    fn first_at(
+        &self,
+        credits: &Columns<'_>,
+        tags: &[TagFact],
+        assignments: &[Assignment],
+    ) -> Result<Option<Instant>, CompactError> {
         let mut first = unpack::enrolled(self.enrolled)?.map(|enrolled| enrolled.at);
         let mut or = |other: Option<Instant>| first = first.min(other).or(first).or(other);
-        or(unpack::first_order_at(self.orders)?);
-        or(unpack::first_at(self.entries)?);
+        // Of the credits that are open already nothing has to be found again.
+        or(if credits.orders.count > 0 {
+            Some(Instant::from_millis(credits.orders.at.get(0)))
+        } else {
+            unpack::first_order_at(self.orders)?
+        });
+        or(if credits.entries.count > 0 {
+            Some(Instant::from_millis(credits.entries.at.get(0)))
+        } else {
+            unpack::first_at(self.entries)?
+        });
         or(unpack::first_at(self.waiting)?);
         or(tags.first().map(|tags| tags.at));
         or(assignments.first().map(|assignment| assignment.at));

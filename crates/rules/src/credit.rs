@@ -1,6 +1,8 @@
 //! What facts are worth: each yields movements of credit, or a reason why it yields none (section 4).
 
-use crate::calendar::{Clock, Day, Instant};
+use std::ops::Range;
+
+use crate::calendar::{Instant, TWO_DAYS};
 use crate::fact::{EntryKind, OrderPaid};
 use crate::ledger::{Entry, Ledger, Order};
 use crate::program::{Counted, Metric, Program, Spend};
@@ -16,8 +18,9 @@ pub(crate) struct Movement {
     pub kind: MovementKind,
     /// Which order or entry of the ledger it belongs to, by position.
     pub source: u32,
-    /// The day it counts for: the day of the order or entry, for a refund too.
-    pub dated: Day,
+    /// The instant whose local day it counts for: that of the order or entry, for a refund too. Most questions are
+    /// answered without looking the day up.
+    pub dated: Instant,
     /// How much, below zero for what is taken back.
     pub amount: Quantity,
 }
@@ -127,8 +130,8 @@ impl Priced {
 }
 
 /// What an order is worth whose currency makes no difference.
-#[inline(always)] // into loops over all orders
-fn own_worth(basis: u64, metric: Metric, program: &Program) -> Result<Quantity, NoCredit> {
+#[inline]
+pub(crate) fn own_worth(basis: u64, metric: Metric, program: &Program) -> Result<Quantity, NoCredit> {
     match metric {
         Metric::AmountSpent => something(program.minor_unit.round(basis)),
         Metric::OrdersPlaced => Ok(Quantity::ONE),
@@ -177,29 +180,37 @@ pub(crate) struct Tally<'v> {
     version: &'v Version,
     metric: Metric,
     until: Instant,
-    clock: Clock<'v>,
+    /// The days around the start, in which an instant's own day has to be looked up.
+    about_start: Range<Instant>,
     movements: Vec<Movement>,
-    corrections: Vec<Movement>,
+    corrections: Vec<Correction>,
+}
+
+/// A movement that corrects an earlier one.
+#[derive(Debug, Clone, Copy)]
+struct Correction {
+    movement: Movement,
+    /// Of cancelled points: which of all the member's cancellations it is, to find its key by.
+    cancel: usize,
 }
 
 impl<'v> Tally<'v> {
     pub(crate) fn new(version: &'v Version, counted: &Counted, until: Instant, capacity: usize) -> Self {
-        let clock = Clock::new(&version.program.timezone);
+        let start = version.program.timezone.midnight(version.effective_start);
         Self {
             version,
             metric: counted.metric,
             until,
-            clock,
+            about_start: start.plus_millis(-TWO_DAYS)..start.plus_millis(TWO_DAYS),
             movements: Vec::with_capacity(capacity),
             corrections: Vec::new(),
         }
     }
 
-    /// The movement of an order of which only the basis needs a look: paid in the program's own currency, no test, and
-    /// nothing of it taken back.
+    /// The movement of an order of which nothing was taken back.
     #[inline(always)] // into loops over all orders
-    pub(crate) fn plain_order(&mut self, source: u32, at: Instant, basis: u64) {
-        if let Ok(worth) = own_worth(basis, self.metric, &self.version.program) {
+    pub(crate) fn plain_order(&mut self, source: u32, at: Instant, worth: Quantity) {
+        if !worth.is_zero() {
             self.place(source, MovementKind::OrderPaid, at, worth);
         }
     }
@@ -213,41 +224,43 @@ impl<'v> Tally<'v> {
         refunds: impl Iterator<Item = (Instant, Amount)>,
         cancelled: Option<Instant>,
     ) {
-        let Some((worth, dated)) = self.credit(source, order) else { return };
+        let Some(worth) = self.credit(source, order) else { return };
+        let dated = order.at;
         let until = cancelled.map_or(self.until, |cancelled| cancelled.min(self.until));
         let refunds = refunds.filter(|(at, _)| *at <= until);
         let mut left = worth;
         for (at, taken) in taken_by_refunds(worth, self.metric, order.total, &self.version.program, refunds) {
-            self.correct(at, MovementKind::OrderRefunded, source, dated, -taken);
+            self.correct(Movement { at, kind: MovementKind::OrderRefunded, source, dated, amount: -taken }, 0);
             left = left - taken;
         }
         if let Some(at) = cancelled.filter(|at| *at <= self.until) {
-            self.correct(at, MovementKind::OrderCancelled, source, dated, -left);
+            self.correct(Movement { at, kind: MovementKind::OrderCancelled, source, dated, amount: -left }, 0);
         }
     }
 
     /// The credit of an order on its day, if it has happened, is worth something, and does not lie before the start.
-    fn credit(&mut self, source: u32, order: &Priced) -> Option<(Quantity, Day)> {
+    fn credit(&mut self, source: u32, order: &Priced) -> Option<Quantity> {
         let worth = order.worth(self.metric, &self.version.program).ok()?;
-        let dated = self.place(source, MovementKind::OrderPaid, order.at, worth)?;
-        Some((worth, dated))
+        self.place(source, MovementKind::OrderPaid, order.at, worth).then_some(worth)
     }
 
     /// A credit on its day, if it has happened and does not lie before the start.
     #[inline(always)] // into loops over all orders
-    fn place(&mut self, source: u32, kind: MovementKind, at: Instant, amount: Quantity) -> Option<Day> {
-        if at > self.until {
-            return None;
+    fn place(&mut self, source: u32, kind: MovementKind, at: Instant, amount: Quantity) -> bool {
+        let counts = at <= self.until && (at >= self.about_start.end || self.has_started(at));
+        if counts {
+            self.movements.push(Movement { at, kind, source, dated: at, amount });
         }
-        let dated = self.clock.day(at);
-        if dated < self.version.effective_start {
-            return None;
-        }
-        self.movements.push(Movement { at, kind, source, dated, amount });
-        Some(dated)
+        counts
     }
 
-    /// The movements of an entry: its points on its day, then what each cancellation takes back, toward zero.
+    #[inline(never)] // out of loops over all orders
+    fn has_started(&self, at: Instant) -> bool {
+        at >= self.about_start.start && self.version.program.timezone.day(at) >= self.version.effective_start
+    }
+
+    /// The movements of an entry: its points on its day, then what each cancellation takes back, toward zero. Each
+    /// cancellation comes with its place among all of the member's.
     #[inline]
     pub(crate) fn entry(
         &mut self,
@@ -255,44 +268,66 @@ impl<'v> Tally<'v> {
         kind: EntryKind,
         at: Instant,
         points: Points,
-        cancels: impl Iterator<Item = (Instant, Option<Points>)>,
+        cancels: impl Iterator<Item = (usize, Instant, Option<Points>)>,
     ) {
         let amount = Quantity::whole(points.get());
-        let Some(dated) = self.place(source, MovementKind::Points(kind), at, amount) else { return };
+        if !self.place(source, MovementKind::Points(kind), at, amount) {
+            return;
+        }
+        let dated = at;
         let mut left = points.get();
         let until = self.until;
-        for (at, points) in cancels.filter(|(at, _)| *at <= until) {
+        for (cancel, at, points) in cancels.filter(|(_, at, _)| *at <= until) {
             let taken = taken_back(left, points);
-            self.correct(at, MovementKind::PointsCanceled, source, dated, Quantity::whole(-taken));
+            let (kind, amount) = (MovementKind::PointsCanceled, Quantity::whole(-taken));
+            self.correct(Movement { at, kind, source, dated, amount }, cancel);
             left -= taken;
         }
     }
 
-    fn correct(&mut self, at: Instant, kind: MovementKind, source: u32, dated: Day, amount: Quantity) {
-        if !amount.is_zero() {
-            self.corrections.push(Movement { at, kind, source, dated, amount });
+    fn correct(&mut self, movement: Movement, cancel: usize) {
+        if !movement.amount.is_zero() {
+            self.corrections.push(Correction { movement, cancel });
         }
     }
 
-    /// The movements in the order of section 5.
-    pub(crate) fn sorted(self) -> Vec<Movement> {
+    /// The movements in the order of section 5. Keys are asked for only where nothing else tells.
+    pub(crate) fn sorted<K: AsRef<str>>(self, cancel_keys: impl FnOnce() -> Vec<K>) -> Vec<Movement> {
         let Self { mut movements, mut corrections, .. } = self;
         // Orders and entries come in order; only corrections have to find their place, which is after the orders and
-        // entries of their instant. Sorting is stable: what was taken from one order or entry stays in its own order.
-        corrections.sort_by_key(|correction| (correction.at, correction.kind));
+        // entries of their instant.
+        put_in_order(&mut corrections, cancel_keys);
         let mut end = movements.len();
-        movements.extend_from_slice(&corrections);
+        movements.extend(corrections.iter().map(|correction| correction.movement));
         // From the last one on, each moves up what comes after it, once.
         for (earlier, correction) in corrections.iter().enumerate().rev() {
             let credits = movements.get(..end).unwrap_or_default();
-            let place = credits.partition_point(|credit| credit.at <= correction.at);
+            let place = credits.partition_point(|credit| credit.at <= correction.movement.at);
             movements.copy_within(place..end, place + earlier + 1);
             if let Some(free) = movements.get_mut(place + earlier) {
-                *free = *correction;
+                *free = correction.movement;
             }
             end = place;
         }
         movements
+    }
+}
+
+/// Corrections by instant, kind and key. Sorting is stable: what was taken from one order or entry stays in its own
+/// order. Between different orders the key does not matter, as their corrections only take, which never brings a tier;
+/// between entries it does, as points are given back to negative ones.
+fn put_in_order<K: AsRef<str>>(corrections: &mut [Correction], cancel_keys: impl FnOnce() -> Vec<K>) {
+    let place = |correction: &Correction| (correction.movement.at, correction.movement.kind);
+    corrections.sort_by_key(place);
+    let is_tie = |one: &Correction, next: &Correction| {
+        place(one) == place(next)
+            && one.movement.source != next.movement.source
+            && one.movement.kind == MovementKind::PointsCanceled
+    };
+    if corrections.windows(2).any(|two| matches!(two, [one, next] if is_tie(one, next))) {
+        let keys = cancel_keys();
+        let key = |correction: &Correction| keys.get(correction.cancel).map(AsRef::as_ref);
+        corrections.sort_by(|one, other| (place(one), key(one)).cmp(&(place(other), key(other))));
     }
 }
 
@@ -311,13 +346,15 @@ pub(crate) trait Credits {
     fn count(&self, metric: Metric) -> usize;
     /// Hands every order or entry, in the order of the timeline, to the tally.
     fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_>);
+    /// The keys of all cancellations of points, entry by entry.
+    fn cancel_keys(&self) -> Vec<impl AsRef<str>>;
 }
 
 /// The movements of a member up to an instant, in order.
 pub(crate) fn movements(credits: &impl Credits, version: &Version, counted: &Counted, until: Instant) -> Vec<Movement> {
     let mut tally = Tally::new(version, counted, until, credits.count(counted.metric));
     credits.tell(counted.metric, &version.program, &mut tally);
-    tally.sorted()
+    tally.sorted(|| credits.cancel_keys())
 }
 
 impl Credits for Ledger {
@@ -332,8 +369,10 @@ impl Credits for Ledger {
         let position = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
         match metric {
             Metric::PointsEarned => {
+                let mut first = 0;
                 for (index, entry) in self.entries.iter().enumerate() {
-                    tell_entry(position(index), entry, tally);
+                    tell_entry(position(index), entry, first, tally);
+                    first += entry.cancels.len();
                 }
             }
             Metric::AmountSpent | Metric::OrdersPlaced => {
@@ -343,6 +382,10 @@ impl Credits for Ledger {
             }
         }
     }
+
+    fn cancel_keys(&self) -> Vec<impl AsRef<str>> {
+        self.entries.iter().flat_map(|entry| &entry.cancels).map(|cancel| cancel.id.as_str()).collect()
+    }
 }
 
 fn tell_order(source: u32, order: &Order, program: &Program, tally: &mut Tally<'_>) {
@@ -351,7 +394,7 @@ fn tell_order(source: u32, order: &Order, program: &Program, tally: &mut Tally<'
     tally.order(source, &Priced::of(&order.paid, program), refunds, cancelled);
 }
 
-fn tell_entry(source: u32, entry: &Entry, tally: &mut Tally<'_>) {
-    let cancels = entry.cancels.iter().map(|cancel| (cancel.at, cancel.points));
+fn tell_entry(source: u32, entry: &Entry, first_cancel: usize, tally: &mut Tally<'_>) {
+    let cancels = (first_cancel..).zip(&entry.cancels).map(|(place, cancel)| (place, cancel.at, cancel.points));
     tally.entry(source, entry.kind, entry.at, entry.points, cancels);
 }

@@ -302,7 +302,7 @@ impl Findings<'_> {
 
     /// Counts what moved for one order or entry in the window it lies in, or excludes it all.
     fn place(&mut self, own: Option<Movement>, parts: Vec<(FactRef, Result<Quantity, Reason>)>) {
-        let window = own.map(|movement| (self.window(&movement), movement.dated));
+        let window = own.map(|movement| (self.window(&movement), self.day(&movement)));
         for (fact, part) in parts {
             match (part, window) {
                 (Err(reason), _) => self.exclude(fact, reason),
@@ -315,11 +315,15 @@ impl Findings<'_> {
         }
     }
 
+    fn day(&self, own: &Movement) -> Day {
+        self.version.program.timezone.day(own.dated)
+    }
+
     /// The window that a movement counts in.
     fn window(&self, own: &Movement) -> Result<Which, Reason> {
         let Some(count) = &self.now.count else { return Err(Reason::NotThisMetric) };
         let within = |total: &Total| match total.counts {
-            Counting::Days(first, last) => first <= own.dated && own.dated <= last,
+            Counting::Days(first, last) => (first..=last).contains(&self.day(own)),
             Counting::From(first) => own.source >= first,
         };
         if within(&count.current) {

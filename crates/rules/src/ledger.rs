@@ -204,6 +204,14 @@ pub struct BirthdayTold {
 }
 
 impl Act {
+    /// The key of the fact that it is, unless the program did it.
+    pub fn id(&self) -> Option<&AssignmentId> {
+        match self {
+            Self::Assign { id, .. } | Self::Unassign { id } => Some(id),
+            Self::Hold { .. } => None,
+        }
+    }
+
     /// Until when it binds, if it ends by itself.
     pub fn until(&self) -> Option<Instant> {
         match self {
@@ -340,6 +348,11 @@ impl Ledger {
     pub(crate) fn put_entry(&mut self, mut entry: Entry) {
         entry.cancels.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         insert(&mut self.entries, entry, |a, b| (a.at, a.kind, &a.id).cmp(&(b.at, b.kind, &b.id)));
+    }
+
+    /// Puts a tier in that the program holds ([`Act::Hold`]): no fact tells of it.
+    pub fn hold(&mut self, held: Assignment) {
+        self.put_assignment(held);
     }
 
     pub(crate) fn put_waiting(&mut self, waiting: Waiting) {

@@ -223,6 +223,11 @@ impl MinorUnit {
         10_u128.pow(AMOUNT_DECIMALS.saturating_sub(u32::from(self.decimals)))
     }
 
+    /// Whether so many ten-thousandths need no rounding.
+    pub(crate) fn is_whole(self, basis: u64) -> bool {
+        basis.is_multiple_of(10_u64.pow(AMOUNT_DECIMALS.saturating_sub(u32::from(self.decimals))))
+    }
+
     fn quantity(self, units: u128) -> Quantity {
         Quantity(i128::try_from(units.saturating_mul(self.step())).unwrap_or(i128::MAX))
     }

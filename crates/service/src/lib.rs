@@ -18,4 +18,5 @@ pub mod sample;
 pub mod shop;
 pub mod store;
 pub mod telemetry;
+pub mod verify;
 pub mod wire;

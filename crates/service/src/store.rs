@@ -22,6 +22,7 @@ mod outbox;
 mod program;
 mod query;
 pub mod table;
+mod walk;
 
 pub use commit::{Commit, WRITES_MAX};
 pub use error::{Remedy, StoreError};

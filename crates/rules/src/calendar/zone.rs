@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 
-use super::{Day, Instant, MS_PER_DAY};
+use super::{Day, Instant, MS_PER_DAY, TWO_DAYS};
 
 const FIRST: i64 = -5_364_662_400_000; // 1800-01-01
 const LAST: i64 = 4_133_980_800_000; // 2101-01-01
@@ -68,14 +68,20 @@ impl Zone {
 
     /// The regimes from the one that holds at an instant on.
     #[inline]
-    fn regimes_from(&self, at: i64) -> impl Iterator<Item = &Regime> {
+    fn regimes_from(&self, at: i64) -> &[Regime] {
         let slot = usize::try_from(at.saturating_sub(FIRST) >> SLOT_BITS).unwrap_or(0);
         let first = self.slots.get(slot).or(self.slots.last()).copied().map_or(0, usize::from);
-        self.regimes.get(first..).unwrap_or_default().iter().skip_while(move |regime| regime.until <= at)
+        let mut regimes = self.regimes.get(first..).unwrap_or_default();
+        while let Some((regime, later)) = regimes.split_first()
+            && regime.until <= at
+        {
+            regimes = later;
+        }
+        regimes
     }
 
     fn regime(&self, at: i64) -> Regime {
-        let regime = self.regimes_from(at).next().or(self.regimes.last());
+        let regime = self.regimes_from(at).first().or(self.regimes.last());
         regime.copied().unwrap_or(Regime { from: at, until: at, offset: 0 })
     }
 
@@ -90,7 +96,8 @@ impl Zone {
         let local = i64::from(day.0).saturating_mul(MS_PER_DAY);
         // Offsets stay within 26 hours: no regime that ended before that can hold the midnight.
         let regimes = self.regimes_from(local - 26 * 3_600_000);
-        let mut starts = regimes.map(|regime| (regime.from.max(local.saturating_sub(regime.offset)), regime.until));
+        let mut starts =
+            regimes.iter().map(|regime| (regime.from.max(local.saturating_sub(regime.offset)), regime.until));
         Instant(starts.find(|(start, until)| start < until).map_or(local, |(start, _)| start))
     }
 
@@ -112,11 +119,12 @@ impl Zone {
 pub(crate) struct Clock<'z> {
     zone: &'z Zone,
     now: Regime,
+    later: &'z [Regime],
 }
 
 impl<'z> Clock<'z> {
     pub(crate) fn new(zone: &'z Zone) -> Self {
-        Self { zone, now: Regime { from: 0, until: 0, offset: 0 } }
+        Self { zone, now: Regime { from: 0, until: 0, offset: 0 }, later: &[] }
     }
 
     /// [`Zone::day`].
@@ -134,7 +142,7 @@ impl<'z> Clock<'z> {
         let Regime { from, until, offset } = self.now;
         let start = i64::from(day.0) * MS_PER_DAY - offset;
         // Two days away from any change of offset, a midnight is what it seems.
-        if from.saturating_add(2 * MS_PER_DAY) <= start && start < until.saturating_sub(2 * MS_PER_DAY) {
+        if from.saturating_add(TWO_DAYS) <= start && start < until.saturating_sub(TWO_DAYS) {
             return Instant(start);
         }
         let midnight = self.zone.midnight(day);
@@ -144,7 +152,15 @@ impl<'z> Clock<'z> {
 
     #[inline(never)] // out of loops over all orders
     fn turn_to(&mut self, at: Instant) {
-        self.now = self.zone.regime(at.0);
+        // Questions come mostly in the order of time: what comes next is tried first.
+        let is_next = |regime: &Regime| regime.from <= at.0 && at.0 < regime.until;
+        if !self.later.first().is_some_and(is_next) {
+            self.later = self.zone.regimes_from(at.0);
+        }
+        match self.later.split_first() {
+            Some((now, later)) => (self.now, self.later) = (*now, later),
+            None => self.now = self.zone.regime(at.0),
+        }
     }
 }
 

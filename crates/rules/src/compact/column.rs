@@ -5,6 +5,7 @@
 use integer_encoding::VarInt;
 
 use super::CompactError;
+use crate::quantity::MinorUnit;
 
 /// Units that times (in milliseconds) and amounts (in ten-thousandths) come in: cents, seconds, minutes, days …
 /// The position is part of the format: add at the end only.
@@ -168,6 +169,11 @@ impl<'a> Column<'a> {
         let base = reader.signed()?;
         let bytes = reader.bytes(count.checked_mul(width).ok_or(CompactError::Truncated)?)?;
         Ok(Self { unit, base, width, bytes })
+    }
+
+    /// Whether all values are amounts that need no rounding to a currency's minor unit.
+    pub(super) fn is_whole_in(&self, minor: MinorUnit) -> bool {
+        u64::try_from(self.unit).is_ok_and(|unit| minor.is_whole(unit))
     }
 
     /// The value at a position below the column's count. Whatever the bytes say, it is some number.

@@ -1,11 +1,12 @@
 //! What evaluation reads of a packed member: the columns that the program asks for, straight into the tally.
 
 use super::column::{Column, each_row};
-use super::{Entries, Orders, amount, flag, kind};
+use super::keys::Keys;
+use super::{CompactError, Entries, Orders, amount, flag, kind};
 use crate::calendar::Instant;
-use crate::credit::{Credits, InCurrency, Priced, Tally};
+use crate::credit::{Credits, InCurrency, Priced, Tally, own_worth};
 use crate::program::{Metric, Program, Spend};
-use crate::quantity::{Amount, Points};
+use crate::quantity::{Amount, Points, Quantity};
 
 /// The credits of a packed member, as far as they are needed.
 #[derive(Default)]
@@ -25,8 +26,12 @@ impl Credits for Columns<'_> {
     fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_>) {
         match metric {
             Metric::PointsEarned => self.entries.tell(tally),
-            Metric::AmountSpent | Metric::OrdersPlaced => self.orders.tell(program, tally),
+            Metric::AmountSpent | Metric::OrdersPlaced => self.orders.tell(metric, program, tally),
         }
+    }
+
+    fn cancel_keys(&self) -> Vec<impl AsRef<str>> {
+        self.entries.cancel_keys().unwrap_or_default() // of keys that were never written so, any order will do
     }
 }
 
@@ -42,16 +47,23 @@ fn next(first: &mut usize, count: i64, most: usize) -> std::ops::Range<usize> {
 }
 
 impl Orders<'_> {
-    fn tell(&self, program: &Program, tally: &mut Tally<'_>) {
+    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_>) {
         let own = self.own(program);
         let of_totals = program.spend.is_total();
+        // Totals that come in cents anyway need no rounding.
+        let as_they_are = metric == Metric::AmountSpent && of_totals && self.total.is_whole_in(program.minor_unit);
         let mut refunded = 0;
         let columns = [&self.at, &self.total, &self.currency, &self.flags, &self.refunds];
         each_row(columns, self.count, |position, [at, total, currency, flags, refunds]| {
             let (source, at, total) = (source(position), Instant::from_millis(at), amount(total));
+            let plain = currency == own && flags & !flag::IMPORTED == 0 && refunds == 0;
+            if plain && as_they_are {
+                tally.plain_order(source, at, total.into()); // as nearly every order
+                return;
+            }
             let basis = if of_totals { total.ten_thousandths() } else { self.basis(position, total, program.spend) };
-            if currency == own && flags & !flag::IMPORTED == 0 && refunds == 0 {
-                tally.plain_order(source, at, basis); // as nearly every order
+            if plain {
+                tally.plain_order(source, at, own_worth(basis, metric, program).unwrap_or(Quantity::ZERO));
                 return;
             }
             let currency =
@@ -82,12 +94,18 @@ impl Orders<'_> {
 }
 
 impl Entries<'_> {
+    fn cancel_keys(&self) -> Result<Vec<String>, CompactError> {
+        let keys = Keys::read(self.cancel_keys, self.cancel_count)?;
+        Ok((0..self.cancel_count).map(|position| keys.get(position)).collect())
+    }
+
     fn tell(&self, tally: &mut Tally<'_>) {
         let mut cancelled = 0;
         let columns = [&self.at, &self.kind, &self.points, &self.cancels];
         each_row(columns, self.count, |position, [at, of, points, cancels]| {
             let cancels = next(&mut cancelled, cancels, self.cancel_count).map(|cancel| {
-                (Instant::from_millis(self.cancel_at.get(cancel)), Points::new(self.cancel_points.get(cancel)))
+                let points = Points::new(self.cancel_points.get(cancel));
+                (cancel, Instant::from_millis(self.cancel_at.get(cancel)), points)
             });
             if let Some(points) = Points::new(points) {
                 tally.entry(source(position), kind(of), Instant::from_millis(at), points, cancels);

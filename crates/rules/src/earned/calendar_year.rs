@@ -1,7 +1,9 @@
 //! One calendar year: the tier earned in a year lasts the rest of it and all of the next (seeds 001, 004).
 
+use std::ops::Range;
+
 use super::{Count, Counting, Course, Known, Ladder, Renewal, Requalify, Steps, Total, window};
-use crate::calendar::{Day, Instant, Zone};
+use crate::calendar::{Day, Instant, TWO_DAYS, Zone};
 use crate::credit::Movement;
 use crate::program::{Counted, OnRefund, Rank};
 use crate::quantity::Quantity;
@@ -10,8 +12,8 @@ use crate::version::Version;
 /// What one calendar year has seen.
 struct Year<'c> {
     year: i32,
-    first: Day,
-    last: Day,
+    /// What lies in it without doubt; around New Year is looked at more closely.
+    surely: Range<Instant>,
     counted: Quantity,
     ladder: Ladder<'c>,
     /// `E_y`: the tier the year has earned.
@@ -33,22 +35,22 @@ impl<'c> Years<'c> {
 
     /// Takes in what moves; says whether the tier that its year earns may be another one now.
     #[inline]
-    fn take(&mut self, movement: &Movement) -> bool {
+    fn take(&mut self, movement: &Movement, walk: &Walk<'_>) -> bool {
         // Credits come mostly in order, so the last year is tried first.
-        let lies_in = |year: &Year<'_>| year.first <= movement.dated && movement.dated <= year.last;
-        if self.seen.last().is_none_or(|year| !lies_in(year)) {
-            return self.take_elsewhere(movement);
+        match self.seen.last_mut().filter(|year| year.surely.contains(&movement.dated)) {
+            Some(year) => year.take(movement),
+            None => self.take_elsewhere(movement, walk),
         }
-        self.seen.last_mut().is_some_and(|year| year.take(movement))
     }
 
-    fn take_elsewhere(&mut self, movement: &Movement) -> bool {
-        let year = movement.dated.year();
+    #[inline(never)] // out of the loop over movements
+    fn take_elsewhere(&mut self, movement: &Movement, walk: &Walk<'_>) -> bool {
+        let year = walk.year_of(movement.dated);
         let place = self.seen.partition_point(|other| other.year < year);
         if self.seen.get(place).is_none_or(|other| other.year != year) {
-            let (first, last) = (Day::new_year(year), Day::new_year(year + 1).previous());
+            let surely = if year == walk.year { walk.surely.clone() } else { movement.dated..movement.dated };
             let ladder = Ladder::new(self.counted);
-            let new = Year { year, first, last, counted: Quantity::ZERO, ladder, earned: self.nothing };
+            let new = Year { year, surely, counted: Quantity::ZERO, ladder, earned: self.nothing };
             self.seen.insert(place, new);
         }
         self.seen.get_mut(place).is_some_and(|year| year.take(movement))
@@ -56,7 +58,7 @@ impl<'c> Years<'c> {
 
     /// At the end of an instant: what each year has earned now.
     fn settle(&mut self) {
-        for year in &mut self.seen {
+        for year in self.seen.iter_mut().filter(|year| !year.ladder.holds(year.counted)) {
             let reached = year.ladder.reached(year.counted);
             year.earned = match self.counted.on_refund {
                 OnRefund::Keep => year.earned.max(reached),
@@ -107,7 +109,7 @@ pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_>) ->
     while let Some((movement, later)) = movements.split_first() {
         movements = later;
         walk.to(movement.at, &years, &mut steps);
-        settled &= !years.take(movement);
+        settled &= !years.take(movement, &walk);
         // What counts is the sum at the end of an instant.
         if settled || later.first().is_some_and(|next| next.at == movement.at) {
             continue;
@@ -131,12 +133,20 @@ struct Walk<'z> {
     zone: &'z Zone,
     year: i32,
     next: Instant,
+    /// What lies in the year without doubt.
+    surely: Range<Instant>,
 }
 
 impl<'z> Walk<'z> {
     fn starting(zone: &'z Zone, at: Instant) -> Self {
         let year = zone.day(at).year();
-        Self { zone, year, next: zone.midnight(Day::new_year(year + 1)) }
+        let next = zone.midnight(Day::new_year(year + 1));
+        // Nothing is dated before the first fact.
+        Self { zone, year, next, surely: at.plus_millis(TWO_DAYS)..next.plus_millis(-TWO_DAYS) }
+    }
+
+    fn year_of(&self, at: Instant) -> i32 {
+        if self.surely.contains(&at) { self.year } else { self.zone.day(at).year() }
     }
 
     #[inline]
@@ -150,7 +160,9 @@ impl<'z> Walk<'z> {
     fn step(&mut self, years: &Years<'_>, steps: &mut Steps) {
         self.year += 1;
         steps.push(self.next, years.tier(self.year));
+        let from = self.next.plus_millis(TWO_DAYS);
         self.next = self.zone.midnight(Day::new_year(self.year + 1));
+        self.surely = from..self.next.plus_millis(-TWO_DAYS);
     }
 }
 

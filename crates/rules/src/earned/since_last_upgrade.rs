@@ -15,7 +15,9 @@ pub(super) fn course(version: &Version, counted: &Counted, span: Span, known: &K
     // Under `revoke` corrections amend the credits that they belong to, and only these are counted (section 5).
     let amends = counted.on_refund == OnRefund::Revoke && known.movements.iter().any(|one| is_correction(&one));
     let movements = if amends {
-        Cow::Owned(known.movements.iter().filter(|one| !is_correction(one)).copied().collect())
+        let mut credits = Vec::with_capacity(known.movements.len());
+        credits.extend(known.movements.iter().filter(|one| !is_correction(one)));
+        Cow::Owned(credits)
     } else {
         Cow::Borrowed(known.movements.as_slice())
     };
@@ -131,6 +133,7 @@ impl<'p> Term<'p> {
     fn upgrade(&mut self, rank: Rank, at: Instant) {
         let last_day = self.span.after(self.program.timezone.day(at));
         self.state.held = Some(self.term(rank, at, last_day));
+        self.note(at);
     }
 
     /// Passes deadlines, and with no tier held the midnights on which something ages out, up to an instant.
@@ -206,7 +209,6 @@ impl<'p> Term<'p> {
             }
             None => self.look(movement.at),
         }
-        self.note(movement.at);
     }
 
     /// From now on a credit counts as its net amount, as if it had been that from the start: what came since is counted

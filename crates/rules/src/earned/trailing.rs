@@ -27,9 +27,10 @@ pub(super) struct InWindow {
 impl Trailing {
     pub(super) fn new(program: &Program, span: Span, movements: &[Movement]) -> Self {
         let mut leaving = Vec::with_capacity(movements.len());
-        let mut clock = Clock::new(&program.timezone);
+        // Two clocks, as the days and the midnights lie apart.
+        let (mut days, mut midnights) = (Clock::new(&program.timezone), Clock::new(&program.timezone));
         for (position, movement) in movements.iter().enumerate() {
-            let midnight = clock.midnight(span.ages_out(movement.dated));
+            let midnight = midnights.midnight(span.ages_out(days.day(movement.dated)));
             if midnight > movement.at {
                 leaving.push((midnight, position));
             }
@@ -67,6 +68,7 @@ impl Trailing {
     }
 
     fn has_aged(&self, program: &Program, correction: &Movement) -> bool {
-        program.timezone.midnight(self.span.ages_out(correction.dated)) <= correction.at
+        let zone = &program.timezone;
+        zone.midnight(self.span.ages_out(zone.day(correction.dated))) <= correction.at
     }
 }

@@ -1,9 +1,13 @@
 //! Forgetting a member: the tombstone is there already and fences off every writer; what is left goes now.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use rules::fact::Fact;
 use rules::id::MemberId;
 
+use super::commit::Commit;
 use super::item::Item;
+use super::key::Key;
+use super::load::{Filed, filed, name};
 use super::meter::Kind;
 use super::{Store, StoreError, key, table};
 use crate::shop::ShopId;
@@ -17,9 +21,9 @@ impl Store {
     pub async fn erase(&self, shop: &ShopId, member: &MemberId) -> Result<(), StoreError> {
         let of = key::about(shop, member);
         let (by, _) = key::BY_MEMBER;
-        for row in self.query(&self.tables.ledger, Some(table::BY_MEMBER), (by, &of), None).await? {
-            // A row that has meanwhile come to somebody else stays.
-            match self.delete(&self.tables.ledger, &row, Some((by, &of))).await {
+        for found in self.query(&self.tables.ledger, Some(table::BY_MEMBER), (by, &of), None).await? {
+            // A row that has meanwhile changed is looked at again in the next pass.
+            match self.forget(shop, member, &found.key(), &of).await {
                 Ok(()) | Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error),
             }
@@ -27,6 +31,30 @@ impl Store {
         let bucket = key::bucket_of(shop, key::bucket(member));
         for page in self.query(&self.tables.members, None, (key::PK, &bucket), Some(&key::pages(member))).await? {
             self.delete(&self.tables.members, &page, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a row, or what it says of the member if it speaks of others too: several may name one order before it is
+    /// known whose it is.
+    async fn forget(&self, shop: &ShopId, member: &MemberId, at: &Key, of: &str) -> Result<(), StoreError> {
+        let (by, _) = key::BY_MEMBER;
+        let rows = self.query(&self.tables.ledger, None, (key::PK, &at.pk), Some(&at.sk)).await?;
+        for row in rows.into_iter().filter(|row| row.key() == *at) {
+            let was = if row.0.contains_key(name::FACTS) { filed(&row)? } else { Filed::default() };
+            let named = |fact: &Fact| fact.member() == Some(member);
+            let theirs = was.facts.iter().any(|fact| {
+                matches!(fact, Fact::OrderPaid { .. } | Fact::PointsEntry { .. }) && fact.member() == Some(member)
+            });
+            let rest: Vec<Fact> = was.facts.iter().filter(|fact| !theirs && !named(fact)).cloned().collect();
+            match rest.first().and_then(|fact| fact.things().next()) {
+                Some(thing) => {
+                    let mut commit = Commit::default();
+                    commit.file(self, shop, &thing, &rest, &was)?;
+                    self.commit(commit).await?;
+                }
+                None => self.delete(&self.tables.ledger, &row, Some((by, of))).await?,
+            }
         }
         Ok(())
     }

@@ -66,6 +66,11 @@ pub fn pages(member: &MemberId) -> String {
     format!("{member}\t")
 }
 
+/// members: whose root an item is; none if it is a page.
+pub fn root_of(key: &Key) -> Option<&str> {
+    (!key.sk.contains('\t')).then_some(key.sk.as_str())
+}
+
 /// members: a page of a heavy member, by its number.
 pub fn page(shop: &ShopId, member: &MemberId, number: u32) -> Key {
     Key::new(bucket_of(shop, bucket(member)), format!("{}{number:08}", pages(member)))
@@ -117,6 +122,11 @@ pub fn hold(shop: &ShopId, member: &MemberId, version: u32) -> Key {
 /// ledger, index by member: the partition of all that is about a member.
 pub fn about(shop: &ShopId, member: &MemberId) -> String {
     format!("{shop}#{member}")
+}
+
+/// ledger, index by member: what the partitions of a shop's members begin with.
+pub fn about_anybody(shop: &ShopId) -> String {
+    format!("{shop}#")
 }
 
 /// ledger, index by member: an instant, so that texts sort as instants do.

@@ -57,6 +57,11 @@ impl Filed {
 }
 
 impl Held {
+    /// How many pages there are beside the item.
+    pub fn pages(&self) -> usize {
+        self.directory.0.len()
+    }
+
     /// Whether there is an item.
     pub fn is_stored(&self) -> bool {
         self.version.is_some()

@@ -1,0 +1,139 @@
+//! Members recomputed from the ledger's rows, and compared with what is stored of them, or stored anew.
+//!
+//! What a member's item says follows from the rows: the facts, and the history of what was recorded. How far the member
+//! was looked at follows from nothing and is kept; without an item it is taken to be now.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use rules::book::{Book, Thing};
+use rules::calendar::Instant;
+use rules::id::MemberId;
+use rules::ledger::{Ledger, WaitingFact};
+use rules::record::Record;
+use rules::version::Versions;
+
+use crate::shop::ShopId;
+use crate::store::history::{self, Recorded};
+use crate::store::{Commit, Held, Store, StoreError};
+
+/// What is wrong with what is stored of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Difference {
+    /// There are rows, and no item.
+    Missing,
+    /// The item has other facts than the rows.
+    Facts,
+    /// The item has another tier on record, sequence, or rewards than the history.
+    Record,
+    /// The member was erased, and rows are left.
+    LeftBehind,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "has rows in the ledger, and no item",
+            Self::Facts => "has other facts than the ledger",
+            Self::Record => "has another tier, sequence or rewards on record than the history tells",
+            Self::LeftBehind => "was erased, and rows are left",
+        })
+    }
+}
+
+/// A member recomputed.
+#[derive(Debug)]
+pub struct Recomputed {
+    /// Who.
+    pub member: MemberId,
+    /// What is wrong with what is stored; nothing, if all is well.
+    pub differences: Vec<Difference>,
+    ledger: Ledger,
+    record: Record,
+    was: Held,
+}
+
+/// Everybody of whom something is stored: an item, or a row.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn everybody(store: &Store, shop: &ShopId) -> Result<BTreeSet<MemberId>, StoreError> {
+    let mut all = store.member_ids(shop).await?;
+    all.extend(store.ids_with_rows(shop).await?);
+    Ok(all)
+}
+
+/// Recomputes a member and says what is wrong with what is stored.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn recompute(
+    store: &Store,
+    shop: &ShopId,
+    member: &MemberId,
+    versions: &Versions,
+    now: Instant,
+) -> Result<Recomputed, StoreError> {
+    let mut stored = store.members(shop, [member.clone()]).await?;
+    let was = stored.remove(member).unwrap_or_default();
+    let (mut facts, rows) = store.rows_about(shop, member).await?;
+    // Rows of several members lie under one of them in the index; the item knows of them all.
+    let waits = was.ledger.waiting().iter().map(|waiting| match &waiting.fact {
+        WaitingFact::Refund(order, _) | WaitingFact::Cancellation(order) => Thing::Order(order.clone()),
+        WaitingFact::PointsCanceled(entry, _) => Thing::Entry(entry.clone()),
+    });
+    let acts = was.ledger.assignments().iter().filter_map(|given| given.act.id().cloned().map(Thing::Assignment));
+    let others = store.things(shop, waits.chain(acts)).await?;
+    facts.extend(others.into_values().flat_map(|filed| filed.facts));
+
+    let recorded = rows.iter().map(history::read).collect::<Result<Vec<_>, _>>()?;
+    let recorded: Vec<Recorded> = recorded.into_iter().flatten().collect();
+    let nothing = facts.is_empty() && recorded.is_empty();
+    let mut book = Book::new();
+    for fact in facts {
+        book.take(fact);
+    }
+    let mut ledger = book.ledger(member).cloned().unwrap_or_default();
+    for row in &recorded {
+        if let Recorded::Held(held) = row {
+            ledger.hold(held.assignment());
+        }
+    }
+    let looked_at = was.record.evaluated_at().unwrap_or(now);
+    let version = if was.is_stored() { was.record.version() } else { versions.in_force(now).number };
+    let record = Record::from_history(recorded.iter().filter_map(history::past), looked_at, version);
+
+    let mut differences = Vec::new();
+    if was.erased {
+        differences.extend((!nothing).then_some(Difference::LeftBehind));
+    } else if !was.is_stored() {
+        differences.extend((!nothing).then_some(Difference::Missing));
+    } else {
+        differences.extend((ledger != was.ledger).then_some(Difference::Facts));
+        differences.extend((!record.tells_the_same_as(&was.record)).then_some(Difference::Record));
+    }
+    Ok(Recomputed { member: member.clone(), differences, ledger, record, was })
+}
+
+impl Recomputed {
+    /// Stores the member as recomputed; of who was erased, deletes what is left. Does nothing where all is well.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if somebody wrote in between: recompute again.
+    pub async fn repair(&self, store: &Store, shop: &ShopId) -> Result<(), StoreError> {
+        if self.differences.is_empty() {
+            return Ok(());
+        }
+        if self.was.erased {
+            return store.erase(shop, &self.member).await;
+        }
+        let record = if self.differences.contains(&Difference::Facts) && self.differences.len() == 1 {
+            &self.was.record
+        } else {
+            &self.record
+        };
+        let mut commit = Commit::default();
+        commit.member(store, shop, &self.member, (&self.ledger, record), &self.was)?;
+        store.commit(commit).await
+    }
+}

@@ -1,0 +1,172 @@
+//! What the code asks of AWS, read from the code.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which functions run a piece of code: a folder, a file, or `file: function`. The longest that fits counts; code that
+/// asks something of AWS and is not told of here fails.
+const RUN_BY: [(&str, &[&str]); 7] = [
+    ("crates/ingest/src", &["IngestFunction"]),
+    ("crates/relay/src", &["RelayFunction"]),
+    ("crates/service/src/store/commit.rs", &["IngestFunction"]),
+    ("crates/service/src/store/erase.rs", &["IngestFunction"]),
+    ("crates/service/src/store/load.rs", &["IngestFunction"]),
+    ("crates/service/src/store/query.rs", &["IngestFunction"]),
+    // Makes tables on one machine; in AWS the template does.
+    ("crates/service/src/store/table.rs", &[]),
+];
+
+/// How a call is spelled, and the action it needs. Transactions need the actions of what is in them.
+const CALLS: [(&str, &str); 27] = [
+    (".get_item()", "dynamodb:GetItem"),
+    (".batch_get_item()", "dynamodb:BatchGetItem"),
+    (".transact_get_items()", ""),
+    ("Get::builder()", "dynamodb:GetItem"),
+    (".query()", "dynamodb:Query"),
+    (".scan()", "dynamodb:Scan"),
+    (".put_item()", "dynamodb:PutItem"),
+    (".update_item()", "dynamodb:UpdateItem"),
+    (".delete_item()", "dynamodb:DeleteItem"),
+    (".batch_write_item()", "dynamodb:BatchWriteItem"),
+    (".transact_write_items()", ""),
+    ("Put::builder()", "dynamodb:PutItem"),
+    ("Update::builder()", "dynamodb:UpdateItem"),
+    ("Delete::builder()", "dynamodb:DeleteItem"),
+    ("ConditionCheck::builder()", "dynamodb:ConditionCheckItem"),
+    (".create_table()", "dynamodb:CreateTable"),
+    (".describe_table()", "dynamodb:DescribeTable"),
+    (".put_events()", "events:PutEvents"),
+    (".send_message()", "sqs:SendMessage"),
+    (".send_message_batch()", "sqs:SendMessage"),
+    (".receive_message()", "sqs:ReceiveMessage"),
+    (".delete_message()", "sqs:DeleteMessage"),
+    (".delete_message_batch()", "sqs:DeleteMessage"),
+    (".change_message_visibility()", "sqs:ChangeMessageVisibility"),
+    (".change_message_visibility_batch()", "sqs:ChangeMessageVisibility"),
+    (".get_queue_attributes()", "sqs:GetQueueAttributes"),
+    (".get_queue_url()", "sqs:GetQueueUrl"),
+];
+
+/// The actions that the code of a function needs.
+pub fn actions(function: &str) -> BTreeSet<String> {
+    let runs = |call: &&Call| run_by(&call.place).is_some_and(|functions| functions.contains(&function));
+    let needed = all().iter().filter(runs).map(|call| call.action.to_owned()).collect::<BTreeSet<_>>();
+    needed.into_iter().filter(|action| !action.is_empty()).collect()
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Call {
+    /// `file: function`.
+    place: String,
+    action: &'static str,
+}
+
+fn run_by(place: &str) -> Option<&'static [&'static str]> {
+    let fitting = RUN_BY.iter().filter(|(of, _)| place.starts_with(of));
+    fitting.max_by_key(|(of, _)| of.len()).map(|(_, functions)| *functions)
+}
+
+#[test]
+fn code_that_asks_something_of_aws_is_known_here() {
+    let unknown: Vec<_> = all().into_iter().filter(|call| run_by(&call.place).is_none()).collect();
+    assert!(unknown.is_empty(), "which functions run this code? {unknown:#?}");
+}
+
+/// All calls of the crates that are deployed.
+fn all() -> Vec<Call> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut calls = Vec::new();
+    for crate_ in ["crates/service/src", "crates/ingest/src", "crates/relay/src"] {
+        for path in sources(&root.join(crate_)) {
+            let name = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+            calls.extend(calls_in(&name, &fs::read_to_string(&path).unwrap()));
+        }
+    }
+    calls
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The calls in a file, tests left out. A function that sends without a call that is known here fails.
+fn calls_in(file: &str, text: &str) -> Vec<Call> {
+    let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let mut calls = Vec::new();
+    for (name, body) in functions(&code) {
+        let place = format!("{file}: {name}");
+        let known = CALLS.iter().filter(|(spelled, _)| is_in(&body, spelled));
+        let known: Vec<_> = known.map(|&(_, action)| Call { place: place.clone(), action }).collect();
+        assert!(!body.contains(".send()") || !known.is_empty(), "{place}: sends what `CALLS` does not know");
+        calls.extend(known);
+    }
+    calls
+}
+
+/// Name and text of each function, without white space; what lies before the first one belongs to nobody.
+fn functions(code: &str) -> Vec<(String, String)> {
+    let dense = |text: &str| text.split_whitespace().collect::<String>();
+    let mut found: Vec<(String, String)> = Vec::new();
+    for line in code.lines() {
+        let words: Vec<_> = line.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        if let Some(at) =
+            words.iter().position(|word| *word == "fn").filter(|at| words.get(at + 1).is_some_and(|w| !w.is_empty()))
+        {
+            found.push((words[at + 1].to_owned(), String::new()));
+        }
+        if let Some((_, body)) = found.last_mut() {
+            body.push_str(&dense(line));
+        }
+    }
+    found
+}
+
+/// Whether a call is in a text, and not only as the end of a longer name.
+fn is_in(text: &str, call: &str) -> bool {
+    text.match_indices(call).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        call.starts_with('.') || !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+    })
+}
+
+#[test]
+fn calls_are_found_wherever_they_are_broken_into_lines() {
+    let code = "
+        impl Store {
+            async fn read(&self) { self.client.get_item().table_name(name).send().await }
+            // self.client.scan()
+            async fn commit(&self) {
+                let put = aws_sdk_dynamodb::types::Put::builder();
+                self.client
+                    .transact_write_items()
+                    .send()
+                    .await
+            }
+        }\n#[cfg(test)]\nmod tests { fn a() { client.delete_item().send() } }";
+    let call = |place: &str, action| Call { place: place.to_owned(), action };
+    let expected = [
+        call("store.rs: read", "dynamodb:GetItem"),
+        call("store.rs: commit", ""),
+        call("store.rs: commit", "dynamodb:PutItem"),
+    ];
+    assert_eq!(calls_in("store.rs", code), expected);
+    assert!(!is_in("InputPut::builder()", "Put::builder()") && is_in("types::Put::builder()", "Put::builder()"));
+}
+
+#[test]
+#[should_panic(expected = "sends what `CALLS` does not know")]
+fn calls_that_are_not_known_are_no_secret() {
+    calls_in("store.rs", "fn export() { client.export_table_to_point_in_time().send().await }");
+}

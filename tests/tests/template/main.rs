@@ -1,0 +1,8 @@
+//! `template.yaml`, held against the code that it deploys and against what an operator may expect of it.
+
+mod calls;
+mod grants;
+mod queues;
+mod settings;
+mod tables;
+mod yaml;

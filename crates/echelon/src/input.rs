@@ -67,6 +67,14 @@ pub struct Line {
     pub content: Result<Value, String>,
 }
 
+/// A line as it stands there.
+pub struct Raw {
+    /// Counts from 1.
+    pub number: usize,
+    /// Without what ends it.
+    pub bytes: Vec<u8>,
+}
+
 impl Lines {
     /// Opens the file.
     ///
@@ -93,29 +101,49 @@ impl Lines {
         &self.name
     }
 
+    /// The number of the last line read, blank ones included.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
     /// The next line that is not blank.
     ///
     /// # Errors
     /// If reading fails in the middle.
     pub fn next_line(&mut self) -> Result<Option<Line>, Failure> {
-        let mut bytes = Vec::new();
+        let raw = self.next_raw()?;
+        Ok(raw.map(|Raw { number, bytes }| Line { number, content: content(&bytes) }))
+    }
+
+    /// The same, unread.
+    ///
+    /// # Errors
+    /// If reading fails in the middle.
+    pub fn next_raw(&mut self) -> Result<Option<Raw>, Failure> {
         loop {
-            bytes.clear();
-            let read = self.reader.read_until(b'\n', &mut bytes).map_err(|error| {
-                Failure::input(format!("{}:{}: cannot be read on: {error}", self.name, self.number + 1))
-            })?;
-            if read == 0 {
-                self.bar.finish_and_clear();
-                return Ok(None);
+            match self.next_any()? {
+                Some(raw) if raw.bytes.is_empty() => {}
+                other => return Ok(other),
             }
-            self.number += 1;
-            let line =
-                bytes.strip_prefix(b"\xef\xbb\xbf").filter(|_| self.number == 1).unwrap_or(&bytes).trim_ascii_end();
-            if line.is_empty() {
-                continue;
-            }
-            return Ok(Some(Line { number: self.number, content: content(line) }));
         }
+    }
+
+    /// The next line, which may be blank.
+    ///
+    /// # Errors
+    /// If reading fails in the middle.
+    pub fn next_any(&mut self) -> Result<Option<Raw>, Failure> {
+        let mut bytes = Vec::new();
+        let read = self.reader.read_until(b'\n', &mut bytes).map_err(|error| {
+            Failure::input(format!("{}:{}: cannot be read on: {error}", self.name, self.number + 1))
+        })?;
+        if read == 0 {
+            self.bar.finish_and_clear();
+            return Ok(None);
+        }
+        self.number += 1;
+        let line = bytes.strip_prefix(b"\xef\xbb\xbf").filter(|_| self.number == 1).unwrap_or(&bytes).trim_ascii_end();
+        Ok(Some(Raw { number: self.number, bytes: line.to_vec() }))
     }
 
     /// Says something beside the progress shown.
@@ -125,7 +153,10 @@ impl Lines {
 }
 
 /// One document on a line; a field that is written twice leaves open which is meant.
-fn content(line: &[u8]) -> Result<Value, String> {
+///
+/// # Errors
+/// Says what is wrong, and where on the line.
+pub fn content(line: &[u8]) -> Result<Value, String> {
     let text =
         std::str::from_utf8(line).map_err(|error| format!("column {}: is not UTF-8", error.valid_up_to() + 1))?;
     let parsed = repeated(text).and_then(|repeated| Ok((serde_json::from_str(text)?, repeated)));

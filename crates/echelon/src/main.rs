@@ -4,6 +4,7 @@ mod command;
 mod failure;
 mod input;
 mod output;
+mod serve;
 mod shop;
 
 use std::process::ExitCode;
@@ -31,6 +32,9 @@ enum Command {
     Validate(command::validate::Args),
     Import(command::import::Args),
     Programs(command::programs::Args),
+    Serve(command::serve::Args),
+    Load(command::load::Args),
+    Quarantine(command::quarantine::Args),
 }
 
 const FIRST_STEPS: &str = "\
@@ -66,6 +70,9 @@ fn main() -> ExitCode {
         Command::Validate(args) => command::validate::run(&args, now()),
         Command::Import(args) => command::import::run(&args),
         Command::Programs(args) => command::programs::run(&args),
+        Command::Serve(args) => command::serve::run(&args),
+        Command::Load(args) => command::load::run(&args),
+        Command::Quarantine(args) => command::quarantine::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -82,4 +89,9 @@ fn main() -> ExitCode {
 fn now() -> Instant {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Instant::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The only place where the environment is read, but for what the help of a command names.
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

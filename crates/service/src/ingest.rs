@@ -57,6 +57,8 @@ pub struct Report {
     pub failed: Vec<String>,
     /// Why the first of them failed.
     pub failure: Option<String>,
+    /// What was set aside, by message, in no order.
+    pub set_aside: Vec<(String, Aside)>,
     /// Counts of everything else.
     pub counts: Counts,
     /// The age of the oldest message, in milliseconds.
@@ -65,7 +67,7 @@ pub struct Report {
 
 /// What was counted in a batch. Messages are done, ignored, set aside or failed; facts of done ones are applied, known,
 /// superseded or kept out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// Messages that came.
     pub events: u64,
@@ -175,8 +177,11 @@ impl<A: Asides> Ingest<A> {
         }
         for (place, aside) in asides {
             let Some(message) = messages.get(place) else { continue };
-            match self.set_aside(message, aside).await {
-                Ok(()) => report.counts.set_aside += 1,
+            match self.set_aside(message, &aside).await {
+                Ok(()) => {
+                    report.counts.set_aside += 1;
+                    report.set_aside.push((message.id.clone(), aside));
+                }
                 Err(error) => {
                     failed.insert(place);
                     report.failure.get_or_insert(error.to_string());
@@ -188,10 +193,10 @@ impl<A: Asides> Ingest<A> {
     }
 
     /// The body first, then the row that tells of it: a row without a body could not be replayed.
-    async fn set_aside(&self, message: &Message, aside: Aside) -> Result<(), StoreError> {
+    async fn set_aside(&self, message: &Message, aside: &Aside) -> Result<(), StoreError> {
         let id = aside::id(&message.body);
         self.asides.keep(&id, &message.body).await.map_err(StoreError::Unavailable)?;
-        self.store.set_aside(&id, &aside, message.body.len(), self.clock.now()).await
+        self.store.set_aside(&id, aside, message.body.len(), self.clock.now()).await
     }
 
     /// Takes the messages of a shop in, group by group.
@@ -345,7 +350,8 @@ impl Outcome {
 }
 
 impl Counts {
-    fn add(&mut self, other: &Self) {
+    /// Adds what was counted in another batch.
+    pub fn add(&mut self, other: &Self) {
         let Self { events, done, ignored, set_aside, applied, duplicates, superseded, kept_out, .. } = *other;
         let Self { transitions, rewards, conflicts, .. } = *other;
         self.events += events;

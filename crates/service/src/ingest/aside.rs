@@ -38,6 +38,26 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All reasons.
+    pub const ALL: [Self; 11] = [
+        Self::NotAnEvent,
+        Self::UnknownSource,
+        Self::UnknownShop,
+        Self::UnknownTopic,
+        Self::Invalid,
+        Self::FromTheFuture,
+        Self::MergeNotSupported,
+        Self::OversizeStub,
+        Self::MixedCurrencies,
+        Self::NoInstant,
+        Self::TooLarge,
+    ];
+
+    /// The reason of a code.
+    pub fn named(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+
     /// A stable name for counting and for files.
     pub fn code(self) -> &'static str {
         match self {

@@ -59,7 +59,12 @@ impl Store {
         Ok(())
     }
 
-    async fn delete(&self, table: &str, item: &Item, only_if: Option<(&str, &str)>) -> Result<(), StoreError> {
+    pub(super) async fn delete(
+        &self,
+        table: &str,
+        item: &Item,
+        only_if: Option<(&str, &str)>,
+    ) -> Result<(), StoreError> {
         let at = Item::at(&item.key());
         let asked = self.client.delete_item().table_name(table).set_key(Some(at.0));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);

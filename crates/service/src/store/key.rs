@@ -161,6 +161,12 @@ pub fn quarantined(shop: Option<&ShopId>) -> String {
     shop.map_or_else(|| "#quarantine".to_owned(), |shop| format!("{shop}#quarantine"))
 }
 
+/// control: the shop of something that could not be taken in, if it named one.
+pub fn quarantined_of(key: &Key) -> Option<ShopId> {
+    let shop = key.pk.strip_suffix(&quarantined(None))?;
+    ShopId::new(shop).ok()
+}
+
 /// control: a shop's place in the list of shops.
 pub fn shop(shop: &ShopId) -> Key {
     Key::new(shops(), shop.as_str())
@@ -169,4 +175,9 @@ pub fn shop(shop: &ShopId) -> Key {
 /// control: the partition of the list of shops.
 pub fn shops() -> String {
     "#shops".to_owned()
+}
+
+/// queues, on one machine: a message of a queue. Ids that are made later sort later.
+pub fn queued(queue: &str, id: &str) -> Key {
+    Key::new(queue.to_owned(), id)
 }

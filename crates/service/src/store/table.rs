@@ -64,6 +64,8 @@ pub const LEDGER: Table = Table {
 };
 /// control.
 pub const CONTROL: Table = Table { resource: "ControlTable", indexes: &[], streamed: false };
+/// queues: only on one machine, where queues are rows; in AWS they are queues.
+pub const QUEUES: Table = Table { resource: "QueuesTable", indexes: &[], streamed: false };
 
 /// Makes the tables on one machine, those that are not there yet. In AWS the template does.
 ///
@@ -71,13 +73,21 @@ pub const CONTROL: Table = Table { resource: "ControlTable", indexes: &[], strea
 /// What the database says.
 pub async fn create(client: &Client, tables: &Tables) -> Result<(), BoxError> {
     for (name, table) in [(&tables.members, MEMBERS), (&tables.ledger, LEDGER), (&tables.control, CONTROL)] {
-        let made = described(client.create_table().table_name(name), table)?.send().await;
-        match made.map_err(aws_sdk_dynamodb::Error::from) {
-            Ok(_) | Err(aws_sdk_dynamodb::Error::ResourceInUseException(_)) => {}
-            Err(error) => return Err(format!("table `{name}`: {}", DisplayErrorContext(&error)).into()),
-        }
+        make(client, name, table).await?;
     }
     Ok(())
+}
+
+/// Makes a table if it is not there yet.
+///
+/// # Errors
+/// What the database says.
+pub async fn make(client: &Client, name: &str, table: Table) -> Result<(), BoxError> {
+    let made = described(client.create_table().table_name(name), table)?.send().await;
+    match made.map_err(aws_sdk_dynamodb::Error::from) {
+        Ok(_) | Err(aws_sdk_dynamodb::Error::ResourceInUseException(_)) => Ok(()),
+        Err(error) => Err(format!("table `{name}`: {}", DisplayErrorContext(&error)).into()),
+    }
 }
 
 fn described(request: CreateTableFluentBuilder, table: Table) -> Result<CreateTableFluentBuilder, BoxError> {

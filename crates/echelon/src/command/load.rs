@@ -1,0 +1,183 @@
+//! `echelon load`: a shop's history into a system.
+
+mod checkpoint;
+mod door;
+mod report;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use service::shop::ShopId;
+
+use crate::command::serve::runtime;
+use crate::failure::Failure;
+use crate::input::{Lines, Raw, content};
+use crate::output::Format;
+use crate::serve::place::Place;
+use checkpoint::Checkpoint;
+use door::{Door, Event};
+use report::Report;
+
+/// Loads a shop's history from a file of events into a system: a served one, a file, or a store behind an endpoint
+///
+/// The events go the way that all events go. They are marked as imported: what they bring is announced quietly (with
+/// `notify` false) and no rewards are due for it, unless you say --live. Interrupted, the same command goes on where it
+/// was; done twice, it changes nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER)]
+pub struct Args {
+    /// The events, one JSON object per line; `-` for the standard input, `.gz` is unpacked
+    #[arg(value_name = "FILE")]
+    events: PathBuf,
+
+    /// The system that `echelon serve` runs there; the default if no store is named
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "dynamodb"], default_value = "http://127.0.0.1:8700")]
+    url: String,
+
+    #[command(flatten)]
+    place: Place,
+
+    /// Whose history it is; needed where there is not just one shop
+    #[arg(long, value_name = "NAME")]
+    shop: Option<String>,
+
+    /// Announces everything as if it happened now, rewards included
+    #[arg(long)]
+    live: bool,
+
+    /// At most so many events per second
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    per_second: Option<u32>,
+
+    /// Begins with this line, whatever was loaded before
+    #[arg(long, value_name = "LINE", value_parser = clap::value_parser!(u64).range(1..))]
+    resume_from: Option<u64>,
+
+    /// Leaves out lines that are no JSON, reports each on the standard error, and ends with exit code 1
+    #[arg(long)]
+    skip_invalid: bool,
+
+    /// The form of the report
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+const AFTER: &str = "\
+Examples:
+  echelon import --preset shopify-orders orders_export.csv -o events.jsonl
+  echelon load events.jsonl                          into `echelon serve`
+  echelon load events.jsonl --data echelon.db --shop acme
+  echelon load events.jsonl --dynamodb http://127.0.0.1:8000 --per-second 200
+
+The shop must have a program. Facts count from the program's start on: for the
+history of earlier years, give its file an `effective_at` before it is put in
+force.
+
+How far it is, is kept in FILE.load beside the file until it is done, with a
+fingerprint of the lines loaded. Lines that publish a program are passed over.
+
+Exit codes: 0 done; 1 done, but events were set aside or left out; 2 the input
+or the system cannot be used.";
+
+/// So many events go together.
+const TOGETHER: usize = 500;
+
+/// Runs the command.
+///
+/// # Errors
+/// What is wrong with the file, naming the line, or with the system.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    runtime()?.block_on(load(args))
+}
+
+async fn load(args: &Args) -> Result<(), Failure> {
+    let shop = args.shop.as_deref().map(ShopId::new).transpose();
+    let shop = shop.map_err(|error| Failure::input(format!("--shop: {error}")))?;
+    let mut lines = Lines::open(&args.events)?;
+    let door = if args.place.is_nowhere() {
+        Door::served(&args.url, shop).await?
+    } else {
+        Door::store(&args.place, shop).await?
+    };
+    let mut checkpoint = Checkpoint::of(&args.events, door.name());
+    let mut report = Report { from: checkpoint.resume(&mut lines, args.resume_from)?, ..Report::default() };
+    let mut pace = Pace::of(args.per_second);
+    let mut batch = Vec::new();
+    while let Some(raw) = lines.next_raw()? {
+        checkpoint.pass(&raw);
+        report.lines += 1;
+        batch.extend(event(args, &lines, raw, &mut report)?);
+        if batch.len() == TOGETHER.min(pace.most) {
+            send(&door, &lines, &mut batch, &mut report).await?;
+            checkpoint.save()?;
+            pace.wait(report.lines).await;
+        }
+    }
+    send(&door, &lines, &mut batch, &mut report).await?;
+    checkpoint.save()?;
+    door.settle(&mut report).await?;
+    checkpoint.done();
+    report.print(&args.events, args.format)
+}
+
+async fn send(door: &Door, lines: &Lines, batch: &mut Vec<Event>, report: &mut Report) -> Result<(), Failure> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let sent = door.send(lines, std::mem::take(batch), report).await;
+    sent.map_err(|failure| Failure::input(format!("{failure}\n       the same command goes on where this was")))
+}
+
+/// The event of a line, ready to be told; nothing if the line is passed over.
+fn event(args: &Args, lines: &Lines, raw: Raw, report: &mut Report) -> Result<Option<Event>, Failure> {
+    let place = format!("{}:{}", lines.name(), raw.number);
+    let read = content(&raw.bytes).and_then(|value| match value.is_object() {
+        true => Ok(value),
+        false => Err("is no JSON object".to_owned()),
+    });
+    let mut value = match read {
+        Ok(value) => value,
+        Err(what) if args.skip_invalid => {
+            report.left_out += 1;
+            lines.note(&format!("left out {place}: {what}"));
+            return Ok(None);
+        }
+        Err(what) => {
+            let remedy = "correct the line, or leave such lines out with --skip-invalid";
+            return Err(Failure::input(format!("{place}: {what}\n       {remedy}")));
+        }
+    };
+    let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
+    if kind == "program.published" {
+        report.programs += 1;
+        return Ok(None);
+    }
+    // Nothing about an erasure is announced or rewarded, so nothing says whether it was imported.
+    let mark = !args.live && kind != "customer.erased";
+    if let Some(fields) = value.as_object_mut().filter(|_| mark) {
+        fields.insert("imported".to_owned(), Value::Bool(true));
+    }
+    Ok(Some(Event { line: raw.number, value }))
+}
+
+/// Keeps to so many events per second.
+struct Pace {
+    began: Instant,
+    per_second: Option<u32>,
+    /// So many at once, so that a slow pace is an even one.
+    most: usize,
+}
+
+impl Pace {
+    fn of(per_second: Option<u32>) -> Self {
+        let most = per_second.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
+        Self { began: Instant::now(), per_second, most: most.max(1) }
+    }
+
+    async fn wait(&self, events: u64) {
+        let Some(per_second) = self.per_second else { return };
+        let due = Duration::from_millis(events.saturating_mul(1_000) / u64::from(per_second));
+        tokio::time::sleep(due.saturating_sub(self.began.elapsed())).await;
+    }
+}

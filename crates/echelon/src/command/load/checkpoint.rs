@@ -1,0 +1,115 @@
+//! How far a file has been loaded, kept beside it.
+//!
+//! It says what the lines were that are loaded, not what the whole file is: a line further on may be corrected, and
+//! lines may be added.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::failure::Failure;
+use crate::input::{Lines, Raw};
+
+/// How far a file is loaded.
+pub struct Checkpoint {
+    /// Where it is kept; nowhere, of the standard input.
+    path: Option<PathBuf>,
+    into: String,
+    line: usize,
+    digest: Sha256,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    into: String,
+    line: usize,
+    fingerprint: String,
+}
+
+impl Checkpoint {
+    /// Of a file that is loaded into a system.
+    pub fn of(file: &Path, into: String) -> Self {
+        let path = (file != Path::new("-")).then(|| {
+            let mut name = file.as_os_str().to_owned();
+            name.push(".load");
+            PathBuf::from(name)
+        });
+        Self { path, into, line: 0, digest: Sha256::new() }
+    }
+
+    /// Passes over the lines that are loaded already; yields the number of the line to begin with.
+    ///
+    /// # Errors
+    /// If the lines are not those that were loaded.
+    pub fn resume(&mut self, lines: &mut Lines, from: Option<u64>) -> Result<usize, Failure> {
+        let kept = self.kept();
+        let until = match (from, &kept) {
+            (Some(from), _) => usize::try_from(from).unwrap_or(usize::MAX).saturating_sub(1),
+            (None, Some(kept)) if kept.into == self.into => kept.line,
+            (None, Some(_) | None) => return Ok(1),
+        };
+        while lines.number() < until {
+            let Some(raw) = lines.next_any()? else { break };
+            self.pass(&raw);
+        }
+        if let (None, Some(kept)) = (from, kept)
+            && kept.fingerprint != self.fingerprint()
+        {
+            let path = self.path.as_deref().unwrap_or(Path::new("-")).display();
+            return Err(Failure::input(format!(
+                "{}: the first {until} lines are not those that were loaded; name a line with --resume-from, or \
+                 remove {path} to load all of it (what is known already changes nothing)",
+                lines.name()
+            )));
+        }
+        if until > 0 {
+            lines.note(&format!("{}: goes on behind line {until}", lines.name()));
+        }
+        Ok(until + 1)
+    }
+
+    fn kept(&self) -> Option<Kept> {
+        serde_json::from_slice(&fs::read(self.path.as_ref()?).ok()?).ok()
+    }
+
+    /// Notes a line, in the order of the file. Blank ones are none.
+    pub fn pass(&mut self, raw: &Raw) {
+        if raw.bytes.is_empty() {
+            return;
+        }
+        self.line = raw.number;
+        self.digest.update(&raw.bytes);
+        self.digest.update(b"\n");
+    }
+
+    fn fingerprint(&self) -> String {
+        let digest: [u8; 32] = self.digest.clone().finalize().into();
+        digest.iter().take(16).fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+
+    /// Keeps how far it is: all lines passed are loaded.
+    ///
+    /// # Errors
+    /// If the file cannot be written beside the events.
+    pub fn save(&self) -> Result<(), Failure> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let kept = Kept { into: self.into.clone(), line: self.line, fingerprint: self.fingerprint() };
+        let beside = path.with_extension("load.new");
+        let text = serde_json::to_string(&kept).map_err(Failure::input)?;
+        let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+        written.map_err(|error| Failure::input(format!("{}: cannot be written: {error}", path.display())))
+    }
+
+    /// All is loaded: nothing is left to remember.
+    pub fn done(&self) {
+        if let Some(path) = &self.path {
+            let _ = fs::remove_file(path);
+        }
+    }
+}

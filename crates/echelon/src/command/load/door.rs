@@ -1,0 +1,256 @@
+//! Into which system it goes: through the door of a served one, or straight into a store.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+use service::ingest::{Counts, Ingest, Message, native};
+use service::shop::ShopId;
+
+use super::report::Report;
+use crate::failure::Failure;
+use crate::input::Lines;
+use crate::serve::client::{Client, NoAnswer};
+use crate::serve::only_shop;
+use crate::serve::place::Place;
+use crate::serve::queue::Queues;
+use crate::serve::time::Time;
+
+/// An event of a line.
+pub struct Event {
+    /// The line.
+    pub line: usize,
+    /// What it says.
+    pub value: Value,
+}
+
+/// The system that takes events.
+pub enum Door {
+    /// One that is served.
+    Served(Served),
+    /// A store, through the ingest itself.
+    Store(Box<Straight>),
+}
+
+/// A served system.
+pub struct Served {
+    client: Client,
+    shop: Option<ShopId>,
+    /// What it had taken in before.
+    before: Health,
+}
+
+/// A store.
+pub struct Straight {
+    ingest: Ingest<Queues>,
+    shop: ShopId,
+    time: Time,
+    name: String,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Health {
+    waiting: u64,
+    taken_in: Counts,
+}
+
+#[derive(Debug, Deserialize)]
+struct Refused {
+    error: String,
+    remedy: String,
+    item: Option<usize>,
+}
+
+/// How often something is tried that others may be in the way of; the pause doubles each time.
+const TRIES: u32 = 9;
+const PAUSE: Duration = Duration::from_millis(100);
+/// How often a served system is asked how far it is.
+const LOOK: Duration = Duration::from_millis(200);
+/// A system that has got no further for so long is not waited for.
+const STUCK_AFTER: u32 = 300;
+/// So many of the events that were set aside are named; the report counts all.
+const NAMED_MAX: u64 = 20;
+
+impl Door {
+    /// Of a served system.
+    ///
+    /// # Errors
+    /// If nothing is served there.
+    pub async fn served(url: &str, shop: Option<ShopId>) -> Result<Self, Failure> {
+        let client = Client::new(url).map_err(|what| Failure::input(format!("--url: {what}")))?;
+        let before = health(&client).await.map_err(|what| {
+            Failure::input(format!("{what}\n       start it with `echelon serve`, or name a store with --data"))
+        })?;
+        Ok(Self::Served(Served { client, shop, before }))
+    }
+
+    /// Of a store.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or it is not clear whose history it is.
+    pub async fn store(place: &Place, shop: Option<ShopId>) -> Result<Self, Failure> {
+        let opened = place.open().await?;
+        let shop = match shop {
+            Some(shop) => shop,
+            None => only_shop(&opened.store).await.map_err(Failure::input)?.ok_or_else(|| {
+                Failure::input("--shop: it does not have just one shop; name the one whose history this is")
+            })?,
+        };
+        if opened.store.versions(&shop).await.map_err(Failure::input)?.is_none() {
+            let remedy = format!("put it in force: echelon serve --program FILE --shop {shop}");
+            return Err(Failure::input(format!("{}: shop `{shop}` has no program; {remedy}", place.name())));
+        }
+        let time = Time::default();
+        let ingest = Ingest::new(opened.store, opened.queues, time.clock());
+        let name = format!("{} {} {shop}", place.name(), place.prefix);
+        Ok(Self::Store(Box::new(Straight { ingest, shop, time, name })))
+    }
+
+    /// Which system, for who goes on later.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Served(Served { client, shop, .. }) => match shop {
+                Some(shop) => format!("{} {shop}", client.url()),
+                None => client.url().to_owned(),
+            },
+            Self::Store(straight) => straight.name.clone(),
+        }
+    }
+
+    /// Tells events, and does not return before they are on disk.
+    ///
+    /// # Errors
+    /// Names the line that cannot be taken, or says that the system takes nothing any more.
+    pub async fn send(&self, lines: &Lines, events: Vec<Event>, report: &mut Report) -> Result<(), Failure> {
+        match self {
+            Self::Served(served) => served.send(lines, &events).await,
+            Self::Store(straight) => straight.send(lines, &events, report).await,
+        }
+    }
+
+    /// Waits until all of it is taken in, where that is not so already.
+    ///
+    /// # Errors
+    /// If the system does not answer any more.
+    pub async fn settle(&self, report: &mut Report) -> Result<(), Failure> {
+        match self {
+            Self::Served(served) => served.settle(report).await,
+            Self::Store(_) => Ok(()),
+        }
+    }
+}
+
+impl Served {
+    async fn send(&self, lines: &Lines, events: &[Event]) -> Result<(), Failure> {
+        let body: Vec<String> = events.iter().map(|event| event.value.to_string()).collect();
+        let body = axum::body::Bytes::from(body.join("\n"));
+        let shop = self.shop.as_ref().map(|shop| ("X-Echelon-Shop", shop.as_str()));
+        let mut pause = PAUSE;
+        let mut why = String::new();
+        for _ in 0..TRIES {
+            match self.client.post("/events", body.clone(), shop.as_slice()).await {
+                Ok((status, _)) if status.is_success() => return Ok(()),
+                Ok((status, body)) if status.is_client_error() => return Err(refused(lines, events, &body)),
+                Ok((status, _)) => why = format!("{}: answers {status}", self.client.url()),
+                Err(NoAnswer(what)) => why = what,
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        Err(Failure::input(why))
+    }
+
+    async fn settle(&self, report: &mut Report) -> Result<(), Failure> {
+        let (mut last, mut looked) = (u64::MAX, 0);
+        loop {
+            let now = health(&self.client).await.map_err(Failure::input)?;
+            report.counts = since(&self.before.taken_in, &now.taken_in);
+            report.served = true;
+            if now.waiting == 0 {
+                return Ok(());
+            }
+            looked = if now.waiting == last { looked + 1 } else { 0 };
+            last = now.waiting;
+            if looked >= STUCK_AFTER {
+                report.waiting = now.waiting;
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+async fn health(client: &Client) -> Result<Health, String> {
+    let (status, body) = client.get("/health").await.map_err(|error| error.to_string())?;
+    let read = serde_json::from_slice(&body);
+    read.map_err(|_| format!("{}: answers {status}, as `echelon serve` never does", client.url()))
+}
+
+fn refused(lines: &Lines, events: &[Event], body: &[u8]) -> Failure {
+    let Ok(Refused { error, remedy, item }) = serde_json::from_slice(body) else {
+        return Failure::input(String::from_utf8_lossy(body));
+    };
+    let line = item.and_then(|item| events.get(item.checked_sub(1)?)).map(|event| event.line);
+    match line {
+        Some(line) => Failure::input(format!("{}:{line}: {error}; {remedy}", lines.name())),
+        None => Failure::input(format!("{}: {error}; {remedy}", lines.name())),
+    }
+}
+
+/// What was counted since; a system that was started anew counts from nothing.
+fn since(before: &Counts, now: &Counts) -> Counts {
+    if now.events < before.events {
+        return *now;
+    }
+    let less = |of: fn(&Counts) -> u64| of(now).saturating_sub(of(before));
+    Counts {
+        events: less(|it| it.events),
+        done: less(|it| it.done),
+        ignored: less(|it| it.ignored),
+        set_aside: less(|it| it.set_aside),
+        applied: less(|it| it.applied),
+        duplicates: less(|it| it.duplicates),
+        superseded: less(|it| it.superseded),
+        kept_out: less(|it| it.kept_out),
+        transitions: less(|it| it.transitions),
+        rewards: less(|it| it.rewards),
+        conflicts: less(|it| it.conflicts),
+    }
+}
+
+impl Straight {
+    async fn send(&self, lines: &Lines, events: &[Event], report: &mut Report) -> Result<(), Failure> {
+        let now = self.time.now();
+        let message = |event: &Event| Message {
+            id: event.line.to_string(),
+            body: native(&self.shop, &event.value, now),
+            sent_at: None,
+        };
+        let mut waiting: BTreeMap<String, Message> =
+            events.iter().map(message).map(|message| (format!("{:>12}", message.id), message)).collect();
+        let mut pause = PAUSE;
+        for attempt in 1.. {
+            let messages: Vec<Message> = waiting.values().cloned().collect();
+            let taken = self.ingest.handle(&messages).await;
+            report.counts.add(&taken.counts);
+            for (line, aside) in &taken.set_aside {
+                let count = report.reasons.entry(aside.reason).or_default();
+                *count += 1;
+                if *count <= NAMED_MAX {
+                    let (reason, paths) = (aside.reason.code(), aside.paths.join(", "));
+                    lines.note(&format!("set aside {}:{line}: {reason} {paths}", lines.name()));
+                }
+            }
+            waiting.retain(|_, message| taken.failed.contains(&message.id));
+            let Some(first) = waiting.values().next() else { return Ok(()) };
+            if attempt == TRIES {
+                let why = taken.failure.unwrap_or_default();
+                return Err(Failure::input(format!("{}:{}: {why}", lines.name(), first.id)));
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        Ok(())
+    }
+}

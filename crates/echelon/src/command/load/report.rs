@@ -1,0 +1,81 @@
+//! What became of the events.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use service::ingest::{Counts, Reason};
+
+use crate::failure::Failure;
+use crate::output::{Format, print, print_json, table};
+
+/// What became of the events of a file.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The line it began with.
+    pub from: usize,
+    /// Lines read from there on.
+    pub lines: u64,
+    /// Lines left out, for they are no JSON.
+    pub left_out: u64,
+    /// Lines passed over, for they publish programs.
+    pub programs: u64,
+    /// What was counted as they were taken in.
+    pub counts: Counts,
+    /// Why events were set aside, where that is known.
+    pub reasons: BTreeMap<Reason, u64>,
+    /// Whether a served system counted, which counts everybody's events.
+    pub served: bool,
+    /// Events that the system has not taken in yet.
+    pub waiting: u64,
+}
+
+impl Report {
+    /// Prints it.
+    ///
+    /// # Errors
+    /// [`Failure::Findings`] if there is something to look at.
+    pub fn print(&self, file: &Path, format: Format) -> Result<(), Failure> {
+        match format {
+            Format::Json => print_json(&self.object())?,
+            Format::Text => print(&self.text(file))?,
+        }
+        let all_is_in = self.counts.set_aside == 0 && self.left_out == 0 && self.waiting == 0;
+        if all_is_in { Ok(()) } else { Err(Failure::Findings) }
+    }
+
+    fn object(&self) -> Value {
+        let Self { from, lines, left_out, programs, counts, reasons, served: _, waiting } = self;
+        let reasons: BTreeMap<_, _> = reasons.iter().map(|(reason, count)| (reason.code(), count)).collect();
+        json!({ "from_line": from, "lines": lines, "left_out": left_out, "programs_passed_over": programs,
+                "taken_in": counts, "reasons": reasons, "waiting": waiting })
+    }
+
+    fn text(&self, file: &Path) -> String {
+        let Self { from, lines, left_out, programs, counts, reasons, served, waiting } = self;
+        let Counts { ignored, set_aside, applied, duplicates, superseded, kept_out, transitions, .. } = counts;
+        let by = if *served { ", as the served system counts them" } else { "" };
+        let mut said = vec![format!("{}: {lines} lines from line {from}{by}", file.display())];
+        let row =
+            |what: &str, count: &u64, remark: &str| vec![format!("  {what}"), count.to_string(), remark.to_owned()];
+        let mut rows = vec![
+            row("applied", applied, ""),
+            row("duplicates", duplicates, "known already"),
+            row("superseded", superseded, "a later revision is known"),
+            row("ignored", ignored, "of no consequence"),
+            row("kept out", kept_out, "about somebody who was erased"),
+            row("set aside", set_aside, if *set_aside > 0 { "see `echelon quarantine list`" } else { "" }),
+        ];
+        for (reason, count) in reasons {
+            rows.push(row(&format!("  {}", reason.code()), count, reason.remedy()));
+        }
+        rows.push(row("left out", left_out, "no JSON"));
+        rows.push(row("programs", programs, "passed over: put them in force with `echelon serve --program`"));
+        rows.push(row("waiting", waiting, "accepted, not taken in yet"));
+        rows.push(row("transitions", transitions, "recorded"));
+        // Nothing is not worth a line, but for what everybody looks for.
+        rows.retain(|row| matches!(row.as_slice(), [what, count, ..] if count != "0" || what.trim() == "applied"));
+        said.extend(table(&rows));
+        said.join("\n")
+    }
+}

@@ -1,0 +1,232 @@
+//! `echelon serve`: the whole system on this machine.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use service::shop::ShopId;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tracing_subscriber::EnvFilter;
+
+use crate::failure::Failure;
+use crate::input;
+use crate::output::Format;
+use crate::serve::client::Client;
+use crate::serve::outward::{Outward, announce};
+use crate::serve::place::{Opened, Place};
+use crate::serve::time::{Move, Time};
+use crate::serve::worker::work;
+use crate::serve::{Put, System, demo, http, only_shop, put_in_force};
+
+/// Runs the whole system on this machine: events in over HTTP, tiers kept, changes announced
+///
+/// Everything is in one file (./echelon.db), or behind a DynamoDB endpoint. An event is accepted only when it is on
+/// disk, and whatever happens to the process, it is taken in: once, however often it is sent. Each change of a tier is
+/// printed as it goes out, and posted to a webhook if you give one.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER)]
+pub struct Args {
+    #[command(flatten)]
+    place: Place,
+
+    /// Where to listen; port 0 takes a free one, and the first line printed names it
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8700")]
+    listen: SocketAddr,
+
+    /// A program to put in force now, if it is not already: the shop's first version, or the next one
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+
+    /// What the publisher of a next version says, as in `program.published`: '{"while_active": true, "demotions": "hold"}'
+    #[arg(long, value_name = "JSON", requires = "program", default_value = "{}")]
+    options: String,
+
+    /// The shop that events are about which name none, and whose program is given. Webhooks of Shopify name their own,
+    /// such as acme.myshopify.com
+    #[arg(long, value_name = "NAME")]
+    shop: Option<String>,
+
+    /// Posts every outgoing event there, again and again until it is answered with success (plain HTTP)
+    #[arg(long, value_name = "URL")]
+    webhook: Option<String>,
+
+    /// The secret that Shopify signs webhooks with; unsigned ones are then refused
+    #[arg(long, value_name = "SECRET", env = "ECHELON_SHOPIFY_SECRET", hide_env_values = true)]
+    shopify_secret: Option<String>,
+
+    /// What time it is at the start: an instant such as 2026-12-31T23:59:50Z, or a step ahead such as +30d
+    #[arg(long, value_name = "TIME", conflicts_with = "demo")]
+    clock: Option<String>,
+
+    /// Fills a made-up shop through the same door and shows it working. Without --data it is gone when you stop
+    #[arg(long, conflicts_with = "program")]
+    demo: bool,
+
+    /// How outgoing events are shown: a line for people, or JSON
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+const AFTER: &str = "\
+A session:
+  echelon serve --demo                       three years of a shop, then yours to try
+
+  echelon programs smile-revenue-calendar-year > vip.json
+  echelon serve --program vip.json --shop acme
+  curl http://127.0.0.1:8700/events -d '{\"type\": \"order.paid\",
+       \"member_id\": \"anna\", \"order_id\": \"1001\", \"total\": \"520.00\",
+       \"occurred_at\": \"2026-11-05T10:00:00Z\"}'
+  curl http://127.0.0.1:8700/members/anna
+
+What can be asked:
+  POST /events               an event, an array, or one per line; or a webhook
+                             of Shopify's with its headers. 202: it is on disk
+  GET  /members/ID           where somebody stands, and why
+  GET  /health               the time, what waits, what was taken in
+  POST /clock                {\"now\": \"+30d\"} moves time on
+  GET  /quarantine           what can never succeed as it is, and why
+  POST /quarantine/replay    tries it again
+With several shops say which: ?shop=NAME, or the header X-Echelon-Shop.
+
+Outgoing events go out at least once, with an id that tells repeats. Sending an
+event twice changes nothing. Ctrl-C ends it; so may anything else.";
+
+/// A demonstration leaves nothing behind.
+const DATA: &str = "echelon.db";
+/// The shop of a program that names none.
+const SHOP: &str = "shop";
+/// Who is still talking when it ends is waited for so long.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Runs the command.
+///
+/// # Errors
+/// If the store cannot be opened, the address is taken, or the program cannot be put in force.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new("warn").unwrap_or_default();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    runtime()?.block_on(serve(args))
+}
+
+/// What commands run on that wait for others.
+///
+/// # Errors
+/// If the system gives no threads.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure::input(format!("no threads to run on: {error}")))
+}
+
+async fn serve(args: &Args) -> Result<(), Failure> {
+    let webhook = args.webhook.as_deref().map(Client::new).transpose();
+    let webhook = webhook.map_err(|what| Failure::input(format!("--webhook: {what}")))?;
+    let time = Time::default();
+    if let Some(at) = &args.clock {
+        time.start(Move::parse(at).map_err(|what| Failure::input(format!("--clock: {what}")))?);
+    }
+    let shop = args.shop.as_deref().map(ShopId::new).transpose();
+    let shop = shop.map_err(|error| Failure::input(format!("--shop: {error}")))?;
+    let mut place = args.place.clone();
+    if place.is_nowhere() && !args.demo {
+        place.data = Some(PathBuf::from(DATA));
+    }
+    let opened = place.open().await?;
+    let listener = TcpListener::bind(args.listen).await;
+    let listener = listener
+        .map_err(|error| Failure::input(format!("--listen: {}: {error}; name another address", args.listen)))?;
+    let address = listener.local_addr().map_err(|error| Failure::input(format!("--listen: {error}")))?;
+    let shop = publish(args, &opened, &time, shop).await?;
+    let shop = if args.demo { shop.or_else(|| ShopId::new(demo::SHOP).ok()) } else { shop };
+    let system = Arc::new(System::new(opened, time, shop, args.shopify_secret.clone()));
+    eprintln!("listening on http://{address}, with everything in {}; Ctrl-C ends it", place.name());
+    run_until_told(args, listener, &address.to_string(), &system, Outward::new(webhook, args.format)).await
+}
+
+/// The server, the worker and what announces, until Ctrl-C; in the end in the order in which work flows.
+async fn run_until_told(
+    args: &Args,
+    listener: TcpListener,
+    address: &str,
+    system: &Arc<System>,
+    outward: Outward,
+) -> Result<(), Failure> {
+    let recorded = Arc::new(Notify::new());
+    let (stop_serving, serving) = watch::channel(false);
+    let (stop_working, working) = watch::channel(false);
+    let (stop_announcing, announcing) = watch::channel(false);
+    let worker = tokio::spawn(work(Arc::clone(system), Arc::clone(&recorded), working));
+    let announcer = tokio::spawn(announce(Arc::clone(system), outward, recorded, announcing));
+    let router = http::router(Arc::clone(system));
+    let served = tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(told(serving)).await });
+    let shown = if args.demo { Some(tokio::spawn(demo::show(Arc::clone(system), address.to_owned()))) } else { None };
+    let ended = async {
+        match shown {
+            Some(shown) => match shown.await {
+                Ok(Ok(())) => std::future::pending().await,
+                Ok(Err(failure)) => failure,
+                Err(error) => Failure::input(error),
+            },
+            None => std::future::pending().await,
+        }
+    };
+    let outcome = tokio::select! {
+        () = asked_to_end() => Ok(()),
+        failure = ended => Err(failure),
+    };
+    eprintln!("ending: what was accepted and is not taken in yet waits in the store");
+    let _ = stop_serving.send(true);
+    let _ = tokio::time::timeout(FAREWELL, served).await;
+    let _ = stop_working.send(true);
+    let _ = worker.await;
+    let _ = stop_announcing.send(true);
+    let _ = tokio::time::timeout(FAREWELL, announcer).await;
+    outcome
+}
+
+async fn told(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Ctrl-C, or what service managers send.
+fn asked_to_end() -> impl Future<Output = ()> {
+    async {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+                tokio::select! {
+                    _ = tokio::signal::ctrl_c() => {}
+                    _ = terminated.recv() => {}
+                }
+                return;
+            }
+        }
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+/// Puts the given program in force; yields the shop that is meant where none is named.
+async fn publish(args: &Args, opened: &Opened, time: &Time, shop: Option<ShopId>) -> Result<Option<ShopId>, Failure> {
+    let Some(path) = &args.program else { return Ok(shop) };
+    let (value, draft) = input::program(path)?;
+    let options: Value =
+        serde_json::from_str(&args.options).map_err(|error| Failure::input(format!("--options: {error}")))?;
+    let shop = match shop {
+        Some(shop) => shop,
+        None => {
+            let only = only_shop(&opened.store).await.map_err(Failure::input)?;
+            only.map_or_else(|| ShopId::new(SHOP).map_err(Failure::input), Ok)?
+        }
+    };
+    let put = put_in_force(&opened.store, &shop, (&value, &draft), &json!(options), time.now()).await;
+    let put = put.map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+    match put {
+        Put::Published(number) => eprintln!("{} is version {number} of shop `{shop}`", path.display()),
+        Put::Known(number) => eprintln!("{} is in force already, version {number} of shop `{shop}`", path.display()),
+    }
+    Ok(Some(shop))
+}

@@ -1,0 +1,85 @@
+//! Where a system's store is: in a file of this machine, or behind any DynamoDB endpoint.
+
+use std::path::PathBuf;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
+use service::store::Store;
+use service::store::table::{Tables, create};
+
+use super::queue::Queues;
+use crate::failure::Failure;
+
+/// Where the store is.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Place {
+    /// The file that holds everything; made if it is not there, and open in one process at a time
+    #[arg(long, value_name = "FILE", conflicts_with = "dynamodb")]
+    pub data: Option<PathBuf>,
+
+    /// A DynamoDB endpoint in place of a file, such as http://127.0.0.1:8000. Region and credentials come from
+    /// AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, where they are set
+    #[arg(long, value_name = "URL")]
+    pub dynamodb: Option<String>,
+
+    /// What the names of the tables begin with
+    #[arg(long, value_name = "NAME", default_value = "echelon")]
+    pub prefix: String,
+}
+
+/// An open store and its queues.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The tables.
+    pub store: Store,
+    /// The queues.
+    pub queues: Queues,
+}
+
+impl Place {
+    /// Whether nothing says where.
+    pub fn is_nowhere(&self) -> bool {
+        self.data.is_none() && self.dynamodb.is_none()
+    }
+
+    /// In words.
+    pub fn name(&self) -> String {
+        match (&self.dynamodb, &self.data) {
+            (Some(url), _) => url.clone(),
+            (None, Some(file)) => file.display().to_string(),
+            (None, None) => "memory".to_owned(),
+        }
+    }
+
+    /// Opens the store; tables that are not there are made. Without a place it is in memory.
+    ///
+    /// # Errors
+    /// Names the file or the endpoint, and says what to do.
+    pub async fn open(&self) -> Result<Opened, Failure> {
+        let (client, shared) = match (&self.dynamodb, &self.data) {
+            (Some(url), _) => (remote(url), true),
+            (None, Some(file)) => (embedded::Store::open(file).map_err(Failure::input)?.client(), false),
+            (None, None) => (embedded::Store::memory().map_err(Failure::input)?.client(), false),
+        };
+        let wrong = |what: String| Failure::input(format!("{}: {what}", self.name()));
+        let tables = Tables::prefixed(&self.prefix);
+        create(&client, &tables).await.map_err(|error| wrong(error.to_string()))?;
+        let queues = Queues::open(client.clone(), &self.prefix, shared).await;
+        let queues = queues.map_err(|error| wrong(error.to_string()))?;
+        Ok(Opened { store: Store::new(client, tables), queues })
+    }
+}
+
+fn remote(url: &str) -> Client {
+    let set = |name| crate::environment(name);
+    // An endpoint on one's own machine takes any credentials, but not none.
+    let id = set("AWS_ACCESS_KEY_ID").unwrap_or_else(|| "local".to_owned());
+    let secret = set("AWS_SECRET_ACCESS_KEY").unwrap_or_else(|| "local".to_owned());
+    let region = set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")).unwrap_or_else(|| "us-east-1".to_owned());
+    let settings = Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(url)
+        .region(Region::new(region))
+        .credentials_provider(Credentials::new(id, secret, set("AWS_SESSION_TOKEN"), None, "environment"));
+    Client::from_conf(settings.build())
+}

@@ -74,14 +74,4 @@ impl Store {
             Err(error) => Err(error),
         }
     }
-
-    /// The shops that have published a program, by name.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn shops(&self) -> Result<Vec<ShopId>, StoreError> {
-        let rows = self.query(&self.tables.control, None, (key::PK, &key::shops()), None).await?;
-        let shop = |row: &Item| ShopId::new(&row.key().sk).map_err(|error| row.corrupt(error.to_string()));
-        rows.iter().map(shop).collect()
-    }
 }

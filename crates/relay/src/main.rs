@@ -94,3 +94,43 @@ fn announced(record: EventRecord, metrics: &mut Metrics) -> Option<(String, Outg
     });
     Some((number, row?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(event: &str, image: &Value) -> Value {
+        json!({ "awsRegion": "eu-central-1", "eventID": "1", "eventName": event, "eventSource": "aws:dynamodb",
+                "eventVersion": "1.1", "eventSourceARN": "arn:aws:dynamodb:eu-central-1:123456789012:table/l/stream/1",
+                "dynamodb": { "ApproximateCreationDateTime": 1_714_557_600.0, "SequenceNumber": "4421584500000000017450439091",
+                              "Keys": { "pk": { "S": "acme#history#anna" }, "sk": { "S": "0000000001" } },
+                              "NewImage": image, "SizeBytes": 700, "StreamViewType": "NEW_IMAGE" } })
+    }
+
+    fn read(event: &str, image: &Value) -> Option<(String, Outgoing)> {
+        let incoming = serde_json::from_value(json!({ "Records": [record(event, image)] })).unwrap();
+        let Incoming::Stream(mut event) = incoming else { panic!("no records") };
+        announced(event.records.remove(0), &mut Metrics::of("relay"))
+    }
+
+    #[test]
+    fn a_new_row_with_the_mark_is_announced_and_nothing_else() {
+        let mut image = json!({ "pk": { "S": "acme#history#anna" }, "sk": { "S": "0000000001" }, "v": { "N": "1" },
+                                "unpublished": { "S": "acme#07" }, "recorded_at": { "S": "2024-05-01T10:00:00.000Z" },
+                                "type": { "S": "tier.changed.v1" }, "detail": { "S": "{}" } });
+        let (number, row) = read("INSERT", &image).unwrap();
+        assert_eq!(
+            (&*number, &*row.kind, &*row.key.sk),
+            ("4421584500000000017450439091", "tier.changed.v1", "0000000001")
+        );
+        assert_eq!(read("MODIFY", &image), None);
+        image.as_object_mut().unwrap().remove("unpublished");
+        assert_eq!(read("INSERT", &image), None);
+    }
+
+    #[test]
+    fn the_schedule_asks_for_a_pass() {
+        let incoming = serde_json::from_value(json!({ "pass": "unpublished" })).unwrap();
+        assert!(matches!(incoming, Incoming::Hourly { pass: Pass::Unpublished }));
+    }
+}

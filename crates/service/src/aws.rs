@@ -6,6 +6,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
+use crate::ingest::SqsAsides;
 use crate::relay::EventBridge;
 use crate::store::Store;
 use crate::store::table::Tables;
@@ -43,4 +44,9 @@ pub fn store(config: &SdkConfig, tables: Tables) -> Store {
 /// The bus that events are announced on.
 pub fn bus(config: &SdkConfig, name: &str) -> EventBridge {
     EventBridge::new(aws_sdk_eventbridge::Client::new(config), name)
+}
+
+/// The queue for what can never succeed.
+pub fn asides(config: &SdkConfig, url: &str) -> SqsAsides {
+    SqsAsides::new(aws_sdk_sqs::Client::new(config), url)
 }

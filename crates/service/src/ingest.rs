@@ -9,10 +9,12 @@ mod fold;
 mod group;
 mod programs;
 mod read;
+mod sqs;
 
 pub use aside::{Aside, Asides, Reason};
 pub use programs::Programs;
 pub use read::native;
+pub use sqs::SqsAsides;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -27,7 +29,7 @@ use rules::version::Versions;
 
 use crate::clock::Clock;
 use crate::shop::ShopId;
-use crate::store::{Commit, Remedy, Store, StoreError, WRITES_MAX};
+use crate::store::{Commit, Remedy, Store, StoreError, Units, WRITES_MAX};
 use fold::{Folded, Known, fold};
 use group::Group;
 use read::{Content, Opened};
@@ -130,6 +132,11 @@ impl<A: Asides> Ingest<A> {
     #[must_use]
     pub fn gathering(self, together: usize) -> Self {
         Self { together: together.max(1), ..self }
+    }
+
+    /// What was used of the store since this was asked last.
+    pub fn used(&self) -> Units {
+        self.store.meter().take()
     }
 
     /// Forgets the versions that are known, so that one just published is in use at once.

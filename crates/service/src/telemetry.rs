@@ -177,7 +177,7 @@ impl Metrics {
             return None;
         }
         let named = |metric: &Metric| json!({ "Name": metric, "Unit": metric.unit() });
-        let directive = json!({ "Namespace": NAMESPACE, "Dimensions": [["Service", "Function"]],
+        let directive = json!({ "Namespace": NAMESPACE, "Dimensions": [[], ["Service", "Function"]],
                                 "Metrics": self.halves.keys().map(named).collect::<Vec<_>>() });
         let mut line = Map::new();
         line.insert("_aws".to_owned(), json!({ "Timestamp": now.millis(), "CloudWatchMetrics": [directive] }));

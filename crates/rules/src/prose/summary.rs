@@ -82,17 +82,8 @@ fn assigned(version: &Version, found: &AssignmentFound) -> String {
     let tier = super::history::name(version, tier.as_ref());
     let binds = if *exactly { "exactly" } else { "at least" };
     let end = until.map_or_else(|| "without end".to_owned(), |until| through(zone, until));
-    match fact {
-        FactRef::Held(number) => format!("The change to program version {number} keeps at least {tier}, {end}."),
-        other @ (FactRef::Order(_)
-        | FactRef::Refund(..)
-        | FactRef::OrderCancelled(_)
-        | FactRef::Entry(_)
-        | FactRef::PointsCanceled(_)
-        | FactRef::Tags(..)
-        | FactRef::Enrolled
-        | FactRef::Birthday
-        | FactRef::Assigned(_)
-        | FactRef::Unassigned(_)) => format!("The {} gives {binds} {tier}, {end}.", fact_words(zone, other)),
+    if let FactRef::Held(number) = fact {
+        return format!("The change to program version {number} keeps at least {tier}, {end}.");
     }
+    format!("The {} gives {binds} {tier}, {end}.", fact_words(zone, fact))
 }

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::calendar::Instant;
 use crate::id::MemberId;
+use crate::record::Row;
 use crate::replay::Replay;
 
 fn program(milestone: Value) -> Value {
@@ -353,8 +354,8 @@ fn sums_up(program: &Value, events: &[Value], as_of: &str, expected: &[&str]) {
     let replay = replayed(program, events, as_of);
     let anna = MemberId::new("anna").unwrap();
     let transitions = replay.rows(&anna).iter().filter_map(|row| match row {
-        crate::record::Row::Transition(made) => Some(summary(replay.version_at(made.at), made)),
-        _ => None,
+        Row::Transition(made) => Some(summary(replay.version_at(made.at), made)),
+        Row::Reward(_) | Row::Birthday(_) | Row::Held(_) => None,
     });
     assert_eq!(transitions.collect::<Vec<_>>(), expected);
 }
@@ -408,7 +409,7 @@ fn a_summary_stays_short_whatever_tiers_are_called() {
     let as_of = Instant::parse("2023-06-01T00:00:00Z").unwrap();
     let replay = replayed(&long, &[order("o1", "2023-02-01T12:00:00Z", "150")], as_of);
     let rows = replay.rows(&MemberId::new("anna").unwrap());
-    let crate::record::Row::Transition(made) = &rows[0] else { panic!("{rows:?}") };
+    let Row::Transition(made) = &rows[0] else { panic!("{rows:?}") };
     let summary = summary(replay.version_at(as_of), made);
     assert_eq!(summary.chars().count(), SUMMARY_CHARS_MAX);
     assert!(summary.ends_with("ß…"));

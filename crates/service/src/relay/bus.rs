@@ -96,3 +96,6 @@ fn refused(code: &str, why: String) -> Answer {
         _ => Answer::Later(why),
     }
 }
+
+#[cfg(test)]
+mod tests;

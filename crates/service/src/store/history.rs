@@ -22,9 +22,9 @@ use rules::version::Versions;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::StoreError;
 use super::item::Item;
 use super::key::{self, Key};
+use super::{Store, StoreError};
 use crate::announce::{
     About, Announcement, BIRTHDAY_POINTS_DUE, BirthdayPointsDue, REWARD_ISSUED, RewardIssued, TIER_CHANGED,
     TierChanged, birthday_points_due, reward_issued, tier_changed,
@@ -125,6 +125,17 @@ fn renewed(item: &Item) -> Result<Vec<(TierId, i32)>, StoreError> {
         Some((TierId::new(tier).ok()?, year.parse().ok()?))
     };
     item.maybe_texts(RENEWED)?.into_iter().map(|text| settled(text).ok_or_else(|| item.corrupt(RENEWED))).collect()
+}
+
+impl Store {
+    /// What was recorded about a member, transitions with their rewards in order of sequence first.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn history(&self, shop: &ShopId, member: &MemberId) -> Result<Vec<Recorded>, StoreError> {
+        let rows = self.query(&self.tables.ledger, None, (key::PK, &key::history(shop, member)), None).await?;
+        rows.iter().filter_map(|row| read(row).transpose()).collect()
+    }
 }
 
 /// What is remembered of a row for putting a record together again; of a tier held, nothing.

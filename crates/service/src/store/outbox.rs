@@ -45,8 +45,10 @@ impl Outgoing {
 /// Some keys of an outbox, and where it goes on.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
-    pub(crate) keys: Vec<Key>,
-    pub(crate) next: Option<Attributes>,
+    /// The keys, oldest first.
+    pub keys: Vec<Key>,
+    /// From where the next page goes on; none if this is the last.
+    pub next: Option<Attributes>,
 }
 
 impl Store {

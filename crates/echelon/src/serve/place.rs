@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
 use service::clock::Clock;
 use service::ingest::Ingest;
 use service::store::Store;
-use service::store::table::{Tables, create};
+use service::store::table::{Tables, create_unstreamed};
 
 use super::queue::Queues;
 use crate::failure::Failure;
@@ -79,7 +79,7 @@ impl Place {
         };
         let wrong = |what: String| Failure::input(format!("{}: {what}", self.name()));
         let tables = Tables::prefixed(&self.prefix);
-        create(&client, &tables).await.map_err(|error| wrong(error.to_string()))?;
+        create_unstreamed(&client, &tables).await.map_err(|error| wrong(error.to_string()))?;
         let queues = Queues::open(client.clone(), &self.prefix, shared).await;
         let queues = queues.map_err(|error| wrong(error.to_string()))?;
         Ok(Opened { store: Store::new(client, tables), queues, alone: !shared })

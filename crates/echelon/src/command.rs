@@ -10,3 +10,4 @@ pub mod quarantine;
 pub mod replay;
 pub mod serve;
 pub mod validate;
+pub mod verify;

@@ -35,6 +35,8 @@ enum Command {
     Serve(command::serve::Args),
     Load(command::load::Args),
     Quarantine(command::quarantine::Args),
+    Verify(command::verify::Args),
+    Rebuild(command::verify::RebuildArgs),
 }
 
 const FIRST_STEPS: &str = "\
@@ -73,6 +75,8 @@ fn main() -> ExitCode {
         Command::Serve(args) => command::serve::run(&args),
         Command::Load(args) => command::load::run(&args),
         Command::Quarantine(args) => command::quarantine::run(&args),
+        Command::Verify(args) => command::verify::run(&args),
+        Command::Rebuild(args) => command::verify::rebuild(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -39,8 +39,7 @@ impl Store {
     /// known whose it is.
     async fn forget(&self, shop: &ShopId, member: &MemberId, at: &Key, of: &str) -> Result<(), StoreError> {
         let (by, _) = key::BY_MEMBER;
-        let rows = self.query(&self.tables.ledger, None, (key::PK, &at.pk), Some(&at.sk)).await?;
-        for row in rows.into_iter().filter(|row| row.key() == *at) {
+        for row in self.get_all(&self.tables.ledger, std::iter::once(at)).await? {
             let was = if row.0.contains_key(name::FACTS) { filed(&row)? } else { Filed::default() };
             let named = |fact: &Fact| fact.member() == Some(member);
             let theirs = was.facts.iter().any(|fact| {

@@ -6,6 +6,7 @@ pub mod explain;
 pub mod import;
 pub mod load;
 pub mod programs;
+pub mod publish;
 pub mod quarantine;
 pub mod replay;
 pub mod serve;

@@ -51,8 +51,8 @@ const AFTER: &str = "\
 Examples:
   echelon publish --data echelon.db --shop acme --program vip.json
   echelon publish --dynamodb https://dynamodb.eu-central-1.amazonaws.com \\
-      --prefix my-stack --shop acme.myshopify.com --program vip.json \\
-      --by eve --why \"opening\"
+      --tables $MEMBERS_TABLE,$LEDGER_TABLE,$CONTROL_TABLE \\
+      --shop acme.myshopify.com --program vip.json --by eve --why opening
 
 `echelon validate vip.json` says before what is wrong, or probably not meant.
 
@@ -81,7 +81,7 @@ pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
     let at = args.at.unwrap_or_else(|| now.plus_millis(ahead));
     let publisher = Publisher { by: &args.by, why: &args.why };
     let put = runtime()?.block_on(async {
-        let store = args.place.open().await?.store;
+        let store = args.place.store().await?;
         let put = put_in_force(&store, &shop, (&value, &draft), &options, publisher, (now, at)).await;
         put.map_err(|error| Failure::input(format!("{}: {error}", args.program.display())))
     })?;

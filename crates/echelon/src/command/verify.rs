@@ -93,7 +93,7 @@ async fn go(args: &Args, repair: bool) -> Result<Found, Failure> {
     if args.place.is_nowhere() {
         return Err(Failure::input("say which store: --data FILE, or --dynamodb URL"));
     }
-    let store = args.place.open().await?.store;
+    let store = args.place.store().await?;
     let wrong = |error: StoreError| Failure::input(format!("{}: {}", args.place.name(), error.detail()));
     let shops = match &args.shop {
         Some(shop) => vec![ShopId::new(shop).map_err(Failure::input)?],

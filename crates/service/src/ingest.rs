@@ -57,7 +57,7 @@ pub struct Message {
 pub struct Report {
     /// The messages to be delivered again, by id, in the order of the batch.
     pub failed: Vec<String>,
-    /// Why the first of them failed.
+    /// Why the first of them failed; it names no member.
     pub failure: Option<String>,
     /// What was set aside, by message, in no order.
     pub set_aside: Vec<(String, Aside)>,
@@ -164,7 +164,7 @@ impl<A: Asides> Ingest<A> {
                 Ok(versions) => versions,
                 Err(error) => {
                     failed.extend(contents.iter().map(|(place, _)| *place));
-                    report.failure.get_or_insert(error.to_string());
+                    report.failure.get_or_insert(error.unnamed());
                     continue;
                 }
             };
@@ -199,7 +199,7 @@ impl<A: Asides> Ingest<A> {
                 }
                 Err(error) => {
                     failed.insert(place);
-                    report.failure.get_or_insert(error.to_string());
+                    report.failure.get_or_insert(error.unnamed());
                 }
             }
         }
@@ -221,7 +221,7 @@ impl<A: Asides> Ingest<A> {
             Ok(known) => known,
             Err(error) => {
                 let failed = deliveries.iter().map(|delivery| delivery.place).collect();
-                return Outcome { failed, failure: Some(error.to_string()), ..Outcome::default() };
+                return Outcome { failed, failure: Some(error.unnamed()), ..Outcome::default() };
             }
         };
         let gathered = group::gathered(group::connected(deliveries, &known), self.together);
@@ -284,7 +284,7 @@ impl<A: Asides> Ingest<A> {
                 }
                 Err(Failure::TooMuch) => Some((Remedy::SetAside, "it changes too much at once".to_owned())),
                 Err(Failure::Passed) => None,
-                Err(Failure::Store(error)) => Some((error.remedy(), error.to_string())),
+                Err(Failure::Store(error)) => Some((error.remedy(), error.unnamed())),
             };
             match remedy {
                 None => {}
@@ -312,7 +312,7 @@ impl<A: Asides> Ingest<A> {
                 Ok(known) => reloaded = Some(known),
                 Err(error) => {
                     outcome.failed.extend(deliveries.iter().map(|delivery| delivery.place));
-                    outcome.failure = Some(error.to_string());
+                    outcome.failure = Some(error.unnamed());
                     return outcome;
                 }
             }

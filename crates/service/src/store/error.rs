@@ -57,6 +57,21 @@ pub enum Remedy {
 }
 
 impl StoreError {
+    /// What went wrong, for logs: without the item's key, which may name a member, and without what stands in it.
+    pub fn unnamed(&self) -> String {
+        let shop = |key: &Key| key.pk.split('#').next().unwrap_or_default().to_owned();
+        match self {
+            Self::Conflict | Self::Unavailable(_) | Self::Refused(_) => self.to_string(),
+            Self::Newer { key, what } => format!("an item of `{}` was written by a newer release: {what}", shop(key)),
+            Self::Corrupt { key, .. } => {
+                format!("an item of `{}` has something impossible: find it with `echelon verify`", shop(key))
+            }
+            Self::TooLarge { key, bytes } => {
+                format!("an item of `{}` would have {bytes} bytes, above what the database takes", shop(key))
+            }
+        }
+    }
+
     /// What to do about it: decided here and nowhere else.
     pub fn remedy(&self) -> Remedy {
         match self {

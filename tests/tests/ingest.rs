@@ -263,7 +263,7 @@ async fn who_was_erased_leaves_nothing_and_stays_away(place: Place) {
     let system = shop(place).await;
     let erased = json!({ "type": "customer.erased", "member_id": "anna", "occurred_at": "2024-05-20T00:00:00Z" });
     applied(&system.tell(&[order(1, "anna", 600), order(2, "ben", 600)]).await, 2);
-    applied(&system.tell(&[erased.clone()]).await, 1);
+    applied(&system.tell(std::slice::from_ref(&erased)).await, 1);
     assert!(system.member("anna").await.erased);
     let later = system.tell(&[order(1, "anna", 600), order(3, "anna", 50), erased]).await;
     assert_eq!((later.counts.kept_out, later.counts.duplicates, later.failed.len()), (2, 1, 0));

@@ -33,8 +33,11 @@ enum Command {
     Import(command::import::Args),
     Programs(command::programs::Args),
     Serve(command::serve::Args),
+    Publish(command::publish::Args),
     Load(command::load::Args),
     Quarantine(command::quarantine::Args),
+    Verify(command::verify::Args),
+    Rebuild(command::verify::RebuildArgs),
 }
 
 const FIRST_STEPS: &str = "\
@@ -71,8 +74,11 @@ fn main() -> ExitCode {
         Command::Import(args) => command::import::run(&args),
         Command::Programs(args) => command::programs::run(&args),
         Command::Serve(args) => command::serve::run(&args),
+        Command::Publish(args) => command::publish::run(&args, now()),
         Command::Load(args) => command::load::run(&args),
         Command::Quarantine(args) => command::quarantine::run(&args),
+        Command::Verify(args) => command::verify::run(&args),
+        Command::Rebuild(args) => command::verify::rebuild(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

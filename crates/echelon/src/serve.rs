@@ -21,6 +21,7 @@ pub mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rules::calendar::Instant;
 use rules::version::Versions;
 use serde_json::{Value, json};
 use service::ingest::{Counts, Ingest};
@@ -103,7 +104,17 @@ pub enum Put {
     Known(u32),
 }
 
-/// Puts a program in force: as the shop's first version, or as the next one where it differs from the newest.
+/// Who publishes a version, and why: kept with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Publisher<'a> {
+    /// Who.
+    pub by: &'a str,
+    /// Why.
+    pub why: &'a str,
+}
+
+/// Puts a program in force from an instant on: as the shop's first version, or as the next one where it differs from the
+/// newest.
 ///
 /// # Errors
 /// See [`PublicationError`].
@@ -112,7 +123,8 @@ pub async fn put_in_force(
     shop: &ShopId,
     (program, draft): (&Value, &rules::program::Draft),
     options: &Value,
-    now: rules::calendar::Instant,
+    publisher: Publisher<'_>,
+    (now, at): (Instant, Instant),
 ) -> Result<Put, PublicationError> {
     let versions: Option<Versions> = store.versions(shop).await?;
     if let Some(last) = versions.as_ref().map(Versions::last)
@@ -121,10 +133,9 @@ pub async fn put_in_force(
         return Ok(Put::Known(last.number));
     }
     // A first version may say since when it is in force: facts of that time on are seen under it.
-    let at = draft.effective_at.filter(|at| versions.is_none() && *at <= now).unwrap_or(now);
+    let at = draft.effective_at.filter(|since| versions.is_none() && *since <= now).unwrap_or(at);
     let event = json!({ "type": "program.published", "occurred_at": at, "program": program, "options": options });
-    let publication =
-        Publication { event, by: "echelon serve".to_owned(), why: "given when the system was started".to_owned() };
+    let publication = Publication { event, by: publisher.by.to_owned(), why: publisher.why.to_owned() };
     let versions = store.publish(shop, &publication, now).await?;
     Ok(Put::Published(versions.last().number))
 }

@@ -63,7 +63,7 @@ async fn handle(relay: &Relay<EventBridge>, event: Incoming) -> Result<Value, Er
     let answer = match event {
         Incoming::Stream(event) => Ok(json!(stream(relay, event, &mut metrics).await)),
         Incoming::Hourly { pass: Pass::Unpublished } => {
-            relay.pass(&mut metrics).await.map(|passed| json!(passed)).map_err(|error| Error::from(error.unnamed()))
+            relay.pass(&mut metrics).await.map(|passed| json!(passed)).map_err(Error::from)
         }
     };
     metrics.emit(relay.clock.now());

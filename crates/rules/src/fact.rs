@@ -395,6 +395,26 @@ impl Fact {
         }
     }
 
+    /// The fact as one that names nobody, where that may be (section 4: what follows an order or an entry).
+    pub fn without_member(&self) -> Option<Self> {
+        let mut fact = self.clone();
+        match &mut fact {
+            Self::OrderRefunded { refunded, .. } => refunded.member = None,
+            Self::OrderCancelled { cancelled, .. } => cancelled.member = None,
+            Self::PointsCanceled { told, .. } => told.member = None,
+            Self::OrderPaid { .. }
+            | Self::PointsEntry { .. }
+            | Self::TagsSet(_)
+            | Self::TagsChanged(_)
+            | Self::Enrolled(_)
+            | Self::BirthdaySet(_)
+            | Self::TierAssigned { .. }
+            | Self::TierUnassigned { .. }
+            | Self::Erased { .. } => return None,
+        }
+        Some(fact)
+    }
+
     /// Marks the fact as imported, so that it is announced quietly and brings no reward.
     pub fn mark_imported(&mut self) {
         match self {

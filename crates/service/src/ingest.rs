@@ -10,6 +10,7 @@ mod group;
 mod programs;
 mod read;
 mod sqs;
+mod take;
 
 pub use aside::{Aside, Asides, Reason};
 pub use programs::Programs;
@@ -17,29 +18,17 @@ pub use read::native;
 pub use sqs::SqsAsides;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use futures::StreamExt;
-use rules::advance::is_due;
 use rules::book::Taken;
 use rules::calendar::Instant;
 use rules::fact::{FUTURE_MS_MAX, Fact};
 use rules::record::Row;
-use rules::version::Versions;
 
 use crate::clock::Clock;
 use crate::shop::ShopId;
-use crate::store::{Commit, Remedy, Store, StoreError, Units, WRITES_MAX};
-use fold::{Folded, Known, fold};
-use group::Group;
+use crate::store::{Store, StoreError, Units};
 use read::{Content, Opened};
-
-/// How often a group that lost a race is decided again before its messages are given back.
-const TRIES_MAX: u32 = 6;
-/// How many groups are committed at a time.
-const COMMITS_AT_A_TIME: usize = 16;
-/// A commit that takes longer is given up, so that no writer is late by more than sweeps allow for.
-const COMMIT_MS_MAX: u64 = 5_000;
+use take::Delivery;
 
 /// A message from the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +46,7 @@ pub struct Message {
 pub struct Report {
     /// The messages to be delivered again, by id, in the order of the batch.
     pub failed: Vec<String>,
-    /// Why the first of them failed; it names no member.
+    /// Why the first of them failed.
     pub failure: Option<String>,
     /// What was set aside, by message, in no order.
     pub set_aside: Vec<(String, Aside)>,
@@ -105,21 +94,6 @@ pub struct Ingest<A> {
     together: usize,
 }
 
-/// A message that was read: its place in the batch, and its facts.
-struct Delivery {
-    place: usize,
-    facts: Vec<Fact>,
-}
-
-/// What became of the messages of a group.
-#[derive(Default)]
-struct Outcome {
-    counts: Counts,
-    set_aside: Vec<(usize, Reason)>,
-    failed: Vec<usize>,
-    failure: Option<String>,
-}
-
 impl<A: Asides> Ingest<A> {
     /// The ingest over a store; what can never succeed goes to `asides`.
     pub fn new(store: Store, asides: A, clock: Clock) -> Self {
@@ -164,7 +138,7 @@ impl<A: Asides> Ingest<A> {
                 Ok(versions) => versions,
                 Err(error) => {
                     failed.extend(contents.iter().map(|(place, _)| *place));
-                    report.failure.get_or_insert(error.unnamed());
+                    report.failure.get_or_insert(error.to_string());
                     continue;
                 }
             };
@@ -199,7 +173,7 @@ impl<A: Asides> Ingest<A> {
                 }
                 Err(error) => {
                     failed.insert(place);
-                    report.failure.get_or_insert(error.unnamed());
+                    report.failure.get_or_insert(error.to_string());
                 }
             }
         }
@@ -213,183 +187,12 @@ impl<A: Asides> Ingest<A> {
         self.asides.keep(&id, &message.body).await.map_err(StoreError::Unavailable)?;
         self.store.set_aside(&id, aside, message.body.len(), self.clock.now()).await
     }
-
-    /// Takes the messages of a shop in, group by group.
-    async fn take(&self, shop: &ShopId, versions: &Versions, deliveries: Vec<Delivery>) -> Outcome {
-        let facts = deliveries.iter().flat_map(|delivery| &delivery.facts);
-        let known = match fold::load(&self.store, shop, facts).await {
-            Ok(known) => known,
-            Err(error) => {
-                let failed = deliveries.iter().map(|delivery| delivery.place).collect();
-                return Outcome { failed, failure: Some(error.unnamed()), ..Outcome::default() };
-            }
-        };
-        let gathered = group::gathered(group::connected(deliveries, &known), self.together);
-        let known = &known;
-        let taken = futures::stream::iter(gathered).map(|groups| self.take_groups(shop, versions, groups, known));
-        let outcomes: Vec<Outcome> = taken.buffer_unordered(COMMITS_AT_A_TIME).collect().await;
-        outcomes.into_iter().fold(Outcome::default(), Outcome::and)
-    }
-
-    /// Takes groups in, together if nothing is in the way of any; otherwise each half apart, down to one alone.
-    async fn take_groups(&self, shop: &ShopId, versions: &Versions, groups: Vec<Group>, known: &Known) -> Outcome {
-        let mut outcome = Outcome::default();
-        let mut stack = vec![groups];
-        while let Some(mut groups) = stack.pop() {
-            if groups.len() < 2 {
-                for group in groups {
-                    outcome = outcome.and(self.take_group(shop, versions, group, known).await);
-                }
-                continue;
-            }
-            let deliveries = || groups.iter().flat_map(|group| &group.deliveries);
-            let facts = deliveries().flat_map(|delivery| &delivery.facts);
-            match self.try_some(shop, versions, facts, known).await {
-                Ok(folded) => {
-                    outcome.counts.done += deliveries().count() as u64;
-                    outcome.counts.add(&folded.counts);
-                }
-                Err(_) => {
-                    let others = groups.split_off(groups.len() / 2);
-                    stack.extend([others, groups]);
-                }
-            }
-        }
-        outcome
-    }
-
-    /// Takes connected messages in, as many at a time as one transaction holds.
-    async fn take_group(&self, shop: &ShopId, versions: &Versions, group: Group, known: &Known) -> Outcome {
-        let mut outcome = Outcome::default();
-        let mut deliveries = group.deliveries.as_slice();
-        let mut reloaded = None;
-        let mut tries = 0;
-        let mut at_most = deliveries.len();
-        while !deliveries.is_empty() {
-            let known = reloaded.as_ref().unwrap_or(known);
-            let (some, rest) = deliveries.split_at(at_most.min(deliveries.len()));
-            let facts = some.iter().flat_map(|delivery| &delivery.facts);
-            let result = self.try_some(shop, versions, facts, known).await;
-            let remedy = match result {
-                Ok(folded) => {
-                    outcome.counts.done += some.len() as u64;
-                    outcome.counts.add(&folded.counts);
-                    (deliveries, at_most, tries) = (rest, rest.len(), 0);
-                    None
-                }
-                // Too much for one transaction or one item: fewer at a time, down to a single message.
-                Err(Failure::TooMuch) if some.len() > 1 => {
-                    at_most = some.len() / 2;
-                    None
-                }
-                Err(Failure::TooMuch) => Some((Remedy::SetAside, "it changes too much at once".to_owned())),
-                Err(Failure::Passed) => None,
-                Err(Failure::Store(error)) => Some((error.remedy(), error.unnamed())),
-            };
-            match remedy {
-                None => {}
-                Some((Remedy::SetAside, _)) if some.len() > 1 => at_most = some.len() / 2,
-                Some((Remedy::SetAside, _)) => {
-                    outcome.set_aside.extend(some.iter().map(|delivery| (delivery.place, Reason::TooLarge)));
-                    (deliveries, at_most, tries) = (rest, rest.len(), 0);
-                }
-                Some((Remedy::Reload, _)) if tries < TRIES_MAX => {
-                    outcome.counts.conflicts += 1;
-                    tries += 1;
-                    tokio::time::sleep(pause(shop, some, tries)).await;
-                }
-                Some((Remedy::Reload | Remedy::Later, why)) => {
-                    outcome.failed.extend(deliveries.iter().map(|delivery| delivery.place));
-                    outcome.failure = Some(why);
-                    return outcome;
-                }
-            }
-            if deliveries.is_empty() {
-                break;
-            }
-            // Whatever happened, what was read is not what is there now.
-            match fold::load(&self.store, shop, deliveries.iter().flat_map(|delivery| &delivery.facts)).await {
-                Ok(known) => reloaded = Some(known),
-                Err(error) => {
-                    outcome.failed.extend(deliveries.iter().map(|delivery| delivery.place));
-                    outcome.failure = Some(error.unnamed());
-                    return outcome;
-                }
-            }
-        }
-        outcome
-    }
-
-    async fn try_some<'a>(
-        &self,
-        shop: &ShopId,
-        versions: &Versions,
-        facts: impl Iterator<Item = &'a Fact> + Clone,
-        known: &Known,
-    ) -> Result<Folded, Failure> {
-        let now = self.clock.now();
-        let folded = fold(versions, known, facts, now);
-        let commit = folded.commit(&self.store, shop, versions, known, now)?;
-        if commit.len() > WRITES_MAX {
-            return Err(Failure::TooMuch);
-        }
-        // A boundary may have passed while this was decided: a sweep that looks at members from it on must find what
-        // follows from these facts already passed.
-        let then = self.clock.now();
-        if folded.members.iter().any(|(_, ledger, record)| is_due(ledger, record, versions, then)) {
-            return Err(Failure::Passed);
-        }
-        self.commit(commit).await?;
-        for member in &folded.erased {
-            self.store.erase(shop, member).await?;
-        }
-        Ok(folded)
-    }
-
-    async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
-        let done = tokio::time::timeout(Duration::from_millis(COMMIT_MS_MAX), self.store.commit(commit)).await;
-        done.unwrap_or_else(|_| Err(StoreError::Unavailable(format!("no answer in {COMMIT_MS_MAX} ms"))))
-    }
-}
-
-/// Why facts were not committed.
-enum Failure {
-    /// More than a transaction holds.
-    TooMuch,
-    /// A boundary has passed meanwhile.
-    Passed,
-    /// The database.
-    Store(StoreError),
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
 }
 
 /// Facts dated more than five minutes ahead are refused.
 fn early(facts: &[Fact], now: Instant) -> Option<&'static str> {
     let latest = now.plus_millis(FUTURE_MS_MAX);
     facts.iter().any(|fact| fact.occurred_at() > latest).then_some("$.occurred_at")
-}
-
-/// How long to wait after a lost race: longer each time, and not as long as the others who lost it.
-fn pause(shop: &ShopId, deliveries: &[Delivery], tries: u32) -> Duration {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    (shop.as_str(), deliveries.first().map(|delivery| delivery.place), tries, std::process::id()).hash(&mut hasher);
-    Duration::from_millis((5 << tries) + hasher.finish() % (10 << tries))
-}
-
-impl Outcome {
-    fn and(mut self, other: Self) -> Self {
-        self.counts.add(&other.counts);
-        self.set_aside.extend(other.set_aside);
-        self.failed.extend(other.failed);
-        self.failure = self.failure.or(other.failure);
-        self
-    }
 }
 
 impl Counts {

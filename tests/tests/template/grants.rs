@@ -17,7 +17,6 @@ const STREAM: [&str; 4] =
     ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"];
 
 #[test]
-#[ignore = "until ingest and relay are written"]
 fn functions_may_do_nothing_but_what_their_code_does() {
     let template = Template::load();
     for id in template.all("AWS::Serverless::Function") {

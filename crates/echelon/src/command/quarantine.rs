@@ -138,7 +138,7 @@ async fn list(args: &List) -> Result<(), Failure> {
         let Rows { rows } = asked(&args.system.url, |client| async move { client.get("/quarantine").await }).await?;
         rows.into_iter().filter(|row| selection.fits(row)).collect()
     } else {
-        let Opened { store, .. } = args.system.place.open().await?;
+        let store = args.system.place.store().await?;
         aside::list(&store, &selection).await.map_err(Failure::input)?
     };
     match args.format {

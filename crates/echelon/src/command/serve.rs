@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use service::shop::ShopId;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -20,7 +20,7 @@ use crate::serve::outward::{Outward, announce};
 use crate::serve::place::{Opened, Place};
 use crate::serve::time::{Move, Time};
 use crate::serve::worker::work;
-use crate::serve::{Put, System, demo, http, only_shop, put_in_force};
+use crate::serve::{Publisher, Put, System, demo, http, only_shop, put_in_force};
 
 /// Runs the whole system on this machine: events in over HTTP, tiers kept, changes announced
 ///
@@ -219,7 +219,9 @@ async fn publish(args: &Args, opened: &Opened, time: &Time, shop: Option<ShopId>
             only.map_or_else(|| ShopId::new(SHOP).map_err(Failure::input), Ok)?
         }
     };
-    let put = put_in_force(&opened.store, &shop, (&value, &draft), &json!(options), time.now()).await;
+    let publisher = Publisher { by: "echelon serve", why: "given when the system was started" };
+    let now = time.now();
+    let put = put_in_force(&opened.store, &shop, (&value, &draft), &options, publisher, (now, now)).await;
     let put = put.map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
     match put {
         Put::Published(number) => eprintln!("{} is version {number} of shop `{shop}`", path.display()),

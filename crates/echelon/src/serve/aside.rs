@@ -1,5 +1,6 @@
 //! What was set aside: told as rows, and put back into the ingest queue.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use serde::{Deserialize, Serialize};
@@ -61,19 +62,24 @@ pub struct Replayed {
     pub gone: Vec<String>,
 }
 
-/// Where the bodies lie that were set aside. On one machine that is a queue of rows; deployed, it is one of SQS.
+/// Where the bodies lie that were set aside. On one machine that is a queue of rows; deployed, it is one of SQS, which
+/// has to be gone through as a whole: so bodies are asked for together.
 pub trait Bodies {
-    /// Puts a body into the ingest queue again; whether it was still there. Done twice it is there twice, which does no
-    /// harm.
-    fn again(&self, id: &str) -> impl Future<Output = Result<bool, QueueError>> + Send;
+    /// Puts the bodies with these ids into the ingest queue again; yields the ids of those that were still there. Done
+    /// twice they are there twice, which does no harm.
+    fn again(&self, ids: &BTreeSet<String>) -> impl Future<Output = Result<BTreeSet<String>, QueueError>> + Send;
 }
 
 impl Bodies for Queues {
-    async fn again(&self, id: &str) -> Result<bool, QueueError> {
-        match self.get(QUARANTINE, id).await? {
-            Some(message) => Queues::again(self, QUARANTINE, &message).await.map(|()| true),
-            None => Ok(false),
+    async fn again(&self, ids: &BTreeSet<String>) -> Result<BTreeSet<String>, QueueError> {
+        let mut there = BTreeSet::new();
+        for id in ids {
+            if let Some(message) = self.get(QUARANTINE, id).await? {
+                Queues::again(self, QUARANTINE, &message).await?;
+                there.insert(id.clone());
+            }
         }
+        Ok(there)
     }
 }
 
@@ -90,10 +96,13 @@ pub async fn list(store: &Store, selection: &Selection) -> Result<Vec<Row>, Stor
 /// # Errors
 /// Says what the store did not do; what was not done is as it was.
 pub async fn replay(store: &Store, bodies: &impl Bodies, selection: &Selection) -> Result<Replayed, QueueError> {
+    let rows = selected(store, selection).await.map_err(QueueError::of_store)?;
+    let ids = rows.iter().map(|(row, _)| row.id.clone()).collect();
+    let there = bodies.again(&ids).await?;
     let mut done = Replayed::default();
-    for (row, item) in selected(store, selection).await.map_err(QueueError::of_store)? {
-        // The body first: a row that is left over tells of something that is on its way, a body without one is lost.
-        if bodies.again(&row.id).await? {
+    for (row, item) in rows {
+        // The bodies first: a row that is left over tells of something that is on its way, a body without one is lost.
+        if there.contains(&row.id) {
             store.forget_aside(&item).await.map_err(QueueError::of_store)?;
             done.replayed.push(row.id);
         } else {

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
 use service::clock::Clock;
 use service::ingest::Ingest;
 use service::store::Store;
-use service::store::table::{Tables, create};
+use service::store::table::{Tables, create_unstreamed};
 
 use super::queue::Queues;
 use crate::failure::Failure;
@@ -27,6 +27,20 @@ pub struct Place {
     /// What the names of the tables begin with
     #[arg(long, value_name = "NAME", default_value = "echelon")]
     pub prefix: String,
+
+    /// The tables of a deployed system, as its outputs name them: members, ledger, control. None is made then
+    #[arg(long, value_name = "NAME,NAME,NAME", requires = "dynamodb", conflicts_with = "prefix", value_parser = tables)]
+    pub tables: Option<Tables>,
+}
+
+fn tables(text: &str) -> Result<Tables, String> {
+    match text.split(',').map(str::trim).collect::<Vec<_>>().as_slice() {
+        [members, ledger, control] if ![members, ledger, control].iter().any(|name| name.is_empty()) => {
+            let [members, ledger, control] = [members, ledger, control].map(|name| (*name).to_owned());
+            Ok(Tables { members, ledger, control })
+        }
+        _ => Err("name three tables: members, ledger and control, with commas between".to_owned()),
+    }
 }
 
 /// An open store and its queues.
@@ -67,22 +81,43 @@ impl Place {
         }
     }
 
-    /// Opens the store; tables that are not there are made. Without a place it is in memory.
+    /// Opens the store alone: a deployed one as it is, any other with tables that are made if they are not there.
+    /// Without a place it is in memory.
+    ///
+    /// # Errors
+    /// Names the file or the endpoint, and says what to do.
+    pub async fn store(&self) -> Result<Store, Failure> {
+        let client = match (&self.dynamodb, &self.data) {
+            (Some(url), _) => remote(url),
+            (None, Some(file)) => embedded::Store::open(file).map_err(Failure::input)?.client(),
+            (None, None) => embedded::Store::memory().map_err(Failure::input)?.client(),
+        };
+        if let Some(tables) = &self.tables {
+            return Ok(Store::new(client, tables.clone()));
+        }
+        let tables = Tables::prefixed(&self.prefix);
+        create_unstreamed(&client, &tables).await.map_err(|error| self.wrong(error.to_string()))?;
+        Ok(Store::new(client, tables))
+    }
+
+    /// Opens the store and its queues.
     ///
     /// # Errors
     /// Names the file or the endpoint, and says what to do.
     pub async fn open(&self) -> Result<Opened, Failure> {
-        let (client, shared) = match (&self.dynamodb, &self.data) {
-            (Some(url), _) => (remote(url), true),
-            (None, Some(file)) => (embedded::Store::open(file).map_err(Failure::input)?.client(), false),
-            (None, None) => (embedded::Store::memory().map_err(Failure::input)?.client(), false),
-        };
-        let wrong = |what: String| Failure::input(format!("{}: {what}", self.name()));
-        let tables = Tables::prefixed(&self.prefix);
-        create(&client, &tables).await.map_err(|error| wrong(error.to_string()))?;
-        let queues = Queues::open(client.clone(), &self.prefix, shared).await;
-        let queues = queues.map_err(|error| wrong(error.to_string()))?;
-        Ok(Opened { store: Store::new(client, tables), queues, alone: !shared })
+        if self.tables.is_some() {
+            let what = "--tables: a deployed system has its own queues: send events over its bus, and move what was set \
+                        aside as its operator's page says; `publish`, `verify`, `rebuild` and `quarantine list` work here";
+            return Err(Failure::input(what));
+        }
+        let (store, shared) = (self.store().await?, self.dynamodb.is_some());
+        let queues = Queues::open(store.client().clone(), &self.prefix, shared).await;
+        let queues = queues.map_err(|error| self.wrong(error.to_string()))?;
+        Ok(Opened { store, queues, alone: !shared })
+    }
+
+    fn wrong(&self, what: String) -> Failure {
+        Failure::input(format!("{}: {what}", self.name()))
     }
 }
 

@@ -116,7 +116,8 @@ pub(super) fn fold<'a>(
                 forgotten.push((member.clone(), *occurred_at));
             }
         }
-        let (taken, due) = arrive(&mut book, &mut records, versions, fact.clone(), now);
+        let fact = nameless(fact, &book, known).unwrap_or_else(|| fact.clone());
+        let (taken, due) = arrive(&mut book, &mut records, versions, fact, now);
         counts.fact(taken);
         rows.extend(due);
     }
@@ -138,6 +139,13 @@ pub(super) fn fold<'a>(
     };
     let things = things.into_iter().filter_map(news).collect();
     Folded { things, members, erased, forgotten, rows, counts }
+}
+
+/// What follows an order that is known is taken in though it names somebody erased; the name is not.
+fn nameless(fact: &Fact, book: &Book, known: &Known) -> Option<Fact> {
+    let stored = |thing: Thing| known.things.get(&thing).is_some_and(Filed::is_stored);
+    let erased = fact.member().is_some_and(|member| book.is_erased(member));
+    (erased && fact.things().any(stored)).then(|| fact.without_member()).flatten()
 }
 
 impl Folded {

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use rules::book::Thing;
 use rules::id::MemberId;
 
-use super::Delivery;
 use super::fold::Known;
+use super::take::Delivery;
 
 /// Messages that belong together, in the order of the batch.
 pub(super) struct Group {

@@ -36,7 +36,7 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn asides(&self, shop: Option<&ShopId>) -> Result<Vec<Item>, StoreError> {
-        self.query(&self.tables.control, None, ("pk", &key::quarantined(shop)), None).await
+        self.query(&self.tables.control, None, (key::PK, &key::quarantined(shop)), None).await
     }
 
     /// All that was set aside, whosever it is: also of shops that never published a program.

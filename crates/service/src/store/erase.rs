@@ -35,18 +35,12 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes a row, or what it says of the member if it speaks of others too: several may name one order before it is
-    /// known whose it is.
+    /// Deletes a row. If it is about others too, it stays without this member's name: several may speak of one order.
     async fn forget(&self, shop: &ShopId, member: &MemberId, at: &Key, of: &str) -> Result<(), StoreError> {
         let (by, _) = key::BY_MEMBER;
-        let rows = self.query(&self.tables.ledger, None, (key::PK, &at.pk), Some(&at.sk)).await?;
-        for row in rows.into_iter().filter(|row| row.key() == *at) {
+        for row in self.get_all(&self.tables.ledger, std::iter::once(at)).await? {
             let was = if row.0.contains_key(name::FACTS) { filed(&row)? } else { Filed::default() };
-            let named = |fact: &Fact| fact.member() == Some(member);
-            let theirs = was.facts.iter().any(|fact| {
-                matches!(fact, Fact::OrderPaid { .. } | Fact::PointsEntry { .. }) && fact.member() == Some(member)
-            });
-            let rest: Vec<Fact> = was.facts.iter().filter(|fact| !theirs && !named(fact)).cloned().collect();
+            let rest = without(member, &was.facts);
             match rest.first().and_then(|fact| fact.things().next()) {
                 Some(thing) => {
                     let mut commit = Commit::default();
@@ -79,4 +73,14 @@ impl Store {
         self.meter.add(Kind::Write, answer.consumed_capacity());
         Ok(())
     }
+}
+
+/// What is left of a row's facts without a member: nothing, if the thing is theirs or nobody else speaks of it.
+fn without(member: &MemberId, facts: &[Fact]) -> Vec<Fact> {
+    let theirs = |fact: &Fact| fact.member() == Some(member);
+    let is_thing = |fact: &Fact| matches!(fact, Fact::OrderPaid { .. } | Fact::PointsEntry { .. });
+    if facts.iter().all(theirs) || facts.iter().any(|fact| is_thing(fact) && theirs(fact)) {
+        return Vec::new();
+    }
+    facts.iter().filter_map(|fact| if theirs(fact) { fact.without_member() } else { Some(fact.clone()) }).collect()
 }

@@ -1,4 +1,5 @@
-//! What can go wrong with the database, by what the caller can do about it.
+//! What can go wrong with the database, by what the caller can do about it. What an error says names no member, so that
+//! it may stand in a log; people at a terminal are told more ([`StoreError::detail`]).
 
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -17,7 +18,7 @@ pub enum StoreError {
     #[error("the database is not available: {0}")]
     Unavailable(String),
     /// A newer release wrote an item.
-    #[error("item `{}` / `{}` was written by a newer release: {what}", key.pk, key.sk)]
+    #[error("an item was written by a newer release: {what}")]
     Newer {
         /// Which.
         key: Key,
@@ -25,7 +26,7 @@ pub enum StoreError {
         what: CompactError,
     },
     /// An item says something that was never written.
-    #[error("item `{}` / `{}` has an impossible {what}: compare it with `echelon verify`", key.pk, key.sk)]
+    #[error("an item says something that was never written: `echelon verify` finds which")]
     Corrupt {
         /// Which.
         key: Key,
@@ -33,7 +34,7 @@ pub enum StoreError {
         what: String,
     },
     /// An item has grown beyond what the database takes.
-    #[error("item `{}` / `{}` would have {bytes} bytes, above what the database takes", key.pk, key.sk)]
+    #[error("an item would have {bytes} bytes, above what the database takes")]
     TooLarge {
         /// Which.
         key: Key,
@@ -57,18 +58,12 @@ pub enum Remedy {
 }
 
 impl StoreError {
-    /// What went wrong, for logs: without the item's key, which may name a member, and without what stands in it.
-    pub fn unnamed(&self) -> String {
-        let shop = |key: &Key| key.pk.split('#').next().unwrap_or_default().to_owned();
+    /// All there is to say, for people who may see members' ids.
+    pub fn detail(&self) -> String {
         match self {
+            Self::Newer { key, .. } | Self::TooLarge { key, .. } => format!("{self}: `{}` / `{}`", key.pk, key.sk),
+            Self::Corrupt { key, what } => format!("{self}: `{}` / `{}` has an impossible {what}", key.pk, key.sk),
             Self::Conflict | Self::Unavailable(_) | Self::Refused(_) => self.to_string(),
-            Self::Newer { key, what } => format!("an item of `{}` was written by a newer release: {what}", shop(key)),
-            Self::Corrupt { key, .. } => {
-                format!("an item of `{}` has something impossible: find it with `echelon verify`", shop(key))
-            }
-            Self::TooLarge { key, bytes } => {
-                format!("an item of `{}` would have {bytes} bytes, above what the database takes", shop(key))
-            }
         }
     }
 
@@ -89,12 +84,11 @@ impl StoreError {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug,
     {
-        let said = DisplayErrorContext(error).to_string();
         match error {
-            SdkError::ConstructionFailure(_) => Self::Refused(said),
-            SdkError::ServiceError(answer) => Self::of_code(answer.err().code().unwrap_or_default(), said),
+            SdkError::ConstructionFailure(_) => Self::Refused(DisplayErrorContext(error).to_string()),
+            SdkError::ServiceError(answer) => Self::of_code(answer.err()),
             // Timed out, not connected, or an answer that broke off: whether it was done is not known.
-            _ => Self::Unavailable(said),
+            _ => Self::Unavailable(DisplayErrorContext(error).to_string()),
         }
     }
 
@@ -103,7 +97,7 @@ impl StoreError {
             let codes = || cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
             let lost = |code: &str| matches!(code, "ConditionalCheckFailed" | "TransactionConflict");
             let busy = |code: &str| matches!(code, "ThrottlingError" | "ProvisionedThroughputExceeded");
-            let said = DisplayErrorContext(error).to_string();
+            let said = codes().collect::<Vec<_>>().join(", ");
             return if codes().any(lost) {
                 Self::Conflict
             } else if codes().any(busy) {
@@ -115,7 +109,9 @@ impl StoreError {
         Self::of_sdk(error)
     }
 
-    fn of_code(code: &str, said: String) -> Self {
+    fn of_code(answer: &impl ProvideErrorMetadata) -> Self {
+        let code = answer.code().unwrap_or_default();
+        let said = format!("{code}: {}", answer.message().unwrap_or("it does not say why"));
         match code {
             "ConditionalCheckFailedException" | "TransactionConflictException" => Self::Conflict,
             "ValidationException"

@@ -50,17 +50,17 @@ pub enum PublicationError {
 pub fn published(events: impl IntoIterator<Item = Value>) -> Result<Option<Versions>, PublicationError> {
     let mut versions: Option<Versions> = None;
     for event in events {
-        versions = Some(followed(versions, &event)?);
+        versions = Some(followed(versions, &event, false)?);
     }
     Ok(versions)
 }
 
-fn followed(versions: Option<Versions>, event: &Value) -> Result<Versions, PublicationError> {
+fn followed(versions: Option<Versions>, event: &Value, has_orders: bool) -> Result<Versions, PublicationError> {
     let Published { at, program, options } = Published::read(event)?;
     Ok(match versions {
         None => Versions::first(program, Some(at))?,
         Some(mut versions) => {
-            versions.publish(program, at, options, false)?;
+            versions.publish(program, at, options, has_orders)?;
             versions
         }
     })
@@ -93,7 +93,13 @@ impl Store {
         publication: &Publication,
         now: Instant,
     ) -> Result<Versions, PublicationError> {
-        let versions = followed(self.versions(shop).await?, &publication.event)?;
+        let before = self.versions(shop).await?;
+        // Whether there is an order is asked only where it matters. Somebody of whom something is known stands for it.
+        let currency = |versions: &Versions| versions.last().program.currency;
+        let now_in = followed(before.clone(), &publication.event, false)?;
+        let changes = before.as_ref().is_some_and(|before| currency(before) != currency(&now_in));
+        let has_orders = changes && !self.member_ids(shop).await?.is_empty();
+        let versions = followed(before, &publication.event, has_orders)?;
         let number = versions.last().number;
         let Publication { event, by, why } = publication;
         let row = Item::at(&key::version(shop, number)).text(name::EVENT, event.to_string());

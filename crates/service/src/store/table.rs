@@ -72,7 +72,20 @@ pub const QUEUES: Table = Table { resource: "QueuesTable", indexes: &[], streame
 /// # Errors
 /// What the database says.
 pub async fn create(client: &Client, tables: &Tables) -> Result<(), BoxError> {
-    for (name, table) in [(&tables.members, MEMBERS), (&tables.ledger, LEDGER), (&tables.control, CONTROL)] {
+    make_all(client, tables, LEDGER).await
+}
+
+/// The same without a stream, for who looks into the outboxes instead: the embedded store reads all of a stream whenever
+/// it adds to it, which a history of some ten thousand events would never end.
+///
+/// # Errors
+/// What the database says.
+pub async fn create_unstreamed(client: &Client, tables: &Tables) -> Result<(), BoxError> {
+    make_all(client, tables, Table { streamed: false, ..LEDGER }).await
+}
+
+async fn make_all(client: &Client, tables: &Tables, ledger: Table) -> Result<(), BoxError> {
+    for (name, table) in [(&tables.members, MEMBERS), (&tables.ledger, ledger), (&tables.control, CONTROL)] {
         make(client, name, table).await?;
     }
     Ok(())

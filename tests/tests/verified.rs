@@ -1,0 +1,131 @@
+//! Members follow from the ledger: what is damaged is found, and rebuilt as it was.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use rules::id::MemberId;
+use serde_json::{Value, json};
+use service::store::Item;
+use service::verify::{Difference, everybody, recompute};
+use tests::dynamodb::Place;
+use tests::system::{System, instant};
+
+tests::for_each_store!(
+    a_shop_that_nobody_damaged_is_as_its_ledger_has_it,
+    whatever_is_damaged_is_found_and_rebuilt_as_it_was,
+);
+
+fn program(gold: u32, lifetime: bool) -> Value {
+    json!({ "start_date": "2023-01-01",
+            "milestone": { "metric": "amount_spent", "period": if lifetime { "lifetime" } else { "calendar_year" } },
+            "tiers": [ { "id": "silver", "threshold": 100, "entry_rewards": [{ "type": "points", "points": 50 }] },
+                       { "id": "gold", "threshold": gold, "entry_rewards": [{ "type": "free_shipping" }] } ] })
+}
+
+/// A shop in which everything happens that leaves a row: a tier held over a change of rules, birthdays, a move, an
+/// erasure, refunds that wait, a heavy member.
+async fn shop(place: Place) -> System {
+    let system = System::new(place.client, &place.prefix).await;
+    system.at(instant("2024-01-01T00:00:00Z"));
+    system.publish(&program(300, true), &json!({})).await;
+    system.at(instant("2024-06-01T00:00:00Z"));
+    let order = |id: u32, member: &str, total: u32| {
+        json!({ "type": "order.paid", "order_id": id.to_string(), "member_id": member, "total": total.to_string(),
+                "occurred_at": format!("2024-0{}-02T03:04:05Z", 1 + id % 5) })
+    };
+    let mut events = vec![
+        order(1, "anna", 350),
+        order(2, "ben", 120),
+        order(3, "carl", 40),
+        json!({ "type": "order.refunded", "order_id": "2", "refund_id": "r", "amount": "5", "occurred_at": "2024-05-02T00:00:00Z" }),
+        json!({ "type": "order.refunded", "order_id": "99", "refund_id": "r", "member_id": "carl", "amount": "5",
+                "occurred_at": "2024-05-02T00:00:00Z" }),
+        json!({ "type": "customer.enrolled", "member_id": "anna", "occurred_at": "2024-01-05T00:00:00Z", "birthday": "03-01" }),
+        json!({ "type": "tier.assigned", "assignment_id": "a", "member_id": "carl", "tier": "silver", "mode": "floor",
+                "occurred_at": "2024-05-03T00:00:00Z" }),
+        json!({ "type": "customer.tags_set", "member_id": "ben", "tags": ["vip"], "occurred_at": "2024-05-03T00:00:00Z" }),
+        order(4, "dora", 500),
+        json!({ "type": "customer.erased", "member_id": "dora", "occurred_at": "2024-05-30T00:00:00Z" }),
+    ];
+    let heavy = |n: u32| {
+        json!({ "type": "order.paid", "order_id": (10_000_000 + n * 7919).to_string(), "member_id": "hugo", "total": format!("{n}.95"),
+                "tax": format!("{}.13", n % 40), "occurred_at": format!("2024-0{}-1{}T0{}:00:00Z", 1 + n % 5, n % 9, n % 7) })
+    };
+    events.extend((0..900).map(heavy));
+    for some in events.chunks(100) {
+        assert_eq!(system.tell(some).await.failed.len(), 0);
+    }
+    // Gold gets dearer: who had it keeps it.
+    system.at(instant("2024-06-02T00:00:00Z"));
+    system.publish(&program(400, true), &json!({ "demotions": "hold" })).await;
+    system.at(instant("2025-04-01T00:00:00Z"));
+    let late = [order(1, "anna", 360), order(5, "ben", 30)].map(|mut order| {
+        order["revision"] = json!("2025-01-01T00:00:00Z");
+        order
+    });
+    assert_eq!(system.tell(&late).await.counts.applied, 2);
+    system
+}
+
+/// Who differs, and how.
+async fn differing(system: &System) -> BTreeMap<String, Vec<Difference>> {
+    let versions = system.store.versions(&system.shop).await.unwrap().unwrap();
+    let mut found = BTreeMap::new();
+    for member in everybody(&system.store, &system.shop).await.unwrap() {
+        let recomputed = recompute(&system.store, &system.shop, &member, &versions, system.now()).await.unwrap();
+        if !recomputed.differences.is_empty() {
+            found.insert(member.to_string(), recomputed.differences);
+        }
+    }
+    found
+}
+
+async fn a_shop_that_nobody_damaged_is_as_its_ledger_has_it(place: Place) {
+    let system = shop(place).await;
+    assert_eq!(everybody(&system.store, &system.shop).await.unwrap().len(), 5);
+    assert!(system.member("hugo").await.pages() > 0);
+    let held = system.member("anna").await.ledger;
+    assert!(held.assignments().iter().any(|given| given.act.id().is_none()), "gold is held: {held:?}");
+    assert_eq!(differing(&system).await, BTreeMap::new());
+}
+
+async fn whatever_is_damaged_is_found_and_rebuilt_as_it_was(place: Place) {
+    let system = shop(place).await;
+    let before: Vec<_> = [system.member("anna").await, system.member("ben").await, system.member("hugo").await].into();
+    let (client, tables) = (system.store.client(), system.store.tables());
+    let all = client.scan().table_name(&tables.members).send().await.unwrap().items.unwrap();
+    let item = |sk: &str| Item(all.iter().find(|item| item["sk"] == AttributeValue::S(sk.to_owned())).unwrap().clone());
+    // Anna is lost, Ben is from another time, and so is a page of Hugo's.
+    let anna = Item::at(&item("anna").key());
+    client.delete_item().table_name(&tables.members).set_key(Some(anna.0)).send().await.unwrap();
+    let carls = item("carl").need_bytes("body").unwrap().to_vec();
+    let ben = item("ben").bytes("body", carls);
+    client.put_item().table_name(&tables.members).set_item(Some(ben.0)).send().await.unwrap();
+    let pages: Vec<Item> = all.iter().cloned().map(Item).filter(|item| item.key().sk.starts_with("hugo\t")).collect();
+    let other = pages[0].clone().bytes("body", item("carl").need_bytes("body").unwrap().to_vec());
+    client.put_item().table_name(&tables.members).set_item(Some(other.0)).send().await.unwrap();
+
+    let found = differing(&system).await;
+    let expected = [
+        ("anna".to_owned(), vec![Difference::Missing]),
+        ("ben".to_owned(), vec![Difference::Facts, Difference::Record]),
+        ("hugo".to_owned(), vec![Difference::Facts]),
+    ];
+    assert_eq!(found, BTreeMap::from(expected));
+
+    let versions = system.store.versions(&system.shop).await.unwrap().unwrap();
+    for id in found.keys() {
+        let member = MemberId::new(id).unwrap();
+        let recomputed = recompute(&system.store, &system.shop, &member, &versions, system.now()).await.unwrap();
+        recomputed.repair(&system.store, &system.shop).await.unwrap();
+    }
+    assert_eq!(differing(&system).await, BTreeMap::new());
+    let after: Vec<_> = [system.member("anna").await, system.member("ben").await, system.member("hugo").await].into();
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(before.ledger, after.ledger);
+        assert!(before.record.tells_the_same_as(&after.record), "{:?} {:?}", before.record, after.record);
+    }
+    // And nothing is announced again when they are looked at next.
+    let again = json!({ "type": "order.paid", "order_id": "6", "member_id": "anna", "total": "1", "occurred_at": "2025-03-31T00:00:00Z" });
+    assert_eq!(system.tell(&[again]).await.counts.transitions, 0);
+}

@@ -46,21 +46,34 @@ pub async fn embedded() -> Place {
 /// # Panics
 /// If there is none to be had: a test that cannot run has failed.
 pub async fn local() -> Place {
+    // A client for each test, because its connections belong to the test's own executor.
+    Place::new(client(&local_url().await))
+}
+
+/// Where [`local`] is, for other processes. They have to use [`REGION`] and [`KEY`], for DynamoDB Local keeps the tables
+/// of others apart.
+///
+/// # Panics
+/// As [`local`].
+pub async fn local_url() -> String {
     static SERVER: OnceCell<Server> = OnceCell::const_new();
-    let url = match std::env::var("ECHELON_DYNAMODB_URL") {
+    match std::env::var("ECHELON_DYNAMODB_URL") {
         Ok(url) => url,
         Err(_) => SERVER.get_or_init(Server::start).await.url.clone(),
-    };
-    // A client for each test, because its connections belong to the test's own executor.
-    Place::new(client(&url))
+    }
 }
+
+/// The region of tests.
+pub const REGION: &str = "local";
+/// The access key of tests, and its secret.
+pub const KEY: &str = "tests";
 
 fn client(url: &str) -> Client {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(url)
-        .region(Region::from_static("local"))
-        .credentials_provider(Credentials::new("tests", "tests", None, None, "tests"))
+        .region(Region::from_static(REGION))
+        .credentials_provider(Credentials::new(KEY, KEY, None, None, "tests"))
         .retry_config(RetryConfig::disabled());
     Client::from_conf(config.build())
 }

@@ -61,7 +61,7 @@ fn functions_are_traced_and_log_as_json_for_a_limited_time() {
 #[test]
 fn metrics_pass_every_log_level_that_can_be_chosen() {
     let template = Template::load();
-    assert_eq!(template.section("Parameters")["LogLevel"]["AllowedValues"], json!(["TRACE", "DEBUG", "INFO"]));
+    assert_eq!(template.section("Parameters")["LogLevel"]["AllowedValues"], json!(["DEBUG", "INFO"]));
     for id in template.all("AWS::Serverless::Function") {
         let level = &template.of_function(id, "LoggingConfig")["ApplicationLogLevel"];
         assert_eq!(target(level), Some("LogLevel"), "{id}");

@@ -1,8 +1,10 @@
 //! What becomes of events, on both stores: duplicates, disorder, strangers, races, and what they cost.
 
+use rules::id::MemberId;
 use serde_json::{Value, json};
 use service::ingest::{Message, Reason, Report, native};
 use service::shop::ShopId;
+use service::store::{Item, key};
 use tests::dynamodb::Place;
 use tests::system::{System, instant};
 
@@ -22,6 +24,7 @@ tests::for_each_store!(
     ids_beyond_what_a_float_holds_stay_apart,
     shopify_s_events_come_in_their_envelope,
     tags_and_assignments_are_kept_with_their_member,
+    an_item_that_does_not_read_holds_up_its_member_alone,
 );
 
 fn program() -> Value {
@@ -365,6 +368,24 @@ async fn tags_and_assignments_are_kept_with_their_member(place: Place) {
     let ended = json!({ "type": "tier.unassigned", "assignment_id": "a2", "member_id": "anna", "occurred_at": "2024-05-30T00:00:00Z" });
     applied(&system.tell(&[ended]).await, 1);
     assert_eq!(system.tier("anna").await, None);
+}
+
+async fn an_item_that_does_not_read_holds_up_its_member_alone(place: Place) {
+    let system = shop(place).await;
+    applied(&system.tell(&[order(1, "anna", 120)]).await, 1);
+    let (members, anna) = (&system.store.tables().members, MemberId::new("anna").unwrap());
+    // A newer release wrote it: a format that is not known yet.
+    let newer = Item::at(&key::member(&system.shop, &anna)).bytes("body", vec![250, 1, 2]).number("v", 2);
+    system.store.client().put_item().table_name(members).set_item(Some(newer.0)).send().await.unwrap();
+    let events: Vec<Value> =
+        (0..9).map(|n| order(10 + n, if n == 4 { "anna" } else { ["ben", "carl"][n % 2] }, 60)).collect();
+    let report = system.tell(&events).await;
+    assert_eq!((report.failed, report.counts.applied), (vec!["4".to_owned()], 8));
+    assert_eq!(
+        report.failure.as_deref(),
+        Some("an item was written by a newer release: format 250 of a packed member is not known to this release")
+    );
+    assert_eq!(system.tier("ben").await.as_deref(), Some("silver"));
 }
 
 /// A message that is delivered once more by the queue, whatever became of it, changes nothing.

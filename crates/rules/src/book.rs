@@ -71,7 +71,7 @@ impl Book {
         self.members.get(member).map(|row| &row.ledger)
     }
 
-    /// A member's ledger, to bring it up to date ([`crate::advance`]); an empty one for whom it does not know.
+    /// The same, to bring it up to date ([`crate::advance`]).
     pub fn ledger_mut(&mut self, member: &MemberId) -> Option<&mut Ledger> {
         self.members.get_mut(member).map(|row| &mut row.ledger)
     }

@@ -12,7 +12,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 use thiserror::Error;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::shop::ShopId;
 use crate::store::Units;
@@ -29,10 +32,11 @@ const KEY_BYTES_MIN: usize = 16;
 /// Starts logging: one JSON object per line on standard output, at and above the levels of `filter` (`info`, or
 /// `warn,service=debug`). Later calls change nothing.
 pub fn init(filter: &str) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_env_filter(filter);
+    let targets = Some(filter).filter(|filter| !filter.is_empty()).and_then(|filter| filter.parse().ok());
+    let targets: Targets = targets.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false);
     // Somebody else may log already, as in tests.
-    let _ = lines.try_init();
+    let _ = tracing_subscriber::registry().with(lines.with_filter(targets)).try_init();
 }
 
 /// What tags are made with. Whoever has it can find a known member in the logs, and nobody else can.

@@ -10,7 +10,10 @@ use serde_json::Value;
 use service::shop::ShopId;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::failure::Failure;
 use crate::input;
@@ -108,9 +111,10 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// If the store cannot be opened, the address is taken, or the program cannot be put in force.
 pub fn run(args: &Args) -> Result<(), Failure> {
     // What the webhook does not take is told of once, not row by row.
-    let filter = EnvFilter::try_new("warn,service::relay=error").unwrap_or_default();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let _ = log.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init();
+    let targets = Targets::new().with_default(LevelFilter::WARN).with_target("service::relay", LevelFilter::ERROR);
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let log = log.with_ansi(std::io::stderr().is_terminal()).with_filter(targets);
+    let _ = tracing_subscriber::registry().with(log).try_init();
     runtime()?.block_on(serve(args))
 }
 

@@ -80,14 +80,32 @@ impl From<StoreError> for Failure {
 }
 
 impl<A: Asides> Ingest<A> {
-    /// Takes the messages of a shop in, group by group.
+    /// Takes the messages of a shop in. An item that does not read holds up those alone whom it concerns.
     pub(super) async fn take(&self, shop: &ShopId, versions: &Versions, deliveries: Vec<Delivery>) -> Outcome {
-        let known = match fold::load(&self.store, shop, facts_of(&deliveries)).await {
-            Ok(known) => known,
-            Err(error) => return Outcome::failed(&deliveries, error.to_string()),
-        };
-        let gathered = group::gathered(group::connected(deliveries, &known), self.together);
-        let known = &known;
+        let mut outcome = Outcome::default();
+        let mut stack = vec![deliveries];
+        while let Some(mut deliveries) = stack.pop() {
+            match fold::load(&self.store, shop, facts_of(&deliveries)).await {
+                Ok(known) => outcome = outcome.and(self.take_known(shop, versions, deliveries, &known).await),
+                Err(StoreError::Newer { .. } | StoreError::Corrupt { .. }) if deliveries.len() > 1 => {
+                    let later = deliveries.split_off(deliveries.len() / 2);
+                    stack.extend([later, deliveries]);
+                }
+                Err(error) => outcome = outcome.and(Outcome::failed(&deliveries, error.to_string())),
+            }
+        }
+        outcome
+    }
+
+    /// Takes messages in, group by group.
+    async fn take_known(
+        &self,
+        shop: &ShopId,
+        versions: &Versions,
+        deliveries: Vec<Delivery>,
+        known: &Known,
+    ) -> Outcome {
+        let gathered = group::gathered(group::connected(deliveries, known), self.together);
         let taken = futures::stream::iter(gathered).map(|groups| self.take_groups(shop, versions, groups, known));
         let outcomes: Vec<Outcome> = taken.buffer_unordered(COMMITS_AT_A_TIME).collect().await;
         outcomes.into_iter().fold(Outcome::default(), Outcome::and)

@@ -165,7 +165,7 @@ impl Store {
 /// The facts of a row.
 pub(super) fn filed(item: &Item) -> Result<Filed, StoreError> {
     // Facts are written with everything filled in; the currency is only a default.
-    let currency = Currency::from_code("XXX").ok_or_else(|| item.corrupt("currency"))?;
+    let currency = Currency::from_code("USD").ok_or_else(|| item.corrupt("currency"))?;
     let read = |text: &str| {
         let value = serde_json::from_str(text).map_err(|error| item.corrupt(format!("fact: {error}")))?;
         Fact::read(&value, currency).map(|told| told.fact).map_err(|error| item.corrupt(format!("fact: {error}")))

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use rules::calendar::Instant;
@@ -13,6 +14,7 @@ use service::ingest::{Asides, Ingest, Message, Report, native};
 use service::shop::ShopId;
 use service::store::table::{Tables, create};
 use service::store::{Held, Publication, Store, Units};
+use service::sweep::{Settings, Sweep, Work, Worked, Workers};
 
 /// Keeps in memory what was set aside.
 #[derive(Debug, Clone, Default)]
@@ -32,9 +34,34 @@ impl Asides for Kept {
     }
 }
 
+/// Segments that wait for a worker, in memory.
+#[derive(Debug, Clone, Default)]
+pub struct Waiting(Arc<Mutex<Vec<Work>>>);
+
+impl Waiting {
+    /// Takes the segments that wait.
+    pub fn take(&self) -> Vec<Work> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+impl Workers for Waiting {
+    async fn send(&self, work: Vec<Work>, _: Duration) -> Result<(), String> {
+        self.0.lock().unwrap().extend(work);
+        Ok(())
+    }
+}
+
 /// An instant of a test.
 pub fn instant(text: &str) -> Instant {
     Instant::parse(text).unwrap()
+}
+
+/// A worker of its own, at once behind a boundary, who never runs out of time.
+pub fn settings() -> Settings {
+    static WORKERS: AtomicI64 = AtomicI64::new(0);
+    let owner = format!("worker {}", WORKERS.fetch_add(1, Ordering::Relaxed));
+    Settings { owner, margin: Duration::ZERO, budget: Duration::MAX, together: 1 }
 }
 
 /// One shop's ingest, and the store under it.
@@ -44,6 +71,8 @@ pub struct System {
     pub store: Store,
     /// The ingest.
     pub ingest: Ingest<Kept>,
+    /// The sweeps.
+    pub sweep: Sweep<Waiting>,
     /// What was set aside.
     pub kept: Kept,
     /// The shop that events are about unless they say otherwise.
@@ -65,8 +94,9 @@ impl System {
         let ticks = Arc::clone(&clock);
         let now = Clock::new(move || Instant::from_millis(ticks.load(Ordering::SeqCst)));
         let kept = Kept::default();
-        let ingest = Ingest::new(store.clone(), kept.clone(), now);
-        Self { store, ingest, kept, shop: ShopId::new("acme").unwrap(), clock }
+        let ingest = Ingest::new(store.clone(), kept.clone(), now.clone());
+        let sweep = Sweep::new(store.clone(), Waiting::default(), now, settings());
+        Self { store, ingest, sweep, kept, shop: ShopId::new("acme").unwrap(), clock }
     }
 
     /// What time it is.
@@ -85,6 +115,21 @@ impl System {
         let publication = Publication { event, by: "tests".to_owned(), why: "a test".to_owned() };
         self.store.publish(&self.shop, &publication, self.now()).await.unwrap();
         self.ingest.forget_programs();
+    }
+
+    /// Opens what is due, and sweeps until nothing waits any more.
+    pub async fn sweep_all(&self) {
+        assert_eq!(self.sweep.tick().await.unwrap().failed, 0);
+        loop {
+            let waiting = self.sweep.workers().take();
+            if waiting.is_empty() {
+                return;
+            }
+            for work in waiting {
+                let worked = self.sweep.work(&work).await.unwrap();
+                assert!(matches!(worked, Worked::Done | Worked::GoesOn), "{work}: {worked:?}");
+            }
+        }
     }
 
     /// Tells the shop's own events, in one batch.

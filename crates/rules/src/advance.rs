@@ -58,8 +58,20 @@ impl Told {
 
 /// Brings a member to `until`, that instant included, and yields the rows to record.
 pub fn advance(ledger: &mut Ledger, record: &mut Record, versions: &Versions, until: Instant) -> Vec<Row> {
+    advance_some(ledger, record, versions, until, usize::MAX)
+}
+
+/// The same, but no further than to the first instant at which there are as many rows as `enough` or more: where more
+/// than that cannot be recorded together. Going on from there ends as [`advance`] would have.
+pub fn advance_some(
+    ledger: &mut Ledger,
+    record: &mut Record,
+    versions: &Versions,
+    until: Instant,
+    enough: usize,
+) -> Vec<Row> {
     let mut rows = Vec::new();
-    while let Some(done) = record.evaluated_at {
+    while let Some(done) = record.evaluated_at.filter(|_| rows.len() < enough) {
         let current = versions.numbered(record.version).unwrap_or(versions.in_force(done));
         let next = versions.iter().find(|version| version.number > current.number);
         let change = next.map(|next| (next.effective_at.max(done), next)).filter(|(at, _)| *at <= until);

@@ -143,6 +143,11 @@ impl Versions {
         self.iter().rev().find(|version| version.effective_at <= at).unwrap_or(&self.first)
     }
 
+    /// The first version, in force from the beginning.
+    pub fn first_of_all(&self) -> &Version {
+        &self.first
+    }
+
     /// The newest version, whether in force already or not.
     pub fn last(&self) -> &Version {
         self.later.last().unwrap_or(&self.first)

@@ -17,6 +17,7 @@ pub mod relay;
 pub mod sample;
 pub mod shop;
 pub mod store;
+pub mod sweep;
 pub mod telemetry;
 pub mod verify;
 pub mod wire;

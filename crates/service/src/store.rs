@@ -15,22 +15,26 @@ mod erase;
 mod error;
 pub mod history;
 mod item;
+mod job;
 pub mod key;
 mod load;
 mod meter;
 mod outbox;
 mod program;
 mod query;
+mod scan;
 pub mod table;
 mod walk;
 
 pub use commit::{Commit, WRITES_MAX};
 pub use error::{Remedy, StoreError};
 pub use item::{Attributes, Item};
+pub use job::Row;
 pub use load::{Filed, Held};
 pub use meter::{Meter, Units};
 pub use outbox::{Outgoing, Page};
 pub use program::{Publication, PublicationError, published};
+pub use scan::Scanned;
 
 use std::sync::Arc;
 

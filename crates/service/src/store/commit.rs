@@ -46,6 +46,11 @@ impl Commit {
         self.writes.is_empty()
     }
 
+    /// Writes what another writes, too.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.writes.extend(other.writes);
+    }
+
     fn put(&mut self, table: &str, item: Item, expected: Option<u64>) -> Result<(), StoreError> {
         let item = item.number(VERSION, expected.unwrap_or(0).saturating_add(1));
         let bytes = item.size();
@@ -128,7 +133,12 @@ impl Commit {
 
     /// A row of the control table, which must be new.
     pub(super) fn control(&mut self, store: &Store, item: Item) -> Result<(), StoreError> {
-        self.put(&store.tables.control, item, None)
+        self.row(store, item, None)
+    }
+
+    /// A row of the control table, which must be of this version.
+    pub(super) fn row(&mut self, store: &Store, item: Item, expected: Option<u64>) -> Result<(), StoreError> {
+        self.put(&store.tables.control, item, expected)
     }
 
     /// A row of the history, which must be new.

@@ -10,6 +10,7 @@ use rules::id::{MemberId, TierId};
 use sha2::{Digest, Sha256};
 
 use crate::shop::ShopId;
+use crate::sweep::JobId;
 
 /// Members of a shop are spread over this many partitions; a sweep reads them in as many ranges. Never to be changed.
 pub const BUCKETS: u16 = 256;
@@ -74,6 +75,11 @@ pub fn root_of(key: &Key) -> Option<&str> {
 /// members: a page of a heavy member, by its number.
 pub fn page(shop: &ShopId, member: &MemberId, number: u32) -> Key {
     Key::new(bucket_of(shop, bucket(member)), format!("{}{number:08}", pages(member)))
+}
+
+/// members: what sorts behind a member's pages, and before the next member.
+pub fn behind(member: &MemberId) -> String {
+    format!("{}~", pages(member))
 }
 
 /// ledger: the row of a business thing.
@@ -165,6 +171,26 @@ pub fn quarantined(shop: Option<&ShopId>) -> String {
 pub fn quarantined_of(key: &Key) -> Option<ShopId> {
     let shop = key.pk.strip_suffix(&quarantined(None))?;
     ShopId::new(shop).ok()
+}
+
+/// control: the jobs of a shop, oldest boundary first.
+pub fn jobs(shop: &ShopId) -> String {
+    format!("{shop}#jobs")
+}
+
+/// control: a job of a shop.
+pub fn job(shop: &ShopId, id: &JobId) -> Key {
+    Key::new(jobs(shop), id.to_string())
+}
+
+/// control: the partition of a job's segments.
+pub fn segments(shop: &ShopId, job: &JobId) -> String {
+    format!("{shop}#job#{job}")
+}
+
+/// control: a segment of a job.
+pub fn segment(shop: &ShopId, job: &JobId, number: u16) -> Key {
+    Key::new(segments(shop, job), format!("{number:03}"))
 }
 
 /// control: a shop's place in the list of shops.

@@ -174,7 +174,7 @@ pub(super) fn filed(item: &Item) -> Result<Filed, StoreError> {
     Ok(Filed { facts, version: Some(item.version()?) })
 }
 
-fn directory(item: &Item) -> Result<Directory, StoreError> {
+pub(super) fn directory(item: &Item) -> Result<Directory, StoreError> {
     let page = |text: &str| {
         let (number, until) = text.split_once(' ')?;
         Some(Page { number: number.parse().ok()?, until: Instant::from_millis(until.parse().ok()?) })
@@ -189,7 +189,8 @@ pub(super) fn directory_texts(directory: &Directory) -> impl Iterator<Item = Str
     directory.0.iter().map(|page| format!("{} {}", page.number, page.until.millis()))
 }
 
-fn held(item: &Item, directory: Directory, page_items: &[Item]) -> Result<Held, StoreError> {
+/// A member of a root and its pages.
+pub(super) fn held(item: &Item, directory: Directory, page_items: &[Item]) -> Result<Held, StoreError> {
     let version = Some(item.version()?);
     if item.maybe_text(name::ERASED_AT).is_some() {
         return Ok(Held { erased: true, version, ..Held::default() });

@@ -1,0 +1,81 @@
+//! Going through the members of a bucket, page by page, in the order of their ids: what a sweep reads.
+//!
+//! Read eventually consistent, at half the price. A sweep starts when the last writer who could have missed its boundary
+//! has long been done, and whatever is written on the strength of a page is conditioned on what was read.
+
+use std::iter::Peekable;
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use rules::id::MemberId;
+
+use super::item::Item;
+use super::key::{self, Key};
+use super::load::{Held, directory, held};
+use super::meter::Kind;
+use super::{Store, StoreError};
+use crate::shop::ShopId;
+
+/// Items asked for at once. Of ordinary members that is some 200 kB, and a checkpoint is worth writing after it.
+const ITEMS: i32 = 1_000;
+
+/// Some members of a bucket.
+#[derive(Debug, Default)]
+pub struct Scanned {
+    /// Who they are, in the order of their ids; those who were erased included.
+    pub members: Vec<(MemberId, Held)>,
+    /// The items that do not read.
+    pub unreadable: Vec<Key>,
+    /// Behind what the next page begins; none if this is the last.
+    pub next: Option<String>,
+}
+
+impl Store {
+    /// The members of a bucket behind a place in it.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn scan(&self, shop: &ShopId, bucket: u16, behind: Option<&str>) -> Result<Scanned, StoreError> {
+        let pk = key::bucket_of(shop, bucket);
+        let asked = self.client.query().table_name(&self.tables.members).limit(ITEMS);
+        let asked = asked.key_condition_expression("pk = :pk");
+        let asked = asked.expression_attribute_values(":pk", AttributeValue::S(pk.clone()));
+        let from = behind.map(|sk| Item::at(&Key { pk, sk: sk.to_owned() }).0);
+        let asked = asked.set_exclusive_start_key(from).return_consumed_capacity(ReturnConsumedCapacity::Indexes);
+        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        self.meter.add(Kind::Read, answer.consumed_capacity());
+        let mut items = answer.items.unwrap_or_default().into_iter().map(Item).peekable();
+        let mut page = Scanned { next: answer.last_evaluated_key.map(|last| Item(last).key().sk), ..Scanned::default() };
+        while let Some(root) = items.next() {
+            let Ok(id) = MemberId::new(&root.key().sk) else {
+                page.unreadable.push(root.key());
+                continue;
+            };
+            let pages = pages_of(&id, &mut items);
+            // Where the page ends, pages of the last member may be missing.
+            let is_whole = items.peek().is_some() || page.next.is_none();
+            match directory(&root).and_then(|directory| {
+                if is_whole || directory.0.is_empty() { held(&root, directory, &pages) } else { Err(StoreError::Conflict) }
+            }) {
+                Ok(held) => page.members.push((id, held)),
+                Err(StoreError::Conflict) => {
+                    if !is_whole {
+                        page.next = Some(key::behind(&id));
+                    }
+                    page.members.extend(self.members(shop, [id]).await?);
+                }
+                Err(StoreError::Corrupt { key, .. } | StoreError::Newer { key, .. }) => page.unreadable.push(key),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(page)
+    }
+}
+
+fn pages_of(member: &MemberId, items: &mut Peekable<impl Iterator<Item = Item>>) -> Vec<Item> {
+    let begins = key::pages(member);
+    let mut pages = Vec::new();
+    while let Some(page) = items.next_if(|item| item.key().sk.starts_with(&begins)) {
+        pages.push(page);
+    }
+    pages
+}

@@ -1,0 +1,215 @@
+//! What came of a job, counted.
+//!
+//! What counts is rows that belong to the job's boundary, whoever wrote them, not writes of the sweep: a member whom an
+//! event brought past the boundary first was changed by the boundary all the same, and a page that is swept twice tells
+//! the same both times.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rules::calendar::Instant;
+use rules::id::TierId;
+use rules::record::{Cause, Change, Row};
+use serde::{Deserialize, Serialize};
+
+use super::job::{JobId, Kind};
+use crate::store::history::Recorded;
+
+/// Counts of a job, or of a part of one. Members are `kept`, `without`, or moved in one of four ways.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tally {
+    /// Members looked at.
+    pub members: u64,
+    /// They hold a tier, and the boundary left it as it was.
+    pub kept: u64,
+    /// They held none, and hold none.
+    pub without: u64,
+    /// They entered a tier from none.
+    pub entered: u64,
+    /// They rose.
+    pub rose: u64,
+    /// They fell.
+    pub fell: u64,
+    /// They left the tiers.
+    pub left: u64,
+    /// Of those who kept theirs: renewed at the boundary.
+    pub renewed: u64,
+    /// Of those who kept theirs: held there although the new rules would take it.
+    pub held: u64,
+    /// Members moved, by the tier before and the tier after.
+    pub moves: Moves,
+    /// Entry rewards that became due.
+    pub rewards: u64,
+    /// Birthdays with points.
+    pub birthdays: u64,
+    /// Notices: tiers about to expire, tiers within reach.
+    pub notices: u64,
+    /// Members written by the sweep.
+    pub written: u64,
+    /// Items that do not read, which the sweep passed by.
+    pub unreadable: u64,
+}
+
+/// How many members went from one tier to another; none stands for no tier.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Moves(pub BTreeMap<(Option<TierId>, Option<TierId>), u64>);
+
+/// A move, as it is written.
+#[derive(Serialize, Deserialize)]
+struct Move {
+    from: Option<TierId>,
+    to: Option<TierId>,
+    members: u64,
+}
+
+impl Serialize for Moves {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let moves = self.0.iter();
+        serializer
+            .collect_seq(moves.map(|((from, to), members)| Move { from: from.clone(), to: to.clone(), members: *members }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Moves {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let moves = Vec::<Move>::deserialize(deserializer)?;
+        Ok(Self(moves.into_iter().map(|Move { from, to, members }| ((from, to), members)).collect()))
+    }
+}
+
+/// A row, as far as it is counted: just decided, or read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Seen {
+    Transition { seq: u32, change: Change, cause: Cause, version: u32, from: Option<TierId>, to: Option<TierId> },
+    Reward { transition: u32 },
+    Birthday,
+    Held { version: u32 },
+}
+
+impl From<&Row> for Seen {
+    fn from(row: &Row) -> Self {
+        match row {
+            Row::Transition(made) => Self::Transition {
+                seq: made.seq,
+                change: made.kind,
+                cause: made.cause,
+                version: made.version,
+                from: made.from.clone(),
+                to: made.to.clone(),
+            },
+            Row::Reward(due) => Self::Reward { transition: due.transition },
+            Row::Birthday(_) => Self::Birthday,
+            Row::Held(held) => Self::Held { version: held.version },
+        }
+    }
+}
+
+/// What was recorded about a member since a boundary: rows that may belong to it, and the tier held at it.
+pub(super) struct Since {
+    pub(super) rows: Vec<Seen>,
+    pub(super) tier: Option<TierId>,
+}
+
+impl Since {
+    /// Of a member's whole history, what was recorded from a boundary on. `tier`: the tier on record now.
+    pub(super) fn boundary(history: Vec<Recorded>, until: Instant, tier: Option<TierId>) -> Self {
+        let (mut rows, mut before) = (Vec::new(), None);
+        for row in history {
+            match row {
+                Recorded::Transition { event, .. } if event.recorded_at >= until => {
+                    let id = |tier: &Option<crate::announce::Tier>| tier.as_ref().map(|tier| tier.id.clone());
+                    let (from, to) = (id(&event.before), id(&event.after));
+                    before.get_or_insert_with(|| from.clone());
+                    let (seq, change, cause) = (event.sequence, event.change, event.cause);
+                    // What ended later is another boundary's.
+                    if event.effective_at <= until {
+                        rows.push(Seen::Transition { seq, change, cause, version: event.program_version, from, to });
+                    }
+                }
+                Recorded::Reward { event, .. } => rows.push(Seen::Reward { transition: event.sequence }),
+                Recorded::Birthday(event) if event.recorded_at >= until => rows.push(Seen::Birthday),
+                Recorded::Held(held) => rows.push(Seen::Held { version: held.version }),
+                Recorded::Transition { .. } | Recorded::Birthday(_) => {}
+            }
+        }
+        Self { rows, tier: before.unwrap_or(tier) }
+    }
+}
+
+impl Tally {
+    /// Counts a member who held `tier` before the boundary, with rows that may belong to it.
+    pub(super) fn member(&mut self, job: &JobId, tier: Option<&TierId>, rows: &[Seen]) {
+        self.members += 1;
+        let (mut brought, mut moved, mut renewed): (BTreeSet<u32>, Option<(_, _, Change)>, bool) = Default::default();
+        for row in rows {
+            match (row, job.kind) {
+                (Seen::Transition { seq, change, cause, version, from, to }, kind) => {
+                    let belongs = match kind {
+                        Kind::Rollover => *cause == Cause::PeriodEnd,
+                        Kind::Recalculation { version: changed } => {
+                            *cause == Cause::ProgramChanged && *version == changed
+                        }
+                    };
+                    if !belongs {
+                        continue;
+                    }
+                    brought.insert(*seq);
+                    match change {
+                        Change::Renewed => renewed = true,
+                        Change::Entered | Change::Upgraded | Change::Downgraded | Change::Left => {
+                            let first = moved.map_or_else(|| from.clone(), |(first, _, _)| first);
+                            moved = Some((first, to.clone(), *change));
+                        }
+                    }
+                }
+                (Seen::Reward { transition }, _) => self.rewards += u64::from(brought.contains(transition)),
+                (Seen::Birthday, Kind::Rollover) => self.birthdays += 1,
+                (Seen::Held { version }, Kind::Recalculation { version: changed }) => {
+                    self.held += u64::from(*version == changed);
+                }
+                (Seen::Birthday, Kind::Recalculation { .. }) | (Seen::Held { .. }, Kind::Rollover) => {}
+            }
+        }
+        self.renewed += u64::from(renewed);
+        match moved {
+            None if tier.is_some() => self.kept += 1,
+            None => self.without += 1,
+            Some((from, to, last)) => {
+                *match (&from, &to, last) {
+                    (None, _, _) => &mut self.entered,
+                    (_, None, _) => &mut self.left,
+                    (_, _, Change::Downgraded) => &mut self.fell,
+                    (_, _, Change::Entered | Change::Upgraded | Change::Renewed | Change::Left) => &mut self.rose,
+                } += 1;
+                *self.moves.0.entry((from, to)).or_default() += 1;
+            }
+        }
+    }
+
+    /// Members whose tier the boundary changed.
+    pub fn changed(&self) -> u64 {
+        self.entered + self.rose + self.fell + self.left
+    }
+
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        let Self { members, kept, without, entered, rose, fell, left, renewed, .. } = *other;
+        let Self { held, rewards, birthdays, notices, written, unreadable, .. } = *other;
+        self.members += members;
+        self.kept += kept;
+        self.without += without;
+        self.entered += entered;
+        self.rose += rose;
+        self.fell += fell;
+        self.left += left;
+        self.renewed += renewed;
+        self.held += held;
+        self.rewards += rewards;
+        self.birthdays += birthdays;
+        self.notices += notices;
+        self.written += written;
+        self.unreadable += unreadable;
+        for (pair, members) in &other.moves.0 {
+            *self.moves.0.entry(pair.clone()).or_default() += members;
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Jobs open themselves: a tick opens what is due and not there yet, and has those worked on that nobody works on. An event
+//! or a schedule only makes it sooner, so a crash between a write and a message loses nothing.
+
+use std::time::Duration;
+
+use rules::calendar::Instant;
+use rules::version::Versions;
+use serde::Serialize;
+
+use super::due::{due, recalculation};
+use super::job::{Job, JobId, State};
+use super::{Sweep, Work, Workers};
+use crate::shop::ShopId;
+use crate::store::{Row, StoreError};
+
+/// Of a shop's jobs, those that may be open are among the latest few.
+const LATEST: i32 = 10;
+/// A segment for about so many members.
+const MEMBERS_PER_SEGMENT: u64 = 20_000;
+/// No more segments than fit into one transaction with their job.
+const SEGMENTS_MAX: u16 = 64;
+/// As many where it is not known how many members there are.
+const SEGMENTS: u16 = 16;
+/// A job is opened ahead of its boundary by so much at the most: as long as a message can be held back.
+const AHEAD_MS: i64 = 900_000;
+
+/// What a tick did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Ticked {
+    /// Shops looked at.
+    pub shops: u64,
+    /// Jobs opened.
+    pub opened: u64,
+    /// Segments given to workers.
+    pub sent: u64,
+    /// Shops that could not be looked at; they are at the next tick.
+    pub failed: u64,
+}
+
+impl Ticked {
+    fn and(self, other: Self) -> Self {
+        Self {
+            shops: self.shops + other.shops,
+            opened: self.opened + other.opened,
+            sent: self.sent + other.sent,
+            failed: self.failed + other.failed,
+        }
+    }
+}
+
+impl<W: Workers> Sweep<W> {
+    /// Opens whatever is due in any shop, and has open jobs worked on. What fails in one shop stops no other.
+    ///
+    /// # Errors
+    /// See [`StoreError`]: the shops cannot be listed.
+    pub async fn tick(&self) -> Result<Ticked, StoreError> {
+        let mut ticked = Ticked::default();
+        for shop in self.store.shops().await? {
+            let one = self.tick_shop(&shop).await.unwrap_or_else(|error| {
+                tracing::error!(%shop, %error, "the tick passed a shop by; the next one tries again");
+                Ticked { shops: 1, failed: 1, ..Ticked::default() }
+            });
+            ticked = ticked.and(one);
+        }
+        Ok(ticked)
+    }
+
+    /// The same for one shop.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; whatever was done stays, and the next tick does the rest.
+    pub async fn tick_shop(&self, shop: &ShopId) -> Result<Ticked, StoreError> {
+        let mut ticked = Ticked { shops: 1, ..Ticked::default() };
+        let Some(versions) = self.store.versions(shop).await? else { return Ok(ticked) };
+        for id in due(&versions, self.clock.now()) {
+            ticked.opened += u64::from(self.open(shop, id).await?);
+        }
+        ticked.sent = self.nudge(shop, &versions).await?;
+        Ok(ticked)
+    }
+
+    /// Opens the job of a version that was just published, ahead of its instant where that is near, and has it worked on.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; the next tick tries again.
+    pub async fn published(&self, shop: &ShopId, number: u32) -> Result<Ticked, StoreError> {
+        let mut ticked = Ticked { shops: 1, ..Ticked::default() };
+        let Some(versions) = self.store.versions(shop).await? else { return Ok(ticked) };
+        let near = self.clock.now().plus_millis(AHEAD_MS);
+        let is_first = number == versions.first_of_all().number;
+        if let Some(id) = recalculation(&versions, number).filter(|id| !is_first && id.until <= near) {
+            ticked.opened = u64::from(self.open(shop, id).await?);
+        }
+        ticked.sent = self.nudge(shop, &versions).await?;
+        Ok(ticked)
+    }
+
+    /// Opens a job unless it is there; whether it was not. Earlier ones of its kind are superseded by it.
+    async fn open(&self, shop: &ShopId, id: JobId) -> Result<bool, StoreError> {
+        let latest = self.store.latest_jobs(shop, LATEST).await?;
+        let is_there = |job: &Row<Job>| job.body.id == id;
+        if latest.iter().any(is_there) || self.store.job(shop, &id).await?.is_some() {
+            return Ok(false);
+        }
+        let now = self.clock.now();
+        let margin = i64::try_from(self.settings.margin.as_millis()).unwrap_or(i64::MAX);
+        let earlier: Vec<Row<Job>> = latest
+            .iter()
+            .filter(|job| job.body.state.is_open() && job.body.id.kind.is_like(id.kind) && job.body.id.until <= id.until)
+            .cloned()
+            .collect();
+        // Who paused the earlier one did not mean the later one to go on in its place.
+        let is_paused = earlier.iter().any(|job| job.body.state == State::Paused);
+        let job = Job {
+            id,
+            state: if is_paused { State::Paused } else { State::Running },
+            opened_at: now,
+            starts_at: now.max(id.until.plus_millis(margin)),
+            ended_at: None,
+            segments: segments(&latest),
+            tally: None,
+        };
+        let is_news = self.store.open_job(shop, &job).await?;
+        for mut job in earlier {
+            self.end(shop, &mut job, State::Superseded).await?;
+        }
+        Ok(is_news)
+    }
+
+    /// Has those segments worked on that wait and that nobody works on; finishes jobs whose segments are all done.
+    async fn nudge(&self, shop: &ShopId, versions: &Versions) -> Result<u64, StoreError> {
+        let mut sent = 0;
+        for job in self.store.latest_jobs(shop, LATEST).await? {
+            if job.body.state == State::Running && job.body.id.is_of(versions) {
+                sent += self.send(shop, &job.body).await?;
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Sends the segments of a job that nobody works on.
+    pub(super) async fn send(&self, shop: &ShopId, job: &Job) -> Result<u64, StoreError> {
+        let now = self.clock.now();
+        let segments = self.store.segments(shop, &job.id).await?;
+        let idle = segments.iter().filter(|row| {
+            !row.body.is_done() && row.body.lease.as_ref().is_none_or(|lease| lease.until <= now)
+        });
+        let idle: Vec<Work> =
+            idle.map(|row| Work { shop: shop.clone(), job: job.id, segment: row.body.number }).collect();
+        let sent = idle.len() as u64;
+        if segments.iter().all(|row| row.body.is_done()) {
+            self.finish(shop, &job.id).await?;
+        }
+        if sent > 0 {
+            self.workers.send(idle, wait(now, job.starts_at)).await.map_err(StoreError::Unavailable)?;
+        }
+        Ok(sent)
+    }
+
+    /// Ends a job in a state, with what its segments counted; what somebody else wrote meanwhile stands.
+    pub(super) async fn end(&self, shop: &ShopId, job: &mut Row<Job>, state: State) -> Result<(), StoreError> {
+        let segments = self.store.segments(shop, &job.body.id).await?;
+        job.body.state = state;
+        job.body.ended_at = Some(self.clock.now());
+        job.body.tally = Some(super::progress::counted(&segments));
+        match self.store.write_job(shop, job).await {
+            Ok(()) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends a job if all its segments are done.
+    pub(super) async fn finish(&self, shop: &ShopId, id: &JobId) -> Result<(), StoreError> {
+        let segments = self.store.segments(shop, id).await?;
+        let Some(mut job) = self.store.job(shop, id).await? else { return Ok(()) };
+        if job.body.state == State::Running && segments.iter().all(|row| row.body.is_done()) {
+            self.end(shop, &mut job, State::Done).await?;
+        }
+        Ok(())
+    }
+}
+
+fn wait(now: Instant, until: Instant) -> Duration {
+    Duration::from_millis(u64::try_from(until.millis() - now.millis()).unwrap_or(0))
+}
+
+/// In how many segments a shop is divided: by how many members the last job found.
+fn segments(latest: &[Row<Job>]) -> u16 {
+    let known = latest.iter().filter(|job| job.body.state == State::Done).find_map(|job| job.body.tally.as_ref());
+    known.map_or(SEGMENTS, |tally| {
+        u16::try_from(tally.members.div_ceil(MEMBERS_PER_SEGMENT)).unwrap_or(SEGMENTS_MAX).clamp(1, SEGMENTS_MAX)
+    })
+}
+
+impl JobId {
+    /// Whether the job's boundary is one of these versions' still: a pending one may have been replaced.
+    pub(super) fn is_of(&self, versions: &Versions) -> bool {
+        match self.kind {
+            super::Kind::Rollover => true,
+            super::Kind::Recalculation { version } => recalculation(versions, version) == Some(*self),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Sweeps and events, in any order, write the rows of a replay: for random shops, with sweeps at any time between events.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use rules::calendar::Instant;
+use rules::id::MemberId;
+use rules::record::Row;
+use rules::replay::{Line, Replay};
+use rules::version::Versions;
+use serde_json::{Value, json};
+use service::store::history::{self, Recorded};
+use tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
+use tests::system::System;
+
+/// A program, lines in the order of their arrival, and after which of them everybody is swept.
+fn stories() -> impl Strategy<Value = (Value, Vec<Value>, Vec<bool>)> {
+    let lines = prop::collection::vec(prop_oneof![10 => fact(), 1 => published()], 1..30);
+    (programs(), lines, prop::collection::vec(prop::bool::weighted(0.15), 31)).prop_map(|(program, mut lines, sweeps)| {
+        lines.sort_by(|a, b| arrival(a).cmp(arrival(b)));
+        (program, lines, sweeps)
+    })
+}
+
+/// A row without when it was recorded, which is the only thing that differs.
+fn timeless(mut recorded: Recorded) -> Recorded {
+    let never = Instant::from_millis(0);
+    match &mut recorded {
+        Recorded::Transition { event, .. } => event.recorded_at = never,
+        Recorded::Reward { event, .. } => event.recorded_at = never,
+        Recorded::Birthday(event) => event.recorded_at = never,
+        Recorded::Held(_) => {}
+    }
+    recorded
+}
+
+/// Rows by their kind and place, as they would be stored.
+fn expected(system: &System, member: &MemberId, rows: &[Row], versions: &Versions) -> BTreeMap<String, Recorded> {
+    let stored = rows.iter().map(|row| history::item(&system.shop, member, row, versions, Instant::from_millis(0)));
+    stored.map(|item| (item.key().sk, history::read(&item).unwrap().unwrap())).collect()
+}
+
+async fn check(program: Value, lines: Vec<Value>, sweeps: Vec<bool>) {
+    let system = System::new(embedded::Store::memory().unwrap().client(), "t").await;
+    let mut replay = Replay::start(&program).unwrap();
+    system.at(replay.versions().last().effective_at);
+    system.publish(&program, &json!({})).await;
+    let end = Instant::from_millis(BEGIN + 3_000 * HOUR);
+    for (line, sweep) in lines.into_iter().zip(sweeps) {
+        let now = Instant::parse(arrival(&line)).unwrap();
+        system.at(now);
+        match replay.line(&line, end) {
+            Ok(Line::Fact(_)) => {
+                let report = system.tell(std::slice::from_ref(&line)).await;
+                assert_eq!((report.failed, report.failure, report.counts.set_aside), (Vec::new(), None, 0));
+            }
+            Ok(Line::Published) => {
+                let mut options = line["options"].clone();
+                options["while_active"] = json!(true);
+                system.publish(&line["program"], &options).await;
+            }
+            Ok(Line::Beyond) | Err(_) => {}
+        }
+        if sweep {
+            system.sweep_all().await;
+        }
+    }
+    system.at(end);
+    replay.finish(end);
+    system.sweep_all().await;
+    // What is due at other times than midnights comes with the next event, or the next midnight.
+    let zone = &replay.versions().last().program.timezone;
+    let midnight = zone.midnight(zone.day(end));
+    for id in replay.members() {
+        let recorded = system.store.history(&system.shop, id).await.unwrap();
+        let versions = replay.versions();
+        let held = system.member(id.as_str()).await;
+        let (mut ledger, mut record) = (held.ledger, held.record);
+        let late = rules::advance::advance(&mut ledger, &mut record, versions, midnight);
+        assert_eq!(late, Vec::new(), "{id} is not past midnight");
+        let late = rules::advance::advance(&mut ledger, &mut record, versions, end);
+        let mut all = expected(&system, id, &late, versions);
+        for row in recorded {
+            let place = match &row {
+                Recorded::Transition { event, .. } => format!("{:010}", event.sequence),
+                Recorded::Reward { event, .. } => format!("{:010}#{}", event.sequence, event.tier.id),
+                Recorded::Birthday(event) => format!("birthday#{:04}", event.on.year()),
+                Recorded::Held(held) => format!("hold#{:06}", held.version),
+            };
+            assert_eq!(all.insert(place, timeless(row)), None, "{id}");
+        }
+        assert_eq!(all, expected(&system, id, replay.rows(id), versions), "{id}");
+    }
+}
+
+#[test]
+fn sweeps_and_events_in_any_order_write_the_rows_of_a_replay() {
+    let cases = std::env::var("CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(25);
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, max_shrink_iters: 60, ..Config::default() });
+    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let told = runner.run(&stories(), |(program, lines, sweeps)| {
+        executor.block_on(check(program, lines, sweeps));
+        Ok(())
+    });
+    told.unwrap();
+}

@@ -17,10 +17,12 @@ use tests::system::System;
 /// A program, lines in the order of their arrival, and after which of them everybody is swept.
 fn stories() -> impl Strategy<Value = (Value, Vec<Value>, Vec<bool>)> {
     let lines = prop::collection::vec(prop_oneof![10 => fact(), 1 => published()], 1..30);
-    (programs(), lines, prop::collection::vec(prop::bool::weighted(0.15), 31)).prop_map(|(program, mut lines, sweeps)| {
-        lines.sort_by(|a, b| arrival(a).cmp(arrival(b)));
-        (program, lines, sweeps)
-    })
+    (programs(), lines, prop::collection::vec(prop::bool::weighted(0.15), 31)).prop_map(
+        |(program, mut lines, sweeps)| {
+            lines.sort_by(|a, b| arrival(a).cmp(arrival(b)));
+            (program, lines, sweeps)
+        },
+    )
 }
 
 /// A row without when it was recorded, which is the only thing that differs.
@@ -96,8 +98,9 @@ async fn check(program: Value, lines: Vec<Value>, sweeps: Vec<bool>) {
 
 #[test]
 fn sweeps_and_events_in_any_order_write_the_rows_of_a_replay() {
-    let cases = std::env::var("CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(25);
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, max_shrink_iters: 60, ..Config::default() });
+    let cases = std::env::var("CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(12);
+    let mut runner =
+        TestRunner::new(Config { cases, failure_persistence: None, max_shrink_iters: 60, ..Config::default() });
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let told = runner.run(&stories(), |(program, lines, sweeps)| {
         executor.block_on(check(program, lines, sweeps));

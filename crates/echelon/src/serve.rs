@@ -16,6 +16,7 @@ pub mod place;
 pub mod queue;
 pub mod signature;
 pub mod standing;
+pub mod sweeper;
 pub mod time;
 pub mod worker;
 
@@ -27,10 +28,13 @@ use serde_json::{Value, json};
 use service::ingest::{Counts, Ingest};
 use service::shop::ShopId;
 use service::store::{Publication, PublicationError, Store, StoreError};
+use service::sweep::Sweep;
+use tokio::sync::{Notify, RwLock};
 
 use accept::Accept;
 use place::Opened;
 use queue::Queues;
+use sweeper::Here;
 use time::Time;
 
 /// A system that runs.
@@ -44,6 +48,12 @@ pub struct System {
     pub accept: Accept,
     /// Takes in what is in the queue.
     pub ingest: Arc<Ingest<Queues>>,
+    /// Brings everybody past midnights and changes of rules.
+    pub sweep: Sweep<Here>,
+    /// Held by whoever takes events in: a sweep waits for those who began before its boundary.
+    pub batch: RwLock<()>,
+    /// Told when something may be due: the clock was moved, or a program published.
+    pub due: Notify,
     /// What time it is.
     pub time: Time,
     /// What Shopify signs webhooks with, if they must be signed.
@@ -56,9 +66,11 @@ impl System {
     /// A system on an open store. Events that name no shop are about `shop`, if it is given.
     pub fn new(opened: Opened, time: Time, shop: Option<ShopId>, secret: Option<String>) -> Self {
         let ingest = Arc::new(opened.ingest(time.clock()));
+        let sweep = opened.sweep(time.clock());
         let Opened { store, queues, .. } = opened;
         let accept = Accept::new(queues.clone());
-        Self { store, queues, accept, ingest, time, secret, shop, counts: Mutex::default() }
+        let (batch, due) = (RwLock::default(), Notify::default());
+        Self { store, queues, accept, ingest, sweep, batch, due, time, secret, shop, counts: Mutex::default() }
     }
 
     /// What was taken in since the process began.

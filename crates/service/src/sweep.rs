@@ -37,7 +37,7 @@ use crate::shop::ShopId;
 use crate::store::{Store, Units};
 
 /// A segment to be worked on: the message that a worker takes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Work {
     /// The shop.
     pub shop: ShopId,

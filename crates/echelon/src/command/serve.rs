@@ -21,6 +21,7 @@ use crate::output::Format;
 use crate::serve::client::Client;
 use crate::serve::outward::{Outward, announce};
 use crate::serve::place::{Opened, Place};
+use crate::serve::sweeper::sweep;
 use crate::serve::time::{Move, Time};
 use crate::serve::worker::work;
 use crate::serve::{Publisher, Put, System, demo, http, only_shop, put_in_force};
@@ -164,7 +165,8 @@ async fn run_until_told(
     let (stop_serving, serving) = watch::channel(false);
     let (stop_working, working) = watch::channel(false);
     let (stop_announcing, announcing) = watch::channel(false);
-    let worker = tokio::spawn(work(Arc::clone(system), Arc::clone(&recorded), working));
+    let worker = tokio::spawn(work(Arc::clone(system), Arc::clone(&recorded), working.clone()));
+    let sweeper = tokio::spawn(sweep(Arc::clone(system), Arc::clone(&recorded), working));
     let announcer = tokio::spawn(announce(Arc::clone(system), outward, recorded, announcing));
     let router = http::router(Arc::clone(system));
     let served = tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(told(serving)).await });
@@ -188,6 +190,7 @@ async fn run_until_told(
     let _ = tokio::time::timeout(FAREWELL, served).await;
     let _ = stop_working.send(true);
     let _ = worker.await;
+    let _ = sweeper.await;
     let _ = stop_announcing.send(true);
     let _ = tokio::time::timeout(FAREWELL, announcer).await;
     outcome

@@ -119,6 +119,7 @@ async fn clock(State(system): Shared, body: Body) -> Result<Json<Value>, Refusal
     let When { now } = serde_json::from_slice(&body).map_err(|error| Refusal::bad(error.to_string(), REMEDY))?;
     let to = Move::parse(&now).map_err(|what| Refusal::bad(what, REMEDY))?;
     let now = system.time.advance(to).map_err(|what| Refusal::bad(what, REMEDY))?;
+    system.due.notify_one();
     Ok(Json(json!({ "now": now })))
 }
 

@@ -8,8 +8,10 @@ use service::clock::Clock;
 use service::ingest::Ingest;
 use service::store::Store;
 use service::store::table::{Tables, create_unstreamed};
+use service::sweep::Sweep;
 
 use super::queue::Queues;
+use super::sweeper::{self, Here};
 use crate::failure::Failure;
 
 /// Where the store is.
@@ -63,6 +65,12 @@ impl Opened {
     pub fn ingest(&self, clock: Clock) -> Ingest<Queues> {
         let ingest = Ingest::new(self.store.clone(), self.queues.clone(), clock);
         if self.alone { ingest.gathering(TOGETHER) } else { ingest }
+    }
+
+    /// What brings everybody past midnights and changes of rules.
+    pub fn sweep(&self, clock: Clock) -> Sweep<Here> {
+        let workers = Here::beside(self.queues.clone());
+        Sweep::new(self.store.clone(), workers, clock, sweeper::settings(self.alone))
     }
 }
 

@@ -48,6 +48,7 @@ pub async fn work(system: Arc<System>, recorded: Arc<Notify>, mut stop: watch::R
 /// Takes in one batch; whether there was one.
 async fn batch(system: &Arc<System>, recorded: &Notify) -> Result<bool, QueueError> {
     let batch = system.queues.receive(BATCH_MAX).await?;
+    let _under_way = system.batch.read().await;
     if batch.is_empty() {
         return Ok(false);
     }

@@ -44,7 +44,8 @@ impl Store {
         let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
         self.meter.add(Kind::Read, answer.consumed_capacity());
         let mut items = answer.items.unwrap_or_default().into_iter().map(Item).peekable();
-        let mut page = Scanned { next: answer.last_evaluated_key.map(|last| Item(last).key().sk), ..Scanned::default() };
+        let mut page =
+            Scanned { next: answer.last_evaluated_key.map(|last| Item(last).key().sk), ..Scanned::default() };
         while let Some(root) = items.next() {
             let Ok(id) = MemberId::new(&root.key().sk) else {
                 page.unreadable.push(root.key());
@@ -54,7 +55,11 @@ impl Store {
             // Where the page ends, pages of the last member may be missing.
             let is_whole = items.peek().is_some() || page.next.is_none();
             match directory(&root).and_then(|directory| {
-                if is_whole || directory.0.is_empty() { held(&root, directory, &pages) } else { Err(StoreError::Conflict) }
+                if is_whole || directory.0.is_empty() {
+                    held(&root, directory, &pages)
+                } else {
+                    Err(StoreError::Conflict)
+                }
             }) {
                 Ok(held) => page.members.push((id, held)),
                 Err(StoreError::Conflict) => {

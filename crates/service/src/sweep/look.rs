@@ -27,10 +27,7 @@ pub(super) enum Found {
     /// Erased: nobody is there.
     Nobody,
     /// Nothing is due. The member may have been brought past the boundary before, by an event or another worker.
-    Nothing {
-        tier: Option<TierId>,
-        was_passed: bool,
-    },
+    Nothing { tier: Option<TierId>, was_passed: bool },
     /// Something is to be recorded.
     Due(Box<Due>),
 }

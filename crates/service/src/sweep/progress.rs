@@ -58,12 +58,7 @@ pub enum Order {
 ///
 /// # Errors
 /// See [`StoreError`].
-pub async fn progress(
-    store: &Store,
-    shop: &ShopId,
-    id: &JobId,
-    now: Instant,
-) -> Result<Option<Progress>, StoreError> {
+pub async fn progress(store: &Store, shop: &ShopId, id: &JobId, now: Instant) -> Result<Option<Progress>, StoreError> {
     let Some(job) = store.job(shop, id).await? else { return Ok(None) };
     let segments = store.segments(shop, id).await?;
     Ok(Some(Progress::of(job.body, &segments, now)))

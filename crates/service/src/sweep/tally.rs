@@ -64,8 +64,11 @@ struct Move {
 impl Serialize for Moves {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let moves = self.0.iter();
-        serializer
-            .collect_seq(moves.map(|((from, to), members)| Move { from: from.clone(), to: to.clone(), members: *members }))
+        serializer.collect_seq(moves.map(|((from, to), members)| Move {
+            from: from.clone(),
+            to: to.clone(),
+            members: *members,
+        }))
     }
 }
 

@@ -106,7 +106,9 @@ impl<W: Workers> Sweep<W> {
         let margin = i64::try_from(self.settings.margin.as_millis()).unwrap_or(i64::MAX);
         let earlier: Vec<Row<Job>> = latest
             .iter()
-            .filter(|job| job.body.state.is_open() && job.body.id.kind.is_like(id.kind) && job.body.id.until <= id.until)
+            .filter(|job| {
+                job.body.state.is_open() && job.body.id.kind.is_like(id.kind) && job.body.id.until <= id.until
+            })
             .cloned()
             .collect();
         // Who paused the earlier one did not mean the later one to go on in its place.
@@ -142,9 +144,9 @@ impl<W: Workers> Sweep<W> {
     pub(super) async fn send(&self, shop: &ShopId, job: &Job) -> Result<u64, StoreError> {
         let now = self.clock.now();
         let segments = self.store.segments(shop, &job.id).await?;
-        let idle = segments.iter().filter(|row| {
-            !row.body.is_done() && row.body.lease.as_ref().is_none_or(|lease| lease.until <= now)
-        });
+        let idle = segments
+            .iter()
+            .filter(|row| !row.body.is_done() && row.body.lease.as_ref().is_none_or(|lease| lease.until <= now));
         let idle: Vec<Work> =
             idle.map(|row| Work { shop: shop.clone(), job: job.id, segment: row.body.number }).collect();
         let sent = idle.len() as u64;

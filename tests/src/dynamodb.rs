@@ -71,6 +71,7 @@ pub const KEY: &str = "tests";
 fn client(url: &str) -> Client {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
+        .http_client(service::aws::https())
         .endpoint_url(url)
         .region(Region::from_static(REGION))
         .credentials_provider(Credentials::new(KEY, KEY, None, None, "tests"))

@@ -21,8 +21,8 @@ const SENT: &str = "SentTimestamp";
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    telemetry::init(&env::var("RUST_LOG").unwrap_or_default());
-    let config = aws::config().await;
+    telemetry::init(&variable("RUST_LOG").unwrap_or_default());
+    let config = aws::config(variable)?;
     let tables =
         Tables { members: need("MEMBERS_TABLE")?, ledger: need("LEDGER_TABLE")?, control: need("CONTROL_TABLE")? };
     let asides = aws::asides(&config, &need("QUARANTINE_QUEUE_URL")?);
@@ -35,8 +35,12 @@ fn now() -> Instant {
     Instant::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }
 
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 fn need(name: &str) -> Result<String, Error> {
-    env::var(name).map_err(|_| format!("the environment has no `{name}`").into())
+    variable(name).ok_or_else(|| format!("the environment has no `{name}`").into())
 }
 
 async fn handle(ingest: &Ingest<SqsAsides>, event: SqsEvent) -> SqsBatchResponse {

@@ -1,10 +1,18 @@
 //! The clients of AWS, made in one place, so that every function waits and tries again in the same way.
+//!
+//! They are made by hand of the variables that Lambda sets: the SDK's own configuration brings every way of getting
+//! credentials there is, which a function pays for at each cold start.
 
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient};
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_types::SdkConfig;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+use thiserror::Error;
 
 use crate::ingest::SqsAsides;
 use crate::relay::EventBridge;
@@ -25,15 +33,82 @@ const OPERATION: Duration = Duration::from_secs(5);
 /// again by the queue or the stream, as a whole.
 const ATTEMPTS: u32 = 3;
 
-/// The configuration of a function, from its environment. Make clients of it before the first event comes: what is set
-/// up at the start is set up while the CPU is not rationed.
-pub async fn config() -> SdkConfig {
+/// What AWS's endpoints show leads to one of these, and a function talks to nobody else. Reading a machine's roots
+/// instead is most of what a cold start would take.
+const AMAZON_ROOTS: &str = include_str!("aws/amazon-roots.pem");
+
+/// How a variable of the environment is read; none is as good as an empty one.
+pub type Variable = fn(&str) -> Option<String>;
+
+/// A variable that clients cannot be made without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the environment has no `{0}`")]
+pub struct NotSet(&'static str);
+
+/// The configuration of a function, from the variables that Lambda sets; they last as long as its process. Make clients
+/// of it before the first event comes: what is set up at the start is set up while the CPU is not rationed.
+///
+/// Amazon's own roots are trusted and no others, unless `SSL_CERT_FILE` names a file of roots: for a proxy that reads
+/// along, or a partition that has others.
+///
+/// # Errors
+/// Names the variable that is missing.
+pub fn config(variable: Variable) -> Result<SdkConfig, NotSet> {
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT);
-    aws_config::defaults(BehaviorVersion::latest())
-        .timeout_config(timeouts.operation_timeout(OPERATION).build())
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .load()
-        .await
+    let http = if variable("SSL_CERT_FILE").is_some() { https() } else { https_to_aws() };
+    let config = of_variables(variable, http)?.into_builder();
+    let config = config.timeout_config(timeouts.operation_timeout(OPERATION).build());
+    Ok(config.retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS)).build())
+}
+
+/// The configuration of a program that somebody started: patient, and trusting whom their machine trusts.
+///
+/// # Errors
+/// Names the variable that is missing.
+pub fn config_of_a_command(variable: Variable) -> Result<SdkConfig, NotSet> {
+    of_variables(variable, https())
+}
+
+fn of_variables(variable: Variable, http: SharedHttpClient) -> Result<SdkConfig, NotSet> {
+    let need = |name| variable(name).ok_or(NotSet(name));
+    let (id, secret) = (need("AWS_ACCESS_KEY_ID")?, need("AWS_SECRET_ACCESS_KEY")?);
+    let credentials = Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "environment");
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(need("AWS_REGION")?))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .service_config(Endpoints(variable))
+        .http_client(http);
+    Ok(config.build())
+}
+
+/// HTTPS, or HTTP where an endpoint has no other, that trusts the roots of this machine.
+pub fn https() -> SharedHttpClient {
+    trusting(TrustStore::default())
+}
+
+fn https_to_aws() -> SharedHttpClient {
+    trusting(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS))
+}
+
+fn trusting(roots: TrustStore) -> SharedHttpClient {
+    let client = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+    match TlsContext::builder().with_trust_store(roots).build() {
+        Ok(context) => client.tls_context(context).build_https(),
+        // Never so: a context is only put together here, and read when the first client is made.
+        Err(_) => client.build_https(),
+    }
+}
+
+/// `AWS_ENDPOINT_URL_DYNAMODB` and its like, and `AWS_ENDPOINT_URL` for all: where a service is, if not in its region.
+#[derive(Debug)]
+struct Endpoints(Variable);
+
+impl LoadServiceConfig for Endpoints {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().to_uppercase().replace(' ', "_");
+        (self.0)(&format!("{}_{service}", key.env())).or_else(|| (self.0)(key.env()))
+    }
 }
 
 /// The tables.
@@ -49,4 +124,47 @@ pub fn bus(config: &SdkConfig, name: &str) -> EventBridge {
 /// The queue for what can never succeed.
 pub fn asides(config: &SdkConfig, url: &str) -> SqsAsides {
     SqsAsides::new(aws_sdk_sqs::Client::new(config), url)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    /// As Amazon publishes them.
+    const FINGERPRINTS: [&str; 5] = [
+        "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
+        "1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4",
+        "18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4",
+        "e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092",
+        "568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5",
+    ];
+
+    #[test]
+    fn the_roots_are_those_of_amazon() {
+        let certificates = AMAZON_ROOTS.split("-----BEGIN CERTIFICATE-----\n").skip(1);
+        let fingerprint = |certificate: &str| {
+            let (body, _) = certificate.split_once("-----END").unwrap();
+            let der = base64::engine::general_purpose::STANDARD.decode(body.replace('\n', "")).unwrap();
+            Sha256::digest(der).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        assert_eq!(certificates.map(fingerprint).collect::<Vec<_>>(), FINGERPRINTS);
+    }
+
+    #[tokio::test]
+    async fn a_client_is_made_of_what_lambda_sets_and_its_roots_read() {
+        let config = config(|name| match name {
+            "AWS_REGION" => Some("eu-central-1".to_owned()),
+            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("none".to_owned()),
+            "AWS_ENDPOINT_URL_SQS" => Some("https://127.0.0.1:1".to_owned()),
+            _ => None,
+        });
+        // Nothing listens there; a root that does not read would be told of before.
+        let asked = aws_sdk_sqs::Client::new(&config.unwrap()).list_queues().send().await.unwrap_err();
+        assert!(matches!(asked, aws_sdk_sqs::error::SdkError::DispatchFailure(_)), "{asked:?}");
+        let missing = super::config(|name| (name != "AWS_REGION").then(|| "set".to_owned()));
+        assert_eq!(missing.unwrap_err(), NotSet("AWS_REGION"));
+    }
 }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
 use service::clock::Clock;
 use service::ingest::Ingest;
 use service::store::Store;
@@ -96,7 +95,7 @@ impl Place {
     /// Names the file or the endpoint, and says what to do.
     pub async fn store(&self) -> Result<Store, Failure> {
         let client = match (&self.dynamodb, &self.data) {
-            (Some(url), _) => remote(url),
+            (Some(url), _) => remote(url)?,
             (None, Some(file)) => embedded::Store::open(file).map_err(Failure::input)?.client(),
             (None, None) => embedded::Store::memory().map_err(Failure::input)?.client(),
         };
@@ -129,16 +128,18 @@ impl Place {
     }
 }
 
-fn remote(url: &str) -> Client {
-    let set = |name| crate::environment(name);
-    // An endpoint on one's own machine takes any credentials, but not none.
-    let id = set("AWS_ACCESS_KEY_ID").unwrap_or_else(|| "local".to_owned());
-    let secret = set("AWS_SECRET_ACCESS_KEY").unwrap_or_else(|| "local".to_owned());
-    let region = set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")).unwrap_or_else(|| "us-east-1".to_owned());
-    let settings = Builder::new()
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(url)
-        .region(Region::new(region))
-        .credentials_provider(Credentials::new(id, secret, set("AWS_SESSION_TOKEN"), None, "environment"));
-    Client::from_conf(settings.build())
+fn remote(url: &str) -> Result<Client, Failure> {
+    let config = service::aws::config_of_a_command(variable).map_err(Failure::input)?;
+    let settings = aws_sdk_dynamodb::config::Builder::from(&config).endpoint_url(url);
+    Ok(Client::from_conf(settings.build()))
+}
+
+/// The environment's, where it says anything: an endpoint on one's own machine takes any credentials, but not none.
+fn variable(name: &str) -> Option<String> {
+    let default = || match name {
+        "AWS_REGION" => crate::environment("AWS_DEFAULT_REGION").or_else(|| Some("us-east-1".to_owned())),
+        "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("local".to_owned()),
+        _ => None,
+    };
+    crate::environment(name).or_else(default)
 }

@@ -109,7 +109,7 @@ async fn swept(system: &System, is_version: bool) -> (Tally, Units, Duration) {
     }
     let waiting = sweep.workers().take();
     let worked = futures::stream::iter(&waiting).map(|work| sweep.work(work)).buffer_unordered(AT_ONCE);
-    worked.for_each(async |worked| assert_eq!(worked.unwrap(), Worked::Done)).await;
+    worked.for_each(async |worked| assert_eq!(worked.unwrap().ended, Worked::Done)).await;
     let took = begun.elapsed();
     let tally = sweep.progress(&system.shop, &waiting[0].job).await.unwrap().unwrap().so_far;
     (tally, system.used(), took)

@@ -126,7 +126,7 @@ impl System {
                 return;
             }
             for work in waiting {
-                let worked = self.sweep.work(&work).await.unwrap();
+                let worked = self.sweep.work(&work).await.unwrap().ended;
                 assert!(matches!(worked, Worked::Done | Worked::GoesOn), "{work}: {worked:?}");
             }
         }

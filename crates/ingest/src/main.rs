@@ -13,7 +13,6 @@ use rules::calendar::Instant;
 use service::aws;
 use service::clock::Clock;
 use service::ingest::{Ingest, Message, Report, SqsAsides};
-use service::store::table::Tables;
 use service::telemetry::{self, Metric, Metrics};
 
 /// What the queue says of when it took a message.
@@ -23,10 +22,8 @@ const SENT: &str = "SentTimestamp";
 async fn main() -> Result<(), Error> {
     telemetry::init(&variable("RUST_LOG").unwrap_or_default());
     let config = aws::config(variable)?;
-    let tables =
-        Tables { members: need("MEMBERS_TABLE")?, ledger: need("LEDGER_TABLE")?, control: need("CONTROL_TABLE")? };
-    let asides = aws::asides(&config, &need("QUARANTINE_QUEUE_URL")?);
-    let ingest = Ingest::new(aws::store(&config, tables), asides, Clock::new(now));
+    let asides = aws::asides(&config, &aws::need(variable, "QUARANTINE_QUEUE_URL")?);
+    let ingest = Ingest::new(aws::store(&config, aws::tables(variable)?), asides, Clock::new(now));
     run(service_fn(async |event: LambdaEvent<SqsEvent>| Ok::<_, Error>(handle(&ingest, event.payload).await))).await
 }
 
@@ -37,10 +34,6 @@ fn now() -> Instant {
 
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-fn need(name: &str) -> Result<String, Error> {
-    variable(name).ok_or_else(|| format!("the environment has no `{name}`").into())
 }
 
 async fn handle(ingest: &Ingest<SqsAsides>, event: SqsEvent) -> SqsBatchResponse {

@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use service::aws;
 use service::clock::Clock;
 use service::relay::{EventBridge, Fate, Pace, Relay};
-use service::store::table::Tables;
 use service::store::{Item, Outgoing};
 use service::telemetry::{self, LogKey, Metric, Metrics};
 
@@ -37,14 +36,12 @@ enum Pass {
 async fn main() -> Result<(), Error> {
     telemetry::init(&variable("RUST_LOG").unwrap_or_default());
     let config = aws::config(variable)?;
-    let tables =
-        Tables { members: need("MEMBERS_TABLE")?, ledger: need("LEDGER_TABLE")?, control: need("CONTROL_TABLE")? };
     let relay = Relay {
-        store: aws::store(&config, tables),
-        bus: aws::bus(&config, &need("EVENT_BUS")?),
+        store: aws::store(&config, aws::tables(variable)?),
+        bus: aws::bus(&config, &aws::need(variable, "EVENT_BUS")?),
         pace: Pace::default(),
         clock: Clock::new(now),
-        log_key: LogKey::new(&need("LOG_KEY")?)?,
+        log_key: LogKey::new(&aws::need(variable, "LOG_KEY")?)?,
     };
     run(service_fn(async |event: LambdaEvent<Incoming>| handle(&relay, event.payload).await)).await
 }
@@ -56,10 +53,6 @@ fn now() -> Instant {
 
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-fn need(name: &str) -> Result<String, Error> {
-    variable(name).ok_or_else(|| format!("the environment has no `{name}`").into())
 }
 
 async fn handle(relay: &Relay<EventBridge>, event: Incoming) -> Result<Value, Error> {

@@ -14,10 +14,12 @@ use aws_types::SdkConfig;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use thiserror::Error;
 
+use crate::clock::Clock;
 use crate::ingest::SqsAsides;
 use crate::relay::EventBridge;
 use crate::store::Store;
 use crate::store::table::Tables;
+use crate::sweep::{MARGIN, Queues, Settings, SqsWorkers, Sweep};
 
 /// A connection within a region stands in milliseconds, or is not worth waiting for.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -32,6 +34,9 @@ const OPERATION: Duration = Duration::from_secs(5);
 /// transaction that is sent again carries the same token, so that it is done once. What is still not done is tried
 /// again by the queue or the stream, as a whole.
 const ATTEMPTS: u32 = 3;
+
+/// A segment of a sweep is given back after so long, well before the function is stopped (60 s).
+const BUDGET: Duration = Duration::from_secs(40);
 
 /// What AWS's endpoints show leads to one of these, and a function talks to nobody else. Reading a machine's roots
 /// instead is most of what a cold start would take.
@@ -70,7 +75,7 @@ pub fn config_of_a_command(variable: Variable) -> Result<SdkConfig, NotSet> {
 }
 
 fn of_variables(variable: Variable, http: SharedHttpClient) -> Result<SdkConfig, NotSet> {
-    let need = |name| variable(name).ok_or(NotSet(name));
+    let need = |name| need(variable, name);
     let (id, secret) = (need("AWS_ACCESS_KEY_ID")?, need("AWS_SECRET_ACCESS_KEY")?);
     let credentials = Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "environment");
     let config = SdkConfig::builder()
@@ -119,6 +124,37 @@ pub fn store(config: &SdkConfig, tables: Tables) -> Store {
 /// The bus that events are announced on.
 pub fn bus(config: &SdkConfig, name: &str) -> EventBridge {
     EventBridge::new(aws_sdk_eventbridge::Client::new(config), name)
+}
+
+/// The names of the tables.
+///
+/// # Errors
+/// Names the variable that is missing.
+pub fn tables(variable: Variable) -> Result<Tables, NotSet> {
+    let need = |name| need(variable, name);
+    Ok(Tables { members: need("MEMBERS_TABLE")?, ledger: need("LEDGER_TABLE")?, control: need("CONTROL_TABLE")? })
+}
+
+/// A variable that there must be.
+///
+/// # Errors
+/// Names it, if there is none.
+pub fn need(variable: Variable, name: &'static str) -> Result<String, NotSet> {
+    variable(name).ok_or(NotSet(name))
+}
+
+/// Sweeps as a function does them, over the queues of its segments.
+///
+/// # Errors
+/// Names the variable that is missing.
+pub fn sweep(config: &SdkConfig, variable: Variable, clock: Clock) -> Result<Sweep<SqsWorkers>, NotSet> {
+    let need = |name| need(variable, name);
+    let queues = Queues { rollover: need("ROLLOVER_QUEUE_URL")?, recalculation: need("RECALCULATION_QUEUE_URL")? };
+    let workers = SqsWorkers::new(aws_sdk_sqs::Client::new(config), queues);
+    // Every instance of a function has a log stream of its own, and works on one thing at a time.
+    let owner = need("AWS_LAMBDA_LOG_STREAM_NAME")?;
+    let settings = Settings { owner, margin: MARGIN, budget: BUDGET, together: 1 };
+    Ok(Sweep::new(store(config, tables(variable)?), workers, clock, settings))
 }
 
 /// The queue for what can never succeed.

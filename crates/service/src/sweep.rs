@@ -9,6 +9,7 @@
 //! - its **segments** are ranges of the shop's buckets, worked on by whoever takes their message ([`Sweep::work`]), page
 //!   by page, under a lease; the place and what was counted are one write, so that a page never counts twice.
 
+mod batch;
 mod due;
 mod job;
 mod look;
@@ -24,13 +25,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use batch::{Batch, Failures};
 pub use due::due;
 pub use job::{Job, JobId, Kind, Lease, NoJob, Segment, State};
 pub use progress::{Order, Progress, progress};
-pub use sqs::SqsWorkers;
+pub use sqs::{Queues, SqsWorkers};
 pub use tally::{Moves, Tally};
 pub use tick::Ticked;
-pub use work::Worked;
+pub use work::{Stint, Worked};
 
 use crate::clock::Clock;
 use crate::shop::ShopId;

@@ -111,6 +111,18 @@ pub enum Metric {
     Published,
     /// Events that it did not take.
     PublishFailures,
+    /// Sweeps opened.
+    JobsOpened,
+    /// Segments of sweeps given to workers.
+    SegmentsSent,
+    /// Members that a sweep looked at.
+    MembersSwept,
+    /// Members whose tier a boundary changed.
+    MembersChanged,
+    /// Members told of what is coming.
+    Notices,
+    /// Items that do not read, which a sweep passed by.
+    Unreadable,
     /// Read units used.
     ReadUnits,
     /// Write units used, tables and indexes together.
@@ -132,6 +144,12 @@ impl Metric {
             | Self::Conflicts
             | Self::Published
             | Self::PublishFailures
+            | Self::JobsOpened
+            | Self::SegmentsSent
+            | Self::MembersSwept
+            | Self::MembersChanged
+            | Self::Notices
+            | Self::Unreadable
             | Self::ReadUnits
             | Self::WriteUnits => "Count",
         }

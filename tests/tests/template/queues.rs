@@ -57,7 +57,7 @@ fn dead_letter_queues(template: &Template) -> BTreeSet<&str> {
 #[test]
 fn every_hop_has_a_place_for_what_it_cannot_deliver() {
     let found: Vec<_> = dead_letter_queues(&Template::load()).into_iter().map(str::to_owned).collect();
-    assert_eq!(found, ["IngestDeadLetters", "RelayDeadLetters", "RuleDeadLetters", "WebhookDeadLetters"]);
+    assert_eq!(found, ["IngestDeadLetters", "RelayDeadLetters", "RuleDeadLetters", "SweepDeadLetters", "WebhookDeadLetters"]);
 }
 
 #[test]
@@ -117,7 +117,8 @@ fn an_event_is_tried_twenty_times_and_hidden_for_six_time_outs_meanwhile() {
                 let from = template.properties(target(&source["Queue"]).unwrap());
                 assert_eq!(from["VisibilityTimeout"].as_u64(), Some(6 * timeout), "{id}");
                 assert!(from["RedrivePolicy"]["maxReceiveCount"].as_u64().unwrap() >= 20, "{id}");
-                assert_eq!(target(&source["ScalingConfig"]["MaximumConcurrency"]), Some("IngestConcurrency"), "{id}");
+                let limit = if id == "IngestFunction" { "IngestConcurrency" } else { "SweepConcurrency" };
+                assert_eq!(target(&source["ScalingConfig"]["MaximumConcurrency"]), Some(limit), "{id}");
             } else {
                 assert_eq!(source["BisectBatchOnFunctionError"], true, "{id}");
                 assert!(

@@ -1,4 +1,4 @@
-//! Workers behind a queue of SQS: a message per segment.
+//! Workers behind queues of SQS, one for each kind of job: a message per segment.
 
 use std::time::Duration;
 
@@ -7,32 +7,52 @@ use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use serde_json::json;
 
-use super::{Work, Workers};
+use super::{Kind, Work, Workers};
 
 /// One request takes so many messages.
 const ENTRIES_MAX: usize = 10;
 /// A message is held back for at most so long.
 const DELAY_MAX: Duration = Duration::from_secs(900);
 
-/// A queue of SQS for segments.
+/// The queues, by their URLs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queues {
+    /// Segments of rollovers.
+    pub rollover: String,
+    /// Segments of recalculations.
+    pub recalculation: String,
+}
+
+impl Queues {
+    fn of(&self, kind: Kind) -> &str {
+        match kind {
+            Kind::Rollover => &self.rollover,
+            Kind::Recalculation { .. } => &self.recalculation,
+        }
+    }
+}
+
+/// Queues of SQS for segments.
 #[derive(Debug, Clone)]
 pub struct SqsWorkers {
     client: Client,
-    url: String,
+    queues: Queues,
 }
 
 impl SqsWorkers {
-    /// The queue at a URL.
-    pub fn new(client: Client, url: impl Into<String>) -> Self {
-        Self { client, url: url.into() }
+    /// The queues, through a client.
+    pub fn new(client: Client, queues: Queues) -> Self {
+        Self { client, queues }
     }
 }
 
 impl Workers for SqsWorkers {
     async fn send(&self, work: Vec<Work>, delay: Duration) -> Result<(), String> {
         let delay = i32::try_from(delay.min(DELAY_MAX).as_secs()).unwrap_or_default();
-        for some in work.chunks(ENTRIES_MAX) {
-            let mut asked = self.client.send_message_batch().queue_url(&self.url);
+        let of_a_queue = |a: &Work, b: &Work| self.queues.of(a.job.kind) == self.queues.of(b.job.kind);
+        for some in work.chunk_by(of_a_queue).flat_map(|some| some.chunks(ENTRIES_MAX)) {
+            let Some(first) = some.first() else { continue };
+            let mut asked = self.client.send_message_batch().queue_url(self.queues.of(first.job.kind));
             for (place, work) in some.iter().enumerate() {
                 let entry = SendMessageBatchRequestEntry::builder().id(place.to_string()).delay_seconds(delay);
                 let entry = entry.message_body(json!(work).to_string()).build().map_err(|error| error.to_string())?;

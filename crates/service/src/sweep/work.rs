@@ -37,13 +37,28 @@ pub enum Worked {
     Stopped,
 }
 
+/// Work on a segment, from taking it to leaving it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stint {
+    /// How it ended.
+    pub ended: Worked,
+    /// What was counted on the way.
+    pub tally: Tally,
+}
+
 impl<W: Workers> Sweep<W> {
     /// Works on a segment until it is done, or the time for it is up. May be called any number of times for the same, also
     /// at once.
     ///
     /// # Errors
     /// See [`StoreError`]; then the message may come again.
-    pub async fn work(&self, work: &Work) -> Result<Worked, StoreError> {
+    pub async fn work(&self, work: &Work) -> Result<Stint, StoreError> {
+        let mut tally = Tally::default();
+        let ended = self.work_and_count(work, &mut tally).await?;
+        Ok(Stint { ended, tally })
+    }
+
+    async fn work_and_count(&self, work: &Work, tally: &mut Tally) -> Result<Worked, StoreError> {
         let begun = Instant::now();
         let Work { shop, job, segment } = work;
         let Some(mut segment) = self.store.segment(shop, job, *segment).await? else { return Ok(Worked::Stopped) };
@@ -77,7 +92,10 @@ impl<W: Workers> Sweep<W> {
             }
             self.workers.give_way().await;
             match self.page(&look, &mut segment, pace).await {
-                Ok(()) => pace.well(),
+                Ok(counted) => {
+                    tally.add(&counted);
+                    pace.well();
+                }
                 Err(StoreError::Conflict) => return Ok(Worked::Elsewhere),
                 Err(error) => match (error.remedy(), pace.busy()) {
                     (Remedy::Later, Some(rest)) => {
@@ -120,7 +138,7 @@ impl<W: Workers> Sweep<W> {
     }
 
     /// One page: everybody on it past the boundary, and then the place behind it and the counts, in one write.
-    async fn page(&self, look: &Look<'_>, segment: &mut Row<Segment>, pace: Pace) -> Result<(), StoreError> {
+    async fn page(&self, look: &Look<'_>, segment: &mut Row<Segment>, pace: Pace) -> Result<Tally, StoreError> {
         let place = &segment.body;
         let scanned = self.store.scan(look.shop, place.bucket, place.behind.as_deref()).await?;
         let next = scanned.next.clone();
@@ -137,7 +155,7 @@ impl<W: Workers> Sweep<W> {
         if written.is_err() {
             segment.body = was;
         }
-        written
+        written.map(|()| tally)
     }
 
     async fn everybody(&self, look: &Look<'_>, scanned: Scanned, pace: Pace) -> Result<Tally, StoreError> {

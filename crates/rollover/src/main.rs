@@ -1,0 +1,68 @@
+//! Lambda: January 1, every other local midnight, and whatever else is due. Every quarter of an hour, and as the year
+//! begins, it is invoked with `{"tick": …}` and opens the jobs that are due; their segments come back over a queue, and
+//! are swept.
+
+// The futures of an SDK's calls lie deep in one another.
+#![recursion_limit = "256"]
+
+use std::env;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use rules::calendar::Instant;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use service::aws;
+use service::clock::Clock;
+use service::sweep::{Batch, SqsWorkers, Sweep};
+use service::telemetry::{self, Metrics};
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Incoming {
+    Segments(Batch),
+    Tick { tick: Tick },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Tick {
+    QuarterOfAnHour,
+    NewYear,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    telemetry::init(&variable("RUST_LOG").unwrap_or_default());
+    let sweep = aws::sweep(&aws::config(variable)?, variable, Clock::new(now))?;
+    run(service_fn(async |event: LambdaEvent<Incoming>| handle(&sweep, event.payload).await)).await
+}
+
+fn now() -> Instant {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Instant::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+async fn handle(sweep: &Sweep<SqsWorkers>, event: Incoming) -> Result<Value, Error> {
+    let mut metrics = Metrics::of("rollover");
+    let answer = match event {
+        Incoming::Tick { tick: Tick::QuarterOfAnHour | Tick::NewYear } => {
+            let ticked = sweep.tick().await?;
+            ticked.measure(&mut metrics);
+            // An invocation that fails is repeated at once; a shop that was passed by is worth that.
+            if ticked.failed > 0 {
+                Err(format!("{} shops were passed by", ticked.failed).into())
+            } else {
+                Ok(json!(ticked))
+            }
+        }
+        Incoming::Segments(batch) => Ok(json!(sweep.batch(batch, &mut metrics).await)),
+    };
+    metrics.used(sweep.used());
+    metrics.emit(now());
+    answer
+}

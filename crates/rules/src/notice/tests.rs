@@ -114,13 +114,14 @@ fn a_tier_is_within_reach_when_at_most_so_much_of_its_threshold_is_missing() {
 #[test]
 fn within_reach_is_told_with_what_is_missing_and_by_when_if_the_counter_restarts() {
     let upgraded = "2026-03-01T12:00:00.000Z";
-    let (first, second) = (spent("1", "100", upgraded), spent("2", "460", "2026-03-05T12:00:00Z"));
+    let both = [spent("1", "100", upgraded), spent("2", "460", "2026-03-05T12:00:00Z")];
+    let second = &both[1..];
     for (period, facts, by, since) in [
-        (json!("calendar_year"), &[second.clone()][..], Some("2027-01-01T05:00:00Z"), "2026-01-01T05:00:00.000Z"),
-        (json!("lifetime"), &[second.clone()], None, "2026-03-05T12:00:00.000Z"),
-        (json!({ "rolling": { "days": 30 } }), &[second.clone()], None, "2026-03-05T12:00:00.000Z"),
+        (json!("calendar_year"), second, Some("2027-01-01T05:00:00Z"), "2026-01-01T05:00:00.000Z"),
+        (json!("lifetime"), second, None, "2026-03-05T12:00:00.000Z"),
+        (json!({ "rolling": { "days": 30 } }), second, None, "2026-03-05T12:00:00.000Z"),
         // Reaching silver started the counter again, and it stops at silver's deadline.
-        (json!({ "since_last_upgrade": { "days": 90 } }), &[first, second], Some("2026-05-31T04:00:00Z"), upgraded),
+        (json!({ "since_last_upgrade": { "days": 90 } }), &both, Some("2026-05-31T04:00:00Z"), upgraded),
     ] {
         let program = program(json!({ "metric": "amount_spent", "period": period }), json!({ "expiring_days": [] }));
         let [Notice::WithinReach(told)] = &*notices(&program, facts, "2026-03-10T12:00:00Z") else {

@@ -8,18 +8,21 @@ use proptest::prelude::*;
 use rules::calendar::Instant;
 use rules::fact::{Currency, Fact};
 use rules::id::MemberId;
+use rules::notice;
 use rules::record::{Past, Record, Row};
 use rules::replay::Replay;
+use rules::version::{Demotions, Options};
 use serde_json::{Value, json};
 use service::announce::{
-    BIRTHDAY_POINTS_DUE, BirthdayPointsDue, REWARD_ISSUED, RewardIssued, TIER_CHANGED, TierChanged,
+    About, BIRTHDAY_POINTS_DUE, BirthdayPointsDue, EXPIRING, Expiring, PROGRAM_PUBLISHED, ProgramPublished,
+    REWARD_ISSUED, RewardIssued, TIER_CHANGED, TierChanged, WITHIN_REACH, WithinReach, program_published,
 };
 use service::shop::ShopId;
 use service::store::history::{self, Recorded};
 use service::store::{Item, key};
 use tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
 
-const EVENTS: [&str; 3] = [TIER_CHANGED, REWARD_ISSUED, BIRTHDAY_POINTS_DUE];
+const EVENTS: [&str; 5] = [TIER_CHANGED, REWARD_ISSUED, BIRTHDAY_POINTS_DUE, EXPIRING, WITHIN_REACH];
 
 fn file(path: impl AsRef<Path>) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
@@ -64,7 +67,18 @@ fn replayed(program: &Value, lines: &[Value], as_of: Instant) -> Replay {
     replay
 }
 
-/// A member of a shop as shops are: entered, rose, had a birthday.
+/// What there is to tell everybody of a replay ahead, as items of the ledger table.
+fn told_ahead(shop: &ShopId, replay: &Replay, at: Instant, recorded_at: Instant) -> Vec<Item> {
+    let of = |member: &MemberId| {
+        let version = replay.version_at(at);
+        let about = About { shop, member, versions: replay.versions(), recorded_at };
+        let due = replay.standing(member, at).map(|standing| notice::due(version, &standing, at)).unwrap_or_default();
+        due.iter().map(|told| history::notice(about, version, told, at)).collect::<Vec<_>>()
+    };
+    replay.members().into_iter().flat_map(of).collect()
+}
+
+/// A member of a shop as shops are: entered, rose, had a birthday, and a year later is about to drop.
 fn everyday() -> Vec<Item> {
     let program = json!({
         "name": "Acme VIP", "timezone": "America/New_York", "start_date": "2023-01-01",
@@ -86,7 +100,25 @@ fn everyday() -> Vec<Item> {
         order("6001", "2023-02-01T15:30:00Z", "120.00"),
         order("6002", "2023-11-10T15:30:00Z", "430.50"),
     ];
-    items(&acme(), &replayed(&program, &lines, at("2023-12-01T00:00:00Z")), at("2023-12-01T00:00:00.250Z"))
+    let mut replay = replayed(&program, &lines, at("2023-12-01T00:00:00Z"));
+    let mut all = items(&acme(), &replay, at("2023-12-01T00:00:00.250Z"));
+    replay.line(&order("6003", "2024-11-20T15:30:00Z", "455.00"), at("2024-12-02T05:00:00Z")).unwrap();
+    all.extend(told_ahead(&acme(), &replay, at("2024-12-02T05:00:00Z"), at("2024-12-02T05:03:00.125Z")));
+    // Who is near gold for the first time.
+    let near = replayed(&program, &[order("6001", "2023-02-01T15:30:00Z", "455.00")], at("2023-02-01T15:30:00Z"));
+    all.extend(told_ahead(&acme(), &near, at("2023-02-01T15:30:00Z"), at("2023-02-01T15:30:00.250Z")));
+    all
+}
+
+/// A version as it is announced, the second of a program.
+fn published_event() -> String {
+    let program = json!({ "start_date": "2023-01-01", "tiers": [{ "id": "gold", "threshold": 500 }] });
+    let draft = rules::program::Program::read(&program).unwrap().program;
+    let mut versions = Replay::start(&program).unwrap().versions().clone();
+    versions.skip_number();
+    let options = Options { demotions: Some(Demotions::Hold), notify: true, ..Options::default() };
+    let version = versions.publish(draft, at("2024-01-01T05:00:00Z"), options, true).unwrap();
+    program_published(&acme(), version, Some(2), at("2023-12-01T00:00:00.250Z")).detail
 }
 
 fn text<'a>(item: &'a Item, name: &str) -> &'a str {
@@ -108,6 +140,8 @@ fn todays_events_are_the_golden_ones_byte_for_byte() {
         let expected = fs::read_to_string(&golden).unwrap_or_default();
         assert_eq!(text(sent, history::DETAIL), expected.trim_end(), "{}", golden.display());
     }
+    let golden = fs::read_to_string(file(format!("tests/golden/events/{PROGRAM_PUBLISHED}.json"))).unwrap_or_default();
+    assert_eq!(published_event(), golden.trim_end());
 }
 
 #[test]
@@ -122,12 +156,15 @@ fn every_golden_event_reads_and_fits_its_schema() {
             TIER_CHANGED => json!(serde_json::from_str::<TierChanged>(&text).unwrap()),
             REWARD_ISSUED => json!(serde_json::from_str::<RewardIssued>(&text).unwrap()),
             BIRTHDAY_POINTS_DUE => json!(serde_json::from_str::<BirthdayPointsDue>(&text).unwrap()),
+            EXPIRING => json!(serde_json::from_str::<Expiring>(&text).unwrap()),
+            WITHIN_REACH => json!(serde_json::from_str::<WithinReach>(&text).unwrap()),
+            PROGRAM_PUBLISHED => json!(serde_json::from_str::<ProgramPublished>(&text).unwrap()),
             other => panic!("{other} is read by nobody"),
         };
         assert_eq!(again, value);
         seen += 1;
     }
-    assert_eq!(seen, EVENTS.len());
+    assert_eq!(seen, EVENTS.len() + 1);
 }
 
 /// One write unit is 1,024 bytes; the item's own version is added when it is written.
@@ -242,6 +279,9 @@ proptest! {
         for member in replay.members() {
             let item = |row: &Row| history::item(&acme(), member, row, replay.versions(), as_of);
             let mut items: Vec<_> = replay.rows(member).iter().map(item).collect();
+            items.extend(told_ahead(&acme(), &replay, as_of, as_of).into_iter().filter(|item| {
+                item.key().pk == key::history(&acme(), member)
+            }));
             for item in &items {
                 if let Some((_, schema)) = schemas.iter().find(|(name, _)| *name == text(item, history::TYPE)) {
                     valid(schema, &detail(item));
@@ -252,7 +292,11 @@ proptest! {
             let read: Vec<_> = items.iter().map(|item| history::read(item).unwrap().unwrap()).collect();
             let held: Vec<_> = read.iter().filter_map(|row| match row {
                 Recorded::Held(held) => Some(held.clone()),
-                Recorded::Transition { .. } | Recorded::Reward { .. } | Recorded::Birthday(_) => None,
+                Recorded::Transition { .. }
+                | Recorded::Reward { .. }
+                | Recorded::Birthday(_)
+                | Recorded::Expiring(_)
+                | Recorded::WithinReach(_) => None,
             }).collect();
             let recorded = replay.rows(member).iter().filter_map(|row| match row {
                 Row::Held(held) => Some(held.clone()),

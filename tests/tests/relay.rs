@@ -84,7 +84,7 @@ fn passed(published: usize, failed: usize) -> Passed {
     Passed { published, failed, finished: true }
 }
 
-/// A shop with a program of one tier, which brings a reward.
+/// A shop with a program of one tier, which brings a reward. That it was published is announced already.
 async fn shop(place: Place, name: &str) -> System {
     let mut system = System::new(place.client, &place.prefix).await;
     system.shop = ShopId::new(name).unwrap();
@@ -92,6 +92,9 @@ async fn shop(place: Place, name: &str) -> System {
     let tiers = json!([{ "id": "gold", "name": "Gold", "threshold": 500,
                          "entry_rewards": [{ "type": "points", "points": 50 }] }]);
     system.publish(&json!({ "start_date": "2024-01-01", "tiers": tiers }), &json!({})).await;
+    for published in waiting(&system).await {
+        system.store.mark_published(&published.key).await.unwrap();
+    }
     system
 }
 

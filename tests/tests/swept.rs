@@ -32,6 +32,8 @@ fn timeless(mut recorded: Recorded) -> Recorded {
         Recorded::Transition { event, .. } => event.recorded_at = never,
         Recorded::Reward { event, .. } => event.recorded_at = never,
         Recorded::Birthday(event) => event.recorded_at = never,
+        Recorded::Expiring(event) => event.recorded_at = never,
+        Recorded::WithinReach(event) => event.recorded_at = never,
         Recorded::Held(_) => {}
     }
     recorded
@@ -89,6 +91,8 @@ async fn check(program: Value, lines: Vec<Value>, sweeps: Vec<bool>) {
                 Recorded::Reward { event, .. } => format!("{:010}#{}", event.sequence, event.tier.id),
                 Recorded::Birthday(event) => format!("birthday#{:04}", event.on.year()),
                 Recorded::Held(held) => format!("hold#{:06}", held.version),
+                Recorded::Expiring(event) => format!("notice#expiring#{}", event.id),
+                Recorded::WithinReach(event) => format!("notice#within_reach#{}", event.id),
             };
             assert_eq!(all.insert(place, timeless(row)), None, "{id}");
         }

@@ -16,6 +16,7 @@
 //! - *assignment*: a tier given by hand, as a *floor* (at least) or a *lock* (exactly); a *hold* is the program's own floor
 //! - *transition*: a recorded change: entered, upgraded, downgraded, left, renewed
 //! - *entry reward*: due once when a tier is reached; *perk*: holds while the tier is held
+//! - *notice*: what a member is told ahead: a tier is expiring, a tier is within reach
 //! - *review*: an instant at which something may be due although nothing arrives
 
 pub mod advance;
@@ -31,7 +32,9 @@ pub mod fact;
 pub mod id;
 pub mod json;
 pub mod ledger;
+pub mod notice;
 pub mod page;
+pub mod preview;
 pub mod program;
 pub mod prose;
 pub mod quantity;

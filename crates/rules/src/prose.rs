@@ -3,12 +3,14 @@
 //! People are shown the last full day of a tier, machines the exclusive end (section 2). Days and times are those of
 //! the program's time zone.
 
+mod ahead;
 mod history;
 mod summary;
 mod words;
 
 use std::collections::BTreeMap;
 
+pub use ahead::notice;
 pub use history::history;
 pub use summary::{SUMMARY_CHARS_MAX, summary};
 use words::{amount, by, counts_words, day, fact_words, instant, reason_words, through};

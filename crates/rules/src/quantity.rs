@@ -287,6 +287,11 @@ impl Quantity {
         Self((self.0 - counted.0).max(0))
     }
 
+    /// Whether it is at most so many hundredths of a whole, exactly.
+    pub(crate) fn is_within_percent(self, percent: u8, whole: Self) -> bool {
+        self.0.saturating_mul(100) <= whole.0.saturating_mul(i128::from(percent))
+    }
+
     /// Whether there is nothing of it.
     pub fn is_zero(self) -> bool {
         self.0 == 0
@@ -367,6 +372,17 @@ impl serde::Serialize for Quantity {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for Quantity {
+    /// Reads what was written: sums may be longer than what is taken in.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+        let reads = whole.ends_with(|last: char| last.is_ascii_digit()) && fraction.len() <= 4;
+        let digits = format!("{whole}{fraction:0<4}").parse().ok().filter(|_| reads);
+        digits.map(Self).ok_or_else(|| serde::de::Error::custom(NumberError::NotANumber(text)))
+    }
+}
+
 impl serde::Serialize for Amount {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -430,5 +446,26 @@ mod tests {
         for text in ["1000000000000000000", "0.00001", "-", "1.-2"] {
             assert_eq!(Quantity::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_sum_reads_as_it_was_written_however_large() {
+        for written in
+            [Quantity::ZERO, Quantity(-1), Quantity(12_500), Quantity(-120_000), Quantity::MAX, Quantity::MIN]
+        {
+            let text = serde_json::to_string(&written).unwrap();
+            assert_eq!(serde_json::from_str::<Quantity>(&text).unwrap(), written, "{text}");
+        }
+        for text in ["\"\"", "\"1.00001\"", "\"1e3\"", "12"] {
+            assert!(serde_json::from_str::<Quantity>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_share_in_percent_is_exact() {
+        let whole = Quantity::whole(500);
+        assert!(Quantity::whole(50).is_within_percent(10, whole));
+        assert!(!(Quantity::whole(50) + Quantity(1)).is_within_percent(10, whole));
+        assert!(!Quantity(1).is_within_percent(0, whole) && whole.is_within_percent(100, whole));
     }
 }

@@ -1,7 +1,9 @@
 //! Versions of a program: numbered, immutable, each in force from its instant to the next one's.
 
+mod change;
 mod published;
 
+pub use change::{Warning, change_advice};
 pub use published::Published;
 
 use chrono::NaiveDate;
@@ -78,6 +80,8 @@ pub struct Version {
 pub struct Versions {
     first: Version,
     later: Vec<Version>,
+    /// The last number given. That of a version withdrawn is not given again, so that a number always means the same.
+    given: u32,
 }
 
 impl Versions {
@@ -91,7 +95,7 @@ impl Versions {
         let (effective_start, moved_from) = resolve_start(&program, effective_at, None);
         let options = Options::default();
         let first = Version { number: 1, effective_at, program, options, effective_start, moved_from };
-        Ok(Self { first, later: Vec::new() })
+        Ok(Self { first, later: Vec::new(), given: 1 })
     }
 
     /// Puts a new version in force from `effective_at` on. `has_orders`: whether the shop already has an order.
@@ -117,9 +121,27 @@ impl Versions {
             return Err(PublishError::ProgramActive);
         }
         let (effective_start, moved_from) = self.start_of(&program, effective_at);
-        let number = last.number.saturating_add(1);
+        let number = self.skip_number();
         self.later.push(Version { number, effective_at, program, options, effective_start, moved_from });
         Ok(self.last())
+    }
+
+    /// The newest version, if it has not taken effect yet: it can still be withdrawn.
+    pub fn pending(&self, now: Instant) -> Option<&Version> {
+        self.later.last().filter(|last| last.effective_at > now)
+    }
+
+    /// Takes the newest version back and yields it, as if it had never been published, but that its number is not given
+    /// again. The first version is in force from the beginning and stays. Only a [`Self::pending`] one should go:
+    /// whoever was looked at under a version keeps what it brought.
+    pub fn withdraw_last(&mut self) -> Option<Version> {
+        self.later.pop()
+    }
+
+    /// Gives a number away: to the next version, or to one that was withdrawn before these versions were read.
+    pub fn skip_number(&mut self) -> u32 {
+        self.given = self.given.saturating_add(1);
+        self.given
     }
 
     /// The effective start is resolved once, when the start date or the period is set; a version that changes neither
@@ -266,5 +288,26 @@ mod tests {
         assert!(refused(&mut versions, json!({}), "2023-12-31T00:00:00Z").contains("cannot follow"));
         assert_eq!(versions.iter().count(), 2);
         assert_eq!(Versions::first(program(json!({ "start_date": null })), None), Err(PublishError::NoStart));
+    }
+
+    #[test]
+    fn a_version_can_be_withdrawn_until_it_takes_effect_and_its_number_is_not_given_again() {
+        let mut versions = started(json!({}));
+        assert_eq!(versions.pending(at("2020-01-01T00:00:00Z")), None, "the first is in force from the beginning");
+        assert_eq!(versions.withdraw_last(), None);
+        publish(&mut versions, json!({ "start_date": "2024-02-01" }), "2024-06-01T00:00:00Z");
+        let pending = |versions: &Versions, on| versions.pending(at(on)).map(|version| version.number);
+        assert_eq!(pending(&versions, "2024-05-31T23:59:59.999Z"), Some(2));
+        assert_eq!(pending(&versions, "2024-06-01T00:00:00Z"), None);
+        assert_eq!(versions.withdraw_last().map(|version| version.number), Some(2));
+        // The next may take effect before the one withdrawn would have, and resolves its start without it.
+        assert_eq!(publish(&mut versions, json!({ "name": "Third" }), "2024-05-01T00:00:00Z"), "2023-01-01");
+        assert_eq!(versions.iter().map(|version| version.number).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!((versions.numbered(2), versions.in_force(at("2024-07-01T00:00:00Z")).number), (None, 3));
+        assert_eq!(versions.skip_number(), 4);
+        publish(&mut versions, json!({ "start_date": "2024-02-01" }), "2025-06-01T00:00:00Z");
+        assert_eq!(versions.last().number, 5);
+        // What was withdrawn is nothing to roll back to: its start is resolved anew.
+        assert_eq!(versions.last().effective_start.to_string(), "2025-01-01");
     }
 }

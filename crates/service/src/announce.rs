@@ -1,15 +1,21 @@
 //! What is announced: the outgoing events, made of the rows that were recorded.
 //!
-//! One for each change of tier, entry reward and birthday; a tier held over a change of rules is not announced, because
-//! nothing changed for the member.
+//! One for each change of tier, entry reward, birthday, and notice ahead; a tier held over a change of rules is not
+//! announced, because nothing changed for the member. One for each version of a program that is published, which names
+//! no person.
 //!
 //! An event is decided by its row alone, its id included: sent twice, it is the same event, and whoever hears of it can
 //! tell. Amounts are decimal texts, points whole numbers as in facts, instants RFC 3339 in UTC.
 
+mod ahead;
 mod event;
 mod gift;
 
-pub use event::{BIRTHDAY_POINTS_DUE, BirthdayPointsDue, REWARD_ISSUED, RewardIssued, TIER_CHANGED, Tier, TierChanged};
+pub use ahead::{EXPIRING, Expiring, Requalify, WITHIN_REACH, WithinReach, told_ahead};
+pub use event::{
+    BIRTHDAY_POINTS_DUE, BirthdayPointsDue, Demotions, Options, PROGRAM_PUBLISHED, ProgramPublished, REWARD_ISSUED,
+    RewardIssued, TIER_CHANGED, Tier, TierChanged,
+};
 pub use gift::{Gift, Reward};
 
 use rules::calendar::Instant;
@@ -111,6 +117,27 @@ pub fn birthday_points_due(about: About<'_>, due: &BirthdayDue) -> Announcement 
     Announcement { id, kind: BIRTHDAY_POINTS_DUE, at, detail: json!(event).to_string() }
 }
 
+/// A version of a program, announced. `replaces`: the number of the one that it was published in place of, which never
+/// takes effect.
+pub fn program_published(
+    shop: &ShopId,
+    version: &Version,
+    replaces: Option<u32>,
+    recorded_at: Instant,
+) -> Announcement {
+    let id = named(&[shop.as_str(), PROGRAM_PUBLISHED, &version.number.to_string()]);
+    let event = ProgramPublished {
+        id,
+        shop: shop.clone(),
+        program_version: version.number,
+        effective_at: version.effective_at,
+        options: version.options.into(),
+        replaces,
+        recorded_at,
+    };
+    Announcement { id, kind: PROGRAM_PUBLISHED, at: version.effective_at, detail: json!(event).to_string() }
+}
+
 /// The version that decided; rows come from these versions, so it is there.
 fn decided(about: About<'_>, number: u32) -> &Version {
     about.versions.numbered(number).unwrap_or(about.versions.last())
@@ -125,6 +152,9 @@ fn tier(about: About<'_>, version: &Version, id: &TierId) -> Tier {
 
 /// An id that the same row always has. No part contains a control character.
 fn id(about: About<'_>, kind: &str, parts: &[&str]) -> Uuid {
-    let named = [about.shop.as_str(), kind, about.member.as_str()].into_iter().chain(parts.iter().copied());
-    Uuid::new_v5(&ANNOUNCEMENTS, named.collect::<Vec<_>>().join("\n").as_bytes())
+    named(&[&[about.shop.as_str(), kind, about.member.as_str()], parts].concat())
+}
+
+fn named(parts: &[&str]) -> Uuid {
+    Uuid::new_v5(&ANNOUNCEMENTS, parts.join("\n").as_bytes())
 }

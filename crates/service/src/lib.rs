@@ -13,6 +13,7 @@ pub mod announce;
 pub mod aws;
 pub mod clock;
 pub mod ingest;
+pub mod preview;
 pub mod relay;
 pub mod sample;
 pub mod shop;

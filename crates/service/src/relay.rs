@@ -76,8 +76,8 @@ impl<B: Bus> Relay<B> {
 
     /// A row that was not announced, without its member's id, which is part of its key.
     fn warn(&self, row: &Key, kind: &str, why: &str) {
-        let about = key::of_history(&row.pk);
-        let shop = about.as_ref().map(|(shop, _)| shop.as_str()).unwrap_or_default();
+        let (about, shop) = (key::of_history(&row.pk), key::shop_of(&row.pk));
+        let shop = shop.as_ref().map(|shop| shop.as_str()).unwrap_or_default();
         let member = about.as_ref().map(|(shop, member)| self.log_key.tag(shop, member).to_string());
         tracing::warn!(shop, member, row = row.sk, kind, why, "a row was not announced");
     }

@@ -3,7 +3,7 @@
 //! - **members** has one item per member, the compact value of `rules::compact`, with pages for heavy ones. It is
 //!   derived, but for what is on record.
 //! - **ledger** has one row per business thing with the latest version of its facts, and one per transition and reward:
-//!   audit, history and outbox in one.
+//!   audit, history and outbox in one; and one per version published, to be announced.
 //! - **control** has program versions, the shops, and what could not be taken in.
 //!
 //! Every item carries a version of its own, and every write is conditioned on the item being exactly as it was read:
@@ -33,7 +33,7 @@ pub use job::Row;
 pub use load::{Filed, Held};
 pub use meter::{Meter, Units};
 pub use outbox::{Outgoing, Page};
-pub use program::{Publication, PublicationError, published};
+pub use program::{PastPublication, Publication, PublicationError, SETTLED_MS, Withdrawn, published};
 pub use scan::Scanned;
 
 use std::sync::Arc;

@@ -14,7 +14,11 @@ pub const SUMMARY_CHARS_MAX: usize = 300;
 /// must be the one that decided; tiers that it does not have are named by id.
 pub fn summary(version: &Version, made: &Transition) -> String {
     let change = capital(&changed(version, made));
-    let line = format!("{change} {}. {}", cause(made.cause, made.version), finding(version, made));
+    short(&format!("{change} {}. {}", cause(made.cause, made.version), finding(version, made)))
+}
+
+/// A line of at most [`SUMMARY_CHARS_MAX`] characters.
+pub(super) fn short(line: &str) -> String {
     let line = line.trim_end();
     match line.char_indices().nth(SUMMARY_CHARS_MAX - 1) {
         Some((end, last)) if end + last.len_utf8() < line.len() => {

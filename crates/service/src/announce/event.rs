@@ -4,6 +4,7 @@
 use rules::calendar::{Day, Instant};
 use rules::id::{MemberId, TierId};
 use rules::record::{Cause, Change};
+use rules::version;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -16,6 +17,8 @@ pub const TIER_CHANGED: &str = "tier.changed.v1";
 pub const REWARD_ISSUED: &str = "tier.reward_issued.v1";
 /// Birthday points are due.
 pub const BIRTHDAY_POINTS_DUE: &str = "tier.birthday_points_due.v1";
+/// A version of a program was published.
+pub const PROGRAM_PUBLISHED: &str = "program.published.v1";
 
 /// A tier, for machines and for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,4 +104,57 @@ pub struct BirthdayPointsDue {
     pub program_version: u32,
     /// When it was recorded.
     pub recorded_at: Instant,
+}
+
+/// `program.published.v1`. Who published it is kept with the version, and not sent about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramPublished {
+    /// The same however often it is sent.
+    pub id: Uuid,
+    /// The shop.
+    pub shop: ShopId,
+    /// The version's number.
+    pub program_version: u32,
+    /// From when it is in force. It may still be replaced or withdrawn until shortly before.
+    pub effective_at: Instant,
+    /// What the publisher said besides.
+    pub options: Options,
+    /// The version in place of which it was published, and which never takes effect; none as a rule.
+    pub replaces: Option<u32>,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+}
+
+/// What a publisher says about a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Options {
+    /// Members who rise because of it get the entry rewards.
+    pub rewards: bool,
+    /// The change is announced to members.
+    pub notify: bool,
+    /// What happens to members who would drop; none means the default.
+    pub demotions: Option<Demotions>,
+    /// The tier list may change while the program is active.
+    pub while_active: bool,
+}
+
+/// What happens to members whom a change would drop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Demotions {
+    /// They drop at once.
+    Apply,
+    /// They keep their tier until it would have ended.
+    Hold,
+}
+
+impl From<version::Options> for Options {
+    fn from(options: version::Options) -> Self {
+        let version::Options { rewards, notify, demotions, while_active } = options;
+        let demotions = demotions.map(|demotions| match demotions {
+            version::Demotions::Apply => Demotions::Apply,
+            version::Demotions::Hold => Demotions::Hold,
+        });
+        Self { rewards, notify, demotions, while_active }
+    }
 }

@@ -3,7 +3,7 @@
 //! | attribute | of | what |
 //! |---|---|---|
 //! | `pk`, `sk` | all | see [`super::key`] |
-//! | `member`, `at` | all | the index by member: when it took effect |
+//! | `member`, `at` | all | the index by member: when it took effect; of a notice, when it was due |
 //! | `recorded_at` | all | when it was recorded |
 //! | `unpublished` | what is announced, until it is | the sparse index that is the outbox |
 //! | `type` | all | the event's name, such as `tier.changed.v1`; `tier.held` is announced nowhere |
@@ -17,8 +17,9 @@
 
 use rules::calendar::Instant;
 use rules::id::{MemberId, TierId};
+use rules::notice::Notice;
 use rules::record::{Held, Past, Row};
-use rules::version::Versions;
+use rules::version::{Version, Versions};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -26,8 +27,8 @@ use super::item::Item;
 use super::key::{self, Key};
 use super::{Store, StoreError};
 use crate::announce::{
-    About, Announcement, BIRTHDAY_POINTS_DUE, BirthdayPointsDue, REWARD_ISSUED, RewardIssued, TIER_CHANGED,
-    TierChanged, birthday_points_due, reward_issued, tier_changed,
+    About, Announcement, BIRTHDAY_POINTS_DUE, BirthdayPointsDue, EXPIRING, Expiring, REWARD_ISSUED, RewardIssued,
+    TIER_CHANGED, TierChanged, WITHIN_REACH, WithinReach, birthday_points_due, reward_issued, tier_changed, told_ahead,
 };
 use crate::shop::ShopId;
 
@@ -61,6 +62,10 @@ pub enum Recorded {
     Birthday(Box<BirthdayPointsDue>),
     /// A tier is held over a change of rules: it belongs into the member's ledger beside the facts.
     Held(Held),
+    /// The member was told that a tier is expiring.
+    Expiring(Box<Expiring>),
+    /// The member was told that a tier is within reach.
+    WithinReach(Box<WithinReach>),
 }
 
 /// The item of a row, to be put in the transaction that writes the member. `versions`: all of the shop's program, those
@@ -81,19 +86,36 @@ pub fn item(shop: &ShopId, member: &MemberId, row: &Row, versions: &Versions, re
         Row::Birthday(due) => {
             announced(about, key::birthday(shop, member, due.on.year()), birthday_points_due(about, due))
         }
-        Row::Held(held) => base(about, key::hold(shop, member, held.version), HELD, held.at, json!(held).to_string()),
+        Row::Held(made) => held(about, made),
     }
 }
 
-fn announced(about: About<'_>, key: Key, made: Announcement) -> Item {
-    let outbox = key::outbox(about.shop, about.member);
-    base(about, key, made.kind, made.at, made.detail).text(key::UNPUBLISHED.0, outbox)
+/// The item of something told ahead, due at `at` under `version`, to be put in the transaction that remembers its key with
+/// the member. A notice told twice has the same key, and the second is refused.
+pub fn notice(about: About<'_>, version: &Version, told: &Notice, at: Instant) -> Item {
+    let key = key::notice(about.shop, about.member, &told.key());
+    announced(about, key, told_ahead(about, version, told, at))
 }
 
-fn base(about: About<'_>, key: Key, kind: &str, at: Instant, detail: String) -> Item {
-    let item = Item::at(&key).text(key::BY_MEMBER.0, key::about(about.shop, about.member));
-    let item = item.text(key::BY_MEMBER.1, key::at(at)).text(key::UNPUBLISHED.1, key::at(about.recorded_at));
-    item.text(TYPE, kind).text(DETAIL, detail)
+fn announced(about: About<'_>, key: Key, made: Announcement) -> Item {
+    let (by, sorted) = (key::about(about.shop, about.member), key::at(made.at));
+    let item = outgoing(&key, made, key::outbox(about.shop, about.member), about.recorded_at);
+    item.text(key::BY_MEMBER.0, by).text(key::BY_MEMBER.1, sorted)
+}
+
+/// A row that is announced from an outbox. Without more it is about no member: in no index by member, and erased with none.
+pub(super) fn outgoing(key: &Key, made: Announcement, outbox: String, recorded_at: Instant) -> Item {
+    let item = Item::at(key).text(key::UNPUBLISHED.0, outbox).text(key::UNPUBLISHED.1, key::at(recorded_at));
+    item.text(TYPE, made.kind).text(DETAIL, made.detail)
+}
+
+/// A tier held is announced nowhere.
+fn held(about: About<'_>, held: &Held) -> Item {
+    let item = Item::at(&key::hold(about.shop, about.member, held.version));
+    let item =
+        item.text(key::BY_MEMBER.0, key::about(about.shop, about.member)).text(key::BY_MEMBER.1, key::at(held.at));
+    let item = item.text(key::UNPUBLISHED.1, key::at(about.recorded_at));
+    item.text(TYPE, HELD).text(DETAIL, json!(held).to_string())
 }
 
 /// Reads a row back; nothing if the row is none of the history, but of a fact.
@@ -110,6 +132,8 @@ pub fn read(item: &Item) -> Result<Option<Recorded>, StoreError> {
         }
         Some(BIRTHDAY_POINTS_DUE) => Recorded::Birthday(detail(item)?),
         Some(HELD) => Recorded::Held(*detail(item)?),
+        Some(EXPIRING) => Recorded::Expiring(detail(item)?),
+        Some(WITHIN_REACH) => Recorded::WithinReach(detail(item)?),
         Some(other) => return Err(item.corrupt(format!("type `{other}`"))),
     }))
 }
@@ -138,7 +162,7 @@ impl Store {
     }
 }
 
-/// What is remembered of a row for putting a record together again; of a tier held, nothing.
+/// What is remembered of a row for putting a record together again; of a tier held and of notices, nothing.
 pub fn past(row: &Recorded) -> Option<Past> {
     match row {
         Recorded::Transition { event, renewed } => Some(Past::Transition {
@@ -149,6 +173,6 @@ pub fn past(row: &Recorded) -> Option<Past> {
         }),
         Recorded::Reward { event, since } => Some(Past::Reward { tier: event.tier.id.clone(), since: *since }),
         Recorded::Birthday(event) => Some(Past::Birthday { year: event.on.year() }),
-        Recorded::Held(_) => None,
+        Recorded::Held(_) | Recorded::Expiring(_) | Recorded::WithinReach(_) => None,
     }
 }

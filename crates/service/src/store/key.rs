@@ -105,6 +105,11 @@ pub fn of_history(pk: &str) -> Option<(ShopId, MemberId)> {
     Some((ShopId::new(shop).ok()?, MemberId::new(member).ok()?))
 }
 
+/// The shop that a partition belongs to, where it belongs to one: a shop's name has no `#`.
+pub fn shop_of(pk: &str) -> Option<ShopId> {
+    ShopId::new(pk.split('#').next()?).ok()
+}
+
 /// ledger: a transition.
 pub fn transition(shop: &ShopId, member: &MemberId, seq: u32) -> Key {
     Key::new(history(shop, member), format!("{seq:010}"))
@@ -118,6 +123,11 @@ pub fn reward(shop: &ShopId, member: &MemberId, seq: u32, tier: &TierId) -> Key 
 /// ledger: birthday points of a year.
 pub fn birthday(shop: &ShopId, member: &MemberId, year: i32) -> Key {
     Key::new(history(shop, member), format!("birthday#{year:04}"))
+}
+
+/// ledger: what a member was told ahead, by [`rules::notice::Notice::key`].
+pub fn notice(shop: &ShopId, member: &MemberId, key: &str) -> Key {
+    Key::new(history(shop, member), format!("notice#{key}"))
 }
 
 /// ledger: a tier held over a change of rules.
@@ -155,6 +165,17 @@ pub fn outbox_of(shop: &ShopId, number: u8) -> String {
 /// control: a version of a shop's program.
 pub fn version(shop: &ShopId, number: u32) -> Key {
     Key::new(format!("{shop}#program"), format!("{number:06}"))
+}
+
+/// control: that a version was withdrawn before it took effect; it sorts directly behind the version.
+pub fn withdrawal(shop: &ShopId, number: u32) -> Key {
+    let Key { pk, sk } = version(shop, number);
+    Key::new(pk, format!("{sk}#withdrawn"))
+}
+
+/// ledger: that a version was published, as long as it is to be announced and afterwards.
+pub fn published(shop: &ShopId, number: u32) -> Key {
+    version(shop, number)
 }
 
 /// control: something of a shop that could not be taken in.

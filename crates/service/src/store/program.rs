@@ -1,13 +1,19 @@
-//! The versions of a shop's program: one row each, never changed.
+//! The versions of a shop's program: one row each, never changed. A version that is withdrawn before it takes effect gets
+//! a row beside it that says so: its number is not given again, and who published what, when and why stays readable.
 
 use rules::calendar::Instant;
-use rules::version::{PublishError, Published, Versions};
-use serde_json::Value;
+use rules::version::{PublishError, Published, Version, Versions};
+use serde_json::{Value, json};
 
 use super::commit::Commit;
 use super::item::Item;
-use super::{Store, StoreError, key};
+use super::{Store, StoreError, history, key};
+use crate::announce::program_published;
 use crate::shop::ShopId;
+
+/// A version can be withdrawn or replaced as long as it takes effect later than this from now: functions remember versions
+/// for 20 s, and must have forgotten it by then.
+pub const SETTLED_MS: i64 = 60_000;
 
 /// The attributes of a version's row.
 mod name {
@@ -16,10 +22,13 @@ mod name {
     pub(super) const BY: &str = "by";
     pub(super) const WHY: &str = "why";
     pub(super) const RECORDED_AT: &str = "recorded_at";
+    /// Of the row beside it.
+    pub(super) const WITHDRAWN_BY: &str = "withdrawn_by";
+    pub(super) const WITHDRAWN_AT: &str = "withdrawn_at";
 }
 
 /// A version about to be published.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publication {
     /// `program.published`, with the program and the options; in force from its `occurred_at`.
     pub event: Value,
@@ -29,7 +38,31 @@ pub struct Publication {
     pub why: String,
 }
 
-/// Why a version could not be published.
+/// A version as it was published: the audit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastPublication {
+    /// The version's number.
+    pub number: u32,
+    /// From when it is in force, unless it was withdrawn.
+    pub effective_at: Instant,
+    /// What was published, by whom and why.
+    pub publication: Publication,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+    /// Whether it was withdrawn before it took effect.
+    pub withdrawn: Option<Withdrawn>,
+}
+
+/// That a version was withdrawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// By whom.
+    pub by: String,
+    /// When.
+    pub at: Instant,
+}
+
+/// Why a version could not be published or withdrawn.
 #[derive(Debug, thiserror::Error)]
 pub enum PublicationError {
     /// The event or its program is not right.
@@ -38,7 +71,29 @@ pub enum PublicationError {
     /// It cannot follow the versions there are.
     #[error(transparent)]
     Refused(#[from] PublishError),
-    /// The database did not take it; after a conflict somebody else has published a version meanwhile.
+    /// Only a shop's first version may have been in force before it was published.
+    #[error("a version cannot take effect at {at}, which has passed: it is {now} now")]
+    InThePast {
+        /// When it would take effect.
+        at: Instant,
+        /// Now.
+        now: Instant,
+    },
+    /// Some may already work with the version that is about to take effect.
+    #[error("version {number} takes effect at {at}, too soon to be replaced or withdrawn: publish after that instant")]
+    AboutToTakeEffect {
+        /// Its number.
+        number: u32,
+        /// When it takes effect.
+        at: Instant,
+    },
+    /// Every version is in force already.
+    #[error("no version waits to take effect: what is in force is replaced by publishing, not withdrawn")]
+    NothingPending,
+    /// No version of this number was ever in force.
+    #[error("there is no version {0} to roll back to: it was never published, or withdrawn before it took effect")]
+    NoSuchVersion(u32),
+    /// The database did not take it; after a conflict somebody else has published or withdrawn a version meanwhile.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -66,24 +121,104 @@ fn followed(versions: Option<Versions>, event: &Value, has_orders: bool) -> Resu
     })
 }
 
+/// Takes the version that waits to take effect out of the versions, if there is one.
+fn withdrawn(versions: &mut Versions, now: Instant) -> Result<Option<Version>, PublicationError> {
+    let Some(pending) = versions.pending(now) else { return Ok(None) };
+    let (number, at) = (pending.number, pending.effective_at);
+    if at <= now.plus_millis(SETTLED_MS) {
+        return Err(PublicationError::AboutToTakeEffect { number, at });
+    }
+    Ok(versions.withdraw_last())
+}
+
+impl PastPublication {
+    fn read(row: &Item) -> Result<Self, StoreError> {
+        let instant = |name| Instant::parse(row.need_text(name)?).map_err(|_| row.corrupt(name));
+        let event = row.need_text(name::EVENT)?;
+        let event: Value = serde_json::from_str(event).map_err(|error| row.corrupt(format!("event: {error}")))?;
+        let effective_at = event.get("occurred_at").and_then(Value::as_str).and_then(|at| Instant::parse(at).ok());
+        let text = |name| row.need_text(name).map(str::to_owned);
+        Ok(Self {
+            number: row.key().sk.parse().map_err(|_| row.corrupt(key::SK))?,
+            effective_at: effective_at.ok_or_else(|| row.corrupt(name::EVENT))?,
+            publication: Publication { event, by: text(name::BY)?, why: text(name::WHY)? },
+            recorded_at: instant(name::RECORDED_AT)?,
+            withdrawn: None,
+        })
+    }
+
+    /// The publication that puts this version's program in force again, as it was told, under a number of its own; its
+    /// effective start is then the one stored with this version (section 3). Options are the publisher's, and told anew.
+    pub fn rolled_back(&self, at: Instant, options: &Value, by: &str, why: &str) -> Publication {
+        let program = self.publication.event.get("program").cloned().unwrap_or_default();
+        let event = json!({ "type": "program.published", "occurred_at": at, "program": program, "options": options });
+        Publication { event, by: by.to_owned(), why: why.to_owned() }
+    }
+}
+
 impl Store {
-    /// The versions of a shop's program, those that are not in force yet included; none if the shop has none.
+    /// The versions of a shop's program, those that are not in force yet included; none if the shop has none. Those
+    /// withdrawn are not among them.
     ///
     /// # Errors
     /// See [`StoreError`].
     pub async fn versions(&self, shop: &ShopId) -> Result<Option<Versions>, StoreError> {
-        let rows = self.query(&self.tables.control, None, (key::PK, &key::version(shop, 0).pk), None).await?;
-        let event = |item: &Item| {
-            let event = serde_json::from_str(item.need_text(name::EVENT)?);
-            event.map_err(|error| item.corrupt(format!("event: {error}")))
-        };
-        let events: Vec<Value> = rows.iter().map(event).collect::<Result<_, _>>()?;
-        let last = rows.into_iter().next_back();
-        let corrupt = |error: PublicationError| last.unwrap_or_default().corrupt(error.to_string());
-        published(events).map_err(corrupt)
+        let mut versions: Option<Versions> = None;
+        for past in self.publications(shop).await? {
+            match &mut versions {
+                Some(versions) if past.withdrawn.is_some() => {
+                    versions.skip_number();
+                }
+                _ => {
+                    let corrupt =
+                        |error: PublicationError| Item::at(&key::version(shop, past.number)).corrupt(error.to_string());
+                    versions = Some(followed(versions, &past.publication.event, false).map_err(corrupt)?);
+                }
+            }
+        }
+        Ok(versions)
     }
 
-    /// Publishes a version and yields all versions with it. The first makes the shop known.
+    /// What was ever published of a shop's program, oldest first, by whom, when and why; what was withdrawn included.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn publications(&self, shop: &ShopId) -> Result<Vec<PastPublication>, StoreError> {
+        let mut all: Vec<PastPublication> = Vec::new();
+        // The row that withdraws a version sorts directly behind it.
+        for row in self.query(&self.tables.control, None, (key::PK, &key::version(shop, 0).pk), None).await? {
+            match row.maybe_text(name::WITHDRAWN_AT) {
+                None => all.push(PastPublication::read(&row)?),
+                Some(at) => {
+                    let at = Instant::parse(at).map_err(|_| row.corrupt(name::WITHDRAWN_AT))?;
+                    let by = row.need_text(name::WITHDRAWN_BY)?.to_owned();
+                    let version = all.last_mut().filter(|past| row.key() == key::withdrawal(shop, past.number));
+                    version.ok_or_else(|| row.corrupt(key::SK))?.withdrawn = Some(Withdrawn { by, at });
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// The publication that rolls back to a version, in force from `at`; see [`PastPublication::rolled_back`].
+    ///
+    /// # Errors
+    /// [`PublicationError::NoSuchVersion`], or the database did not answer.
+    pub async fn roll_back(
+        &self,
+        shop: &ShopId,
+        number: u32,
+        (at, options): (Instant, &Value),
+        (by, why): (&str, &str),
+    ) -> Result<Publication, PublicationError> {
+        let all = self.publications(shop).await?;
+        let past = all.iter().find(|past| past.number == number && past.withdrawn.is_none());
+        let past = past.ok_or(PublicationError::NoSuchVersion(number))?;
+        Ok(past.rolled_back(at, options, by, why))
+    }
+
+    /// Publishes a version and yields all versions with it. The first makes the shop known. At most one version waits to
+    /// take effect: another one replaces it, if there is time for that. Everybody interested hears of it through the outbox.
     ///
     /// # Errors
     /// See [`PublicationError`]; then nothing changed.
@@ -93,23 +228,53 @@ impl Store {
         publication: &Publication,
         now: Instant,
     ) -> Result<Versions, PublicationError> {
-        let before = self.versions(shop).await?;
+        let Publication { event, by, why } = publication;
+        let mut before = self.versions(shop).await?;
+        let replaced = before.as_mut().map_or(Ok(None), |before| withdrawn(before, now))?;
         // Whether there is an order is asked only where it matters. Somebody of whom something is known stands for it.
         let currency = |versions: &Versions| versions.last().program.currency;
-        let now_in = followed(before.clone(), &publication.event, false)?;
+        let now_in = followed(before.clone(), event, false)?;
         let changes = before.as_ref().is_some_and(|before| currency(before) != currency(&now_in));
         let has_orders = changes && !self.member_ids(shop).await?.is_empty();
-        let versions = followed(before, &publication.event, has_orders)?;
-        let number = versions.last().number;
-        let Publication { event, by, why } = publication;
-        let row = Item::at(&key::version(shop, number)).text(name::EVENT, event.to_string());
+        let is_first = before.is_none();
+        let versions = followed(before, event, has_orders)?;
+        let version = versions.last();
+        if !is_first && version.effective_at < now {
+            return Err(PublicationError::InThePast { at: version.effective_at, now });
+        }
+        let row = Item::at(&key::version(shop, version.number)).text(name::EVENT, event.to_string());
         let row = row.text(name::BY, by).text(name::WHY, why).text(name::RECORDED_AT, key::at(now));
         let mut commit = Commit::default();
-        if number == 1 {
+        if is_first {
             commit.control(self, Item::at(&key::shop(shop)).text(name::RECORDED_AT, key::at(now)))?;
         }
+        if let Some(replaced) = &replaced {
+            commit.control(self, withdrawal(shop, replaced, by, now))?;
+        }
         commit.control(self, row)?;
+        let announced = program_published(shop, version, replaced.map(|replaced| replaced.number), now);
+        let outbox = key::outbox_of(shop, 0);
+        commit.record(self, history::outgoing(&key::published(shop, version.number), announced, outbox, now))?;
         self.commit(commit).await?;
         Ok(versions)
     }
+
+    /// Withdraws the version that waits to take effect, and yields it.
+    ///
+    /// # Errors
+    /// See [`PublicationError`]; then nothing changed.
+    pub async fn withdraw(&self, shop: &ShopId, by: &str, now: Instant) -> Result<Version, PublicationError> {
+        let mut versions = self.versions(shop).await?.ok_or(PublicationError::NothingPending)?;
+        let pending = withdrawn(&mut versions, now)?.ok_or(PublicationError::NothingPending)?;
+        let mut commit = Commit::default();
+        commit.control(self, withdrawal(shop, &pending, by, now))?;
+        self.commit(commit).await?;
+        Ok(pending)
+    }
+}
+
+/// Who withdraws a version that somebody else withdraws or replaces at the same time loses: this row must be new.
+fn withdrawal(shop: &ShopId, version: &Version, by: &str, now: Instant) -> Item {
+    let item = Item::at(&key::withdrawal(shop, version.number)).text(name::WITHDRAWN_BY, by);
+    item.text(name::WITHDRAWN_AT, key::at(now))
 }

@@ -131,7 +131,10 @@ impl Since {
                 Recorded::Reward { event, .. } => rows.push(Seen::Reward { transition: event.sequence }),
                 Recorded::Birthday(event) if event.recorded_at >= until => rows.push(Seen::Birthday),
                 Recorded::Held(held) => rows.push(Seen::Held { version: held.version }),
-                Recorded::Transition { .. } | Recorded::Birthday(_) => {}
+                Recorded::Transition { .. }
+                | Recorded::Birthday(_)
+                | Recorded::Expiring(_)
+                | Recorded::WithinReach(_) => {}
             }
         }
         Self { rows, tier: before.unwrap_or(tier) }

@@ -1,0 +1,162 @@
+//! What a member is told ahead: a tier is expiring, a tier is within reach, each once (`notices`, section 3).
+//!
+//! A notice follows from the standing at an instant; that it was told is remembered by its [`Notice::key`] and by nothing
+//! else. Keys that cannot come again are forgotten ([`can_recur`]).
+
+use chrono::{DateTime, SecondsFormat};
+
+use crate::calendar::{Instant, Span};
+use crate::earned::Requalify;
+use crate::id::TierId;
+use crate::program::{Milestone, Period, Program};
+use crate::quantity::Quantity;
+use crate::standing::Standing;
+use crate::version::Version;
+
+/// Something to tell a member ahead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// The tier ends if nothing more happens.
+    Expiring(Expiring),
+    /// Little is missing to the next tier.
+    WithinReach(WithinReach),
+}
+
+/// A tier that ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expiring {
+    /// The tier held.
+    pub tier: TierId,
+    /// The tier that its end would bring, or none.
+    pub upcoming: Option<TierId>,
+    /// The end, exclusive.
+    pub valid_until: Instant,
+    /// Which of `expiring_days` it is: the tier ends in at most so many days.
+    pub days: u16,
+    /// What keeps it, where it is earned; a tier given by hand is kept by nothing that could be done.
+    pub requalify: Option<Requalify>,
+}
+
+/// A tier to which little is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WithinReach {
+    /// The tier held, or none.
+    pub tier: Option<TierId>,
+    /// The next one.
+    pub next: TierId,
+    /// What it takes.
+    pub threshold: Quantity,
+    /// What counts so far.
+    pub counted: Quantity,
+    /// What is missing, above 0.
+    pub remaining: Quantity,
+    /// By when, exclusive: when the counter restarts. None where nothing restarts, and where credits age out one by one.
+    pub by: Option<Instant>,
+    /// Since when the counter or, where nothing restarts it, the stretch of the present tier runs: told once in it.
+    pub period: Option<Instant>,
+}
+
+const EXPIRING: &str = "expiring";
+const WITHIN_REACH: &str = "within_reach";
+
+/// What there is to tell at an instant, told before or not. `standing` must be of the version and the instant.
+///
+/// While the program is inactive, and before a member's first fact, there is nothing.
+pub fn due(version: &Version, standing: &Standing, as_of: Instant) -> Vec<Notice> {
+    let expiring = expiring(version, standing, as_of).map(Notice::Expiring);
+    let within_reach = within_reach(version, standing).map(Notice::WithinReach);
+    expiring.into_iter().chain(within_reach).collect()
+}
+
+/// From the local midnight on that lies so many days before the end. Whoever is looked at late hears of the nearest alone.
+fn expiring(version: &Version, standing: &Standing, as_of: Instant) -> Option<Expiring> {
+    let program = &version.program;
+    let (rank, valid_until) = standing.tier.zip(standing.valid_until.filter(|until| *until > as_of))?;
+    let zone = &program.timezone;
+    let has_begun = |days: &u16| as_of >= zone.midnight(Span::Days(*days).before(zone.day(valid_until)));
+    let days = program.notices.expiring_days.iter().copied().filter(|days| *days > 0).filter(has_begun).min()?;
+    let asked = match &program.milestone {
+        Milestone::Counted(counted) => Some(counted.threshold(rank)),
+        Milestone::Tags(_) => None,
+    };
+    // Thresholds rise: another one is another tier's, over which an assignment lies.
+    let requalify = standing.requalify.filter(|requalify| Some(requalify.threshold) == asked);
+    let tier = program.tier_id(Some(rank))?.clone();
+    Some(Expiring { tier, upcoming: program.tier_id(standing.upcoming).cloned(), valid_until, days, requalify })
+}
+
+fn within_reach(version: &Version, standing: &Standing) -> Option<WithinReach> {
+    let program = &version.program;
+    let Milestone::Counted(milestone) = &program.milestone else { return None };
+    let progress = standing.progress.filter(|_| standing.active && standing.since.is_some())?;
+    let (rank, remaining) = progress.next.filter(|(_, remaining)| !remaining.is_zero())?;
+    let threshold = milestone.threshold(rank);
+    remaining.is_within_percent(program.notices.within_reach_percent, threshold).then_some(())?;
+    let by = if restarts(program, standing) { progress.window.until } else { None };
+    Some(WithinReach {
+        tier: program.tier_id(standing.tier).cloned(),
+        next: program.tier_id(Some(rank))?.clone(),
+        threshold,
+        counted: progress.counted,
+        remaining,
+        by,
+        period: period(program, standing),
+    })
+}
+
+/// Whether the counter starts again at the end of its window.
+fn restarts(program: &Program, standing: &Standing) -> bool {
+    match program.period() {
+        Period::CalendarYear => true,
+        // With no tier earned the counter is a trailing window, which moves every day (section 5).
+        Period::SinceLastUpgrade(_) => standing.requalify.is_some(),
+        Period::Lifetime | Period::Rolling(_) => false,
+    }
+}
+
+/// What "once per period" means: the window that restarts, or else the stretch of the tier held, or of none.
+fn period(program: &Program, standing: &Standing) -> Option<Instant> {
+    if restarts(program, standing) { standing.progress?.window.from } else { standing.since }
+}
+
+impl Notice {
+    /// What tells it from every other notice of the member, always the same: what was told under a key is not told again.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Expiring(Expiring { tier, valid_until, days, .. }) => {
+                format!("{EXPIRING}#{tier}#{}#{days}", instant(*valid_until))
+            }
+            Self::WithinReach(WithinReach { next, period, .. }) => {
+                format!("{WITHIN_REACH}#{next}#{}", period.map_or_else(|| "-".to_owned(), instant))
+            }
+        }
+    }
+}
+
+/// Whether a key that was told has to be remembered: the tier has not ended yet, or the period still runs. `standing`
+/// must be of the version and the instant. Keys that this release does not know are kept.
+pub fn can_recur(key: &str, version: &Version, standing: &Standing, as_of: Instant) -> bool {
+    // An id may contain anything but control characters: a key is read from both ends.
+    match key.split_once('#') {
+        Some((EXPIRING, rest)) => {
+            let valid_until = rest.rsplit('#').nth(1).and_then(|text| Instant::parse(text).ok());
+            valid_until.is_none_or(|until| until > as_of)
+        }
+        Some((WITHIN_REACH, rest)) if standing.active => {
+            let told = rest.rsplit('#').next();
+            let present = period(&version.program, standing).map_or_else(|| "-".to_owned(), instant);
+            told == Some(&*present)
+        }
+        // What an inactive program told stays told when it is switched on again.
+        _ => true,
+    }
+}
+
+/// To the millisecond in every case, so that a key is always written alike.
+fn instant(at: Instant) -> String {
+    DateTime::from_timestamp_millis(at.millis())
+        .map_or_else(|| at.to_string(), |at| at.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+#[cfg(test)]
+mod tests;

@@ -18,8 +18,10 @@ use rules::record::Record;
 use rules::version::Versions;
 use serde_json::{Value, json};
 use service::clock::Clock;
+use service::preview::Preview;
 use service::store::table::{Tables, create_unstreamed};
 use service::store::{Commit, Held, Publication, Store, Units};
+use service::sweep::preview::parts;
 use service::sweep::{Settings, Sweep, Tally, Worked};
 use tests::system::{System, Waiting, instant};
 
@@ -133,9 +135,25 @@ fn print(what: &str, members: usize, (tally, used, took): &(Tally, Units, Durati
     }
 }
 
-async fn publish(system: &System, gold: u64, period: &str) {
-    let event = json!({ "type": "program.published", "occurred_at": system.now(), "program": program(gold, period) });
-    let publication = Publication { event, by: "bench".to_owned(), why: String::new() };
+fn publication(system: &System, gold: u64) -> Value {
+    json!({ "type": "program.published", "occurred_at": system.now(), "program": program(gold, "lifetime") })
+}
+
+async fn previewed(system: &System, gold: u64, members: usize) {
+    let begun = Instant::now();
+    system.used();
+    let draft = system.store.draft(&system.shop, &publication(system, gold), system.now()).await.unwrap();
+    let mut parts = Box::pin(parts(&system.store, &system.shop, &draft.versions, false));
+    let mut preview = Preview::default();
+    while let Some(part) = parts.next().await {
+        preview.merge(&part.unwrap().preview);
+    }
+    let tally = Tally { rose: preview.moves.rise, fell: preview.moves.fall, ..Tally::default() };
+    print(&format!("preview: gold from {gold}"), members, &(tally, system.used(), begun.elapsed()));
+}
+
+async fn publish(system: &System, gold: u64) {
+    let publication = Publication { event: publication(system, gold), by: "bench".to_owned(), why: String::new() };
     system.store.publish(&system.shop, &publication, system.now()).await.unwrap();
 }
 
@@ -152,7 +170,8 @@ async fn measure(folder: &Path, members: usize) {
     print("a midnight, nobody changes", members, &swept(&system, false).await);
     for (gold, on) in [(4_900, "2026-03-02T12:00:00Z"), (1_900, "2026-03-03T12:00:00Z")] {
         system.at(instant(on));
-        publish(&system, gold, "lifetime").await;
+        previewed(&system, gold, members).await;
+        publish(&system, gold).await;
         print(&format!("gold from {gold}"), members, &swept(&system, true).await);
     }
 }

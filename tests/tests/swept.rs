@@ -91,8 +91,8 @@ async fn check(program: Value, lines: Vec<Value>, sweeps: Vec<bool>) {
                 Recorded::Reward { event, .. } => format!("{:010}#{}", event.sequence, event.tier.id),
                 Recorded::Birthday(event) => format!("birthday#{:04}", event.on.year()),
                 Recorded::Held(held) => format!("hold#{:06}", held.version),
-                Recorded::Expiring(event) => format!("notice#expiring#{}", event.id),
-                Recorded::WithinReach(event) => format!("notice#within_reach#{}", event.id),
+                // What is told ahead is told by sweeps alone.
+                Recorded::Expiring(_) | Recorded::WithinReach(_) => continue,
             };
             assert_eq!(all.insert(place, timeless(row)), None, "{id}");
         }

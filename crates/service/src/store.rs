@@ -33,7 +33,7 @@ pub use job::Row;
 pub use load::{Filed, Held};
 pub use meter::{Meter, Units};
 pub use outbox::{Outgoing, Page};
-pub use program::{PastPublication, Publication, PublicationError, SETTLED_MS, Withdrawn, published};
+pub use program::{Draft, PastPublication, Publication, PublicationError, SETTLED_MS, Withdrawn, published};
 pub use scan::Scanned;
 
 use std::sync::Arc;

@@ -14,6 +14,7 @@ mod due;
 mod job;
 mod look;
 mod pace;
+pub mod preview;
 mod progress;
 mod sqs;
 mod tally;

@@ -94,7 +94,9 @@ fn code_that_asks_something_of_aws_is_known_here() {
 fn all() -> Vec<Call> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut calls = Vec::new();
-    for crate_ in ["crates/service/src", "crates/ingest/src", "crates/relay/src", "crates/rollover/src", "crates/recalculate/src"] {
+    for crate_ in
+        ["crates/service/src", "crates/ingest/src", "crates/relay/src", "crates/rollover/src", "crates/recalculate/src"]
+    {
         for path in sources(&root.join(crate_)) {
             let name = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
             calls.extend(calls_in(&name, &fs::read_to_string(&path).unwrap()));

@@ -57,7 +57,10 @@ fn dead_letter_queues(template: &Template) -> BTreeSet<&str> {
 #[test]
 fn every_hop_has_a_place_for_what_it_cannot_deliver() {
     let found: Vec<_> = dead_letter_queues(&Template::load()).into_iter().map(str::to_owned).collect();
-    assert_eq!(found, ["IngestDeadLetters", "RelayDeadLetters", "RuleDeadLetters", "SweepDeadLetters", "WebhookDeadLetters"]);
+    assert_eq!(
+        found,
+        ["IngestDeadLetters", "RelayDeadLetters", "RuleDeadLetters", "SweepDeadLetters", "WebhookDeadLetters"]
+    );
 }
 
 #[test]

@@ -100,6 +100,9 @@ impl Commit {
         if !parts.directory.0.is_empty() {
             root = root.texts(name::PAGES, directory_texts(&parts.directory));
         }
+        if !was.noticed.is_empty() {
+            root = root.texts(name::NOTICED, was.noticed.iter().cloned());
+        }
         self.put(&store.tables.members, root, was.version)?;
         let version = was.version.unwrap_or(0).saturating_add(1);
         for (number, bytes) in parts.pages {

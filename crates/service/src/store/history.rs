@@ -152,6 +152,17 @@ fn renewed(item: &Item) -> Result<Vec<(TierId, i32)>, StoreError> {
 }
 
 impl Store {
+    /// The keys of all that a member was ever told ahead ([`rules::notice::Notice::key`]).
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn noticed(&self, shop: &ShopId, member: &MemberId) -> Result<Vec<String>, StoreError> {
+        let (of, begins) = (key::history(shop, member), key::notices());
+        let rows = self.query(&self.tables.ledger, None, (key::PK, &of), Some(begins)).await?;
+        let told = |row: &Item| row.key().sk.strip_prefix(begins).map(str::to_owned);
+        Ok(rows.iter().filter_map(told).collect())
+    }
+
     /// What was recorded about a member, transitions with their rewards in order of sequence first.
     ///
     /// # Errors

@@ -127,7 +127,12 @@ pub fn birthday(shop: &ShopId, member: &MemberId, year: i32) -> Key {
 
 /// ledger: what a member was told ahead, by [`rules::notice::Notice::key`].
 pub fn notice(shop: &ShopId, member: &MemberId, key: &str) -> Key {
-    Key::new(history(shop, member), format!("notice#{key}"))
+    Key::new(history(shop, member), format!("{}{key}", notices()))
+}
+
+/// ledger: what the places of notices begin with.
+pub fn notices() -> &'static str {
+    "notice#"
 }
 
 /// ledger: a tier held over a change of rules.

@@ -39,6 +39,8 @@ pub struct Held {
     pub ledger: Ledger,
     /// What is on record.
     pub record: Record,
+    /// What the member was told ahead and must not be told again: keys of [`rules::notice::Notice`]. Only sweeps tell.
+    pub noticed: Vec<String>,
     /// Whether the member was erased: then there is nothing else.
     pub erased: bool,
     /// How the pages lie.
@@ -73,6 +75,7 @@ pub(super) mod name {
     pub(in crate::store) const FACTS: &str = "facts";
     pub(in crate::store) const BODY: &str = "body";
     pub(in crate::store) const PAGES: &str = "pages";
+    pub(in crate::store) const NOTICED: &str = "noticed";
     pub(in crate::store) const ERASED_AT: &str = "erased_at";
 }
 
@@ -195,6 +198,7 @@ pub(super) fn held(item: &Item, directory: Directory, page_items: &[Item]) -> Re
     if item.maybe_text(name::ERASED_AT).is_some() {
         return Ok(Held { erased: true, version, ..Held::default() });
     }
+    let noticed = item.maybe_texts(name::NOTICED)?.into_iter().map(str::to_owned).collect();
     let mut pages = BTreeMap::new();
     for page in page_items {
         let number = page.key().sk.rsplit('\t').next().and_then(|number| number.parse().ok());
@@ -214,5 +218,5 @@ pub(super) fn held(item: &Item, directory: Directory, page_items: &[Item]) -> Re
         CompactError::UnknownFormat(_) => StoreError::Newer { key: item.key(), what },
         CompactError::Truncated | CompactError::Corrupt(_) => item.corrupt(what.to_string()),
     })?;
-    Ok(Held { ledger, record, erased: false, directory, pages, version })
+    Ok(Held { ledger, record, noticed, erased: false, directory, pages, version })
 }

@@ -62,6 +62,17 @@ pub struct Withdrawn {
     pub at: Instant,
 }
 
+/// A version that could be published now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// All versions with it, the newest among them.
+    pub versions: Versions,
+    /// The version in place of which it would be published, and which would never take effect.
+    pub replaces: Option<Version>,
+    /// Whether the shop has none before.
+    pub is_first: bool,
+}
+
 /// Why a version could not be published or withdrawn.
 #[derive(Debug, thiserror::Error)]
 pub enum PublicationError {
@@ -217,6 +228,27 @@ impl Store {
         Ok(past.rolled_back(at, options, by, why))
     }
 
+    /// What publishing would make of a shop's versions, writing nothing.
+    ///
+    /// # Errors
+    /// See [`PublicationError`]: the same that publishing would say.
+    pub async fn draft(&self, shop: &ShopId, event: &Value, now: Instant) -> Result<Draft, PublicationError> {
+        let mut before = self.versions(shop).await?;
+        let replaces = before.as_mut().map_or(Ok(None), |before| withdrawn(before, now))?;
+        // Whether there is an order is asked only where it matters. Somebody of whom something is known stands for it.
+        let currency = |versions: &Versions| versions.last().program.currency;
+        let now_in = followed(before.clone(), event, false)?;
+        let changes = before.as_ref().is_some_and(|before| currency(before) != currency(&now_in));
+        let has_orders = changes && !self.member_ids(shop).await?.is_empty();
+        let is_first = before.is_none();
+        let versions = followed(before, event, has_orders)?;
+        let at = versions.last().effective_at;
+        if !is_first && at < now {
+            return Err(PublicationError::InThePast { at, now });
+        }
+        Ok(Draft { versions, replaces, is_first })
+    }
+
     /// Publishes a version and yields all versions with it. The first makes the shop known. At most one version waits to
     /// take effect: another one replaces it, if there is time for that. Everybody interested hears of it through the outbox.
     ///
@@ -229,30 +261,19 @@ impl Store {
         now: Instant,
     ) -> Result<Versions, PublicationError> {
         let Publication { event, by, why } = publication;
-        let mut before = self.versions(shop).await?;
-        let replaced = before.as_mut().map_or(Ok(None), |before| withdrawn(before, now))?;
-        // Whether there is an order is asked only where it matters. Somebody of whom something is known stands for it.
-        let currency = |versions: &Versions| versions.last().program.currency;
-        let now_in = followed(before.clone(), event, false)?;
-        let changes = before.as_ref().is_some_and(|before| currency(before) != currency(&now_in));
-        let has_orders = changes && !self.member_ids(shop).await?.is_empty();
-        let is_first = before.is_none();
-        let versions = followed(before, event, has_orders)?;
+        let Draft { versions, replaces, is_first } = self.draft(shop, event, now).await?;
         let version = versions.last();
-        if !is_first && version.effective_at < now {
-            return Err(PublicationError::InThePast { at: version.effective_at, now });
-        }
         let row = Item::at(&key::version(shop, version.number)).text(name::EVENT, event.to_string());
         let row = row.text(name::BY, by).text(name::WHY, why).text(name::RECORDED_AT, key::at(now));
         let mut commit = Commit::default();
         if is_first {
             commit.control(self, Item::at(&key::shop(shop)).text(name::RECORDED_AT, key::at(now)))?;
         }
-        if let Some(replaced) = &replaced {
+        if let Some(replaced) = &replaces {
             commit.control(self, withdrawal(shop, replaced, by, now))?;
         }
         commit.control(self, row)?;
-        let announced = program_published(shop, version, replaced.map(|replaced| replaced.number), now);
+        let announced = program_published(shop, version, replaces.map(|replaced| replaced.number), now);
         let outbox = key::outbox_of(shop, 0);
         commit.record(self, history::outgoing(&key::published(shop, version.number), announced, outbox, now))?;
         self.commit(commit).await?;

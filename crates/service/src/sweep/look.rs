@@ -3,10 +3,14 @@
 use rules::advance::advance_some;
 use rules::calendar::Instant;
 use rules::id::{MemberId, TierId};
+use rules::notice::{self, Notice};
 use rules::record::Row;
+use rules::standing::evaluate;
 use rules::version::Versions;
 
-use super::job::JobId;
+use super::job::{JobId, Kind};
+use super::tally::Seen;
+use crate::announce::About;
 use crate::shop::ShopId;
 use crate::store::{Commit, Held, Store, StoreError, history};
 
@@ -39,9 +43,18 @@ pub(super) struct Due {
     pub(super) tier: Option<TierId>,
     /// As they will be; for the writes' conditions it also knows how they were.
     held: Held,
-    pub(super) rows: Vec<Row>,
+    rows: Vec<Row>,
+    notices: Vec<Notice>,
     /// Whether this is not all: look again after it is recorded.
     pub(super) is_part: bool,
+}
+
+impl Due {
+    /// What is to be recorded, as it is counted.
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        let rows = self.rows.iter().map(Seen::from);
+        rows.chain(self.notices.iter().map(|_| Seen::Notice)).collect()
+    }
 }
 
 impl Look<'_> {
@@ -52,23 +65,47 @@ impl Look<'_> {
         }
         let until = self.job.until;
         let tier = held.record.tier().cloned();
-        let was_passed = held.record.seq() > 0 && held.record.evaluated_at() >= Some(until);
+        let is_told_of = held.record.seq() > 0 || !held.noticed.is_empty();
+        let was_passed = is_told_of && held.record.evaluated_at() >= Some(until);
         let rows = advance_some(&mut held.ledger, &mut held.record, self.versions, until, ROWS);
-        if rows.is_empty() {
+        let is_part = rows.len() >= ROWS;
+        let notices = if is_part { Vec::new() } else { self.notices(&mut held) };
+        if rows.is_empty() && notices.is_empty() {
             // That somebody was looked at is not worth a write: looking again finds the same.
             return Found::Nothing { tier, was_passed };
         }
-        let is_part = rows.len() >= ROWS;
-        Found::Due(Box::new(Due { member, tier, held, rows, is_part }))
+        Found::Due(Box::new(Due { member, tier, held, rows, notices, is_part }))
+    }
+
+    /// What the member is to be told ahead and was not told yet: looked at with each midnight, as things are by now. It is
+    /// remembered with the member.
+    fn notices(&self, held: &mut Held) -> Vec<Notice> {
+        let Some(now) = held.record.evaluated_at().filter(|_| self.job.kind == Kind::Rollover) else {
+            return Vec::new();
+        };
+        let version = self.versions.in_force(now);
+        let standing = evaluate(version, &held.ledger, now);
+        let mut notices = notice::due(version, &standing, now);
+        notices.retain(|notice| !held.noticed.contains(&notice.key()));
+        if !notices.is_empty() {
+            held.noticed.retain(|key| notice::can_recur(key, version, &standing, now));
+            held.noticed.extend(notices.iter().map(Notice::key));
+        }
+        notices
     }
 
     /// The writes that record what is due.
     pub(super) fn commit(&self, due: &Due, now: Instant) -> Result<Commit, StoreError> {
-        let Due { member, held, rows, .. } = due;
+        let Due { member, held, rows, notices, .. } = due;
         let mut commit = Commit::default();
         commit.member(self.store, self.shop, member, (&held.ledger, &held.record), held)?;
         for row in rows {
             commit.record(self.store, history::item(self.shop, member, row, self.versions, now))?;
+        }
+        let at = held.record.evaluated_at().unwrap_or(now);
+        let about = About { shop: self.shop, member, versions: self.versions, recorded_at: now };
+        for notice in notices {
+            commit.record(self.store, history::notice(about, self.versions.in_force(at), notice, self.job.until))?;
         }
         Ok(commit)
     }

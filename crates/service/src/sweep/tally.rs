@@ -86,6 +86,7 @@ pub(super) enum Seen {
     Reward { transition: u32 },
     Birthday,
     Held { version: u32 },
+    Notice,
 }
 
 impl From<&Row> for Seen {
@@ -131,6 +132,8 @@ impl Since {
                 Recorded::Reward { event, .. } => rows.push(Seen::Reward { transition: event.sequence }),
                 Recorded::Birthday(event) if event.recorded_at >= until => rows.push(Seen::Birthday),
                 Recorded::Held(held) => rows.push(Seen::Held { version: held.version }),
+                Recorded::Expiring(event) if event.recorded_at >= until => rows.push(Seen::Notice),
+                Recorded::WithinReach(event) if event.recorded_at >= until => rows.push(Seen::Notice),
                 Recorded::Transition { .. }
                 | Recorded::Birthday(_)
                 | Recorded::Expiring(_)
@@ -169,10 +172,11 @@ impl Tally {
                 }
                 (Seen::Reward { transition }, _) => self.rewards += u64::from(brought.contains(transition)),
                 (Seen::Birthday, Kind::Rollover) => self.birthdays += 1,
+                (Seen::Notice, Kind::Rollover) => self.notices += 1,
                 (Seen::Held { version }, Kind::Recalculation { version: changed }) => {
                     self.held += u64::from(*version == changed);
                 }
-                (Seen::Birthday, Kind::Recalculation { .. }) | (Seen::Held { .. }, Kind::Rollover) => {}
+                (Seen::Birthday | Seen::Notice, Kind::Recalculation { .. }) | (Seen::Held { .. }, Kind::Rollover) => {}
             }
         }
         self.renewed += u64::from(renewed);

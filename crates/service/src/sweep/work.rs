@@ -220,8 +220,9 @@ impl<W: Workers> Sweep<W> {
             },
         };
         let mut settled = Vec::with_capacity(members.len());
-        for Due { member, tier, rows, is_part, .. } in members {
-            let rows: Vec<Seen> = if is_done { rows.iter().map(Seen::from).collect() } else { Vec::new() };
+        for due in members {
+            let rows = if is_done { due.seen() } else { Vec::new() };
+            let Due { member, tier, is_part, .. } = due;
             let mut one = Settled { tier, rows };
             if !is_done || is_part {
                 self.settle_alone(look, &member, &mut one).await?;
@@ -235,7 +236,11 @@ impl<W: Workers> Sweep<W> {
     async fn settle_alone(&self, look: &Look<'_>, member: &MemberId, one: &mut Settled) -> Result<(), StoreError> {
         let mut tries = 0;
         loop {
-            let held = self.store.members(look.shop, [member.clone()]).await?.remove(member).unwrap_or_default();
+            let mut held = self.store.members(look.shop, [member.clone()]).await?.remove(member).unwrap_or_default();
+            // A member who was put together again does not know what was told: the history does.
+            if tries > 0 && !held.erased {
+                held.noticed = self.store.noticed(look.shop, member).await?;
+            }
             let due = match look.at(member.clone(), held) {
                 Found::Nobody => return Ok(()),
                 Found::Nothing { was_passed: false, .. } => return Ok(()),
@@ -250,9 +255,9 @@ impl<W: Workers> Sweep<W> {
             match self.store.commit(look.commit(&due, self.clock.now())?).await {
                 Ok(()) => {
                     if one.rows.is_empty() {
-                        one.tier = due.tier;
+                        one.tier.clone_from(&due.tier);
                     }
-                    one.rows.extend(due.rows.iter().map(Seen::from));
+                    one.rows.extend(due.seen());
                     if !due.is_part {
                         return Ok(());
                     }

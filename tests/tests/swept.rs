@@ -11,6 +11,7 @@ use rules::replay::{Line, Replay};
 use rules::version::Versions;
 use serde_json::{Value, json};
 use service::store::history::{self, Recorded};
+use tests::dynamodb::Place;
 use tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
 use tests::system::System;
 
@@ -45,12 +46,10 @@ fn expected(system: &System, member: &MemberId, rows: &[Row], versions: &Version
     stored.map(|item| (item.key().sk, history::read(&item).unwrap().unwrap())).collect()
 }
 
-async fn check(program: Value, lines: Vec<Value>, sweeps: Vec<bool>) {
-    let system = System::new(embedded::Store::memory().unwrap().client(), "t").await;
-    let mut replay = Replay::start(&program).unwrap();
+async fn check(system: &System, program: &Value, lines: Vec<Value>, sweeps: Vec<bool>, end: Instant) {
+    let mut replay = Replay::start(program).unwrap();
     system.at(replay.versions().last().effective_at);
-    system.publish(&program, &json!({})).await;
-    let end = Instant::from_millis(BEGIN + 3_000 * HOUR);
+    system.publish(program, &json!({})).await;
     for (line, sweep) in lines.into_iter().zip(sweeps) {
         let now = Instant::parse(arrival(&line)).unwrap();
         system.at(now);
@@ -60,7 +59,7 @@ async fn check(program: Value, lines: Vec<Value>, sweeps: Vec<bool>) {
                 assert_eq!((report.failed, report.failure, report.counts.set_aside), (Vec::new(), None, 0));
             }
             Ok(Line::Published) => {
-                let mut options = line["options"].clone();
+                let mut options = line.get("options").cloned().unwrap_or_else(|| json!({}));
                 options["while_active"] = json!(true);
                 system.publish(&line["program"], &options).await;
             }
@@ -74,7 +73,7 @@ async fn check(program: Value, lines: Vec<Value>, sweeps: Vec<bool>) {
     replay.finish(end);
     system.sweep_all().await;
     // What is due at other times than midnights comes with the next event, or the next midnight.
-    let zone = &replay.versions().last().program.timezone;
+    let zone = &replay.version_at(end).program.timezone;
     let midnight = zone.midnight(zone.day(end));
     for id in replay.members() {
         let recorded = system.store.history(&system.shop, id).await.unwrap();
@@ -84,7 +83,7 @@ async fn check(program: Value, lines: Vec<Value>, sweeps: Vec<bool>) {
         let late = rules::advance::advance(&mut ledger, &mut record, versions, midnight);
         assert_eq!(late, Vec::new(), "{id} is not past midnight");
         let late = rules::advance::advance(&mut ledger, &mut record, versions, end);
-        let mut all = expected(&system, id, &late, versions);
+        let mut all = expected(system, id, &late, versions);
         for row in recorded {
             let place = match &row {
                 Recorded::Transition { event, .. } => format!("{:010}", event.sequence),
@@ -96,7 +95,7 @@ async fn check(program: Value, lines: Vec<Value>, sweeps: Vec<bool>) {
             };
             assert_eq!(all.insert(place, timeless(row)), None, "{id}");
         }
-        assert_eq!(all, expected(&system, id, replay.rows(id), versions), "{id}");
+        assert_eq!(all, expected(system, id, replay.rows(id), versions), "{id}");
     }
 }
 
@@ -107,8 +106,27 @@ fn sweeps_and_events_in_any_order_write_the_rows_of_a_replay() {
         TestRunner::new(Config { cases, failure_persistence: None, max_shrink_iters: 60, ..Config::default() });
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let told = runner.run(&stories(), |(program, lines, sweeps)| {
-        executor.block_on(check(program, lines, sweeps));
+        executor.block_on(async {
+            let system = System::new(::embedded::Store::memory().unwrap().client(), "t").await;
+            check(&system, &program, lines, sweeps, Instant::from_millis(BEGIN + 3_000 * HOUR)).await;
+        });
         Ok(())
     });
     told.unwrap();
+}
+
+tests::for_each_store!(the_worked_changes_of_rules_come_out_the_same_through_ingest_and_sweeps);
+
+/// `vectors/program-changes.json`, with a sweep after each change and at the end.
+async fn the_worked_changes_of_rules_come_out_the_same_through_ingest_and_sweeps(place: Place) {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/program-changes.json");
+    let vectors: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    for vector in vectors.as_array().unwrap() {
+        let system = System::new(place.client.clone(), &place.table(vector["id"].as_str().unwrap())).await;
+        let lines = vector["events"].as_array().unwrap().clone();
+        let sweeps = lines.iter().map(|line| line["type"] == "program.published").collect();
+        let asked = vector["expect"].as_array().unwrap().iter().filter_map(|asked| asked["as_of"].as_str());
+        let end = asked.map(|at| Instant::parse(at).unwrap()).max().unwrap();
+        check(&system, &vector["program"], lines, sweeps, end).await;
+    }
 }

@@ -150,10 +150,8 @@ pub struct Job {
 pub struct Segment {
     /// Its number, from 0.
     pub number: u16,
-    /// The bucket that is next; `end` if all are done.
-    pub bucket: u16,
-    /// Behind what in that bucket; none at its beginning.
-    pub behind: Option<String>,
+    /// Where it goes on.
+    pub place: Place,
     /// The bucket at which the segment ends.
     pub end: u16,
     /// The first bucket.
@@ -162,6 +160,15 @@ pub struct Segment {
     pub lease: Option<Lease>,
     /// What came of it so far. Counted in the same write as the place, so that no page counts twice.
     pub tally: Tally,
+}
+
+/// A place in a shop's members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The bucket that is next; the segment's end if all are done.
+    pub bucket: u16,
+    /// Behind what in that bucket; none at its beginning.
+    pub behind: Option<String>,
 }
 
 /// Who works on a segment.
@@ -183,14 +190,15 @@ impl Segment {
         };
         let part = |number| {
             let (begin, end) = (border(number), border(number + 1));
-            Self { number, bucket: begin, behind: None, end, begin, lease: None, tally: Tally::default() }
+            let place = Place { bucket: begin, behind: None };
+            Self { number, place, end, begin, lease: None, tally: Tally::default() }
         };
         (0..segments).map(part).collect()
     }
 
     /// Whether all of it is swept.
     pub fn is_done(&self) -> bool {
-        self.bucket >= self.end
+        self.place.bucket >= self.end
     }
 
     /// Whether somebody else may not work on it now.

@@ -34,7 +34,7 @@ pub(super) fn counted(segments: &[Row<Segment>]) -> Tally {
 impl Progress {
     /// How far a job is at an instant.
     fn of(job: Job, segments: &[Row<Segment>], now: Instant) -> Self {
-        let parts_done: u16 = segments.iter().map(|row| row.body.bucket - row.body.begin).sum();
+        let parts_done: u16 = segments.iter().map(|row| row.body.place.bucket - row.body.begin).sum();
         let took = now.millis() - job.starts_at.millis();
         let left = i64::from(BUCKETS - parts_done.min(BUCKETS));
         let is_going = job.state == State::Running && parts_done > 0 && took > 0;

@@ -8,7 +8,7 @@ use rules::id::{MemberId, TierId};
 use rules::version::Versions;
 use tokio::time::Instant;
 
-use super::job::{Lease, Segment, State};
+use super::job::{Lease, Place, Segment, State};
 use super::look::{Due, Found, Look};
 use super::pace::Pace;
 use super::tally::{Seen, Since, Tally};
@@ -17,6 +17,8 @@ use crate::store::{Commit, Remedy, Row, Scanned, StoreError, WRITES_MAX};
 
 /// Nobody else works on a segment for so long after its last page: some times as long as a page takes.
 const LEASE_MS: i64 = 60_000;
+/// A checkpoint follows on about so many members.
+const PAGE: usize = 1_000;
 /// How often a member who is written to meanwhile is looked at again.
 const TRIES_MAX: u32 = 8;
 /// Histories read at a time.
@@ -139,16 +141,11 @@ impl<W: Workers> Sweep<W> {
 
     /// One page: everybody on it past the boundary, and then the place behind it and the counts, in one write.
     async fn page(&self, look: &Look<'_>, segment: &mut Row<Segment>, pace: Pace) -> Result<Tally, StoreError> {
-        let place = &segment.body;
-        let scanned = self.store.scan(look.shop, place.bucket, place.behind.as_deref()).await?;
-        let next = scanned.next.clone();
+        let (scanned, next) = self.scan(look, segment.body.place.clone(), segment.body.end).await?;
         let tally = self.everybody(look, scanned, pace).await?;
         let was = segment.body.clone();
         segment.body.tally.add(&tally);
-        segment.body.behind = next;
-        if segment.body.behind.is_none() {
-            segment.body.bucket += 1;
-        }
+        segment.body.place = next;
         let lease = Lease { owner: self.settings.owner.clone(), until: self.clock.now().plus_millis(LEASE_MS) };
         segment.body.lease = (!segment.body.is_done()).then_some(lease);
         let written = self.store.write_segment(look.shop, look.job, segment).await;
@@ -156,6 +153,22 @@ impl<W: Workers> Sweep<W> {
             segment.body = was;
         }
         written.map(|()| tally)
+    }
+
+    /// The members from a place on, as many as are worth a checkpoint, and the place behind them. Where a shop is small
+    /// they are of many buckets.
+    async fn scan(&self, look: &Look<'_>, mut place: Place, end: u16) -> Result<(Scanned, Place), StoreError> {
+        let mut all = Scanned::default();
+        while place.bucket < end && all.members.len() < PAGE {
+            let scanned = self.store.scan(look.shop, place.bucket, place.behind.as_deref()).await?;
+            all.members.extend(scanned.members);
+            all.unreadable.extend(scanned.unreadable);
+            place = match scanned.next {
+                Some(behind) => Place { behind: Some(behind), ..place },
+                None => Place { bucket: place.bucket + 1, behind: None },
+            };
+        }
+        Ok((all, place))
     }
 
     async fn everybody(&self, look: &Look<'_>, scanned: Scanned, pace: Pace) -> Result<Tally, StoreError> {

@@ -1,0 +1,477 @@
+//! Sweeps under every circumstance: late, repeated, killed at any request, two at once, beside live events, paused, and
+//! overtaken by the next change.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ::embedded::{Answer, Decision, Intercept, Request};
+use rules::ledger::Ledger;
+use rules::record::Record;
+use serde_json::{Value, json};
+use service::clock::Clock;
+use service::store::history::Recorded;
+use service::store::{Commit, Held};
+use service::sweep::{JobId, Order, Progress, Settings, State, Sweep, Work, Worked, Workers};
+use tests::dynamodb::Place;
+use tests::system::{System, Waiting, instant, settings};
+
+tests::for_each_store!(
+    a_late_job_writes_and_counts_what_a_timely_one_would_have,
+    two_workers_on_one_segment_record_and_count_everybody_once,
+    events_that_come_meanwhile_are_taken_in_and_nobody_is_left_behind,
+    a_job_is_paused_resumed_and_cancelled,
+    three_changes_in_a_row_leave_everybody_under_the_last,
+    members_are_told_ahead_once_in_a_period,
+    birthdays_come_once_a_year,
+);
+
+const TIERS: [(&str, u32); 2] = [("silver", 100), ("gold", 500)];
+
+/// What counts is spent in a calendar year.
+fn program(changes: Value) -> Value {
+    let tier = |(id, threshold): (&str, u32)| {
+        json!({ "id": id, "threshold": threshold, "entry_rewards": [{ "type": "points", "points": 50 }],
+                "perks": [{ "type": "birthday_points", "points": 100 }] })
+    };
+    let mut program = json!({ "start_date": "2023-01-01", "timezone": "America/New_York",
+        "milestone": { "metric": "amount_spent", "period": "calendar_year" }, "tiers": TIERS.map(tier) });
+    program.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    program
+}
+
+fn order(id: &str, member: &str, total: u32, on: &str) -> Value {
+    json!({ "type": "order.paid", "order_id": id, "member_id": member, "total": total.to_string(), "occurred_at": on })
+}
+
+/// The new year of 2025 where the program is.
+const NEW_YEAR: &str = "2025-01-01T05:00:00Z";
+
+/// A shop on the eve of 2025. Anna was gold in 2023 and spent nothing since: she leaves. Ben was gold and made silver: he
+/// falls. Carl made gold again: he keeps it. Dora never had a tier.
+async fn eve(client: aws_sdk_dynamodb::Client, prefix: &str) -> System {
+    let system = System::new(client, prefix).await;
+    system.at(instant("2023-01-01T05:00:00Z"));
+    system.publish(&program(json!({})), &json!({})).await;
+    for (n, (member, total, on)) in [
+        ("anna", 600, "2023-03-01T10:00:00Z"),
+        ("ben", 700, "2023-03-01T10:00:00Z"),
+        ("carl", 800, "2023-03-01T10:00:00Z"),
+        ("dora", 20, "2023-04-01T10:00:00Z"),
+        ("ben", 150, "2024-06-01T10:00:00Z"),
+        ("carl", 500, "2024-06-01T10:00:00Z"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        system.at(instant(on));
+        let report = system.tell(&[order(&n.to_string(), member, total, on)]).await;
+        assert_eq!(report.counts.applied, 1, "{report:?}");
+    }
+    system
+}
+
+async fn shop(place: Place) -> System {
+    eve(place.client, &place.prefix).await
+}
+
+const MEMBERS: [&str; 4] = ["anna", "ben", "carl", "dora"];
+
+/// What history tells of a member: rows without when they were recorded.
+async fn history(system: &System, member: &str) -> Vec<String> {
+    let member = rules::id::MemberId::new(member).unwrap();
+    let rows = system.store.history(&system.shop, &member).await.unwrap();
+    let told = |row: Recorded| match row {
+        Recorded::Transition { event, .. } => {
+            let tier = |tier: &Option<service::announce::Tier>| {
+                tier.as_ref().map_or("none".to_owned(), |it| it.id.to_string())
+            };
+            let (from, to) = (tier(&event.before), tier(&event.after));
+            format!("{} {:?} {from}->{to} {} {:?}", event.sequence, event.change, event.effective_at, event.cause)
+        }
+        Recorded::Reward { event, .. } => format!("{} reward {}", event.sequence, event.tier.id),
+        Recorded::Birthday(event) => format!("birthday {} {}", event.on, event.points),
+        Recorded::Held(held) => format!("held {} by {}", held.tier, held.version),
+        Recorded::Expiring(event) => format!("{} expires {} in {}", event.tier.id, event.valid_until, event.days),
+        Recorded::WithinReach(event) => format!("{} to {}", event.remaining, event.next.id),
+    };
+    rows.into_iter().map(told).collect()
+}
+
+async fn histories(system: &System) -> Vec<Vec<String>> {
+    let mut all = Vec::new();
+    for member in MEMBERS {
+        all.push(history(system, member).await);
+    }
+    all
+}
+
+async fn job(system: &System, id: &str) -> Progress {
+    system.sweep.progress(&system.shop, &id.parse().unwrap()).await.unwrap().unwrap()
+}
+
+const ROLLOVER: &str = "2025-01-01T05:00:00.000Z-rollover";
+
+fn counted(progress: &Progress) -> (u64, u64, u64, u64, u64) {
+    let tally = &progress.so_far;
+    (tally.members, tally.kept, tally.fell, tally.left, tally.without)
+}
+
+async fn a_late_job_writes_and_counts_what_a_timely_one_would_have(place: Place) {
+    let later = |minutes: i64| instant(NEW_YEAR).plus_millis(minutes * 60_000);
+    let orders = [order("a", "anna", 100, "2025-01-01T05:05:00Z"), order("b", "ben", 900, "2025-01-01T05:05:00Z")];
+    let mut told = Vec::new();
+    for is_late in [false, true] {
+        let system = eve(place.client.clone(), &place.table(if is_late { "late" } else { "timely" })).await;
+        system.at(instant(NEW_YEAR));
+        if !is_late {
+            system.sweep_all().await;
+        }
+        system.at(later(5));
+        assert_eq!(system.tell(&orders).await.counts.applied, 2);
+        system.at(later(10));
+        system.sweep_all().await;
+        // Once more is nothing more.
+        system.sweep_all().await;
+        let progress = job(&system, ROLLOVER).await;
+        assert_eq!((progress.job.state, progress.parts_done), (State::Done, 256));
+        told.push((histories(&system).await, counted(&progress)));
+    }
+    assert_eq!(told[0], told[1]);
+    assert_eq!(told[0].1, (4, 1, 1, 1, 1));
+    assert_eq!(
+        told[0].0[0],
+        [
+            "1 Entered none->gold 2023-03-01T10:00:00Z Activity",
+            "1 reward gold",
+            "2 Left gold->none 2025-01-01T05:00:00Z PeriodEnd",
+            "3 Entered none->silver 2025-01-01T05:05:00Z Activity",
+            "3 reward silver",
+        ]
+    );
+}
+
+/// Another worker on the same tables.
+fn another(system: &System, client: aws_sdk_dynamodb::Client) -> System {
+    system.another(client)
+}
+
+async fn two_workers_on_one_segment_record_and_count_everybody_once(place: Place) {
+    let system = shop(place.clone()).await;
+    system.at(instant(NEW_YEAR));
+    system.sweep.tick().await.unwrap();
+    let waiting = system.sweep.workers().take();
+    let other = another(&system, place.client);
+    for work in &waiting {
+        let (ours, theirs) = futures::join!(system.sweep.work(work), other.sweep.work(work));
+        let ended = [ours.unwrap().ended, theirs.unwrap().ended];
+        assert!(ended.contains(&Worked::Done), "{ended:?}");
+    }
+    assert_eq!(counted(&job(&system, ROLLOVER).await), (4, 1, 1, 1, 1));
+    assert_eq!(
+        history(&system, "ben").await.last().unwrap(),
+        "2 Downgraded gold->silver 2025-01-01T05:00:00Z PeriodEnd"
+    );
+}
+
+async fn events_that_come_meanwhile_are_taken_in_and_nobody_is_left_behind(place: Place) {
+    let system = shop(place.clone()).await;
+    let other = another(&system, place.client);
+    for system in [&system, &other] {
+        system.at(instant(NEW_YEAR).plus_millis(1_000));
+    }
+    let sweeping = system.sweep_all();
+    let telling = async {
+        for n in 0..30 {
+            let member = MEMBERS[n % 4];
+            let report = other.tell(&[order(&format!("new-{n}"), member, 10, "2025-01-01T05:00:01Z")]).await;
+            assert_eq!((report.counts.applied, report.failed.len()), (1, 0), "{report:?}");
+        }
+    };
+    futures::join!(sweeping, telling);
+    assert_eq!(counted(&job(&system, ROLLOVER).await), (4, 1, 1, 1, 1));
+    for (member, rows) in MEMBERS.iter().zip(histories(&system).await) {
+        let falls = rows.iter().filter(|row| row.contains("PeriodEnd")).count();
+        assert_eq!(falls, usize::from(["anna", "ben"].contains(member)), "{member}: {rows:?}");
+        assert_eq!(system.member(member).await.ledger.orders().len() % 10, [8, 9, 9, 8][falls_at(member)], "{member}");
+    }
+}
+
+fn falls_at(member: &str) -> usize {
+    MEMBERS.iter().position(|it| *it == member).unwrap()
+}
+
+async fn a_job_is_paused_resumed_and_cancelled(place: Place) {
+    let system = shop(place).await;
+    system.at(instant(NEW_YEAR));
+    system.sweep.tick().await.unwrap();
+    let waiting = system.sweep.workers().take();
+    let id: JobId = ROLLOVER.parse().unwrap();
+    let order = async |order| system.sweep.order(&system.shop, &id, order).await.unwrap();
+    assert_eq!(order(Order::Pause).await, Some(State::Paused));
+    for work in &waiting {
+        assert_eq!(system.sweep.work(work).await.unwrap().ended, Worked::Stopped);
+    }
+    system.sweep.tick().await.unwrap();
+    assert_eq!(system.sweep.workers().take(), [], "a tick does not go on with what is paused");
+    assert_eq!(system.tier("anna").await.as_deref(), Some("gold"));
+    assert_eq!(order(Order::Resume).await, Some(State::Running));
+    let (first, rest) = waiting.split_first().unwrap();
+    assert_eq!(system.sweep.work(first).await.unwrap().ended, Worked::Done);
+    assert_eq!(order(Order::Cancel).await, Some(State::Cancelled));
+    for work in rest {
+        assert_eq!(system.sweep.work(work).await.unwrap().ended, Worked::Stopped);
+    }
+    assert_eq!(order(Order::Resume).await, Some(State::Cancelled), "what has ended stays so");
+    // A paused job is not gone on with by the next of its kind: that one is paused, too.
+    system.at(instant("2025-01-02T05:00:00Z"));
+    system.sweep.tick().await.unwrap();
+    let next: JobId = "2025-01-02T05:00:00.000Z-rollover".parse().unwrap();
+    assert_eq!(system.sweep.order(&system.shop, &next, Order::Pause).await.unwrap(), Some(State::Paused));
+    system.at(instant("2025-01-03T05:00:00Z"));
+    system.sweep.tick().await.unwrap();
+    assert_eq!(job(&system, &next.to_string()).await.job.state, State::Superseded);
+    let last = "2025-01-03T05:00:00.000Z-rollover";
+    assert_eq!(job(&system, last).await.job.state, State::Paused);
+    system.sweep.order(&system.shop, &last.parse().unwrap(), Order::Resume).await.unwrap();
+    system.sweep_all().await;
+    assert_eq!((system.tier("anna").await, job(&system, last).await.job.state), (None, State::Done));
+}
+
+async fn three_changes_in_a_row_leave_everybody_under_the_last(place: Place) {
+    let system = shop(place).await;
+    system.at(instant("2024-07-01T10:00:00Z"));
+    system.sweep_all().await;
+    let with = |threshold: u32| {
+        program(json!({ "tiers": [{ "id": "silver", "threshold": 100 }, { "id": "gold", "threshold": threshold }] }))
+    };
+    let mut waiting = Vec::new();
+    for (threshold, on) in [(400, "10:00:01"), (650, "10:00:02"), (750, "10:00:03")] {
+        system.at(instant(&format!("2024-07-01T{on}Z")));
+        system.publish(&with(threshold), &json!({})).await;
+        system.sweep.tick().await.unwrap();
+        let sent = system.sweep.workers().take();
+        // Each change overtakes the sweep of the one before after its first segment.
+        system.sweep.work(&sent[0]).await.unwrap();
+        waiting.extend(sent);
+    }
+    for work in waiting {
+        let ended = system.sweep.work(&work).await.unwrap().ended;
+        assert!(matches!(ended, Worked::Done | Worked::Stopped), "{ended:?}");
+    }
+    let states = ["10:00:01.000Z-recalculation-2", "10:00:02.000Z-recalculation-3", "10:00:03.000Z-recalculation-4"];
+    let mut ended = Vec::new();
+    for id in states {
+        ended.push(job(&system, &format!("2024-07-01T{id}")).await.job.state);
+    }
+    assert_eq!(ended, [State::Superseded, State::Superseded, State::Done]);
+    // Anna's 600 and Ben's 700 of 2023 are gold no more; Carl's 800 are.
+    let tiers = [system.tier("anna").await, system.tier("ben").await, system.tier("carl").await];
+    assert_eq!(tiers.map(|tier| tier.unwrap()), ["silver", "silver", "gold"]);
+    // Everybody passed every change, at its own instant.
+    assert_eq!(history(&system, "anna").await[2..], ["2 Downgraded gold->silver 2024-07-01T10:00:02Z ProgramChanged"]);
+}
+
+async fn members_are_told_ahead_once_in_a_period(place: Place) {
+    let system = shop(place).await;
+    for day in ["2024-12-01", "2024-12-02", "2024-12-03", "2024-12-10", "2024-12-31"] {
+        for hour in ["05", "17"] {
+            system.at(instant(&format!("{day}T{hour}:00:00Z")));
+            system.sweep_all().await;
+        }
+    }
+    let told =
+        |rows: Vec<String>| rows.into_iter().filter(|row| row.contains("expires") || row.contains(" to ")).collect();
+    let told_to = async |member| -> Vec<String> { told(history(&system, member).await) };
+    let ends = "expires 2025-01-01T05:00:00Z in 30";
+    assert_eq!(told_to("anna").await, [format!("gold {ends}")]);
+    assert_eq!(told_to("ben").await, [format!("gold {ends}")]);
+    assert_eq!(told_to("carl").await, Vec::<String>::new(), "he made it again");
+    // Nearly gold in the new year: told the night after, once.
+    system.at(instant("2025-02-01T12:00:00Z"));
+    system.tell(&[order("near", "dora", 95, "2025-02-01T12:00:00Z")]).await;
+    for day in ["2025-02-02", "2025-02-03", "2025-03-03"] {
+        system.at(instant(&format!("{day}T05:00:00Z")));
+        system.sweep_all().await;
+    }
+    assert_eq!(told_to("dora").await, ["5.00 to silver"]);
+    let notices = job(&system, "2025-02-02T05:00:00.000Z-rollover").await.so_far.notices;
+    assert_eq!(notices, 1);
+}
+
+async fn birthdays_come_once_a_year(place: Place) {
+    let system = shop(place).await;
+    system.at(instant("2024-02-01T10:00:00Z"));
+    for (member, birthday) in [("anna", "02-29"), ("dora", "02-29"), ("carl", "12-31")] {
+        let told = json!({ "type": "customer.birthday_set", "member_id": member, "occurred_at": "2024-02-01T10:00:00Z",
+                           "birthday": birthday });
+        assert_eq!(system.tell(&[told]).await.counts.applied, 1);
+    }
+    for day in ["2024-02-28", "2024-02-29", "2024-03-01", "2024-12-31", "2025-02-28", "2025-03-01"] {
+        for hour in ["05", "06"] {
+            system.at(instant(&format!("{day}T{hour}:00:00Z")));
+            system.sweep_all().await;
+        }
+    }
+    let came = async |member| -> Vec<String> {
+        history(&system, member).await.into_iter().filter(|row| row.starts_with("birthday")).collect()
+    };
+    assert_eq!(came("anna").await, ["birthday 2024-02-29 100"], "in 2025 she holds no tier");
+    assert_eq!(came("carl").await, ["birthday 2024-12-31 100"]);
+    assert_eq!(came("dora").await, Vec::<String>::new());
+}
+
+/// From a request on, nothing comes back any more; whether that one is carried out is chosen.
+#[derive(Debug)]
+struct Dies {
+    at: usize,
+    carried_out: bool,
+    seen: Arc<AtomicUsize>,
+}
+
+impl Intercept for Dies {
+    fn before<'a>(&'a self, _: &'a Request) -> Decision<'a> {
+        let number = self.seen.fetch_add(1, Ordering::SeqCst);
+        let dead = number > self.at || (number == self.at && !self.carried_out);
+        Box::pin(std::future::ready(dead.then_some(Answer::Broken)))
+    }
+
+    fn after<'a>(&'a self, _: &'a Request, _: &'a Answer) -> Decision<'a> {
+        let dead = self.seen.load(Ordering::SeqCst) > self.at;
+        Box::pin(std::future::ready(dead.then_some(Answer::TimedOut)))
+    }
+}
+
+/// Opens what is due and sweeps, until the first thing that fails.
+async fn swept(system: &System) -> bool {
+    if system.sweep.tick().await.is_err() {
+        return false;
+    }
+    for work in system.sweep.workers().take() {
+        // A worker whose database does not answer gives its segment back in the end; here the process is gone at once.
+        match tokio::time::timeout(std::time::Duration::from_millis(150), system.sweep.work(&work)).await {
+            Ok(Ok(stint)) if stint.ended == Worked::Done => {}
+            _ => return false,
+        }
+    }
+    true
+}
+
+#[tokio::test]
+async fn killed_at_any_request_a_sweep_ends_where_it_would_have() {
+    let store = ::embedded::Store::memory().unwrap();
+    let system = eve(store.client(), "t").await;
+    system.at(instant(NEW_YEAR));
+    let seen = Arc::new(AtomicUsize::new(0));
+    let whole = Dies { at: usize::MAX, carried_out: true, seen: Arc::clone(&seen) };
+    let process = system.another(store.client_with(whole));
+    assert!(swept(&process).await);
+    let (expected, requests) =
+        ((histories(&system).await, counted(&job(&system, ROLLOVER).await)), seen.load(Ordering::SeqCst));
+    assert_eq!(expected.1, (4, 1, 1, 1, 1));
+    // Reading 256 buckets is the same request again and again: one in thirty stands for the others.
+    let points = (0..requests).filter(|at| *at < 12 || *at > requests - 12 || at % 30 == 0);
+    for (at, carried_out) in points.flat_map(|at| [(at, false), (at, true)]) {
+        let store = ::embedded::Store::memory().unwrap();
+        let system = eve(store.client(), "t").await;
+        system.at(instant(NEW_YEAR));
+        let dies = Dies { at, carried_out, seen: Arc::default() };
+        let process = system.another(store.client_with(dies));
+        let _ = swept(&process).await;
+        // The next tick comes after the lease of whoever died.
+        system.at(instant(NEW_YEAR).plus_millis(15 * 60_000));
+        system.sweep_all().await;
+        let progress = job(&system, ROLLOVER).await;
+        assert_eq!(progress.job.state, State::Done, "{at} {carried_out}");
+        assert_eq!((histories(&system).await, counted(&progress)), expected, "{at} {carried_out}");
+    }
+}
+
+/// Members who spent little in one order each, laid down as ingest would have.
+async fn many(system: &System, members: usize) {
+    use rules::arrive::arrive;
+    let versions = system.store.versions(&system.shop).await.unwrap().unwrap();
+    for n in 0..members {
+        let (mut book, mut records) = (rules::book::Book::new(), std::collections::BTreeMap::new());
+        let told = order(&format!("order-{n}"), &format!("2071{n:06}"), 5, "2024-03-01T10:00:00Z");
+        let fact = rules::fact::Fact::read(&told, rules::fact::Currency::from_code("USD").unwrap()).unwrap().fact;
+        let at = fact.occurred_at();
+        let id = fact.member().unwrap().clone();
+        arrive(&mut book, &mut records, &versions, fact, at);
+        let (ledger, record): (&Ledger, &Record) = (book.ledger(&id).unwrap(), &records[&id]);
+        let mut commit = Commit::default();
+        commit.member(&system.store, &system.shop, &id, (ledger, record), &Held::default()).unwrap();
+        system.store.commit(commit).await.unwrap();
+    }
+}
+
+/// 0.16 read units, half of which a request takes at least, and nothing written but the job and its checkpoints.
+#[tokio::test]
+async fn an_unchanged_member_costs_a_sweep_at_most_0_16_reads_and_no_write() {
+    let system = System::new(::embedded::Store::memory().unwrap().client(), "t").await;
+    system.at(instant("2023-01-01T05:00:00Z"));
+    system.publish(&program(json!({})), &json!({})).await;
+    let members = 3_000;
+    many(&system, members).await;
+    for (at, is_version) in [("2024-04-01T12:00:00Z", false), ("2024-04-01T13:00:00Z", true)] {
+        system.at(instant(at));
+        if is_version {
+            let tiers = json!([{ "id": "silver", "threshold": 90 }, { "id": "gold", "threshold": 500 }]);
+            system.publish(&program(json!({ "tiers": tiers })), &json!({})).await;
+        }
+        system.used();
+        system.sweep_all().await;
+        let used = system.used();
+        // In halves of units.
+        let reads_each = used.reads * 500 / i64::try_from(members).unwrap();
+        assert!(reads_each <= 160, "{reads_each} thousandths of a read unit per member");
+        let job_and_checkpoints = 2 * (1 + 16) * 2 + 2 * 16 * 2 + 2 * 2;
+        assert!(used.table_writes <= job_and_checkpoints, "{used:?}");
+        assert_eq!(used.index_writes, 0);
+    }
+}
+
+/// The workers of a deployment get a segment back when time is up, and go on where it was.
+#[tokio::test]
+async fn a_segment_that_runs_out_of_time_is_gone_on_with() {
+    let system = eve(::embedded::Store::memory().unwrap().client(), "t").await;
+    system.at(instant(NEW_YEAR));
+    let now = system.now();
+    let hurried = Settings { budget: std::time::Duration::ZERO, ..settings() };
+    let hurried = Sweep::new(system.store.clone(), Waiting::default(), Clock::new(move || now), hurried);
+    hurried.tick().await.unwrap();
+    let waiting = hurried.workers().take();
+    for work in &waiting {
+        assert_eq!(hurried.work(work).await.unwrap().ended, Worked::GoesOn);
+    }
+    let again: Vec<Work> = hurried.workers().take();
+    assert_eq!(again, waiting);
+    for work in &again {
+        assert_eq!(system.sweep.work(work).await.unwrap().ended, Worked::Done);
+    }
+    assert_eq!(counted(&job(&system, ROLLOVER).await), (4, 1, 1, 1, 1));
+}
+
+/// Nobody works on a job before the last writer who could have missed its boundary is done.
+#[tokio::test]
+async fn a_job_opens_at_its_boundary_and_starts_a_margin_later() {
+    #[derive(Debug, Default)]
+    struct Delays(std::sync::Mutex<Vec<u64>>);
+    impl Workers for Delays {
+        async fn send(&self, work: Vec<Work>, delay: std::time::Duration) -> Result<(), String> {
+            self.0.lock().unwrap().extend(work.iter().map(|_| delay.as_secs()));
+            Ok(())
+        }
+    }
+    let system = eve(::embedded::Store::memory().unwrap().client(), "t").await;
+    let now = instant(NEW_YEAR).plus_millis(30_000);
+    let deployed = Settings { margin: service::sweep::MARGIN, ..settings() };
+    let sweep = Sweep::new(system.store.clone(), Delays::default(), Clock::new(move || now), deployed);
+    sweep.tick().await.unwrap();
+    let delays = sweep.workers().0.lock().unwrap().clone();
+    assert!(!delays.is_empty() && delays.iter().all(|delay| *delay == 60), "{delays:?}");
+    // A message that comes early waits on.
+    let early = Work { shop: system.shop.clone(), job: ROLLOVER.parse().unwrap(), segment: 0 };
+    assert_eq!(sweep.work(&early).await.unwrap().ended, Worked::GoesOn);
+    assert_eq!(sweep.workers().0.lock().unwrap().last(), Some(&60));
+    assert_eq!(job(&system, ROLLOVER).await.parts_done, 0);
+}

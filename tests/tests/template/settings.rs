@@ -38,6 +38,8 @@ fn functions_are_built_from_crates_and_are_lean() {
         let metadata = &template.resource(id)["Metadata"];
         assert_eq!(metadata["BuildMethod"], "rust-cargolambda", "{id}");
         assert_eq!(metadata["BuildProperties"]["Binary"], json!(name), "{id}");
+        let flags = json!(["--locked", "--config", "../../infra/functions.toml"]);
+        assert_eq!(metadata["BuildProperties"]["CargoLambdaFlags"], flags, "{id}");
         assert_eq!(template.properties(id)["CodeUri"], json!(format!("crates/{name}")), "{id}");
         assert_eq!(template.of_function(id, "Runtime"), "provided.al2023", "{id}");
         assert_eq!(template.of_function(id, "Architectures"), &json!([{ "Ref": "Architecture" }]), "{id}");

@@ -1,4 +1,5 @@
-//! The built command on systems that are not a file: one behind a DynamoDB endpoint, and a deployed one.
+//! The built command on systems that are not a file: one behind a DynamoDB endpoint, a deployed one, and the whole template
+//! deployed to a stand-in for AWS.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use aws_sdk_eventbridge::types::{PutEventsRequestEntry, Target};
 use serde_json::{Value, json};
+use service::aws::{self, SdkConfig};
 use tests::aws::Aws;
 use tests::built::built;
 use tests::dynamodb::{self, KEY, REGION};
@@ -44,14 +47,18 @@ struct Echelon {
 }
 
 impl Echelon {
-    async fn new(sqs: Option<&Aws>) -> Self {
-        let mut environment = vec![
-            ("AWS_REGION", REGION.to_owned()),
-            ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", KEY.to_owned()),
-        ];
-        environment.extend(sqs.map(|aws| ("AWS_ENDPOINT_URL_SQS", aws.url.clone())));
-        Self { environment, database: dynamodb::local_url().await }
+    fn new(database: String, region: &str, key: &str) -> Self {
+        let variables = [("AWS_REGION", region), ("AWS_ACCESS_KEY_ID", key), ("AWS_SECRET_ACCESS_KEY", key)];
+        Self { environment: variables.map(|(name, value)| (name, value.to_owned())).into(), database }
+    }
+
+    async fn on_dynamodb_local() -> Self {
+        Self::new(dynamodb::local_url().await, REGION, KEY)
+    }
+
+    fn with_queues_at(mut self, url: &str) -> Self {
+        self.environment.push(("AWS_ENDPOINT_URL_SQS", url.to_owned()));
+        self
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -85,6 +92,47 @@ impl Drop for Running {
     }
 }
 
+/// The template deployed, with the built functions; it ends with its input, and so with this process.
+struct Deployed {
+    outputs: Value,
+    config: SdkConfig,
+    process: Child,
+}
+
+/// An account is its own key there.
+const ACCOUNT: &str = "123456789012";
+
+impl Deployed {
+    fn new() -> Self {
+        let folder =
+            ["ingest", "relay"].map(|name| built(name, &["rules", "service", name]).parent().unwrap().to_owned());
+        let mut script = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("servers/ministack"));
+        let script = script.arg("deploy").arg(&folder[0]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = script.spawn().unwrap();
+        let line = BufReader::new(process.stdout.take().unwrap()).lines().next();
+        let line = line.expect("no deployment: `tests/servers/ministack fetch` fetches it, or says what is missing");
+        let outputs: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        let config = aws::config_of_a_command(|name| match name {
+            "AWS_REGION" => Some("eu-central-1".to_owned()),
+            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some(ACCOUNT.to_owned()),
+            _ => None,
+        });
+        let config = config.unwrap().into_builder().endpoint_url(outputs["Endpoint"].as_str().unwrap()).build();
+        Self { outputs, config, process }
+    }
+
+    fn output(&self, name: &str) -> &str {
+        self.outputs[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", self.outputs))
+    }
+}
+
+impl Drop for Deployed {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
 /// The body of an answer, of a server on this machine.
 fn ask(address: &str, request: &str, body: &str) -> Value {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -100,7 +148,7 @@ fn ask(address: &str, request: &str, body: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn served_on_dynamodb_it_takes_events_and_a_history_goes_straight_into_its_tables() {
     let folder = tempfile::tempdir().unwrap();
-    let echelon = Echelon::new(None).await;
+    let echelon = Echelon::on_dynamodb_local().await;
     let prefix = dynamodb::local().await.table("served");
     let file = folder.path().join("program.json");
     fs::write(&file, program().to_string()).unwrap();
@@ -134,7 +182,7 @@ async fn a_history_goes_into_a_deployed_system_and_on_from_where_it_was_interrup
     let system = System::new(place.client, &place.prefix).await;
     system.at(instant("2024-01-01T00:00:00Z"));
     system.publish(&program(), &json!({})).await;
-    let echelon = Echelon::new(Some(&aws)).await;
+    let echelon = Echelon::on_dynamodb_local().await.with_queues_at(&aws.url);
     let tables = system.store.tables();
     let tables = format!("{},{},{}", tables.members, tables.ledger, tables.control);
     let deployed = ["--tables", &tables];
@@ -175,4 +223,48 @@ async fn a_history_goes_into_a_deployed_system_and_on_from_where_it_was_interrup
     assert_eq!(echelon.json(&list, 0).await["rows"], json!([other]));
     let unknown = echelon.run(&[&replay, &deployed[..], &queue].concat()).await;
     assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deployed_an_event_on_the_bus_becomes_an_announcement_on_the_bus() {
+    let folder = tempfile::tempdir().unwrap();
+    let deployed = Deployed::new();
+    let (url, bus) = (deployed.output("Endpoint"), deployed.output("EventBusName"));
+    let echelon = Echelon::new(url.to_owned(), "eu-central-1", ACCOUNT);
+    let tables =
+        ["MembersTableName", "LedgerTableName", "ControlTableName"].map(|name| deployed.output(name)).join(",");
+    let file = folder.path().join("program.json");
+    fs::write(&file, program().to_string()).unwrap();
+    let publish = ["publish", "--tables", &tables, "--shop", "acme", "--program", file.to_str().unwrap()];
+    let published = echelon.run(&publish).await;
+    assert_eq!(published.status.code(), Some(0), "{published:?}");
+
+    let (sqs, events) =
+        (aws_sdk_sqs::Client::new(&deployed.config), aws_sdk_eventbridge::Client::new(&deployed.config));
+    let listener = sqs.create_queue().queue_name("listener").send().await.unwrap().queue_url.unwrap();
+    let rule = events.put_rule().name("listener").event_bus_name(bus).event_pattern(r#"{"source": ["echelon"]}"#);
+    rule.send().await.unwrap();
+    let arn = format!("arn:aws:sqs:eu-central-1:{ACCOUNT}:listener");
+    let target = Target::builder().id("listener").arn(arn).build().unwrap();
+    events.put_targets().rule("listener").event_bus_name(bus).targets(target).send().await.unwrap();
+
+    let entry = |event: &Value| {
+        let entry = PutEventsRequestEntry::builder().source("echelon.shop/acme").event_bus_name(bus);
+        entry.detail_type(event["type"].as_str().unwrap()).detail(event.to_string()).build()
+    };
+    let broken = json!({ "type": "order.paid", "member_id": "ben" });
+    let put = events.put_events().entries(entry(&order("anna", "1", "520"))).entries(entry(&broken));
+    assert_eq!(put.send().await.unwrap().failed_entry_count, 0);
+
+    let received = async |queue: &str| {
+        let asked = sqs.receive_message().queue_url(queue).wait_time_seconds(10).message_attribute_names("All");
+        asked.send().await.unwrap().messages.unwrap_or_default().pop().expect("nothing came")
+    };
+    let told: Value = serde_json::from_str(received(&listener).await.body().unwrap()).unwrap();
+    assert_eq!((&told["source"], &told["detail-type"]), (&json!("echelon"), &json!("tier.changed.v1")));
+    assert_eq!((&told["detail"]["member_id"], &told["detail"]["after"]["id"]), (&json!("anna"), &json!("gold")));
+    let body = received(deployed.output("QuarantineQueueUrl")).await;
+    let listed = echelon.json(&["quarantine", "list", "--tables", &tables], 0).await;
+    assert_eq!(listed["rows"][0]["reason"], "invalid");
+    assert_eq!(listed["rows"][0]["id"], body.message_attributes.unwrap()["id"].string_value().unwrap());
 }

@@ -1,5 +1,7 @@
 //! Tests that cross crates.
 
+pub mod aws;
+pub mod built;
 pub mod dynamodb;
 pub mod random;
 pub mod scenario;

@@ -9,6 +9,7 @@ pub mod answer;
 pub mod aside;
 pub mod client;
 pub mod demo;
+pub mod deployed;
 pub mod envelope;
 pub mod http;
 pub mod outward;
@@ -65,7 +66,7 @@ pub struct System {
 impl System {
     /// A system on an open store. Events that name no shop are about `shop`, if it is given.
     pub fn new(opened: Opened, time: Time, shop: Option<ShopId>, secret: Option<String>) -> Self {
-        let ingest = Arc::new(opened.ingest(time.clock()));
+        let ingest = Arc::new(opened.ingest(opened.queues.clone(), time.clock()));
         let sweep = opened.sweep(time.clock());
         let Opened { store, queues, .. } = opened;
         let accept = Accept::new(queues.clone());

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_types::SdkConfig;
+pub use aws_types::SdkConfig;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use thiserror::Error;
 
@@ -168,6 +168,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
+    use crate::ingest::Asides;
 
     /// As Amazon publishes them.
     const FINGERPRINTS: [&str; 5] = [
@@ -198,8 +199,8 @@ mod tests {
             _ => None,
         });
         // Nothing listens there; a root that does not read would be told of before.
-        let asked = aws_sdk_sqs::Client::new(&config.unwrap()).list_queues().send().await.unwrap_err();
-        assert!(matches!(asked, aws_sdk_sqs::error::SdkError::DispatchFailure(_)), "{asked:?}");
+        let why = asides(&config.unwrap(), "https://127.0.0.1:1/queue").keep("1", "{}").await.unwrap_err();
+        assert!(why.contains("dispatch failure"), "{why}");
         let missing = super::config(|name| (name != "AWS_REGION").then(|| "set".to_owned()));
         assert_eq!(missing.unwrap_err(), NotSet("AWS_REGION"));
     }

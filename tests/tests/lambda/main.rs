@@ -1,16 +1,15 @@
 //! The functions as they are deployed: the built programs, behind Lambda's runtime API, told literal events of SQS,
 //! DynamoDB's streams and the scheduler; on DynamoDB Local. Every event comes twice.
 
-mod aws;
 mod runtime;
 
-use aws::Aws;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use runtime::{Emulator, Function, event};
 use serde_json::{Value, json};
 use service::shop::ShopId;
 use service::store::key;
+use tests::aws::Aws;
 use tests::dynamodb::{self, KEY, REGION};
 use tests::system::{System, instant};
 
@@ -163,15 +162,13 @@ async fn a_batch_of_the_queue_becomes_members_and_what_nobody_can_read_is_set_as
     }
     // The body goes to the queue each time it comes, and there is one row for it.
     let unreadable = &batch["Records"][2]["body"];
-    let sent = world.aws.messages();
+    let sent = world.aws.queue(QUEUE);
     assert_eq!(sent.len(), 2);
-    for message in &sent {
-        assert_eq!((&message["QueueUrl"], &message["MessageBody"]), (&json!(QUEUE), unreadable));
-    }
+    assert!(sent.iter().all(|(message, _)| message["MessageBody"] == *unreadable), "{sent:?}");
     let rows = world.system.store.asides(None).await.unwrap();
     let [row] = rows.as_slice() else { panic!("{rows:?}") };
     assert_eq!(row.maybe_text("reason"), Some("not_an_event"));
-    assert_eq!(sent[0]["MessageAttributes"]["id"]["StringValue"], row.key().sk);
+    assert_eq!(sent[0].0["MessageAttributes"]["id"]["StringValue"], row.key().sk);
 
     let metrics = ingest.metrics();
     let [first, second] = metrics.as_slice() else { panic!("{metrics:?}") };

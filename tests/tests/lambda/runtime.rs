@@ -5,9 +5,10 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tests::built::built;
 
 /// A function on a machine as busy as may be.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -67,7 +68,7 @@ impl Function {
     /// Starts a built function with this environment and no other.
     pub fn start(emulator: &Emulator, name: &'static str, environment: &[(&str, String)]) -> Self {
         let port = emulator.port;
-        let built = built(name);
+        let built = built(name, &["rules", "service", name]);
         let log = built.with_file_name(format!("{name}-{}-{port}.log", std::process::id()));
         let output = File::create(&log).unwrap();
         let mut command = Command::new(&built);
@@ -125,24 +126,4 @@ fn post(port: u16, function: &str, body: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap_or_else(|error| panic!("no answer of `{function}`: {error}"));
     answer
-}
-
-/// A built function, which lies beside the folder of the tests; never one that is older than what it is built of.
-fn built(name: &str) -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let path = tests.parent().unwrap().parent().unwrap().join(name);
-    let how = "build it with `cargo build --workspace --bins`, or run tests/run";
-    let built_at = fs::metadata(&path).and_then(|found| found.modified());
-    let built_at = built_at.unwrap_or_else(|error| panic!("{}: {error}: {how}", path.display()));
-    for folder in ["rules", "service", name] {
-        let newest = newest(&root().join("crates").join(folder).join("src"));
-        assert!(newest <= built_at, "{} is older than crates/{folder}: {how}", path.display());
-    }
-    path
-}
-
-fn newest(folder: &Path) -> SystemTime {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
-    let at = |path: PathBuf| if path.is_dir() { newest(&path) } else { path.metadata().unwrap().modified().unwrap() };
-    entries.map(|entry| at(entry.path())).max().unwrap_or(SystemTime::UNIX_EPOCH)
 }

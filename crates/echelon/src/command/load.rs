@@ -19,7 +19,8 @@ use checkpoint::Checkpoint;
 use door::{Door, Event};
 use report::Report;
 
-/// Loads a shop's history from a file of events into a system: a served one, a file, or a store behind an endpoint
+/// Loads a shop's history from a file of events into a system: a served one, a file, a store behind an endpoint, or a
+/// deployed one
 ///
 /// The events go the way that all events go. They are marked as imported: what they bring is announced quietly (with
 /// `notify` false) and no rewards are due for it, unless you say --live. Interrupted, the same command goes on where it
@@ -37,6 +38,10 @@ pub struct Args {
 
     #[command(flatten)]
     place: Place,
+
+    /// Where a deployed system keeps the bodies of what can never succeed: its output `QuarantineQueueUrl`
+    #[arg(long, value_name = "URL", requires = "tables")]
+    quarantine_queue: Option<String>,
 
     /// Whose history it is; needed where there is not just one shop
     #[arg(long, value_name = "NAME")]
@@ -69,6 +74,9 @@ Examples:
   echelon load events.jsonl                          into `echelon serve`
   echelon load events.jsonl --data echelon.db --shop acme
   echelon load events.jsonl --dynamodb http://127.0.0.1:8000 --per-second 200
+  echelon load events.jsonl --dynamodb https://dynamodb.REGION.amazonaws.com \\
+      --tables $MEMBERS_TABLE,$LEDGER_TABLE,$CONTROL_TABLE \\
+      --quarantine-queue $QUARANTINE_QUEUE_URL --shop acme --per-second 1000
 
 The shop must have a program. Facts count from the program's start on: for the
 history of earlier years, give its file an `effective_at` before it is put in
@@ -98,7 +106,7 @@ async fn load(args: &Args) -> Result<(), Failure> {
     let door = if args.place.is_nowhere() {
         Door::served(&args.url, shop).await?
     } else {
-        Door::store(&args.place, shop).await?
+        Door::store(&args.place, args.quarantine_queue.as_deref(), shop).await?
     };
     let mut checkpoint = Checkpoint::of(&args.events, door.name());
     let mut report = Report { from: checkpoint.resume(&mut lines, args.resume_from)?, ..Report::default() };

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::output::{Format, counted, print, print_json, table};
 use crate::serve::aside::{self, Replayed, Row, Selection};
 use crate::serve::client::Client;
+use crate::serve::deployed::Sqs;
 use crate::serve::place::{Opened, Place};
 
 /// Shows what was set aside because it can never succeed as it is, and tries it again
@@ -63,8 +64,16 @@ struct Replay {
     all: bool,
 
     /// The dead letters in place of the quarantine: what failed too often, though it might succeed
-    #[arg(long, conflicts_with_all = ["ids", "shop", "reason"])]
+    #[arg(long, conflicts_with_all = ["ids", "shop", "reason", "tables"])]
     dead: bool,
+
+    /// Where a deployed system keeps the bodies of what was set aside: its output `QuarantineQueueUrl`
+    #[arg(long, value_name = "URL", requires_all = ["tables", "ingest_queue"])]
+    quarantine_queue: Option<String>,
+
+    /// Where it takes events from: its output `IngestQueueUrl`
+    #[arg(long, value_name = "URL", requires = "quarantine_queue")]
+    ingest_queue: Option<String>,
 }
 
 /// Which system is asked.
@@ -96,6 +105,10 @@ Examples:
   echelon quarantine replay 4b227777d4dd1fc61c6f884f48641d02
   echelon quarantine replay --all --reason unknown_shop
   echelon quarantine replay --dead
+  echelon quarantine replay --reason unknown_shop --all \\
+      --dynamodb https://dynamodb.REGION.amazonaws.com \\
+      --tables $MEMBERS_TABLE,$LEDGER_TABLE,$CONTROL_TABLE \\
+      --quarantine-queue $QUARANTINE_QUEUE_URL --ingest-queue $INGEST_QUEUE_URL
 
 A file is open in one process at a time: while it is served, ask the server.
 What is replayed into a file is taken in when it is served the next time.
@@ -175,6 +188,14 @@ async fn replay(args: &Replay) -> Result<(), Failure> {
     let done: Replayed = if args.system.place.is_nowhere() {
         let body = json!({ "quarantined": selection }).to_string();
         asked(&args.system.url, |client| async move { client.post("/quarantine/replay", body, &[]).await }).await?
+    } else if args.system.place.tables.is_some() {
+        let (Some(quarantine), Some(ingest)) = (&args.quarantine_queue, &args.ingest_queue) else {
+            return Err(Failure::input(
+                "--tables: name the system's queues with --quarantine-queue and --ingest-queue",
+            ));
+        };
+        let (store, queues) = (args.system.place.store().await?, Sqs::new(quarantine, ingest)?);
+        aside::replay(&store, &queues, &selection).await.map_err(Failure::input)?
     } else {
         let Opened { store, queues, .. } = args.system.place.open().await?;
         aside::replay(&store, &queues, &selection).await.map_err(Failure::input)?

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use aws_sdk_dynamodb::Client;
+use service::aws::{self, SdkConfig};
 use service::clock::Clock;
-use service::ingest::Ingest;
+use service::ingest::{Asides, Ingest};
 use service::store::Store;
 use service::store::table::{Tables, create_unstreamed};
 use service::sweep::Sweep;
@@ -60,9 +61,9 @@ pub struct Opened {
 const TOGETHER: usize = 32;
 
 impl Opened {
-    /// What takes events into the store.
-    pub fn ingest(&self, clock: Clock) -> Ingest<Queues> {
-        let ingest = Ingest::new(self.store.clone(), self.queues.clone(), clock);
+    /// What takes events into the store; what can never succeed goes to `asides`.
+    pub fn ingest<A: Asides>(&self, asides: A, clock: Clock) -> Ingest<A> {
+        let ingest = Ingest::new(self.store.clone(), asides, clock);
         if self.alone { ingest.gathering(TOGETHER) } else { ingest }
     }
 
@@ -113,9 +114,7 @@ impl Place {
     /// Names the file or the endpoint, and says what to do.
     pub async fn open(&self) -> Result<Opened, Failure> {
         if self.tables.is_some() {
-            let what = "--tables: a deployed system has its own queues: send events over its bus, and move what was set \
-                        aside as its operator's page says; `publish`, `verify`, `rebuild` and `quarantine list` work here";
-            return Err(Failure::input(what));
+            return Err(Failure::input("--tables: a deployed system serves itself, with queues of its own"));
         }
         let (store, shared) = (self.store().await?, self.dynamodb.is_some());
         let queues = Queues::open(store.client().clone(), &self.prefix, shared).await;
@@ -129,9 +128,16 @@ impl Place {
 }
 
 fn remote(url: &str) -> Result<Client, Failure> {
-    let config = service::aws::config_of_a_command(variable).map_err(Failure::input)?;
-    let settings = aws_sdk_dynamodb::config::Builder::from(&config).endpoint_url(url);
+    let settings = aws_sdk_dynamodb::config::Builder::from(&config()?).endpoint_url(url);
     Ok(Client::from_conf(settings.build()))
+}
+
+/// How AWS is asked, from the environment.
+///
+/// # Errors
+/// If a variable is missing that has no default.
+pub fn config() -> Result<SdkConfig, Failure> {
+    aws::config_of_a_command(variable).map_err(Failure::input)
 }
 
 /// The environment's, where it says anything: an endpoint on one's own machine takes any credentials, but not none.

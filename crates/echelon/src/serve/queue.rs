@@ -49,7 +49,8 @@ const SENT_AT: &str = "sent_at";
 pub struct QueueError(String);
 
 impl QueueError {
-    fn of<E, R>(error: &SdkError<E, R>) -> Self
+    /// Of what a queue or its table answered.
+    pub fn of<E, R>(error: &SdkError<E, R>) -> Self
     where
         E: std::error::Error + 'static,
         R: std::fmt::Debug,

@@ -12,9 +12,9 @@ use super::report::Report;
 use crate::failure::Failure;
 use crate::input::Lines;
 use crate::serve::client::{Client, NoAnswer};
+use crate::serve::deployed::{self, Kept};
 use crate::serve::only_shop;
 use crate::serve::place::Place;
-use crate::serve::queue::Queues;
 use crate::serve::time::Time;
 
 /// An event of a line.
@@ -43,7 +43,7 @@ pub struct Served {
 
 /// A store.
 pub struct Straight {
-    ingest: Ingest<Queues>,
+    ingest: Ingest<Kept>,
     shop: ShopId,
     time: Time,
     name: String,
@@ -85,25 +85,25 @@ impl Door {
         Ok(Self::Served(Box::new(Served { client, shop, before })))
     }
 
-    /// Of a store.
+    /// Of a store; a deployed one has a queue for what can never succeed.
     ///
     /// # Errors
     /// If it cannot be opened, or it is not clear whose history it is.
-    pub async fn store(place: &Place, shop: Option<ShopId>) -> Result<Self, Failure> {
-        let opened = place.open().await?;
+    pub async fn store(place: &Place, quarantine: Option<&str>, shop: Option<ShopId>) -> Result<Self, Failure> {
+        let time = Time::default();
+        let (store, ingest) = deployed::ingest(place, quarantine, time.clock()).await?;
         let shop = match shop {
             Some(shop) => shop,
-            None => only_shop(&opened.store).await.map_err(Failure::input)?.ok_or_else(|| {
+            None => only_shop(&store).await.map_err(Failure::input)?.ok_or_else(|| {
                 Failure::input("--shop: it does not have just one shop; name the one whose history this is")
             })?,
         };
-        if opened.store.versions(&shop).await.map_err(Failure::input)?.is_none() {
-            let remedy = format!("put it in force: echelon serve --program FILE --shop {shop}");
+        if store.versions(&shop).await.map_err(Failure::input)?.is_none() {
+            let remedy = format!("put it in force: echelon publish --program FILE --shop {shop}");
             return Err(Failure::input(format!("{}: shop `{shop}` has no program; {remedy}", place.name())));
         }
-        let time = Time::default();
-        let ingest = opened.ingest(time.clock());
-        let name = format!("{} {} {shop}", place.name(), place.prefix);
+        let within = place.tables.as_ref().map_or(&place.prefix, |tables| &tables.ledger);
+        let name = format!("{} {within} {shop}", place.name());
         Ok(Self::Store(Box::new(Straight { ingest, shop, time, name })))
     }
 

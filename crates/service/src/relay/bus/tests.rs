@@ -43,6 +43,7 @@ fn says(status: &str, body: &Value) -> (EventBridge, JoinHandle<Value>) {
     });
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
+        .http_client(crate::aws::https())
         .endpoint_url(url)
         .region(Region::from_static("eu-central-1"))
         .credentials_provider(Credentials::new("a", "b", None, None, "tests"))

@@ -1,18 +1,20 @@
 //! Evaluations per second on one core, from the compact form: members with 1 to 10,000 movements, per period. Beside
-//! them, in the same run, the naive evaluation that they are measured against: movements that are decoded already are
-//! added up and compared with the thresholds, which tells a tier and nothing else.
+//! them, in the same run, what they are measured against, on movements that are decoded, priced and in order already:
+//! a plain evaluation in decimals that tells tier, progress and end for a lifetime and for calendar years, and the least
+//! that can be done, a sum of integers that tells a tier and nothing else.
 //!
 //! `cargo bench -p tests --bench evaluate`
 
 use std::hint::black_box;
+use std::ops::Range;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rules::calendar::Instant;
 use rules::compact::Packed;
-use rules::program::Program;
-use rules::quantity::Amount;
+use rules::program::{Program, Rank};
 use rules::replay::Replay;
-use rules::version::Versions;
+use rules::version::{Version, Versions};
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 const BEGIN: i64 = 1_672_531_200_000; // 2023-01-01
@@ -59,26 +61,88 @@ fn program(period: &Value) -> Value {
                       { "id": "gold", "threshold": 500 }, { "id": "platinum", "threshold": 1000 }] })
 }
 
-/// The movements of a member as a naive evaluation would have them in memory: instant, day, ten-thousandths.
-fn decoded(bytes: &[u8]) -> Vec<(i64, i32, i64)> {
+/// A movement as a plain evaluation would have it in memory: when it acts, the instant it is dated, how much.
+type Moved = (Instant, Instant, Decimal);
+
+fn decoded(bytes: &[u8]) -> Vec<Moved> {
     let ledger = Packed::open(bytes).unwrap().ledger().unwrap();
-    let day = |at: Instant| i32::try_from(at.millis().div_euclid(86_400_000)).unwrap();
-    let amount = |amount: Amount| i64::try_from(amount.ten_thousandths()).unwrap();
     let mut movements = Vec::new();
     for order in ledger.orders() {
-        let (at, day) = (order.paid.occurred_at, day(order.paid.occurred_at));
-        movements.push((at.millis(), day, amount(order.paid.total)));
-        movements.extend(order.refunds.iter().map(|refund| (refund.at.millis(), day, -amount(refund.amount))));
+        let dated = order.paid.occurred_at;
+        movements.push((dated, dated, order.paid.total.decimal()));
+        movements.extend(order.refunds.iter().map(|refund| (refund.at, dated, -refund.amount.decimal())));
     }
     movements.sort_unstable();
     movements
 }
 
-/// The tier of what was moved by an instant on days of a window.
-fn naive(movements: &[(i64, i32, i64)], thresholds: &[i64], as_of: i64, window: (i32, i32)) -> Option<usize> {
+/// What a plain evaluation tells.
+#[derive(Debug)]
+struct Plain {
+    tier: Option<usize>,
+    counted: Decimal,
+    next: Option<(usize, Decimal)>,
+    valid_until: Option<Instant>,
+}
+
+fn counted(movements: &[Moved], as_of: Instant, window: Range<Instant>) -> Decimal {
+    let counts = |(at, dated, _): &&Moved| *at <= as_of && window.contains(dated);
+    movements.iter().filter(counts).map(|(.., amount)| amount).sum()
+}
+
+fn reached(thresholds: &[Decimal], counted: Decimal) -> Option<usize> {
+    thresholds.iter().rposition(|threshold| *threshold <= counted)
+}
+
+fn plain(thresholds: &[Decimal], tier: Option<usize>, counted: Decimal, valid_until: Option<Instant>) -> Plain {
+    let next = tier.map_or(0, |tier| tier + 1);
+    let next = thresholds.get(next).map(|threshold| (next, (*threshold - counted).max(Decimal::ZERO)));
+    Plain { tier, counted, next, valid_until }
+}
+
+/// A lifetime, plainly: what was counted never ages.
+fn plain_lifetime(movements: &[Moved], thresholds: &[Decimal], as_of: Instant, start: Instant) -> Plain {
+    let counted = counted(movements, as_of, start..Instant::from_millis(i64::MAX));
+    plain(thresholds, reached(thresholds, counted), counted, None)
+}
+
+/// A calendar year, plainly, with the New Years from last year's to the one after next: the better of two years, until
+/// the older has ended or both have.
+fn plain_year(movements: &[Moved], thresholds: &[Decimal], as_of: Instant, years: [Instant; 4]) -> Plain {
+    let [last, this, next, after] = years;
+    let (now, before) = (counted(movements, as_of, this..next), counted(movements, as_of, last..this));
+    let (earned, kept) = (reached(thresholds, now), reached(thresholds, before));
+    let tier = earned.max(kept);
+    plain(thresholds, tier, now, tier.map(|_| if kept > earned { next } else { after }))
+}
+
+/// The least that can be done: the sum of integers by an instant on days of a window, and its tier.
+fn least(movements: &[(i64, i32, i64)], thresholds: &[i64], as_of: i64, window: (i32, i32)) -> Option<usize> {
     let counts = |(at, day, _): &&(i64, i32, i64)| *at <= as_of && window.0 <= *day && *day <= window.1;
     let sum: i64 = movements.iter().filter(counts).map(|(.., amount)| amount).sum();
     thresholds.iter().rposition(|threshold| *threshold <= sum)
+}
+
+fn in_integers((at, dated, amount): &Moved) -> (i64, i32, i64) {
+    let day = i32::try_from(dated.millis().div_euclid(86_400_000)).unwrap();
+    (at.millis(), day, (amount * Decimal::from(10_000)).try_into().unwrap())
+}
+
+fn new_york_new_year(year: i32) -> Instant {
+    Instant::parse(&format!("{year}-01-01T00:00:00-05:00")).unwrap()
+}
+
+/// A plain evaluation is worth comparing with only if it says the same.
+fn assert_same(plain: &Plain, bytes: &[u8], version: &Version, as_of: Instant) {
+    let standing = Packed::open(bytes).unwrap().standing(version, as_of).unwrap();
+    let place = |rank: Rank| version.program.tiers().position(|(other, _)| other == rank).unwrap();
+    let progress = standing.progress.unwrap();
+    assert_eq!(plain.tier, standing.tier.map(place));
+    assert_eq!(plain.counted.normalize().to_string(), progress.counted.to_string());
+    let missing = |missing: &Decimal| missing.normalize().to_string();
+    let next = plain.next.as_ref().map(|(tier, rest)| (*tier, missing(rest)));
+    assert_eq!(next, progress.next.map(|(rank, rest)| (place(rank), rest.to_string())));
+    assert_eq!(plain.valid_until, standing.valid_until);
 }
 
 fn evaluate(c: &mut Criterion) {
@@ -100,11 +164,24 @@ fn evaluate(c: &mut Criterion) {
                 b.iter(|| Packed::open(black_box(&bytes)).unwrap().standing(versions.last(), as_of).unwrap());
             });
         }
-        let (movements, thresholds) = (decoded(&bytes), [100, 250, 500, 1000].map(|units| units * 10_000));
-        let window = (0, i32::MAX);
-        group.bench_function(BenchmarkId::from_parameter("naive"), |b| {
+        let (movements, thresholds) = (decoded(&bytes), [100, 250, 500, 1000].map(Decimal::from));
+        let new_years = [2024, 2025, 2026, 2027].map(new_york_new_year);
+        let start = Instant::from_millis(BEGIN + 5 * 3_600_000);
+        let version = |period: &str| Versions::first(Program::read(&program(&json!(period))).unwrap().program, None);
+        let (lifetime, year) = (version("lifetime").unwrap(), version("calendar_year").unwrap());
+        assert_same(&plain_lifetime(&movements, &thresholds, as_of, start), &bytes, lifetime.last(), as_of);
+        assert_same(&plain_year(&movements, &thresholds, as_of, new_years), &bytes, year.last(), as_of);
+        group.bench_function(BenchmarkId::from_parameter("plain lifetime"), |b| {
+            b.iter(|| plain_lifetime(black_box(&movements), black_box(&thresholds), as_of, start));
+        });
+        group.bench_function(BenchmarkId::from_parameter("plain calendar_year"), |b| {
+            b.iter(|| plain_year(black_box(&movements), black_box(&thresholds), as_of, black_box(new_years)));
+        });
+        let movements: Vec<_> = movements.iter().map(in_integers).collect();
+        let (thresholds, window) = ([100, 250, 500, 1000].map(|units| units * 10_000), (0, i32::MAX));
+        group.bench_function(BenchmarkId::from_parameter("least"), |b| {
             b.iter(|| {
-                naive(black_box(&movements), black_box(&thresholds), black_box(as_of.millis()), black_box(window))
+                least(black_box(&movements), black_box(&thresholds), black_box(as_of.millis()), black_box(window))
             });
         });
         group.finish();

@@ -17,10 +17,10 @@ use thiserror::Error;
 pub use pack::pack;
 
 use self::column::Column;
-use self::tell::Columns;
 use crate::calendar::Instant;
+use crate::credit::Credits;
 use crate::fact::EntryKind;
-use crate::ledger::{Assignment, Ledger, TagFact};
+use crate::ledger::Ledger;
 use crate::program::{Counted, Metric, Milestone};
 use crate::quantity::{Amount, Rate};
 use crate::record::Record;
@@ -147,15 +147,41 @@ impl<'a> Packed<'a> {
     /// # Errors
     /// Bytes that were never written so.
     pub fn standing(&self, version: &Version, as_of: Instant) -> Result<Standing, CompactError> {
-        let (tags, assignments) = (unpack::tags(self.tags)?, unpack::assignments(self.assignments)?);
-        let mut credits = Columns::default();
         match &version.program.milestone {
-            Milestone::Counted(Counted { metric: Metric::PointsEarned, .. }) => credits.entries.read(self.entries)?,
-            Milestone::Counted(_) => credits.orders.read(self.orders)?,
-            Milestone::Tags(_) => {}
+            Milestone::Counted(Counted { metric: Metric::PointsEarned, .. }) => {
+                let mut entries = Entries::default();
+                entries.read(self.entries)?;
+                let firsts = (entries.first_at(), unpack::first_order_at(self.orders)?);
+                self.standing_by(&entries, firsts, version, as_of)
+            }
+            Milestone::Counted(_) => {
+                let mut orders = Orders::default();
+                orders.read(self.orders)?;
+                let firsts = (orders.first_at(), unpack::first_at(self.entries)?);
+                self.standing_by(&orders, firsts, version, as_of)
+            }
+            Milestone::Tags(_) => {
+                let firsts = (unpack::first_order_at(self.orders)?, unpack::first_at(self.entries)?);
+                self.standing_by(&Orders::default(), firsts, version, as_of)
+            }
         }
-        let first_at = self.first_at(&credits, &tags, &assignments)?;
-        let facts = Facts { credits: &credits, tags: &tags, assignments: &assignments, first_at };
+    }
+
+    /// The standing by the credits that the program counts. Orders and entries began at the instants given.
+    fn standing_by(
+        &self,
+        credits: &impl Credits,
+        firsts: (Option<Instant>, Option<Instant>),
+        version: &Version,
+        as_of: Instant,
+    ) -> Result<Standing, CompactError> {
+        let (tags, assignments) = (unpack::tags(self.tags)?, unpack::assignments(self.assignments)?);
+        let first_at = earlier(firsts.0, firsts.1);
+        let first_at = earlier(first_at, unpack::enrolled(self.enrolled)?.map(|enrolled| enrolled.at));
+        let first_at = earlier(first_at, unpack::first_at(self.waiting)?);
+        let first_at = earlier(first_at, tags.first().map(|tags| tags.at));
+        let first_at = earlier(first_at, assignments.first().map(|assignment| assignment.at));
+        let facts = Facts { credits, tags: &tags, assignments: &assignments, first_at };
         Ok(told_as(version, assess(version, &facts, as_of, as_of).standing))
     }
 
@@ -174,31 +200,14 @@ impl<'a> Packed<'a> {
     pub fn record(&self) -> Result<Record, CompactError> {
         unpack::record(self.record)
     }
+}
 
-    /// When the timeline starts.
-    fn first_at(
-        &self,
-        credits: &Columns<'_>,
-        tags: &[TagFact],
-        assignments: &[Assignment],
-    ) -> Result<Option<Instant>, CompactError> {
-        let mut first = unpack::enrolled(self.enrolled)?.map(|enrolled| enrolled.at);
-        let mut or = |other: Option<Instant>| first = first.min(other).or(first).or(other);
-        // Of the credits that are open already nothing has to be found again.
-        or(if credits.orders.count > 0 {
-            Some(Instant::from_millis(credits.orders.at.get(0)))
-        } else {
-            unpack::first_order_at(self.orders)?
-        });
-        or(if credits.entries.count > 0 {
-            Some(Instant::from_millis(credits.entries.at.get(0)))
-        } else {
-            unpack::first_at(self.entries)?
-        });
-        or(unpack::first_at(self.waiting)?);
-        or(tags.first().map(|tags| tags.at));
-        or(assignments.first().map(|assignment| assignment.at));
-        Ok(first)
+/// The earlier of two instants, as far as there are any.
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, None) => one,
+        (None, other) => other,
     }
 }
 

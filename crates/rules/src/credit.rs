@@ -1,5 +1,7 @@
 //! What facts are worth: each yields movements of credit, or a reason why it yields none (section 4).
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use crate::calendar::{Instant, TWO_DAYS};
@@ -37,6 +39,7 @@ pub(crate) enum MovementKind {
 
 impl MovementKind {
     /// Whether it takes back (or, of a negative entry, gives back) what an earlier movement brought.
+    #[inline]
     pub(crate) fn is_correction(self) -> bool {
         match self {
             Self::OrderPaid | Self::Points(_) => false,
@@ -175,35 +178,51 @@ fn left_of_order(worth: Quantity, metric: Metric, refunded: u64, total: u64, pro
     }
 }
 
-/// Collects the movements of a member's facts, as far as they have happened by an instant.
-pub(crate) struct Tally<'v> {
+/// Hands over the movements of a member's facts, as far as they have happened by an instant, in the order of section 5.
+/// Orders and entries are told in that order; corrections are kept back until their time has come.
+pub(crate) struct Tally<'v, C, T> {
+    credits: &'v C,
     version: &'v Version,
     metric: Metric,
     until: Instant,
     /// The days around the start, in which an instant's own day has to be looked up.
     about_start: Range<Instant>,
-    movements: Vec<Movement>,
-    corrections: Vec<Correction>,
+    take: T,
+    pending: BinaryHeap<Reverse<Correction>>,
+    /// When the next of the pending corrections acts.
+    due: Instant,
+    /// How many corrections have been told.
+    told: usize,
 }
 
-/// A movement that corrects an earlier one.
-#[derive(Debug, Clone, Copy)]
+/// A movement that corrects an earlier one. They are ordered by instant, kind and place: what was taken from one order
+/// or entry stays in its own order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Correction {
-    movement: Movement,
+    at: Instant,
+    kind: MovementKind,
+    /// Its place among those told.
+    place: usize,
+    source: u32,
+    dated: Instant,
+    amount: Quantity,
     /// Of cancelled points: which of all the member's cancellations it is, to find its key by.
     cancel: usize,
 }
 
-impl<'v> Tally<'v> {
-    pub(crate) fn new(version: &'v Version, counted: &Counted, until: Instant, capacity: usize) -> Self {
-        let start = version.program.timezone.midnight(version.effective_start);
+impl<'v, C: Credits, T: FnMut(Movement)> Tally<'v, C, T> {
+    fn new(credits: &'v C, version: &'v Version, counted: &Counted, until: Instant, take: T) -> Self {
+        let start = version.starts_at;
         Self {
+            credits,
             version,
             metric: counted.metric,
             until,
             about_start: start.plus_millis(-TWO_DAYS)..start.plus_millis(TWO_DAYS),
-            movements: Vec::with_capacity(capacity),
-            corrections: Vec::new(),
+            take,
+            pending: BinaryHeap::new(),
+            due: Instant::LAST,
+            told: 0,
         }
     }
 
@@ -249,7 +268,10 @@ impl<'v> Tally<'v> {
     fn place(&mut self, source: u32, kind: MovementKind, at: Instant, amount: Quantity) -> bool {
         let counts = at <= self.until && (at >= self.about_start.end || self.has_started(at));
         if counts {
-            self.movements.push(Movement { at, kind, source, dated: at, amount });
+            if self.due < at {
+                self.hand_over(|correction| correction < at);
+            }
+            (self.take)(Movement { at, kind, source, dated: at, amount });
         }
         counts
     }
@@ -286,48 +308,55 @@ impl<'v> Tally<'v> {
     }
 
     fn correct(&mut self, movement: Movement, cancel: usize) {
-        if !movement.amount.is_zero() {
-            self.corrections.push(Correction { movement, cancel });
+        let Movement { at, kind, source, dated, amount } = movement;
+        if !amount.is_zero() {
+            self.pending.push(Reverse(Correction { at, kind, place: self.told, source, dated, amount, cancel }));
+            self.due = self.due.min(at);
+            self.told += 1;
         }
     }
 
-    /// The movements in the order of section 5. Keys are asked for only where nothing else tells.
-    pub(crate) fn sorted<K: AsRef<str>>(self, cancel_keys: impl FnOnce() -> Vec<K>) -> Vec<Movement> {
-        let Self { mut movements, mut corrections, .. } = self;
-        // Orders and entries come in order; only corrections have to find their place, which is after the orders and
-        // entries of their instant.
-        put_in_order(&mut corrections, cancel_keys);
-        let mut end = movements.len();
-        movements.extend(corrections.iter().map(|correction| correction.movement));
-        // From the last one on, each moves up what comes after it, once.
-        for (earlier, correction) in corrections.iter().enumerate().rev() {
-            let credits = movements.get(..end).unwrap_or_default();
-            let place = credits.partition_point(|credit| credit.at <= correction.movement.at);
-            movements.copy_within(place..end, place + earlier + 1);
-            if let Some(free) = movements.get_mut(place + earlier) {
-                *free = correction.movement;
+    /// Hands over the pending corrections that are due. They come after the orders and entries of their instant.
+    #[inline(never)] // out of loops over all orders
+    fn hand_over(&mut self, is_due: impl Fn(Instant) -> bool) {
+        while let Some(first) = self.next(|next| is_due(next.at)) {
+            if first.kind == MovementKind::PointsCanceled {
+                self.hand_over_by_key(first);
+            } else {
+                (self.take)(first.movement());
             }
-            end = place;
         }
-        movements
+        self.due = self.pending.peek().map_or(Instant::LAST, |Reverse(next)| next.at);
+    }
+
+    /// Cancellations of points at one instant come by key, which is asked for only if there are several. It matters, as
+    /// points are given back to negative entries; refunds only take, which never brings a tier, in any order.
+    fn hand_over_by_key(&mut self, first: Correction) {
+        let mut tied = vec![first];
+        while let Some(next) = self.next(|next| (next.at, next.kind) == (first.at, first.kind)) {
+            tied.push(next);
+        }
+        if tied.iter().any(|other| other.source != first.source) {
+            let keys = self.credits.cancel_keys();
+            let key = |correction: &Correction| keys.get(correction.cancel).map(AsRef::as_ref);
+            tied.sort_by(|one, other| key(one).cmp(&key(other)));
+        }
+        for correction in tied {
+            (self.take)(correction.movement());
+        }
+    }
+
+    /// Takes out the next of the pending corrections, if it is wanted.
+    fn next(&mut self, is_wanted: impl Fn(&Correction) -> bool) -> Option<Correction> {
+        self.pending.peek().filter(|Reverse(next)| is_wanted(next))?;
+        self.pending.pop().map(|Reverse(next)| next)
     }
 }
 
-/// Corrections by instant, kind and key. Sorting is stable: what was taken from one order or entry stays in its own
-/// order. Between different orders the key does not matter, as their corrections only take, which never brings a tier;
-/// between entries it does, as points are given back to negative ones.
-fn put_in_order<K: AsRef<str>>(corrections: &mut [Correction], cancel_keys: impl FnOnce() -> Vec<K>) {
-    let place = |correction: &Correction| (correction.movement.at, correction.movement.kind);
-    corrections.sort_by_key(place);
-    let is_tie = |one: &Correction, next: &Correction| {
-        place(one) == place(next)
-            && one.movement.source != next.movement.source
-            && one.movement.kind == MovementKind::PointsCanceled
-    };
-    if corrections.windows(2).any(|two| matches!(two, [one, next] if is_tie(one, next))) {
-        let keys = cancel_keys();
-        let key = |correction: &Correction| keys.get(correction.cancel).map(AsRef::as_ref);
-        corrections.sort_by(|one, other| (place(one), key(one)).cmp(&(place(other), key(other))));
+impl Correction {
+    fn movement(self) -> Movement {
+        let Self { at, kind, source, dated, amount, .. } = self;
+        Movement { at, kind, source, dated, amount }
     }
 }
 
@@ -341,20 +370,34 @@ pub(crate) fn taken_back(left: i64, points: Option<Points>) -> i64 {
 }
 
 /// Where evaluation gets a member's credits from: the ledger, or its compact form.
-pub(crate) trait Credits {
-    /// How many orders, or entries, there are.
+pub(crate) trait Credits: Sized {
+    /// How many movements there may be.
     fn count(&self, metric: Metric) -> usize;
-    /// Hands every order or entry, in the order of the timeline, to the tally.
-    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_>);
+    /// Tells every order or entry, in the order of the timeline.
+    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_, Self, impl FnMut(Movement)>);
     /// The keys of all cancellations of points, entry by entry.
     fn cancel_keys(&self) -> Vec<impl AsRef<str>>;
 }
 
+/// Hands over the movements of a member up to an instant, in order.
+#[inline]
+pub(crate) fn each_movement<C: Credits>(
+    credits: &C,
+    version: &Version,
+    counted: &Counted,
+    until: Instant,
+    take: impl FnMut(Movement),
+) {
+    let mut tally = Tally::new(credits, version, counted, until, take);
+    credits.tell(counted.metric, &version.program, &mut tally);
+    tally.hand_over(|_| true);
+}
+
 /// The movements of a member up to an instant, in order.
 pub(crate) fn movements(credits: &impl Credits, version: &Version, counted: &Counted, until: Instant) -> Vec<Movement> {
-    let mut tally = Tally::new(version, counted, until, credits.count(counted.metric));
-    credits.tell(counted.metric, &version.program, &mut tally);
-    tally.sorted(|| credits.cancel_keys())
+    let mut movements = Vec::with_capacity(credits.count(counted.metric));
+    each_movement(credits, version, counted, until, |movement| movements.push(movement));
+    movements
 }
 
 impl Credits for Ledger {
@@ -365,7 +408,7 @@ impl Credits for Ledger {
         }
     }
 
-    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_>) {
+    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_, Self, impl FnMut(Movement)>) {
         let position = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
         match metric {
             Metric::PointsEarned => {
@@ -388,13 +431,13 @@ impl Credits for Ledger {
     }
 }
 
-fn tell_order(source: u32, order: &Order, program: &Program, tally: &mut Tally<'_>) {
+fn tell_order(source: u32, order: &Order, program: &Program, tally: &mut Tally<'_, Ledger, impl FnMut(Movement)>) {
     let refunds = order.refunds.iter().map(|refund| (refund.at, refund.amount));
     let cancelled = order.cancelled.map(|cancelled| cancelled.at);
     tally.order(source, &Priced::of(&order.paid, program), refunds, cancelled);
 }
 
-fn tell_entry(source: u32, entry: &Entry, first_cancel: usize, tally: &mut Tally<'_>) {
+fn tell_entry(source: u32, entry: &Entry, first_cancel: usize, tally: &mut Tally<'_, Ledger, impl FnMut(Movement)>) {
     let cancels = (first_cancel..).zip(&entry.cancels).map(|(place, cancel)| (place, cancel.at, cancel.points));
     tally.entry(source, entry.kind, entry.at, entry.points, cancels);
 }

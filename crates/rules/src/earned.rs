@@ -12,7 +12,7 @@ mod tags;
 mod trailing;
 
 use crate::calendar::{Day, Instant};
-use crate::credit::Movement;
+use crate::credit::{self, Credits, Movement};
 use crate::ledger::TagFact;
 use crate::program::{Counted, Milestone, Period, Rank};
 use crate::quantity::Quantity;
@@ -148,17 +148,32 @@ pub(crate) struct Course {
     pub count: Option<Count>,
 }
 
-/// What is known of a member: when it began, what moved, and which tags there were.
-pub(crate) struct Known<'a> {
+/// What is known of a member: when it began, what brings credit, and which tags there were.
+pub(crate) struct Known<'a, C> {
     pub first_at: Option<Instant>,
-    pub movements: Vec<Movement>,
+    pub credits: &'a C,
     pub tags: &'a [TagFact],
-    /// The instant of the question. All movements are at or before it.
+    /// Until when facts are seen, that instant included.
+    pub seen: Instant,
+    /// The instant of the question, at or after it.
     pub at: Instant,
 }
 
+impl<C: Credits> Known<'_, C> {
+    /// Hands over what moves, in the order of section 5.
+    #[inline]
+    fn each_movement(&self, version: &Version, counted: &Counted, take: impl FnMut(Movement)) {
+        credit::each_movement(self.credits, version, counted, self.seen, take);
+    }
+
+    /// What moves, all of it.
+    fn movements(&self, version: &Version, counted: &Counted) -> Vec<Movement> {
+        credit::movements(self.credits, version, counted, self.seen)
+    }
+}
+
 /// The course of a member's earned tier under a version.
-pub(crate) fn course(version: &Version, known: &Known<'_>) -> Course {
+pub(crate) fn course(version: &Version, known: &Known<'_, impl Credits>) -> Course {
     match &version.program.milestone {
         Milestone::Tags(_) => Course { steps: tags::steps(version, known), count: None },
         Milestone::Counted(counted) => match counted.period {
@@ -213,6 +228,6 @@ impl Requalify {
 /// A window that opens no earlier than the program.
 fn window(version: &Version, from: Day, until: Option<Day>) -> Window {
     let zone = &version.program.timezone;
-    let from = zone.midnight(from.max(version.effective_start));
+    let from = if from > version.effective_start { zone.midnight(from) } else { version.starts_at };
     Window { from: Some(from), until: until.map(|day| zone.midnight(day)) }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::assignment::{binding, ruling};
 use crate::calendar::{Day, Instant};
-use crate::credit::{Movement, NoCredit, Priced, taken_back, taken_by_refunds};
+use crate::credit::{Movement, NoCredit, Priced, movements, taken_back, taken_by_refunds};
 use crate::earned::{Counting, Renewal, Total, Window};
 use crate::fact::Tag;
 use crate::id::{AssignmentId, CancelId, EntryId, OrderId, RefundId, TierId};
@@ -196,8 +196,15 @@ pub fn explain(version: &Version, ledger: &Ledger, as_of: Instant) -> Explanatio
     let now = assess(version, &Facts::of(ledger), as_of, as_of);
     let program = &version.program;
     let tier_id = |rank: Option<Rank>| program.tier_id(rank).cloned();
-    let mut findings =
-        Findings { version, as_of, now: &now, counted: Vec::new(), in_effect: Vec::new(), excluded: Vec::new() };
+    let mut findings = Findings {
+        version,
+        as_of,
+        now: &now,
+        movements: program.counted().map(|it| movements(ledger, version, it, as_of)).unwrap_or_default(),
+        counted: Vec::new(),
+        in_effect: Vec::new(),
+        excluded: Vec::new(),
+    };
     findings.orders(ledger.orders());
     findings.entries(ledger.entries());
     findings.states(ledger);
@@ -283,6 +290,7 @@ struct Findings<'a> {
     version: &'a Version,
     as_of: Instant,
     now: &'a Assessment,
+    movements: Vec<Movement>,
     counted: Vec<CountedFact>,
     in_effect: Vec<FactRef>,
     excluded: Vec<ExcludedFact>,
@@ -290,10 +298,7 @@ struct Findings<'a> {
 
 impl Findings<'_> {
     fn milestone(&self) -> Option<&CountedMilestone> {
-        match &self.version.program.milestone {
-            Milestone::Counted(counted) => Some(counted),
-            Milestone::Tags(_) => None,
-        }
+        self.version.program.counted()
     }
 
     fn exclude(&mut self, fact: FactRef, reason: Reason) {
@@ -342,7 +347,7 @@ impl Findings<'_> {
     fn own(&self, source: usize) -> Option<Movement> {
         let own =
             |movement: &&Movement| usize::try_from(movement.source) == Ok(source) && !movement.kind.is_correction();
-        self.now.movements.iter().find(own).copied()
+        self.movements.iter().find(own).copied()
     }
 
     fn orders(&mut self, orders: &[Order]) {

@@ -243,6 +243,14 @@ impl Program {
         }
     }
 
+    /// What is counted, unless tags decide.
+    pub(crate) fn counted(&self) -> Option<&Counted> {
+        match &self.milestone {
+            Milestone::Counted(counted) => Some(counted),
+            Milestone::Tags(_) => None,
+        }
+    }
+
     /// The decimals that amounts of what is counted are shown with.
     pub fn decimals(&self) -> u8 {
         match &self.milestone {

@@ -73,10 +73,17 @@ fn scaled(text: &str, decimals: u32, limit: &'static str) -> Result<i128, Number
     Ok(if text.starts_with('-') { -scaled } else { scaled })
 }
 
+/// `numerator / denominator` and the rest: in 64 bits where that will do, as it nearly always does.
+fn divide(numerator: u128, denominator: u128) -> (u128, u128) {
+    match (u64::try_from(numerator), u64::try_from(denominator)) {
+        (Ok(numerator), Ok(denominator)) => ((numerator / denominator).into(), (numerator % denominator).into()),
+        _ => (numerator / denominator, numerator % denominator),
+    }
+}
+
 /// `numerator / denominator` rounded half to even; the denominator is above zero.
 fn divide_half_even(numerator: u128, denominator: u128) -> u128 {
-    let quotient = numerator / denominator;
-    let rest = numerator % denominator;
+    let (quotient, rest) = divide(numerator, denominator);
     let up = match rest.cmp(&(denominator - rest)) {
         std::cmp::Ordering::Less => false,
         std::cmp::Ordering::Greater => true,
@@ -173,7 +180,7 @@ impl Rate {
     ///
     /// 10^17 · 2·10^19 stays below 3·10^38: it fits 128 bits.
     pub(crate) fn convert(self, basis: u64, minor: MinorUnit) -> Quantity {
-        let per_unit = RATE_ONE * minor.step();
+        let per_unit = RATE_ONE * u128::from(minor.step());
         minor.quantity(divide_half_even(u128::from(basis) * u128::from(self.0), per_unit))
     }
 }
@@ -219,17 +226,23 @@ impl MinorUnit {
     }
 
     /// Ten-thousandths in one minor unit.
-    fn step(self) -> u128 {
-        10_u128.pow(AMOUNT_DECIMALS.saturating_sub(u32::from(self.decimals)))
+    fn step(self) -> u64 {
+        match self.decimals {
+            0 => 10_000,
+            1 => 1_000,
+            2 => 100,
+            3 => 10,
+            _ => 1,
+        }
     }
 
     /// Whether so many ten-thousandths need no rounding.
     pub(crate) fn is_whole(self, basis: u64) -> bool {
-        basis.is_multiple_of(10_u64.pow(AMOUNT_DECIMALS.saturating_sub(u32::from(self.decimals))))
+        basis.is_multiple_of(self.step())
     }
 
     fn quantity(self, units: u128) -> Quantity {
-        Quantity(i128::try_from(units.saturating_mul(self.step())).unwrap_or(i128::MAX))
+        Quantity(i128::try_from(units.saturating_mul(u128::from(self.step()))).unwrap_or(i128::MAX))
     }
 
     /// `basis` ten-thousandths rounded half-even to this unit.
@@ -251,10 +264,10 @@ impl MinorUnit {
     /// `whole` is a multiple of this unit, `part ≤ of`, `of` above zero. The product is taken apart into
     /// `(q·of + r)·part / of = q·part + r·part/of`, so nothing exceeds `whole` or 10^34.
     pub(crate) fn share(self, whole: Quantity, part: u64, of: u64) -> Quantity {
-        let units = whole.0.unsigned_abs() / self.step();
         let (part, of) = (u128::from(part), u128::from(of.max(1)));
-        let exact = (units / of) * part;
-        self.quantity(exact + divide_half_even((units % of) * part, of))
+        let (units, _) = divide(whole.0.unsigned_abs(), self.step().into());
+        let (times, rest) = divide(units, of);
+        self.quantity(times * part + divide_half_even(rest * part, of))
     }
 }
 
@@ -275,6 +288,11 @@ impl Quantity {
     /// So many whole units.
     pub fn whole(count: i64) -> Self {
         Self(i128::from(count) * SCALE)
+    }
+
+    /// So many ten-thousandths.
+    pub(crate) fn from_ten_thousandths(count: i64) -> Self {
+        Self(i128::from(count))
     }
 
     /// Reads a decimal number of either sign with at most 4 decimals.

@@ -2,10 +2,10 @@
 
 use crate::assignment::{overlay, ruling};
 use crate::calendar::Instant;
-use crate::credit::{self, Credits, Movement};
+use crate::credit::Credits;
 use crate::earned::{self, Count, Known, Requalify, Steps, Window};
 use crate::ledger::{Act, Assignment, Ledger, TagFact};
-use crate::program::{Counted, Milestone, Program, Rank};
+use crate::program::{Counted, Program, Rank};
 use crate::quantity::Quantity;
 use crate::version::Version;
 
@@ -87,31 +87,26 @@ pub(crate) struct Assessment {
     pub count: Option<Count>,
     /// The tier that shows, over all time.
     pub steps: Steps,
-    /// What moved, up to what was seen.
-    pub movements: Vec<Movement>,
 }
 
 /// Assesses a member at an instant from the facts dated up to `seen`, which is at or before it; an inactive program is
 /// read as active.
+#[inline] // its result is large
 pub(crate) fn assess(version: &Version, facts: &Facts<'_, impl Credits>, seen: Instant, at: Instant) -> Assessment {
     let program = &version.program;
-    let counted = match &program.milestone {
-        Milestone::Counted(counted) => Some(counted),
-        Milestone::Tags(_) => None,
-    };
-    let movements = counted.map(|counted| credit::movements(facts.credits, version, counted, seen)).unwrap_or_default();
     let seen_tags = facts.tags.partition_point(|fact| fact.at <= seen);
     let known = Known {
         first_at: facts.first_at.filter(|first| *first <= seen),
-        movements,
+        credits: facts.credits,
         tags: facts.tags.get(..seen_tags).unwrap_or_default(),
+        seen,
         at,
     };
     let course = earned::course(version, &known);
     let earned = course.steps.at(at);
     let steps = overlay(course.steps, facts.assignments, program, seen);
-    let standing = standing(version, facts, &known, &steps, course.count.as_ref(), seen, counted);
-    Assessment { standing, earned, count: course.count, steps, movements: known.movements }
+    let standing = standing(program, &known, facts.assignments, &steps, course.count.as_ref());
+    Assessment { standing, earned, count: course.count, steps }
 }
 
 /// While a program is inactive nobody has a tier; what counts is still told (sections 3 and 6).
@@ -121,15 +116,12 @@ fn inactive(standing: Standing) -> Standing {
 }
 
 fn standing(
-    version: &Version,
-    facts: &Facts<'_, impl Credits>,
-    known: &Known<'_>,
+    program: &Program,
+    known: &Known<'_, impl Credits>,
+    acts: &[Assignment],
     steps: &Steps,
     count: Option<&Count>,
-    seen: Instant,
-    counted: Option<&Counted>,
 ) -> Standing {
-    let program = &version.program;
     let tier = steps.at(known.at);
     let lower = steps.after(known.at).iter().find(|step| step.rank < tier);
     let next_of = |counted: &Counted, so_far: Quantity| {
@@ -137,7 +129,7 @@ fn standing(
         let next = program.tiers().map(|(rank, _)| rank).find(above);
         next.map(|rank| (rank, counted.threshold(rank).remaining_from(so_far)))
     };
-    let progress = count.zip(counted).map(|(count, counted)| Progress {
+    let progress = count.zip(program.counted()).map(|(count, counted)| Progress {
         counted: count.current.counted,
         window: count.current.window,
         next: next_of(counted, count.current.counted),
@@ -145,7 +137,7 @@ fn standing(
     Standing {
         active: true,
         tier,
-        since: known.first_at.and_then(|_| since(steps, facts.assignments, program, tier, known.at, seen)),
+        since: known.first_at.and_then(|_| since(steps, acts, program, tier, known.at, known.seen)),
         valid_until: lower.map(|step| step.at),
         upcoming: lower.and_then(|step| step.rank),
         progress,

@@ -71,6 +71,8 @@ pub struct Version {
     pub options: Options,
     /// Facts dated before this day do not count.
     pub effective_start: Day,
+    /// When that day begins.
+    pub(crate) starts_at: Instant,
     /// The start date that was asked for, where the effective start is another (seed 001: the clamp to New Year).
     pub moved_from: Option<NaiveDate>,
 }
@@ -94,7 +96,8 @@ impl Versions {
         let effective_at = effective_at.or(midnight).ok_or(PublishError::NoStart)?;
         let (effective_start, moved_from) = resolve_start(&program, effective_at, None);
         let options = Options::default();
-        let first = Version { number: 1, effective_at, program, options, effective_start, moved_from };
+        let starts_at = program.timezone.midnight(effective_start);
+        let first = Version { number: 1, effective_at, program, options, effective_start, starts_at, moved_from };
         Ok(Self { first, later: Vec::new(), given: 1 })
     }
 
@@ -122,7 +125,8 @@ impl Versions {
         }
         let (effective_start, moved_from) = self.start_of(&program, effective_at);
         let number = self.skip_number();
-        self.later.push(Version { number, effective_at, program, options, effective_start, moved_from });
+        let starts_at = program.timezone.midnight(effective_start);
+        self.later.push(Version { number, effective_at, program, options, effective_start, starts_at, moved_from });
         Ok(self.last())
     }
 

@@ -1,6 +1,7 @@
 //! Time zones: which local day it is, and when a day begins.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, Offset, TimeZone, Utc};
@@ -119,12 +120,14 @@ impl Zone {
 pub(crate) struct Clock<'z> {
     zone: &'z Zone,
     now: Regime,
+    /// Two days away from any change of offset a midnight is what it seems.
+    plain: Range<i64>,
     later: &'z [Regime],
 }
 
 impl<'z> Clock<'z> {
     pub(crate) fn new(zone: &'z Zone) -> Self {
-        Self { zone, now: Regime { from: 0, until: 0, offset: 0 }, later: &[] }
+        Self { zone, now: Regime { from: 0, until: 0, offset: 0 }, plain: 0..0, later: &[] }
     }
 
     /// [`Zone::day`].
@@ -139,10 +142,8 @@ impl<'z> Clock<'z> {
     /// [`Zone::midnight`].
     #[inline]
     pub(crate) fn midnight(&mut self, day: Day) -> Instant {
-        let Regime { from, until, offset } = self.now;
-        let start = i64::from(day.0) * MS_PER_DAY - offset;
-        // Two days away from any change of offset, a midnight is what it seems.
-        if from.saturating_add(TWO_DAYS) <= start && start < until.saturating_sub(TWO_DAYS) {
+        let start = i64::from(day.0) * MS_PER_DAY - self.now.offset;
+        if self.plain.contains(&start) {
             return Instant(start);
         }
         let midnight = self.zone.midnight(day);
@@ -161,6 +162,7 @@ impl<'z> Clock<'z> {
             Some((now, later)) => (self.now, self.later) = (*now, later),
             None => self.now = self.zone.regime(at.0),
         }
+        self.plain = self.now.from.saturating_add(TWO_DAYS)..self.now.until.saturating_sub(TWO_DAYS);
     }
 }
 

@@ -5,7 +5,7 @@
 use integer_encoding::VarInt;
 
 use super::CompactError;
-use crate::quantity::MinorUnit;
+use crate::quantity::{Amount, MinorUnit};
 
 /// Units that times (in milliseconds) and amounts (in ten-thousandths) come in: cents, seconds, minutes, days …
 /// The position is part of the format: add at the end only.
@@ -33,8 +33,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn signed(&mut self) -> Result<i64, CompactError> {
-        self.varint()
+        match self.0.split_first() {
+            Some((0, rest)) => {
+                self.0 = rest;
+                Ok(0)
+            }
+            _ => self.varint(),
+        }
     }
 
     fn varint<T: VarInt>(&mut self) -> Result<T, CompactError> {
@@ -171,17 +178,50 @@ impl<'a> Column<'a> {
         Ok(Self { unit, base, width, bytes })
     }
 
-    /// Whether all values are amounts that need no rounding to a currency's minor unit.
-    pub(super) fn is_whole_in(&self, minor: MinorUnit) -> bool {
-        u64::try_from(self.unit).is_ok_and(|unit| minor.is_whole(unit))
+    /// Whether all values are surely amounts that need no rounding to a currency's minor unit: no value can be further
+    /// from the smallest than its bytes reach.
+    pub(super) fn has_whole_amounts(&self, minor: MinorUnit) -> bool {
+        let reach = u32::try_from(self.width).ok().and_then(|width| 1_i64.checked_shl(8 * width)).unwrap_or(i64::MAX);
+        let largest = self.base.saturating_add(reach).saturating_mul(self.unit).cast_unsigned();
+        let is_whole = u64::try_from(self.unit).is_ok_and(|unit| minor.is_whole(unit));
+        is_whole && self.base >= 0 && Amount::from_ten_thousandths(largest).is_some()
     }
 
     /// The value at a position below the column's count. Whatever the bytes say, it is some number.
+    #[inline]
     pub(super) fn get(&self, position: usize) -> i64 {
+        if self.width == 0 {
+            return self.base.wrapping_mul(self.unit);
+        }
         let mut one = [0];
         self.read_from(position, &mut one);
         let [value] = one;
         value
+    }
+
+    /// The first position from one on at which the value is wanted, if the column has one.
+    pub(super) fn find(&self, from: usize, is_wanted: impl Fn(i64) -> bool) -> Option<usize> {
+        match self.width {
+            0 => is_wanted(self.base.wrapping_mul(self.unit)).then_some(from),
+            1 => self.find_wide::<1>(from, is_wanted),
+            width => (from..self.bytes.len() / width).find(|position| is_wanted(self.get(*position))),
+        }
+    }
+
+    #[inline]
+    fn find_wide<const WIDTH: usize>(&self, from: usize, is_wanted: impl Fn(i64) -> bool) -> Option<usize> {
+        let (offsets, _) = self.bytes.as_chunks::<WIDTH>();
+        let found = offsets.get(from..)?.iter().position(|offset| is_wanted(self.value(offset)))?;
+        Some(from + found)
+    }
+
+    #[inline]
+    fn value<const WIDTH: usize>(&self, offset: &[u8; WIDTH]) -> i64 {
+        let mut bytes = [0; 8];
+        if let Some(low) = bytes.first_chunk_mut() {
+            *low = *offset;
+        }
+        self.base.wrapping_add(i64::from_le_bytes(bytes)).wrapping_mul(self.unit)
     }
 
     /// Reads values from a position on, as many as there is room for; where the column ends, the rest stays as it is.
@@ -205,11 +245,7 @@ impl<'a> Column<'a> {
     fn read_wide<const WIDTH: usize>(&self, position: usize, values: &mut [i64]) {
         let (offsets, _) = self.bytes.as_chunks::<WIDTH>();
         for (value, offset) in values.iter_mut().zip(offsets.get(position..).unwrap_or_default()) {
-            let mut bytes = [0; 8];
-            if let Some(low) = bytes.first_chunk_mut() {
-                *low = *offset;
-            }
-            *value = self.base.wrapping_add(i64::from_le_bytes(bytes)).wrapping_mul(self.unit);
+            *value = self.value(offset);
         }
     }
 }
@@ -217,7 +253,7 @@ impl<'a> Column<'a> {
 /// Hands over the rows of columns of one length, each with its position. Columns are read a block at a time: that is
 /// several times faster than value by value.
 #[inline]
-pub(super) fn each_row<const N: usize>(columns: [&Column<'_>; N], count: usize, mut take: impl FnMut(usize, [i64; N])) {
+pub(super) fn each_row<const N: usize>(columns: [&Column<'_>; N], count: usize, mut take: impl FnMut(u32, [i64; N])) {
     const BLOCK: usize = 32;
     let mut block = [[0; BLOCK]; N];
     for start in (0..count).step_by(BLOCK) {
@@ -225,8 +261,9 @@ pub(super) fn each_row<const N: usize>(columns: [&Column<'_>; N], count: usize, 
         for (column, values) in columns.iter().zip(&mut block) {
             column.read_from(start, values.get_mut(..rows).unwrap_or_default());
         }
-        for row in 0..rows {
-            take(start + row, block.each_ref().map(|values| values.get(row).copied().unwrap_or(0)));
+        let first = u32::try_from(start).unwrap_or(u32::MAX);
+        for (row, position) in (0..rows).zip(first..) {
+            take(position, block.each_ref().map(|values| values.get(row).copied().unwrap_or(0)));
         }
     }
 }

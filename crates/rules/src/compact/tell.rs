@@ -2,41 +2,15 @@
 
 use super::column::{Column, each_row};
 use super::keys::Keys;
-use super::{CompactError, Entries, Orders, amount, flag, kind};
+use super::{Entries, Orders, amount, flag, kind};
 use crate::calendar::Instant;
-use crate::credit::{Credits, InCurrency, Priced, Tally, own_worth};
+use crate::credit::{Credits, InCurrency, Movement, Priced, Tally, own_worth};
 use crate::program::{Metric, Program, Spend};
 use crate::quantity::{Amount, Points, Quantity};
 
-/// The credits of a packed member, as far as they are needed.
-#[derive(Default)]
-pub(super) struct Columns<'a> {
-    pub(super) orders: Orders<'a>,
-    pub(super) entries: Entries<'a>,
-}
-
-impl Credits for Columns<'_> {
-    fn count(&self, metric: Metric) -> usize {
-        match metric {
-            Metric::PointsEarned => self.entries.count + self.entries.cancel_count,
-            Metric::AmountSpent | Metric::OrdersPlaced => self.orders.count + self.orders.refund_count,
-        }
-    }
-
-    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_>) {
-        match metric {
-            Metric::PointsEarned => self.entries.tell(tally),
-            Metric::AmountSpent | Metric::OrdersPlaced => self.orders.tell(metric, program, tally),
-        }
-    }
-
-    fn cancel_keys(&self) -> Vec<impl AsRef<str>> {
-        self.entries.cancel_keys().unwrap_or_default() // of keys that were never written so, any order will do
-    }
-}
-
-fn source(position: usize) -> u32 {
-    u32::try_from(position).unwrap_or(u32::MAX)
+/// Where in the columns the order or entry lies that movements name as their source.
+fn place(source: u32) -> usize {
+    usize::try_from(source).unwrap_or(usize::MAX)
 }
 
 /// The places of the corrections of one order or entry among all of them.
@@ -46,32 +20,94 @@ fn next(first: &mut usize, count: i64, most: usize) -> std::ops::Range<usize> {
     start..*first
 }
 
-impl Orders<'_> {
-    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_>) {
+impl Credits for Orders<'_> {
+    fn count(&self, _: Metric) -> usize {
+        self.count + self.refund_count
+    }
+
+    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_, Self, impl FnMut(Movement)>) {
         let own = self.own(program);
         let of_totals = program.spend.is_total();
         // Totals that come in cents anyway need no rounding.
-        let as_they_are = metric == Metric::AmountSpent && of_totals && self.total.is_whole_in(program.minor_unit);
+        let as_they_are =
+            metric == Metric::AmountSpent && of_totals && self.total.has_whole_amounts(program.minor_unit);
+        let mut unusual = Unusual::new([
+            Watch { column: &self.currency, bits: !0, usual: own },
+            Watch { column: &self.flags, bits: !flag::IMPORTED, usual: 0 },
+            Watch { column: &self.refunds, bits: !0, usual: 0 },
+        ]);
         let mut refunded = 0;
-        let columns = [&self.at, &self.total, &self.currency, &self.flags, &self.refunds];
-        each_row(columns, self.count, |position, [at, total, currency, flags, refunds]| {
-            let (source, at, total) = (source(position), Instant::from_millis(at), amount(total));
-            let plain = currency == own && flags & !flag::IMPORTED == 0 && refunds == 0;
-            if plain && as_they_are {
-                tally.plain_order(source, at, total.into()); // as nearly every order
+        each_row([&self.at, &self.total], self.count, |source, [at, total]| {
+            let (position, at) = (place(source), Instant::from_millis(at));
+            let is_plain = position != unusual.next;
+            if is_plain && as_they_are {
+                tally.plain_order(source, at, Quantity::from_ten_thousandths(total)); // as nearly every order
                 return;
             }
+            let total = amount(total);
             let basis = if of_totals { total.ten_thousandths() } else { self.basis(position, total, program.spend) };
-            if plain {
+            if is_plain {
                 tally.plain_order(source, at, own_worth(basis, metric, program).unwrap_or(Quantity::ZERO));
                 return;
             }
-            let currency =
-                if currency == own { InCurrency::Own } else { InCurrency::Foreign(self.rate(position, flags)) };
+            unusual.pass();
+            let flags = self.flags.get(position);
+            let is_own = self.currency.get(position) == own;
+            let currency = if is_own { InCurrency::Own } else { InCurrency::Foreign(self.rate(position, flags)) };
             let priced = Priced { at, total, basis, currency, test: flags & flag::TEST != 0 };
-            let refunds = next(&mut refunded, refunds, self.refund_count);
+            let refunds = next(&mut refunded, self.refunds.get(position), self.refund_count);
             tally.order(source, &priced, self.refunds(refunds), self.cancelled_at(position, flags));
         });
+    }
+
+    fn cancel_keys(&self) -> Vec<impl AsRef<str>> {
+        Vec::<&str>::new() // of points only
+    }
+}
+
+/// A column whose values are mostly the same, as far as some of their bits go.
+struct Watch<'a> {
+    column: &'a Column<'a>,
+    bits: i64,
+    usual: i64,
+}
+
+impl Watch<'_> {
+    /// The first position from one on at which the value is not the usual one.
+    fn find(&self, from: usize) -> usize {
+        self.column.find(from, |value| value & self.bits != self.usual).unwrap_or(usize::MAX)
+    }
+}
+
+/// Goes through the positions at which any of some columns has an unusual value.
+struct Unusual<'a, const N: usize> {
+    watched: [Watch<'a>; N],
+    found: [usize; N],
+    /// The next of them.
+    next: usize,
+}
+
+impl<'a, const N: usize> Unusual<'a, N> {
+    fn new(watched: [Watch<'a>; N]) -> Self {
+        let found = watched.each_ref().map(|watch| watch.find(0));
+        Self { watched, found, next: first(&found) }
+    }
+
+    fn pass(&mut self) {
+        for (watch, found) in self.watched.iter().zip(&mut self.found).filter(|(_, found)| **found == self.next) {
+            *found = watch.find(self.next.saturating_add(1));
+        }
+        self.next = first(&self.found);
+    }
+}
+
+fn first(positions: &[usize]) -> usize {
+    positions.iter().copied().min().unwrap_or(usize::MAX)
+}
+
+impl Orders<'_> {
+    pub(super) fn first_at(&self) -> Option<Instant> {
+        (self.count > 0).then(|| Instant::from_millis(self.at.get(0)))
     }
 
     /// How the program's own currency is written, unless no order is in it.
@@ -93,23 +129,34 @@ impl Orders<'_> {
     }
 }
 
-impl Entries<'_> {
-    fn cancel_keys(&self) -> Result<Vec<String>, CompactError> {
-        let keys = Keys::read(self.cancel_keys, self.cancel_count)?;
-        Ok((0..self.cancel_count).map(|position| keys.get(position)).collect())
+impl Credits for Entries<'_> {
+    fn count(&self, _: Metric) -> usize {
+        self.count + self.cancel_count
     }
 
-    fn tell(&self, tally: &mut Tally<'_>) {
+    fn tell(&self, _: Metric, _: &Program, tally: &mut Tally<'_, Self, impl FnMut(Movement)>) {
         let mut cancelled = 0;
         let columns = [&self.at, &self.kind, &self.points, &self.cancels];
-        each_row(columns, self.count, |position, [at, of, points, cancels]| {
+        each_row(columns, self.count, |source, [at, of, points, cancels]| {
             let cancels = next(&mut cancelled, cancels, self.cancel_count).map(|cancel| {
                 let points = Points::new(self.cancel_points.get(cancel));
                 (cancel, Instant::from_millis(self.cancel_at.get(cancel)), points)
             });
             if let Some(points) = Points::new(points) {
-                tally.entry(source(position), kind(of), Instant::from_millis(at), points, cancels);
+                tally.entry(source, kind(of), Instant::from_millis(at), points, cancels);
             }
         });
+    }
+
+    fn cancel_keys(&self) -> Vec<impl AsRef<str>> {
+        let keys = Keys::read(self.cancel_keys, self.cancel_count);
+        // Of keys that were never written so, any order will do.
+        keys.map(|keys| (0..self.cancel_count).map(|position| keys.get(position)).collect()).unwrap_or_default()
+    }
+}
+
+impl Entries<'_> {
+    pub(super) fn first_at(&self) -> Option<Instant> {
+        (self.count > 0).then(|| Instant::from_millis(self.at.get(0)))
     }
 }

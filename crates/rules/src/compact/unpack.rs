@@ -44,13 +44,14 @@ pub(super) fn open(bytes: &[u8]) -> Result<Packed<'_>> {
 }
 
 /// Reads a part to its end; of a part that was left out there is nothing.
+#[inline]
 fn whole<'a, T: Default>(part: &'a [u8], read: impl FnOnce(&mut Reader<'a>) -> Result<T>) -> Result<T> {
-    let mut found = T::default();
-    whole_into(&mut found, part, |found, r| {
-        *found = read(r)?;
-        Ok(())
-    })?;
-    Ok(found)
+    if part.is_empty() {
+        return Ok(T::default());
+    }
+    let mut r = Reader(part);
+    let found = read(&mut r)?;
+    if r.0.is_empty() { Ok(found) } else { Err(CompactError::Corrupt("part")) }
 }
 
 /// The same, into a place that is too large to be moved for every evaluation.

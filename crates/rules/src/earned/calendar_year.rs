@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Count, Counting, Course, Known, Ladder, Renewal, Requalify, Steps, Total, window};
 use crate::calendar::{Day, Instant, TWO_DAYS, Zone};
-use crate::credit::Movement;
+use crate::credit::{Credits, Movement};
 use crate::program::{Counted, OnRefund, Rank};
 use crate::quantity::Quantity;
 use crate::version::Version;
@@ -95,7 +95,7 @@ impl Year<'_> {
     }
 }
 
-pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_>) -> Course {
+pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_, impl Credits>) -> Course {
     let zone = &version.program.timezone;
     let mut years = Years::new(counted);
     let mut steps = Steps::new();
@@ -104,19 +104,21 @@ pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_>) ->
     if let Some(first_at) = known.first_at {
         steps.push(first_at, years.nothing);
     }
-    let mut settled = true;
-    let mut movements = known.movements.as_slice();
-    while let Some((movement, later)) = movements.split_first() {
-        movements = later;
-        walk.to(movement.at, &years, &mut steps);
-        settled &= !years.take(movement, &walk);
-        // What counts is the sum at the end of an instant.
-        if settled || later.first().is_some_and(|next| next.at == movement.at) {
-            continue;
+    // What counts is the sum at the end of an instant: the last one whose years may have earned something else.
+    let mut unsettled = None;
+    known.each_movement(version, counted, |movement| {
+        if let Some(at) = unsettled.take_if(|at| *at != movement.at) {
+            years.settle();
+            steps.push(at, years.tier(walk.year));
         }
+        walk.to(movement.at, &years, &mut steps);
+        if years.take(&movement, &walk) {
+            unsettled = Some(movement.at);
+        }
+    });
+    if let Some(at) = unsettled {
         years.settle();
-        steps.push(movement.at, years.tier(walk.year));
-        settled = true;
+        steps.push(at, years.tier(walk.year));
     }
     walk.to(known.at, &years, &mut steps);
     let count = count(version, &years, this_year, zone.midnight(Day::new_year(this_year + 1)));

@@ -3,15 +3,16 @@
 use super::trailing::{InWindow, Trailing, days};
 use super::{Count, Counting, Course, Known, Ladder, Renewal, Requalify, Steps, Total, window};
 use crate::calendar::{Instant, Span};
-use crate::credit::Movement;
+use crate::credit::{Credits, Movement};
 use crate::program::{Counted, Rank};
 use crate::version::Version;
 
-pub(super) fn course(version: &Version, counted: &Counted, span: Span, known: &Known<'_>) -> Course {
+pub(super) fn course(version: &Version, counted: &Counted, span: Span, known: &Known<'_, impl Credits>) -> Course {
+    let all = known.movements(version, counted);
     let program = &version.program;
     let mut roll = Roll {
-        trailing: Trailing::new(program, span, &known.movements),
-        movements: &known.movements,
+        trailing: Trailing::new(program, span, &all, |_| true),
+        movements: &all,
         window: InWindow::default(),
         ladder: Ladder::new(counted),
         steps: Steps::new(),
@@ -19,7 +20,7 @@ pub(super) fn course(version: &Version, counted: &Counted, span: Span, known: &K
     if let Some(first_at) = known.first_at {
         roll.note(first_at);
     }
-    let mut movements = known.movements.as_slice();
+    let mut movements = all.as_slice();
     while let Some((movement, later)) = movements.split_first() {
         movements = later;
         roll.pass_midnights(movement.at);

@@ -1,43 +1,37 @@
 //! From the last tier upgrade: an upgrade restarts the counter, at the deadline the counter decides (seed 000).
 
-use std::borrow::Cow;
-
 use super::trailing::{InWindow, Trailing, days};
 use super::{Count, Counting, Course, Known, Ladder, Renewal, Requalify, Steps, Total, Window, window};
 use crate::calendar::{Day, Instant, Span};
-use crate::credit::Movement;
+use crate::credit::{Credits, Movement};
 use crate::program::{Counted, OnRefund, Program, Rank};
 use crate::quantity::Quantity;
 use crate::version::Version;
 
-pub(super) fn course(version: &Version, counted: &Counted, span: Span, known: &Known<'_>) -> Course {
-    let is_correction = |movement: &&Movement| movement.kind.is_correction();
+pub(super) fn course(version: &Version, counted: &Counted, span: Span, known: &Known<'_, impl Credits>) -> Course {
+    let movements = known.movements(version, counted);
     // Under `revoke` corrections amend the credits that they belong to, and only these are counted (section 5).
-    let amends = counted.on_refund == OnRefund::Revoke && known.movements.iter().any(|one| is_correction(&one));
-    let movements = if amends {
-        let mut credits = Vec::with_capacity(known.movements.len());
-        credits.extend(known.movements.iter().filter(|one| !is_correction(one)));
-        Cow::Owned(credits)
-    } else {
-        Cow::Borrowed(known.movements.as_slice())
-    };
+    let amends =
+        counted.on_refund == OnRefund::Revoke && movements.iter().any(|movement| movement.kind.is_correction());
     let mut term = Term::new(version, counted, span, movements, amends);
     if let Some(first_at) = known.first_at {
         term.note(first_at);
     }
-    for movement in &known.movements {
+    while let Some(movement) = term.next() {
         term.pass_midnights(movement.at);
         if amends && movement.kind.is_correction() {
-            term.amend(movement);
-        } else {
-            term.take();
+            term.amend(&movement);
         }
+        term.take(&movement);
     }
     term.pass_midnights(known.at);
     let count = term.count(version, known.at);
     term.pass_midnights(Instant::LAST);
     Course { steps: term.steps, count: Some(count) }
 }
+
+/// Where movements may be amended, the state is kept before each so-manieth of them, to count again from there.
+const KEPT_EVERY: usize = 8;
 
 /// The tier held, and what has been counted since the last upgrade or deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,24 +68,20 @@ struct Term<'p> {
     ladder: Ladder<'p>,
     /// The tier of those without one: that of threshold 0, if there is one.
     everyones: Option<Rank>,
-    movements: Cow<'p, [Movement]>,
+    movements: Vec<Movement>,
     trailing: Trailing,
     state: State,
-    /// Where movements may be amended: the state before each.
-    before: Option<Vec<State>>,
+    /// Whether corrections amend credits.
+    amends: bool,
+    /// If so: the states before some of the movements.
+    kept: Vec<State>,
     steps: Steps,
     /// While the past is counted again, its steps stay what they were.
     again: bool,
 }
 
 impl<'p> Term<'p> {
-    fn new(
-        version: &'p Version,
-        counted: &'p Counted,
-        span: Span,
-        movements: Cow<'p, [Movement]>,
-        amends: bool,
-    ) -> Self {
+    fn new(version: &'p Version, counted: &'p Counted, span: Span, movements: Vec<Movement>, amends: bool) -> Self {
         let program = &version.program;
         let mut ladder = Ladder::new(counted);
         Self {
@@ -100,8 +90,9 @@ impl<'p> Term<'p> {
             span,
             everyones: ladder.reached(Quantity::ZERO),
             ladder,
-            trailing: Trailing::new(program, span, &movements),
-            before: amends.then(|| Vec::with_capacity(movements.len())),
+            trailing: Trailing::new(program, span, &movements, |movement| !(amends && movement.kind.is_correction())),
+            amends,
+            kept: Vec::new(),
             movements,
             state: State::default(),
             steps: Steps::new(),
@@ -182,21 +173,26 @@ impl<'p> Term<'p> {
         }
     }
 
+    /// The next movement to take in.
+    fn next(&self) -> Option<Movement> {
+        self.movements.get(self.state.taken).copied()
+    }
+
     /// Takes in the next movement.
-    fn take(&mut self) {
-        let Some(movement) = self.movements.get(self.state.taken).copied() else { return };
-        if let Some(before) = &mut self.before {
-            match before.get_mut(self.state.taken) {
-                Some(before) => *before = self.state,
-                None => before.push(self.state),
-            }
+    fn take(&mut self, movement: &Movement) {
+        if self.amends {
+            self.keep();
         }
         self.state.taken += 1;
-        if !movement.kind.is_correction() {
+        if movement.kind.is_correction() {
+            if self.amends {
+                return;
+            }
+        } else {
             self.state.next_source = movement.source.saturating_add(1);
         }
         self.age(movement.at);
-        self.trailing.come(&mut self.state.window, self.program, &movement);
+        self.trailing.come(&mut self.state.window, self.program, movement);
         match &mut self.state.held {
             Some(held) => {
                 if movement.source >= held.first {
@@ -211,26 +207,52 @@ impl<'p> Term<'p> {
         }
     }
 
+    /// Keeps the present state, if it is one of those to be kept.
+    fn keep(&mut self) {
+        if self.state.taken.is_multiple_of(KEPT_EVERY) {
+            match self.kept.get_mut(self.state.taken / KEPT_EVERY) {
+                Some(kept) => *kept = self.state,
+                None => self.kept.push(self.state),
+            }
+        }
+    }
+
     /// From now on a credit counts as its net amount, as if it had been that from the start: what came since is counted
     /// again. What was shown until now stays so, as nobody knew better.
     fn amend(&mut self, correction: &Movement) {
         let now = self.state;
-        let found = self.movements.binary_search_by_key(&correction.source, |credit| credit.source);
-        let Some(credit) = found.ok().and_then(|position| self.movements.to_mut().get_mut(position)) else { return };
-        credit.amount += correction.amount;
-        let Some(before) = found.ok().and_then(|position| self.before.as_ref()?.get(position)) else { return };
+        let Some(position) = self.credit_of(correction) else { return };
+        if let Some(credit) = self.movements.get_mut(position) {
+            credit.amount += correction.amount;
+        }
+        let Some(before) = self.kept.get(position / KEPT_EVERY) else { return };
         self.state = *before;
         self.again = true;
-        while self.state.taken < now.taken {
-            self.take();
-            let next = self.movements.get(self.state.taken).map_or(correction.at, |next| next.at);
+        while self.state.taken < now.taken
+            && let Some(movement) = self.next()
+        {
+            self.take(&movement);
+            let next = self.next().map_or(correction.at, |next| next.at);
             self.pass_midnights(next.min(correction.at));
-            if self.before.as_ref().and_then(|before| before.get(self.state.taken)) == Some(&self.state) {
+            if self.was_here_before() {
                 self.state = now; // from here on it makes no difference
             }
         }
         self.again = false;
         self.note(correction.at);
+    }
+
+    /// Where the credit is that a correction amends.
+    fn credit_of(&self, correction: &Movement) -> Option<usize> {
+        let first = self.movements.partition_point(|movement| movement.at < correction.dated);
+        let of_the_instant = self.movements.get(first..)?;
+        let is_it = |movement: &Movement| movement.source == correction.source && !movement.kind.is_correction();
+        of_the_instant.iter().position(is_it).map(|place| first + place)
+    }
+
+    /// Whether the counter stood just so when this movement was taken in before.
+    fn was_here_before(&self) -> bool {
+        self.state.taken.is_multiple_of(KEPT_EVERY) && self.kept.get(self.state.taken / KEPT_EVERY) == Some(&self.state)
     }
 
     fn count(&self, version: &Version, at: Instant) -> Count {

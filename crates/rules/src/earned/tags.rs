@@ -9,7 +9,7 @@ use crate::ledger::{TagFact, TagsSaid};
 use crate::program::{Milestone, Rank};
 use crate::version::Version;
 
-pub(super) fn steps(version: &Version, known: &Known<'_>) -> Steps {
+pub(super) fn steps<C>(version: &Version, known: &Known<'_, C>) -> Steps {
     let Milestone::Tags(tagged) = &version.program.milestone else { return Steps::new() };
     let mut steps = Steps::new();
     if let Some(first_at) = known.first_at {

@@ -25,11 +25,17 @@ pub(super) struct InWindow {
 }
 
 impl Trailing {
-    pub(super) fn new(program: &Program, span: Span, movements: &[Movement]) -> Self {
+    /// Of the movements that come; amendments do not.
+    pub(super) fn new(
+        program: &Program,
+        span: Span,
+        movements: &[Movement],
+        comes: impl Fn(&Movement) -> bool,
+    ) -> Self {
         let mut leaving = Vec::with_capacity(movements.len());
         // Two clocks, as the days and the midnights lie apart.
         let (mut days, mut midnights) = (Clock::new(&program.timezone), Clock::new(&program.timezone));
-        for (position, movement) in movements.iter().enumerate() {
+        for (position, movement) in movements.iter().enumerate().filter(|(_, movement)| comes(movement)) {
             let midnight = midnights.midnight(span.ages_out(days.day(movement.dated)));
             if midnight > movement.at {
                 leaving.push((midnight, position));

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Write, stdout};
 
 use anstream::AutoStream;
+use anstyle::AnsiColor;
 use clap::ValueEnum;
 use serde_json::Value;
 
@@ -40,6 +41,13 @@ fn print_to(mut out: impl Write, text: &str) -> Result<(), Failure> {
         }
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// Warns on the standard error; loud is what takes something from people.
+pub fn warn(loud: bool, what: &str) {
+    let (color, word) = if loud { (AnsiColor::Red, "WARNING") } else { (AnsiColor::Yellow, "warning") };
+    let style = color.on_default().bold();
+    anstream::eprintln!("{style}{word}{style:#}: {what}");
 }
 
 /// Prints one JSON object.

@@ -7,13 +7,16 @@
 pub mod accept;
 pub mod answer;
 pub mod aside;
+pub mod change;
 pub mod client;
 pub mod demo;
 pub mod deployed;
 pub mod envelope;
 pub mod http;
+pub mod jobs;
 pub mod outward;
 pub mod place;
+pub mod programs;
 pub mod queue;
 pub mod signature;
 pub mod standing;
@@ -23,12 +26,9 @@ pub mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rules::calendar::Instant;
-use rules::version::Versions;
-use serde_json::{Value, json};
 use service::ingest::{Counts, Ingest};
 use service::shop::ShopId;
-use service::store::{Publication, PublicationError, Store, StoreError};
+use service::store::{Store, StoreError};
 use service::sweep::Sweep;
 use tokio::sync::{Notify, RwLock};
 
@@ -57,6 +57,8 @@ pub struct System {
     pub due: Notify,
     /// What time it is.
     pub time: Time,
+    /// How far ahead a version takes effect where no instant is named.
+    pub ahead_ms: i64,
     /// What Shopify signs webhooks with, if they must be signed.
     pub secret: Option<String>,
     shop: Option<ShopId>,
@@ -67,11 +69,24 @@ impl System {
     /// A system on an open store. Events that name no shop are about `shop`, if it is given.
     pub fn new(opened: Opened, time: Time, shop: Option<ShopId>, secret: Option<String>) -> Self {
         let ingest = Arc::new(opened.ingest(opened.queues.clone(), time.clock()));
-        let sweep = opened.sweep(time.clock());
+        let (sweep, ahead_ms) = (opened.sweep(time.clock()), opened.ahead_ms());
         let Opened { store, queues, .. } = opened;
         let accept = Accept::new(queues.clone());
         let (batch, due) = (RwLock::default(), Notify::default());
-        Self { store, queues, accept, ingest, sweep, batch, due, time, secret, shop, counts: Mutex::default() }
+        Self {
+            store,
+            queues,
+            accept,
+            ingest,
+            sweep,
+            batch,
+            due,
+            time,
+            ahead_ms,
+            secret,
+            shop,
+            counts: Mutex::default(),
+        }
     }
 
     /// What was taken in since the process began.
@@ -106,49 +121,4 @@ pub async fn only_shop(store: &Store) -> Result<Option<ShopId>, StoreError> {
         [only] => Some(only.clone()),
         _ => None,
     })
-}
-
-/// What became of a program that was to be in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Put {
-    /// It is a version now, with this number.
-    Published(u32),
-    /// It was the newest version already, with this number.
-    Known(u32),
-}
-
-/// Who publishes a version, and why: kept with it.
-#[derive(Debug, Clone, Copy)]
-pub struct Publisher<'a> {
-    /// Who.
-    pub by: &'a str,
-    /// Why.
-    pub why: &'a str,
-}
-
-/// Puts a program in force from an instant on: as the shop's first version, or as the next one where it differs from the
-/// newest.
-///
-/// # Errors
-/// See [`PublicationError`].
-pub async fn put_in_force(
-    store: &Store,
-    shop: &ShopId,
-    (program, draft): (&Value, &rules::program::Draft),
-    options: &Value,
-    publisher: Publisher<'_>,
-    (now, at): (Instant, Instant),
-) -> Result<Put, PublicationError> {
-    let versions: Option<Versions> = store.versions(shop).await?;
-    if let Some(last) = versions.as_ref().map(Versions::last)
-        && last.program == draft.program
-    {
-        return Ok(Put::Known(last.number));
-    }
-    // A first version may say since when it is in force: facts of that time on are seen under it.
-    let at = draft.effective_at.filter(|since| versions.is_none() && *since <= now).unwrap_or(at);
-    let event = json!({ "type": "program.published", "occurred_at": at, "program": program, "options": options });
-    let publication = Publication { event, by: publisher.by.to_owned(), why: publisher.why.to_owned() };
-    let versions = store.publish(shop, &publication, now).await?;
-    Ok(Put::Published(versions.last().number))
 }

@@ -2,64 +2,102 @@
 
 use std::path::PathBuf;
 
+use clap::ArgGroup;
 use rules::calendar::Instant;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use service::shop::ShopId;
+use service::store::PublicationError;
+use service::sweep::{JobId, Kind};
 
 use crate::command::serve::runtime;
+use crate::command::sweeping;
+use crate::command::system::{System, of_shop, shop_of};
 use crate::failure::Failure;
 use crate::input;
-use crate::output::print;
-use crate::serve::place::Place;
-use crate::serve::{Publisher, Put, put_in_force};
+use crate::output::{Format, print, print_json, table, warn};
+use crate::serve::change::{Listed, Published, Rules, Wanted, What};
+use crate::serve::jobs;
+use crate::serve::sweeper::told;
 
 /// Publishes a program as the next version of a shop's; the first makes the shop known
 ///
-/// A version is immutable and is in force from its instant on. The same program again is no new version.
+/// A version is immutable and is in force from its instant on; then everybody is recalculated, and whoever's tier changes
+/// is announced. One that waits to take effect is replaced by publishing another, up to a minute before its instant. The
+/// same program again is no new version.
 #[derive(Debug, clap::Args)]
-#[command(after_help = AFTER)]
+#[command(after_help = AFTER, group = ArgGroup::new("act").required(true).args(["program", "roll_back", "withdraw", "list"]))]
 pub struct Args {
     #[command(flatten)]
-    place: Place,
+    system: System,
 
-    /// The shop, as its events name it
+    /// The shop, as its events name it; needed where there is not just one
     #[arg(long, value_name = "NAME")]
-    shop: String,
+    shop: Option<String>,
 
     /// The program
     #[arg(long, value_name = "FILE")]
-    program: PathBuf,
+    program: Option<PathBuf>,
 
-    /// What is said besides, as in `program.published`: '{"while_active": true, "demotions": "hold"}'
-    #[arg(long, value_name = "JSON", default_value = "{}")]
-    options: String,
+    /// The program of an earlier version, as `--list` numbers them
+    #[arg(long, value_name = "NUMBER")]
+    roll_back: Option<u32>,
 
-    /// From when on; at once in a file, a minute ahead behind an endpoint, for functions remember versions for 20 s
-    #[arg(long, value_name = "TIME", value_parser = instant)]
-    at: Option<Instant>,
+    /// Takes back the version that waits to take effect
+    #[arg(long)]
+    withdraw: bool,
+
+    /// Shows everything that was ever published
+    #[arg(long)]
+    list: bool,
+
+    #[command(flatten)]
+    said: Said,
+
+    /// Why: kept with the version
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    why: String,
 
     /// Who publishes it: kept with the version
     #[arg(long, value_name = "NAME", default_value = "echelon publish")]
     by: String,
 
-    /// Why: kept with the version
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    why: String,
+    /// Lines for people, or one JSON object
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+/// What is said about a version besides its program.
+#[derive(Debug, clap::Args)]
+pub struct Said {
+    /// What is said besides, as in `program.published`: '{"while_active": true, "demotions": "hold", "rewards": true}'
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub options: String,
+
+    /// From when on; at once in a file or a served one, a minute ahead behind an endpoint, for functions remember
+    /// versions for 20 s
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub at: Option<Instant>,
 }
 
 const AFTER: &str = "\
 Examples:
+  echelon publish --program next.json --why 'gold at 750'       to `echelon serve`
   echelon publish --data echelon.db --shop acme --program vip.json
+  echelon publish --program next.json --at 2027-01-01T00:00:00Z
+  echelon publish --list
+  echelon publish --withdraw                    the one that waits
+  echelon publish --roll-back 1 --why 'it was better'
   echelon publish --dynamodb https://dynamodb.eu-central-1.amazonaws.com \\
       --tables $MEMBERS_TABLE,$LEDGER_TABLE,$CONTROL_TABLE \\
       --shop acme.myshopify.com --program vip.json --by eve --why opening
 
-`echelon validate vip.json` says before what is wrong, or probably not meant.
+`echelon validate vip.json` says before what is wrong, or probably not meant;
+`echelon preview` what it would do to each member. In a file everybody is
+recalculated here; a served or deployed system does that by itself, and
+`echelon jobs` shows how far it is.
 
 Exit codes: 0 done; 2 usage, or the program is refused.";
-
-/// How far ahead a version takes effect where several processes read versions.
-const AHEAD_MS: i64 = 60_000;
 
 fn instant(text: &str) -> Result<Instant, String> {
     Instant::parse(text).map_err(|error| error.to_string())
@@ -70,23 +108,171 @@ fn instant(text: &str) -> Result<Instant, String> {
 /// # Errors
 /// What is wrong with the program, or why it is refused.
 pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
-    if args.place.is_nowhere() {
-        return Err(Failure::input("say which store: --data FILE, or --dynamodb URL"));
+    let shop = shop(args.shop.as_deref())?;
+    let runtime = runtime()?;
+    if args.list {
+        runtime.block_on(list(args, shop.as_ref(), now))
+    } else if args.withdraw {
+        runtime.block_on(withdraw(args, shop.as_ref(), now))
+    } else {
+        let wanted = wanted(args.program.as_ref(), args.roll_back, &args.said)?;
+        let wanted = Wanted { by: args.by.clone(), why: args.why.clone(), ..wanted };
+        runtime.block_on(publish(args, shop.as_ref(), &wanted, now))
     }
-    let shop = ShopId::new(&args.shop).map_err(Failure::input)?;
-    let (value, draft) = input::program(&args.program)?;
+}
+
+/// The shop that is named, if one is.
+///
+/// # Errors
+/// Says how shops are named.
+pub fn shop(named: Option<&str>) -> Result<Option<ShopId>, Failure> {
+    named.map(ShopId::new).transpose().map_err(|error| Failure::input(format!("--shop: {error}")))
+}
+
+/// What is to be in force: the program of a file, or of an earlier version.
+///
+/// # Errors
+/// What is wrong with the program, or with what is said besides.
+pub fn wanted(program: Option<&PathBuf>, version: Option<u32>, said: &Said) -> Result<Wanted, Failure> {
+    let what = match (program, version) {
+        (Some(path), _) => What::Program(input::program(path)?.0),
+        (None, Some(version)) => What::Version(version),
+        (None, None) => return Err(Failure::input("say which program: --program FILE, or --roll-back NUMBER")),
+    };
     let options: Value =
-        serde_json::from_str(&args.options).map_err(|error| Failure::input(format!("--options: {error}")))?;
-    let ahead = if args.place.dynamodb.is_some() { AHEAD_MS } else { 0 };
-    let at = args.at.unwrap_or_else(|| now.plus_millis(ahead));
-    let publisher = Publisher { by: &args.by, why: &args.why };
-    let put = runtime()?.block_on(async {
-        let store = args.place.store().await?;
-        let put = put_in_force(&store, &shop, (&value, &draft), &options, publisher, (now, at)).await;
-        put.map_err(|error| Failure::input(format!("{}: {error}", args.program.display())))
-    })?;
-    print(&match put {
-        Put::Published(number) => format!("version {number} of shop `{shop}`, in force from {at} at the latest"),
-        Put::Known(number) => format!("version {number} of shop `{shop}` is the same already; nothing was published"),
-    })
+        serde_json::from_str(&said.options).map_err(|error| Failure::input(format!("--options: {error}")))?;
+    Ok(Wanted { what, options, at: said.at, by: String::new(), why: String::new() })
+}
+
+/// What is refused, with the place that it is about.
+pub fn refused(program: Option<&PathBuf>, error: &PublicationError) -> Failure {
+    let place = program.map(|path| format!("{}: ", path.display())).unwrap_or_default();
+    Failure::input(format!("{place}{error}"))
+}
+
+async fn publish(args: &Args, shop: Option<&ShopId>, wanted: &Wanted, now: Instant) -> Result<(), Failure> {
+    let place = &args.system.place;
+    if args.system.is_served() {
+        let path = if args.program.is_some() { "/programs" } else { "/programs/roll-back" };
+        let published: Published = args.system.post(&of_shop(path, shop), &json!(wanted)).await?;
+        let url = &args.system.url;
+        return tell(
+            args,
+            &published,
+            None,
+            &format!("`echelon jobs --url {url}` shows how everybody is recalculated"),
+        );
+    }
+    let store = place.store().await?;
+    let shop = shop_of(&store, shop).await?;
+    let rules = Rules { store: &store, shop: &shop, now, ahead_ms: place.ahead_ms() };
+    let published = rules.publish(wanted).await.map_err(|error| refused(args.program.as_ref(), &error))?;
+    let Published { version, effective_at, published: is_new, .. } = published;
+    let is_here = place.is_alone() && is_new && effective_at <= crate::now();
+    let mut job = None;
+    if is_here {
+        let sweep = place.sweep(&store);
+        sweep.published(&shop, version).await.map_err(Failure::input)?;
+        let jobs = sweeping::work(&store, &sweep, std::slice::from_ref(&shop)).await.map_err(|error| {
+            Failure::input(format!(
+                "{error}\n       it is published; `echelon rollover` goes on with the recalculation"
+            ))
+        })?;
+        let id = JobId { until: effective_at, kind: Kind::Recalculation { version } };
+        job = sweeping::of(&jobs, &shop, id).cloned();
+    }
+    let later = match () {
+        () if is_here => "what is to be announced goes out with `echelon serve`",
+        () if place.is_alone() => "everybody is recalculated then by `echelon serve`, or by `echelon rollover`",
+        () => "everybody is recalculated then by the system that runs there, or by `echelon rollover`",
+    };
+    tell(args, &published, job.as_ref(), later)
+}
+
+fn tell(args: &Args, published: &Published, job: Option<&jobs::Listed>, later: &str) -> Result<(), Failure> {
+    if args.format == Format::Json {
+        let mut said = json!(published);
+        if let Some(fields) = said.as_object_mut() {
+            fields.insert("job".to_owned(), json!(job));
+        }
+        return print_json(&said);
+    }
+    let Published { shop, version, published, effective_at, replaces, warnings } = published;
+    if !published {
+        return print(&format!("version {version} of shop `{shop}` is the same already; nothing was published"));
+    }
+    warnings.iter().for_each(|advice| warn(advice.loud, &advice.message));
+    print(&format!("version {version} of shop `{shop}`, in force from {effective_at} at the latest"))?;
+    if let Some(replaced) = replaces {
+        print(&format!("in place of version {replaced}, which waited and never takes effect"))?;
+    }
+    if let Some(jobs::Listed { progress, .. }) = job {
+        print(&told(progress))?;
+        for line in sweeping::moves(&progress.so_far) {
+            print(&line)?;
+        }
+    }
+    if *version > 1 {
+        eprintln!("{later}");
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Withdrawn {
+    shop: ShopId,
+    withdrawn: u32,
+    effective_at: Instant,
+}
+
+async fn withdraw(args: &Args, shop: Option<&ShopId>, now: Instant) -> Result<(), Failure> {
+    let done: Withdrawn = if args.system.is_served() {
+        args.system.post(&of_shop("/programs/withdraw", shop), &json!({ "by": args.by })).await?
+    } else {
+        let store = args.system.place.store().await?;
+        let shop = shop_of(&store, shop).await?;
+        let version = store.withdraw(&shop, &args.by, now).await.map_err(|error| refused(None, &error))?;
+        Withdrawn { shop, withdrawn: version.number, effective_at: version.effective_at }
+    };
+    let Withdrawn { shop, withdrawn, effective_at } = done;
+    match args.format {
+        Format::Json => print_json(&json!({ "shop": shop, "withdrawn": withdrawn, "effective_at": effective_at })),
+        Format::Text => print(&format!(
+            "version {withdrawn} of shop `{shop}` is withdrawn: it was to take effect at {effective_at}"
+        )),
+    }
+}
+
+#[derive(Deserialize)]
+struct All {
+    shop: ShopId,
+    programs: Vec<Listed>,
+}
+
+async fn list(args: &Args, shop: Option<&ShopId>, now: Instant) -> Result<(), Failure> {
+    let All { shop, programs } = if args.system.is_served() {
+        args.system.get(&of_shop("/programs", shop)).await?
+    } else {
+        let store = args.system.place.store().await?;
+        let shop = shop_of(&store, shop).await?;
+        let rules = Rules { store: &store, shop: &shop, now, ahead_ms: 0 };
+        let programs = rules.list().await.map_err(|error| refused(None, &error))?;
+        All { shop, programs }
+    };
+    if args.format == Format::Json {
+        return print_json(&json!({ "shop": shop, "programs": programs }));
+    }
+    if programs.is_empty() {
+        return print(&format!("shop `{shop}` has published no program"));
+    }
+    let head = ["VERSION", "STATE", "IN FORCE FROM", "PUBLISHED", "BY", "WHY"].map(str::to_owned).to_vec();
+    let rows = programs.iter().map(|listed| {
+        let Listed { version, state, effective_at, recorded_at, by, why, withdrawn, options: _, program: _ } = listed;
+        let state = withdrawn.as_ref().map_or_else(
+            || state.words().to_owned(),
+            |withdrawn| format!("{} by {} at {}", state.words(), withdrawn.by, withdrawn.at),
+        );
+        vec![version.to_string(), state, effective_at.to_string(), recorded_at.to_string(), by.clone(), why.clone()]
+    });
+    print(&table(&std::iter::once(head).chain(rows).collect::<Vec<_>>()).join("\n"))
 }

@@ -1,19 +1,17 @@
 //! `echelon quarantine`: what can never succeed as it is, and trying it again.
 
-use std::future::Future;
-
 use clap::Subcommand;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use service::ingest::Reason;
 
 use crate::command::serve::runtime;
+use crate::command::system::System;
 use crate::failure::Failure;
 use crate::output::{Format, counted, print, print_json, table};
 use crate::serve::aside::{self, Replayed, Row, Selection};
-use crate::serve::client::Client;
 use crate::serve::deployed::Sqs;
-use crate::serve::place::{Opened, Place};
+use crate::serve::place::Opened;
 
 /// Shows what was set aside because it can never succeed as it is, and tries it again
 ///
@@ -76,17 +74,6 @@ struct Replay {
     ingest_queue: Option<String>,
 }
 
-/// Which system is asked.
-#[derive(Debug, clap::Args)]
-struct System {
-    /// The system that `echelon serve` runs there; the default if no store is named
-    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "dynamodb"], default_value = "http://127.0.0.1:8700")]
-    url: String,
-
-    #[command(flatten)]
-    place: Place,
-}
-
 #[derive(Debug, clap::Args)]
 struct Which {
     /// Of this shop alone
@@ -147,8 +134,8 @@ struct Dead {
 
 async fn list(args: &List) -> Result<(), Failure> {
     let selection = selection(&args.which, &[]);
-    let rows: Vec<Row> = if args.system.place.is_nowhere() {
-        let Rows { rows } = asked(&args.system.url, |client| async move { client.get("/quarantine").await }).await?;
+    let rows: Vec<Row> = if args.system.is_served() {
+        let Rows { rows } = args.system.get("/quarantine").await?;
         rows.into_iter().filter(|row| selection.fits(row)).collect()
     } else {
         let store = args.system.place.store().await?;
@@ -185,9 +172,8 @@ async fn replay(args: &Replay) -> Result<(), Failure> {
         return Err(Failure::input("name the ids to replay, or say --all; `echelon quarantine list` shows them"));
     }
     let selection = selection(&args.which, &args.ids);
-    let done: Replayed = if args.system.place.is_nowhere() {
-        let body = json!({ "quarantined": selection }).to_string();
-        asked(&args.system.url, |client| async move { client.post("/quarantine/replay", body, &[]).await }).await?
+    let done: Replayed = if args.system.is_served() {
+        args.system.post("/quarantine/replay", &json!({ "quarantined": selection })).await?
     } else if args.system.place.tables.is_some() {
         let (Some(quarantine), Some(ingest)) = (&args.quarantine_queue, &args.ingest_queue) else {
             return Err(Failure::input(
@@ -209,10 +195,8 @@ async fn replay(args: &Replay) -> Result<(), Failure> {
 }
 
 async fn replay_dead(system: &System) -> Result<(), Failure> {
-    let count = if system.place.is_nowhere() {
-        let body = json!("dead").to_string();
-        let answer = asked(&system.url, |client| async move { client.post("/quarantine/replay", body, &[]).await });
-        let Dead { dead } = answer.await?;
+    let count = if system.is_served() {
+        let Dead { dead } = system.post("/quarantine/replay", &json!("dead")).await?;
         dead
     } else {
         let Opened { queues, .. } = system.place.open().await?;
@@ -223,21 +207,4 @@ async fn replay_dead(system: &System) -> Result<(), Failure> {
 
 fn selection(which: &Which, ids: &[String]) -> Selection {
     Selection { shop: which.shop.clone(), ids: ids.to_vec(), reason: which.reason.clone() }
-}
-
-/// What a served system answers.
-async fn asked<T: for<'de> Deserialize<'de>, F>(url: &str, ask: impl FnOnce(Client) -> F) -> Result<T, Failure>
-where
-    F: Future<Output = Result<(axum::http::StatusCode, axum::body::Bytes), crate::serve::client::NoAnswer>>,
-{
-    let client = Client::new(url).map_err(|what| Failure::input(format!("--url: {what}")))?;
-    let (status, body) = ask(client).await.map_err(|error| {
-        Failure::input(format!("{error}\n       start it with `echelon serve`, or name a store with --data"))
-    })?;
-    let said: Value = serde_json::from_slice(&body).unwrap_or_default();
-    if !status.is_success() {
-        let part = |name: &str| said.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        return Err(Failure::input(format!("{url}: {status}: {}; {}", part("error"), part("remedy"))));
-    }
-    serde_json::from_value(said).map_err(|error| Failure::input(format!("{url}: answers as nothing known: {error}")))
 }

@@ -17,14 +17,15 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::failure::Failure;
 use crate::input;
-use crate::output::Format;
+use crate::output::{Format, warn};
+use crate::serve::change::{Published, Rules, Wanted, What};
 use crate::serve::client::Client;
 use crate::serve::outward::{Outward, announce};
 use crate::serve::place::{Opened, Place};
 use crate::serve::sweeper::sweep;
 use crate::serve::time::{Move, Time};
 use crate::serve::worker::work;
-use crate::serve::{Publisher, Put, System, demo, http, only_shop, put_in_force};
+use crate::serve::{System, demo, http, only_shop};
 
 /// Runs the whole system on this machine: events in over HTTP, tiers kept, changes announced
 ///
@@ -94,6 +95,13 @@ What can be asked:
   POST /clock                {\"now\": \"+30d\"} moves time on
   GET  /quarantine           what can never succeed as it is, and why
   POST /quarantine/replay    tries it again
+  GET  /programs             every version, by whom, when and why
+  POST /programs             {\"program\": {…}} publishes the next one
+  POST /programs/preview     what publishing the same would do to members
+  POST /programs/roll-back   {\"version\": 1} publishes that one again
+  POST /programs/withdraw    takes back the one that waits to take effect
+  GET  /jobs, /jobs/ID       midnights and changes of rules: how far, what came
+  POST /jobs/ID/pause        or resume, or cancel
 With several shops say which: ?shop=NAME, or the header X-Echelon-Shop.
 
 Outgoing events go out at least once, with an id that tells repeats. Sending an
@@ -216,7 +224,7 @@ async fn asked_to_end() {
 /// Puts the given program in force; yields the shop that is meant where none is named.
 async fn publish(args: &Args, opened: &Opened, time: &Time, shop: Option<ShopId>) -> Result<Option<ShopId>, Failure> {
     let Some(path) = &args.program else { return Ok(shop) };
-    let (value, draft) = input::program(path)?;
+    let (program, _) = input::program(path)?;
     let options: Value =
         serde_json::from_str(&args.options).map_err(|error| Failure::input(format!("--options: {error}")))?;
     let shop = match shop {
@@ -226,13 +234,14 @@ async fn publish(args: &Args, opened: &Opened, time: &Time, shop: Option<ShopId>
             only.map_or_else(|| ShopId::new(SHOP).map_err(Failure::input), Ok)?
         }
     };
-    let publisher = Publisher { by: "echelon serve", why: "given when the system was started" };
-    let now = time.now();
-    let put = put_in_force(&opened.store, &shop, (&value, &draft), &options, publisher, (now, now)).await;
-    let put = put.map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
-    match put {
-        Put::Published(number) => eprintln!("{} is version {number} of shop `{shop}`", path.display()),
-        Put::Known(number) => eprintln!("{} is in force already, version {number} of shop `{shop}`", path.display()),
-    }
+    let (now, ahead_ms) = (time.now(), 0);
+    let (by, why) = ("echelon serve".to_owned(), "given when the system was started".to_owned());
+    let wanted = Wanted { what: What::Program(program), options, at: None, by, why };
+    let put = Rules { store: &opened.store, shop: &shop, now, ahead_ms }.publish(&wanted).await;
+    let Published { version, published, warnings, .. } =
+        put.map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+    warnings.iter().for_each(|advice| warn(advice.loud, &advice.message));
+    let is = if published { "is" } else { "is in force already," };
+    eprintln!("{} {is} version {version} of shop `{shop}`", path.display());
     Ok(Some(shop))
 }

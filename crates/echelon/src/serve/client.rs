@@ -10,7 +10,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use thiserror::Error;
 
-/// An answer takes at most so long.
+/// An answer takes at most so long, where nothing else is said.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// An answer has at most so many bytes.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -25,6 +25,7 @@ pub struct NoAnswer(pub String);
 pub struct Client {
     http: Legacy<HttpConnector, Full<Bytes>>,
     base: String,
+    answer_max: Duration,
 }
 
 impl Client {
@@ -38,7 +39,13 @@ impl Client {
             return Err(format!("`{url}` is no URL of plain HTTP, such as http://127.0.0.1:8700"));
         }
         let http = Legacy::builder(TokioExecutor::new()).build_http();
-        Ok(Self { http, base: url.trim_end_matches('/').to_owned() })
+        Ok(Self { http, base: url.trim_end_matches('/').to_owned(), answer_max: ANSWER_MAX })
+    }
+
+    /// The same, for what may take longer.
+    #[must_use]
+    pub fn patient(self, answer_max: Duration) -> Self {
+        Self { answer_max, ..self }
     }
 
     /// The URL.
@@ -87,8 +94,8 @@ impl Client {
             let body = to_bytes(axum::body::Body::new(body), BYTES_MAX).await.map_err(|error| wrong(&error))?;
             Ok((parts.status, body))
         };
-        let late = |_| Err(wrong(&format!("no answer in {} s", ANSWER_MAX.as_secs())));
-        tokio::time::timeout(ANSWER_MAX, asked).await.unwrap_or_else(late)
+        let late = |_| Err(wrong(&format!("no answer in {} s", self.answer_max.as_secs())));
+        tokio::time::timeout(self.answer_max, asked).await.unwrap_or_else(late)
     }
 }
 

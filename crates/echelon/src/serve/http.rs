@@ -16,12 +16,13 @@ use service::shop::ShopId;
 use super::answer::Refusal;
 use super::aside::{self, Selection};
 use super::time::Move;
-use super::{System, envelope, signature, standing};
+use super::{System, envelope, jobs, programs, signature, standing};
 
 /// A request has at most this many bytes: some hundred times as many as a large event.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-type Shared = State<Arc<System>>;
+/// What every answer is given from.
+pub(super) type Shared = State<Arc<System>>;
 
 /// What is answered where.
 pub fn router(system: Arc<System>) -> Router {
@@ -32,14 +33,16 @@ pub fn router(system: Arc<System>) -> Router {
         .route("/clock", post(clock))
         .route("/quarantine", get(quarantine))
         .route("/quarantine/replay", post(replay))
+        .merge(programs::routes())
+        .merge(jobs::routes())
         .fallback(nothing_here)
         .with_state(system)
 }
 
 /// Which shop is meant.
 #[derive(Debug, Deserialize)]
-struct Of {
-    shop: Option<String>,
+pub(super) struct Of {
+    pub(super) shop: Option<String>,
 }
 
 /// Answers only when everything is on disk.
@@ -66,7 +69,8 @@ async fn events(
     Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": accepted }))).into_response())
 }
 
-async fn whole(body: Body) -> Result<Bytes, Refusal> {
+/// A body, if it is not too large.
+pub(super) async fn whole(body: Body) -> Result<Bytes, Refusal> {
     let too_large = |_| {
         let what = format!("the request was cut short, or has more than {} MiB", BODY_BYTES_MAX >> 20);
         Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, what, "send fewer events at a time")
@@ -84,7 +88,8 @@ fn signed(system: &System, headers: &HeaderMap, body: &[u8]) -> Result<(), Refus
     Err(Refusal::of(StatusCode::UNAUTHORIZED, "the header `X-Shopify-Hmac-Sha256` does not fit the body", remedy))
 }
 
-async fn shop(system: &System, named: Option<&str>) -> Result<ShopId, Refusal> {
+/// The shop that is named, or the only one.
+pub(super) async fn shop(system: &System, named: Option<&str>) -> Result<ShopId, Refusal> {
     let remedy = "name the shop: `?shop=NAME`, or the header `X-Echelon-Shop`";
     match named {
         Some(named) => ShopId::new(named).map_err(|error| Refusal::bad(error.to_string(), remedy)),
@@ -148,6 +153,8 @@ async fn replay(State(system): Shared, body: Body) -> Result<Json<Value>, Refusa
 }
 
 async fn nothing_here() -> Refusal {
-    let remedy = "POST /events, GET /members/ID, GET /health, POST /clock, GET /quarantine, POST /quarantine/replay";
+    let remedy = "POST /events, GET /members/ID, GET /health, POST /clock, GET /quarantine, POST /quarantine/replay, \
+                  GET /programs, POST /programs, POST /programs/{preview|withdraw|roll-back}, GET /jobs, GET /jobs/ID, \
+                  POST /jobs/ID/{pause|resume|cancel}";
     Refusal::of(StatusCode::NOT_FOUND, "there is nothing here", remedy)
 }

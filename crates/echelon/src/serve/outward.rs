@@ -108,6 +108,14 @@ fn line(kind: &str, event: &Value) -> String {
             let points = event.get("points").and_then(Value::as_i64).unwrap_or_default();
             format!("{points} birthday points due on {}, as a member of {}", text("on"), named("tier"))
         }
+        "tier.expiring.v1" => format!("{} is expiring: {}", named("tier"), text("summary")),
+        "tier.within_reach.v1" => format!("{} is within reach: {}", named("next"), text("summary")),
+        "program.published.v1" => {
+            let number = |name: &str| event.get(name).and_then(Value::as_u64);
+            let replaces = number("replaces").map(|number| format!(", in place of version {number}"));
+            let (number, replaces) = (number("program_version").unwrap_or_default(), replaces.unwrap_or_default());
+            format!("version {number} of the program is published{replaces}")
+        }
         other => other.to_owned(),
     };
     let at = event.get("effective_at").and_then(Value::as_str).unwrap_or_else(|| text("recorded_at"));
@@ -163,5 +171,13 @@ mod tests {
         assert_eq!(said, "2026-05-01T10:00:00Z  acme  anna  no tier -> Gold: Spent enough.");
         let quiet = json!({ "shop": "acme", "member_id": "anna", "notify": false });
         assert!(line("tier.changed.v1", &quiet).contains("(quietly)"));
+        let expiring = json!({ "shop": "acme", "member_id": "anna", "tier": { "id": "gold", "name": "Gold" },
+                               "recorded_at": "2026-12-01T00:00:01Z", "summary": "Gold ends soon." });
+        let said = line("tier.expiring.v1", &expiring);
+        assert_eq!(said, "2026-12-01T00:00:01Z  acme  anna  Gold is expiring: Gold ends soon.");
+        let published = json!({ "shop": "acme", "program_version": 3, "replaces": 2,
+                                "effective_at": "2027-01-01T00:00:00Z" });
+        let said = line("program.published.v1", &published);
+        assert_eq!(said, "2027-01-01T00:00:00Z  acme  -  version 3 of the program is published, in place of version 2");
     }
 }

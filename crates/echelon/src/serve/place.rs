@@ -60,11 +60,19 @@ pub struct Opened {
 /// room for 90.
 const TOGETHER: usize = 32;
 
+/// How far ahead a version takes effect where several processes read versions: functions remember them for 20 s.
+const AHEAD_MS: i64 = 60_000;
+
 impl Opened {
     /// What takes events into the store; what can never succeed goes to `asides`.
     pub fn ingest<A: Asides>(&self, asides: A, clock: Clock) -> Ingest<A> {
         let ingest = Ingest::new(self.store.clone(), asides, clock);
         if self.alone { ingest.gathering(TOGETHER) } else { ingest }
+    }
+
+    /// How far ahead a version takes effect where no instant is named.
+    pub fn ahead_ms(&self) -> i64 {
+        if self.alone { 0 } else { AHEAD_MS }
     }
 
     /// What brings everybody past midnights and changes of rules.
@@ -78,6 +86,21 @@ impl Place {
     /// Whether nothing says where.
     pub fn is_nowhere(&self) -> bool {
         self.data.is_none() && self.dynamodb.is_none()
+    }
+
+    /// Whether one process alone has it open.
+    pub fn is_alone(&self) -> bool {
+        self.dynamodb.is_none()
+    }
+
+    /// How far ahead a version takes effect where no instant is named.
+    pub fn ahead_ms(&self) -> i64 {
+        if self.is_alone() { 0 } else { AHEAD_MS }
+    }
+
+    /// What brings everybody of a store past midnights and changes of rules, in this process.
+    pub fn sweep(&self, store: &Store) -> Sweep<Here> {
+        Sweep::new(store.clone(), Here::default(), Clock::new(crate::now), sweeper::settings(self.is_alone()))
     }
 
     /// In words.

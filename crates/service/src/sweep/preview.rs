@@ -26,7 +26,7 @@ pub struct Part {
 }
 
 /// Somebody whose tier would change.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Changed {
     /// Who.
     pub member_id: MemberId,

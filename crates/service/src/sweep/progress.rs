@@ -1,7 +1,7 @@
 //! How far a job is, and what may be done to it.
 
 use rules::calendar::Instant;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::job::{Job, JobId, Segment, State};
 use super::tally::Tally;
@@ -11,7 +11,7 @@ use crate::store::key::BUCKETS;
 use crate::store::{Row, Store, StoreError};
 
 /// How far a job is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// The job.
     #[serde(flatten)]

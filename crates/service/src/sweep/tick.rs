@@ -8,7 +8,7 @@ use rules::version::Versions;
 use serde::Serialize;
 
 use super::due::{due, recalculation};
-use super::job::{Job, JobId, State};
+use super::job::{Job, JobId, Segment, State};
 use super::{Sweep, Work, Workers};
 use crate::shop::ShopId;
 use crate::store::{Row, StoreError};
@@ -144,9 +144,10 @@ impl<W: Workers> Sweep<W> {
     pub(super) async fn send(&self, shop: &ShopId, job: &Job) -> Result<u64, StoreError> {
         let now = self.clock.now();
         let segments = self.store.segments(shop, &job.id).await?;
-        let idle = segments
-            .iter()
-            .filter(|row| !row.body.is_done() && row.body.lease.as_ref().is_none_or(|lease| lease.until <= now));
+        // One's own lease is what is left of a process that was killed.
+        let is_idle =
+            |segment: &Segment| !segment.is_done() && !segment.is_leased_to_another(&self.settings.owner, now);
+        let idle = segments.iter().filter(|row| is_idle(&row.body));
         let idle: Vec<Work> =
             idle.map(|row| Work { shop: shop.clone(), job: job.id, segment: row.body.number }).collect();
         let sent = idle.len() as u64;

@@ -69,6 +69,9 @@ impl<W: Workers> Sweep<W> {
         let (mut pace, mut is_mine) = (Pace::default(), false);
         loop {
             if let Some(end) = self.may_not_go_on(work, &versions).await? {
+                if is_mine {
+                    self.leave(work, &mut segment).await?;
+                }
                 return Ok(end);
             }
             if segment.body.is_done() {
@@ -111,6 +114,16 @@ impl<W: Workers> Sweep<W> {
                     (Remedy::Reload | Remedy::SetAside, _) => return Err(error),
                 },
             }
+        }
+    }
+
+    /// Gives a segment back, so that it can go on as soon as the job is resumed.
+    async fn leave(&self, work: &Work, segment: &mut Row<Segment>) -> Result<(), StoreError> {
+        segment.body.lease = None;
+        match self.store.write_segment(&work.shop, &work.job, segment).await {
+            // Somebody else has it already.
+            Ok(()) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

@@ -1,0 +1,127 @@
+//! `echelon preview`: what publishing a program would do to each member.
+
+use std::path::{Path, PathBuf};
+
+use clap::ArgGroup;
+use rules::calendar::Instant;
+use serde_json::json;
+use service::shop::ShopId;
+use service::sweep::preview::Changed;
+
+use super::publish::{Said, refused, shop, wanted};
+use crate::command::serve::runtime;
+use crate::command::sweeping;
+use crate::command::system::{System, of_shop, shop_of};
+use crate::failure::Failure;
+use crate::output::{Format, counted, print, print_json, warn};
+use crate::serve::change::{Previewed, Rules, Wanted};
+
+/// Shows what publishing a program would do to everybody, and writes nothing
+///
+/// Every member is looked at by the rules that publishing follows: who enters, rises, stays, falls or leaves, the rewards
+/// that would be due and what they cost, and tiers that end sooner or later.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER, group = ArgGroup::new("what").required(true).args(["program", "roll_back"]))]
+pub struct Args {
+    #[command(flatten)]
+    system: System,
+
+    /// The shop, as its events name it; needed where there is not just one
+    #[arg(long, value_name = "NAME")]
+    shop: Option<String>,
+
+    /// The program
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+
+    /// The program of an earlier version, as `echelon publish --list` numbers them
+    #[arg(long, value_name = "NUMBER")]
+    roll_back: Option<u32>,
+
+    #[command(flatten)]
+    said: Said,
+
+    /// Writes everybody whose tier would change there, by id: member_id, from, to, movement
+    #[arg(long, value_name = "FILE.csv")]
+    list: Option<PathBuf>,
+
+    /// A table for people, or one JSON object
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+const AFTER: &str = "\
+Examples:
+  echelon preview --program next.json                        of `echelon serve`
+  echelon preview --program next.json --options '{\"demotions\": \"hold\"}'
+  echelon preview --data echelon.db --program next.json --list changes.csv
+  echelon preview --roll-back 1 --at 2027-01-01T00:00:00Z
+
+A row is where members come from, a column where they go: ▲ up, ▼ down.
+Published then, the same comes of it, but for what happens in between.
+
+Exit codes: 0 done; 2 usage, or publishing would be refused.";
+
+/// Runs the command.
+///
+/// # Errors
+/// What is wrong with the program, or why publishing it would be refused.
+pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
+    let shop = shop(args.shop.as_deref())?;
+    let wanted = wanted(args.program.as_ref(), args.roll_back, &args.said)?;
+    let previewed = runtime()?.block_on(preview(args, shop.as_ref(), &wanted, now))?;
+    if let (Some(path), Some(changes)) = (&args.list, &previewed.changes) {
+        write(path, changes)?;
+    }
+    tell(args, previewed)
+}
+
+async fn preview(args: &Args, shop: Option<&ShopId>, wanted: &Wanted, now: Instant) -> Result<Previewed, Failure> {
+    let listed = args.list.is_some();
+    if args.system.is_served() {
+        let path = of_shop("/programs/preview", shop);
+        let path = format!("{path}{}list={listed}", if path.contains('?') { '&' } else { '?' });
+        return args.system.post(&path, &json!(wanted)).await;
+    }
+    let store = args.system.place.store().await?;
+    let shop = shop_of(&store, shop).await?;
+    let rules = Rules { store: &store, shop: &shop, now, ahead_ms: args.system.place.ahead_ms() };
+    let bar = sweeping::bar();
+    let previewed = rules.preview(wanted, listed, || bar.inc(1)).await;
+    bar.finish_and_clear();
+    previewed.map_err(|error| refused(args.program.as_ref(), &error))
+}
+
+fn write(path: &Path, changes: &[Changed]) -> Result<(), Failure> {
+    let wrong = |error: &dyn std::fmt::Display| Failure::input(format!("--list: {}: {error}", path.display()));
+    let mut file = csv::WriterBuilder::new().has_headers(false).from_path(path).map_err(|error| wrong(&error))?;
+    file.write_record(["member_id", "from", "to", "movement"]).map_err(|error| wrong(&error))?;
+    for change in changes {
+        file.serialize(change).map_err(|error| wrong(&error))?;
+    }
+    file.flush().map_err(|error| wrong(&error))
+}
+
+fn tell(args: &Args, mut previewed: Previewed) -> Result<(), Failure> {
+    let changes = previewed.changes.take();
+    if args.format == Format::Json {
+        return print_json(&json!(previewed));
+    }
+    let Previewed { shop, version, effective_at, replaces, warnings, preview, unreadable, picture, changes: _ } =
+        &previewed;
+    if preview.wiped > 0 {
+        let members = counted(usize::try_from(preview.wiped).unwrap_or(usize::MAX), "member");
+        warn(true, &format!("progress is wiped for {members}: what they have counts for nothing from then on"));
+    }
+    warnings.iter().for_each(|advice| warn(advice.loud, &advice.message));
+    if *unreadable > 0 {
+        warn(false, &format!("{unreadable} items of members do not read, and are not counted: see `echelon verify`"));
+    }
+    let replaces = replaces.map(|number| format!(", in place of version {number}")).unwrap_or_default();
+    print(&format!("Version {version} of shop `{shop}`{replaces}, if in force from {effective_at}:\n\n{picture}"))?;
+    if let (Some(path), Some(changes)) = (&args.list, changes) {
+        eprintln!("{}: {} whose tier would change", path.display(), counted(changes.len(), "member"));
+    }
+    eprintln!("nothing was written; `echelon publish` does it");
+    Ok(())
+}

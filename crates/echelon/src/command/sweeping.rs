@@ -1,0 +1,77 @@
+//! Jobs worked on in this process, with a bar, and told.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use rules::id::TierId;
+use service::shop::ShopId;
+use service::store::{Store, StoreError};
+use service::sweep::{JobId, Progress, State, Sweep, Tally};
+
+use crate::output::table;
+use crate::serve::jobs::{Listed, latest};
+use crate::serve::sweeper::{Here, drain};
+
+/// Of so many equal parts a job is made.
+const PARTS: u64 = 256;
+/// The bar is drawn this often.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Works on what waits until nothing does, showing how far it is; yields the latest jobs of the shops then.
+///
+/// # Errors
+/// See [`StoreError`]; the same again goes on where it was.
+pub async fn work(store: &Store, sweep: &Sweep<Here>, shops: &[ShopId]) -> Result<Vec<Listed>, StoreError> {
+    // Drawn on a terminal alone, as all bars of indicatif are.
+    let bar = bar();
+    let mut done = std::pin::pin!(drain(sweep));
+    let mut look = tokio::time::interval(LOOK);
+    let drained = loop {
+        tokio::select! {
+            drained = &mut done => break drained,
+            _ = look.tick() => if !bar.is_hidden() {
+                show(&bar, &all(store, shops).await?);
+            }
+        }
+    };
+    bar.finish_and_clear();
+    drained?;
+    all(store, shops).await
+}
+
+/// A bar over the parts of a shop.
+pub fn bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {percent}% {msg}, {eta} left");
+    ProgressBar::new(PARTS).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn show(bar: &ProgressBar, jobs: &[Listed]) {
+    let running: Vec<&Progress> =
+        jobs.iter().map(|listed| &listed.progress).filter(|progress| progress.job.state == State::Running).collect();
+    bar.set_length(PARTS * running.len() as u64);
+    bar.set_position(running.iter().map(|progress| u64::from(progress.parts_done)).sum());
+    let members: u64 = running.iter().map(|progress| progress.so_far.members).sum();
+    bar.set_message(format!("{members} members"));
+}
+
+async fn all(store: &Store, shops: &[ShopId]) -> Result<Vec<Listed>, StoreError> {
+    let mut jobs = Vec::new();
+    for shop in shops {
+        jobs.extend(latest(store, shop, crate::now()).await?);
+    }
+    Ok(jobs)
+}
+
+/// A job among others.
+pub fn of<'a>(jobs: &'a [Listed], shop: &ShopId, id: JobId) -> Option<&'a Listed> {
+    jobs.iter().find(|listed| listed.shop == *shop && listed.progress.job.id == id)
+}
+
+/// Who moved from which tier to which, a line each.
+pub fn moves(tally: &Tally) -> Vec<String> {
+    let name = |tier: &Option<TierId>| tier.as_ref().map_or_else(|| "no tier".to_owned(), ToString::to_string);
+    let row = |((from, to), members): (&(Option<TierId>, Option<TierId>), &u64)| {
+        vec![format!("  {}", name(from)), "->".to_owned(), name(to), members.to_string()]
+    };
+    table(&tally.moves.0.iter().map(row).collect::<Vec<_>>())
+}

@@ -103,6 +103,17 @@ impl Asked {
                 self.messages.push(Queued { sent: body, hidden: false, receipt: receipt.clone() });
                 Ok(json!({ "MessageId": receipt }))
             }
+            "AmazonSQS.SendMessageBatch" => {
+                let entries = body["Entries"].as_array().unwrap().clone();
+                let sent = entries.iter().map(|entry| {
+                    let mut message = entry.clone();
+                    message["QueueUrl"] = body["QueueUrl"].clone();
+                    let said = self.answer("AmazonSQS.SendMessage", message)?;
+                    Ok(json!({ "Id": entry["Id"], "MessageId": said["MessageId"], "MD5OfMessageBody": "" }))
+                });
+                let sent = sent.collect::<Result<Vec<_>, &'static str>>()?;
+                Ok(json!({ "Successful": sent, "Failed": [] }))
+            }
             "AmazonSQS.ReceiveMessage" => {
                 let shown = |it: &&mut Queued| !it.hidden && it.sent["QueueUrl"] == body["QueueUrl"];
                 let received = self.messages.iter_mut().filter(shown).take(RECEIVED_MAX).map(|message| {

@@ -2,6 +2,7 @@
 //! DynamoDB's streams and the scheduler; on DynamoDB Local. Every event comes twice.
 
 mod runtime;
+mod sweeps;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -38,6 +39,8 @@ impl World {
         for shop in SHOPS {
             system.shop = ShopId::new(shop).unwrap();
             system.publish(&program, &json!({})).await;
+            // That there is a program was announced long ago.
+            system.store.mark_published(&key::published(&system.shop, 1)).await.unwrap();
         }
         system.at(instant("2024-06-01T12:00:00Z"));
         let aws = Aws::start().await;

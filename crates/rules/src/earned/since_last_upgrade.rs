@@ -274,3 +274,70 @@ impl<'p> Term<'p> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::book::Book;
+    use crate::fact::{Currency, Fact};
+    use crate::id::MemberId;
+    use crate::standing::evaluate;
+    use crate::version::Versions;
+
+    const DAY: i64 = 86_400_000;
+
+    /// Orders as told: when, the total, and what was given back of it, when.
+    type Orders = [(i64, i64, Option<(i64, i64)>)];
+
+    fn standing(orders: &Orders, versions: &Versions, at: i64) -> crate::standing::Standing {
+        let mut book = Book::new();
+        let mut tell = |fact: serde_json::Value| {
+            book.take(Fact::read(&fact, Currency::from_code("USD").unwrap()).unwrap().fact);
+        };
+        for (order, (paid, total, refund)) in orders.iter().enumerate() {
+            let at = |millis: i64| Instant::from_millis(millis).to_string();
+            tell(json!({ "type": "order.paid", "member_id": "anna", "order_id": format!("{order:04}"),
+                         "occurred_at": at(*paid), "total": total.to_string() }));
+            if let Some((given, amount)) = refund {
+                tell(json!({ "type": "order.refunded", "refund_id": "r", "order_id": format!("{order:04}"),
+                             "occurred_at": at(*given), "amount": amount.to_string() }));
+            }
+        }
+        evaluate(versions.last(), book.ledger(&MemberId::new("anna").unwrap()).unwrap(), Instant::from_millis(at))
+    }
+
+    #[test]
+    fn under_revoke_a_refund_counts_as_if_it_had_been_known_from_the_start() {
+        let program = json!({ "start_date": "2020-01-01",
+            "milestone": { "metric": "amount_spent", "period": { "since_last_upgrade": { "days": 90 } }, "on_refund": "revoke" },
+            "tiers": [{ "id": "bronze", "threshold": 100 }, { "id": "silver", "threshold": 250 },
+                      { "id": "gold", "threshold": 600 }] });
+        let versions = Versions::first(Program::read(&program).unwrap().program, None).unwrap();
+        let mut seed = 7_u64;
+        let mut dice = |sides: i64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            i64::try_from(seed >> 40).unwrap() % sides
+        };
+        for _ in 0..300 {
+            let mut at = 1_600_000_000_000;
+            let mut orders = Vec::new();
+            for _ in 0..dice(60) {
+                at += dice(20) * DAY;
+                let total = 1 + dice(120);
+                let refund = (dice(3) == 0).then(|| (at + dice(200) * DAY, 1 + dice(total)));
+                orders.push((at, total, refund));
+            }
+            orders.push((at, 1, None));
+            let now = at + dice(100) * DAY;
+            let net = |(at, total, refund): &(i64, i64, Option<(i64, i64)>)| {
+                (*at, total - refund.filter(|(given, _)| *given <= now).map_or(0, |(_, amount)| amount), None)
+            };
+            let (told, net) = (orders.clone(), orders.iter().map(net).collect::<Vec<_>>());
+            let (told, net) = (standing(&told, &versions, now), standing(&net, &versions, now));
+            // Since when is another matter: there each instant knows only what was known then.
+            assert_eq!(crate::standing::Standing { since: net.since, ..told }, net, "{orders:?}");
+        }
+    }
+}

@@ -63,6 +63,12 @@ A first session:
   echelon explain --program vip.json --events events.jsonl \\
                   --as-of 2024-06-01 --member anna
 
+When rules change:
+  echelon serve --demo
+  echelon preview --program next.json
+  echelon publish --program next.json --why 'gold at 750'
+  echelon jobs
+
 Exit codes: 0 done; 1 findings (a case failed, a program has problems, lines
 were skipped); 2 usage or input.";
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rules::calendar::Instant;
+use rules::calendar::{Day, Instant};
 use rules::id::MemberId;
 use rules::quantity::Quantity;
 use rules::standing::evaluate;
@@ -28,6 +28,8 @@ const OPENS_AT: &str = "2023-01-01T05:00:00Z";
 const TOGETHER_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 /// Members are looked up so many at a time.
 const MEMBERS_AT_A_TIME: usize = 100;
+/// Somebody who waits for New Year waits this long.
+const EVE_MS: i64 = 5_000;
 /// How often it is looked whether all is taken in.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -136,10 +138,24 @@ async fn page(system: &System, shop: &ShopId, members: BTreeSet<MemberId>, addre
         lines.push(format!("\n{amount} more, and {member} holds {next}; watch this window:"));
         lines.push(format!("  curl http://{address}/events -d '{event}'"));
     }
+    lines.push("\nRules can change: what that would do to everybody, and doing it:".to_owned());
+    let back = format!("--roll-back 1 --options '{{\"while_active\": true}}' --url http://{address}");
+    lines.push(format!("  echelon preview {back}"));
+    lines.push(format!("  echelon publish {back}"));
+    lines.push(format!("  echelon jobs --url http://{address}"));
+    lines.push("\nAnd New Year comes when you say so; watch this window:".to_owned());
+    let eve = new_year(version, now).plus_millis(-EVE_MS);
+    lines.push(format!("  curl http://{address}/clock -d '{{\"now\": \"{eve}\"}}'"));
     lines.push("\nWhat can never succeed is set aside, and blocks nobody:".to_owned());
     lines.push(format!("  curl http://{address}/events -d '{{\"type\": \"order.paid\", \"total\": \"a lot\"}}'"));
     lines.push(format!("  echelon quarantine list --url http://{address}"));
     Ok(lines.join("\n"))
+}
+
+/// The next midnight with which a year begins, where the shop is.
+fn new_year(version: &Version, now: Instant) -> Instant {
+    let zone = &version.program.timezone;
+    zone.midnight(Day::new_year(zone.day(now).year() + 1))
 }
 
 async fn counted(

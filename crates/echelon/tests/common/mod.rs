@@ -88,6 +88,11 @@ impl Served {
         Self::run(folder, &["--demo"])
     }
 
+    /// As it is told to be.
+    pub fn on(folder: &Path, args: &[&str]) -> Self {
+        Self::run(folder, args)
+    }
+
     fn run(folder: &Path, args: &[&str]) -> Self {
         let mut child = Command::new(echelon())
             .args(["serve", "--listen", "127.0.0.1:0"])

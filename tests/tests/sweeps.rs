@@ -23,6 +23,8 @@ tests::for_each_store!(
     three_changes_in_a_row_leave_everybody_under_the_last,
     members_are_told_ahead_once_in_a_period,
     birthdays_come_once_a_year,
+    what_has_ended_by_then_is_not_told_ahead,
+    a_history_told_after_the_boundary_stands_at_it,
 );
 
 const TIERS: [(&str, u32); 2] = [("silver", 100), ("gold", 500)];
@@ -295,6 +297,30 @@ async fn members_are_told_ahead_once_in_a_period(place: Place) {
     assert_eq!(told_to("dora").await, ["5.00 to silver"]);
     let notices = job(&system, "2025-02-02T05:00:00.000Z-rollover").await.so_far.notices;
     assert_eq!(notices, 1);
+}
+
+/// The job of December 2, late by a month: gold has ended, and nobody is told that it will.
+async fn what_has_ended_by_then_is_not_told_ahead(place: Place) {
+    let system = shop(place).await;
+    system.at(instant("2024-12-02T05:00:00Z"));
+    system.sweep.tick().await.unwrap();
+    let waiting = system.sweep.workers().take();
+    system.at(instant("2025-01-01T05:00:05Z"));
+    for work in waiting {
+        system.sweep.work(&work).await.unwrap();
+    }
+    system.sweep_all().await;
+    assert_eq!(histories(&system).await.concat().iter().filter(|row| row.contains("expires")).count(), 0);
+}
+
+/// Who is told of only after a midnight, with orders of before it, held the tier at that midnight and kept it.
+async fn a_history_told_after_the_boundary_stands_at_it(place: Place) {
+    let system = shop(place).await;
+    system.at(instant("2024-07-01T12:00:00Z"));
+    let told = order("late", "emil", 150, "2024-06-15T10:00:00Z");
+    assert_eq!(system.tell(&[told]).await.counts.applied, 1);
+    system.sweep_all().await;
+    assert_eq!(counted(&job(&system, "2024-07-01T04:00:00.000Z-rollover").await), (5, 4, 0, 0, 1));
 }
 
 async fn birthdays_come_once_a_year(place: Place) {

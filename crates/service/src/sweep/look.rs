@@ -24,6 +24,8 @@ pub(super) struct Look<'a> {
     pub(super) shop: &'a ShopId,
     pub(super) versions: &'a Versions,
     pub(super) job: &'a JobId,
+    /// What time it is: what has ended meanwhile is not told ahead.
+    pub(super) now: Instant,
 }
 
 /// What was found.
@@ -80,9 +82,10 @@ impl Look<'_> {
     /// What the member is to be told ahead and was not told yet: looked at with each midnight, as things are by now. It is
     /// remembered with the member.
     fn notices(&self, held: &mut Held) -> Vec<Notice> {
-        let Some(now) = held.record.evaluated_at().filter(|_| self.job.kind == Kind::Rollover) else {
+        let Some(done) = held.record.evaluated_at().filter(|_| self.job.kind == Kind::Rollover) else {
             return Vec::new();
         };
+        let now = done.max(self.now);
         let version = self.versions.in_force(now);
         let standing = evaluate(version, &held.ledger, now);
         let mut notices = notice::due(version, &standing, now);
@@ -102,10 +105,9 @@ impl Look<'_> {
         for row in rows {
             commit.record(self.store, history::item(self.shop, member, row, self.versions, now))?;
         }
-        let at = held.record.evaluated_at().unwrap_or(now);
         let about = About { shop: self.shop, member, versions: self.versions, recorded_at: now };
         for notice in notices {
-            commit.record(self.store, history::notice(about, self.versions.in_force(at), notice, self.job.until))?;
+            commit.record(self.store, history::notice(about, self.versions.in_force(now), notice, self.job.until))?;
         }
         Ok(commit)
     }

@@ -116,16 +116,18 @@ pub(super) struct Since {
 impl Since {
     /// Of a member's whole history, what was recorded from a boundary on. `tier`: the tier on record now.
     pub(super) fn boundary(history: Vec<Recorded>, until: Instant, tier: Option<TierId>) -> Self {
-        let (mut rows, mut before) = (Vec::new(), None);
+        let (mut rows, mut at_boundary) = (Vec::new(), None);
         for row in history {
             match row {
                 Recorded::Transition { event, .. } if event.recorded_at >= until => {
                     let id = |tier: &Option<crate::announce::Tier>| tier.as_ref().map(|tier| tier.id.clone());
                     let (from, to) = (id(&event.before), id(&event.after));
-                    before.get_or_insert_with(|| from.clone());
                     let (seq, change, cause) = (event.sequence, event.change, event.cause);
-                    // What ended later is another boundary's.
-                    if event.effective_at <= until {
+                    // What took effect later is another boundary's; what was told late of before it stood at it.
+                    if event.effective_at > until {
+                        at_boundary.get_or_insert(from);
+                    } else {
+                        at_boundary = Some(to.clone());
                         rows.push(Seen::Transition { seq, change, cause, version: event.program_version, from, to });
                     }
                 }
@@ -140,7 +142,7 @@ impl Since {
                 | Recorded::WithinReach(_) => {}
             }
         }
-        Self { rows, tier: before.unwrap_or(tier) }
+        Self { rows, tier: at_boundary.unwrap_or(tier) }
     }
 }
 

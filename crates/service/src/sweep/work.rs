@@ -65,7 +65,6 @@ impl<W: Workers> Sweep<W> {
         let Work { shop, job, segment } = work;
         let Some(mut segment) = self.store.segment(shop, job, *segment).await? else { return Ok(Worked::Stopped) };
         let Some(versions) = self.store.versions(shop).await? else { return Ok(Worked::Stopped) };
-        let look = Look { store: &self.store, shop, versions: &versions, job };
         let (mut pace, mut is_mine) = (Pace::default(), false);
         loop {
             if let Some(end) = self.may_not_go_on(work, &versions).await? {
@@ -96,6 +95,7 @@ impl<W: Workers> Sweep<W> {
                 return self.again(work, Duration::ZERO).await;
             }
             self.workers.give_way().await;
+            let look = Look { store: &self.store, shop, versions: &versions, job, now: self.clock.now() };
             match self.page(&look, &mut segment, pace).await {
                 Ok(counted) => {
                     tally.add(&counted);

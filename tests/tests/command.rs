@@ -242,7 +242,8 @@ async fn deployed_an_event_on_the_bus_becomes_an_announcement_on_the_bus() {
     let (sqs, events) =
         (aws_sdk_sqs::Client::new(&deployed.config), aws_sdk_eventbridge::Client::new(&deployed.config));
     let listener = sqs.create_queue().queue_name("listener").send().await.unwrap().queue_url.unwrap();
-    let rule = events.put_rule().name("listener").event_bus_name(bus).event_pattern(r#"{"source": ["echelon"]}"#);
+    let rule =
+        events.put_rule().name("listener").event_bus_name(bus).event_pattern(r#"{"detail-type": ["tier.changed.v1"]}"#);
     rule.send().await.unwrap();
     let arn = format!("arn:aws:sqs:eu-central-1:{ACCOUNT}:listener");
     let target = Target::builder().id("listener").arn(arn).build().unwrap();

@@ -35,7 +35,7 @@ const DOLLARS: (f64, f64) = (0.625, 0.125);
 const PER_SECOND: (f64, f64) = (4_000.0, 12_000.0);
 
 fn program(gold: u64, period: &str) -> Value {
-    json!({ "start_date": "2025-01-01", "milestone": { "metric": "amount_spent", "period": period }, "timezone": "UTC",
+    json!({ "start_date": "2024-01-01", "milestone": { "metric": "amount_spent", "period": period }, "timezone": "UTC",
             "notices": { "expiring_days": [], "within_reach_percent": 0 },
             "tiers": [{ "id": "silver", "threshold": 1, "entry_rewards": [{ "type": "points", "points": 10 }] },
                       { "id": "gold", "threshold": gold }] })
@@ -68,12 +68,13 @@ fn known(versions: &Versions, (id, orders): (MemberId, Vec<Value>)) -> (MemberId
 }
 
 /// A shop with so many members, each as if their orders had come one by one.
-async fn base(folder: &Path, members: usize, period: &str, year: impl Fn(usize) -> u32) -> (embedded::Store, System) {
-    let embedded = embedded::Store::open(&folder.join(format!("{period}.db"))).unwrap();
+async fn base(file: &Path, members: usize, period: &str, year: impl Fn(usize) -> u32) -> (embedded::Store, System) {
+    let begun = Instant::now();
+    let embedded = embedded::Store::open(file).unwrap();
     let tables = Tables::prefixed("bench");
     create_unstreamed(&embedded.client(), &tables).await.unwrap();
     let system = System::over(Store::new(embedded.client(), tables));
-    system.at(instant("2025-01-01T00:00:00Z"));
+    system.at(instant("2024-01-01T00:00:00Z"));
     system.publish(&program(5_000, period), &json!({})).await;
     let versions = system.store.versions(&system.shop).await.unwrap().unwrap();
     for first in (0..members).step_by(TOGETHER) {
@@ -84,6 +85,7 @@ async fn base(folder: &Path, members: usize, period: &str, year: impl Fn(usize) 
         }
         system.store.commit(commit).await.unwrap();
     }
+    println!("{members} members, {period}, laid down in {:.0} s (peak {} MB):", begun.elapsed().as_secs_f64(), peak());
     (embedded, system)
 }
 
@@ -157,15 +159,9 @@ async fn publish(system: &System, gold: u64) {
     system.store.publish(&system.shop, &publication, system.now()).await.unwrap();
 }
 
-async fn measure(folder: &Path, members: usize) {
-    let begun = Instant::now();
-    let (_store, system) = base(folder, members, "lifetime", |_| 2025).await;
-    println!(
-        "{members} members, laid down in {:.0} s (peak {} MB); recalculation:",
-        begun.elapsed().as_secs_f64(),
-        peak()
-    );
-    // All past midnights and nothing due: what every night costs.
+/// A change of thresholds, previewed and then published; and before it a midnight at which nothing is due.
+async fn recalculated(folder: &Path, members: usize) {
+    let (_store, system) = base(&folder.join("recalculated.db"), members, "lifetime", |_| 2025).await;
     system.at(instant("2026-03-01T12:00:00Z"));
     print("a midnight, nobody changes", members, &swept(&system, false).await);
     for (gold, on) in [(4_900, "2026-03-02T12:00:00Z"), (1_900, "2026-03-03T12:00:00Z")] {
@@ -176,6 +172,15 @@ async fn measure(folder: &Path, members: usize) {
     }
 }
 
+/// January 1 of 2026, at which those lose their tier who spent nothing in 2025.
+async fn rolled_over(folder: &Path, members: usize, percent: usize) {
+    let year = |n: usize| if n * 7919 % 100 < percent { 2024 } else { 2025 };
+    let file = folder.join(format!("rollover-{percent}.db"));
+    let (_store, system) = base(&file, members, "calendar_year", year).await;
+    system.at(instant("2026-01-01T00:00:00Z"));
+    print(&format!("January 1, {percent} % leave"), members, &swept(&system, false).await);
+}
+
 fn main() {
     // `cargo test --benches` runs this too, to see that it works.
     let quick = !std::env::args().any(|argument| argument == "--bench");
@@ -183,5 +188,10 @@ fn main() {
     let members = asked.unwrap_or(if quick { 500 } else { 1_000_000 });
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    executor.block_on(measure(folder.path(), members));
+    executor.block_on(async {
+        recalculated(folder.path(), members).await;
+        for percent in [1, 30] {
+            rolled_over(folder.path(), members, percent).await;
+        }
+    });
 }

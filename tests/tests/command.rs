@@ -225,6 +225,55 @@ async fn a_history_goes_into_a_deployed_system_and_on_from_where_it_was_interrup
     assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");
 }
 
+/// What is wanted is previewed, published a minute ahead, taken back; and what is due is done by one more worker.
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_change_and_midnights_pass_on_a_deployed_system() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = dynamodb::local().await;
+    let system = System::new(place.client, &place.prefix).await;
+    system.at(instant("2024-01-01T00:00:00Z"));
+    let mut yearly = program();
+    yearly["milestone"]["period"] = json!("calendar_year");
+    system.publish(&yearly, &json!({})).await;
+    system.at(instant("2024-05-01T10:00:00Z"));
+    assert_eq!(system.tell(&[order("anna", "1", "120")]).await.counts.applied, 1);
+    let echelon = Echelon::on_dynamodb_local().await;
+    let tables = system.store.tables();
+    let tables = format!("{},{},{}", tables.members, tables.ledger, tables.control);
+    let on = ["--tables", &tables, "--shop", "acme"];
+
+    // Long ago she was silver: what is due since the end of 2025 is recorded now, but not within the margin of a midnight.
+    let rolled = loop {
+        let rolled = echelon.run(&[&["rollover", "--format", "json"], &on[..]].concat()).await;
+        if rolled.status.code() == Some(0) {
+            break serde_json::from_slice::<Value>(&rolled.stdout).unwrap();
+        }
+        assert!(String::from_utf8_lossy(&rolled.stderr).contains("start"), "{rolled:?}");
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    };
+    assert_eq!(rolled["done"][0]["so_far"]["left"], 1, "{rolled}");
+    assert_eq!(system.tier("anna").await, None);
+    let jobs = echelon.json(&[&["jobs"], &on[..]].concat(), 0).await;
+    assert_eq!(jobs["jobs"][0]["state"], "done", "{jobs}");
+
+    let next = folder.path().join("next.json");
+    fs::write(&next, program().to_string()).unwrap();
+    let wanted = ["--program", next.to_str().unwrap(), "--options", r#"{"notify": true}"#];
+    let at = service::store::key::at(rules::calendar::Instant::from_millis(
+        i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()).unwrap()
+            + 3_600_000,
+    ));
+    let preview = echelon.json(&[&["preview"], &wanted[..], &["--at", &at], &on].concat(), 0).await;
+    assert_eq!(preview["preview"]["moves"]["enter"], 1, "{preview}");
+    assert_eq!(system.store.publications(&system.shop).await.unwrap().len(), 1, "a preview writes nothing");
+    let published = echelon.run(&[&["publish"], &wanted[..], &["--at", &at, "--by", "eve"], &on].concat()).await;
+    assert_eq!(published.status.code(), Some(0), "{published:?}");
+    let withdrawn = echelon.run(&[&["publish", "--withdraw", "--by", "eve"], &on[..]].concat()).await;
+    assert_eq!(withdrawn.status.code(), Some(0), "{withdrawn:?}");
+    let listed = echelon.json(&[&["publish", "--list"], &on[..]].concat(), 0).await;
+    assert_eq!(listed["programs"].as_array().unwrap().len(), 2, "{listed}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn deployed_an_event_on_the_bus_becomes_an_announcement_on_the_bus() {
     let folder = tempfile::tempdir().unwrap();

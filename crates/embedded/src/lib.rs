@@ -17,7 +17,9 @@ mod transport;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig, retry::RetryConfig,
+};
 use aws_sdk_dynamodb::{Client, config};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use dynoxide::Database;
@@ -91,6 +93,8 @@ impl Store {
             .region(Region::from_static("local"))
             .credentials_provider(Credentials::new("embedded", "embedded", None, None, "embedded"))
             .retry_config(RetryConfig::disabled())
+            // An answer of this process comes as a whole, and may take a while: nothing is stalled on the way.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .http_client(self.transport_with(intercept))
     }
 

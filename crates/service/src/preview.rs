@@ -1,7 +1,7 @@
 //! What a draft version would do to a shop: the outcomes of all members, added up.
 //!
 //! Made in parts, of any members in any order, which [`Preview::merge`] puts together to the same whole; as JSON in
-//! between. [`picture`] shows it to people.
+//! between. [`picture()`] shows it to people.
 
 mod picture;
 

@@ -189,9 +189,9 @@ fn main() {
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     executor.block_on(async {
-        recalculated(folder.path(), members).await;
         for percent in [1, 30] {
             rolled_over(folder.path(), members, percent).await;
         }
+        recalculated(folder.path(), members).await;
     });
 }

@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod built;
+pub mod dies;
 pub mod dynamodb;
 pub mod random;
 pub mod scenario;

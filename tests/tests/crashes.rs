@@ -6,28 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use embedded::{Answer, Decision, Intercept, Request};
 use serde_json::{Value, json};
+use tests::dies::Dies;
 use tests::system::{System, instant};
-
-/// From a request on, nothing comes back any more; whether that one is carried out is chosen.
-#[derive(Debug)]
-struct Dies {
-    at: usize,
-    carried_out: bool,
-    seen: Arc<AtomicUsize>,
-}
-
-impl Intercept for Dies {
-    fn before<'a>(&'a self, _: &'a Request) -> Decision<'a> {
-        let number = self.seen.fetch_add(1, Ordering::SeqCst);
-        let dead = number > self.at || (number == self.at && !self.carried_out);
-        Box::pin(std::future::ready(dead.then_some(Answer::Broken)))
-    }
-
-    fn after<'a>(&'a self, _: &'a Request, _: &'a Answer) -> Decision<'a> {
-        let dead = self.seen.load(Ordering::SeqCst) > self.at;
-        Box::pin(std::future::ready(dead.then_some(Answer::TimedOut)))
-    }
-}
 
 fn program() -> Value {
     json!({ "start_date": "2023-01-01", "milestone": { "metric": "amount_spent", "on_refund": "revoke" },

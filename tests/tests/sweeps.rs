@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ::embedded::{Answer, Decision, Intercept, Request};
 use rules::ledger::Ledger;
 use rules::record::Record;
 use serde_json::{Value, json};
@@ -12,6 +11,7 @@ use service::clock::Clock;
 use service::store::history::Recorded;
 use service::store::{Commit, Held};
 use service::sweep::{JobId, Kind, Order, Progress, Settings, State, Sweep, Work, Worked, Workers};
+use tests::dies::Dies;
 use tests::dynamodb::Place;
 use tests::system::{System, Waiting, instant, settings};
 
@@ -343,27 +343,6 @@ async fn birthdays_come_once_a_year(place: Place) {
     assert_eq!(came("anna").await, ["birthday 2024-02-29 100"], "in 2025 she holds no tier");
     assert_eq!(came("carl").await, ["birthday 2024-12-31 100"]);
     assert_eq!(came("dora").await, Vec::<String>::new());
-}
-
-/// From a request on, nothing comes back any more; whether that one is carried out is chosen.
-#[derive(Debug)]
-struct Dies {
-    at: usize,
-    carried_out: bool,
-    seen: Arc<AtomicUsize>,
-}
-
-impl Intercept for Dies {
-    fn before<'a>(&'a self, _: &'a Request) -> Decision<'a> {
-        let number = self.seen.fetch_add(1, Ordering::SeqCst);
-        let dead = number > self.at || (number == self.at && !self.carried_out);
-        Box::pin(std::future::ready(dead.then_some(Answer::Broken)))
-    }
-
-    fn after<'a>(&'a self, _: &'a Request, _: &'a Answer) -> Decision<'a> {
-        let dead = self.seen.load(Ordering::SeqCst) > self.at;
-        Box::pin(std::future::ready(dead.then_some(Answer::TimedOut)))
-    }
 }
 
 /// Opens what is due and sweeps, until the first thing that fails.

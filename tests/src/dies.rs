@@ -1,0 +1,30 @@
+//! A process that dies at any request, before it reaches the store or before its answer comes back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use embedded::{Answer, Decision, Intercept, Request};
+
+/// From a request on, nothing comes back any more; whether that one is carried out is chosen.
+#[derive(Debug)]
+pub struct Dies {
+    /// The request, from 0.
+    pub at: usize,
+    /// Whether the store carries that one out.
+    pub carried_out: bool,
+    /// How many were seen.
+    pub seen: Arc<AtomicUsize>,
+}
+
+impl Intercept for Dies {
+    fn before<'a>(&'a self, _: &'a Request) -> Decision<'a> {
+        let number = self.seen.fetch_add(1, Ordering::SeqCst);
+        let dead = number > self.at || (number == self.at && !self.carried_out);
+        Box::pin(std::future::ready(dead.then_some(Answer::Broken)))
+    }
+
+    fn after<'a>(&'a self, _: &'a Request, _: &'a Answer) -> Decision<'a> {
+        let dead = self.seen.load(Ordering::SeqCst) > self.at;
+        Box::pin(std::future::ready(dead.then_some(Answer::TimedOut)))
+    }
+}

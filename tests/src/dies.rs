@@ -1,12 +1,12 @@
 //! A process that dies at any request, before it reaches the store or before its answer comes back.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use embedded::{Answer, Decision, Intercept, Request};
 
 /// From a request on, nothing comes back any more; whether that one is carried out is chosen.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Dies {
     /// The request, from 0.
     pub at: usize,
@@ -14,11 +14,16 @@ pub struct Dies {
     pub carried_out: bool,
     /// How many were seen.
     pub seen: Arc<AtomicUsize>,
+    /// The places of those that write.
+    pub writes: Arc<Mutex<Vec<usize>>>,
 }
 
 impl Intercept for Dies {
-    fn before<'a>(&'a self, _: &'a Request) -> Decision<'a> {
+    fn before<'a>(&'a self, request: &'a Request) -> Decision<'a> {
         let number = self.seen.fetch_add(1, Ordering::SeqCst);
+        if ["PutItem", "TransactWriteItems"].contains(&request.operation.as_str()) {
+            self.writes.lock().unwrap().push(number);
+        }
         let dead = number > self.at || (number == self.at && !self.carried_out);
         Box::pin(std::future::ready(dead.then_some(Answer::Broken)))
     }

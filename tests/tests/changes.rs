@@ -14,6 +14,8 @@ tests::for_each_store!(
     switched_off_changed_and_switched_on_only_real_changes_are_announced,
     a_tier_list_changes_only_if_that_is_meant,
     readers_see_the_old_version_until_the_new_one_is_in_force,
+    changed_reward_rules_hold_for_what_is_reached_from_then_on,
+    what_a_change_brings_within_reach_is_told_at_the_next_midnight,
 );
 
 /// Everything is spent in a lifetime, and a tier once achieved is kept.
@@ -216,6 +218,16 @@ fn cases() -> Vec<Case> {
         case("another time zone", json!({ "timezone": "Pacific/Auckland" }), apply(), &[]),
         case("switching off announces nothing", json!({ "active": false }), json!({ "notify": true }), &[]),
         Case {
+            base: json!({ "milestone": { "metric": "customer_tags" },
+                          "tiers": [{ "id": "silver", "tags": ["vip"] }, { "id": "gold", "tags": ["svip"] }] }),
+            ..case(
+                "the tags of tiers are free to change",
+                json!({ "tiers": [{ "id": "silver", "tags": ["member"] }, { "id": "gold", "tags": ["vip"] }] }),
+                json!({}),
+                &["ben rises to gold"],
+            )
+        },
+        Case {
             base: json!({ "active": false }),
             ..case(
                 "switching on announces what everybody has by then",
@@ -304,4 +316,37 @@ async fn readers_see_the_old_version_until_the_new_one_is_in_force(place: Place)
     let mut came = told(&system).await;
     came.retain(|row| !before.contains(row));
     assert_eq!(came, ["anna falls to silver"]);
+}
+
+/// Carl gets what the rules of the day give: nothing for what was reached before, both tiers' rewards from now on.
+async fn changed_reward_rules_hold_for_what_is_reached_from_then_on(place: Place) {
+    let system = shop(&place, "rewards", &json!({})).await;
+    let before = told(&system).await;
+    system.publish(&program(&json!({ "skipped_tier_rewards": "all_skipped" })), &json!({ "rewards": true })).await;
+    system.sweep_all().await;
+    assert_eq!(told(&system).await, before);
+    let order =
+        json!({ "type": "order.paid", "order_id": "more", "member_id": "carl", "total": "500", "occurred_at": NOW });
+    assert_eq!(system.tell(&[order]).await.counts.applied, 1);
+    let mut came = told(&system).await;
+    came.retain(|row| !before.contains(row));
+    assert_eq!(came, ["carl enters gold, told", "carl gets the rewards of gold", "carl gets the rewards of silver"]);
+}
+
+/// Ben's 150 are far from 500, and near 160.
+async fn what_a_change_brings_within_reach_is_told_at_the_next_midnight(place: Place) {
+    let notices = json!({ "expiring_days": [30], "within_reach_percent": 10 });
+    let system = shop(&place, "notices", &json!({ "notices": notices })).await;
+    let before = told(&system).await;
+    let nearer = json!({ "notices": notices, "tiers": [tier("silver", 100), tier("gold", 160)] });
+    system.publish(&program(&nearer), &json!({})).await;
+    system.sweep_all().await;
+    assert_eq!(told(&system).await, before, "the change itself tells nothing");
+    for day in ["2024-07-02", "2024-07-03"] {
+        system.at(instant(&format!("{day}T00:00:00Z")));
+        system.sweep_all().await;
+    }
+    let mut came = told(&system).await;
+    came.retain(|row| !before.contains(row));
+    assert_eq!(came, ["ben: gold is within reach"]);
 }

@@ -61,8 +61,12 @@ async fn opened() -> (embedded::Store, System) {
 async fn a_good_day() -> (Vec<String>, usize) {
     let (store, system) = opened().await;
     let seen = Arc::new(AtomicUsize::new(0));
-    let watched =
-        system.another(store.client_with(Dies { at: usize::MAX, carried_out: true, seen: Arc::clone(&seen) }));
+    let watched = system.another(store.client_with(Dies {
+        at: usize::MAX,
+        carried_out: true,
+        seen: Arc::clone(&seen),
+        ..Dies::default()
+    }));
     for batch in batches() {
         assert_eq!(watched.tell(&batch).await.failed.len(), 0);
     }
@@ -76,7 +80,7 @@ async fn wherever_ingest_dies_the_next_process_ends_where_it_would_have() {
     for at in 0..requests {
         for carried_out in [false, true] {
             let (store, system) = opened().await;
-            let dies = Dies { at, carried_out, seen: Arc::default() };
+            let dies = Dies { at, carried_out, ..Dies::default() };
             let first = system.another(store.client_with(dies));
             let next = system.another(store.client());
             for batch in batches() {

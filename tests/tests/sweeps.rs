@@ -1,8 +1,8 @@
 //! Sweeps under every circumstance: late, repeated, killed at any request, two at once, beside live events, paused, and
 //! overtaken by the next change.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rules::ledger::Ledger;
 use rules::record::Record;
@@ -366,19 +366,23 @@ async fn killed_at_any_request_a_sweep_ends_where_it_would_have() {
     let system = eve(store.client(), "t").await;
     system.at(instant(NEW_YEAR));
     let seen = Arc::new(AtomicUsize::new(0));
-    let whole = Dies { at: usize::MAX, carried_out: true, seen: Arc::clone(&seen) };
+    let writes = Arc::new(Mutex::default());
+    let whole = Dies { at: usize::MAX, carried_out: true, seen: Arc::clone(&seen), writes: Arc::clone(&writes) };
     let process = system.another(store.client_with(whole));
     assert!(swept(&process).await);
     let (expected, requests) =
         ((histories(&system).await, counted(&job(&system, ROLLOVER).await)), seen.load(Ordering::SeqCst));
     assert_eq!(expected.1, (4, 1, 1, 1, 1));
-    // Reading 256 buckets is the same request again and again: one in thirty stands for the others.
-    let points = (0..requests).filter(|at| *at < 12 || *at > requests - 12 || at % 30 == 0);
+    // Every write, checkpoints between pages among them. Reading 256 buckets is the same request again and again: one in
+    // fifty stands for the others.
+    let writes: Vec<usize> = writes.lock().unwrap().clone();
+    assert!(writes.len() > 2 * 16, "the job, and of each segment lease and checkpoint: {writes:?}");
+    let points = (0..requests).filter(|at| writes.contains(at) || at % 50 == 0);
     for (at, carried_out) in points.flat_map(|at| [(at, false), (at, true)]) {
         let store = ::embedded::Store::memory().unwrap();
         let system = eve(store.client(), "t").await;
         system.at(instant(NEW_YEAR));
-        let dies = Dies { at, carried_out, seen: Arc::default() };
+        let dies = Dies { at, carried_out, ..Dies::default() };
         let process = system.another(store.client_with(dies));
         let _ = swept(&process).await;
         // The next tick comes after the lease of whoever died.

@@ -145,7 +145,7 @@ async fn previewed(system: &System, gold: u64, members: usize) {
     let begun = Instant::now();
     system.used();
     let draft = system.store.draft(&system.shop, &publication(system, gold), system.now()).await.unwrap();
-    let mut parts = Box::pin(parts(&system.store, &system.shop, &draft.versions, false));
+    let mut parts = Box::pin(parts(&system.store, &system.shop, &draft.versions, false, 0));
     let mut preview = Preview::default();
     while let Some(part) = parts.next().await {
         preview.merge(&part.unwrap().preview);

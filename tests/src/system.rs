@@ -99,6 +99,12 @@ impl System {
         Self { store, ingest, sweep, kept, shop: ShopId::new("acme").unwrap(), clock }
     }
 
+    /// The clock, for who only asks.
+    pub fn clock(&self) -> Clock {
+        let ticks = Arc::clone(&self.clock);
+        Clock::new(move || Instant::from_millis(ticks.load(Ordering::SeqCst)))
+    }
+
     /// What time it is.
     pub fn now(&self) -> Instant {
         Instant::from_millis(self.clock.load(Ordering::SeqCst))

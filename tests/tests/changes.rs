@@ -100,7 +100,8 @@ async fn preview(system: &System, program: &Value, options: &Value) -> Preview {
     let event =
         json!({ "type": "program.published", "occurred_at": system.now(), "program": program, "options": options });
     let draft = system.store.draft(&system.shop, &event, system.now()).await.unwrap();
-    let parts = futures::StreamExt::collect::<Vec<_>>(parts(&system.store, &system.shop, &draft.versions, true)).await;
+    let parts =
+        futures::StreamExt::collect::<Vec<_>>(parts(&system.store, &system.shop, &draft.versions, true, 0)).await;
     parts.into_iter().fold(Preview::default(), |mut whole, part| {
         whole.merge(&part.unwrap().preview);
         whole

@@ -152,7 +152,7 @@ async fn served_on_dynamodb_it_takes_events_and_a_history_goes_straight_into_its
     let prefix = dynamodb::local().await.table("served");
     let file = folder.path().join("program.json");
     fs::write(&file, program().to_string()).unwrap();
-    let serve = ["serve", "--listen", "127.0.0.1:0", "--shop", "acme", "--prefix", &prefix, "--program"];
+    let serve = ["serve", "--open", "--listen", "127.0.0.1:0", "--shop", "acme", "--prefix", &prefix, "--program"];
     let mut serve = echelon.command(&[&serve[..], &[file.to_str().unwrap()]].concat());
     let mut served = Running(serve.current_dir(&folder).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
     let said = BufReader::new(served.0.stderr.take().unwrap()).lines().map(Result::unwrap);
@@ -161,7 +161,7 @@ async fn served_on_dynamodb_it_takes_events_and_a_history_goes_straight_into_its
 
     assert_eq!(ask(&address, "POST /events", &order("anna", "1", "520").to_string()), json!({ "accepted": 1 }));
     let until = Instant::now() + PATIENCE;
-    while ask(&address, "GET /members/anna", "")["standing"]["tier"] != "gold" {
+    while ask(&address, "GET /v1/members/anna/explain", "")["standing"]["tier"]["id"] != "gold" {
         assert!(Instant::now() < until, "{}", ask(&address, "GET /health", ""));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -171,8 +171,11 @@ async fn served_on_dynamodb_it_takes_events_and_a_history_goes_straight_into_its
     let load = ["load", events.to_str().unwrap(), "--prefix", &prefix, "--live"];
     let taken_in = echelon.json(&load, 0).await["taken_in"].clone();
     assert_eq!((&taken_in["applied"], &taken_in["duplicates"]), (&json!(60), &json!(1)));
-    let ben = ask(&address, "GET /members/ben", "");
-    assert_eq!((&ben["standing"]["tier"], &ben["standing"]["counted"]), (&json!("silver"), &json!("120.00")));
+    let ben = ask(&address, "GET /v1/members/ben/explain", "");
+    assert_eq!(
+        (&ben["standing"]["tier"]["id"], &ben["standing"]["progress"]["counted"]),
+        (&json!("silver"), &json!("120.00"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,5 +15,6 @@ pub mod rollover;
 pub mod serve;
 pub mod sweeping;
 pub mod system;
+pub mod token;
 pub mod validate;
 pub mod verify;

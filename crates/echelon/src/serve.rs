@@ -5,32 +5,28 @@
 //! step may be done twice, and none is ever left out: whatever the process was doing when it died, it does again.
 
 pub mod accept;
-pub mod answer;
 pub mod aside;
-pub mod change;
 pub mod client;
 pub mod demo;
 pub mod deployed;
 pub mod envelope;
 pub mod http;
-pub mod jobs;
 pub mod outward;
 pub mod place;
-pub mod programs;
 pub mod queue;
-pub mod signature;
-pub mod standing;
 pub mod sweeper;
 pub mod time;
 pub mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use service::ingest::{Counts, Ingest};
+use service::ingest::{Answered, Counts, Ingest};
 use service::shop::ShopId;
-use service::store::{Store, StoreError};
+use service::store::Store;
 use service::sweep::Sweep;
 use tokio::sync::{Notify, RwLock};
+use web::door::Door;
+use web::{Api, Parts};
 
 use accept::Accept;
 use place::Opened;
@@ -50,43 +46,37 @@ pub struct System {
     /// Takes in what is in the queue.
     pub ingest: Arc<Ingest<Queues>>,
     /// Brings everybody past midnights and changes of rules.
-    pub sweep: Sweep<Here>,
-    /// Held by whoever takes events in: a sweep waits for those who began before its boundary.
-    pub batch: RwLock<()>,
-    /// Told when something may be due: the clock was moved, or a program published.
-    pub due: Notify,
+    pub sweep: Arc<Sweep<Here>>,
+    /// What is answered over HTTP as it is where this is deployed.
+    pub api: Api,
     /// What time it is.
     pub time: Time,
-    /// How far ahead a version takes effect where no instant is named.
-    pub ahead_ms: i64,
-    /// What Shopify signs webhooks with, if they must be signed.
-    pub secret: Option<String>,
-    shop: Option<ShopId>,
     counts: Mutex<Counts>,
 }
 
 impl System {
     /// A system on an open store. Events that name no shop are about `shop`, if it is given.
-    pub fn new(opened: Opened, time: Time, shop: Option<ShopId>, secret: Option<String>) -> Self {
-        let ingest = Arc::new(opened.ingest(opened.queues.clone(), time.clock()));
-        let (sweep, ahead_ms) = (opened.sweep(time.clock()), opened.ahead_ms());
+    pub fn new(opened: Opened, time: Time, shop: Option<ShopId>, shopify_secret: Option<String>, door: Door) -> Self {
+        let ingest = opened.ingest(opened.queues.clone(), time.clock());
+        let told = opened.ingest(Answered, time.clock()).remembering(Arc::clone(ingest.programs()));
+        let (sweep, ahead_ms) = (Arc::new(opened.sweep(time.clock())), opened.ahead_ms());
         let Opened { store, queues, .. } = opened;
         let accept = Accept::new(queues.clone());
-        let (batch, due) = (RwLock::default(), Notify::default());
-        Self {
-            store,
-            queues,
-            accept,
-            ingest,
-            sweep,
-            batch,
-            due,
-            time,
+        let api = Api::new(Parts {
+            store: store.clone(),
+            ingest: told,
+            sweeps: Box::new(Arc::clone(&sweep)),
+            clock: time.clock(),
             ahead_ms,
-            secret,
+            preview_budget: None,
+            door,
+            shopify_secret,
             shop,
-            counts: Mutex::default(),
-        }
+            batch: Arc::new(RwLock::default()),
+            recorded: Arc::new(Notify::default()),
+            due: Arc::new(Notify::default()),
+        });
+        Self { store, queues, accept, ingest: Arc::new(ingest), sweep, api, time, counts: Mutex::default() }
     }
 
     /// What was taken in since the process began.
@@ -98,27 +88,4 @@ impl System {
     pub fn count(&self, counts: &Counts) {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).add(counts);
     }
-
-    /// The shop that is meant where none is named: the one given at the start, or the only one there is.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn only_shop(&self) -> Result<Option<ShopId>, StoreError> {
-        match &self.shop {
-            Some(shop) => Ok(Some(shop.clone())),
-            None => only_shop(&self.store).await,
-        }
-    }
-}
-
-/// The only shop of a store, if it has just one.
-///
-/// # Errors
-/// See [`StoreError`].
-pub async fn only_shop(store: &Store) -> Result<Option<ShopId>, StoreError> {
-    let shops = store.shops().await?;
-    Ok(match shops.as_slice() {
-        [only] => Some(only.clone()),
-        _ => None,
-    })
 }

@@ -205,7 +205,7 @@ fn a_new_year_comes_where_the_clock_is_moved() {
     ]);
     assert_eq!(served.post("/events", &events.to_string(), &[]).0, 202);
     served.health_once(|health| health["waiting"] == 0);
-    assert_eq!(served.get("/members/anna").1["standing"]["tier"], "gold");
+    assert_eq!(served.get("/v1/members/anna/explain").1["standing"]["tier"]["id"], "gold");
     assert_eq!(served.post("/clock", r#"{"now": "2031-01-01T00:00:05Z"}"#, &[]).0, 200);
     let told = webhook.once(|told| {
         let fallen = |event: &Value| event["cause"] == "period_end";
@@ -240,11 +240,12 @@ fn rules_are_changed_over_http_and_refusals_say_what_to_do() {
     for (member, total) in [("anna", "520.00"), ("bert", "310.00")] {
         assert_eq!(served.post("/events", &order(member, member, total).to_string(), &[]).0, 202);
     }
-    served.member_once("bert", |bert| bert["standing"]["tier"] == "bronze");
+    served.member_once("bert", |bert| bert["standing"]["tier"]["id"] == "bronze");
     served.health_once(|health| health["waiting"] == 0);
     let mut next = program();
     next["tiers"][1]["threshold"] = json!("300");
-    let (status, previewed) = served.post("/programs/preview?list=true", &json!({ "program": next }).to_string(), &[]);
+    let (status, previewed) =
+        served.post("/v1/program/preview?list=true", &json!({ "program": next }).to_string(), &[]);
     assert_eq!((status, &previewed["preview"]["moves"]["rise"]), (200, &json!(1)), "{previewed}");
     assert_eq!(previewed["changes"][0]["member_id"], "bert");
     let (url, file) = (served.url(), desk.write("next.json", &next));
@@ -256,23 +257,22 @@ fn rules_are_changed_over_http_and_refusals_say_what_to_do() {
         told.iter().any(|(_, event)| of_bert(event) && event["cause"] == "program_changed")
             && told.iter().any(|(kind, event)| kind == "program.published.v1" && event["program_version"] == 2)
     });
-    let (status, back) = served.post("/programs/roll-back", r#"{"version": 1, "at": "2126-01-01T00:00:00Z"}"#, &[]);
-    assert_eq!((status, &back["version"]), (200, &json!(3)), "{back}");
-    let (_, listed) = served.get("/programs");
+    let (status, back) = served.post("/v1/program/versions", r#"{"version": 1, "at": "2126-01-01T00:00:00Z"}"#, &[]);
+    assert_eq!((status, &back["version"]), (201, &json!(3)), "{back}");
+    let (_, listed) = served.get("/v1/program/versions");
     assert_eq!(
         (&listed["programs"][1]["state"], &listed["programs"][2]["state"]),
         (&json!("in_force"), &json!("pending"))
     );
-    assert_eq!(served.post("/programs/withdraw", "", &[]).1["withdrawn"], 3);
+    assert_eq!(served.delete("/v1/program/versions/pending").1["withdrawn"], 3);
+    assert_eq!(served.delete("/v1/program/versions/pending").0, 404);
     for (path, body, expected, remedy) in [
-        ("/programs/withdraw", "{}", 404, "GET /programs"),
-        ("/programs", r#"{"program": {"tiers": 7}}"#, 400, "echelon validate"),
-        ("/programs", r#"{"program": {}, "optons": {}}"#, 400, "options"),
-        ("/programs", r#"{"version": 1}"#, 400, "/programs/roll-back"),
-        ("/programs/roll-back", r#"{"version": 9}"#, 404, "GET /programs"),
-        ("/programs/roll-back", r#"{"version": 1, "at": "2020-01-01T00:00:00Z"}"#, 409, "GET /programs"),
-        ("/jobs/tomorrow/pause", "", 400, "GET /jobs"),
-        ("/jobs/2020-01-01T00:00:00.000Z-rollover/pause", "", 404, "GET /jobs"),
+        ("/v1/program/versions", r#"{"program": {"tiers": 7}}"#, 422, "`problems`"),
+        ("/v1/program/versions", r#"{"program": {}, "optons": {}}"#, 400, "openapi.json"),
+        ("/v1/program/versions", r#"{"version": 9}"#, 404, "GET /v1/program/versions"),
+        ("/v1/program/versions", r#"{"version": 1, "at": "2020-01-01T00:00:00Z"}"#, 409, "GET /v1/program/versions"),
+        ("/v1/jobs/tomorrow/pause", "", 404, "GET /v1/jobs"),
+        ("/v1/jobs/2020-01-01T00:00:00.000Z-rollover/pause", "", 404, "GET /v1/jobs"),
     ] {
         let (status, said) = served.post(path, body, &[]);
         assert!(
@@ -303,7 +303,7 @@ fn a_recalculation_that_is_killed_goes_on_and_counts_the_same() {
         jobs.iter().find(|job| job["id"].as_str().unwrap().ends_with("recalculation-2")).cloned()
     };
     let begun = || {
-        let job = of_version(&served.get("/jobs").1);
+        let job = of_version(&served.get("/v1/jobs").1);
         job.is_some_and(|job| job["so_far"]["members"].as_u64().unwrap() > 0)
     };
     assert!(eventually(begun), "{}", served.said());
@@ -313,9 +313,9 @@ fn a_recalculation_that_is_killed_goes_on_and_counts_the_same() {
     // The program it is given at the start is the newest version already.
     let data = desk.path("echelon.db");
     let served = Served::on(desk.folder.path(), &["--data", data.to_str().unwrap(), "--shop", "acme"]);
-    let is_done = || of_version(&served.get("/jobs").1).is_some_and(|job| job["state"] == "done");
+    let is_done = || of_version(&served.get("/v1/jobs").1).is_some_and(|job| job["state"] == "done");
     assert!(eventually(is_done), "{}", served.said());
-    let job = of_version(&served.get("/jobs").1).unwrap();
+    let job = of_version(&served.get("/v1/jobs").1).unwrap();
     let expected = (0..MEMBERS).filter(|number| (300..500).contains(&(number % 600))).count();
     let done = &job["so_far"];
     assert_eq!((&done["members"], &done["rose"], &done["fell"]), (&json!(MEMBERS), &json!(expected), &json!(0)));

@@ -18,8 +18,8 @@ fn an_event_becomes_a_tier_and_an_announcement() {
     let served = Served::start(folder.path(), &["--webhook", &webhook.url()]);
     let (status, answer) = served.post("/events", &order("anna", "1001", "520.00").to_string(), &[]);
     assert_eq!((status, answer), (202, json!({ "accepted": 1 })));
-    let anna = served.member_once("anna", |anna| anna["standing"]["tier"] == "gold");
-    assert_eq!(anna["standing"]["counted"], "520.00");
+    let anna = served.member_once("anna", |anna| anna["standing"]["tier"]["id"] == "gold");
+    assert_eq!(anna["standing"]["progress"]["counted"], "520.00");
     assert!(anna["prose"][0].as_str().unwrap().starts_with("Holds Gold since"), "{anna}");
     let told = webhook.once(|told| told.len() >= 3);
     let kinds: BTreeSet<&str> = told.iter().map(|(kind, _)| kind.as_str()).collect();
@@ -64,8 +64,8 @@ fn a_webhook_of_shopify_is_taken_if_it_is_signed() {
     }
     let (status, answer) = served.post("/events", body, &headers(&signed("hush", body)));
     assert_eq!((status, answer), (202, json!({ "accepted": 1 })));
-    let member = served.member_once("115310627314723954", |member| member["standing"]["tier"] == "gold");
-    assert_eq!(member["standing"]["counted"], "600.00");
+    let member = served.member_once("115310627314723954", |member| member["standing"]["tier"]["id"] == "gold");
+    assert_eq!(member["standing"]["progress"]["counted"], "600.00");
 }
 
 #[test]
@@ -74,15 +74,15 @@ fn what_cannot_be_taken_is_refused_by_name_and_what_cannot_succeed_is_set_aside_
     let served = Served::start(folder.path(), &[]);
     let good = order("anna", "1", "10.00");
     let (status, answer) = served.post("/events", &format!("[{good}, 7]"), &[]);
-    assert_eq!((status, &answer["item"]), (400, &json!(2)), "{answer}");
+    assert_eq!((status, &answer["problems"][0]["path"]), (400, &json!("item 2")), "{answer}");
     assert_eq!(served.post("/events", "{", &[]).0, 400);
-    assert_eq!(served.get("/members/nobody").0, 404);
+    assert_eq!(served.get("/v1/members/nobody/explain").0, 404);
     assert_eq!(served.get("/elsewhere").0, 404);
     let broken = json!({ "type": "order.paid", "member_id": "anna", "order_id": "2", "total": "a lot" });
     assert_eq!(served.post("/events", &json!([broken, good]).to_string(), &[]).0, 202);
     assert_eq!(served.post("/events", &order("bert", "3", "500.00").to_string(), &[("X-Echelon-Shop", "late")]).0, 202);
     served.health_once(|health| health["taken_in"]["set_aside"] == 2);
-    served.member_once("anna", |anna| anna["standing"]["counted"] == "10.00");
+    served.member_once("anna", |anna| anna["standing"]["progress"]["counted"] == "10.00");
     let url = served.url();
     let listed = command(&["quarantine", "list", "--url", &url, "--format", "json"]);
     let rows: Value = serde_json::from_slice(&listed.stdout).unwrap();
@@ -100,8 +100,8 @@ fn what_cannot_be_taken_is_refused_by_name_and_what_cannot_succeed_is_set_aside_
     assert!(replayed.status.success(), "{replayed:?}");
     assert_eq!(String::from_utf8(replayed.stdout).unwrap(), "2 events in the ingest queue again\n");
     served.health_once(|health| health["taken_in"]["events"] == 2);
-    let (_, bert) = served.get("/members/bert?shop=late");
-    assert_eq!(bert["standing"]["tier"], "gold", "{bert}");
+    let (_, bert) = served.get("/v1/members/bert/explain?shop=late");
+    assert_eq!(bert["standing"]["tier"]["id"], "gold", "{bert}");
     served.end();
     let data = folder.path().join("echelon.db");
     let listed = command(&["quarantine", "list", "--data", data.to_str().unwrap(), "--format", "json"]);
@@ -220,7 +220,7 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_counts_twice() {
 }
 
 fn counted(member: &Value) -> i64 {
-    let counted = member["standing"]["counted"].as_str().unwrap();
+    let counted = member["standing"]["progress"]["counted"].as_str().unwrap();
     counted.split('.').next().unwrap().parse().unwrap()
 }
 
@@ -250,8 +250,11 @@ fn a_history_is_loaded_quietly_and_goes_on_where_it_was_interrupted() {
     let health = served.health_once(|health| health["waiting"] == 0);
     assert_eq!((&health["taken_in"]["applied"], &health["taken_in"]["duplicates"]), (&json!(3_000), &json!(0)));
     assert!(!folder.path().join("events.jsonl.load").exists());
-    let (_, member) = served.get("/members/m7");
-    assert_eq!((&member["standing"]["counted"], &member["standing"]["tier"]), (&json!("3000.00"), &json!("gold")));
+    let (_, member) = served.get("/v1/members/m7/explain");
+    assert_eq!(
+        (&member["standing"]["progress"]["counted"], &member["standing"]["tier"]["id"]),
+        (&json!("3000.00"), &json!("gold"))
+    );
     let told = webhook.once(|told| told.len() >= 101);
     let is_quiet = |(kind, event): &(String, Value)| kind == "tier.changed.v1" && event["notify"] == false;
     assert!(told.iter().all(|told| is_quiet(told) || told.0 == "program.published.v1"), "{:?}", told[0]);

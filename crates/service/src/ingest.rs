@@ -11,13 +11,16 @@ mod programs;
 mod read;
 mod sqs;
 mod take;
+mod told;
 
 pub use aside::{Aside, Asides, Reason};
 pub use programs::Programs;
 pub use read::native;
 pub use sqs::SqsAsides;
+pub use told::{Answered, Told};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rules::book::Taken;
 use rules::calendar::Instant;
@@ -88,7 +91,7 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Ingest<A> {
     store: Store,
-    programs: Programs,
+    programs: Arc<Programs>,
     asides: A,
     clock: Clock,
     together: usize,
@@ -97,7 +100,7 @@ pub struct Ingest<A> {
 impl<A: Asides> Ingest<A> {
     /// The ingest over a store; what can never succeed goes to `asides`.
     pub fn new(store: Store, asides: A, clock: Clock) -> Self {
-        let programs = Programs::new(store.clone(), clock.clone());
+        let programs = Arc::new(Programs::new(store.clone(), clock.clone()));
         Self { store, programs, asides, clock, together: 1 }
     }
 
@@ -111,6 +114,17 @@ impl<A: Asides> Ingest<A> {
     /// What was used of the store since this was asked last.
     pub fn used(&self) -> Units {
         self.store.meter().take()
+    }
+
+    /// The programs in use, remembered for a while.
+    pub fn programs(&self) -> &Arc<Programs> {
+        &self.programs
+    }
+
+    /// The same with what another remembers, so that both forget together.
+    #[must_use]
+    pub fn remembering(self, programs: Arc<Programs>) -> Self {
+        Self { programs, ..self }
     }
 
     /// Forgets the versions that are known, so that one just published is in use at once.

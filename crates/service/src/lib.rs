@@ -11,6 +11,7 @@
 
 pub mod announce;
 pub mod aws;
+pub mod change;
 pub mod clock;
 pub mod ingest;
 pub mod preview;

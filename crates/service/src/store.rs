@@ -11,6 +11,7 @@
 
 mod aside;
 mod commit;
+mod draft;
 mod erase;
 mod error;
 pub mod history;
@@ -22,11 +23,14 @@ mod meter;
 mod outbox;
 mod program;
 mod query;
+mod request;
 mod scan;
 pub mod table;
+mod timeline;
 mod walk;
 
 pub use commit::{Commit, WRITES_MAX};
+pub use draft::SavedDraft;
 pub use error::{Remedy, StoreError};
 pub use item::{Attributes, Item};
 pub use job::Row;
@@ -34,12 +38,15 @@ pub use load::{Filed, Held};
 pub use meter::{Meter, Units};
 pub use outbox::{Outgoing, Page};
 pub use program::{Draft, PastPublication, Publication, PublicationError, SETTLED_MS, Withdrawn, published};
+pub use request::DataRequest;
 pub use scan::Scanned;
+pub use timeline::{Mark, Stretch, Told};
 
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 
+use crate::shop::ShopId;
 use table::Tables;
 
 /// The tables of a deployment, and how much has been used of them through this handle.
@@ -70,4 +77,16 @@ impl Store {
     pub fn tables(&self) -> &Tables {
         &self.tables
     }
+}
+
+/// The only shop of a store, if it has just one.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn only_shop(store: &Store) -> Result<Option<ShopId>, StoreError> {
+    let shops = store.shops().await?;
+    Ok(match shops.as_slice() {
+        [only] => Some(only.clone()),
+        _ => None,
+    })
 }

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 pub use batch::{Batch, Failures};
 pub use due::due;
 pub use job::{Job, JobId, Kind, Lease, NoJob, Place, Segment, State};
-pub use progress::{Order, Progress, progress};
+pub use progress::{Listed, Order, Progress, latest, progress};
 pub use sqs::{Queues, SqsWorkers};
 pub use tally::{Moves, Tally};
 pub use tick::Ticked;

@@ -125,7 +125,7 @@ impl Recomputed {
             return Ok(());
         }
         if self.was.erased {
-            return store.erase(shop, &self.member).await;
+            return store.erase(shop, &self.member).await.map(drop);
         }
         let record = if self.differences.contains(&Difference::Facts) && self.differences.len() == 1 {
             &self.was.record

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 use service::shop::ShopId;
 use service::store::{Store, StoreError};
-use service::sweep::{Job, JobId, Order, Progress, State, Tally};
+use service::sweep::{Job, JobId, Listed, Order, Progress, State, Tally, latest};
 
 use super::publish::shop;
 use crate::command::serve::runtime;
@@ -14,7 +14,6 @@ use crate::command::sweeping::moves;
 use crate::command::system::{System, of_shop, shop_of};
 use crate::failure::Failure;
 use crate::output::{Format, print, print_json, table};
-use crate::serve::jobs::{Listed, latest};
 
 /// Shows the jobs that bring everybody past a midnight or a change of rules; pauses, resumes or cancels one
 ///
@@ -106,7 +105,7 @@ struct All {
 async fn list(args: &List, now: Instant) -> Result<(), Failure> {
     let shop = shop(args.shop.as_deref())?;
     let jobs = if args.system.is_served() {
-        let All { jobs } = args.system.get(&of_shop("/jobs", shop.as_ref())).await?;
+        let All { jobs } = args.system.get(&of_shop("/v1/jobs", shop.as_ref())).await?;
         jobs
     } else {
         let store = args.system.place.store().await?;
@@ -164,9 +163,9 @@ async fn show(One { job, list: args }: &One, order: Option<Order>, now: Instant)
     let named = shop(args.shop.as_deref())?;
     let listed = if args.system.is_served() {
         match order.map(word) {
-            None => args.system.get(&of_shop(&format!("/jobs/{job}"), named.as_ref())).await?,
+            None => args.system.get(&of_shop(&format!("/v1/jobs/{job}"), named.as_ref())).await?,
             Some(word) => {
-                args.system.post(&of_shop(&format!("/jobs/{job}/{word}"), named.as_ref()), &json!({})).await?
+                args.system.post(&of_shop(&format!("/v1/jobs/{job}/{word}"), named.as_ref()), &json!({})).await?
             }
         }
     } else {

@@ -36,6 +36,10 @@ pub struct Args {
     #[arg(long, value_name = "URL", conflicts_with_all = ["data", "dynamodb"], default_value = "http://127.0.0.1:8700")]
     url: String,
 
+    /// What it is asked with: the token that `echelon serve` printed at its start
+    #[arg(long, value_name = "TOKEN", env = "ECHELON_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+
     #[command(flatten)]
     place: Place,
 
@@ -104,7 +108,7 @@ async fn load(args: &Args) -> Result<(), Failure> {
     let shop = shop.map_err(|error| Failure::input(format!("--shop: {error}")))?;
     let mut lines = Lines::open(&args.events)?;
     let door = if args.place.is_nowhere() {
-        Door::served(&args.url, shop).await?
+        Door::served(&args.url, args.token.as_deref(), shop).await?
     } else {
         Door::store(&args.place, args.quarantine_queue.as_deref(), shop).await?
     };

@@ -14,7 +14,7 @@ use crate::command::sweeping;
 use crate::command::system::{System, of_shop, shop_of};
 use crate::failure::Failure;
 use crate::output::{Format, counted, print, print_json, warn};
-use crate::serve::change::{Previewed, Rules, Wanted};
+use service::change::{Looking, Previewed, Rules, Wanted};
 
 /// Shows what publishing a program would do to everybody, and writes nothing
 ///
@@ -79,7 +79,7 @@ pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
 async fn preview(args: &Args, shop: Option<&ShopId>, wanted: &Wanted, now: Instant) -> Result<Previewed, Failure> {
     let listed = args.list.is_some();
     if args.system.is_served() {
-        let path = of_shop("/programs/preview", shop);
+        let path = of_shop("/v1/program/preview", shop);
         let path = format!("{path}{}list={listed}", if path.contains('?') { '&' } else { '?' });
         return args.system.post(&path, &json!(wanted)).await;
     }
@@ -87,7 +87,7 @@ async fn preview(args: &Args, shop: Option<&ShopId>, wanted: &Wanted, now: Insta
     let shop = shop_of(&store, shop).await?;
     let rules = Rules { store: &store, shop: &shop, now, ahead_ms: args.system.place.ahead_ms() };
     let bar = sweeping::bar();
-    let previewed = rules.preview(wanted, listed, || bar.inc(1)).await;
+    let previewed = rules.preview(wanted, Looking { listed, ..Looking::default() }, || bar.inc(1)).await;
     bar.finish_and_clear();
     previewed.map_err(|error| refused(args.program.as_ref(), &error))
 }
@@ -107,8 +107,7 @@ fn tell(args: &Args, mut previewed: Previewed) -> Result<(), Failure> {
     if args.format == Format::Json {
         return print_json(&json!(previewed));
     }
-    let Previewed { shop, version, effective_at, replaces, warnings, preview, unreadable, picture, changes: _ } =
-        &previewed;
+    let Previewed { shop, version, effective_at, replaces, warnings, preview, unreadable, picture, .. } = &previewed;
     if preview.wiped > 0 {
         let members = counted(usize::try_from(preview.wiped).unwrap_or(usize::MAX), "member");
         warn(true, &format!("progress is wiped for {members}: what they have counts for nothing from then on"));

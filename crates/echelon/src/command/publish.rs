@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use service::shop::ShopId;
 use service::store::PublicationError;
-use service::sweep::{JobId, Kind};
+use service::sweep::{JobId, Kind, Listed as ListedJob};
 
 use crate::command::serve::runtime;
 use crate::command::sweeping;
@@ -16,9 +16,8 @@ use crate::command::system::{System, of_shop, shop_of};
 use crate::failure::Failure;
 use crate::input;
 use crate::output::{Format, print, print_json, table, warn};
-use crate::serve::change::{Listed, Published, Rules, Wanted, What};
-use crate::serve::jobs;
 use crate::serve::sweeper::told;
+use service::change::{Listed, Published, Rules, Wanted, What};
 
 /// Publishes a program as the next version of a shop's; the first makes the shop known
 ///
@@ -153,8 +152,7 @@ pub fn refused(program: Option<&PathBuf>, error: &PublicationError) -> Failure {
 async fn publish(args: &Args, shop: Option<&ShopId>, wanted: &Wanted, now: Instant) -> Result<(), Failure> {
     let place = &args.system.place;
     if args.system.is_served() {
-        let path = if args.program.is_some() { "/programs" } else { "/programs/roll-back" };
-        let published: Published = args.system.post(&of_shop(path, shop), &json!(wanted)).await?;
+        let published: Published = args.system.post(&of_shop("/v1/program/versions", shop), &json!(wanted)).await?;
         let url = &args.system.url;
         return tell(
             args,
@@ -189,7 +187,7 @@ async fn publish(args: &Args, shop: Option<&ShopId>, wanted: &Wanted, now: Insta
     tell(args, &published, job.as_ref(), later)
 }
 
-fn tell(args: &Args, published: &Published, job: Option<&jobs::Listed>, later: &str) -> Result<(), Failure> {
+fn tell(args: &Args, published: &Published, job: Option<&ListedJob>, later: &str) -> Result<(), Failure> {
     if args.format == Format::Json {
         let mut said = json!(published);
         if let Some(fields) = said.as_object_mut() {
@@ -206,7 +204,7 @@ fn tell(args: &Args, published: &Published, job: Option<&jobs::Listed>, later: &
     if let Some(replaced) = replaces {
         print(&format!("in place of version {replaced}, which waited and never takes effect"))?;
     }
-    if let Some(jobs::Listed { progress, .. }) = job {
+    if let Some(ListedJob { progress, .. }) = job {
         print(&told(progress))?;
         for line in sweeping::moves(&progress.so_far) {
             print(&line)?;
@@ -227,7 +225,7 @@ struct Withdrawn {
 
 async fn withdraw(args: &Args, shop: Option<&ShopId>, now: Instant) -> Result<(), Failure> {
     let done: Withdrawn = if args.system.is_served() {
-        args.system.post(&of_shop("/programs/withdraw", shop), &json!({ "by": args.by })).await?
+        args.system.delete(&of_shop("/v1/program/versions/pending", shop)).await?
     } else {
         let store = args.system.place.store().await?;
         let shop = shop_of(&store, shop).await?;
@@ -251,7 +249,7 @@ struct All {
 
 async fn list(args: &Args, shop: Option<&ShopId>, now: Instant) -> Result<(), Failure> {
     let All { shop, programs } = if args.system.is_served() {
-        args.system.get(&of_shop("/programs", shop)).await?
+        args.system.get(&of_shop("/v1/program/versions", shop)).await?
     } else {
         let store = args.system.place.store().await?;
         let shop = shop_of(&store, shop).await?;

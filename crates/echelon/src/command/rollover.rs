@@ -3,14 +3,13 @@
 use rules::calendar::Instant;
 use serde_json::json;
 use service::store::StoreError;
-use service::sweep::State;
+use service::sweep::{Listed, State};
 
 use super::publish::shop;
 use crate::command::serve::runtime;
 use crate::command::sweeping;
 use crate::failure::Failure;
 use crate::output::{Format, print, print_json};
-use crate::serve::jobs::Listed;
 use crate::serve::place::Place;
 use crate::serve::sweeper::told;
 

@@ -6,26 +6,31 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rules::calendar::Instant;
 use serde_json::Value;
+use service::change::{Published, Rules, SOMEBODY, Wanted, What};
 use service::shop::ShopId;
+use service::store::only_shop;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use web::caller::{Caller, Scope};
+use web::door::Door;
+use web::token::{MemberToken, TokenKey};
 
 use crate::failure::Failure;
 use crate::input;
 use crate::output::{Format, warn};
-use crate::serve::change::{Published, Rules, Wanted, What};
 use crate::serve::client::Client;
 use crate::serve::outward::{Outward, announce};
 use crate::serve::place::{Opened, Place};
 use crate::serve::sweeper::sweep;
 use crate::serve::time::{Move, Time};
 use crate::serve::worker::work;
-use crate::serve::{System, demo, http, only_shop};
+use crate::serve::{System, demo, http};
 
 /// Runs the whole system on this machine: events in over HTTP, tiers kept, changes announced
 ///
@@ -63,6 +68,19 @@ pub struct Args {
     #[arg(long, value_name = "SECRET", env = "ECHELON_SHOPIFY_SECRET", hide_env_values = true)]
     shopify_secret: Option<String>,
 
+    /// Asks nobody for a token: whoever reaches the address may do anything
+    #[arg(long)]
+    open: bool,
+
+    /// The key that tokens are signed with, 32 bytes or more, so that they last beyond this run; `echelon token` makes more.
+    /// Without it, one is made up at each start
+    #[arg(long, value_name = "KEY", env = "ECHELON_TOKEN_KEY", hide_env_values = true)]
+    token_key: Option<String>,
+
+    /// A web page of this origin may ask, such as https://shop.example.com; several times for several
+    #[arg(long, value_name = "ORIGIN")]
+    cors: Vec<String>,
+
     /// What time it is at the start: an instant such as 2026-12-31T23:59:50Z, or a step ahead such as +30d
     #[arg(long, value_name = "TIME", conflicts_with = "demo")]
     clock: Option<String>,
@@ -82,26 +100,26 @@ A session:
 
   echelon programs smile-revenue-calendar-year > vip.json
   echelon serve --program vip.json --shop acme
-  curl http://127.0.0.1:8700/events -d '{\"type\": \"order.paid\",
+  export ECHELON_TOKEN=…            as it was printed
+  alias ask='curl -H \"Authorization: Bearer $ECHELON_TOKEN\"'
+  ask http://127.0.0.1:8700/v1/facts -d '{\"type\": \"order.paid\",
        \"member_id\": \"anna\", \"order_id\": \"1001\", \"total\": \"520.00\",
        \"occurred_at\": \"2026-11-05T10:00:00Z\"}'
-  curl http://127.0.0.1:8700/members/anna
+  ask http://127.0.0.1:8700/v1/members/anna/explain
 
-What can be asked:
-  POST /events               an event, an array, or one per line; or a webhook
-                             of Shopify's with its headers. 202: it is on disk
-  GET  /members/ID           where somebody stands, and why
-  GET  /health               the time, what waits, what was taken in
-  POST /clock                {\"now\": \"+30d\"} moves time on
-  GET  /quarantine           what can never succeed as it is, and why
-  POST /quarantine/replay    tries it again
-  GET  /programs             every version, by whom, when and why
-  POST /programs             {\"program\": {…}} publishes the next one
-  POST /programs/preview     what publishing the same would do to members
-  POST /programs/roll-back   {\"version\": 1} publishes that one again
-  POST /programs/withdraw    takes back the one that waits to take effect
-  GET  /jobs, /jobs/ID       midnights and changes of rules: how far, what came
-  POST /jobs/ID/pause        or resume, or cancel
+What can be asked; http://127.0.0.1:8700/docs shows all of it:
+  GET  /v1/members/ID            where somebody stands; /explain says why
+  POST /v1/facts                 facts, taken in before the answer comes
+  GET  /v1/program/versions      every version, by whom, when and why
+  POST /v1/program/preview       what publishing would do to members
+  GET  /v1/jobs                  midnights and changes of rules: how far
+And on one machine alone:
+  POST /events                   an event, an array, or one per line; or a
+                                 webhook of Shopify's. 202: it is on disk
+  GET  /health                   the time, what waits, what was taken in
+  POST /clock                    {\"now\": \"+30d\"} moves time on
+  GET  /quarantine               what can never succeed as it is, and why
+  POST /quarantine/replay        tries it again
 With several shops say which: ?shop=NAME, or the header X-Echelon-Shop.
 
 Outgoing events go out at least once, with an id that tells repeats. Sending an
@@ -111,6 +129,8 @@ event twice changes nothing. Ctrl-C ends it; so may anything else.";
 const DATA: &str = "echelon.db";
 /// The shop of a program that names none.
 const SHOP: &str = "shop";
+/// The token of the start lasts a hundred years: time can be moved.
+const TOKEN_MS: i64 = 100 * 365 * 24 * 60 * 60 * 1_000;
 /// Who is still talking when it ends is waited for so long.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -156,9 +176,37 @@ async fn serve(args: &Args) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(|error| Failure::input(format!("--listen: {error}")))?;
     let shop = publish(args, &opened, &time, shop).await?;
     let shop = if args.demo { shop.or_else(|| ShopId::new(demo::SHOP).ok()) } else { shop };
-    let system = Arc::new(System::new(opened, time, shop, args.shopify_secret.clone()));
+    let (door, token) = door(args, time.now())?;
+    let system = Arc::new(System::new(opened, time, shop, args.shopify_secret.clone(), door));
     eprintln!("listening on http://{address}, with everything in {}; Ctrl-C ends it", place.name());
-    run_until_told(args, listener, &address.to_string(), &system, Outward::new(webhook, args.format)).await
+    match &token {
+        Some(token) => {
+            eprintln!("whoever asks needs a token; this one may do anything:\n\n  export ECHELON_TOKEN={token}\n")
+        }
+        None => {
+            warn(true, &format!("--open: whoever reaches {address} may do anything, and nobody is asked for a token"))
+        }
+    }
+    let outward = Outward::new(webhook, args.format);
+    run_until_told(args, listener, &address.to_string(), token, &system, outward).await
+}
+
+/// Who may come in, and the token that the start tells.
+fn door(args: &Args, now: Instant) -> Result<(Door, Option<String>), Failure> {
+    let made_up =
+        || [uuid::Uuid::new_v4(), uuid::Uuid::new_v4(), uuid::Uuid::new_v4()].map(|id| id.to_string()).concat();
+    let key = TokenKey::new(args.token_key.clone().unwrap_or_else(made_up));
+    let key = key.map_err(|error| Failure::input(format!("--token-key: {error}")))?;
+    if args.open {
+        return Ok((Door::Open(key), None));
+    }
+    let MemberToken { token, .. } = key.sign(&somebody(), now.plus_millis(TOKEN_MS));
+    Ok((Door::Tokens(key), Some(token)))
+}
+
+/// Who may do anything in any shop.
+fn somebody() -> Caller {
+    Caller::Staff { shop: None, scope: Scope::Admin, name: SOMEBODY.to_owned() }
 }
 
 /// The server, the worker and what announces, until Ctrl-C; in the end in the order in which work flows.
@@ -166,19 +214,20 @@ async fn run_until_told(
     args: &Args,
     listener: TcpListener,
     address: &str,
+    token: Option<String>,
     system: &Arc<System>,
     outward: Outward,
 ) -> Result<(), Failure> {
-    let recorded = Arc::new(Notify::new());
     let (stop_serving, serving) = watch::channel(false);
     let (stop_working, working) = watch::channel(false);
     let (stop_announcing, announcing) = watch::channel(false);
-    let worker = tokio::spawn(work(Arc::clone(system), Arc::clone(&recorded), working.clone()));
-    let sweeper = tokio::spawn(sweep(Arc::clone(system), Arc::clone(&recorded), working));
-    let announcer = tokio::spawn(announce(Arc::clone(system), outward, recorded, announcing));
-    let router = http::router(Arc::clone(system));
+    let worker = tokio::spawn(work(Arc::clone(system), working.clone()));
+    let sweeper = tokio::spawn(sweep(Arc::clone(system), working));
+    let announcer = tokio::spawn(announce(Arc::clone(system), outward, announcing));
+    let router = http::router(Arc::clone(system), &args.cors)?;
     let served = tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(told(serving)).await });
-    let shown = if args.demo { Some(tokio::spawn(demo::show(Arc::clone(system), address.to_owned()))) } else { None };
+    let shown =
+        if args.demo { Some(tokio::spawn(demo::show(Arc::clone(system), address.to_owned(), token))) } else { None };
     let ended = async {
         match shown {
             Some(shown) => match shown.await {

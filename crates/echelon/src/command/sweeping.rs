@@ -6,10 +6,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rules::id::TierId;
 use service::shop::ShopId;
 use service::store::{Store, StoreError};
-use service::sweep::{JobId, Progress, State, Sweep, Tally};
+use service::sweep::{JobId, Listed, Progress, State, Sweep, Tally, latest};
 
 use crate::output::table;
-use crate::serve::jobs::{Listed, latest};
 use crate::serve::sweeper::{Here, drain};
 
 /// Of so many equal parts a job is made.

@@ -7,11 +7,11 @@ use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use service::shop::ShopId;
-use service::store::Store;
+use service::store::{Store, only_shop};
+use web::problem::Problem;
 
 use crate::failure::Failure;
 use crate::serve::client::{Client, NoAnswer};
-use crate::serve::only_shop;
 use crate::serve::place::Place;
 
 /// Which system is meant.
@@ -20,6 +20,10 @@ pub struct System {
     /// The system that `echelon serve` runs there; the default if no store is named
     #[arg(long, value_name = "URL", conflicts_with_all = ["data", "dynamodb"], default_value = "http://127.0.0.1:8700")]
     pub url: String,
+
+    /// What it is asked with: the token that `echelon serve` printed at its start
+    #[arg(long, value_name = "TOKEN", env = "ECHELON_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
 
     /// Or a store
     #[command(flatten)]
@@ -51,8 +55,17 @@ impl System {
         self.read(self.client()?.patient(LONG).post(path, body.to_string(), &[]).await)
     }
 
+    /// What a served system answers to having something taken away.
+    ///
+    /// # Errors
+    /// If nobody is there, or what it refuses and why.
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.read(self.client()?.delete(path).await)
+    }
+
     fn client(&self) -> Result<Client, Failure> {
-        Client::new(&self.url).map_err(|what| Failure::input(format!("--url: {what}")))
+        let client = Client::new(&self.url).map_err(|what| Failure::input(format!("--url: {what}")))?;
+        Ok(client.with_token(self.token.as_deref()))
     }
 
     fn read<T: DeserializeOwned>(&self, answer: Result<(StatusCode, Bytes), NoAnswer>) -> Result<T, Failure> {
@@ -60,14 +73,26 @@ impl System {
         let (status, body) = answer.map_err(|error| {
             Failure::input(format!("{error}\n       start it with `echelon serve`, or name a store with --data"))
         })?;
-        let said: Value = serde_json::from_slice(&body).unwrap_or_default();
         if !status.is_success() {
-            let part = |name: &str| said.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            return Err(Failure::input(format!("{url}: {status}: {}; {}", part("error"), part("remedy"))));
+            let problem = serde_json::from_slice::<Problem>(&body);
+            let problem = problem.map_err(|_| Failure::input(format!("{url}: {status}")))?;
+            return Err(refused(url, &problem));
         }
+        let said: Value = serde_json::from_slice(&body).unwrap_or_default();
         serde_json::from_value(said)
             .map_err(|error| Failure::input(format!("{url}: answers as nothing known: {error}")))
     }
+}
+
+fn refused(url: &str, problem: &Problem) -> Failure {
+    let Problem { status, detail, remedy, problems, .. } = problem;
+    let places = problems.iter().map(|place| format!("\n       {}: {}", place.path, place.message));
+    let remedy = if *status == StatusCode::UNAUTHORIZED.as_u16() {
+        "name the token that `echelon serve` printed: --token TOKEN, or ECHELON_TOKEN"
+    } else {
+        remedy
+    };
+    Failure::input(format!("{url}: {status}: {detail}; {remedy}{}", places.collect::<String>()))
 }
 
 /// What is asked of a served system about a shop, or about its only one.

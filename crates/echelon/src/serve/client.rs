@@ -26,6 +26,7 @@ pub struct Client {
     http: Legacy<HttpConnector, Full<Bytes>>,
     base: String,
     answer_max: Duration,
+    token: Option<String>,
 }
 
 impl Client {
@@ -39,13 +40,19 @@ impl Client {
             return Err(format!("`{url}` is no URL of plain HTTP, such as http://127.0.0.1:8700"));
         }
         let http = Legacy::builder(TokioExecutor::new()).build_http();
-        Ok(Self { http, base: url.trim_end_matches('/').to_owned(), answer_max: ANSWER_MAX })
+        Ok(Self { http, base: url.trim_end_matches('/').to_owned(), answer_max: ANSWER_MAX, token: None })
     }
 
     /// The same, for what may take longer.
     #[must_use]
     pub fn patient(self, answer_max: Duration) -> Self {
         Self { answer_max, ..self }
+    }
+
+    /// The same, by somebody who has a token.
+    #[must_use]
+    pub fn with_token(self, token: Option<&str>) -> Self {
+        Self { token: token.map(str::to_owned), ..self }
     }
 
     /// The URL.
@@ -59,6 +66,14 @@ impl Client {
     /// [`NoAnswer`].
     pub async fn get(&self, path: &str) -> Result<(StatusCode, Bytes), NoAnswer> {
         self.ask(Method::GET, path, Bytes::new(), &[]).await
+    }
+
+    /// Takes something away.
+    ///
+    /// # Errors
+    /// [`NoAnswer`]; whether it is done is not known.
+    pub async fn delete(&self, path: &str) -> Result<(StatusCode, Bytes), NoAnswer> {
+        self.ask(Method::DELETE, path, Bytes::new(), &[]).await
     }
 
     /// Sends JSON there, with headers.
@@ -85,6 +100,9 @@ impl Client {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
         }
         let request = request.header("content-type", "application/json").body(Full::new(body));
         let request = request.map_err(|error| wrong(&error))?;

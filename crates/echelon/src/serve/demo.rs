@@ -37,16 +37,16 @@ const LOOK: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// Says what went wrong on the way.
-pub async fn show(system: Arc<System>, address: String) -> Result<(), Failure> {
+pub async fn show(system: Arc<System>, address: String, token: Option<String>) -> Result<(), Failure> {
     let shop = ShopId::new(SHOP).map_err(Failure::input)?;
     let known = system.store.versions(&shop).await.map_err(Failure::input)?.is_some();
     let members = if known {
         eprintln!("the shop of the demonstration is here already: it goes on from where it was");
         Sample::of(SETUP).filter_map(|event| member(&event)).collect()
     } else {
-        fill(&system, &shop, &address).await?
+        fill(&system, &shop, &address, token.as_deref()).await?
     };
-    eprintln!("\n{}", page(&system, &shop, members, &address).await?);
+    eprintln!("\n{}", page(&system, &shop, members, &address, token.is_some()).await?);
     Ok(())
 }
 
@@ -57,8 +57,13 @@ fn member(event: &Event) -> Option<MemberId> {
     }
 }
 
-async fn fill(system: &System, shop: &ShopId, address: &str) -> Result<BTreeSet<MemberId>, Failure> {
-    let client = Client::new(&format!("http://{address}")).map_err(Failure::input)?;
+async fn fill(
+    system: &System,
+    shop: &ShopId,
+    address: &str,
+    token: Option<&str>,
+) -> Result<BTreeSet<MemberId>, Failure> {
+    let client = Client::new(&format!("http://{address}")).map_err(Failure::input)?.with_token(token);
     let opens_at = Instant::parse(OPENS_AT).map_err(Failure::input)?;
     system.time.start(Move::To(opens_at));
     publish(system, shop, &program(), &json!({})).await?;
@@ -121,8 +126,15 @@ struct Closest {
 }
 
 /// How the shop stands, and what to try.
-async fn page(system: &System, shop: &ShopId, members: BTreeSet<MemberId>, address: &str) -> Result<String, Failure> {
+async fn page(
+    system: &System,
+    shop: &ShopId,
+    members: BTreeSet<MemberId>,
+    address: &str,
+    is_locked: bool,
+) -> Result<String, Failure> {
     let now = system.time.now();
+    let curl = if is_locked { "curl -H \"Authorization: Bearer $ECHELON_TOKEN\"" } else { "curl" };
     let versions = system.store.versions(shop).await.map_err(Failure::input)?;
     let Some(versions) = versions else { return Err(Failure::input("the shop has no program")) };
     let version = versions.in_force(now);
@@ -134,9 +146,9 @@ async fn page(system: &System, shop: &ShopId, members: BTreeSet<MemberId>, addre
         let amount = remaining.with_decimals(version.program.decimals());
         let event = json!({ "type": "order.paid", "member_id": member, "order_id": "mine-1", "occurred_at": now,
                             "total": amount });
-        lines.push(format!("  curl http://{address}/members/{member}"));
+        lines.push(format!("  {curl} http://{address}/v1/members/{member}/explain"));
         lines.push(format!("\n{amount} more, and {member} holds {next}; watch this window:"));
-        lines.push(format!("  curl http://{address}/events -d '{event}'"));
+        lines.push(format!("  {curl} http://{address}/events -d '{event}'"));
     }
     lines.push("\nRules can change: what that would do to everybody, and doing it:".to_owned());
     let back = format!("--roll-back 1 --options '{{\"while_active\": true}}' --url http://{address}");
@@ -145,9 +157,9 @@ async fn page(system: &System, shop: &ShopId, members: BTreeSet<MemberId>, addre
     lines.push(format!("  echelon jobs --url http://{address}"));
     lines.push("\nAnd New Year comes when you say so; watch this window:".to_owned());
     let eve = new_year(version, now).plus_millis(-EVE_MS);
-    lines.push(format!("  curl http://{address}/clock -d '{{\"now\": \"{eve}\"}}'"));
+    lines.push(format!("  {curl} http://{address}/clock -d '{{\"now\": \"{eve}\"}}'"));
     lines.push("\nWhat can never succeed is set aside, and blocks nobody:".to_owned());
-    lines.push(format!("  curl http://{address}/events -d '{{\"type\": \"order.paid\", \"total\": \"a lot\"}}'"));
+    lines.push(format!("  {curl} http://{address}/events -d '{{\"type\": \"order.paid\", \"total\": \"a lot\"}}'"));
     lines.push(format!("  echelon quarantine list --url http://{address}"));
     Ok(lines.join("\n"))
 }

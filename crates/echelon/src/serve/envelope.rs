@@ -1,6 +1,6 @@
 //! What is posted becomes messages in EventBridge's envelope, exactly as the deployed system gets them from its bus.
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use rules::calendar::Instant;
 use rules::json::repeated;
 use serde::Serialize;
@@ -8,11 +8,13 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use service::ingest;
 use service::shop::ShopId;
-
-use super::answer::Refusal;
+use web::problem::{Place, Problem};
 
 /// An event has at most this many bytes, as on EventBridge.
 pub const EVENT_BYTES_MAX: usize = 256 * 1024;
+
+/// What the place of a problem begins with that is about one of several items; its number follows.
+pub const ITEM: &str = "item ";
 
 /// What Shopify's deliveries over EventBridge begin with; what follows is the name of a bus.
 const SHOPIFY_SOURCE: &str = "aws.partner/shopify.com/webhooks";
@@ -21,7 +23,7 @@ const SHOPIFY_SOURCE: &str = "aws.partner/shopify.com/webhooks";
 ///
 /// # Errors
 /// Names the item that cannot be taken; then none is.
-pub fn native(body: &[u8], shop: &ShopId, now: Instant) -> Result<Vec<String>, Refusal> {
+pub fn native(body: &[u8], shop: &ShopId, now: Instant) -> Result<Vec<String>, Problem> {
     let text = text(body)?;
     let items: Vec<&RawValue> = if text.starts_with('[') {
         serde_json::from_str(text).map_err(|error| not_json(1, &error, "the array"))?
@@ -33,12 +35,12 @@ pub fn native(body: &[u8], shop: &ShopId, now: Instant) -> Result<Vec<String>, R
         items
     };
     let enclose = |(place, item): (usize, &&RawValue)| {
-        event(item.get()).map(|event| ingest::native(shop, &event, now)).map_err(|refusal| refusal.item(place + 1))
+        event(item.get()).map(|event| ingest::native(shop, &event, now)).map_err(|problem| of_item(problem, place + 1))
     };
     items.iter().enumerate().map(enclose).collect()
 }
 
-fn event(text: &str) -> Result<Value, Refusal> {
+fn event(text: &str) -> Result<Value, Problem> {
     if text.len() > EVENT_BYTES_MAX {
         return Err(too_large());
     }
@@ -46,13 +48,13 @@ fn event(text: &str) -> Result<Value, Refusal> {
     let read = repeated(text).and_then(|repeated| Ok((serde_json::from_str::<Value>(text)?, repeated)));
     let (event, repeated) = read.map_err(|error| not_json(1, &error, "it"))?;
     if let Some(problem) = repeated.first() {
-        return Err(Refusal::bad(problem.to_string(), "say each field once"));
+        return Err(Problem::bad(problem.to_string(), "say each field once"));
     }
     match event.get("type").and_then(Value::as_str) {
         Some(_) => Ok(event),
         None => {
             let remedy = "send objects with a `type`, such as `order.paid`";
-            Err(Refusal::bad("it is not an object that names its `type`", remedy))
+            Err(Problem::bad("it is not an object that names its `type`", remedy))
         }
     }
 }
@@ -61,14 +63,14 @@ fn event(text: &str) -> Result<Value, Refusal> {
 ///
 /// # Errors
 /// Says which header is missing, or that the body is not JSON.
-pub fn shopify(body: &[u8], headers: &HeaderMap, now: Instant) -> Result<String, Refusal> {
+pub fn shopify(body: &[u8], headers: &HeaderMap, now: Instant) -> Result<String, Problem> {
     if body.len() > EVENT_BYTES_MAX {
         return Err(too_large());
     }
     let payload: &RawValue = serde_json::from_str(text(body)?).map_err(|error| not_json(1, &error, "the body"))?;
     let said = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let need = |name: &'static str| {
-        said(name).ok_or_else(|| Refusal::bad(format!("the header `{name}` is missing"), "send it as Shopify does"))
+        said(name).ok_or_else(|| Problem::bad(format!("the header `{name}` is missing"), "send it as Shopify does"))
     };
     let metadata = Metadata {
         topic: need("X-Shopify-Topic")?,
@@ -111,22 +113,30 @@ struct Metadata<'a> {
     triggered_at: Option<&'a str>,
 }
 
-fn text(body: &[u8]) -> Result<&str, Refusal> {
-    let text = std::str::from_utf8(body).map_err(|_| Refusal::bad("the body is not UTF-8", "send JSON as UTF-8"))?;
+fn text(body: &[u8]) -> Result<&str, Problem> {
+    let text = std::str::from_utf8(body).map_err(|_| Problem::bad("the body is not UTF-8", "send JSON as UTF-8"))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim();
     if text.is_empty() {
-        return Err(Refusal::bad("the body is empty", "send events as JSON: an object, an array, or one per line"));
+        return Err(Problem::bad("the body is empty", "send events as JSON: an object, an array, or one per line"));
     }
     Ok(text)
 }
 
-fn not_json(item: usize, error: &serde_json::Error, what: &str) -> Refusal {
-    Refusal::bad(format!("{what} is not JSON: {error}"), "correct it and send all again: nothing was taken").item(item)
+fn not_json(item: usize, error: &serde_json::Error, what: &str) -> Problem {
+    let problem =
+        Problem::bad(format!("{what} is not JSON: {error}"), "correct it and send all again: nothing was taken");
+    of_item(problem, item)
 }
 
-fn too_large() -> Refusal {
-    let what = format!("an event has more than {} KiB", EVENT_BYTES_MAX / 1024);
-    Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, what, "send only what the event is about")
+fn too_large() -> Problem {
+    Problem::too_large(EVENT_BYTES_MAX)
+}
+
+/// About one of the items sent, counted from 1: `item 2`.
+fn of_item(mut problem: Problem, number: usize) -> Problem {
+    let message = problem.detail.clone();
+    problem.problems = vec![Place { path: format!("{ITEM}{number}"), message }];
+    problem
 }
 
 #[cfg(test)]
@@ -135,7 +145,12 @@ mod tests {
 
     fn told(body: &str) -> Result<Vec<String>, String> {
         let shop = ShopId::new("acme").unwrap();
-        native(body.as_bytes(), &shop, Instant::from_millis(0)).map_err(|refusal| refusal.what())
+        native(body.as_bytes(), &shop, Instant::from_millis(0)).map_err(|problem| what(&problem))
+    }
+
+    fn what(problem: &Problem) -> String {
+        let items: Vec<&str> = problem.problems.iter().map(|place| place.path.as_str()).collect();
+        format!("{} {items:?} {}", problem.status, problem.detail)
     }
 
     #[test]
@@ -156,11 +171,11 @@ mod tests {
     #[test]
     fn what_cannot_be_taken_is_named_by_its_place() {
         for (body, starts) in [
-            ("", "400 None the body is empty"),
-            ("{\"type\":\"x\"}\n{\"type\":", "400 Some(2) it is not JSON"),
-            ("[{\"type\":\"x\"}, 7]", "400 Some(2) it is not an object"),
-            ("[{\"type\":\"x\"},", "400 Some(1) the array is not JSON"),
-            ("{\"type\":\"x\",\"type\":\"y\"}", "400 Some(1) $.type"),
+            ("", "400 [] the body is empty"),
+            ("{\"type\":\"x\"}\n{\"type\":", "400 [\"item 2\"] it is not JSON"),
+            ("[{\"type\":\"x\"}, 7]", "400 [\"item 2\"] it is not an object"),
+            ("[{\"type\":\"x\"},", "400 [\"item 1\"] the array is not JSON"),
+            ("{\"type\":\"x\",\"type\":\"y\"}", "400 [\"item 1\"] $.type"),
         ] {
             let what = told(body).unwrap_err();
             assert!(what.starts_with(starts), "{body}: {what}");
@@ -173,13 +188,13 @@ mod tests {
         headers.insert("X-Shopify-Topic", "customers/create".parse().unwrap());
         let body = br#"{"id": 9007199254740993, "created_at": "2026-01-01T00:00:00Z"}"#;
         let now = Instant::from_millis(0);
-        assert!(shopify(body, &headers, now).unwrap_err().what().contains("X-Shopify-Shop-Domain"));
+        assert!(what(&shopify(body, &headers, now).unwrap_err()).contains("X-Shopify-Shop-Domain"));
         headers.insert("X-Shopify-Shop-Domain", "acme.myshopify.com".parse().unwrap());
         let message = shopify(body, &headers, now).unwrap();
         assert!(message.contains("9007199254740993"));
         let source = service::wire::shopify::source(message.as_bytes()).unwrap();
         assert_eq!(source.shop.as_deref(), Some("acme.myshopify.com"));
         assert_eq!(source.topic.as_deref(), Some("customers/create"));
-        assert!(shopify(b"{", &headers, now).unwrap_err().what().contains("not JSON"));
+        assert!(what(&shopify(b"{", &headers, now).unwrap_err()).contains("not JSON"));
     }
 }

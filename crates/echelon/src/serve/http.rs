@@ -1,66 +1,82 @@
-//! The system over HTTP, on one machine: events in, and a few questions.
+//! The system over HTTP, on one machine: the API as it is where this is deployed, and beside it what a bus, a clock and queues
+//! are there.
 
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{FromRef, FromRequestParts, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use rules::id::MemberId;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use service::shop::ShopId;
+use tower_http::cors::{Any, CorsLayer};
+use web::Api;
+use web::caller::{Admin, May, Of, Read, Write};
+use web::extract::json;
+use web::problem::Problem;
+use web::shopify::is_signed;
 
-use super::answer::Refusal;
 use super::aside::{self, Selection};
 use super::time::Move;
-use super::{System, envelope, jobs, programs, signature, standing};
+use super::{System, envelope};
+use crate::failure::Failure;
 
 /// A request has at most this many bytes: some hundred times as many as a large event.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// What every answer is given from.
-pub(super) type Shared = State<Arc<System>>;
+/// What answers are given from.
+#[derive(Clone)]
+struct Local(Arc<System>);
 
-/// What is answered where.
-pub fn router(system: Arc<System>) -> Router {
-    Router::new()
+impl FromRef<Local> for Api {
+    fn from_ref(local: &Local) -> Self {
+        local.0.api.clone()
+    }
+}
+
+/// What is answered where; to pages of which origins.
+///
+/// # Errors
+/// Names what is no origin.
+pub fn router(system: Arc<System>, origins: &[String]) -> Result<Router, Failure> {
+    let origins = origins.iter().map(|origin| {
+        origin
+            .parse()
+            .map_err(|_| Failure::input(format!("--cors: `{origin}` is no origin such as https://shop.example.com")))
+    });
+    let origins: Vec<HeaderValue> = origins.collect::<Result<_, _>>()?;
+    let cors = CorsLayer::new().allow_origin(origins).allow_methods(Any).allow_headers([
+        AUTHORIZATION,
+        CONTENT_TYPE,
+        IF_NONE_MATCH,
+    ]);
+    let cors = cors.expose_headers([ETAG, RETRY_AFTER]);
+    let api = system.api.clone();
+    let beside = Router::new()
         .route("/events", post(events))
-        .route("/members/{id}", get(member))
         .route("/health", get(health))
         .route("/clock", post(clock))
         .route("/quarantine", get(quarantine))
         .route("/quarantine/replay", post(replay))
-        .merge(programs::routes())
-        .merge(jobs::routes())
-        .fallback(nothing_here)
-        .with_state(system)
-}
-
-/// Which shop is meant.
-#[derive(Debug, Deserialize)]
-pub(super) struct Of {
-    pub(super) shop: Option<String>,
+        .with_state(Local(system));
+    Ok(web::router(api, beside).0.layer(cors))
 }
 
 /// Answers only when everything is on disk.
-async fn events(
-    State(system): Shared,
-    Query(of): Query<Of>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Refusal> {
-    let body = whole(body).await?;
+async fn events(State(Local(system)): State<Local>, request: Request) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
     let now = system.time.now();
-    let bodies = if headers.contains_key("X-Shopify-Topic") {
-        signed(&system, &headers, &body)?;
-        vec![envelope::shopify(&body, &headers, now)?]
+    let bodies = if parts.headers.contains_key("X-Shopify-Topic") {
+        let body = whole(body).await?;
+        is_believed(&system, &mut parts, &body).await?;
+        vec![envelope::shopify(&body, &parts.headers, now)?]
     } else {
-        let named = headers.get("X-Echelon-Shop").and_then(|shop| shop.to_str().ok());
-        let shop = shop(&system, of.shop.as_deref().or(named)).await?;
-        envelope::native(&body, &shop, now)?
+        let Of { shop, .. } = Of::<Write>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
+        envelope::native(&whole(body).await?, &shop, now)?
     };
     let accepted = bodies.len();
     if accepted > 0 {
@@ -70,44 +86,20 @@ async fn events(
 }
 
 /// A body, if it is not too large.
-pub(super) async fn whole(body: Body) -> Result<Bytes, Refusal> {
-    let too_large = |_| {
-        let what = format!("the request was cut short, or has more than {} MiB", BODY_BYTES_MAX >> 20);
-        Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, what, "send fewer events at a time")
+async fn whole(body: Body) -> Result<Bytes, Problem> {
+    to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| Problem::too_large(BODY_BYTES_MAX))
+}
+
+/// A webhook is signed, where there is a secret; else it comes from somebody who may tell facts.
+async fn is_believed(system: &System, parts: &mut Parts, body: &[u8]) -> Result<(), Problem> {
+    let Some(secret) = &system.api.shopify_secret else {
+        return May::<Write>::from_request_parts(parts, &()).await.map(drop);
     };
-    to_bytes(body, BODY_BYTES_MAX).await.map_err(too_large)
+    let signature = parts.headers.get("X-Shopify-Hmac-Sha256").and_then(|value| value.to_str().ok());
+    if is_signed(body, signature, secret) { Ok(()) } else { Err(Problem::unsigned()) }
 }
 
-fn signed(system: &System, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
-    let Some(secret) = &system.secret else { return Ok(()) };
-    let signature = headers.get("X-Shopify-Hmac-Sha256").and_then(|value| value.to_str().ok());
-    if signature::is_signed(body, signature, secret) {
-        return Ok(());
-    }
-    let remedy = "sign the body with the secret that this was started with (`--shopify-secret`)";
-    Err(Refusal::of(StatusCode::UNAUTHORIZED, "the header `X-Shopify-Hmac-Sha256` does not fit the body", remedy))
-}
-
-/// The shop that is named, or the only one.
-pub(super) async fn shop(system: &System, named: Option<&str>) -> Result<ShopId, Refusal> {
-    let remedy = "name the shop: `?shop=NAME`, or the header `X-Echelon-Shop`";
-    match named {
-        Some(named) => ShopId::new(named).map_err(|error| Refusal::bad(error.to_string(), remedy)),
-        None => system.only_shop().await?.ok_or_else(|| Refusal::bad("it does not say which shop it is about", remedy)),
-    }
-}
-
-async fn member(State(system): Shared, Path(id): Path<String>, Query(of): Query<Of>) -> Result<Json<Value>, Refusal> {
-    let shop = shop(&system, of.shop.as_deref()).await?;
-    let member = MemberId::new(&id).map_err(|error| Refusal::bad(error.to_string(), "name a member by their id"))?;
-    let unknown = || {
-        let remedy = "send an event of theirs; one that was just accepted is taken in within a moment";
-        Refusal::of(StatusCode::NOT_FOUND, format!("nothing is known of member `{member}` of shop `{shop}`"), remedy)
-    };
-    standing::standing(&system, &shop, &member).await?.map(Json).ok_or_else(unknown)
-}
-
-async fn health(State(system): Shared) -> Json<Value> {
+async fn health(State(Local(system)): State<Local>) -> Json<Value> {
     let (now, waiting, taken_in) = (system.time.now(), system.queues.waiting(), system.counts());
     Json(json!({ "status": "ok", "now": now, "waiting": waiting, "taken_in": taken_in }))
 }
@@ -118,18 +110,27 @@ struct When {
     now: String,
 }
 
-async fn clock(State(system): Shared, body: Body) -> Result<Json<Value>, Refusal> {
+async fn clock(State(Local(system)): State<Local>, _: May<Admin>, body: Body) -> Result<Json<Value>, Problem> {
     const REMEDY: &str = "send {\"now\": \"2026-12-31T23:59:50Z\"}, or a step such as {\"now\": \"+30d\"}";
-    let body = whole(body).await?;
-    let When { now } = serde_json::from_slice(&body).map_err(|error| Refusal::bad(error.to_string(), REMEDY))?;
-    let to = Move::parse(&now).map_err(|what| Refusal::bad(what, REMEDY))?;
-    let now = system.time.advance(to).map_err(|what| Refusal::bad(what, REMEDY))?;
-    system.due.notify_one();
+    let When { now } = json(&whole(body).await?).map_err(|problem| Problem::bad(problem.detail, REMEDY))?;
+    let to = Move::parse(&now).map_err(|what| Problem::bad(what, REMEDY))?;
+    let now = system.time.advance(to).map_err(|what| Problem::bad(what, REMEDY))?;
+    system.api.due.notify_one();
     Ok(Json(json!({ "now": now })))
 }
 
-async fn quarantine(State(system): Shared, Query(of): Query<Of>) -> Result<Json<Value>, Refusal> {
-    let selection = Selection { shop: of.shop, ..Selection::default() };
+/// Of which shop.
+#[derive(Debug, Deserialize)]
+struct Whose {
+    shop: Option<String>,
+}
+
+async fn quarantine(
+    State(Local(system)): State<Local>,
+    _: May<Read>,
+    axum::extract::Query(Whose { shop }): axum::extract::Query<Whose>,
+) -> Result<Json<Value>, Problem> {
+    let selection = Selection { shop, ..Selection::default() };
     Ok(Json(json!({ "rows": aside::list(&system.store, &selection).await? })))
 }
 
@@ -141,20 +142,12 @@ enum Replay {
     Dead,
 }
 
-async fn replay(State(system): Shared, body: Body) -> Result<Json<Value>, Refusal> {
+async fn replay(State(Local(system)): State<Local>, _: May<Admin>, body: Body) -> Result<Json<Value>, Problem> {
     const REMEDY: &str = "send {\"quarantined\": {\"ids\": […]}}, {\"quarantined\": {}} for all, or \"dead\"";
-    let body = whole(body).await?;
-    match serde_json::from_slice(&body).map_err(|error| Refusal::bad(error.to_string(), REMEDY))? {
+    match json(&whole(body).await?).map_err(|problem| Problem::bad(problem.detail, REMEDY))? {
         Replay::Quarantined(selection) => {
             Ok(Json(json!(aside::replay(&system.store, &system.queues, &selection).await?)))
         }
         Replay::Dead => Ok(Json(json!({ "dead": aside::replay_dead(&system.queues).await? }))),
     }
-}
-
-async fn nothing_here() -> Refusal {
-    let remedy = "POST /events, GET /members/ID, GET /health, POST /clock, GET /quarantine, POST /quarantine/replay, \
-                  GET /programs, POST /programs, POST /programs/{preview|withdraw|roll-back}, GET /jobs, GET /jobs/ID, \
-                  POST /jobs/ID/{pause|resume|cancel}";
-    Refusal::of(StatusCode::NOT_FOUND, "there is nothing here", remedy)
 }

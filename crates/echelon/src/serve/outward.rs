@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use service::relay::{Answer, Bus, Pace, Relay};
 use service::store::StoreError;
 use service::telemetry::{LogKey, Metrics};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::System;
 use super::client::Client;
@@ -123,7 +123,7 @@ fn line(kind: &str, event: &Value) -> String {
 }
 
 /// Announces what was recorded until it is told to stop.
-pub async fn announce(system: Arc<System>, bus: Outward, recorded: Arc<Notify>, mut stop: watch::Receiver<bool>) {
+pub async fn announce(system: Arc<System>, bus: Outward, mut stop: watch::Receiver<bool>) {
     let Ok(log_key) = LogKey::new(LOG_KEY) else { return };
     let relay = Relay { store: system.store.clone(), bus, pace: pace(), clock: system.time.clock(), log_key };
     loop {
@@ -140,7 +140,7 @@ pub async fn announce(system: Arc<System>, bus: Outward, recorded: Arc<Notify>, 
             return;
         }
         tokio::select! {
-            () = recorded.notified() => {}
+            () = system.api.recorded.notified() => {}
             () = tokio::time::sleep(next) => {}
             _ = stop.changed() => {}
         }

@@ -16,6 +16,7 @@ use service::store::{Item, StoreError, key, table};
 use thiserror::Error;
 use tokio::sync::Notify;
 use uuid::Uuid;
+use web::problem::Problem;
 
 /// What has been told and is not taken in yet.
 pub const INGEST: &str = "ingest";
@@ -47,6 +48,13 @@ const SENT_AT: &str = "sent_at";
 #[derive(Debug, Clone, Error)]
 #[error("the store did not answer as it should: {0}")]
 pub struct QueueError(String);
+
+impl From<QueueError> for Problem {
+    fn from(error: QueueError) -> Self {
+        tracing::error!(%error, "a queue did not do what was asked");
+        Self::later("the store does not answer as it should")
+    }
+}
 
 impl QueueError {
     /// Of what a queue or its table answered.

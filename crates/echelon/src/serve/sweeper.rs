@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use service::store::StoreError;
 use service::sweep::{JobId, Progress, Settings, State, Sweep, Ticked, Work, Workers};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::System;
 use super::queue::Queues;
@@ -91,34 +91,34 @@ pub async fn drain(sweep: &Sweep<Here>) -> Result<BTreeSet<(service::shop::ShopI
     failed.map_or(Ok(jobs), Err)
 }
 
-/// Opens what is due and sweeps, until it is told to stop. `recorded` hears when something may have been recorded.
-pub async fn sweep(system: Arc<System>, recorded: Arc<Notify>, mut stop: watch::Receiver<bool>) {
+/// Opens what is due and sweeps, until it is told to stop.
+pub async fn sweep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         // Whatever is left half done goes on where it was, at the next start at the latest.
         let done = tokio::select! {
-            done = once(&system, &recorded) => done,
+            done = once(&system) => done,
             _ = stop.changed() => return,
         };
         if let Err(error) = done {
             tracing::warn!(%error, "the sweep cannot go on; it is tried again");
         }
         tokio::select! {
-            () = system.due.notified() => {}
+            () = system.api.due.notified() => {}
             () = tokio::time::sleep(TICK) => {}
             _ = stop.changed() => {}
         }
     }
 }
 
-async fn once(system: &System, recorded: &Notify) -> Result<(), StoreError> {
+async fn once(system: &System) -> Result<(), StoreError> {
     let Ticked { sent, .. } = system.sweep.tick().await?;
     if sent == 0 {
         return Ok(());
     }
     // Whoever is taking events in may have begun before the boundary: they end first.
-    drop(system.batch.write().await);
+    drop(system.api.batch.write().await);
     let jobs = drain(&system.sweep).await?;
-    recorded.notify_one();
+    system.api.recorded.notify_one();
     for (shop, job) in jobs {
         if let Some(progress) = system.sweep.progress(&shop, &job).await?
             && progress.job.state == State::Done

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use service::ingest::{Message, Report};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::System;
@@ -18,9 +18,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Bodies that were set aside are looked through for old ones so often.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// Works until it is told to stop; then the batch that is under way is still finished. `recorded` hears of each batch that
-/// recorded something to announce.
-pub async fn work(system: Arc<System>, recorded: Arc<Notify>, mut stop: watch::Receiver<bool>) {
+/// Works until it is told to stop; then the batch that is under way is still finished.
+pub async fn work(system: Arc<System>, mut stop: watch::Receiver<bool>) {
     let mut expired_at: Option<Instant> = None;
     while !*stop.borrow() {
         if expired_at.is_none_or(|at| at.elapsed() >= EXPIRE_EVERY) {
@@ -29,7 +28,7 @@ pub async fn work(system: Arc<System>, recorded: Arc<Notify>, mut stop: watch::R
                 tracing::warn!(%error, "what was set aside long ago is still kept; it is tried again in an hour");
             }
         }
-        let pause = match batch(&system, &recorded).await {
+        let pause = match batch(&system).await {
             Ok(true) => continue,
             Ok(false) => LOOK_AGAIN,
             Err(error) => {
@@ -46,20 +45,20 @@ pub async fn work(system: Arc<System>, recorded: Arc<Notify>, mut stop: watch::R
 }
 
 /// Takes in one batch; whether there was one.
-async fn batch(system: &Arc<System>, recorded: &Notify) -> Result<bool, QueueError> {
+async fn batch(system: &Arc<System>) -> Result<bool, QueueError> {
     let batch = system.queues.receive(BATCH_MAX).await?;
-    let _under_way = system.batch.read().await;
+    let _under_way = system.api.batch.read().await;
     if batch.is_empty() {
         return Ok(false);
     }
     match handled(system, &batch).await {
-        Some(report) => settle(system, &batch, &report, recorded).await?,
+        Some(report) => settle(system, &batch, &report).await?,
         // Something in it breaks the process: what that is shows one by one, and its neighbours go on.
         None => {
             for queued in &batch {
                 let alone = std::slice::from_ref(queued);
                 let report = handled(system, alone).await.unwrap_or_else(|| broken(queued));
-                settle(system, alone, &report, recorded).await?;
+                settle(system, alone, &report).await?;
             }
         }
     }
@@ -80,10 +79,10 @@ fn broken(queued: &Queued) -> Report {
 }
 
 /// What is done is removed, what failed comes again.
-async fn settle(system: &System, batch: &[Queued], report: &Report, recorded: &Notify) -> Result<(), QueueError> {
+async fn settle(system: &System, batch: &[Queued], report: &Report) -> Result<(), QueueError> {
     system.count(&report.counts);
     if report.counts.transitions + report.counts.rewards > 0 {
-        recorded.notify_one();
+        system.api.recorded.notify_one();
     }
     for (_, aside) in &report.set_aside {
         let (reason, remedy, paths) = (aside.reason.code(), aside.reason.remedy(), aside.paths.join(" "));

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -32,9 +32,23 @@ fn echelon() -> PathBuf {
     assert_cmd::cargo::cargo_bin("echelon")
 }
 
+/// What served systems sign tokens with here.
+const TOKEN_KEY: &str = "a key of thirty-two bytes or more";
+
+/// A token for anything, made by the command.
+pub fn token() -> &'static str {
+    static TOKEN: OnceLock<String> = OnceLock::new();
+    TOKEN.get_or_init(|| {
+        let args = ["token", "--token-key", TOKEN_KEY, "--scope", "admin", "--days", "3650"];
+        let made = Command::new(echelon()).args(args).output().unwrap();
+        String::from_utf8(made.stdout).unwrap().trim().to_owned()
+    })
+}
+
 /// Runs the command to its end.
 pub fn command(args: &[&str]) -> Output {
-    Command::new(echelon()).args(args).stdin(Stdio::null()).output().unwrap()
+    let mut command = Command::new(echelon());
+    command.env("ECHELON_TOKEN", token()).args(args).stdin(Stdio::null()).output().unwrap()
 }
 
 /// A program that counts money over all time: gold takes 500.
@@ -95,6 +109,7 @@ impl Served {
 
     fn run(folder: &Path, args: &[&str]) -> Self {
         let mut child = Command::new(echelon())
+            .env("ECHELON_TOKEN_KEY", TOKEN_KEY)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(args)
             .current_dir(folder)
@@ -135,6 +150,11 @@ impl Served {
         ask(&self.address, "POST", path, body, headers).unwrap()
     }
 
+    /// Takes away; the status and the answer.
+    pub fn delete(&self, path: &str) -> (u16, Value) {
+        ask(&self.address, "DELETE", path, "", &[]).unwrap()
+    }
+
     /// Posts, unless it is gone.
     pub fn try_post(&self, path: &str, body: &str) -> Option<(u16, Value)> {
         ask(&self.address, "POST", path, body, &[])
@@ -147,7 +167,7 @@ impl Served {
 
     /// A member, as soon as it is so.
     pub fn member_once(&self, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        self.once(&format!("/members/{id}"), is_so)
+        self.once(&format!("/v1/members/{id}/explain"), is_so)
     }
 
     /// How it does, as soon as it is so.
@@ -211,6 +231,7 @@ fn ask(address: &str, method: &str, path: &str, body: &str, headers: &[(&str, &s
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+    request.push_str(&format!("authorization: Bearer {}\r\n", token()));
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }

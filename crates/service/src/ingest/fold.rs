@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rules::arrive::arrive;
-use rules::book::{Book, Thing};
+use rules::book::{Book, Taken, Thing};
 use rules::calendar::Instant;
 use rules::fact::Fact;
 use rules::id::MemberId;
@@ -35,7 +35,9 @@ pub(super) struct Folded {
     forgotten: Vec<(MemberId, Instant)>,
     /// What is recorded.
     rows: Vec<(MemberId, Row)>,
-    /// What became of the facts.
+    /// What became of the facts, in their order.
+    pub(super) taken: Vec<Taken>,
+    /// The same, counted.
     pub(super) counts: Counts,
 }
 
@@ -108,7 +110,8 @@ pub(super) fn fold<'a>(
             book.know(fact.clone());
         }
     }
-    let (mut rows, mut counts, mut erased, mut forgotten) = (Vec::new(), Counts::default(), Vec::new(), Vec::new());
+    let (mut rows, mut counts, mut all_taken) = (Vec::new(), Counts::default(), Vec::new());
+    let (mut erased, mut forgotten) = (Vec::new(), Vec::new());
     for fact in facts {
         if let Fact::Erased { member, occurred_at } = fact {
             erased.push(member.clone());
@@ -119,6 +122,7 @@ pub(super) fn fold<'a>(
         let fact = nameless(fact, &book, known).unwrap_or_else(|| fact.clone());
         let (taken, due) = arrive(&mut book, &mut records, versions, fact, now);
         counts.fact(taken);
+        all_taken.push(taken);
         rows.extend(due);
     }
     rows.retain(|(member, _)| !book.is_erased(member));
@@ -138,7 +142,7 @@ pub(super) fn fold<'a>(
         (facts != was.facts && worth_it).then_some((thing, facts))
     };
     let things = things.into_iter().filter_map(news).collect();
-    Folded { things, members, erased, forgotten, rows, counts }
+    Folded { things, members, erased, forgotten, rows, taken: all_taken, counts }
 }
 
 /// What follows an order that is known is taken in though it names somebody erased; the name is not.
@@ -172,6 +176,7 @@ impl Folded {
         for (id, at) in &self.forgotten {
             if let Some(was) = known.members.get(id) {
                 commit.tombstone(store, shop, id, *at, was)?;
+                commit.erasure(store, shop, id, now)?;
             }
         }
         for (member, row) in &self.rows {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use rules::advance::is_due;
+use rules::book::Taken;
 use rules::fact::Fact;
 use rules::version::Versions;
 
@@ -32,6 +33,8 @@ pub(super) struct Delivery {
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) counts: Counts,
+    /// What became of each fact of the messages that are done, with the message's place.
+    pub(super) taken: Vec<(usize, Taken)>,
     pub(super) set_aside: Vec<(usize, Reason)>,
     pub(super) failed: Vec<usize>,
     pub(super) failure: Option<String>,
@@ -125,7 +128,7 @@ impl<A: Asides> Ingest<A> {
             let deliveries = || groups.iter().flat_map(|group| &group.deliveries);
             let facts = deliveries().flat_map(|delivery| &delivery.facts);
             match self.try_some(shop, versions, facts, known).await {
-                Ok(folded) => outcome.done(deliveries().count(), &folded),
+                Ok(folded) => outcome.done(deliveries(), &folded),
                 Err(_) => {
                     let others = groups.split_off(groups.len() / 2);
                     stack.extend([others, groups]);
@@ -145,7 +148,7 @@ impl<A: Asides> Ingest<A> {
             let (some, rest) = left.split_at(at_most.min(left.len()));
             match self.try_some(shop, versions, facts_of(some), known).await.map_err(Failure::next) {
                 Ok(folded) => {
-                    outcome.done(some.len(), &folded);
+                    outcome.done(some.iter(), &folded);
                     (left, at_most, tries) = (rest, rest.len(), 0);
                 }
                 Err(Next::Fewer) if some.len() > 1 => at_most = some.len() / 2,
@@ -219,13 +222,18 @@ impl Outcome {
         Self { failed, failure: Some(why), ..Self::default() }
     }
 
-    fn done(&mut self, messages: usize, folded: &Folded) {
-        self.counts.done += messages as u64;
+    fn done<'a>(&mut self, deliveries: impl Iterator<Item = &'a Delivery>, folded: &Folded) {
+        let mut taken = folded.taken.iter();
+        for Delivery { place, facts } in deliveries {
+            self.counts.done += 1;
+            self.taken.extend(taken.by_ref().take(facts.len()).map(|taken| (*place, *taken)));
+        }
         self.counts.add(&folded.counts);
     }
 
     fn and(mut self, other: Self) -> Self {
         self.counts.add(&other.counts);
+        self.taken.extend(other.taken);
         self.set_aside.extend(other.set_aside);
         self.failed.extend(other.failed);
         self.failure = self.failure.or(other.failure);

@@ -134,6 +134,15 @@ impl Commit {
         self.put(&store.tables.members, item, was.version)
     }
 
+    /// That a member's erasure is to be verified later: goes with the tombstone.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`], which it never is.
+    pub fn erasure(&mut self, store: &Store, shop: &ShopId, member: &MemberId, at: Instant) -> Result<(), StoreError> {
+        let item = Item::at(&key::erasure(shop, member)).text(name::ERASED_AT, key::at(at));
+        self.control(store, item)
+    }
+
     /// A row of the control table, which must be new.
     pub(super) fn control(&mut self, store: &Store, item: Item) -> Result<(), StoreError> {
         self.row(store, item, None)

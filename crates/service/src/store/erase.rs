@@ -1,6 +1,9 @@
-//! Forgetting a member: the tombstone is there already and fences off every writer; what is left goes now.
+//! Forgetting a member: the tombstone is there already and fences off every writer; what is left goes now, and is looked
+//! for again later, until a pass finds nothing: the index by member follows the table, and a writer who read before the
+//! tombstone may have come after the first pass.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use rules::calendar::Instant;
 use rules::fact::Fact;
 use rules::id::MemberId;
 
@@ -12,27 +15,53 @@ use super::meter::Kind;
 use super::{Store, StoreError, key, table};
 use crate::shop::ShopId;
 
+/// An erasure is looked at again after this long: longer than a writer may take, and than an index lags.
+const VERIFIED_MS: i64 = 15 * 60_000;
+
 impl Store {
     /// Deletes everything about a member but the tombstone. May be done again at any time, and is, until nothing is
-    /// found: the index by member follows the table a little later.
+    /// found: the index by member follows the table a little later. Yields how many rows and pages were found.
     ///
     /// # Errors
     /// See [`StoreError`]; then some may be left.
-    pub async fn erase(&self, shop: &ShopId, member: &MemberId) -> Result<(), StoreError> {
-        let of = key::about(shop, member);
+    pub async fn erase(&self, shop: &ShopId, member: &MemberId) -> Result<usize, StoreError> {
+        let (mut erased, of) = (0, key::about(shop, member));
         let (by, _) = key::BY_MEMBER;
         for found in self.query(&self.tables.ledger, Some(table::BY_MEMBER), (by, &of), None).await? {
             // A row that has meanwhile changed is looked at again in the next pass.
             match self.forget(shop, member, &found.key(), &of).await {
-                Ok(()) | Err(StoreError::Conflict) => {}
+                Ok(()) | Err(StoreError::Conflict) => erased += 1,
                 Err(error) => return Err(error),
             }
         }
         let bucket = key::bucket_of(shop, key::bucket(member));
         for page in self.query(&self.tables.members, None, (key::PK, &bucket), Some(&key::pages(member))).await? {
             self.delete(&self.tables.members, &page, None).await?;
+            erased += 1;
         }
-        Ok(())
+        Ok(erased)
+    }
+
+    /// Looks again for what is left of members erased so long ago that no writer of that time is left. Yields how many are
+    /// gone for good.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; the rest is looked for next time.
+    pub async fn verify_erasures(&self, shop: &ShopId, now: Instant) -> Result<usize, StoreError> {
+        let mut gone = 0;
+        for row in self.query(&self.tables.control, None, (key::PK, &key::erasures(shop)), None).await? {
+            let at = Instant::parse(row.need_text(name::ERASED_AT)?).map_err(|_| row.corrupt(name::ERASED_AT))?;
+            let member = MemberId::new(&row.key().sk).map_err(|error| row.corrupt(error.to_string()))?;
+            if now.millis() - at.millis() < VERIFIED_MS {
+                continue;
+            }
+            self.settle_request(shop, &member).await?;
+            if self.erase(shop, &member).await? == 0 {
+                self.delete(&self.tables.control, &row, None).await?;
+                gone += 1;
+            }
+        }
+        Ok(gone)
     }
 
     /// Deletes a row. If it is about others too, it stays without this member's name: several may speak of one order.

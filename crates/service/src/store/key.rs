@@ -183,6 +183,41 @@ pub fn published(shop: &ShopId, number: u32) -> Key {
     version(shop, number)
 }
 
+/// control: the partition of members whose erasure is still to be verified.
+pub fn erasures(shop: &ShopId) -> String {
+    format!("{shop}#erasures")
+}
+
+/// control: a member whose erasure is still to be verified.
+pub fn erasure(shop: &ShopId, member: &MemberId) -> Key {
+    Key::new(erasures(shop), member.as_str())
+}
+
+/// control: the partition of members whose data was asked for.
+pub fn requests(shop: &ShopId) -> String {
+    format!("{shop}#requests")
+}
+
+/// control: a member whose data was asked for.
+pub fn request(shop: &ShopId, member: &MemberId) -> Key {
+    Key::new(requests(shop), member.as_str())
+}
+
+/// control: the partition of shops that are to be forgotten.
+pub fn redactions() -> String {
+    "#redactions".to_owned()
+}
+
+/// control: a shop that is to be forgotten.
+pub fn redaction(shop: &ShopId) -> Key {
+    Key::new(redactions(), shop.as_str())
+}
+
+/// control: the draft of a shop's program.
+pub fn draft(shop: &ShopId) -> Key {
+    Key::new(format!("{shop}#draft"), "-")
+}
+
 /// control: something of a shop that could not be taken in.
 pub fn quarantine(shop: Option<&ShopId>, id: &str) -> Key {
     Key::new(quarantined(shop), id)

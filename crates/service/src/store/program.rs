@@ -3,6 +3,7 @@
 
 use rules::calendar::Instant;
 use rules::version::{PublishError, Published, Version, Versions};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::commit::Commit;
@@ -54,7 +55,7 @@ pub struct PastPublication {
 }
 
 /// That a version was withdrawn.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withdrawn {
     /// By whom.
     pub by: String,

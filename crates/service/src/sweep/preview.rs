@@ -38,15 +38,16 @@ pub struct Changed {
     pub movement: Movement,
 }
 
-/// The 256 parts of a shop, in the order in which they are done. The draft is the newest of the versions
+/// The 256 parts of a shop, in their order, from one of them on. The draft is the newest of the versions
 /// ([`Store::draft`]). `listed`: whether those who change are listed one by one.
 pub fn parts<'a>(
     store: &'a Store,
     shop: &'a ShopId,
     versions: &'a Versions,
     listed: bool,
+    from: u16,
 ) -> impl Stream<Item = Result<Part, StoreError>> + 'a {
-    stream::iter(0..BUCKETS).map(move |bucket| part(store, shop, versions, bucket, listed)).buffer_unordered(AT_A_TIME)
+    stream::iter(from..BUCKETS).map(move |bucket| part(store, shop, versions, bucket, listed)).buffered(AT_A_TIME)
 }
 
 async fn part(

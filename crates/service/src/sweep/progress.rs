@@ -64,6 +64,32 @@ pub async fn progress(store: &Store, shop: &ShopId, id: &JobId, now: Instant) ->
     Ok(Some(Progress::of(job.body, &segments, now)))
 }
 
+/// A job of a shop, and how far it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// The shop.
+    pub shop: ShopId,
+    /// The job.
+    #[serde(flatten)]
+    pub progress: Progress,
+}
+
+/// So many jobs of a shop are listed: the latest.
+const LATEST: i32 = 10;
+
+/// The latest jobs of a shop, the latest boundary first.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn latest(store: &Store, shop: &ShopId, now: Instant) -> Result<Vec<Listed>, StoreError> {
+    let mut listed = Vec::new();
+    for job in store.latest_jobs(shop, LATEST).await? {
+        let found = progress(store, shop, &job.body.id, now).await?;
+        listed.extend(found.map(|progress| Listed { shop: shop.clone(), progress }));
+    }
+    Ok(listed)
+}
+
 impl<W: Workers> Sweep<W> {
     /// How a job is; none if there is no such job.
     ///

@@ -1,5 +1,6 @@
 //! Jobs open themselves: a tick opens what is due and not there yet, and has those worked on that nobody works on. An event
-//! or a schedule only makes it sooner, so a crash between a write and a message loses nothing.
+//! or a schedule only makes it sooner, so a crash between a write and a message loses nothing. It also looks again for
+//! what is left of members who were erased.
 
 use std::time::Duration;
 
@@ -55,6 +56,7 @@ impl<W: Workers> Sweep<W> {
     /// See [`StoreError`]: the shops cannot be listed.
     pub async fn tick(&self) -> Result<Ticked, StoreError> {
         let mut ticked = Ticked::default();
+        self.store.redact_shops().await?;
         for shop in self.store.shops().await? {
             let one = self.tick_shop(&shop).await.unwrap_or_else(|error| {
                 tracing::error!(%shop, %error, "the tick passed a shop by; the next one tries again");
@@ -76,6 +78,7 @@ impl<W: Workers> Sweep<W> {
             ticked.opened += u64::from(self.open(shop, id).await?);
         }
         ticked.sent = self.nudge(shop, &versions).await?;
+        self.store.verify_erasures(shop, self.clock.now()).await?;
         Ok(ticked)
     }
 

@@ -7,13 +7,15 @@ use serde::Deserialize;
 use serde_json::Value;
 use service::ingest::{Counts, Ingest, Message, native};
 use service::shop::ShopId;
+use service::store::only_shop;
+use web::problem::Problem;
 
 use super::report::Report;
 use crate::failure::Failure;
 use crate::input::Lines;
 use crate::serve::client::{Client, NoAnswer};
 use crate::serve::deployed::{self, Kept};
-use crate::serve::only_shop;
+use crate::serve::envelope::ITEM;
 use crate::serve::place::Place;
 use crate::serve::time::Time;
 
@@ -55,13 +57,6 @@ struct Health {
     taken_in: Counts,
 }
 
-#[derive(Debug, Deserialize)]
-struct Refused {
-    error: String,
-    remedy: String,
-    item: Option<usize>,
-}
-
 /// How often something is tried that others may be in the way of; the pause doubles each time.
 const TRIES: u32 = 9;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -77,8 +72,8 @@ impl Door {
     ///
     /// # Errors
     /// If nothing is served there.
-    pub async fn served(url: &str, shop: Option<ShopId>) -> Result<Self, Failure> {
-        let client = Client::new(url).map_err(|what| Failure::input(format!("--url: {what}")))?;
+    pub async fn served(url: &str, token: Option<&str>, shop: Option<ShopId>) -> Result<Self, Failure> {
+        let client = Client::new(url).map_err(|what| Failure::input(format!("--url: {what}")))?.with_token(token);
         let before = health(&client).await.map_err(|what| {
             Failure::input(format!("{what}\n       start it with `echelon serve`, or name a store with --data"))
         })?;
@@ -188,13 +183,14 @@ async fn health(client: &Client) -> Result<Health, String> {
 }
 
 fn refused(lines: &Lines, events: &[Event], body: &[u8]) -> Failure {
-    let Ok(Refused { error, remedy, item }) = serde_json::from_slice(body) else {
+    let Ok(Problem { detail, remedy, problems, .. }) = serde_json::from_slice(body) else {
         return Failure::input(String::from_utf8_lossy(body));
     };
+    let item = problems.iter().find_map(|place| place.path.strip_prefix(ITEM)?.parse::<usize>().ok());
     let line = item.and_then(|item| events.get(item.checked_sub(1)?)).map(|event| event.line);
     match line {
-        Some(line) => Failure::input(format!("{}:{line}: {error}; {remedy}", lines.name())),
-        None => Failure::input(format!("{}: {error}; {remedy}", lines.name())),
+        Some(line) => Failure::input(format!("{}:{line}: {detail}; {remedy}", lines.name())),
+        None => Failure::input(format!("{}: {detail}; {remedy}", lines.name())),
     }
 }
 

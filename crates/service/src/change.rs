@@ -1,19 +1,22 @@
 //! A change of rules: what is asked for, what it would do to members, and what became of it. The same for the command on
 //! a store, and over HTTP.
 
+use std::time::Duration;
+
+use crate::preview::{Preview, picture};
+use crate::shop::ShopId;
+use crate::store::key::BUCKETS;
+use crate::store::{Draft, PastPublication, Publication, PublicationError, Store, Withdrawn};
+use crate::sweep::preview::{Changed, Part, parts};
 use futures::StreamExt;
 use rules::calendar::Instant;
 use rules::program::Program;
 use rules::version::{Version, Versions, change_advice};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use service::preview::{Preview, picture};
-use service::shop::ShopId;
-use service::store::{Draft, PastPublication, Publication, PublicationError, Store};
-use service::sweep::preview::{Changed, Part, parts};
 
 /// Who publishes where nobody says.
-const SOMEBODY: &str = "echelon";
+pub const SOMEBODY: &str = "echelon";
 
 /// A program that is to be in force, and what is said with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -133,9 +136,23 @@ pub struct Previewed {
     pub unreadable: u64,
     /// The same for people.
     pub picture: String,
+    /// Which of the 256 equal parts of the members comes next, if the time was not enough for all: ask again from there,
+    /// and add up.
+    pub next_part: Option<u16>,
     /// Everybody whose tier would change, by id, if that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changes: Option<Vec<Changed>>,
+}
+
+/// How members are looked at for a preview.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Looking {
+    /// Whether those whose tier would change are named one by one.
+    pub listed: bool,
+    /// The first of the 256 parts.
+    pub from: u16,
+    /// The time there is; as much as it takes, if none is given.
+    pub budget: Option<Duration>,
 }
 
 /// A version, as it was published.
@@ -159,15 +176,6 @@ pub struct Listed {
     pub options: Value,
     /// The program.
     pub program: Value,
-}
-
-/// Who withdrew or replaced a version, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Withdrawn {
-    /// By whom.
-    pub by: String,
-    /// When.
-    pub at: Instant,
 }
 
 /// How a version stands.
@@ -265,27 +273,33 @@ impl Rules<'_> {
         }
     }
 
-    /// Looks at every member and says what publishing would do, writing nothing. `listed`: whether those whose tier
-    /// changes are named one by one; `each` hears of each of the 256 parts.
+    /// Looks at every member and says what publishing would do, writing nothing; as many of the 256 parts as there is
+    /// time for. `each` hears of each.
     ///
     /// # Errors
     /// See [`PublicationError`]: what publishing would say, or that the store does not answer.
     pub async fn preview(
         &self,
         wanted: &Wanted,
-        listed: bool,
+        how: Looking,
         mut each: impl FnMut(),
     ) -> Result<Previewed, PublicationError> {
+        let Looking { listed, from, budget } = how;
+        let begun = tokio::time::Instant::now();
         let before = self.store.versions(self.shop).await?;
         let publication = self.publication(wanted, before.as_ref()).await?;
         let Draft { versions, replaces, .. } = self.store.draft(self.shop, &publication.event, self.now).await?;
         let (mut preview, mut changes, mut unreadable) = (Preview::default(), Vec::new(), 0);
-        let mut all = std::pin::pin!(parts(self.store, self.shop, &versions, listed));
-        while let Some(part) = all.next().await {
+        let mut all = std::pin::pin!(parts(self.store, self.shop, &versions, listed, from));
+        let mut next_part = from;
+        while budget.is_none_or(|budget| begun.elapsed() < budget)
+            && let Some(part) = all.next().await
+        {
             let Part { preview: part, changes: some, unreadable: count } = part?;
             preview.merge(&part);
             changes.extend(some);
             unreadable += count;
+            next_part += 1;
             each();
         }
         changes.sort_unstable_by(|a: &Changed, b| a.member_id.cmp(&b.member_id));
@@ -299,6 +313,7 @@ impl Rules<'_> {
             picture: picture(&preview, before_last(&versions), new),
             preview,
             unreadable,
+            next_part: (next_part < BUCKETS).then_some(next_part),
             changes: listed.then_some(changes),
         })
     }
@@ -327,7 +342,6 @@ fn listed(past: PastPublication, in_force: Option<u32>) -> Listed {
     };
     let Publication { event, by, why } = publication;
     let told = |name: &str| event.get(name).cloned().unwrap_or_default();
-    let withdrawn = withdrawn.map(|service::store::Withdrawn { by, at }| Withdrawn { by, at });
     let (options, program) = (told("options"), told("program"));
     Listed { version: number, state, effective_at, recorded_at, by, why, withdrawn, options, program }
 }

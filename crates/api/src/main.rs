@@ -1,0 +1,76 @@
+//! Lambda: the HTTP API. API Gateway has looked at the token of whoever asks; what it found is who they are here.
+
+// The futures of an SDK's calls lie deep in one another.
+#![recursion_limit = "256"]
+
+mod gateway;
+
+use std::env;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use lambda_http::request::RequestContext;
+use lambda_http::{Error, run};
+use rules::calendar::Instant;
+use service::aws::{self, Variable};
+use service::clock::Clock;
+use service::ingest::{Answered, Ingest};
+use service::store::SETTLED_MS;
+use service::telemetry;
+use web::door::{Door, RequestId};
+use web::token::TokenKey;
+use web::{Api, Parts};
+
+/// API Gateway waits for 30 s at the most: a preview that takes longer is given in parts.
+const PREVIEW: Duration = Duration::from_secs(20);
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    telemetry::init(&variable("RUST_LOG").unwrap_or_default());
+    let shop_claim = variable("SHOP_CLAIM").unwrap_or_else(|| "shop".to_owned());
+    let known = from_fn(move |request, next| known(shop_claim.clone(), request, next));
+    run(web::router(api(variable)?, Router::new()).0.layer(known)).await
+}
+
+fn api(variable: Variable) -> Result<Api, Error> {
+    let (config, clock) = (aws::config(variable)?, Clock::new(now));
+    let store = aws::store(&config, aws::tables(variable)?);
+    Ok(Api::new(Parts {
+        ingest: Ingest::new(store.clone(), Answered, clock.clone()),
+        sweeps: Box::new(Arc::new(aws::sweep(&config, variable, clock.clone())?)),
+        store,
+        clock,
+        ahead_ms: SETTLED_MS,
+        preview_budget: Some(PREVIEW),
+        door: Door::Gateway(TokenKey::new(aws::need(variable, "TOKEN_KEY")?)?),
+        shopify_secret: variable("SHOPIFY_SECRET"),
+        shop: None,
+        batch: Arc::default(),
+        recorded: Arc::default(),
+        due: Arc::default(),
+    }))
+}
+
+fn now() -> Instant {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Instant::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Puts who asks, as the gateway found out, where the API looks for it.
+async fn known(shop_claim: String, mut request: Request, next: Next) -> Response {
+    if let Some(RequestContext::ApiGatewayV2(context)) = request.extensions().get::<RequestContext>().cloned() {
+        let found = gateway::caller(&context, &shop_claim);
+        let extensions = request.extensions_mut();
+        found.map(|caller| extensions.insert(caller));
+        context.request_id.map(|id| extensions.insert(RequestId(id)));
+    }
+    next.run(request).await
+}

@@ -1,0 +1,79 @@
+//! Who comes in, and what is noted of it.
+
+use std::time::Instant as Stopwatch;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::Api;
+use crate::caller::{Caller, Scope};
+use crate::token::{TokenKey, bearer};
+
+/// How it is found out who asks.
+#[derive(Debug, Clone)]
+pub enum Door {
+    /// API Gateway has looked at the token of staff, and the function put a [`Caller`] into the request; members bring
+    /// tokens signed with this key.
+    Gateway(TokenKey),
+    /// Everybody brings a token signed with this key.
+    Tokens(TokenKey),
+    /// Anybody may do anything: on one's own machine, and said loudly. Members' tokens are signed with this key.
+    Open(TokenKey),
+}
+
+impl Door {
+    /// The key that members' tokens are signed with.
+    pub fn key(&self) -> &TokenKey {
+        match self {
+            Self::Gateway(key) | Self::Tokens(key) | Self::Open(key) => key,
+        }
+    }
+}
+
+/// By what a request is known in logs, where somebody else gave it a name already.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+/// Finds out who asks.
+pub(crate) async fn enter(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    if request.extensions().get::<Caller>().is_none() {
+        let token = bearer(request.headers());
+        let theirs = token.and_then(|token| api.door.key().caller(token, api.clock.now()));
+        let caller = match (&api.door, theirs) {
+            (Door::Tokens(_) | Door::Open(_), Some(caller)) => Some(caller),
+            (Door::Gateway(_), Some(member @ Caller::Member { .. })) => Some(member),
+            // Staff has tokens of their own there.
+            (Door::Gateway(_), Some(Caller::Staff { .. }) | None) | (Door::Tokens(_), None) => None,
+            // A token that has ended is no reason to let its member do anything.
+            (Door::Open(_), None) if token.is_some() => None,
+            (Door::Open(_), None) => {
+                Some(Caller::Staff { shop: None, scope: Scope::Admin, name: "echelon".to_owned() })
+            }
+        };
+        if let Some(caller) = caller {
+            request.extensions_mut().insert(caller);
+        }
+    }
+    next.run(request).await
+}
+
+/// Gives each request a name, in the answer and in the log: there by its route, never by what stands in the path.
+pub(crate) async fn note(request: Request, next: Next) -> Response {
+    let begun = Stopwatch::now();
+    let given = request.extensions().get::<RequestId>().map(|RequestId(id)| id.clone());
+    let id = given.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let mut response = next.run(request).await;
+    let (status, ms) = (response.status().as_u16(), begun.elapsed().as_millis());
+    tracing::info!(request_id = %id, %method, route = route.as_deref().unwrap_or("none"), status, ms, "answered");
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert("X-Request-Id", id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
+    response
+}

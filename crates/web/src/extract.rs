@@ -1,0 +1,104 @@
+//! What is sent, read: a path, a query, a body; and what is wrong with it as a problem that names the place.
+
+use axum::body::{Bytes, to_bytes};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri, header};
+use rules::json::repeated;
+use serde::de::DeserializeOwned;
+
+use crate::problem::Problem;
+
+/// A body has at most this many bytes: a batch of a hundred large facts, or a program with a thousand tiers.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// The names in the path.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        let wrong = |rejection: PathRejection| {
+            Problem::bad(rejection.body_text(), "write names in the path as URLs need them: percent-encoded UTF-8")
+        };
+        read.map(|path| Self(path.0)).map_err(wrong)
+    }
+}
+
+/// The query. `T` names its fields and refuses others; but for `shop`, which stands anywhere ([`crate::caller::Of`]).
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let said = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.starts_with("shop="));
+        let said: Uri = format!("/?{}", said.collect::<Vec<_>>().join("&")).parse().unwrap_or_default();
+        let read = axum::extract::Query::<T>::try_from_uri(&said);
+        let wrong = |rejection: QueryRejection| {
+            Problem::bad(rejection.body_text(), "correct the query; GET /openapi.json tells what can be asked")
+        };
+        read.map(|query| Self(query.0)).map_err(wrong)
+    }
+}
+
+/// The bytes of a body, not more than there may be.
+#[derive(Debug)]
+pub struct Raw(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let bytes = to_bytes(request.into_body(), BODY_BYTES_MAX).await;
+        bytes.map(Self).map_err(|_| Problem::too_large(BODY_BYTES_MAX))
+    }
+}
+
+/// A body of JSON. Each field is said once: of two, it would be open which is meant.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        is_json(request.headers())?;
+        let Raw(bytes) = Raw::from_request(request, state).await?;
+        json(&bytes).map(Self)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let said = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let is_json = said.is_none_or(|said| {
+        let kind = said.split(';').next().unwrap_or_default().trim();
+        kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
+    });
+    if is_json {
+        return Ok(());
+    }
+    let (status, detail) = (axum::http::StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is not said to be JSON");
+    Err(Problem::new(status, "not-json", "JSON is wanted", detail, "send `Content-Type: application/json`"))
+}
+
+/// Reads JSON.
+///
+/// # Errors
+/// Says what is wrong and where.
+pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    const REMEDY: &str = "send JSON as GET /openapi.json describes it";
+    let text = std::str::from_utf8(bytes).map_err(|_| Problem::bad("the body is not UTF-8", REMEDY))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let twice = repeated(text).map_err(|error| Problem::bad(format!("the body is not JSON: {error}"), REMEDY))?;
+    if let Some(first) = twice.first() {
+        let problem = Problem::bad(first.to_string(), "say each field once");
+        return Err(twice.iter().fold(problem, |all, one| all.at(&one.path, &one.message)));
+    }
+    serde_json::from_str(text).map_err(|error| Problem::bad(error.to_string(), REMEDY))
+}

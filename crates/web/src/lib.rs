@@ -1,0 +1,190 @@
+//! The HTTP API: where members stand and why, the program and its changes, facts told directly, and a piece of page for
+//! customers. One router, for the deployed function and for one machine alike.
+//!
+//! # Words
+//! - *caller*: who asks, as the [`door`] has found out; a handler's signature says what they need ([`caller::Of`]).
+//! - *problem*: why a request was not done, as RFC 9457 has it ([`problem`]).
+//! - *cursor*: where a list goes on; opaque to who asks ([`page`]).
+
+// The futures of an SDK's calls lie deep in one another.
+#![recursion_limit = "256"]
+
+mod assignments;
+pub mod caller;
+mod docs;
+pub mod door;
+mod draft;
+mod etag;
+pub mod extract;
+mod facts;
+mod jobs;
+mod member;
+mod page;
+mod privacy;
+pub mod problem;
+mod program;
+mod schema;
+pub mod shopify;
+pub mod standing;
+mod timeline;
+pub mod token;
+mod widget;
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use futures::future::BoxFuture;
+use serde_json::Value;
+use service::clock::Clock;
+use service::ingest::{Answered, Ingest, Programs};
+use service::shop::ShopId;
+use service::store::{Store, StoreError};
+use service::sweep::{JobId, Order, State, Sweep, Workers};
+use tokio::sync::{Notify, RwLock};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+use door::Door;
+use problem::Problem;
+
+/// What all answers are given from.
+#[derive(Debug, Clone)]
+pub struct Api(Arc<Parts>);
+
+impl std::ops::Deref for Api {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// The parts of an API.
+pub struct Parts {
+    /// The tables.
+    pub store: Store,
+    /// Takes in facts that are told directly.
+    pub ingest: Ingest<Answered>,
+    /// Orders to jobs.
+    pub sweeps: Box<dyn Sweeps>,
+    /// What time it is.
+    pub clock: Clock,
+    /// How far ahead a version takes effect where no instant is named.
+    pub ahead_ms: i64,
+    /// The time there is for a preview; as much as it takes, if none is given.
+    pub preview_budget: Option<std::time::Duration>,
+    /// Who may come in.
+    pub door: Door,
+    /// What Shopify signs webhooks with, if it sends any.
+    pub shopify_secret: Option<String>,
+    /// The shop that is meant where the caller names none and is of none.
+    pub shop: Option<ShopId>,
+    /// Held by whoever takes facts in, and alone by who changes what they are decided by; where one process does all.
+    pub batch: Arc<RwLock<()>>,
+    /// Told when something may have been recorded, to be announced; where one process does all.
+    pub recorded: Arc<Notify>,
+    /// Told when something may be due to be swept; where one process does all.
+    pub due: Arc<Notify>,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// What may be done to jobs, whoever works on them.
+pub trait Sweeps: Send + Sync {
+    /// See [`Sweep::order`].
+    fn order<'a>(
+        &'a self,
+        shop: &'a ShopId,
+        id: &'a JobId,
+        order: Order,
+    ) -> BoxFuture<'a, Result<Option<State>, StoreError>>;
+}
+
+impl<W: Workers> Sweeps for Arc<Sweep<W>> {
+    fn order<'a>(
+        &'a self,
+        shop: &'a ShopId,
+        id: &'a JobId,
+        order: Order,
+    ) -> BoxFuture<'a, Result<Option<State>, StoreError>> {
+        Box::pin(Sweep::order(self, shop, id, order))
+    }
+}
+
+impl Api {
+    /// An API of its parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The shop that is meant where none is named: the one given, or the only one there is.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn only_shop(&self) -> Result<Option<ShopId>, StoreError> {
+        match &self.shop {
+            Some(shop) => Ok(Some(shop.clone())),
+            None => service::store::only_shop(&self.store).await,
+        }
+    }
+
+    fn programs(&self) -> &Arc<Programs> {
+        self.ingest.programs()
+    }
+}
+
+/// Everything that is answered, and the document that tells of it. `beside`: what only one machine answers.
+pub fn router(api: Api, beside: Router) -> (Router, Value) {
+    let (answers, document) = documented().split_for_parts();
+    let document = docs::complete(document);
+    let router = answers.merge(shopify::routes()).merge(widget::routes()).merge(docs::routes(&document));
+    let router = router.with_state(api.clone()).merge(beside);
+    let router = router.fallback(async || nothing_here()).method_not_allowed_fallback(async || wrong_method());
+    let router = router.layer(from_fn_with_state(api, door::enter));
+    let router =
+        router.layer(CatchPanicLayer::custom(|_| axum::response::IntoResponse::into_response(Problem::ours())));
+    (router.layer(from_fn(door::note)), document)
+}
+
+/// The document alone.
+pub fn document() -> Value {
+    docs::complete(documented().split_for_parts().1)
+}
+
+fn documented() -> OpenApiRouter<Api> {
+    docs::begin()
+        .merge(member::routes())
+        .merge(timeline::routes())
+        .merge(assignments::routes())
+        .merge(facts::routes())
+        .merge(program::routes())
+        .merge(draft::routes())
+        .merge(jobs::routes())
+        .merge(privacy::routes())
+        .merge(widget::documented())
+}
+
+fn nothing_here() -> Problem {
+    Problem::unknown(
+        "place",
+        "there is nothing here",
+        "GET /openapi.json tells what can be asked, and GET /docs shows it",
+    )
+}
+
+fn wrong_method() -> Problem {
+    let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
+    Problem::new(
+        status,
+        "wrong-method",
+        "Not with this method",
+        "nothing is done here with this method",
+        "see GET /docs",
+    )
+}

@@ -1,0 +1,44 @@
+//! Lists, page by page.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::problem::Problem;
+
+/// As many at a time where nothing is said.
+pub const LIMIT: usize = 50;
+/// As many at a time at the most.
+pub const LIMIT_MAX: usize = 200;
+
+/// How many at a time.
+///
+/// # Errors
+/// Says how many there may be.
+pub fn limit(asked: Option<usize>) -> Result<usize, Problem> {
+    match asked.unwrap_or(LIMIT) {
+        limit @ 1..=LIMIT_MAX => Ok(limit),
+        _ => Err(Problem::field("limit", format!("is not between 1 and {LIMIT_MAX}"))),
+    }
+}
+
+/// A place in a list, as text.
+pub fn cursor(place: &impl Serialize) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(place).unwrap_or_default())
+}
+
+/// The place that a cursor names.
+///
+/// # Errors
+/// Says that it was never given out.
+pub fn place<T: for<'de> Deserialize<'de> + DeserializeOwned>(cursor: Option<&str>) -> Result<Option<T>, Problem> {
+    let read = |text: &str| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok();
+    match cursor {
+        None => Ok(None),
+        Some(text) => match read(text) {
+            Some(place) => Ok(Some(place)),
+            None => Err(Problem::field("cursor", "is none that was given out; begin again without one")),
+        },
+    }
+}

@@ -1,0 +1,188 @@
+//! What members may ask of a shop: their data, and to be forgotten.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use rules::calendar::Instant;
+use rules::fact::Fact;
+use rules::id::MemberId;
+use serde::Serialize;
+use serde_json::Value;
+use service::shop::ShopId;
+use service::store::history::{DETAIL, TYPE};
+use service::store::{DataRequest, Item};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Api;
+use crate::caller::{Admin, Of, Read};
+use crate::extract::Path;
+use crate::problem::Problem;
+use crate::standing::Standing;
+use crate::timeline::told;
+
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(forget))
+        .routes(routes!(erasure))
+        .routes(routes!(export))
+        .routes(routes!(requests))
+        .routes(routes!(settle))
+}
+
+/// How far a member is forgotten.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Erasure {
+    /// The member.
+    #[schema(value_type = String)]
+    member_id: MemberId,
+    /// Whether a later pass has found that nothing is left but a tombstone with the id, which keeps later facts out.
+    verified: bool,
+}
+
+/// Forgets a member
+///
+/// At once, and for good: a tombstone takes the place of everything, and keeps out what is told later. A pass a quarter of
+/// an hour later looks for what may be left, until it finds nothing.
+#[utoipa::path(
+    delete, path = "/v1/members/{member_id}", tag = "Privacy", operation_id = "forget",
+    params(("member_id" = String, Path, description = "The customer's id in the shop", min_length = 1, max_length = 256)),
+    responses((status = 202, body = Erasure)), security(("bearer" = ["echelon/admin"]))
+)]
+async fn forget(
+    State(api): State<Api>,
+    Of { shop, .. }: Of<Admin>,
+    Path(member): Path<MemberId>,
+) -> Result<Response, Problem> {
+    api.forget(&shop, &member).await?;
+    Ok((StatusCode::ACCEPTED, Json(Erasure { member_id: member, verified: false })).into_response())
+}
+
+impl Api {
+    /// Forgets a member of a shop that has a program; of another there is nobody.
+    pub(crate) async fn forget(&self, shop: &ShopId, member: &MemberId) -> Result<(), Problem> {
+        let versions = self.versions(shop).await?;
+        let fact = Fact::Erased { member: member.clone(), occurred_at: self.clock.now() };
+        let result = self.take(shop, &versions, vec![fact]).await.pop();
+        result.and_then(crate::facts::OneResult::problem).map_or(Ok(()), Err)
+    }
+}
+
+/// How far a member is forgotten
+#[utoipa::path(
+    get, path = "/v1/members/{member_id}/erasure", tag = "Privacy", operation_id = "erasure",
+    params(("member_id" = String, Path, description = "The customer's id in the shop", min_length = 1, max_length = 256)),
+    responses((status = 200, body = Erasure), (status = 404, description = "The member was not erased", body = Problem)),
+    security(("bearer" = ["echelon/read"]))
+)]
+async fn erasure(
+    State(api): State<Api>,
+    Of { shop, .. }: Of<Read>,
+    Path(member): Path<MemberId>,
+) -> Result<Json<Erasure>, Problem> {
+    let held = api.store.members(&shop, [member.clone()]).await?.remove(&member).unwrap_or_default();
+    if !held.erased {
+        let remedy = "DELETE /v1/members/{member_id} forgets somebody";
+        return Err(Problem::unknown("erasure", "this member was not erased", remedy));
+    }
+    let verified = !api.store.erasure_is_open(&shop, &member).await?;
+    Ok(Json(Erasure { member_id: member, verified }))
+}
+
+/// All there is about a member.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Export {
+    /// When it was put together.
+    #[schema(value_type = String, format = DateTime)]
+    exported_at: Instant,
+    /// Where they stand.
+    standing: Standing,
+    /// The facts that are kept: ids, money, dates, tags, the birthday as month and day, and reasons the shop wrote.
+    #[schema(value_type = Vec<Object>)]
+    facts: Vec<Value>,
+    /// What was recorded and announced.
+    #[schema(value_type = Vec<Object>)]
+    recorded: Vec<Value>,
+}
+
+/// All there is about a member
+///
+/// For the member to have: every fact, everything that was recorded, and where they stand.
+#[utoipa::path(
+    get, path = "/v1/members/{member_id}/export", tag = "Privacy", operation_id = "export",
+    params(("member_id" = String, Path, description = "The customer's id in the shop", min_length = 1, max_length = 256)),
+    responses((status = 200, body = Export), (status = 404, description = "Nothing is known of the member", body = Problem)),
+    security(("bearer" = ["echelon/admin"]))
+)]
+async fn export(
+    State(api): State<Api>,
+    Of { shop, .. }: Of<Admin>,
+    Path(member): Path<MemberId>,
+) -> Result<Json<Export>, Problem> {
+    let (exported_at, versions) = (api.clock.now(), api.versions(&shop).await?);
+    let held = api.held(&shop, &member).await?;
+    let (facts, rows) = api.store.rows_about(&shop, &member).await?;
+    let detail = |row: &Item| {
+        let detail: Value = serde_json::from_str(row.maybe_text(DETAIL)?).ok()?;
+        Some(serde_json::json!({ "type": row.maybe_text(TYPE), "detail": detail }))
+    };
+    // A row may tell of others too, who are none of this member's business.
+    let theirs = facts.into_iter().filter(|fact| fact.member().is_none_or(|of| *of == member));
+    Ok(Json(Export {
+        exported_at,
+        standing: Standing::of(&shop, &member, versions.in_force(exported_at), &held.ledger, exported_at),
+        facts: theirs.map(told).collect(),
+        recorded: rows.iter().filter_map(detail).collect(),
+    }))
+}
+
+/// Members whose data was asked for.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Requests {
+    /// Those that were not settled yet.
+    #[schema(value_type = Vec<Request>)]
+    requests: Vec<DataRequest>,
+}
+
+/// A member's data was asked for.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of `DataRequest`, for the document alone")]
+pub(crate) struct Request {
+    /// Whose; GET /v1/members/{member_id}/export gives it.
+    member_id: String,
+    /// When; the law gives a month.
+    #[schema(format = DateTime)]
+    asked_at: String,
+}
+
+/// Data that was asked for
+///
+/// By customers through Shopify, and not handed out yet.
+#[utoipa::path(
+    get, path = "/v1/privacy/requests", tag = "Privacy", operation_id = "requests",
+    responses((status = 200, body = Requests)), security(("bearer" = ["echelon/admin"]))
+)]
+async fn requests(State(api): State<Api>, Of { shop, .. }: Of<Admin>) -> Result<Json<Requests>, Problem> {
+    Ok(Json(Requests { requests: api.store.requests(&shop).await? }))
+}
+
+/// Notes that data was handed out
+#[utoipa::path(
+    delete, path = "/v1/privacy/requests/{member_id}", tag = "Privacy", operation_id = "settle_request",
+    params(("member_id" = String, Path, description = "The customer's id in the shop", min_length = 1, max_length = 256)),
+    responses((status = 204, description = "It is settled")), security(("bearer" = ["echelon/admin"]))
+)]
+async fn settle(
+    State(api): State<Api>,
+    Of { shop, .. }: Of<Admin>,
+    Path(member): Path<MemberId>,
+) -> Result<StatusCode, Problem> {
+    api.store.settle_request(&shop, &member).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

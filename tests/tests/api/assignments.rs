@@ -1,0 +1,108 @@
+//! Tiers given by hand.
+
+use serde_json::{Value, json};
+
+use crate::desk::{Desk, order};
+
+#[tokio::test]
+async fn a_tier_is_assigned_listed_with_reason_and_author_and_ended() {
+    let desk = Desk::open().await;
+    desk.tell(&[order("anna", "1", "120.00")]).await;
+    let made = desk
+        .post("/v1/members/anna/assignments", json!({ "tier": "gold", "mode": "floor", "reason": "a lost parcel" }))
+        .await
+        .is(201);
+    assert_eq!((&made["status"], desk.tier("anna").await), (&json!("applied"), json!("gold")));
+    desk.at("2024-06-01T12:00:01Z");
+    let listed = desk.get("/v1/members/anna/assignments").await.is(200);
+    let first = &listed["assignments"][0];
+    assert_eq!(
+        (&first["in_force"], &first["fact"]["reason"], &first["fact"]["by"]),
+        (&json!(true), &json!("a lost parcel"), &json!("jo"))
+    );
+    desk.post("/v1/members/anna/assignments/end", json!({ "reason": "it was found" })).await.is(201);
+    assert_eq!(desk.tier("anna").await, json!("silver"));
+    let listed = desk.get("/v1/members/anna/assignments").await.is(200);
+    let told: Vec<_> =
+        listed["assignments"].as_array().unwrap().iter().map(|it| (&it["fact"]["type"], &it["in_force"])).collect();
+    assert_eq!(json!(told), json!([["tier.unassigned", false], ["tier.assigned", false]]));
+}
+
+#[tokio::test]
+async fn under_a_key_it_is_done_once_and_what_is_wrong_is_not_done() {
+    let desk = Desk::open().await;
+    let assign = |body: Value, key: &'static str| {
+        desk.send(desk.ask("POST", "/v1/members/anna/assignments").json(&body).with("Idempotency-Key", key))
+    };
+    let gold = json!({ "tier": "gold", "mode": "lock", "reason": "staff" });
+    let first = assign(gold.clone(), "k").await.is(201);
+    desk.at("2024-07-01T12:00:00Z");
+    let again = assign(gold, "k").await.is(201);
+    assert_eq!((&again["status"], &again["occurred_at"]), (&json!("duplicate"), &first["occurred_at"]));
+    let other = assign(json!({ "tier": "silver", "mode": "lock", "reason": "staff" }), "k").await.is(422);
+    assert_eq!(other["type"], "urn:echelon:problem:idempotency-key-reused");
+    for (body, status, says) in [
+        (json!({ "tier": "ruby", "mode": "floor", "reason": "x" }), 422, "no tier `ruby`"),
+        (json!({ "tier": "gold", "mode": "perhaps", "reason": "x" }), 400, "perhaps"),
+        (json!({ "tier": "gold", "mode": "floor" }), 400, "reason"),
+        (json!({ "tier": "gold", "mode": "floor", "reason": "x", "level": 3 }), 400, "level"),
+    ] {
+        let said = assign(body, "other").await.is(status);
+        assert!(said["detail"].as_str().unwrap().contains(says), "{said}");
+    }
+}
+
+const FILE: &str = "member_id,tier,mode,reason,until,reward\n\
+    anna,gold,floor,a lost parcel,2025-01-01T00:00:00Z,false\n\
+    bert,ruby,floor,no such tier,,\n\
+    carl,gold,perhaps,no such mode,,\n\
+    dora,,lock,staff,,\n\
+    ,gold,floor,nobody,,\n\
+    emil,gold,floor,,tomorrow,yes\n";
+
+#[tokio::test]
+async fn a_file_of_assignments_reports_every_row_and_a_dry_run_does_nothing() {
+    let desk = Desk::open().await;
+    let send = |query: &str, file: &str| {
+        desk.send(
+            desk.ask("POST", &format!("/v1/assignments{query}"))
+                .with("content-type", "text/csv")
+                .with("Idempotency-Key", "f")
+                .raw(file),
+        )
+    };
+    let rows = |report: &Value| {
+        let row = |row: &Value| {
+            json!([row["line"], row["member_id"], row["status"], row["problems"].as_array().map_or(0, Vec::len)])
+        };
+        report["rows"].as_array().unwrap().iter().map(row).collect::<Vec<_>>()
+    };
+    let expected = |first: &str| {
+        vec![
+            json!([2, "anna", first, 0]),
+            json!([3, "bert", "invalid", 1]),
+            json!([4, null, "invalid", 1]),
+            json!([5, "dora", first, 0]),
+            json!([6, "", "invalid", 1]),
+            json!([7, "emil", "invalid", 3]),
+        ]
+    };
+    let dry = send("?dry_run=true", FILE).await.is(200);
+    assert_eq!((rows(&dry), &dry["well"], &dry["wrong"]), (expected("assigned"), &json!(2), &json!(4)), "{dry}");
+    desk.get("/v1/members/anna").await.is(404);
+    let done = send("", FILE).await.is(200);
+    assert_eq!((rows(&done), desk.tier("anna").await), (expected("assigned"), json!("gold")));
+    let again = send("", FILE).await.is(200);
+    assert_eq!(rows(&again), expected("duplicate"));
+    for (file, says) in [
+        ("", "no column"),
+        ("member_id,tier,mode,reason\n", "no rows"),
+        ("member_id,tier,mode\nanna,gold,floor\n", "no column `reason`"),
+        ("member_id,tier,mode,reason,colour\nanna,gold,floor,x,red\n", "`colour`"),
+    ] {
+        let said = send("", file).await.is(422);
+        assert!(said["detail"].as_str().unwrap().contains(says), "{file}: {said}");
+    }
+    let many: String = (0..2_001).map(|n| format!("m{n},gold,floor,x\n")).collect();
+    send("?dry_run=true", &format!("member_id,tier,mode,reason\n{many}")).await.is(422);
+}

@@ -1,0 +1,56 @@
+//! The document that tells of the API.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+/// Made of the code, and committed, so that a change of the API is seen where changes are looked at.
+#[test]
+fn the_committed_document_is_the_one_that_the_code_makes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
+    let made = serde_json::to_string_pretty(&web::document()).unwrap() + "\n";
+    let new = Path::new(env!("CARGO_TARGET_TMPDIR")).join("openapi.json");
+    if fs::read_to_string(&path).unwrap_or_default() != made {
+        fs::write(&new, made).unwrap();
+        panic!(
+            "docs/openapi.json is not what the code makes: look at the difference to {}, and copy it",
+            new.display()
+        );
+    }
+}
+
+#[test]
+fn every_operation_has_a_name_of_its_own_words_and_who_may() {
+    let document = web::document();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut names = std::collections::BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let at = format!("{method} {path}");
+            assert!(names.insert(operation["operationId"].as_str().unwrap().to_owned()), "{at}");
+            let words = |name: &str| operation[name].as_str().is_some_and(|text| !text.is_empty());
+            assert!(words("summary") && operation["tags"].as_array().unwrap().len() == 1, "{at}");
+            assert!(operation["security"].as_array().is_some_and(|all| all.len() == 1), "{at}");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                assert!(parameter["$ref"].is_string() || parameter["description"].is_string(), "{at}: {parameter}");
+            }
+            let body = &operation["requestBody"];
+            assert!(body.is_null() || body["content"].is_object(), "{at}");
+        }
+    }
+    let is_nowhere = |to: &String| document.pointer(to.trim_start_matches('#')).is_none();
+    let nowhere: Vec<String> = references(&document).into_iter().filter(is_nowhere).collect();
+    assert!(nowhere.is_empty(), "{nowhere:?}");
+}
+
+fn references(value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(fields) => {
+            let own = fields.get("$ref").and_then(Value::as_str).map(str::to_owned);
+            own.into_iter().chain(fields.values().flat_map(references)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}

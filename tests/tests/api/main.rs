@@ -1,0 +1,12 @@
+//! The HTTP API, asked as anybody may ask it, over a real store. Every answer is held against the committed OpenAPI
+//! document, and every problem says what is wrong and what to do.
+
+mod agrees;
+mod assignments;
+mod desk;
+mod document;
+mod facts;
+mod members;
+mod privacy;
+mod program;
+mod safety;

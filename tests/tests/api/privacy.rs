@@ -1,0 +1,105 @@
+//! What members may ask of a shop, and Shopify for them.
+
+use base64::Engine;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+
+use crate::desk::{Answer, Desk, SECRET, order};
+
+#[tokio::test]
+async fn a_member_is_forgotten_at_once_and_a_later_pass_finds_nothing() {
+    let desk = Desk::open().await;
+    desk.tell(&[order("anna", "1", "120.00"), order("bert", "2", "120.00")]).await;
+    desk.get("/v1/members/anna/erasure").await.is(404);
+    assert_eq!(desk.send(desk.ask("DELETE", "/v1/members/anna")).await.is(202)["verified"], false);
+    desk.get("/v1/members/anna").await.is(404);
+    let later = desk.post("/v1/facts", order("anna", "3", "5")).await.is(200);
+    assert_eq!(later["results"][0]["status"], "kept_out");
+    assert_eq!(desk.get("/v1/members/anna/erasure").await.is(200)["verified"], false);
+    desk.system.sweep_all().await;
+    assert_eq!(desk.get("/v1/members/anna/erasure").await.is(200)["verified"], false, "too soon");
+    desk.at("2024-06-01T12:15:00Z");
+    desk.system.sweep_all().await;
+    assert_eq!(desk.get("/v1/members/anna/erasure").await.is(200)["verified"], true);
+    // Nothing is left of them but the tombstone, and of others everything.
+    let mut left = Vec::new();
+    for table in ["members", "ledger", "control"] {
+        left.extend(desk.system.items(table).await.into_iter().filter(|item| item.contains("anna")));
+    }
+    assert!(left.len() == 1 && left[0].contains("erased_at"), "{left:#?}");
+    assert_eq!(desk.tier("bert").await, json!("silver"));
+    desk.send(desk.ask("DELETE", "/v1/members/anna")).await.is(202);
+}
+
+#[tokio::test]
+async fn a_member_gets_all_there_is_about_them_and_nothing_about_others() {
+    let desk = Desk::open().await;
+    desk.tell(&[order("anna", "1", "120.00"), order("bert", "2", "120.00")]).await;
+    let refund = json!({ "type": "order.refunded", "member_id": "anna", "order_id": "1", "refund_id": "r", "amount": "1.00",
+                         "occurred_at": "2024-05-01T12:00:00Z" });
+    desk.tell(&[refund]).await;
+    let all = desk.get("/v1/members/anna/export").await.is(200);
+    assert_eq!((all["facts"].as_array().unwrap().len(), &all["standing"]["tier"]["id"]), (2, &json!("silver")));
+    assert_eq!(all["recorded"][0]["type"], "tier.changed.v1");
+    assert!(!all.to_string().contains("bert"));
+}
+
+async fn webhook(desk: &Desk, topic: &str, body: &Value, secret: &str) -> Answer {
+    let body = body.to_string();
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    let signature = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
+    let ask = desk.ask("POST", "/webhooks/shopify").by(None).with("content-type", "application/json").raw(&body);
+    desk.send(ask.with("X-Shopify-Topic", topic).with("X-Shopify-Hmac-Sha256", &signature)).await
+}
+
+#[tokio::test]
+async fn shopifys_compliance_webhooks_are_done_if_they_are_signed() {
+    let desk = Desk::open().await;
+    desk.tell(&[order("115310627314723954", "1", "120.00"), order("bert", "2", "120.00")]).await;
+    let of =
+        |shop: &str| json!({ "shop_id": 1, "shop_domain": shop, "customer": { "id": 115_310_627_314_723_954_u64 } });
+    for topic in ["customers/data_request", "customers/redact", "shop/redact"] {
+        assert_eq!(webhook(&desk, topic, &of("acme"), "loud").await.is(401)["type"], "urn:echelon:problem:unsigned");
+    }
+    assert_eq!(desk.tier("115310627314723954").await, json!("silver"));
+    webhook(&desk, "customers/data_request", &of("acme"), SECRET).await.is(200);
+    let asked = desk.get("/v1/privacy/requests").await.is(200);
+    assert_eq!(asked["requests"], json!([{ "member_id": "115310627314723954", "asked_at": "2024-06-01T12:00:00Z" }]));
+    desk.send(desk.ask("DELETE", "/v1/privacy/requests/115310627314723954")).await.is(204);
+    assert_eq!(desk.get("/v1/privacy/requests").await.is(200)["requests"], json!([]));
+    webhook(&desk, "customers/redact", &of("acme"), SECRET).await.is(200);
+    desk.get("/v1/members/115310627314723954").await.is(404);
+    // Of another shop there is nobody.
+    webhook(&desk, "customers/redact", &of("other"), SECRET).await.is(200);
+    for (topic, body) in [
+        ("orders/paid", of("acme")),
+        ("customers/redact", json!({ "shop_domain": "acme" })),
+        ("shop/redact", json!({})),
+    ] {
+        webhook(&desk, topic, &body, SECRET).await.is(400);
+    }
+}
+
+#[tokio::test]
+async fn a_whole_shop_is_forgotten_guests_included_and_no_other() {
+    let desk = Desk::open().await;
+    let guest = json!({ "type": "order.paid", "order_id": "g", "total": "5", "occurred_at": "2024-03-01T12:00:00Z" });
+    desk.tell(&[order("anna", "1", "600.00"), guest]).await;
+    let other = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": crate::desk::program() }));
+    let token = desk.token(Some("acme2"), web::caller::Scope::Admin);
+    desk.send(other.by(token.clone())).await.is(201);
+    let bert = desk.ask("POST", "/v1/facts").json(&order("bert", "1", "600.00")).by(token.clone());
+    desk.send(bert).await.is(200);
+    webhook(&desk, "shop/redact", &json!({ "shop_domain": "acme" }), SECRET).await.is(200);
+    desk.system.sweep_all().await;
+    desk.system.sweep_all().await;
+    for table in ["members", "ledger", "control"] {
+        let items = desk.system.items(table).await;
+        let left: Vec<_> = items.iter().filter(|item| item.contains("\"acme#") || item.contains("\"acme\"")).collect();
+        assert!(left.is_empty(), "{table}: {left:#?}");
+        assert!(items.iter().any(|item| item.contains("\"acme2#")), "{table}");
+    }
+    let bert = desk.send(desk.ask("GET", "/v1/members/bert").by(token)).await.is(200);
+    assert_eq!(bert["tier"]["id"], "gold");
+}

@@ -1,0 +1,157 @@
+//! Who may ask what: route by route, as the document lists them.
+
+use serde_json::{Value, json};
+use web::caller::Scope;
+
+use crate::desk::{Answer, Desk, order};
+
+/// Every operation: its method, its path with names filled in, and the scope that it takes; none for members' own.
+fn operations() -> Vec<(String, String, Option<Scope>)> {
+    let document = web::document();
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let scope = operation["security"][0]["bearer"][0].as_str().map(|name| Scope::greatest(name).unwrap());
+            let path = path.replace("{member_id}", "anna").replace("{number}", "1").replace("{order}", "pause");
+            all.push((method.to_uppercase(), path.replace("{job}", "2024-06-02T04:00:00.000Z-rollover"), scope));
+        }
+    }
+    assert!(all.len() >= 28, "{}", all.len());
+    all
+}
+
+async fn asked(desk: &Desk, method: &str, path: &str, token: impl Into<Option<String>>) -> Answer {
+    desk.send(desk.ask(method, path).by(token).json(&json!({}))).await
+}
+
+async fn shop_with_something() -> Desk {
+    let desk = Desk::open().await;
+    desk.tell(&[order("anna", "1", "120.00")]).await;
+    desk.at("2024-06-02T05:00:00Z");
+    desk.system.sweep_all().await;
+    let draft = desk.ask("PUT", "/v1/program/draft").json(&json!({ "program": { "name": "a secret of acme" } }));
+    desk.send(draft).await.is(200);
+    desk
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_a_token_that_is_valid() {
+    let desk = shop_with_something().await;
+    let expired = desk.token(Some("acme"), Scope::Admin);
+    desk.at("2024-06-02T06:00:00Z");
+    for (method, path, _) in operations() {
+        for token in [None, Some("never".to_owned()), Some(expired.clone())] {
+            let said = asked(&desk, &method, &path, token).await;
+            assert_eq!(said.header("www-authenticate"), Some("Bearer"), "{method} {path}");
+            assert_eq!(said.is(401)["type"], "urn:echelon:problem:nobody", "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_may_less_than_a_route_takes_is_refused_and_who_may_more_is_not() {
+    let desk = shop_with_something().await;
+    for (method, path, needs) in operations() {
+        for scope in Scope::ALL {
+            let said = asked(&desk, &method, &path, desk.token(Some("acme"), scope)).await;
+            match needs {
+                Some(needs) if scope >= needs => {
+                    assert!(said.status != 403 && said.status != 401, "{method} {path} {scope}: {}", said.body)
+                }
+                Some(needs) => {
+                    let said = said.is(403);
+                    assert!(said["detail"].as_str().unwrap().contains(needs.name()), "{method} {path}: {said}");
+                }
+                None => assert_eq!(said.is(403)["type"], "urn:echelon:problem:not-a-member"),
+            }
+            // Whoever orders a job or forgets a member changes what the next one sees; each sees the same.
+            if needs == Some(Scope::Admin) && scope == Scope::Admin {
+                desk.tell(&[order("bert", &format!("{method}{path}"), "1.00")]).await;
+            }
+        }
+        let member = asked(&desk, &method, &path, desk.member_token("bert")).await;
+        if needs.is_some() {
+            assert_eq!(member.status, 403, "{method} {path}");
+        }
+    }
+}
+
+/// With the token of another shop there is nothing of this one on any route, whether it is named or not.
+#[tokio::test]
+async fn nothing_of_another_shop_comes_through_any_route() {
+    let desk = shop_with_something().await;
+    let of_other = || desk.token(Some("other"), Scope::Admin);
+    for (method, path, _) in operations().into_iter().filter(|(_, _, scope)| scope.is_some()) {
+        let said = asked(&desk, &method, &path, of_other()).await;
+        let text = said.body.to_string();
+        assert!(
+            !text.contains("acme") && !text.contains("120.00") && !text.contains("secret"),
+            "{method} {path}: {text}"
+        );
+        let named = asked(&desk, &method, &format!("{path}?shop=acme"), of_other()).await;
+        assert_eq!(named.is(403)["type"], "urn:echelon:problem:another-shop", "{method} {path}");
+        let by_header = desk.ask(&method, &path).by(of_other()).json(&json!({})).with("X-Echelon-Shop", "acme");
+        desk.send(by_header).await.is(403);
+    }
+    // And nothing was changed.
+    assert_eq!(desk.tier("anna").await, json!("silver"));
+    assert_eq!(desk.get("/v1/program/draft").await.is(200)["program"]["name"], "a secret of acme");
+    assert_eq!(desk.get("/v1/program/versions").await.is(200)["programs"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn who_is_of_no_shop_names_it_and_is_told_so() {
+    let desk = Desk::open().await;
+    desk.tell(&[order("anna", "1", "120.00")]).await;
+    let operator = || desk.token(None, Scope::Read);
+    // As long as there is one alone, it is meant.
+    asked(&desk, "GET", "/v1/members/anna", operator()).await.is(200);
+    let token = desk.token(Some("second"), Scope::Admin);
+    let publish = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": crate::desk::program() }));
+    desk.send(publish.by(token)).await.is(201);
+    let said = asked(&desk, "GET", "/v1/members/anna", operator()).await.is(400);
+    assert_eq!(said["problems"], json!([{ "path": "shop", "message": "is missing" }]));
+    asked(&desk, "GET", "/v1/members/anna?shop=acme", operator()).await.is(200);
+    asked(&desk, "GET", "/v1/members/anna?shop=second", operator()).await.is(404);
+    asked(&desk, "GET", "/v1/members/anna?shop=a%20b", operator()).await.is(400);
+}
+
+#[tokio::test]
+async fn what_is_not_there_or_goes_wrong_tells_nothing_of_the_inside() {
+    let desk = Desk::open().await;
+    for (method, path, status) in [
+        ("GET", "/", 404),
+        ("GET", "/v1/elsewhere", 404),
+        ("DELETE", "/v1/jobs", 405),
+        ("GET", "/v1/members/%00", 400),
+        ("GET", "/v1/members/%FF", 400),
+        ("GET", "/v1/members/%20", 400),
+    ] {
+        let said = desk.send(desk.ask(method, path)).await;
+        assert_eq!(said.header("content-type"), Some("application/problem+json"), "{path}");
+        let body: Value = said.is(status);
+        assert!(body["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()), "{path}: {body}");
+    }
+    // A store that does not answer is not described to who asks.
+    let gone = desk.system.store.client().delete_table().table_name(&desk.system.store.tables().members).send().await;
+    gone.unwrap();
+    let said = desk.get("/v1/members/anna").await;
+    assert_eq!(said.header("retry-after"), Some("2"));
+    let body = said.is(503);
+    assert_eq!(body["type"], "urn:echelon:problem:later");
+    assert!(!body.to_string().contains("Resource") && !body.to_string().contains("table"), "{body}");
+}
+
+#[tokio::test]
+async fn the_page_and_the_script_are_there_for_anybody() {
+    let desk = Desk::open().await;
+    for (path, kind) in [
+        ("/docs", "text/html; charset=utf-8"),
+        ("/openapi.json", "application/json"),
+        ("/widget.js", "text/javascript; charset=utf-8"),
+    ] {
+        let said = desk.send(desk.ask("GET", path).by(None)).await;
+        assert_eq!((said.status, said.header("content-type")), (200, Some(kind)), "{path}");
+    }
+    assert_eq!(desk.get("/openapi.json").await.is(200), web::document());
+}

@@ -13,6 +13,8 @@ pub mod announce;
 pub mod aws;
 pub mod clock;
 pub mod ingest;
+pub mod insight;
+pub mod lists;
 pub mod preview;
 pub mod relay;
 pub mod sample;

@@ -4,6 +4,7 @@ pub mod aws;
 pub mod built;
 pub mod dies;
 pub mod dynamodb;
+pub mod everybody;
 pub mod random;
 pub mod scenario;
 pub mod system;

@@ -17,6 +17,7 @@
 //! - *transition*: a recorded change: entered, upgraded, downgraded, left, renewed
 //! - *entry reward*: due once when a tier is reached; *perk*: holds while the tier is held
 //! - *notice*: what a member is told ahead: a tier is expiring, a tier is within reach
+//! - *outlook*: a standing with the tier before it and the one to come, and whether something stands out
 //! - *review*: an instant at which something may be due although nothing arrives
 
 pub mod advance;
@@ -33,6 +34,7 @@ pub mod id;
 pub mod json;
 pub mod ledger;
 pub mod notice;
+pub mod outlook;
 pub mod page;
 pub mod preview;
 pub mod program;
@@ -40,6 +42,7 @@ pub mod prose;
 pub mod quantity;
 pub mod record;
 pub mod replay;
+pub mod revenue;
 mod reward;
 pub mod standing;
 pub mod version;

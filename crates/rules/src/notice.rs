@@ -85,7 +85,8 @@ fn expiring(version: &Version, standing: &Standing, as_of: Instant) -> Option<Ex
     Some(Expiring { tier, upcoming: program.tier_id(standing.upcoming).cloned(), valid_until, days, requalify })
 }
 
-fn within_reach(version: &Version, standing: &Standing) -> Option<WithinReach> {
+/// `standing` must be of the version.
+pub(crate) fn within_reach(version: &Version, standing: &Standing) -> Option<WithinReach> {
     let program = &version.program;
     let Milestone::Counted(milestone) = &program.milestone else { return None };
     let progress = standing.progress.filter(|_| standing.active && standing.since.is_some())?;

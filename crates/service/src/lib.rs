@@ -14,6 +14,8 @@ pub mod aws;
 pub mod change;
 pub mod clock;
 pub mod ingest;
+pub mod insight;
+pub mod lists;
 pub mod preview;
 pub mod relay;
 pub mod sample;

@@ -4,7 +4,8 @@
 //!   derived, but for what is on record.
 //! - **ledger** has one row per business thing with the latest version of its facts, and one per transition and reward:
 //!   audit, history and outbox in one; and one per version published, to be announced.
-//! - **control** has program versions, the shops, and what could not be taken in.
+//! - **control** has program versions, the shops, jobs with the lists and the insight that they wrote, and what could not
+//!   be taken in.
 //!
 //! Every item carries a version of its own, and every write is conditioned on the item being exactly as it was read:
 //! who lost a race loads again and decides again.
@@ -18,6 +19,7 @@ pub mod history;
 mod item;
 mod job;
 pub mod key;
+mod list;
 mod load;
 mod meter;
 mod outbox;
@@ -34,6 +36,7 @@ pub use draft::SavedDraft;
 pub use error::{Remedy, StoreError};
 pub use item::{Attributes, Item};
 pub use job::Row;
+pub(crate) use list::NewListRow;
 pub use load::{Filed, Held};
 pub use meter::{Meter, Units};
 pub use outbox::{Outgoing, Page};

@@ -7,13 +7,17 @@
 //!
 //! - a **job** is a boundary of a shop; it opens itself when the boundary is there ([`Sweep::tick`]);
 //! - its **segments** are ranges of the shop's buckets, worked on by whoever takes their message ([`Sweep::work`]), page
-//!   by page, under a lease; the place and what was counted are one write, so that a page never counts twice.
+//!   by page, under a lease; the place and what was counted are one write, so that a page never counts twice;
+//! - on the way everybody is looked at for the **lists** and the **insight** of the shop ([`crate::lists`],
+//!   [`crate::insight`]).
 
 mod batch;
+mod census;
 mod due;
 mod job;
 mod look;
 mod pace;
+mod page;
 pub mod preview;
 mod progress;
 mod sqs;

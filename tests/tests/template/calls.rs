@@ -10,7 +10,7 @@ const ALL: [&str; 4] = ["IngestFunction", "RelayFunction", "RolloverFunction", "
 
 /// Which functions run a piece of code: a folder, a file, or `file: function`. The longest that fits counts; code that
 /// asks something of AWS and is not told of here fails.
-const RUN_BY: [(&str, &[&str]); 19] = [
+const RUN_BY: [(&str, &[&str]); 22] = [
     ("crates/ingest/src", &["IngestFunction"]),
     ("crates/relay/src", &["RelayFunction"]),
     ("crates/rollover/src", &["RolloverFunction"]),
@@ -28,6 +28,10 @@ const RUN_BY: [(&str, &[&str]); 19] = [
     ("crates/service/src/store/erase.rs", &["IngestFunction"]),
     ("crates/service/src/store/load.rs", &["IngestFunction", "RolloverFunction", "RecalculateFunction"]),
     ("crates/service/src/store/load.rs: get_some", &ALL),
+    // Lists are read where they are asked for, and deleted on one machine alone.
+    ("crates/service/src/store/list.rs", &[]),
+    ("crates/service/src/store/list.rs: write_list", &SWEEPS),
+    ("crates/service/src/lists.rs", &[]),
     ("crates/service/src/store/outbox.rs", &["RelayFunction"]),
     ("crates/service/src/store/query.rs", &ALL),
     // Makes tables on one machine; in AWS the template does.

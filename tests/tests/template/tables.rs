@@ -33,6 +33,9 @@ fn the_tables_are_those_of_the_store() {
 
         let stream = if table.streamed { json!({ "StreamViewType": "NEW_IMAGE" }) } else { Value::Null };
         assert_eq!(properties["StreamSpecification"], stream, "{id}");
+
+        let deletes = |name| json!({ "AttributeName": name, "Enabled": true });
+        assert_eq!(properties["TimeToLiveSpecification"], table.expires.map_or(Value::Null, deletes), "{id}");
     }
 }
 

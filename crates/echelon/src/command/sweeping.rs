@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rules::id::TierId;
+use service::lists;
 use service::shop::ShopId;
 use service::store::{Store, StoreError};
 use service::sweep::{JobId, Listed, Progress, State, Sweep, Tally, latest};
@@ -35,6 +36,9 @@ pub async fn work(store: &Store, sweep: &Sweep<Here>, shops: &[ShopId]) -> Resul
     };
     bar.finish_and_clear();
     drained?;
+    for shop in shops {
+        lists::tidy(store, shop).await?;
+    }
     all(store, shops).await
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
+use service::lists;
 use service::store::StoreError;
 use service::sweep::{JobId, Progress, Settings, State, Sweep, Ticked, Work, Workers};
 use tokio::sync::watch;
@@ -124,6 +125,8 @@ async fn once(system: &System) -> Result<(), StoreError> {
             && progress.job.state == State::Done
         {
             eprintln!("{}  {shop}  {}", system.time.now(), told(&progress));
+            // Nothing here deletes what has expired.
+            lists::tidy(&system.store, &shop).await?;
         }
     }
     Ok(())

@@ -10,11 +10,12 @@ use super::item::Item;
 use super::key::{self, Key};
 use super::meter::Kind;
 use super::{Store, StoreError};
+use crate::insight::Insight;
 use crate::shop::ShopId;
 use crate::sweep::{Job, JobId, Segment};
 
 /// The attribute with everything about a job or a segment.
-const BODY: &str = "body";
+pub(super) const BODY: &str = "body";
 /// The attribute with a job's state, for people who look into the table.
 const STATE: &str = "state";
 
@@ -31,6 +32,11 @@ impl<T: Serialize + DeserializeOwned> Row<T> {
         let body = serde_json::from_str(item.need_text(BODY)?);
         let body = body.map_err(|error| item.corrupt(format!("{BODY}: {error}")))?;
         Ok(Self { body, version: item.version()? })
+    }
+
+    /// The version that the row has: one more with each time it is written.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     async fn write(&mut self, store: &Store, item: Item) -> Result<(), StoreError> {
@@ -116,6 +122,20 @@ impl Store {
     pub async fn write_job(&self, shop: &ShopId, job: &mut Row<Job>) -> Result<(), StoreError> {
         let item = job_item(shop, &job.body);
         job.write(self, item).await
+    }
+
+    /// Writes a job as it is now, together with what it found of everybody: a job that is done has both or neither.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if somebody else wrote it since it was read.
+    pub async fn write_found(&self, shop: &ShopId, job: &mut Row<Job>, found: &Insight) -> Result<(), StoreError> {
+        let mut commit = Commit::default();
+        let item = job_item(shop, &job.body).text(BODY, json!(job.body).to_string());
+        commit.row(self, item, Some(job.version))?;
+        commit.insight(self, shop, found)?;
+        self.commit(commit).await?;
+        job.version += 1;
+        Ok(())
     }
 
     /// Writes a segment as it is now.

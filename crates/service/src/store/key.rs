@@ -9,8 +9,9 @@ use rules::calendar::Instant;
 use rules::id::{MemberId, TierId};
 use sha2::{Digest, Sha256};
 
+use crate::lists::Name;
 use crate::shop::ShopId;
-use crate::sweep::JobId;
+use crate::sweep::{JobId, Place};
 
 /// Members of a shop are spread over this many partitions; a sweep reads them in as many ranges. Never to be changed.
 pub const BUCKETS: u16 = 256;
@@ -252,6 +253,42 @@ pub fn segments(shop: &ShopId, job: &JobId) -> String {
 /// control: a segment of a job.
 pub fn segment(shop: &ShopId, job: &JobId, number: u16) -> Key {
     Key::new(segments(shop, job), format!("{number:03}"))
+}
+
+/// control: the partition of a list that a job wrote.
+pub(crate) fn list(shop: &ShopId, job: &JobId, list: &Name) -> String {
+    format!("{shop}#list#{job}#{list}")
+}
+
+/// control: where a page of members began, as rows of lists have it. Texts sort as places do: buckets have two digits, and
+/// a tab sorts before whatever an id may have.
+pub fn list_place(place: &Place) -> String {
+    format!("{:02x}#{}", place.bucket, place.behind.as_deref().unwrap_or_default())
+}
+
+/// control: a row of a list, of the page that began at a place; a page may need several.
+pub(crate) fn list_row(shop: &ShopId, job: &JobId, name: &Name, place: &Place, number: usize) -> Key {
+    Key::new(list(shop, job, name), format!("{}\t{number:02}", list_place(place)))
+}
+
+/// control: the place of a row of a list: the reverse of [`list_row`].
+pub(crate) fn place_of_list_row(sk: &str) -> &str {
+    sk.rsplit_once('\t').map_or(sk, |(place, _)| place)
+}
+
+/// control: the partition of what jobs found of everybody, oldest first.
+pub fn insights(shop: &ShopId) -> String {
+    format!("{shop}#insight")
+}
+
+/// control: what a job found of everybody.
+pub fn insight(shop: &ShopId, job: &JobId) -> Key {
+    Key::new(insights(shop), job.to_string())
+}
+
+/// control: sorts behind all jobs of an instant, and before those of the next.
+pub fn behind_jobs_at(at_instant: Instant) -> String {
+    format!("{}~", at(at_instant))
 }
 
 /// control: a shop's place in the list of shops.

@@ -17,7 +17,7 @@ pub struct Tables {
     pub members: String,
     /// One row per business thing, transition and reward.
     pub ledger: String,
-    /// Program versions, shops, jobs, quarantine.
+    /// Program versions, shops, jobs with what they found, quarantine.
     pub control: String,
 }
 
@@ -38,6 +38,9 @@ pub struct Table {
     pub indexes: &'static [Index],
     /// Whether changes are streamed, with the new item.
     pub streamed: bool,
+    /// The attribute with the second after which DynamoDB may delete an item. On one machine nothing does: there it is
+    /// looked after by whoever wrote it ([`crate::lists::tidy`]), and clocks may be moved.
+    pub expires: Option<&'static str>,
 }
 
 /// A global index, keys only.
@@ -54,18 +57,22 @@ pub const BY_MEMBER: &str = "by-member";
 /// The sparse index of the ledger's rows that are not published yet.
 pub const UNPUBLISHED: &str = "unpublished";
 
+/// The attribute with the second after which an item may go, counted from 1970.
+pub const EXPIRES_AT: &str = "expires_at";
+
 /// members.
-pub const MEMBERS: Table = Table { resource: "MembersTable", indexes: &[], streamed: false };
+pub const MEMBERS: Table = Table { resource: "MembersTable", indexes: &[], streamed: false, expires: None };
 /// ledger.
 pub const LEDGER: Table = Table {
     resource: "LedgerTable",
     indexes: &[Index { name: BY_MEMBER, key: key::BY_MEMBER }, Index { name: UNPUBLISHED, key: key::UNPUBLISHED }],
     streamed: true,
+    expires: None,
 };
 /// control.
-pub const CONTROL: Table = Table { resource: "ControlTable", indexes: &[], streamed: false };
+pub const CONTROL: Table = Table { resource: "ControlTable", indexes: &[], streamed: false, expires: Some(EXPIRES_AT) };
 /// queues: only on one machine, where queues are rows; in AWS they are queues.
-pub const QUEUES: Table = Table { resource: "QueuesTable", indexes: &[], streamed: false };
+pub const QUEUES: Table = Table { resource: "QueuesTable", indexes: &[], streamed: false, expires: None };
 
 /// Makes the tables on one machine, those that are not there yet. In AWS the template does.
 ///

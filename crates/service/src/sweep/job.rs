@@ -8,7 +8,9 @@ use rules::calendar::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::tally::Tally;
-use crate::store::key::BUCKETS;
+use crate::insight::Counts;
+use crate::lists::{Lists, Restart};
+use crate::store::key::{BUCKETS, list_place};
 
 /// What a job brings everybody past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -143,7 +145,16 @@ pub struct Job {
     pub segments: u16,
     /// What came of it, once it has ended.
     pub tally: Option<Tally>,
+    /// Of a rollover, since when it counts who moved: the last one that was done before it was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Instant>,
+    /// The lists of members that it writes; none once they are deleted, and of jobs that an earlier release opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lists: Option<Lists>,
 }
+
+/// The version of a segment that was taken once since it was made.
+const FIRST_TAKEN: u64 = 2;
 
 /// A part of a job: a range of a shop's buckets, and how far it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,6 +171,12 @@ pub struct Segment {
     pub lease: Option<Lease>,
     /// What came of it so far. Counted in the same write as the place, so that no page counts twice.
     pub tally: Tally,
+    /// What was found of everybody so far, counted likewise.
+    #[serde(default)]
+    pub found: Counts,
+    /// The places at which it was taken by somebody who may not have been the first to begin there.
+    #[serde(default)]
+    pub restarts: Vec<Restart>,
 }
 
 /// A place in a shop's members.
@@ -191,7 +208,16 @@ impl Segment {
         let part = |number| {
             let (begin, end) = (border(number), border(number + 1));
             let place = Place { bucket: begin, behind: None };
-            Self { number, place, end, begin, lease: None, tally: Tally::default() }
+            Self {
+                number,
+                place,
+                end,
+                begin,
+                lease: None,
+                tally: Tally::default(),
+                found: Counts::default(),
+                restarts: Vec::new(),
+            }
         };
         (0..segments).map(part).collect()
     }
@@ -199,6 +225,18 @@ impl Segment {
     /// Whether all of it is swept.
     pub fn is_done(&self) -> bool {
         self.place.bucket >= self.end
+    }
+
+    /// Notes that it is taken, with the write that makes it this version. Whatever anybody began at this place before is
+    /// no part of the lists: only one who goes on from here comes to the page's end. Nobody can have begun before a
+    /// segment was written for the first time.
+    pub(super) fn taken_as(&mut self, version: u64) {
+        if version <= FIRST_TAKEN {
+            return;
+        }
+        let place = list_place(&self.place);
+        self.restarts.retain(|restart| restart.place != place);
+        self.restarts.push(Restart { place, attempt: version });
     }
 
     /// Whether somebody else may not work on it now.

@@ -8,6 +8,7 @@ use rules::record::Row;
 use rules::standing::evaluate;
 use rules::version::Versions;
 
+use super::census::{Frame, Portrait};
 use super::job::{JobId, Kind};
 use super::tally::Seen;
 use crate::announce::About;
@@ -24,6 +25,8 @@ pub(super) struct Look<'a> {
     pub(super) shop: &'a ShopId,
     pub(super) versions: &'a Versions,
     pub(super) job: &'a JobId,
+    /// What everybody is looked at for besides; nothing where a job does not.
+    pub(super) frame: Option<&'a Frame<'a>>,
     /// What time it is: what has ended meanwhile is not told ahead.
     pub(super) now: Instant,
 }
@@ -33,7 +36,7 @@ pub(super) enum Found {
     /// Erased: nobody is there.
     Nobody,
     /// Nothing is due. The member may have been brought past the boundary before, by an event or another worker.
-    Nothing { tier: Option<TierId>, was_passed: bool },
+    Nothing { tier: Option<TierId>, was_passed: bool, portrait: Option<Box<Portrait>> },
     /// Something is to be recorded.
     Due(Box<Due>),
 }
@@ -47,6 +50,8 @@ pub(super) struct Due {
     held: Held,
     rows: Vec<Row>,
     notices: Vec<Notice>,
+    /// How they are found once this is recorded.
+    pub(super) portrait: Option<Box<Portrait>>,
     /// Whether this is not all: look again after it is recorded.
     pub(super) is_part: bool,
 }
@@ -72,11 +77,13 @@ impl Look<'_> {
         let rows = advance_some(&mut held.ledger, &mut held.record, self.versions, until, ROWS);
         let is_part = rows.len() >= ROWS;
         let notices = if is_part { Vec::new() } else { self.notices(&mut held) };
+        // Holds are in the ledger by now. What is still to come is looked at again.
+        let portrait = self.frame.filter(|_| !is_part).map(|frame| Box::new(frame.portrait(&member, &held.ledger)));
         if rows.is_empty() && notices.is_empty() {
             // That somebody was looked at is not worth a write: looking again finds the same.
-            return Found::Nothing { tier, was_passed };
+            return Found::Nothing { tier, was_passed, portrait };
         }
-        Found::Due(Box::new(Due { member, tier, held, rows, notices, is_part }))
+        Found::Due(Box::new(Due { member, tier, held, rows, notices, portrait, is_part }))
     }
 
     /// What the member is to be told ahead and was not told yet: looked at with each midnight, as things are by now. It is

@@ -53,6 +53,22 @@ pub struct Tally {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Moves(pub BTreeMap<(Option<TierId>, Option<TierId>), u64>);
 
+impl Moves {
+    /// Counts a member, who moves unless the two are the same.
+    pub(crate) fn count(&mut self, from: &Option<TierId>, to: &Option<TierId>) {
+        if from != to {
+            *self.0.entry((from.clone(), to.clone())).or_default() += 1;
+        }
+    }
+
+    /// Adds moves that were counted elsewhere.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (pair, members) in &other.0 {
+            *self.0.entry(pair.clone()).or_default() += members;
+        }
+    }
+}
+
 /// A move, as it is written.
 #[derive(Serialize, Deserialize)]
 struct Move {
@@ -220,8 +236,6 @@ impl Tally {
         self.notices += notices;
         self.written += written;
         self.unreadable += unreadable;
-        for (pair, members) in &other.moves.0 {
-            *self.moves.0.entry(pair.clone()).or_default() += members;
-        }
+        self.moves.add(&other.moves);
     }
 }

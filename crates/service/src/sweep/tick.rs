@@ -11,6 +11,8 @@ use serde::Serialize;
 use super::due::{due, recalculation};
 use super::job::{Job, JobId, Segment, State};
 use super::{Sweep, Work, Workers};
+use crate::insight::{Counts, Insight};
+use crate::lists::{KEPT_MS, Lists};
 use crate::shop::ShopId;
 use crate::store::{Row, StoreError};
 
@@ -75,7 +77,7 @@ impl<W: Workers> Sweep<W> {
         let mut ticked = Ticked { shops: 1, ..Ticked::default() };
         let Some(versions) = self.store.versions(shop).await? else { return Ok(ticked) };
         for id in due(&versions, self.clock.now()) {
-            ticked.opened += u64::from(self.open(shop, id).await?);
+            ticked.opened += u64::from(self.open(shop, id, &versions).await?);
         }
         ticked.sent = self.nudge(shop, &versions).await?;
         self.store.verify_erasures(shop, self.clock.now()).await?;
@@ -92,14 +94,14 @@ impl<W: Workers> Sweep<W> {
         let near = self.clock.now().plus_millis(AHEAD_MS);
         let is_first = number == versions.first_of_all().number;
         if let Some(id) = recalculation(&versions, number).filter(|id| !is_first && id.until <= near) {
-            ticked.opened = u64::from(self.open(shop, id).await?);
+            ticked.opened = u64::from(self.open(shop, id, &versions).await?);
         }
         ticked.sent = self.nudge(shop, &versions).await?;
         Ok(ticked)
     }
 
     /// Opens a job unless it is there; whether it was not. Earlier ones of its kind are superseded by it.
-    async fn open(&self, shop: &ShopId, id: JobId) -> Result<bool, StoreError> {
+    async fn open(&self, shop: &ShopId, id: JobId, versions: &Versions) -> Result<bool, StoreError> {
         let latest = self.store.latest_jobs(shop, LATEST).await?;
         let is_there = |job: &Row<Job>| job.body.id == id;
         if latest.iter().any(is_there) || self.store.job(shop, &id).await?.is_some() {
@@ -124,6 +126,8 @@ impl<W: Workers> Sweep<W> {
             ended_at: None,
             segments: segments(&latest),
             tally: None,
+            since: since(&latest, id, versions),
+            lists: Some(Lists { until: now.plus_millis(KEPT_MS), restarts: Vec::new() }),
         };
         let is_news = self.store.open_job(shop, &job).await?;
         for mut job in earlier {
@@ -175,19 +179,47 @@ impl<W: Workers> Sweep<W> {
         }
     }
 
-    /// Ends a job if all its segments are done.
+    /// Ends a job if all its segments are done, with what they found; from then on its lists are the shop's.
     pub(super) async fn finish(&self, shop: &ShopId, id: &JobId) -> Result<(), StoreError> {
         let segments = self.store.segments(shop, id).await?;
         let Some(mut job) = self.store.job(shop, id).await? else { return Ok(()) };
-        if job.body.state == State::Running && segments.iter().all(|row| row.body.is_done()) {
-            self.end(shop, &mut job, State::Done).await?;
+        if job.body.state != State::Running || !segments.iter().all(|row| row.body.is_done()) {
+            return Ok(());
         }
-        Ok(())
+        let Some(lists) = &mut job.body.lists else { return self.end(shop, &mut job, State::Done).await };
+        lists.restarts = segments.iter().flat_map(|row| row.body.restarts.iter().cloned()).collect();
+        let Some(versions) = self.store.versions(shop).await? else { return Ok(()) };
+        let tally = super::progress::counted(&segments);
+        let mut found = Counts::default();
+        segments.iter().for_each(|row| found.add(&row.body.found));
+        let insight = Insight::of(&job.body, versions.in_force(id.until), found, &tally);
+        job.body.state = State::Done;
+        job.body.ended_at = Some(self.clock.now());
+        job.body.tally = Some(tally);
+        match self.store.write_found(shop, &mut job, &insight).await {
+            Ok(()) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 
 fn wait(now: Instant, until: Instant) -> Duration {
     Duration::from_millis(u64::try_from(until.millis() - now.millis()).unwrap_or(0))
+}
+
+/// Since when a rollover counts who moved: since the last one that is done, so that a night on which none was is not left
+/// out; and the first of all since the midnight before.
+fn since(latest: &[Row<Job>], id: JobId, versions: &Versions) -> Option<Instant> {
+    match id.kind {
+        super::Kind::Rollover => {}
+        super::Kind::Recalculation { .. } => return None,
+    }
+    let done = latest
+        .iter()
+        .map(|row| &row.body)
+        .find(|job| job.state == State::Done && job.id.kind == super::Kind::Rollover && job.id.until < id.until);
+    let zone = &versions.in_force(id.until).program.timezone;
+    Some(done.map_or_else(|| zone.midnight(zone.day(id.until).previous()), |job| job.id.until))
 }
 
 /// In how many segments a shop is divided: by how many members the last job found.

@@ -1,0 +1,148 @@
+//! What a member's orders brought in: for insight, not for tiers.
+
+use std::ops::Range;
+
+use crate::calendar::{Instant, Span};
+use crate::credit::{NoCredit, Priced, taken_by_refunds};
+use crate::ledger::{Ledger, Order};
+use crate::program::{Metric, Program};
+use crate::quantity::Quantity;
+use crate::version::Version;
+
+/// What orders brought in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Revenue {
+    /// What was paid less what was refunded, in program currency.
+    pub net: Quantity,
+    /// How many orders that is.
+    pub orders: u64,
+    /// Orders in another currency that came without a rate: they are in neither of the above.
+    pub left_out: u64,
+}
+
+impl Revenue {
+    /// Adds what other orders brought in.
+    pub fn add(&mut self, other: Self) {
+        self.net += other.net;
+        self.orders = self.orders.saturating_add(other.orders);
+        self.left_out = self.left_out.saturating_add(other.left_out);
+    }
+}
+
+/// The 365 local days before the day of an instant, and what of that day lies before it.
+pub fn trailing_year(version: &Version, as_of: Instant) -> Range<Instant> {
+    let zone = &version.program.timezone;
+    zone.midnight(Span::YEAR_OF_DAYS.before(zone.day(as_of)))..as_of
+}
+
+/// What the orders paid within a window brought in, as known at its end (exclusive): an order's total, whatever the
+/// settings of spend, converted by its own rate and less its refunds up to then, rounded as worth is (section 4). Test
+/// orders and those cancelled by then do not count; when the program starts makes no difference.
+pub fn revenue(program: &Program, ledger: &Ledger, window: Range<Instant>) -> Revenue {
+    let orders = ledger.orders();
+    let first = orders.partition_point(|order| order.paid.occurred_at < window.start);
+    let orders = orders.iter().skip(first).take_while(|order| order.paid.occurred_at < window.end);
+    let mut sum = Revenue::default();
+    for order in orders.filter(|order| order.cancelled.is_none_or(|cancelled| cancelled.at >= window.end)) {
+        sum.add(brought_in(program, order, window.end));
+    }
+    sum
+}
+
+fn brought_in(program: &Program, order: &Order, until: Instant) -> Revenue {
+    let total = order.paid.total;
+    let priced = Priced { basis: total.ten_thousandths(), ..Priced::of(&order.paid, program) };
+    let worth = match priced.worth(Metric::AmountSpent, program) {
+        Ok(worth) => worth,
+        Err(NoCredit::WorthNothing) => Quantity::ZERO,
+        Err(NoCredit::TestOrder) => return Revenue::default(),
+        Err(NoCredit::NoExchangeRate) => return Revenue { left_out: 1, ..Revenue::default() },
+    };
+    let refunds = order.refunds.iter().filter(|refund| refund.at < until).map(|refund| (refund.at, refund.amount));
+    let taken = taken_by_refunds(worth, Metric::AmountSpent, total, program, refunds);
+    let net = taken.fold(worth, |left, (_, taken)| left - taken);
+    Revenue { net, orders: 1, left_out: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::id::MemberId;
+    use crate::replay::Replay;
+
+    fn at(text: &str) -> Instant {
+        Instant::parse(text).unwrap()
+    }
+
+    /// What Anna's orders brought in within the year before an instant.
+    fn brought_in(lines: &[Value], as_of: &str) -> (String, u64, u64) {
+        let program = json!({ "start_date": "2026-06-01", "timezone": "America/New_York", "spend": { "include_tax": false },
+            "milestone": { "metric": "orders_placed" }, "tiers": [{ "id": "gold", "threshold": 1 }] });
+        let mut replay = Replay::start(&program).unwrap();
+        for line in lines {
+            replay.line(line, at("2030-01-01T00:00:00Z")).unwrap();
+        }
+        let version = replay.version_at(at(as_of)).clone();
+        let ledger = replay.book().ledger(&MemberId::new("anna").unwrap()).unwrap();
+        let Revenue { net, orders, left_out } = revenue(&version.program, ledger, trailing_year(&version, at(as_of)));
+        (net.to_string(), orders, left_out)
+    }
+
+    fn order(id: &str, total: &str, on: &str, more: Value) -> Value {
+        let mut order = json!({ "type": "order.paid", "member_id": "anna", "order_id": id, "total": total, "tax": "1.00",
+                                "occurred_at": on });
+        order.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        order
+    }
+
+    fn refund(order: &str, amount: &str, on: &str) -> Value {
+        json!({ "type": "order.refunded", "member_id": "anna", "order_id": order, "refund_id": on, "amount": amount,
+                "occurred_at": on })
+    }
+
+    #[test]
+    fn orders_of_365_local_days_count_with_their_totals_whenever_the_program_starts() {
+        let lines = [
+            order("1", "10", "2026-01-01T04:59:59.999Z", json!({})),
+            order("2", "20.50", "2026-01-01T05:00:00Z", json!({})),
+            order("3", "40", "2027-01-01T04:59:59.999Z", json!({})),
+            order("4", "80", "2027-01-01T05:00:00Z", json!({})),
+        ];
+        assert_eq!(brought_in(&lines, "2027-01-01T05:00:00Z"), ("60.5".to_owned(), 2, 0));
+        assert_eq!(brought_in(&lines, "2027-01-01T12:00:00Z"), ("140.5".to_owned(), 3, 0));
+    }
+
+    #[test]
+    fn refunds_known_by_then_are_taken_off_and_cancelled_and_test_orders_do_not_count() {
+        let paid = "2026-07-01T12:00:00Z";
+        let cancelled = json!({ "type": "order.cancelled", "member_id": "anna", "order_id": "3",
+                                "occurred_at": "2026-09-01T12:00:00Z" });
+        let lines = [
+            order("1", "100", paid, json!({})),
+            order("2", "50", paid, json!({})),
+            order("3", "25", paid, json!({})),
+            order("4", "7", paid, json!({ "test": true })),
+            refund("1", "30", "2026-08-01T12:00:00Z"),
+            refund("1", "10", "2026-10-01T12:00:00Z"),
+            refund("2", "99", "2026-08-01T12:00:00Z"),
+            cancelled,
+        ];
+        assert_eq!(brought_in(&lines, "2026-08-15T00:00:00Z"), ("95".to_owned(), 3, 0));
+        assert_eq!(brought_in(&lines, "2026-11-01T00:00:00Z"), ("60".to_owned(), 2, 0));
+    }
+
+    #[test]
+    fn other_currencies_are_converted_and_left_out_where_there_is_no_rate() {
+        let on = "2026-07-01T12:00:00Z";
+        let lines = [
+            order("1", "100", on, json!({ "currency": "EUR", "exchange_rate": "1.0842" })),
+            order("2", "100", on, json!({ "currency": "JPY" })),
+            order("3", "0", on, json!({})),
+            refund("1", "50", on),
+            refund("2", "50", on),
+        ];
+        assert_eq!(brought_in(&lines, "2026-08-01T00:00:00Z"), ("54.21".to_owned(), 2, 1));
+    }
+}

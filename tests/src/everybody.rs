@@ -1,0 +1,201 @@
+//! A shop of made-up members, and what lists and insight should say of them: everybody evaluated one by one.
+
+use std::collections::BTreeMap;
+
+use rules::calendar::{Day, Instant, Span};
+use rules::id::{MemberId, TierId};
+use rules::ledger::Ledger;
+use rules::notice::{self, Notice};
+use rules::program::{Milestone, Period};
+use rules::standing::{Standing, evaluate};
+use rules::version::Version;
+use serde_json::{Value, json};
+use service::lists::{Asked, Cursor, Entry, Keep, List, ListError, ListPage, Next, page};
+use service::store::key::bucket;
+
+use crate::system::System;
+
+/// Numbers that look like chance, always the same.
+#[derive(Debug, Clone, Copy)]
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// A number below `sides`.
+    pub fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// What counts is spent, over a period.
+pub fn program(period: &Value) -> Value {
+    let tiers = [("silver", 100), ("gold", 500)].map(|(id, threshold)| json!({ "id": id, "threshold": threshold }));
+    json!({ "start_date": "2023-01-01", "timezone": "America/New_York",
+            "milestone": { "metric": "amount_spent", "period": period },
+            "notices": { "within_reach_percent": 25, "expiring_days": [30, 90] },
+            "tiers": tiers })
+}
+
+/// What happened to a member in the two years before an instant.
+pub fn life(member: &str, dice: &mut Dice, until: Instant) -> Vec<Value> {
+    let ago = |days: u64| until.plus_millis(-3_600_000 * 24 * i64::try_from(days).unwrap() - 3_600_000).to_string();
+    let mut events = Vec::new();
+    for n in 0..1 + dice.roll(5) {
+        let (days, id) = (20 + dice.roll(680), format!("{member}-{n}"));
+        let mut order = json!({ "type": "order.paid", "order_id": id, "member_id": member, "occurred_at": ago(days),
+                                "total": format!("{}.{:02}", 5 + dice.roll(300), dice.roll(100)) });
+        match dice.roll(8) {
+            0 => order["currency"] = json!("EUR"),
+            1 => {
+                order["currency"] = json!("EUR");
+                order["exchange_rate"] = json!("1.0842");
+            }
+            2 => order["test"] = json!(true),
+            _ => {}
+        }
+        events.push(order);
+        match dice.roll(9) {
+            0 => events.push(json!({ "type": "order.refunded", "order_id": id, "refund_id": "r", "member_id": member,
+                                     "amount": "7.31", "occurred_at": ago(dice.roll(days)) })),
+            1 => events.push(json!({ "type": "order.cancelled", "order_id": id, "member_id": member,
+                                     "occurred_at": ago(dice.roll(days)) })),
+            _ => {}
+        }
+    }
+    if dice.roll(8) == 0 {
+        let until = until.plus_millis(86_400_000 * (1 + i64::try_from(dice.roll(1_200)).unwrap()));
+        events.push(json!({ "type": "tier.assigned", "assignment_id": format!("{member}-a"), "member_id": member,
+                            "tier": "gold", "mode": "floor", "until": until.to_string(), "occurred_at": ago(19) }));
+    }
+    events
+}
+
+/// Everybody of the shop, by place.
+pub async fn everybody(system: &System) -> Vec<(MemberId, Ledger)> {
+    let ids = system.store.member_ids(&system.shop).await.unwrap();
+    let members = system.store.members(&system.shop, ids).await.unwrap();
+    let alive = members.into_iter().filter(|(_, held)| !held.erased);
+    let mut all: Vec<_> = alive.map(|(id, held)| (id, held.ledger)).collect();
+    all.sort_by_key(|(id, _)| (bucket(id), id.clone()));
+    all
+}
+
+/// The version in force at an instant.
+pub async fn version_at(system: &System, at: Instant) -> Version {
+    system.store.versions(&system.shop).await.unwrap().unwrap().in_force(at).clone()
+}
+
+/// The tier of a member at an instant.
+pub fn tier(version: &Version, ledger: &Ledger, at: Instant) -> Option<TierId> {
+    version.program.tier_id(evaluate(version, ledger, at).tier).cloned()
+}
+
+/// The coming January 1.
+pub fn new_year(version: &Version, at: Instant) -> Instant {
+    let zone = &version.program.timezone;
+    zone.midnight(Day::new_year(zone.day(at).year() + 1))
+}
+
+/// What a list says of a member.
+pub fn entry(version: &Version, id: &MemberId, ledger: &Ledger, at: Instant) -> Entry {
+    let standing = evaluate(version, ledger, at);
+    let id_of = |rank| version.program.tier_id(rank).cloned();
+    let next = standing.progress.and_then(|progress| progress.next);
+    Entry {
+        member_id: id.clone(),
+        tier: id_of(standing.tier),
+        valid_until: standing.valid_until,
+        upcoming: id_of(standing.upcoming),
+        next: next.map(|(rank, remaining)| Next { tier: id_of(Some(rank)).unwrap(), remaining }),
+        requalify: standing.requalify.map(|keep| Keep { remaining: keep.remaining, by: keep.by }),
+    }
+}
+
+/// Whether a member is on a list.
+pub fn is_on(list: &List, version: &Version, ledger: &Ledger, at: Instant) -> bool {
+    let standing = evaluate(version, ledger, at);
+    match list {
+        List::Tier(tier) => version.program.tier_id(standing.tier) == Some(tier),
+        List::NearUpgrade => {
+            notice::due(version, &standing, at).iter().any(|notice| matches!(notice, Notice::WithinReach(_)))
+        }
+        List::AtRisk => is_at_risk(version, &standing, at),
+        List::ExpiringBefore(before) => standing.valid_until.is_some_and(|until| until < *before),
+    }
+}
+
+/// As the documentation of `Outlook::at_risk` says it.
+fn is_at_risk(version: &Version, standing: &Standing, at: Instant) -> bool {
+    let (Some(tier), Some(until), Some(keep)) = (standing.tier, standing.valid_until, standing.requalify) else {
+        return false;
+    };
+    let Milestone::Counted(counted) = &version.program.milestone else { return false };
+    let zone = &version.program.timezone;
+    let days = version.program.notices.expiring_days.iter().max().copied().unwrap_or(30);
+    let is_next = match counted.period {
+        Period::CalendarYear => until == new_year(version, at),
+        Period::SinceLastUpgrade(_) => until == keep.by,
+        Period::Rolling(_) => until == keep.by && at >= zone.midnight(Span::Days(days).before(zone.day(until))),
+        Period::Lifetime => false,
+    };
+    is_next && !keep.remaining.is_zero() && keep.threshold == counted.threshold(tier)
+}
+
+/// A list as it should be, of everybody of a shop by place.
+pub fn expected(list: &List, version: &Version, all: &[(MemberId, Ledger)], at: Instant) -> Vec<Entry> {
+    let on = all.iter().filter(|(_, ledger)| is_on(list, version, ledger, at));
+    let mut found: Vec<Entry> = on.map(|(id, ledger)| entry(version, id, ledger, at)).collect();
+    if let List::ExpiringBefore(_) = list {
+        // Month by month, and all that end more than two years ahead together.
+        let zone = &version.program.timezone;
+        let month = |at: Instant| zone.day(at).to_string()[..7].to_owned();
+        let (year, rest) =
+            month(at).split_once('-').map(|(year, rest)| (year.parse::<i32>().unwrap(), rest.to_owned())).unwrap();
+        let last = format!("{:04}-{rest}", year + 2);
+        found
+            .sort_by_key(|entry| entry.valid_until.map(month).filter(|month| *month <= last).unwrap_or("later".into()));
+    }
+    found
+}
+
+/// One page of a list.
+pub async fn one_page(
+    system: &System,
+    list: &List,
+    limit: usize,
+    cursor: Option<&Cursor>,
+) -> Result<Option<ListPage>, ListError> {
+    page(&system.store, &system.shop, &Asked { list, limit, cursor, now: system.now() }).await
+}
+
+/// A whole list, in pages of so many.
+pub async fn read(system: &System, list: &List, limit: usize) -> Vec<Entry> {
+    let (mut all, mut cursor, mut dated) = (Vec::new(), None, None);
+    loop {
+        let page = one_page(system, list, limit, cursor.as_ref()).await.unwrap().expect("lists that were written");
+        assert!(page.entries.len() <= limit);
+        assert_eq!(*dated.get_or_insert((page.as_of, page.job)), (page.as_of, page.job));
+        all.extend(page.entries);
+        // As it travels.
+        cursor = page.next.map(|next| next.to_string().parse().unwrap());
+        match &cursor {
+            Some(_) => assert!(!all.is_empty() && all.len().is_multiple_of(limit), "only the last page is not full"),
+            None => return all,
+        }
+    }
+}
+
+/// Everything that can be asked for.
+pub fn lists(at: Instant) -> Vec<List> {
+    let mut lists: Vec<List> =
+        ["silver", "gold", "unknown"].map(|tier| List::Tier(TierId::new(tier).unwrap())).to_vec();
+    lists.extend([List::NearUpgrade, List::AtRisk]);
+    let days = [0, 1, 17, 45, 200, 366, 500, 700, 740, 1_000, 4_000];
+    lists.extend(days.map(|days| List::ExpiringBefore(at.plus_millis(days * 86_400_000))));
+    lists
+}
+
+/// Members by tier.
+pub fn tiers(version: &Version, all: &[(MemberId, Ledger)], at: Instant) -> BTreeMap<MemberId, Option<TierId>> {
+    all.iter().map(|(id, ledger)| (id.clone(), tier(version, ledger, at))).collect()
+}

@@ -280,8 +280,9 @@ pub struct Quantity(i128);
 impl Quantity {
     /// Nothing.
     pub const ZERO: Self = Self(0);
-    pub(crate) const MIN: Self = Self(i128::MIN);
-    pub(crate) const MAX: Self = Self(i128::MAX);
+    /// Below and above every sum, and near enough that what lies between can be told.
+    pub(crate) const MIN: Self = Self(i128::MIN / 2);
+    pub(crate) const MAX: Self = Self(i128::MAX / 2);
     /// One point, one order.
     pub const ONE: Self = Self(SCALE);
 
@@ -293,6 +294,11 @@ impl Quantity {
     /// So many ten-thousandths.
     pub(crate) fn from_ten_thousandths(count: i64) -> Self {
         Self(i128::from(count))
+    }
+
+    /// The number as a count of ten-thousandths, or the nearest count that fits.
+    pub(crate) fn saturating(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(if self.is_negative() { i64::MIN } else { i64::MAX })
     }
 
     /// Reads a decimal number of either sign with at most 4 decimals.

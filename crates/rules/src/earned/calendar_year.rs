@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Count, Counting, Course, Known, Ladder, Renewal, Requalify, Steps, Total, window};
 use crate::calendar::{Day, Instant, TWO_DAYS, Zone};
-use crate::credit::{Credits, Movement};
+use crate::credit::{Credits, Movement, Quiet, Taker};
 use crate::program::{Counted, OnRefund, Rank};
 use crate::quantity::Quantity;
 use crate::version::Version;
@@ -97,29 +97,14 @@ impl Year<'_> {
 
 pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_, impl Credits>) -> Course {
     let zone = &version.program.timezone;
-    let mut years = Years::new(counted);
-    let mut steps = Steps::new();
     let this_year = zone.day(known.at).year();
-    let mut walk = Walk::starting(zone, known.first_at.unwrap_or(known.at));
+    let mut so_far = SoFar::new(counted, Walk::starting(zone, known.first_at.unwrap_or(known.at)));
     if let Some(first_at) = known.first_at {
-        steps.push(first_at, years.nothing);
+        so_far.steps.push(first_at, so_far.years.nothing);
     }
-    // What counts is the sum at the end of an instant: the last one whose years may have earned something else.
-    let mut unsettled = None;
-    known.each_movement(version, counted, |movement| {
-        if let Some(at) = unsettled.take_if(|at| *at != movement.at) {
-            years.settle();
-            steps.push(at, years.tier(walk.year));
-        }
-        walk.to(movement.at, &years, &mut steps);
-        if years.take(&movement, &walk) {
-            unsettled = Some(movement.at);
-        }
-    });
-    if let Some(at) = unsettled {
-        years.settle();
-        steps.push(at, years.tier(walk.year));
-    }
+    known.each_movement(version, counted, &mut so_far);
+    so_far.settle();
+    let SoFar { years, mut walk, mut steps, .. } = so_far;
     walk.to(known.at, &years, &mut steps);
     let count = count(version, &years, this_year, zone.midnight(Day::new_year(this_year + 1)));
     // Nothing more happens: the tier can change at the coming two New Years, not later.
@@ -128,6 +113,59 @@ pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_, imp
         walk.step(&years, &mut steps);
     }
     Course { steps, count: Some(count) }
+}
+
+/// The years up to an instant, and the tiers they have brought.
+struct SoFar<'c, 'z> {
+    years: Years<'c>,
+    walk: Walk<'z>,
+    steps: Steps,
+    /// The last instant, if its years may have earned something else.
+    unsettled: Option<Instant>,
+}
+
+impl<'c, 'z> SoFar<'c, 'z> {
+    fn new(counted: &'c Counted, walk: Walk<'z>) -> Self {
+        Self { years: Years::new(counted), walk, steps: Steps::new(), unsettled: None }
+    }
+
+    /// What counts is the sum at the end of an instant.
+    fn settle(&mut self) {
+        if let Some(at) = self.unsettled.take() {
+            self.years.settle();
+            self.steps.push(at, self.years.tier(self.walk.year));
+        }
+    }
+}
+
+impl Taker for SoFar<'_, '_> {
+    #[inline]
+    fn take(&mut self, movement: Movement) {
+        if self.unsettled.is_some_and(|at| at != movement.at) {
+            self.settle();
+        }
+        self.walk.to(movement.at, &self.years, &mut self.steps);
+        if self.years.take(&movement, &self.walk) {
+            self.unsettled = Some(movement.at);
+        }
+    }
+
+    #[inline]
+    fn quiet(&self) -> Option<Quiet> {
+        let year = self.years.seen.last()?;
+        let is_settled = self.unsettled.is_none() && year.ladder.holds(year.counted);
+        is_settled.then(|| {
+            let before_next = year.surely.start..year.surely.end.min(self.walk.next);
+            Quiet::new(before_next, year.ladder.room_above(year.counted))
+        })
+    }
+
+    #[inline]
+    fn add(&mut self, sum: Quantity, _: Instant) {
+        if let Some(year) = self.years.seen.last_mut() {
+            year.counted += sum;
+        }
+    }
 }
 
 /// Goes through the New Years between movements.

@@ -262,12 +262,14 @@ impl MinorUnit {
     /// `whole · part / of`, rounded half-even to this unit, once (section 4: what a refund takes of an order's worth).
     ///
     /// `whole` is a multiple of this unit, `part ≤ of`, `of` above zero. The product is taken apart into
-    /// `(q·of + r)·part / of = q·part + r·part/of`, so nothing exceeds `whole` or 10^34.
+    /// `(q·of + r)·part / of = q·part + r·part/of`, so nothing exceeds `whole` or 10^34; `q` is even, so that a tie goes
+    /// to the even one of the whole.
     pub(crate) fn share(self, whole: Quantity, part: u64, of: u64) -> Quantity {
         let (part, of) = (u128::from(part), u128::from(of.max(1)));
         let (units, _) = divide(whole.0.unsigned_abs(), self.step().into());
         let (times, rest) = divide(units, of);
-        self.quantity(times * part + divide_half_even(rest * part, of))
+        let odd = times % 2;
+        self.quantity((times - odd) * part + divide_half_even((rest + odd * of) * part, of))
     }
 }
 
@@ -455,6 +457,7 @@ mod tests {
         assert_eq!(cents.share(worth, largest, largest), worth);
         assert_eq!(cents.share(Quantity::whole(10), 1, 3).to_string(), "3.33");
         assert_eq!(cents.share(Quantity::whole(10), 2, 3).to_string(), "6.67");
+        assert_eq!(MinorUnit::new(4).unwrap().share(Quantity(3), 1, 2), Quantity(2), "a tie goes to the even whole");
     }
 
     #[test]

@@ -298,9 +298,9 @@ impl Quantity {
         Self(i128::from(count))
     }
 
-    /// The number as a count of ten-thousandths, or the nearest count that fits.
-    pub(crate) fn saturating(self) -> i64 {
-        i64::try_from(self.0).unwrap_or(if self.is_negative() { i64::MIN } else { i64::MAX })
+    /// A number of 0 or more as a count of ten-thousandths, or the largest count that fits.
+    pub(crate) fn capped(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(i64::MAX)
     }
 
     /// Reads a decimal number of either sign with at most 4 decimals.

@@ -118,7 +118,7 @@ impl Orders<'_> {
     fn price(&self, first: usize, totals: &mut [i64], metric: Metric, program: &Program) {
         for (position, total) in (first..).zip(totals) {
             let basis = self.basis(position, amount(*total), program.spend);
-            *total = own_worth(basis, metric, program).unwrap_or(Quantity::ZERO).saturating();
+            *total = own_worth(basis, metric, program).unwrap_or(Quantity::ZERO).capped();
         }
     }
 

@@ -43,7 +43,7 @@ impl Quiet {
     /// As long as it is the time, and what is added stays below the room.
     #[inline]
     pub(crate) fn new(during: Range<Instant>, room: Quantity) -> Self {
-        let room = room.saturating();
+        let room = room.capped();
         Self { during, room, left: room, last_at: None }
     }
 

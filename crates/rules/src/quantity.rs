@@ -267,6 +267,9 @@ impl MinorUnit {
     pub(crate) fn share(self, whole: Quantity, part: u64, of: u64) -> Quantity {
         let (part, of) = (u128::from(part), u128::from(of.max(1)));
         let (units, _) = divide(whole.0.unsigned_abs(), self.step().into());
+        if (units | part) >> 32 == 0 {
+            return self.quantity(divide_half_even(units * part, of)); // as nearly always
+        }
         let (times, rest) = divide(units, of);
         let odd = times % 2;
         self.quantity((times - odd) * part + divide_half_even((rest + odd * of) * part, of))
@@ -457,7 +460,10 @@ mod tests {
         assert_eq!(cents.share(worth, largest, largest), worth);
         assert_eq!(cents.share(Quantity::whole(10), 1, 3).to_string(), "3.33");
         assert_eq!(cents.share(Quantity::whole(10), 2, 3).to_string(), "6.67");
-        assert_eq!(MinorUnit::new(4).unwrap().share(Quantity(3), 1, 2), Quantity(2), "a tie goes to the even whole");
+        for unit in [1, 1 << 40] {
+            let tie = MinorUnit::new(4).unwrap().share(Quantity(3 * i128::from(unit)), 1, 2 * unit);
+            assert_eq!(tie, Quantity(2), "the even one of the whole");
+        }
     }
 
     #[test]

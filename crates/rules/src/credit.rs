@@ -242,7 +242,7 @@ impl<'v, C: Credits, T: Taker> Tally<'v, C, T> {
             let stirs = match self.quiet() {
                 Some(mut quiet) => {
                     let stirs = orders.find(|(_, (at, worth))| !quiet.adds(*at, *worth));
-                    quiet.end(self.taker);
+                    self.taker.add(quiet.sum());
                     stirs
                 }
                 None => orders.next(),

@@ -8,6 +8,7 @@ mod calendar_year;
 mod lifetime;
 mod rolling;
 mod since_last_upgrade;
+mod sum;
 mod tags;
 mod trailing;
 

@@ -18,7 +18,7 @@ pub(crate) trait Taker {
 
     /// Takes in what came while it was quiet.
     #[inline]
-    fn add(&mut self, _sum: Quantity, _last_at: Instant) {}
+    fn add(&mut self, _sum: Quantity) {}
 }
 
 impl Taker for Vec<Movement> {
@@ -36,7 +36,6 @@ pub(crate) struct Quiet {
     room: i64,
     /// What is left of the room.
     left: i64,
-    last_at: Option<Instant>,
 }
 
 impl Quiet {
@@ -44,7 +43,7 @@ impl Quiet {
     #[inline]
     pub(crate) fn new(during: Range<Instant>, room: Quantity) -> Self {
         let room = room.capped();
-        Self { during, room, left: room, last_at: None }
+        Self { during, room, left: room }
     }
 
     /// The part of it within another time.
@@ -60,15 +59,13 @@ impl Quiet {
         let adds = self.during.contains(&at) && worth < self.left;
         if adds {
             self.left -= worth;
-            self.last_at = Some(at);
         }
         adds
     }
 
+    /// What has been added.
     #[inline]
-    pub(super) fn end(self, taker: &mut impl Taker) {
-        if let Some(last_at) = self.last_at {
-            taker.add(Quantity::from_ten_thousandths(self.room - self.left), last_at);
-        }
+    pub(super) fn sum(&self) -> Quantity {
+        Quantity::from_ten_thousandths(self.room - self.left)
     }
 }

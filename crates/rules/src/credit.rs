@@ -235,6 +235,7 @@ impl<'v, C: Credits, T: Taker> Tally<'v, C, T> {
 
     /// The movements of orders of which nothing was taken back, from a source on: when each was paid, in milliseconds,
     /// and its worth in ten-thousandths.
+    #[inline(never)] // a tight loop of its own
     pub(crate) fn plain_orders(&mut self, first: u32, paid_at: &[i64], worths: &[i64]) {
         let instants = paid_at.iter().copied().map(Instant::from_millis);
         let mut orders = (first..).zip(instants.zip(worths.iter().copied()));

@@ -27,6 +27,8 @@ pub struct InstantError {
 pub struct Instant(i64);
 
 impl Instant {
+    /// The first instant there is.
+    pub(crate) const FIRST: Self = Self(i64::MIN);
     /// The last instant there is.
     pub(crate) const LAST: Self = Self(i64::MAX);
 

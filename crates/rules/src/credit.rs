@@ -1,8 +1,12 @@
 //! What facts are worth: each yields movements of credit, or a reason why it yields none (section 4).
 
+mod taker;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
+
+pub(crate) use taker::{Quiet, Taker};
 
 use crate::calendar::{Instant, TWO_DAYS};
 use crate::fact::{EntryKind, OrderPaid};
@@ -187,9 +191,11 @@ pub(crate) struct Tally<'v, C, T> {
     until: Instant,
     /// The days around the start, in which an instant's own day has to be looked up.
     about_start: Range<Instant>,
-    take: T,
-    pending: BinaryHeap<Reverse<Correction>>,
-    /// When the next of the pending corrections acts.
+    taker: &'v mut T,
+    /// The first of the pending corrections: mostly there is no other.
+    pending: Option<Correction>,
+    later: BinaryHeap<Reverse<Correction>>,
+    /// When the first of the pending corrections acts.
     due: Instant,
     /// How many corrections have been told.
     told: usize,
@@ -210,8 +216,8 @@ struct Correction {
     cancel: usize,
 }
 
-impl<'v, C: Credits, T: FnMut(Movement)> Tally<'v, C, T> {
-    fn new(credits: &'v C, version: &'v Version, counted: &Counted, until: Instant, take: T) -> Self {
+impl<'v, C: Credits, T: Taker> Tally<'v, C, T> {
+    fn new(credits: &'v C, version: &'v Version, counted: &Counted, until: Instant, taker: &'v mut T) -> Self {
         let start = version.starts_at;
         Self {
             credits,
@@ -219,16 +225,43 @@ impl<'v, C: Credits, T: FnMut(Movement)> Tally<'v, C, T> {
             metric: counted.metric,
             until,
             about_start: start.plus_millis(-TWO_DAYS)..start.plus_millis(TWO_DAYS),
-            take,
-            pending: BinaryHeap::new(),
+            taker,
+            pending: None,
+            later: BinaryHeap::new(),
             due: Instant::LAST,
             told: 0,
         }
     }
 
-    /// The movement of an order of which nothing was taken back.
-    #[inline(always)] // into loops over all orders
-    pub(crate) fn plain_order(&mut self, source: u32, at: Instant, worth: Quantity) {
+    /// The movements of orders of which nothing was taken back, from a source on: when each was paid, in milliseconds,
+    /// and its worth in ten-thousandths.
+    #[inline(never)] // a tight loop of its own
+    pub(crate) fn plain_orders(&mut self, first: u32, paid_at: &[i64], worths: &[i64]) {
+        let instants = paid_at.iter().copied().map(Instant::from_millis);
+        let mut orders = (first..).zip(instants.zip(worths.iter().copied()));
+        loop {
+            let stirs = match self.quiet() {
+                Some(mut quiet) => {
+                    let stirs = orders.find(|(_, (at, worth))| !quiet.adds(*at, *worth));
+                    self.taker.add(quiet.sum());
+                    stirs
+                }
+                None => orders.next(),
+            };
+            let Some((source, (at, worth))) = stirs else { break };
+            self.plain_order(source, at, Quantity::from_ten_thousandths(worth));
+        }
+    }
+
+    /// Which credits are only added up: until the next correction nothing else happens.
+    #[inline]
+    fn quiet(&self) -> Option<Quiet> {
+        let end = self.until.min(self.due).plus_millis(1);
+        self.taker.quiet().map(|quiet| quiet.within(self.about_start.end..end))
+    }
+
+    #[inline]
+    fn plain_order(&mut self, source: u32, at: Instant, worth: Quantity) {
         if !worth.is_zero() {
             self.place(source, MovementKind::OrderPaid, at, worth);
         }
@@ -271,7 +304,7 @@ impl<'v, C: Credits, T: FnMut(Movement)> Tally<'v, C, T> {
             if self.due < at {
                 self.hand_over(|correction| correction < at);
             }
-            (self.take)(Movement { at, kind, source, dated: at, amount });
+            self.taker.take(Movement { at, kind, source, dated: at, amount });
         }
         counts
     }
@@ -309,10 +342,18 @@ impl<'v, C: Credits, T: FnMut(Movement)> Tally<'v, C, T> {
 
     fn correct(&mut self, movement: Movement, cancel: usize) {
         let Movement { at, kind, source, dated, amount } = movement;
-        if !amount.is_zero() {
-            self.pending.push(Reverse(Correction { at, kind, place: self.told, source, dated, amount, cancel }));
-            self.due = self.due.min(at);
-            self.told += 1;
+        if amount.is_zero() {
+            return;
+        }
+        let new = Correction { at, kind, place: self.told, source, dated, amount, cancel };
+        self.told += 1;
+        self.due = self.due.min(at);
+        match &mut self.pending {
+            None => self.pending = Some(new),
+            Some(first) => {
+                let later = if new < *first { std::mem::replace(first, new) } else { new };
+                self.later.push(Reverse(later));
+            }
         }
     }
 
@@ -323,10 +364,10 @@ impl<'v, C: Credits, T: FnMut(Movement)> Tally<'v, C, T> {
             if first.kind == MovementKind::PointsCanceled {
                 self.hand_over_by_key(first);
             } else {
-                (self.take)(first.movement());
+                self.taker.take(first.movement());
             }
         }
-        self.due = self.pending.peek().map_or(Instant::LAST, |Reverse(next)| next.at);
+        self.due = self.pending.map_or(Instant::LAST, |next| next.at);
     }
 
     /// Cancellations of points at one instant come by key, which is asked for only if there are several. It matters, as
@@ -342,14 +383,15 @@ impl<'v, C: Credits, T: FnMut(Movement)> Tally<'v, C, T> {
             tied.sort_by(|one, other| key(one).cmp(&key(other)));
         }
         for correction in tied {
-            (self.take)(correction.movement());
+            self.taker.take(correction.movement());
         }
     }
 
-    /// Takes out the next of the pending corrections, if it is wanted.
+    /// Takes out the first of the pending corrections, if it is wanted.
     fn next(&mut self, is_wanted: impl Fn(&Correction) -> bool) -> Option<Correction> {
-        self.pending.peek().filter(|Reverse(next)| is_wanted(next))?;
-        self.pending.pop().map(|Reverse(next)| next)
+        let first = self.pending.take_if(|first| is_wanted(first))?;
+        self.pending = self.later.pop().map(|Reverse(next)| next);
+        Some(first)
     }
 }
 
@@ -374,7 +416,7 @@ pub(crate) trait Credits: Sized {
     /// How many movements there may be.
     fn count(&self, metric: Metric) -> usize;
     /// Tells every order or entry, in the order of the timeline.
-    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_, Self, impl FnMut(Movement)>);
+    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_, Self, impl Taker>);
     /// The keys of all cancellations of points, entry by entry.
     fn cancel_keys(&self) -> Vec<impl AsRef<str>>;
 }
@@ -386,9 +428,9 @@ pub(crate) fn each_movement<C: Credits>(
     version: &Version,
     counted: &Counted,
     until: Instant,
-    take: impl FnMut(Movement),
+    taker: &mut impl Taker,
 ) {
-    let mut tally = Tally::new(credits, version, counted, until, take);
+    let mut tally = Tally::new(credits, version, counted, until, taker);
     credits.tell(counted.metric, &version.program, &mut tally);
     tally.hand_over(|_| true);
 }
@@ -396,7 +438,7 @@ pub(crate) fn each_movement<C: Credits>(
 /// The movements of a member up to an instant, in order.
 pub(crate) fn movements(credits: &impl Credits, version: &Version, counted: &Counted, until: Instant) -> Vec<Movement> {
     let mut movements = Vec::with_capacity(credits.count(counted.metric));
-    each_movement(credits, version, counted, until, |movement| movements.push(movement));
+    each_movement(credits, version, counted, until, &mut movements);
     movements
 }
 
@@ -408,7 +450,7 @@ impl Credits for Ledger {
         }
     }
 
-    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_, Self, impl FnMut(Movement)>) {
+    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_, Self, impl Taker>) {
         let position = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
         match metric {
             Metric::PointsEarned => {
@@ -431,13 +473,13 @@ impl Credits for Ledger {
     }
 }
 
-fn tell_order(source: u32, order: &Order, program: &Program, tally: &mut Tally<'_, Ledger, impl FnMut(Movement)>) {
+fn tell_order(source: u32, order: &Order, program: &Program, tally: &mut Tally<'_, Ledger, impl Taker>) {
     let refunds = order.refunds.iter().map(|refund| (refund.at, refund.amount));
     let cancelled = order.cancelled.map(|cancelled| cancelled.at);
     tally.order(source, &Priced::of(&order.paid, program), refunds, cancelled);
 }
 
-fn tell_entry(source: u32, entry: &Entry, first_cancel: usize, tally: &mut Tally<'_, Ledger, impl FnMut(Movement)>) {
+fn tell_entry(source: u32, entry: &Entry, first_cancel: usize, tally: &mut Tally<'_, Ledger, impl Taker>) {
     let cancels = (first_cancel..).zip(&entry.cancels).map(|(place, cancel)| (place, cancel.at, cancel.points));
     tally.entry(source, entry.kind, entry.at, entry.points, cancels);
 }

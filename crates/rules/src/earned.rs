@@ -8,11 +8,12 @@ mod calendar_year;
 mod lifetime;
 mod rolling;
 mod since_last_upgrade;
+mod sum;
 mod tags;
 mod trailing;
 
 use crate::calendar::{Day, Instant};
-use crate::credit::{self, Credits, Movement};
+use crate::credit::{self, Credits, Movement, Taker};
 use crate::ledger::TagFact;
 use crate::program::{Counted, Milestone, Period, Rank};
 use crate::quantity::Quantity;
@@ -162,8 +163,8 @@ pub(crate) struct Known<'a, C> {
 impl<C: Credits> Known<'_, C> {
     /// Hands over what moves, in the order of section 5.
     #[inline]
-    fn each_movement(&self, version: &Version, counted: &Counted, take: impl FnMut(Movement)) {
-        credit::each_movement(self.credits, version, counted, self.seen, take);
+    fn each_movement(&self, version: &Version, counted: &Counted, taker: &mut impl Taker) {
+        credit::each_movement(self.credits, version, counted, self.seen, taker);
     }
 
     /// What moves, all of it.
@@ -205,17 +206,21 @@ impl<'c> Ladder<'c> {
         self.from <= counted && counted < self.below
     }
 
+    /// What may be added to a sum that reaches the tier: if it is less than so much, the sum still does.
     #[inline]
-    fn reached(&mut self, counted: Quantity) -> Option<Rank> {
-        if !self.holds(counted) {
-            self.climb(counted);
-        }
-        self.rank
+    fn room_above(&self, counted: Quantity) -> Quantity {
+        self.below - counted
     }
 
-    fn climb(&mut self, counted: Quantity) {
+    #[inline]
+    fn reached(&mut self, counted: Quantity) -> Option<Rank> {
+        if self.holds(counted) { self.rank } else { self.climb(counted) }
+    }
+
+    fn climb(&mut self, counted: Quantity) -> Option<Rank> {
         self.rank = self.counted.reached(counted);
         (self.from, self.below) = self.counted.reach(self.rank);
+        self.rank
     }
 }
 

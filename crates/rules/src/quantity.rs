@@ -262,12 +262,17 @@ impl MinorUnit {
     /// `whole · part / of`, rounded half-even to this unit, once (section 4: what a refund takes of an order's worth).
     ///
     /// `whole` is a multiple of this unit, `part ≤ of`, `of` above zero. The product is taken apart into
-    /// `(q·of + r)·part / of = q·part + r·part/of`, so nothing exceeds `whole` or 10^34.
+    /// `(q·of + r)·part / of = q·part + r·part/of`, so nothing exceeds `whole` or 10^34; `q` is even, so that a tie goes
+    /// to the even one of the whole.
     pub(crate) fn share(self, whole: Quantity, part: u64, of: u64) -> Quantity {
         let (part, of) = (u128::from(part), u128::from(of.max(1)));
         let (units, _) = divide(whole.0.unsigned_abs(), self.step().into());
+        if (units | part) >> 32 == 0 {
+            return self.quantity(divide_half_even(units * part, of)); // as nearly always
+        }
         let (times, rest) = divide(units, of);
-        self.quantity(times * part + divide_half_even(rest * part, of))
+        let odd = times % 2;
+        self.quantity((times - odd) * part + divide_half_even((rest + odd * of) * part, of))
     }
 }
 
@@ -280,8 +285,9 @@ pub struct Quantity(i128);
 impl Quantity {
     /// Nothing.
     pub const ZERO: Self = Self(0);
-    pub(crate) const MIN: Self = Self(i128::MIN);
-    pub(crate) const MAX: Self = Self(i128::MAX);
+    /// Below and above every sum, and near enough that what lies between can be told.
+    pub(crate) const MIN: Self = Self(i128::MIN / 2);
+    pub(crate) const MAX: Self = Self(i128::MAX / 2);
     /// One point, one order.
     pub const ONE: Self = Self(SCALE);
 
@@ -293,6 +299,11 @@ impl Quantity {
     /// So many ten-thousandths.
     pub(crate) fn from_ten_thousandths(count: i64) -> Self {
         Self(i128::from(count))
+    }
+
+    /// A number of 0 or more as a count of ten-thousandths, or the largest count that fits.
+    pub(crate) fn capped(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(i64::MAX)
     }
 
     /// Reads a decimal number of either sign with at most 4 decimals.
@@ -449,6 +460,10 @@ mod tests {
         assert_eq!(cents.share(worth, largest, largest), worth);
         assert_eq!(cents.share(Quantity::whole(10), 1, 3).to_string(), "3.33");
         assert_eq!(cents.share(Quantity::whole(10), 2, 3).to_string(), "6.67");
+        for unit in [1, 1 << 40] {
+            let tie = MinorUnit::new(4).unwrap().share(Quantity(3 * i128::from(unit)), 1, 2 * unit);
+            assert_eq!(tie, Quantity(2), "the even one of the whole");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! each in as many bytes as the largest needs. Any of them is found without reading the others, many in a row cost a few
 //! instructions each, and a column that a question does not need costs nothing.
 
+use std::ops::Range;
+
 use integer_encoding::VarInt;
 
 use super::CompactError;
@@ -16,6 +18,7 @@ const UNITS: [i64; 9] = [1, 10, 100, 1_000, 10_000, 60_000, 1_000_000, 3_600_000
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
+    #[inline]
     pub(super) fn byte(&mut self) -> Result<u8, CompactError> {
         let (first, rest) = self.0.split_first().ok_or(CompactError::Truncated)?;
         self.0 = rest;
@@ -132,6 +135,7 @@ impl Writer {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Column<'a> {
     unit: i64,
+    /// What offsets of 0 stand for.
     base: i64,
     /// Bytes of each value; of none, all values are the base.
     width: usize,
@@ -173,7 +177,7 @@ impl<'a> Column<'a> {
         if width > 8 {
             return Err(CompactError::Corrupt("width"));
         }
-        let base = reader.signed()?;
+        let base = reader.signed()?.wrapping_mul(unit);
         let bytes = reader.bytes(count.checked_mul(width).ok_or(CompactError::Truncated)?)?;
         Ok(Self { unit, base, width, bytes })
     }
@@ -182,7 +186,7 @@ impl<'a> Column<'a> {
     /// from the smallest than its bytes reach.
     pub(super) fn has_whole_amounts(&self, minor: MinorUnit) -> bool {
         let reach = u32::try_from(self.width).ok().and_then(|width| 1_i64.checked_shl(8 * width)).unwrap_or(i64::MAX);
-        let largest = self.base.saturating_add(reach).saturating_mul(self.unit).cast_unsigned();
+        let largest = self.base.saturating_add(reach.saturating_mul(self.unit)).cast_unsigned();
         let is_whole = u64::try_from(self.unit).is_ok_and(|unit| minor.is_whole(unit));
         is_whole && self.base >= 0 && Amount::from_ten_thousandths(largest).is_some()
     }
@@ -191,7 +195,7 @@ impl<'a> Column<'a> {
     #[inline]
     pub(super) fn get(&self, position: usize) -> i64 {
         if self.width == 0 {
-            return self.base.wrapping_mul(self.unit);
+            return self.base;
         }
         let mut one = [0];
         self.read_from(position, &mut one);
@@ -199,20 +203,20 @@ impl<'a> Column<'a> {
         value
     }
 
-    /// The first position from one on at which the value is wanted, if the column has one.
-    pub(super) fn find(&self, from: usize, is_wanted: impl Fn(i64) -> bool) -> Option<usize> {
+    /// The first position from one on at which the value, as far as some of its bits go, is another than the usual one.
+    pub(super) fn find_other(&self, from: usize, bits: i64, usual: i64) -> Option<usize> {
+        let is_other = |value: i64| value & bits != usual;
         match self.width {
-            0 => is_wanted(self.base.wrapping_mul(self.unit)).then_some(from),
-            1 => self.find_wide::<1>(from, is_wanted),
-            width => (from..self.bytes.len() / width).find(|position| is_wanted(self.get(*position))),
+            0 => is_other(self.base).then_some(from),
+            1 => {
+                let offsets = self.bytes.get(from..)?;
+                let as_written = self.unit == 1 && self.base == 0 && usual == 0;
+                let same = if as_written { zeros(offsets, bits) } else { 0 };
+                let found = offsets.iter().skip(same).position(|offset| is_other(self.value(&[*offset])))?;
+                Some(from + same + found)
+            }
+            width => (from..self.bytes.len() / width).find(|position| is_other(self.get(*position))),
         }
-    }
-
-    #[inline]
-    fn find_wide<const WIDTH: usize>(&self, from: usize, is_wanted: impl Fn(i64) -> bool) -> Option<usize> {
-        let (offsets, _) = self.bytes.as_chunks::<WIDTH>();
-        let found = offsets.get(from..)?.iter().position(|offset| is_wanted(self.value(offset)))?;
-        Some(from + found)
     }
 
     #[inline]
@@ -221,7 +225,7 @@ impl<'a> Column<'a> {
         if let Some(low) = bytes.first_chunk_mut() {
             *low = *offset;
         }
-        self.base.wrapping_add(i64::from_le_bytes(bytes)).wrapping_mul(self.unit)
+        self.base.wrapping_add(i64::from_le_bytes(bytes).wrapping_mul(self.unit))
     }
 
     /// Reads values from a position on, as many as there is room for; where the column ends, the rest stays as it is.
@@ -229,7 +233,7 @@ impl<'a> Column<'a> {
     pub(super) fn read_from(&self, position: usize, values: &mut [i64]) {
         // Each width has a loop of its own, in which the compiler knows the width.
         match self.width {
-            0 => values.fill(self.base.wrapping_mul(self.unit)),
+            0 => values.fill(self.base),
             1 => self.read_wide::<1>(position, values),
             2 => self.read_wide::<2>(position, values),
             3 => self.read_wide::<3>(position, values),
@@ -250,20 +254,47 @@ impl<'a> Column<'a> {
     }
 }
 
-/// Hands over the rows of columns of one length, each with its position. Columns are read a block at a time: that is
-/// several times faster than value by value.
+/// How many bytes at the start surely are 0 as far as some bits go: eight are looked at together.
+fn zeros(bytes: &[u8], bits: i64) -> usize {
+    let [low, ..] = bits.to_le_bytes();
+    let bits = u64::from_le_bytes([low; 8]);
+    let (words, _) = bytes.as_chunks();
+    8 * words.iter().take_while(|word| u64::from_le_bytes(**word) & bits == 0).count()
+}
+
+/// Rows of columns of one length, a block of them at a time: that is several times faster than value by value.
+pub(super) struct Block<const N: usize>([[i64; BLOCK]; N]);
+
+const BLOCK: usize = 16;
+
+impl<const N: usize> Default for Block<N> {
+    fn default() -> Self {
+        Self([[0; BLOCK]; N])
+    }
+}
+
+impl<const N: usize> Block<N> {
+    /// Reads rows from the first position on, as many of them as it has room for.
+    #[inline]
+    pub(super) fn read(&mut self, columns: [&Column<'_>; N], positions: Range<usize>) -> [&mut [i64]; N] {
+        let rows = positions.len().min(BLOCK);
+        let mut read = self.0.each_mut().map(|values| values.get_mut(..rows).unwrap_or_default());
+        for (column, values) in columns.iter().zip(&mut read) {
+            column.read_from(positions.start, values);
+        }
+        read
+    }
+}
+
+/// Hands over the rows of columns of one length, each with its position.
 #[inline]
 pub(super) fn each_row<const N: usize>(columns: [&Column<'_>; N], count: usize, mut take: impl FnMut(u32, [i64; N])) {
-    const BLOCK: usize = 32;
-    let mut block = [[0; BLOCK]; N];
+    let mut block = Block::default();
     for start in (0..count).step_by(BLOCK) {
-        let rows = BLOCK.min(count - start);
-        for (column, values) in columns.iter().zip(&mut block) {
-            column.read_from(start, values.get_mut(..rows).unwrap_or_default());
-        }
+        let rows = block.read(columns, start..count);
         let first = u32::try_from(start).unwrap_or(u32::MAX);
-        for (row, position) in (0..rows).zip(first..) {
-            take(position, block.each_ref().map(|values| values.get(row).copied().unwrap_or(0)));
+        for (row, position) in (0..BLOCK.min(count - start)).zip(first..) {
+            take(position, rows.each_ref().map(|values| values.get(row).copied().unwrap_or(0)));
         }
     }
 }

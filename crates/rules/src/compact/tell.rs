@@ -1,20 +1,22 @@
 //! What evaluation reads of a packed member: the columns that the program asks for, straight into the tally.
 
-use super::column::{Column, each_row};
+use std::ops::Range;
+
+use super::column::{Block, Column, each_row};
 use super::keys::Keys;
 use super::{Entries, Orders, amount, flag, kind};
 use crate::calendar::Instant;
-use crate::credit::{Credits, InCurrency, Movement, Priced, Tally, own_worth};
+use crate::credit::{Credits, InCurrency, Priced, Taker, Tally, own_worth};
 use crate::program::{Metric, Program, Spend};
 use crate::quantity::{Amount, Points, Quantity};
 
-/// Where in the columns the order or entry lies that movements name as their source.
-fn place(source: u32) -> usize {
-    usize::try_from(source).unwrap_or(usize::MAX)
+/// How movements name the order or entry at a position.
+fn source(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
 }
 
 /// The places of the corrections of one order or entry among all of them.
-fn next(first: &mut usize, count: i64, most: usize) -> std::ops::Range<usize> {
+fn next(first: &mut usize, count: i64, most: usize) -> Range<usize> {
     let start = *first;
     *first = start.saturating_add(usize::try_from(count).unwrap_or(0)).min(most);
     start..*first
@@ -25,39 +27,34 @@ impl Credits for Orders<'_> {
         self.count + self.refund_count
     }
 
-    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_, Self, impl FnMut(Movement)>) {
+    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_, Self, impl Taker>) {
         let own = self.own(program);
-        let of_totals = program.spend.is_total();
-        // Totals that come in cents anyway need no rounding.
-        let as_they_are =
-            metric == Metric::AmountSpent && of_totals && self.total.has_whole_amounts(program.minor_unit);
         let mut unusual = Unusual::new([
             Watch { column: &self.currency, bits: !0, usual: own },
             Watch { column: &self.flags, bits: !flag::IMPORTED, usual: 0 },
             Watch { column: &self.refunds, bits: !0, usual: 0 },
         ]);
-        let mut refunded = 0;
-        each_row([&self.at, &self.total], self.count, |source, [at, total]| {
-            let (position, at) = (place(source), Instant::from_millis(at));
-            let is_plain = position != unusual.next;
-            if is_plain && as_they_are {
-                tally.plain_order(source, at, Quantity::from_ten_thousandths(total)); // as nearly every order
-                return;
+        // Totals that come in cents anyway need no rounding.
+        let of_totals = metric == Metric::AmountSpent && program.spend.is_total();
+        let as_they_are = of_totals && self.total.has_whole_amounts(program.minor_unit);
+        let mut block = Block::default();
+        let (mut position, mut refunded) = (0, 0);
+        while position < self.count {
+            if position == unusual.next {
+                let refunds = next(&mut refunded, self.refunds.get(position), self.refund_count);
+                self.tell_unusual(position, own, refunds, program, tally);
+                unusual.pass();
+                position += 1;
+                continue;
             }
-            let total = amount(total);
-            let basis = if of_totals { total.ten_thousandths() } else { self.basis(position, total, program.spend) };
-            if is_plain {
-                tally.plain_order(source, at, own_worth(basis, metric, program).unwrap_or(Quantity::ZERO));
-                return;
+            let end = unusual.next.min(self.count);
+            let [paid_at, worths] = block.read([&self.at, &self.total], position..end);
+            if !as_they_are {
+                self.price(position, worths, metric, program);
             }
-            unusual.pass();
-            let flags = self.flags.get(position);
-            let is_own = self.currency.get(position) == own;
-            let currency = if is_own { InCurrency::Own } else { InCurrency::Foreign(self.rate(position, flags)) };
-            let priced = Priced { at, total, basis, currency, test: flags & flag::TEST != 0 };
-            let refunds = next(&mut refunded, self.refunds.get(position), self.refund_count);
-            tally.order(source, &priced, self.refunds(refunds), self.cancelled_at(position, flags));
-        });
+            tally.plain_orders(source(position), paid_at, worths);
+            position += worths.len();
+        }
     }
 
     fn cancel_keys(&self) -> Vec<impl AsRef<str>> {
@@ -75,7 +72,7 @@ struct Watch<'a> {
 impl Watch<'_> {
     /// The first position from one on at which the value is not the usual one.
     fn find(&self, from: usize) -> usize {
-        self.column.find(from, |value| value & self.bits != self.usual).unwrap_or(usize::MAX)
+        self.column.find_other(from, self.bits, self.usual).unwrap_or(usize::MAX)
     }
 }
 
@@ -117,13 +114,40 @@ impl Orders<'_> {
         own.and_then(|own| i64::try_from(own).ok()).unwrap_or(-1)
     }
 
-    #[inline(never)] // out of the loop, where it is mostly not asked for
+    /// Makes totals of orders in the program's currency, from a position on, what they are worth.
+    fn price(&self, first: usize, totals: &mut [i64], metric: Metric, program: &Program) {
+        for (position, total) in (first..).zip(totals) {
+            let basis = self.basis(position, amount(*total), program.spend);
+            *total = own_worth(basis, metric, program).unwrap_or(Quantity::ZERO).capped();
+        }
+    }
+
+    /// An order in another currency, or of which something was taken back, or a test.
+    #[inline(never)] // out of the loop over plain orders
+    fn tell_unusual(
+        &self,
+        position: usize,
+        own: i64,
+        refunds: Range<usize>,
+        program: &Program,
+        tally: &mut Tally<'_, Self, impl Taker>,
+    ) {
+        let (at, total) = (Instant::from_millis(self.at.get(position)), amount(self.total.get(position)));
+        let flags = self.flags.get(position);
+        let is_own = self.currency.get(position) == own;
+        let currency = if is_own { InCurrency::Own } else { InCurrency::Foreign(self.rate(position, flags)) };
+        let basis = self.basis(position, total, program.spend);
+        let priced = Priced { at, total, basis, currency, test: flags & flag::TEST != 0 };
+        tally.order(source(position), &priced, self.refunds(refunds), self.cancelled_at(position, flags));
+    }
+
+    #[inline]
     fn basis(&self, position: usize, total: Amount, spend: Spend) -> u64 {
         let part = |column: &Column<'_>| amount(column.get(position));
         spend.basis(total, || part(&self.tax), || part(&self.shipping), || part(&self.discounts))
     }
 
-    fn refunds(&self, positions: std::ops::Range<usize>) -> impl Iterator<Item = (Instant, Amount)> {
+    fn refunds(&self, positions: Range<usize>) -> impl Iterator<Item = (Instant, Amount)> {
         positions
             .map(|refund| (Instant::from_millis(self.refund_at.get(refund)), amount(self.refund_amount.get(refund))))
     }
@@ -134,7 +158,7 @@ impl Credits for Entries<'_> {
         self.count + self.cancel_count
     }
 
-    fn tell(&self, _: Metric, _: &Program, tally: &mut Tally<'_, Self, impl FnMut(Movement)>) {
+    fn tell(&self, _: Metric, _: &Program, tally: &mut Tally<'_, Self, impl Taker>) {
         let mut cancelled = 0;
         let columns = [&self.at, &self.kind, &self.points, &self.cancels];
         each_row(columns, self.count, |source, [at, of, points, cancels]| {

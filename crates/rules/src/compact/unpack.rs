@@ -96,14 +96,17 @@ fn first_of(count: usize, mut r: Reader<'_>) -> Result<Option<Instant>> {
     Ok((count > 0).then(|| Instant::from_millis(at.get(0))))
 }
 
+#[inline]
 pub(super) fn tags(part: &[u8]) -> Result<Vec<TagFact>> {
     whole(part, read_tags)
 }
 
+#[inline]
 pub(super) fn assignments(part: &[u8]) -> Result<Vec<Assignment>> {
     whole(part, read_assignments)
 }
 
+#[inline]
 pub(super) fn enrolled(part: &[u8]) -> Result<Option<Enrolment>> {
     whole(part, |r| read_enrolled(r).map(Some))
 }

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use super::{Count, Counting, Course, Known, Ladder, Renewal, Requalify, Steps, Total, window};
+use super::sum::Sum;
+use super::{Count, Counting, Course, Known, Renewal, Requalify, Steps, Total, window};
 use crate::calendar::{Day, Instant, TWO_DAYS, Zone};
-use crate::credit::{Credits, Movement};
-use crate::program::{Counted, OnRefund, Rank};
+use crate::credit::{Credits, Movement, Quiet, Taker};
+use crate::program::{Counted, Rank};
 use crate::quantity::Quantity;
 use crate::version::Version;
 
@@ -14,10 +15,8 @@ struct Year<'c> {
     year: i32,
     /// What lies in it without doubt; around New Year is looked at more closely.
     surely: Range<Instant>,
-    counted: Quantity,
-    ladder: Ladder<'c>,
-    /// `E_y`: the tier the year has earned.
-    earned: Option<Rank>,
+    /// `C_y` and `E_y`.
+    sum: Sum<'c>,
 }
 
 /// The years with credits, in order, and how they earn tiers.
@@ -33,38 +32,26 @@ impl<'c> Years<'c> {
         Self { counted, nothing: counted.reached(Quantity::ZERO), seen: Vec::with_capacity(4) }
     }
 
-    /// Takes in what moves; says whether the tier that its year earns may be another one now.
+    /// The year that a movement counts for.
     #[inline]
-    fn take(&mut self, movement: &Movement, walk: &Walk<'_>) -> bool {
+    fn of(&mut self, movement: &Movement, walk: &Walk<'_>) -> Option<&mut Year<'c>> {
         // Credits come mostly in order, so the last year is tried first.
-        match self.seen.last_mut().filter(|year| year.surely.contains(&movement.dated)) {
-            Some(year) => year.take(movement),
-            None => self.take_elsewhere(movement, walk),
+        if self.seen.last().is_some_and(|year| year.surely.contains(&movement.dated)) {
+            self.seen.last_mut()
+        } else {
+            self.look_for(movement, walk)
         }
     }
 
     #[inline(never)] // out of the loop over movements
-    fn take_elsewhere(&mut self, movement: &Movement, walk: &Walk<'_>) -> bool {
+    fn look_for(&mut self, movement: &Movement, walk: &Walk<'_>) -> Option<&mut Year<'c>> {
         let year = walk.year_of(movement.dated);
         let place = self.seen.partition_point(|other| other.year < year);
         if self.seen.get(place).is_none_or(|other| other.year != year) {
             let surely = if year == walk.year { walk.surely.clone() } else { movement.dated..movement.dated };
-            let ladder = Ladder::new(self.counted);
-            let new = Year { year, surely, counted: Quantity::ZERO, ladder, earned: self.nothing };
-            self.seen.insert(place, new);
+            self.seen.insert(place, Year { year, surely, sum: Sum::new(self.counted) });
         }
-        self.seen.get_mut(place).is_some_and(|year| year.take(movement))
-    }
-
-    /// At the end of an instant: what each year has earned now.
-    fn settle(&mut self) {
-        for year in self.seen.iter_mut().filter(|year| !year.ladder.holds(year.counted)) {
-            let reached = year.ladder.reached(year.counted);
-            year.earned = match self.counted.on_refund {
-                OnRefund::Keep => year.earned.max(reached),
-                OnRefund::Revoke => reached,
-            };
-        }
+        self.seen.get_mut(place)
     }
 
     fn find(&self, year: i32) -> Option<&Year<'c>> {
@@ -73,12 +60,12 @@ impl<'c> Years<'c> {
 
     /// `C_y`: what the year adds up to.
     fn counted(&self, year: i32) -> Quantity {
-        self.find(year).map_or(Quantity::ZERO, |year| year.counted)
+        self.find(year).map_or(Quantity::ZERO, |year| year.sum.counted)
     }
 
     /// `E_y`: the tier the year has earned.
     fn earned(&self, year: i32) -> Option<Rank> {
-        self.find(year).map_or(self.nothing, |year| year.earned)
+        self.find(year).map_or(self.nothing, |year| year.sum.earned)
     }
 
     /// The tier during a year: the better of what it and the year before have earned.
@@ -87,39 +74,16 @@ impl<'c> Years<'c> {
     }
 }
 
-impl Year<'_> {
-    #[inline]
-    fn take(&mut self, movement: &Movement) -> bool {
-        self.counted += movement.amount;
-        !self.ladder.holds(self.counted)
-    }
-}
-
 pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_, impl Credits>) -> Course {
     let zone = &version.program.timezone;
-    let mut years = Years::new(counted);
-    let mut steps = Steps::new();
     let this_year = zone.day(known.at).year();
-    let mut walk = Walk::starting(zone, known.first_at.unwrap_or(known.at));
+    let walk = Walk::starting(zone, known.first_at.unwrap_or(known.at));
+    let mut so_far = SoFar { years: Years::new(counted), walk, steps: Steps::new() };
     if let Some(first_at) = known.first_at {
-        steps.push(first_at, years.nothing);
+        so_far.steps.push(first_at, so_far.years.nothing);
     }
-    // What counts is the sum at the end of an instant: the last one whose years may have earned something else.
-    let mut unsettled = None;
-    known.each_movement(version, counted, |movement| {
-        if let Some(at) = unsettled.take_if(|at| *at != movement.at) {
-            years.settle();
-            steps.push(at, years.tier(walk.year));
-        }
-        walk.to(movement.at, &years, &mut steps);
-        if years.take(&movement, &walk) {
-            unsettled = Some(movement.at);
-        }
-    });
-    if let Some(at) = unsettled {
-        years.settle();
-        steps.push(at, years.tier(walk.year));
-    }
+    known.each_movement(version, counted, &mut so_far);
+    let SoFar { years, mut walk, mut steps } = so_far;
     walk.to(known.at, &years, &mut steps);
     let count = count(version, &years, this_year, zone.midnight(Day::new_year(this_year + 1)));
     // Nothing more happens: the tier can change at the coming two New Years, not later.
@@ -128,6 +92,39 @@ pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_, imp
         walk.step(&years, &mut steps);
     }
     Course { steps, count: Some(count) }
+}
+
+/// What the years up to an instant have come to.
+struct SoFar<'c, 'z> {
+    years: Years<'c>,
+    walk: Walk<'z>,
+    steps: Steps,
+}
+
+impl Taker for SoFar<'_, '_> {
+    #[inline]
+    fn take(&mut self, movement: Movement) {
+        self.walk.to(movement.at, &self.years, &mut self.steps);
+        if let Some(year) = self.years.of(&movement, &self.walk)
+            && year.sum.stirs(movement.amount)
+        {
+            year.sum.turn(movement.at);
+            self.steps.push(movement.at, self.years.tier(self.walk.year));
+        }
+    }
+
+    #[inline]
+    fn quiet(&self) -> Option<Quiet> {
+        let last = self.years.seen.last()?;
+        Some(last.sum.quiet(last.surely.start..last.surely.end.min(self.walk.next)))
+    }
+
+    #[inline]
+    fn add(&mut self, sum: Quantity) {
+        if let Some(last) = self.years.seen.last_mut() {
+            last.sum.counted += sum;
+        }
+    }
 }
 
 /// Goes through the New Years between movements.

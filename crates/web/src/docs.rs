@@ -34,6 +34,7 @@ the header `X-Echelon-Shop`.",
         (name = "Assignments", description = "Tiers given by hand"),
         (name = "Program", description = "The rules, and changes of them"),
         (name = "Jobs", description = "Midnights and changes of rules, for everybody"),
+        (name = "Insight", description = "How the shop's members stand as a whole"),
         (name = "Privacy", description = "What members may ask of a shop"),
         (name = "Customers", description = "For customers' own browsers")
     )

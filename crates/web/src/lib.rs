@@ -18,6 +18,7 @@ mod etag;
 pub mod extract;
 mod facts;
 mod jobs;
+mod lists;
 mod member;
 mod page;
 mod privacy;
@@ -160,6 +161,7 @@ pub fn document() -> Value {
 fn documented() -> OpenApiRouter<Api> {
     docs::begin()
         .merge(member::routes())
+        .merge(lists::routes())
         .merge(timeline::routes())
         .merge(assignments::routes())
         .merge(facts::routes())

@@ -181,7 +181,7 @@ pub(crate) struct Many {
 ///
 /// Those of whom nothing is known have null.
 #[utoipa::path(
-    post, path = "/v1/members/standings", tag = "Members", operation_id = "standings", request_body = Many,
+    post, path = "/v1/standings", tag = "Members", operation_id = "standings", request_body = Many,
     responses((status = 200, body = Standings)), security(("bearer" = ["echelon/read"]))
 )]
 async fn standings(

@@ -181,6 +181,14 @@ pub(crate) struct Job {
     /// What came of it, once it has ended: the same as `so_far`.
     #[schema(value_type = Option<Object>)]
     tally: Option<()>,
+    /// Of a midnight, since when it counts who moved.
+    #[schema(format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
+    /// The lists of members that it writes: until when they can be read.
+    #[schema(value_type = Option<Object>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lists: Option<()>,
     /// What was counted so far: `members`, `kept`, `without`, `entered`, `rose`, `fell`, `left`, `renewed`, `held`, `moves` from
     /// tier to tier, `rewards`, `birthdays`, `notices`, `written`, `unreadable`.
     #[schema(value_type = Object)]
@@ -213,4 +221,149 @@ pub(crate) enum JobOrder {
     Resume,
     /// End it.
     Cancel,
+}
+
+/// Members of a list, as one sweep found them.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListPage {
+    /// Everybody as of this instant.
+    #[schema(format = DateTime)]
+    as_of: String,
+    /// The sweep that found it.
+    job: String,
+    /// The version of the program in force at that instant.
+    version: u32,
+    /// The members.
+    entries: Vec<ListEntry>,
+    /// The cursor of the next page, or null at the end.
+    next: Option<String>,
+}
+
+/// A member on a list.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListEntry {
+    /// Who.
+    member_id: String,
+    /// The tier held.
+    tier: Option<String>,
+    /// When it ends if nothing more happens, exclusive.
+    #[schema(format = DateTime)]
+    valid_until: Option<String>,
+    /// The tier that its end would bring.
+    upcoming: Option<String>,
+    /// The next tier above, and what is missing to it.
+    next: Option<ListNext>,
+    /// What keeps the earned tier.
+    requalify: Option<ListKeep>,
+}
+
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListNext {
+    /// The tier.
+    tier: String,
+    /// What is missing to it.
+    remaining: String,
+}
+
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListKeep {
+    /// What is missing, 0 if it is kept already.
+    remaining: String,
+    /// By when.
+    #[schema(format = DateTime)]
+    by: String,
+}
+
+/// What a sweep found of everybody.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Insight {
+    /// The sweep.
+    job: String,
+    /// Everybody as of this instant, under the version in force then.
+    #[schema(format = DateTime)]
+    as_of: String,
+    /// Since when moves are counted: of a midnight, the one before.
+    #[schema(format = DateTime)]
+    since: Option<String>,
+    /// The version's number.
+    version: u32,
+    /// The currency of amounts.
+    currency: String,
+    /// The coming January 1, to which the forecast goes.
+    #[schema(format = DateTime)]
+    new_year: String,
+    /// Revenue is of orders paid from this instant on: the 365 local days before `as_of`.
+    #[schema(format = DateTime)]
+    revenue_since: String,
+    /// How many members there are, whether they hold a tier or not.
+    members: u64,
+    /// The tiers, lowest first, and before them those without one.
+    tiers: Vec<InTier>,
+    /// To how many members' next tier little is missing.
+    near_upgrade: u64,
+    /// How many lose their tier at the next review unless more happens.
+    at_risk: u64,
+    /// In which months tiers end if nothing more happens, and how many.
+    #[schema(value_type = Object)]
+    expiring: (),
+    /// Who moved since.
+    flows: Vec<Moved>,
+    /// Who will have moved by the coming January 1 if nothing more happens.
+    forecast: Vec<Moved>,
+}
+
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InTier {
+    /// The tier; null for those without.
+    tier: Option<String>,
+    /// How many hold it.
+    members: u64,
+    /// How many will on the coming January 1 if nothing more happens.
+    on_new_year: u64,
+    /// What the orders of those who hold it brought in within a year, whatever tier they had then.
+    revenue: Revenue,
+}
+
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Revenue {
+    /// What was paid less what was refunded, in program currency.
+    net: String,
+    /// How many orders that is.
+    orders: u64,
+    /// Orders in another currency that came without a rate: they are in neither of the above.
+    left_out: u64,
+}
+
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Moved {
+    /// From which tier, or null.
+    from: Option<String>,
+    /// To which, or null.
+    to: Option<String>,
+    /// How many.
+    members: u64,
+}
+
+/// How members moved in a period.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Flows {
+    /// From when on it is known, at or before what was asked; null if nothing is.
+    #[schema(format = DateTime)]
+    since: Option<String>,
+    /// Until when: the last sweep in that time.
+    #[schema(format = DateTime)]
+    until: Option<String>,
+    /// Of how many sweeps it is.
+    jobs: u64,
+    /// Who moved, net of each night.
+    moves: Vec<Moved>,
 }

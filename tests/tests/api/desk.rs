@@ -91,7 +91,7 @@ impl Desk {
     pub async fn open() -> Self {
         let place = tests::dynamodb::embedded().await;
         let system = System::new(place.client, &place.prefix).await;
-        system.at(instant("2024-01-01T12:00:00Z"));
+        system.at(instant("2023-01-02T12:00:00Z"));
         system.publish(&program(), &json!({})).await;
         system.at(instant("2024-06-01T12:00:00Z"));
         Self::over(system)

@@ -6,6 +6,7 @@ mod assignments;
 mod desk;
 mod document;
 mod facts;
+mod lists;
 mod members;
 mod privacy;
 mod program;

@@ -89,7 +89,7 @@ async fn an_explanation_says_every_fact_once_as_data_and_in_words() {
 async fn up_to_a_hundred_members_are_read_at_once_and_those_unknown_are_null() {
     let desk = Desk::open().await;
     desk.tell(&[order("anna", "1", "120.00"), order("bert", "2", "600.00")]).await;
-    let many = desk.post("/v1/members/standings", json!({ "member_ids": ["bert", "anna", "nobody"] })).await.is(200);
+    let many = desk.post("/v1/standings", json!({ "member_ids": ["bert", "anna", "nobody"] })).await.is(200);
     let tiers: Vec<_> = many["standings"]
         .as_array()
         .unwrap()
@@ -98,11 +98,11 @@ async fn up_to_a_hundred_members_are_read_at_once_and_those_unknown_are_null() {
         .collect();
     assert_eq!(json!(tiers), json!([["anna", "silver"], ["bert", "gold"], ["nobody", null]]));
     let then = json!({ "member_ids": ["anna"], "as_of": "2027-01-01T00:00:00Z" });
-    assert_eq!(desk.post("/v1/members/standings", then).await.is(200)["standings"][0]["standing"]["tier"], Value::Null);
+    assert_eq!(desk.post("/v1/standings", then).await.is(200)["standings"][0]["standing"]["tier"], Value::Null);
     let too_many: Vec<String> = (0..101).map(|n| n.to_string()).collect();
-    desk.post("/v1/members/standings", json!({ "member_ids": too_many })).await.is(400);
-    desk.post("/v1/members/standings", json!({ "member_ids": [] })).await.is(400);
-    desk.post("/v1/members/standings", json!({ "member_ids": ["a"], "version": 9 })).await.is(404);
+    desk.post("/v1/standings", json!({ "member_ids": too_many })).await.is(400);
+    desk.post("/v1/standings", json!({ "member_ids": [] })).await.is(400);
+    desk.post("/v1/standings", json!({ "member_ids": ["a"], "version": 9 })).await.is(404);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::calls;
-use crate::yaml::{Template, list, target};
+use crate::yaml::{Template, list, sources, target};
 
 /// Actions by the resource they are allowed on.
 type Grants = BTreeMap<String, BTreeSet<String>>;
@@ -134,10 +134,10 @@ fn wiring(template: &Template, function: &str) -> Grants {
         }
     };
     give_up(&properties["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]);
-    for source in properties["Events"].as_object().unwrap().values() {
+    for source in sources(properties).map(|(_, source)| source) {
         give_up(&source["Properties"]["DestinationConfig"]["OnFailure"]);
     }
-    for source in properties["Events"].as_object().unwrap().values() {
+    for source in sources(properties).map(|(_, source)| source) {
         let (kind, source) = (source["Type"].as_str().unwrap(), &source["Properties"]);
         match kind {
             "SQS" => need(&source["Queue"], &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]),

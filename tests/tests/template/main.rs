@@ -3,6 +3,7 @@
 mod calls;
 mod grants;
 mod queues;
+mod routes;
 mod settings;
 mod tables;
 mod yaml;

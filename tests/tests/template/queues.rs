@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::yaml::{Template, list, target};
+use crate::yaml::{Template, list, sources, target};
 
 const FOURTEEN_DAYS_S: u64 = 14 * 24 * 60 * 60;
 
@@ -37,7 +37,7 @@ fn dead_letter_queues(template: &Template) -> BTreeSet<&str> {
         ));
     }
     for id in template.all("AWS::Serverless::Function") {
-        for (name, source) in template.properties(id)["Events"].as_object().unwrap() {
+        for (name, source) in sources(template.properties(id)) {
             let (of, source) = (format!("{id}.{name}"), (&source["Type"], &source["Properties"]));
             found.insert(match source {
                 (Value::String(kind), source) if kind == "SQS" => {
@@ -113,7 +113,7 @@ fn an_event_is_tried_twenty_times_and_hidden_for_six_time_outs_meanwhile() {
     let template = Template::load();
     for id in template.all("AWS::Serverless::Function") {
         let timeout = template.of_function(id, "Timeout").as_u64().unwrap();
-        for source in template.properties(id)["Events"].as_object().unwrap().values() {
+        for source in sources(template.properties(id)).map(|(_, source)| source) {
             let (kind, source) = (&source["Type"], &source["Properties"]);
             assert_eq!(list(&source["FunctionResponseTypes"]), ["ReportBatchItemFailures"], "{id}");
             if kind == "SQS" {

@@ -113,3 +113,8 @@ fn short_forms_are_read_as_long_ones() {
     assert_eq!(properties["B"], json!({ "Fn::GetAtt": "C.Arn" }));
     assert_eq!(["B", "D", "F"].map(|name| target(&properties[name])), [Some("C"), Some("E"), Some("G")]);
 }
+
+/// The event sources of a function; the API has none, it is asked.
+pub fn sources(function: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    function["Events"].as_object().into_iter().flatten()
+}

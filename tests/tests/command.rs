@@ -320,4 +320,13 @@ async fn deployed_an_event_on_the_bus_becomes_an_announcement_on_the_bus() {
     let listed = echelon.json(&["quarantine", "list", "--tables", &tables], 0).await;
     assert_eq!(listed["rows"][0]["reason"], "invalid");
     assert_eq!(listed["rows"][0]["id"], body.message_attributes.unwrap()["id"].string_value().unwrap());
+
+    // The gateway brings what is asked to the function, which knows nobody without a token.
+    let api = deployed.output("ApiUrl").split(['/', '.']).nth(2).unwrap().to_owned();
+    let address = url.trim_start_matches("http://");
+    let ask = |path: &str| ask(address, &format!("GET /_aws/execute-api/{api}/$default{path}"), "");
+    let document = ask("/openapi.json");
+    assert_eq!(document["info"]["title"], "Echelon", "{document} {}", deployed.outputs);
+    let said = ask("/v1/me");
+    assert_eq!(said["type"], "urn:echelon:problem:nobody", "{said}");
 }

@@ -1,6 +1,7 @@
 //! The functions as they are deployed: the built programs, behind Lambda's runtime API, told literal events of SQS,
-//! DynamoDB's streams and the scheduler; on DynamoDB Local. Every event comes twice.
+//! DynamoDB's streams, the scheduler and API Gateway; on DynamoDB Local. Every event comes twice.
 
+mod api;
 mod runtime;
 mod sweeps;
 

@@ -15,6 +15,8 @@ use crate::schema::JobOrder;
 
 /// What facts look like: the same as where they are sent as events.
 const FACTS: &str = include_str!("../../../infra/schemas/facts.json");
+/// What can be sent, by operation; a test sends each.
+const EXAMPLES: &str = include_str!("docs/examples.json");
 const PAGE: &str = include_str!("docs/page.html");
 
 #[derive(utoipa::OpenApi)]
@@ -81,13 +83,25 @@ pub(crate) fn complete(document: OpenApi) -> Value {
     let fact = json!({ "$ref": "#/components/schemas/Fact" });
     let one_or_many = json!({ "anyOf": [fact, { "type": "array", "maxItems": 100, "items": fact }] });
     set(&mut document, "/paths/~1v1~1facts/post/requestBody/content/application~1json/schema", one_or_many);
+    let examples: Map<String, Value> = serde_json::from_str(EXAMPLES).unwrap_or_default();
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     for operation in
         paths.into_iter().flatten().flat_map(|(_, item)| item.as_object_mut()).flatten().map(|(_, one)| one)
     {
+        example(operation, &examples);
         common(operation);
     }
     document
+}
+
+/// Something that can be sent.
+fn example(operation: &mut Value, examples: &Map<String, Value>) {
+    let name = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
+    let Some(example) = examples.get(name).cloned() else { return };
+    let content = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut);
+    for kind in content.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
+        kind.insert("example".to_owned(), example.clone());
+    }
 }
 
 /// What every operation has.

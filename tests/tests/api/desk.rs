@@ -99,6 +99,15 @@ impl Desk {
 
     /// Of a system.
     pub fn over(system: System) -> Self {
+        Self::signed(system, Some(SECRET))
+    }
+
+    /// The same where Shopify signs with nothing that is known.
+    pub fn without_secret(self) -> Self {
+        Self::signed(self.system, None)
+    }
+
+    fn signed(system: System, secret: Option<&str>) -> Self {
         let key = TokenKey::new("a key of thirty-two bytes or more").unwrap();
         let clock = system.clock();
         let sweep = Sweep::new(system.store.clone(), Waiting::default(), clock.clone(), settings());
@@ -110,7 +119,7 @@ impl Desk {
             ahead_ms: 0,
             preview_budget: None,
             door: Door::Tokens(key.clone()),
-            shopify_secret: Some(SECRET.to_owned()),
+            shopify_secret: secret.map(str::to_owned),
             shop: None,
             batch: Arc::new(RwLock::default()),
             recorded: Arc::new(Notify::default()),

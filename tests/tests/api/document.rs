@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::desk::{Desk, order};
+
 /// Made of the code, and committed, so that a change of the API is seen where changes are looked at.
 #[test]
 fn the_committed_document_is_the_one_that_the_code_makes() {
@@ -42,6 +44,28 @@ fn every_operation_has_a_name_of_its_own_words_and_who_may() {
     let is_nowhere = |to: &String| document.pointer(to.trim_start_matches('#')).is_none();
     let nowhere: Vec<String> = references(&document).into_iter().filter(is_nowhere).collect();
     assert!(nowhere.is_empty(), "{nowhere:?}");
+}
+
+/// Every operation that takes a body shows one, and what it shows works.
+#[tokio::test]
+async fn every_example_of_the_document_can_be_sent() {
+    for (path, item) in web::document()["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let content = &operation["requestBody"]["content"];
+            for (kind, content) in content.as_object().into_iter().flatten() {
+                let example = &content["example"];
+                let body = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
+                let desk = Desk::open().await;
+                desk.tell(&[order("anna", "1", "120.00")]).await;
+                let method = method.to_uppercase();
+                let ask = desk.ask(&method, &path.replace("{member_id}", "anna"));
+                let answer = desk.send(ask.with("content-type", kind).raw(&body)).await;
+                assert!((200..300).contains(&answer.status), "{method} {path}: {body}: {}", answer.body);
+                let is_well = !answer.body.to_string().contains("\"invalid\"") && answer.body["wrong"] != 1;
+                assert!(is_well, "{method} {path}: {}", answer.body);
+            }
+        }
+    }
 }
 
 fn references(value: &Value) -> Vec<String> {

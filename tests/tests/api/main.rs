@@ -5,6 +5,7 @@ mod agrees;
 mod assignments;
 mod desk;
 mod document;
+mod errors;
 mod facts;
 mod lists;
 mod members;

@@ -1,0 +1,144 @@
+//! Every problem there is: when it is told, and everything that it says.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use web::caller::Scope;
+
+use crate::desk::{Desk, order, program};
+
+/// A problem: its kind, its status, and what its detail and its remedy say.
+type Told = (&'static str, u16, &'static str, &'static str);
+
+/// Those that no request of one's own can bring about: a mistake of ours, an item larger than the database takes, and a
+/// version about to take effect, which takes a minute of the clock (`publications.rs`).
+const NOT_HERE: [&str; 3] = ["ours", "too-much", "about-to-take-effect"];
+
+#[track_caller]
+fn says(body: &Value, (kind, status, detail, remedy): Told) {
+    assert_eq!(body["type"], format!("urn:echelon:problem:{kind}"), "{body}");
+    assert_eq!(body["status"], status, "{body}");
+    assert!(body["title"].as_str().is_some_and(|title| !title.is_empty()), "{body}");
+    assert!(body["detail"].as_str().unwrap().contains(detail), "{kind}: {body}");
+    assert!(body["remedy"].as_str().unwrap().contains(remedy), "{kind}: {body}");
+    let known = ["type", "title", "status", "detail", "remedy", "problems"];
+    assert!(body.as_object().unwrap().keys().all(|name| known.contains(&name.as_str())), "{body}");
+}
+
+#[tokio::test]
+async fn every_problem_says_what_is_wrong_and_what_to_do() {
+    let desk = Desk::open().await;
+    desk.tell(&[order("anna", "1", "120.00"), order("bert", "2", "600.00")]).await;
+    desk.send(desk.ask("PUT", "/v1/program/draft").json(&json!({ "program": {} }))).await.is(200);
+    let get = |path: &str| desk.ask("GET", path);
+    let post = |path: &str, body: Value| desk.ask("POST", path).json(&body);
+    let publish = |body: Value| post("/v1/program/versions", body);
+    let mut fewer = program();
+    fewer["tiers"].as_array_mut().unwrap().pop();
+    let many: Vec<Value> = (0..101).map(|n| order("anna", &n.to_string(), "1")).collect();
+    let assign = |tier: &str| {
+        let body = json!({ "tier": tier, "mode": "floor", "reason": "x" });
+        post("/v1/members/anna/assignments", body).with("Idempotency-Key", "k")
+    };
+    desk.send(assign("gold")).await.is(201);
+    desk.at("2024-06-02T05:00:00Z");
+    desk.system.sweep_all().await;
+    let page = desk.get("/v1/members?list=tier&tier=gold&limit=1").await.is(200);
+    let cursor = page["next"].as_str().unwrap().to_owned();
+    let said: Vec<(_, Told)> = vec![
+        (get("/v1/members/anna?as_of=now"), ("bad-request", 400, "now", "correct the query")),
+        (post("/v1/facts", json!({ "type": "x" })), ("invalid", 422, "it is not a fact", "`problems`")),
+        (get("/v1/members/nobody"), ("unknown-member", 404, "nothing is known", "send a fact")),
+        (get("/v1/members/anna?version=9"), ("unknown-version", 404, "no version 9", "/v1/program/versions")),
+        (
+            get("/v1/program").by(desk.token(Some("other"), Scope::Read)),
+            ("unknown-program", 404, "`other`", "publishes one"),
+        ),
+        (
+            get("/v1/program/draft").by(desk.token(Some("other"), Scope::Read)),
+            ("unknown-draft", 404, "no draft", "saves one"),
+        ),
+        (get("/v1/jobs/tomorrow"), ("unknown-job", 404, "`tomorrow`", "lists them")),
+        (get("/v1/members/anna/erasure"), ("unknown-erasure", 404, "was not erased", "DELETE")),
+        (get("/v1/insight").by(desk.token(Some("other"), Scope::Read)), ("unknown-sweep", 404, "no sweep", "midnight")),
+        (
+            desk.ask("DELETE", "/v1/program/versions/pending"),
+            ("unknown-pending-version", 404, "no version waits", "lists them"),
+        ),
+        (get("/elsewhere"), ("unknown-place", 404, "nothing here", "/docs")),
+        (desk.ask("DELETE", "/v1/jobs"), ("wrong-method", 405, "this method", "/docs")),
+        (publish(json!({ "program": fewer })), ("refused", 409, "program_active", "options")),
+        (
+            publish(json!({ "version": 1, "at": "2020-01-01T00:00:00Z" })),
+            ("in-the-past", 409, "has passed", "leave `at` out"),
+        ),
+        (publish(json!({ "version": 1 })).with("If-Match", "\"9-9\""), ("changed", 412, "`If-Match`", "its new ETag")),
+        (
+            desk.ask("PUT", "/v1/program/draft").json(&json!({ "program": {} })),
+            ("needs-if-match", 428, "there already", "`If-Match`"),
+        ),
+        (get("/v1/jobs").by(None), ("nobody", 401, "no token", "Bearer")),
+        (
+            get("/v1/privacy/requests").by(desk.token(Some("acme"), Scope::Write)),
+            ("not-allowed", 403, "echelon/admin", "that scope"),
+        ),
+        (get("/v1/me"), ("not-a-member", 403, "member's token", "/token")),
+        (get("/v1/jobs?shop=other"), ("another-shop", 403, "one shop", "leave `shop` out")),
+        (post("/webhooks/shopify", json!({})), ("unsigned", 401, "does not fit", "secret")),
+        (post("/v1/facts", json!("x".repeat(1_100_000))), ("too-large", 413, "1048576 bytes", "less at a time")),
+        (post("/v1/facts", json!(many)), ("too-many", 413, "101 facts", "100 at a time")),
+        (
+            desk.ask("POST", "/v1/facts").with("content-type", "text/plain").raw("{}"),
+            ("not-json", 415, "JSON", "Content-Type"),
+        ),
+        (assign("silver"), ("idempotency-key-reused", 422, "something else", "another")),
+    ];
+    let mut seen: BTreeSet<&str> = NOT_HERE.into();
+    for (ask, told) in said {
+        let answer = desk.send(ask).await;
+        assert_eq!(answer.status, told.1, "{}", answer.body);
+        says(&answer.body, told);
+        seen.insert(told.0);
+    }
+    desk.at("2024-06-07T05:00:00Z");
+    let gone = desk.get(&format!("/v1/members?list=tier&tier=gold&cursor={cursor}")).await.is(410);
+    says(&gone, ("gone", 410, "are gone", "without a cursor"));
+    seen.insert("gone");
+    let unsigned = Desk::open().await.without_secret();
+    let webhook = unsigned.post("/webhooks/shopify", json!({})).await.is(404);
+    says(&webhook, ("unknown-webhook", 404, "no secret", "--shopify-secret"));
+    seen.insert("unknown-webhook");
+    let lost = Desk::open().await;
+    lost.system.store.client().delete_table().table_name(&lost.system.store.tables().members).send().await.unwrap();
+    says(&lost.get("/v1/members/anna").await.is(503), ("later", 503, "does not answer", "`Retry-After`"));
+    seen.insert("later");
+    let untold: Vec<String> = kinds().into_iter().filter(|kind| !seen.contains(kind.as_str())).collect();
+    assert!(untold.is_empty(), "when are these told, and what do they say? {untold:?}");
+}
+
+/// The kinds of problems that the code names.
+fn kinds() -> BTreeSet<String> {
+    let mut kinds = BTreeSet::new();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/web/src");
+    for entry in fs::read_dir(source).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let text: String = fs::read_to_string(&path).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        let quoted = |text: &str| text.split('"').nth(1).unwrap_or_default().to_owned();
+        for (begins, prefix) in [
+            ("Problem::unknown(", "unknown-"),
+            ("Self::unknown(", "unknown-"),
+            ("Problem::conflict(", ""),
+            ("Self::conflict(", ""),
+        ] {
+            kinds.extend(text.split(begins).skip(1).map(|rest| format!("{prefix}{}", quoted(rest).replace(' ', "-"))));
+        }
+        let plain = |rest: &&str| rest.split(',').nth(1).is_some_and(|kind| kind.trim_start().starts_with('"'));
+        kinds.extend(text.split("Self::new(").skip(1).filter(plain).map(quoted));
+    }
+    kinds.into_iter().filter(|kind| !kind.is_empty() && !kind.contains([':', '{'])).collect()
+}

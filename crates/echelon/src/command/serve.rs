@@ -102,7 +102,7 @@ A session:
   echelon serve --program vip.json --shop acme
   export ECHELON_TOKEN=…            as it was printed
   alias ask='curl -H \"Authorization: Bearer $ECHELON_TOKEN\"'
-  ask http://127.0.0.1:8700/v1/facts -d '{\"type\": \"order.paid\",
+  ask http://127.0.0.1:8700/v1/facts --json '{\"type\": \"order.paid\",
        \"member_id\": \"anna\", \"order_id\": \"1001\", \"total\": \"520.00\",
        \"occurred_at\": \"2026-11-05T10:00:00Z\"}'
   ask http://127.0.0.1:8700/v1/members/anna/explain

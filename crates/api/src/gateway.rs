@@ -18,7 +18,7 @@ pub fn caller(context: &Context, shop_claim: &str) -> Option<Caller> {
     let names = ["scope", "scp"].iter().filter_map(|name| claims.get(*name));
     // A list arrives as `[one two]`.
     let names = names.map(|names| names.replace(['[', ']', ',', '"'], " ")).collect::<Vec<_>>().join(" ");
-    let name = ["email", "username", "client_id", "sub"].iter().find_map(|name| claims.get(*name))?.clone();
+    let name = ["username", "client_id", "sub"].iter().find_map(|name| claims.get(*name))?.clone();
     Some(Caller::Staff { shop: Some(shop), scope: Scope::greatest(&names)?, name })
 }
 
@@ -29,9 +29,12 @@ mod tests {
     use super::*;
 
     fn told(authorizer: &str) -> Option<Caller> {
-        let context =
-            format!(r#"{{"routeKey": "$default", "timeEpoch": 0, "http": {{}}, "authorizer": {authorizer}}}"#);
-        caller(&serde_json::from_str(&context).unwrap(), "custom:shop")
+        let request = include_str!("../../../tests/events/http-request.json");
+        let mut request: serde_json::Value = serde_json::from_str(request).unwrap();
+        let context = request.get_mut("requestContext").unwrap();
+        let authorizer = serde_json::from_str(authorizer).unwrap();
+        context.as_object_mut().unwrap().insert("authorizer".to_owned(), authorizer);
+        caller(&serde_json::from_value(context.take()).unwrap(), "custom:shop")
     }
 
     #[test]

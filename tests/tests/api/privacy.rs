@@ -103,3 +103,41 @@ async fn a_whole_shop_is_forgotten_guests_included_and_no_other() {
     let bert = desk.send(desk.ask("GET", "/v1/members/bert").by(token)).await.is(200);
     assert_eq!(bert["tier"]["id"], "gold");
 }
+
+/// What a shop system tells beside what counts: names, addresses, texts.
+#[tokio::test]
+async fn nothing_personal_is_stored_beyond_ids_money_dates_tags_and_the_birthday() {
+    let mut desk = Desk::open().await;
+    desk.system.shop = service::shop::ShopId::new("acme.myshopify.com").unwrap();
+    desk.system.publish(&crate::desk::program(), &json!({})).await;
+    let money = |amount: &str| json!({ "shop_money": { "amount": amount, "currency_code": "USD" } });
+    let address = json!({ "first_name": "Ada", "last_name": "Lovelace", "address1": "12 St James's Square", "phone": "+44 20 7946 0991",
+                          "city": "London", "zip": "SW1Y 4JH" });
+    let payload = json!({
+        "id": 450_789_469, "admin_graphql_api_id": "gid://shopify/Order/450789469", "financial_status": "paid", "currency": "USD",
+        "created_at": "2024-05-01T10:00:00Z", "processed_at": "2024-05-01T10:00:00Z", "updated_at": "2024-05-01T10:00:01Z",
+        "cancelled_at": null, "total_price": "600.00", "current_total_price": "600.00", "total_tax": "0.00", "total_discounts": "0.00",
+        "total_price_set": money("600.00"), "total_tax_set": money("0.00"), "total_discounts_set": money("0.00"),
+        "total_shipping_price_set": money("0.00"), "shipping_lines": [], "refunds": [], "test": false, "email": "ada@example.com",
+        "phone": "+44 20 7946 0991", "note": "for Charles", "browser_ip": "203.0.113.7", "billing_address": address,
+        "shipping_address": address, "customer": { "id": 115_310_627_314_723_954_u64, "email": "ada@example.com", "first_name": "Ada",
+            "admin_graphql_api_id": "gid://shopify/Customer/115310627314723954", "default_address": address, "note": "likes engines" },
+        "line_items": [{ "name": "An engine", "sku": "ENGINE-1" }] });
+    let envelope = json!({ "version": "0", "source": "aws.partner/shopify.com/1/acme", "detail-type": "shopifyWebhook",
+        "time": "2024-05-01T10:00:02Z", "detail": { "payload": payload, "metadata": { "X-Shopify-Topic": "orders/paid",
+            "X-Shopify-Shop-Domain": "acme.myshopify.com", "X-Shopify-Triggered-At": "2024-05-01T10:00:02Z" } } });
+    let report = desk.system.deliver(&[envelope.to_string()]).await;
+    assert_eq!((report.counts.applied, report.counts.transitions), (1, 1), "{report:?}");
+    desk.at("2024-06-02T05:00:00Z");
+    desk.system.sweep_all().await;
+    let mut all = String::new();
+    for table in ["members", "ledger", "control"] {
+        all.extend(desk.system.items(table).await);
+    }
+    assert!(all.contains("115310627314723954") && all.contains("450789469"));
+    for personal in
+        ["Ada", "Lovelace", "@", "7946", "James", "London", "SW1Y", "Charles", "203.0.113", "engine", "ENGINE"]
+    {
+        assert!(!all.contains(personal), "{personal} is stored");
+    }
+}

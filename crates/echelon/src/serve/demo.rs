@@ -46,7 +46,7 @@ pub async fn show(system: Arc<System>, address: String, token: Option<String>) -
     } else {
         fill(&system, &shop, &address, token.as_deref()).await?
     };
-    eprintln!("\n{}", page(&system, &shop, members, &address, token.is_some()).await?);
+    eprintln!("\n{}", page(&system, &shop, members, &address, token.as_deref()).await?);
     Ok(())
 }
 
@@ -131,17 +131,23 @@ async fn page(
     shop: &ShopId,
     members: BTreeSet<MemberId>,
     address: &str,
-    is_locked: bool,
+    token: Option<&str>,
 ) -> Result<String, Failure> {
     let now = system.time.now();
-    let curl = if is_locked { "curl -H \"Authorization: Bearer $ECHELON_TOKEN\"" } else { "curl" };
+    let curl = if token.is_some() { "curl -H \"Authorization: Bearer $ECHELON_TOKEN\"" } else { "curl" };
     let versions = system.store.versions(shop).await.map_err(Failure::input)?;
     let Some(versions) = versions else { return Err(Failure::input("the shop has no program")) };
     let version = versions.in_force(now);
     let (tiers, closest) = counted(&system.store, shop, version, members, now).await?;
     let mut lines = vec![format!("Members per tier on {now}:")];
     lines.extend(tiers.iter().map(|(tier, count)| format!("  {tier:<10}{count:>5}")));
-    lines.push("\nNow it is yours. Who stands where, and why:".to_owned());
+    if let Some(token) = token {
+        lines.push("\nNow it is yours. In another terminal, so that you may ask:".to_owned());
+        lines.push(format!("  export ECHELON_TOKEN={token}"));
+        lines.push("\nWho stands where, and why:".to_owned());
+    } else {
+        lines.push("\nNow it is yours. Who stands where, and why:".to_owned());
+    }
     if let Some(Closest { member, remaining, next, .. }) = closest {
         let amount = remaining.with_decimals(version.program.decimals());
         let event = json!({ "type": "order.paid", "member_id": member, "order_id": "mine-1", "occurred_at": now,

@@ -33,7 +33,7 @@ async fn main() -> Result<(), Error> {
     telemetry::init(&variable("RUST_LOG").unwrap_or_default());
     let shop_claim = variable("SHOP_CLAIM").unwrap_or_else(|| "shop".to_owned());
     let known = from_fn(move |request, next| known(shop_claim.clone(), request, next));
-    run(web::router(api(variable)?, Router::new()).0.layer(known)).await
+    run(web::router(api(variable)?, Router::new()).layer(known)).await
 }
 
 fn api(variable: Variable) -> Result<Api, Error> {

@@ -140,20 +140,20 @@ impl Api {
     }
 }
 
-/// Everything that is answered, and the document that tells of it. `beside`: what only one machine answers.
-pub fn router(api: Api, beside: Router) -> (Router, Value) {
-    let (answers, document) = documented().split_for_parts();
-    let document = docs::complete(document);
-    let router = answers.merge(shopify::routes()).merge(widget::routes()).merge(docs::routes(&document));
+/// Everything that is answered. `beside`: what only one machine answers.
+pub fn router(api: Api, beside: Router) -> Router {
+    let (answers, _) = documented().split_for_parts();
+    let router = answers.merge(shopify::routes()).merge(widget::routes()).merge(docs::routes());
     let router = router.with_state(api.clone()).merge(beside);
     let router = router.fallback(async || nothing_here()).method_not_allowed_fallback(async || wrong_method());
     let router = router.layer(from_fn_with_state(api, door::enter));
     let router =
         router.layer(CatchPanicLayer::custom(|_| axum::response::IntoResponse::into_response(Problem::ours())));
-    (router.layer(from_fn(door::note)), document)
+    router.layer(from_fn(door::note))
 }
 
-/// The document alone.
+/// The document that tells of the API, made of the handlers. It is committed as `docs/openapi.json`, and answered from there:
+/// making it is more than all else that a function does at its start.
 pub fn document() -> Value {
     docs::complete(documented().split_for_parts().1)
 }

@@ -125,7 +125,7 @@ impl Desk {
             recorded: Arc::new(Notify::default()),
             due: Arc::new(Notify::default()),
         });
-        Self { system, router: web::router(api, Router::new()).0, key }
+        Self { system, router: web::router(api, Router::new()), key }
     }
 
     /// A token of somebody who may, valid for an hour from now.

@@ -87,10 +87,12 @@ impl System {
 fn refused(url: &str, problem: &Problem) -> Failure {
     let Problem { status, detail, remedy, problems, .. } = problem;
     let places = problems.iter().map(|place| format!("\n       {}: {}", place.path, place.message));
-    let remedy = if *status == StatusCode::UNAUTHORIZED.as_u16() {
-        "name the token that `echelon serve` printed: --token TOKEN, or ECHELON_TOKEN"
-    } else {
-        remedy
+    let remedy = match () {
+        () if *status == StatusCode::UNAUTHORIZED.as_u16() => {
+            "name the token that `echelon serve` printed: --token TOKEN, or ECHELON_TOKEN"
+        }
+        () if problems.iter().any(|place| place.path == "shop") => "name the shop: --shop NAME",
+        () => remedy,
     };
     Failure::input(format!("{url}: {status}: {detail}; {remedy}{}", places.collect::<String>()))
 }

@@ -63,7 +63,7 @@ pub fn router(system: Arc<System>, origins: &[String]) -> Result<Router, Failure
         .route("/quarantine", get(quarantine))
         .route("/quarantine/replay", post(replay))
         .with_state(Local(system));
-    Ok(web::router(api, beside).0.layer(cors))
+    Ok(web::router(api, beside).layer(cors))
 }
 
 /// Answers only when everything is on disk.

@@ -1,6 +1,7 @@
 //! A change of rules: what is asked for, what it would do to members, and what became of it. The same for the command on
 //! a store, and over HTTP.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::preview::{Preview, picture};
@@ -12,7 +13,7 @@ use futures::StreamExt;
 use rules::calendar::Instant;
 use rules::program::Program;
 use rules::version::{Version, Versions, change_advice};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 /// Who publishes where nobody says.
@@ -49,7 +50,7 @@ pub enum What {
 struct Told {
     #[serde(skip_serializing_if = "Option::is_none")]
     program: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
     version: Option<u32>,
     #[serde(default)]
     options: Option<Value>,
@@ -59,6 +60,16 @@ struct Told {
     by: Option<String>,
     #[serde(default)]
     why: String,
+}
+
+/// Reads a whole number as JSON may write it: `12` and `12.0` are the same.
+///
+/// # Errors
+/// If it is not whole, or none of `T`.
+pub fn whole<'de, D: Deserializer<'de>, T: FromStr>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let Some(number) = Option::<f64>::deserialize(deserializer)? else { return Ok(None) };
+    let wrong = |_| serde::de::Error::custom(format!("{number} is not a whole number of those that there may be"));
+    number.to_string().parse().map(Some).map_err(wrong)
 }
 
 impl TryFrom<Told> for Wanted {

@@ -28,7 +28,11 @@ use crate::caller::{Of, Read, Write};
 use crate::extract::{Body, Path};
 use crate::facts::{Became, OneResult, idempotency_key, made_key};
 use crate::problem::Problem;
+use crate::schema::Id;
 use crate::timeline::told;
+
+/// A reason has at most so many characters: it is kept with each assignment.
+const REASON_MAX: usize = 1_000;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(list, assign)).routes(routes!(end)).merge(file::routes())
@@ -39,7 +43,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Assign {
     /// The tier, or null for none (which only `lock` can hold to).
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Id>)]
     tier: Option<TierId>,
     /// `floor`: at least this tier. `lock`: exactly this tier.
     mode: Binding,
@@ -48,12 +52,29 @@ pub(crate) struct Assign {
     #[schema(value_type = Option<String>, format = DateTime)]
     until: Option<Instant>,
     /// Why, for the audit.
-    #[schema(min_length = 1, max_length = 1000)]
-    reason: String,
+    #[schema(value_type = String, min_length = 1, max_length = 1000)]
+    reason: Reason,
     /// Whether the entry reward of the tier is given.
     #[serde(default = "yes")]
     #[schema(default = true)]
     reward: bool,
+}
+
+/// Why something is done: 1 to 1,000 characters, for the audit.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Reason(String);
+
+impl TryFrom<String> for Reason {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.chars().count() {
+            0 => Err("is empty: it says why, for the audit".to_owned()),
+            1..=REASON_MAX => Ok(Self(text)),
+            characters => Err(format!("has {characters} characters, and may have {REASON_MAX}")),
+        }
+    }
 }
 
 fn yes() -> bool {
@@ -116,7 +137,7 @@ pub(crate) struct AssignmentEntry {
 /// From now on. The newest assignment rules; it never touches what is counted. Under an `Idempotency-Key` it is done once.
 #[utoipa::path(
     post, path = "/v1/members/{member_id}/assignments", tag = "Assignments", operation_id = "assign",
-    params(("member_id" = String, Path, description = "The customer's id in the shop", min_length = 1, max_length = 256),
+    params(("member_id" = Id, Path, description = "The customer's id in the shop"),
            ("Idempotency-Key" = Option<String>, Header, description = "Sent again under the same key it is done once", min_length = 1, max_length = 255)),
     request_body = Assign,
     responses((status = 201, body = Assigned), (status = 422, description = "The program has no such tier, or something else is wrong", body = Problem)),
@@ -141,8 +162,8 @@ async fn assign(
 #[serde(deny_unknown_fields)]
 pub(crate) struct End {
     /// Why, for the audit.
-    #[schema(min_length = 1, max_length = 1000)]
-    reason: String,
+    #[schema(value_type = String, min_length = 1, max_length = 1000)]
+    reason: Reason,
 }
 
 /// Ends a member's assignments
@@ -150,9 +171,11 @@ pub(crate) struct End {
 /// All of them, from now on: what is earned shows again.
 #[utoipa::path(
     post, path = "/v1/members/{member_id}/assignments/end", tag = "Assignments", operation_id = "end_assignments",
-    params(("member_id" = String, Path, description = "The customer's id in the shop", min_length = 1, max_length = 256),
+    params(("member_id" = Id, Path, description = "The customer's id in the shop"),
            ("Idempotency-Key" = Option<String>, Header, description = "Sent again under the same key it is done once", min_length = 1, max_length = 255)),
-    request_body = End, responses((status = 201, body = Assigned)), security(("bearer" = ["echelon/write"]))
+    request_body = End,
+    responses((status = 201, body = Assigned), (status = 422, description = "The key stands for something else", body = Problem)),
+    security(("bearer" = ["echelon/write"]))
 )]
 async fn end(
     State(api): State<Api>,
@@ -167,7 +190,7 @@ async fn end(
         assignment: id.clone(),
         told: Revised {
             member: member.clone(),
-            content: TierUnassigned { occurred_at, reason: Some(reason.clone()), by: Some(by.clone()) },
+            content: TierUnassigned { occurred_at, reason: Some(reason.0.clone()), by: Some(by.clone()) },
             revision: occurred_at,
             imported: false,
         },
@@ -180,7 +203,7 @@ async fn end(
 /// All that ever were, with reason and author, the latest first; which one is in force.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/assignments", tag = "Assignments", operation_id = "assignments",
-    params(("member_id" = String, Path, description = "The customer's id in the shop", min_length = 1, max_length = 256)),
+    params(("member_id" = Id, Path, description = "The customer's id in the shop")),
     responses((status = 200, body = Assignments), (status = 404, description = "Nothing is known of the member", body = Problem)),
     security(("bearer" = ["echelon/read"]))
 )]
@@ -229,7 +252,7 @@ fn assigned(id: &AssignmentId, member: &MemberId, wanted: &Assign, by: &str, occ
                 tier: tier.clone(),
                 mode: (*mode).into(),
                 until: *until,
-                reason: Some(reason.clone()),
+                reason: Some(reason.0.clone()),
                 by: Some(by.to_owned()),
                 reward: *reward,
             },

@@ -86,6 +86,16 @@ pub(crate) fn complete(document: OpenApi) -> Value {
     let one_or_many = json!({ "anyOf": [fact, { "type": "array", "maxItems": 100, "items": fact }] });
     set(&mut document, "/paths/~1v1~1facts/post/requestBody/content/application~1json/schema", one_or_many);
     let examples: Map<String, Value> = serde_json::from_str(EXAMPLES).unwrap_or_default();
+    // Either the one or the other.
+    set(
+        &mut document,
+        "/components/schemas/Wanted/oneOf",
+        json!([
+            { "required": ["program"], "properties": { "program": { "type": "object" }, "version": { "type": "null" } } },
+            { "required": ["version"], "properties": { "version": { "type": "integer" }, "program": { "type": "null" } } }
+        ]),
+    );
+    unsigned(&mut document);
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     for operation in
         paths.into_iter().flatten().flat_map(|(_, item)| item.as_object_mut()).flatten().map(|(_, one)| one)
@@ -145,6 +155,27 @@ fn facts() -> Map<String, Value> {
     let mut named: Map<String, Value> = parts.map(|(name, schema)| (format!("Fact.{name}"), schema.clone())).collect();
     named.insert("Fact".to_owned(), Value::Object(all));
     named
+}
+
+/// Numbers here have no sign: those of 32 bits are said as how large they may be, for the formats are of numbers that have.
+fn unsigned(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            match fields.get("format").and_then(Value::as_str) {
+                Some("int32") => {
+                    fields.remove("format");
+                    fields.entry("maximum").or_insert_with(|| json!(u32::MAX));
+                }
+                Some("int64") => {
+                    fields.remove("format");
+                }
+                Some(_) | None => {}
+            }
+            fields.values_mut().for_each(unsigned);
+        }
+        Value::Array(items) => items.iter_mut().for_each(unsigned),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Sets a value at a JSON pointer whose parents are there, all but the last.

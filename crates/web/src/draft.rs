@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rules::calendar::Instant;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use service::store::{SavedDraft, StoreError};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -49,7 +49,7 @@ pub(crate) struct Draft {
 pub(crate) struct Save {
     /// The program, right or not yet.
     #[schema(value_type = Object)]
-    program: Value,
+    program: Map<String, Value>,
 }
 
 impl From<SavedDraft> for Draft {
@@ -99,6 +99,7 @@ async fn save(
     headers: HeaderMap,
     Body(Save { program }): Body<Save>,
 ) -> Result<Response, Problem> {
+    let program = Value::Object(program);
     let known = api.store.saved_draft(&shop).await?;
     match (&known, known.as_ref().map(|saved| tag(saved).is_in(&headers, header::IF_MATCH))) {
         (None, _) if headers.contains_key(header::IF_MATCH) => return Err(Problem::changed("the draft")),

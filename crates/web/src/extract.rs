@@ -60,7 +60,21 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
     }
 }
 
-/// A body of JSON. Each field is said once: of two, it would be open which is meant.
+/// A body of JSON, whatever it is. Each field is said once: of two, it would be open which is meant.
+#[derive(Debug)]
+pub struct Any<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Any<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        is_json(request.headers())?;
+        let Raw(bytes) = Raw::from_request(request, state).await?;
+        json(&bytes).map(Self)
+    }
+}
+
+/// A body of JSON that is an object: fields without their names, in a list, are not taken for one.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
@@ -70,9 +84,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         is_json(request.headers())?;
         let Raw(bytes) = Raw::from_request(request, state).await?;
+        let text = bytes.strip_prefix(BOM).unwrap_or(&bytes);
+        let is_list = text.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+        if is_list {
+            let message = "is a list, and has to be an object";
+            return Err(Problem::bad(format!("`$`: {message}"), REMEDY).at("$", message));
+        }
         json(&bytes).map(Self)
     }
 }
+
+/// Some editors begin a file with it.
+const BOM: &[u8] = "\u{feff}".as_bytes();
+
+/// What to do about a body that does not read.
+const REMEDY: &str = "send JSON as GET /openapi.json describes it";
 
 fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
     let said = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
@@ -92,7 +118,6 @@ fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
 /// # Errors
 /// Says what is wrong and where.
 pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    const REMEDY: &str = "send JSON as GET /openapi.json describes it";
     let text = std::str::from_utf8(bytes).map_err(|_| Problem::bad("the body is not UTF-8", REMEDY))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let twice = repeated(text).map_err(|error| Problem::bad(format!("the body is not JSON: {error}"), REMEDY))?;
@@ -100,5 +125,19 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let problem = Problem::bad(first.to_string(), "say each field once");
         return Err(twice.iter().fold(problem, |all, one| all.at(&one.path, &one.message)));
     }
-    serde_json::from_str(text).map_err(|error| Problem::bad(error.to_string(), REMEDY))
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = match error.path().to_string() {
+            all if all == "." => "$".to_owned(),
+            path => format!("$.{path}"),
+        };
+        let wrong = error.into_inner();
+        // Where in the text is where in the data, as the path says it.
+        let said = wrong.to_string();
+        let place = format!(" at line {} column {}", wrong.line(), wrong.column());
+        let message = said.strip_suffix(place.as_str()).unwrap_or(&said);
+        Problem::bad(format!("`{path}`: {message}"), REMEDY).at(&path, message)
+    })?;
+    reader.end().map_err(|error| Problem::bad(error.to_string(), REMEDY))?;
+    Ok(read)
 }

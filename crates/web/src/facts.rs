@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::Api;
 use crate::caller::{Of, Write};
-use crate::extract::Body;
+use crate::extract::Any;
 use crate::problem::{Place, Problem};
 use crate::timeline::told;
 
@@ -261,7 +261,7 @@ async fn facts(
     State(api): State<Api>,
     Of { shop, .. }: Of<Write>,
     headers: HeaderMap,
-    Body(sent): Body<OneOrMany>,
+    Any(sent): Any<OneOrMany>,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(&headers)?;
     let (sent, is_one) = match sent {

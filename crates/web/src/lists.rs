@@ -45,7 +45,7 @@ pub(crate) struct Wanted {
     #[param(inline)]
     list: Which,
     /// Of `tier`: which one.
-    #[param(value_type = Option<String>, min_length = 1, max_length = 256)]
+    #[param(value_type = Option<schema::Id>)]
     tier: Option<TierId>,
     /// Of `expiring`: before when.
     #[param(value_type = Option<String>, format = DateTime)]

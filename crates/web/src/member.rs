@@ -26,6 +26,7 @@ use crate::caller::{Of, Read};
 use crate::etag::Etag;
 use crate::extract::{Body, Path, Query};
 use crate::problem::Problem;
+use crate::schema::Id;
 use crate::standing::{OneOfMany, Standing, Standings};
 
 /// As many members are read at once.
@@ -102,7 +103,7 @@ impl Api {
 /// first moment of January 1 on, before any job has run. One read of one item.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}", tag = "Members", operation_id = "standing",
-    params(("member_id" = String, Path, description = "The customer's id in the shop", min_length = 1, max_length = 256), When),
+    params(("member_id" = Id, Path, description = "The customer's id in the shop"), When),
     responses((status = 200, body = Standing), (status = 304, description = "As `If-None-Match` says"),
               (status = 404, description = "Nothing is known of the member, or there is no such version", body = Problem)),
     security(("bearer" = ["echelon/read"]))
@@ -139,7 +140,7 @@ pub(crate) struct Explained {
 /// would have been.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/explain", tag = "Members", operation_id = "explain",
-    params(("member_id" = String, Path, description = "The customer's id in the shop", min_length = 1, max_length = 256), When),
+    params(("member_id" = Id, Path, description = "The customer's id in the shop"), When),
     responses((status = 200, body = Explained),
               (status = 404, description = "Nothing is known of the member, or there is no such version", body = Problem)),
     security(("bearer" = ["echelon/read"]))
@@ -167,12 +168,14 @@ async fn explanation(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Many {
     /// Their ids.
-    #[schema(value_type = Vec<String>, min_items = 1, max_items = 100)]
+    #[schema(value_type = Vec<Id>, min_items = 1, max_items = 100)]
     member_ids: BTreeSet<MemberId>,
     /// The instant to answer for; now, if none is named.
+    #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     as_of: Option<Instant>,
     /// The program version to answer by; the one in force then, if none is named.
+    #[serde(default, deserialize_with = "service::change::whole")]
     #[schema(minimum = 1)]
     version: Option<u32>,
 }

@@ -20,6 +20,7 @@ use crate::Api;
 use crate::caller::{Admin, Of, Read};
 use crate::extract::Path;
 use crate::problem::Problem;
+use crate::schema::Id;
 use crate::standing::Standing;
 use crate::timeline::told;
 
@@ -49,7 +50,7 @@ pub(crate) struct Erasure {
 /// an hour later looks for what may be left, until it finds nothing.
 #[utoipa::path(
     delete, path = "/v1/members/{member_id}", tag = "Privacy", operation_id = "forget",
-    params(("member_id" = String, Path, description = "The customer's id in the shop", min_length = 1, max_length = 256)),
+    params(("member_id" = Id, Path, description = "The customer's id in the shop")),
     responses((status = 202, body = Erasure)), security(("bearer" = ["echelon/admin"]))
 )]
 async fn forget(
@@ -74,7 +75,7 @@ impl Api {
 /// How far a member is forgotten
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/erasure", tag = "Privacy", operation_id = "erasure",
-    params(("member_id" = String, Path, description = "The customer's id in the shop", min_length = 1, max_length = 256)),
+    params(("member_id" = Id, Path, description = "The customer's id in the shop")),
     responses((status = 200, body = Erasure), (status = 404, description = "The member was not erased", body = Problem)),
     security(("bearer" = ["echelon/read"]))
 )]
@@ -114,7 +115,7 @@ pub(crate) struct Export {
 /// For the member to have: every fact, everything that was recorded, and where they stand.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/export", tag = "Privacy", operation_id = "export",
-    params(("member_id" = String, Path, description = "The customer's id in the shop", min_length = 1, max_length = 256)),
+    params(("member_id" = Id, Path, description = "The customer's id in the shop")),
     responses((status = 200, body = Export), (status = 404, description = "Nothing is known of the member", body = Problem)),
     security(("bearer" = ["echelon/admin"]))
 )]
@@ -175,7 +176,7 @@ async fn requests(State(api): State<Api>, Of { shop, .. }: Of<Admin>) -> Result<
 /// Notes that data was handed out
 #[utoipa::path(
     delete, path = "/v1/privacy/requests/{member_id}", tag = "Privacy", operation_id = "settle_request",
-    params(("member_id" = String, Path, description = "The customer's id in the shop", min_length = 1, max_length = 256)),
+    params(("member_id" = Id, Path, description = "The customer's id in the shop")),
     responses((status = 204, description = "It is settled")), security(("bearer" = ["echelon/admin"]))
 )]
 async fn settle(

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use rules::calendar::Instant;
 use rules::program::Program;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use service::change::{Listed, Looking, Previewed, Published, Rules, State as Stands, Wanted};
 use service::shop::ShopId;
 use utoipa::{IntoParams, ToSchema};
@@ -198,7 +198,7 @@ async fn pending(State(api): State<Api>, Of { shop, by, .. }: Of<Admin>) -> Resu
 pub(crate) struct Unchecked {
     /// The program, as in section 3 of the semantics.
     #[schema(value_type = Object)]
-    program: Value,
+    program: Map<String, Value>,
 }
 
 /// Whether a program is right.
@@ -221,7 +221,7 @@ pub(crate) struct Checked {
     responses((status = 200, body = Checked)), security(("bearer" = ["echelon/read"]))
 )]
 async fn validate(_: Of<Read>, Body(Unchecked { program }): Body<Unchecked>) -> Json<Checked> {
-    Json(checked(&program))
+    Json(checked(&Value::Object(program)))
 }
 
 pub(crate) fn checked(program: &Value) -> Checked {

@@ -5,6 +5,11 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+/// The id of something of the shop's: at most 256 bytes of UTF-8, no control characters, not only spaces.
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 256, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$")]
+pub(crate) struct Id(String);
+
 /// A version of the program, as it was published.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -81,7 +86,7 @@ pub(crate) struct Wanted {
     /// Who wants it; the token's name, if nobody is named.
     by: Option<String>,
     /// Why: kept with the version.
-    #[schema(default = "")]
+    #[schema(default = "", required = false)]
     why: String,
 }
 

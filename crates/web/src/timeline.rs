@@ -18,6 +18,7 @@ use crate::caller::{Of, Read};
 use crate::extract::{Path, Query};
 use crate::page::{cursor, limit, place};
 use crate::problem::Problem;
+use crate::schema::Id;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(history)).routes(routes!(rewards)).routes(routes!(ledger))
@@ -105,7 +106,7 @@ pub(crate) fn told(fact: Fact) -> Value {
 /// recorded is here a moment later.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/history", tag = "Members", operation_id = "history",
-    params(("member_id" = String, Path, description = "The customer's id in the shop", min_length = 1, max_length = 256), Which),
+    params(("member_id" = Id, Path, description = "The customer's id in the shop"), Which),
     responses((status = 200, body = History), (status = 404, description = "Nothing is known of the member", body = Problem)),
     security(("bearer" = ["echelon/read"]))
 )]
@@ -123,7 +124,7 @@ async fn history(
 /// Entry rewards and birthday points, the latest first. Echelon announces them and books nothing.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/rewards", tag = "Members", operation_id = "rewards",
-    params(("member_id" = String, Path, description = "The customer's id in the shop", min_length = 1, max_length = 256), Which),
+    params(("member_id" = Id, Path, description = "The customer's id in the shop"), Which),
     responses((status = 200, body = History), (status = 404, description = "Nothing is known of the member", body = Problem)),
     security(("bearer" = ["echelon/read"]))
 )]
@@ -142,7 +143,7 @@ async fn rewards(
 /// one). Something just told is here a moment later.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/ledger", tag = "Members", operation_id = "ledger",
-    params(("member_id" = String, Path, description = "The customer's id in the shop", min_length = 1, max_length = 256), Which),
+    params(("member_id" = Id, Path, description = "The customer's id in the shop"), Which),
     responses((status = 200, body = LedgerPage), (status = 404, description = "Nothing is known of the member", body = Problem)),
     security(("bearer" = ["echelon/read"]))
 )]

@@ -16,6 +16,7 @@ use crate::caller::{Caller, Of, Themselves, Write};
 use crate::extract::{Body, Path};
 use crate::member::When;
 use crate::problem::Problem;
+use crate::schema::Id;
 use crate::standing::Standing;
 use crate::token::MemberToken;
 
@@ -45,13 +46,9 @@ pub(crate) fn routes() -> Router<Api> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct HowLong {
     /// For so many minutes.
-    #[serde(default = "minutes")]
+    #[serde(default, deserialize_with = "service::change::whole")]
     #[schema(minimum = 1, maximum = 60, default = 15)]
-    minutes: u16,
-}
-
-fn minutes() -> u16 {
-    MINUTES
+    minutes: Option<u16>,
 }
 
 /// A token for a member
@@ -60,7 +57,7 @@ fn minutes() -> u16 {
 /// stand, and nothing else.
 #[utoipa::path(
     post, path = "/v1/members/{member_id}/token", tag = "Customers", operation_id = "member_token",
-    params(("member_id" = String, Path, description = "The customer's id in the shop", min_length = 1, max_length = 256)),
+    params(("member_id" = Id, Path, description = "The customer's id in the shop")),
     request_body = HowLong, responses((status = 201, body = MemberToken)), security(("bearer" = ["echelon/write"]))
 )]
 async fn token(
@@ -69,6 +66,7 @@ async fn token(
     Path(member): Path<MemberId>,
     Body(HowLong { minutes }): Body<HowLong>,
 ) -> Result<Response, Problem> {
+    let minutes = minutes.unwrap_or(MINUTES);
     if !(1..=MINUTES_MAX).contains(&minutes) {
         return Err(Problem::field("$.minutes", format!("is not between 1 and {MINUTES_MAX}")));
     }

@@ -106,3 +106,23 @@ async fn a_file_of_assignments_reports_every_row_and_a_dry_run_does_nothing() {
     let many: String = (0..2_001).map(|n| format!("m{n},gold,floor,x\n")).collect();
     send("?dry_run=true", &format!("member_id,tier,mode,reason\n{many}")).await.is(422);
 }
+
+/// Found by asking at random.
+#[tokio::test]
+async fn a_reason_has_one_to_a_thousand_characters() {
+    let desk = Desk::open().await;
+    let (longest, longer) = ("é".repeat(1_000), "é".repeat(1_001));
+    for (reason, status) in [(&longest, 201), (&longer, 400), (&String::new(), 400)] {
+        let assigned = desk
+            .post("/v1/members/anna/assignments", json!({ "tier": "gold", "mode": "floor", "reason": reason }))
+            .await;
+        let ended = desk.post("/v1/members/anna/assignments/end", json!({ "reason": reason })).await;
+        for answer in [assigned.is(status), ended.is(status)] {
+            assert!(status == 201 || answer["problems"][0]["path"] == "$.reason", "{answer}");
+        }
+    }
+    let file = format!("member_id,tier,mode,reason\nanna,gold,floor,{longest}\nben,gold,floor,{longer}\n");
+    let ask = desk.ask("POST", "/v1/assignments?dry_run=true").with("content-type", "text/csv").raw(&file);
+    let report = desk.send(ask).await.is(200);
+    assert_eq!((&report["well"], &report["rows"][1]["status"]), (&json!(1), &json!("invalid")), "{report}");
+}

@@ -78,3 +78,12 @@ fn references(value: &Value) -> Vec<String> {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
 }
+
+/// What reads a number has no sign, and formats of OpenAPI's have: they would be half as large.
+#[test]
+fn numbers_are_as_large_as_the_document_says() {
+    let text = web::document().to_string();
+    assert!(!text.contains("\"int32\"") && !text.contains("\"int64\""));
+    let version = &web::document()["components"]["schemas"]["Wanted"]["properties"]["version"];
+    assert_eq!((&version["minimum"], &version["maximum"]), (&1.into(), &u32::MAX.into()));
+}

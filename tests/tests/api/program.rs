@@ -145,3 +145,18 @@ async fn jobs_are_seen_paused_resumed_and_cancelled() {
     }
     desk.post(&format!("/v1/jobs/{id}/explode"), Value::Null).await.is(400);
 }
+
+/// Found by asking at random: a list was saved as the draft, and told as the object that it is not.
+#[tokio::test]
+async fn a_draft_is_an_object_right_or_not() {
+    let desk = Desk::open().await;
+    for wrong in [json!([]), json!("gold"), json!(null)] {
+        for (method, path) in [("PUT", "/v1/program/draft"), ("POST", "/v1/program/validate")] {
+            let said = desk.send(desk.ask(method, path).json(&json!({ "program": wrong }))).await.is(400);
+            assert_eq!(said["problems"][0]["path"], "$.program", "{said}");
+        }
+    }
+    desk.get("/v1/program/draft").await.is(404);
+    let saved = desk.send(desk.ask("PUT", "/v1/program/draft").json(&json!({ "program": {} }))).await.is(200);
+    assert_eq!(saved["valid"], false);
+}

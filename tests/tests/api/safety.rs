@@ -155,3 +155,39 @@ async fn the_page_and_the_script_are_there_for_anybody() {
     }
     assert_eq!(desk.get("/openapi.json").await.is(200), web::document());
 }
+
+/// Found by asking at random.
+#[tokio::test]
+async fn what_does_not_read_is_named_with_its_place() {
+    let desk = Desk::open().await;
+    for (path, body, place) in [
+        ("/v1/standings", json!({ "member_ids": ["anna", ""] }), "$.member_ids[1]"),
+        ("/v1/standings", json!({ "member_ids": ["a\u{7}b"] }), "$.member_ids[0]"),
+        ("/v1/standings", json!({ "member_ids": ["anna"], "as_of": "today" }), "$.as_of"),
+        ("/v1/members/anna/assignments", json!({ "tier": "", "mode": "lock", "reason": "x" }), "$.tier"),
+        ("/v1/members/anna/token", json!({ "minutes": "ten" }), "$.minutes"),
+        ("/v1/program/preview", json!({ "version": 0.5 }), "$.version"),
+        ("/v1/program/validate", json!([{}]), "$"),
+        ("/v1/members/anna/assignments/end", json!(["a reason"]), "$"),
+        ("/v1/members/anna/token", json!(7), "$"),
+    ] {
+        let said = desk.post(path, body.clone()).await.is(400);
+        assert_eq!(said["problems"][0]["path"], place, "{body}: {said}");
+        assert!(!said["detail"].as_str().unwrap().contains("column"), "{said}");
+    }
+}
+
+/// Found by asking at random: to JSON they are the same, and to the document as well.
+#[tokio::test]
+async fn a_whole_number_may_be_written_with_a_point() {
+    let desk = Desk::open().await;
+    desk.tell(&[order("anna", "1", "120.00")]).await;
+    for (minutes, status) in
+        [(json!(12), 201), (json!(12.0), 201), (json!(null), 201), (json!(12.5), 400), (json!(1e30), 400)]
+    {
+        desk.post("/v1/members/anna/token", json!({ "minutes": minutes })).await.is(status);
+    }
+    desk.post("/v1/standings", json!({ "member_ids": ["anna"], "version": 1.0 })).await.is(200);
+    desk.post("/v1/program/preview", json!({ "version": 1.0 })).await.is(200);
+    desk.post("/v1/standings", json!({ "member_ids": ["anna"], "version": -1 })).await.is(400);
+}

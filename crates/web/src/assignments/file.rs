@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::{Assign, Binding, assigned, is_tier};
+use super::{Assign, Binding, Reason, assigned, is_tier};
 use crate::Api;
 use crate::caller::{Of, Write};
 use crate::extract::{Query, Raw};
@@ -239,7 +239,7 @@ fn read_row(
         Some("false") => Ok(false),
         Some(other) => Err(format!("reward: `{other}` is neither `true` nor `false`")),
     };
-    let reason = if reason.is_empty() { Err("reason: is empty".to_owned()) } else { Ok(reason) };
+    let reason = Reason::try_from(reason).map_err(|error| format!("reason: {error}"));
     let number = usize::try_from(line).unwrap_or(usize::MAX);
     let id = AssignmentId::new(&made_key(shop, key, number)).map_err(|error| error.to_string());
     match (id, member, tier, until, reward, reason) {

@@ -77,7 +77,7 @@ pub struct Args {
     #[arg(long, value_name = "KEY", env = "ECHELON_TOKEN_KEY", hide_env_values = true)]
     token_key: Option<String>,
 
-    /// A web page of this origin may ask, such as https://shop.example.com; several times for several
+    /// A web page of this origin may ask, such as `https://shop.example.com`; several times for several
     #[arg(long, value_name = "ORIGIN")]
     cors: Vec<String>,
 

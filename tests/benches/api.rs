@@ -91,7 +91,7 @@ async fn served(system: &System) -> (SocketAddr, String) {
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = web::router(api, axum::Router::new()).0;
+    let router = web::router(api, axum::Router::new());
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     (address, token)
 }

@@ -4,7 +4,7 @@
 //! # Words
 //! - *caller*: who asks, as the [`door`] has found out; a handler's signature says what they need ([`caller::Of`]).
 //! - *problem*: why a request was not done, as RFC 9457 has it ([`problem`]).
-//! - *cursor*: where a list goes on; opaque to who asks ([`page`]).
+//! - *cursor*: where a list goes on; opaque to who asks (`page.rs`).
 
 // The futures of an SDK's calls lie deep in one another.
 #![recursion_limit = "256"]

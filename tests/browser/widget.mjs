@@ -313,6 +313,8 @@ const tests = {
     await status(later, 'Please sign in again to see your tier.');
     assert.equal(await later.getByText('Free shipping').count(), 0, 'nobody is signed in any more');
     await later.evaluate(() => (document.querySelector('echelon-tier').token = 'somebody else'));
+    // Or the next one is there before it was asked with.
+    while (later.asked.length < 3) await new Promise(done => setTimeout(done, 20));
     await later.evaluate(() => (document.querySelector('echelon-tier').token = 'again'));
     await say(later, 'Free shipping');
 

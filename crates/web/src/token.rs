@@ -154,7 +154,9 @@ mod tests {
         let MemberToken { token, .. } = key(1).sign(&caller, at(100));
         let [_, claims, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!("{token}") };
         let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
-        let other = claims.replace('a', "b");
+        let said = String::from_utf8(URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+        let other = URL_SAFE_NO_PAD.encode(said.replace("anna", "bert"));
+        assert_ne!(other, claims);
         for wrong in [
             String::new(),
             "a.b.c".to_owned(),

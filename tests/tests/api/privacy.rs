@@ -44,6 +44,33 @@ async fn a_member_gets_all_there_is_about_them_and_nothing_about_others() {
     assert!(!all.to_string().contains("bert"));
 }
 
+/// A refund of somebody else's order that was told with their name, before the order or after it; and a cancellation of
+/// somebody else's points.
+#[tokio::test]
+async fn a_name_in_what_is_somebody_elses_is_not_kept() {
+    let refund = |order: &str, id: &str| {
+        json!({ "type": "order.refunded", "member_id": "anna", "order_id": order, "refund_id": id, "amount": "1.00",
+                "occurred_at": "2024-05-01T12:00:00Z" })
+    };
+    let earned = json!({ "type": "points.earned", "member_id": "bert", "entry_id": "e", "points": 10,
+                         "occurred_at": "2024-04-01T12:00:00Z" });
+    let canceled = json!({ "type": "points.canceled", "member_id": "anna", "entry_id": "e", "cancel_id": "c", "points": 3,
+                           "occurred_at": "2024-05-01T12:00:00Z" });
+    let desk = Desk::open().await;
+    desk.tell(&[order("anna", "1", "120.00"), order("bert", "2", "120.00"), refund("2", "r2"), refund("3", "r3")])
+        .await;
+    desk.tell(&[order("bert", "3", "120.00"), refund("2", "r4"), earned, canceled]).await;
+    let counted = async || desk.get("/v1/members/bert").await.is(200)["progress"]["counted"].clone();
+    assert_eq!(counted().await, "237.00", "what follows an order is its member's, whomever it names");
+    let again = desk.post("/v1/facts", refund("2", "r2")).await.is(200);
+    assert_eq!(again["results"][0]["status"], "duplicate", "{again}");
+    desk.send(desk.ask("DELETE", "/v1/members/anna")).await.is(202);
+    let ledger = desk.system.items("ledger").await;
+    let left: Vec<_> = ledger.iter().filter(|item| item.contains("anna")).collect();
+    assert!(left.is_empty(), "{left:#?}");
+    assert_eq!(counted().await, "237.00");
+}
+
 async fn webhook(desk: &Desk, topic: &str, body: &Value, secret: &str) -> Answer {
     let body = body.to_string();
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();

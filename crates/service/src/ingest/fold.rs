@@ -135,7 +135,7 @@ pub(super) fn fold<'a>(
     };
     let members = held().filter_map(|(id, held)| changed(id, held)).collect();
     let news = |thing: Thing| {
-        let facts = book.facts(&thing);
+        let facts = unnamed(book.facts(&thing));
         let was = known.things.get(&thing)?;
         let all_kept_out = facts.iter().all(|fact| fact.member().is_some_and(|member| book.is_erased(member)));
         let worth_it = was.is_stored() || !all_kept_out;
@@ -145,11 +145,25 @@ pub(super) fn fold<'a>(
     Folded { things, members, erased, forgotten, rows, taken: all_taken, counts }
 }
 
-/// What follows an order that is known is taken in though it names somebody erased; the name is not.
+/// What follows an order that is there is with that one's member, whomever it names (section 4): the name is not stored. It
+/// could be somebody else's, by which the row could not be found when they are to be forgotten.
+fn unnamed(facts: Vec<Fact>) -> Vec<Fact> {
+    if !has_order(&facts) {
+        return facts;
+    }
+    facts.into_iter().map(|fact| fact.without_member().unwrap_or(fact)).collect()
+}
+
+fn has_order(facts: &[Fact]) -> bool {
+    facts.iter().any(|fact| matches!(fact, Fact::OrderPaid { .. }))
+}
+
+/// What follows an order that is known is taken in without the name that it may have; also if that is of somebody erased.
 fn nameless(fact: &Fact, book: &Book, known: &Known) -> Option<Fact> {
     let stored = |thing: Thing| known.things.get(&thing).is_some_and(Filed::is_stored);
     let erased = fact.member().is_some_and(|member| book.is_erased(member));
-    (erased && fact.things().any(stored)).then(|| fact.without_member()).flatten()
+    let follows = || fact.things().any(|thing| has_order(&book.facts(&thing)));
+    ((erased && fact.things().any(stored)) || follows()).then(|| fact.without_member()).flatten()
 }
 
 impl Folded {

@@ -3,6 +3,7 @@
 //! tombstone may have come after the first pass.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use rules::book::Thing;
 use rules::calendar::Instant;
 use rules::fact::Fact;
 use rules::id::MemberId;
@@ -69,6 +70,12 @@ impl Store {
         let (by, _) = key::BY_MEMBER;
         for row in self.get_all(&self.tables.ledger, std::iter::once(at)).await? {
             let was = if row.0.contains_key(name::FACTS) { filed(&row)? } else { Filed::default() };
+            // A cancellation of points is filed with its entry too, which may be somebody else's.
+            for entry in entries(&was.facts).map(|entry| key::thing(shop, &entry)).filter(|entry| entry != at) {
+                for row in self.get_all(&self.tables.ledger, std::iter::once(&entry)).await? {
+                    self.rename(shop, member, &filed(&row)?).await?;
+                }
+            }
             let rest = without(member, &was.facts);
             match rest.first().and_then(|fact| fact.things().next()) {
                 Some(thing) => {
@@ -80,6 +87,22 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Writes an entry of somebody else's without this member's name, if it has it.
+    async fn rename(&self, shop: &ShopId, member: &MemberId, was: &Filed) -> Result<(), StoreError> {
+        let rest = without(member, &was.facts);
+        let Some(thing) =
+            rest.iter().find(|fact| matches!(fact, Fact::PointsEntry { .. })).and_then(|it| it.things().next())
+        else {
+            return Ok(());
+        };
+        if rest == was.facts {
+            return Ok(());
+        }
+        let mut commit = Commit::default();
+        commit.file(self, shop, &thing, &rest, was)?;
+        self.commit(commit).await
     }
 
     pub(super) async fn delete(
@@ -102,6 +125,12 @@ impl Store {
         self.meter.add(Kind::Write, answer.consumed_capacity());
         Ok(())
     }
+}
+
+/// The entries that cancellations of points are about.
+fn entries(facts: &[Fact]) -> impl Iterator<Item = Thing> {
+    let canceled = facts.iter().filter(|fact| matches!(fact, Fact::PointsCanceled { .. }));
+    canceled.flat_map(Fact::things).filter(|thing| matches!(thing, Thing::Entry(_)))
 }
 
 /// What is left of a row's facts without a member: nothing, if the thing is theirs or nobody else speaks of it.

@@ -5,16 +5,18 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use service::store::StoreError;
 use web::caller::Scope;
+use web::problem::Problem;
 
 use crate::desk::{Desk, order, program};
 
 /// A problem: its kind, its status, and what its detail and its remedy say.
 type Told = (&'static str, u16, &'static str, &'static str);
 
-/// Those that no request of one's own can bring about: a mistake of ours, an item larger than the database takes, and a
-/// version about to take effect, which takes a minute of the clock (`publications.rs`).
-const NOT_HERE: [&str; 3] = ["ours", "too-much", "about-to-take-effect"];
+/// Those that no request can bring about: a mistake of ours, and an item larger than the database takes. What they say is
+/// looked at by itself.
+const NOT_HERE: [&str; 2] = ["ours", "too-much"];
 
 #[track_caller]
 fn says(body: &Value, (kind, status, detail, remedy): Told) {
@@ -102,6 +104,17 @@ async fn every_problem_says_what_is_wrong_and_what_to_do() {
         says(&answer.body, told);
         seen.insert(told.0);
     }
+    let mut dearer = program();
+    dearer["tiers"][1]["threshold"] = json!("600");
+    desk.send(publish(json!({ "program": dearer, "at": "2024-06-02T05:02:00Z" }))).await.is(201);
+    desk.at("2024-06-02T05:01:00Z");
+    let soon = desk.send(desk.ask("DELETE", "/v1/program/versions/pending")).await.is(409);
+    says(&soon, ("about-to-take-effect", 409, "too soon", "publish after"));
+    seen.insert("about-to-take-effect");
+    let key = service::store::key::member(&desk.system.shop, &rules::id::MemberId::new("anna").unwrap());
+    let large = StoreError::TooLarge { key, bytes: 400_000 };
+    says(&json!(Problem::from(large)), ("too-much", 409, "400000 bytes", "where it comes from"));
+    says(&json!(Problem::ours()), ("ours", 500, "should not have happened", "request id"));
     desk.at("2024-06-07T05:00:00Z");
     let gone = desk.get(&format!("/v1/members?list=tier&tier=gold&cursor={cursor}")).await.is(410);
     says(&gone, ("gone", 410, "are gone", "without a cursor"));

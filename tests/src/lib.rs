@@ -7,5 +7,6 @@ pub mod dynamodb;
 pub mod everybody;
 pub mod random;
 pub mod scenario;
+pub mod served;
 pub mod system;
 pub mod twin;

@@ -1,8 +1,9 @@
 //! Time zones: which local day it is, and when a day begins.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use chrono::{DateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -35,7 +36,8 @@ impl Regime {
 
 /// An IANA time zone, with its changes of offset laid out so that a day or a midnight costs a few nanoseconds.
 ///
-/// The changes are read from chrono-tz, once per program version.
+/// The changes are read from chrono-tz, once for each zone that a process meets: that takes longer than all else about a
+/// program.
 #[derive(Clone)]
 pub struct Zone {
     tz: Tz,
@@ -44,18 +46,26 @@ pub struct Zone {
     slots: Arc<[u16]>,
 }
 
+/// The zones that were asked for: always the same, whoever asks first.
+static KNOWN: LazyLock<Mutex<HashMap<Tz, Zone>>> = LazyLock::new(Mutex::default);
+
 impl Zone {
     /// The zone of a name such as `America/New_York`.
     pub fn named(name: &str) -> Option<Self> {
-        name.parse().ok().map(Self::new)
+        name.parse().ok().map(Self::of)
     }
 
     /// Coordinated universal time.
     pub fn utc() -> Self {
-        Self::new(Tz::UTC)
+        Self::of(Tz::UTC)
     }
 
-    fn new(tz: Tz) -> Self {
+    fn of(tz: Tz) -> Self {
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(tz).or_insert_with(|| Self::laid_out(tz)).clone()
+    }
+
+    fn laid_out(tz: Tz) -> Self {
         let regimes = regimes(tz);
         let holds_at = |at: i64| regimes.partition_point(|regime| regime.until <= at);
         let slots = (FIRST..LAST).step_by(1 << SLOT_BITS).map(|at| u16::try_from(holds_at(at)).unwrap_or(0)).collect();
@@ -236,7 +246,7 @@ mod tests {
     #[test]
     fn days_agree_with_chrono_tz_in_every_zone() {
         for tz in chrono_tz::TZ_VARIANTS {
-            let zone = Zone::new(tz);
+            let zone = Zone::of(tz);
             let mut clock = Clock::new(&zone);
             for step in 0..4_000_i64 {
                 let ms = -3_000_000_000_000 + step * 1_812_345_678;

@@ -102,6 +102,9 @@ impl Book {
     }
 
     /// Takes a fact in.
+    ///
+    /// What changes nothing of the thing it is about changes no ledger either, whatever else is known of the thing: a ledger
+    /// that was seated may know more than this book does.
     pub fn take(&mut self, fact: Fact) -> Taken {
         if let Fact::Erased { member, .. } = fact {
             self.members.remove(&member);
@@ -112,12 +115,15 @@ impl Book {
             self.members.entry(member.clone()).or_default();
         }
         let things = self.touched(&fact);
-        for thing in &things {
-            self.lift(thing);
-        }
+        let held: Vec<_> = things.iter().map(|thing| (thing, self.holders(thing))).collect();
         let taken = self.know(fact);
-        for thing in &things {
-            self.lay(thing);
+        if taken == Taken::Applied {
+            for (thing, holders) in held {
+                self.lift(thing, holders);
+            }
+            for thing in &things {
+                self.lay(thing);
+            }
         }
         if kept_out { Taken::KeptOut } else { taken }
     }
@@ -195,9 +201,9 @@ impl Book {
         }
     }
 
-    /// Takes a thing out of the ledgers of those who hold it.
-    fn lift(&mut self, thing: &Thing) {
-        for member in self.holders(thing) {
+    /// Takes a thing out of the ledgers of those who held it.
+    fn lift(&mut self, thing: &Thing, holders: BTreeSet<MemberId>) {
+        for member in holders {
             let Some(MemberRow { ledger, .. }) = self.members.get_mut(&member) else { continue };
             match thing {
                 Thing::Order(id) => ledger.drop_order(id),

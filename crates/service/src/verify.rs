@@ -8,6 +8,7 @@ use std::fmt;
 
 use rules::book::{Book, Thing};
 use rules::calendar::Instant;
+use rules::fact::Fact;
 use rules::id::MemberId;
 use rules::ledger::{Ledger, WaitingFact};
 use rules::record::Record;
@@ -83,7 +84,9 @@ pub async fn recompute(
         WaitingFact::PointsCanceled(entry, _) => Thing::Entry(entry.clone()),
     });
     let acts = was.ledger.assignments().iter().filter_map(|given| given.act.id().cloned().map(Thing::Assignment));
-    let others = store.things(shop, waits.chain(acts)).await?;
+    // A cancellation of points names this member, and its entry may be somebody else's: then so is the cancellation.
+    let entries: Vec<Thing> = facts.iter().flat_map(Fact::things).filter(|it| matches!(it, Thing::Entry(_))).collect();
+    let others = store.things(shop, waits.chain(acts).chain(entries)).await?;
     facts.extend(others.into_values().flat_map(|filed| filed.facts));
 
     let recorded = rows.iter().map(history::read).collect::<Result<Vec<_>, _>>()?;
@@ -107,7 +110,9 @@ pub async fn recompute(
     if was.erased {
         differences.extend((!nothing).then_some(Difference::LeftBehind));
     } else if !was.is_stored() {
-        differences.extend((!nothing).then_some(Difference::Missing));
+        // Rows may name who has nothing of them: a cancellation of somebody else's points.
+        let is_somebody = !ledger.is_empty() || !recorded.is_empty();
+        differences.extend(is_somebody.then_some(Difference::Missing));
     } else {
         differences.extend((ledger != was.ledger).then_some(Difference::Facts));
         differences.extend((!record.tells_the_same_as(&was.record)).then_some(Difference::Record));

@@ -20,6 +20,7 @@ pub use sqs::SqsAsides;
 pub use told::{Answered, Told};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use rules::book::Taken;
@@ -95,13 +96,22 @@ pub struct Ingest<A> {
     asides: A,
     clock: Clock,
     together: usize,
+    salt: u64,
 }
 
 impl<A: Asides> Ingest<A> {
     /// The ingest over a store; what can never succeed goes to `asides`.
     pub fn new(store: Store, asides: A, clock: Clock) -> Self {
         let programs = Arc::new(Programs::new(store.clone(), clock.clone()));
-        Self { store, programs, asides, clock, together: 1 }
+        // Processes of functions are numbered alike: what tells them apart has to be chance.
+        let salt = RandomState::new().build_hasher().finish();
+        Self { store, programs, asides, clock, together: 1, salt }
+    }
+
+    /// Waits after a lost race as the salt has it, and not by chance.
+    #[must_use]
+    pub fn salted(self, salt: u64) -> Self {
+        Self { salt, ..self }
     }
 
     /// Commits up to so many messages in one transaction though they have nothing to do with each other: where nobody

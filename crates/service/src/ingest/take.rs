@@ -160,7 +160,7 @@ impl<A: Asides> Ingest<A> {
                 Err(Next::Pause(_)) if tries < TRIES_MAX => {
                     outcome.counts.conflicts += 1;
                     tries += 1;
-                    tokio::time::sleep(pause(shop, some, tries)).await;
+                    tokio::time::sleep(pause(self.salt, some, tries)).await;
                 }
                 Err(Next::Pause(why) | Next::GiveUp(why)) => return outcome.and(Outcome::failed(left, why)),
             }
@@ -210,9 +210,9 @@ fn facts_of(deliveries: &[Delivery]) -> impl Iterator<Item = &Fact> + Clone {
 }
 
 /// How long to wait after a lost race: longer each time, and not as long as the others who lost it.
-fn pause(shop: &ShopId, deliveries: &[Delivery], tries: u32) -> Duration {
+fn pause(salt: u64, deliveries: &[Delivery], tries: u32) -> Duration {
     let mut hasher = DefaultHasher::new();
-    (shop.as_str(), deliveries.first().map(|delivery| delivery.place), tries, std::process::id()).hash(&mut hasher);
+    (salt, deliveries.first().map(|delivery| delivery.place), tries).hash(&mut hasher);
     Duration::from_millis((5 << tries) + hasher.finish() % (10 << tries))
 }
 

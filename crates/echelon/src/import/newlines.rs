@@ -4,6 +4,7 @@
 use std::io::{self, BufRead, Read};
 
 /// Reads the same text with `\n` for every `\r\n` and `\r`, and one at the end.
+#[derive(Debug)]
 pub struct Newlines<R> {
     inner: R,
     /// The last byte read was a `\r`, so a `\n` now belongs to it.

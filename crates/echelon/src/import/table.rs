@@ -83,7 +83,7 @@ impl<R: BufRead> Table<R> {
         if !self.lines.read_byte_record(&mut self.cells)? {
             return Ok(None);
         }
-        let line = first_line(self.lines.position().line(), &self.cells);
+        let line = self.first_line();
         let outcome = match orders.read(Row { header: &self.header, cells: &self.cells }) {
             Ok(facts) => Outcome::Facts(facts.into_iter().map(|fact| Told { fact, received_at: None }).collect()),
             Err(LeftOut::Rejected(why @ Rejected::NoTimezone { .. })) => return Err(TableError::Row { line, why }),
@@ -91,13 +91,15 @@ impl<R: BufRead> Table<R> {
         };
         Ok(Some((Place::Line(line), outcome)))
     }
-}
 
-/// The line a row starts on: the reader stands on the line after it, and a quoted cell may hold further ones. (The
-/// position in the row itself is that of the empty lines before it.)
-fn first_line(after: u64, cells: &ByteRecord) -> u64 {
-    let within = cells.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-    after.saturating_sub(1 + within)
+    /// The line a row starts on: the reader stands on the line after it, and a quoted cell may hold further ones, the
+    /// last of the file among them where the quote is never closed. (The position in the row itself is that of the empty
+    /// lines before it.)
+    fn first_line(&self) -> u64 {
+        let within = self.cells.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        let ended = u64::from(!self.lines.get_ref().is_over());
+        self.lines.position().line().saturating_sub(within + ended)
+    }
 }
 
 fn header(cells: &ByteRecord, mapping: &Mapping) -> Result<Header, String> {

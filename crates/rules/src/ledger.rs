@@ -296,6 +296,27 @@ impl Ledger {
         .min()
     }
 
+    /// Whether everything stands where the order of section 5 puts it, and acts not before what it belongs to.
+    pub(crate) fn is_in_order(&self) -> bool {
+        let refunds = |order: &Order| {
+            let paid_at = order.paid.occurred_at;
+            let cancelled = order.cancelled.is_none_or(|cancelled| cancelled.at >= paid_at);
+            let acts = order.refunds.iter().all(|refund| refund.at >= paid_at);
+            cancelled && acts && order.refunds.is_sorted_by_key(|refund| (refund.at, &refund.id))
+        };
+        let cancels = |entry: &Entry| {
+            let acts = entry.cancels.iter().all(|cancel| cancel.at >= entry.at);
+            acts && entry.cancels.is_sorted_by_key(|cancel| (cancel.at, &cancel.id))
+        };
+        self.orders.is_sorted_by_key(|order| (order.paid.occurred_at, &order.id))
+            && self.orders.iter().all(refunds)
+            && self.entries.is_sorted_by_key(|entry| (entry.at, entry.kind, &entry.id))
+            && self.entries.iter().all(cancels)
+            && self.waiting.is_sorted()
+            && self.tags.is_sorted()
+            && self.assignments.is_sorted_by_key(|assignment| (assignment.at, assignment.act.order()))
+    }
+
     /// How many facts there are.
     pub fn len(&self) -> usize {
         let orders: usize =

@@ -236,7 +236,7 @@ impl Orders<'_> {
     }
 
     fn rate(&self, position: usize, flags: i64) -> Option<Rate> {
-        (flags & flag::HAS_RATE != 0).then(|| Rate::from_raw(self.rate.get(position).cast_unsigned()))
+        Rate::from_raw(self.rate.get(position).cast_unsigned()).filter(|_| flags & flag::HAS_RATE != 0)
     }
 
     fn cancelled_at(&self, position: usize, flags: i64) -> Option<Instant> {

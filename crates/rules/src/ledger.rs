@@ -296,7 +296,7 @@ impl Ledger {
         .min()
     }
 
-    /// Whether everything stands where the order of section 5 puts it, and acts not before what it belongs to.
+    /// Whether everything stands where the order of section 5 puts it, acts not before what it belongs to, and is held since before.
     pub(crate) fn is_in_order(&self) -> bool {
         let refunds = |order: &Order| {
             let paid_at = order.paid.occurred_at;
@@ -308,6 +308,10 @@ impl Ledger {
             let acts = entry.cancels.iter().all(|cancel| cancel.at >= entry.at);
             acts && entry.cancels.is_sorted_by_key(|cancel| (cancel.at, &cancel.id))
         };
+        let holds = |assignment: &Assignment| match &assignment.act {
+            Act::Hold { since, .. } => *since <= assignment.at,
+            Act::Assign { .. } | Act::Unassign { .. } => true,
+        };
         self.orders.is_sorted_by_key(|order| (order.paid.occurred_at, &order.id))
             && self.orders.iter().all(refunds)
             && self.entries.is_sorted_by_key(|entry| (entry.at, entry.kind, &entry.id))
@@ -315,6 +319,7 @@ impl Ledger {
             && self.waiting.is_sorted()
             && self.tags.is_sorted()
             && self.assignments.is_sorted_by_key(|assignment| (assignment.at, assignment.act.order()))
+            && self.assignments.iter().all(holds)
     }
 
     /// How many facts there are.

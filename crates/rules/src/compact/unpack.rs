@@ -176,7 +176,7 @@ fn read_tags(r: &mut Reader<'_>) -> Result<Vec<TagFact>> {
         (0..r.count()?).map(|_| named(r.unsigned()?).ok_or(CompactError::Corrupt("tag"))).collect()
     };
     let fact = |r: &mut Reader<'_>| {
-        let at = Instant::from_millis(r.signed()?);
+        let at = instant(r.signed()?)?;
         let flags = r.byte()?;
         let one = list(r)?;
         let said = if flags & 1 == 0 { TagsSaid::All(one) } else { TagsSaid::Change { added: one, removed: list(r)? } };
@@ -203,7 +203,7 @@ fn maybe_tier(r: &mut Reader<'_>) -> Result<Option<TierId>> {
 fn read_assignments(r: &mut Reader<'_>) -> Result<Vec<Assignment>> {
     (0..r.count()?)
         .map(|_| {
-            let at = Instant::from_millis(r.signed()?);
+            let at = instant(r.signed()?)?;
             let imported = r.byte()? != 0;
             Ok(Assignment { at, act: act(r)?, imported })
         })
@@ -246,13 +246,13 @@ fn birthday(r: &mut Reader<'_>) -> Result<Option<Birthday>> {
 }
 
 fn read_enrolled(r: &mut Reader<'_>) -> Result<Enrolment> {
-    let at = Instant::from_millis(r.signed()?);
+    let at = instant(r.signed()?)?;
     let imported = r.byte()? != 0;
     Ok(Enrolment { at, imported, birthday: birthday(r)? })
 }
 
 fn birthday_told(r: &mut Reader<'_>) -> Result<BirthdayTold> {
-    Ok(BirthdayTold { at: Instant::from_millis(r.signed()?), birthday: birthday(r)? })
+    Ok(BirthdayTold { at: instant(r.signed()?)?, birthday: birthday(r)? })
 }
 
 fn read_record(r: &mut Reader<'_>) -> Result<Record> {
@@ -322,6 +322,10 @@ fn unpacked_orders(orders: &Orders<'_>) -> Result<Vec<Order>> {
             let flags = orders.flags.get(position);
             let part = |column: &Column<'_>| exact_amount(column.get(position));
             let currency = orders.code(count_at(&orders.currency, position)).and_then(Currency::from_code);
+            let exchange_rate = orders.rate(position, flags);
+            if exchange_rate.is_some() != (flags & flag::HAS_RATE != 0) {
+                return Err(CompactError::Corrupt("rate"));
+            }
             let paid = OrderPaid {
                 occurred_at: instant(orders.at.get(position))?,
                 total: part(&orders.total)?,
@@ -329,7 +333,7 @@ fn unpacked_orders(orders: &Orders<'_>) -> Result<Vec<Order>> {
                 shipping: part(&orders.shipping)?,
                 discounts: part(&orders.discounts)?,
                 currency: currency.ok_or(CompactError::Corrupt("currency"))?,
-                exchange_rate: orders.rate(position, flags),
+                exchange_rate,
                 test: flags & flag::TEST != 0,
             };
             let imported = flags & flag::CANCEL_IMPORTED != 0;
@@ -446,6 +450,15 @@ mod tests {
 
     #[test]
     fn what_stands_in_another_order_than_it_was_written_is_no_member() {
+        let held_since = |since: i64| {
+            let tier = TierId::new("gold").unwrap();
+            let act = Act::Hold { version: 2, tier, until: None, since: Instant::from_millis(since) };
+            vec![Assignment { at: Instant::from_millis(1), act, imported: false }]
+        };
+        let held = Ledger { assignments: held_since(1), ..member() };
+        assert_eq!(Packed::open(&pack(&held, &Record::default())).unwrap().ledger().unwrap(), held);
+        let held_too_early = Ledger { assignments: held_since(2), ..member() };
+        assert_eq!(refused(&pack(&held_too_early, &Record::default())), CompactError::Corrupt("order"));
         let changes: [fn(&mut Ledger); 3] = [
             |ledger| ledger.orders.reverse(),
             |ledger| ledger.orders[0].refunds[0].at = Instant::from_millis(0),

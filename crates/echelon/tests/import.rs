@@ -231,7 +231,7 @@ fn a_row_whose_quote_is_never_closed_is_named_by_the_line_it_starts_on() {
     for (rest, line) in
         [("2,anna,\"never\n\nclosed", 3), ("2,\"anna\nb\",\"never\n", 3), ("\n2,\"", 4), ("2,\"anna\n\"\n", 3)]
     {
-        let run = Run::over(&format!("{header}{row}{rest}"), &[]);
+        let run = Run::over(format!("{header}{row}{rest}"), &[]);
         assert_eq!(run.left_out(), [(line, "cell_count".to_owned())], "{rest:?}");
     }
 }

@@ -224,10 +224,6 @@ fn kind(stored: i64) -> EntryKind {
     }
 }
 
-fn count_at(column: &Column<'_>, position: usize) -> usize {
-    usize::try_from(column.get(position)).unwrap_or(0)
-}
-
 impl Orders<'_> {
     /// The code of the currency at a position.
     fn code(&self, position: usize) -> Option<&str> {

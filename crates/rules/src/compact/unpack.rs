@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::column::{Column, Reader};
 use super::keys::Keys;
-use super::{CompactError, Entries, FORMAT, Orders, Packed, Waitings, count_at, flag, kind, part};
+use super::{CompactError, Entries, FORMAT, Orders, Packed, Waitings, flag, kind, part};
 use crate::calendar::Instant;
 use crate::fact::{Birthday, Currency, Mode, OrderPaid, Tag};
 use crate::id::{AssignmentId, CancelId, EntryId, OrderId, RefundId, TierId};
@@ -298,6 +298,10 @@ fn exact_amount(stored: i64) -> Result<Amount> {
     amount.ok_or(CompactError::Corrupt("amount"))
 }
 
+fn count_at(column: &Column<'_>, position: usize) -> Result<usize> {
+    usize::try_from(column.get(position)).map_err(|_| CompactError::Corrupt("count"))
+}
+
 /// The places of the corrections of one order or entry among all of them, of which the last one's are the last.
 fn corrections(first: &mut usize, count: usize, of: usize, is_last: bool) -> Result<Range<usize>> {
     let start = *first;
@@ -315,13 +319,13 @@ fn unpacked_orders(orders: &Orders<'_>) -> Result<Vec<Order>> {
     let mut refund = 0_usize;
     (0..orders.count)
         .map(|position| {
-            let refunds = count_at(&orders.refunds, position);
+            let refunds = count_at(&orders.refunds, position)?;
             let refunds = corrections(&mut refund, refunds, orders.refund_count, position + 1 == orders.count)?
                 .map(|refund| unpacked_refund(orders, &refund_keys, refund))
                 .collect::<Result<_>>()?;
             let flags = orders.flags.get(position);
             let part = |column: &Column<'_>| exact_amount(column.get(position));
-            let currency = orders.code(count_at(&orders.currency, position)).and_then(Currency::from_code);
+            let currency = orders.code(count_at(&orders.currency, position)?).and_then(Currency::from_code);
             let exchange_rate = orders.rate(position, flags);
             if exchange_rate.is_some() != (flags & flag::HAS_RATE != 0) {
                 return Err(CompactError::Corrupt("rate"));
@@ -360,7 +364,7 @@ fn unpacked_entries(entries: &Entries<'_>) -> Result<Vec<Entry>> {
     let mut cancel = 0_usize;
     (0..entries.count)
         .map(|position| {
-            let cancels = count_at(&entries.cancels, position);
+            let cancels = count_at(&entries.cancels, position)?;
             let cancels = corrections(&mut cancel, cancels, entries.cancel_count, position + 1 == entries.count)?
                 .map(|cancel| unpacked_cancel(entries, &cancel_keys, cancel))
                 .collect::<Result<_>>()?;
@@ -446,6 +450,17 @@ mod tests {
             bytes[place..place + 6].copy_from_slice(codes);
             assert_eq!(refused(&bytes), CompactError::Corrupt("currency"));
         }
+    }
+
+    /// Such a position is also what evaluation takes for the program's currency where no order is in it.
+    #[test]
+    fn a_currency_at_a_position_below_the_first_is_no_member() {
+        let mut bytes = pack(&member(), &Record::default());
+        let column = [1, 0, 0, 1]; // in one byte each, from the first currency on: the first and the second
+        let places: Vec<_> = bytes.windows(4).enumerate().filter(|(_, part)| *part == column).collect();
+        let [(place, _)] = places[..] else { panic!("{places:?}") };
+        bytes[place + 1] = 1; // from -1 on
+        assert_eq!(refused(&bytes), CompactError::Corrupt("count"));
     }
 
     #[test]

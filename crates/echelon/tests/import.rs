@@ -225,6 +225,18 @@ fn marks_line_ends_and_quotes_of_any_program_are_read() {
 }
 
 #[test]
+fn a_row_whose_quote_is_never_closed_is_named_by_the_line_it_starts_on() {
+    let header = "order_id,member_id,occurred_at,total,currency\n";
+    let row = "1,anna,2024-01-01T10:00:00Z,5,USD\n";
+    for (rest, line) in
+        [("2,anna,\"never\n\nclosed", 3), ("2,\"anna\nb\",\"never\n", 3), ("\n2,\"", 4), ("2,\"anna\n\"\n", 3)]
+    {
+        let run = Run::over(format!("{header}{row}{rest}"), &[]);
+        assert_eq!(run.left_out(), [(line, "cell_count".to_owned())], "{rest:?}");
+    }
+}
+
+#[test]
 fn a_rejected_row_names_file_line_column_value_and_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("orders.csv");

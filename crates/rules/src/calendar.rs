@@ -11,6 +11,8 @@ pub(crate) use zone::Clock;
 pub use zone::Zone;
 
 const MS_PER_DAY: i64 = 86_400_000;
+/// The years 0000 to 9999 in UTC, a leap second at their end left out.
+const WRITTEN: std::ops::Range<i64> = -62_167_219_200_000..253_402_300_800_000;
 /// Two days away from a midnight there is no doubt on which side of it an instant lies: clocks never went back further.
 pub(crate) const TWO_DAYS: i64 = 2 * MS_PER_DAY;
 
@@ -36,11 +38,13 @@ impl Instant {
     pub fn parse(text: &str) -> Result<Self, InstantError> {
         let wrong = |reason: String| InstantError { text: text.to_owned(), reason };
         let at = DateTime::parse_from_rfc3339(text).map_err(|error| wrong(error.to_string()))?;
-        if (0..=9999).contains(&at.to_utc().year()) {
-            Ok(Self(at.timestamp_millis()))
-        } else {
-            Err(wrong("in UTC it is before the year 0000 or after 9999".to_owned()))
-        }
+        Self::written(at.timestamp_millis())
+            .ok_or_else(|| wrong("in UTC it is before the year 0000 or after 9999".to_owned()))
+    }
+
+    /// The instant so many milliseconds after 1970 in UTC, if RFC 3339 can write it: in the years 0000 to 9999.
+    pub fn written(millis: i64) -> Option<Self> {
+        WRITTEN.contains(&millis).then_some(Self(millis))
     }
 
     /// Milliseconds since 1970 in UTC.
@@ -230,6 +234,11 @@ mod tests {
         assert_eq!(at("2024-01-01T00:00:00.123999Z").to_string(), "2024-01-01T00:00:00.123Z");
         assert_eq!(at("1969-12-31T23:59:59.9999Z").to_string(), "1969-12-31T23:59:59.999Z");
         assert!(Instant::parse("2024-01-01").is_err());
+        assert_eq!(at("0000-01-01T00:00:00Z").to_string(), "0000-01-01T00:00:00Z");
+        assert_eq!(at("9999-12-31T23:59:59.999Z").to_string(), "9999-12-31T23:59:59.999Z");
+        for text in ["9999-12-31T23:59:60Z", "0000-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"] {
+            assert!(Instant::parse(text).is_err(), "{text} could not be written again");
+        }
         assert!(Instant::parse("2024-02-30T00:00:00Z").is_err());
     }
 

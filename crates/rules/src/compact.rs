@@ -224,10 +224,6 @@ fn kind(stored: i64) -> EntryKind {
     }
 }
 
-fn count_at(column: &Column<'_>, position: usize) -> usize {
-    usize::try_from(column.get(position)).unwrap_or(0)
-}
-
 impl Orders<'_> {
     /// The code of the currency at a position.
     fn code(&self, position: usize) -> Option<&str> {
@@ -236,7 +232,7 @@ impl Orders<'_> {
     }
 
     fn rate(&self, position: usize, flags: i64) -> Option<Rate> {
-        (flags & flag::HAS_RATE != 0).then(|| Rate::from_raw(self.rate.get(position).cast_unsigned()))
+        Rate::from_raw(self.rate.get(position).cast_unsigned()).filter(|_| flags & flag::HAS_RATE != 0)
     }
 
     fn cancelled_at(&self, position: usize, flags: i64) -> Option<Instant> {

@@ -9,7 +9,7 @@ pub use repeated::repeated;
 use std::cell::RefCell;
 use std::fmt;
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use serde_json::{Map, Value};
 
 use crate::calendar::Instant;
@@ -184,11 +184,12 @@ impl<'a> Node<'a> {
         Instant::parse(self.text()?).map_or_else(|error| self.problem(error.to_string()), Some)
     }
 
+    /// A date as section 3 writes it, in the years 0001 to 9999: in every zone its midnight is an instant that can be
+    /// written.
     pub(crate) fn date(&self) -> Option<NaiveDate> {
         let text = self.text()?;
-        let shaped = text.len() == 10;
         match text.parse::<NaiveDate>() {
-            Ok(date) if shaped => Some(date),
+            Ok(date) if date.to_string() == text && (1..=9999).contains(&date.year()) => Some(date),
             _ => self.problem(format!("`{text}` is not a date such as \"2024-05-01\"")),
         }
     }

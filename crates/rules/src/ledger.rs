@@ -296,6 +296,32 @@ impl Ledger {
         .min()
     }
 
+    /// Whether everything stands where the order of section 5 puts it, acts not before what it belongs to, and is held since before.
+    pub(crate) fn is_in_order(&self) -> bool {
+        let refunds = |order: &Order| {
+            let paid_at = order.paid.occurred_at;
+            let cancelled = order.cancelled.is_none_or(|cancelled| cancelled.at >= paid_at);
+            let acts = order.refunds.iter().all(|refund| refund.at >= paid_at);
+            cancelled && acts && order.refunds.is_sorted_by_key(|refund| (refund.at, &refund.id))
+        };
+        let cancels = |entry: &Entry| {
+            let acts = entry.cancels.iter().all(|cancel| cancel.at >= entry.at);
+            acts && entry.cancels.is_sorted_by_key(|cancel| (cancel.at, &cancel.id))
+        };
+        let holds = |assignment: &Assignment| match &assignment.act {
+            Act::Hold { since, .. } => *since <= assignment.at,
+            Act::Assign { .. } | Act::Unassign { .. } => true,
+        };
+        self.orders.is_sorted_by_key(|order| (order.paid.occurred_at, &order.id))
+            && self.orders.iter().all(refunds)
+            && self.entries.is_sorted_by_key(|entry| (entry.at, entry.kind, &entry.id))
+            && self.entries.iter().all(cancels)
+            && self.waiting.is_sorted()
+            && self.tags.is_sorted()
+            && self.assignments.is_sorted_by_key(|assignment| (assignment.at, assignment.act.order()))
+            && self.assignments.iter().all(holds)
+    }
+
     /// How many facts there are.
     pub fn len(&self) -> usize {
         let orders: usize =

@@ -161,8 +161,7 @@ impl Rate {
         }
         u64::try_from(scaled)
             .ok()
-            .filter(|rate| *rate < RATE_LIMIT)
-            .map(Self)
+            .and_then(Self::from_raw)
             .ok_or_else(|| NumberError::TooLarge { text: text.to_owned(), limit })
     }
 
@@ -171,9 +170,9 @@ impl Rate {
         self.0
     }
 
-    /// The rate of so many 10^-10.
-    pub(crate) fn from_raw(raw: u64) -> Self {
-        Self(raw)
+    /// The rate of so many 10^-10, if it is below 10^9.
+    pub(crate) fn from_raw(raw: u64) -> Option<Self> {
+        (raw < RATE_LIMIT).then_some(Self(raw))
     }
 
     /// `basis` (ten-thousandths, at most some 10^17) converted and rounded half-even to the minor unit, once.

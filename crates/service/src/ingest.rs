@@ -15,7 +15,7 @@ mod told;
 
 pub use aside::{Aside, Asides, Reason};
 pub use programs::Programs;
-pub use read::native;
+pub use read::{native, read};
 pub use sqs::SqsAsides;
 pub use told::{Answered, Told};
 

@@ -3,19 +3,9 @@
 //! Rows and documents stream through: what is remembered is bounded per customer (returns that name no order) and
 //! by a window of recent rows (repeats). Every one is accounted for in the report.
 
-mod columns;
 mod documents;
 mod input;
-mod newlines;
-mod orders;
-mod outcome;
 mod output;
-mod preset;
-mod repeats;
-mod report;
-mod returns;
-mod table;
-mod time;
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, stdout};
@@ -23,20 +13,20 @@ use std::path::PathBuf;
 
 use chrono_tz::Tz;
 use clap::{Parser, ValueEnum};
-use rules::fact::{Currency, Fact, Told};
+use rules::fact::{Currency, Told};
 use serde_json::Value;
 use service::wire::shopify::Topic;
 
 use crate::failure::Failure;
-use columns::{Field, Mapping};
-use input::{Form, Progress, Source};
-use orders::{Orders, Reading};
-use outcome::Outcome;
+use echelon::import::columns::{self, Field, Mapping};
+use echelon::import::orders::{Orders, Reading};
+use echelon::import::outcome::Outcome;
+use echelon::import::preset::{self, Meaning, Preset};
+use echelon::import::report::{Place, Report};
+use echelon::import::table::{Layout, Table, TableError};
+use echelon::import::time::Clock;
+use input::{Form, Opened, Progress, Source};
 use output::Sink;
-use preset::{Meaning, Preset};
-use report::{Place, Report};
-use table::Layout;
-use time::Clock;
 
 /// Turns orders of elsewhere into events: CSV of shops and invoicing, and Shopify's webhooks.
 ///
@@ -212,7 +202,7 @@ fn import_all(
             left_out: left_out.as_mut(),
         };
         match opened.form {
-            Form::Table => table::read(opened, &layout, &mut orders, &mut import)?,
+            Form::Table => table(opened, &layout, &mut orders, &mut import)?,
             Form::Document | Form::Lines => documents::read(opened, topic(args, source), &mut import)?,
         }
         orders.next_file();
@@ -270,8 +260,16 @@ impl Import<'_> {
     }
 }
 
-fn told(fact: Fact) -> Told {
-    Told { fact, received_at: None }
+/// Reads a file's rows, each into an outcome.
+fn table(opened: Opened, layout: &Layout, orders: &mut Orders, import: &mut Import<'_>) -> Result<(), Failure> {
+    let file = import.file;
+    let failed = |error: TableError| Failure::input(format!("`{file}` {error}"));
+    let mut table = Table::open(opened.reader, layout).map_err(failed)?;
+    import.report.opened(file, table.header());
+    while let Some((place, outcome)) = table.next(orders).map_err(failed)? {
+        import.take(place, outcome)?;
+    }
+    Ok(())
 }
 
 fn layout(args: &Args) -> Layout {

@@ -1,10 +1,11 @@
 //! Reading a member.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::column::{Column, Reader};
 use super::keys::Keys;
-use super::{CompactError, Entries, FORMAT, Orders, Packed, Waitings, amount, count_at, flag, kind, part};
+use super::{CompactError, Entries, FORMAT, Orders, Packed, Waitings, flag, kind, part};
 use crate::calendar::Instant;
 use crate::fact::{Birthday, Currency, Mode, OrderPaid, Tag};
 use crate::id::{AssignmentId, CancelId, EntryId, OrderId, RefundId, TierId};
@@ -12,7 +13,7 @@ use crate::ledger::{
     Act, Assignment, BirthdayTold, Cancel, Cancellation, Enrolment, Entry, Ledger, Order, Refund, TagFact, TagsSaid,
     Waiting, WaitingFact,
 };
-use crate::quantity::Points;
+use crate::quantity::{Amount, Points};
 use crate::record::Record;
 
 type Result<T> = std::result::Result<T, CompactError>;
@@ -175,7 +176,7 @@ fn read_tags(r: &mut Reader<'_>) -> Result<Vec<TagFact>> {
         (0..r.count()?).map(|_| named(r.unsigned()?).ok_or(CompactError::Corrupt("tag"))).collect()
     };
     let fact = |r: &mut Reader<'_>| {
-        let at = Instant::from_millis(r.signed()?);
+        let at = instant(r.signed()?)?;
         let flags = r.byte()?;
         let one = list(r)?;
         let said = if flags & 1 == 0 { TagsSaid::All(one) } else { TagsSaid::Change { added: one, removed: list(r)? } };
@@ -202,7 +203,7 @@ fn maybe_tier(r: &mut Reader<'_>) -> Result<Option<TierId>> {
 fn read_assignments(r: &mut Reader<'_>) -> Result<Vec<Assignment>> {
     (0..r.count()?)
         .map(|_| {
-            let at = Instant::from_millis(r.signed()?);
+            let at = instant(r.signed()?)?;
             let imported = r.byte()? != 0;
             Ok(Assignment { at, act: act(r)?, imported })
         })
@@ -245,13 +246,13 @@ fn birthday(r: &mut Reader<'_>) -> Result<Option<Birthday>> {
 }
 
 fn read_enrolled(r: &mut Reader<'_>) -> Result<Enrolment> {
-    let at = Instant::from_millis(r.signed()?);
+    let at = instant(r.signed()?)?;
     let imported = r.byte()? != 0;
     Ok(Enrolment { at, imported, birthday: birthday(r)? })
 }
 
 fn birthday_told(r: &mut Reader<'_>) -> Result<BirthdayTold> {
-    Ok(BirthdayTold { at: Instant::from_millis(r.signed()?), birthday: birthday(r)? })
+    Ok(BirthdayTold { at: instant(r.signed()?)?, birthday: birthday(r)? })
 }
 
 fn read_record(r: &mut Reader<'_>) -> Result<Record> {
@@ -268,13 +269,14 @@ fn read_record(r: &mut Reader<'_>) -> Result<Record> {
     Ok(Record { tier, seq, last_at, evaluated_at, version, rewarded, renewed, birthday_year })
 }
 
-/// Takes the ledger apart.
+/// Takes the ledger apart. Evaluation reads the columns as they are; here bytes that were never written so are told from
+/// a member.
 pub(super) fn ledger(packed: &Packed<'_>) -> Result<Ledger> {
     let (mut orders, mut entries, mut waiting) = (Orders::default(), Entries::default(), Waitings::default());
     orders.read(packed.orders)?;
     entries.read(packed.entries)?;
     waiting.read(packed.waiting)?;
-    Ok(Ledger {
+    let ledger = Ledger {
         orders: unpacked_orders(&orders)?,
         entries: unpacked_entries(&entries)?,
         waiting: unpacked_waitings(&waiting)?,
@@ -282,35 +284,65 @@ pub(super) fn ledger(packed: &Packed<'_>) -> Result<Ledger> {
         assignments: assignments(packed.assignments)?,
         enrolled: enrolled(packed.enrolled)?,
         birthday: whole(packed.birthday, |r| birthday_told(r).map(Some))?,
-    })
+    };
+    if ledger.is_in_order() { Ok(ledger) } else { Err(CompactError::Corrupt("order")) }
+}
+
+/// When a fact happened.
+fn instant(millis: i64) -> Result<Instant> {
+    Instant::written(millis).ok_or(CompactError::Corrupt("instant"))
+}
+
+fn exact_amount(stored: i64) -> Result<Amount> {
+    let amount = u64::try_from(stored).ok().and_then(Amount::from_ten_thousandths);
+    amount.ok_or(CompactError::Corrupt("amount"))
+}
+
+fn count_at(column: &Column<'_>, position: usize) -> Result<usize> {
+    usize::try_from(column.get(position)).map_err(|_| CompactError::Corrupt("count"))
+}
+
+/// The places of the corrections of one order or entry among all of them, of which the last one's are the last.
+fn corrections(first: &mut usize, count: usize, of: usize, is_last: bool) -> Result<Range<usize>> {
+    let start = *first;
+    *first = start.saturating_add(count);
+    if *first > of || (is_last && *first < of) { Err(CompactError::Corrupt("count")) } else { Ok(start..*first) }
 }
 
 fn unpacked_orders(orders: &Orders<'_>) -> Result<Vec<Order>> {
     let keys = Keys::read(orders.keys, orders.count)?;
     let refund_keys = Keys::read(orders.refund_keys, orders.refund_count)?;
+    let (codes, rest) = orders.currencies.as_chunks::<3>();
+    if !rest.is_empty() || !codes.is_sorted_by(|one, next| one < next) {
+        return Err(CompactError::Corrupt("currency"));
+    }
     let mut refund = 0_usize;
     (0..orders.count)
         .map(|position| {
-            let end = refund.saturating_add(count_at(&orders.refunds, position));
-            let refunds = (refund..end.min(orders.refund_count))
+            let refunds = count_at(&orders.refunds, position)?;
+            let refunds = corrections(&mut refund, refunds, orders.refund_count, position + 1 == orders.count)?
                 .map(|refund| unpacked_refund(orders, &refund_keys, refund))
                 .collect::<Result<_>>()?;
-            refund = end;
             let flags = orders.flags.get(position);
-            let part = |column: &Column<'_>| amount(column.get(position));
-            let currency = orders.code(count_at(&orders.currency, position)).and_then(Currency::from_code);
+            let part = |column: &Column<'_>| exact_amount(column.get(position));
+            let currency = orders.code(count_at(&orders.currency, position)?).and_then(Currency::from_code);
+            let exchange_rate = orders.rate(position, flags);
+            if exchange_rate.is_some() != (flags & flag::HAS_RATE != 0) {
+                return Err(CompactError::Corrupt("rate"));
+            }
             let paid = OrderPaid {
-                occurred_at: Instant::from_millis(orders.at.get(position)),
-                total: part(&orders.total),
-                tax: part(&orders.tax),
-                shipping: part(&orders.shipping),
-                discounts: part(&orders.discounts),
+                occurred_at: instant(orders.at.get(position))?,
+                total: part(&orders.total)?,
+                tax: part(&orders.tax)?,
+                shipping: part(&orders.shipping)?,
+                discounts: part(&orders.discounts)?,
                 currency: currency.ok_or(CompactError::Corrupt("currency"))?,
-                exchange_rate: orders.rate(position, flags),
+                exchange_rate,
                 test: flags & flag::TEST != 0,
             };
             let imported = flags & flag::CANCEL_IMPORTED != 0;
-            let cancelled = orders.cancelled_at(position, flags).map(|at| Cancellation { at, imported });
+            let cancelled = orders.cancelled_at(position, flags).map(|at| instant(at.millis())).transpose()?;
+            let cancelled = cancelled.map(|at| Cancellation { at, imported });
             let id = id(OrderId::new(&keys.get(position)))?;
             Ok(Order { id, paid, imported: flags & flag::IMPORTED != 0, refunds, cancelled })
         })
@@ -319,9 +351,9 @@ fn unpacked_orders(orders: &Orders<'_>) -> Result<Vec<Order>> {
 
 fn unpacked_refund(orders: &Orders<'_>, keys: &Keys<'_>, position: usize) -> Result<Refund> {
     Ok(Refund {
-        at: Instant::from_millis(orders.refund_at.get(position)),
+        at: instant(orders.refund_at.get(position))?,
         id: id(RefundId::new(&keys.get(position)))?,
-        amount: amount(orders.refund_amount.get(position)),
+        amount: exact_amount(orders.refund_amount.get(position))?,
         imported: orders.refund_flags.get(position) & flag::IMPORTED != 0,
     })
 }
@@ -332,16 +364,15 @@ fn unpacked_entries(entries: &Entries<'_>) -> Result<Vec<Entry>> {
     let mut cancel = 0_usize;
     (0..entries.count)
         .map(|position| {
-            let end = cancel.saturating_add(count_at(&entries.cancels, position));
-            let cancels = (cancel..end.min(entries.cancel_count))
+            let cancels = count_at(&entries.cancels, position)?;
+            let cancels = corrections(&mut cancel, cancels, entries.cancel_count, position + 1 == entries.count)?
                 .map(|cancel| unpacked_cancel(entries, &cancel_keys, cancel))
                 .collect::<Result<_>>()?;
-            cancel = end;
             Ok(Entry {
                 id: id(EntryId::new(&keys.get(position)))?,
                 kind: kind(entries.kind.get(position)),
-                at: Instant::from_millis(entries.at.get(position)),
-                points: Points::new(entries.points.get(position)).ok_or(CompactError::Corrupt("points"))?,
+                at: instant(entries.at.get(position))?,
+                points: points(entries.points.get(position))?,
                 imported: entries.flags.get(position) & flag::IMPORTED != 0,
                 cancels,
             })
@@ -349,11 +380,17 @@ fn unpacked_entries(entries: &Entries<'_>) -> Result<Vec<Entry>> {
         .collect()
 }
 
+fn points(stored: i64) -> Result<Points> {
+    Points::new(stored).ok_or(CompactError::Corrupt("points"))
+}
+
 fn unpacked_cancel(entries: &Entries<'_>, keys: &Keys<'_>, position: usize) -> Result<Cancel> {
+    let all_that_is_left = 0;
+    let stored = entries.cancel_points.get(position);
     Ok(Cancel {
-        at: Instant::from_millis(entries.cancel_at.get(position)),
+        at: instant(entries.cancel_at.get(position))?,
         id: id(CancelId::new(&keys.get(position)))?,
-        points: Points::new(entries.cancel_points.get(position)),
+        points: if stored == all_that_is_left { None } else { Some(points(stored)?) },
         imported: entries.cancel_flags.get(position) & flag::IMPORTED != 0,
     })
 }
@@ -370,7 +407,89 @@ fn unpacked_waitings(waiting: &Waitings<'_>) -> Result<Vec<Waiting>> {
                 _ => return Err(CompactError::Corrupt("waiting fact")),
             };
             let imported = waiting.flags.get(position) & flag::IMPORTED != 0;
-            Ok(Waiting { at: Instant::from_millis(waiting.at.get(position)), fact, imported })
+            Ok(Waiting { at: instant(waiting.at.get(position))?, fact, imported })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::pack;
+    use super::*;
+    use crate::book::Book;
+    use crate::fact::Fact;
+    use crate::id::MemberId;
+
+    fn member() -> Ledger {
+        let mut book = Book::new();
+        let order = |id: &str, day: u32, currency: &str| {
+            json!({ "type": "order.paid", "member_id": "anna", "order_id": id, "total": 10, "currency": currency,
+                    "occurred_at": format!("2024-01-{day:02}T00:00:00Z") })
+        };
+        let back = json!({ "type": "order.refunded", "order_id": "1", "refund_id": "r", "amount": 1, "occurred_at": "2024-01-05T00:00:00Z" });
+        let points = json!({ "type": "points.earned", "member_id": "anna", "entry_id": "p", "points": 1, "occurred_at": "2024-01-05T00:00:00Z" });
+        for fact in [order("1", 1, "EUR"), order("2", 2, "USD"), back, points] {
+            let _ = book.take(Fact::read(&fact, Currency::from_code("USD").unwrap()).unwrap().fact);
+        }
+        book.ledger(&MemberId::new("anna").unwrap()).unwrap().clone()
+    }
+
+    fn refused(bytes: &[u8]) -> CompactError {
+        Packed::open(bytes).unwrap().ledger().unwrap_err()
+    }
+
+    /// Evaluation from the columns takes the currency at its first place, so that such a member would have two standings.
+    #[test]
+    fn a_currency_that_comes_twice_is_no_member() {
+        let bytes = pack(&member(), &Record::default());
+        let place = bytes.windows(6).position(|part| part == b"EURUSD").unwrap();
+        for codes in [b"USDUSD", b"USDEUR"] {
+            let mut bytes = bytes.clone();
+            bytes[place..place + 6].copy_from_slice(codes);
+            assert_eq!(refused(&bytes), CompactError::Corrupt("currency"));
+        }
+    }
+
+    /// Such a position is also what evaluation takes for the program's currency where no order is in it.
+    #[test]
+    fn a_currency_at_a_position_below_the_first_is_no_member() {
+        let mut bytes = pack(&member(), &Record::default());
+        let column = [1, 0, 0, 1]; // in one byte each, from the first currency on: the first and the second
+        let places: Vec<_> = bytes.windows(4).enumerate().filter(|(_, part)| *part == column).collect();
+        let [(place, _)] = places[..] else { panic!("{places:?}") };
+        bytes[place + 1] = 1; // from -1 on
+        assert_eq!(refused(&bytes), CompactError::Corrupt("count"));
+    }
+
+    #[test]
+    fn what_stands_in_another_order_than_it_was_written_is_no_member() {
+        let held_since = |since: i64| {
+            let tier = TierId::new("gold").unwrap();
+            let act = Act::Hold { version: 2, tier, until: None, since: Instant::from_millis(since) };
+            vec![Assignment { at: Instant::from_millis(1), act, imported: false }]
+        };
+        let held = Ledger { assignments: held_since(1), ..member() };
+        assert_eq!(Packed::open(&pack(&held, &Record::default())).unwrap().ledger().unwrap(), held);
+        let held_too_early = Ledger { assignments: held_since(2), ..member() };
+        assert_eq!(refused(&pack(&held_too_early, &Record::default())), CompactError::Corrupt("order"));
+        let changes: [fn(&mut Ledger); 3] = [
+            |ledger| ledger.orders.reverse(),
+            |ledger| ledger.orders[0].refunds[0].at = Instant::from_millis(0),
+            |ledger| ledger.orders[1].cancelled = Some(Cancellation { at: Instant::from_millis(0), imported: false }),
+        ];
+        for change in changes {
+            let mut ledger = member();
+            change(&mut ledger);
+            assert_eq!(refused(&pack(&ledger, &Record::default())), CompactError::Corrupt("order"));
+        }
+    }
+
+    #[test]
+    fn a_fact_outside_of_the_calendar_is_no_member() {
+        let mut ledger = member();
+        ledger.entries[0].at = Instant::LAST;
+        assert_eq!(refused(&pack(&ledger, &Record::default())), CompactError::Corrupt("instant"));
+    }
 }

@@ -455,6 +455,18 @@ mod tests {
         }
     }
 
+    /// chrono reads more than it writes: signs, spaces, single digits, and years that no instant can name.
+    #[test]
+    fn a_start_date_is_written_in_one_way_and_its_midnight_is_an_instant() {
+        let starting = |date: &str| json!({ "start_date": date, "tiers": [{ "id": "a", "threshold": 1 }] });
+        for right in ["0001-01-01", "2024-02-29", "9999-12-31"] {
+            assert!(Program::read(&starting(right)).is_ok(), "{right}");
+        }
+        for wrong in ["0000-01-01", "-123-01-01", "+12345-1-1", "2024- 1- 1", "2024-1-1", "2024-02-30", "2024-02-29 "] {
+            assert_eq!(paths(&starting(wrong)), ["$.start_date"], "{wrong}");
+        }
+    }
+
     #[test]
     fn defaults_are_those_of_section_3() {
         let program = Program::read(&json!({ "tiers": [{ "id": "a", "threshold": 1 }] })).unwrap().program;

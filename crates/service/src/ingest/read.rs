@@ -106,6 +106,17 @@ impl Content {
     }
 }
 
+/// What one message says: whose it is, and its facts, none if it is of no consequence. An order without a currency is in
+/// `currency`. This is all that ingest does with a body before it asks the store.
+///
+/// # Errors
+/// The message can never succeed.
+pub fn read(body: &str, currency: Currency) -> Result<(ShopId, Vec<Fact>), Aside> {
+    let Opened { shop, content } = open(body)?;
+    let facts = content.facts(&shop, currency)?;
+    Ok((shop, facts))
+}
+
 /// The type of an event, if it is one that is known: what else may stand there is not told on.
 fn known_type(event: &Value) -> Option<&'static str> {
     let said = event.get("type")?.as_str()?;

@@ -7,9 +7,9 @@ use service::wire::shopify;
 
 use super::Import;
 use super::input::{Form, Opened};
-use super::outcome::{Outcome, Why};
-use super::report::Place;
 use crate::failure::Failure;
+use echelon::import::outcome::{Outcome, Why};
+use echelon::import::report::Place;
 
 /// Reads a file's documents, each into an outcome.
 pub fn read(opened: Opened, topic: Option<&str>, import: &mut Import<'_>) -> Result<(), Failure> {

@@ -1,8 +1,8 @@
 use csv::ByteRecord;
 
 use super::*;
-use crate::command::import::columns::{Header, Mapping};
-use crate::command::import::preset::{Preset, parse_kind};
+use crate::import::columns::{Header, Mapping};
+use crate::import::preset::{Preset, parse_kind};
 
 /// A shop's file: its header, and what is remembered of its rows.
 struct File {

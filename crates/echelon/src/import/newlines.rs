@@ -4,18 +4,20 @@
 use std::io::{self, BufRead, Read};
 
 /// Reads the same text with `\n` for every `\r\n` and `\r`, and one at the end.
+#[derive(Debug)]
 pub struct Newlines<R> {
     inner: R,
     /// The last byte read was a `\r`, so a `\n` now belongs to it.
     after_return: bool,
     /// The last byte given out.
     last: u8,
+    is_over: bool,
 }
 
 impl<R: BufRead> Newlines<R> {
     /// Over this text.
     pub fn over(inner: R) -> Self {
-        Self { inner, after_return: false, last: b'\n' }
+        Self { inner, after_return: false, last: b'\n', is_over: false }
     }
 }
 
@@ -50,6 +52,11 @@ impl<R: BufRead> Read for Newlines<R> {
 }
 
 impl<R> Newlines<R> {
+    /// Whether somebody asked for more than there is: whoever got a row before that found its end.
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
     fn end(&mut self, into: &mut [u8]) -> usize {
         match into.first_mut() {
             Some(place) if self.last != b'\n' => {
@@ -57,7 +64,10 @@ impl<R> Newlines<R> {
                 *place = b'\n';
                 1
             }
-            _ => 0,
+            _ => {
+                self.is_over = true;
+                0
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A row is an order, a return, or neither. A return that names its order becomes its refund; one that names none
 //! is taken from the same customer's latest order, among the rows read before and not later than the return, of
-//! which at least as much is left. Everything remembered for that has a limit: see [`OpenOrders`] and [`Repeats`].
+//! which at least as much is left. Everything remembered for that has a limit: see `returns` and `repeats`.
 
 use std::collections::HashMap;
 

@@ -39,7 +39,7 @@ impl Clock {
         // Each form is whole: what is read as local has no offset. Most files are, so that is tried first.
         let local = self.local(text, &LOCAL, &["%Y-%m-%d"]);
         let utc = || text.strip_suffix("UTC").or_else(|| text.strip_suffix('Z')).map(str::trim_end);
-        let in_utc = || Some(Instant::from_millis(local_time(utc()?, &LOCAL, &[])?.and_utc().timestamp_millis()));
+        let in_utc = || Instant::written(local_time(utc()?, &LOCAL, &[])?.and_utc().timestamp_millis());
         match local {
             Err(TimeError::Unreadable) => with_offset(text, &WITH_OFFSET).or_else(in_utc).ok_or(TimeError::Unreadable),
             read => read,
@@ -55,7 +55,7 @@ impl Clock {
 
 fn with_offset(text: &str, formats: &[&str]) -> Option<Instant> {
     let read = |format: &&str| DateTime::parse_from_str(text, format).ok();
-    formats.iter().find_map(read).map(|at| Instant::from_millis(at.timestamp_millis()))
+    formats.iter().find_map(read).and_then(|at| Instant::written(at.timestamp_millis()))
 }
 
 fn local_time(text: &str, times: &[&str], dates: &[&str]) -> Option<NaiveDateTime> {
@@ -74,7 +74,7 @@ fn instant(local: NaiveDateTime, timezone: Tz) -> Option<Instant> {
         let minute = local.with_second(0)?.with_nanosecond(0)?;
         (1..=24 * 60).find_map(|later| found(&(minute + Duration::minutes(later)))).map(|at| at.timestamp_millis())
     };
-    exact.or_else(after_gap).map(Instant::from_millis)
+    exact.or_else(after_gap).and_then(Instant::written)
 }
 
 #[cfg(test)]
@@ -128,5 +128,14 @@ mod tests {
         check(&clock("UTC", Some("%m/%d/%Y %H:%M")), "12/1/2010 8:26", "2010-12-01T08:26:00Z");
         check(&clock("UTC", Some("%d.%m.%Y")), "01.12.2010", "2010-12-01T00:00:00Z");
         assert_eq!(clock("UTC", None).read("2024-02-30 10:00"), Err(TimeError::Unreadable));
+    }
+
+    #[test]
+    fn a_year_that_no_event_could_name_is_unreadable() {
+        for text in ["-0024-05-01 10:00", "+10000-01-01", "9999-12-31 23:59:60", "+10000-01-01 10:00:00 +0000"] {
+            assert_eq!(clock("UTC", None).read(text), Err(TimeError::Unreadable), "{text}");
+        }
+        assert_eq!(clock("UTC", Some("%d.%m.%Y")).read("01.05.-024"), Err(TimeError::Unreadable));
+        assert_eq!(clock("America/New_York", None).read("9999-12-31 20:00"), Err(TimeError::Unreadable));
     }
 }

@@ -1,0 +1,109 @@
+//! Reading CSV files row by row.
+
+use std::io::BufRead;
+
+use csv::{ByteRecord, Reader, ReaderBuilder};
+use rules::fact::Told;
+use thiserror::Error;
+
+use super::columns::{Header, Mapping, Row};
+use super::newlines::Newlines;
+use super::orders::Orders;
+use super::outcome::{LeftOut, Outcome, Rejected};
+use super::report::Place;
+
+/// How a table is laid out.
+#[derive(Debug)]
+pub struct Layout {
+    /// Which column says what.
+    pub mapping: Mapping,
+    /// What stands between the cells.
+    pub delimiter: u8,
+}
+
+/// Why a table is not read, or not to its end. What is said follows the name of the file.
+#[derive(Debug, Error)]
+pub enum TableError {
+    /// The file, or what it is packed in.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] csv::Error),
+    /// Not even a header.
+    #[error("is empty; its first row must name the columns")]
+    Empty,
+    /// No header that could be used.
+    #[error("{0}")]
+    Header(String),
+    /// What ends the import, for every row would have it.
+    #[error("line {line}: {why}")]
+    Row {
+        /// Where.
+        line: u64,
+        /// What.
+        why: Rejected,
+    },
+}
+
+/// A table that was opened.
+#[derive(Debug)]
+pub struct Table<R> {
+    lines: Reader<Newlines<R>>,
+    header: Header,
+    cells: ByteRecord,
+}
+
+impl<R: BufRead> Table<R> {
+    /// Reads a table's header.
+    ///
+    /// # Errors
+    /// There is none, or it lacks a column that is needed.
+    pub fn open(reader: R, layout: &Layout) -> Result<Self, TableError> {
+        let mut lines = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(layout.delimiter)
+            .from_reader(Newlines::over(reader));
+        let mut cells = ByteRecord::new();
+        if !lines.read_byte_record(&mut cells)? {
+            return Err(TableError::Empty);
+        }
+        let header = header(&cells, &layout.mapping).map_err(TableError::Header)?;
+        Ok(Self { lines, header, cells })
+    }
+
+    /// The columns.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The next row, where it stands and what it comes to; none after the last.
+    ///
+    /// # Errors
+    /// The file cannot be read on, or the import ends here.
+    pub fn next(&mut self, orders: &mut Orders) -> Result<Option<(Place, Outcome)>, TableError> {
+        if !self.lines.read_byte_record(&mut self.cells)? {
+            return Ok(None);
+        }
+        let line = self.first_line();
+        let outcome = match orders.read(Row { header: &self.header, cells: &self.cells }) {
+            Ok(facts) => Outcome::Facts(facts.into_iter().map(|fact| Told { fact, received_at: None }).collect()),
+            Err(LeftOut::Rejected(why @ Rejected::NoTimezone { .. })) => return Err(TableError::Row { line, why }),
+            Err(left_out) => left_out.into(),
+        };
+        Ok(Some((Place::Line(line), outcome)))
+    }
+
+    /// The line a row starts on: the reader stands on the line after it, and a quoted cell may hold further ones, the
+    /// last of the file among them where the quote is never closed. (The position in the row itself is that of the empty
+    /// lines before it.)
+    fn first_line(&self) -> u64 {
+        let within = self.cells.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        let ended = u64::from(!self.lines.get_ref().is_over());
+        self.lines.position().line().saturating_sub(within + ended)
+    }
+}
+
+fn header(cells: &ByteRecord, mapping: &Mapping) -> Result<Header, String> {
+    let text = |cell| std::str::from_utf8(cell).map(|name: &str| name.trim().to_owned());
+    let names: Result<Vec<_>, _> = cells.iter().map(text).collect();
+    Header::read(names.map_err(|_| "has a header that is not UTF-8; save it again as \"CSV UTF-8\"")?, mapping)
+}

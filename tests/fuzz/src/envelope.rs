@@ -1,0 +1,40 @@
+//! What ingest reads off its queue: [`service::ingest::read`].
+
+use rules::fact::{Fact, Told};
+use serde_json::Value;
+use service::ingest::{Aside, Reason, native, read};
+use service::wire::shopify;
+
+use super::{usd, written_and_read};
+
+/// A message is set aside for a reason that tells nothing of it, or gives facts of the shop that its envelope names.
+pub fn check(data: &[u8]) {
+    let Ok(body) = std::str::from_utf8(data) else { return }; // the queue holds texts
+    let (shop, facts) = match read(body, usd()) {
+        Ok(found) => found,
+        Err(aside) => return tells_nothing(&aside),
+    };
+    // What nobody reads may be no text (half a surrogate pair), and then the whole is no value.
+    let envelope: Value = serde_json::from_str(body).unwrap_or_default();
+    match envelope["source"].as_str().map(|source| source.strip_prefix("echelon.shop/")) {
+        Some(Some(named)) => assert_eq!(named.to_ascii_lowercase(), shop.as_str()),
+        Some(None) => {
+            let named = shopify::source(data).and_then(|source| source.shop);
+            assert_eq!(named.map(|shop| shop.to_ascii_lowercase()).as_deref(), Some(shop.as_str()));
+        }
+        None => {}
+    }
+    for fact in facts {
+        written_and_read(&fact);
+        let event = Told { fact: fact.clone(), received_at: None }.to_json();
+        let told = native(&shop, &event, fact.occurred_at());
+        assert_eq!(read(&told, usd()), Ok((shop.clone(), vec![fact])), "{told}");
+    }
+}
+
+fn tells_nothing(aside: &Aside) {
+    assert_eq!(Reason::named(aside.reason.code()), Some(aside.reason));
+    assert!(aside.topic.is_none_or(|topic| Fact::TYPES.contains(&topic)), "{aside:?}");
+    let plain = |path: &String| path.starts_with('$') && path.len() <= 100 && !path.contains(['"', ' ', '@']);
+    assert!(aside.paths.iter().all(plain), "{aside:?}");
+}

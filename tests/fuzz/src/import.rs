@@ -1,0 +1,154 @@
+//! Tables of orders: [`echelon::import`]. The first line says in words how the table is read (a preset, what stands between
+//! the cells, a time zone, a currency, a form of times); the rest is the file.
+
+use csv::ReaderBuilder;
+use echelon::import::columns::Mapping;
+use echelon::import::orders::{Orders, Reading};
+use echelon::import::outcome::Outcome;
+use echelon::import::preset::Preset;
+use echelon::import::report::{Place, Report};
+use echelon::import::table::{Layout, Table};
+use echelon::import::time::Clock;
+use rules::fact::{Currency, Fact, Told};
+use serde_json::Value;
+
+use super::{first_line, written_and_read};
+
+/// Every row of a file is accounted for, on its own line; the facts of those that give some are facts.
+pub fn check(data: &[u8]) {
+    let (words, file) = first_line(data);
+    let options = Options::of(words);
+    let mut orders = options.orders();
+    let Ok(imported) = options.import(&mut orders, file) else { return };
+    let (rows, is_whole) = (&imported.rows, imported.ended.is_none());
+
+    assert!(rows.is_sorted_by(|one, next| one.line < next.line), "{rows:?}");
+    assert_eq!(imported.report["read"], rows.len());
+    let total = |outcome: &str| imported.report[outcome]["total"].as_u64().unwrap();
+    let with_facts = imported.report["with_facts"].as_u64().unwrap();
+    assert_eq!(imported.report["read"], with_facts + total("ignored") + total("rejected"));
+    for told in rows.iter().flat_map(|row| row.facts.iter().flatten()) {
+        let mut fact = told.fact.clone();
+        written_and_read(&fact);
+        fact.mark_imported();
+        written_and_read(&fact);
+    }
+    // Each of these reads the file once more, which takes most of the time: they take turns.
+    match file.len() % 3 {
+        0 => {
+            let found = options.records(file);
+            assert!(rows.len() + 1 == found || !is_whole && rows.len() + 1 < found, "{} rows of {found}", rows.len());
+        }
+        1 if is_whole && total("rejected") == 0 => {
+            orders.next_file();
+            let again = options.import(&mut orders, file).unwrap();
+            assert_eq!(again.report["with_facts"], 0, "what was read is not read again: {again:?}");
+        }
+        2 if !file.contains(&b'\r') => {
+            let returned = file.iter().flat_map(|byte| if *byte == b'\n' { b"\r\n".to_vec() } else { vec![*byte] });
+            let elsewhere = options.import(&mut options.orders(), &returned.collect::<Vec<_>>()).unwrap();
+            assert_eq!(elsewhere, imported, "line ends mean nothing");
+        }
+        _ => {}
+    }
+}
+
+/// What the command line would say.
+struct Options {
+    layout: Layout,
+    timezone: String,
+    currency: Option<Currency>,
+    format: Option<String>,
+}
+
+/// What came of a file.
+#[derive(Debug, PartialEq)]
+struct Imported {
+    rows: Vec<Row>,
+    /// Why it ended before its end.
+    ended: Option<String>,
+    report: Value,
+}
+
+#[derive(Debug, PartialEq)]
+struct Row {
+    line: u64,
+    facts: Option<Vec<Told>>,
+}
+
+impl Options {
+    fn of(words: &str) -> Self {
+        let (words, format) =
+            words.split_once('%').map_or((words, None), |(words, rest)| (words, Some(format!("%{rest}"))));
+        let words: Vec<&str> = words.split(' ').collect();
+        let has = |word: &str| words.contains(&word);
+        let preset = match () {
+            () if has("shopify-orders") => Preset::ShopifyOrders,
+            () if has("invoices") => Preset::Invoices,
+            () => Preset::Orders,
+        };
+        let delimiter = if has(";") {
+            b';'
+        } else if has("tab") {
+            b'\t'
+        } else {
+            b','
+        };
+        let currency = words.iter().find_map(|word| Currency::from_code(word));
+        let mapping = Mapping { preset, columns: Vec::new(), has_currency: currency.is_some() };
+        let timezone = words.iter().find(|word| word.contains('/') || **word == "UTC").copied().unwrap_or_default();
+        Self { layout: Layout { mapping, delimiter }, timezone: timezone.to_owned(), currency, format }
+    }
+
+    /// A reader that has seen nothing.
+    fn orders(&self) -> Orders {
+        let kinds = self.layout.mapping.preset.kinds().iter();
+        let kinds = kinds.map(|(word, meaning)| ((*word).to_owned(), *meaning)).collect();
+        let clock = Clock { timezone: self.timezone.parse().ok(), format: self.format.clone() };
+        Orders::new(Reading { kinds, currency: self.currency, clock })
+    }
+
+    fn import(&self, orders: &mut Orders, file: &[u8]) -> Result<Imported, String> {
+        let mut table = Table::open(file, &self.layout).map_err(|error| error.to_string())?;
+        let (mut report, mut rows) = (Report::default(), Vec::new());
+        report.opened("file", table.header());
+        let ended = loop {
+            match table.next(orders) {
+                Ok(Some((place, outcome))) => rows.push(row(&mut report, place, outcome)),
+                Ok(None) => break None,
+                Err(error) => break Some(error.to_string()),
+            }
+        };
+        assert!(!report.to_string().is_empty());
+        Ok(Imported { rows, ended, report: serde_json::to_value(report).unwrap() })
+    }
+
+    /// How many records a reader of CSV finds that knows nothing of orders.
+    fn records(&self, file: &[u8]) -> usize {
+        let lines = String::from_utf8_lossy(file).replace("\r\n", "\n").replace('\r', "\n");
+        let mut reader = ReaderBuilder::new();
+        reader.has_headers(false).flexible(true).delimiter(self.layout.delimiter);
+        reader.from_reader(lines.as_bytes()).byte_records().count()
+    }
+}
+
+/// Counts a row as the command does.
+fn row(report: &mut Report, place: Place, outcome: Outcome) -> Row {
+    let Place::Line(line) = place else { panic!("{place:?}") };
+    let why = match outcome {
+        Outcome::Facts(facts) => {
+            let lines: Vec<Value> = facts.iter().map(Told::to_json).collect();
+            assert!(!lines.is_empty() && facts.iter().all(|told| is_of_an_order(&told.fact)));
+            report.gave(&lines);
+            return Row { line, facts: Some(facts) };
+        }
+        Outcome::Ignored(why) => report.ignored("file", place, &why),
+        Outcome::Rejected(why) => report.rejected("file", place, &why),
+    };
+    assert!(why["reason"].is_string() && why["line"] == line, "{why}");
+    Row { line, facts: None }
+}
+
+fn is_of_an_order(fact: &Fact) -> bool {
+    matches!(fact, Fact::OrderPaid { .. } | Fact::OrderRefunded { .. } | Fact::OrderCancelled { .. })
+}

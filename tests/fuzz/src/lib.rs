@@ -1,0 +1,56 @@
+//! Whatever may come from outside: each target takes any bytes, and asserts what must hold of what was made of them.
+//!
+//! `tests/fuzz/run` lets a fuzzer look for bytes of which it does not hold; `fuzz_corpus.rs` replays the seeds, and
+//! damaged ones, with every run of the tests.
+
+pub mod compact;
+pub mod envelope;
+pub mod import;
+pub mod program;
+mod sample;
+pub mod shopify;
+
+use rules::fact::{Currency, Fact, Told};
+use rules::quantity::Amount;
+
+/// What is done with bytes.
+pub type Target = fn(&[u8]);
+
+/// Every target, by the name of its folder of seeds.
+pub const TARGETS: [(&str, Target); 5] = [
+    ("compact", compact::check),
+    ("envelope", envelope::check),
+    ("import", import::check),
+    ("program", program::check),
+    ("shopify", shopify::check),
+];
+
+/// The currency of programs here.
+fn usd() -> Currency {
+    Currency::from_code("USD").unwrap()
+}
+
+/// The first line, which says how the rest is read.
+fn first_line(data: &[u8]) -> (&str, &[u8]) {
+    let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    (std::str::from_utf8(&data[..end]).unwrap_or_default(), data.get(end + 1..).unwrap_or_default())
+}
+
+/// A fact is within the bounds of section 3, and reads as it was written.
+fn written_and_read(fact: &Fact) {
+    let told = Told { fact: fact.clone(), received_at: None };
+    let text = told.to_json().to_string();
+    let read = Fact::read(&serde_json::from_str(&text).unwrap(), usd());
+    assert_eq!(read.as_ref(), Ok(&told), "{text}");
+    let amounts = match fact {
+        Fact::OrderPaid { paid, .. } => {
+            let paid = &paid.content;
+            vec![paid.total, paid.tax, paid.shipping, paid.discounts]
+        }
+        Fact::OrderRefunded { refunded, .. } => vec![refunded.content.amount],
+        _ => Vec::new(),
+    };
+    for amount in amounts {
+        assert_eq!(Amount::parse(&amount.to_string()), Ok(amount), "{text}");
+    }
+}

@@ -9,7 +9,7 @@ use service::store::StoreError;
 use web::caller::Scope;
 use web::problem::Problem;
 
-use crate::desk::{Desk, order, program};
+use tests::desk::{Desk, order, program};
 
 /// A problem: its kind, its status, and what its detail and its remedy say.
 type Told = (&'static str, u16, &'static str, &'static str);

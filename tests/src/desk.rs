@@ -203,6 +203,15 @@ impl Desk {
         self.get(&format!("/v1/members/{member}")).await.is(200)["tier"]["id"].clone()
     }
 
+    /// All items of all tables.
+    pub async fn everything(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for table in ["members", "ledger", "control"] {
+            all.extend(self.system.items(table).await);
+        }
+        all
+    }
+
     /// Sets the clock.
     pub fn at(&self, at: &str) -> Instant {
         self.system.at(instant(at));

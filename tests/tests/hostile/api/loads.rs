@@ -1,0 +1,83 @@
+//! What is more than there may be, programs that cannot follow, and files.
+
+use serde_json::json;
+use tests::desk::program;
+
+use super::{Case, case, told};
+use crate::told::with;
+
+/// Programs, drafts and files.
+pub fn cases() -> Vec<Case> {
+    vec![
+        case(
+            "an entry with a reason of half a megabyte",
+            |desk| {
+                told(desk, json!({ "type": "points.earned", "member_id": "anna", "entry_id": "e", "points": 1, "occurred_at": "2024-03-01T12:00:00Z", "reason": "x".repeat(500_000) }).to_string())
+            },
+            (422, "invalid", "too_large"),
+        ),
+        case(
+            "a program published for yesterday",
+            |desk| {
+                desk.ask("POST", "/v1/program/versions")
+                    .json(&json!({ "program": with(program(), json!({ "name": "x" })), "at": "2024-05-31T12:00:00Z" }))
+            },
+            (409, "in-the-past", "leave `at` out"),
+        ),
+        case(
+            "a program in another currency than there are orders in",
+            |desk| {
+                desk.ask("POST", "/v1/program/versions")
+                    .json(&json!({ "program": with(program(), json!({ "currency": "EUR" })) }))
+            },
+            (409, "refused", "currency_fixed"),
+        ),
+        case(
+            "fewer tiers while members hold them, unsaid",
+            |desk| {
+                desk.ask("POST", "/v1/program/versions").json(
+                    &json!({ "program": with(program(), json!({ "tiers": [{ "id": "gold", "threshold": "500" }] })) }),
+                )
+            },
+            (409, "refused", "program_active"),
+        ),
+        case(
+            "options that nobody knows",
+            |desk| {
+                desk.ask("POST", "/v1/program/versions")
+                    .json(&json!({ "program": with(program(), json!({ "name": "x" })), "options": { "reward": true } }))
+            },
+            (422, "invalid", "$.options.reward"),
+        ),
+        case(
+            "a version that never was, to roll back to",
+            |desk| desk.ask("POST", "/v1/program/versions").json(&json!({ "version": 7 })),
+            (404, "unknown-version", "7"),
+        ),
+        case(
+            "a file without rows",
+            |desk| {
+                desk.ask("POST", "/v1/assignments").with("content-type", "text/csv").raw("member_id,tier,mode,reason\n")
+            },
+            (422, "invalid", "there are no rows"),
+        ),
+        case(
+            "a file with a column that nobody knows",
+            |desk| {
+                desk.ask("POST", "/v1/assignments")
+                    .with("content-type", "text/csv")
+                    .raw("member_id,tier,mode,reason,by\nanna,gold,floor,x,y\n")
+            },
+            (422, "invalid", "nothing is known of a column `by`"),
+        ),
+        case(
+            "a file of 2,001 rows",
+            |desk| {
+                desk.ask("POST", "/v1/assignments")
+                    .with("content-type", "text/csv")
+                    .raw(format!("member_id,tier,mode,reason\n{}", "anna,gold,floor,x\n".repeat(2_001)))
+            },
+            (422, "invalid", "more than 2000 rows"),
+        ),
+    ]
+}

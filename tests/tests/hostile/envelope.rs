@@ -69,6 +69,15 @@ fn details() -> Vec<Case> {
             &with(order(json!({})), json!({ "type": null })).to_string(),
             &["$.detail-type", "$.detail.type"],
         ),
+        bad("a detail ten thousand lists deep", &deep, &["$.detail"]),
+        bad("a detail with half a letter", &good.replace("anna", r"\ud83e"), &["$.detail"]),
+        bad("a total beyond all numbers", &good.replace(r#""120""#, "1e400"), &["$.detail"]),
+        bad(
+            "two totals, of which nobody can say which is meant",
+            &good.replace('{', r#"{"total":"600","#),
+            &["$.total"],
+        ),
+        bad("two members", &good.replace('{', r#"{"member_id":"ben","#), &["$.member_id"]),
         case("a detail without a type has its envelope's")
             .message(told(&without(order(json!({})), "type").to_string()), Applied)
             .stands("anna", "silver", "120.00"),

@@ -160,6 +160,12 @@ fn shopify() -> Vec<Case> {
                 nobodys(UnknownSource, &["$.detail.metadata.X-Shopify-Shop-Domain"]),
             )
             .unknown("42"),
+        case("a webhook at a time that is none")
+            .message(
+                hook(of("orders/paid"), paid.clone()).replace("2024-05-01T10:00:00Z", "noon"),
+                aside(Invalid, &["$.time"]),
+            )
+            .unknown("42"),
         bad("a webhook with a negative total", json!({ "total_price": "-120.00" }), Invalid, &["$.total_price"]),
         bad(
             "a webhook with a total of too many decimals",
@@ -169,5 +175,11 @@ fn shopify() -> Vec<Case> {
         ),
         bad("a webhook with a customer of words", json!({ "customer": { "id": "anna" } }), Invalid, &["$.customer.id"]),
         bad("a webhook without a date", json!({ "created_at": null, "updated_at": null }), Invalid, &["$.updated_at"]),
+        case("a webhook whose order is a text")
+            .message(hook(of("orders/paid"), json!("an order")), aside(Invalid, &["$.detail.payload"])),
+        case("a webhook that tells its total twice").message(
+            hook(of("orders/paid"), paid).replacen(r#""total_price":"#, r#""total_price":"600.00","total_price":"#, 1),
+            aside(Invalid, &["$"]),
+        ),
     ]
 }

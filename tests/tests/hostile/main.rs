@@ -63,7 +63,7 @@ fn every_kind_has_its_cases() {
         ("money", 51, money::cases().iter().map(|case| case.name).collect()),
         ("state", 32, state::cases().iter().map(|case| case.name).collect()),
         ("tags", 19, tags::cases().iter().map(|case| case.name).collect()),
-        ("time", 34, time::cases().iter().map(|case| case.name).collect()),
+        ("time", 38, time::cases().iter().map(|case| case.name).collect()),
         ("program", 29, program::cases().iter().map(|case| case.name).collect()),
         ("api", 80, api::cases().iter().map(|case| case.name).collect()),
     ];

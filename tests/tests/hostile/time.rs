@@ -49,6 +49,12 @@ fn limits() -> Vec<Case> {
         case("five minutes ahead to the millisecond is taken, and counts when it comes")
             .event(at(json!("2024-06-01T12:05:00Z")), Applied)
             .stands("anna", "", "0.00"),
+        case("five minutes and a millisecond ahead")
+            .event(at(json!("2024-06-01T12:05:00.001Z")), ahead)
+            .unknown("anna"),
+        case("five minutes and a second ahead").event(at(json!("2024-06-01T12:05:01Z")), ahead).unknown("anna"),
+        case("the same ahead, told from a zone further west").event(at(json!("2024-06-01T05:05:01-07:00")), ahead),
+        case("the end of all years").event(at(json!("9999-12-31T23:59:59.999Z")), ahead),
         case("digits beyond milliseconds are cut off, not rounded: five minutes ahead")
             .event(at(json!("2024-06-01T12:05:00.000999Z")), Applied)
             .stands("anna", "", "0.00"),

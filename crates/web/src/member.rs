@@ -194,7 +194,8 @@ async fn standings(
 ) -> Result<Json<Standings>, Problem> {
     let Many { member_ids, as_of, version } = many;
     if member_ids.is_empty() || member_ids.len() > TOGETHER_MAX {
-        return Err(Problem::field("member_ids", format!("names not between 1 and {TOGETHER_MAX} members")));
+        let message = format!("names {} members, and may name 1 to {TOGETHER_MAX}", member_ids.len());
+        return Err(Problem::field("$.member_ids", message));
     }
     let as_of = as_of.unwrap_or_else(|| api.clock.now());
     let versions = api.versions(&shop).await?;

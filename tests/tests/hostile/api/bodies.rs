@@ -63,6 +63,19 @@ pub fn cases() -> Vec<Case> {
             (422, "invalid", "DELETE /v1/members/{member_id}"),
         ),
         case(
+            "standings of nobody",
+            |desk| desk.ask("POST", "/v1/standings").json(&json!({ "member_ids": [] })),
+            (400, BAD, "and may name 1 to 100"),
+        ),
+        case(
+            "standings of a hundred and one",
+            |desk| {
+                desk.ask("POST", "/v1/standings")
+                    .json(&json!({ "member_ids": (0..101).map(|n| n.to_string()).collect::<Vec<_>>() }))
+            },
+            (400, BAD, "and may name 1 to 100"),
+        ),
+        case(
             "an assignment to no tier of the program",
             |desk| assign(desk, json!({ "tier": "platinum", "mode": "floor", "reason": "x" })),
             (422, "invalid", "name one of: silver, gold"),

@@ -12,6 +12,11 @@ pub fn paths() -> Vec<Case> {
     vec![
         case("a member of NUL", |desk| desk.ask("GET", "/v1/members/%00"), (400, BAD, "control characters")),
         case(
+            "a member of half a letter",
+            |desk| desk.ask("GET", "/v1/members/%FF"),
+            (400, BAD, "`member_id`: is not UTF-8"),
+        ),
+        case(
             "a member and a header of one's own",
             |desk| desk.ask("GET", "/v1/members/anna%0d%0aSet-Cookie:%20a=b"),
             (400, BAD, "control characters"),
@@ -98,6 +103,11 @@ pub fn queries() -> Vec<Case> {
             (400, BAD, "between 1 and 200"),
         ),
         case(
+            "fewer than none at a time",
+            |desk| desk.ask("GET", "/v1/members/anna/ledger?limit=-1"),
+            (400, BAD, "`limit`: is not a whole number"),
+        ),
+        case(
             "a thousand millions at a time",
             |desk| desk.ask("GET", "/v1/members/anna/ledger?limit=1000000000"),
             (400, BAD, "between 1 and 200"),
@@ -137,6 +147,11 @@ pub fn queries() -> Vec<Case> {
             "a shop that is none",
             |desk| desk.ask("GET", "/v1/members/anna?shop=a%0d%0ab").by(desk.token(None, Scope::Read)),
             (400, BAD, "names no shop"),
+        ),
+        case(
+            "the 256th part of a preview, and one more",
+            |desk| desk.ask("POST", "/v1/program/preview?from_part=256").json(&json!({ "version": 1 })),
+            (400, BAD, "`from_part`: is not a whole number, or not one of those there may be"),
         ),
     ]
 }

@@ -123,8 +123,28 @@ pub fn queries() -> Vec<Case> {
             (200, "", "\"facts\":["),
         ),
         case(
+            "a cursor to nowhere",
+            |desk| desk.ask("GET", &format!("/v1/members/anna/ledger?cursor={}", made_up("", ""))),
+            (400, BAD, "begin again without one"),
+        ),
+        case(
+            "a cursor to a key that is too long",
+            |desk| desk.ask("GET", &format!("/v1/members/anna/history?cursor={}", made_up(&"x".repeat(3_000), "-"))),
+            (400, BAD, "begin again without one"),
+        ),
+        case(
             "a cursor of another list",
             |desk| desk.ask("GET", &format!("/v1/members?list=at_risk&cursor={}", made_up("acme#order#2", "-"))),
+            (400, BAD, "begin again without one"),
+        ),
+        case(
+            "a cursor of a list to nowhere",
+            |desk| desk.ask("GET", &format!("/v1/members?list=at_risk&cursor={}", in_list(""))),
+            (400, BAD, "begin again without one"),
+        ),
+        case(
+            "a cursor of a list to a key that is too long",
+            |desk| desk.ask("GET", &format!("/v1/members?list=at_risk&cursor={}", in_list(&"x".repeat(2_000)))),
             (400, BAD, "begin again without one"),
         ),
         case(

@@ -55,6 +55,11 @@ pub fn headers() -> Vec<Case> {
             (403, "another-shop", "one shop alone"),
         ),
         case(
+            "a header for a shop that cannot be read",
+            |desk| desk.ask("GET", ANNA).with("X-Echelon-Shop", "\u{fc}").by(desk.token(None, Scope::Read)),
+            (400, BAD, "names no shop"),
+        ),
+        case(
             "a webhook that is not signed",
             |desk| desk.ask("POST", "/webhooks/shopify").by(None).raw(r#"{"shop_domain":"acme"}"#),
             (401, "unsigned", "X-Shopify-Hmac-Sha256"),

@@ -164,6 +164,16 @@ pub fn queries() -> Vec<Case> {
             (400, BAD, "is not after `from`"),
         ),
         case(
+            "two shops, of which nobody can say which is meant",
+            |desk| desk.ask("GET", "/v1/members/anna?shop=acme&shop=other").by(desk.token(None, Scope::Read)),
+            (400, BAD, "shop"),
+        ),
+        case(
+            "two shops, and the token's is one of them",
+            |desk| desk.ask("GET", "/v1/members/anna?shop=acme&shop=other"),
+            (400, BAD, "shop"),
+        ),
+        case(
             "a shop that is none",
             |desk| desk.ask("GET", "/v1/members/anna?shop=a%0d%0ab").by(desk.token(None, Scope::Read)),
             (400, BAD, "names no shop"),

@@ -78,9 +78,19 @@ pub fn queries() -> Vec<Case> {
             (400, BAD, "is not an RFC 3339 instant"),
         ),
         case(
+            "as of the end of all years",
+            |desk| desk.ask("GET", "/v1/members/anna?as_of=9999-12-31T23:59:59.999Z"),
+            (400, BAD, "in the year 9000 or later"),
+        ),
+        case(
             "as of the year 0",
             |desk| desk.ask("GET", "/v1/members/anna?as_of=0000-01-01T00:00:00Z"),
             (200, "", "\"tier\":null"),
+        ),
+        case(
+            "explained as of the end of all years",
+            |desk| desk.ask("GET", "/v1/members/anna/explain?as_of=9999-12-31T23:59:59.999Z"),
+            (400, BAD, "in the year 9000 or later"),
         ),
         case(
             "a version 0",

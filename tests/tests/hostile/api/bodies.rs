@@ -91,6 +91,13 @@ pub fn cases() -> Vec<Case> {
             (400, BAD, "has 10000 characters, and may have 1000"),
         ),
         case(
+            "an assignment until it is over already",
+            |desk| {
+                assign(desk, json!({ "tier": "gold", "mode": "floor", "reason": "x", "until": "2024-01-01T00:00:00Z" }))
+            },
+            (422, "invalid", "until"),
+        ),
+        case(
             "an assignment with a field that nobody knows",
             |desk| assign(desk, json!({ "tier": "gold", "mode": "floor", "reason": "x", "by": "the queen" })),
             (400, BAD, "unknown field `by`"),

@@ -79,5 +79,21 @@ pub fn cases() -> Vec<Case> {
             },
             (422, "invalid", "more than 2000 rows"),
         ),
+        case(
+            "a file with rows that are wrong, each in its way",
+            |desk| {
+                desk.ask("POST", "/v1/assignments").with("content-type", "text/csv").raw("member_id,tier,mode,reason,until\n,gold,floor,x,\nanna,platinum,floor,x,\nanna,gold,ceiling,x,\nanna,gold,floor,,\nanna,gold,floor,x,2024-01-01T00:00:00Z\nanna,gold\n\"anna,gold,floor,x,\n")
+            },
+            (200, "", "\"well\":0,\"wrong\":7"),
+        ),
+        case(
+            "the same tried first",
+            |desk| {
+                desk.ask("POST", "/v1/assignments?dry_run=true")
+                    .with("content-type", "text/csv")
+                    .raw("member_id,tier,mode,reason,until\nanna,gold,floor,x,2024-01-01T00:00:00Z\n")
+            },
+            (200, "", "is past already"),
+        ),
     ]
 }

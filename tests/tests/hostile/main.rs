@@ -61,7 +61,7 @@ fn every_kind_has_its_cases() {
         ("envelope", 54, envelope::cases().iter().map(|case| case.name).collect()),
         ("identity", 39, identity::cases().iter().map(|case| case.name).collect()),
         ("money", 51, money::cases().iter().map(|case| case.name).collect()),
-        ("state", 32, state::cases().iter().map(|case| case.name).collect()),
+        ("state", 35, state::cases().iter().map(|case| case.name).collect()),
         ("tags", 19, tags::cases().iter().map(|case| case.name).collect()),
         ("time", 38, time::cases().iter().map(|case| case.name).collect()),
         ("program", 29, program::cases().iter().map(|case| case.name).collect()),

@@ -112,6 +112,26 @@ fn people() -> Vec<Case> {
             .event(erased(json!({})), Applied)
             .event(enrolled(json!({ "occurred_at": "2024-05-30T00:00:00Z" })), KeptOut)
             .unknown("anna"),
+        case("an order moves to somebody erased: it is nobody's, and does not come back")
+            .event(order(json!({})), Applied)
+            .event(erased(json!({ "member_id": "ben" })), Applied)
+            .event(order(json!({ "member_id": "ben", "revision": "2024-05-30T00:00:00Z" })), KeptOut)
+            .event(order(json!({})), Superseded)
+            .stands("anna", "", "0.00")
+            .gone("ben"),
+        case("points move to somebody erased, and are gone")
+            .counting_points()
+            .after(earned(json!({})))
+            .after(erased(json!({ "member_id": "ben" })))
+            .event(earned(json!({ "member_id": "ben", "revision": "2024-05-30T00:00:00Z" })), KeptOut)
+            .stands("anna", "", "0")
+            .gone("ben"),
+        case("a tier given by hand moves to somebody erased, and is gone")
+            .after(assigned(json!({})))
+            .after(erased(json!({ "member_id": "ben" })))
+            .event(assigned(json!({ "member_id": "ben", "revision": "2024-05-30T00:00:00Z" })), KeptOut)
+            .stands("anna", "", "0.00")
+            .gone("ben"),
         case("a refund that names somebody erased is the order's all the same")
             .after(order(json!({})))
             .after(erased(json!({ "member_id": "ben" })))

@@ -88,7 +88,9 @@ impl Reason {
             Self::OversizeStub => "fetch the resource from the shop's system and send it",
             Self::MixedCurrencies => "send all amounts of an order in the shop's currency",
             Self::NoInstant => "send it in its envelope, which says when it was triggered",
-            Self::TooLarge => "an order or entry with so many corrections is a mistake upstream: correct it there",
+            Self::TooLarge => {
+                "so much about one thing (corrections of an order, tags, a text) is a mistake upstream: correct it there"
+            }
         }
     }
 }

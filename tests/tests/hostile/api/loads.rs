@@ -10,6 +10,31 @@ use crate::told::with;
 pub fn cases() -> Vec<Case> {
     vec![
         case(
+            "a program with a name of half a megabyte",
+            |desk| {
+                desk.ask("POST", "/v1/program/versions")
+                    .json(&json!({ "program": with(program(), json!({ "name": "x".repeat(500_000) })) }))
+            },
+            (413, "too-much", "say it in fewer words"),
+        ),
+        case(
+            "a reason of half a megabyte to publish",
+            |desk| {
+                desk.ask("POST", "/v1/program/versions")
+                    .json(&json!({ "program": with(program(), json!({ "name": "x" })), "why": "x".repeat(500_000) }))
+            },
+            (413, "too-much", "say it in fewer words"),
+        ),
+        case(
+            "a draft of half a megabyte",
+            |desk| {
+                desk.ask("PUT", "/v1/program/draft")
+                    .with("If-Match", "*")
+                    .json(&json!({ "program": { "name": "x".repeat(500_000) } }))
+            },
+            (413, "too-much", "say it in fewer words"),
+        ),
+        case(
             "an entry with a reason of half a megabyte",
             |desk| {
                 told(desk, json!({ "type": "points.earned", "member_id": "anna", "entry_id": "e", "points": 1, "occurred_at": "2024-03-01T12:00:00Z", "reason": "x".repeat(500_000) }).to_string())

@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod built;
+pub mod desk;
 pub mod dies;
 pub mod dynamodb;
 pub mod everybody;

@@ -53,7 +53,7 @@ impl Instant {
     }
 
     /// The instant so many milliseconds after 1970 in UTC.
-    pub fn from_millis(millis: i64) -> Self {
+    pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 

@@ -277,6 +277,20 @@ fn is_tier(versions: &Versions, tier: Option<&TierId>, now: Instant) -> Result<(
     }
 }
 
+/// What would be over before it begins is not meant.
+fn is_to_come(fact: Fact) -> Result<Fact, Problem> {
+    let Fact::TierAssigned { told, .. } = &fact else { return Ok(fact) };
+    match told.content.until {
+        Some(until) if until <= told.content.occurred_at => {
+            let detail = format!("until: {until} is past already");
+            let remedy = "name an instant to come, or leave `until` out";
+            let (status, name) = (StatusCode::UNPROCESSABLE_ENTITY, "invalid");
+            Err(Problem::new(status, name, "Something sent is wrong", detail.clone(), remedy).at("$.until", detail))
+        }
+        Some(_) | None => Ok(fact),
+    }
+}
+
 fn key_of(shop: &ShopId, headers: &HeaderMap) -> Result<AssignmentId, Problem> {
     let key = idempotency_key(headers)?.map(|key| made_key(shop, &key, 0));
     let key = key.unwrap_or_else(|| Uuid::now_v7().to_string());
@@ -317,7 +331,7 @@ impl Api {
         let known = self.store.things(shop, [thing]).await?.into_values().flat_map(|filed| filed.facts).next();
         let Some(known) = known else {
             let now = self.clock.now();
-            return Ok((now, Some(fact(now))));
+            return is_to_come(fact(now)).map(|fact| (now, Some(fact)));
         };
         let at = known.occurred_at();
         if known == fact(at) {

@@ -183,11 +183,14 @@ struct Named {
 
 /// The shop that a request names: in its query, or in the header `X-Echelon-Shop`.
 pub(crate) fn named(parts: &Parts) -> Result<Option<ShopId>, Problem> {
-    named_in(&parts.uri, parts.headers.get("X-Echelon-Shop").and_then(|name| name.to_str().ok()))
+    let header = parts.headers.get("X-Echelon-Shop").map(|name| String::from_utf8_lossy(name.as_bytes()));
+    named_in(&parts.uri, header.as_deref())
 }
 
 fn named_in(uri: &Uri, header: Option<&str>) -> Result<Option<ShopId>, Problem> {
-    let query = axum::extract::Query::<Named>::try_from_uri(uri).ok().and_then(|query| query.0.shop);
+    // Whoever names a shop means that one, and none that is only not ruled out.
+    let query = axum::extract::Query::<Named>::try_from_uri(uri);
+    let query = query.map_err(|_| Problem::field("shop", "is named twice, or not in UTF-8"))?.0.shop;
     let named = query.as_deref().or(header);
     named.map(ShopId::new).transpose().map_err(|error| Problem::field("shop", error.to_string()))
 }
@@ -218,6 +221,8 @@ mod tests {
         assert_eq!(named("/v1/jobs", None), None);
         assert_eq!(named("/v1/jobs?shop=Acme", Some("other")).as_deref(), Some("acme"));
         assert_eq!(named("/v1/jobs", Some("other")).as_deref(), Some("other"));
-        assert!(named_in(&Uri::from_static("/v1/jobs?shop=a%20b"), None).is_err());
+        for wrong in ["/v1/jobs?shop=a%20b", "/v1/jobs?shop=acme&shop=acme", "/v1/jobs?shop=%ff"] {
+            assert!(named_in(&Uri::from_static(wrong), None).is_err(), "{wrong}");
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! What is sent, read: a path, a query, a body; and what is wrong with it as a problem that names the place.
 
 use axum::body::{Bytes, to_bytes};
+use axum::extract::path::ErrorKind;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
 use rules::json::repeated;
@@ -21,13 +22,43 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let read = axum::extract::Path::<T>::from_request_parts(parts, state).await;
-        let wrong = |rejection: PathRejection| {
-            Problem::bad(rejection.body_text(), "write names in the path as URLs need them: percent-encoded UTF-8")
+        let wrong = match axum::extract::Path::<T>::from_request_parts(parts, state).await {
+            Ok(path) => return Ok(Self(path.0)),
+            Err(PathRejection::FailedToDeserializePathParams(wrong)) => wrong.into_kind(),
+            Err(other) => return Err(Problem::bad(other.body_text(), IN_PATHS)),
         };
-        read.map(|path| Self(path.0)).map_err(wrong)
+        Err(wrong_path(wrong, RawPathParams::from_request_parts(parts, state).await.ok()))
     }
 }
+
+/// Says which of the names in a path is wrong.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the errors of axum may grow, and all the others are mistakes of ours"
+)]
+fn wrong_path(wrong: ErrorKind, names: Option<RawPathParams>) -> Problem {
+    let named = |is: &dyn Fn(&str) -> bool| {
+        let mut names = names.iter().flatten();
+        names.find(|(_, value)| is(value)).map(|(name, _)| name.to_owned())
+    };
+    let (name, message) = match wrong {
+        ErrorKind::InvalidUtf8InPathParam { key } => (Some(key), "is not UTF-8".to_owned()),
+        ErrorKind::ParseError { value, .. } | ErrorKind::ParseErrorAtIndex { value, .. } => {
+            (named(&|said| said == value), format!("`{value}` {NO_NUMBER}"))
+        }
+        // Of several names the one that is quoted.
+        ErrorKind::Message(said) => {
+            let quoted = |value: &str| said.contains(&format!("`{value}`"));
+            (named(&quoted).or_else(|| named(&|_| true)), said)
+        }
+        other => (None, other.to_string()),
+    };
+    let name = name.unwrap_or_else(|| "the path".to_owned());
+    Problem::bad(format!("`{name}`: {message}"), IN_PATHS).at(&name, message)
+}
+
+const IN_PATHS: &str = "correct what stands in the path, percent-encoded as URLs need it";
+const NO_NUMBER: &str = "is not a whole number, or not one of those there may be";
 
 /// The query. `T` names its fields and refuses others; but for `shop`, which stands anywhere ([`crate::caller::Of`]).
 #[derive(Debug)]
@@ -40,11 +71,22 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Query<T
         let said = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.starts_with("shop="));
         let said: Uri = format!("/?{}", said.collect::<Vec<_>>().join("&")).parse().unwrap_or_default();
         let read = axum::extract::Query::<T>::try_from_uri(&said);
-        let wrong = |rejection: QueryRejection| {
-            Problem::bad(rejection.body_text(), "correct the query; GET /openapi.json tells what can be asked")
-        };
-        read.map(|query| Self(query.0)).map_err(wrong)
+        read.map(|query| Self(query.0)).map_err(|rejection| wrong_query(&rejection))
     }
+}
+
+/// Says which parameter is wrong, in words of people.
+fn wrong_query(rejection: &QueryRejection) -> Problem {
+    let said = std::error::Error::source(rejection).map_or_else(|| rejection.body_text(), ToString::to_string);
+    let (name, message) = match said.split_once(": ") {
+        Some((name, message)) if !name.contains(' ') => (name, message),
+        // Of what is missing, or there twice, the name is quoted.
+        _ => (said.split('`').nth(1).unwrap_or("the query"), said.as_str()),
+    };
+    let no_number = [" digit found in string", "number too large", "number too small", "integer from empty string"];
+    let message = if no_number.iter().any(|words| message.contains(words)) { NO_NUMBER } else { message };
+    let remedy = "correct the query; GET /openapi.json tells what can be asked";
+    Problem::bad(format!("`{name}`: {message}"), remedy).at(name, message)
 }
 
 /// The bytes of a body, not more than there may be.

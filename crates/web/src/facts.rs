@@ -10,7 +10,7 @@ use rules::json::Problems;
 use rules::version::Versions;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use service::ingest::Told;
+use service::ingest::{Reason, Told};
 use service::shop::ShopId;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -101,6 +101,12 @@ impl OneResult {
         Self { detail: Some(detail.into()), remedy: Some(remedy.into()), ..Self::of(status) }
     }
 
+    /// With something wrong at a place.
+    fn at(mut self, path: &str, message: impl Into<String>) -> Self {
+        self.problems.push(Place { path: path.to_owned(), message: message.into() });
+        self
+    }
+
     fn invalid(problems: &Problems) -> Self {
         let remedy = "correct what `problems` names and send it again";
         let problems = problems.iter().map(Place::from).collect();
@@ -139,7 +145,13 @@ impl From<Told> for OneResult {
             Told::Taken(Taken::Duplicate) => Self::of(Became::Duplicate),
             Told::Taken(Taken::Superseded) => Self::of(Became::Superseded),
             Told::Taken(Taken::KeptOut) => Self::of(Became::KeptOut),
-            Told::Refused(reason) => Self::because(Became::Refused, reason.code(), reason.remedy()),
+            Told::Refused(reason) => {
+                let refused = Self::because(Became::Refused, reason.code(), reason.remedy());
+                if reason != Reason::FromTheFuture {
+                    return refused;
+                }
+                refused.at("$.occurred_at", "is more than five minutes ahead of the clock here")
+            }
             Told::Failed(why) => {
                 tracing::warn!(%why, "a fact was not taken in for now");
                 Self::because(
@@ -202,7 +214,8 @@ fn read(versions: &Versions, shop: &ShopId, key: Option<&str>, place: usize, mut
         Err(problems) => Err(OneResult::invalid(&problems)),
         Ok(told) if matches!(told.fact, Fact::Erased { .. }) => {
             let remedy = "DELETE /v1/members/{member_id}, with the scope `echelon/admin`";
-            Err(OneResult::because(Became::Refused, "members are not forgotten by telling a fact here", remedy))
+            let detail = "members are not forgotten by telling a fact here";
+            Err(OneResult::because(Became::Refused, detail, remedy).at("$.type", detail))
         }
         Ok(told) => Ok(told.fact),
     };

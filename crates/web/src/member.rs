@@ -31,6 +31,8 @@ use crate::standing::{OneOfMany, Standing, Standings};
 
 /// As many members are read at once.
 const TOGETHER_MAX: usize = 100;
+/// January 1 of the year 9000. Nobody is asked about later: what follows, a century ahead at the most, has to have a date.
+const LATEST: Instant = Instant::from_millis(221_845_392_000_000);
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(standing)).routes(routes!(explanation)).routes(routes!(standings))
@@ -47,6 +49,17 @@ pub(crate) struct When {
     /// The program version to answer by ("what if"); the one in force then, if none is named.
     #[param(minimum = 1)]
     version: Option<u32>,
+}
+
+/// The instant to answer for; now, if none is named.
+fn instant(name: &str, asked: Option<Instant>, now: Instant) -> Result<Instant, Problem> {
+    match asked {
+        Some(as_of) if as_of >= LATEST => {
+            Err(Problem::field(name, "is in the year 9000 or later: nothing that follows could be dated"))
+        }
+        Some(as_of) => Ok(as_of),
+        None => Ok(now),
+    }
 }
 
 impl When {
@@ -86,7 +99,7 @@ impl Api {
         member: &MemberId,
         when: When,
     ) -> Result<(Standing, Etag), Problem> {
-        let as_of = when.as_of.unwrap_or_else(|| self.clock.now());
+        let as_of = instant("as_of", when.as_of, self.clock.now())?;
         let versions = self.versions(shop).await?;
         let version = when.version(&versions, as_of)?;
         let held = self.held(shop, member).await?;
@@ -151,7 +164,7 @@ async fn explanation(
     Path(member): Path<MemberId>,
     Query(when): Query<When>,
 ) -> Result<Json<Explained>, Problem> {
-    let as_of = when.as_of.unwrap_or_else(|| api.clock.now());
+    let as_of = instant("as_of", when.as_of, api.clock.now())?;
     let versions = api.versions(&shop).await?;
     let version = when.version(&versions, as_of)?;
     let held = api.held(&shop, &member).await?;
@@ -194,9 +207,10 @@ async fn standings(
 ) -> Result<Json<Standings>, Problem> {
     let Many { member_ids, as_of, version } = many;
     if member_ids.is_empty() || member_ids.len() > TOGETHER_MAX {
-        return Err(Problem::field("member_ids", format!("names not between 1 and {TOGETHER_MAX} members")));
+        let message = format!("names {} members, and may name 1 to {TOGETHER_MAX}", member_ids.len());
+        return Err(Problem::field("$.member_ids", message));
     }
-    let as_of = as_of.unwrap_or_else(|| api.clock.now());
+    let as_of = instant("$.as_of", as_of, api.clock.now())?;
     let versions = api.versions(&shop).await?;
     let version = When { as_of: None, version }.version(&versions, as_of)?;
     let found = api.store.members(&shop, member_ids).await?;

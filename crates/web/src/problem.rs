@@ -238,7 +238,11 @@ impl From<StoreError> for Problem {
                 // What the database says is for the log.
                 Self::later("the store does not answer as it should")
             }
-            Remedy::SetAside => Self::conflict("too-much", error.to_string(), "correct it where it comes from"),
+            Remedy::SetAside => {
+                let (status, remedy) =
+                    (StatusCode::PAYLOAD_TOO_LARGE, "say it in fewer words: it has to fit into one item");
+                Self::new(status, "too-much", "It is too much for one place", error.to_string(), remedy)
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tests::random::{BEGIN, HOUR, fact, programs};
 use web::standing::Standing;
 
-use crate::desk::{Answer, Desk};
+use tests::desk::{Answer, Desk};
 use tests::system::System;
 
 /// What the API says at any moment is what the rules say of some of the facts told until then: at least those whose

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, order};
+use tests::desk::{Desk, order};
 
 #[tokio::test]
 async fn a_tier_is_assigned_listed_with_reason_and_author_and_ended() {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::desk::{Desk, order};
+use tests::desk::{Desk, order};
 
 /// Made of the code, and committed, so that a change of the API is seen where changes are looked at.
 #[test]

@@ -5,18 +5,16 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use service::store::StoreError;
 use web::caller::Scope;
 use web::problem::Problem;
 
-use crate::desk::{Desk, order, program};
+use tests::desk::{Desk, order, program};
 
 /// A problem: its kind, its status, and what its detail and its remedy say.
 type Told = (&'static str, u16, &'static str, &'static str);
 
-/// Those that no request can bring about: a mistake of ours, and an item larger than the database takes. What they say is
-/// looked at by itself.
-const NOT_HERE: [&str; 2] = ["ours", "too-much"];
+/// What no request can bring about: a mistake of ours. What it says is looked at by itself.
+const NOT_HERE: [&str; 1] = ["ours"];
 
 #[track_caller]
 fn says(body: &Value, (kind, status, detail, remedy): Told) {
@@ -95,6 +93,12 @@ async fn every_problem_says_what_is_wrong_and_what_to_do() {
             desk.ask("POST", "/v1/facts").with("content-type", "text/plain").raw("{}"),
             ("not-json", 415, "JSON", "Content-Type"),
         ),
+        (
+            desk.ask("PUT", "/v1/program/draft")
+                .with("If-Match", "*")
+                .json(&json!({ "program": { "name": "x".repeat(400_000) } })),
+            ("too-much", 413, "400066 bytes", "fewer words"),
+        ),
         (assign("silver"), ("idempotency-key-reused", 422, "something else", "another")),
     ];
     let mut seen: BTreeSet<&str> = NOT_HERE.into();
@@ -111,9 +115,6 @@ async fn every_problem_says_what_is_wrong_and_what_to_do() {
     let soon = desk.send(desk.ask("DELETE", "/v1/program/versions/pending")).await.is(409);
     says(&soon, ("about-to-take-effect", 409, "too soon", "publish after"));
     seen.insert("about-to-take-effect");
-    let key = service::store::key::member(&desk.system.shop, &rules::id::MemberId::new("anna").unwrap());
-    let large = StoreError::TooLarge { key, bytes: 400_000 };
-    says(&json!(Problem::from(large)), ("too-much", 409, "400000 bytes", "where it comes from"));
     says(&json!(Problem::ours()), ("ours", 500, "should not have happened", "request id"));
     desk.at("2024-06-07T05:00:00Z");
     let gone = desk.get(&format!("/v1/members?list=tier&tier=gold&cursor={cursor}")).await.is(410);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, order};
+use tests::desk::{Desk, order};
 
 fn earned(points: i64) -> Value {
     json!({ "type": "points.earned", "member_id": "anna", "points": points, "occurred_at": "2024-03-01T12:00:00Z" })

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, order};
+use tests::desk::{Desk, order};
 
 /// Anna is near gold, bert holds it, carl loses silver on January 1 unless more happens.
 async fn swept() -> Desk {

@@ -3,7 +3,6 @@
 
 mod agrees;
 mod assignments;
-mod desk;
 mod document;
 mod errors;
 mod facts;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, order, program};
+use tests::desk::{Desk, order, program};
 
 #[tokio::test]
 async fn a_standing_says_the_tier_until_when_what_is_next_and_what_keeps_it() {

@@ -4,7 +4,7 @@ use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 
-use crate::desk::{Answer, Desk, SECRET, order};
+use tests::desk::{Answer, Desk, SECRET, order};
 
 #[tokio::test]
 async fn a_member_is_forgotten_at_once_and_a_later_pass_finds_nothing() {
@@ -113,7 +113,7 @@ async fn a_whole_shop_is_forgotten_guests_included_and_no_other() {
     let desk = Desk::open().await;
     let guest = json!({ "type": "order.paid", "order_id": "g", "total": "5", "occurred_at": "2024-03-01T12:00:00Z" });
     desk.tell(&[order("anna", "1", "600.00"), guest]).await;
-    let other = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": crate::desk::program() }));
+    let other = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": tests::desk::program() }));
     let token = desk.token(Some("acme2"), web::caller::Scope::Admin);
     desk.send(other.by(token.clone())).await.is(201);
     let bert = desk.ask("POST", "/v1/facts").json(&order("bert", "1", "600.00")).by(token.clone());
@@ -136,7 +136,7 @@ async fn a_whole_shop_is_forgotten_guests_included_and_no_other() {
 async fn nothing_personal_is_stored_beyond_ids_money_dates_tags_and_the_birthday() {
     let mut desk = Desk::open().await;
     desk.system.shop = service::shop::ShopId::new("acme.myshopify.com").unwrap();
-    desk.system.publish(&crate::desk::program(), &json!({})).await;
+    desk.system.publish(&tests::desk::program(), &json!({})).await;
     let money = |amount: &str| json!({ "shop_money": { "amount": amount, "currency_code": "USD" } });
     let address = json!({ "first_name": "Ada", "last_name": "Lovelace", "address1": "12 St James's Square", "phone": "+44 20 7946 0991",
                           "city": "London", "zip": "SW1Y 4JH" });

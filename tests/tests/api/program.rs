@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, order, program};
+use tests::desk::{Desk, order, program};
 
 fn gold_at(threshold: &str) -> Value {
     let mut program = program();

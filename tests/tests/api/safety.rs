@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use web::caller::Scope;
 
-use crate::desk::{Answer, Desk, order};
+use tests::desk::{Answer, Desk, order};
 
 /// Every operation: its method, its path with names filled in, and the scope that it takes; none for members' own.
 fn operations() -> Vec<(String, String, Option<Scope>)> {
@@ -107,7 +107,7 @@ async fn who_is_of_no_shop_names_it_and_is_told_so() {
     // As long as there is one alone, it is meant.
     asked(&desk, "GET", "/v1/members/anna", operator()).await.is(200);
     let token = desk.token(Some("second"), Scope::Admin);
-    let publish = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": crate::desk::program() }));
+    let publish = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": tests::desk::program() }));
     desk.send(publish.by(token)).await.is(201);
     let said = asked(&desk, "GET", "/v1/members/anna", operator()).await.is(400);
     assert_eq!(said["problems"], json!([{ "path": "shop", "message": "is missing" }]));

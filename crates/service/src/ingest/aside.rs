@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::future::Future;
 
-use rules::json::Problems;
+use rules::json::{Problem, Problems};
 use sha2::{Digest, Sha256};
 
 use crate::shop::ShopId;
@@ -88,7 +88,9 @@ impl Reason {
             Self::OversizeStub => "fetch the resource from the shop's system and send it",
             Self::MixedCurrencies => "send all amounts of an order in the shop's currency",
             Self::NoInstant => "send it in its envelope, which says when it was triggered",
-            Self::TooLarge => "an order or entry with so many corrections is a mistake upstream: correct it there",
+            Self::TooLarge => {
+                "so much about one thing (corrections of an order, tags, a text) is a mistake upstream: correct it there"
+            }
         }
     }
 }
@@ -120,6 +122,15 @@ impl Aside {
         self
     }
 
+    /// With the places of problems. A path can quote a field's name from the body: only such as fields have.
+    pub(super) fn at_all<'a>(mut self, problems: impl IntoIterator<Item = &'a Problem>) -> Self {
+        let plain =
+            |path: &&str| path.len() <= 100 && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"$._[]".contains(&b));
+        let paths = problems.into_iter().map(|problem| problem.path.as_str()).filter(plain);
+        self.paths.extend(paths.map(str::to_owned));
+        self
+    }
+
     pub(super) fn about(mut self, topic: Option<&'static str>) -> Self {
         self.topic = topic;
         self
@@ -128,11 +139,7 @@ impl Aside {
     pub(super) fn invalid(shop: &ShopId, problems: &Problems) -> Self {
         let merge = problems.iter().any(|problem| problem.message.starts_with("merge_not_supported"));
         let reason = if merge { Reason::MergeNotSupported } else { Reason::Invalid };
-        // A path can quote a field's name from the body: only such as fields have.
-        let plain =
-            |path: &&str| path.len() <= 100 && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"$._[]".contains(&b));
-        let paths = problems.iter().map(|problem| problem.path.as_str()).filter(plain).map(str::to_owned).collect();
-        Self { paths, ..Self::of(shop, reason) }
+        Self::of(shop, reason).at_all(problems.iter())
     }
 
     pub(super) fn rejected(shop: Option<ShopId>, rejected: &Rejected) -> Self {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rules::arrive::arrive;
 use rules::book::{Book, Taken, Thing};
 use rules::calendar::Instant;
-use rules::fact::Fact;
+use rules::fact::{Fact, Revised};
 use rules::id::MemberId;
 use rules::ledger::Ledger;
 use rules::record::{Record, Row};
@@ -137,8 +137,11 @@ pub(super) fn fold<'a>(
     let news = |thing: Thing| {
         let facts = unnamed(book.facts(&thing));
         let was = known.things.get(&thing)?;
-        let all_kept_out = facts.iter().all(|fact| fact.member().is_some_and(|member| book.is_erased(member)));
-        let worth_it = was.is_stored() || !all_kept_out;
+        let is_erased = |fact: &Fact| fact.member().is_some_and(|member| book.is_erased(member));
+        let worth_it = was.is_stored() || !facts.iter().all(is_erased);
+        // What was theirs before is found by their name, and deleted as a whole.
+        let is_theirs = was.facts.iter().any(is_erased);
+        let facts = if is_theirs { facts } else { facts.into_iter().filter_map(|it| kept(it, is_erased)).collect() };
         (facts != was.facts && worth_it).then_some((thing, facts))
     };
     let things = things.into_iter().filter_map(news).collect();
@@ -152,6 +155,18 @@ fn unnamed(facts: Vec<Fact>) -> Vec<Fact> {
         return facts;
     }
     facts.into_iter().map(|fact| fact.without_member().unwrap_or(fact)).collect()
+}
+
+/// Of what names somebody erased nothing is stored but an order, as nobody's: it was somebody's, and an older revision that
+/// comes again must not bring it back.
+fn kept(fact: Fact, is_erased: impl Fn(&Fact) -> bool) -> Option<Fact> {
+    if !is_erased(&fact) {
+        return Some(fact);
+    }
+    if let Fact::OrderPaid { order, paid } = fact {
+        return Some(Fact::OrderPaid { order, paid: Revised { member: None, ..paid } });
+    }
+    fact.without_member()
 }
 
 fn has_order(facts: &[Fact]) -> bool {

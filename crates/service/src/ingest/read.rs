@@ -2,6 +2,7 @@
 
 use rules::calendar::Instant;
 use rules::fact::{Currency, Fact};
+use rules::json::repeated;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -47,7 +48,7 @@ pub(super) fn open(body: &str) -> Result<Opened, Aside> {
     let envelope: Envelope<'_> = serde_json::from_str(body).map_err(|_| nobodys())?;
     if let Some(shop) = envelope.source.strip_prefix(NATIVE) {
         let shop = ShopId::new(shop).map_err(|_| Aside::nobodys(Reason::UnknownSource))?;
-        let mut event: Value = serde_json::from_str(envelope.detail.get()).map_err(|_| nobodys())?;
+        let mut event = event(&shop, envelope.detail.get())?;
         let unlike = event.get("type").is_some_and(|kind| kind.as_str() != Some(&*envelope.detail_type));
         match event.as_object_mut() {
             Some(fields) if !unlike => {
@@ -62,6 +63,17 @@ pub(super) fn open(body: &str) -> Result<Opened, Aside> {
         return foreign(body);
     }
     Err(Aside::nobodys(Reason::UnknownSource))
+}
+
+/// An event, each field of which is said once: of two, it would be open which is meant. The envelope is JSON, and its detail
+/// may still hold what no reader takes: a number beyond all, half a letter, lists without end.
+fn event(shop: &ShopId, detail: &str) -> Result<Value, Aside> {
+    let read = repeated(detail).and_then(|twice| Ok((serde_json::from_str(detail)?, twice)));
+    match read {
+        Err(_) => Err(Aside::of(shop, Reason::Invalid).at("$.detail")),
+        Ok((event, twice)) if twice.is_empty() => Ok(event),
+        Ok((_, twice)) => Err(Aside::of(shop, Reason::Invalid).at_all(&twice)),
+    }
 }
 
 fn foreign(body: &str) -> Result<Opened, Aside> {

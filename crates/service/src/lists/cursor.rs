@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{List, Name};
+use crate::store::key;
 use crate::sweep::JobId;
 
 /// Where a page ended. Written as opaque text, which is safe in a URL.
@@ -23,6 +24,7 @@ pub struct Cursor {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Behind {
     pub name: Name,
+    #[serde(deserialize_with = "key::sort_part")]
     pub row: String,
     pub taken: usize,
 }

@@ -7,6 +7,7 @@ use chrono::{DateTime, SecondsFormat};
 use rules::book::Thing;
 use rules::calendar::Instant;
 use rules::id::{MemberId, TierId};
+use serde::de::{Deserialize, Deserializer, Error};
 use sha2::{Digest, Sha256};
 
 use crate::lists::Name;
@@ -35,6 +36,26 @@ pub struct Key {
     pub pk: String,
     /// The place in it.
     pub sk: String,
+}
+
+/// The parts of a key have at most so many bytes, and at least one: the database refuses others.
+const PARTITION_BYTES_MAX: usize = 2_048;
+const SORT_BYTES_MAX: usize = 1_024;
+
+/// Reads a partition that somebody carried for us, and may have changed.
+pub(crate) fn partition_part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    part(deserializer, PARTITION_BYTES_MAX)
+}
+
+/// The same of a place in a partition.
+pub(crate) fn sort_part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    part(deserializer, SORT_BYTES_MAX)
+}
+
+fn part<'de, D: Deserializer<'de>>(deserializer: D, bytes_max: usize) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let fits = (1..=bytes_max).contains(&text.len());
+    fits.then_some(text).ok_or_else(|| D::Error::custom("is no part of a key"))
 }
 
 impl Key {

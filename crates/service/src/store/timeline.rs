@@ -21,8 +21,11 @@ const READS_MAX: usize = 10;
 /// A place in a timeline: behind this row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
+    #[serde(deserialize_with = "key::partition_part")]
     pk: String,
+    #[serde(deserialize_with = "key::sort_part")]
     sk: String,
+    #[serde(deserialize_with = "key::sort_part")]
     at: String,
 }
 

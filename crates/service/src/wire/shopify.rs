@@ -77,9 +77,10 @@ pub fn read(document: &[u8], hint: Option<&str>) -> Outcome {
     }
 }
 
-/// Where a document says that it comes from, if it is an envelope: to file under its shop what could not be taken.
+/// Where a document says that it comes from, if it is an envelope: to file under its shop what could not be taken. Dates
+/// are left out.
 pub fn source(document: &[u8]) -> Option<Source> {
-    envelope::open(document).ok()?.0
+    envelope::source(document)
 }
 
 fn told(document: &[u8], hint: Option<&str>) -> Result<(Option<String>, Vec<Fact>), Aside> {

@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::{Assign, Binding, Reason, assigned, is_tier};
+use super::{Assign, Binding, Reason, assigned, is_tier, is_to_come};
 use crate::Api;
 use crate::caller::{Of, Write};
 use crate::extract::{Query, Raw};
@@ -117,7 +117,14 @@ async fn file(
     let versions = api.versions(&shop).await?;
     let key = idempotency_key(&headers)?.unwrap_or_else(|| Uuid::now_v7().to_string());
     let mut rows = read_file(&body, |line, row| read_row(&versions, &shop, &key, line, row, api.clock.now()))?;
-    if !dry_run {
+    if dry_run {
+        for (report, wanted) in &mut rows {
+            let Some((id, member, wanted)) = wanted else { continue };
+            if let Err(problem) = is_to_come(assigned(id, member, wanted, &by, api.clock.now())) {
+                report.fail(RowBecame::Invalid, problem.detail);
+            }
+        }
+    } else {
         for some in rows.chunks_mut(TOGETHER) {
             api.assign_some(&shop, &versions, &by, some).await;
         }

@@ -45,6 +45,31 @@ pub(super) fn open(document: &[u8]) -> Result<(Option<Source>, Box<Body<'_>>)> {
     }
 }
 
+/// Where an envelope says that it comes from, whatever else in it does not read.
+pub(super) fn source(document: &[u8]) -> Option<Source> {
+    let whole: Whole<'_> = serde_json::from_str(text(document).ok()?).ok()?;
+    let (Some(DETAIL_TYPE), Nested::Object(mut detail)) = (whole.detail_type.text(), whole.detail) else { return None };
+    if let Nested::Object(headers) = &mut detail.metadata {
+        // When it was triggered is not needed to file it, and may be what does not read.
+        headers.retain(|name, _| !name.to_ascii_lowercase().ends_with("triggered-at"));
+    }
+    sent(detail.metadata.object("").ok()??).ok()
+}
+
+/// An envelope of which only the headers are looked at.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", bound(deserialize = "'de: 'a"))]
+struct Whole<'a> {
+    detail_type: Scalar<'a>,
+    detail: Nested<Headers<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+struct Headers<'a> {
+    metadata: Nested<BTreeMap<String, Scalar<'a>>>,
+}
+
 /// The fields that EventBridge puts around a payload; some are here only to be known.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case", bound(deserialize = "'de: 'a"))]

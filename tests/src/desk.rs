@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use crate::system::{System, Waiting, instant, settings};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
@@ -13,7 +14,6 @@ use serde_json::{Value, json};
 use service::ingest::{Answered, Ingest};
 use service::shop::ShopId;
 use service::sweep::Sweep;
-use tests::system::{System, Waiting, instant, settings};
 use tokio::sync::{Notify, RwLock};
 use tower::ServiceExt;
 use web::caller::{Caller, Scope};
@@ -66,7 +66,7 @@ pub struct Ask<'a> {
     path: String,
     token: Option<String>,
     headers: Vec<(&'a str, String)>,
-    body: String,
+    body: Vec<u8>,
 }
 
 /// A program that counts money per calendar year: silver takes 100, gold 500.
@@ -89,10 +89,15 @@ pub fn order(member: &str, id: &str, total: &str) -> Value {
 impl Desk {
     /// A shop with a program, at noon of June 1, 2024.
     pub async fn open() -> Self {
-        let place = tests::dynamodb::embedded().await;
+        Self::with(&program()).await
+    }
+
+    /// The same with another program.
+    pub async fn with(program: &Value) -> Self {
+        let place = crate::dynamodb::embedded().await;
         let system = System::new(place.client, &place.prefix).await;
         system.at(instant("2023-01-02T12:00:00Z"));
-        system.publish(&program(), &json!({})).await;
+        system.publish(program, &json!({})).await;
         system.at(instant("2024-06-01T12:00:00Z"));
         Self::over(system)
     }
@@ -152,7 +157,7 @@ impl Desk {
     /// A request of an administrator of the shop.
     pub fn ask<'a>(&self, method: &'a str, path: &str) -> Ask<'a> {
         let token = Some(self.token(Some("acme"), Scope::Admin));
-        Ask { method, path: path.to_owned(), token, headers: Vec::new(), body: String::new() }
+        Ask { method, path: path.to_owned(), token, headers: Vec::new(), body: Vec::new() }
     }
 
     /// What there is.
@@ -198,6 +203,15 @@ impl Desk {
         self.get(&format!("/v1/members/{member}")).await.is(200)["tier"]["id"].clone()
     }
 
+    /// All items of all tables.
+    pub async fn everything(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for table in ["members", "ledger", "control"] {
+            all.extend(self.system.items(table).await);
+        }
+        all
+    }
+
     /// Sets the clock.
     pub fn at(&self, at: &str) -> Instant {
         self.system.at(instant(at));
@@ -219,12 +233,12 @@ impl<'a> Ask<'a> {
 
     /// With a body of JSON.
     pub fn json(self, body: &Value) -> Self {
-        self.with("content-type", "application/json").raw(&body.to_string())
+        self.with("content-type", "application/json").raw(body.to_string())
     }
 
     /// With a body of any kind.
-    pub fn raw(self, body: &str) -> Self {
-        Self { body: body.to_owned(), ..self }
+    pub fn raw(self, body: impl AsRef<[u8]>) -> Self {
+        Self { body: body.as_ref().to_vec(), ..self }
     }
 }
 

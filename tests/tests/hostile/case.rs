@@ -1,0 +1,325 @@
+//! A bad input: what is delivered, and what has to become of it and of everything beside it.
+
+use serde_json::{Value, json};
+use service::ingest::{Reason, Report, native};
+use service::shop::ShopId;
+use tests::desk::Desk;
+
+/// What has to become of something that is delivered.
+#[derive(Debug, Clone, Copy)]
+pub enum Becomes {
+    /// Taken in.
+    Applied,
+    /// Known already.
+    Duplicate,
+    /// A version that wins is known.
+    Superseded,
+    /// About somebody who was erased.
+    KeptOut,
+    /// Of no consequence.
+    Ignored,
+    /// Set aside.
+    Aside(Aside),
+}
+
+pub use Becomes::{Applied, Duplicate, Ignored, KeptOut, Superseded};
+
+/// How something is set aside.
+#[derive(Debug, Clone, Copy)]
+pub struct Aside {
+    /// Under this shop's name, or nobody's.
+    shop: Option<&'static str>,
+    reason: Reason,
+    paths: &'static [&'static str],
+    /// What whoever tells the same fact over HTTP is told about it.
+    says: &'static str,
+}
+
+/// Set aside with the shop, for this reason, with these places.
+pub const fn aside(reason: Reason, paths: &'static [&'static str]) -> Becomes {
+    Becomes::Aside(Aside { shop: Some("acme"), reason, paths, says: "" })
+}
+
+/// Set aside, and it is not known, or not believed, whose it is.
+pub const fn nobodys(reason: Reason, paths: &'static [&'static str]) -> Becomes {
+    Becomes::Aside(Aside { shop: None, reason, paths, says: "" })
+}
+
+/// Set aside as wrong at one place; whoever tells the same fact over HTTP is told so with these words.
+pub const fn wrong(path: &'static [&'static str; 1], says: &'static str) -> Becomes {
+    Becomes::Aside(Aside { shop: Some("acme"), reason: Reason::Invalid, paths: path, says })
+}
+
+impl Becomes {
+    /// Set aside, and whoever tells the same over HTTP is told so with these words.
+    pub const fn saying(self, says: &'static str) -> Self {
+        match self {
+            Self::Aside(aside) => Self::Aside(Aside { says, ..aside }),
+            other => other,
+        }
+    }
+
+    /// Set aside with another shop.
+    pub const fn of(self, shop: &'static str) -> Self {
+        match self {
+            Self::Aside(aside) => Self::Aside(Aside { shop: Some(shop), ..aside }),
+            other => other,
+        }
+    }
+}
+
+/// What is delivered.
+#[derive(Debug, Clone)]
+enum Sent {
+    /// A message of the queue.
+    Message(String),
+    /// The shop's own event, which can as well be told over HTTP.
+    Event(Value),
+}
+
+/// A bad input.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// A sentence that says what is bad.
+    pub name: &'static str,
+    program: Value,
+    /// Told once, before.
+    before: Vec<Value>,
+    sent: Vec<(Sent, Becomes)>,
+    /// Member, tier (empty: none) and what is counted; no standing at all of whom nothing is known.
+    stand: Vec<(String, Option<(&'static str, &'static str)>)>,
+    /// Whose name is left nowhere but in a tombstone.
+    gone: Option<&'static str>,
+}
+
+/// A case with a name that says what is bad.
+pub fn case(name: &'static str) -> Case {
+    let program =
+        program("amount_spent", json!([{ "id": "silver", "threshold": 100 }, { "id": "gold", "threshold": 500 }]));
+    Case { name, program, before: Vec::new(), sent: Vec::new(), stand: Vec::new(), gone: None }
+}
+
+fn program(metric: &str, tiers: Value) -> Value {
+    json!({ "start_date": "2023-01-01", "currency": "USD", "tiers": tiers,
+            "milestone": { "metric": metric, "period": "lifetime", "on_refund": "revoke" } })
+}
+
+impl Case {
+    /// In a shop that counts points.
+    pub fn counting_points(mut self) -> Self {
+        self.program["milestone"]["metric"] = json!("points_earned");
+        self
+    }
+
+    /// In a shop that looks at tags.
+    pub fn looking_at_tags(mut self) -> Self {
+        let tiers = json!([{ "id": "silver", "tags": ["vip"] }, { "id": "gold", "tags": ["vvip"] }]);
+        self.program =
+            json!({ "start_date": "2023-01-01", "tiers": tiers, "milestone": { "metric": "customer_tags" } });
+        self
+    }
+
+    /// In a shop whose spend leaves tax out.
+    pub fn without_tax(mut self) -> Self {
+        self.program["spend"] = json!({ "include_tax": false });
+        self
+    }
+
+    /// After the shop told this.
+    pub fn after(mut self, event: Value) -> Self {
+        self.before.push(event);
+        self
+    }
+
+    /// A message is delivered.
+    pub fn message(mut self, body: impl Into<String>, becomes: Becomes) -> Self {
+        self.sent.push((Sent::Message(body.into()), becomes));
+        self
+    }
+
+    /// The shop's own event is delivered.
+    pub fn event(mut self, event: Value, becomes: Becomes) -> Self {
+        self.sent.push((Sent::Event(event), becomes));
+        self
+    }
+
+    /// Many of the shop's own events are delivered.
+    pub fn events(self, events: impl IntoIterator<Item = (Value, Becomes)>) -> Self {
+        events.into_iter().fold(self, |case, (event, becomes)| case.event(event, becomes))
+    }
+
+    /// Then a member stands so; an empty tier is none.
+    pub fn stands(mut self, member: impl Into<String>, tier: &'static str, counted: &'static str) -> Self {
+        self.stand.push((member.into(), Some((tier, counted))));
+        self
+    }
+
+    /// Then nothing is known of a member, and nothing is left of them but a tombstone and that their erasure is verified.
+    pub fn gone(self, member: &'static str) -> Self {
+        Self { gone: Some(member), ..self.unknown(member) }
+    }
+
+    /// Then nothing is known of a member.
+    pub fn unknown(mut self, member: impl Into<String>) -> Self {
+        self.stand.push((member.into(), None));
+        self
+    }
+}
+
+/// Delivers all, and panics with the names of those that became something else.
+pub async fn all_become_what_they_have_to(cases: Vec<Case>) {
+    let mut wrong = Vec::new();
+    for case in cases {
+        if let Err(why) = becomes_what_it_has_to(&case).await {
+            wrong.push(format!("{}: {why}", case.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+async fn becomes_what_it_has_to(case: &Case) -> Result<(), String> {
+    let desk = Desk::with(&case.program).await;
+    for event in &case.before {
+        same("taken in before", desk.system.tell(std::slice::from_ref(event)).await.counts.applied, 1)?;
+    }
+    let mut bodies = Vec::new();
+    for (place, (sent, becomes)) in case.sent.iter().enumerate() {
+        let before = everything(&desk).await;
+        let body = match sent {
+            Sent::Message(body) => body.clone(),
+            Sent::Event(event) => native(&desk.system.shop, event, desk.system.now()),
+        };
+        // Its neighbours in the batch are none the worse for it.
+        let report =
+            desk.system.deliver(&[neighbour(&desk, 2 * place), body.clone(), neighbour(&desk, 2 * place + 1)]).await;
+        became(&report, *becomes).map_err(|why| format!("message {place}: {why}"))?;
+        if let Becomes::Aside(aside) = becomes {
+            nothing_but_a_row(&desk, &before, aside, &body).await?;
+            if let Sent::Event(event) = sent {
+                is_refused_over_http(&desk, event, aside).await?;
+            }
+        }
+        bodies.push(body);
+    }
+    same("the neighbours taken in", neighbours(&desk).await, 2 * bodies.len())?;
+    stand(&desk, case).await?;
+    let after = everything(&desk).await;
+    let aside = case.sent.iter().filter(|(_, becomes)| matches!(becomes, Becomes::Aside(_))).count();
+    let again = desk.system.deliver(&bodies).await;
+    same(
+        "again: failed, applied, set aside",
+        (again.failed.len(), again.counts.applied, again.set_aside.len()),
+        (0, 0, aside),
+    )?;
+    unchanged("after the same again", &everything(&desk).await, &after)?;
+    stand(&desk, case).await
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, expected: T) -> Result<(), String> {
+    if found == expected { Ok(()) } else { Err(format!("{what}:\n  found    {found:?}\n  expected {expected:?}")) }
+}
+
+const NEIGHBOUR: &str = "neighbour";
+
+fn neighbour(desk: &Desk, number: usize) -> String {
+    native(
+        &desk.system.shop,
+        &tests::desk::order(NEIGHBOUR, &format!("{NEIGHBOUR} {number}"), "1.00"),
+        desk.system.now(),
+    )
+}
+
+async fn neighbours(desk: &Desk) -> usize {
+    desk.system.member(NEIGHBOUR).await.ledger.orders().len()
+}
+
+/// All items but the neighbour's.
+async fn everything(desk: &Desk) -> Vec<String> {
+    let mut all = desk.everything().await;
+    all.retain(|item| !item.contains(NEIGHBOUR));
+    all
+}
+
+/// The tables are as they were.
+fn unchanged(when: &str, found: &[String], before: &[String]) -> Result<(), String> {
+    let only =
+        |these: &[String], those: &[String]| these.iter().filter(|item| !those.contains(item)).cloned().collect();
+    let (came, went): (Vec<_>, Vec<_>) = (only(found, before), only(before, found));
+    same(&format!("what changed {when}"), came, went)
+}
+
+fn became(report: &Report, becomes: Becomes) -> Result<(), String> {
+    let counts = &report.counts;
+    let found =
+        [counts.applied, counts.duplicates, counts.superseded, counts.kept_out, counts.ignored, counts.set_aside];
+    let expected = match becomes {
+        Applied => [3, 0, 0, 0, 0, 0],
+        Duplicate => [2, 1, 0, 0, 0, 0],
+        Superseded => [2, 0, 1, 0, 0, 0],
+        KeptOut => [2, 0, 0, 1, 0, 0],
+        Ignored => [2, 0, 0, 0, 1, 0],
+        Becomes::Aside(_) => [2, 0, 0, 0, 0, 1],
+    };
+    same("failed", (&report.failed, &report.failure), (&Vec::new(), &None))?;
+    if found != expected {
+        let why = format!("{:?}", report.set_aside);
+        return same(
+            "applied, duplicate, superseded, kept out, ignored, set aside",
+            (found, why),
+            (expected, String::new()),
+        );
+    }
+    Ok(())
+}
+
+/// In the tables nothing changed but that a row tells of it; its body is kept.
+async fn nothing_but_a_row(desk: &Desk, before: &[String], aside: &Aside, body: &str) -> Result<(), String> {
+    let mut after = everything(desk).await;
+    let Some(place) = after.iter().position(|item| item.contains("quarantine") && !before.contains(item)) else {
+        return Err("no row tells of it".to_owned());
+    };
+    let new = after.remove(place);
+    unchanged("but a row that tells of it", &after, before)?;
+    let shop = aside.shop.map(|shop| ShopId::new(shop).unwrap());
+    let rows = desk.system.store.asides(shop.as_ref()).await.unwrap();
+    let row =
+        rows.iter().find(|row| format!("{:?}", row.0.iter().collect::<std::collections::BTreeMap<_, _>>()) == new);
+    let Some(row) = row else { return Err(format!("the row is not with {shop:?}: {new}")) };
+    let paths = row.0["paths"].as_l().unwrap().iter().map(|path| path.as_s().unwrap().as_str()).collect::<Vec<_>>();
+    same("reason and paths", (row.need_text("reason").unwrap(), paths), (aside.reason.code(), aside.paths.to_vec()))?;
+    same("the body is kept", desk.system.kept.bodies().iter().any(|(_, kept)| kept == body), true)
+}
+
+/// Whoever tells it over HTTP hears the same, in words, and nothing is kept of it.
+async fn is_refused_over_http(desk: &Desk, event: &Value, aside: &Aside) -> Result<(), String> {
+    let before = everything(desk).await;
+    let said = desk.post("/v1/facts", event.clone()).await;
+    same("status over HTTP", said.status, 422)?;
+    same("type over HTTP", &said.body["type"], &json!("urn:echelon:problem:invalid"))?;
+    let problems = said.body["problems"].as_array().cloned().unwrap_or_default();
+    let paths: Vec<&str> = problems.iter().map(|problem| problem["path"].as_str().unwrap()).collect();
+    same("paths over HTTP", paths, aside.paths.to_vec())?;
+    if !said.body.to_string().contains(aside.says) {
+        return Err(format!("it does not say `{}`: {}", aside.says, said.body));
+    }
+    unchanged("after it was told over HTTP", &everything(desk).await, &before)
+}
+
+async fn stand(desk: &Desk, case: &Case) -> Result<(), String> {
+    if let Some(gone) = case.gone {
+        let all = desk.everything().await;
+        let left: Vec<&String> = all.iter().filter(|item| item.contains(gone) && !item.contains("erased_at")).collect();
+        same("what is left of somebody erased", left, Vec::new())?;
+    }
+
+    for (member, expected) in &case.stand {
+        let said = desk.post("/v1/standings", json!({ "member_ids": [member] })).await.is(200);
+        let standing = &said["standings"][0]["standing"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let found =
+            (!standing.is_null()).then(|| (text(&standing["tier"]["id"]), text(&standing["progress"]["counted"])));
+        let expected = expected.map(|(tier, counted)| (tier.to_owned(), counted.to_owned()));
+        same(&format!("the standing of {member:?}"), found, expected)?;
+    }
+    Ok(())
+}

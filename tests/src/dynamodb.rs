@@ -1,16 +1,21 @@
 //! Tables for tests: in the embedded store, and in DynamoDB Local, which is Amazon's own. What holds of one must hold of
 //! the other; [`for_each_store!`](crate::for_each_store) makes a test for each.
 
+use std::future::ready;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+use embedded::{Decision, Intercept, Request};
 use tokio::sync::OnceCell;
+
+use crate::simulator::{At, Tables};
 
 /// A store, and a prefix for names of tables that no other test has: tests run beside each other.
 #[derive(Clone, Debug)]
@@ -39,6 +44,25 @@ impl Place {
 /// A place in an embedded store of its own, in memory.
 pub async fn embedded() -> Place {
     Place::new(embedded::Store::memory().unwrap().client())
+}
+
+/// A place in tables of the simulator, of its own.
+pub async fn simulated() -> Place {
+    Place::new(embedded::Store::nowhere().client_with(Alone::default()))
+}
+
+/// Tables of the simulator to which nothing ever happens, one moment after the other.
+#[derive(Debug, Default)]
+struct Alone(Mutex<(Tables, i64)>);
+
+impl Intercept for Alone {
+    fn before<'a>(&'a self, request: &'a Request) -> Decision<'a> {
+        let input = serde_json::from_slice(&request.body).unwrap();
+        let mut alone = self.0.lock().unwrap();
+        alone.1 += 1;
+        let at = At::once(alone.1);
+        Box::pin(ready(Some(alone.0.carry_out(&request.operation, &input, at))))
+    }
 }
 
 /// A place in the DynamoDB Local of this process, or in the DynamoDB at `ECHELON_DYNAMODB_URL` if that is set.
@@ -106,6 +130,21 @@ impl Server {
         }
         Self { url, _process: process }
     }
+}
+
+/// The same, and a test `simulated::name` on the simulator's tables: what holds of both stores must hold of those, as far as
+/// it is not what they charge.
+#[macro_export]
+macro_rules! for_every_table {
+    ($($test:ident),+ $(,)?) => {
+        $crate::for_each_store!($($test),+);
+        mod simulated {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test($crate::dynamodb::simulated().await).await;
+            })+
+        }
+    };
 }
 
 /// Makes of each `async fn name(place: Place)` a test `embedded::name` and a test `dynamodb_local::name`.

@@ -9,5 +9,6 @@ pub mod everybody;
 pub mod random;
 pub mod scenario;
 pub mod served;
+pub mod simulator;
 pub mod system;
 pub mod twin;

@@ -9,7 +9,7 @@ use service::sweep::preview::parts;
 use tests::dynamodb::Place;
 use tests::system::{System, instant};
 
-tests::for_each_store!(
+tests::for_every_table!(
     changes_do_what_their_preview_says,
     switched_off_changed_and_switched_on_only_real_changes_are_announced,
     a_tier_list_changes_only_if_that_is_meant,

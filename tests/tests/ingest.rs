@@ -8,7 +8,7 @@ use service::store::{Item, key};
 use tests::dynamodb::Place;
 use tests::system::{System, instant};
 
-tests::for_each_store!(
+tests::for_every_table!(
     an_order_brings_a_tier_and_its_reward_once,
     a_refund_may_come_before_its_order_or_name_nobody,
     a_guest_s_order_waits_for_a_member_and_an_order_that_moves_updates_both,

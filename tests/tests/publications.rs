@@ -9,7 +9,7 @@ use service::verify::everybody;
 use tests::dynamodb::Place;
 use tests::system::{System, instant};
 
-tests::for_each_store!(
+tests::for_every_table!(
     a_version_that_waits_is_replaced_in_one_step_and_its_number_is_not_given_again,
     a_version_about_to_take_effect_is_neither_replaced_nor_withdrawn,
     no_version_but_the_first_takes_effect_in_the_past,

@@ -12,7 +12,7 @@ use service::verify::recompute;
 use tests::dynamodb::Place;
 use tests::system::{System, instant};
 
-tests::for_each_store!(
+tests::for_every_table!(
     what_is_told_ahead_is_recorded_once_read_back_and_announced,
     what_was_told_ahead_changes_nothing_of_the_member_and_is_erased_with_them,
 );

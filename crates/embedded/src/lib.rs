@@ -45,15 +45,11 @@ impl Store {
         Self::on_a_thread(database, None).map_err(|source| OpenError::Files { path: path(), source })
     }
 
-    /// A store in memory that carries out each request where it is asked, not on a thread of its own: for simulations,
-    /// whose virtual time would run on while another thread works.
-    ///
-    /// # Errors
-    /// [`OpenError::Damaged`] if there is no memory for it.
-    pub fn simulated() -> Result<Self, OpenError> {
-        let path = PathBuf::from(":memory:");
-        let database = Database::memory().map_err(|source| OpenError::Damaged { path, source })?;
-        Ok(Self { engine: Arc::new(Engine::here(database)) })
+    /// No store at all: every request is its intercept's to answer. For simulations, whose tables, queues and time are
+    /// their own.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self { engine: Arc::new(Engine::Nowhere) }
     }
 
     /// The store in this file, which is made if it is not there. It is ours alone until it closes: `<path>.lock`,

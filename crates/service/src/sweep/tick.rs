@@ -139,12 +139,23 @@ impl<W: Workers> Sweep<W> {
     /// Has those segments worked on that wait and that nobody works on; finishes jobs whose segments are all done.
     async fn nudge(&self, shop: &ShopId, versions: &Versions) -> Result<u64, StoreError> {
         let mut sent = 0;
-        for job in self.store.latest_jobs(shop, LATEST).await? {
-            if job.body.state == State::Running && job.body.id.is_of(versions) {
+        for mut job in self.store.latest_jobs(shop, LATEST).await? {
+            if !job.body.id.is_of(versions) && job.body.state.is_open() {
+                self.end_if_withdrawn(shop, &mut job).await?;
+            } else if job.body.state == State::Running {
                 sent += self.send(shop, &job.body).await?;
             }
         }
         Ok(sent)
+    }
+
+    /// Ends the job of a version that was replaced before it took effect, and whose message is lost. A version that is newer
+    /// than what was known when the job was met is another matter: so it is asked for again.
+    async fn end_if_withdrawn(&self, shop: &ShopId, job: &mut Row<Job>) -> Result<(), StoreError> {
+        match self.store.versions(shop).await? {
+            Some(versions) if !job.body.id.is_of(&versions) => self.end(shop, job, State::Cancelled).await,
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Sends the segments of a job that nobody works on.

@@ -1,0 +1,72 @@
+//! The API, as it is asked while everything else goes on.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use serde_json::Value;
+use service::ingest::{Answered, Ingest};
+use service::shop::ShopId;
+use service::sweep::Sweep;
+use tokio::sync::{Notify, RwLock};
+use tower::ServiceExt;
+use web::caller::{Caller, Scope};
+use web::door::Door;
+use web::token::TokenKey;
+use web::{Api, Parts};
+
+use super::network::{Network, Role};
+use super::process::{Ended, Host};
+
+/// A token is good for so long.
+const LASTING_MS: i64 = 10 * 366 * 24 * 3_600_000;
+
+/// A process that answers.
+pub struct Answering {
+    host: Host,
+    router: Router,
+    key: TokenKey,
+}
+
+impl Answering {
+    /// A new one.
+    pub fn start(network: &Arc<Network>, role: Role) -> Self {
+        let host = Host::start(network, role);
+        let key = TokenKey::new("a key of thirty-two bytes or more").unwrap();
+        let store = host.store();
+        let sweep: Sweep<_> = host.sweep("api".to_owned());
+        let api = Api::new(Parts {
+            store: store.clone(),
+            ingest: Ingest::new(store, Answered, host.clock.clone()),
+            sweeps: Box::new(Arc::new(sweep)),
+            clock: host.clock.clone(),
+            ahead_ms: 90_000,
+            preview_budget: None,
+            door: Door::Tokens(key.clone()),
+            shopify_secret: None,
+            shop: None,
+            batch: Arc::new(RwLock::default()),
+            recorded: Arc::new(Notify::default()),
+            due: Arc::new(Notify::default()),
+        });
+        Self { host, router: web::router(api, Router::new()), key }
+    }
+
+    /// What it answers: a status, and what it says.
+    pub async fn ask(&self, shop: &ShopId, method: &str, path: &str, body: Option<&Value>) -> Ended<(u16, Value)> {
+        let caller = Caller::Staff { shop: Some(shop.clone()), scope: Scope::Admin, name: "simulator".to_owned() };
+        let token = self.key.sign(&caller, self.host.clock.now().plus_millis(LASTING_MS)).token;
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("Authorization", format!("Bearer {token}"));
+        let request = request.header("Content-Type", "application/json");
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        let answering = async {
+            let answer = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+            let (parts, body) = answer.into_parts();
+            let bytes = to_bytes(body, usize::MAX).await.unwrap();
+            (parts.status.as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+        };
+        self.host.invoke(answering).await
+    }
+}

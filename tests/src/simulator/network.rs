@@ -1,0 +1,459 @@
+//! What lies between processes: a network that takes its time and loses things, and behind it tables, queues and the bus.
+//! Requests come through the SDK's own transport, so that everything above it is the code that is shipped.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
+
+use embedded::{Answer, Decision, Intercept, Request};
+use rules::calendar::Instant;
+use serde_json::{Value, json};
+use service::announce::PROGRAM_PUBLISHED;
+use tokio::sync::Notify;
+
+use super::bug::{Bent, Bug};
+use super::dice::Dice;
+use super::fault::{Fault, Hits, Weather};
+use super::queue::Queue;
+use super::table::{At, LAG_MS, Tables, cancelled};
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Takes events in.
+    Ingest,
+    /// Announces.
+    Relay,
+    /// Sweeps and ticks.
+    Sweep,
+    /// Answers.
+    Api,
+    /// Looks and publishes, and nothing ever goes wrong.
+    Operator,
+}
+
+/// A queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Line {
+    /// Events to be taken in.
+    Ingest,
+    /// Segments of midnights.
+    Rollover,
+    /// Segments of new versions.
+    Recalculation,
+    /// Versions published, as the bus's rule brings them.
+    Published,
+}
+
+impl Line {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Ingest, Self::Rollover, Self::Recalculation, Self::Published];
+
+    /// Where a client sends to.
+    pub fn url(self) -> String {
+        format!("http://queues.invalid/{self:?}")
+    }
+}
+
+/// Where bodies go that can never succeed.
+pub const QUARANTINE: &str = "http://queues.invalid/Quarantine";
+
+/// No seed needs so many requests.
+const REQUESTS_MAX: u64 = 100_000;
+
+/// Whether a process is alive.
+#[derive(Debug, Default)]
+pub struct Life {
+    dead: AtomicBool,
+    died: Notify,
+}
+
+impl Life {
+    /// Ends it.
+    pub fn end(&self) {
+        self.dead.store(true, Ordering::SeqCst);
+        self.died.notify_one();
+    }
+
+    /// Waits for the end.
+    pub async fn ended(&self) {
+        if !self.dead.load(Ordering::SeqCst) {
+            self.died.notified().await;
+        }
+    }
+}
+
+/// Everything that outlives processes.
+#[derive(Debug)]
+pub struct State {
+    /// The tables.
+    pub tables: Tables,
+    /// The queues.
+    pub queues: BTreeMap<Line, Queue>,
+    /// What the bus took, in order: the event's name, and what it says.
+    pub announced: Vec<(String, String)>,
+    /// Bodies that can never succeed, by id.
+    pub quarantine: Vec<(String, String)>,
+    /// How bad things are.
+    pub weather: Weather,
+    /// What went wrong.
+    pub hits: Hits,
+    /// Chance.
+    pub dice: Dice,
+    /// What is wrong with the code, where that is tried.
+    pub bug: Option<Bug>,
+    /// How many requests there were.
+    pub requests: u64,
+    /// All requests in their order, in one number.
+    pub digest: u64,
+    /// What was seen by a process with a planted bug.
+    pub remembered: BTreeMap<String, Answer>,
+}
+
+/// The network.
+#[derive(Debug)]
+pub struct Network {
+    state: Mutex<State>,
+    base: i64,
+    begun: OnceLock<tokio::time::Instant>,
+    /// Told when something was put into a queue or a stream.
+    pub arrived: Notify,
+}
+
+impl Network {
+    /// A network at an instant, which nothing is behind yet.
+    pub fn new(base: i64, dice: Dice, bug: Option<Bug>) -> Self {
+        let state = State {
+            tables: Tables::default(),
+            queues: Line::ALL.into_iter().map(|line| (line, Queue::default())).collect(),
+            announced: Vec::new(),
+            quarantine: Vec::new(),
+            weather: Weather::CALM,
+            hits: Hits::default(),
+            dice,
+            bug,
+            requests: 0,
+            digest: 0,
+            remembered: BTreeMap::new(),
+        };
+        Self { state: Mutex::new(state), base, begun: OnceLock::new(), arrived: Notify::new() }
+    }
+
+    /// What there is. Not to be held while waiting.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// What time it is, by a clock that nobody has.
+    pub fn now(&self) -> i64 {
+        let begun = *self.begun.get_or_init(tokio::time::Instant::now);
+        self.base + i64::try_from(begun.elapsed().as_millis()).unwrap_or_default()
+    }
+
+    /// The same.
+    pub fn instant(&self) -> Instant {
+        Instant::from_millis(self.now())
+    }
+
+    /// Puts a message into a queue.
+    pub fn send(&self, line: Line, body: String, delay_ms: i64) {
+        let now = self.now();
+        if let Some(queue) = self.state().queues.get_mut(&line) {
+            queue.send(body, now, now + delay_ms);
+        }
+        self.arrived.notify_waiters();
+    }
+
+    fn carry_out(&self, role: Role, operation: &str, input: &Value, plan: &Plan) -> Answer {
+        let now = self.now();
+        let mut state = self.state();
+        let state = &mut *state;
+        let before = (state.tables.changes.len(), state.queues.values().map(Queue::sent).sum::<u64>());
+        let answer = match operation {
+            "PutEvents" => state.put_events(role, input, plan.partial, now),
+            "SendMessage" => state.send_message(input),
+            "SendMessageBatch" => state.send_messages(input, now),
+            _ => {
+                let at = At { now, lag: plan.lag, page: plan.page };
+                state.tables.carry_out(operation, input, at)
+            }
+        };
+        let come = (state.tables.changes.len(), state.queues.values().map(Queue::sent).sum::<u64>());
+        if come != before {
+            self.arrived.notify_waiters();
+        }
+        answer
+    }
+}
+
+impl State {
+    fn put_events(&mut self, role: Role, input: &Value, partial: bool, now: i64) -> Answer {
+        let mut entries = Vec::new();
+        let mut failed = 0;
+        for entry in input["Entries"].as_array().into_iter().flatten() {
+            let field = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+            if partial && self.dice.chance(500) {
+                self.hits.hit(Fault::PartialEvents);
+                failed += 1;
+                entries.push(json!({ "ErrorCode": "ThrottlingException", "ErrorMessage": "slow down" }));
+                continue;
+            }
+            let (kind, detail) = (field("DetailType"), field("Detail"));
+            entries.push(json!({ "EventId": self.announced.len().to_string() }));
+            if partial && self.dice.chance(100) {
+                self.hits.hit(Fault::BusDuplicate);
+                self.announced.push((kind.clone(), detail.clone()));
+            }
+            if kind == PROGRAM_PUBLISHED {
+                self.bring_publication(&detail, now);
+            }
+            self.announced.push((kind, detail));
+        }
+        if role == Role::Relay && self.bug == Some(Bug::FailuresOfTheBusIgnored) {
+            entries.iter_mut().for_each(|entry| *entry = json!({ "EventId": "never" }));
+            failed = 0;
+        }
+        reply(&json!({ "FailedEntryCount": failed, "Entries": entries }))
+    }
+
+    /// A rule brings published versions to who opens their jobs. Should it be lost, a tick does.
+    fn bring_publication(&mut self, detail: &str, now: i64) {
+        if self.dice.chance(200) {
+            self.hits.hit(Fault::LostAnnouncement);
+        } else if let Some(queue) = self.queues.get_mut(&Line::Published) {
+            queue.send(detail.to_owned(), now, now);
+        }
+    }
+
+    fn send_message(&mut self, input: &Value) -> Answer {
+        let field = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        assert_eq!(input["QueueUrl"], QUARANTINE);
+        if self.bug != Some(Bug::BodyLost) {
+            let id = field(&input["MessageAttributes"]["id"]["StringValue"]);
+            self.quarantine.push((id, field(&input["MessageBody"])));
+        }
+        reply(&json!({ "MessageId": "1" }))
+    }
+
+    fn send_messages(&mut self, input: &Value, now: i64) -> Answer {
+        let url = input["QueueUrl"].as_str().unwrap_or_default();
+        let line = Line::ALL.into_iter().find(|line| line.url() == url).unwrap_or_else(|| panic!("no queue at {url}"));
+        let mut successful = Vec::new();
+        for entry in input["Entries"].as_array().into_iter().flatten() {
+            let delay = entry["DelaySeconds"].as_i64().unwrap_or_default() * 1_000;
+            let body = entry["MessageBody"].as_str().unwrap_or_default();
+            if let Some(queue) = self.queues.get_mut(&line) {
+                queue.send(body.to_owned(), now, now + delay);
+            }
+            successful.push(json!({ "Id": entry["Id"], "MessageId": "1", "MD5OfMessageBody": "" }));
+        }
+        reply(&json!({ "Successful": successful, "Failed": [] }))
+    }
+}
+
+fn reply(body: &Value) -> Answer {
+    Answer::Reply { status: 200, body: body.to_string() }
+}
+
+/// What becomes of a request.
+#[derive(Debug, Default)]
+struct Plan {
+    there: u64,
+    back: u64,
+    /// In place of the request.
+    instead: Option<Answer>,
+    lag: i64,
+    page: usize,
+    partial: bool,
+    dies_before: bool,
+    dies_after: bool,
+    /// Done, and the answer is lost.
+    lost: bool,
+}
+
+/// What a request does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Read,
+    Write,
+    Announce,
+    Send,
+}
+
+impl Kind {
+    fn of(operation: &str) -> Self {
+        match operation {
+            "GetItem" | "BatchGetItem" | "Query" | "Scan" | "ListTables" => Self::Read,
+            "PutEvents" => Self::Announce,
+            "SendMessage" | "SendMessageBatch" => Self::Send,
+            _ => Self::Write,
+        }
+    }
+}
+
+/// A process's way to everything else.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// Over which network.
+    pub network: Arc<Network>,
+    /// Whose.
+    pub life: Arc<Life>,
+    /// Which.
+    pub role: Role,
+}
+
+impl Intercept for Connection {
+    fn before<'a>(&'a self, request: &'a Request) -> Decision<'a> {
+        Box::pin(async { Some(self.carry(request).await) })
+    }
+}
+
+impl Connection {
+    async fn carry(&self, request: &Request) -> Answer {
+        if self.life.dead.load(Ordering::SeqCst) {
+            return std::future::pending().await;
+        }
+        let operation = request.operation.as_str();
+        let mut input: Value = serde_json::from_slice(&request.body).unwrap();
+        if self.role == Role::Operator {
+            return self.network.carry_out(self.role, operation, &input, &Plan { page: usize::MAX, ..Plan::default() });
+        }
+        let plan = self.plan(operation, &input);
+        wait(plan.there).await;
+        if plan.dies_before {
+            return self.die().await;
+        }
+        if let Some(instead) = plan.instead {
+            return instead;
+        }
+        let bug = self.network.state().bug;
+        let bent = bug.map_or(Bent::Not, |bug| bug.bend(self, operation, &mut input, plan.lost));
+        let left = if plan.partial && operation == "BatchGetItem" { self.leave_some(&mut input) } else { json!({}) };
+        let answer = match bent {
+            Bent::Not => self.network.carry_out(self.role, operation, &input, &plan),
+            Bent::Answer(answer) => answer,
+        };
+        let answer = bug.map_or(answer.clone(), |bug| bug.bend_answer(self, operation, &input, answer));
+        let answer = with_left(answer, left);
+        wait(plan.back).await;
+        if plan.dies_after {
+            return self.die().await;
+        }
+        if plan.lost { Answer::TimedOut } else { answer }
+    }
+
+    async fn die(&self) -> Answer {
+        self.life.end();
+        std::future::pending().await
+    }
+
+    /// All chance about a request is decided at once.
+    fn plan(&self, operation: &str, input: &Value) -> Plan {
+        let now = self.network.now();
+        let mut state = self.network.state();
+        let State { weather, hits, dice, requests, digest, .. } = &mut *state;
+        *requests += 1;
+        assert!(*requests < REQUESTS_MAX, "this goes on for ever");
+        let mut hasher = DefaultHasher::new();
+        (*digest, now, self.role, operation, input["TableName"].as_str()).hash(&mut hasher);
+        *digest = hasher.finish();
+        let kind = Kind::of(operation);
+        let mut plan = Plan { page: usize::MAX, ..Plan::default() };
+        let slow = weather.slow;
+        (plan.there, plan.back) = (dice.below(slow + 1), dice.below(slow + 1));
+        if *weather == (Weather { slow, ..Weather::CALM }) {
+            return plan;
+        }
+        if dice.chance(weather.crash) {
+            let after = dice.chance(500);
+            (plan.dies_before, plan.dies_after) = (!after, after);
+            hits.hit(match (self.role, kind, after) {
+                (Role::Sweep, ..) => Fault::CrashAtPage,
+                (_, Kind::Read, false) => Fault::CrashBeforeRead,
+                (_, Kind::Read, true) => Fault::CrashAfterRead,
+                (Role::Relay, Kind::Announce, false) => Fault::CrashBeforeAnnouncing,
+                (Role::Relay, ..) => Fault::CrashAfterAnnouncing,
+                (_, _, false) => Fault::CrashBeforeWrite,
+                (_, _, true) => Fault::CrashAfterCommit,
+            });
+            return plan;
+        }
+        if dice.chance(weather.throttled) {
+            hits.hit(Fault::Throttled);
+            plan.instead = Some(throttled(kind, operation, input));
+        } else if dice.chance(weather.server_error) {
+            hits.hit(Fault::ServerError);
+            plan.instead = Some(Answer::error(500, "InternalServerError", "it did not work"));
+        } else if dice.chance(weather.lost) {
+            let was_done = dice.chance(500);
+            hits.hit(match (kind, was_done) {
+                (Kind::Read, _) => Fault::ReadFailed,
+                (_, true) => Fault::AmbiguousApplied,
+                (_, false) => Fault::AmbiguousLost,
+            });
+            let answer = if dice.chance(500) { Answer::TimedOut } else { Answer::Broken };
+            (plan.lost, plan.instead) = if was_done { (true, None) } else { (false, Some(answer)) };
+        } else if operation == "TransactWriteItems" && dice.chance(weather.conflict) {
+            hits.hit(Fault::ConflictStorm);
+            let items = input["TransactItems"].as_array().map_or(0, Vec::len);
+            plan.instead = Some(cancelled((0..items).map(|n| if n == 0 { "TransactionConflict" } else { "None" })));
+        }
+        plan.partial = dice.chance(weather.partial);
+        if operation == "Query" && dice.chance(weather.short) {
+            plan.page = 1 + dice.place(3);
+        }
+        if kind == Kind::Read && dice.chance(weather.stale) {
+            plan.lag = dice.between(1, LAG_MS);
+            if input["ConsistentRead"] != true && operation != "BatchGetItem" {
+                hits.hit(Fault::StaleRead);
+            }
+        }
+        if plan.page < usize::MAX {
+            hits.hit(Fault::ShortPage);
+        }
+        plan
+    }
+
+    /// Takes some keys out of a batch; what is left of it for later.
+    fn leave_some(&self, input: &mut Value) -> Value {
+        let mut left = json!({});
+        for (table, wanted) in input["RequestItems"].as_object_mut().into_iter().flatten() {
+            let Some(keys) = wanted["Keys"].as_array_mut().filter(|keys| keys.len() > 1) else { continue };
+            let mut state = self.network.state();
+            let some = keys.split_off(1 + state.dice.place(keys.len() - 1));
+            state.hits.hit(Fault::PartialRead);
+            left[table] = json!({ "Keys": some, "ConsistentRead": wanted["ConsistentRead"] });
+        }
+        left
+    }
+}
+
+async fn wait(millis: u64) {
+    if millis > 0 {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+}
+
+fn with_left(answer: Answer, left: Value) -> Answer {
+    match answer {
+        Answer::Reply { status: 200, body } if left.as_object().is_some_and(|left| !left.is_empty()) => {
+            let mut body: Value = serde_json::from_str(&body).unwrap();
+            body["UnprocessedKeys"] = left;
+            reply(&body)
+        }
+        answer => answer,
+    }
+}
+
+fn throttled(kind: Kind, operation: &str, input: &Value) -> Answer {
+    match (kind, operation) {
+        // Of a transaction each item has its reason.
+        (Kind::Write, "TransactWriteItems") => {
+            let items = input["TransactItems"].as_array().map_or(0, Vec::len);
+            cancelled((0..items).map(|n| if n == 0 { "ThrottlingError" } else { "None" }))
+        }
+        _ => Answer::throttled(),
+    }
+}

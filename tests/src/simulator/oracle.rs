@@ -1,0 +1,334 @@
+//! What everything should be, worked out from scratch: from all messages ever sent, in any order, and twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rules::advance::advance;
+use rules::book::Book;
+use rules::calendar::Instant;
+use rules::fact::Told;
+use rules::id::{MemberId, TierId};
+use rules::ledger::Ledger;
+use rules::standing::evaluate;
+use rules::version::Versions;
+use serde_json::{Value, json};
+use service::store::Held;
+use service::store::history::Recorded;
+use service::verify::recompute;
+use service::wire::history;
+use service::wire::vector::same;
+
+use super::dice::Dice;
+use super::expression;
+use super::process::{Ended, tables};
+use super::story::{CANARY, Meant, Shop};
+use super::world::{Broken, World};
+use crate::twin;
+
+/// Compares a shop with what it should be.
+pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result<(), Broken> {
+    let versions = world.store.versions(&shop.id).await.map_err(|error| error.detail())?;
+    let versions = versions.ok_or("the program is lost")?;
+    let now = world.network.instant();
+    let book = book(shop, dice);
+    let mut ids: BTreeSet<MemberId> = book.members().chain(book.erased()).cloned().collect();
+    ids.extend(stored_ids(world, shop));
+    let stored = world.store.members(&shop.id, ids.iter().cloned()).await.map_err(|error| error.detail())?;
+    for (id, held) in &stored {
+        let at = |broken: Broken| format!("{id}: {broken}");
+        facts(&book, id, held).map_err(at)?;
+        if held.erased {
+            continue;
+        }
+        let recorded = world.store.history(&shop.id, id).await.map_err(|error| at(error.detail()))?;
+        let ledger = with_holds(&book, id, &recorded);
+        if ledger != held.ledger {
+            return Err(at(format!("other facts are stored than were told: {:?} in place of {ledger:?}", held.ledger)));
+        }
+        record(&versions, held, &recorded, now).map_err(at)?;
+        rewards(&versions, &recorded).map_err(at)?;
+        let differences = recompute(&world.store, &shop.id, id, &versions, now).await;
+        let differences = differences.map_err(|error| at(error.detail()))?.differences;
+        if !differences.is_empty() {
+            let rows = world.store.rows_about(&shop.id, id).await.map_err(|error| at(error.detail()))?.0;
+            return Err(at(format!(
+                "the item is not what its rows say: {differences:?}: {:?}, and rows {rows:?}",
+                held.ledger
+            )));
+        }
+        answer(world, shop, (id, &ledger), &versions, instant(dice, now)).await.map_err(at)?;
+    }
+    asides(world, shop).await?;
+    announcements(world, shop)?;
+    twins(shop, &versions, &stored, dice, now)
+}
+
+/// All that was told, in another order, some of it twice.
+fn book(shop: &Shop, dice: &mut Dice) -> Book {
+    let meant = shop.sent.iter().filter_map(|sent| match &sent.meant {
+        Meant::Facts(facts) => Some(facts),
+        Meant::Nothing | Meant::Aside => None,
+    });
+    let mut all: Vec<_> = meant.flatten().collect();
+    let twice: Vec<_> = all.iter().copied().filter(|_| dice.chance(200)).collect();
+    all.extend(twice);
+    dice.shuffle(&mut all);
+    let mut book = Book::new();
+    for fact in all {
+        book.take(fact.clone());
+    }
+    book
+}
+
+fn stored_ids(world: &World, shop: &Shop) -> BTreeSet<MemberId> {
+    let state = world.network.state();
+    let begins = format!("{}#", shop.id);
+    let members = tables().members;
+    let keys = state.tables.items(&members).map(|item| (text(item, "pk"), text(item, "sk")));
+    keys.filter(|(pk, sk)| pk.starts_with(&begins) && !sk.contains('\t'))
+        .map(|(_, sk)| MemberId::new(&sk).unwrap())
+        .collect()
+}
+
+fn text(item: &expression::Item, name: &str) -> String {
+    item.get(name).and_then(expression::text).unwrap_or_default().to_owned()
+}
+
+/// Whoever is to be forgotten is, and nobody else; whoever is known is stored.
+fn facts(book: &Book, id: &MemberId, held: &Held) -> Result<(), Broken> {
+    let known = book.ledger(id).is_some_and(|ledger| !ledger.is_empty());
+    match (book.is_erased(id), held.erased) {
+        (true, false) => Err("is not forgotten".to_owned()),
+        (false, true) => Err("is forgotten, and never asked for it".to_owned()),
+        (false, false) if known && !held.is_stored() => Err("is not stored".to_owned()),
+        (true, true) | (false, false) => Ok(()),
+    }
+}
+
+fn with_holds(book: &Book, id: &MemberId, recorded: &[Recorded]) -> Ledger {
+    let mut ledger = book.ledger(id).cloned().unwrap_or_default();
+    for row in recorded {
+        if let Recorded::Held(held) = row {
+            ledger.hold(held.assignment());
+        }
+    }
+    ledger
+}
+
+/// The tier on record is that of the last transition; their numbers have no gaps, and each begins where the last one ended.
+/// Nobody is left behind: nothing is due up to the last boundary, and what is on record there is what evaluating says.
+fn record(versions: &Versions, held: &Held, recorded: &[Recorded], now: Instant) -> Result<(), Broken> {
+    let mut transitions: Vec<_> = recorded
+        .iter()
+        .filter_map(|row| match row {
+            Recorded::Transition { event, .. } => Some(event),
+            _ => None,
+        })
+        .collect();
+    transitions.sort_by_key(|event| event.sequence);
+    let mut tier: Option<TierId> = None;
+    for (event, number) in transitions.iter().zip(1..) {
+        let before = event.before.as_ref().map(|tier| tier.id.clone());
+        if event.sequence != number || before != tier {
+            return Err(format!("transition {number} begins at {tier:?}: {event:?}"));
+        }
+        tier = event.after.as_ref().map(|tier| tier.id.clone());
+    }
+    if (held.record.seq() as usize, held.record.tier()) != (transitions.len(), tier.as_ref()) {
+        return Err(format!("{} transitions lead to {tier:?}, and on record is {:?}", transitions.len(), held.record));
+    }
+    let (mut ledger, mut record) = (held.ledger.clone(), held.record.clone());
+    let version = versions.in_force(now);
+    let zone = &version.program.timezone;
+    let boundary = zone.midnight(zone.day(now)).max(version.effective_at);
+    let due = advance(&mut ledger, &mut record, versions, boundary);
+    if !due.is_empty() {
+        return Err(format!("was left behind: {due:?}"));
+    }
+    let evaluated =
+        evaluate(versions.in_force(boundary), &ledger, boundary.max(record.evaluated_at().unwrap_or(boundary)));
+    let evaluated = versions.in_force(boundary).program.tier_id(evaluated.tier);
+    if record.tier() != evaluated {
+        return Err(format!("on record is {:?}, and evaluating says {evaluated:?}", record.tier()));
+    }
+    Ok(())
+}
+
+/// No entry reward comes twice: with repeats, not twice in one stretch of the tier.
+fn rewards(versions: &Versions, recorded: &[Recorded]) -> Result<(), Broken> {
+    let mut given: BTreeMap<&TierId, BTreeSet<Instant>> = BTreeMap::new();
+    let mut rewards: Vec<_> = recorded
+        .iter()
+        .filter_map(|row| match row {
+            Recorded::Reward { event, since } => Some((event, *since)),
+            _ => None,
+        })
+        .collect();
+    rewards.sort_by_key(|(event, _)| event.sequence);
+    for (event, since) in rewards {
+        let repeats =
+            versions.numbered(event.program_version).is_some_and(|version| version.program.repeat_tier_rewards);
+        let before = given.entry(&event.tier.id).or_default();
+        if (!repeats && !before.is_empty()) || !before.insert(since) {
+            return Err(format!("an entry reward twice: {event:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// An instant to ask about: now, or another.
+fn instant(dice: &mut Dice, now: Instant) -> Instant {
+    if dice.chance(300) { now } else { now.plus_millis(dice.between(-60, 400) * 43_200_000) }
+}
+
+/// What the API says is what evaluating says.
+async fn answer(
+    world: &World,
+    shop: &Shop,
+    (id, ledger): (&MemberId, &Ledger),
+    versions: &Versions,
+    as_of: Instant,
+) -> Result<(), Broken> {
+    let expected = json!(web::standing::Standing::of(&shop.id, id, versions.in_force(as_of), ledger, as_of));
+    match world.desk.ask(&shop.id, "GET", &format!("/v1/members/{id}?as_of={as_of}"), None).await {
+        Ended::Answered((200, said)) if said == expected => Ok(()),
+        Ended::Answered((404, _)) if ledger.is_empty() => Ok(()),
+        Ended::Answered((status, said)) => {
+            Err(format!("as of {as_of} the API answers {status} {said} in place of {expected}"))
+        }
+        Ended::Gone => Err("the API does not answer".to_owned()),
+    }
+}
+
+/// What can never succeed is set aside, with its body, and nothing else is.
+async fn asides(world: &World, shop: &Shop) -> Result<(), Broken> {
+    let aside = shop.sent.iter().filter(|sent| matches!(sent.meant, Meant::Aside));
+    let expected: BTreeSet<&str> = aside.map(|sent| sent.body.as_str()).collect();
+    let all = world.store.all_asides().await.map_err(|error| error.detail())?;
+    let rows: BTreeSet<String> = all.into_iter().map(|(_, row)| row.key().sk).collect();
+    let state = world.network.state();
+    let kept: BTreeMap<&str, &str> = state.quarantine.iter().map(|(id, body)| (body.as_str(), id.as_str())).collect();
+    for body in &expected {
+        match kept.get(body) {
+            None => return Err(format!("a body is lost: {body}")),
+            Some(id) if !rows.contains(*id) => return Err(format!("no row tells of {body}")),
+            Some(_) => {}
+        }
+    }
+    let everybodys: BTreeSet<&str> = world
+        .shops
+        .iter()
+        .flat_map(|shop| &shop.sent)
+        .filter(|sent| matches!(sent.meant, Meant::Aside))
+        .map(|sent| sent.body.as_str())
+        .collect();
+    if let Some(body) = kept.keys().find(|body| !everybodys.contains(*body)) {
+        return Err(format!("set aside for nothing: {body}"));
+    }
+    Ok(())
+}
+
+/// What was recorded was announced, as it is recorded, and nothing else; and nothing waits any more.
+fn announcements(world: &World, shop: &Shop) -> Result<(), Broken> {
+    let state = world.network.state();
+    let mut announced: BTreeMap<String, &str> = BTreeMap::new();
+    for (_, detail) in &state.announced {
+        let event: Value = serde_json::from_str(detail).map_err(|error| error.to_string())?;
+        let is_forgotten =
+            event["member_id"].as_str().is_some_and(|id| shop.forgotten.iter().any(|member| member.as_str() == id));
+        if event["shop"] != shop.id.as_str() || is_forgotten {
+            continue;
+        }
+        let id = event["id"].as_str().unwrap_or_default().to_owned();
+        if announced.insert(id, detail).is_some_and(|before| before != detail) {
+            return Err(format!("announced twice, and not as the same: {detail}"));
+        }
+    }
+    let begins = format!("{}#", shop.id);
+    let ledger = tables().ledger;
+    for row in state.tables.items(&ledger).filter(|row| text(row, "pk").starts_with(&begins)) {
+        let detail = text(row, "detail");
+        if detail.is_empty() || text(row, "type") == "tier.held" {
+            continue;
+        }
+        let event: Value = serde_json::from_str(&detail).map_err(|error| error.to_string())?;
+        let id = event["id"].as_str().unwrap_or_default();
+        if announced.remove(id) != Some(&detail) {
+            return Err(format!("recorded and not announced, or twice: {detail}"));
+        }
+        if row.contains_key("unpublished") {
+            return Err(format!("announced, and still in its outbox: {detail}"));
+        }
+    }
+    match announced.values().next() {
+        Some(detail) => Err(format!("announced and not recorded: {detail}")),
+        None => Ok(()),
+    }
+}
+
+/// The twin, which was written from the text and shares no code with the rules, says the same of somebody.
+fn twins(
+    shop: &Shop,
+    versions: &Versions,
+    stored: &BTreeMap<MemberId, Held>,
+    dice: &mut Dice,
+    now: Instant,
+) -> Result<(), Broken> {
+    let mut programs: Vec<twin::Program> = Vec::new();
+    for version in versions.iter() {
+        let is_it = |event: &&Value| event["occurred_at"] == version.effective_at.to_string();
+        let Some(event) = shop.published.iter().rev().find(is_it) else {
+            return Err("a version that nobody published".to_owned());
+        };
+        let at = Some(version.effective_at.millis());
+        let read = twin::Program::read(&event["program"], at, &programs);
+        programs.push(read.ok_or("a program that the twin does not read")?);
+    }
+    let alive: Vec<_> = stored.iter().filter(|(_, held)| !held.erased && held.is_stored()).collect();
+    let (Some(last), false) = (programs.last(), alive.is_empty()) else { return Ok(()) };
+    let (id, held) = dice.one(&alive);
+    // A hold is no fact: the twin has none of it but by replaying all.
+    if held.ledger.assignments().iter().any(|given| given.act.id().is_none()) {
+        return Ok(());
+    }
+    let mut facts = twin::Shop::new("USD");
+    for sent in &shop.sent {
+        if let Meant::Facts(all) = &sent.meant {
+            for fact in all {
+                facts.take(&Told { fact: fact.clone(), received_at: None }.to_json());
+            }
+        }
+    }
+    let ours = history::standing(versions.last(), &evaluate(versions.last(), &held.ledger, now));
+    let twins = twin::standing(last, &facts, id.as_str(), now.millis());
+    if same(&ours, &twins) { Ok(()) } else { Err(format!("{id}: ours {ours}, the twin's {twins}")) }
+}
+
+/// Nothing that is nobody's business is stored or logged, and nothing is left of who was forgotten.
+pub(super) fn check_bytes(world: &World) -> Result<(), Broken> {
+    let state = world.network.state();
+    let names = tables();
+    let forgotten: Vec<&str> = world.shops.iter().flat_map(|shop| &shop.forgotten).map(MemberId::as_str).collect();
+    for table in state.tables.names() {
+        for item in state.tables.items(table) {
+            let bytes = Value::Object((**item).clone()).to_string();
+            if bytes.contains(CANARY) {
+                return Err(format!("stored in {table} though it is nobody's business: {bytes}"));
+            }
+            let is_tombstone = table == names.members && item.contains_key("erased_at");
+            let left = forgotten.iter().find(|member| bytes.contains(*member));
+            if let Some(member) = left.filter(|_| table != names.control && !is_tombstone) {
+                return Err(format!("{member} is not forgotten in {table}: {bytes}"));
+            }
+        }
+    }
+    let announced = state.announced.iter().find(|(_, detail)| detail.contains(CANARY));
+    if let Some((_, detail)) = announced {
+        return Err(format!("announced though it is nobody's business: {detail}"));
+    }
+    for name in [CANARY, "-member-", "-forgettable-", "88000000000"] {
+        if let Some(line) = world.log.line_with(name) {
+            return Err(format!("logged though it names somebody: {line}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! The shipped functions, each as a process of its own: with a clock that may be off, and caches that may be stale. It is
+//! invoked as Lambda does it, stopped when its time is up, and killed at any moment.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
+use embedded::Store as Nowhere;
+use rules::calendar::Instant;
+use serde_json::{Value, json};
+use service::clock::Clock;
+use service::ingest::{Ingest, SqsAsides};
+use service::relay::{EventBridge, Pace, Relay};
+use service::store::Store;
+use service::store::table::Tables;
+use service::sweep::{MARGIN, Queues, Settings, SqsWorkers, Sweep};
+use service::telemetry::{LogKey, Metrics};
+
+use super::fault::Fault;
+use super::network::{Connection, Life, Line, Network, QUARANTINE, Role};
+use super::queue::Waiting;
+
+/// Functions are stopped after so long, as the template has it.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// A worker gives a segment back after so long.
+const BUDGET: Duration = Duration::from_secs(40);
+/// A clock is off by so much at the most.
+const SKEW_MS: i64 = 5_000;
+
+/// The names of the tables.
+pub fn tables() -> Tables {
+    Tables::prefixed("sim")
+}
+
+/// How an invocation ended.
+#[derive(Debug)]
+pub enum Ended<T> {
+    /// With an answer.
+    Answered(T),
+    /// The process is gone.
+    Gone,
+}
+
+/// What every process has.
+#[derive(Debug, Clone)]
+pub struct Host {
+    life: Arc<Life>,
+    network: Arc<Network>,
+    connection: Connection,
+    /// What time it believes it is.
+    pub clock: Clock,
+}
+
+impl Host {
+    /// A new one.
+    pub fn start(network: &Arc<Network>, role: Role) -> Self {
+        let life = Arc::new(Life::default());
+        let connection = Connection { network: Arc::clone(network), life: Arc::clone(&life), role };
+        let skew = if role == Role::Operator { 0 } else { skew(network) };
+        let ticking = Arc::clone(network);
+        let clock = Clock::new(move || Instant::from_millis(ticking.now() + skew));
+        Self { life, network: Arc::clone(network), connection, clock }
+    }
+
+    /// The tables, as it sees them.
+    pub fn store(&self) -> Store {
+        let config = Nowhere::nowhere().config_with(self.connection.clone());
+        Store::new(aws_sdk_dynamodb::Client::from_conf(config.build()), tables())
+    }
+
+    fn sqs(&self) -> aws_sdk_sqs::Client {
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url("http://queues.invalid")
+            .region(Region::from_static("local"))
+            .credentials_provider(Credentials::new("simulated", "simulated", None, None, "simulated"))
+            .retry_config(RetryConfig::disabled())
+            .http_client(Nowhere::nowhere().transport_with(self.connection.clone()));
+        aws_sdk_sqs::Client::from_conf(config.build())
+    }
+
+    fn bus(&self) -> EventBridge {
+        let config = aws_sdk_eventbridge::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url("http://bus.invalid")
+            .region(Region::from_static("local"))
+            .credentials_provider(Credentials::new("simulated", "simulated", None, None, "simulated"))
+            .retry_config(RetryConfig::disabled())
+            .http_client(Nowhere::nowhere().transport_with(self.connection.clone()));
+        EventBridge::new(aws_sdk_eventbridge::Client::from_conf(config.build()), "bus")
+    }
+
+    /// The sweeps, as it does them.
+    pub fn sweep(&self, owner: String) -> Sweep<SqsWorkers> {
+        let queues = Queues { rollover: Line::Rollover.url(), recalculation: Line::Recalculation.url() };
+        let settings = Settings { owner, margin: MARGIN, budget: BUDGET, together: 1 };
+        Sweep::new(self.store(), SqsWorkers::new(self.sqs(), queues), self.clock.clone(), settings)
+    }
+
+    /// The ingest, as it does it.
+    pub fn ingest(&self) -> Ingest<SqsAsides> {
+        let salt = self.network.state().dice.below(u64::MAX);
+        Ingest::new(self.store(), SqsAsides::new(self.sqs(), QUARANTINE), self.clock.clone()).salted(salt)
+    }
+
+    /// The relay, as it does it.
+    pub fn relay(&self) -> Relay<EventBridge> {
+        Relay {
+            store: self.store(),
+            bus: self.bus(),
+            pace: Pace::default(),
+            clock: self.clock.clone(),
+            log_key: LogKey::new("a key of the simulator").unwrap(),
+        }
+    }
+
+    /// Invokes it, for as long as a function may take.
+    pub async fn invoke<T>(&self, work: impl Future<Output = T>) -> Ended<T> {
+        tokio::select! {
+            biased;
+            () = self.life.ended() => Ended::Gone,
+            done = tokio::time::timeout(TIMEOUT, work) => match done {
+                Ok(answer) => Ended::Answered(answer),
+                Err(_) => {
+                    self.network.state().hits.hit(Fault::TimedOut);
+                    self.life.end();
+                    Ended::Gone
+                }
+            }
+        }
+    }
+}
+
+fn skew(network: &Network) -> i64 {
+    let mut state = network.state();
+    let skew = if state.dice.chance(300) { state.dice.between(-SKEW_MS, SKEW_MS) } else { 0 };
+    match skew {
+        1.. => state.hits.hit(Fault::ClockAhead),
+        ..0 => state.hits.hit(Fault::ClockBehind),
+        0 => {}
+    }
+    skew
+}
+
+/// A process that takes events in.
+pub struct Ingesting {
+    host: Host,
+    ingest: Ingest<SqsAsides>,
+}
+
+impl Ingesting {
+    /// A new one.
+    pub fn start(network: &Arc<Network>) -> Self {
+        let host = Host::start(network, Role::Ingest);
+        let ingest = host.ingest();
+        Self { host, ingest }
+    }
+
+    /// The ids of the messages that failed.
+    pub async fn invoke(&self, batch: &[Waiting]) -> Ended<Vec<u64>> {
+        let records: Vec<Value> = batch.iter().map(record).collect();
+        let event = serde_json::from_value(json!({ "Records": records })).unwrap();
+        let mut metrics = Metrics::of("ingest");
+        let now = self.host.clock.now();
+        let handled = self.host.invoke(ingest::handle(&self.ingest, event, now, &mut metrics)).await;
+        match handled {
+            Ended::Gone => Ended::Gone,
+            Ended::Answered(answer) => {
+                let ids = answer.batch_item_failures.iter().map(|failure| failure.item_identifier.parse().unwrap());
+                Ended::Answered(ids.collect())
+            }
+        }
+    }
+}
+
+/// A message as SQS brings it to a function.
+fn record(message: &Waiting) -> Value {
+    json!({ "messageId": message.id.to_string(), "receiptHandle": "-", "body": message.body, "md5OfBody": "-",
+            "attributes": { "SentTimestamp": message.sent_at.to_string() }, "messageAttributes": {},
+            "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:local:0:ingest", "awsRegion": "local" })
+}
+
+/// A process that announces.
+pub struct Relaying {
+    host: Host,
+    relay: Relay<EventBridge>,
+}
+
+impl Relaying {
+    /// A new one.
+    pub fn start(network: &Arc<Network>) -> Self {
+        let host = Host::start(network, Role::Relay);
+        let relay = host.relay();
+        Self { host, relay }
+    }
+
+    /// The place of the first record that failed, if one did.
+    pub async fn invoke(&self, records: &[(usize, Value)]) -> Ended<Option<usize>> {
+        let records: Vec<&Value> = records.iter().map(|(_, record)| record).collect();
+        let event = serde_json::from_value(json!({ "Records": records })).unwrap();
+        let mut metrics = Metrics::of("relay");
+        match self.host.invoke(relay::handle(&self.relay, event, &mut metrics)).await {
+            Ended::Answered(Ok(answer)) => {
+                let failed = answer["batchItemFailures"][0]["itemIdentifier"].as_str();
+                Ended::Answered(failed.map(|place| place.parse().unwrap()))
+            }
+            Ended::Answered(Err(error)) => panic!("the stream needs no table: {error}"),
+            Ended::Gone => Ended::Gone,
+        }
+    }
+
+    /// The hourly pass; whether it came to an end.
+    pub async fn pass(&self) -> bool {
+        let event = serde_json::from_value(json!({ "pass": "unpublished" })).unwrap();
+        let mut metrics = Metrics::of("relay");
+        let passed = self.host.invoke(relay::handle(&self.relay, event, &mut metrics)).await;
+        matches!(passed, Ended::Answered(Ok(passed)) if passed["finished"] == true && passed["failed"] == 0)
+    }
+}
+
+/// A process that sweeps.
+pub struct Sweeping {
+    host: Host,
+    sweep: Sweep<SqsWorkers>,
+}
+
+impl Sweeping {
+    /// A new one, with a name of its own.
+    pub fn start(network: &Arc<Network>) -> Self {
+        let host = Host::start(network, Role::Sweep);
+        let owner = format!("worker {}", network.state().dice.below(u64::MAX));
+        let sweep = host.sweep(owner);
+        Self { host, sweep }
+    }
+
+    /// Works on a segment; whether it need not come again.
+    pub async fn invoke(&self, message: &Waiting) -> Ended<bool> {
+        let batch = serde_json::from_value(json!({ "Records": [record(message)] })).unwrap();
+        let mut metrics = Metrics::of("sweep");
+        match self.host.invoke(self.sweep.batch(batch, &mut metrics)).await {
+            Ended::Answered(failures) => {
+                let failures = json!(failures);
+                Ended::Answered(failures["batchItemFailures"].as_array().is_some_and(Vec::is_empty))
+            }
+            Ended::Gone => Ended::Gone,
+        }
+    }
+
+    /// Opens what is due; whether all went well.
+    pub async fn tick(&self) -> bool {
+        matches!(self.host.invoke(self.sweep.tick()).await, Ended::Answered(Ok(ticked)) if ticked.failed == 0)
+    }
+
+    /// Opens the job of a version that was published; whether all went well.
+    pub async fn published(&self, shop: &service::shop::ShopId, number: u32) -> bool {
+        matches!(self.host.invoke(self.sweep.published(shop, number)).await, Ended::Answered(Ok(_)))
+    }
+}

@@ -1,0 +1,370 @@
+//! What happens in a shop: programs, and messages about members, drawn from few names so that they meet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rules::calendar::Instant;
+use rules::fact::{Currency, Fact};
+use rules::id::MemberId;
+use serde_json::{Value, json};
+use service::ingest::native;
+use service::shop::ShopId;
+use service::wire::shopify;
+
+use super::dice::Dice;
+use super::fault::{Fault, Hits};
+
+const MINUTE: i64 = 60_000;
+const DAY: i64 = 24 * 60 * MINUTE;
+
+/// What stands in free fields of foreign messages, and must be stored and logged nowhere.
+pub const CANARY: &str = "Kanarienvogel";
+
+/// The eight zones, each with days on which its clocks are changed.
+pub const ZONES: [(&str, &[&str]); 8] = [
+    ("UTC", &[]),
+    ("America/New_York", &["2024-03-10", "2024-11-03"]),
+    ("Australia/Lord_Howe", &["2024-04-07", "2024-10-06"]),
+    ("Africa/Cairo", &["2024-04-26", "2024-11-01"]),
+    ("Europe/Berlin", &["2024-03-31", "2024-10-27"]),
+    ("Asia/Kolkata", &[]),
+    ("Pacific/Kiritimati", &[]),
+    ("America/St_Johns", &["2024-03-10", "2024-11-03"]),
+];
+
+/// What is to become of a message.
+#[derive(Debug, Clone)]
+pub enum Meant {
+    /// These facts are known.
+    Facts(Vec<Fact>),
+    /// Nothing.
+    Nothing,
+    /// It is set aside.
+    Aside,
+}
+
+/// A message as it was sent.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// As it goes into the queue.
+    pub body: String,
+    /// What is to become of it.
+    pub meant: Meant,
+    /// When.
+    pub at: i64,
+}
+
+/// A shop, and all that was said of it.
+#[derive(Debug)]
+pub struct Shop {
+    /// Its name.
+    pub id: ShopId,
+    /// Where it is.
+    pub zone: &'static str,
+    /// All messages, in the order in which they were sent.
+    pub sent: Vec<Sent>,
+    /// Everybody who asked to be forgotten.
+    pub forgotten: BTreeSet<MemberId>,
+    /// Every program in the order of publication, as told.
+    pub published: Vec<Value>,
+    orders: BTreeMap<String, (String, Value)>,
+    entries: BTreeSet<String>,
+    tags: BTreeSet<String>,
+    counter: u64,
+}
+
+impl Shop {
+    /// A shop of which nothing was said yet.
+    pub fn new(name: &str, zone: &'static str) -> Self {
+        Self {
+            id: ShopId::new(name).unwrap(),
+            zone,
+            sent: Vec::new(),
+            forgotten: BTreeSet::new(),
+            published: Vec::new(),
+            orders: BTreeMap::new(),
+            entries: BTreeSet::new(),
+            tags: BTreeSet::new(),
+            counter: 0,
+        }
+    }
+
+    /// A program.
+    pub fn program(&self, dice: &mut Dice, start: &str) -> Value {
+        let metric = *dice.one(&["points_earned", "amount_spent", "amount_spent", "orders_placed", "customer_tags"]);
+        let span =
+            if dice.chance(500) { json!({"days": dice.between(1, 40)}) } else { json!({"months": 1 + dice.below(3)}) };
+        let period = match dice.below(6) {
+            0 => json!("lifetime"),
+            1 | 2 => json!("calendar_year"),
+            3 => json!({ "rolling": span }),
+            _ => json!({ "since_last_upgrade": span }),
+        };
+        let threshold = |n: u64| if metric == "orders_placed" { (n / 100).to_string() } else { n.to_string() };
+        let repeats = dice.chance(300);
+        let tier = |id: &str, n: u64| {
+            let rewards = json!([{ "type": "free_shipping" }]);
+            let perks = json!([{ "type": "birthday_points", "points": n + 10 }]);
+            let counts =
+                if metric == "customer_tags" { ("tags", json!([id])) } else { ("threshold", json!(threshold(n))) };
+            let mut tier = json!({ "id": id, "name": id, "entry_rewards": rewards, "perks": perks });
+            tier[counts.0] = counts.1;
+            tier
+        };
+        let lowest = if dice.chance(300) && metric != "customer_tags" { 0 } else { 100 };
+        let tiers = match dice.below(4) {
+            0 => json!([tier("silver", 200), tier("gold", 400)]),
+            1 => json!([tier("bronze", lowest), tier("gold", 200), tier("silver", 300)]),
+            _ => json!([tier("bronze", lowest), tier("silver", 200), tier("gold", 400)]),
+        };
+        json!({ "timezone": self.zone, "currency": "USD", "start_date": start,
+                "spend": { "include_tax": dice.chance(500), "include_shipping": true, "before_discounts": dice.chance(500) },
+                "milestone": { "metric": metric, "period": period,
+                               "on_refund": if dice.chance(500) { "keep" } else { "revoke" } },
+                "skipped_tier_rewards": if dice.chance(500) { "all_skipped" } else { "highest_only" },
+                "repeat_tier_rewards": repeats, "tiers": tiers })
+    }
+
+    /// Somebody. Those who may ask to be forgotten have nothing in common with others.
+    fn member(&self, dice: &mut Dice) -> String {
+        let of = self.id.as_str().split('.').next().unwrap_or_default();
+        format!("{of}-member-{}", dice.below(4))
+    }
+
+    /// A message about something that happens at about now.
+    pub fn message(&mut self, dice: &mut Dice, hits: &mut Hits, now: i64) -> Sent {
+        let sent = match dice.below(40) {
+            0 => self.unreadable(dice, hits, now),
+            1..=4 if self.id.as_str().contains('.') => self.shopify(dice, now),
+            5 | 6 => self.about_the_forgettable(dice, now),
+            _ => {
+                let event = self.event(dice, hits, now);
+                self.native(&event, now)
+            }
+        };
+        self.sent.push(sent.clone());
+        sent
+    }
+
+    fn native(&self, event: &Value, now: i64) -> Sent {
+        let usd = Currency::from_code("USD").unwrap();
+        let fact = Fact::read(event, usd).unwrap_or_else(|error| panic!("{error}: {event}")).fact;
+        let body = native(&self.id, event, Instant::from_millis(now));
+        Sent { body, meant: Meant::Facts(vec![fact]), at: now }
+    }
+
+    fn unreadable(&mut self, dice: &mut Dice, hits: &mut Hits, now: i64) -> Sent {
+        hits.hit(Fault::Unreadable);
+        self.counter += 1;
+        let at = Instant::from_millis(now).to_string();
+        let member = format!("{CANARY}-{}", self.counter);
+        let late = Instant::from_millis(now + 3_650 * DAY).to_string();
+        let bad = [
+            json!({ "type": "order.lost", "member_id": member, "occurred_at": at }),
+            json!({ "type": "order.paid", "order_id": "1", "member_id": member, "total": "many", "occurred_at": at }),
+            json!({ "type": "points.earned", "entry_id": "1", "member_id": member, "points": "1.5.0", "occurred_at": at }),
+            json!({ "type": "customer.erased", "member_id": member, "occurred_at": "yesterday" }),
+            json!({ "type": "points.earned", "entry_id": "1", "member_id": member, "points": 50, "occurred_at": late }),
+        ];
+        let mut body = native(&self.id, dice.one(&bad), Instant::from_millis(now));
+        if dice.chance(150) {
+            body.truncate(body.len() - 7);
+        }
+        Sent { body, meant: Meant::Aside, at: now }
+    }
+
+    /// Their orders are their own, for erasing them erases what was said of those.
+    fn about_the_forgettable(&mut self, dice: &mut Dice, now: i64) -> Sent {
+        let of = self.id.as_str().split('.').next().unwrap_or_default().to_owned();
+        let (number, order) = (dice.below(2), dice.below(3));
+        let member = format!("{of}-forgettable-{number}");
+        let order = format!("{member}-{order}");
+        let at = Instant::from_millis(now - dice.between(0, 40) * MINUTE).to_string();
+        let event = match dice.below(6) {
+            0 => {
+                json!({ "type": "order.refunded", "order_id": order, "refund_id": "1", "member_id": member, "amount": "5", "occurred_at": at })
+            }
+            1 => {
+                json!({ "type": "points.earned", "entry_id": order, "member_id": member, "points": 150, "occurred_at": at })
+            }
+            2 => json!({ "type": "customer.tags_set", "member_id": member, "tags": ["gold"], "occurred_at": at }),
+            _ => {
+                json!({ "type": "order.paid", "order_id": order, "member_id": member, "total": "130.50", "occurred_at": at })
+            }
+        };
+        self.native(&event, now)
+    }
+
+    /// Somebody asks to be forgotten.
+    pub fn erasure(&mut self, dice: &mut Dice, now: i64) -> Sent {
+        let of = self.id.as_str().split('.').next().unwrap_or_default().to_owned();
+        let member = format!("{of}-forgettable-{}", dice.below(2));
+        let at = Instant::from_millis(now).to_string();
+        let sent = self.native(&json!({ "type": "customer.erased", "member_id": member, "occurred_at": at }), now);
+        self.forgotten.insert(MemberId::new(&member).unwrap());
+        self.sent.push(sent.clone());
+        sent
+    }
+
+    /// An order of Shopify's, with much about a person in it that is nobody's business.
+    fn shopify(&mut self, dice: &mut Dice, now: i64) -> Sent {
+        let money = |amount: &str| json!({ "shop_money": { "amount": amount, "currency_code": "USD" } });
+        let (order, customer) = (7_000_000_000_000 + dice.below(5), 8_800_000_000_000 + dice.below(2));
+        let at = Instant::from_millis(now - dice.between(0, 600) * MINUTE);
+        let updated = Instant::from_millis(now).to_string();
+        let total = format!("{}.{:02}", 20 + dice.below(300), dice.below(100));
+        let payload = json!({ "id": order, "admin_graphql_api_id": format!("gid://shopify/Order/{order}"),
+            "created_at": at.to_string(), "processed_at": at.to_string(), "updated_at": updated,
+            "email": format!("{CANARY}@example.com"), "note": CANARY, "currency": "USD", "financial_status": "paid",
+            "test": false, "cancelled_at": null, "total_price": total, "total_price_set": money(&total),
+            "current_total_price": total, "current_total_price_set": money(&total), "total_tax": "0.00",
+            "total_tax_set": money("0.00"), "total_discounts": "0.00", "total_discounts_set": money("0.00"),
+            "taxes_included": false, "total_shipping_price_set": money("0.00"), "shipping_lines": [], "refunds": [],
+            "billing_address": { "name": CANARY, "address1": CANARY },
+            "customer": { "id": customer, "admin_graphql_api_id": format!("gid://shopify/Customer/{customer}"),
+                          "first_name": CANARY, "email": format!("{CANARY}@example.com") } });
+        let topic = if dice.chance(100) { "carts/update" } else { "orders/updated" };
+        let body = json!({ "version": "0", "id": "1", "detail-type": "shopifyWebhook", "time": updated,
+                "source": "aws.partner/shopify.com/1234/webhooks", "account": "1", "region": "local", "resources": [],
+                "detail": { "payload": payload, "metadata": { "X-Shopify-Topic": topic,
+                            "X-Shopify-Shop-Domain": self.id.as_str(), "X-Shopify-Triggered-At": updated } } });
+        let body = body.to_string();
+        let meant = match shopify::read(body.as_bytes(), None) {
+            shopify::Outcome::Facts { facts, .. } => Meant::Facts(facts.into_iter().map(|told| told.fact).collect()),
+            shopify::Outcome::Ignored(_) => Meant::Nothing,
+            shopify::Outcome::Rejected(rejected) => panic!("{rejected:?}: {body}"),
+        };
+        Sent { body, meant, at: now }
+    }
+
+    /// When something told now happened.
+    fn instant(&self, dice: &mut Dice, hits: &mut Hits, now: i64) -> i64 {
+        match dice.below(20) {
+            0 => {
+                hits.hit(Fault::YearLate);
+                now - 365 * DAY - dice.between(0, 30) * DAY
+            }
+            1 => now + dice.between(0, 4 * MINUTE),
+            2..=4 => now - dice.between(1, 40) * DAY,
+            5..=7 => {
+                // At midnight, where the shop is.
+                let zone = rules::calendar::Zone::named(self.zone).unwrap();
+                zone.midnight(zone.day(Instant::from_millis(now))).millis()
+            }
+            _ => now - dice.between(0, 90 * 60) * 1_000,
+        }
+    }
+
+    fn event(&mut self, dice: &mut Dice, hits: &mut Hits, now: i64) -> Value {
+        let when = Instant::from_millis(self.instant(dice, hits, now));
+        let (member, id) = (self.member(dice), dice.below(8).to_string());
+        let size = dice.between(1, 6);
+        let tier = *dice.one(&["bronze", "silver", "gold", "ruby"]);
+        let until = Instant::from_millis(when.millis() + dice.between(1, 60) * DAY / 2).to_string();
+        let mut event = match dice.below(22) {
+            0..=6 => return self.order(dice, hits, (when, now), (member, id)),
+            7 | 8 => {
+                if !self.orders.contains_key(&id) {
+                    hits.hit(Fault::RefundFirst);
+                }
+                json!({ "type": "order.refunded", "order_id": id, "refund_id": size.to_string(), "amount": size * 25 })
+            }
+            9 => {
+                if !self.orders.contains_key(&id) {
+                    hits.hit(Fault::CancellationFirst);
+                }
+                json!({ "type": "order.cancelled", "order_id": id })
+            }
+            10..=13 => {
+                self.entries.insert(id.clone());
+                json!({ "type": "points.earned", "entry_id": id, "points": size * 50, "member_id": member })
+            }
+            14 => {
+                self.entries.insert(id.clone());
+                json!({ "type": "points.adjusted", "entry_id": id, "points": size * -60, "member_id": member })
+            }
+            15 => {
+                if !self.entries.contains(&id) {
+                    hits.hit(Fault::PointsCanceledFirst);
+                }
+                json!({ "type": "points.canceled", "cancel_id": size.to_string(), "entry_id": id, "points": size * 40,
+                        "member_id": member })
+            }
+            16 => {
+                self.tags.insert(format!("{member} {tier}"));
+                json!({ "type": "customer.tags_set", "tags": [tier], "member_id": member })
+            }
+            17 => {
+                let removed = *dice.one(&["gold", "silver"]);
+                if !self.tags.contains(&format!("{member} {removed}")) {
+                    hits.hit(Fault::TagRemovedFirst);
+                }
+                self.tags.insert(format!("{member} {tier}"));
+                json!({ "type": "customer.tags_changed", "added": [tier], "removed": [removed], "member_id": member })
+            }
+            18 => json!({ "type": "customer.enrolled", "birthday": "12-31", "member_id": member }),
+            19 => json!({ "type": "tier.assigned", "assignment_id": id, "tier": tier, "member_id": member,
+                          "mode": if size > 3 { "floor" } else { "lock" }, "until": until }),
+            20 => {
+                json!({ "type": "tier.assigned", "assignment_id": id, "tier": tier, "mode": "floor", "member_id": member })
+            }
+            _ => json!({ "type": "tier.unassigned", "assignment_id": id, "member_id": member }),
+        };
+        event["occurred_at"] = json!(when.to_string());
+        event
+    }
+
+    fn order(
+        &mut self,
+        dice: &mut Dice,
+        hits: &mut Hits,
+        (when, now): (Instant, i64),
+        (member, id): (String, String),
+    ) -> Value {
+        if let Some((_, before)) = self.orders.get(&id)
+            && dice.chance(150)
+        {
+            // The same revision, and another body.
+            hits.hit(Fault::SameRevision);
+            let mut event = before.clone();
+            event["total"] = json!(format!("{}.95", 10 + dice.below(200)));
+            return event;
+        }
+        let total = format!("{}.{:02}", 10 + dice.below(250), dice.below(10) * 10 + 5);
+        let mut event = json!({ "type": "order.paid", "order_id": id, "total": total, "tax": "3.25", "shipping": "4.5",
+                                "occurred_at": when.to_string(), "revision": Instant::from_millis(now).to_string() });
+        if dice.chance(900) {
+            event["member_id"] = json!(member);
+        }
+        match dice.below(12) {
+            0 => {
+                event["currency"] = json!("EUR");
+                event["exchange_rate"] = json!("1.0875");
+            }
+            1 => event["imported"] = json!(true),
+            2 => event["revision"] = json!(Instant::from_millis(now - 90 * DAY).to_string()),
+            _ => {}
+        }
+        if self.orders.get(&id).is_some_and(|(before, _)| *before != member) {
+            hits.hit(Fault::OrderMoved);
+        }
+        self.orders.insert(id, (member, event.clone()));
+        event
+    }
+
+    /// Many orders of one member at once.
+    pub fn burst(&mut self, dice: &mut Dice, hits: &mut Hits, now: i64) -> Vec<Sent> {
+        hits.hit(Fault::Burst);
+        let member = self.member(dice);
+        let count = 20 + dice.below(30);
+        let mut all = Vec::new();
+        for n in 0..count {
+            let at = Instant::from_millis(now - dice.between(0, 3_600) * 1_000).to_string();
+            let event = json!({ "type": "order.paid", "order_id": format!("burst-{}-{n}", self.counter), "member_id": member,
+                                "total": "7.45", "occurred_at": at });
+            all.push(self.native(&event, now));
+        }
+        self.counter += 1;
+        self.sent.extend(all.iter().cloned());
+        all
+    }
+}

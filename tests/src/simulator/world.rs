@@ -1,0 +1,491 @@
+//! A deployment with its shops, and what happens to it: one operation after the other, while everything else goes on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rules::calendar::{Day, Instant, Zone};
+use serde_json::{Value, json};
+use service::store::table::create;
+use service::store::{Publication, PublicationError, Store};
+use tokio::task::JoinHandle;
+
+use super::api::Answering;
+use super::bug::Bug;
+use super::dice::Dice;
+use super::expression::{Item, text};
+use super::fault::{Fault, Hits, Weather};
+use super::log::Log;
+use super::network::{Line, Network, Role};
+use super::oracle;
+use super::process::{Ended, Host, Relaying, Sweeping, tables};
+use super::story::{Meant, Sent, Shop, ZONES};
+use super::workers::{self, Stream};
+
+const SECOND: i64 = 1_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// A deployment, with everything in it.
+pub struct World {
+    /// What lies between processes.
+    pub network: Arc<Network>,
+    /// Its shops.
+    pub shops: Vec<Shop>,
+    /// Chance, as far as the story goes.
+    pub dice: Dice,
+    /// The tables, through which nothing ever goes wrong.
+    pub store: Store,
+    /// The API, to which nothing ever happens.
+    pub desk: Answering,
+    /// What was logged.
+    pub log: Log,
+    stream: Arc<Stream>,
+    workers: Vec<JoinHandle<()>>,
+    api: Answering,
+    edges: Vec<(i64, Fault)>,
+    newer: Option<(Item, Item)>,
+    published_at: i64,
+}
+
+/// What went wrong that never should.
+pub type Broken = String;
+
+impl World {
+    /// A deployment of one or two shops, a few days before something happens to their calendars.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub async fn open(seed: u64, bug: Option<Bug>, log: Log) -> Result<Self, Broken> {
+        let mut dice = Dice::of(seed);
+        let (zone, edge, what) = edge(&mut dice);
+        let begin = edge - dice.between(0, 3) * DAY - dice.between(1, 20 * 60) * MINUTE;
+        let network = Arc::new(Network::new(begin, dice.split(), bug));
+        let operator = Host::start(&network, Role::Operator);
+        let store = operator.store();
+        create(store.client(), &tables()).await.map_err(|error| error.to_string())?;
+        let mut shops = vec![Shop::new(*dice.one(&["acme", "acme.myshopify.com"]), zone)];
+        if dice.chance(250) {
+            let (zone, _) = *dice.one(&ZONES);
+            shops.push(Shop::new("other-shop", zone));
+        }
+        let stream = Arc::new(Stream::default());
+        let workers = workers::start(&network, &stream);
+        let (desk, api) = (Answering::start(&network, Role::Operator), Answering::start(&network, Role::Api));
+        let edges = vec![(edge, what)];
+        let mut world = Self {
+            network,
+            shops,
+            dice,
+            store,
+            desk,
+            log,
+            stream,
+            workers,
+            api,
+            edges,
+            newer: None,
+            published_at: i64::MIN,
+        };
+        for shop in 0..world.shops.len() {
+            let start = Instant::from_millis(begin - world.dice.between(0, 500) * DAY).to_string();
+            let program = world.shops[shop].program(&mut world.dice, &start[..10]);
+            world.publish_at(shop, program, begin - MINUTE).await?;
+        }
+        Ok(world)
+    }
+
+    fn hits(&self, fault: Fault) {
+        self.network.state().hits.hit(fault);
+    }
+
+    /// Lets time pass.
+    async fn pass(&mut self, millis: i64) {
+        let until = self.network.now() + millis;
+        tokio::time::sleep(Duration::from_millis(millis.unsigned_abs())).await;
+        for (_, fault) in self.edges.extract_if(.., |(at, _)| *at <= until) {
+            self.network.state().hits.hit(fault);
+        }
+    }
+
+    fn now(&self) -> i64 {
+        self.network.now()
+    }
+
+    async fn publish_at(&mut self, shop: usize, program: Value, at: i64) -> Result<(), Broken> {
+        let options = json!({ "rewards": self.dice.chance(500), "while_active": true,
+                              "demotions": *self.dice.one(&["hold", "apply"]) });
+        let at = Instant::from_millis(at);
+        let event = json!({ "type": "program.published", "occurred_at": at, "program": program, "options": options });
+        let publication = Publication { event: event.clone(), by: "simulator".to_owned(), why: "a test".to_owned() };
+        let now = self.network.instant();
+        match self.store.publish(&self.shops[shop].id, &publication, now).await {
+            Ok(_) => {
+                self.shops[shop].published.push(event);
+                self.published_at = self.now();
+                Ok(())
+            }
+            Err(PublicationError::AboutToTakeEffect { .. }) => Ok(()),
+            Err(error) => Err(format!("{error}: {event}")),
+        }
+    }
+
+    async fn publish(&mut self, shop: usize) -> Result<(), Broken> {
+        let start = Instant::from_millis(self.now() - self.dice.between(0, 500) * DAY).to_string();
+        let program = self.shops[shop].program(&mut self.dice, &start[..10]);
+        let at = self.now() + self.dice.between(61 * SECOND, 3 * MINUTE);
+        if !self.is_swept() {
+            self.hits(Fault::VersionMidSweep);
+        }
+        self.publish_at(shop, program, at).await
+    }
+
+    fn is_swept(&self) -> bool {
+        let state = self.network.state();
+        [Line::Rollover, Line::Recalculation].iter().all(|line| state.queues[line].is_empty())
+    }
+
+    fn send(&self, sent: &Sent) {
+        self.network.send(Line::Ingest, sent.body.clone(), 0);
+    }
+
+    fn tell(&mut self, shop: usize) {
+        let now = self.now();
+        let mut hits = Hits::default();
+        let sent = self.shops[shop].message(&mut self.dice, &mut hits, now);
+        self.network.state().hits.add(&hits);
+        if now - self.published_at < 20 * SECOND {
+            self.hits(Fault::StaleProgram);
+        }
+        self.send(&sent);
+    }
+
+    /// Does one thing.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub async fn operate(&mut self) -> Result<(), Broken> {
+        let shop = self.dice.place(self.shops.len());
+        match self.dice.below(200) {
+            0..=123 => {
+                for _ in 0..1 + self.dice.below(4) {
+                    self.tell(shop);
+                }
+            }
+            124..=131 => self.erase(shop),
+            132 | 133 => {
+                let (now, mut hits) = (self.now(), Hits::default());
+                let burst = self.shops[shop].burst(&mut self.dice, &mut hits, now);
+                self.network.state().hits.add(&hits);
+                burst.iter().for_each(|sent| self.send(sent));
+            }
+            134..=138 => self.publish(shop).await?,
+            139 => {
+                self.hits(Fault::VersionsInARow);
+                for _ in 0..3 {
+                    self.publish(shop).await?;
+                    self.pass(MINUTE).await;
+                }
+            }
+            140..=151 => self.wait().await,
+            152..=157 => self.tick(),
+            158 | 159 => self.hourly(),
+            160..=177 => self.turn(),
+            178..=181 => {
+                if self.stream.lose(&self.network) {
+                    self.hits(Fault::StreamLost);
+                }
+            }
+            182..=188 => self.send_again(shop),
+            189 | 190 => self.write_newer(),
+            _ => self.ask(shop).await?,
+        }
+        let pause = self.dice.between(0, 2_000);
+        self.pass(pause).await;
+        Ok(())
+    }
+
+    /// Something is sent again, long after or not.
+    fn send_again(&mut self, shop: usize) {
+        let sent = &self.shops[shop].sent;
+        if sent.is_empty() {
+            return;
+        }
+        let sent = sent[self.dice.place(sent.len())].clone();
+        if matches!(sent.meant, Meant::Aside) {
+            return; // what was too early may not be by now
+        }
+        self.hits(if self.now() - sent.at >= 30 * DAY { Fault::DuplicateLater } else { Fault::DuplicateAtOnce });
+        self.send(&sent);
+    }
+
+    fn erase(&mut self, shop: usize) {
+        let now = self.now();
+        if !self.network.state().queues[&Line::Ingest].is_empty() {
+            self.hits(Fault::ErasureBesideIngest);
+        }
+        if !self.is_swept() {
+            self.hits(Fault::ErasureBesideSweep);
+        }
+        let sent = self.shops[shop].erasure(&mut self.dice, now);
+        self.send(&sent);
+    }
+
+    async fn wait(&mut self) {
+        let zone = Zone::named(self.shops[0].zone).unwrap();
+        let now = self.network.instant();
+        let midnight = zone.midnight(zone.day(now).next()).millis() - now.millis();
+        let millis = match self.dice.below(12) {
+            0..=3 => self.dice.between(1, 40) * MINUTE,
+            4..=8 => midnight + self.dice.between(-3, 200) * SECOND,
+            9 => self.dice.between(1, 9) * DAY,
+            10 => self.dice.between(20, 70) * DAY,
+            _ => {
+                zone.midnight(Day::new_year(zone.day(now).year() + 1)).millis() - now.millis()
+                    + self.dice.between(0, 200) * SECOND
+            }
+        };
+        if zone.day(now).year() < zone.day(now.plus_millis(millis)).year() {
+            self.hits(Fault::YearEdge);
+        }
+        // A storm does not last for days: it is there again when something happens.
+        let weather = self.network.state().weather;
+        if millis > HOUR {
+            self.network.state().weather = Weather::CALM;
+        }
+        self.pass(millis.max(1)).await;
+        self.network.state().weather = weather;
+        self.tick();
+    }
+
+    fn tick(&mut self) {
+        if self.dice.chance(150) {
+            self.hits(Fault::LostTick);
+            return;
+        }
+        let network = Arc::clone(&self.network);
+        self.workers.push(tokio::spawn(async move {
+            // An invocation that fails is repeated.
+            for _ in 0..3 {
+                if Sweeping::start(&network).tick().await {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }
+        }));
+    }
+
+    fn hourly(&mut self) {
+        let network = Arc::clone(&self.network);
+        self.workers.push(tokio::spawn(async move {
+            Relaying::start(&network).pass().await;
+        }));
+    }
+
+    /// The weather changes.
+    fn turn(&mut self) {
+        let dice = &mut self.dice;
+        let slow = dice.below(60);
+        let calm = Weather { slow, ..Weather::CALM };
+        let weather = match dice.below(10) {
+            0 => calm,
+            1 => Weather { throttled: 10 * (1 + dice.below(99)), ..calm },
+            2 => Weather { crash: 5 + dice.below(150), ..calm },
+            3 => Weather { lost: 5 + dice.below(300), ..calm },
+            4 => Weather { conflict: 100 + dice.below(700), ..calm },
+            5 => Weather { partial: 500, short: 500, stale: 500, ..calm },
+            6 => Weather { disorder: 400, ..calm },
+            7 => Weather { slow: 3_000, ..calm },
+            _ => Weather {
+                throttled: dice.below(100),
+                server_error: dice.below(60),
+                lost: dice.below(80),
+                conflict: dice.below(100),
+                partial: dice.below(200),
+                short: dice.below(200),
+                stale: dice.below(300),
+                crash: dice.below(40),
+                disorder: dice.below(300),
+                slow,
+            },
+        };
+        self.network.state().weather = weather;
+    }
+
+    /// A newer release writes an item, which this one does not know how to read.
+    fn write_newer(&mut self) {
+        if self.newer.is_some() {
+            return;
+        }
+        let now = self.now();
+        let mut state = self.network.state();
+        let members: Vec<Item> = state
+            .tables
+            .items(&tables().members)
+            .filter(|item| item.contains_key("body"))
+            .map(|item| (**item).clone())
+            .collect();
+        let Some(was) = members
+            .get(self.dice.place(members.len()))
+            .filter(|item| !item["sk"]["S"].as_str().unwrap_or_default().contains('\t'))
+        else {
+            return;
+        };
+        let mut newer = was.clone();
+        newer["body"] = json!({ "B": "/v7+/v4=" });
+        raise(&mut newer, 1);
+        state.tables.put(&tables().members, newer.clone(), now);
+        state.hits.hit(Fault::NewerItem);
+        drop(state);
+        self.newer = Some((was.clone(), newer));
+    }
+
+    /// The newer release writes what this one reads. Nobody has touched the item meanwhile.
+    fn write_older(&mut self) -> Result<bool, Broken> {
+        let Some((mut was, newer)) = self.newer.take() else { return Ok(false) };
+        let now = self.now();
+        let mut state = self.network.state();
+        let key = |item: &Item| (item["pk"].clone(), item["sk"].clone());
+        let is =
+            state.tables.items(&tables().members).find(|item| key(item) == key(&newer)).map(|item| (**item).clone());
+        let is_forgotten = is.as_ref().is_some_and(|is| is.contains_key("erased_at"));
+        if is.as_ref() != Some(&newer) && !is_forgotten {
+            return Err(format!("an item that a newer release wrote was overwritten: {is:?}"));
+        }
+        if !is_forgotten {
+            raise(&mut was, 2);
+            state.tables.put(&tables().members, was, now);
+        }
+        Ok(true)
+    }
+
+    /// Whoever asks is answered, or told to come again.
+    async fn ask(&mut self, shop: usize) -> Result<(), Broken> {
+        let shop = self.shops[shop].id.clone();
+        let member = format!("{}-member-{}", shop.as_str().split('.').next().unwrap_or_default(), self.dice.below(4));
+        match self.api.ask(&shop, "GET", &format!("/v1/members/{member}"), None).await {
+            Ended::Answered((200 | 404 | 503, _)) => {}
+            Ended::Answered((status, said)) => return Err(format!("the API answers {status}: {said}")),
+            Ended::Gone => self.api = Answering::start(&self.network, Role::Api),
+        }
+        Ok(())
+    }
+
+    /// The weather clears up, and everything comes to rest.
+    ///
+    /// # Errors
+    /// Says what does not.
+    pub async fn rest(&mut self) -> Result<(), Broken> {
+        self.network.state().weather = Weather::CALM;
+        let was_newer = self.write_older()?;
+        self.drain("events").await?;
+        // Erasures are verified after a quarter of an hour, and what is due is a midnight's.
+        let mut wait = 17 * MINUTE;
+        if was_newer {
+            let longest = self.shops.iter().map(|shop| {
+                let (zone, now) = (Zone::named(shop.zone).unwrap(), self.network.instant());
+                zone.midnight(zone.day(now).next()).millis() - now.millis()
+            });
+            wait = wait.max(longest.max().unwrap_or_default() + 2 * MINUTE);
+        }
+        self.pass(wait).await;
+        let mut open = None;
+        for _ in 0..20 {
+            if Sweeping::start(&self.network).tick().await {
+                self.drain("sweeps").await?;
+                open = self.open_job().await?;
+                if open.is_none() {
+                    break;
+                }
+            }
+            self.pass(MINUTE).await;
+        }
+        if let Some(job) = open {
+            return Err(format!("a sweep does not end: {job}"));
+        }
+        self.pass(16 * MINUTE).await;
+        for _ in 0..20 {
+            if Relaying::start(&self.network).pass().await {
+                return self.drain("announcements").await;
+            }
+            self.pass(MINUTE).await;
+        }
+        Err("the hourly pass does not come to an end".to_owned())
+    }
+
+    /// A sweep that has not ended.
+    async fn open_job(&self) -> Result<Option<String>, Broken> {
+        for shop in &self.shops {
+            let jobs = self.store.latest_jobs(&shop.id, 10).await.map_err(|error| error.detail())?;
+            if let Some(job) = jobs.iter().find(|job| job.body.state.is_open()) {
+                return Ok(Some(format!("{:?}, of {} as of {}", job.body, jobs.len(), self.network.instant())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits until nothing is under way any more.
+    async fn drain(&mut self, what: &str) -> Result<(), Broken> {
+        for _ in 0..400 {
+            for worker in self.workers.extract_if(.., |worker| worker.is_finished()) {
+                worker.await.map_err(|error| format!("a process panicked: {error}"))?;
+            }
+            let at_rest = {
+                let now = self.now();
+                let mut state = self.network.state();
+                let mut dead = 0;
+                for queue in state.queues.values_mut() {
+                    dead += queue.redrive(now);
+                }
+                for _ in 0..dead {
+                    state.hits.hit(Fault::DeadLetter);
+                }
+                state.queues.values().all(super::queue::Queue::is_empty)
+            };
+            if at_rest && self.stream.is_read(&self.network) {
+                return Ok(());
+            }
+            self.network.arrived.notify_waiters();
+            self.pass(10 * SECOND).await;
+        }
+        let state = self.network.state();
+        let left: Vec<&str> = state.queues.values().flat_map(super::queue::Queue::bodies).take(3).collect();
+        Err(format!("{what} do not come to rest: {left:?}"))
+    }
+
+    /// Compares everything with what it should be.
+    ///
+    /// # Errors
+    /// Says what is not as it should be.
+    pub async fn check(&mut self) -> Result<(), Broken> {
+        let dice = &mut self.dice.split();
+        for shop in &self.shops {
+            oracle::check(self, shop, dice).await.map_err(|broken| format!("{}: {broken}", shop.id))?;
+        }
+        oracle::check_bytes(self)
+    }
+
+    /// Ends everything.
+    pub fn close(&mut self) {
+        self.workers.iter().for_each(JoinHandle::abort);
+    }
+}
+
+fn raise(item: &mut Item, by: u64) {
+    let version: u64 = item["v"]["N"].as_str().and_then(|n| n.parse().ok()).unwrap_or_default();
+    item["v"] = json!({ "N": (version + by).to_string() });
+    let _ = text(&item["pk"]);
+}
+
+/// Where, and when what happens.
+fn edge(dice: &mut Dice) -> (&'static str, i64, Fault) {
+    let (zone, changes) = *dice.one(&ZONES);
+    let (day, fault) = match dice.below(3) {
+        0 if !changes.is_empty() => (*dice.one(changes), Fault::SummerTime),
+        1 => ("2024-02-29", Fault::LeapDay),
+        _ => ("2025-01-01", Fault::YearEdge),
+    };
+    let zoned = Zone::named(zone).unwrap();
+    let day = Day::of(day.parse().unwrap());
+    (zone, zoned.midnight(day).millis() + 4 * HOUR, fault)
+}

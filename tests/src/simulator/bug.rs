@@ -113,6 +113,11 @@ fn puts<'a>(operation: &str, input: &'a mut Value) -> Vec<&'a mut Value> {
     }
 }
 
+/// The facts that a put writes, if it is of a thing.
+fn facts(put: &mut Value) -> Option<&mut Vec<Value>> {
+    put.pointer_mut("/Item/facts/L")?.as_array_mut()
+}
+
 fn table_is(input: &Value, name: &str) -> bool {
     input["TableName"].as_str().is_some_and(|table| table.ends_with(name))
 }
@@ -140,7 +145,7 @@ impl Bug {
             Self::RevisionKept => self.beside(from, operation, input),
             Self::MoneyRounded => {
                 for put in puts(operation, input) {
-                    for fact in put["Item"]["facts"]["L"].as_array_mut().into_iter().flatten() {
+                    for fact in facts(put).into_iter().flatten() {
                         let cut = fact["S"].as_str().unwrap_or_default().replace("5\",\"tax", "\",\"tax");
                         fact["S"] = Value::from(cut);
                     }
@@ -210,10 +215,10 @@ impl Bug {
             let (pk, sk) = (at(item, "pk").to_owned(), at(item, "sk").to_owned());
             let state = from.network.state();
             let was = state.tables.items(table).find(|was| at(was, "pk") == pk && at(was, "sk") == sk);
-            let facts = was.and_then(|was| was.get("facts")?.get("L")?.as_array().cloned()).unwrap_or_default();
+            let before = was.and_then(|was| was.get("facts")?.get("L")?.as_array().cloned()).unwrap_or_default();
             drop(state);
-            if let Some(now) = put["Item"]["facts"]["L"].as_array_mut() {
-                let lost: Vec<Value> = facts.into_iter().filter(|fact| !now.contains(fact)).collect();
+            if let Some(now) = facts(put) {
+                let lost: Vec<Value> = before.into_iter().filter(|fact| !now.contains(fact)).collect();
                 now.splice(0..0, lost);
             }
         }

@@ -61,7 +61,7 @@ impl Line {
 pub const QUARANTINE: &str = "http://queues.invalid/Quarantine";
 
 /// No seed needs so many requests.
-const REQUESTS_MAX: u64 = 100_000;
+const REQUESTS_MAX: u64 = 40_000;
 
 /// Whether a process is alive.
 #[derive(Debug, Default)]
@@ -189,6 +189,11 @@ impl Network {
 }
 
 impl State {
+    /// Whether processes keep each other busy: then nothing is answered any more.
+    pub fn goes_on_for_ever(&self) -> bool {
+        self.requests > REQUESTS_MAX
+    }
+
     fn put_events(&mut self, role: Role, input: &Value, partial: bool, now: i64) -> Answer {
         let mut entries = Vec::new();
         let mut failed = 0;
@@ -312,7 +317,7 @@ impl Intercept for Connection {
 
 impl Connection {
     async fn carry(&self, request: &Request) -> Answer {
-        if self.life.dead.load(Ordering::SeqCst) {
+        if self.life.dead.load(Ordering::SeqCst) || self.network.state().goes_on_for_ever() {
             return std::future::pending().await;
         }
         let operation = request.operation.as_str();
@@ -355,7 +360,6 @@ impl Connection {
         let mut state = self.network.state();
         let State { weather, hits, dice, requests, digest, .. } = &mut *state;
         *requests += 1;
-        assert!(*requests < REQUESTS_MAX, "this goes on for ever");
         let mut hasher = DefaultHasher::new();
         (*digest, now, self.role, operation, input["TableName"].as_str()).hash(&mut hasher);
         *digest = hasher.finish();

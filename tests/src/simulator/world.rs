@@ -200,6 +200,9 @@ impl World {
             189 | 190 => self.write_newer(),
             _ => self.ask(shop).await?,
         }
+        if self.network.state().goes_on_for_ever() {
+            return Err("it goes on for ever".to_owned());
+        }
         let pause = self.dice.between(0, 2_000);
         self.pass(pause).await;
         Ok(())
@@ -427,6 +430,9 @@ impl World {
     /// Waits until nothing is under way any more.
     async fn drain(&mut self, what: &str) -> Result<(), Broken> {
         for _ in 0..400 {
+            if self.network.state().goes_on_for_ever() {
+                return Err(format!("{what} go on for ever"));
+            }
             for worker in self.workers.extract_if(.., |worker| worker.is_finished()) {
                 worker.await.map_err(|error| format!("a process panicked: {error}"))?;
             }

@@ -20,6 +20,7 @@ tests::for_every_table!(
     what_can_never_succeed_is_set_aside_and_its_neighbours_are_not,
     shops_do_not_touch_each_other,
     who_was_erased_leaves_nothing_and_stays_away,
+    an_order_of_somebody_erased_is_not_kept_though_its_refund_comes_with_it,
     a_cancellation_of_points_may_move_to_another_entry,
     ids_beyond_what_a_float_holds_stay_apart,
     shopify_s_events_come_in_their_envelope,
@@ -273,6 +274,17 @@ async fn who_was_erased_leaves_nothing_and_stays_away(place: Place) {
     let left: Vec<String> = system.items("ledger").await.into_iter().filter(|item| item.contains("anna")).collect();
     assert_eq!(left, Vec::<String>::new());
     assert_eq!(system.tier("ben").await.as_deref(), Some("gold"));
+}
+
+/// Found by the simulator: the refund's name is not stored, and the order was taken for somebody else's.
+async fn an_order_of_somebody_erased_is_not_kept_though_its_refund_comes_with_it(place: Place) {
+    let system = shop(place).await;
+    let erased = json!({ "type": "customer.erased", "member_id": "anna", "occurred_at": "2024-05-01T10:00:00Z" });
+    assert_eq!(system.tell(&[erased]).await.failed.len(), 0);
+    let before = system.items("ledger").await;
+    let refund = with(refund("1", "a", 20), json!({ "member_id": "anna" }));
+    assert_eq!(system.tell(&[order(1, "anna", 600), refund]).await.failed.len(), 0);
+    assert_eq!(system.items("ledger").await, before);
 }
 
 async fn a_cancellation_of_points_may_move_to_another_entry(place: Place) {

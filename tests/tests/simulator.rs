@@ -32,7 +32,7 @@ fn all(seeds: u64, each: impl Fn(Outcome) + Sync) {
 
 #[test]
 fn whatever_goes_wrong_all_is_as_it_should_be() {
-    let seeds = std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(300);
+    let seeds = std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(200);
     let (summary, broken) = (Mutex::new(Summary::default()), Mutex::new(BTreeMap::new()));
     all(seeds, |outcome| {
         summary.lock().unwrap().add(&outcome);

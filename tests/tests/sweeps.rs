@@ -9,7 +9,7 @@ use rules::record::Record;
 use serde_json::{Value, json};
 use service::clock::Clock;
 use service::store::history::Recorded;
-use service::store::{Commit, Held};
+use service::store::{Commit, Held, Publication};
 use service::sweep::{JobId, Kind, Order, Progress, Settings, State, Sweep, Work, Worked, Workers};
 use tests::dies::Dies;
 use tests::dynamodb::Place;
@@ -21,6 +21,7 @@ tests::for_each_store!(
     events_that_come_meanwhile_are_taken_in_and_nobody_is_left_behind,
     a_job_is_paused_resumed_and_cancelled,
     three_changes_in_a_row_leave_everybody_under_the_last,
+    the_job_of_a_version_that_was_replaced_ends_though_its_message_is_lost,
     members_are_told_ahead_once_in_a_period,
     birthdays_come_once_a_year,
     what_has_ended_by_then_is_not_told_ahead,
@@ -343,6 +344,33 @@ async fn birthdays_come_once_a_year(place: Place) {
     assert_eq!(came("anna").await, ["birthday 2024-02-29 100"], "in 2025 she holds no tier");
     assert_eq!(came("carl").await, ["birthday 2024-12-31 100"]);
     assert_eq!(came("dora").await, Vec::<String>::new());
+}
+
+/// Found by the simulator: it was listed as running for ever.
+async fn the_job_of_a_version_that_was_replaced_ends_though_its_message_is_lost(place: Place) {
+    let system = eve(place.client, &place.prefix).await;
+    let now = instant("2024-07-01T10:00:00Z");
+    system.at(now);
+    // The second takes effect sooner, so its job does not take the place of the first one's.
+    for (number, silver, minutes) in [(2, 90, 12), (3, 80, 8)] {
+        let at = now.plus_millis(minutes * 60_000).to_string();
+        let program =
+            program(json!({ "tiers": [{ "id": "silver", "threshold": silver }, { "id": "gold", "threshold": 500 }] }));
+        let event = json!({ "type": "program.published", "occurred_at": at, "program": program, "options": { "while_active": true } });
+        let publication = Publication { event, by: "tests".to_owned(), why: "a test".to_owned() };
+        system.store.publish(&system.shop, &publication, now).await.unwrap();
+        assert_eq!(system.sweep.published(&system.shop, number).await.unwrap().opened, 1, "{number}");
+        drop(system.sweep.workers().take());
+    }
+    let states = async || -> Vec<State> {
+        let jobs = system.store.latest_jobs(&system.shop, 10).await.unwrap();
+        let of_versions = jobs.iter().filter(|job| matches!(job.body.id.kind, Kind::Recalculation { .. }));
+        of_versions.map(|job| job.body.state).collect()
+    };
+    system.sweep.tick().await.unwrap();
+    let mut found = states().await;
+    found.sort_by_key(|state| state.word());
+    assert_eq!(found, [State::Cancelled, State::Running]);
 }
 
 /// Opens what is due and sweeps, until the first thing that fails.

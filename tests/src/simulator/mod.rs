@@ -119,7 +119,7 @@ pub fn run(seed: u64, operations: u32, bug: Option<Bug>) -> Outcome {
 async fn live(world: &mut World, operations: u32, checks: &mut u64) -> Result<(), Broken> {
     for number in 1..=operations {
         world.operate().await?;
-        if number == operations || world.dice.chance(15) {
+        if number == operations || world.dice.chance(6) {
             world.rest().await?;
             world.check().await?;
             *checks += 1;

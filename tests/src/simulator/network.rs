@@ -366,7 +366,7 @@ impl Connection {
         let kind = Kind::of(operation);
         let mut plan = Plan { page: usize::MAX, ..Plan::default() };
         let slow = weather.slow;
-        (plan.there, plan.back) = (dice.below(slow + 1), dice.below(slow + 1));
+        (plan.there, plan.back) = (1 + dice.below(slow + 1), dice.below(slow + 1));
         if *weather == (Weather { slow, ..Weather::CALM }) {
             return plan;
         }

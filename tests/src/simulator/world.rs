@@ -45,6 +45,7 @@ pub struct World {
     api: Answering,
     edges: Vec<(i64, Fault)>,
     newer: Option<(Item, Item)>,
+    had_newer: bool,
     published_at: i64,
 }
 
@@ -65,7 +66,7 @@ impl World {
         let store = operator.store();
         create(store.client(), &tables()).await.map_err(|error| error.to_string())?;
         let mut shops = vec![Shop::new(*dice.one(&["acme", "acme.myshopify.com"]), zone)];
-        if dice.chance(250) {
+        if dice.chance(200) {
             let (zone, _) = *dice.one(&ZONES);
             shops.push(Shop::new("other-shop", zone));
         }
@@ -85,6 +86,7 @@ impl World {
             api,
             edges,
             newer: None,
+            had_newer: false,
             published_at: i64::MIN,
         };
         for shop in 0..world.shops.len() {
@@ -166,20 +168,18 @@ impl World {
     /// Says what is wrong.
     pub async fn operate(&mut self) -> Result<(), Broken> {
         let shop = self.dice.place(self.shops.len());
+        if self.newer.is_some() && self.dice.chance(400) {
+            self.write_older()?;
+        }
         match self.dice.below(200) {
-            0..=123 => {
+            0..=125 => {
                 for _ in 0..1 + self.dice.below(4) {
                     self.tell(shop);
                 }
             }
-            124..=131 => self.erase(shop),
-            132 | 133 => {
-                let (now, mut hits) = (self.now(), Hits::default());
-                let burst = self.shops[shop].burst(&mut self.dice, &mut hits, now);
-                self.network.state().hits.add(&hits);
-                burst.iter().for_each(|sent| self.send(sent));
-            }
-            134..=138 => self.publish(shop).await?,
+            126..=133 => self.erase(shop),
+            134 | 135 => self.tell_many(shop),
+            136..=138 => self.publish(shop).await?,
             139 => {
                 self.hits(Fault::VersionsInARow);
                 for _ in 0..3 {
@@ -187,17 +187,13 @@ impl World {
                     self.pass(MINUTE).await;
                 }
             }
-            140..=151 => self.wait().await,
-            152..=157 => self.tick(),
-            158 | 159 => self.hourly(),
-            160..=177 => self.turn(),
-            178..=181 => {
-                if self.stream.lose(&self.network) {
-                    self.hits(Fault::StreamLost);
-                }
-            }
-            182..=188 => self.send_again(shop),
-            189 | 190 => self.write_newer(),
+            140..=145 => self.wait().await,
+            146..=150 => self.tick(),
+            151 => self.hourly(),
+            152..=171 => self.turn(),
+            172..=176 => self.lose_stream(),
+            177..=185 => self.send_again(shop),
+            186..=188 => self.write_newer(),
             _ => self.ask(shop).await?,
         }
         if self.network.state().goes_on_for_ever() {
@@ -206,6 +202,20 @@ impl World {
         let pause = self.dice.between(0, 2_000);
         self.pass(pause).await;
         Ok(())
+    }
+
+    fn tell_many(&mut self, shop: usize) {
+        let (now, mut hits) = (self.now(), Hits::default());
+        let burst = self.shops[shop].burst(&mut self.dice, &mut hits, now);
+        self.network.state().hits.add(&hits);
+        burst.iter().for_each(|sent| self.send(sent));
+    }
+
+    /// The relay is down for so long that the stream has forgotten what it did not bring.
+    fn lose_stream(&mut self) {
+        if self.stream.lose(&self.network) {
+            self.hits(Fault::StreamLost);
+        }
     }
 
     /// Something is sent again, long after or not.
@@ -340,12 +350,12 @@ impl World {
         state.tables.put(&tables().members, newer.clone(), now);
         state.hits.hit(Fault::NewerItem);
         drop(state);
-        self.newer = Some((was.clone(), newer));
+        (self.newer, self.had_newer) = (Some((was.clone(), newer)), true);
     }
 
     /// The newer release writes what this one reads. Nobody has touched the item meanwhile.
-    fn write_older(&mut self) -> Result<bool, Broken> {
-        let Some((mut was, newer)) = self.newer.take() else { return Ok(false) };
+    fn write_older(&mut self) -> Result<(), Broken> {
+        let Some((mut was, newer)) = self.newer.take() else { return Ok(()) };
         let now = self.now();
         let mut state = self.network.state();
         let key = |item: &Item| (item["pk"].clone(), item["sk"].clone());
@@ -359,7 +369,7 @@ impl World {
             raise(&mut was, 2);
             state.tables.put(&tables().members, was, now);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Whoever asks is answered, or told to come again.
@@ -380,11 +390,11 @@ impl World {
     /// Says what does not.
     pub async fn rest(&mut self) -> Result<(), Broken> {
         self.network.state().weather = Weather::CALM;
-        let was_newer = self.write_older()?;
+        self.write_older()?;
         self.drain("events").await?;
         // Erasures are verified after a quarter of an hour, and what is due is a midnight's.
         let mut wait = 17 * MINUTE;
-        if was_newer {
+        if std::mem::take(&mut self.had_newer) {
             let longest = self.shops.iter().map(|shop| {
                 let (zone, now) = (Zone::named(shop.zone).unwrap(), self.network.instant());
                 zone.midnight(zone.day(now).next()).millis() - now.millis()

@@ -138,7 +138,9 @@ pub(super) fn fold<'a>(
         let facts = unnamed(book.facts(&thing));
         let was = known.things.get(&thing)?;
         let is_erased = |fact: &Fact| fact.member().is_some_and(|member| book.is_erased(member));
-        let worth_it = was.is_stored() || !facts.iter().all(is_erased);
+        // What follows an order has no name by now, and is with the order's member.
+        let is_kept_out = if has_order(&facts) { facts.iter().any(is_erased) } else { facts.iter().all(is_erased) };
+        let worth_it = was.is_stored() || !is_kept_out;
         // What was theirs before is found by their name, and deleted as a whole.
         let is_theirs = was.facts.iter().any(is_erased);
         let facts = if is_theirs { facts } else { facts.into_iter().filter_map(|it| kept(it, is_erased)).collect() };

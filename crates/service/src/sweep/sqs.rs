@@ -48,7 +48,9 @@ impl SqsWorkers {
 
 impl Workers for SqsWorkers {
     async fn send(&self, work: Vec<Work>, delay: Duration) -> Result<(), String> {
-        let delay = i32::try_from(delay.min(DELAY_MAX).as_secs()).unwrap_or_default();
+        // Whole seconds, and none too few: a message that comes too early only goes round again.
+        let seconds = delay.min(DELAY_MAX).as_millis().div_ceil(1_000);
+        let delay = i32::try_from(seconds).unwrap_or_default();
         let of_a_queue = |a: &Work, b: &Work| self.queues.of(a.job.kind) == self.queues.of(b.job.kind);
         for some in work.chunk_by(of_a_queue).flat_map(|some| some.chunks(ENTRIES_MAX)) {
             let Some(first) = some.first() else { continue };

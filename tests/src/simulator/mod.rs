@@ -2,10 +2,10 @@
 //!
 //! A seed decides what happens in some shops, and what goes wrong: it comes out the same however often it is run. The
 //! functions' own handlers, the store, relay, sweeps and router run as many processes, over tables, queues and a bus in
-//! memory ([`network`]); faults come in behind the SDK, where the network is ([`fault`]). When everything has come to rest,
-//! all is compared with what it should be, worked out from scratch ([`oracle`]).
+//! memory (`network.rs`, `table.rs`, `queue.rs`); faults come in behind the SDK, where the network is (`fault.rs`). When
+//! everything has come to rest, all is compared with what it should be, worked out from scratch (`oracle.rs`).
 //!
-//! That it can fail is proven with bugs planted on purpose ([`bug`]).
+//! That it can fail is proven with bugs planted on purpose (`bug.rs`).
 
 mod api;
 mod bug;

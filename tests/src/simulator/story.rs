@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rules::calendar::Instant;
+use rules::calendar::{Day, Instant, Zone};
 use rules::fact::{Currency, Fact};
 use rules::id::MemberId;
 use serde_json::{Value, json};
@@ -30,6 +30,19 @@ pub const ZONES: [(&str, &[&str]); 8] = [
     ("Pacific/Kiritimati", &[]),
     ("America/St_Johns", &["2024-03-10", "2024-11-03"]),
 ];
+
+/// Where, and when what happens to a calendar.
+pub fn edge(dice: &mut Dice) -> (&'static str, i64, Fault) {
+    let (zone, changes) = *dice.one(&ZONES);
+    let (day, fault) = match dice.below(3) {
+        0 if !changes.is_empty() => (*dice.one(changes), Fault::SummerTime),
+        1 => ("2024-02-29", Fault::LeapDay),
+        _ => ("2025-01-01", Fault::YearEdge),
+    };
+    let zoned = Zone::named(zone).unwrap();
+    let day = Day::of(day.parse().unwrap());
+    (zone, zoned.midnight(day).millis() + 4 * 60 * MINUTE, fault)
+}
 
 /// What is to become of a message.
 #[derive(Debug, Clone)]
@@ -247,7 +260,7 @@ impl Shop {
             2..=4 => now - dice.between(1, 40) * DAY,
             5..=7 => {
                 // At midnight, where the shop is.
-                let zone = rules::calendar::Zone::named(self.zone).unwrap();
+                let zone = Zone::named(self.zone).unwrap();
                 zone.midnight(zone.day(Instant::from_millis(now))).millis()
             }
             _ => now - dice.between(0, 90 * 60) * 1_000,

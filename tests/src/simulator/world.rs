@@ -18,7 +18,7 @@ use super::log::Log;
 use super::network::{Line, Network, Role};
 use super::oracle;
 use super::process::{Ended, Host, Relaying, Sweeping, tables};
-use super::story::{Meant, Sent, Shop, ZONES};
+use super::story::{Meant, Sent, Shop, ZONES, edge};
 use super::workers::{self, Stream};
 
 const SECOND: i64 = 1_000;
@@ -65,7 +65,8 @@ impl World {
         let operator = Host::start(&network, Role::Operator);
         let store = operator.store();
         create(store.client(), &tables()).await.map_err(|error| error.to_string())?;
-        let mut shops = vec![Shop::new(*dice.one(&["acme", "acme.myshopify.com"]), zone)];
+        let name = if dice.chance(500) { "acme" } else { "acme.myshopify.com" };
+        let mut shops = vec![Shop::new(name, zone)];
         if dice.chance(200) {
             let (zone, _) = *dice.one(&ZONES);
             shops.push(Shop::new("other-shop", zone));
@@ -491,17 +492,4 @@ fn raise(item: &mut Item, by: u64) {
     let version: u64 = item["v"]["N"].as_str().and_then(|n| n.parse().ok()).unwrap_or_default();
     item["v"] = json!({ "N": (version + by).to_string() });
     let _ = text(&item["pk"]);
-}
-
-/// Where, and when what happens.
-fn edge(dice: &mut Dice) -> (&'static str, i64, Fault) {
-    let (zone, changes) = *dice.one(&ZONES);
-    let (day, fault) = match dice.below(3) {
-        0 if !changes.is_empty() => (*dice.one(changes), Fault::SummerTime),
-        1 => ("2024-02-29", Fault::LeapDay),
-        _ => ("2025-01-01", Fault::YearEdge),
-    };
-    let zoned = Zone::named(zone).unwrap();
-    let day = Day::of(day.parse().unwrap());
-    (zone, zoned.midnight(day).millis() + 4 * HOUR, fault)
 }

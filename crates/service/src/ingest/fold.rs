@@ -135,6 +135,10 @@ pub(super) fn fold<'a>(
     };
     let members = held().filter_map(|(id, held)| changed(id, held)).collect();
     let news = |thing: Thing| {
+        // Their rows stay as they are until they are deleted: by the name in them they are found.
+        if matches!(&thing, Thing::Tags(member, _) | Thing::Person(member) if book.is_erased(member)) {
+            return None;
+        }
         let facts = unnamed(book.facts(&thing));
         let was = known.things.get(&thing)?;
         let is_erased = |fact: &Fact| fact.member().is_some_and(|member| book.is_erased(member));

@@ -30,7 +30,9 @@ pub enum Role {
     Sweep,
     /// Answers.
     Api,
-    /// Looks and publishes, and nothing ever goes wrong.
+    /// Answers who compares; nothing ever goes wrong.
+    Desk,
+    /// Looks and publishes; nothing ever goes wrong.
     Operator,
 }
 
@@ -322,8 +324,11 @@ impl Connection {
         }
         let operation = request.operation.as_str();
         let mut input: Value = serde_json::from_slice(&request.body).unwrap();
-        if self.role == Role::Operator {
-            return self.network.carry_out(self.role, operation, &input, &Plan { page: usize::MAX, ..Plan::default() });
+        if matches!(self.role, Role::Desk | Role::Operator) {
+            let plan = Plan { page: usize::MAX, ..Plan::default() };
+            let answer = self.network.carry_out(self.role, operation, &input, &plan);
+            let bug = self.network.state().bug;
+            return bug.map_or(answer.clone(), |bug| bug.bend_answer(self, operation, &input, answer));
         }
         let plan = self.plan(operation, &input);
         wait(plan.there).await;

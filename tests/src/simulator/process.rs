@@ -56,7 +56,7 @@ impl Host {
     pub fn start(network: &Arc<Network>, role: Role) -> Self {
         let life = Arc::new(Life::default());
         let connection = Connection { network: Arc::clone(network), life: Arc::clone(&life), role };
-        let skew = if role == Role::Operator { 0 } else { skew(network) };
+        let skew = if matches!(role, Role::Desk | Role::Operator) { 0 } else { skew(network) };
         let ticking = Arc::clone(network);
         let clock = Clock::new(move || Instant::from_millis(ticking.now() + skew));
         Self { life, network: Arc::clone(network), connection, clock }

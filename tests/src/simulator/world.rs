@@ -73,7 +73,7 @@ impl World {
         }
         let stream = Arc::new(Stream::default());
         let workers = workers::start(&network, &stream);
-        let (desk, api) = (Answering::start(&network, Role::Operator), Answering::start(&network, Role::Api));
+        let (desk, api) = (Answering::start(&network, Role::Desk), Answering::start(&network, Role::Api));
         let edges = vec![(edge, what)];
         let mut world = Self {
             network,

@@ -22,6 +22,7 @@ tests::for_every_table!(
     who_was_erased_leaves_nothing_and_stays_away,
     an_order_of_somebody_erased_is_not_kept_though_its_refund_comes_with_it,
     tags_and_birthdays_told_together_with_an_erasure_leave_nothing,
+    a_refund_corrected_together_with_an_erasure_leaves_nothing,
     a_cancellation_of_points_may_move_to_another_entry,
     ids_beyond_what_a_float_holds_stay_apart,
     shopify_s_events_come_in_their_envelope,
@@ -298,6 +299,20 @@ async fn tags_and_birthdays_told_together_with_an_erasure_leave_nothing(place: P
     applied(&system.tell(&[tags("vip", first), born("03-01", first)]).await, 2);
     let erased = json!({ "type": "customer.erased", "member_id": "anna", "occurred_at": later });
     let report = system.tell(&[tags("new", later), born("03-02", later), erased, tags("newer", later)]).await;
+    assert_eq!(report.failed.len(), 0, "{report:?}");
+    assert_eq!(system.items("ledger").await, before);
+}
+
+/// Found by the simulator: the correction had no name, and took the place of the one by which the row was found.
+async fn a_refund_corrected_together_with_an_erasure_leaves_nothing(place: Place) {
+    let system = shop(place).await;
+    let before = system.items("ledger").await;
+    let named = |amount: u32, revision: &str| {
+        with(refund("1", "a", amount), json!({ "member_id": "anna", "revision": revision }))
+    };
+    applied(&system.tell(&[named(20, "2024-05-02T10:00:00Z")]).await, 1);
+    let erased = json!({ "type": "customer.erased", "member_id": "anna", "occurred_at": "2024-05-03T10:00:00Z" });
+    let report = system.tell(&[erased, named(25, "2024-05-04T10:00:00Z")]).await;
     assert_eq!(report.failed.len(), 0, "{report:?}");
     assert_eq!(system.items("ledger").await, before);
 }

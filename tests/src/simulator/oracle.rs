@@ -44,7 +44,7 @@ pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result
         if ledger != held.ledger {
             return Err(at(format!("other facts are stored than were told: {:?} in place of {ledger:?}", held.ledger)));
         }
-        record(&versions, held, &recorded, now).map_err(at)?;
+        record(&versions, held, &recorded, world.swept_at).map_err(at)?;
         rewards(&versions, &recorded).map_err(at)?;
         let differences = recompute(&world.store, &shop.id, id, &versions, now).await;
         let differences = differences.map_err(|error| at(error.detail()))?.differences;
@@ -116,7 +116,7 @@ fn with_holds(book: &Book, id: &MemberId, recorded: &[Recorded]) -> Ledger {
 
 /// The tier on record is that of the last transition; their numbers have no gaps, and each begins where the last one ended.
 /// Nobody is left behind: nothing is due up to the last boundary, and what is on record there is what evaluating says.
-fn record(versions: &Versions, held: &Held, recorded: &[Recorded], now: Instant) -> Result<(), Broken> {
+fn record(versions: &Versions, held: &Held, recorded: &[Recorded], swept_at: Instant) -> Result<(), Broken> {
     let mut transitions: Vec<_> = recorded
         .iter()
         .filter_map(|row| match row {
@@ -137,9 +137,9 @@ fn record(versions: &Versions, held: &Held, recorded: &[Recorded], now: Instant)
         return Err(format!("{} transitions lead to {tier:?}, and on record is {:?}", transitions.len(), held.record));
     }
     let (mut ledger, mut record) = (held.ledger.clone(), held.record.clone());
-    let version = versions.in_force(now);
+    let version = versions.in_force(swept_at);
     let zone = &version.program.timezone;
-    let boundary = zone.midnight(zone.day(now)).max(version.effective_at);
+    let boundary = zone.midnight(zone.day(swept_at)).max(version.effective_at);
     let due = advance(&mut ledger, &mut record, versions, boundary);
     if !due.is_empty() {
         return Err(format!("was left behind: {due:?}"));

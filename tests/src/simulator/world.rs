@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::api::Answering;
 use super::bug::Bug;
 use super::dice::Dice;
-use super::expression::{Item, text};
+use super::expression::Item;
 use super::fault::{Fault, Hits, Weather};
 use super::log::Log;
 use super::network::{Line, Network, Role};
@@ -47,6 +47,8 @@ pub struct World {
     newer: Option<(Item, Item)>,
     had_newer: bool,
     published_at: i64,
+    /// When everybody was brought past what lay behind.
+    pub swept_at: Instant,
 }
 
 /// What went wrong that never should.
@@ -88,6 +90,7 @@ impl World {
             edges,
             newer: None,
             had_newer: false,
+            swept_at: Instant::from_millis(begin),
             published_at: i64::MIN,
         };
         for shop in 0..world.shops.len() {
@@ -405,6 +408,7 @@ impl World {
         self.pass(wait).await;
         let mut open = None;
         for _ in 0..20 {
+            self.swept_at = self.network.instant();
             if Sweeping::start(&self.network).tick().await {
                 self.drain("sweeps").await?;
                 open = self.open_job().await?;
@@ -491,5 +495,4 @@ impl World {
 fn raise(item: &mut Item, by: u64) {
     let version: u64 = item["v"]["N"].as_str().and_then(|n| n.parse().ok()).unwrap_or_default();
     item["v"] = json!({ "N": (version + by).to_string() });
-    let _ = text(&item["pk"]);
 }

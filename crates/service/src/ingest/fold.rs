@@ -179,12 +179,15 @@ fn has_order(facts: &[Fact]) -> bool {
     facts.iter().any(|fact| matches!(fact, Fact::OrderPaid { .. }))
 }
 
-/// What follows an order that is known is taken in without the name that it may have; also if that is of somebody erased.
+/// What follows an order that is known is taken in without the name that it may have; also if that is of somebody erased,
+/// unless the name stands there already: by it the row is found, and is about to be deleted.
 fn nameless(fact: &Fact, book: &Book, known: &Known) -> Option<Fact> {
-    let stored = |thing: Thing| known.things.get(&thing).is_some_and(Filed::is_stored);
-    let erased = fact.member().is_some_and(|member| book.is_erased(member));
+    let member = fact.member();
+    let stands = |filed: &Filed| filed.facts.iter().any(|other| other.member() == member);
+    let others = |thing: Thing| known.things.get(&thing).is_some_and(|filed| filed.is_stored() && !stands(filed));
+    let erased = member.is_some_and(|member| book.is_erased(member));
     let follows = || fact.things().any(|thing| has_order(&book.facts(&thing)));
-    ((erased && fact.things().any(stored)) || follows()).then(|| fact.without_member()).flatten()
+    ((erased && fact.things().any(others)) || follows()).then(|| fact.without_member()).flatten()
 }
 
 impl Folded {

@@ -1,21 +1,18 @@
 //! Tables for tests: in the embedded store, and in DynamoDB Local, which is Amazon's own. What holds of one must hold of
 //! the other; [`for_each_store!`](crate::for_each_store) makes a test for each.
 
-use std::future::ready;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
-use embedded::{Decision, Intercept, Request};
 use tokio::sync::OnceCell;
 
-use crate::simulator::{At, Tables};
+use crate::alone::Alone;
 
 /// A store, and a prefix for names of tables that no other test has: tests run beside each other.
 #[derive(Clone, Debug)]
@@ -48,21 +45,7 @@ pub async fn embedded() -> Place {
 
 /// A place in tables of the simulator, of its own.
 pub async fn simulated() -> Place {
-    Place::new(embedded::Store::nowhere().client_with(Alone::default()))
-}
-
-/// Tables of the simulator to which nothing ever happens, one moment after the other.
-#[derive(Debug, Default)]
-struct Alone(Mutex<(Tables, i64)>);
-
-impl Intercept for Alone {
-    fn before<'a>(&'a self, request: &'a Request) -> Decision<'a> {
-        let input = serde_json::from_slice(&request.body).unwrap();
-        let mut alone = self.0.lock().unwrap();
-        alone.1 += 1;
-        let at = At::once(alone.1);
-        Box::pin(ready(Some(alone.0.carry_out(&request.operation, &input, at))))
-    }
+    Place::new(Alone::default().client())
 }
 
 /// A place in the DynamoDB Local of this process, or in the DynamoDB at `ECHELON_DYNAMODB_URL` if that is set.

@@ -1,5 +1,6 @@
 //! Tests that cross crates.
 
+pub mod alone;
 pub mod aws;
 pub mod built;
 pub mod desk;

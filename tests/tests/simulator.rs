@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tests::simulator::{Bug, Fault, Outcome, Summary, run};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Operations in a seed.
 const OPERATIONS: u32 = 50;
 

@@ -1,16 +1,19 @@
 //! Sweeps under every circumstance: late, repeated, killed at any request, two at once, beside live events, paused, and
 //! overtaken by the next change.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
+use ::embedded::{Answer, Decision, Intercept, Request};
 use rules::ledger::Ledger;
 use rules::record::Record;
 use serde_json::{Value, json};
 use service::clock::Clock;
 use service::store::history::Recorded;
-use service::store::{Commit, Held, Publication};
+use service::store::table::Tables;
+use service::store::{Commit, Held, Publication, Store};
 use service::sweep::{JobId, Kind, Order, Progress, Settings, State, Sweep, Work, Worked, Workers};
+use tests::alone::Alone;
 use tests::dies::Dies;
 use tests::dynamodb::Place;
 use tests::system::{System, Waiting, instant, settings};
@@ -388,31 +391,31 @@ async fn swept(system: &System) -> bool {
     true
 }
 
-#[tokio::test]
+/// Every one of them: leases, reads of every bucket, commits, checkpoints, and what ends the job. Each time from the same
+/// eve, of which a copy costs nothing.
+#[tokio::test(start_paused = true)]
 async fn killed_at_any_request_a_sweep_ends_where_it_would_have() {
-    let store = ::embedded::Store::memory().unwrap();
-    let system = eve(store.client(), "t").await;
-    system.at(instant(NEW_YEAR));
+    let begin = Alone::default();
+    eve(begin.client(), "t").await;
+    let opened = |tables: &Alone| {
+        let system = System::over(Store::new(tables.client(), Tables::prefixed("t")));
+        system.at(instant(NEW_YEAR));
+        system
+    };
+    let tables = begin.copied();
+    let system = opened(&tables);
     let seen = Arc::new(AtomicUsize::new(0));
-    let writes = Arc::new(Mutex::default());
-    let whole = Dies { at: usize::MAX, carried_out: true, seen: Arc::clone(&seen), writes: Arc::clone(&writes) };
-    let process = system.another(store.client_with(whole));
-    assert!(swept(&process).await);
+    let whole = Dies { at: usize::MAX, carried_out: true, seen: Arc::clone(&seen), ..Dies::default() };
+    assert!(swept(&system.another(tables.client_with(whole))).await);
     let (expected, requests) =
         ((histories(&system).await, counted(&job(&system, ROLLOVER).await)), seen.load(Ordering::SeqCst));
     assert_eq!(expected.1, (4, 1, 1, 1, 1));
-    // Every write, checkpoints between pages among them. Reading 256 buckets is the same request again and again: one in
-    // fifty stands for the others.
-    let writes: Vec<usize> = writes.lock().unwrap().clone();
-    assert!(writes.len() > 2 * 16, "the job, and of each segment lease and checkpoint: {writes:?}");
-    let points = (0..requests).filter(|at| writes.contains(at) || at % 50 == 0);
-    for (at, carried_out) in points.flat_map(|at| [(at, false), (at, true)]) {
-        let store = ::embedded::Store::memory().unwrap();
-        let system = eve(store.client(), "t").await;
-        system.at(instant(NEW_YEAR));
+    assert!(requests > 256 + 2 * 16, "every bucket, and of each segment lease and checkpoint: {requests}");
+    for (at, carried_out) in (0..requests).flat_map(|at| [(at, false), (at, true)]) {
+        let tables = begin.copied();
+        let system = opened(&tables);
         let dies = Dies { at, carried_out, ..Dies::default() };
-        let process = system.another(store.client_with(dies));
-        let _ = swept(&process).await;
+        let _ = swept(&system.another(tables.client_with(dies))).await;
         // The next tick comes after the lease of whoever died.
         system.at(instant(NEW_YEAR).plus_millis(15 * 60_000));
         system.sweep_all().await;
@@ -420,6 +423,30 @@ async fn killed_at_any_request_a_sweep_ends_where_it_would_have() {
         assert_eq!(progress.job.state, State::Done, "{at} {carried_out}");
         assert_eq!((histories(&system).await, counted(&progress)), expected, "{at} {carried_out}");
     }
+}
+
+/// Every second question about members is refused. A page that begins anew each time would never come to an end.
+#[tokio::test(start_paused = true)]
+async fn what_was_read_before_the_database_was_too_busy_is_a_page() {
+    #[derive(Debug, Default)]
+    struct EverySecond(AtomicUsize);
+
+    impl Intercept for EverySecond {
+        fn before<'a>(&'a self, request: &'a Request) -> Decision<'a> {
+            let is_asked = request.operation == "Query" && String::from_utf8_lossy(&request.body).contains("t-members");
+            let is_refused = is_asked && self.0.fetch_add(1, Ordering::SeqCst) % 2 == 1;
+            Box::pin(std::future::ready(is_refused.then(Answer::throttled)))
+        }
+    }
+
+    let tables = Alone::default();
+    let system = eve(tables.client(), "t").await;
+    system.at(instant(NEW_YEAR));
+    let busy = system.another(tables.client_with(EverySecond::default()));
+    let all = tokio::time::timeout(std::time::Duration::from_secs(3_600), busy.sweep_all()).await;
+    assert!(all.is_ok(), "it begins anew for ever");
+    let progress = job(&system, ROLLOVER).await;
+    assert_eq!((progress.job.state, counted(&progress)), (State::Done, (4, 1, 1, 1, 1)));
 }
 
 /// Members who spent little in one order each, laid down as ingest would have.

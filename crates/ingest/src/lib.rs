@@ -49,7 +49,7 @@ fn measure(report: &Report, now: Instant, metrics: &mut Metrics) {
         (Metric::FactsApplied, counts.applied),
         (Metric::Duplicates, counts.duplicates),
         (Metric::Superseded, counts.superseded),
-        (Metric::Ignored, counts.ignored),
+        (Metric::Ignored, counts.ignored + counts.kept_out),
         (Metric::Quarantined, counts.set_aside),
         (Metric::Transitions, counts.transitions),
         (Metric::Rewards, counts.rewards),

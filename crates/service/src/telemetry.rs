@@ -95,7 +95,7 @@ pub enum Metric {
     Duplicates,
     /// Facts of which a later revision was known.
     Superseded,
-    /// Messages of no consequence.
+    /// Messages of no consequence, and facts about somebody who was erased.
     Ignored,
     /// Messages set aside because they can never succeed.
     Quarantined,
@@ -175,6 +175,11 @@ impl Metrics {
         let more = u64::try_from(more).unwrap_or(u64::MAX).saturating_mul(2);
         let held = self.halves.entry(metric).or_default();
         *held = held.saturating_add(more);
+    }
+
+    /// How much of something was counted, rounded down.
+    pub fn counted(&self, metric: Metric) -> u64 {
+        self.halves.get(&metric).copied().unwrap_or_default() / 2
     }
 
     /// Notes how old the oldest message is.

@@ -28,7 +28,7 @@ use tokio::runtime::Builder;
 
 pub use bug::Bug;
 pub use fault::{Fault, Hits};
-pub use table::{At, Tables};
+pub(crate) use table::{At, Tables};
 
 use log::Log;
 use world::{Broken, World};

@@ -112,6 +112,10 @@ pub struct State {
     pub digest: u64,
     /// What was seen by a process with a planted bug.
     pub remembered: BTreeMap<String, Answer>,
+    /// As how much each body of a message counts: as many facts as it tells, or one if it tells none.
+    pub weights: BTreeMap<String, u64>,
+    /// The first invocation whose counts do not add up.
+    pub miscounted: Option<String>,
 }
 
 /// The network.
@@ -139,6 +143,8 @@ impl Network {
             requests: 0,
             digest: 0,
             remembered: BTreeMap::new(),
+            weights: BTreeMap::new(),
+            miscounted: None,
         };
         Self { state: Mutex::new(state), base, begun: OnceLock::new(), arrived: Notify::new() }
     }

@@ -14,7 +14,7 @@ use service::relay::{EventBridge, Pace, Relay};
 use service::store::Store;
 use service::store::table::Tables;
 use service::sweep::{MARGIN, Queues, Settings, SqsWorkers, Sweep};
-use service::telemetry::{LogKey, Metrics};
+use service::telemetry::{LogKey, Metric, Metrics};
 
 use super::fault::Fault;
 use super::network::{Connection, Life, Line, Network, QUARANTINE, Role};
@@ -167,8 +167,27 @@ impl Ingesting {
             Ended::Gone => Ended::Gone,
             Ended::Answered(answer) => {
                 let ids = answer.batch_item_failures.iter().map(|failure| failure.item_identifier.parse().unwrap());
-                Ended::Answered(ids.collect())
+                let failed: Vec<u64> = ids.collect();
+                self.counts_add_up(batch, &failed, &metrics);
+                Ended::Answered(failed)
             }
+        }
+    }
+
+    /// What was received and did not fail was applied, known, superseded, ignored or set aside, each once.
+    fn counts_add_up(&self, batch: &[Waiting], failed: &[u64], metrics: &Metrics) {
+        let became =
+            [Metric::FactsApplied, Metric::Duplicates, Metric::Superseded, Metric::Ignored, Metric::Quarantined];
+        let state = &mut *self.host.network.state();
+        let weight = |message: &Waiting| state.weights.get(&message.body).copied().unwrap_or_default();
+        // A message may come twice in a batch, and only one of the two fail.
+        let again = failed.iter().filter_map(|id| batch.iter().find(|message| message.id == *id));
+        let received = batch.iter().map(weight).sum::<u64>() - again.map(weight).sum::<u64>();
+        let counted = became.map(|metric| metrics.counted(metric));
+        if metrics.counted(Metric::EventsIn) != batch.len() as u64 || counted.iter().sum::<u64>() != received {
+            let bodies: Vec<&str> = batch.iter().map(|message| message.body.as_str()).collect();
+            let why = format!("{received} received, {failed:?} failed, and it counts {counted:?}: {bodies:?}");
+            state.miscounted.get_or_insert(why);
         }
     }
 }

@@ -66,6 +66,17 @@ pub struct Sent {
     pub at: i64,
 }
 
+impl Sent {
+    /// As how much it counts where messages are counted by what became of them: a fact each, and a message that tells
+    /// none as one.
+    pub fn weight(&self) -> u64 {
+        match &self.meant {
+            Meant::Facts(facts) => facts.len() as u64,
+            Meant::Nothing | Meant::Aside => 1,
+        }
+    }
+}
+
 /// A shop, and all that was said of it.
 #[derive(Debug)]
 pub struct Shop {

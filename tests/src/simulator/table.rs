@@ -4,10 +4,12 @@
 //! It knows what was written when, so that reads that need not be consistent, and indexes, can be answered as they were a
 //! moment ago. Of two writes at once it never does one half.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use embedded::Answer;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::expression::{Item, holds, name, partition, text};
@@ -90,8 +92,19 @@ fn refused(name: &str, message: &str) -> Answer {
     Answer::error(400, name, message)
 }
 
-fn reply(body: &Value) -> Answer {
-    Answer::Reply { status: 200, body: body.to_string() }
+/// A page of items as a query or a scan tells it.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Page<'a> {
+    count: usize,
+    scanned_count: usize,
+    items: Vec<Cow<'a, Item>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_evaluated_key: Option<Item>,
+}
+
+fn reply(body: &impl Serialize) -> Answer {
+    Answer::Reply { status: 200, body: serde_json::to_string(body).unwrap() }
 }
 
 fn field<'a>(input: &'a Value, name: &str) -> &'a str {
@@ -123,7 +136,7 @@ impl Tables {
             "BatchGetItem" => self.batch_get(input, at),
             "GetItem" => {
                 let found = self.table(input).read(&key(object(&input["Key"])), input, at);
-                reply(&found.map_or_else(|| json!({}), |item| json!({ "Item": *item })))
+                reply(&found.map(|item| ("Item", item)).into_iter().collect::<BTreeMap<_, _>>())
             }
             "Query" => self.query(input, at),
             "Scan" => self.scan(input, at),
@@ -162,20 +175,18 @@ impl Tables {
     }
 
     fn batch_get(&self, input: &Value, at: At) -> Answer {
-        let mut responses = Item::new();
-        for (table, wanted) in object(&input["RequestItems"]) {
+        let responses = object(&input["RequestItems"]).iter().map(|(table, wanted)| {
             let keys = wanted["Keys"].as_array().into_iter().flatten();
             let of = &self.tables[table.as_str()];
-            let found = keys.filter_map(|wanted_key| of.read(&key(object(wanted_key)), wanted, at));
-            responses.insert(table.clone(), found.map(|item| Value::Object((*item).clone())).collect());
-        }
-        reply(&json!({ "Responses": responses, "UnprocessedKeys": {} }))
+            (table, keys.filter_map(|wanted_key| of.read(&key(object(wanted_key)), wanted, at)).collect::<Vec<_>>())
+        });
+        reply(&BTreeMap::from([("Responses", responses.collect::<BTreeMap<_, _>>())]))
     }
 
     fn query(&self, input: &Value, at: At) -> Answer {
         let (table, condition) = (self.table(input), field(input, "KeyConditionExpression"));
         let of = partition(condition, input);
-        let (mut found, sorted): (Vec<Arc<Item>>, _) = match input["IndexName"].as_str() {
+        let (mut found, sorted): (Vec<Cow<Item>>, _) = match input["IndexName"].as_str() {
             None => (table.of_partition(of, input, at), None),
             Some(index) => {
                 let names = &table.indexes[index];
@@ -196,7 +207,7 @@ impl Tables {
             Some(index) => {
                 let names = &table.indexes[index];
                 let found = table.all(input, at).into_iter().filter(|item| item.contains_key(&names.0));
-                page_of(found.map(|item| keys_only(&item, names)).collect(), input, at.page, Some(names))
+                page_of(found.map(|item| Cow::Owned(keys_only(&item, names))).collect(), input, at.page, Some(names))
             }
         }
     }
@@ -291,74 +302,66 @@ pub fn cancelled<'a>(reasons: impl Iterator<Item = &'a str>) -> Answer {
 }
 
 impl Table {
-    fn state<'a>(slot: &'a Slot, input: &Value, at: At) -> Option<&'a Arc<Item>> {
-        if at.lag == 0 || input["ConsistentRead"] == true { slot.now() } else { slot.at(at.now - at.lag) }
+    fn state<'a>(slot: &'a Slot, input: &Value, at: At) -> Option<&'a Item> {
+        let is_now = at.lag == 0 || input["ConsistentRead"] == true;
+        if is_now { slot.now() } else { slot.at(at.now - at.lag) }.map(Arc::as_ref)
     }
 
-    fn read(&self, key: &Key, input: &Value, at: At) -> Option<Arc<Item>> {
-        Self::state(self.slots.get(key)?, input, at).cloned()
+    fn read(&self, key: &Key, input: &Value, at: At) -> Option<&Item> {
+        Self::state(self.slots.get(key)?, input, at)
     }
 
-    fn of_partition(&self, of: &str, input: &Value, at: At) -> Vec<Arc<Item>> {
+    fn of_partition(&self, of: &str, input: &Value, at: At) -> Vec<Cow<'_, Item>> {
         let from = (of.to_owned(), String::new());
         let slots = self.slots.range(from..).take_while(|((pk, _), _)| pk == of);
-        slots.filter_map(|(_, slot)| Self::state(slot, input, at).cloned()).collect()
+        slots.filter_map(|(_, slot)| Self::state(slot, input, at).map(Cow::Borrowed)).collect()
     }
 
     /// An index always lags, and holds keys only.
-    fn of_index(&self, names: &(String, String), of: &str, at: At) -> Vec<Arc<Item>> {
+    fn of_index(&self, names: &(String, String), of: &str, at: At) -> Vec<Cow<'_, Item>> {
         let states = self.slots.values().filter_map(|slot| slot.at(at.now - at.lag));
         let in_it = states.filter(|item| item.get(&names.0).and_then(text) == Some(of));
-        let mut found: Vec<_> = in_it.map(|item| keys_only(item, names)).collect();
+        let mut found: Vec<Cow<Item>> = in_it.map(|item| Cow::Owned(keys_only(item, names))).collect();
         found.sort_by_cached_key(|item| (item.get(&names.1).and_then(text).map(str::to_owned), key(item)));
         found
     }
 
-    fn all(&self, input: &Value, at: At) -> Vec<Arc<Item>> {
-        self.slots.values().filter_map(|slot| Self::state(slot, input, at).cloned()).collect()
+    fn all(&self, input: &Value, at: At) -> Vec<Cow<'_, Item>> {
+        self.slots.values().filter_map(|slot| Self::state(slot, input, at).map(Cow::Borrowed)).collect()
     }
 }
 
-fn keys_only(item: &Item, names: &(String, String)) -> Arc<Item> {
+fn keys_only(item: &Item, names: &(String, String)) -> Item {
     let kept = ["pk", "sk", &names.0, &names.1];
-    let kept = kept.iter().filter_map(|name| Some(((*name).to_owned(), item.get(*name)?.clone())));
-    Arc::new(kept.collect())
+    kept.iter().filter_map(|name| Some(((*name).to_owned(), item.get(*name)?.clone()))).collect()
 }
 
 /// A page of what was found, from where the last one ended: what does not pass the filter counts for the limit.
-fn page_of(found: Vec<Arc<Item>>, input: &Value, at_most: usize, index: Option<&(String, String)>) -> Answer {
+fn page_of(found: Vec<Cow<Item>>, input: &Value, at_most: usize, index: Option<&(String, String)>) -> Answer {
     let begin = match input["ExclusiveStartKey"].as_object() {
         None => 0,
         Some(behind) => begin(&found, behind, input, index),
     };
     let limit = input["Limit"].as_u64().map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let mut items = Vec::new();
-    let (mut read, mut last) = (0, None);
-    for item in found.iter().skip(begin) {
-        if read == limit.min(at_most) {
-            break;
-        }
-        read += 1;
-        last = Some(item);
-        let passes = input["FilterExpression"].as_str().is_none_or(|filter| holds(filter, input, Some(item)));
-        if passes {
-            items.push(projected(item, input));
-        }
-    }
-    let mut body = json!({ "Count": items.len(), "ScannedCount": read, "Items": items });
+    let read = limit.min(at_most).min(found.len() - begin);
     // DynamoDB says where a page ended also if nothing comes behind it.
-    if let Some(last) = last.filter(|_| read == limit || begin + read < found.len()) {
-        let (none, none_either) = (String::new(), String::new());
-        let (by, sorted) = index.map_or((&none, &none_either), |names| (&names.0, &names.1));
-        let names = ["pk", "sk", by.as_str(), sorted.as_str()];
-        let at: Item = names.iter().filter_map(|name| Some(((*name).to_owned(), last.get(*name)?.clone()))).collect();
-        body["LastEvaluatedKey"] = Value::Object(at);
-    }
-    reply(&body)
+    let ends = (read == limit || begin + read < found.len()).then(|| found[..begin + read].last()).flatten();
+    let ends = ends.filter(|_| read > 0).map(|last| {
+        let (by, sorted) = index.map_or(("", ""), |names| (&names.0, &names.1));
+        let names = ["pk", "sk", by, sorted];
+        names.iter().filter_map(|name| Some(((*name).to_owned(), last.get(*name)?.clone()))).collect()
+    });
+    let filter = input["FilterExpression"].as_str();
+    let page = found.into_iter().skip(begin).take(read);
+    let items: Vec<_> = page
+        .filter(|item| filter.is_none_or(|filter| holds(filter, input, Some(item))))
+        .map(|item| projected(item, input))
+        .collect();
+    reply(&Page { count: items.len(), scanned_count: read, items, last_evaluated_key: ends })
 }
 
 /// The first item behind a key that may be of no item: of one made up, or deleted since.
-fn begin(found: &[Arc<Item>], behind: &Item, input: &Value, index: Option<&(String, String)>) -> usize {
+fn begin(found: &[Cow<Item>], behind: &Item, input: &Value, index: Option<&(String, String)>) -> usize {
     let place = |item: &Item| {
         let sorted = index.map(|names| item.get(&names.1).and_then(text).unwrap_or_default().to_owned());
         (sorted, key(item))
@@ -368,12 +371,12 @@ fn begin(found: &[Arc<Item>], behind: &Item, input: &Value, index: Option<&(Stri
     found.partition_point(|item| if forward { place(item) <= behind } else { place(item) >= behind })
 }
 
-fn projected(item: &Item, input: &Value) -> Value {
+fn projected<'a>(item: Cow<'a, Item>, input: &Value) -> Cow<'a, Item> {
     match input["ProjectionExpression"].as_str() {
-        None => Value::Object(item.clone()),
+        None => item,
         Some(names) => {
             let names = names.split(',').map(|token| name(input, token.trim()));
-            Value::Object(names.filter_map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect())
+            Cow::Owned(names.filter_map(|name| Some((name.to_owned(), item.get(name)?.clone()))).collect())
         }
     }
 }

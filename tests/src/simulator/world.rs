@@ -152,6 +152,7 @@ impl World {
     }
 
     fn send(&self, sent: &Sent) {
+        self.network.state().weights.insert(sent.body.clone(), sent.weight());
         self.network.send(Line::Ingest, sent.body.clone(), 0);
     }
 
@@ -483,7 +484,8 @@ impl World {
         for shop in &self.shops {
             oracle::check(self, shop, dice).await.map_err(|broken| format!("{}: {broken}", shop.id))?;
         }
-        oracle::check_bytes(self)
+        oracle::check_bytes(self)?;
+        self.network.state().miscounted.take().map_or(Ok(()), Err)
     }
 
     /// Ends everything.

@@ -53,11 +53,15 @@ impl<W: Workers> Sweep<W> {
     }
 
     /// The members from a place on, as many as are worth a checkpoint, and the place behind them. Where a shop is small
-    /// they are of many buckets.
-    async fn scan(&self, look: &Look<'_>, mut place: Place, end: u16) -> Result<(Scanned, Place), StoreError> {
-        let mut all = Scanned::default();
+    /// they are of many buckets. Where the database has too much to do for the next of them, what was read so far is a
+    /// page too: begun anew, hundreds of requests in a row may never all go well.
+    async fn scan(&self, look: &Look<'_>, begin: Place, end: u16) -> Result<(Scanned, Place), StoreError> {
+        let (mut all, mut place) = (Scanned::default(), begin.clone());
         while place.bucket < end && all.members.len() < PAGE {
-            let scanned = self.store.scan(look.shop, place.bucket, place.behind.as_deref()).await?;
+            let scanned = match self.store.scan(look.shop, place.bucket, place.behind.as_deref()).await {
+                Err(error) if error.remedy() == Remedy::Later && place != begin => break,
+                scanned => scanned?,
+            };
             all.members.extend(scanned.members);
             all.unreadable.extend(scanned.unreadable);
             place = match scanned.next {

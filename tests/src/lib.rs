@@ -6,6 +6,7 @@ pub mod built;
 pub mod desk;
 pub mod dies;
 pub mod dynamodb;
+pub mod eve;
 pub mod everybody;
 pub mod random;
 pub mod scenario;

@@ -1,21 +1,14 @@
-//! Sweeps under every circumstance: late, repeated, killed at any request, two at once, beside live events, paused, and
+//! Sweeps under every circumstance: late, repeated, two at once, beside live events, paused, and
 //! overtaken by the next change.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use ::embedded::{Answer, Decision, Intercept, Request};
 use rules::ledger::Ledger;
 use rules::record::Record;
-use serde_json::{Value, json};
+use serde_json::json;
 use service::clock::Clock;
-use service::store::history::Recorded;
-use service::store::table::Tables;
-use service::store::{Commit, Held, Publication, Store};
-use service::sweep::{JobId, Kind, Order, Progress, Settings, State, Sweep, Work, Worked, Workers};
-use tests::alone::Alone;
-use tests::dies::Dies;
+use service::store::{Commit, Held, Publication};
+use service::sweep::{JobId, Kind, Order, Settings, State, Sweep, Work, Worked, Workers};
 use tests::dynamodb::Place;
+use tests::eve::{MEMBERS, NEW_YEAR, ROLLOVER, counted, eve, histories, history, job, order, program};
 use tests::system::{System, Waiting, instant, settings};
 
 tests::for_each_store!(
@@ -31,95 +24,8 @@ tests::for_each_store!(
     a_history_told_after_the_boundary_stands_at_it,
 );
 
-const TIERS: [(&str, u32); 2] = [("silver", 100), ("gold", 500)];
-
-/// What counts is spent in a calendar year.
-fn program(changes: Value) -> Value {
-    let tier = |(id, threshold): (&str, u32)| {
-        json!({ "id": id, "threshold": threshold, "entry_rewards": [{ "type": "points", "points": 50 }],
-                "perks": [{ "type": "birthday_points", "points": 100 }] })
-    };
-    let mut program = json!({ "start_date": "2023-01-01", "timezone": "America/New_York",
-        "milestone": { "metric": "amount_spent", "period": "calendar_year" }, "tiers": TIERS.map(tier) });
-    program.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    program
-}
-
-fn order(id: &str, member: &str, total: u32, on: &str) -> Value {
-    json!({ "type": "order.paid", "order_id": id, "member_id": member, "total": total.to_string(), "occurred_at": on })
-}
-
-/// The new year of 2025 where the program is.
-const NEW_YEAR: &str = "2025-01-01T05:00:00Z";
-
-/// A shop on the eve of 2025. Anna was gold in 2023 and spent nothing since: she leaves. Ben was gold and made silver: he
-/// falls. Carl made gold again: he keeps it. Dora never had a tier.
-async fn eve(client: aws_sdk_dynamodb::Client, prefix: &str) -> System {
-    let system = System::new(client, prefix).await;
-    system.at(instant("2023-01-01T05:00:00Z"));
-    system.publish(&program(json!({})), &json!({})).await;
-    for (n, (member, total, on)) in [
-        ("anna", 600, "2023-03-01T10:00:00Z"),
-        ("ben", 700, "2023-03-01T10:00:00Z"),
-        ("carl", 800, "2023-03-01T10:00:00Z"),
-        ("dora", 20, "2023-04-01T10:00:00Z"),
-        ("ben", 150, "2024-06-01T10:00:00Z"),
-        ("carl", 500, "2024-06-01T10:00:00Z"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        system.at(instant(on));
-        let report = system.tell(&[order(&n.to_string(), member, total, on)]).await;
-        assert_eq!(report.counts.applied, 1, "{report:?}");
-    }
-    system
-}
-
 async fn shop(place: Place) -> System {
     eve(place.client, &place.prefix).await
-}
-
-const MEMBERS: [&str; 4] = ["anna", "ben", "carl", "dora"];
-
-/// What history tells of a member: rows without when they were recorded.
-async fn history(system: &System, member: &str) -> Vec<String> {
-    let member = rules::id::MemberId::new(member).unwrap();
-    let rows = system.store.history(&system.shop, &member).await.unwrap();
-    let told = |row: Recorded| match row {
-        Recorded::Transition { event, .. } => {
-            let tier = |tier: &Option<service::announce::Tier>| {
-                tier.as_ref().map_or("none".to_owned(), |it| it.id.to_string())
-            };
-            let (from, to) = (tier(&event.before), tier(&event.after));
-            format!("{} {:?} {from}->{to} {} {:?}", event.sequence, event.change, event.effective_at, event.cause)
-        }
-        Recorded::Reward { event, .. } => format!("{} reward {}", event.sequence, event.tier.id),
-        Recorded::Birthday(event) => format!("birthday {} {}", event.on, event.points),
-        Recorded::Held(held) => format!("held {} by {}", held.tier, held.version),
-        Recorded::Expiring(event) => format!("{} expires {} in {}", event.tier.id, event.valid_until, event.days),
-        Recorded::WithinReach(event) => format!("{} to {}", event.remaining, event.next.id),
-    };
-    rows.into_iter().map(told).collect()
-}
-
-async fn histories(system: &System) -> Vec<Vec<String>> {
-    let mut all = Vec::new();
-    for member in MEMBERS {
-        all.push(history(system, member).await);
-    }
-    all
-}
-
-async fn job(system: &System, id: &str) -> Progress {
-    system.sweep.progress(&system.shop, &id.parse().unwrap()).await.unwrap().unwrap()
-}
-
-const ROLLOVER: &str = "2025-01-01T05:00:00.000Z-rollover";
-
-fn counted(progress: &Progress) -> (u64, u64, u64, u64, u64) {
-    let tally = &progress.so_far;
-    (tally.members, tally.kept, tally.fell, tally.left, tally.without)
 }
 
 async fn a_late_job_writes_and_counts_what_a_timely_one_would_have(place: Place) {
@@ -374,79 +280,6 @@ async fn the_job_of_a_version_that_was_replaced_ends_though_its_message_is_lost(
     let mut found = states().await;
     found.sort_by_key(|state| state.word());
     assert_eq!(found, [State::Cancelled, State::Running]);
-}
-
-/// Opens what is due and sweeps, until the first thing that fails.
-async fn swept(system: &System) -> bool {
-    if system.sweep.tick().await.is_err() {
-        return false;
-    }
-    for work in system.sweep.workers().take() {
-        // A worker whose database does not answer gives its segment back in the end; here the process is gone at once.
-        match tokio::time::timeout(std::time::Duration::from_millis(150), system.sweep.work(&work)).await {
-            Ok(Ok(stint)) if stint.ended == Worked::Done => {}
-            _ => return false,
-        }
-    }
-    true
-}
-
-/// Every one of them: leases, reads of every bucket, commits, checkpoints, and what ends the job. Each time from the same
-/// eve, of which a copy costs nothing.
-#[tokio::test(start_paused = true)]
-async fn killed_at_any_request_a_sweep_ends_where_it_would_have() {
-    let begin = Alone::default();
-    eve(begin.client(), "t").await;
-    let opened = |tables: &Alone| {
-        let system = System::over(Store::new(tables.client(), Tables::prefixed("t")));
-        system.at(instant(NEW_YEAR));
-        system
-    };
-    let tables = begin.copied();
-    let system = opened(&tables);
-    let seen = Arc::new(AtomicUsize::new(0));
-    let whole = Dies { at: usize::MAX, carried_out: true, seen: Arc::clone(&seen), ..Dies::default() };
-    assert!(swept(&system.another(tables.client_with(whole))).await);
-    let (expected, requests) =
-        ((histories(&system).await, counted(&job(&system, ROLLOVER).await)), seen.load(Ordering::SeqCst));
-    assert_eq!(expected.1, (4, 1, 1, 1, 1));
-    assert!(requests > 256 + 2 * 16, "every bucket, and of each segment lease and checkpoint: {requests}");
-    for (at, carried_out) in (0..requests).flat_map(|at| [(at, false), (at, true)]) {
-        let tables = begin.copied();
-        let system = opened(&tables);
-        let dies = Dies { at, carried_out, ..Dies::default() };
-        let _ = swept(&system.another(tables.client_with(dies))).await;
-        // The next tick comes after the lease of whoever died.
-        system.at(instant(NEW_YEAR).plus_millis(15 * 60_000));
-        system.sweep_all().await;
-        let progress = job(&system, ROLLOVER).await;
-        assert_eq!(progress.job.state, State::Done, "{at} {carried_out}");
-        assert_eq!((histories(&system).await, counted(&progress)), expected, "{at} {carried_out}");
-    }
-}
-
-/// Every second question about members is refused. A page that begins anew each time would never come to an end.
-#[tokio::test(start_paused = true)]
-async fn what_was_read_before_the_database_was_too_busy_is_a_page() {
-    #[derive(Debug, Default)]
-    struct EverySecond(AtomicUsize);
-
-    impl Intercept for EverySecond {
-        fn before<'a>(&'a self, request: &'a Request) -> Decision<'a> {
-            let is_asked = request.operation == "Query" && String::from_utf8_lossy(&request.body).contains("t-members");
-            let is_refused = is_asked && self.0.fetch_add(1, Ordering::SeqCst) % 2 == 1;
-            Box::pin(std::future::ready(is_refused.then(Answer::throttled)))
-        }
-    }
-
-    let tables = Alone::default();
-    let system = eve(tables.client(), "t").await;
-    system.at(instant(NEW_YEAR));
-    let busy = system.another(tables.client_with(EverySecond::default()));
-    let all = tokio::time::timeout(std::time::Duration::from_secs(3_600), busy.sweep_all()).await;
-    assert!(all.is_ok(), "it begins anew for ever");
-    let progress = job(&system, ROLLOVER).await;
-    assert_eq!((progress.job.state, counted(&progress)), (State::Done, (4, 1, 1, 1, 1)));
 }
 
 /// Members who spent little in one order each, laid down as ingest would have.

@@ -1,9 +1,13 @@
-//! What a decision rests on is read one after the other, and others write in between: found by the simulator.
+//! What a decision rests on is read one after the other, and others write in between: found by the simulator and on the way.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use embedded::{Decision, Intercept, Request};
+use embedded::{Answer, Decision, Intercept, Request};
+use rules::id::MemberId;
 use serde_json::{Value, json};
+use service::store::key;
+use tests::alone::Alone;
 use tests::system::{System, instant};
 
 /// Tells something as soon as somebody else has read the things that they decide about, and before they read the members.
@@ -55,4 +59,118 @@ async fn what_was_known_already_takes_nothing_of_what_came_in_between() {
         assert_eq!(anna.ledger.orders()[0].refunds.len(), 1, "the refund is lost after {batch:?}");
         assert_eq!(anna.record.tier(), None, "{batch:?}");
     }
+}
+
+/// A transaction becomes visible item by item: the first question about members finds none of them yet.
+#[derive(Debug, Default)]
+struct MembersLag(AtomicUsize);
+
+impl Intercept for MembersLag {
+    fn after<'a>(&'a self, request: &'a Request, _: &'a Answer) -> Decision<'a> {
+        let is_asked =
+            request.operation == "BatchGetItem" && String::from_utf8_lossy(&request.body).contains("members");
+        let is_first = is_asked && self.0.fetch_add(1, Ordering::SeqCst) == 0;
+        let none = json!({ "Responses": { "t-members": [] }, "UnprocessedKeys": {} }).to_string();
+        Box::pin(std::future::ready(is_first.then_some(Answer::Reply { status: 200, body: none })))
+    }
+}
+
+/// Found by the simulator: the order stayed with both.
+#[tokio::test(start_paused = true)]
+async fn what_moves_away_is_taken_from_a_member_who_was_not_seen_yet() {
+    let order = |member: &str, revision: &str| {
+        json!({ "type": "order.paid", "order_id": "1", "member_id": member, "total": "600",
+                "occurred_at": "2024-05-01T10:00:00Z", "revision": revision })
+    };
+    let points = |member: &str, revision: &str| {
+        json!({ "type": "points.earned", "entry_id": "1", "member_id": member, "points": 5,
+                "occurred_at": "2024-05-01T10:00:00Z", "revision": revision })
+    };
+    let (first, later) = ("2024-05-01T10:00:00Z", "2024-05-02T10:00:00Z");
+    for told in [order, points] {
+        let tables = Alone::default();
+        let system = System::new(tables.client(), "t").await;
+        system.at(instant("2024-01-01T00:00:00Z"));
+        let program = json!({ "start_date": "2023-01-01", "milestone": { "metric": "amount_spent" },
+                              "tiers": [{ "id": "gold", "threshold": 500 }] });
+        system.publish(&program, &json!({})).await;
+        system.at(instant("2024-06-01T12:00:00Z"));
+        assert_eq!(system.tell(&[told("anna", first)]).await.counts.applied, 1);
+        let lagging = system.another(tables.client_with(MembersLag::default()));
+        let report = lagging.tell(&[told("ben", later)]).await;
+        assert_eq!((report.failed.len(), report.counts.applied, report.counts.conflicts), (0, 1, 1), "{report:?}");
+        assert!(system.member("anna").await.ledger.is_empty(), "anna keeps what is ben's");
+        assert!(!system.member("ben").await.ledger.is_empty());
+    }
+}
+
+/// A transaction becomes visible item by item: the first questions about a member find the root as it is, and of its pages
+/// what was there before, or nothing.
+#[derive(Debug)]
+struct PagesLag {
+    before: Option<Alone>,
+    times: AtomicUsize,
+}
+
+impl PagesLag {
+    async fn torn(&self, request: &Request, answer: &Answer) -> Option<Answer> {
+        let is_asked = request.operation == "Query" && String::from_utf8_lossy(&request.body).contains("members");
+        let Answer::Reply { status: 200, body } = answer else { return None };
+        if !is_asked || self.times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err()
+        {
+            return None;
+        }
+        let items = |body: &str| serde_json::from_str::<Value>(body).unwrap()["Items"].as_array().unwrap().clone();
+        let is_page = |item: &Value| item["sk"]["S"].as_str().unwrap().contains('\t');
+        let mut found: Vec<Value> = items(body).into_iter().filter(|item| !is_page(item)).collect();
+        if let Some(before) = &self.before {
+            let Some(Answer::Reply { body, .. }) = before.before(request).await else { panic!("no answer") };
+            found.extend(items(&body).into_iter().filter(is_page));
+        }
+        Some(Answer::Reply { status: 200, body: json!({ "Items": found }).to_string() })
+    }
+}
+
+impl Intercept for PagesLag {
+    fn after<'a>(&'a self, request: &'a Request, answer: &'a Answer) -> Decision<'a> {
+        Box::pin(self.torn(request, answer))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_is_older_than_its_root_or_not_there_is_read_again() {
+    let tables = Alone::default();
+    let system = System::new(tables.client(), "t").await;
+    system.at(instant("2024-01-01T00:00:00Z"));
+    let program = json!({ "start_date": "2023-01-01", "milestone": { "metric": "amount_spent" },
+                          "tiers": [{ "id": "gold", "threshold": 1_000_000 }] });
+    system.publish(&program, &json!({})).await;
+    system.at(instant("2024-06-01T12:00:00Z"));
+    let order = |n: usize, on: &str| {
+        let id = format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)); // nothing in common that could be left out
+        json!({ "type": "order.paid", "order_id": id, "member_id": "anna",
+                "total": "5", "occurred_at": format!("{on}T10:{:02}:00Z", n % 60) })
+    };
+    let many: Vec<Value> = (0..600).map(|n| order(n, &format!("2024-{:02}-{:02}", 1 + n / 150, 1 + n % 28))).collect();
+    for some in many.chunks(80) {
+        assert_eq!(system.tell(some).await.counts.applied, some.len() as u64);
+    }
+    assert!(system.member("anna").await.pages() > 0);
+    let before = tables.copied();
+    // A late fact: of an order on the first of the pages.
+    assert_eq!(system.tell(&[order(1_000, "2024-01-02")]).await.counts.applied, 1);
+    let is = system.member("anna").await;
+    assert_eq!(is.ledger.orders().len(), 601);
+    let bucket = key::bucket(&MemberId::new("anna").unwrap());
+    for (before, times) in [(Some(&before), 1), (Some(&before), 3), (None, 1), (None, 2)] {
+        let lag = PagesLag { before: before.cloned(), times: AtomicUsize::new(times) };
+        let torn = system.another(tables.client_with(lag));
+        let scanned = torn.store.scan(&torn.shop, bucket, None).await.unwrap();
+        assert_eq!(scanned.unreadable, [], "{times}");
+        let [(_, found)] = &scanned.members[..] else { panic!("{}", scanned.members.len()) };
+        assert_eq!((&found.ledger, &found.record), (&is.ledger, &is.record), "{times}");
+    }
+    // Damage does not pass.
+    let torn = system.another(tables.client_with(PagesLag { before: None, times: AtomicUsize::new(usize::MAX) }));
+    assert_eq!(torn.store.scan(&torn.shop, bucket, None).await.unwrap().unreadable.len(), 1);
 }

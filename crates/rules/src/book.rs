@@ -190,8 +190,17 @@ impl Book {
         things
     }
 
+    /// Whether the ledgers of those who hold a thing have what is known of it. They always do, unless the thing and they were
+    /// read at different moments.
+    pub fn agrees(&self, thing: &Thing) -> bool {
+        let mut again = self.clone();
+        again.lift(thing, self.holders(thing));
+        again.lay(thing);
+        self.holders(thing).iter().all(|member| self.ledger(member) == again.ledger(member))
+    }
+
     /// Who holds something of a thing.
-    fn holders(&self, thing: &Thing) -> BTreeSet<MemberId> {
+    pub fn holders(&self, thing: &Thing) -> BTreeSet<MemberId> {
         match thing {
             Thing::Order(id) => self.orders.get(id).map(OrderRow::holders).unwrap_or_default(),
             Thing::Entry(id) => self.entries.get(id).map(EntryRow::holders).unwrap_or_default(),

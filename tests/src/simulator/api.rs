@@ -38,7 +38,7 @@ impl Answering {
         let sweep: Sweep<_> = host.sweep("api".to_owned());
         let api = Api::new(Parts {
             store: store.clone(),
-            ingest: Ingest::new(store, Answered, host.clock.clone()),
+            ingest: Ingest::new(store, Answered, host.clock.clone()).salted(0),
             sweeps: Box::new(Arc::new(sweep)),
             clock: host.clock.clone(),
             ahead_ms: 90_000,

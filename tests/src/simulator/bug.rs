@@ -46,11 +46,13 @@ pub enum Bug {
     BodyLost,
     /// A question is answered from what was true when it was asked for the first time.
     AnswersRemembered,
+    /// A question is answered from what was true a moment ago: its reads are not consistent.
+    AnswersStale,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::MemberUnconditioned,
         Self::ThingUnconditioned,
         Self::TransactionTorn,
@@ -69,6 +71,7 @@ impl Bug {
         Self::MemberInLog,
         Self::BodyLost,
         Self::AnswersRemembered,
+        Self::AnswersStale,
     ];
 
     /// The bug of this name.
@@ -173,6 +176,11 @@ impl Bug {
                     }
                 }
             }
+            Self::AnswersStale if from.role == Role::Api && operation == "BatchGetItem" => {
+                for wanted in input["RequestItems"].as_object_mut().into_iter().flat_map(Item::values_mut) {
+                    wanted["ConsistentRead"] = Value::from(false);
+                }
+            }
             Self::RowsNotErased
             | Self::MemberInLog
             | Self::FailuresOfTheBusIgnored
@@ -180,7 +188,8 @@ impl Bug {
             | Self::MemberNotReviewed
             | Self::ProgramNeverForgotten
             | Self::BodyLost
-            | Self::AnswersRemembered => {}
+            | Self::AnswersRemembered
+            | Self::AnswersStale => {}
         }
         Bent::Not
     }

@@ -43,6 +43,8 @@ faults! {
     CrashAtPage = "sweep killed at a page",
     AmbiguousApplied = "a write that timed out and was done",
     AmbiguousLost = "a write that timed out and was not done",
+    SentAgain = "a write that was done, and sent again by a client that had no answer",
+    LateWrite = "a write that is done after its sender gave up",
     ReadFailed = "a read that timed out or broke off",
     ConflictStorm = "a transaction refused for a conflict with another",
     Throttled = "a request throttled, at a rate of 1 to 99 %",

@@ -17,6 +17,7 @@ mod network;
 mod oracle;
 mod process;
 mod queue;
+mod rest;
 mod story;
 mod table;
 mod workers;

@@ -62,6 +62,9 @@ impl Line {
 /// Where bodies go that can never succeed.
 pub const QUARANTINE: &str = "http://queues.invalid/Quarantine";
 
+/// A request is on its way for so long at the most.
+const LATE_MS: u64 = 4_000;
+
 /// No seed needs so many requests.
 const REQUESTS_MAX: u64 = 40_000;
 
@@ -184,7 +187,10 @@ impl Network {
             "SendMessage" => state.send_message(input),
             "SendMessageBatch" => state.send_messages(input, now),
             _ => {
-                let at = At { now, lag: plan.lag, page: plan.page };
+                let spread = i64::try_from(plan.back).unwrap_or_default();
+                let is_behind = role == Role::Api && state.bug == Some(Bug::AnswersStale);
+                let lag = if is_behind { LAG_MS } else { plan.lag };
+                let at = At { now, lag, page: plan.page, spread };
                 state.tables.carry_out(operation, input, at)
             }
         };
@@ -218,6 +224,9 @@ impl State {
             if partial && self.dice.chance(100) {
                 self.hits.hit(Fault::BusDuplicate);
                 self.announced.push((kind.clone(), detail.clone()));
+                if kind == PROGRAM_PUBLISHED {
+                    self.bring_publication(&detail, now);
+                }
             }
             if kind == PROGRAM_PUBLISHED {
                 self.bring_publication(&detail, now);
@@ -284,6 +293,10 @@ struct Plan {
     dies_after: bool,
     /// Done, and the answer is lost.
     lost: bool,
+    /// Done, and then sent again by the client, which had no answer.
+    again: bool,
+    /// Done so long after its sender gave up.
+    late: Option<u64>,
 }
 
 /// What a request does.
@@ -336,10 +349,14 @@ impl Connection {
             let bug = self.network.state().bug;
             return bug.map_or(answer.clone(), |bug| bug.bend_answer(self, operation, &input, answer));
         }
-        let plan = self.plan(operation, &input);
+        let plan = self.plan(request, &input);
         wait(plan.there).await;
         if plan.dies_before {
             return self.die().await;
+        }
+        if let Some(late) = plan.late {
+            self.do_later(late, operation, input);
+            return Answer::TimedOut;
         }
         if let Some(instead) = plan.instead {
             return instead;
@@ -351,6 +368,13 @@ impl Connection {
             Bent::Not => self.network.carry_out(self.role, operation, &input, &plan),
             Bent::Answer(answer) => answer,
         };
+        // A transaction has a token, by which the database knows it again.
+        let answer = if plan.again && operation != "TransactWriteItems" {
+            wait(plan.there).await;
+            self.network.carry_out(self.role, operation, &input, &plan)
+        } else {
+            answer
+        };
         let answer = bug.map_or(answer.clone(), |bug| bug.bend_answer(self, operation, &input, answer));
         let answer = with_left(answer, left);
         wait(plan.back).await;
@@ -360,19 +384,29 @@ impl Connection {
         if plan.lost { Answer::TimedOut } else { answer }
     }
 
+    /// A request that was on its way for so long that nobody waits for it any more.
+    fn do_later(&self, late: u64, operation: &str, input: Value) {
+        let (network, role, operation) = (Arc::clone(&self.network), self.role, operation.to_owned());
+        tokio::spawn(async move {
+            wait(late).await;
+            network.carry_out(role, &operation, &input, &Plan::default());
+        });
+    }
+
     async fn die(&self) -> Answer {
         self.life.end();
         std::future::pending().await
     }
 
     /// All chance about a request is decided at once.
-    fn plan(&self, operation: &str, input: &Value) -> Plan {
-        let now = self.network.now();
+    fn plan(&self, request: &Request, input: &Value) -> Plan {
+        let (operation, now) = (request.operation.as_str(), self.network.now());
         let mut state = self.network.state();
         let State { weather, hits, dice, requests, digest, .. } = &mut *state;
         *requests += 1;
         let mut hasher = DefaultHasher::new();
-        (*digest, now, self.role, operation, input["TableName"].as_str()).hash(&mut hasher);
+        // Fields of what is sent stand in any order: it is as long in each.
+        (*digest, now, self.role, operation, request.body.len()).hash(&mut hasher);
         *digest = hasher.finish();
         let kind = Kind::of(operation);
         let mut plan = Plan { page: usize::MAX, ..Plan::default() };
@@ -402,18 +436,26 @@ impl Connection {
             hits.hit(Fault::ServerError);
             plan.instead = Some(Answer::error(500, "InternalServerError", "it did not work"));
         } else if dice.chance(weather.lost) {
-            let was_done = dice.chance(500);
-            hits.hit(match (kind, was_done) {
-                (Kind::Read, _) => Fault::ReadFailed,
-                (_, true) => Fault::AmbiguousApplied,
-                (_, false) => Fault::AmbiguousLost,
-            });
             let answer = if dice.chance(500) { Answer::TimedOut } else { Answer::Broken };
-            (plan.lost, plan.instead) = if was_done { (true, None) } else { (false, Some(answer)) };
+            let fault = match dice.below(4) {
+                _ if kind == Kind::Read => Fault::ReadFailed,
+                0 => Fault::AmbiguousApplied,
+                1 => Fault::AmbiguousLost,
+                2 => Fault::SentAgain,
+                _ => Fault::LateWrite,
+            };
+            hits.hit(fault);
+            plan.lost = fault == Fault::AmbiguousApplied;
+            plan.again = fault == Fault::SentAgain;
+            plan.late = (fault == Fault::LateWrite).then(|| dice.below(LATE_MS));
+            plan.instead = matches!(fault, Fault::ReadFailed | Fault::AmbiguousLost).then_some(answer);
         } else if operation == "TransactWriteItems" && dice.chance(weather.conflict) {
             hits.hit(Fault::ConflictStorm);
             let items = input["TransactItems"].as_array().map_or(0, Vec::len);
             plan.instead = Some(cancelled((0..items).map(|n| if n == 0 { "TransactionConflict" } else { "None" })));
+        }
+        if plan.instead.is_some() {
+            return plan;
         }
         plan.partial = dice.chance(weather.partial);
         if operation == "Query" && dice.chance(weather.short) {

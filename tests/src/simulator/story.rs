@@ -148,10 +148,9 @@ impl Shop {
                 "repeat_tier_rewards": repeats, "tiers": tiers })
     }
 
-    /// Somebody. Those who may ask to be forgotten have nothing in common with others.
+    /// Somebody: of the same name in every shop. Those who may ask to be forgotten have nothing in common with others.
     fn member(&self, dice: &mut Dice) -> String {
-        let of = self.id.as_str().split('.').next().unwrap_or_default();
-        format!("{of}-member-{}", dice.below(4))
+        format!("a-member-{}", dice.below(4))
     }
 
     /// A message about something that happens at about now.
@@ -383,7 +382,9 @@ impl Shop {
         let mut all = Vec::new();
         for n in 0..count {
             let at = Instant::from_millis(now - dice.between(0, 3_600) * 1_000).to_string();
-            let event = json!({ "type": "order.paid", "order_id": format!("burst-{}-{n}", self.counter), "member_id": member,
+            // Long, and with nothing in common that could be left out: so many do not fit into one item.
+            let id = format!("burst-{}-{n}-{:0150x}", self.counter, dice.below(u64::MAX));
+            let event = json!({ "type": "order.paid", "order_id": id, "member_id": member,
                                 "total": "7.45", "occurred_at": at });
             all.push(self.native(&event, now));
         }

@@ -2,10 +2,12 @@
 //! never a guess. The contract that both other stores are held to holds for this one too (`tests/stores.rs`).
 //!
 //! It knows what was written when, so that reads that need not be consistent, and indexes, can be answered as they were a
-//! moment ago. Of two writes at once it never does one half.
+//! moment ago, each item as of a moment of its own. Of a transaction all is done or nothing, but its items are seen one after
+//! the other, and until then they refuse other writes.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use embedded::Answer;
@@ -16,8 +18,8 @@ use super::expression::{Item, holds, name, partition, text};
 
 /// What reads may lag behind, at the most.
 pub const LAG_MS: i64 = 3_000;
-/// A transaction takes so many items.
-const TRANSACTION_MAX: usize = 100;
+/// A transaction, and a batch of reads, takes so many items.
+const TOGETHER_MAX: usize = 100;
 
 /// A key: partition, and place in it.
 type Key = (String, String);
@@ -34,7 +36,7 @@ pub struct Change {
 /// An item, and what it was a moment ago.
 #[derive(Debug, Clone, Default)]
 struct Slot {
-    /// From when on it was what; the latest last.
+    /// From when on it is seen as what; the latest last, which may not be seen yet.
     states: Vec<(i64, Option<Arc<Item>>)>,
 }
 
@@ -47,10 +49,15 @@ impl Slot {
         self.states.iter().rev().find(|(from, _)| *from <= instant)?.1.as_ref()
     }
 
-    fn write(&mut self, now: i64, item: Option<Arc<Item>>) {
+    /// Whether a transaction is not done with it yet.
+    fn is_taken(&self, now: i64) -> bool {
+        self.states.last().is_some_and(|(from, _)| *from > now)
+    }
+
+    fn write(&mut self, now: i64, item: Option<Arc<Item>>, seen_at: i64) {
         let current = self.states.iter().rposition(|(from, _)| *from <= now - LAG_MS).unwrap_or(0);
         self.states.drain(..current);
-        self.states.push((now, item));
+        self.states.push((seen_at, item));
     }
 }
 
@@ -75,16 +82,45 @@ pub struct Tables {
 pub struct At {
     /// Now.
     pub now: i64,
-    /// So long ago.
+    /// So long ago at the most, each item by itself.
     pub lag: i64,
     /// A query yields so many items at the most, as if they were large.
     pub page: usize,
+    /// All items of a transaction are seen after so long.
+    pub spread: i64,
+}
+
+/// Why something is not written.
+enum Refused {
+    /// Its condition does not hold.
+    Condition,
+    /// A transaction is not done with the item yet.
+    Taken,
+}
+
+impl Refused {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Condition => "ConditionalCheckFailed",
+            Self::Taken => "TransactionConflict",
+        }
+    }
 }
 
 impl At {
     /// At an instant, all consistent.
     pub fn once(now: i64) -> Self {
-        Self { now, lag: 0, page: usize::MAX }
+        Self { now, lag: 0, page: usize::MAX, spread: 0 }
+    }
+
+    /// A part of a time, as chance has it for a key.
+    fn part(self, of: i64, key: &Key) -> i64 {
+        if of == 0 {
+            return 0;
+        }
+        let mut hasher = DefaultHasher::new();
+        (self.now, key).hash(&mut hasher);
+        i64::try_from(hasher.finish() % (of.unsigned_abs() + 1)).unwrap_or_default()
     }
 }
 
@@ -116,6 +152,12 @@ fn key(item: &Item) -> Key {
     (part("pk"), part("sk"))
 }
 
+/// The key of what a request writes.
+fn written(input: &Value) -> Key {
+    let at = if input["Item"].is_object() { &input["Item"] } else { &input["Key"] };
+    key(object(at))
+}
+
 fn object(value: &Value) -> &Item {
     value.as_object().unwrap_or_else(|| panic!("no item: {value}"))
 }
@@ -140,11 +182,15 @@ impl Tables {
             }
             "Query" => self.query(input, at),
             "Scan" => self.scan(input, at),
-            "PutItem" | "DeleteItem" | "UpdateItem" => match self.write(operation, input, at.now, false) {
-                Ok(()) => reply(&json!({})),
-                Err(_) => refused("ConditionalCheckFailedException", "The conditional request failed"),
+            "PutItem" | "DeleteItem" | "UpdateItem" => match self.may_write(input, at.now) {
+                Ok(()) => {
+                    self.write(operation, input, At { spread: 0, ..at });
+                    reply(&json!({}))
+                }
+                Err(Refused::Condition) => refused("ConditionalCheckFailedException", "The conditional request failed"),
+                Err(Refused::Taken) => refused("TransactionConflictException", "Transaction is ongoing for the item"),
             },
-            "TransactWriteItems" => self.transact(input, at.now),
+            "TransactWriteItems" => self.transact(input, at),
             other => panic!("the tables of the simulator have no operation `{other}`"),
         }
     }
@@ -176,9 +222,12 @@ impl Tables {
 
     fn batch_get(&self, input: &Value, at: At) -> Answer {
         let responses = object(&input["RequestItems"]).iter().map(|(table, wanted)| {
-            let keys = wanted["Keys"].as_array().into_iter().flatten();
+            let keys: Vec<Key> =
+                wanted["Keys"].as_array().into_iter().flatten().map(|wanted| key(object(wanted))).collect();
+            let distinct: BTreeSet<&Key> = keys.iter().collect();
+            assert!(distinct.len() == keys.len() && keys.len() <= TOGETHER_MAX, "DynamoDB refuses such a batch");
             let of = &self.tables[table.as_str()];
-            (table, keys.filter_map(|wanted_key| of.read(&key(object(wanted_key)), wanted, at)).collect::<Vec<_>>())
+            (table, keys.iter().filter_map(|key| of.read(key, wanted, at)).collect::<Vec<_>>())
         });
         reply(&BTreeMap::from([("Responses", responses.collect::<BTreeMap<_, _>>())]))
     }
@@ -190,7 +239,7 @@ impl Tables {
             None => (table.of_partition(of, input, at), None),
             Some(index) => {
                 let names = &table.indexes[index];
-                (table.of_index(names, of, at), Some(names))
+                (table.of_index(names, of, input, at), Some(names))
             }
         };
         found.retain(|item| holds(condition, input, Some(item)));
@@ -206,30 +255,32 @@ impl Tables {
             None => page_of(table.all(input, at), input, at.page, None),
             Some(index) => {
                 let names = &table.indexes[index];
-                let found = table.all(input, at).into_iter().filter(|item| item.contains_key(&names.0));
+                let found = table.all(input, at).into_iter().filter(|item| is_in(item, names));
                 page_of(found.map(|item| Cow::Owned(keys_only(&item, names))).collect(), input, at.page, Some(names))
             }
         }
     }
 
-    /// Writes, or with `only_ask` says whether it could.
-    fn write(&mut self, operation: &str, input: &Value, now: i64, only_ask: bool) -> Result<(), ()> {
-        let at = if operation == "PutItem" || operation == "Put" { &input["Item"] } else { &input["Key"] };
-        let key = key(object(at));
-        let named = field(input, "TableName");
+    /// Whether a write may be done.
+    fn may_write(&self, input: &Value, now: i64) -> Result<(), Refused> {
+        let slot = self.table(input).slots.get(&written(input));
+        if slot.is_some_and(|slot| slot.is_taken(now)) {
+            return Err(Refused::Taken);
+        }
+        let is = slot.and_then(Slot::now).map(Arc::as_ref);
+        if condition_holds(input, is) { Ok(()) } else { Err(Refused::Condition) }
+    }
+
+    /// Writes.
+    fn write(&mut self, operation: &str, input: &Value, at: At) {
+        let (named, key) = (field(input, "TableName"), written(input));
         let table = self.tables.get_mut(named).unwrap_or_else(|| panic!("there is no table `{named}`"));
         let was = table.slots.get(&key).and_then(Slot::now).cloned();
-        if !condition_holds(input, was.as_deref()) {
-            return Err(());
-        }
-        if only_ask {
-            return Ok(());
-        }
         let item = match operation {
-            "PutItem" | "Put" => Some(Arc::new(object(at).clone())),
+            "PutItem" | "Put" => Some(Arc::new(object(&input["Item"]).clone())),
             "DeleteItem" | "Delete" => None,
             "UpdateItem" | "Update" => {
-                let was = was.as_deref().cloned().unwrap_or_else(|| object(at).clone());
+                let was = was.as_deref().cloned().unwrap_or_else(|| object(&input["Key"]).clone());
                 Some(Arc::new(updated(was, input)))
             }
             other => panic!("the store never wrote with `{other}` before"),
@@ -243,35 +294,28 @@ impl Tables {
             let image = item.clone().or(was).unwrap_or_default();
             self.changes.push(Change { kind, image });
         }
-        table.slots.entry(key).or_default().write(now, item);
-        Ok(())
+        let seen_at = at.now + at.part(at.spread, &key);
+        table.slots.entry(key).or_default().write(at.now, item, seen_at);
     }
 
-    fn transact(&mut self, input: &Value, now: i64) -> Answer {
+    fn transact(&mut self, input: &Value, at: At) -> Answer {
         let writes: Vec<(&String, &Value)> =
             input["TransactItems"].as_array().into_iter().flatten().flat_map(object).collect();
-        let keys: BTreeSet<_> = writes
-            .iter()
-            .map(|(operation, write)| {
-                let at = if *operation == "Put" { &write["Item"] } else { &write["Key"] };
-                (field(write, "TableName"), key(object(at)))
-            })
-            .collect();
-        if keys.len() < writes.len() || writes.len() > TRANSACTION_MAX {
+        let keys: BTreeSet<_> = writes.iter().map(|(_, write)| (field(write, "TableName"), written(write))).collect();
+        if keys.len() < writes.len() || writes.len() > TOGETHER_MAX {
             return refused(
                 "ValidationException",
                 "Transaction request cannot include multiple operations on one item",
             );
         }
-        let asked: Vec<_> =
-            writes.iter().map(|(operation, write)| self.write(operation, write, now, true).is_ok()).collect();
-        if asked.iter().all(|may| *may) {
+        let refusals: Vec<_> = writes.iter().map(|(_, write)| self.may_write(write, at.now).err()).collect();
+        if refusals.iter().all(Option::is_none) {
             for (operation, write) in writes {
-                let _ = self.write(operation, write, now, false);
+                self.write(operation, write, at);
             }
             return reply(&json!({}));
         }
-        cancelled(asked.iter().map(|may| if *may { "None" } else { "ConditionalCheckFailed" }))
+        cancelled(refusals.iter().map(|why| why.as_ref().map_or("None", Refused::reason)))
     }
 
     /// All items of a table as they are.
@@ -287,7 +331,7 @@ impl Tables {
     /// Puts an item behind everybody's back, as whoever damages or changes things elsewhere would.
     pub fn put(&mut self, table: &str, item: Item, now: i64) {
         if let Some(table) = self.tables.get_mut(table) {
-            table.slots.entry(key(&item)).or_default().write(now, Some(Arc::new(item)));
+            table.slots.entry(key(&item)).or_default().write(now, Some(Arc::new(item)), now);
         }
     }
 }
@@ -302,33 +346,39 @@ pub fn cancelled<'a>(reasons: impl Iterator<Item = &'a str>) -> Answer {
 }
 
 impl Table {
-    fn state<'a>(slot: &'a Slot, input: &Value, at: At) -> Option<&'a Item> {
-        let is_now = at.lag == 0 || input["ConsistentRead"] == true;
-        if is_now { slot.now() } else { slot.at(at.now - at.lag) }.map(Arc::as_ref)
+    fn state<'a>((key, slot): (&Key, &'a Slot), input: &Value, at: At) -> Option<&'a Item> {
+        let lag = if input["ConsistentRead"] == true { 0 } else { at.part(at.lag, key) };
+        slot.at(at.now - lag).map(Arc::as_ref)
     }
 
     fn read(&self, key: &Key, input: &Value, at: At) -> Option<&Item> {
-        Self::state(self.slots.get(key)?, input, at)
+        Self::state(self.slots.get_key_value(key)?, input, at)
     }
 
     fn of_partition(&self, of: &str, input: &Value, at: At) -> Vec<Cow<'_, Item>> {
         let from = (of.to_owned(), String::new());
         let slots = self.slots.range(from..).take_while(|((pk, _), _)| pk == of);
-        slots.filter_map(|(_, slot)| Self::state(slot, input, at).map(Cow::Borrowed)).collect()
+        slots.filter_map(|slot| Self::state(slot, input, at).map(Cow::Borrowed)).collect()
     }
 
-    /// An index always lags, and holds keys only.
-    fn of_index(&self, names: &(String, String), of: &str, at: At) -> Vec<Cow<'_, Item>> {
-        let states = self.slots.values().filter_map(|slot| slot.at(at.now - at.lag));
-        let in_it = states.filter(|item| item.get(&names.0).and_then(text) == Some(of));
+    /// An index always lags, and holds keys only, of items that have both.
+    fn of_index(&self, names: &(String, String), of: &str, input: &Value, at: At) -> Vec<Cow<'_, Item>> {
+        assert_ne!(input["ConsistentRead"], true, "DynamoDB refuses that of an index");
+        let states = self.slots.iter().filter_map(|slot| Self::state(slot, input, at));
+        let in_it = states.filter(|item| item.get(&names.0).and_then(text) == Some(of) && is_in(item, names));
         let mut found: Vec<Cow<Item>> = in_it.map(|item| Cow::Owned(keys_only(item, names))).collect();
         found.sort_by_cached_key(|item| (item.get(&names.1).and_then(text).map(str::to_owned), key(item)));
         found
     }
 
     fn all(&self, input: &Value, at: At) -> Vec<Cow<'_, Item>> {
-        self.slots.values().filter_map(|slot| Self::state(slot, input, at).map(Cow::Borrowed)).collect()
+        self.slots.iter().filter_map(|slot| Self::state(slot, input, at).map(Cow::Borrowed)).collect()
     }
+}
+
+/// Whether an item is in an index, which may have no sort key.
+fn is_in(item: &Item, names: &(String, String)) -> bool {
+    item.contains_key(&names.0) && (names.1.is_empty() || item.contains_key(&names.1))
 }
 
 fn keys_only(item: &Item, names: &(String, String)) -> Item {

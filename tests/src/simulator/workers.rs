@@ -125,10 +125,13 @@ async fn sweeping(network: Arc<Network>) {
     loop {
         let (line, messages) = next(&network, &[Line::Recalculation, Line::Rollover], 1).await;
         let Some(message) = messages.first() else { continue };
-        if messages.len() > 1 {
+        let ended = if messages.len() > 1 {
             network.state().hits.hit(Fault::TwoWorkers);
-        }
-        let ended = process.invoke(message).await;
+            let another = Sweeping::start(&network);
+            tokio::join!(process.invoke(message), another.invoke(message)).0
+        } else {
+            process.invoke(message).await
+        };
         let now = network.now();
         let mut state = network.state();
         let Some(queue) = state.queues.get_mut(&line) else { continue };

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rules::calendar::{Day, Instant, Zone};
+use rules::id::MemberId;
 use serde_json::{Value, json};
+use service::shop::ShopId;
 use service::store::table::create;
-use service::store::{Publication, PublicationError, Store};
+use service::store::{Publication, PublicationError, Store, key};
 use tokio::task::JoinHandle;
 
 use super::api::Answering;
@@ -21,8 +23,8 @@ use super::process::{Ended, Host, Relaying, Sweeping, tables};
 use super::story::{Meant, Sent, Shop, ZONES, edge};
 use super::workers::{self, Stream};
 
-const SECOND: i64 = 1_000;
-const MINUTE: i64 = 60 * SECOND;
+pub(super) const SECOND: i64 = 1_000;
+pub(super) const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
@@ -40,12 +42,12 @@ pub struct World {
     pub desk: Answering,
     /// What was logged.
     pub log: Log,
-    stream: Arc<Stream>,
-    workers: Vec<JoinHandle<()>>,
+    pub(super) stream: Arc<Stream>,
+    pub(super) workers: Vec<JoinHandle<()>>,
     api: Answering,
     edges: Vec<(i64, Fault)>,
     newer: Option<(Item, Item)>,
-    had_newer: bool,
+    pub(super) had_newer: bool,
     published_at: i64,
     /// When everybody was brought past what lay behind.
     pub swept_at: Instant,
@@ -106,7 +108,7 @@ impl World {
     }
 
     /// Lets time pass.
-    async fn pass(&mut self, millis: i64) {
+    pub(super) async fn pass(&mut self, millis: i64) {
         let until = self.network.now() + millis;
         tokio::time::sleep(Duration::from_millis(millis.unsigned_abs())).await;
         for (_, fault) in self.edges.extract_if(.., |(at, _)| *at <= until) {
@@ -114,11 +116,12 @@ impl World {
         }
     }
 
-    fn now(&self) -> i64 {
+    pub(super) fn now(&self) -> i64 {
         self.network.now()
     }
 
-    async fn publish_at(&mut self, shop: usize, program: Value, at: i64) -> Result<(), Broken> {
+    /// Whether it is published: not if another is about to take effect.
+    async fn publish_at(&mut self, shop: usize, program: Value, at: i64) -> Result<bool, Broken> {
         let options = json!({ "rewards": self.dice.chance(500), "while_active": true,
                               "demotions": *self.dice.one(&["hold", "apply"]) });
         let at = Instant::from_millis(at);
@@ -129,9 +132,9 @@ impl World {
             Ok(_) => {
                 self.shops[shop].published.push(event);
                 self.published_at = self.now();
-                Ok(())
+                Ok(true)
             }
-            Err(PublicationError::AboutToTakeEffect { .. }) => Ok(()),
+            Err(PublicationError::AboutToTakeEffect { .. }) => Ok(false),
             Err(error) => Err(format!("{error}: {event}")),
         }
     }
@@ -140,10 +143,11 @@ impl World {
         let start = Instant::from_millis(self.now() - self.dice.between(0, 500) * DAY).to_string();
         let program = self.shops[shop].program(&mut self.dice, &start[..10]);
         let at = self.now() + self.dice.between(61 * SECOND, 3 * MINUTE);
-        if !self.is_swept() {
+        let is_swept = self.is_swept();
+        if self.publish_at(shop, program, at).await? && !is_swept {
             self.hits(Fault::VersionMidSweep);
         }
-        self.publish_at(shop, program, at).await
+        Ok(())
     }
 
     fn is_swept(&self) -> bool {
@@ -189,7 +193,9 @@ impl World {
                 self.hits(Fault::VersionsInARow);
                 for _ in 0..3 {
                     self.publish(shop).await?;
-                    self.pass(MINUTE).await;
+                    // In force, and its sweep just under way.
+                    let pause = self.dice.between(3 * MINUTE, 5 * MINUTE);
+                    self.pass(pause).await;
                 }
             }
             140..=145 => self.wait().await,
@@ -359,7 +365,7 @@ impl World {
     }
 
     /// The newer release writes what this one reads. Nobody has touched the item meanwhile.
-    fn write_older(&mut self) -> Result<(), Broken> {
+    pub(super) fn write_older(&mut self) -> Result<(), Broken> {
         let Some((mut was, newer)) = self.newer.take() else { return Ok(()) };
         let now = self.now();
         let mut state = self.network.state();
@@ -377,102 +383,40 @@ impl World {
         Ok(())
     }
 
-    /// Whoever asks is answered, or told to come again.
+    /// Whoever asks is answered with what is stored, or told to come again.
     async fn ask(&mut self, shop: usize) -> Result<(), Broken> {
         let shop = self.shops[shop].id.clone();
-        let member = format!("{}-member-{}", shop.as_str().split('.').next().unwrap_or_default(), self.dice.below(4));
-        match self.api.ask(&shop, "GET", &format!("/v1/members/{member}"), None).await {
-            Ended::Answered((200 | 404 | 503, _)) => {}
+        let id = MemberId::new(&format!("a-member-{}", self.dice.below(4))).unwrap();
+        let as_of = self.network.instant().plus_millis(self.dice.between(-20, 20) * DAY);
+        let before = self.root(&shop, &id);
+        let path = format!("/v1/members/{id}?as_of={as_of}");
+        let (status, said) = match self.api.ask(&shop, "GET", &path, None).await {
+            Ended::Answered((status @ (200 | 404 | 503), said)) => (status, said),
             Ended::Answered((status, said)) => return Err(format!("the API answers {status}: {said}")),
-            Ended::Gone => self.api = Answering::start(&self.network, Role::Api),
-        }
-        Ok(())
-    }
-
-    /// The weather clears up, and everything comes to rest.
-    ///
-    /// # Errors
-    /// Says what does not.
-    pub async fn rest(&mut self) -> Result<(), Broken> {
-        self.network.state().weather = Weather::CALM;
-        self.write_older()?;
-        self.drain("events").await?;
-        // Erasures are verified after a quarter of an hour, and what is due is a midnight's.
-        let mut wait = 17 * MINUTE;
-        if std::mem::take(&mut self.had_newer) {
-            let longest = self.shops.iter().map(|shop| {
-                let (zone, now) = (Zone::named(shop.zone).unwrap(), self.network.instant());
-                zone.midnight(zone.day(now).next()).millis() - now.millis()
-            });
-            wait = wait.max(longest.max().unwrap_or_default() + 2 * MINUTE);
-        }
-        self.pass(wait).await;
-        let mut open = None;
-        for _ in 0..20 {
-            self.swept_at = self.network.instant();
-            if Sweeping::start(&self.network).tick().await {
-                self.drain("sweeps").await?;
-                open = self.open_job().await?;
-                if open.is_none() {
-                    break;
-                }
-            }
-            self.pass(MINUTE).await;
-        }
-        if let Some(job) = open {
-            return Err(format!("a sweep does not end: {job}"));
-        }
-        self.pass(16 * MINUTE).await;
-        for _ in 0..20 {
-            if Relaying::start(&self.network).pass().await {
-                return self.drain("announcements").await;
-            }
-            self.pass(MINUTE).await;
-        }
-        Err("the hourly pass does not come to an end".to_owned())
-    }
-
-    /// A sweep that has not ended.
-    async fn open_job(&self) -> Result<Option<String>, Broken> {
-        for shop in &self.shops {
-            let jobs = self.store.latest_jobs(&shop.id, 10).await.map_err(|error| error.detail())?;
-            if let Some(job) = jobs.iter().find(|job| job.body.state.is_open()) {
-                return Ok(Some(format!("{:?}, of {} as of {}", job.body, jobs.len(), self.network.instant())));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Waits until nothing is under way any more.
-    async fn drain(&mut self, what: &str) -> Result<(), Broken> {
-        for _ in 0..400 {
-            if self.network.state().goes_on_for_ever() {
-                return Err(format!("{what} go on for ever"));
-            }
-            for worker in self.workers.extract_if(.., |worker| worker.is_finished()) {
-                worker.await.map_err(|error| format!("a process panicked: {error}"))?;
-            }
-            let at_rest = {
-                let now = self.now();
-                let mut state = self.network.state();
-                let mut dead = 0;
-                for queue in state.queues.values_mut() {
-                    dead += queue.redrive(now);
-                }
-                for _ in 0..dead {
-                    state.hits.hit(Fault::DeadLetter);
-                }
-                state.queues.values().all(super::queue::Queue::is_empty)
-            };
-            if at_rest && self.stream.is_read(&self.network) {
+            Ended::Gone => {
+                self.api = Answering::start(&self.network, Role::Api);
                 return Ok(());
             }
-            self.network.arrived.notify_waiters();
-            self.pass(10 * SECOND).await;
+        };
+        // Where the member or the program changed meanwhile, either answer is right.
+        let is_settled = before == self.root(&shop, &id) && self.now() - self.published_at > 30 * SECOND;
+        if status == 503 || !is_settled {
+            return Ok(());
         }
+        match oracle::stored_standing(self, &shop, &id, as_of).await? {
+            Some(expected) if status != 200 || said != expected => {
+                Err(format!("{id}: as of {as_of} the API answers {status} {said} in place of {expected}"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// A member's item as it is.
+    fn root(&self, shop: &ShopId, id: &MemberId) -> Option<Arc<Item>> {
         let state = self.network.state();
-        let left: Vec<&str> = state.queues.values().flat_map(super::queue::Queue::bodies).take(3).collect();
-        Err(format!("{what} do not come to rest: {left:?}"))
+        let key = key::member(shop, id);
+        let is_it = |item: &&Arc<Item>| item["pk"]["S"] == key.pk && item["sk"]["S"] == key.sk;
+        state.tables.items(&tables().members).find(is_it).cloned()
     }
 
     /// Compares everything with what it should be.

@@ -39,6 +39,8 @@ pub(super) struct Folded {
     pub(super) taken: Vec<Taken>,
     /// The same, counted.
     pub(super) counts: Counts,
+    /// Whether a thing and a member were read at different moments, so that all has to be read again.
+    pub(super) is_torn: bool,
 }
 
 /// Reads what facts need: first what is known of their things, then the members whom they concern.
@@ -79,6 +81,22 @@ impl Known {
         things
     }
 
+    /// The members with their ledgers, and what is known of the things.
+    fn seated(&self, things: &BTreeSet<Thing>, members: &BTreeSet<MemberId>, now: Instant) -> Book {
+        let mut book = Book::new();
+        for (id, held) in members.iter().filter_map(|id| Some((id, self.members.get(id)?))) {
+            if held.erased {
+                book.take(Fact::Erased { member: id.clone(), occurred_at: now });
+            } else {
+                book.seat(id.clone(), held.ledger.clone());
+            }
+        }
+        for fact in things.iter().filter_map(|thing| self.things.get(thing)).flat_map(|filed| &filed.facts) {
+            book.know(fact.clone());
+        }
+        book
+    }
+
     /// The members whose items a fact may change.
     pub(super) fn concerned(&self, fact: &Fact) -> BTreeSet<MemberId> {
         concerned(&self.book, fact)
@@ -95,21 +113,9 @@ pub(super) fn fold<'a>(
     let things: BTreeSet<Thing> = facts.clone().flat_map(|fact| known.touched(fact)).collect();
     let members: BTreeSet<MemberId> = facts.clone().flat_map(|fact| known.concerned(fact)).collect();
     let held = || members.iter().filter_map(|id| Some((id, known.members.get(id)?)));
-    let mut book = Book::new();
-    let mut records = BTreeMap::new();
-    for (id, held) in held() {
-        if held.erased {
-            book.take(Fact::Erased { member: id.clone(), occurred_at: now });
-        } else {
-            book.seat(id.clone(), held.ledger.clone());
-            records.insert(id.clone(), held.record.clone());
-        }
-    }
-    for filed in things.iter().filter_map(|thing| known.things.get(thing)) {
-        for fact in &filed.facts {
-            book.know(fact.clone());
-        }
-    }
+    let mut book = known.seated(&things, &members, now);
+    let alive = held().filter(|(_, held)| !held.erased);
+    let mut records: BTreeMap<_, _> = alive.map(|(id, held)| (id.clone(), held.record.clone())).collect();
     let (mut rows, mut counts, mut all_taken) = (Vec::new(), Counts::default(), Vec::new());
     let (mut erased, mut forgotten) = (Vec::new(), Vec::new());
     for fact in facts {
@@ -133,7 +139,7 @@ pub(super) fn fold<'a>(
         let news = *ledger != held.ledger || rows.iter().any(|(member, _)| member == id);
         news.then(|| (id.clone(), ledger.clone(), record.clone()))
     };
-    let members = held().filter_map(|(id, held)| changed(id, held)).collect();
+    let changed: Vec<_> = held().filter_map(|(id, held)| changed(id, held)).collect();
     let news = |thing: Thing| {
         // Their rows stay as they are until they are deleted: by the name in them they are found.
         if matches!(&thing, Thing::Tags(member, _) | Thing::Person(member) if book.is_erased(member)) {
@@ -150,8 +156,17 @@ pub(super) fn fold<'a>(
         let facts = if is_theirs { facts } else { facts.into_iter().filter_map(|it| kept(it, is_erased)).collect() };
         (facts != was.facts && worth_it).then_some((thing, facts))
     };
-    let things = things.into_iter().filter_map(news).collect();
-    Folded { things, members, erased, forgotten, rows, taken: all_taken, counts }
+    let news: Vec<_> = things.iter().cloned().filter_map(news).collect();
+    // Who is written is written on the condition that they are as they were read. Who holds something that changes, and is
+    // not written, may be older than it: then they lack what is to be taken from them.
+    let is_written = |id: &MemberId| changed.iter().any(|(written, ..)| written == id);
+    let unwritten = |thing: &Thing| known.book.holders(thing).iter().any(|id| !is_written(id));
+    let doubtful: Vec<_> = news.iter().map(|(thing, _)| thing).filter(|thing| unwritten(thing)).collect();
+    let is_torn = !doubtful.is_empty() && {
+        let before = known.seated(&things, &members, now);
+        doubtful.into_iter().any(|thing| !before.agrees(thing))
+    };
+    Folded { things: news, members: changed, erased, forgotten, rows, taken: all_taken, counts, is_torn }
 }
 
 /// What follows an order that is there is with that one's member, whomever it names (section 4): the name is not stored. It

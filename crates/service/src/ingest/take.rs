@@ -182,6 +182,9 @@ impl<A: Asides> Ingest<A> {
     ) -> Result<Folded, Failure> {
         let now = self.clock.now();
         let folded = fold(versions, known, facts, now);
+        if folded.is_torn {
+            return Err(StoreError::Conflict.into());
+        }
         let commit = folded.commit(&self.store, shop, versions, known, now)?;
         if commit.len() > WRITES_MAX {
             return Err(Failure::TooMuch);

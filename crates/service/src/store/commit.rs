@@ -1,5 +1,7 @@
 //! Writing, all or nothing, each item on the condition that it is exactly as it was read.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnConsumedCapacity, TransactWriteItem};
 use rules::book::Thing;
 use rules::calendar::Instant;
@@ -10,7 +12,7 @@ use rules::page;
 use rules::record::Record;
 
 use super::item::{Item, VERSION};
-use super::load::{Filed, Held, directory_texts, name};
+use super::load::{Filed, Held, laid_texts, name};
 use super::meter::Kind;
 use super::{Store, StoreError, key};
 use crate::shop::ShopId;
@@ -96,23 +98,28 @@ impl Commit {
         was: &Held,
     ) -> Result<(), StoreError> {
         let parts = page::divide(ledger, record, &was.directory);
+        let version = was.version.unwrap_or(0).saturating_add(1);
+        // A page is written when it changes, and carries the version of the root that it was written with. The root says
+        // which that is of each, so that a torn read is seen from either side.
+        let unchanged: BTreeMap<u32, u64> = parts
+            .pages
+            .iter()
+            .filter_map(|(number, bytes)| Some((number, was.pages.get(number)?, bytes)))
+            .filter(|(_, (_, before), bytes)| before == *bytes)
+            .map(|(number, (version, _), _)| (*number, *version))
+            .collect();
         let mut root = Item::at(&key::member(shop, member)).bytes(name::BODY, parts.root);
         if !parts.directory.0.is_empty() {
-            root = root.texts(name::PAGES, directory_texts(&parts.directory));
+            let version_of = |number| unchanged.get(&number).copied().unwrap_or(version);
+            root = root.texts(name::PAGES, laid_texts(&parts.directory, version_of));
         }
         if !was.noticed.is_empty() {
             root = root.texts(name::NOTICED, was.noticed.iter().cloned());
         }
         self.put(&store.tables.members, root, was.version)?;
-        let version = was.version.unwrap_or(0).saturating_add(1);
-        for (number, bytes) in parts.pages {
-            let before = was.pages.get(&number);
-            if before.is_some_and(|(_, before)| *before == bytes) {
-                continue;
-            }
-            // A page carries the version of the root it was written with, so that a torn read is seen.
+        for (number, bytes) in parts.pages.into_iter().filter(|(number, _)| !unchanged.contains_key(number)) {
             let item = Item::at(&key::page(shop, member, number)).bytes(name::BODY, bytes).number(VERSION, version);
-            let expected = before.map(|(version, _)| *version);
+            let expected = was.pages.get(&number).map(|(version, _)| *version);
             self.writes.push(Write { table: store.tables.members.clone(), item, expected });
         }
         Ok(())

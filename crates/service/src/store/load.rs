@@ -22,6 +22,8 @@ use crate::shop::ShopId;
 const KEYS_MAX: usize = 100;
 /// How often what a busy database left out is asked for again.
 const ASKED_AGAIN_MAX: u32 = 5;
+/// How often a member whose parts do not fit together is read again.
+const READ_AGAIN_MAX: u32 = 3;
 
 /// What is known of a business thing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -112,11 +114,26 @@ impl Store {
         let mut found: BTreeMap<MemberId, Held> = keys.values().map(|id| (id.clone(), Held::default())).collect();
         for item in self.get_all(&self.tables.members, keys.keys()).await? {
             let Some(id) = keys.get(&item.key()) else { continue };
-            let directory = directory(&item)?;
-            let pages = if directory.0.is_empty() { Vec::new() } else { self.pages(shop, id).await? };
-            found.insert(id.clone(), held(&item, directory, &pages)?);
+            let laid = laid(&item)?;
+            let held = if laid.is_empty() { held(&item, &laid, &[]) } else { self.heavy(shop, id, item, laid).await };
+            found.insert(id.clone(), held?);
         }
         Ok(found)
+    }
+
+    /// A member with pages, read again where somebody writes meanwhile.
+    async fn heavy(&self, shop: &ShopId, id: &MemberId, mut root: Item, mut at: Laid) -> Result<Held, StoreError> {
+        for tries in 0..READ_AGAIN_MAX {
+            match held(&root, &at, &self.pages(shop, id).await?) {
+                Err(StoreError::Conflict | StoreError::Corrupt { .. }) => {}
+                read => return read,
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5 << tries)).await;
+            let again = self.get_all(&self.tables.members, std::iter::once(&root.key())).await?;
+            let Some(again) = again.into_iter().next() else { return Ok(Held::default()) };
+            (at, root) = (laid(&again)?, again);
+        }
+        held(&root, &at, &self.pages(shop, id).await?)
     }
 
     async fn pages(&self, shop: &ShopId, member: &MemberId) -> Result<Vec<Item>, StoreError> {
@@ -177,23 +194,37 @@ pub(super) fn filed(item: &Item) -> Result<Filed, StoreError> {
     Ok(Filed { facts, version: Some(item.version()?) })
 }
 
-pub(super) fn directory(item: &Item) -> Result<Directory, StoreError> {
+/// Where the pages of a member lie, and which version of each goes with the root. Those written before there were any
+/// say none.
+#[derive(Debug, Default)]
+pub(super) struct Laid(Vec<(Page, Option<u64>)>);
+
+impl Laid {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+pub(super) fn laid(item: &Item) -> Result<Laid, StoreError> {
     let page = |text: &str| {
-        let (number, until) = text.split_once(' ')?;
-        Some(Page { number: number.parse().ok()?, until: Instant::from_millis(until.parse().ok()?) })
+        let mut parts = text.split(' ');
+        let (number, until) = (parts.next()?.parse().ok()?, Instant::from_millis(parts.next()?.parse().ok()?));
+        let version = parts.next().map(str::parse).transpose().ok()?;
+        Some((Page { number, until }, version))
     };
     let texts = item.maybe_texts(name::PAGES)?;
     let pages = texts.into_iter().map(|text| page(text).ok_or_else(|| item.corrupt(name::PAGES)));
-    Ok(Directory(pages.collect::<Result<_, _>>()?))
+    Ok(Laid(pages.collect::<Result<_, _>>()?))
 }
 
-/// The directory as it is written.
-pub(super) fn directory_texts(directory: &Directory) -> impl Iterator<Item = String> {
-    directory.0.iter().map(|page| format!("{} {}", page.number, page.until.millis()))
+/// The same as it is written.
+pub(super) fn laid_texts(directory: &Directory, version: impl Fn(u32) -> u64) -> impl Iterator<Item = String> {
+    directory.0.iter().map(move |page| format!("{} {} {}", page.number, page.until.millis(), version(page.number)))
 }
 
-/// A member of a root and its pages.
-pub(super) fn held(item: &Item, directory: Directory, page_items: &[Item]) -> Result<Held, StoreError> {
+/// A member of a root and its pages. Those that are not of this root's version, or not there, were read while somebody wrote
+/// them: no read of several items is of one moment.
+pub(super) fn held(item: &Item, laid: &Laid, page_items: &[Item]) -> Result<Held, StoreError> {
     let version = Some(item.version()?);
     if item.maybe_text(name::ERASED_AT).is_some() {
         return Ok(Held { erased: true, version, ..Held::default() });
@@ -205,18 +236,19 @@ pub(super) fn held(item: &Item, directory: Directory, page_items: &[Item]) -> Re
         let number = number.ok_or_else(|| page.corrupt("page number"))?;
         pages.insert(number, (page.version()?, page.need_bytes(name::BODY)?.to_vec()));
     }
-    // A page that was written after the root was read belongs to a later root.
     if pages.values().any(|(page, _)| Some(*page) > version) {
         return Err(StoreError::Conflict);
     }
-    let parts = directory.0.iter().map(|page| {
-        let found = pages.get(&page.number).map(|(_, bytes)| bytes.as_slice());
-        found.ok_or_else(|| item.corrupt(format!("directory: page {} is missing", page.number)))
+    let parts = laid.0.iter().map(|(page, laid)| match pages.get(&page.number) {
+        Some((found, _)) if laid.is_some_and(|laid| laid != *found) => Err(StoreError::Conflict),
+        Some((_, bytes)) => Ok(bytes.as_slice()),
+        None => Err(item.corrupt(format!("directory: page {} is missing", page.number))),
     });
     let parts = parts.collect::<Result<Vec<_>, _>>()?;
     let (ledger, record) = page::assemble(item.need_bytes(name::BODY)?, parts).map_err(|what| match what {
         CompactError::UnknownFormat(_) => StoreError::Newer { key: item.key(), what },
         CompactError::Truncated | CompactError::Corrupt(_) => item.corrupt(what.to_string()),
     })?;
+    let directory = Directory(laid.0.iter().map(|(page, _)| *page).collect());
     Ok(Held { ledger, record, noticed, erased: false, directory, pages, version })
 }

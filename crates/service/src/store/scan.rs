@@ -3,6 +3,7 @@
 //! Read eventually consistent, at half the price. A sweep starts when the last writer who could have missed its boundary
 //! has long been done, and whatever is written on the strength of a page is conditioned on what was read.
 
+use std::collections::BTreeMap;
 use std::iter::Peekable;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
@@ -10,7 +11,7 @@ use rules::id::MemberId;
 
 use super::item::Item;
 use super::key::{self, Key};
-use super::load::{Held, directory, held};
+use super::load::{Held, held, laid};
 use super::meter::Kind;
 use super::{Store, StoreError};
 use crate::shop::ShopId;
@@ -54,20 +55,23 @@ impl Store {
             let pages = pages_of(&id, &mut items);
             // Where the page ends, pages of the last member may be missing.
             let is_whole = items.peek().is_some() || page.next.is_none();
-            match directory(&root).and_then(|directory| {
-                if is_whole || directory.0.is_empty() {
-                    held(&root, directory, &pages)
-                } else {
-                    Err(StoreError::Conflict)
-                }
-            }) {
-                Ok(held) => page.members.push((id, held)),
-                Err(StoreError::Conflict) => {
+            let read = laid(&root).and_then(|laid| {
+                let held = held(&root, &laid, &pages);
+                if laid.is_empty() || (is_whole && held.is_ok()) { held.map(Some) } else { Ok(None) }
+            });
+            let read = match read {
+                Ok(Some(held)) => Ok(BTreeMap::from([(id, held)])),
+                // Parts of a heavy member are missing, or of another moment.
+                Ok(None) => {
                     if !is_whole {
                         page.next = Some(key::behind(&id));
                     }
-                    page.members.extend(self.members(shop, [id]).await?);
+                    self.members(shop, [id]).await
                 }
+                Err(error) => Err(error),
+            };
+            match read {
+                Ok(found) => page.members.extend(found),
                 Err(StoreError::Corrupt { key, .. } | StoreError::Newer { key, .. }) => page.unreadable.push(key),
                 Err(error) => return Err(error),
             }

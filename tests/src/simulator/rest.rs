@@ -1,0 +1,96 @@
+//! How a deployment comes to rest: the weather clears up, everything under way ends, and what is due is done.
+
+use rules::calendar::Zone;
+
+use super::fault::{Fault, Weather};
+use super::process::{Relaying, Sweeping};
+use super::queue::Queue;
+use super::world::{Broken, MINUTE, SECOND, World};
+
+impl World {
+    /// The weather clears up, and everything comes to rest.
+    ///
+    /// # Errors
+    /// Says what does not.
+    pub async fn rest(&mut self) -> Result<(), Broken> {
+        self.network.state().weather = Weather::CALM;
+        self.write_older()?;
+        self.drain("events").await?;
+        // Erasures are verified after a quarter of an hour, and what is due is a midnight's.
+        let mut wait = 17 * MINUTE;
+        if std::mem::take(&mut self.had_newer) {
+            let longest = self.shops.iter().map(|shop| {
+                let (zone, now) = (Zone::named(shop.zone).unwrap(), self.network.instant());
+                zone.midnight(zone.day(now).next()).millis() - now.millis()
+            });
+            wait = wait.max(longest.max().unwrap_or_default() + 2 * MINUTE);
+        }
+        self.pass(wait).await;
+        let mut open = Some("no tick comes to its end".to_owned());
+        for _ in 0..20 {
+            self.swept_at = self.network.instant();
+            if Sweeping::start(&self.network).tick().await {
+                self.drain("sweeps").await?;
+                open = self.open_job().await?;
+                if open.is_none() {
+                    break;
+                }
+            }
+            self.pass(MINUTE).await;
+        }
+        if let Some(job) = open {
+            return Err(format!("a sweep does not end: {job}"));
+        }
+        self.pass(16 * MINUTE).await;
+        for _ in 0..20 {
+            if Relaying::start(&self.network).pass().await {
+                return self.drain("announcements").await;
+            }
+            self.pass(MINUTE).await;
+        }
+        Err("the hourly pass does not come to an end".to_owned())
+    }
+
+    /// A sweep that has not ended.
+    async fn open_job(&self) -> Result<Option<String>, Broken> {
+        for shop in &self.shops {
+            let jobs = self.store.latest_jobs(&shop.id, 10).await.map_err(|error| error.detail())?;
+            if let Some(job) = jobs.iter().find(|job| job.body.state.is_open()) {
+                return Ok(Some(format!("{:?}, of {} as of {}", job.body, jobs.len(), self.network.instant())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits until nothing is under way any more.
+    async fn drain(&mut self, what: &str) -> Result<(), Broken> {
+        for _ in 0..400 {
+            if self.network.state().goes_on_for_ever() {
+                return Err(format!("{what} go on for ever"));
+            }
+            for worker in self.workers.extract_if(.., |worker| worker.is_finished()) {
+                worker.await.map_err(|error| format!("a process panicked: {error}"))?;
+            }
+            let at_rest = {
+                let now = self.now();
+                let mut state = self.network.state();
+                let mut dead = 0;
+                for queue in state.queues.values_mut() {
+                    dead += queue.redrive(now);
+                }
+                for _ in 0..dead {
+                    state.hits.hit(Fault::DeadLetter);
+                }
+                state.queues.values().all(Queue::is_empty)
+            };
+            if at_rest && self.stream.is_read(&self.network) {
+                return Ok(());
+            }
+            self.network.arrived.notify_waiters();
+            self.pass(10 * SECOND).await;
+        }
+        let state = self.network.state();
+        let left: Vec<&str> = state.queues.values().flat_map(Queue::bodies).take(3).collect();
+        Err(format!("{what} do not come to rest: {left:?}"))
+    }
+}

@@ -22,7 +22,7 @@ pub const LAG_MS: i64 = 3_000;
 const TOGETHER_MAX: usize = 100;
 
 /// A key: partition, and place in it.
-type Key = (String, String);
+pub type Key = (String, String);
 
 /// A change, as the stream tells it.
 #[derive(Debug, Clone)]
@@ -321,6 +321,11 @@ impl Tables {
     /// All items of a table as they are.
     pub fn items(&self, table: &str) -> impl Iterator<Item = &Arc<Item>> {
         self.tables.get(table).into_iter().flat_map(|table| table.slots.values()).filter_map(Slot::now)
+    }
+
+    /// An item as it is seen at an instant; at the end of time, as it is.
+    pub fn seen(&self, table: &str, key: &Key, now: i64) -> Option<Arc<Item>> {
+        self.tables.get(table)?.slots.get(key)?.at(now).cloned()
     }
 
     /// The names of all tables.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use rules::calendar::{Day, Instant, Zone};
 use rules::id::MemberId;
 use serde_json::{Value, json};
-use service::shop::ShopId;
 use service::store::table::create;
 use service::store::{Publication, PublicationError, Store, key};
 use tokio::task::JoinHandle;
@@ -388,7 +387,10 @@ impl World {
         let shop = self.shops[shop].id.clone();
         let id = MemberId::new(&format!("a-member-{}", self.dice.below(4))).unwrap();
         let as_of = self.network.instant().plus_millis(self.dice.between(-20, 20) * DAY);
-        let before = self.root(&shop, &id);
+        let root = key::member(&shop, &id);
+        let root = (root.pk, root.sk);
+        // As anybody sees it, and as it is: what a transaction is not done with is not seen yet.
+        let before = self.network.state().tables.seen(&tables().members, &root, self.now());
         let path = format!("/v1/members/{id}?as_of={as_of}");
         let (status, said) = match self.api.ask(&shop, "GET", &path, None).await {
             Ended::Answered((status @ (200 | 404 | 503), said)) => (status, said),
@@ -399,7 +401,8 @@ impl World {
             }
         };
         // Where the member or the program changed meanwhile, either answer is right.
-        let is_settled = before == self.root(&shop, &id) && self.now() - self.published_at > 30 * SECOND;
+        let is = self.network.state().tables.seen(&tables().members, &root, i64::MAX);
+        let is_settled = before == is && self.now() - self.published_at > 30 * SECOND;
         if status == 503 || !is_settled {
             return Ok(());
         }
@@ -409,14 +412,6 @@ impl World {
             }
             Some(_) | None => Ok(()),
         }
-    }
-
-    /// A member's item as it is.
-    fn root(&self, shop: &ShopId, id: &MemberId) -> Option<Arc<Item>> {
-        let state = self.network.state();
-        let key = key::member(shop, id);
-        let is_it = |item: &&Arc<Item>| item["pk"]["S"] == key.pk && item["sk"]["S"] == key.sk;
-        state.tables.items(&tables().members).find(is_it).cloned()
     }
 
     /// Compares everything with what it should be.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use embedded::{Answer, Decision, Intercept, Request};
 use rules::id::MemberId;
 use serde_json::{Value, json};
-use service::store::key;
+use service::store::{StoreError, key};
 use tests::alone::Alone;
 use tests::system::{System, instant};
 
@@ -137,6 +137,32 @@ impl Intercept for PagesLag {
     }
 }
 
+/// Tells an order each time before the pages of a member are read: they are always of a later moment than the root.
+#[derive(Debug)]
+struct AlwaysBusy {
+    system: System,
+    told: AtomicUsize,
+}
+
+impl Intercept for AlwaysBusy {
+    fn before<'a>(&'a self, request: &'a Request) -> Decision<'a> {
+        let is_asked = request.operation == "Query" && String::from_utf8_lossy(&request.body).contains("members");
+        Box::pin(async move {
+            if is_asked {
+                let told = self.told.fetch_add(1, Ordering::SeqCst);
+                assert_eq!(self.system.tell(&[order(2_000 + told, "2024-01-03")]).await.counts.applied, 1);
+            }
+            None
+        })
+    }
+}
+
+fn order(n: usize, on: &str) -> Value {
+    let id = format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)); // nothing in common that could be left out
+    json!({ "type": "order.paid", "order_id": id, "member_id": "anna",
+            "total": "5", "occurred_at": format!("{on}T10:{:02}:00Z", n % 60) })
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_page_that_is_older_than_its_root_or_not_there_is_read_again() {
     let tables = Alone::default();
@@ -146,11 +172,6 @@ async fn a_page_that_is_older_than_its_root_or_not_there_is_read_again() {
                           "tiers": [{ "id": "gold", "threshold": 1_000_000 }] });
     system.publish(&program, &json!({})).await;
     system.at(instant("2024-06-01T12:00:00Z"));
-    let order = |n: usize, on: &str| {
-        let id = format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)); // nothing in common that could be left out
-        json!({ "type": "order.paid", "order_id": id, "member_id": "anna",
-                "total": "5", "occurred_at": format!("{on}T10:{:02}:00Z", n % 60) })
-    };
     let many: Vec<Value> = (0..600).map(|n| order(n, &format!("2024-{:02}-{:02}", 1 + n / 150, 1 + n % 28))).collect();
     for some in many.chunks(80) {
         assert_eq!(system.tell(some).await.counts.applied, some.len() as u64);
@@ -171,6 +192,13 @@ async fn a_page_that_is_older_than_its_root_or_not_there_is_read_again() {
         assert_eq!((&found.ledger, &found.record), (&is.ledger, &is.record), "{times}");
     }
     // Damage does not pass.
-    let torn = system.another(tables.client_with(PagesLag { before: None, times: AtomicUsize::new(usize::MAX) }));
-    assert_eq!(torn.store.scan(&torn.shop, bucket, None).await.unwrap().unreadable.len(), 1);
+    for before in [None, Some(before)] {
+        let torn = system.another(tables.client_with(PagesLag { before, times: AtomicUsize::new(usize::MAX) }));
+        assert_eq!(torn.store.scan(&torn.shop, bucket, None).await.unwrap().unreadable.len(), 1);
+    }
+    // Nor is it damage where somebody always writes.
+    let busy = AlwaysBusy { system: system.another(tables.client()), told: AtomicUsize::new(0) };
+    let torn = system.another(tables.client_with(busy));
+    let read = torn.store.members(&torn.shop, [MemberId::new("anna").unwrap()]).await;
+    assert!(matches!(read, Err(StoreError::Conflict)), "{read:?}");
 }

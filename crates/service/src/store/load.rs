@@ -1,6 +1,7 @@
 //! Reading members and what is known of things, strongly consistent: what a decision to write rests on.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
 use rules::book::Thing;
@@ -23,7 +24,7 @@ const KEYS_MAX: usize = 100;
 /// How often what a busy database left out is asked for again.
 const ASKED_AGAIN_MAX: u32 = 5;
 /// How often a member whose parts do not fit together is read again.
-const READ_AGAIN_MAX: u32 = 3;
+const READ_AGAIN_MAX: u32 = 5;
 
 /// What is known of a business thing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -121,19 +122,26 @@ impl Store {
         Ok(found)
     }
 
-    /// A member with pages, read again where somebody writes meanwhile.
+    /// A member with pages, read again where somebody writes meanwhile. Where nobody does, parts that do not fit together
+    /// are damage; where somebody always does, it is for the caller to begin anew.
     async fn heavy(&self, shop: &ShopId, id: &MemberId, mut root: Item, mut at: Laid) -> Result<Held, StoreError> {
-        for tries in 0..READ_AGAIN_MAX {
+        let first = root.version()?;
+        for tries in 0.. {
+            let is_last = tries == READ_AGAIN_MAX;
             match held(&root, &at, &self.pages(shop, id).await?) {
-                Err(StoreError::Conflict | StoreError::Corrupt { .. }) => {}
+                Err(StoreError::Conflict | StoreError::Corrupt { .. }) if !is_last => {}
+                Err(StoreError::Conflict) if root.version()? == first => {
+                    return Err(root.corrupt("directory: the pages are of other versions"));
+                }
+                Err(StoreError::Corrupt { .. }) if root.version()? != first => return Err(StoreError::Conflict),
                 read => return read,
             }
-            tokio::time::sleep(std::time::Duration::from_millis(5 << tries)).await;
+            tokio::time::sleep(Duration::from_millis(5 << tries)).await;
             let again = self.get_all(&self.tables.members, std::iter::once(&root.key())).await?;
-            let Some(again) = again.into_iter().next() else { return Ok(Held::default()) };
+            let Some(again) = again.into_iter().next() else { break };
             (at, root) = (laid(&again)?, again);
         }
-        held(&root, &at, &self.pages(shop, id).await?)
+        Ok(Held::default())
     }
 
     async fn pages(&self, shop: &ShopId, member: &MemberId) -> Result<Vec<Item>, StoreError> {
@@ -156,7 +164,7 @@ impl Store {
                     if asked_again == ASKED_AGAIN_MAX {
                         return Err(StoreError::Unavailable(format!("{} keys were left unread", left.len())));
                     }
-                    tokio::time::sleep(std::time::Duration::from_millis(20 << asked_again)).await;
+                    tokio::time::sleep(Duration::from_millis(20 << asked_again)).await;
                     asked_again += 1;
                     rest = Some(left);
                 }

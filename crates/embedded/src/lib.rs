@@ -8,6 +8,7 @@
 //! - [`Store`]: an open store; its clients keep it open.
 //! - [`Intercept`]: sees each [`Request`] before and after it is carried out, and may give another [`Answer`].
 
+mod bare;
 mod engine;
 mod intercept;
 mod lock;
@@ -22,6 +23,7 @@ use aws_sdk_dynamodb::{Client, config};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use dynoxide::Database;
 
+use crate::bare::{Bare, Here};
 use crate::engine::Engine;
 use crate::intercept::Nothing;
 pub use crate::intercept::{Answer, Decision, Intercept, Request};
@@ -83,7 +85,8 @@ impl Store {
     pub fn config_with(&self, intercept: impl Intercept + 'static) -> config::Builder {
         config::Builder::new()
             .behavior_version(BehaviorVersion::latest())
-            .endpoint_url("http://embedded.invalid")
+            .endpoint_resolver(Here::new())
+            .interceptor(Bare)
             .region(Region::from_static("local"))
             // Nobody checks a signature here, and to sign is a third of what a request costs.
             .allow_no_auth()

@@ -10,6 +10,8 @@
 //! Why `serde_json` and not `sonic-rs` 0.5: measured on the same machine in one program, reading the 5.0 kB into such
 //! structs, without the mapping, took 4.5 µs with `serde_json` and 4.6 µs with `sonic-rs` with numbers kept as they are
 //! written (4.0 µs with numbers as floats); the same order with blanks, 6.2 kB, 5.2 µs and 7.2 µs (6.5 µs).
+//! Passing over the 4.2 kB alone, no faster reader was found to build on: `serde_json` 2.8 µs, `sonic-rs` 0.5 2.3 µs and, value
+//! by value as it is asked, 3.7 µs (2.4 µs without looking whether what it passes over is JSON), `hifijson` 0.5 6.5 µs.
 
 use std::fs;
 use std::hint::black_box;

@@ -17,7 +17,7 @@ use tests::dynamodb::Place;
 use tests::everybody::{Dice, everybody, is_on, life, new_year, program, tier, tiers, version_at};
 use tests::system::{System, instant};
 
-tests::for_each_store!(
+tests::for_every_table!(
     insight_says_what_counting_everybody_says,
     flows_lead_from_the_tiers_of_one_midnight_to_those_of_another,
     a_night_on_which_nothing_was_swept_is_in_the_flows_of_the_next,

@@ -22,7 +22,7 @@ use tests::everybody::{Dice, everybody, expected, life, lists, one_page, program
 use tests::system::{System, instant};
 use tokio::sync::Notify;
 
-tests::for_each_store!(
+tests::for_every_table!(
     a_list_says_what_evaluating_everybody_says,
     every_member_is_on_one_page_whatever_its_size,
     whoever_pages_stays_in_the_sweep_where_they_began,

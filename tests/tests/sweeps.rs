@@ -11,7 +11,7 @@ use tests::dynamodb::Place;
 use tests::eve::{MEMBERS, NEW_YEAR, ROLLOVER, counted, eve, histories, history, job, order, program};
 use tests::system::{System, Waiting, instant, settings};
 
-tests::for_each_store!(
+tests::for_every_table!(
     a_late_job_writes_and_counts_what_a_timely_one_would_have,
     two_workers_on_one_segment_record_and_count_everybody_once,
     events_that_come_meanwhile_are_taken_in_and_nobody_is_left_behind,

@@ -115,7 +115,7 @@ fn sweeps_and_events_in_any_order_write_the_rows_of_a_replay() {
     told.unwrap();
 }
 
-tests::for_each_store!(the_worked_cases_come_out_the_same_through_ingest_and_sweeps);
+tests::for_every_table!(the_worked_cases_come_out_the_same_through_ingest_and_sweeps);
 
 /// The cases of the seeds' own worked examples, with a sweep after each change of rules and at the end: changes, January 1,
 /// starts that move, rewards.

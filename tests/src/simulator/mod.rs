@@ -19,6 +19,7 @@ mod process;
 mod queue;
 mod rest;
 mod story;
+mod swept;
 mod table;
 mod workers;
 mod world;

@@ -119,7 +119,7 @@ impl Host {
         tokio::select! {
             biased;
             () = self.life.ended() => Ended::Gone,
-            done = tokio::time::timeout(TIMEOUT, work) => match done {
+            done = tokio::time::timeout(TIMEOUT, Box::pin(work)) => match done {
                 Ok(answer) => Ended::Answered(answer),
                 Err(_) => {
                     self.network.state().hits.hit(Fault::TimedOut);

@@ -16,9 +16,12 @@ impl World {
         self.network.state().weather = Weather::CALM;
         self.write_older()?;
         self.drain("events").await?;
-        // Erasures are verified after a quarter of an hour, and what is due is a midnight's.
+        self.settled_at = self.network.instant();
+        // Erasures are verified after a quarter of an hour, what is due is a midnight's, and of a midnight before which
+        // nothing was told any more the lists are known.
         let mut wait = 17 * MINUTE;
-        if std::mem::take(&mut self.had_newer) {
+        let is_midnight_due = std::mem::take(&mut self.had_newer);
+        if self.dice.chance(300) || is_midnight_due {
             let longest = self.shops.iter().map(|shop| {
                 let (zone, now) = (Zone::named(shop.zone).unwrap(), self.network.instant());
                 zone.midnight(zone.day(now).next()).millis() - now.millis()

@@ -168,6 +168,14 @@ impl Shop {
         sent
     }
 
+    /// A fact about something that happens at about now, and the message that would tell it.
+    pub fn fact(&mut self, dice: &mut Dice, hits: &mut Hits, now: i64) -> (Value, Sent) {
+        let event = self.event(dice, hits, now);
+        let sent = self.native(&event, now);
+        self.sent.push(sent.clone());
+        (event, sent)
+    }
+
     fn native(&self, event: &Value, now: i64) -> Sent {
         let usd = Currency::from_code("USD").unwrap();
         let fact = Fact::read(event, usd).unwrap_or_else(|error| panic!("{error}: {event}")).fact;

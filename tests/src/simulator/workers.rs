@@ -14,8 +14,10 @@ use super::network::{Line, Network};
 use super::process::{Ended, Ingesting, Relaying, Sweeping};
 use super::queue::Waiting;
 
-/// Messages of a batch at the most.
-const BATCH: usize = 10;
+/// Messages or records of a batch at the most, as the template has it.
+const BATCH: usize = 100;
+/// Mostly there are fewer: then two processes share what waits.
+const FEW: usize = 10;
 /// Shards of the stream.
 const SHARDS: usize = 2;
 /// What failed is tried again after so long.
@@ -97,7 +99,8 @@ async fn next(network: &Network, lines: &[Line], at_most: usize) -> (Line, Vec<W
 async fn ingesting(network: Arc<Network>) {
     let mut process = Ingesting::start(&network);
     loop {
-        let (line, batch) = next(&network, &[Line::Ingest], BATCH).await;
+        let at_most = if network.state().dice.chance(800) { FEW } else { BATCH };
+        let (line, batch) = next(&network, &[Line::Ingest], at_most).await;
         if is_replaced(&network) {
             process = Ingesting::start(&network);
         }

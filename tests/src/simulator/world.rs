@@ -50,6 +50,8 @@ pub struct World {
     published_at: i64,
     /// When everybody was brought past what lay behind.
     pub swept_at: Instant,
+    /// Since when all that was told is taken in, as it was at the last rest.
+    pub settled_at: Instant,
 }
 
 /// What went wrong that never should.
@@ -92,6 +94,7 @@ impl World {
             newer: None,
             had_newer: false,
             swept_at: Instant::from_millis(begin),
+            settled_at: Instant::from_millis(begin),
             published_at: i64::MIN,
         };
         for shop in 0..world.shops.len() {
@@ -170,6 +173,21 @@ impl World {
         self.send(&sent);
     }
 
+    /// Tells the API something. What it does not say is in comes over the bus too, whether it is or not.
+    async fn tell_directly(&mut self, shop: usize) -> Result<(), Broken> {
+        let (now, mut hits) = (self.now(), Hits::default());
+        let (fact, sent) = self.shops[shop].fact(&mut self.dice, &mut hits, now);
+        self.network.state().hits.add(&hits);
+        match self.api.ask(&self.shops[shop].id, "POST", "/v1/facts", Some(&fact)).await {
+            Ended::Answered((200, _)) => return Ok(()),
+            Ended::Answered((503, _)) => {}
+            Ended::Answered((status, said)) => return Err(format!("the API answers {status}: {said} to {fact}")),
+            Ended::Gone => self.api = Answering::start(&self.network, Role::Api),
+        }
+        self.send(&sent);
+        Ok(())
+    }
+
     /// Does one thing.
     ///
     /// # Errors
@@ -180,11 +198,12 @@ impl World {
             self.write_older()?;
         }
         match self.dice.below(200) {
-            0..=125 => {
+            0..=118 => {
                 for _ in 0..1 + self.dice.below(4) {
                     self.tell(shop);
                 }
             }
+            119..=125 => self.tell_directly(shop).await?,
             126..=133 => self.erase(shop),
             134 | 135 => self.tell_many(shop),
             136..=138 => self.publish(shop).await?,

@@ -105,7 +105,7 @@ impl Store {
     }
 
     /// What a job found of everybody; none unless it is done.
-    pub(crate) async fn insight(&self, shop: &ShopId, job: &JobId) -> Result<Option<Insight>, StoreError> {
+    pub async fn insight(&self, shop: &ShopId, job: &JobId) -> Result<Option<Insight>, StoreError> {
         let found = self.get_all(&self.tables.control, std::iter::once(&key::insight(shop, job))).await?;
         found.first().map(insight).transpose()
     }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use rules::id::MemberId;
 use serde_json::{Value, json};
-use service::store::Item;
+use service::store::{Item, StoreError};
 use service::verify::{Difference, everybody, recompute};
+use tests::alone::Alone;
 use tests::dynamodb::Place;
 use tests::system::{System, instant};
 
@@ -134,11 +135,8 @@ async fn whatever_is_damaged_is_found_and_rebuilt_as_it_was(place: Place) {
     ];
     assert_eq!(found, BTreeMap::from(expected));
 
-    let versions = system.store.versions(&system.shop).await.unwrap().unwrap();
     for id in found.keys() {
-        let member = MemberId::new(id).unwrap();
-        let recomputed = recompute(&system.store, &system.shop, &member, &versions, system.now()).await.unwrap();
-        recomputed.repair(&system.store, &system.shop).await.unwrap();
+        rebuild(&system, id).await.unwrap();
     }
     assert_eq!(differing(&system).await, BTreeMap::new());
     let after: Vec<_> = [system.member("anna").await, system.member("ben").await, system.member("hugo").await].into();
@@ -149,4 +147,74 @@ async fn whatever_is_damaged_is_found_and_rebuilt_as_it_was(place: Place) {
     // And nothing is announced again when they are looked at next.
     let again = json!({ "type": "order.paid", "order_id": "6", "member_id": "anna", "total": "1", "occurred_at": "2025-03-31T00:00:00Z" });
     assert_eq!(system.tell(&[again]).await.counts.transitions, 0);
+}
+
+/// What may happen to an item from outside, so that a member does not read any more.
+type Damage = fn(&mut BTreeMap<String, Item>);
+
+#[tokio::test(start_paused = true)]
+async fn a_member_who_does_not_read_is_found_and_rebuilt() {
+    let tables = Alone::default();
+    let as_it_was = shop(Place { client: tables.client(), prefix: "t".to_owned() }).await;
+    let before = as_it_was.member("hugo").await;
+    let damages: [(&str, Damage); 4] = [
+        ("a page is lost", |items| drop(items.remove("hugo\t00000001"))),
+        ("a page is older", |items| version(items, "hugo\t00000001", "1")),
+        ("a page is of nobody's time", |items| version(items, "hugo\t00000001", "4711")),
+        ("the item is cut off", |items| {
+            let item = items.remove("hugo").unwrap();
+            let body = item.need_bytes("body").unwrap()[..20].to_vec();
+            items.insert("hugo".to_owned(), item.bytes("body", body));
+        }),
+    ];
+    for (what, damage) in damages {
+        let tables = tables.copied();
+        let system = as_it_was.another(tables.client());
+        damaged(&system, damage).await;
+        let hugos = BTreeMap::from([("hugo".to_owned(), vec![Difference::Unreadable])]);
+        assert_eq!(differing(&system).await, hugos, "{what}");
+        rebuild(&system, "hugo").await.unwrap();
+        assert_eq!(differing(&system).await, BTreeMap::new(), "{what}");
+        let after = system.member("hugo").await;
+        assert_eq!(before.ledger, after.ledger, "{what}");
+        assert!(before.record.tells_the_same_as(&after.record), "{what}: {:?}", after.record);
+    }
+}
+
+/// What keeps somebody out who was erased is not in the rows: it is left as it is.
+#[tokio::test(start_paused = true)]
+async fn a_tombstone_that_does_not_read_is_found_and_left_alone() {
+    let system = shop(Place { client: Alone::default().client(), prefix: "t".to_owned() }).await;
+    damaged(&system, |items| version(items, "dora", "1.5")).await;
+    assert_eq!(differing(&system).await, BTreeMap::from([("dora".to_owned(), vec![Difference::Unreadable])]));
+    assert!(matches!(rebuild(&system, "dora").await, Err(StoreError::Corrupt { .. })));
+    let again = json!({ "type": "order.paid", "order_id": "7", "member_id": "dora", "total": "1", "occurred_at": "2025-03-31T00:00:00Z" });
+    assert_eq!(system.tell(&[again]).await.counts.applied, 0);
+}
+
+fn version(items: &mut BTreeMap<String, Item>, sk: &str, version: &str) {
+    let item = items.remove(sk).unwrap();
+    items.insert(sk.to_owned(), item.number("v", version));
+}
+
+/// Does something to the members' table, item by item.
+async fn damaged(system: &System, damage: Damage) {
+    let (client, table) = (system.store.client(), &system.store.tables().members);
+    let all = client.scan().table_name(table).send().await.unwrap().items.unwrap();
+    let was: BTreeMap<String, Item> = all.into_iter().map(Item).map(|item| (item.key().sk, item)).collect();
+    let mut is = was.clone();
+    damage(&mut is);
+    for item in was.values().filter(|item| !is.contains_key(&item.key().sk)) {
+        client.delete_item().table_name(table).set_key(Some(Item::at(&item.key()).0)).send().await.unwrap();
+    }
+    for item in is.into_values() {
+        client.put_item().table_name(table).set_item(Some(item.0)).send().await.unwrap();
+    }
+}
+
+async fn rebuild(system: &System, member: &str) -> Result<(), StoreError> {
+    let versions = system.store.versions(&system.shop).await.unwrap().unwrap();
+    let member = MemberId::new(member).unwrap();
+    let recomputed = recompute(&system.store, &system.shop, &member, &versions, system.now()).await.unwrap();
+    recomputed.repair(&system.store, &system.shop).await
 }

@@ -23,6 +23,8 @@ use crate::store::{Commit, Held, Store, StoreError};
 pub enum Difference {
     /// There are rows, and no item.
     Missing,
+    /// The item, or a page of it, does not read.
+    Unreadable,
     /// The item has other facts than the rows.
     Facts,
     /// The item has another tier on record, sequence, or rewards than the history.
@@ -35,6 +37,7 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Missing => "has rows in the ledger, and no item",
+            Self::Unreadable => "has an item that does not read",
             Self::Facts => "has other facts than the ledger",
             Self::Record => "has another tier, sequence or rewards on record than the history tells",
             Self::LeftBehind => "was erased, and rows are left",
@@ -75,8 +78,11 @@ pub async fn recompute(
     versions: &Versions,
     now: Instant,
 ) -> Result<Recomputed, StoreError> {
-    let mut stored = store.members(shop, [member.clone()]).await?;
-    let was = stored.remove(member).unwrap_or_default();
+    let (was, is_readable) = match store.members(shop, [member.clone()]).await {
+        Ok(mut stored) => (stored.remove(member).unwrap_or_default(), true),
+        Err(StoreError::Corrupt { .. }) => (Held::default(), false),
+        Err(error) => return Err(error),
+    };
     let (mut facts, rows) = store.rows_about(shop, member).await?;
     // Rows of several members lie under one of them in the index; the item knows of them all.
     let waits = was.ledger.waiting().iter().map(|waiting| match &waiting.fact {
@@ -107,7 +113,9 @@ pub async fn recompute(
     let record = Record::from_history(recorded.iter().filter_map(history::past), looked_at, version);
 
     let mut differences = Vec::new();
-    if was.erased {
+    if !is_readable {
+        differences.push(Difference::Unreadable);
+    } else if was.erased {
         differences.extend((!nothing).then_some(Difference::LeftBehind));
     } else if !was.is_stored() {
         // Rows may name who has nothing of them: a cancellation of somebody else's points.
@@ -124,13 +132,17 @@ impl Recomputed {
     /// Stores the member as recomputed; of who was erased, deletes what is left. Does nothing where all is well.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if somebody wrote in between: recompute again.
+    /// [`StoreError::Conflict`] if somebody wrote in between: recompute again. [`StoreError::Corrupt`] if what does not read
+    /// is the tombstone of somebody erased.
     pub async fn repair(&self, store: &Store, shop: &ShopId) -> Result<(), StoreError> {
         if self.differences.is_empty() {
             return Ok(());
         }
         if self.was.erased {
             return store.erase(shop, &self.member).await.map(drop);
+        }
+        if self.differences.contains(&Difference::Unreadable) {
+            store.discard(shop, &self.member).await?;
         }
         let record = if self.differences.contains(&Difference::Facts) && self.differences.len() == 1 {
             &self.was.record

@@ -35,12 +35,27 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
-        let bucket = key::bucket_of(shop, key::bucket(member));
-        for page in self.query(&self.tables.members, None, (key::PK, &bucket), Some(&key::pages(member))).await? {
+        for page in self.pages(shop, member).await? {
             self.delete(&self.tables.members, &page, None).await?;
             erased += 1;
         }
         Ok(erased)
+    }
+
+    /// Deletes the item and the pages of a member who does not read, so that they can be put together again from rows.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if it is a tombstone: what keeps somebody out is not in the rows. Otherwise see
+    /// [`StoreError`]; then some may be left.
+    pub(crate) async fn discard(&self, shop: &ShopId, member: &MemberId) -> Result<(), StoreError> {
+        let root = self.get_all(&self.tables.members, std::iter::once(&key::member(shop, member))).await?;
+        if let Some(tombstone) = root.iter().find(|root| root.0.contains_key(name::ERASED_AT)) {
+            return Err(tombstone.corrupt("tombstone"));
+        }
+        for item in self.pages(shop, member).await?.iter().chain(&root) {
+            self.delete(&self.tables.members, item, None).await?;
+        }
+        Ok(())
     }
 
     /// Looks again for what is left of members erased so long ago that no writer of that time is left. Yields how many are

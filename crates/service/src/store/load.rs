@@ -23,8 +23,8 @@ use crate::shop::ShopId;
 const KEYS_MAX: usize = 100;
 /// How often what a busy database left out is asked for again.
 const ASKED_AGAIN_MAX: u32 = 5;
-/// How often a member whose parts do not fit together is read again.
-const READ_AGAIN_MAX: u32 = 5;
+/// How often a member whose parts do not fit together is read again: for five seconds in all, each time for twice as long.
+const READ_AGAIN_MAX: u32 = 10;
 
 /// What is known of a business thing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -122,29 +122,31 @@ impl Store {
         Ok(found)
     }
 
-    /// A member with pages, read again where somebody writes meanwhile. Where nobody does, parts that do not fit together
-    /// are damage; where somebody always does, it is for the caller to begin anew.
+    /// A member with pages, read again where somebody writes meanwhile. What does not fit together for longer than any
+    /// transaction is seen in part was damaged, unless somebody wrote all the while.
     async fn heavy(&self, shop: &ShopId, id: &MemberId, mut root: Item, mut at: Laid) -> Result<Held, StoreError> {
         let first = root.version()?;
-        for tries in 0.. {
-            let is_last = tries == READ_AGAIN_MAX;
+        for tries in 0..READ_AGAIN_MAX {
             match held(&root, &at, &self.pages(shop, id).await?) {
-                Err(StoreError::Conflict | StoreError::Corrupt { .. }) if !is_last => {}
-                Err(StoreError::Conflict) if root.version()? == first => {
-                    return Err(root.corrupt("directory: the pages are of other versions"));
-                }
-                Err(StoreError::Corrupt { .. }) if root.version()? != first => return Err(StoreError::Conflict),
+                Err(StoreError::Conflict | StoreError::Corrupt { .. }) => {}
                 read => return read,
             }
             tokio::time::sleep(Duration::from_millis(5 << tries)).await;
             let again = self.get_all(&self.tables.members, std::iter::once(&root.key())).await?;
-            let Some(again) = again.into_iter().next() else { break };
+            let Some(again) = again.into_iter().next() else { return Ok(Held::default()) };
             (at, root) = (laid(&again)?, again);
         }
-        Ok(Held::default())
+        let is_busy = root.version()? != first;
+        match held(&root, &at, &self.pages(shop, id).await?) {
+            Err(StoreError::Conflict | StoreError::Corrupt { .. }) if is_busy => {
+                Err(StoreError::Unavailable("a member's pages are written all the while".to_owned()))
+            }
+            Err(StoreError::Conflict) => Err(root.corrupt("directory: the pages are of other versions")),
+            read => read,
+        }
     }
 
-    async fn pages(&self, shop: &ShopId, member: &MemberId) -> Result<Vec<Item>, StoreError> {
+    pub(super) async fn pages(&self, shop: &ShopId, member: &MemberId) -> Result<Vec<Item>, StoreError> {
         let bucket = key::bucket_of(shop, key::bucket(member));
         self.query(&self.tables.members, None, (key::PK, &bucket), Some(&key::pages(member))).await
     }

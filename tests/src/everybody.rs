@@ -1,17 +1,23 @@
 //! A shop of made-up members, and what lists and insight should say of them: everybody evaluated one by one.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use rules::calendar::{Day, Instant, Span};
+use rules::fact::Currency;
 use rules::id::{MemberId, TierId};
 use rules::ledger::Ledger;
 use rules::notice::{self, Notice};
 use rules::program::{Milestone, Period};
 use rules::standing::{Standing, evaluate};
 use rules::version::Version;
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use service::insight::{InTier, Insight};
 use service::lists::{Asked, Cursor, Entry, Keep, List, ListError, ListPage, Next, page};
+use service::shop::ShopId;
 use service::store::key::bucket;
+use service::store::{Held, Store};
 
 use crate::system::System;
 
@@ -73,8 +79,12 @@ pub fn life(member: &str, dice: &mut Dice, until: Instant) -> Vec<Value> {
 /// Everybody of the shop, by place.
 pub async fn everybody(system: &System) -> Vec<(MemberId, Ledger)> {
     let ids = system.store.member_ids(&system.shop).await.unwrap();
-    let members = system.store.members(&system.shop, ids).await.unwrap();
-    let alive = members.into_iter().filter(|(_, held)| !held.erased);
+    by_place(system.store.members(&system.shop, ids).await.unwrap())
+}
+
+/// Everybody who was not erased, by place.
+pub fn by_place(members: BTreeMap<MemberId, Held>) -> Vec<(MemberId, Ledger)> {
+    let alive = members.into_iter().filter(|(_, held)| !held.erased && held.is_stored());
     let mut all: Vec<_> = alive.map(|(id, held)| (id, held.ledger)).collect();
     all.sort_by_key(|(id, _)| (bucket(id), id.clone()));
     all
@@ -170,17 +180,36 @@ pub async fn one_page(
 
 /// A whole list, in pages of so many.
 pub async fn read(system: &System, list: &List, limit: usize) -> Vec<Entry> {
-    let (mut all, mut cursor, mut dated) = (Vec::new(), None, None);
+    let read = whole((&system.store, &system.shop), system.now(), list, limit).await;
+    read.unwrap().expect("lists that were written")
+}
+
+/// The same of any shop; none where no list is kept.
+///
+/// # Errors
+/// Says what is wrong with the pages.
+pub async fn whole(
+    (store, shop): (&Store, &ShopId),
+    now: Instant,
+    list: &List,
+    limit: usize,
+) -> Result<Option<Vec<Entry>>, String> {
+    let (mut all, mut cursor, mut dated) = (Vec::new(), None::<Cursor>, None);
     loop {
-        let page = one_page(system, list, limit, cursor.as_ref()).await.unwrap().expect("lists that were written");
-        assert!(page.entries.len() <= limit);
-        assert_eq!(*dated.get_or_insert((page.as_of, page.job)), (page.as_of, page.job));
+        let asked = Asked { list, limit, cursor: cursor.as_ref(), now };
+        let page = page(store, shop, &asked).await.map_err(|error| error.to_string())?;
+        let Some(page) = page else { return Ok(None) };
+        if *dated.get_or_insert((page.as_of, page.job)) != (page.as_of, page.job) {
+            return Err(format!("a page of another sweep: {page:?}"));
+        }
+        if page.entries.len() > limit || (page.next.is_some() && page.entries.len() < limit) {
+            return Err(format!("only the last page may be less than full: {page:?}"));
+        }
         all.extend(page.entries);
         // As it travels.
         cursor = page.next.map(|next| next.to_string().parse().unwrap());
-        match &cursor {
-            Some(_) => assert!(!all.is_empty() && all.len().is_multiple_of(limit), "only the last page is not full"),
-            None => return all,
+        if cursor.is_none() {
+            return Ok(Some(all));
         }
     }
 }
@@ -198,4 +227,63 @@ pub fn lists(at: Instant) -> Vec<List> {
 /// Members by tier.
 pub fn tiers(version: &Version, all: &[(MemberId, Ledger)], at: Instant) -> BTreeMap<MemberId, Option<TierId>> {
     all.iter().map(|(id, ledger)| (id.clone(), tier(version, ledger, at))).collect()
+}
+
+/// Net revenue, orders, and orders left out, reckoned in decimals.
+fn revenue(version: &Version, ledger: &Ledger, until: Instant) -> (Decimal, u64, u64) {
+    let zone = &version.program.timezone;
+    let from = zone.midnight(Span::Days(365).before(zone.day(until)));
+    let (mut net, mut orders, mut left_out) = (Decimal::ZERO, 0, 0);
+    for order in ledger.orders() {
+        let at = order.paid.occurred_at;
+        let is_cancelled = order.cancelled.is_some_and(|cancelled| cancelled.at < until);
+        if at < from || at >= until || is_cancelled || order.paid.test {
+            continue;
+        }
+        let total = order.paid.total.decimal();
+        let rate = match order.paid.exchange_rate {
+            _ if order.paid.currency == Currency::from_code("USD").unwrap() => Decimal::ONE,
+            Some(rate) => Decimal::from_str(&rate.to_string()).unwrap(),
+            None => {
+                left_out += 1;
+                continue;
+            }
+        };
+        let refunded = order.refunds.iter().filter(|refund| refund.at < until).map(|refund| refund.amount.decimal());
+        let refunded = refunded.sum::<Decimal>().min(total);
+        let worth = (total * rate).round_dp(2);
+        let part = if total.is_zero() { Decimal::ZERO } else { worth * refunded / total };
+        net += worth - part.round_dp(2);
+        orders += 1;
+    }
+    (net, orders, left_out)
+}
+
+/// Of a tier: who holds it, how many do now and will on January 1, and net revenue, orders, and orders left out.
+pub type OfTier = (Option<TierId>, u64, u64, Decimal, u64, u64);
+
+/// What insight should say of the tiers.
+pub fn in_tiers(version: &Version, all: &[(MemberId, Ledger)], at: Instant) -> Vec<OfTier> {
+    let ids = version.program.tiers().map(|(_, tier)| Some(tier.id.clone()));
+    let of = |asked: Option<TierId>| {
+        let now = all.iter().filter(|(_, ledger)| tier(version, ledger, at) == asked);
+        let then = all.iter().filter(|(_, ledger)| tier(version, ledger, new_year(version, at)) == asked).count();
+        let (mut net, mut orders, mut left_out) = (Decimal::ZERO, 0, 0);
+        for (_, ledger) in now.clone() {
+            let more = revenue(version, ledger, at);
+            (net, orders, left_out) = (net + more.0, orders + more.1, left_out + more.2);
+        }
+        let now = now.count() as u64;
+        (asked, now, then as u64, net.normalize(), orders, left_out)
+    };
+    [None].into_iter().chain(ids).map(of).collect()
+}
+
+/// What insight does say of them.
+pub fn told(insight: &Insight) -> Vec<OfTier> {
+    let one = |of: &InTier| {
+        let net = Decimal::from_str(&of.revenue.net.to_string()).unwrap().normalize();
+        (of.tier.clone(), of.members, of.on_new_year, net, of.revenue.orders, of.revenue.left_out)
+    };
+    insight.tiers.iter().map(one).collect()
 }

@@ -1,20 +1,15 @@
 //! Insight, as sweeps count it: what counting everybody one by one says, night after night.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
-use rules::calendar::{Instant, Span};
-use rules::fact::Currency;
-use rules::id::{MemberId, TierId};
-use rules::ledger::Ledger;
-use rules::version::Version;
-use rust_decimal::Decimal;
+use rules::calendar::Instant;
+use rules::id::TierId;
 use serde_json::{Value, json};
-use service::insight::{InTier, Insight, flows, latest};
+use service::insight::{Insight, flows, latest};
 use service::lists::List;
 use service::sweep::{Job, JobId, Kind, Moves, State};
 use tests::dynamodb::Place;
-use tests::everybody::{Dice, everybody, is_on, life, new_year, program, tier, tiers, version_at};
+use tests::everybody::{Dice, everybody, in_tiers, is_on, life, new_year, program, tier, tiers, told, version_at};
 use tests::system::{System, instant};
 
 tests::for_every_table!(
@@ -52,56 +47,6 @@ fn moves(paths: impl IntoIterator<Item = Path>) -> Moves {
     Moves(moves)
 }
 
-/// Net revenue, orders, and orders left out, reckoned in decimals.
-fn revenue(version: &Version, ledger: &Ledger, until: Instant) -> (Decimal, u64, u64) {
-    let zone = &version.program.timezone;
-    let from = zone.midnight(Span::Days(365).before(zone.day(until)));
-    let (mut net, mut orders, mut left_out) = (Decimal::ZERO, 0, 0);
-    for order in ledger.orders() {
-        let at = order.paid.occurred_at;
-        let is_cancelled = order.cancelled.is_some_and(|cancelled| cancelled.at < until);
-        if at < from || at >= until || is_cancelled || order.paid.test {
-            continue;
-        }
-        let total = order.paid.total.decimal();
-        let rate = match order.paid.exchange_rate {
-            _ if order.paid.currency == Currency::from_code("USD").unwrap() => Decimal::ONE,
-            Some(rate) => Decimal::from_str(&rate.to_string()).unwrap(),
-            None => {
-                left_out += 1;
-                continue;
-            }
-        };
-        let refunded = order.refunds.iter().filter(|refund| refund.at < until).map(|refund| refund.amount.decimal());
-        let refunded = refunded.sum::<Decimal>().min(total);
-        let worth = (total * rate).round_dp(2);
-        net += worth - (worth * refunded / total).round_dp(2);
-        orders += 1;
-    }
-    (net, orders, left_out)
-}
-
-/// What insight should say of the tiers.
-fn in_tiers(
-    version: &Version,
-    all: &[(MemberId, Ledger)],
-    at: Instant,
-) -> Vec<(Option<TierId>, u64, u64, Decimal, u64, u64)> {
-    let ids = version.program.tiers().map(|(_, tier)| Some(tier.id.clone()));
-    let of = |asked: Option<TierId>| {
-        let now = all.iter().filter(|(_, ledger)| tier(version, ledger, at) == asked);
-        let then = all.iter().filter(|(_, ledger)| tier(version, ledger, new_year(version, at)) == asked).count();
-        let (mut net, mut orders, mut left_out) = (Decimal::ZERO, 0, 0);
-        for (_, ledger) in now.clone() {
-            let more = revenue(version, ledger, at);
-            (net, orders, left_out) = (net + more.0, orders + more.1, left_out + more.2);
-        }
-        let now = now.count() as u64;
-        (asked, now, then as u64, net.normalize(), orders, left_out)
-    };
-    [None].into_iter().chain(ids).map(of).collect()
-}
-
 async fn insight_says_what_counting_everybody_says(place: Place) {
     let periods =
         ["calendar_year".into(), "since_last_upgrade".into(), json!({ "rolling": { "days": 365 } }), "lifetime".into()];
@@ -114,12 +59,7 @@ async fn insight_says_what_counting_everybody_says(place: Place) {
         // As it travels.
         assert_eq!(serde_json::from_value::<Insight>(json!(found)).unwrap(), found);
         let (at, all, version) = (instant(NIGHT), everybody(&system).await, version_at(&system, instant(NIGHT)).await);
-        let told = |of: InTier| {
-            let net = Decimal::from_str(&of.revenue.net.to_string()).unwrap().normalize();
-            (of.tier, of.members, of.on_new_year, net, of.revenue.orders, of.revenue.left_out)
-        };
-        let tiers: Vec<_> = found.tiers.into_iter().map(told).collect();
-        assert_eq!(tiers, in_tiers(&version, &all, at), "{period}");
+        assert_eq!(told(&found), in_tiers(&version, &all, at), "{period}");
         let on = |list: List| all.iter().filter(|(_, ledger)| is_on(&list, &version, ledger, at)).count() as u64;
         assert_eq!((found.near_upgrade, found.at_risk), (on(List::NearUpgrade), on(List::AtRisk)), "{period}");
         let ever = on(List::ExpiringBefore(instant("9999-01-01T00:00:00Z")));

@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::interceptors::context::BeforeSerializationIn
 use aws_smithy_runtime_api::client::interceptors::{Intercept, disable_interceptor, dyn_dispatch_hint};
 use aws_smithy_types::config_bag::ConfigBag;
 
-/// Switches off what writes headers that nobody reads.
+/// Switches off what writes headers that nobody reads, and what reads ones that nobody writes.
 #[derive(Debug)]
 pub(crate) struct Bare;
 

@@ -22,9 +22,9 @@ use service::wire::vector::same;
 
 use super::dice::Dice;
 use super::expression;
+use super::found;
 use super::process::{Ended, tables};
 use super::story::{CANARY, Meant, Shop};
-use super::swept;
 use super::world::{Broken, World};
 use crate::twin;
 
@@ -63,7 +63,7 @@ pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result
     }
     asides(world, shop).await?;
     announcements(world, shop)?;
-    swept::check(world, shop, &versions, &stored).await?;
+    found::check(world, shop, &versions, &stored).await?;
     twins(shop, &versions, &stored, now)
 }
 

@@ -119,6 +119,7 @@ impl Host {
         tokio::select! {
             biased;
             () = self.life.ended() => Ended::Gone,
+            // In a box: it is large, and would be moved some times.
             done = tokio::time::timeout(TIMEOUT, Box::pin(work)) => match done {
                 Ok(answer) => Ended::Answered(answer),
                 Err(_) => {

@@ -17,8 +17,8 @@ impl World {
         self.write_older()?;
         self.drain("events").await?;
         self.settled_at = self.network.instant();
-        // Erasures are verified after a quarter of an hour, what is due is a midnight's, and of a midnight before which
-        // nothing was told any more the lists are known.
+        // Erasures are verified after a quarter of an hour, what is due is a midnight's, and lists can be compared for a
+        // midnight after the last fact alone.
         let mut wait = 17 * MINUTE;
         let is_midnight_due = std::mem::take(&mut self.had_newer);
         if self.dice.chance(300) || is_midnight_due {

@@ -50,7 +50,7 @@ pub struct World {
     published_at: i64,
     /// When everybody was brought past what lay behind.
     pub swept_at: Instant,
-    /// Since when all that was told is taken in, as it was at the last rest.
+    /// When, at the last rest, all that had been told was in.
     pub settled_at: Instant,
 }
 

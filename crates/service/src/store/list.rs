@@ -105,6 +105,9 @@ impl Store {
     }
 
     /// What a job found of everybody; none unless it is done.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
     pub async fn insight(&self, shop: &ShopId, job: &JobId) -> Result<Option<Insight>, StoreError> {
         let found = self.get_all(&self.tables.control, std::iter::once(&key::insight(shop, job))).await?;
         found.first().map(insight).transpose()

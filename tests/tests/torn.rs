@@ -3,12 +3,24 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use aws_sdk_dynamodb::Client;
 use embedded::{Answer, Decision, Intercept, Request};
 use rules::id::MemberId;
 use serde_json::{Value, json};
 use service::store::{StoreError, key};
 use tests::alone::Alone;
 use tests::system::{System, instant};
+
+/// A shop where it takes 500 to hold gold, and a refund may take it away again.
+async fn shop(client: Client) -> System {
+    let system = System::new(client, "t").await;
+    system.at(instant("2024-01-01T00:00:00Z"));
+    let program = json!({ "start_date": "2023-01-01", "milestone": { "metric": "amount_spent", "on_refund": "revoke" },
+                          "tiers": [{ "id": "gold", "threshold": 500 }] });
+    system.publish(&program, &json!({})).await;
+    system.at(instant("2024-06-01T12:00:00Z"));
+    system
+}
 
 /// Tells something as soon as somebody else has read the things that they decide about, and before they read the members.
 #[derive(Debug)]
@@ -44,12 +56,7 @@ async fn what_was_known_already_takes_nothing_of_what_came_in_between() {
     for batch in [vec![order.clone()], vec![older.clone()], vec![order.clone(), another.clone()], vec![older, another]]
     {
         let store = embedded::Store::memory().unwrap();
-        let system = System::new(store.client(), "t").await;
-        system.at(instant("2024-01-01T00:00:00Z"));
-        let program = json!({ "start_date": "2023-01-01", "milestone": { "metric": "amount_spent", "on_refund": "revoke" },
-                              "tiers": [{ "id": "gold", "threshold": 500 }] });
-        system.publish(&program, &json!({})).await;
-        system.at(instant("2024-06-01T12:00:00Z"));
+        let system = shop(store.client()).await;
         system.tell(std::slice::from_ref(&order)).await;
         let told = Mutex::new(Some(refund.clone()));
         let torn = system.another(store.client_with(InBetween { system: system.another(store.client()), told }));
@@ -89,12 +96,7 @@ async fn what_moves_away_is_taken_from_a_member_who_was_not_seen_yet() {
     let (first, later) = ("2024-05-01T10:00:00Z", "2024-05-02T10:00:00Z");
     for told in [order, points] {
         let tables = Alone::default();
-        let system = System::new(tables.client(), "t").await;
-        system.at(instant("2024-01-01T00:00:00Z"));
-        let program = json!({ "start_date": "2023-01-01", "milestone": { "metric": "amount_spent" },
-                              "tiers": [{ "id": "gold", "threshold": 500 }] });
-        system.publish(&program, &json!({})).await;
-        system.at(instant("2024-06-01T12:00:00Z"));
+        let system = shop(tables.client()).await;
         assert_eq!(system.tell(&[told("anna", first)]).await.counts.applied, 1);
         let lagging = system.another(tables.client_with(MembersLag::default()));
         let report = lagging.tell(&[told("ben", later)]).await;
@@ -177,12 +179,7 @@ fn order(n: usize, on: &str) -> Value {
 
 /// Anna, who has pages, and the tables as they were before a late fact changed the first of those.
 async fn heavy(tables: &Alone) -> (System, Alone) {
-    let system = System::new(tables.client(), "t").await;
-    system.at(instant("2024-01-01T00:00:00Z"));
-    let program = json!({ "start_date": "2023-01-01", "milestone": { "metric": "amount_spent" },
-                          "tiers": [{ "id": "gold", "threshold": 1_000_000 }] });
-    system.publish(&program, &json!({})).await;
-    system.at(instant("2024-06-01T12:00:00Z"));
+    let system = shop(tables.client()).await;
     let many: Vec<Value> = (0..600).map(|n| order(n, &format!("2024-{:02}-{:02}", 1 + n / 150, 1 + n % 28))).collect();
     for some in many.chunks(80) {
         assert_eq!(system.tell(some).await.counts.applied, some.len() as u64);

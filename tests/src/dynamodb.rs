@@ -1,5 +1,6 @@
-//! Tables for tests: in the embedded store, and in DynamoDB Local, which is Amazon's own. What holds of one must hold of
-//! the other; [`for_each_store!`](crate::for_each_store) makes a test for each.
+//! Tables for tests: in the embedded store, in DynamoDB Local, which is Amazon's own, and the simulator's. What holds of one
+//! must hold of the others; [`for_each_store!`](crate::for_each_store) makes a test for each of the first two,
+//! [`for_every_table!`](crate::for_every_table) for all.
 
 use std::net::TcpListener;
 use std::path::Path;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use service::insight::{InTier, Insight};
 use service::lists::{Asked, Cursor, Entry, Keep, List, ListError, ListPage, Next, page};
 use service::shop::ShopId;
-use service::store::key::bucket;
+use service::store::key::Spread;
 use service::store::{Held, Store};
 
 use crate::system::System;
@@ -79,14 +79,14 @@ pub fn life(member: &str, dice: &mut Dice, until: Instant) -> Vec<Value> {
 /// Everybody of the shop, by place.
 pub async fn everybody(system: &System) -> Vec<(MemberId, Ledger)> {
     let ids = system.store.member_ids(&system.shop).await.unwrap();
-    by_place(system.store.members(&system.shop, ids).await.unwrap())
+    by_place(system.store.tables().spread, system.store.members(&system.shop, ids).await.unwrap())
 }
 
 /// Everybody who was not erased, by place.
-pub fn by_place(members: BTreeMap<MemberId, Held>) -> Vec<(MemberId, Ledger)> {
+pub fn by_place(spread: Spread, members: BTreeMap<MemberId, Held>) -> Vec<(MemberId, Ledger)> {
     let alive = members.into_iter().filter(|(_, held)| !held.erased && held.is_stored());
     let mut all: Vec<_> = alive.map(|(id, held)| (id, held.ledger)).collect();
-    all.sort_by_key(|(id, _)| (bucket(id), id.clone()));
+    all.sort_by_key(|(id, _)| (spread.bucket(id), id.clone()));
     all
 }
 

@@ -14,7 +14,7 @@ use service::ingest::{Asides, Ingest, Message, Report, native};
 use service::shop::ShopId;
 use service::store::table::{Tables, create};
 use service::store::{Held, Publication, Store, Units};
-use service::sweep::{Settings, Sweep, Work, Worked, Workers};
+use service::sweep::{PAGE, Settings, Sweep, Work, Worked, Workers};
 
 /// Keeps in memory what was set aside.
 #[derive(Debug, Clone, Default)]
@@ -61,7 +61,7 @@ pub fn instant(text: &str) -> Instant {
 pub fn settings() -> Settings {
     static WORKERS: AtomicI64 = AtomicI64::new(0);
     let owner = format!("worker {}", WORKERS.fetch_add(1, Ordering::Relaxed));
-    Settings { owner, margin: Duration::ZERO, budget: Duration::MAX, together: 1 }
+    Settings { owner, margin: Duration::ZERO, budget: Duration::MAX, together: 1, page: PAGE }
 }
 
 /// One shop's ingest, and the store under it.

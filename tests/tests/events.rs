@@ -18,8 +18,9 @@ use service::announce::{
     REWARD_ISSUED, RewardIssued, TIER_CHANGED, TierChanged, WITHIN_REACH, WithinReach, program_published,
 };
 use service::shop::ShopId;
+use service::store::Item;
 use service::store::history::{self, Recorded};
-use service::store::{Item, key};
+use service::store::key::{self, Spread};
 use tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
 
 const EVENTS: [&str; 5] = [TIER_CHANGED, REWARD_ISSUED, BIRTHDAY_POINTS_DUE, EXPIRING, WITHIN_REACH];
@@ -52,7 +53,9 @@ fn acme() -> ShopId {
 /// The history rows of everybody in a replay, as items of the ledger table.
 fn items(shop: &ShopId, replay: &Replay, recorded_at: Instant) -> Vec<Item> {
     let of = |member: &MemberId| {
-        let item = |row: &Row| history::item(shop, member, row, replay.versions(), recorded_at);
+        let item = |row: &Row| {
+            history::item(Spread::DEPLOYED, About { shop, member, versions: replay.versions(), recorded_at }, row)
+        };
         replay.rows(member).iter().map(item).collect::<Vec<_>>()
     };
     replay.members().into_iter().flat_map(of).collect()
@@ -73,7 +76,7 @@ fn told_ahead(shop: &ShopId, replay: &Replay, at: Instant, recorded_at: Instant)
         let version = replay.version_at(at);
         let about = About { shop, member, versions: replay.versions(), recorded_at };
         let due = replay.standing(member, at).map(|standing| notice::due(version, &standing, at)).unwrap_or_default();
-        due.iter().map(|told| history::notice(about, version, told, at)).collect::<Vec<_>>()
+        due.iter().map(|told| history::notice(Spread::DEPLOYED, about, version, told, at)).collect::<Vec<_>>()
     };
     replay.members().into_iter().flat_map(of).collect()
 }
@@ -190,7 +193,7 @@ fn a_row_that_is_announced_lies_in_its_members_outbox_and_a_held_tier_does_not()
     let items = items(&acme(), &replayed(&program, &lines, at("2023-07-01T00:00:00Z")), at("2023-07-01T00:00:00Z"));
     let [changed, held] = items.as_slice() else { panic!("{items:#?}") };
     let anna = MemberId::new("anna").unwrap();
-    assert_eq!(changed.maybe_text(key::UNPUBLISHED.0), Some(&*key::outbox(&acme(), &anna)));
+    assert_eq!(changed.maybe_text(key::UNPUBLISHED.0), Some(&*key::outbox(Spread::DEPLOYED, &acme(), &anna)));
     assert_eq!(text(changed, key::UNPUBLISHED.1), "2023-07-01T00:00:00.000Z");
     assert_eq!(text(changed, key::BY_MEMBER.1), "2023-02-01T12:00:00.000Z");
     assert_eq!((text(held, history::TYPE), held.maybe_text(key::UNPUBLISHED.0)), (history::HELD, None));
@@ -277,7 +280,7 @@ proptest! {
         let replay = replayed(&program, &lines, as_of);
         let schemas = EVENTS.map(|name| (name, schema(name)));
         for member in replay.members() {
-            let item = |row: &Row| history::item(&acme(), member, row, replay.versions(), as_of);
+            let item = |row: &Row| history::item(Spread::DEPLOYED, About { shop: &acme(), member, versions: replay.versions(), recorded_at: as_of }, row);
             let mut items: Vec<_> = replay.rows(member).iter().map(item).collect();
             items.extend(told_ahead(&acme(), &replay, as_of, as_of).into_iter().filter(|item| {
                 item.key().pk == key::history(&acme(), member)

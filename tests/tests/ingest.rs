@@ -1,10 +1,10 @@
-//! What becomes of events, on both stores: duplicates, disorder, strangers, races, and what they cost.
+//! What becomes of events, on every table: duplicates, disorder, strangers, races, and what they cost.
 
 use rules::id::MemberId;
 use serde_json::{Value, json};
 use service::ingest::{Message, Reason, Report, native};
 use service::shop::ShopId;
-use service::store::{Item, key};
+use service::store::{Item, key, key::Spread};
 use tests::dynamodb::Place;
 use tests::system::{System, instant};
 
@@ -417,7 +417,8 @@ async fn an_item_that_does_not_read_holds_up_its_member_alone(place: Place) {
     applied(&system.tell(&[order(1, "anna", 120)]).await, 1);
     let (members, anna) = (&system.store.tables().members, MemberId::new("anna").unwrap());
     // A newer release wrote it: a format that is not known yet.
-    let newer = Item::at(&key::member(&system.shop, &anna)).bytes("body", vec![250, 1, 2]).number("v", 2);
+    let newer =
+        Item::at(&key::member(Spread::DEPLOYED, &system.shop, &anna)).bytes("body", vec![250, 1, 2]).number("v", 2);
     system.store.client().put_item().table_name(members).set_item(Some(newer.0)).send().await.unwrap();
     let events: Vec<Value> =
         (0..9).map(|n| order(10 + n, if n == 4 { "anna" } else { ["ben", "carl"][n % 2] }, 60)).collect();

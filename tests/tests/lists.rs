@@ -12,7 +12,6 @@ use rules::fact::{Currency, Fact};
 use rules::id::{MemberId, TierId};
 use serde_json::{Value, json};
 use service::lists::{Entry, List, ListError, tidy};
-use service::store::key::bucket;
 use service::store::{Commit, Held};
 use service::sweep::{JobId, Worked};
 use tests::dies::Dies;
@@ -256,7 +255,9 @@ async fn killed_at_any_write_a_sweep_leaves_the_lists_of_whoever_ended_it() {
         let what = format!("killed at {at}, {carried_out}");
         let after = everybody(&system).await;
         let found = before.into_iter().zip(after);
-        let as_found: Vec<_> = found.map(|(was, is)| if swept.contains(&bucket(&was.0)) { was } else { is }).collect();
+        let as_found: Vec<_> = found
+            .map(|(was, is)| if swept.contains(&system.store.tables().spread.bucket(&was.0)) { was } else { is })
+            .collect();
         for list in [
             List::NearUpgrade,
             List::AtRisk,

@@ -1,4 +1,4 @@
-//! Publishing, replacing, withdrawing and rolling back the versions of a shop's program: on both stores.
+//! Publishing, replacing, withdrawing and rolling back the versions of a shop's program: on every table.
 
 use rules::version::PublishError;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What was recorded reaches the bus, whatever happens in between: on both stores.
+//! What was recorded reaches the bus, whatever happens in between: on every table.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use service::clock::Clock;
 use service::relay::{Answer, Bus, Fate, Pace, Passed, Relay, publish};
 use service::shop::ShopId;
 use service::store::history::Recorded;
-use service::store::key::OUTBOXES;
+use service::store::key::Spread;
 use service::store::{Outgoing, Store};
 use service::telemetry::{LogKey, Metrics};
 use tests::dynamodb::Place;
@@ -117,7 +117,7 @@ fn anna() -> MemberId {
 /// All that waits, as the stream would bring it.
 async fn waiting(system: &System) -> Vec<Outgoing> {
     let mut found = Vec::new();
-    for outbox in 0..OUTBOXES {
+    for outbox in 0..Spread::DEPLOYED.outboxes() {
         let end = start().plus_millis(MINUTE);
         let page = system.store.unpublished(&system.shop, outbox, end, None).await.unwrap();
         found.extend(system.store.outgoing(&page.keys).await.unwrap().0);
@@ -210,6 +210,6 @@ async fn an_announcement_costs_two_write_units_and_an_idle_pass_half_a_read_unit
     assert_eq!(relay.pass(&mut metrics).await.unwrap(), passed(0, 0));
     let line: Value = serde_json::from_str(&metrics.line(start()).unwrap()).unwrap();
     // And one for the list of shops.
-    assert!(line["ReadUnits"].as_f64().unwrap() <= f64::from(OUTBOXES) / 2.0 + 1.0, "{line}");
+    assert!(line["ReadUnits"].as_f64().unwrap() <= f64::from(Spread::DEPLOYED.outboxes()) / 2.0 + 1.0, "{line}");
     assert_eq!(line["WriteUnits"], 0);
 }

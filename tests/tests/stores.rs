@@ -1,5 +1,6 @@
-//! Both stores for tests, and the tables of the simulator, answer alike; and both stores charge what the real service charges. Where DynamoDB Local charges otherwise
-//! (it doubles not every transaction, and reads of nothing are free), `capacity.rs` holds the embedded store to the rule.
+//! Both stores for tests, and the tables of the simulator, answer alike; and both stores charge what the real service
+//! charges. Where DynamoDB Local charges otherwise (it doubles not every transaction, and reads of nothing are free),
+//! `capacity.rs` holds the embedded store to the rule.
 
 use std::collections::HashMap;
 

@@ -10,7 +10,9 @@ use rules::record::Row;
 use rules::replay::{Line, Replay};
 use rules::version::Versions;
 use serde_json::{Value, json};
+use service::announce::About;
 use service::store::history::{self, Recorded};
+use service::store::key::Spread;
 use tests::dynamodb::Place;
 use tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
 use tests::system::System;
@@ -42,7 +44,8 @@ fn timeless(mut recorded: Recorded) -> Recorded {
 
 /// Rows by their kind and place, as they would be stored.
 fn expected(system: &System, member: &MemberId, rows: &[Row], versions: &Versions) -> BTreeMap<String, Recorded> {
-    let stored = rows.iter().map(|row| history::item(&system.shop, member, row, versions, Instant::from_millis(0)));
+    let about = About { shop: &system.shop, member, versions, recorded_at: Instant::from_millis(0) };
+    let stored = rows.iter().map(|row| history::item(Spread::DEPLOYED, about, row));
     stored.map(|item| (item.key().sk, history::read(&item).unwrap().unwrap())).collect()
 }
 

@@ -1,4 +1,4 @@
-//! What members are told ahead lies with their history: told once, announced, and forgotten with them. On both stores.
+//! What members are told ahead lies with their history: told once, announced, and forgotten with them. On every table.
 
 use rules::id::MemberId;
 use rules::notice::{Notice, due};
@@ -6,7 +6,7 @@ use rules::standing::evaluate;
 use serde_json::json;
 use service::announce::{About, EXPIRING, WITHIN_REACH};
 use service::store::history::{self, Recorded};
-use service::store::key::OUTBOXES;
+use service::store::key::Spread;
 use service::store::{Commit, StoreError};
 use service::verify::recompute;
 use tests::dynamodb::Place;
@@ -48,7 +48,7 @@ async fn tell(system: &System) -> Result<Vec<Notice>, StoreError> {
     let about = About { shop, member, versions: &versions, recorded_at: at };
     let mut commit = Commit::default();
     for told in &found {
-        commit.record(&system.store, history::notice(about, version, told, at))?;
+        commit.record(&system.store, history::notice(Spread::DEPLOYED, about, version, told, at))?;
     }
     system.store.commit(commit).await?;
     Ok(found)
@@ -66,7 +66,7 @@ async fn what_is_told_ahead_is_recorded_once_read_back_and_announced(place: Plac
     assert_eq!((ends.tier.id.as_str(), ends.upcoming.as_ref(), ends.days), ("silver", None, 30));
     assert_eq!((near.next.id.as_str(), &*near.remaining, near.recorded_at), ("gold", "450.00", instant(NOW)));
     let mut kinds = Vec::new();
-    for outbox in 0..OUTBOXES {
+    for outbox in 0..Spread::DEPLOYED.outboxes() {
         let page = system.store.unpublished(&system.shop, outbox, instant("2026-01-01T00:00:00Z"), None).await.unwrap();
         kinds.extend(system.store.outgoing(&page.keys).await.unwrap().0.into_iter().map(|row| row.kind));
     }

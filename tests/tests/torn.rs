@@ -7,7 +7,9 @@ use aws_sdk_dynamodb::Client;
 use embedded::{Answer, Decision, Intercept, Request};
 use rules::id::MemberId;
 use serde_json::{Value, json};
-use service::store::{StoreError, key};
+use service::store::StoreError;
+use service::store::key::Spread;
+use service::sweep::{PAGE, State};
 use tests::alone::Alone;
 use tests::system::{System, instant};
 
@@ -106,6 +108,42 @@ async fn what_moves_away_is_taken_from_a_member_who_was_not_seen_yet() {
     }
 }
 
+/// A transaction becomes visible item by item: of a job that is just being opened no segment is there yet.
+#[derive(Debug)]
+struct SegmentsLag;
+
+impl Intercept for SegmentsLag {
+    fn after<'a>(&'a self, request: &'a Request, _: &'a Answer) -> Decision<'a> {
+        let is_asked = request.operation == "Query" && String::from_utf8_lossy(&request.body).contains("#job#");
+        let none = json!({ "Count": 0, "ScannedCount": 0, "Items": [] }).to_string();
+        Box::pin(std::future::ready(is_asked.then_some(Answer::Reply { status: 200, body: none })))
+    }
+}
+
+/// Found by the simulator: the job was done before it had begun, and everybody was left behind.
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_segments_are_not_seen_yet_is_not_done() {
+    let tables = Alone::default();
+    let system = shop(tables.client()).await;
+    let order = json!({ "type": "order.paid", "order_id": "1", "member_id": "anna", "total": "600",
+                        "occurred_at": "2024-05-01T10:00:00Z" });
+    system.tell(&[order]).await;
+    system.sweep_all().await;
+    let dearer = json!({ "start_date": "2023-01-01", "milestone": { "metric": "amount_spent" },
+                         "tiers": [{ "id": "gold", "threshold": 5_000 }] });
+    system.publish(&dearer, &json!({ "demotions": "apply" })).await;
+
+    let torn = system.another(tables.client_with(SegmentsLag));
+    let ticked = torn.sweep.tick().await.unwrap();
+    assert_eq!((ticked.opened, ticked.sent, ticked.failed), (1, 0, 0));
+    assert_eq!(system.tier("anna").await.as_deref(), Some("gold"));
+
+    system.sweep_all().await;
+    assert_eq!(system.tier("anna").await, None);
+    let jobs = system.store.latest_jobs(&system.shop, 10).await.unwrap();
+    assert!(jobs.iter().all(|job| job.body.state == State::Done), "{jobs:?}");
+}
+
 /// A transaction becomes visible item by item: the first questions about a member find the root as it is, and of its pages
 /// what was there before, or nothing.
 #[derive(Debug)]
@@ -192,7 +230,7 @@ async fn heavy(tables: &Alone) -> (System, Alone) {
 }
 
 fn annas_bucket() -> u16 {
-    key::bucket(&MemberId::new("anna").unwrap())
+    Spread::DEPLOYED.bucket(&MemberId::new("anna").unwrap())
 }
 
 #[tokio::test(start_paused = true)]
@@ -205,7 +243,7 @@ async fn a_page_that_is_older_than_its_root_or_not_there_is_read_again() {
     {
         let lag = PagesLag { before: before.cloned(), times: AtomicUsize::new(times) };
         let torn = system.another(tables.client_with(lag));
-        let scanned = torn.store.scan(&torn.shop, annas_bucket(), None).await.unwrap();
+        let scanned = torn.store.scan(&torn.shop, (annas_bucket(), None), PAGE).await.unwrap();
         assert_eq!(scanned.unreadable, [], "{times}");
         let [(_, found)] = &scanned.members[..] else { panic!("{}", scanned.members.len()) };
         assert_eq!((&found.ledger, &found.record), (&is.ledger, &is.record), "{times}");
@@ -219,7 +257,7 @@ async fn pages_that_never_fit_are_damage_unless_somebody_writes_all_the_while() 
     let (system, before) = heavy(&tables).await;
     for before in [None, Some(before)] {
         let torn = system.another(tables.client_with(PagesLag { before, times: AtomicUsize::new(usize::MAX) }));
-        assert_eq!(torn.store.scan(&torn.shop, annas_bucket(), None).await.unwrap().unreadable.len(), 1);
+        assert_eq!(torn.store.scan(&torn.shop, (annas_bucket(), None), PAGE).await.unwrap().unreadable.len(), 1);
     }
     for hides in [false, true] {
         let busy = AlwaysBusy {

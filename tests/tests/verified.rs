@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use rules::id::MemberId;
+use rules::version::Versions;
 use serde_json::{Value, json};
 use service::store::{Item, StoreError};
-use service::verify::{Difference, everybody, recompute};
+use service::verify::{Difference, Recomputed, everybody, recompute};
 use tests::alone::Alone;
 use tests::dynamodb::Place;
 use tests::system::{System, instant};
@@ -181,6 +182,33 @@ async fn a_member_who_does_not_read_is_found_and_rebuilt() {
     }
 }
 
+/// Somebody wrote between, and the member is readable after all: nothing of what came in is lost, nor what the item alone knows.
+#[tokio::test(start_paused = true)]
+async fn whoever_reads_by_the_time_they_are_rebuilt_stays_as_they_are() {
+    let tables = Alone::default();
+    let as_it_was = shop(Place { client: tables.client(), prefix: "t".to_owned() }).await;
+    let tables = tables.copied();
+    let system = as_it_was.another(tables.client());
+    let stored = system.store.client().scan().table_name(&system.store.tables().members).send().await.unwrap();
+    damaged(&system, |items| version(items, "hugo\t00000001", "4711")).await;
+    let (recomputed, versions) = recomputed(&system, "hugo").await;
+    assert_eq!(recomputed.differences, [Difference::Unreadable]);
+
+    for item in stored.items.unwrap() {
+        let put = system.store.client().put_item().table_name(&system.store.tables().members);
+        put.set_item(Some(item)).send().await.unwrap();
+    }
+    let late = json!({ "type": "order.paid", "order_id": "late", "member_id": "hugo", "total": "1", "occurred_at": "2025-03-31T00:00:00Z" });
+    assert_eq!(system.tell(&[late]).await.counts.applied, 1);
+    let before = system.member("hugo").await;
+
+    let repaired = recomputed.repair(&system.store, &system.shop, &versions, system.now()).await;
+    assert!(matches!(repaired, Err(StoreError::Conflict)), "{repaired:?}");
+    let after = system.member("hugo").await;
+    assert_eq!((before.ledger, before.record, before.noticed), (after.ledger, after.record, after.noticed));
+    assert_eq!(differing(&system).await, BTreeMap::new());
+}
+
 /// What keeps somebody out who was erased is not in the rows: it is left as it is.
 #[tokio::test(start_paused = true)]
 async fn a_tombstone_that_does_not_read_is_found_and_left_alone() {
@@ -213,8 +241,13 @@ async fn damaged(system: &System, damage: Damage) {
 }
 
 async fn rebuild(system: &System, member: &str) -> Result<(), StoreError> {
+    let (recomputed, versions) = recomputed(system, member).await;
+    recomputed.repair(&system.store, &system.shop, &versions, system.now()).await
+}
+
+async fn recomputed(system: &System, member: &str) -> (Recomputed, Versions) {
     let versions = system.store.versions(&system.shop).await.unwrap().unwrap();
     let member = MemberId::new(member).unwrap();
     let recomputed = recompute(&system.store, &system.shop, &member, &versions, system.now()).await.unwrap();
-    recomputed.repair(&system.store, &system.shop).await
+    (recomputed, versions)
 }

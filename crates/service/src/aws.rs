@@ -19,7 +19,7 @@ use crate::ingest::SqsAsides;
 use crate::relay::EventBridge;
 use crate::store::Store;
 use crate::store::table::Tables;
-use crate::sweep::{MARGIN, Queues, Settings, SqsWorkers, Sweep};
+use crate::sweep::{MARGIN, PAGE, Queues, Settings, SqsWorkers, Sweep};
 
 /// A connection within a region stands in milliseconds, or is not worth waiting for.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -132,7 +132,7 @@ pub fn bus(config: &SdkConfig, name: &str) -> EventBridge {
 /// Names the variable that is missing.
 pub fn tables(variable: Variable) -> Result<Tables, NotSet> {
     let need = |name| need(variable, name);
-    Ok(Tables { members: need("MEMBERS_TABLE")?, ledger: need("LEDGER_TABLE")?, control: need("CONTROL_TABLE")? })
+    Ok(Tables::named(need("MEMBERS_TABLE")?, need("LEDGER_TABLE")?, need("CONTROL_TABLE")?))
 }
 
 /// A variable that there must be.
@@ -153,7 +153,7 @@ pub fn sweep(config: &SdkConfig, variable: Variable, clock: Clock) -> Result<Swe
     let workers = SqsWorkers::new(aws_sdk_sqs::Client::new(config), queues);
     // Every instance of a function has a log stream of its own, and works on one thing at a time.
     let owner = need("AWS_LAMBDA_LOG_STREAM_NAME")?;
-    let settings = Settings { owner, margin: MARGIN, budget: BUDGET, together: 1 };
+    let settings = Settings { owner, margin: MARGIN, budget: BUDGET, together: 1, page: PAGE };
     Ok(Sweep::new(store(config, tables(variable)?), workers, clock, settings))
 }
 

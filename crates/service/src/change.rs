@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::preview::{Preview, picture};
 use crate::shop::ShopId;
-use crate::store::key::BUCKETS;
 use crate::store::{Draft, PastPublication, Publication, PublicationError, Store, Withdrawn};
 use crate::sweep::preview::{Changed, Part, parts};
 use futures::StreamExt;
@@ -324,7 +323,7 @@ impl Rules<'_> {
             picture: picture(&preview, before_last(&versions), new),
             preview,
             unreadable,
-            next_part: (next_part < BUCKETS).then_some(next_part),
+            next_part: (next_part < self.store.tables().spread.buckets()).then_some(next_part),
             changes: listed.then_some(changes),
         })
     }

@@ -76,7 +76,7 @@ impl Store {
         &self.client
     }
 
-    /// What the tables are called.
+    /// The tables.
     pub fn tables(&self) -> &Tables {
         &self.tables
     }

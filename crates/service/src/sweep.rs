@@ -85,7 +85,13 @@ pub struct Settings {
     pub budget: Duration,
     /// So many members are committed in one transaction, where nobody else writes and that is quicker.
     pub together: usize,
+    /// A checkpoint follows on about so many members, at least one, and so many items are asked for at once.
+    pub page: u16,
 }
+
+/// As many as [`Settings::page`] is wherever shops are served: of ordinary members some 200 kB, after which a checkpoint is
+/// worth writing.
+pub const PAGE: u16 = 1_000;
 
 /// Behind a boundary writers may still be under way who read before it: for the longest time that a writer is given (60 s,
 /// the time-out of functions), and half a minute for clocks that differ.

@@ -129,20 +129,37 @@ pub async fn recompute(
 }
 
 impl Recomputed {
-    /// Stores the member as recomputed; of who was erased, deletes what is left. Does nothing where all is well.
+    /// Stores the member as recomputed; of who was erased, deletes what is left. Does nothing where all is well. Who still does
+    /// not read is deleted and recomputed once more: what came in meanwhile may be in the rows only since. Without a row
+    /// nothing is left of them.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if somebody wrote in between: recompute again. [`StoreError::Corrupt`] if what does not read
+    /// [`StoreError::Conflict`] if somebody wrote in between, or who did not read does now: recompute again. [`StoreError::Corrupt`] if what does not read
     /// is the tombstone of somebody erased.
-    pub async fn repair(&self, store: &Store, shop: &ShopId) -> Result<(), StoreError> {
+    pub async fn repair(
+        &self,
+        store: &Store,
+        shop: &ShopId,
+        versions: &Versions,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        if self.differences.contains(&Difference::Unreadable) {
+            let again = recompute(store, shop, &self.member, versions, now).await?;
+            if !again.differences.contains(&Difference::Unreadable) {
+                return Err(StoreError::Conflict);
+            }
+            store.discard(shop, &self.member).await?;
+            return recompute(store, shop, &self.member, versions, now).await?.put(store, shop).await;
+        }
+        self.put(store, shop).await
+    }
+
+    async fn put(&self, store: &Store, shop: &ShopId) -> Result<(), StoreError> {
         if self.differences.is_empty() {
             return Ok(());
         }
         if self.was.erased {
             return store.erase(shop, &self.member).await.map(drop);
-        }
-        if self.differences.contains(&Difference::Unreadable) {
-            store.discard(shop, &self.member).await?;
         }
         let record = if self.differences.contains(&Difference::Facts) && self.differences.len() == 1 {
             &self.was.record

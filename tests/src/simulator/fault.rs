@@ -123,7 +123,7 @@ pub struct Weather {
     pub short: u64,
     /// A read that need not be consistent is not.
     pub stale: u64,
-    /// The process dies.
+    /// The process dies; of sweeps thrice as often, which make few requests, of which each does much.
     pub crash: u64,
     /// Messages come twice, or in another order.
     pub disorder: u64,

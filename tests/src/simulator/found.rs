@@ -33,7 +33,7 @@ pub(super) async fn check(
     let latest = insight::latest(&world.store, &shop.id).await.map_err(|error| error.detail())?;
     let Some(insight) = latest else { return Ok(()) };
     let (version, at) = (versions.in_force(insight.as_of), insight.as_of);
-    let all = by_place(stored.clone());
+    let all = by_place(world.store.tables().spread, stored.clone());
     let is_settled = at > world.settled_at;
     for (list, members) in counted(&insight) {
         let now = world.network.instant();

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use super::bug::{Bent, Bug};
 use super::dice::Dice;
 use super::fault::{Fault, Hits, Weather};
+use super::process::Scale;
 use super::queue::Queue;
 use super::table::{At, LAG_MS, Tables, cancelled};
 
@@ -126,6 +127,8 @@ pub struct State {
 pub struct Network {
     state: Mutex<State>,
     base: i64,
+    /// How many members are many.
+    pub scale: Scale,
     begun: OnceLock<tokio::time::Instant>,
     /// Told when something was put into a queue or a stream.
     pub arrived: Notify,
@@ -133,7 +136,7 @@ pub struct Network {
 
 impl Network {
     /// A network at an instant, which nothing is behind yet.
-    pub fn new(base: i64, dice: Dice, bug: Option<Bug>) -> Self {
+    pub fn new(base: i64, scale: Scale, dice: Dice, bug: Option<Bug>) -> Self {
         let state = State {
             tables: Tables::default(),
             queues: Line::ALL.into_iter().map(|line| (line, Queue::default())).collect(),
@@ -149,7 +152,7 @@ impl Network {
             weights: BTreeMap::new(),
             miscounted: None,
         };
-        Self { state: Mutex::new(state), base, begun: OnceLock::new(), arrived: Notify::new() }
+        Self { state: Mutex::new(state), base, scale, begun: OnceLock::new(), arrived: Notify::new() }
     }
 
     /// What there is. Not to be held while waiting.
@@ -415,7 +418,8 @@ impl Connection {
         if *weather == (Weather { slow, ..Weather::CALM }) {
             return plan;
         }
-        if dice.chance(weather.crash) {
+        let crash = if self.role == Role::Sweep { 3 * weather.crash } else { weather.crash };
+        if dice.chance(crash) {
             let after = dice.chance(500);
             (plan.dies_before, plan.dies_after) = (!after, after);
             hits.hit(match (self.role, kind, after) {

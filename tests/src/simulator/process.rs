@@ -12,10 +12,12 @@ use service::clock::Clock;
 use service::ingest::{Ingest, SqsAsides};
 use service::relay::{EventBridge, Pace, Relay};
 use service::store::Store;
+use service::store::key::Spread;
 use service::store::table::Tables;
-use service::sweep::{MARGIN, Queues, Settings, SqsWorkers, Sweep};
+use service::sweep::{MARGIN, PAGE, Queues, Settings, SqsWorkers, Sweep};
 use service::telemetry::{LogKey, Metric, Metrics};
 
+use super::dice::Dice;
 use super::fault::Fault;
 use super::network::{Connection, Life, Line, Network, QUARANTINE, Role};
 use super::queue::Waiting;
@@ -30,6 +32,23 @@ const SKEW_MS: i64 = 5_000;
 /// The names of the tables.
 pub fn tables() -> Tables {
     Tables::prefixed("sim")
+}
+
+/// What is one number wherever shops are served, and is another here, so that a handful of members is as much as very many
+/// are there: some in a partition, some on a page, some pages to a sweep.
+#[derive(Debug, Clone, Copy)]
+pub struct Scale {
+    spread: Spread,
+    page: u16,
+}
+
+impl Scale {
+    /// That of a seed: now and then as it is wherever shops are served.
+    pub fn of(dice: &mut Dice) -> Self {
+        let spread = Spread::over(*dice.one(&[1, 2, 5, 20]), *dice.one(&[1, 2, 3, 8]));
+        let page = *dice.one(&[1, 2, 3, PAGE]);
+        if dice.chance(50) { Self { spread: Spread::DEPLOYED, page: PAGE } } else { Self { spread, page } }
+    }
 }
 
 /// How an invocation ended.
@@ -65,7 +84,8 @@ impl Host {
     /// The tables, as it sees them.
     pub fn store(&self) -> Store {
         let config = Nowhere::nowhere().config_with(self.connection.clone());
-        Store::new(aws_sdk_dynamodb::Client::from_conf(config.build()), tables())
+        let tables = Tables { spread: self.network.scale.spread, ..tables() };
+        Store::new(aws_sdk_dynamodb::Client::from_conf(config.build()), tables)
     }
 
     fn sqs(&self) -> aws_sdk_sqs::Client {
@@ -93,7 +113,7 @@ impl Host {
     /// The sweeps, as it does them.
     pub fn sweep(&self, owner: String) -> Sweep<SqsWorkers> {
         let queues = Queues { rollover: Line::Rollover.url(), recalculation: Line::Recalculation.url() };
-        let settings = Settings { owner, margin: MARGIN, budget: BUDGET, together: 1 };
+        let settings = Settings { owner, margin: MARGIN, budget: BUDGET, together: 1, page: self.network.scale.page };
         Sweep::new(self.store(), SqsWorkers::new(self.sqs(), queues), self.clock.clone(), settings)
     }
 

@@ -18,7 +18,7 @@ use super::fault::{Fault, Hits, Weather};
 use super::log::Log;
 use super::network::{Line, Network, Role};
 use super::oracle;
-use super::process::{Ended, Host, Relaying, Sweeping, tables};
+use super::process::{Ended, Host, Relaying, Scale, Sweeping, tables};
 use super::story::{Meant, Sent, Shop, ZONES, edge};
 use super::workers::{self, Stream};
 
@@ -66,7 +66,7 @@ impl World {
         let mut dice = Dice::of(seed);
         let (zone, edge, what) = edge(&mut dice);
         let begin = edge - dice.between(0, 3) * DAY - dice.between(1, 20 * 60) * MINUTE;
-        let network = Arc::new(Network::new(begin, dice.split(), bug));
+        let network = Arc::new(Network::new(begin, Scale::of(&mut dice), dice.split(), bug));
         let operator = Host::start(&network, Role::Operator);
         let store = operator.store();
         create(store.client(), &tables()).await.map_err(|error| error.to_string())?;
@@ -337,7 +337,7 @@ impl World {
             4 => Weather { conflict: 100 + dice.below(700), ..calm },
             5 => Weather { partial: 500, short: 500, stale: 500, ..calm },
             6 => Weather { disorder: 400, ..calm },
-            7 => Weather { slow: 3_000, ..calm },
+            7 => Weather { slow: SECOND.unsigned_abs() * (1 + dice.below(12)), ..calm },
             _ => Weather {
                 throttled: dice.below(100),
                 server_error: dice.below(60),
@@ -406,11 +406,12 @@ impl World {
         let shop = self.shops[shop].id.clone();
         let id = MemberId::new(&format!("a-member-{}", self.dice.below(4))).unwrap();
         let as_of = self.network.instant().plus_millis(self.dice.between(-20, 20) * DAY);
-        let root = key::member(&shop, &id);
+        let root = key::member(self.store.tables().spread, &shop, &id);
         let root = (root.pk, root.sk);
         // As anybody sees it, and as it is: what a transaction is not done with is not seen yet.
         let before = self.network.state().tables.seen(&tables().members, &root, self.now());
         let path = format!("/v1/members/{id}?as_of={as_of}");
+        let asked_at = self.now();
         let (status, said) = match self.api.ask(&shop, "GET", &path, None).await {
             Ended::Answered((status @ (200 | 404 | 503), said)) => (status, said),
             Ended::Answered((status, said)) => return Err(format!("the API answers {status}: {said}")),
@@ -421,7 +422,7 @@ impl World {
         };
         // Where the member or the program changed meanwhile, either answer is right.
         let is = self.network.state().tables.seen(&tables().members, &root, i64::MAX);
-        let is_settled = before == is && self.now() - self.published_at > 30 * SECOND;
+        let is_settled = before == is && asked_at - self.published_at > 30 * SECOND;
         if status == 503 || !is_settled {
             return Ok(());
         }

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use runtime::{Emulator, Function, event};
 use serde_json::{Value, json};
 use service::shop::ShopId;
-use service::store::key;
+use service::store::key::{self, Spread};
 use tests::aws::Aws;
 use tests::dynamodb::{self, KEY, REGION};
 use tests::system::{System, instant};
@@ -190,7 +190,11 @@ async fn only_what_failed_for_now_comes_again() {
     let world = World::new().await;
     let ingest = world.function("ingest");
     // Ben was written by a later release, which this one waits for.
-    let ben = key::member(&ShopId::new("acme").unwrap(), &rules::id::MemberId::new("ben@example.com").unwrap());
+    let ben = key::member(
+        Spread::DEPLOYED,
+        &ShopId::new("acme").unwrap(),
+        &rules::id::MemberId::new("ben@example.com").unwrap(),
+    );
     let members = &world.system.store.tables().members;
     let put = world.system.store.client().put_item().table_name(members).item("v", AttributeValue::N("1".to_owned()));
     let put = put.item("pk", AttributeValue::S(ben.pk)).item("sk", AttributeValue::S(ben.sk));

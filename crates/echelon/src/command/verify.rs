@@ -147,7 +147,7 @@ async fn settled(
             continue;
         }
         if repair {
-            match again.repair(store, shop).await {
+            match again.repair(store, shop, versions, crate::now()).await {
                 Err(StoreError::Conflict) if tries < TRIES => continue,
                 done => done?,
             }

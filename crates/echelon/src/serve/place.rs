@@ -39,7 +39,7 @@ fn tables(text: &str) -> Result<Tables, String> {
     match text.split(',').map(str::trim).collect::<Vec<_>>().as_slice() {
         [members, ledger, control] if ![members, ledger, control].iter().any(|name| name.is_empty()) => {
             let [members, ledger, control] = [members, ledger, control].map(|name| (*name).to_owned());
-            Ok(Tables { members, ledger, control })
+            Ok(Tables::named(members, ledger, control))
         }
         _ => Err("name three tables: members, ledger and control, with commas between".to_owned()),
     }

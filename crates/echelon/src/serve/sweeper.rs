@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use service::lists;
 use service::store::StoreError;
-use service::sweep::{JobId, Progress, Settings, State, Sweep, Ticked, Work, Workers};
+use service::sweep::{JobId, PAGE, Progress, Settings, State, Sweep, Ticked, Work, Workers};
 use tokio::sync::watch;
 
 use super::System;
@@ -62,10 +62,10 @@ impl Workers for Here {
 /// How sweeps are done by one process: alone on a file, where nobody else writes, or beside others behind an endpoint.
 pub fn settings(alone: bool) -> Settings {
     if alone {
-        Settings { owner: "here".to_owned(), margin: Duration::ZERO, budget: Duration::MAX, together: 30 }
+        Settings { owner: "here".to_owned(), margin: Duration::ZERO, budget: Duration::MAX, together: 30, page: PAGE }
     } else {
         let owner = uuid::Uuid::new_v4().to_string();
-        Settings { owner, margin: service::sweep::MARGIN, budget: Duration::MAX, together: 1 }
+        Settings { owner, margin: service::sweep::MARGIN, budget: Duration::MAX, together: 1, page: PAGE }
     }
 }
 

@@ -12,6 +12,7 @@ use rules::record::{Record, Row};
 use rules::version::Versions;
 
 use super::Counts;
+use crate::announce::About;
 use crate::shop::ShopId;
 use crate::store::{Commit, Filed, Held, Store, StoreError, history};
 
@@ -233,7 +234,8 @@ impl Folded {
             }
         }
         for (member, row) in &self.rows {
-            commit.record(store, history::item(shop, member, row, versions, now))?;
+            let about = About { shop, member, versions, recorded_at: now };
+            commit.record(store, history::item(store.tables().spread, about, row))?;
         }
         Ok(commit)
     }

@@ -5,7 +5,6 @@ use tokio::task::JoinSet;
 
 use super::{Bus, Fate, Relay};
 use crate::shop::ShopId;
-use crate::store::key::OUTBOXES;
 use crate::store::{Page, StoreError};
 use crate::telemetry::{Metric, Metrics};
 
@@ -44,14 +43,15 @@ impl<B: Bus> Relay<B> {
     pub async fn pass_before(&self, before: Instant, metrics: &mut Metrics) -> Result<Passed, StoreError> {
         let until = tokio::time::Instant::now() + self.pace.budget;
         let now = self.clock.now();
+        let outboxes = self.store.tables().spread.outboxes();
         let mut passed = Passed::default();
         for shop in in_turn(self.store.shops().await?, now) {
-            for first in (0..OUTBOXES).step_by(AT_ONCE) {
+            for first in (0..outboxes).step_by(AT_ONCE) {
                 if tokio::time::Instant::now() >= until {
                     return Ok(passed);
                 }
-                let outboxes = first..OUTBOXES.min(first.saturating_add(AT_ONCE as u8));
-                for (outbox, mut page) in self.first_pages(&shop, outboxes, before).await? {
+                let some = first..outboxes.min(first.saturating_add(AT_ONCE as u8));
+                for (outbox, mut page) in self.first_pages(&shop, some, before).await? {
                     while !page.keys.is_empty() {
                         self.announce_page(&page, &mut passed, metrics).await?;
                         let Some(next) = page.next.take() else { break };

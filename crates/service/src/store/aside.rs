@@ -69,7 +69,10 @@ impl Store {
     /// See [`StoreError`].
     pub async fn forget_aside(&self, row: &Item) -> Result<(), StoreError> {
         let recorded_at = row.need_text(RECORDED_AT)?;
-        match self.delete(&self.tables.control, row, Some((RECORDED_AT, recorded_at))).await {
+        match self
+            .delete(&self.tables.control, row, Some((RECORDED_AT, AttributeValue::S(recorded_at.to_owned()))))
+            .await
+        {
             Ok(()) | Err(StoreError::Conflict) => Ok(()),
             Err(error) => Err(error),
         }

@@ -108,7 +108,7 @@ impl Commit {
             .filter(|(_, (_, before), bytes)| before == *bytes)
             .map(|(number, (version, _), _)| (*number, *version))
             .collect();
-        let mut root = Item::at(&key::member(shop, member)).bytes(name::BODY, parts.root);
+        let mut root = Item::at(&key::member(store.tables.spread, shop, member)).bytes(name::BODY, parts.root);
         if !parts.directory.0.is_empty() {
             let version_of = |number| unchanged.get(&number).copied().unwrap_or(version);
             root = root.texts(name::PAGES, laid_texts(&parts.directory, version_of));
@@ -118,7 +118,9 @@ impl Commit {
         }
         self.put(&store.tables.members, root, was.version)?;
         for (number, bytes) in parts.pages.into_iter().filter(|(number, _)| !unchanged.contains_key(number)) {
-            let item = Item::at(&key::page(shop, member, number)).bytes(name::BODY, bytes).number(VERSION, version);
+            let item = Item::at(&key::page(store.tables.spread, shop, member, number))
+                .bytes(name::BODY, bytes)
+                .number(VERSION, version);
             let expected = was.pages.get(&number).map(|(version, _)| *version);
             self.writes.push(Write { table: store.tables.members.clone(), item, expected });
         }
@@ -137,7 +139,7 @@ impl Commit {
         at: Instant,
         was: &Held,
     ) -> Result<(), StoreError> {
-        let item = Item::at(&key::member(shop, member)).text(name::ERASED_AT, key::at(at));
+        let item = Item::at(&key::member(store.tables.spread, shop, member)).text(name::ERASED_AT, key::at(at));
         self.put(&store.tables.members, item, was.version)
     }
 

@@ -9,7 +9,7 @@ use rules::fact::Fact;
 use rules::id::MemberId;
 
 use super::commit::Commit;
-use super::item::Item;
+use super::item::{Item, VERSION};
 use super::key::Key;
 use super::load::{Filed, filed, name};
 use super::meter::Kind;
@@ -45,15 +45,21 @@ impl Store {
     /// Deletes the item and the pages of a member who does not read, so that they can be put together again from rows.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] if it is a tombstone: what keeps somebody out is not in the rows. Otherwise see
-    /// [`StoreError`]; then some may be left.
+    /// [`StoreError::Corrupt`] if it is a tombstone: what keeps somebody out is not in the rows. [`StoreError::Conflict`] if
+    /// somebody writes the item meanwhile: it stays. Otherwise see [`StoreError`]; then some may be left.
     pub(crate) async fn discard(&self, shop: &ShopId, member: &MemberId) -> Result<(), StoreError> {
-        let root = self.get_all(&self.tables.members, std::iter::once(&key::member(shop, member))).await?;
+        let root =
+            self.get_all(&self.tables.members, std::iter::once(&key::member(self.tables.spread, shop, member))).await?;
         if let Some(tombstone) = root.iter().find(|root| root.0.contains_key(name::ERASED_AT)) {
             return Err(tombstone.corrupt("tombstone"));
         }
-        for item in self.pages(shop, member).await?.iter().chain(&root) {
-            self.delete(&self.tables.members, item, None).await?;
+        // The root goes last: without it nobody would know that pages are left.
+        for page in self.pages(shop, member).await? {
+            self.delete(&self.tables.members, &page, None).await?;
+        }
+        for root in root {
+            let version = root.0.get(VERSION).cloned();
+            self.delete(&self.tables.members, &root, version.map(|version| (VERSION, version))).await?;
         }
         Ok(())
     }
@@ -98,7 +104,7 @@ impl Store {
                     commit.file(self, shop, &thing, &rest, &was)?;
                     self.commit(commit).await?;
                 }
-                None => self.delete(&self.tables.ledger, &row, Some((by, of))).await?,
+                None => self.delete(&self.tables.ledger, &row, Some((by, AttributeValue::S(of.to_owned())))).await?,
             }
         }
         Ok(())
@@ -124,7 +130,7 @@ impl Store {
         &self,
         table: &str,
         item: &Item,
-        only_if: Option<(&str, &str)>,
+        only_if: Option<(&str, AttributeValue)>,
     ) -> Result<(), StoreError> {
         let at = Item::at(&item.key());
         let asked = self.client.delete_item().table_name(table).set_key(Some(at.0));
@@ -133,7 +139,7 @@ impl Store {
             Some((name, value)) => asked
                 .condition_expression("#name = :value")
                 .expression_attribute_names("#name", name)
-                .expression_attribute_values(":value", AttributeValue::S(value.to_owned())),
+                .expression_attribute_values(":value", value),
             None => asked,
         };
         let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;

@@ -19,12 +19,12 @@ use rules::calendar::Instant;
 use rules::id::{MemberId, TierId};
 use rules::notice::Notice;
 use rules::record::{Held, Past, Row};
-use rules::version::{Version, Versions};
+use rules::version::Version;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::item::Item;
-use super::key::{self, Key};
+use super::key::{self, Key, Spread};
 use super::{Store, StoreError};
 use crate::announce::{
     About, Announcement, BIRTHDAY_POINTS_DUE, BirthdayPointsDue, EXPIRING, Expiring, REWARD_ISSUED, RewardIssued,
@@ -68,23 +68,23 @@ pub enum Recorded {
     WithinReach(Box<WithinReach>),
 }
 
-/// The item of a row, to be put in the transaction that writes the member. `versions`: all of the shop's program, those
-/// that decided and those that had tiers since removed.
-pub fn item(shop: &ShopId, member: &MemberId, row: &Row, versions: &Versions, recorded_at: Instant) -> Item {
-    let about = About { shop, member, versions, recorded_at };
+/// The item of a row, to be put in the transaction that writes the member. The versions it is about are all of the shop's
+/// program: those that decided, and those that had tiers since removed.
+pub fn item(spread: Spread, about: About<'_>, row: &Row) -> Item {
+    let About { shop, member, .. } = about;
     match row {
         Row::Transition(made) => {
             let key = key::transition(shop, member, made.seq);
             let renewed = made.renewed.iter().map(|(tier, year)| format!("{year} {tier}"));
-            let item = announced(about, key, tier_changed(about, made));
+            let item = announced(spread, about, key, tier_changed(about, made));
             if made.renewed.is_empty() { item } else { item.texts(RENEWED, renewed) }
         }
         Row::Reward(due) => {
             let key = key::reward(shop, member, due.transition, &due.tier);
-            announced(about, key, reward_issued(about, due)).text(SINCE, due.since.to_string())
+            announced(spread, about, key, reward_issued(about, due)).text(SINCE, due.since.to_string())
         }
         Row::Birthday(due) => {
-            announced(about, key::birthday(shop, member, due.on.year()), birthday_points_due(about, due))
+            announced(spread, about, key::birthday(shop, member, due.on.year()), birthday_points_due(about, due))
         }
         Row::Held(made) => held(about, made),
     }
@@ -92,14 +92,14 @@ pub fn item(shop: &ShopId, member: &MemberId, row: &Row, versions: &Versions, re
 
 /// The item of something told ahead, due at `at` under `version`, to be put in the transaction that remembers its key with
 /// the member. A notice told twice has the same key, and the second is refused.
-pub fn notice(about: About<'_>, version: &Version, told: &Notice, at: Instant) -> Item {
+pub fn notice(spread: Spread, about: About<'_>, version: &Version, told: &Notice, at: Instant) -> Item {
     let key = key::notice(about.shop, about.member, &told.key());
-    announced(about, key, told_ahead(about, version, told, at))
+    announced(spread, about, key, told_ahead(about, version, told, at))
 }
 
-fn announced(about: About<'_>, key: Key, made: Announcement) -> Item {
+fn announced(spread: Spread, about: About<'_>, key: Key, made: Announcement) -> Item {
     let (by, sorted) = (key::about(about.shop, about.member), key::at(made.at));
-    let item = outgoing(&key, made, key::outbox(about.shop, about.member), about.recorded_at);
+    let item = outgoing(&key, made, key::outbox(spread, about.shop, about.member), about.recorded_at);
     item.text(key::BY_MEMBER.0, by).text(key::BY_MEMBER.1, sorted)
 }
 

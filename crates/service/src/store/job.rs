@@ -60,7 +60,7 @@ impl Store {
     pub async fn open_job(&self, shop: &ShopId, job: &Job) -> Result<bool, StoreError> {
         let mut commit = Commit::default();
         commit.control(self, job_item(shop, job).text(BODY, json!(job).to_string()))?;
-        for segment in Segment::divide(job.segments) {
+        for segment in Segment::divide(self.tables.spread, job.segments) {
             let item = Item::at(&key::segment(shop, &job.id, segment.number));
             commit.control(self, item.text(BODY, json!(segment).to_string()))?;
         }

@@ -14,11 +14,44 @@ use crate::lists::Name;
 use crate::shop::ShopId;
 use crate::sweep::{JobId, Place};
 
-/// Members of a shop are spread over this many partitions; a sweep reads them in as many ranges. Never to be changed.
-pub const BUCKETS: u16 = 256;
+/// Over how many partitions a shop is spread: its members over buckets, which a sweep reads in ranges, and what is not
+/// published yet over outboxes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spread {
+    buckets: u16,
+    outboxes: u8,
+}
 
-/// What is not published yet is spread over this many partitions per shop. Never to be changed.
-pub const OUTBOXES: u8 = 64;
+impl Spread {
+    /// As every deployment has it. Never to be changed: things would be looked for where they are not.
+    pub const DEPLOYED: Self = Self { buckets: 256, outboxes: 64 };
+
+    /// Less, over at least one of each: where a few are to lie together as very many do.
+    pub fn over(buckets: u8, outboxes: u8) -> Self {
+        Self { buckets: u16::from(buckets.max(1)), outboxes: outboxes.max(1) }
+    }
+
+    /// How many buckets.
+    pub fn buckets(self) -> u16 {
+        self.buckets
+    }
+
+    /// How many outboxes.
+    pub fn outboxes(self) -> u8 {
+        self.outboxes
+    }
+
+    /// The bucket of a member.
+    pub fn bucket(self, member: &MemberId) -> u16 {
+        let [first, ..] = digest(member);
+        u16::from(first) % self.buckets
+    }
+
+    fn outbox(self, member: &MemberId) -> u8 {
+        let [_, second, ..] = digest(member);
+        second % self.outboxes
+    }
+}
 
 /// The partition key of every table.
 pub const PK: &str = "pk";
@@ -68,20 +101,14 @@ fn digest(member: &MemberId) -> [u8; 32] {
     Sha256::digest(member.as_str().as_bytes()).into()
 }
 
-/// The bucket of a member.
-pub fn bucket(member: &MemberId) -> u16 {
-    let [first, ..] = digest(member);
-    u16::from(first) % BUCKETS
-}
-
 /// members: the partition of a bucket.
 pub fn bucket_of(shop: &ShopId, bucket: u16) -> String {
     format!("{shop}#{bucket:02x}")
 }
 
 /// members: the root of a member.
-pub fn member(shop: &ShopId, member: &MemberId) -> Key {
-    Key::new(bucket_of(shop, bucket(member)), member.as_str())
+pub fn member(spread: Spread, shop: &ShopId, member: &MemberId) -> Key {
+    Key::new(bucket_of(shop, spread.bucket(member)), member.as_str())
 }
 
 /// members: what the sort keys of a member's pages begin with.
@@ -95,8 +122,8 @@ pub fn root_of(key: &Key) -> Option<&str> {
 }
 
 /// members: a page of a heavy member, by its number.
-pub fn page(shop: &ShopId, member: &MemberId, number: u32) -> Key {
-    Key::new(bucket_of(shop, bucket(member)), format!("{}{number:08}", pages(member)))
+pub fn page(spread: Spread, shop: &ShopId, member: &MemberId, number: u32) -> Key {
+    Key::new(bucket_of(shop, spread.bucket(member)), format!("{}{number:08}", pages(member)))
 }
 
 /// members: what sorts behind a member's pages, and before the next member.
@@ -179,9 +206,8 @@ pub fn at(instant: Instant) -> String {
 }
 
 /// ledger, index of what is not published: the partition of a member.
-pub fn outbox(shop: &ShopId, member: &MemberId) -> String {
-    let [_, second, ..] = digest(member);
-    outbox_of(shop, second % OUTBOXES)
+pub fn outbox(spread: Spread, shop: &ShopId, member: &MemberId) -> String {
+    outbox_of(shop, spread.outbox(member))
 }
 
 /// ledger, index of what is not published: a partition.
@@ -325,4 +351,17 @@ pub fn shops() -> String {
 /// queues, on one machine: a message of a queue. Ids that are made later sort later.
 pub fn queued(queue: &str, id: &str) -> Key {
     Key::new(queue.to_owned(), id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deployment_never_spreads_its_shops_otherwise() {
+        let (acme, anna) = (ShopId::new("acme").unwrap(), MemberId::new("anna").unwrap());
+        assert_eq!(member(Spread::DEPLOYED, &acme, &anna), Key::new("acme#55".to_owned(), "anna"));
+        assert_eq!(outbox(Spread::DEPLOYED, &acme, &anna), "acme#23");
+        assert_eq!((Spread::DEPLOYED.buckets(), Spread::DEPLOYED.outboxes()), (256, 64));
+    }
 }

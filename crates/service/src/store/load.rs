@@ -111,7 +111,8 @@ impl Store {
         shop: &ShopId,
         members: impl IntoIterator<Item = MemberId>,
     ) -> Result<BTreeMap<MemberId, Held>, StoreError> {
-        let keys: HashMap<Key, MemberId> = members.into_iter().map(|id| (key::member(shop, &id), id)).collect();
+        let keys: HashMap<Key, MemberId> =
+            members.into_iter().map(|id| (key::member(self.tables.spread, shop, &id), id)).collect();
         let mut found: BTreeMap<MemberId, Held> = keys.values().map(|id| (id.clone(), Held::default())).collect();
         for item in self.get_all(&self.tables.members, keys.keys()).await? {
             let Some(id) = keys.get(&item.key()) else { continue };
@@ -147,7 +148,7 @@ impl Store {
     }
 
     pub(super) async fn pages(&self, shop: &ShopId, member: &MemberId) -> Result<Vec<Item>, StoreError> {
-        let bucket = key::bucket_of(shop, key::bucket(member));
+        let bucket = key::bucket_of(shop, self.tables.spread.bucket(member));
         self.query(&self.tables.members, None, (key::PK, &bucket), Some(&key::pages(member))).await
     }
 

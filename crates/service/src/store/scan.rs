@@ -16,9 +16,6 @@ use super::meter::Kind;
 use super::{Store, StoreError};
 use crate::shop::ShopId;
 
-/// Items asked for at once. Of ordinary members that is some 200 kB, and a checkpoint is worth writing after it.
-const ITEMS: i32 = 1_000;
-
 /// Some members of a bucket.
 #[derive(Debug, Default)]
 pub struct Scanned {
@@ -31,13 +28,18 @@ pub struct Scanned {
 }
 
 impl Store {
-    /// The members of a bucket behind a place in it.
+    /// The members of a bucket behind a place in it, of about so many items.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn scan(&self, shop: &ShopId, bucket: u16, behind: Option<&str>) -> Result<Scanned, StoreError> {
+    pub async fn scan(
+        &self,
+        shop: &ShopId,
+        (bucket, behind): (u16, Option<&str>),
+        items: u16,
+    ) -> Result<Scanned, StoreError> {
         let pk = key::bucket_of(shop, bucket);
-        let asked = self.client.query().table_name(&self.tables.members).limit(ITEMS);
+        let asked = self.client.query().table_name(&self.tables.members).limit(i32::from(items));
         let asked = asked.key_condition_expression("pk = :pk");
         let asked = asked.expression_attribute_values(":pk", AttributeValue::S(pk.clone()));
         let from = behind.map(|sk| Item::at(&Key { pk, sk: sk.to_owned() }).0);

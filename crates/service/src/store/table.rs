@@ -8,9 +8,9 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType, StreamSpecification, StreamViewType,
 };
 
-use super::key;
+use super::key::{self, Spread};
 
-/// What the tables are called in a deployment.
+/// The tables of a deployment: what they are called, and how a shop lies in them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tables {
     /// One item per member, and the pages of heavy ones.
@@ -19,13 +19,20 @@ pub struct Tables {
     pub ledger: String,
     /// Program versions, shops, jobs with what they found, quarantine.
     pub control: String,
+    /// How a shop is spread over partitions.
+    pub spread: Spread,
 }
 
 impl Tables {
+    /// Tables of these names.
+    pub fn named(members: String, ledger: String, control: String) -> Self {
+        Self { members, ledger, control, spread: Spread::DEPLOYED }
+    }
+
     /// Tables with a common prefix: `echelon` gives `echelon-members`, `echelon-ledger`, `echelon-control`.
     pub fn prefixed(prefix: &str) -> Self {
         let name = |table| format!("{prefix}-{table}");
-        Self { members: name("members"), ledger: name("ledger"), control: name("control") }
+        Self::named(name("members"), name("ledger"), name("control"))
     }
 }
 

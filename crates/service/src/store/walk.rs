@@ -20,7 +20,7 @@ impl Store {
     /// See [`StoreError`].
     pub async fn member_ids(&self, shop: &ShopId) -> Result<BTreeSet<MemberId>, StoreError> {
         let mut all = BTreeSet::new();
-        for bucket in 0..key::BUCKETS {
+        for bucket in 0..self.tables.spread.buckets() {
             let of = key::bucket_of(shop, bucket);
             for item in self.query(&self.tables.members, None, (key::PK, &of), None).await? {
                 if let Some(id) = key::root_of(&item.key()) {

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::tally::Tally;
 use crate::insight::Counts;
 use crate::lists::{Lists, Restart};
-use crate::store::key::{BUCKETS, list_place};
+use crate::store::Row;
+use crate::store::key::{Spread, list_place};
 
 /// What a job brings everybody past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -153,6 +154,14 @@ pub struct Job {
     pub lists: Option<Lists>,
 }
 
+impl Job {
+    /// Whether all of it is swept. A transaction is seen item by item: of a job that is just being opened, segments may not
+    /// be there yet.
+    pub(super) fn is_swept(&self, spread: Spread, segments: &[Row<Segment>]) -> bool {
+        segments.len() == Segment::divide(spread, self.segments).len() && segments.iter().all(|row| row.body.is_done())
+    }
+}
+
 /// The version of a segment that was taken once since it was made.
 const FIRST_TAKEN: u64 = 2;
 
@@ -199,11 +208,12 @@ pub struct Lease {
 
 impl Segment {
     /// The parts of a whole shop.
-    pub fn divide(segments: u16) -> Vec<Self> {
-        let segments = segments.clamp(1, BUCKETS);
+    pub fn divide(spread: Spread, segments: u16) -> Vec<Self> {
+        let buckets = spread.buckets();
+        let segments = segments.clamp(1, buckets);
         let border = |number: u16| {
-            let at = u32::from(number) * u32::from(BUCKETS) / u32::from(segments);
-            u16::try_from(at).unwrap_or(BUCKETS)
+            let at = u32::from(number) * u32::from(buckets) / u32::from(segments);
+            u16::try_from(at).unwrap_or(buckets)
         };
         let part = |number| {
             let (begin, end) = (border(number), border(number + 1));
@@ -267,11 +277,13 @@ mod tests {
 
     #[test]
     fn segments_cover_every_bucket_once() {
-        for count in [1, 2, 3, 7, 16, 256, 1000] {
-            let segments = Segment::divide(count);
-            let buckets: Vec<u16> = segments.iter().flat_map(|segment| segment.begin..segment.end).collect();
-            assert_eq!(buckets, (0..BUCKETS).collect::<Vec<_>>(), "{count}");
-            assert!(segments.iter().all(|segment| !segment.is_done()));
+        for spread in [Spread::DEPLOYED, Spread::over(0, 0), Spread::over(1, 1), Spread::over(7, 1)] {
+            for count in [1, 2, 3, 7, 16, 256, 1000] {
+                let segments = Segment::divide(spread, count);
+                let covered: Vec<u16> = segments.iter().flat_map(|segment| segment.begin..segment.end).collect();
+                assert_eq!(covered, (0..spread.buckets()).collect::<Vec<_>>(), "{spread:?} {count}");
+                assert!(segments.iter().all(|segment| !segment.is_done()));
+            }
         }
     }
 }

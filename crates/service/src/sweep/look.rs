@@ -109,12 +109,16 @@ impl Look<'_> {
         let Due { member, held, rows, notices, .. } = due;
         let mut commit = Commit::default();
         commit.member(self.store, self.shop, member, (&held.ledger, &held.record), held)?;
+        let (spread, about) =
+            (self.store.tables().spread, About { shop: self.shop, member, versions: self.versions, recorded_at: now });
         for row in rows {
-            commit.record(self.store, history::item(self.shop, member, row, self.versions, now))?;
+            commit.record(self.store, history::item(spread, about, row))?;
         }
-        let about = About { shop: self.shop, member, versions: self.versions, recorded_at: now };
         for notice in notices {
-            commit.record(self.store, history::notice(about, self.versions.in_force(now), notice, self.job.until))?;
+            commit.record(
+                self.store,
+                history::notice(spread, about, self.versions.in_force(now), notice, self.job.until),
+            )?;
         }
         Ok(commit)
     }

@@ -15,8 +15,6 @@ use super::work::LEASE_MS;
 use super::{Sweep, Workers};
 use crate::store::{Commit, Remedy, Row, Scanned, StoreError, WRITES_MAX};
 
-/// A checkpoint follows on about so many members.
-const PAGE: usize = 1_000;
 /// How often a member who is written to meanwhile is looked at again.
 const TRIES_MAX: u32 = 8;
 /// Histories read at a time.
@@ -57,11 +55,12 @@ impl<W: Workers> Sweep<W> {
     /// page too: begun anew, hundreds of requests in a row may never all go well.
     async fn scan(&self, look: &Look<'_>, begin: Place, end: u16) -> Result<(Scanned, Place), StoreError> {
         let (mut all, mut place) = (Scanned::default(), begin.clone());
-        while place.bucket < end && all.members.len() < PAGE {
-            let scanned = match self.store.scan(look.shop, place.bucket, place.behind.as_deref()).await {
-                Err(error) if error.remedy() == Remedy::Later && place != begin => break,
-                scanned => scanned?,
-            };
+        while place.bucket < end && all.members.len() < usize::from(self.settings.page) {
+            let scanned =
+                match self.store.scan(look.shop, (place.bucket, place.behind.as_deref()), self.settings.page).await {
+                    Err(error) if error.remedy() == Remedy::Later && place != begin => break,
+                    scanned => scanned?,
+                };
             all.members.extend(scanned.members);
             all.unreadable.extend(scanned.unreadable);
             place = match scanned.next {

@@ -8,8 +8,8 @@ use rules::version::Versions;
 
 use crate::preview::Preview;
 use crate::shop::ShopId;
-use crate::store::key::BUCKETS;
 use crate::store::{Store, StoreError};
+use crate::sweep::PAGE;
 
 /// So many parts are read at a time.
 const AT_A_TIME: usize = 3;
@@ -47,7 +47,8 @@ pub fn parts<'a>(
     listed: bool,
     from: u16,
 ) -> impl Stream<Item = Result<Part, StoreError>> + 'a {
-    stream::iter(from..BUCKETS).map(move |bucket| part(store, shop, versions, bucket, listed)).buffered(AT_A_TIME)
+    let parts = from..store.tables().spread.buckets();
+    stream::iter(parts).map(move |bucket| part(store, shop, versions, bucket, listed)).buffered(AT_A_TIME)
 }
 
 async fn part(
@@ -59,7 +60,7 @@ async fn part(
 ) -> Result<Part, StoreError> {
     let (mut part, mut behind) = (Part::default(), None);
     loop {
-        let page = store.scan(shop, bucket, behind.as_deref()).await?;
+        let page = store.scan(shop, (bucket, behind.as_deref()), PAGE).await?;
         part.unreadable += page.unreadable.len() as u64;
         for (member, held) in page.members.into_iter().filter(|(_, held)| !held.erased) {
             let outcome = preview(&held.ledger, &held.record, versions);

@@ -7,7 +7,7 @@ use super::job::{Job, JobId, Segment, State};
 use super::tally::Tally;
 use super::{Sweep, Workers};
 use crate::shop::ShopId;
-use crate::store::key::BUCKETS;
+use crate::store::key::Spread;
 use crate::store::{Row, Store, StoreError};
 
 /// How far a job is.
@@ -33,10 +33,10 @@ pub(super) fn counted(segments: &[Row<Segment>]) -> Tally {
 
 impl Progress {
     /// How far a job is at an instant.
-    fn of(job: Job, segments: &[Row<Segment>], now: Instant) -> Self {
+    fn of(job: Job, segments: &[Row<Segment>], spread: Spread, now: Instant) -> Self {
         let parts_done: u16 = segments.iter().map(|row| row.body.place.bucket - row.body.begin).sum();
         let took = now.millis() - job.starts_at.millis();
-        let left = i64::from(BUCKETS - parts_done.min(BUCKETS));
+        let left = i64::from(spread.buckets().saturating_sub(parts_done));
         let is_going = job.state == State::Running && parts_done > 0 && took > 0;
         let ends_at = is_going.then(|| now.plus_millis(took * left / i64::from(parts_done)));
         Self { so_far: counted(segments), parts_done, ends_at, job }
@@ -61,7 +61,7 @@ pub enum Order {
 pub async fn progress(store: &Store, shop: &ShopId, id: &JobId, now: Instant) -> Result<Option<Progress>, StoreError> {
     let Some(job) = store.job(shop, id).await? else { return Ok(None) };
     let segments = store.segments(shop, id).await?;
-    Ok(Some(Progress::of(job.body, &segments, now)))
+    Ok(Some(Progress::of(job.body, &segments, store.tables().spread, now)))
 }
 
 /// A job of a shop, and how far it is.

@@ -169,7 +169,7 @@ impl<W: Workers> Sweep<W> {
         let idle: Vec<Work> =
             idle.map(|row| Work { shop: shop.clone(), job: job.id, segment: row.body.number }).collect();
         let sent = idle.len() as u64;
-        if segments.iter().all(|row| row.body.is_done()) {
+        if job.is_swept(self.store.tables().spread, &segments) {
             self.finish(shop, &job.id).await?;
         }
         if sent > 0 {
@@ -193,8 +193,11 @@ impl<W: Workers> Sweep<W> {
     /// Ends a job if all its segments are done, with what they found; from then on its lists are the shop's.
     pub(super) async fn finish(&self, shop: &ShopId, id: &JobId) -> Result<(), StoreError> {
         let segments = self.store.segments(shop, id).await?;
+        if !segments.iter().all(|row| row.body.is_done()) {
+            return Ok(());
+        }
         let Some(mut job) = self.store.job(shop, id).await? else { return Ok(()) };
-        if job.body.state != State::Running || !segments.iter().all(|row| row.body.is_done()) {
+        if job.body.state != State::Running || !job.body.is_swept(self.store.tables().spread, &segments) {
             return Ok(());
         }
         let Some(lists) = &mut job.body.lists else { return self.end(shop, &mut job, State::Done).await };

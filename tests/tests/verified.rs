@@ -1,11 +1,15 @@
 //! Members follow from the ledger: what is damaged is found, and rebuilt as it was.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
+use ::embedded::{Decision, Intercept, Request};
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use rules::id::MemberId;
 use rules::version::Versions;
 use serde_json::{Value, json};
+use service::store::key::{self, Spread};
 use service::store::{Item, StoreError};
 use service::verify::{Difference, Recomputed, everybody, recompute};
 use tests::alone::Alone;
@@ -207,6 +211,39 @@ async fn whoever_reads_by_the_time_they_are_rebuilt_stays_as_they_are() {
     let after = system.member("hugo").await;
     assert_eq!((before.ledger, before.record, before.noticed), (after.ledger, after.record, after.noticed));
     assert_eq!(differing(&system).await, BTreeMap::new());
+}
+
+/// Puts an item in place just before the first that is to be deleted.
+#[derive(Debug)]
+struct BeforeDeleted {
+    client: Client,
+    item: Mutex<Option<Item>>,
+}
+
+impl Intercept for BeforeDeleted {
+    fn before<'a>(&'a self, request: &'a Request) -> Decision<'a> {
+        Box::pin(async move {
+            let item = self.item.lock().unwrap().take_if(|_| request.operation == "DeleteItem");
+            if let Some(item) = item {
+                self.client.put_item().table_name("t-members").set_item(Some(item.0)).send().await.unwrap();
+            }
+            None
+        })
+    }
+}
+
+/// Somebody is erased while their pages are being deleted to be put together again: that stays.
+#[tokio::test(start_paused = true)]
+async fn whoever_is_erased_while_they_are_rebuilt_stays_erased() {
+    let tables = Alone::default();
+    let system = shop(Place { client: tables.client(), prefix: "t".to_owned() }).await;
+    damaged(&system, |items| version(items, "hugo\t00000001", "4711")).await;
+    let hugo = key::member(Spread::DEPLOYED, &system.shop, &MemberId::new("hugo").unwrap());
+    let tombstone = Item::at(&hugo).text("erased_at", "2025-04-01T00:00:00.000Z").number("v", "4712");
+    let between = BeforeDeleted { client: tables.client(), item: Mutex::new(Some(tombstone)) };
+    let rebuilt = rebuild(&system.another(tables.client_with(between)), "hugo").await;
+    assert!(matches!(rebuilt, Err(StoreError::Conflict)), "{rebuilt:?}");
+    assert!(system.member("hugo").await.erased);
 }
 
 /// What keeps somebody out who was erased is not in the rows: it is left as it is.

@@ -29,7 +29,7 @@ const BUDGET: Duration = Duration::from_secs(40);
 /// A clock is off by so much at the most.
 const SKEW_MS: i64 = 5_000;
 
-/// The names of the tables.
+/// The tables, spread as they are wherever shops are served.
 pub fn tables() -> Tables {
     Tables::prefixed("sim")
 }
@@ -47,7 +47,7 @@ impl Scale {
     pub fn of(dice: &mut Dice) -> Self {
         let spread = Spread::over(*dice.one(&[1, 2, 5, 20]), *dice.one(&[1, 2, 3, 8]));
         let page = *dice.one(&[1, 2, 3, PAGE]);
-        if dice.chance(50) { Self { spread: Spread::DEPLOYED, page: PAGE } } else { Self { spread, page } }
+        if dice.chance(30) { Self { spread: Spread::DEPLOYED, page: PAGE } } else { Self { spread, page } }
     }
 }
 

@@ -5,6 +5,7 @@ use rules::calendar::Instant;
 use serde::Deserialize;
 use serde_json::json;
 use service::shop::ShopId;
+use service::store::key::Spread;
 use service::store::{Store, StoreError};
 use service::sweep::{Job, JobId, Listed, Order, Progress, State, Tally, latest};
 
@@ -145,7 +146,7 @@ fn overview(jobs: &[Listed]) -> String {
 }
 
 fn share(parts_done: u16) -> String {
-    format!("{} %", u32::from(parts_done) * 100 / 256)
+    format!("{} %", u32::from(parts_done) * 100 / u32::from(Spread::DEPLOYED.buckets()))
 }
 
 fn when(progress: &Progress) -> String {

@@ -6,14 +6,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rules::id::TierId;
 use service::lists;
 use service::shop::ShopId;
+use service::store::key::Spread;
 use service::store::{Store, StoreError};
 use service::sweep::{JobId, Listed, Progress, State, Sweep, Tally, latest};
 
 use crate::output::table;
 use crate::serve::sweeper::{Here, drain};
 
-/// Of so many equal parts a job is made.
-const PARTS: u64 = 256;
 /// The bar is drawn this often.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -42,16 +41,21 @@ pub async fn work(store: &Store, sweep: &Sweep<Here>, shops: &[ShopId]) -> Resul
     all(store, shops).await
 }
 
+/// Of so many equal parts a job is made.
+fn parts() -> u64 {
+    u64::from(Spread::DEPLOYED.buckets())
+}
+
 /// A bar over the parts of a shop.
 pub fn bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {percent}% {msg}, {eta} left");
-    ProgressBar::new(PARTS).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    ProgressBar::new(parts()).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn show(bar: &ProgressBar, jobs: &[Listed]) {
     let running: Vec<&Progress> =
         jobs.iter().map(|listed| &listed.progress).filter(|progress| progress.job.state == State::Running).collect();
-    bar.set_length(PARTS * running.len() as u64);
+    bar.set_length(parts() * running.len() as u64);
     bar.set_position(running.iter().map(|progress| u64::from(progress.parts_done)).sum());
     let members: u64 = running.iter().map(|progress| progress.so_far.members).sum();
     bar.set_message(format!("{members} members"));

@@ -14,7 +14,7 @@ use rules::version::Versions;
 use super::Counts;
 use crate::announce::About;
 use crate::shop::ShopId;
-use crate::store::{Commit, Filed, Held, Store, StoreError, history};
+use crate::store::{Commit, Filed, Held, Store, StoreError, history, is_thing};
 
 /// What is known of the things that facts are about, and of the members whom they concern.
 pub(super) struct Known {
@@ -52,10 +52,14 @@ pub(super) async fn load(
 ) -> Result<Known, StoreError> {
     let wanted: BTreeSet<Thing> = facts.clone().flat_map(Fact::things).collect();
     let mut things = store.things(shop, wanted).await?;
-    // A cancellation of points may have been with another entry before.
-    let others = things.values().flat_map(|filed| &filed.facts).flat_map(Fact::things);
-    let others: BTreeSet<Thing> =
-        others.filter(|thing| matches!(thing, Thing::Entry(_)) && !things.contains_key(thing)).collect();
+    // A cancellation of points may have been with another entry before; and those of an entry may lose their names with it.
+    let entries: BTreeSet<Thing> = facts.clone().filter(|fact| is_entry(fact)).flat_map(Fact::things).collect();
+    let others = things.iter().flat_map(|(thing, filed)| {
+        let with_cancels = entries.contains(thing);
+        let others = filed.facts.iter().flat_map(Fact::things);
+        others.filter(move |other| with_cancels || matches!(other, Thing::Entry(_)))
+    });
+    let others: BTreeSet<Thing> = others.filter(|thing| !things.contains_key(thing)).collect();
     if !others.is_empty() {
         things.extend(store.things(shop, others).await?);
     }
@@ -79,6 +83,10 @@ impl Known {
     pub(super) fn touched(&self, fact: &Fact) -> BTreeSet<Thing> {
         let mut things = self.book.touched(fact);
         things.extend(fact.things());
+        if is_entry(fact) {
+            let filed = fact.things().filter_map(|thing| self.things.get(&thing));
+            things.extend(filed.flat_map(|filed| &filed.facts).flat_map(Fact::things));
+        }
         things
     }
 
@@ -146,12 +154,17 @@ pub(super) fn fold<'a>(
         if matches!(&thing, Thing::Tags(member, _) | Thing::Person(member) if book.is_erased(member)) {
             return None;
         }
-        let facts = unnamed(book.facts(&thing));
+        let facts = book.facts(&thing);
         let was = known.things.get(&thing)?;
         let is_erased = |fact: &Fact| fact.member().is_some_and(|member| book.is_erased(member));
-        // What follows an order has no name by now, and is with the order's member.
-        let is_kept_out = if has_order(&facts) { facts.iter().any(is_erased) } else { facts.iter().all(is_erased) };
+        // A cancellation of points is filed by itself too, and goes with its entry.
+        let owner_is_erased = facts
+            .iter()
+            .flat_map(Fact::things)
+            .any(|of| book.facts(&of).iter().any(|it| is_thing(it) && is_erased(it)));
+        let is_kept_out = owner_is_erased || facts.iter().all(is_erased);
         let worth_it = was.is_stored() || !is_kept_out;
+        let facts = if owner_is_erased || has_order(&facts) { unnamed(facts) } else { facts };
         // What was theirs before is found by their name, and deleted as a whole.
         let is_theirs = was.facts.iter().any(is_erased);
         let facts = if is_theirs { facts } else { facts.into_iter().filter_map(|it| kept(it, is_erased)).collect() };
@@ -171,11 +184,9 @@ pub(super) fn fold<'a>(
 }
 
 /// What follows an order that is there is with that one's member, whomever it names (section 4): the name is not stored. It
-/// could be somebody else's, by which the row could not be found when they are to be forgotten.
+/// could be somebody else's, by which the row could not be found when they are to be forgotten. Nor is that of what follows
+/// an entry of somebody erased: without the entry it would be taken for theirs whom it names.
 fn unnamed(facts: Vec<Fact>) -> Vec<Fact> {
-    if !has_order(&facts) {
-        return facts;
-    }
     facts.into_iter().map(|fact| fact.without_member().unwrap_or(fact)).collect()
 }
 
@@ -189,6 +200,10 @@ fn kept(fact: Fact, is_erased: impl Fn(&Fact) -> bool) -> Option<Fact> {
         return Some(Fact::OrderPaid { order, paid: Revised { member: None, ..paid } });
     }
     fact.without_member()
+}
+
+fn is_entry(fact: &Fact) -> bool {
+    matches!(fact, Fact::PointsEntry { .. })
 }
 
 fn has_order(facts: &[Fact]) -> bool {

@@ -30,7 +30,7 @@ impl Store {
         let (by, _) = key::BY_MEMBER;
         for found in self.query(&self.tables.ledger, Some(table::BY_MEMBER), (by, &of), None).await? {
             // A row that has meanwhile changed is looked at again in the next pass.
-            match self.forget(shop, member, &found.key(), &of).await {
+            match self.forget(shop, member, &found.key()).await {
                 Ok(()) | Err(StoreError::Conflict) => erased += 1,
                 Err(error) => return Err(error),
             }
@@ -58,8 +58,7 @@ impl Store {
             self.delete(&self.tables.members, &page, None).await?;
         }
         for root in root {
-            let version = root.0.get(VERSION).cloned();
-            self.delete(&self.tables.members, &root, version.map(|version| (VERSION, version))).await?;
+            self.delete_as_read(&self.tables.members, &root).await?;
         }
         Ok(())
     }
@@ -87,8 +86,7 @@ impl Store {
     }
 
     /// Deletes a row. If it is about others too, it stays without this member's name: several may speak of one order.
-    async fn forget(&self, shop: &ShopId, member: &MemberId, at: &Key, of: &str) -> Result<(), StoreError> {
-        let (by, _) = key::BY_MEMBER;
+    async fn forget(&self, shop: &ShopId, member: &MemberId, at: &Key) -> Result<(), StoreError> {
         for row in self.get_all(&self.tables.ledger, std::iter::once(at)).await? {
             let was = if row.0.contains_key(name::FACTS) { filed(&row)? } else { Filed::default() };
             // A cancellation of points is filed with its entry too, which may be somebody else's.
@@ -104,7 +102,26 @@ impl Store {
                     commit.file(self, shop, &thing, &rest, &was)?;
                     self.commit(commit).await?;
                 }
-                None => self.delete(&self.tables.ledger, &row, Some((by, AttributeValue::S(of.to_owned())))).await?,
+                None => {
+                    self.forget_cancels(shop, at, &was.facts).await?;
+                    self.delete_as_read(&self.tables.ledger, &row).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// With an entry go the cancellations of its points, whomever they name: left by themselves, they would be taken for
+    /// ones that wait with whom they name.
+    async fn forget_cancels(&self, shop: &ShopId, at: &Key, facts: &[Fact]) -> Result<(), StoreError> {
+        let filed_here = |fact: &Fact| entries(std::slice::from_ref(fact)).any(|entry| key::thing(shop, &entry) == *at);
+        let cancels = facts.iter().filter(|fact| filed_here(fact)).flat_map(Fact::things);
+        for cancel in cancels.filter(|thing| matches!(thing, Thing::Cancel(_))) {
+            for row in self.get_all(&self.tables.ledger, std::iter::once(&key::thing(shop, &cancel))).await? {
+                // It may have moved to another entry.
+                if filed(&row)?.facts.iter().any(filed_here) {
+                    self.delete_as_read(&self.tables.ledger, &row).await?;
+                }
             }
         }
         Ok(())
@@ -124,6 +141,12 @@ impl Store {
         let mut commit = Commit::default();
         commit.file(self, shop, &thing, &rest, was)?;
         self.commit(commit).await
+    }
+
+    /// Deletes an item that is still of the version that was read.
+    async fn delete_as_read(&self, table: &str, item: &Item) -> Result<(), StoreError> {
+        let version = item.0.get(VERSION).cloned();
+        self.delete(table, item, version.map(|version| (VERSION, version))).await
     }
 
     pub(super) async fn delete(
@@ -157,9 +180,13 @@ fn entries(facts: &[Fact]) -> impl Iterator<Item = Thing> {
 /// What is left of a row's facts without a member: nothing, if the thing is theirs or nobody else speaks of it.
 fn without(member: &MemberId, facts: &[Fact]) -> Vec<Fact> {
     let theirs = |fact: &Fact| fact.member() == Some(member);
-    let is_thing = |fact: &Fact| matches!(fact, Fact::OrderPaid { .. } | Fact::PointsEntry { .. });
     if facts.iter().all(theirs) || facts.iter().any(|fact| is_thing(fact) && theirs(fact)) {
         return Vec::new();
     }
     facts.iter().filter_map(|fact| if theirs(fact) { fact.without_member() } else { Some(fact.clone()) }).collect()
+}
+
+/// Whether a fact is the thing that others follow: its member is theirs too, whomever they name (section 4).
+pub(crate) fn is_thing(fact: &Fact) -> bool {
+    matches!(fact, Fact::OrderPaid { .. } | Fact::PointsEntry { .. })
 }

@@ -193,6 +193,7 @@ impl<W: Workers> Sweep<W> {
     /// Ends a job if all its segments are done, with what they found; from then on its lists are the shop's.
     pub(super) async fn finish(&self, shop: &ShopId, id: &JobId) -> Result<(), StoreError> {
         let segments = self.store.segments(shop, id).await?;
+        // Most often others are still at work: then the job need not be read.
         if !segments.iter().all(|row| row.body.is_done()) {
             return Ok(());
         }

@@ -341,10 +341,11 @@ async fn a_cancellation_of_points_goes_with_the_entry_of_somebody_erased(place: 
         let (one, rest) = told.split_at(first);
         let (two, three) = rest.split_at(second);
         let one_by_one = told.each_ref().map(std::slice::from_ref);
+        let imported = told.clone().map(|fact| with(fact, json!({ "imported": true })));
         let mut moved = with(canceled("another"), json!({ "revision": "2024-05-02T00:00:00Z" }));
         moved.as_object_mut().unwrap().remove("member_id");
         let moved = [moved];
-        for batch in [one, two, three, &told].into_iter().chain(one_by_one).chain([moved.as_slice()]) {
+        for batch in [one, two, three, &told, &imported].into_iter().chain(one_by_one).chain([moved.as_slice()]) {
             let report = system.tell(batch).await;
             assert_eq!((report.failed.len(), &report.failure), (0, &None), "{case}: {batch:?}");
             assert!(agrees(&system, "anna").await, "{case}: {batch:?}");

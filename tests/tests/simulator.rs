@@ -58,8 +58,11 @@ fn a_seed_is_the_same_however_often_it_is_run() {
     }
 }
 
-/// Each within so many seeds, from the first on.
-const FOUND_WITHIN: u64 = 500;
+/// Each within so many seeds, from the first on. To find the rows of the dead, a worker has to die within a page, and a member on
+/// it to leave a list before somebody else goes on.
+fn found_within(bug: Bug) -> u64 {
+    if bug == Bug::ListRowsOfTheDead { 500 } else { 100 }
+}
 
 #[test]
 fn every_planted_bug_is_found() {
@@ -69,7 +72,8 @@ fn every_planted_bug_is_found() {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 while let Some(bug) = Bug::ALL.get(usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap()) {
-                    let found = (0..FOUND_WITHIN).find(|seed| run(*seed, OPERATIONS, Some(*bug)).broken.is_some());
+                    let found =
+                        (0..found_within(*bug)).find(|seed| run(*seed, OPERATIONS, Some(*bug)).broken.is_some());
                     match found {
                         Some(seed) => println!("{bug:?}: by seed {seed}"),
                         None => hidden.lock().unwrap().push(*bug),
@@ -78,5 +82,5 @@ fn every_planted_bug_is_found() {
             });
         }
     });
-    assert_eq!(hidden.into_inner().unwrap(), [], "within {FOUND_WITHIN} seeds");
+    assert_eq!(hidden.into_inner().unwrap(), [], "not found within as many seeds as they may take");
 }

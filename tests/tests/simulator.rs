@@ -61,7 +61,7 @@ fn a_seed_is_the_same_however_often_it_is_run() {
 /// Each within so many seeds, from the first on. To find the rows of the dead, a worker has to die within a page, and a member on
 /// it to leave a list before somebody else goes on.
 fn found_within(bug: Bug) -> u64 {
-    if bug == Bug::ListRowsOfTheDead { 500 } else { 100 }
+    if bug == Bug::ListRowsOfTheDead { 500 } else { 60 }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::thread::{available_parallelism, scope};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rules::book::Book;
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::compact::{Packed, pack};
 use rules::fact::{Currency, Fact};
 use rules::program::Program;
@@ -70,7 +70,7 @@ fn version(period: &Value, currency: &str) -> Version {
         "timezone": "America/New_York", "milestone": { "metric": "amount_spent", "period": period },
         "tiers": [{ "id": "bronze", "threshold": 100 }, { "id": "silver", "threshold": 300 },
                   { "id": "gold", "threshold": 750 }, { "id": "platinum", "threshold": 2000 }] });
-    let draft = Program::read(&program).unwrap();
+    let draft = Program::read(&program, &Zones::built_in()).unwrap();
     Versions::first(draft.program, draft.effective_at).unwrap().last().clone()
 }
 

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::ops::Range;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::compact::Packed;
 use rules::program::{Program, Rank};
 use rules::replay::Replay;
@@ -23,8 +23,11 @@ const THREE_YEARS: i64 = 3 * 365 * 86_400_000;
 /// A member with so many orders, spread over three years, one in twenty refunded in part.
 fn packed(orders: i64) -> Vec<u8> {
     let program = program(&json!("lifetime"));
-    let mut replay =
-        Replay::start(&json!({ "active": false, "start_date": "2023-01-01", "tiers": program["tiers"] })).unwrap();
+    let mut replay = Replay::start(
+        &json!({ "active": false, "start_date": "2023-01-01", "tiers": program["tiers"] }),
+        &Zones::built_in(),
+    )
+    .unwrap();
     let end = Instant::from_millis(BEGIN + THREE_YEARS);
     let mut facts = Vec::new();
     for n in 0..orders {
@@ -158,7 +161,7 @@ fn evaluate(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("evaluate/{orders} orders, {} bytes", bytes.len()));
         group.throughput(Throughput::Elements(1));
         for (name, period) in &periods {
-            let draft = Program::read(&program(period)).unwrap();
+            let draft = Program::read(&program(period), &Zones::built_in()).unwrap();
             let versions = Versions::first(draft.program, None).unwrap();
             group.bench_function(BenchmarkId::from_parameter(name), |b| {
                 b.iter(|| Packed::open(black_box(&bytes)).unwrap().standing(versions.last(), as_of).unwrap());
@@ -167,7 +170,9 @@ fn evaluate(c: &mut Criterion) {
         let (movements, thresholds) = (decoded(&bytes), [100, 250, 500, 1000].map(Decimal::from));
         let new_years = [2024, 2025, 2026, 2027].map(new_york_new_year);
         let start = Instant::from_millis(BEGIN + 5 * 3_600_000);
-        let version = |period: &str| Versions::first(Program::read(&program(&json!(period))).unwrap().program, None);
+        let version = |period: &str| {
+            Versions::first(Program::read(&program(&json!(period)), &Zones::built_in()).unwrap().program, None)
+        };
         let (lifetime, year) = (version("lifetime").unwrap(), version("calendar_year").unwrap());
         assert_same(&plain_lifetime(&movements, &thresholds, as_of, start), &bytes, lifetime.last(), as_of);
         assert_same(&plain_year(&movements, &thresholds, as_of, new_years), &bytes, year.last(), as_of);

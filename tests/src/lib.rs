@@ -14,3 +14,4 @@ pub mod served;
 pub mod simulator;
 pub mod system;
 pub mod twin;
+pub mod tz;

@@ -1,7 +1,7 @@
 //! Random shops: programs, facts and changes of rules, dense enough that boundaries, corrections and duplicates meet.
 
 use proptest::prelude::*;
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::replay::Replay;
 use serde_json::{Value, json};
 
@@ -149,7 +149,7 @@ pub fn erasure() -> impl Strategy<Value = Option<Value>> {
 
 /// A shop after these lines, as far as they are taken in, with all that is due.
 pub fn replayed(program: &Value, lines: &[Value], as_of: Instant) -> Replay {
-    let mut replay = Replay::start(program).unwrap();
+    let mut replay = Replay::start(program, &Zones::built_in()).unwrap();
     for line in lines {
         let _ = replay.line(line, as_of); // what is refused is passed over
     }

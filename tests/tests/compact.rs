@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::compact::{CompactError, Packed, pack};
 use rules::program::Program;
 use rules::replay::Replay;
@@ -31,7 +31,7 @@ proptest! {
         let mut lines = lines;
         lines.sort_by(|a, b| arrival(a).cmp(arrival(b)));
         let replay = replayed(&program, &lines, Instant::from_millis(BEGIN + end * HOUR));
-        let draft = Program::read(&other).unwrap();
+        let draft = Program::read(&other, &Zones::built_in()).unwrap();
         let other = Versions::first(draft.program, draft.effective_at).unwrap();
         let asked = Instant::from_millis(BEGIN + asked * HOUR);
         for id in replay.members() {
@@ -153,26 +153,39 @@ fn everything() -> Replay {
     replayed(&program, &lines, Instant::parse("2024-06-01T00:00:00Z").unwrap())
 }
 
-/// Values of format 1 are in databases: this file is never edited, and always reads.
-#[test]
-fn a_value_that_was_once_written_always_reads() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/member-format-1.hex");
-    let replay = everything();
-    let bytes = packed(&replay).remove(0);
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+/// The bytes of a golden file, written once where it is not there and `WRITE_GOLDEN` is set.
+fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
     if std::env::var_os("WRITE_GOLDEN").is_some() && !path.exists() {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let lines: Vec<_> = hex.as_bytes().chunks(100).map(|line| String::from_utf8_lossy(line)).collect();
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, lines.join("\n") + "\n").unwrap();
     }
     let golden: String = fs::read_to_string(&path).unwrap().split_whitespace().collect();
-    let golden: Vec<u8> =
-        (0..golden.len()).step_by(2).map(|place| u8::from_str_radix(&golden[place..place + 2], 16).unwrap()).collect();
+    (0..golden.len()).step_by(2).map(|place| u8::from_str_radix(&golden[place..place + 2], 16).unwrap()).collect()
+}
+
+/// Values of formats 1 and 2 are in databases: these files are never edited, and always read.
+#[test]
+fn a_value_that_was_once_written_always_reads() {
+    let replay = everything();
+    let bytes = packed(&replay).remove(0);
     let anna = rules::id::MemberId::new("anna").unwrap();
-    let packed = Packed::open(&golden).unwrap();
-    assert_eq!(&packed.ledger().unwrap(), replay.book().ledger(&anna).unwrap());
-    assert_eq!(&packed.record().unwrap(), replay.record(&anna).unwrap());
-    assert_eq!(golden, bytes, "format 1 is written differently now: give it a new number");
+    let (ledger, record) = (replay.book().ledger(&anna).unwrap(), replay.record(&anna).unwrap());
+
+    let second = golden("member-format-2.hex", &bytes);
+    let packed = Packed::open(&second).unwrap();
+    assert_eq!((&packed.ledger().unwrap(), &packed.record().unwrap()), (ledger, record));
+    assert_eq!(second, bytes, "format 2 is written differently now: give it a new number");
+
+    // Format 1 did not say on which local day a member was looked at.
+    let first = golden("member-format-1.hex", &[]);
+    let packed = Packed::open(&first).unwrap();
+    let old = packed.record().unwrap();
+    assert_eq!(&packed.ledger().unwrap(), ledger);
+    assert!(old.tells_the_same_as(record));
+    assert_eq!((old.evaluated_at(), old.version()), (record.evaluated_at(), record.version()));
+    assert_eq!(first.len() + 1, second.len());
 }
 
 /// Free text stays with the facts.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jsonschema::Validator;
 use proptest::prelude::*;
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::fact::{Currency, Fact};
 use rules::id::MemberId;
 use rules::notice;
@@ -62,7 +62,7 @@ fn items(shop: &ShopId, replay: &Replay, recorded_at: Instant) -> Vec<Item> {
 }
 
 fn replayed(program: &Value, lines: &[Value], as_of: Instant) -> Replay {
-    let mut replay = Replay::start(program).unwrap();
+    let mut replay = Replay::start(program, &Zones::built_in()).unwrap();
     for line in lines {
         let _ = replay.line(line, as_of);
     }
@@ -116,8 +116,8 @@ fn everyday() -> Vec<Item> {
 /// A version as it is announced, the second of a program.
 fn published_event() -> String {
     let program = json!({ "start_date": "2023-01-01", "tiers": [{ "id": "gold", "threshold": 500 }] });
-    let draft = rules::program::Program::read(&program).unwrap().program;
-    let mut versions = Replay::start(&program).unwrap().versions().clone();
+    let draft = rules::program::Program::read(&program, &Zones::built_in()).unwrap().program;
+    let mut versions = Replay::start(&program, &Zones::built_in()).unwrap().versions().clone();
     versions.skip_number();
     let options = Options { demotions: Some(Demotions::Hold), notify: true, ..Options::default() };
     let version = versions.publish(draft, at("2024-01-01T05:00:00Z"), options, true).unwrap();

@@ -1,7 +1,7 @@
 //! Whatever a validated program and validated facts may say, evaluation answers: the ends of the calendar, the largest
 //! amounts and rates, the longest and shortest windows, every time zone.
 
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::replay::Replay;
 use serde_json::{Value, json};
 
@@ -73,7 +73,7 @@ fn the_ends_of_everything_are_answered() {
 /// Takes all facts at once, at the last instant there is, and asks at instants all over the calendar.
 fn answer(program: &Value) {
     let end = Instant::parse("9999-12-31T23:59:59.999Z").unwrap();
-    let mut replay = Replay::start(program).unwrap();
+    let mut replay = Replay::start(program, &Zones::built_in()).unwrap();
     for mut fact in facts() {
         fact["received_at"] = json!("9999-12-31T23:59:59.999Z");
         if let Err(error) = replay.line(&fact, end) {

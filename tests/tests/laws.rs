@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use rules::book::Book;
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::explain::{Explanation, FactRef, Which, explain};
 use rules::fact::{Currency, Fact};
 use rules::id::MemberId;
@@ -30,7 +30,7 @@ fn book(events: &[Value]) -> Book {
 }
 
 fn versions(program: &Value) -> Versions {
-    let draft = Program::read(program).unwrap();
+    let draft = Program::read(program, &Zones::built_in()).unwrap();
     Versions::first(draft.program, draft.effective_at).unwrap()
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::program::Program;
 use rules::replay::{Line, Replay};
 use serde_json::Value;
@@ -26,7 +26,7 @@ fn scenarios() -> Vec<Scenario> {
 /// The replay that the scenarios are played to: the rules'.
 fn replay(program: &Value, events: &[Value], as_of: &str) -> Result<Value, String> {
     let as_of = Instant::parse(as_of).map_err(|error| error.to_string())?;
-    let mut replay = Replay::start(program).map_err(|error| error.to_string())?;
+    let mut replay = Replay::start(program, &Zones::built_in()).map_err(|error| error.to_string())?;
     for event in events {
         if replay.line(event, as_of).map_err(|error| format!("{error}: {event}"))? == Line::Beyond {
             break;
@@ -113,7 +113,8 @@ fn a_ready_program_is_named_like_its_file_and_told_in_the_readme() {
 #[test]
 fn every_ready_program_is_valid_and_means_what_it_says() {
     for name in program::ready().unwrap() {
-        let draft = Program::read(&program::load(&name).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let draft = Program::read(&program::load(&name).unwrap(), &Zones::built_in())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(draft.warnings.is_empty(), "{name}: {:?}", draft.warnings);
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rules::advance::advance;
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::ledger::Ledger;
 use rules::replay::{Line, Replay};
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ fn batches(lines: Vec<Value>, cuts: &[bool]) -> Vec<Vec<Value>> {
 
 async fn check(program: Value, lines: Vec<Value>, cuts: Vec<bool>) {
     let system = System::new(embedded::Store::memory().unwrap().client(), "t").await;
-    let mut replay = Replay::start(&program).unwrap();
+    let mut replay = Replay::start(&program, &Zones::built_in()).unwrap();
     let first = replay.versions().last().effective_at;
     system.at(first);
     system.publish(&program, &json!({})).await;

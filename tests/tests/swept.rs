@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::id::MemberId;
 use rules::record::Row;
 use rules::replay::{Line, Replay};
@@ -50,7 +50,7 @@ fn expected(system: &System, member: &MemberId, rows: &[Row], versions: &Version
 }
 
 async fn check(system: &System, program: &Value, lines: Vec<Value>, sweeps: Vec<bool>, end: Instant) {
-    let mut replay = Replay::start(program).unwrap();
+    let mut replay = Replay::start(program, &Zones::built_in()).unwrap();
     system.at(replay.versions().last().effective_at);
     system.publish(program, &json!({})).await;
     for (line, sweep) in lines.into_iter().zip(sweeps) {

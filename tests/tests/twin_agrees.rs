@@ -2,7 +2,7 @@
 //! transition, reward and birthday, at every instant asked.
 
 use proptest::prelude::*;
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::replay::{Line, Replay};
 use serde_json::{Value, json};
 use service::wire::history;
@@ -11,7 +11,7 @@ use tests::random::{BEGIN, HOUR, arrival, erasure, fact, programs, published};
 use tests::twin;
 
 fn replayed(program: &Value, lines: &[Value], as_of: Instant) -> Value {
-    let mut replay = Replay::start(program).unwrap();
+    let mut replay = Replay::start(program, &Zones::built_in()).unwrap();
     for line in lines {
         match replay.line(line, as_of) {
             Ok(Line::Beyond) => break,

@@ -38,7 +38,7 @@ async fn main() -> Result<(), Error> {
 
 fn api(variable: Variable) -> Result<Api, Error> {
     let (config, clock) = (aws::config(variable)?, Clock::new(now));
-    let store = aws::store(&config, aws::tables(variable)?);
+    let store = aws::store(&config, variable)?;
     Ok(Api::new(Parts {
         ingest: Ingest::new(store.clone(), Answered, clock.clone()),
         sweeps: Box::new(Arc::new(aws::sweep(&config, variable, clock.clone())?)),

@@ -42,7 +42,7 @@ pub fn document(path: &Path) -> Result<Document, Failure> {
 /// Names the file, and every problem with its JSON path.
 pub fn program(path: &Path) -> Result<(Value, Draft), Failure> {
     let Document { value, repeated } = document(path)?;
-    let draft = match Program::read(&value) {
+    let draft = match Program::read(&value, crate::zones()) {
         Ok(draft) if repeated.is_empty() => return Ok((value, draft)),
         Ok(_) => Vec::new(),
         Err(problems) => problems.iter().cloned().collect(),

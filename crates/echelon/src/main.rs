@@ -8,16 +8,19 @@ mod serve;
 mod shop;
 
 use std::process::ExitCode;
+use std::sync::{LazyLock, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
+use service::zones;
 
 use failure::Failure;
 
 /// Tiers for shops: which tier each customer holds, why, until when, and what they need next.
 #[derive(Debug, Parser)]
-#[command(version, after_help = FIRST_STEPS)]
+#[command(version = VERSION.as_str(), after_help = FIRST_STEPS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -73,9 +76,41 @@ When rules change:
 Exit codes: 0 done; 1 findings (a case failed, a program has problems, lines
 were skipped); 2 usage or input.";
 
+/// The release of the time zone database in use, chosen once at the start.
+static ZONES: OnceLock<Zones> = OnceLock::new();
+
+/// What `--version` says: a standing follows from the release of the time zone database, too.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let (own, zones) = (env!("CARGO_PKG_VERSION"), zones().release());
+    format!("{own} (IANA time zones {zones})")
+});
+
+/// The release of the time zone database in use.
+fn zones() -> &'static Zones {
+    ZONES.get_or_init(Zones::built_in)
+}
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let done = match cli.command {
+    let found = zones::in_use(environment).map(|zones| ZONES.get_or_init(|| zones));
+    let done = match (Cli::try_parse(), found) {
+        // Help needs no zones; a version without them would be another one.
+        (Err(error), Err(_)) if error.kind() != ErrorKind::DisplayVersion => error.exit(),
+        (_, Err(error)) => Err(Failure::input(error.in_full())),
+        (cli, Ok(_)) => run(cli.unwrap_or_else(|error| error.exit()).command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Failure::Input(_) = failure {
+                eprintln!("error: {failure}");
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
         Command::Demo(args) => command::demo::run(&args),
         Command::Replay(args) => command::replay::run(&args),
         Command::Explain(args) => command::explain::run(&args),
@@ -93,15 +128,6 @@ fn main() -> ExitCode {
         Command::Quarantine(args) => command::quarantine::run(&args),
         Command::Verify(args) => command::verify::run(&args),
         Command::Rebuild(args) => command::verify::rebuild(&args),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            if let Failure::Input(_) = failure {
-                eprintln!("error: {failure}");
-            }
-            failure.exit_code()
-        }
     }
 }
 

@@ -51,8 +51,8 @@ impl Shop {
         let (value, draft) = input::program(&given.program)?;
         let as_of = instant(&given.as_of, &draft.program.timezone)
             .map_err(|what| Failure::input(format!("--as-of: {what}")))?;
-        let replay =
-            Replay::start(&value).map_err(|error| Failure::input(format!("{}: {error}", given.program.display())))?;
+        let replay = Replay::start(&value, crate::zones())
+            .map_err(|error| Failure::input(format!("{}: {error}", given.program.display())))?;
         let mut shop = Self { replay, as_of, facts: 0, skipped: 0 };
         shop.take(&mut Lines::open(&given.events)?, given.skip_invalid)?;
         shop.replay.finish(as_of);
@@ -110,11 +110,13 @@ pub fn instant(text: &str, zone: &Zone) -> Result<Instant, String> {
 
 #[cfg(test)]
 mod tests {
+    use rules::calendar::Zones;
+
     use super::*;
 
     #[test]
     fn a_day_means_its_midnight_in_the_programs_time_zone() {
-        let zone = Zone::named("America/New_York").unwrap();
+        let zone = Zones::built_in().named("America/New_York").unwrap();
         for (text, found) in [
             ("2024-06-01", "2024-06-01T04:00:00Z"),
             ("2024-06-01T12:00:00Z", "2024-06-01T12:00:00Z"),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::compact::{Packed, pack};
 use rules::replay::Replay;
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ fn program(period: &Value) -> Value {
 
 fn replay(program: &Value, events: &[Value], as_of: &str) -> Replay {
     let as_of = Instant::parse(as_of).unwrap();
-    let mut replay = Replay::start(program).unwrap();
+    let mut replay = Replay::start(program, &Zones::built_in()).unwrap();
     for event in events {
         replay.line(event, as_of).unwrap();
     }

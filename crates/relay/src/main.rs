@@ -19,7 +19,7 @@ async fn main() -> Result<(), Error> {
     telemetry::init(&variable("RUST_LOG").unwrap_or_default());
     let config = aws::config(variable)?;
     let relay = Relay {
-        store: aws::store(&config, aws::tables(variable)?),
+        store: aws::store(&config, variable)?,
         bus: aws::bus(&config, &aws::need(variable, "EVENT_BUS")?),
         pace: Pace::default(),
         clock: Clock::new(now),

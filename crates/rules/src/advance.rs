@@ -73,16 +73,26 @@ pub fn advance_some(
     let mut rows = Vec::new();
     while let Some(done) = record.evaluated_at.filter(|_| rows.len() < enough) {
         let current = versions.numbered(record.version).unwrap_or(versions.in_force(done));
+        if is_behind(current, record) {
+            catch_up(&Page { ledger, versions, version: current, at: done }, record, &mut rows);
+            continue;
+        }
+        let now = current.program.active.then(|| assess(current, &Facts::of(ledger), done, done));
         let next = versions.iter().find(|version| version.number > current.number);
         let change = next.map(|next| (next.effective_at.max(done), next)).filter(|(at, _)| *at <= until);
-        let review = next_review(current, ledger, done).filter(|review| *review <= until);
-        match (change, review) {
+        let review = now.as_ref().and_then(|now| next_review(current, ledger, now, done));
+        match (change, review.filter(|review| *review <= until)) {
             (Some((at, next)), review) if review.is_none_or(|review| at <= review) => {
                 change_version(ledger, record, versions, next, at, &mut rows);
             }
             (_, Some(at)) => review_at(ledger, record, versions, current, at, &mut rows),
             (_, None) => {
-                record.evaluated_at = Some(done.max(until));
+                let at = done.max(until);
+                if let Some(now) = now {
+                    let page = Page { ledger, versions, version: current, at };
+                    note(&page, record, &now, &Occasion::none(&now), &mut rows);
+                }
+                record.looked_at(at, &current.program.timezone);
                 break;
             }
         }
@@ -95,8 +105,44 @@ pub fn is_due(ledger: &Ledger, record: &Record, versions: &Versions, until: Inst
     record.evaluated_at.is_some_and(|done| {
         let current = versions.numbered(record.version).unwrap_or(versions.in_force(done));
         let changes = versions.iter().any(|next| next.number > current.number && next.effective_at <= until);
-        changes || next_review(current, ledger, done).is_some_and(|review| review <= until)
+        let is_reviewed = || {
+            let now = assess(current, &Facts::of(ledger), done, done);
+            next_review(current, ledger, &now, done).is_some_and(|review| review <= until)
+        };
+        changes || is_behind(current, record) || (current.program.active && is_reviewed())
     })
+}
+
+/// Whether a newer release of the time zone database moved a midnight to before the instant up to which the member was
+/// looked at, so that nobody looked at it (section 2).
+fn is_behind(version: &Version, record: &Record) -> bool {
+    let zone = &version.program.timezone;
+    record.day.is_some_and(|day| record.evaluated_at.is_some_and(|done| zone.day(done) > day))
+}
+
+/// Whether an instant is a midnight that was passed before a newer release of the time zone database moved it: what it
+/// brings was told then.
+fn was_passed(version: &Version, record: &Record, at: Instant) -> bool {
+    let zone = &version.program.timezone;
+    let day = zone.day(at);
+    record.day_in(zone) >= Some(day) && zone.midnight(day) == at
+}
+
+/// Records what midnights brought that were moved to before the last look.
+fn catch_up(page: &Page<'_>, record: &mut Record, rows: &mut Vec<Row>) {
+    let (program, facts) = (&page.version.program, Facts::of(page.ledger));
+    let zone = &program.timezone;
+    if program.active {
+        let first = record.day_in(zone).map(Day::next);
+        let missed = std::iter::successors(first, |day| Some(day.next())).take_while(|day| *day <= zone.day(page.at));
+        for at in missed.map(|day| zone.midnight(day)) {
+            let now = assess(page.version, &facts, at, at);
+            rows.extend(birthday(&Page { at, ..*page }, record, &now).map(Row::Birthday));
+        }
+        let now = assess(page.version, &facts, page.at, page.at);
+        note(page, record, &now, &Occasion::none(&now), rows);
+    }
+    record.looked_at(page.at, zone);
 }
 
 /// A fact's arrival at a member, before the fact is taken in.
@@ -128,11 +174,12 @@ impl Arrival {
         let version = versions.in_force(at);
         if version.program.active {
             let now = assess(version, &Facts::of(ledger), at, at);
-            let occasion = Occasion { told, without: &without, notify: told.cause != Cause::Imported };
+            let is_news = !was_passed(version, record, at);
+            let occasion = Occasion { told, without: &without, notify: told.cause != Cause::Imported, is_news };
             note(&Page { ledger, versions, version, at }, record, &now, &occasion, &mut rows);
         }
         record.version = version.number;
-        record.evaluated_at = Some(at);
+        record.looked_at(at, &version.program.timezone);
         rows
     }
 }
@@ -167,19 +214,17 @@ fn review_at(
     let page = Page { ledger, versions, version, at };
     let facts = Facts::of(ledger);
     let now = assess(version, &facts, at, at);
+    let is_news = !was_passed(version, record, at);
     // A fact may be dated a little after its arrival; it takes effect, as itself, when its instant comes.
     match ledger.told_at(at) {
         Some(told) => {
             let without = assess(version, &facts, at.plus_millis(-1), at);
-            let occasion = Occasion { told, without: &without, notify: told.cause != Cause::Imported };
+            let occasion = Occasion { told, without: &without, notify: told.cause != Cause::Imported, is_news };
             note(&page, record, &now, &occasion, rows);
         }
-        None => {
-            let told = Told { cause: Cause::PeriodEnd, reward: false };
-            note(&page, record, &now, &Occasion { told, without: &now, notify: true }, rows);
-        }
+        None => note(&page, record, &now, &Occasion { is_news, ..Occasion::none(&now) }, rows),
     }
-    record.evaluated_at = Some(at);
+    record.looked_at(at, &version.program.timezone);
 }
 
 fn change_version(
@@ -192,6 +237,9 @@ fn change_version(
 ) {
     let old = versions.numbered(record.version).unwrap_or(new);
     record.version = new.number;
+    if old.program.timezone != new.program.timezone {
+        record.day = None; // it is another zone's day
+    }
     if new.program.active {
         let before = assess(old, &Facts::of(ledger), at, at);
         if new.holds_demotions_from(&old.program)
@@ -203,10 +251,10 @@ fn change_version(
         let now = assess(new, &Facts::of(ledger), at, at);
         let told = Told { cause: Cause::ProgramChanged, reward: new.options.rewards };
         let without = Translated { old, before: &before }.into_terms_of(new);
-        let occasion = Occasion { told, without: &without, notify: new.options.notify };
+        let occasion = Occasion { told, without: &without, notify: new.options.notify, is_news: true };
         note(&Page { ledger, versions, version: new, at }, record, &now, &occasion, rows);
     }
-    record.evaluated_at = Some(at);
+    record.looked_at(at, &new.program.timezone);
 }
 
 /// What the old version gave, in the ranks of the new one.
@@ -251,15 +299,24 @@ struct Occasion<'a> {
     told: Told,
     without: &'a Assessment,
     notify: bool,
+    /// Whether members should hear of what the occasion does not explain, which is that a period ended.
+    is_news: bool,
 }
 
-impl Occasion<'_> {
+impl<'a> Occasion<'a> {
+    /// Nothing happened at all. What differs from what is on record comes of a newer release of the time zone database, and
+    /// is recorded without a word (section 2).
+    fn none(now: &'a Assessment) -> Self {
+        let told = Told { cause: Cause::PeriodEnd, reward: false };
+        Self { told, without: now, notify: false, is_news: false }
+    }
+
     /// The cause is the occasion's own if it made the difference, else a period ended (section 7).
     fn decide(&self, made_the_difference: bool) -> (Told, bool) {
         if made_the_difference {
             (self.told, self.notify)
         } else {
-            (Told { cause: Cause::PeriodEnd, reward: false }, true)
+            (Told { cause: Cause::PeriodEnd, reward: false }, self.is_news)
         }
     }
 }
@@ -298,8 +355,8 @@ fn note(page: &Page<'_>, record: &mut Record, now: &Assessment, occasion: &Occas
             let when = (record.last_at.unwrap_or(since), since);
             rows.extend(reward::due(record, page.version, floor, reached, when).into_iter().map(Row::Reward));
         }
-    } else if let Some(by) = renewed {
-        rows.push(transition(page, record, now, Change::Renewed, Some(page.at), by));
+    } else if let Some((at, by)) = renewed {
+        rows.push(transition(page, record, now, Change::Renewed, Some(at), by));
     }
     rows.extend(birthday(page, record, now).map(Row::Birthday));
 }
@@ -348,9 +405,15 @@ fn floor(versions: &Versions, version: &Version, tier: &TierId) -> Option<Rank> 
     below.filter_map(|(_, other)| version.program.rank(&other.id)).max()
 }
 
-/// Whether the tier on record is renewed now, and on what occasion (section 7).
-fn renewal(page: &Page<'_>, record: &mut Record, now: &Assessment, occasion: &Occasion<'_>) -> Option<(Told, bool)> {
+/// When the tier on record is renewed, if it is by now, and on what occasion (section 7).
+fn renewal(
+    page: &Page<'_>,
+    record: &mut Record,
+    now: &Assessment,
+    occasion: &Occasion<'_>,
+) -> Option<(Instant, (Told, bool))> {
     let program = &page.version.program;
+    let day = record.day_in(&program.timezone);
     let held = record.tier.as_ref() == program.tier_id(now.standing.tier) && now.standing.tier == now.earned;
     match now.count.as_ref()?.renewal {
         Renewal::ForYear(rank, year) => {
@@ -364,11 +427,17 @@ fn renewal(page: &Page<'_>, record: &mut Record, now: &Assessment, occasion: &Oc
                 Renewal::ForYear(_, same) => same == year,
                 Renewal::None | Renewal::Deadlines { .. } => false,
             });
-            held.then(|| occasion.decide(!anyway))
+            // Who was looked at in the next year already, before a newer release of the time zone database moved its
+            // beginning, had the renewals of this one settled.
+            let is_settled = anyway && day.is_some_and(|day| day.year() > year);
+            (held && !is_settled).then(|| (page.at, occasion.decide(!anyway)))
         }
         Renewal::Deadlines { kept_at, .. } => {
-            let first_look = record.evaluated_at.is_some_and(|done| done < page.at);
-            (held && first_look && kept_at == Some(page.at)).then(|| occasion.decide(false))
+            // By the day: a newer release of the time zone database may have moved the deadline over the last look.
+            let at = kept_at?;
+            let first_look = day.is_some_and(|day| day < program.timezone.day(at));
+            (held && first_look && (at == page.at || record.evaluated_at >= Some(at)))
+                .then(|| (at, occasion.decide(false)))
         }
         Renewal::None => None,
     }
@@ -397,12 +466,9 @@ fn birthday_points(perk: &Perk) -> Option<Points> {
     }
 }
 
-/// The next instant at which something may be due although nothing arrives.
-fn next_review(version: &Version, ledger: &Ledger, done: Instant) -> Option<Instant> {
-    if !version.program.active {
-        return None;
-    }
-    let now = assess(version, &Facts::of(ledger), done, done);
+/// The next instant at which something may be due under an active version although nothing arrives, for a member as assessed
+/// at the last look.
+fn next_review(version: &Version, ledger: &Ledger, now: &Assessment, done: Instant) -> Option<Instant> {
     let step = now.steps.after(done).first().map(|step| step.at);
     let deadline = now.count.as_ref().and_then(|count| match count.renewal {
         Renewal::Deadlines { next, .. } => Some(next),

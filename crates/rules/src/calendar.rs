@@ -1,6 +1,8 @@
 //! Instants, local days and the midnights between them (section 2 of the semantics).
 
+mod legacy;
 mod zone;
+mod zones;
 
 use std::fmt;
 
@@ -9,6 +11,7 @@ use thiserror::Error;
 
 pub(crate) use zone::Clock;
 pub use zone::Zone;
+pub use zones::{NoZone, Release, ReleaseError, Zones, ZonesError};
 
 const MS_PER_DAY: i64 = 86_400_000;
 /// The years 0000 to 9999 in UTC, a leap second at their end left out.
@@ -123,6 +126,16 @@ impl Day {
     /// The calendar year the day lies in.
     pub fn year(self) -> i32 {
         self.date().year()
+    }
+
+    /// How many days it comes after the day of an instant in UTC: at most one before or after it, in any zone.
+    pub(crate) fn after_utc(self, at: Instant) -> i64 {
+        i64::from(self.0) - at.0.div_euclid(MS_PER_DAY)
+    }
+
+    /// The day that comes so many days after that of an instant in UTC.
+    pub(crate) fn of_utc(at: Instant, later: i64) -> Option<Self> {
+        i32::try_from(at.0.div_euclid(MS_PER_DAY).checked_add(later)?).ok().map(Self)
     }
 
     /// The last day there is.

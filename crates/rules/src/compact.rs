@@ -4,7 +4,8 @@
 //! change of metric, period or spend settings needs nothing else. Free text (reasons, authors) stays outside.
 //!
 //! Credits lie in columns, so that evaluation ([`Packed::standing`]) reads only the numbers that the program asks for,
-//! without taking the rest apart. The first byte is the format; a new format is read one release before it is written.
+//! without taking the rest apart. The first byte is the format. Older formats are read, and written anew in the present one; what
+//! a newer release wrote is refused as that ([`CompactError::UnknownFormat`]).
 
 mod column;
 mod keys;
@@ -27,8 +28,10 @@ use crate::record::Record;
 use crate::standing::{Facts, Standing, assess, told_as};
 use crate::version::Version;
 
+/// The first format, which does not say on which local day a member was looked at.
+const FIRST_FORMAT: u8 = 1;
 /// The format written.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// Why bytes are no member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::calendar::{Day, Instant};
+use crate::calendar::{Day, Instant, Zone};
 use crate::explain::Explanation;
 use crate::id::TierId;
 use crate::ledger::{Act, Assignment};
@@ -19,6 +19,8 @@ pub struct Record {
     pub(crate) last_at: Option<Instant>,
     /// Up to when everything due has been recorded; none before the first fact.
     pub(crate) evaluated_at: Option<Instant>,
+    /// The last local day on which the member was looked at, as days were then; none where that is that of `evaluated_at`.
+    pub(crate) day: Option<Day>,
     /// The number of the version last applied; 0 before the first fact.
     pub(crate) version: u32,
     /// The tiers whose entry rewards were given, each with the start of the stretch that brought them.
@@ -43,6 +45,18 @@ impl Record {
     /// Up to when everything due has been recorded; none before the first fact.
     pub fn evaluated_at(&self) -> Option<Instant> {
         self.evaluated_at
+    }
+
+    /// The local day up to which the member was looked at, as days were then. By a newer release of the time zone database
+    /// that may be another day than `evaluated_at` lies on: a midnight was moved over that instant.
+    pub(crate) fn day_in(&self, zone: &Zone) -> Option<Day> {
+        self.day.or_else(|| self.evaluated_at.map(|done| zone.day(done)))
+    }
+
+    /// Notes that all that is due up to an instant has been recorded. A day that was reached stays reached.
+    pub(crate) fn looked_at(&mut self, at: Instant, zone: &Zone) {
+        self.evaluated_at = Some(at);
+        self.day = self.day.max(Some(zone.day(at)));
     }
 
     /// The number of the version last applied; 0 before the first fact.

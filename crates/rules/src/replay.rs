@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::advance::advance;
 use crate::arrive::arrive;
 use crate::book::{Book, Taken};
-use crate::calendar::Instant;
+use crate::calendar::{Instant, Zones};
 use crate::explain::{Explanation, explain};
 use crate::fact::{FUTURE_MS_MAX, Fact};
 use crate::id::MemberId;
@@ -53,6 +53,7 @@ pub enum Line {
 /// A shop being replayed.
 #[derive(Debug, Clone)]
 pub struct Replay {
+    zones: Zones,
     versions: Versions,
     book: Book,
     records: BTreeMap<MemberId, Record>,
@@ -61,14 +62,15 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Starts with the first version of a program, in force from the beginning.
+    /// Starts with the first version of a program, in force from the beginning, under one release of the time zone database.
     ///
     /// # Errors
     /// All problems of the program.
-    pub fn start(program: &Value) -> Result<Self, LineError> {
-        let draft = Program::read(program)?;
+    pub fn start(program: &Value, zones: &Zones) -> Result<Self, LineError> {
+        let draft = Program::read(program, zones)?;
         let versions = Versions::first(draft.program, draft.effective_at)?;
-        Ok(Self { versions, book: Book::new(), records: BTreeMap::new(), rows: BTreeMap::new(), clock: None })
+        let zones = zones.clone();
+        Ok(Self { zones, versions, book: Book::new(), records: BTreeMap::new(), rows: BTreeMap::new(), clock: None })
     }
 
     /// Takes the next line, unless it arrives after `as_of`.
@@ -121,7 +123,7 @@ impl Replay {
     }
 
     fn publish(&mut self, event: &Value, as_of: Instant) -> Result<Line, LineError> {
-        let published = Published::read(event)?;
+        let published = Published::read(event, &self.zones)?;
         // Replay takes `while_active` as given (section 9).
         let options = Options { while_active: true, ..published.options };
         let at = self.arrival(published.at);

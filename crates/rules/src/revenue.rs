@@ -69,6 +69,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::calendar::Zones;
     use crate::id::MemberId;
     use crate::replay::Replay;
 
@@ -80,7 +81,7 @@ mod tests {
     fn brought_in(lines: &[Value], as_of: &str) -> (String, u64, u64) {
         let program = json!({ "start_date": "2026-06-01", "timezone": "America/New_York", "spend": { "include_tax": false },
             "milestone": { "metric": "orders_placed" }, "tiers": [{ "id": "gold", "threshold": 1 }] });
-        let mut replay = Replay::start(&program).unwrap();
+        let mut replay = Replay::start(&program, &Zones::built_in()).unwrap();
         for line in lines {
             replay.line(line, at("2030-01-01T00:00:00Z")).unwrap();
         }

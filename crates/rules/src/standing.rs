@@ -43,10 +43,11 @@ pub struct Progress {
 /// The standing of a member under a version at an instant. Facts later than the instant are not seen.
 ///
 /// ```
-/// use rules::{calendar::Instant, ledger::Ledger, program::Program, standing::evaluate, version::Versions};
+/// use rules::calendar::{Instant, Zones};
+/// use rules::{ledger::Ledger, program::Program, standing::evaluate, version::Versions};
 ///
 /// let file = serde_json::json!({ "start_date": "2023-01-01", "tiers": [{ "id": "gold", "threshold": 500 }] });
-/// let draft = Program::read(&file)?;
+/// let draft = Program::read(&file, &Zones::built_in())?;
 /// let versions = Versions::first(draft.program, draft.effective_at)?;
 /// let standing = evaluate(versions.last(), &Ledger::default(), Instant::parse("2024-01-01T00:00:00Z")?);
 /// assert_eq!(standing.tier, None);

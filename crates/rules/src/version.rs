@@ -222,6 +222,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::calendar::Zones;
 
     fn program(changes: Value) -> Program {
         let mut value = json!({ "start_date": "2021-11-01", "milestone": { "period": "calendar_year" },
@@ -229,7 +230,7 @@ mod tests {
         for (key, change) in changes.as_object().unwrap() {
             value[key] = change.clone();
         }
-        Program::read(&value).unwrap().program
+        Program::read(&value, &Zones::built_in()).unwrap().program
     }
 
     fn at(text: &str) -> Instant {

@@ -20,6 +20,7 @@ use crate::relay::EventBridge;
 use crate::store::Store;
 use crate::store::table::Tables;
 use crate::sweep::{MARGIN, PAGE, Queues, Settings, SqsWorkers, Sweep};
+use crate::zones::{self, FolderError};
 
 /// A connection within a region stands in milliseconds, or is not worth waiting for.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -49,6 +50,17 @@ pub type Variable = fn(&str) -> Option<String>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the environment has no `{0}`")]
 pub struct NotSet(&'static str);
+
+/// Why a function cannot start.
+#[derive(Debug, Error)]
+pub enum SetUpError {
+    /// The environment lacks a variable.
+    #[error(transparent)]
+    NotSet(#[from] NotSet),
+    /// The folder of zones that it names cannot be used.
+    #[error(transparent)]
+    Zones(#[from] FolderError),
+}
 
 /// The configuration of a function, from the variables that Lambda sets; they last as long as its process. Make clients
 /// of it before the first event comes: what is set up at the start is set up while the CPU is not rationed.
@@ -116,9 +128,14 @@ impl LoadServiceConfig for Endpoints {
     }
 }
 
-/// The tables.
-pub fn store(config: &SdkConfig, tables: Tables) -> Store {
-    Store::new(aws_sdk_dynamodb::Client::new(config), tables)
+/// The tables, and the release of the time zone database that their programs are read by.
+///
+/// # Errors
+/// Names the variable that is missing, or the folder of zones that cannot be used.
+pub fn store(config: &SdkConfig, variable: Variable) -> Result<Store, SetUpError> {
+    let zones = zones::in_use(variable).inspect_err(|error| tracing::error!("{}", error.in_full()))?;
+    tracing::info!(zones = %zones.release(), "the release of the time zone database in use");
+    Ok(Store::new(aws_sdk_dynamodb::Client::new(config), tables(variable)?).with_zones(zones))
 }
 
 /// The bus that events are announced on.
@@ -126,11 +143,7 @@ pub fn bus(config: &SdkConfig, name: &str) -> EventBridge {
     EventBridge::new(aws_sdk_eventbridge::Client::new(config), name)
 }
 
-/// The names of the tables.
-///
-/// # Errors
-/// Names the variable that is missing.
-pub fn tables(variable: Variable) -> Result<Tables, NotSet> {
+fn tables(variable: Variable) -> Result<Tables, NotSet> {
     let need = |name| need(variable, name);
     Ok(Tables::named(need("MEMBERS_TABLE")?, need("LEDGER_TABLE")?, need("CONTROL_TABLE")?))
 }
@@ -146,15 +159,15 @@ pub fn need(variable: Variable, name: &'static str) -> Result<String, NotSet> {
 /// Sweeps as a function does them, over the queues of its segments.
 ///
 /// # Errors
-/// Names the variable that is missing.
-pub fn sweep(config: &SdkConfig, variable: Variable, clock: Clock) -> Result<Sweep<SqsWorkers>, NotSet> {
+/// Names the variable that is missing, or the folder of zones that cannot be used.
+pub fn sweep(config: &SdkConfig, variable: Variable, clock: Clock) -> Result<Sweep<SqsWorkers>, SetUpError> {
     let need = |name| need(variable, name);
     let queues = Queues { rollover: need("ROLLOVER_QUEUE_URL")?, recalculation: need("RECALCULATION_QUEUE_URL")? };
     let workers = SqsWorkers::new(aws_sdk_sqs::Client::new(config), queues);
     // Every instance of a function has a log stream of its own, and works on one thing at a time.
     let owner = need("AWS_LAMBDA_LOG_STREAM_NAME")?;
     let settings = Settings { owner, margin: MARGIN, budget: BUDGET, together: 1, page: PAGE };
-    Ok(Sweep::new(store(config, tables(variable)?), workers, clock, settings))
+    Ok(Sweep::new(store(config, variable)?, workers, clock, settings))
 }
 
 /// The queue for what can never succeed.

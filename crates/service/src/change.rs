@@ -272,7 +272,7 @@ impl Rules<'_> {
             What::Program(program) => {
                 // A first version may say since when it is in force: facts of that time on are seen under it.
                 let since = match before {
-                    None => Program::read(program)?.effective_at.filter(|since| *since <= self.now),
+                    None => Program::read(program, self.store.zones())?.effective_at.filter(|since| *since <= self.now),
                     Some(_) => None,
                 };
                 let at = at.or(since).unwrap_or(soon);

@@ -25,3 +25,4 @@ pub mod sweep;
 pub mod telemetry;
 pub mod verify;
 pub mod wire;
+pub mod zones;

@@ -49,6 +49,7 @@ pub use timeline::{Mark, Stretch, Told};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
+use rules::calendar::Zones;
 
 use crate::shop::ShopId;
 use table::Tables;
@@ -58,13 +59,25 @@ use table::Tables;
 pub struct Store {
     client: Client,
     tables: Arc<Tables>,
+    zones: Zones,
     meter: Arc<Meter>,
 }
 
 impl Store {
-    /// The tables behind a client.
+    /// The tables behind a client; programs are read by the release of the time zone database that is built in.
     pub fn new(client: Client, tables: Tables) -> Self {
-        Self { client, tables: Arc::new(tables), meter: Arc::default() }
+        Self { client, tables: Arc::new(tables), zones: Zones::built_in(), meter: Arc::default() }
+    }
+
+    /// The same, programs read by another release.
+    #[must_use]
+    pub fn with_zones(self, zones: Zones) -> Self {
+        Self { zones, ..self }
+    }
+
+    /// The time zones that programs are read by.
+    pub fn zones(&self) -> &Zones {
+        &self.zones
     }
 
     /// What has been used through this handle and its clones.

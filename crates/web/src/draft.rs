@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use service::store::{SavedDraft, StoreError};
@@ -52,10 +52,10 @@ pub(crate) struct Save {
     program: Map<String, Value>,
 }
 
-impl From<SavedDraft> for Draft {
-    fn from(saved: SavedDraft) -> Self {
+impl Draft {
+    fn of(saved: SavedDraft, zones: &Zones) -> Self {
         let SavedDraft { program, by, at, revision: _ } = saved;
-        let found = checked(&program);
+        let found = checked(&program, zones);
         Self { valid: found.valid, problems: found.problems, warnings: found.warnings, program, by, at }
     }
 }
@@ -80,7 +80,7 @@ fn none() -> Problem {
 )]
 async fn show(State(api): State<Api>, Of { shop, .. }: Of<Read>, headers: HeaderMap) -> Result<Response, Problem> {
     let saved = api.store.saved_draft(&shop).await?.ok_or_else(none)?;
-    Ok(tag(&saved).answer(&headers, Json(Draft::from(saved))))
+    Ok(tag(&saved).answer(&headers, Json(Draft::of(saved, api.store.zones()))))
 }
 
 /// Saves the draft
@@ -114,7 +114,7 @@ async fn save(
         Err(error) => return Err(error.into()),
     };
     let saved = SavedDraft { program, by, at, revision };
-    Ok(tag(&saved).answer(&HeaderMap::new(), Json(Draft::from(saved))))
+    Ok(tag(&saved).answer(&HeaderMap::new(), Json(Draft::of(saved, api.store.zones()))))
 }
 
 /// Throws the draft away

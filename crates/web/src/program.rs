@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::program::Program;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -220,12 +220,12 @@ pub(crate) struct Checked {
     post, path = "/v1/program/validate", tag = "Program", operation_id = "validate", request_body = Unchecked,
     responses((status = 200, body = Checked)), security(("bearer" = ["echelon/read"]))
 )]
-async fn validate(_: Of<Read>, Body(Unchecked { program }): Body<Unchecked>) -> Json<Checked> {
-    Json(checked(&Value::Object(program)))
+async fn validate(State(api): State<Api>, _: Of<Read>, Body(Unchecked { program }): Body<Unchecked>) -> Json<Checked> {
+    Json(checked(&Value::Object(program), api.store.zones()))
 }
 
-pub(crate) fn checked(program: &Value) -> Checked {
-    match Program::read(program) {
+pub(crate) fn checked(program: &Value, zones: &Zones) -> Checked {
+    match Program::read(program, zones) {
         Err(problems) => {
             Checked { valid: false, problems: problems.iter().map(Place::from).collect(), warnings: Vec::new() }
         }

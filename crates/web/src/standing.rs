@@ -30,7 +30,7 @@ pub struct Standing {
     pub active: bool,
     /// The program's time zone, in which days begin.
     #[schema(examples("America/New_York"))]
-    pub timezone: &'static str,
+    pub timezone: String,
     /// The program's currency.
     #[schema(examples("USD"))]
     pub currency: &'static str,
@@ -200,7 +200,7 @@ impl Standing {
             as_of,
             version: version.number,
             active: standing.active,
-            timezone: zone.name(),
+            timezone: zone.name().to_owned(),
             currency: program.currency.code(),
             tier: tier(program, standing.tier),
             since: standing.since,

@@ -104,7 +104,10 @@ impl Options {
     fn orders(&self) -> Orders {
         let kinds = self.layout.mapping.preset.kinds().iter();
         let kinds = kinds.map(|(word, meaning)| ((*word).to_owned(), *meaning)).collect();
-        let clock = Clock { timezone: self.timezone.parse().ok(), format: self.format.clone() };
+        let clock = Clock {
+            timezone: rules::calendar::Zones::built_in().named(&self.timezone).ok(),
+            format: self.format.clone(),
+        };
         Orders::new(Reading { kinds, currency: self.currency, clock })
     }
 

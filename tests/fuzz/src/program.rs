@@ -1,7 +1,7 @@
 //! A shop's rules: [`rules::program::Program::read`], and what is made of what it accepts.
 
 use rules::advance::advance;
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::compact::{Packed, pack};
 use rules::explain::{Explanation, Which, explain};
 use rules::ledger::Ledger;
@@ -18,7 +18,7 @@ use super::sample::{everyday, extremes, instants};
 /// A file is a program under which everybody stands somewhere at any time, or has problems, each with its place.
 pub fn check(data: &[u8]) {
     let Ok(value) = serde_json::from_slice::<Value>(data) else { return };
-    match Program::read(&value) {
+    match Program::read(&value, &Zones::built_in()) {
         Ok(draft) => {
             let start = draft.program.start_date.map(|date| Value::from(date.to_string())).unwrap_or_default();
             assert_eq!(value["start_date"], start, "a date is written in one way");

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use rules::book::Book;
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::fact::Fact;
 use rules::id::MemberId;
 use rules::ledger::Ledger;
@@ -127,6 +127,6 @@ fn version(counted: &Value, period: &Value, on_refund: &str) -> Version {
     } else {
         json!({ "metric": counted[0], "period": period, "on_refund": on_refund })
     };
-    let draft = Program::read(&program).unwrap();
+    let draft = Program::read(&program, &Zones::built_in()).unwrap();
     Versions::first(draft.program, draft.effective_at).unwrap().last().clone()
 }

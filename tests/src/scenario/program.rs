@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::{fs, io};
 
-use chrono_tz::Tz;
+use crate::tz::Tz;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
@@ -124,7 +124,7 @@ pub fn tiers(program: &Value) -> Vec<&str> {
 /// If no such time zone is known.
 pub fn zone(program: &Value) -> Result<Tz, String> {
     let name = program["timezone"].as_str().unwrap_or("UTC");
-    name.parse().map_err(|_| format!("`{name}` is no time zone such as \"America/New_York\""))
+    Tz::named(name).ok_or_else(|| format!("`{name}` is no time zone such as \"America/New_York\""))
 }
 
 #[cfg(test)]

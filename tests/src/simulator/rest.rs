@@ -1,6 +1,6 @@
 //! How a deployment comes to rest: the weather clears up, everything under way ends, and what is due is done.
 
-use rules::calendar::Zone;
+use rules::calendar::Zones;
 
 use super::fault::{Fault, Weather};
 use super::process::{Relaying, Sweeping};
@@ -23,7 +23,7 @@ impl World {
         let is_midnight_due = std::mem::take(&mut self.had_newer);
         if self.dice.chance(300) || is_midnight_due {
             let longest = self.shops.iter().map(|shop| {
-                let (zone, now) = (Zone::named(shop.zone).unwrap(), self.network.instant());
+                let (zone, now) = (Zones::built_in().named(shop.zone).unwrap(), self.network.instant());
                 zone.midnight(zone.day(now).next()).millis() - now.millis()
             });
             wait = wait.max(longest.max().unwrap_or_default() + 2 * MINUTE);

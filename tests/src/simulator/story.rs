@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rules::calendar::{Day, Instant, Zone};
+use rules::calendar::{Day, Instant, Zones};
 use rules::fact::{Currency, Fact};
 use rules::id::MemberId;
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ pub fn edge(dice: &mut Dice) -> (&'static str, i64, Fault) {
         1 => ("2024-02-29", Fault::LeapDay),
         _ => ("2025-01-01", Fault::YearEdge),
     };
-    let zoned = Zone::named(zone).unwrap();
+    let zoned = Zones::built_in().named(zone).unwrap();
     let day = Day::of(day.parse().unwrap());
     (zone, zoned.midnight(day).millis() + 4 * 60 * MINUTE, fault)
 }
@@ -278,7 +278,7 @@ impl Shop {
             2..=4 => now - dice.between(1, 40) * DAY,
             5..=7 => {
                 // At midnight, where the shop is.
-                let zone = Zone::named(self.zone).unwrap();
+                let zone = Zones::built_in().named(self.zone).unwrap();
                 zone.midnight(zone.day(Instant::from_millis(now))).millis()
             }
             _ => now - dice.between(0, 90 * 60) * 1_000,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rules::calendar::{Day, Instant, Zone};
+use rules::calendar::{Day, Instant, Zones};
 use rules::id::MemberId;
 use serde_json::{Value, json};
 use service::store::table::create;
@@ -274,7 +274,7 @@ impl World {
     }
 
     async fn wait(&mut self) {
-        let zone = Zone::named(self.shops[0].zone).unwrap();
+        let zone = Zones::built_in().named(self.shops[0].zone).unwrap();
         let now = self.network.instant();
         let midnight = zone.midnight(zone.day(now).next()).millis() - now.millis();
         let millis = match self.dice.below(12) {

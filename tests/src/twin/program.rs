@@ -1,8 +1,8 @@
 //! Section 3: what a program says, read straight from JSON.
 
 use super::time::{Instant, Span, day, instant, midnight};
+use crate::tz::Tz;
 use chrono::{Datelike, NaiveDate};
-use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -192,7 +192,7 @@ fn fields(json: &Value) -> Option<Program> {
     let tiers = json["tiers"].as_array()?.iter().map(tier).collect::<Option<_>>()?;
     Some(Program {
         active: json["active"].as_bool().unwrap_or(true),
-        timezone: json["timezone"].as_str().unwrap_or("UTC").parse().ok()?,
+        timezone: Tz::named(json["timezone"].as_str().unwrap_or("UTC"))?,
         currency: json["currency"].as_str().unwrap_or("USD").to_owned(),
         start_date: date(&json["start_date"]),
         metric,

@@ -53,7 +53,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             }
         };
         for vector in vectors {
-            let misses = vector.run();
+            let misses = vector.run(crate::zones());
             if misses.is_empty() {
                 passed += 1
             } else {

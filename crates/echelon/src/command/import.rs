@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::io::{IsTerminal, stdout};
 use std::path::PathBuf;
 
-use chrono_tz::Tz;
 use clap::{Parser, ValueEnum};
+use rules::calendar::Zone;
 use rules::fact::{Currency, Told};
 use serde_json::Value;
 use service::wire::shopify::Topic;
@@ -93,7 +93,7 @@ pub struct Args {
     /// Of a time that comes twice (clocks set back) the earlier is meant; a time that is skipped (clocks set forward)
     /// is the end of the gap. The invoices preset is in Europe/London.
     #[arg(long, value_name = "ZONE", value_parser = timezone, help_heading = "CSV files")]
-    timezone: Option<Tz>,
+    timezone: Option<Zone>,
 
     /// The form of the times, in strftime's letters, such as "%d/%m/%Y %H:%M" [default: 2024-05-01 10:00:00 and alike]
     #[arg(long, value_name = "FORM", value_parser = time_format, help_heading = "CSV files")]
@@ -281,7 +281,8 @@ fn layout(args: &Args) -> Layout {
 fn reading(args: &Args) -> Reading {
     let known = args.preset.kinds().iter().map(|(word, meaning)| ((*word).to_owned(), *meaning));
     let kinds: HashMap<_, _> = known.chain(args.kinds.iter().cloned()).collect();
-    let timezone = args.timezone.or(args.preset.timezone());
+    let of_preset = || args.preset.timezone().and_then(|name| crate::zones().named(name).ok());
+    let timezone = args.timezone.clone().or_else(of_preset);
     Reading { kinds, currency: args.currency, clock: Clock { timezone, format: args.time_format.clone() } }
 }
 
@@ -319,8 +320,12 @@ fn apart(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn timezone(text: &str) -> Result<Tz, String> {
-    text.parse().map_err(|_| "no IANA time zone; write one such as Europe/London or UTC".to_owned())
+fn timezone(text: &str) -> Result<Zone, String> {
+    let zone = crate::zones().named(text).map_err(|no_zone| no_zone.to_string())?;
+    if let Some(use_this) = zone.name_to_use() {
+        eprintln!("warning: --timezone: `{text}` is a legacy name of a time zone; write `{use_this}`");
+    }
+    Ok(zone)
 }
 
 fn currency(text: &str) -> Result<Currency, String> {

@@ -94,7 +94,7 @@ fn list(format: Format) -> Result<(), Failure> {
 /// What a program does, read off the program itself so that the list cannot go stale.
 fn description(file: &str) -> String {
     let value: Value = serde_json::from_str(file).unwrap_or_default();
-    Program::read(&value).map(|draft| words(&draft.program.milestone)).unwrap_or_default()
+    Program::read(&value, crate::zones()).map(|draft| words(&draft.program.milestone)).unwrap_or_default()
 }
 
 fn words(milestone: &Milestone) -> String {

@@ -56,7 +56,7 @@ pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
     let old = args.replaces.as_deref().map(input::program).transpose()?;
     let Document { value, repeated: mut problems } = input::document(&args.program)?;
     let mut warnings = Vec::new();
-    match Program::read(&value) {
+    match Program::read(&value, crate::zones()) {
         Err(found) => problems.extend(found.iter().cloned()),
         Ok(draft) => warnings = advised(args, draft, old.map(|(_, old)| old.program).as_ref(), now)?,
     }

@@ -1,5 +1,7 @@
 use csv::ByteRecord;
 
+use rules::calendar::Zone;
+
 use super::*;
 use crate::import::columns::{Header, Mapping};
 use crate::import::preset::{Preset, parse_kind};
@@ -16,7 +18,7 @@ impl File {
         let header = Header::read(names.split(',').map(str::to_owned).collect(), &mapping).unwrap();
         let known = preset.kinds().iter().map(|(word, meaning)| ((*word).to_owned(), *meaning));
         let kinds = known.chain(kinds.iter().map(|text| parse_kind(text).unwrap())).collect();
-        let clock = Clock { timezone: Some(chrono_tz::UTC), format: None };
+        let clock = Clock { timezone: Some(Zone::utc()), format: None };
         let currency = Currency::from_code("GBP");
         Self { header, orders: Orders::new(Reading { kinds, currency, clock }) }
     }

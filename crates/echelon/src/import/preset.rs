@@ -87,9 +87,9 @@ impl Preset {
     }
 
     /// Where its clock hangs, if that is known.
-    pub fn timezone(self) -> Option<chrono_tz::Tz> {
+    pub fn timezone(self) -> Option<&'static str> {
         match self {
-            Self::Invoices => Some(chrono_tz::Europe::London),
+            Self::Invoices => Some("Europe/London"),
             Self::Orders | Self::ShopifyOrders => None,
         }
     }

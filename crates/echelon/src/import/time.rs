@@ -1,14 +1,13 @@
 //! Times as foreign files write them.
 
-use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, TimeZone, Timelike};
-use chrono_tz::Tz;
-use rules::calendar::Instant;
+use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use rules::calendar::{Instant, Zone};
 
 /// How the times of a file are read.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     /// Where the shop's clock hangs, for times that do not say their offset.
-    pub timezone: Option<Tz>,
+    pub timezone: Option<Zone>,
     /// The form of the times in strftime's letters, if it is not one of the usual ones.
     pub format: Option<String>,
 }
@@ -48,8 +47,8 @@ impl Clock {
 
     fn local(&self, text: &str, times: &[&str], dates: &[&str]) -> Result<Instant, TimeError> {
         let local = local_time(text, times, dates).ok_or(TimeError::Unreadable)?;
-        let timezone = self.timezone.ok_or(TimeError::NoTimezone)?;
-        instant(local, timezone).ok_or(TimeError::Unreadable)
+        let timezone = self.timezone.as_ref().ok_or(TimeError::NoTimezone)?;
+        Instant::written(timezone.instant(local).millis()).ok_or(TimeError::Unreadable)
     }
 }
 
@@ -64,21 +63,10 @@ fn local_time(text: &str, times: &[&str], dates: &[&str]) -> Option<NaiveDateTim
     time.or_else(|| date().map(|date| date.and_time(chrono::NaiveTime::MIN)))
 }
 
-/// The instant of a local time: of two the earlier, and in a gap of the clock the end of the gap, as for
-/// midnights (section 2 of the semantics).
-fn instant(local: NaiveDateTime, timezone: Tz) -> Option<Instant> {
-    let found = |local: &NaiveDateTime| timezone.from_local_datetime(local).earliest();
-    let exact = found(&local).map(|at| at.timestamp_millis());
-    let after_gap = || {
-        // The widest gap of any zone is a whole day (Samoa, 2011-12-30); gaps end at full minutes.
-        let minute = local.with_second(0)?.with_nanosecond(0)?;
-        (1..=24 * 60).find_map(|later| found(&(minute + Duration::minutes(later)))).map(|at| at.timestamp_millis())
-    };
-    exact.or_else(after_gap).and_then(Instant::written)
-}
-
 #[cfg(test)]
 mod tests {
+    use rules::calendar::Zones;
+
     use super::*;
 
     #[track_caller]
@@ -87,7 +75,7 @@ mod tests {
     }
 
     fn clock(timezone: &str, format: Option<&str>) -> Clock {
-        Clock { timezone: Some(timezone.parse().unwrap()), format: format.map(str::to_owned) }
+        Clock { timezone: Some(Zones::built_in().named(timezone).unwrap()), format: format.map(str::to_owned) }
     }
 
     #[test]

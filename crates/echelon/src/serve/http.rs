@@ -101,7 +101,8 @@ async fn is_believed(system: &System, parts: &mut Parts, body: &[u8]) -> Result<
 
 async fn health(State(Local(system)): State<Local>) -> Json<Value> {
     let (now, waiting, taken_in) = (system.time.now(), system.queues.waiting(), system.counts());
-    Json(json!({ "status": "ok", "now": now, "waiting": waiting, "taken_in": taken_in }))
+    let zones = system.api.store.zones().release();
+    Json(json!({ "status": "ok", "now": now, "zones": zones, "waiting": waiting, "taken_in": taken_in }))
 }
 
 #[derive(Debug, Deserialize)]

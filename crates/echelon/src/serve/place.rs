@@ -124,11 +124,11 @@ impl Place {
             (None, None) => embedded::Store::memory().map_err(Failure::input)?.client(),
         };
         if let Some(tables) = &self.tables {
-            return Ok(Store::new(client, tables.clone()));
+            return Ok(Store::new(client, tables.clone()).with_zones(crate::zones().clone()));
         }
         let tables = Tables::prefixed(&self.prefix);
         create_unstreamed(&client, &tables).await.map_err(|error| self.wrong(error.to_string()))?;
-        Ok(Store::new(client, tables))
+        Ok(Store::new(client, tables).with_zones(crate::zones().clone()))
     }
 
     /// Opens the store and its queues.

@@ -1,17 +1,21 @@
 //! Time zones: which local day it is, and when a day begins.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 
-use chrono::{DateTime, Offset, TimeZone, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, NaiveDateTime};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::{Day, Instant, MS_PER_DAY, TWO_DAYS};
 
 const FIRST: i64 = -5_364_662_400_000; // 1800-01-01
-const LAST: i64 = 4_133_980_800_000; // 2101-01-01
+/// From here on every zone goes by a rule, which repeats as the calendar does: every 400 years.
+const RULES: i64 = 4_102_444_800_000; // 2100-01-01
+const CYCLE: i64 = 146_097 * MS_PER_DAY;
+/// Up to here the changes are laid out; what comes later is looked up in the cycle before.
+const LAST: i64 = RULES + CYCLE;
 const FIRST_DAY: i64 = i32::MIN as i64;
 /// Slots are 2^33 ms long: 99 days, in which most zones change their offset at most once.
 const SLOT_BITS: u32 = 33;
@@ -36,45 +40,42 @@ impl Regime {
 
 /// An IANA time zone, with its changes of offset laid out so that a day or a midnight costs a few nanoseconds.
 ///
-/// The changes are read from chrono-tz, once for each zone that a process meets: that takes longer than all else about a
-/// program.
+/// It is a zone of one release of the database ([`super::Zones`]), which lays it out once: that takes longer than all else
+/// about a program. Two zones of the same name are equal, whatever release they are of.
 #[derive(Clone)]
 pub struct Zone {
-    tz: Tz,
+    name: Arc<str>,
     regimes: Arc<[Regime]>,
     /// Which regime holds at the start of each slot from `FIRST` on.
     slots: Arc<[u16]>,
 }
 
-/// The zones that were asked for: always the same, whoever asks first.
-static KNOWN: LazyLock<Mutex<HashMap<Tz, Zone>>> = LazyLock::new(Mutex::default);
-
 impl Zone {
-    /// The zone of a name such as `America/New_York`.
-    pub fn named(name: &str) -> Option<Self> {
-        name.parse().ok().map(Self::of)
-    }
-
-    /// Coordinated universal time.
+    /// Coordinated universal time, the same in every release.
     pub fn utc() -> Self {
-        Self::of(Tz::UTC)
+        Self::of("UTC", vec![Regime { from: i64::MIN, until: i64::MAX, offset: 0 }])
     }
 
-    fn of(tz: Tz) -> Self {
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entry(tz).or_insert_with(|| Self::laid_out(tz)).clone()
+    pub(super) fn laid_out(name: &str, tz: &TimeZone) -> Self {
+        Self::of(name, regimes(tz))
     }
 
-    fn laid_out(tz: Tz) -> Self {
-        let regimes = regimes(tz);
+    fn of(name: &str, regimes: Vec<Regime>) -> Self {
         let holds_at = |at: i64| regimes.partition_point(|regime| regime.until <= at);
-        let slots = (FIRST..LAST).step_by(1 << SLOT_BITS).map(|at| u16::try_from(holds_at(at)).unwrap_or(0)).collect();
-        Self { tz, regimes: regimes.into(), slots }
+        // Where nothing ever changes there is nothing to look up.
+        let end = if regimes.len() > 1 { LAST } else { FIRST + 1 };
+        let slots = (FIRST..end).step_by(1 << SLOT_BITS).map(|at| u16::try_from(holds_at(at)).unwrap_or(0)).collect();
+        Self { name: name.into(), regimes: regimes.into(), slots }
     }
 
-    /// The IANA name.
-    pub fn name(&self) -> &'static str {
-        self.tz.name()
+    /// The IANA name, as it was asked for.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether every day begins as in another zone: two names of one zone, or two zones that never differed.
+    pub fn has_the_days_of(&self, other: &Self) -> bool {
+        self.regimes == other.regimes
     }
 
     /// The regimes from the one that holds at an instant on.
@@ -91,9 +92,18 @@ impl Zone {
         regimes
     }
 
+    /// The regime of an instant. What lies behind all that is laid out is as it was some cycles earlier.
     fn regime(&self, at: i64) -> Regime {
-        let regime = self.regimes_from(at).first().or(self.regimes.last());
-        regime.copied().unwrap_or(Regime { from: at, until: at, offset: 0 })
+        if let Some(regime) = self.regimes_from(at).first() {
+            return *regime;
+        }
+        let later = cycles(at);
+        let regime = self.regimes_from(at.saturating_sub(later)).first().copied();
+        regime.map_or(Regime { from: at, until: at, offset: 0 }, |regime| Regime {
+            from: regime.from.saturating_add(later),
+            until: regime.until.saturating_add(later),
+            offset: regime.offset,
+        })
     }
 
     /// The local day of an instant.
@@ -105,11 +115,19 @@ impl Zone {
     /// the first (section 2).
     pub fn midnight(&self, day: Day) -> Instant {
         let local = i64::from(day.0).saturating_mul(MS_PER_DAY);
+        let laid_out = self.laid_out_midnight(local).or_else(|| {
+            let later = cycles(local);
+            self.laid_out_midnight(local.saturating_sub(later)).map(|start| start.saturating_add(later))
+        });
+        Instant(laid_out.unwrap_or(local))
+    }
+
+    fn laid_out_midnight(&self, local: i64) -> Option<i64> {
         // Offsets stay within 26 hours: no regime that ended before that can hold the midnight.
-        let regimes = self.regimes_from(local - 26 * 3_600_000);
+        let regimes = self.regimes_from(local.saturating_sub(26 * 3_600_000));
         let mut starts =
             regimes.iter().map(|regime| (regime.from.max(local.saturating_sub(regime.offset)), regime.until));
-        Instant(starts.find(|(start, until)| start < until).map_or(local, |(start, _)| start))
+        starts.find(|(start, until)| start < until).map(|(start, _)| start)
     }
 
     /// The last full day before an exclusive end, which people are shown as `valid_through` (section 2); none where the
@@ -119,9 +137,24 @@ impl Zone {
         (self.midnight(day) == until).then(|| day.previous())
     }
 
-    /// The local date and time of an instant, for people.
-    pub fn local(&self, at: Instant) -> DateTime<Tz> {
-        DateTime::<Utc>::from_timestamp_millis(at.0).unwrap_or_default().with_timezone(&self.tz)
+    /// The local date and time of an instant.
+    pub fn local(&self, at: Instant) -> NaiveDateTime {
+        let local = at.0.saturating_add(self.regime(at.0).offset);
+        DateTime::from_timestamp_millis(local).unwrap_or_default().naive_utc()
+    }
+
+    /// The instant of a local date and time: of two the earlier, and in a gap of the clock the end of the gap, as for
+    /// midnights (section 2).
+    pub fn instant(&self, local: NaiveDateTime) -> Instant {
+        let local = local.and_utc().timestamp_millis();
+        let day_before = Day(i32::try_from(local.div_euclid(MS_PER_DAY)).unwrap_or(i32::MAX)).previous();
+        // A cycle's last regime is followed by the first of the next, one by one.
+        let first = self.regime(self.midnight(day_before).0);
+        let mut regimes =
+            std::iter::successors(Some(first), |regime| (regime.until < i64::MAX).then(|| self.regime(regime.until)));
+        let start = |regime: Regime| (regime.from.max(local.saturating_sub(regime.offset)), regime.until);
+        let found = regimes.find_map(|regime| Some(start(regime)).filter(|(start, until)| start < until));
+        Instant(found.map_or(local, |(start, _)| start))
     }
 }
 
@@ -178,7 +211,7 @@ impl<'z> Clock<'z> {
 
 impl PartialEq for Zone {
     fn eq(&self, other: &Self) -> bool {
-        self.tz == other.tz
+        self.name == other.name
     }
 }
 
@@ -190,33 +223,28 @@ impl fmt::Debug for Zone {
     }
 }
 
-/// Finds the changes of offset by looking every few days and halving in on each difference. No zone has ever
-/// changed twice within the step and back again; after 2100 chrono-tz knows no further changes.
-fn regimes(tz: Tz) -> Vec<Regime> {
-    const STEP: i64 = 6 * MS_PER_DAY;
-    let offset = |ms: i64| {
-        let at = DateTime::<Utc>::from_timestamp_millis(ms).unwrap_or_default();
-        i64::from(tz.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()) * 1_000
-    };
+/// How many milliseconds of whole cycles an instant lies behind those that are laid out.
+fn cycles(at: i64) -> i64 {
+    at.saturating_sub(RULES).max(0) / CYCLE * CYCLE
+}
+
+/// The changes of offset, up to one that surely lies behind `LAST` in any local time.
+fn regimes(tz: &TimeZone) -> Vec<Regime> {
+    let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    let ms = |offset: jiff::tz::Offset| i64::from(offset.seconds()) * 1_000;
     let mut found = Vec::new();
-    if tz == Tz::UTC {
-        return vec![Regime { from: i64::MIN, until: i64::MAX, offset: 0 }]; // the default: asked of every program
-    }
-    let (mut seen, mut current) = (FIRST, Regime { from: i64::MIN, until: i64::MAX, offset: offset(FIRST) });
-    while seen < LAST {
-        let ahead = seen + STEP;
-        if offset(ahead) == current.offset {
-            seen = ahead;
+    let mut current = Regime { from: i64::MIN, until: i64::MAX, offset: ms(tz.to_offset(at(FIRST))) };
+    for change in tz.following(at(FIRST)) {
+        let (from, offset) = (change.timestamp().as_millisecond(), ms(change.offset()));
+        // Some changes are of the name only.
+        if offset == current.offset {
             continue;
         }
-        let (mut before, mut after) = (seen, ahead);
-        while after - before > 1 {
-            let middle = before + (after - before) / 2;
-            if offset(middle) == current.offset { before = middle } else { after = middle }
+        found.push(Regime { until: from, ..current });
+        current = Regime { from, until: i64::MAX, offset };
+        if from >= LAST + TWO_DAYS {
+            return found;
         }
-        found.push(Regime { until: after, ..current });
-        current = Regime { from: after, until: i64::MAX, offset: offset(after) };
-        seen = after;
     }
     found.push(current);
     found
@@ -225,14 +253,19 @@ fn regimes(tz: Tz) -> Vec<Regime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calendar::Zones;
 
     fn day(text: &str) -> Day {
         Day::of(text.parse().unwrap())
     }
 
+    fn zone(name: &str) -> Zone {
+        Zones::built_in().named(name).unwrap()
+    }
+
     #[test]
     fn midnight_is_the_first_instant_of_the_local_day() {
-        for (zone, date, expected) in [
+        for (name, date, expected) in [
             ("UTC", "2024-01-01", "2024-01-01T00:00:00Z"),
             ("America/New_York", "2024-01-01", "2024-01-01T05:00:00Z"),
             ("America/New_York", "2024-07-14", "2024-07-14T04:00:00Z"),
@@ -241,23 +274,71 @@ mod tests {
             ("Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00Z"), // the whole day was skipped
             ("Asia/Kathmandu", "2024-01-01", "2023-12-31T18:15:00Z"),
             ("Pacific/Kiritimati", "2024-01-01", "2023-12-31T10:00:00Z"),
+            // Release 2026f: no clock there goes back in the winter of 2026 any more, and Morocco's is UTC's.
+            ("America/Vancouver", "2027-01-01", "2027-01-01T07:00:00Z"),
+            ("America/Edmonton", "2027-01-01", "2027-01-01T06:00:00Z"),
+            ("America/Winnipeg", "2027-01-01", "2027-01-01T05:00:00Z"),
+            ("America/Havana", "2027-01-01", "2027-01-01T04:00:00Z"),
+            ("Africa/Casablanca", "2027-01-01", "2027-01-01T00:00:00Z"),
         ] {
-            assert_eq!(Zone::named(zone).unwrap().midnight(day(date)).to_string(), expected, "{zone} {date}");
+            assert_eq!(zone(name).midnight(day(date)).to_string(), expected, "{name} {date}");
+        }
+    }
+
+    /// Rules repeat every 400 years, and so do midnights, for as long as instants can be written.
+    #[test]
+    fn far_years_go_by_the_rules_of_near_ones() {
+        let zones = Zones::built_in();
+        for name in zones.names() {
+            let zone = zones.named(name).unwrap();
+            let mut clock = Clock::new(&zone);
+            for cycle in [1, 2, 19] {
+                for step in 0..1_200 {
+                    // From 2098 on, past the seam in 2100 and the end of what is laid out, by 13 days at most.
+                    let near = Day::of(day("2100-01-02").date()).0 + step * 122;
+                    let far = Day(near + 146_097 * cycle);
+                    let later = i64::from(cycle) * CYCLE;
+                    let midnight = zone.midnight(Day(near)).plus_millis(later);
+                    assert_eq!(zone.midnight(far), midnight, "{name} {far}");
+                    assert_eq!(clock.midnight(far), midnight, "{name} {far}");
+                    assert_eq!((zone.day(midnight), clock.day(midnight)), (far, far), "{name} {far}");
+                    let before = midnight.plus_millis(-1);
+                    assert_eq!((zone.day(before), clock.day(before)), (far.previous(), far.previous()), "{name} {far}");
+                }
+            }
         }
     }
 
     #[test]
-    fn days_agree_with_chrono_tz_in_every_zone() {
-        for tz in chrono_tz::TZ_VARIANTS {
-            let zone = Zone::of(tz);
+    fn a_clock_says_what_its_zone_says() {
+        let zones = Zones::built_in();
+        for name in zones.names() {
+            let zone = zones.named(name).unwrap();
             let mut clock = Clock::new(&zone);
             for step in 0..4_000_i64 {
-                let ms = -3_000_000_000_000 + step * 1_812_345_678;
-                let local = DateTime::<Utc>::from_timestamp_millis(ms).unwrap().with_timezone(&tz).date_naive();
-                assert_eq!(zone.day(Instant(ms)).date(), local, "{tz} {ms}");
-                assert_eq!(clock.day(Instant(ms)).date(), local, "{tz} {ms}");
-                assert_eq!(clock.midnight(Day::of(local)), zone.midnight(Day::of(local)), "{tz} {ms}");
+                let at = Instant(-3_000_000_000_000 + step * 1_812_345_678);
+                let day = zone.day(at);
+                assert_eq!(clock.day(at), day, "{name} {at}");
+                assert_eq!(clock.midnight(day), zone.midnight(day), "{name} {at}");
+                assert!(zone.midnight(day) <= at && at < zone.midnight(day.next()), "{name} {at}");
             }
         }
+    }
+
+    #[test]
+    fn a_local_time_has_an_instant_and_an_instant_its_local_time() {
+        let check = |name: &str, local: &str, expected: &str| {
+            let found = zone(name).instant(local.parse().unwrap());
+            assert_eq!(found.to_string(), expected, "{name} {local}");
+        };
+        check("America/New_York", "2024-07-14T10:00:00", "2024-07-14T14:00:00Z");
+        check("Europe/London", "2011-10-30T01:30:00", "2011-10-30T00:30:00Z"); // comes twice: the first
+        check("Europe/London", "2011-03-27T01:30:15", "2011-03-27T01:00:00Z"); // skipped: the end of the gap
+        check("Pacific/Apia", "2011-12-30T12:00:00", "2011-12-30T10:00:00Z");
+        check("America/Vancouver", "2027-01-01T00:30:00", "2027-01-01T07:30:00Z");
+        check("Europe/Berlin", "2899-07-01T12:00:00", "2899-07-01T10:00:00Z");
+        check("Europe/Berlin", "2500-01-01T00:30:00", "2499-12-31T23:30:00Z");
+        let at = Instant::parse("2024-07-14T14:00:00.250Z").unwrap();
+        assert_eq!(zone("America/New_York").local(at).to_string(), "2024-07-14 10:00:00.250");
     }
 }

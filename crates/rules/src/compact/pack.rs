@@ -239,7 +239,7 @@ fn birthday(w: &mut Writer, birthday: Option<crate::fact::Birthday>) {
 }
 
 fn write_record(w: &mut Writer, record: &Record) {
-    let Record { tier, seq, last_at, evaluated_at, version, rewarded, renewed, birthday_year } = record;
+    let Record { tier, seq, last_at, evaluated_at, day, version, rewarded, renewed, birthday_year } = record;
     maybe_tier(w, tier.as_ref());
     w.unsigned(u64::from(*seq));
     maybe_instant(w, *last_at);
@@ -258,5 +258,8 @@ fn write_record(w: &mut Writer, record: &Record) {
     w.byte(u8::from(birthday_year.is_some()));
     if let Some(year) = birthday_year {
         w.signed(i64::from(*year));
+    }
+    if let (Some(day), Some(at)) = (day, evaluated_at) {
+        w.signed(day.after_utc(*at)); // a byte
     }
 }

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::column::{Column, Reader};
 use super::keys::Keys;
-use super::{CompactError, Entries, FORMAT, Orders, Packed, Waitings, flag, kind, part};
-use crate::calendar::Instant;
+use super::{CompactError, Entries, FIRST_FORMAT, FORMAT, Orders, Packed, Waitings, flag, kind, part};
+use crate::calendar::{Day, Instant};
 use crate::fact::{Birthday, Currency, Mode, OrderPaid, Tag};
 use crate::id::{AssignmentId, CancelId, EntryId, OrderId, RefundId, TierId};
 use crate::ledger::{
@@ -21,7 +21,7 @@ type Result<T> = std::result::Result<T, CompactError>;
 pub(super) fn open(bytes: &[u8]) -> Result<Packed<'_>> {
     let mut r = Reader(bytes);
     match r.byte()? {
-        FORMAT => {}
+        FIRST_FORMAT..=FORMAT => {}
         other => return Err(CompactError::UnknownFormat(other)),
     }
     let parts = r.byte()?;
@@ -266,7 +266,12 @@ fn read_record(r: &mut Reader<'_>) -> Result<Record> {
     let renewed = |r: &mut Reader<'_>| Ok((id(TierId::new(r.text()?))?, year(r)?));
     let renewed = (0..r.count()?).map(|_| renewed(r)).collect::<Result<_>>()?;
     let birthday_year = if r.byte()? == 0 { None } else { Some(year(r)?) };
-    Ok(Record { tier, seq, last_at, evaluated_at, version, rewarded, renewed, birthday_year })
+    // Format 1 ends here.
+    let day = match evaluated_at {
+        Some(at) if !r.0.is_empty() => Some(Day::of_utc(at, r.signed()?).ok_or(CompactError::Corrupt("day"))?),
+        Some(_) | None => None,
+    };
+    Ok(Record { tier, seq, last_at, evaluated_at, day, version, rewarded, renewed, birthday_year })
 }
 
 /// Takes the ledger apart. Evaluation reads the columns as they are; here bytes that were never written so are told from

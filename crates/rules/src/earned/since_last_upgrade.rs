@@ -314,7 +314,9 @@ mod tests {
             "milestone": { "metric": "amount_spent", "period": { "since_last_upgrade": { "days": 90 } }, "on_refund": "revoke" },
             "tiers": [{ "id": "bronze", "threshold": 100 }, { "id": "silver", "threshold": 250 },
                       { "id": "gold", "threshold": 600 }] });
-        let versions = Versions::first(Program::read(&program).unwrap().program, None).unwrap();
+        let versions =
+            Versions::first(Program::read(&program, &crate::calendar::Zones::built_in()).unwrap().program, None)
+                .unwrap();
         let mut seed = 7_u64;
         let mut dice = |sides: i64| {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::calendar::Zones;
 use crate::id::MemberId;
 use crate::replay::Replay;
 
@@ -28,7 +29,7 @@ fn floor(tier: &str, on: &str, until: &str) -> Value {
 
 /// Anna's standing after these facts, with the version that decides.
 fn standing(program: &Value, facts: &[Value], as_of: &str) -> (Version, Standing) {
-    let mut replay = Replay::start(program).unwrap();
+    let mut replay = Replay::start(program, &Zones::built_in()).unwrap();
     for fact in facts {
         replay.line(fact, at(as_of)).unwrap();
     }

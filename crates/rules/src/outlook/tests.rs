@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::calendar::Zones;
 use crate::id::MemberId;
 use crate::replay::Replay;
 use crate::standing::evaluate;
@@ -25,7 +26,7 @@ fn assigned(tier: &str, mode: &str, until: Option<&str>) -> Value {
 }
 
 fn look(program: &Value, facts: &[Value], as_of: &str, earlier: &str) -> (Outlook, Vec<Option<String>>) {
-    let mut replay = Replay::start(program).unwrap();
+    let mut replay = Replay::start(program, &Zones::built_in()).unwrap();
     for fact in facts {
         replay.line(fact, at("2030-01-01T00:00:00Z")).unwrap();
     }

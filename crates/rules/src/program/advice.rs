@@ -3,7 +3,7 @@
 mod gifts;
 
 use super::{Counted, Metric, Milestone, OnRefund, Period, Program};
-use crate::calendar::{Day, Instant};
+use crate::calendar::{Day, Instant, Zone};
 use crate::json::Problem;
 
 fn warning(path: impl Into<String>, message: impl Into<String>) -> Problem {
@@ -17,10 +17,19 @@ pub(super) fn of(program: &Program) -> Vec<Problem> {
         Milestone::Tags(_) => about_tags(program),
     };
     found.extend(gifts::about(program));
+    found.extend(legacy_zone(&program.timezone));
     if !program.active {
         found.push(warning("$.active", "is false: facts are recorded, but nobody has a tier"));
     }
     found
+}
+
+fn legacy_zone(zone: &Zone) -> Option<Problem> {
+    let use_this = zone.name_to_use()?;
+    let name = zone.name();
+    let message =
+        format!("`{name}` is a legacy name, which the time zone database keeps for old files: write `{use_this}`");
+    Some(warning("$.timezone", message))
 }
 
 fn about_counting(program: &Program, counted: &Counted) -> Vec<Problem> {

@@ -8,7 +8,7 @@ use super::{
     Counted, Gift, Metric, Milestone, Notices, OnRefund, Period, Perk, Program, Reward, SkippedTierRewards, Spend,
     Tagged, Tier,
 };
-use crate::calendar::{Instant, Span, Zone};
+use crate::calendar::{Instant, Span, Zone, Zones};
 use crate::fact::{Currency, Tag};
 use crate::id::{ProgramId, TierId};
 use crate::json::{Node, Notes, Object, Problem, Problems};
@@ -35,25 +35,25 @@ const POINTS_MAX: i64 = 999_999_999_999;
 const PERCENT_MAX: u64 = 100 * 10_000;
 
 impl Program {
-    /// Reads a program as a whole.
+    /// Reads a program as a whole; its time zone is one of a release of the database.
     ///
     /// # Errors
     /// All problems at once, each with its JSON path.
-    pub fn read(value: &Value) -> Result<Draft, Problems> {
+    pub fn read(value: &Value, zones: &Zones) -> Result<Draft, Problems> {
         let notes = Notes::default();
-        let read = Node::root(value, &notes).object().and_then(read_program);
+        let read = Node::root(value, &notes).object().and_then(|object| read_program(object, zones));
         let mut draft = notes.settle(read)?;
         draft.warnings.extend(super::advice::of(&draft.program));
         Ok(draft)
     }
 }
 
-fn read_program(o: Object<'_>) -> Option<Draft> {
+fn read_program(o: Object<'_>, zones: &Zones) -> Option<Draft> {
     let mut warnings = Vec::new();
     let id = o.maybe("program_id", |node| node.id(ProgramId::new));
     let name = o.maybe("name", free_text);
     let active = o.or("active", true, Node::bool);
-    let timezone = o.or("timezone", Zone::utc(), timezone);
+    let timezone = o.or("timezone", Zone::utc(), |node| timezone(node, zones));
     let currency = o.get("currency").map_or_else(usd, |node| currency(&node));
     let start_date = o.maybe("start_date", Node::date);
     let effective_at = o.maybe("effective_at", Node::instant);
@@ -106,12 +106,8 @@ fn free_text(node: &Node<'_>) -> Option<String> {
     if text.trim().is_empty() { node.problem("must not be empty") } else { Some(text.to_owned()) }
 }
 
-fn timezone(node: &Node<'_>) -> Option<Zone> {
-    let name = node.text()?;
-    match Zone::named(name) {
-        Some(zone) => Some(zone),
-        None => node.problem(format!("`{name}` is no IANA time zone such as \"Europe/Berlin\"")),
-    }
+fn timezone(node: &Node<'_>, zones: &Zones) -> Option<Zone> {
+    zones.named(node.text()?).map_or_else(|no_zone| node.problem(no_zone.to_string()), Some)
 }
 
 fn usd() -> Option<(Currency, MinorUnit)> {
@@ -408,8 +404,12 @@ mod tests {
 
     use super::*;
 
+    fn read(program: &Value) -> Program {
+        Program::read(program, &Zones::built_in()).unwrap().program
+    }
+
     fn paths(program: &Value) -> Vec<String> {
-        Program::read(program).unwrap_err().iter().map(|problem| problem.path.clone()).collect()
+        Program::read(program, &Zones::built_in()).unwrap_err().iter().map(|problem| problem.path.clone()).collect()
     }
 
     #[test]
@@ -448,7 +448,7 @@ mod tests {
     fn amounts_are_read_from_texts_or_integers_only() {
         let tier = |threshold: Value| json!({ "tiers": [{ "id": "a", "threshold": threshold }] });
         for right in [json!(500), json!("500"), json!("0"), json!("12.3456")] {
-            assert!(Program::read(&tier(right.clone())).is_ok(), "{right}");
+            assert!(Program::read(&tier(right.clone()), &Zones::built_in()).is_ok(), "{right}");
         }
         for wrong in [json!(500.0), json!("5e2"), json!(-1), json!("0.00001"), json!("1000000000000"), json!(true)] {
             assert_eq!(paths(&tier(wrong.clone())), ["$.tiers[0].threshold"], "{wrong}");
@@ -460,7 +460,7 @@ mod tests {
     fn a_start_date_is_written_in_one_way_and_its_midnight_is_an_instant() {
         let starting = |date: &str| json!({ "start_date": date, "tiers": [{ "id": "a", "threshold": 1 }] });
         for right in ["0001-01-01", "2024-02-29", "9999-12-31"] {
-            assert!(Program::read(&starting(right)).is_ok(), "{right}");
+            assert!(Program::read(&starting(right), &Zones::built_in()).is_ok(), "{right}");
         }
         for wrong in ["0000-01-01", "-123-01-01", "+12345-1-1", "2024- 1- 1", "2024-1-1", "2024-02-30", "2024-02-29 "] {
             assert_eq!(paths(&starting(wrong)), ["$.start_date"], "{wrong}");
@@ -469,7 +469,7 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_section_3() {
-        let program = Program::read(&json!({ "tiers": [{ "id": "a", "threshold": 1 }] })).unwrap().program;
+        let program = read(&json!({ "tiers": [{ "id": "a", "threshold": 1 }] }));
         assert_eq!((program.active, program.timezone.name(), program.currency.code()), (true, "UTC", "USD"));
         assert_eq!(program.skipped_tier_rewards, SkippedTierRewards::HighestOnly);
         let Milestone::Counted(counted) = &program.milestone else { panic!("{program:?}") };
@@ -479,7 +479,7 @@ mod tests {
         );
         let refund = |period: Value| {
             let program = json!({ "milestone": { "period": period }, "tiers": [{ "id": "a", "threshold": 1 }] });
-            match Program::read(&program).unwrap().program.milestone {
+            match read(&program).milestone {
                 Milestone::Counted(counted) => (counted.period, counted.on_refund),
                 Milestone::Tags(_) => panic!("no tags"),
             }

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::calendar::Instant;
+use crate::calendar::{Instant, Zones};
 use crate::id::MemberId;
 use crate::record::Row;
 use crate::replay::Replay;
@@ -33,7 +33,7 @@ fn assigned(mode: &str, tier: Value, until: Value) -> Value {
 }
 
 fn replayed(program: &Value, events: &[Value], as_of: Instant) -> Replay {
-    let mut replay = Replay::start(program).unwrap();
+    let mut replay = Replay::start(program, &Zones::built_in()).unwrap();
     for event in events {
         replay.line(event, as_of).unwrap();
     }

@@ -79,9 +79,9 @@ pub enum Warning {
     /// Days begin elsewhere: facts near a midnight count for another day, and tiers end at another instant.
     TimeZone {
         /// The zone until now.
-        from: &'static str,
+        from: String,
         /// The zone now.
-        to: &'static str,
+        to: String,
     },
     /// What happens to those who would drop because of all this.
     WhoDrops {
@@ -144,9 +144,10 @@ pub fn change_advice(old: &Version, new: &Version) -> Vec<Warning> {
     if old.program.spend != new.program.spend && metric(&old.program) == Some(Metric::AmountSpent) {
         found.push(Warning::Spend);
     }
-    let (from, to) = (old.program.timezone.name(), new.program.timezone.name());
-    if from != to {
-        found.push(Warning::TimeZone { from, to });
+    let (from, to) = (&old.program.timezone, &new.program.timezone);
+    // Two names of one zone change nothing.
+    if !from.has_the_days_of(to) {
+        found.push(Warning::TimeZone { from: from.name().to_owned(), to: to.name().to_owned() });
     }
     if new.program.active && !found.is_empty() {
         let demotions = if new.holds_demotions_from(&old.program) { Demotions::Hold } else { Demotions::Apply };

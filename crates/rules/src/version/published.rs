@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Demotions, Options};
-use crate::calendar::Instant;
+use crate::calendar::{Instant, Zones};
 use crate::json::{Node, Notes, Problems};
 use crate::program::Program;
 
@@ -19,16 +19,16 @@ pub struct Published {
 }
 
 impl Published {
-    /// Reads the event.
+    /// Reads the event; the program's time zone is one of a release of the database.
     ///
     /// # Errors
     /// All problems at once, each with its JSON path.
-    pub fn read(event: &Value) -> Result<Self, Problems> {
+    pub fn read(event: &Value, zones: &Zones) -> Result<Self, Problems> {
         let notes = Notes::default();
         let read = Node::root(event, &notes).object().and_then(|o| {
             o.get("type");
             let at = o.need("occurred_at").and_then(|node| node.instant());
-            let program = o.need("program").and_then(|node| node.nested(Program::read));
+            let program = o.need("program").and_then(|node| node.nested(|program| Program::read(program, zones)));
             let options = o.get("options").map_or(Some(Options::default()), |node| options(&node));
             o.finish();
             Some(Self { at: at?, program: program?.program, options: options? })

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use chrono::{Datelike, Days, NaiveDate};
-use rules::calendar::{Day, Instant, Zone};
+use rules::calendar::{Day, Instant, Zone, Zones};
 use rules::fact::Currency;
 use serde_json::{Value, json};
 
@@ -126,7 +126,7 @@ pub(super) struct Shop {
 
 impl Shop {
     pub(super) fn new(seed: u64) -> Self {
-        let zone = Zone::named(ZONE).unwrap_or_else(Zone::utc);
+        let zone = Zones::built_in().named(ZONE).unwrap_or_else(|_| Zone::utc());
         Self { seed, zone, first: Day::new_year(*YEARS.start()).date() }
     }
 
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn both_versions_of_the_rules_are_valid_and_without_warnings() {
         for value in [program(), changed_program()] {
-            let draft = rules::program::Program::read(&value).unwrap();
+            let draft = rules::program::Program::read(&value, &Zones::built_in()).unwrap();
             assert!(draft.warnings.is_empty(), "{:?}", draft.warnings);
         }
         assert_eq!(changed_at().to_string(), "2024-06-17T14:00:00Z");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Datelike;
-use rules::calendar::{Instant, Zone};
+use rules::calendar::{Instant, Zones};
 use rules::fact::{Currency, Fact, OrderPaid};
 use rules::id::MemberId;
 use serde_json::json;
@@ -92,7 +92,7 @@ fn every_event_reads_back_as_the_fact_it_was() {
 #[test]
 fn most_buy_on_a_few_days_a_year_and_a_few_on_many() {
     let told = told(Setup { customers: 4_000, ..SHOP });
-    let zone = Zone::named("America/New_York").unwrap();
+    let zone = Zones::built_in().named("America/New_York").unwrap();
     let mut active: BTreeMap<(MemberId, i32), BTreeSet<String>> = BTreeMap::new();
     for (_, member, paid) in orders(&told) {
         let day = zone.day(paid.occurred_at);
@@ -133,7 +133,7 @@ fn the_shop_has_every_kind_of_trouble() {
     let mut found: BTreeMap<&str, u32> = BTreeMap::new();
     let mut see = |what, whether: bool| *found.entry(what).or_default() += u32::from(whether);
     let mut deliveries = BTreeMap::new();
-    let zone = Zone::named("America/New_York").unwrap();
+    let zone = Zones::built_in().named("America/New_York").unwrap();
     for (at, fact) in &told {
         let delivered = deliveries.entry(format!("{fact:?}")).or_insert(0);
         *delivered += 1;

@@ -1,7 +1,7 @@
 //! The versions of a shop's program: one row each, never changed. A version that is withdrawn before it takes effect gets
 //! a row beside it that says so: its number is not given again, and who published what, when and why stays readable.
 
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::version::{PublishError, Published, Version, Versions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -114,16 +114,21 @@ pub enum PublicationError {
 ///
 /// # Errors
 /// Says what is wrong with the first that cannot be published.
-pub fn published(events: impl IntoIterator<Item = Value>) -> Result<Option<Versions>, PublicationError> {
+pub fn published(events: impl IntoIterator<Item = Value>, zones: &Zones) -> Result<Option<Versions>, PublicationError> {
     let mut versions: Option<Versions> = None;
     for event in events {
-        versions = Some(followed(versions, &event, false)?);
+        versions = Some(followed(versions, &event, false, zones)?);
     }
     Ok(versions)
 }
 
-fn followed(versions: Option<Versions>, event: &Value, has_orders: bool) -> Result<Versions, PublicationError> {
-    let Published { at, program, options } = Published::read(event)?;
+fn followed(
+    versions: Option<Versions>,
+    event: &Value,
+    has_orders: bool,
+    zones: &Zones,
+) -> Result<Versions, PublicationError> {
+    let Published { at, program, options } = Published::read(event, zones)?;
     Ok(match versions {
         None => Versions::first(program, Some(at))?,
         Some(mut versions) => {
@@ -184,7 +189,7 @@ impl Store {
                 _ => {
                     let corrupt =
                         |error: PublicationError| Item::at(&key::version(shop, past.number)).corrupt(error.to_string());
-                    versions = Some(followed(versions, &past.publication.event, false).map_err(corrupt)?);
+                    versions = Some(followed(versions, &past.publication.event, false, &self.zones).map_err(corrupt)?);
                 }
             }
         }
@@ -238,11 +243,11 @@ impl Store {
         let replaces = before.as_mut().map_or(Ok(None), |before| withdrawn(before, now))?;
         // Whether there is an order is asked only where it matters. Somebody of whom something is known stands for it.
         let currency = |versions: &Versions| versions.last().program.currency;
-        let now_in = followed(before.clone(), event, false)?;
+        let now_in = followed(before.clone(), event, false, &self.zones)?;
         let changes = before.as_ref().is_some_and(|before| currency(before) != currency(&now_in));
         let has_orders = changes && !self.member_ids(shop).await?.is_empty();
         let is_first = before.is_none();
-        let versions = followed(before, event, has_orders)?;
+        let versions = followed(before, event, has_orders, &self.zones)?;
         let at = versions.last().effective_at;
         if !is_first && at < now {
             return Err(PublicationError::InThePast { at, now });

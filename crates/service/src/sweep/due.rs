@@ -29,7 +29,7 @@ pub(super) fn recalculation(versions: &Versions, number: u32) -> Option<JobId> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use rules::calendar::Day;
+    use rules::calendar::{Day, Zones};
     use rules::program::Program;
     use serde_json::json;
 
@@ -40,7 +40,7 @@ mod tests {
     fn versions(zone: &str, active: bool) -> Versions {
         let program = json!({ "start_date": "2020-01-01", "timezone": zone, "active": active,
                               "milestone": { "metric": "amount_spent" }, "tiers": [{ "id": "gold", "threshold": 1 }] });
-        Versions::first(Program::read(&program).unwrap().program, None).unwrap()
+        Versions::first(Program::read(&program, &Zones::built_in()).unwrap().program, None).unwrap()
     }
 
     fn at(text: &str) -> Instant {

@@ -1,6 +1,6 @@
 //! Vectors: worked cases of the semantics, in the format of its section 9, and running them.
 
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::id::MemberId;
 use rules::quantity::Quantity;
 use rules::record::Row;
@@ -62,15 +62,15 @@ impl Vector {
         Ok(vector)
     }
 
-    /// Runs the case; each expectation on a replay of its own, up to its instant.
-    pub fn run(&self) -> Vec<Miss> {
+    /// Runs the case under a release of the time zone database; each expectation on a replay of its own, up to its instant.
+    pub fn run(&self, zones: &Zones) -> Vec<Miss> {
         if self.expect.is_empty() {
             return vec![Miss { place: "expect".to_owned(), what: "expects nothing".to_owned() }];
         }
-        self.expect.iter().flat_map(|expected| self.check(expected).unwrap_or_else(|miss| vec![miss])).collect()
+        self.expect.iter().flat_map(|expected| self.check(expected, zones).unwrap_or_else(|miss| vec![miss])).collect()
     }
 
-    fn check(&self, expected: &Value) -> Result<Vec<Miss>, Miss> {
+    fn check(&self, expected: &Value, zones: &Zones) -> Result<Vec<Miss>, Miss> {
         let miss = |place: &str, what: String| Miss { place: place.to_owned(), what };
         let fields = expected.as_object().ok_or_else(|| miss("expect", "must be an object".to_owned()))?;
         let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -82,7 +82,7 @@ impl Vector {
         if fields.len() == 2 {
             return Err(miss("expect", format!("expects nothing of `{member}` at {as_of}")));
         }
-        let replay = self.replay(as_of)?;
+        let replay = self.replay(as_of, zones)?;
         let found = found(&replay, &member, as_of);
         let mut misses = Vec::new();
         for (key, wanted) in fields.iter().filter(|(key, _)| !["as_of", "member_id"].contains(&key.as_str())) {
@@ -96,10 +96,10 @@ impl Vector {
         Ok(misses)
     }
 
-    fn replay(&self, as_of: Instant) -> Result<Replay, Miss> {
+    fn replay(&self, as_of: Instant, zones: &Zones) -> Result<Replay, Miss> {
         let refused = |place: String, what: String| Miss { place, what };
         let mut replay =
-            Replay::start(&self.program).map_err(|error| refused("program".to_owned(), error.to_string()))?;
+            Replay::start(&self.program, zones).map_err(|error| refused("program".to_owned(), error.to_string()))?;
         for (index, event) in self.events.iter().enumerate() {
             match replay.line(event, as_of) {
                 Ok(Line::Beyond) => break,

@@ -34,7 +34,7 @@ fn check(text: &str, holds: bool) {
     let (sentence, said) =
         SENTENCES.iter().find_map(|known| Some((known, known.form.read(text)?))).expect("a sentence that is known");
     let (text, as_of) = (text.to_owned(), String::new());
-    let expectation = Expectation { line: 1, text, as_of, events: 0, said, sentence, program, zone: Tz::UTC };
+    let expectation = Expectation { line: 1, text, as_of, events: 0, said, sentence, program, zone: Tz::utc() };
     let misses = expectation.judge(&answer);
     assert_eq!(misses.is_empty(), holds, "{}: {misses:?}", expectation.text);
 }

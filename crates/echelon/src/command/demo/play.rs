@@ -59,7 +59,7 @@ pub(super) fn play(
     mut on_day: impl FnMut(u64),
 ) -> Result<Played, Failure> {
     let as_of = Setup::end();
-    let mut replay = Replay::start(&sample::program()).map_err(Failure::input)?;
+    let mut replay = Replay::start(&sample::program(), crate::zones()).map_err(Failure::input)?;
     let (mut counts, mut new_years, mut changes) = (Counts::default(), Vec::new(), Vec::new());
     let zone = replay.versions().last().program.timezone.clone();
     let mut midnights = Setup::YEARS.map(|year| zone.midnight(Day::new_year(year + 1))).peekable();

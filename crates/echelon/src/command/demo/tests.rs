@@ -1,6 +1,6 @@
 //! What the page says is what the engine did.
 
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use rules::record::{Cause, Change, Row};
 use rules::replay::Replay;
 use serde_json::Value;
@@ -89,7 +89,8 @@ fn stopping_to_look_changes_nothing_and_the_files_replay_to_the_same_standings()
     let played = play(Setup { seed: 5, customers: 200 }, Some(&mut files), |_| {}).unwrap();
     files.finish().unwrap();
     let read = |file| std::fs::read_to_string(directory.path().join(file)).unwrap();
-    let mut replay = Replay::start(&serde_json::from_str::<Value>(&read(PROGRAM)).unwrap()).unwrap();
+    let mut replay =
+        Replay::start(&serde_json::from_str::<Value>(&read(PROGRAM)).unwrap(), &Zones::built_in()).unwrap();
     for line in read(EVENTS).lines() {
         replay.line(&serde_json::from_str(line).unwrap(), played.as_of).unwrap();
     }

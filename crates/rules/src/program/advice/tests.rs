@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::calendar::Zones;
 
 fn program(changes: Value) -> Value {
     let mut value = json!({ "start_date": "2023-01-01", "milestone": { "period": "calendar_year" },
@@ -12,7 +13,7 @@ fn program(changes: Value) -> Value {
 }
 
 fn read(changes: Value) -> Program {
-    Program::read(&program(changes)).unwrap().program
+    Program::read(&program(changes), &Zones::built_in()).unwrap().program
 }
 
 fn tiers(silver: Value, gold: Value) -> Value {
@@ -32,7 +33,7 @@ fn at(text: &str) -> Instant {
 /// The program is valid, and exactly these places are warned of, each with these words.
 #[track_caller]
 fn warned(changes: Value, expected: &[(&str, &str)]) {
-    found(&Program::read(&program(changes)).unwrap().warnings, expected);
+    found(&Program::read(&program(changes), &Zones::built_in()).unwrap().warnings, expected);
 }
 
 #[track_caller]

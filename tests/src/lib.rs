@@ -9,6 +9,7 @@ pub mod dynamodb;
 pub mod eve;
 pub mod everybody;
 pub mod random;
+pub mod releases;
 pub mod scenario;
 pub mod served;
 pub mod simulator;

@@ -1,6 +1,6 @@
 //! Insight, as sweeps count it: what counting everybody one by one says, night after night.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rules::calendar::Instant;
 use rules::id::TierId;
@@ -226,6 +226,8 @@ async fn a_rollover_that_was_overtaken_as_it_ended_is_not_counted_twice(place: P
             segments: 1,
             tally: None,
             since: Some(since),
+            day: None,
+            zones: BTreeSet::new(),
             lists: None,
         };
         system.store.open_job(&system.shop, &job).await.unwrap();

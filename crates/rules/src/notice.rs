@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, SecondsFormat};
 
-use crate::calendar::{Instant, Span};
+use crate::calendar::{Instant, Span, Zone};
 use crate::earned::Requalify;
 use crate::id::TierId;
 use crate::program::{Milestone, Period, Program};
@@ -55,6 +55,9 @@ pub struct WithinReach {
     /// Since when the counter or, where nothing restarts it, the stretch of the present tier runs: told once in it.
     pub period: Option<Instant>,
 }
+
+/// A newer release of the time zone database moves a midnight by less than this, and two midnights of a zone are further apart.
+const MOVED_MS: i64 = 3 * 3_600_000;
 
 const EXPIRING: &str = "expiring";
 const WITHIN_REACH: &str = "within_reach";
@@ -132,6 +135,25 @@ impl Notice {
             }
         }
     }
+
+    /// Whether it was told under one of these keys, be it that a newer release of the time zone database has moved the
+    /// midnight in it since.
+    pub fn was_told(&self, told: &[String], zone: &Zone) -> bool {
+        let (head, at, tail) = match self {
+            Self::Expiring(Expiring { tier, valid_until, days, .. }) => {
+                (format!("{EXPIRING}#{tier}#"), Some(*valid_until), format!("#{days}"))
+            }
+            Self::WithinReach(WithinReach { next, period, .. }) => {
+                (format!("{WITHIN_REACH}#{next}#"), *period, String::new())
+            }
+        };
+        let is_the_same = |key: &String| {
+            let told = key.strip_prefix(&head).and_then(|rest| rest.strip_suffix(&tail));
+            let told = told.and_then(|text| Instant::parse(text).ok());
+            at.zip(told).is_some_and(|(at, told)| is_one_midnight(zone, at, told))
+        };
+        told.contains(&self.key()) || told.iter().any(is_the_same)
+    }
 }
 
 /// Whether a key that was told has to be remembered: the tier has not ended yet, or the period still runs. `standing`
@@ -141,16 +163,23 @@ pub fn can_recur(key: &str, version: &Version, standing: &Standing, as_of: Insta
     match key.split_once('#') {
         Some((EXPIRING, rest)) => {
             let valid_until = rest.rsplit('#').nth(1).and_then(|text| Instant::parse(text).ok());
-            valid_until.is_none_or(|until| until > as_of)
+            valid_until.is_none_or(|until| until.plus_millis(MOVED_MS) > as_of)
         }
         Some((WITHIN_REACH, rest)) if standing.active => {
             let told = rest.rsplit('#').next();
-            let present = period(&version.program, standing).map_or_else(|| "-".to_owned(), instant);
-            told == Some(&*present)
+            let present = period(&version.program, standing);
+            let moved = || told.and_then(|text| Instant::parse(text).ok()).zip(present);
+            told == Some(&*present.map_or_else(|| "-".to_owned(), instant))
+                || moved().is_some_and(|(told, at)| is_one_midnight(&version.program.timezone, at, told))
         }
         // What an inactive program told stays told when it is switched on again.
         _ => true,
     }
+}
+
+/// Whether another instant is what a midnight was by an older release of the time zone database.
+fn is_one_midnight(zone: &Zone, midnight: Instant, told: Instant) -> bool {
+    zone.midnight(zone.day(midnight)) == midnight && (midnight.millis() - told.millis()).abs() < MOVED_MS
 }
 
 /// To the millisecond in every case, so that a key is always written alike.

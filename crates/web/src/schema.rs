@@ -190,6 +190,14 @@ pub(crate) struct Job {
     #[schema(format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
+    /// Of a midnight, the local day that begins at it.
+    #[schema(format = Date, examples("2027-01-01"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    day: Option<String>,
+    /// The releases of the IANA time zone database that it was opened and ended under: mostly one.
+    #[schema(examples(json!(["2026f"])))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zones: Option<Vec<String>>,
     /// The lists of members that it writes: until when they can be read.
     #[schema(value_type = Option<Object>)]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -197,7 +197,7 @@ fn word(order: Order) -> &'static str {
 
 /// All that is known of a job.
 fn whole(Listed { shop, progress }: &Listed) -> String {
-    let Progress { job: Job { id, state, opened_at, segments, .. }, so_far, parts_done, ends_at: _ } = progress;
+    let Progress { job: Job { id, state, opened_at, segments, zones, .. }, so_far, parts_done, ends_at: _ } = progress;
     let Tally { members, kept, without, entered, rose, fell, left, renewed, held, moves: _, .. } = so_far;
     let Tally { rewards, birthdays, notices, written, unreadable, .. } = so_far;
     let mut rows = vec![
@@ -205,6 +205,10 @@ fn whole(Listed { shop, progress }: &Listed) -> String {
         vec!["opened".to_owned(), format!("{opened_at}, in {segments} segments")],
         vec!["done".to_owned(), share(*parts_done)],
     ];
+    if !zones.is_empty() {
+        let releases: Vec<String> = zones.iter().map(ToString::to_string).collect();
+        rows.push(vec!["time zones".to_owned(), format!("IANA {}", releases.join(", then "))]);
+    }
     for (what, count) in [
         ("members", members),
         ("entered a tier", entered),

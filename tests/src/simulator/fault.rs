@@ -69,6 +69,7 @@ faults! {
     SummerTime = "a change to or from summer time",
     LeapDay = "a leap day",
     YearEdge = "a year's edge",
+    ReleaseChanged = "a newer release of the time zone database",
     Burst = "many events of one member at once",
     ErasureBesideIngest = "an erasure while events of the member are under way",
     ErasureBesideSweep = "an erasure while a sweep is under way",

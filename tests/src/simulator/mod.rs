@@ -18,6 +18,7 @@ mod network;
 mod oracle;
 mod process;
 mod queue;
+mod release;
 mod rest;
 mod story;
 mod table;

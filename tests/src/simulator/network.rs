@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use embedded::{Answer, Decision, Intercept, Request};
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use serde_json::{Value, json};
 use service::announce::PROGRAM_PUBLISHED;
 use tokio::sync::Notify;
@@ -18,6 +18,7 @@ use super::dice::Dice;
 use super::fault::{Fault, Hits, Weather};
 use super::process::Scale;
 use super::queue::Queue;
+use super::release::Releases;
 use super::table::{At, LAG_MS, Tables, cancelled};
 
 /// What a process does.
@@ -129,6 +130,8 @@ pub struct Network {
     base: i64,
     /// How many members are many.
     pub scale: Scale,
+    /// Which release of the time zone database is in use.
+    pub releases: Releases,
     begun: OnceLock<tokio::time::Instant>,
     /// Told when something was put into a queue or a stream.
     pub arrived: Notify,
@@ -136,7 +139,7 @@ pub struct Network {
 
 impl Network {
     /// A network at an instant, which nothing is behind yet.
-    pub fn new(base: i64, scale: Scale, dice: Dice, bug: Option<Bug>) -> Self {
+    pub fn new(base: i64, scale: Scale, releases: Releases, dice: Dice, bug: Option<Bug>) -> Self {
         let state = State {
             tables: Tables::default(),
             queues: Line::ALL.into_iter().map(|line| (line, Queue::default())).collect(),
@@ -152,7 +155,12 @@ impl Network {
             weights: BTreeMap::new(),
             miscounted: None,
         };
-        Self { state: Mutex::new(state), base, scale, begun: OnceLock::new(), arrived: Notify::new() }
+        Self { state: Mutex::new(state), base, scale, releases, begun: OnceLock::new(), arrived: Notify::new() }
+    }
+
+    /// The release of the time zone database that whoever is started now goes by.
+    pub fn zones(&self) -> &Zones {
+        self.releases.at(self.now())
     }
 
     /// What there is. Not to be held while waiting.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region, retry::RetryConfig};
 use embedded::Store as Nowhere;
-use rules::calendar::Instant;
+use rules::calendar::{Instant, Zones};
 use serde_json::{Value, json};
 use service::clock::Clock;
 use service::ingest::{Ingest, SqsAsides};
@@ -17,6 +17,7 @@ use service::store::table::Tables;
 use service::sweep::{MARGIN, PAGE, Queues, Settings, SqsWorkers, Sweep};
 use service::telemetry::{LogKey, Metric, Metrics};
 
+use super::bug::Bug;
 use super::dice::Dice;
 use super::fault::Fault;
 use super::network::{Connection, Life, Line, Network, QUARANTINE, Role};
@@ -68,6 +69,8 @@ pub struct Host {
     connection: Connection,
     /// What time it believes it is.
     pub clock: Clock,
+    /// The release of the time zone database that it was started with.
+    pub zones: Zones,
 }
 
 impl Host {
@@ -78,14 +81,21 @@ impl Host {
         let skew = if matches!(role, Role::Desk | Role::Operator) { 0 } else { skew(network) };
         let ticking = Arc::clone(network);
         let clock = Clock::new(move || Instant::from_millis(ticking.now() + skew));
-        Self { life, network: Arc::clone(network), connection, clock }
+        let is_stale = network.state().bug == Some(Bug::ZonesStale) && matches!(role, Role::Ingest | Role::Sweep);
+        let zones = if is_stale { network.releases.first() } else { network.zones() }.clone();
+        Self { life, network: Arc::clone(network), connection, clock, zones }
+    }
+
+    /// Whether it is of an older deployment, which gets no more to do.
+    pub fn is_outdated(&self) -> bool {
+        self.zones.release() != self.network.zones().release()
     }
 
     /// The tables, as it sees them.
     pub fn store(&self) -> Store {
         let config = Nowhere::nowhere().config_with(self.connection.clone());
         let tables = Tables { spread: self.network.scale.spread, ..tables() };
-        Store::new(aws_sdk_dynamodb::Client::from_conf(config.build()), tables)
+        Store::new(aws_sdk_dynamodb::Client::from_conf(config.build()), tables).with_zones(self.zones.clone())
     }
 
     fn sqs(&self) -> aws_sdk_sqs::Client {
@@ -175,6 +185,11 @@ impl Ingesting {
         let host = Host::start(network, Role::Ingest);
         let ingest = host.ingest();
         Self { host, ingest }
+    }
+
+    /// Whether it is of an older deployment.
+    pub fn is_outdated(&self) -> bool {
+        self.host.is_outdated()
     }
 
     /// The ids of the messages that failed.
@@ -271,6 +286,11 @@ impl Sweeping {
         let owner = format!("worker {}", network.state().dice.below(u64::MAX));
         let sweep = host.sweep(owner);
         Self { host, sweep }
+    }
+
+    /// Whether it is of an older deployment.
+    pub fn is_outdated(&self) -> bool {
+        self.host.is_outdated()
     }
 
     /// Works on a segment; whether it need not come again.

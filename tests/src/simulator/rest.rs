@@ -1,11 +1,9 @@
 //! How a deployment comes to rest: the weather clears up, everything under way ends, and what is due is done.
 
-use rules::calendar::Zones;
-
 use super::fault::{Fault, Weather};
 use super::process::{Relaying, Sweeping};
 use super::queue::Queue;
-use super::world::{Broken, MINUTE, SECOND, World};
+use super::world::{Broken, DAY, MINUTE, SECOND, World};
 
 impl World {
     /// The weather clears up, and everything comes to rest.
@@ -15,6 +13,12 @@ impl World {
     pub async fn rest(&mut self) -> Result<(), Broken> {
         self.network.state().weather = Weather::CALM;
         self.write_older()?;
+        // A release that comes while everything rests would have to be looked at by a midnight that is not waited for.
+        let coming = self.network.releases.change_at().saturating_sub(self.network.now());
+        if (0..2 * DAY).contains(&coming) {
+            self.pass(coming + MINUTE).await;
+        }
+        self.redeploy();
         self.drain("events").await?;
         self.settled_at = self.network.instant();
         // Erasures are verified after a quarter of an hour, what is due is a midnight's, and lists can be compared for a
@@ -23,7 +27,7 @@ impl World {
         let is_midnight_due = std::mem::take(&mut self.had_newer);
         if self.dice.chance(300) || is_midnight_due {
             let longest = self.shops.iter().map(|shop| {
-                let (zone, now) = (Zones::built_in().named(shop.zone).unwrap(), self.network.instant());
+                let (zone, now) = (self.network.zones().named(shop.zone).unwrap(), self.network.instant());
                 zone.midnight(zone.day(now).next()).millis() - now.millis()
             });
             wait = wait.max(longest.max().unwrap_or_default() + 2 * MINUTE);

@@ -101,7 +101,7 @@ async fn ingesting(network: Arc<Network>) {
     loop {
         let at_most = if network.state().dice.chance(800) { FEW } else { BATCH };
         let (line, batch) = next(&network, &[Line::Ingest], at_most).await;
-        if is_replaced(&network) {
+        if is_replaced(&network) || process.is_outdated() {
             process = Ingesting::start(&network);
         }
         match process.invoke(&batch).await {
@@ -128,6 +128,9 @@ async fn sweeping(network: Arc<Network>) {
     loop {
         let (line, messages) = next(&network, &[Line::Recalculation, Line::Rollover], 1).await;
         let Some(message) = messages.first() else { continue };
+        if process.is_outdated() {
+            process = Sweeping::start(&network);
+        }
         let ended = if messages.len() > 1 {
             network.state().hits.hit(Fault::TwoWorkers);
             let another = Sweeping::start(&network);
@@ -157,6 +160,9 @@ async fn publishing(network: Arc<Network>) {
         let event: Value = serde_json::from_str(&message.body).unwrap();
         let shop = service::shop::ShopId::new(event["shop"].as_str().unwrap_or_default()).unwrap();
         let number = u32::try_from(event["program_version"].as_u64().unwrap_or_default()).unwrap_or_default();
+        if process.is_outdated() {
+            process = Sweeping::start(&network);
+        }
         if process.published(&shop, number).await {
             if let Some(queue) = network.state().queues.get_mut(&line) {
                 queue.done(message.id);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rules::calendar::{Day, Instant, Zones};
+use rules::calendar::{Day, Instant};
 use rules::id::MemberId;
 use serde_json::{Value, json};
 use service::store::table::create;
@@ -19,13 +19,14 @@ use super::log::Log;
 use super::network::{Line, Network, Role};
 use super::oracle;
 use super::process::{Ended, Host, Relaying, Scale, Sweeping, tables};
+use super::release::{Moved, Releases};
 use super::story::{Meant, Sent, Shop, ZONES, edge};
 use super::workers::{self, Stream};
 
 pub(super) const SECOND: i64 = 1_000;
 pub(super) const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+pub(super) const DAY: i64 = 24 * HOUR;
 
 /// A deployment, with everything in it.
 pub struct World {
@@ -64,9 +65,16 @@ impl World {
     /// Says what is wrong.
     pub async fn open(seed: u64, bug: Option<Bug>, log: Log) -> Result<Self, Broken> {
         let mut dice = Dice::of(seed);
-        let (zone, edge, what) = edge(&mut dice);
+        let (mut zone, mut edge, mut what) = edge(&mut dice);
+        let mut releases = Releases::one();
+        let mut edges = Vec::new();
+        if let Some(moved) = Moved::of(seed) {
+            (zone, edge, what) = (moved.zone, moved.edge, Fault::YearEdge);
+            edges.push((moved.releases.change_at(), Fault::ReleaseChanged));
+            releases = moved.releases;
+        }
         let begin = edge - dice.between(0, 3) * DAY - dice.between(1, 20 * 60) * MINUTE;
-        let network = Arc::new(Network::new(begin, Scale::of(&mut dice), dice.split(), bug));
+        let network = Arc::new(Network::new(begin, Scale::of(&mut dice), releases, dice.split(), bug));
         let operator = Host::start(&network, Role::Operator);
         let store = operator.store();
         create(store.client(), &tables()).await.map_err(|error| error.to_string())?;
@@ -79,7 +87,7 @@ impl World {
         let stream = Arc::new(Stream::default());
         let workers = workers::start(&network, &stream);
         let (desk, api) = (Answering::start(&network, Role::Desk), Answering::start(&network, Role::Api));
-        let edges = vec![(edge, what)];
+        edges.push((edge, what));
         let mut world = Self {
             network,
             shops,
@@ -103,6 +111,22 @@ impl World {
             world.publish_at(shop, program, begin - MINUTE).await?;
         }
         Ok(world)
+    }
+
+    /// Whoever is of an older deployment is replaced, where a newer release of the time zone database has come.
+    pub(super) fn redeploy(&mut self) {
+        let zones = self.network.zones().clone();
+        if self.store.zones().release() != zones.release() {
+            self.store = self.store.clone().with_zones(zones);
+            // Only a sweep looks at everybody, and only at a midnight.
+            self.had_newer = true;
+        }
+        if self.desk.is_outdated() {
+            self.desk = Answering::start(&self.network, Role::Desk);
+        }
+        if self.api.is_outdated() {
+            self.api = Answering::start(&self.network, Role::Api);
+        }
     }
 
     fn hits(&self, fault: Fault) {
@@ -193,6 +217,7 @@ impl World {
     /// # Errors
     /// Says what is wrong.
     pub async fn operate(&mut self) -> Result<(), Broken> {
+        self.redeploy();
         let shop = self.dice.place(self.shops.len());
         if self.newer.is_some() && self.dice.chance(400) {
             self.write_older()?;
@@ -274,7 +299,7 @@ impl World {
     }
 
     async fn wait(&mut self) {
-        let zone = Zones::built_in().named(self.shops[0].zone).unwrap();
+        let zone = self.network.zones().named(self.shops[0].zone).unwrap();
         let now = self.network.instant();
         let midnight = zone.midnight(zone.day(now).next()).millis() - now.millis();
         let millis = match self.dice.below(12) {

@@ -107,9 +107,8 @@ impl Story {
     /// If it refers to something that was not told before.
     pub fn tell(&mut self, sentence: &Sentence, said: &Said) -> Result<(), String> {
         let mut event = (sentence.tell)(self, said)?;
-        let dated = said.detail("dated").and_then(Moment::read);
-        if let Some(dated) = dated {
-            event["occurred_at"] = Value::from(moment::written(dated.instant(self.zone)));
+        if let Some(dated) = said.detail("dated").and_then(|text| moment::dated(text, self.zone)) {
+            event["occurred_at"] = Value::from(moment::written(dated));
             event["received_at"] = Value::from(moment::written(self.at));
         }
         if said.detail("imported").is_some() {

@@ -137,7 +137,11 @@ fn miss_amount(key: &str, found: &Value, expected: &str) -> Vec<String> {
 }
 
 fn miss_moment(key: &str, found: &Value, expected: &str, zone: Tz) -> Vec<String> {
-    let met = instant(found).zip(Moment::read(expected)).is_some_and(|(found, moment)| moment.covers(found, zone));
+    let is_at = |found| {
+        moment::utc(expected)
+            .map_or_else(|| Moment::read(expected).is_some_and(|moment| moment.covers(found, zone)), |at| at == found)
+    };
+    let met = instant(found).is_some_and(is_at);
     if met { Vec::new() } else { vec![format!("`{key}` is {found}, not {expected}")] }
 }
 

@@ -155,7 +155,7 @@ fn fits(slot: &str, text: &str) -> bool {
         "NUMBER" => text.parse::<i64>().is_ok(),
         "AMOUNT" => text.parse::<Decimal>().is_ok(),
         "DAY" => moment::day(text).is_some(),
-        "WHEN" | "SINCE" => moment::Moment::read(text).is_some(),
+        "WHEN" | "SINCE" => moment::utc(text).is_some() || moment::Moment::read(text).is_some(),
         "BIRTHDAY" => moment::day(&format!("2024-{text}")).is_some(),
         "CURRENCY" => text.len() == 3 && text.chars().all(|letter| letter.is_ascii_uppercase()),
         "CAUSE" => CAUSES.contains(&text),

@@ -20,6 +20,16 @@ fn time(text: &str) -> Option<NaiveTime> {
     ["%H:%M", "%H:%M:%S", "%H:%M:%S%.3f"].iter().find_map(|form| NaiveTime::parse_from_str(text, form).ok())
 }
 
+/// Reads an instant as the world has it, such as `2027-01-01T07:30:00Z`: for what a zone's clock is to say then.
+pub fn utc(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(text).ok().filter(|_| text.ends_with('Z')).map(|at| at.to_utc())
+}
+
+/// The instant of a text that is either.
+pub fn dated(text: &str, zone: Tz) -> Option<DateTime<Utc>> {
+    utc(text).or_else(|| Some(Moment::read(text)?.instant(zone)))
+}
+
 impl Moment {
     /// Reads `2024-02-29` or `2024-02-29 10:00`, with seconds and milliseconds if they matter.
     pub fn read(text: &str) -> Option<Self> {
@@ -91,6 +101,15 @@ mod tests {
         assert!(Moment::read("2024-01-01").unwrap().covers(instant, tz("America/New_York")));
         assert!(!Moment::read("2024-01-01").unwrap().covers(instant, Tz::utc()));
         assert!(!Moment::read("2024-01-01 23:00").unwrap().covers(instant, tz("America/New_York")));
+    }
+
+    #[test]
+    fn an_instant_in_utc_is_the_same_in_every_zone() {
+        for zone in [Tz::utc(), tz("America/Vancouver")] {
+            assert_eq!(written(dated("2027-01-01T07:30:00Z", zone).unwrap()), "2027-01-01T07:30:00.000Z");
+        }
+        assert_eq!(written(dated("2027-01-01 00:30", tz("America/Vancouver")).unwrap()), "2027-01-01T07:30:00.000Z");
+        assert_eq!(utc("2027-01-01T07:30:00-07:00"), None, "one way of writing");
     }
 
     #[test]

@@ -51,6 +51,26 @@ fn functions_are_built_from_crates_and_are_lean() {
     assert_eq!(template.section("Parameters")["Architecture"]["Default"], "arm64");
 }
 
+/// A layer is unpacked into /opt. Without one the variable is empty, which is as good as none.
+#[test]
+fn a_release_of_the_time_zone_database_can_be_given_to_every_function_in_a_layer() {
+    let template = Template::load();
+    assert_eq!(template.section("Parameters")["TimeZoneDatabase"]["Default"], "BuiltIn");
+    let layers = json!([{ "Fn::If": ["HasZones", { "Ref": "ZonesLayer" }, { "Ref": "AWS::NoValue" }] }]);
+    let folder = json!({ "Fn::If": ["HasZones", "/opt/zoneinfo", ""] });
+    for id in template.all("AWS::Serverless::Function") {
+        assert_eq!(template.of_function(id, "Layers"), &layers, "{id}");
+        let of_all = &template.section("Globals")["Function"]["Environment"]["Variables"];
+        assert_eq!(of_all[service::zones::TZDIR], folder);
+        assert!(template.properties(id)["Environment"]["Variables"][service::zones::TZDIR].is_null(), "{id}");
+    }
+    let layer = template.properties("ZonesLayer");
+    assert_eq!((&layer["ContentUri"], &layer["RetentionPolicy"]), (&json!("infra/zones/layer"), &json!("Retain")));
+    // The folder that infra/zones/fetch-layer fills is there, and what it fills it with is not committed.
+    assert!(crate::yaml::read("infra/zones/fetch-layer").contains("layer/zoneinfo"));
+    assert!(crate::yaml::read(".gitignore").contains("/infra/zones/layer/zoneinfo\n"));
+}
+
 #[test]
 fn functions_are_traced_and_log_as_json_for_a_limited_time() {
     let template = Template::load();

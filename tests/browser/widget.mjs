@@ -7,12 +7,11 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 
-const { BROWSER_HOME, CHROMIUM } = process.env;
-const { chromium } = createRequire(import.meta.url)(path.join(BROWSER_HOME, 'playwright-core'));
+import { launch } from './launch.mjs';
+
 const [api, token, screenshot, shop = api] = process.argv.slice(2);
 
 /** Where the member stands, but for the perks; other states are made of it. */
@@ -63,20 +62,7 @@ const points = (counted, remaining) => ({
   },
 });
 
-const browser = await chromium.launch({
-  executablePath: CHROMIUM,
-  // In a container there is no sandbox to be had, and this browser sees nothing but what the test shows it: pages that come
-  // from nowhere, and an API on this machine.
-  args: [
-    '--disable-features=LocalNetworkAccessChecks',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ],
-});
+const browser = await launch();
 
 /** A shop's page with the element, and what the browser complained of. */
 async function page({ html = '', after = '', options = {}, clock = false, answers, attributes = `token="${token}"` } = {}) {
@@ -447,7 +433,7 @@ async function docs(answer) {
     if (url.startsWith(`${api}/`)) return route.continue();
     if (!cdn) outside.push(url);
     if (!cdn || !answer) return route.abort();
-    const folder = path.join(BROWSER_HOME, 'swagger-ui-dist');
+    const folder = path.join(process.env.BROWSER_HOME, 'swagger-ui-dist');
     assert.equal(JSON.parse(readFileSync(path.join(folder, 'package.json'))).version, cdn[1]);
     const contentType = cdn[2].endsWith('.css') ? 'text/css' : 'text/javascript';
     await route.fulfill({

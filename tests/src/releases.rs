@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use rules::calendar::Zones;
 
-/// Release 2025b, by which in 2026 clocks still go back in British Columbia, Alberta, Manitoba, the Northwest Territories and
-/// Cuba, and Morocco's are an hour ahead of UTC.
+/// Release 2025b, by which clocks still go back in the autumn of 2026 in British Columbia, Alberta, Manitoba, the Northwest
+/// Territories and Cuba, and Morocco's are an hour ahead of UTC.
 pub fn old() -> Zones {
     static OLD: LazyLock<Zones> = LazyLock::new(read);
     OLD.clone()

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::form::{Form, Said};
-use super::moment::{self, Moment};
+use super::moment;
 use super::program;
 
 /// A sentence that tells what happened, and the event it becomes.

@@ -10,7 +10,8 @@ use crate::store::{Draft, PastPublication, Publication, PublicationError, Store,
 use crate::sweep::preview::{Changed, Part, parts};
 use futures::StreamExt;
 use rules::calendar::Instant;
-use rules::program::Program;
+use rules::json::Problem;
+use rules::program::{Program, legacy_zone};
 use rules::version::{Version, Versions, change_advice};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
@@ -368,7 +369,9 @@ fn advice(versions: &Versions) -> Vec<Advice> {
         message: warning.to_string(),
         loud: warning.is_loud(),
     };
-    found.into_iter().map(advice).collect()
+    let legacy = legacy_zone(&versions.last().program.timezone);
+    let legacy = legacy.map(|Problem { path, message }| Advice { path, message, loud: false });
+    found.into_iter().map(advice).chain(legacy).collect()
 }
 
 #[cfg(test)]

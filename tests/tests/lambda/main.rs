@@ -4,6 +4,7 @@
 mod api;
 mod runtime;
 mod sweeps;
+mod zones;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;

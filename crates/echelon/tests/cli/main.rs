@@ -7,3 +7,4 @@ mod desk;
 mod explain;
 mod programs;
 mod replay;
+mod zones;

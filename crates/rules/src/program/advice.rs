@@ -24,7 +24,8 @@ pub(super) fn of(program: &Program) -> Vec<Problem> {
     found
 }
 
-fn legacy_zone(zone: &Zone) -> Option<Problem> {
+/// Says so where a program names its time zone by a legacy name.
+pub fn legacy_zone(zone: &Zone) -> Option<Problem> {
     let use_this = zone.name_to_use()?;
     let name = zone.name();
     let message =

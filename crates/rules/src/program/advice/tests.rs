@@ -55,6 +55,16 @@ fn a_plain_program_raises_no_warning() {
 }
 
 #[test]
+fn a_legacy_name_of_a_time_zone_is_accepted_and_names_what_to_use() {
+    for (legacy, use_this) in
+        [("EST", "America/Panama"), ("US/Pacific", "America/Los_Angeles"), ("Asia/Calcutta", "Asia/Kolkata")]
+    {
+        warned(json!({ "timezone": legacy }), &[("$.timezone", &format!("write `{use_this}`"))]);
+        warned(json!({ "timezone": use_this }), &[]);
+    }
+}
+
+#[test]
 fn settings_that_do_nothing_are_named() {
     warned(json!({ "spend": { "include_tax": false } }), &[("$.spend", "only the metric amount_spent")]);
     warned(tiers(json!({ "tags": ["vip"] }), json!({})), &[("$.tiers[0].tags", "only the metric customer_tags")]);

@@ -119,6 +119,8 @@ fn switching_off_and_on_other_days_and_other_spend_are_named() {
     let (on, off) = ("2023-05-01T12:00:00Z", json!({ "active": false }));
     warned(json!({}), off.clone(), on, &["!$.active nobody has a tier"]);
     warned(off, json!({}), on, &["$.active switched on"]);
+    // Another name of the same zone changes no day.
+    warned(json!({ "timezone": "US/Pacific" }), json!({ "timezone": "America/Los_Angeles" }), on, &[]);
     warned(json!({}), json!({ "timezone": "Asia/Tokyo" }), on, &["$.timezone by Asia/Tokyo in place of UTC"]);
     warned(json!({}), json!({ "spend": { "include_tax": false } }), on, &["$.spend old orders, too"]);
 }

@@ -161,8 +161,7 @@ async fn nobody_is_skipped_or_told_twice_whenever_the_release_changes() {
                     let (expected, found) = (rows(&timely.new, member).await, rows(&moved.new, member).await);
                     let count = |rows: &[(String, bool, Instant)], told: bool| {
                         let mut counts = BTreeMap::new();
-                        for (what, notify, _) in rows.iter().filter(|(_, notify, _)| *notify || !told) {
-                            assert!(*notify || !told);
+                        for (what, ..) in rows.iter().filter(|(_, notify, _)| *notify || !told) {
                             *counts.entry(what.clone()).or_insert(0_usize) += 1;
                         }
                         counts

@@ -91,6 +91,8 @@ fn an_order_half_an_hour_after_new_year_2027_counts_for_2027_through_every_door(
         let left = left.unwrap_or_else(|| panic!("{zone}: {history}"))["detail"].take();
         assert_eq!((&left["effective_at"], &left["cause"]), (&json!(new_year), &json!("period_end")), "{zone}");
 
+        assert_eq!(served.ask("GET", "/health", &Value::Null)["zones"], job["zones"][0]);
+
         order(&served, "2", half_past, "500.00");
         let after = standing(&served);
         assert_eq!((&after["tier"]["id"], &after["since"]), (&json!("gold"), &json!(half_past)), "{zone}: {after}");

@@ -41,7 +41,7 @@ fn api(variable: Variable) -> Result<Api, Error> {
     let store = aws::store(&config, variable)?;
     Ok(Api::new(Parts {
         ingest: Ingest::new(store.clone(), Answered, clock.clone()),
-        sweeps: Box::new(Arc::new(aws::sweep(&config, variable, clock.clone())?)),
+        sweeps: Box::new(Arc::new(aws::sweep(&config, variable, store.clone(), clock.clone())?)),
         store,
         clock,
         ahead_ms: SETTLED_MS,

@@ -35,7 +35,8 @@ struct Published {
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init(&variable("RUST_LOG").unwrap_or_default());
-    let sweep = aws::sweep(&aws::config(variable)?, variable, Clock::new(now))?;
+    let config = aws::config(variable)?;
+    let sweep = aws::sweep(&config, variable, aws::store(&config, variable)?, Clock::new(now))?;
     run(service_fn(async |event: LambdaEvent<Incoming>| handle(&sweep, event.payload).await)).await
 }
 

@@ -90,7 +90,7 @@ pub fn advance_some(
                 let at = done.max(until);
                 if let Some(now) = now {
                     let page = Page { ledger, versions, version: current, at };
-                    note(&page, record, &now, &Occasion::none(&now), &mut rows);
+                    note_tier(&page, record, &now, &Occasion::none(&now), &mut rows);
                 }
                 record.looked_at(at, &current.program.timezone);
                 break;
@@ -140,7 +140,7 @@ fn catch_up(page: &Page<'_>, record: &mut Record, rows: &mut Vec<Row>) {
             rows.extend(birthday(&Page { at, ..*page }, record, &now).map(Row::Birthday));
         }
         let now = assess(page.version, &facts, page.at, page.at);
-        note(page, record, &now, &Occasion::none(&now), rows);
+        note_tier(page, record, &now, &Occasion::none(&now), rows);
     }
     record.looked_at(page.at, zone);
 }
@@ -237,7 +237,8 @@ fn change_version(
 ) {
     let old = versions.numbered(record.version).unwrap_or(new);
     record.version = new.number;
-    if old.program.timezone != new.program.timezone {
+    let is_news = !was_passed(old, record, at);
+    if !old.program.timezone.has_the_days_of(&new.program.timezone) {
         record.day = None; // it is another zone's day
     }
     if new.program.active {
@@ -251,7 +252,7 @@ fn change_version(
         let now = assess(new, &Facts::of(ledger), at, at);
         let told = Told { cause: Cause::ProgramChanged, reward: new.options.rewards };
         let without = Translated { old, before: &before }.into_terms_of(new);
-        let occasion = Occasion { told, without: &without, notify: new.options.notify, is_news: true };
+        let occasion = Occasion { told, without: &without, notify: new.options.notify, is_news };
         note(&Page { ledger, versions, version: new, at }, record, &now, &occasion, rows);
     }
     record.looked_at(at, &new.program.timezone);
@@ -304,8 +305,8 @@ struct Occasion<'a> {
 }
 
 impl<'a> Occasion<'a> {
-    /// Nothing happened at all. What differs from what is on record comes of a newer release of the time zone database, and
-    /// is recorded without a word (section 2).
+    /// Nothing happened at all. What differs from what is on record comes of a newer release of the time zone database
+    /// (section 2), or of a repair that put the facts in order, and is recorded without a word.
     fn none(now: &'a Assessment) -> Self {
         let told = Told { cause: Cause::PeriodEnd, reward: false };
         Self { told, without: now, notify: false, is_news: false }
@@ -329,8 +330,14 @@ struct Page<'a> {
     at: Instant,
 }
 
-/// Records what differs from what is on record at an instant.
+/// Records what differs from what is on record at an instant, and birthday points that are due at it.
 fn note(page: &Page<'_>, record: &mut Record, now: &Assessment, occasion: &Occasion<'_>, rows: &mut Vec<Row>) {
+    note_tier(page, record, now, occasion, rows);
+    rows.extend(birthday(page, record, now).map(Row::Birthday));
+}
+
+/// Records a tier that differs from the one on record at an instant, or that is renewed.
+fn note_tier(page: &Page<'_>, record: &mut Record, now: &Assessment, occasion: &Occasion<'_>, rows: &mut Vec<Row>) {
     let program = &page.version.program;
     let tier = program.tier_id(now.standing.tier).cloned();
     let renewed = renewal(page, record, now, occasion);
@@ -358,7 +365,6 @@ fn note(page: &Page<'_>, record: &mut Record, now: &Assessment, occasion: &Occas
     } else if let Some((at, by)) = renewed {
         rows.push(transition(page, record, now, Change::Renewed, Some(at), by));
     }
-    rows.extend(birthday(page, record, now).map(Row::Birthday));
 }
 
 /// Writes a transition; its instant is never before the previous one's, and without a timeline it is that one's.

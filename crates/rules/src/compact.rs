@@ -71,6 +71,7 @@ mod flag {
 /// A packed member, opened but not taken apart: each part is read when it is asked for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Packed<'a> {
+    format: u8,
     orders: &'a [u8],
     entries: &'a [u8],
     waiting: &'a [u8],
@@ -201,7 +202,7 @@ impl<'a> Packed<'a> {
     /// # Errors
     /// Bytes that were never written so.
     pub fn record(&self) -> Result<Record, CompactError> {
-        unpack::record(self.record)
+        unpack::record(self.format, self.record)
     }
 }
 

@@ -56,7 +56,8 @@ pub struct WithinReach {
     pub period: Option<Instant>,
 }
 
-/// A newer release of the time zone database moves a midnight by less than this, and two midnights of a zone are further apart.
+/// So far apart, two midnights of a zone may be one that a newer release of the time zone database has moved; two of one release
+/// are further apart. Where a place changes its side of the date line a midnight moves further, and its notices are told again.
 const MOVED_MS: i64 = 3 * 3_600_000;
 
 const EXPIRING: &str = "expiring";

@@ -19,7 +19,8 @@ pub struct Record {
     pub(crate) last_at: Option<Instant>,
     /// Up to when everything due has been recorded; none before the first fact.
     pub(crate) evaluated_at: Option<Instant>,
-    /// The last local day on which the member was looked at, as days were then; none where that is that of `evaluated_at`.
+    /// The last local day on which the member was looked at, as days were then. None before the first fact, and where it is
+    /// not known (format 1 of the compact form, a record put together from history): then that of `evaluated_at`.
     pub(crate) day: Option<Day>,
     /// The number of the version last applied; 0 before the first fact.
     pub(crate) version: u32,

@@ -159,15 +159,15 @@ pub fn need(variable: Variable, name: &'static str) -> Result<String, NotSet> {
 /// Sweeps as a function does them, over the queues of its segments.
 ///
 /// # Errors
-/// Names the variable that is missing, or the folder of zones that cannot be used.
-pub fn sweep(config: &SdkConfig, variable: Variable, clock: Clock) -> Result<Sweep<SqsWorkers>, SetUpError> {
+/// Names the variable that is missing.
+pub fn sweep(config: &SdkConfig, variable: Variable, store: Store, clock: Clock) -> Result<Sweep<SqsWorkers>, NotSet> {
     let need = |name| need(variable, name);
     let queues = Queues { rollover: need("ROLLOVER_QUEUE_URL")?, recalculation: need("RECALCULATION_QUEUE_URL")? };
     let workers = SqsWorkers::new(aws_sdk_sqs::Client::new(config), queues);
     // Every instance of a function has a log stream of its own, and works on one thing at a time.
     let owner = need("AWS_LAMBDA_LOG_STREAM_NAME")?;
     let settings = Settings { owner, margin: MARGIN, budget: BUDGET, together: 1, page: PAGE };
-    Ok(Sweep::new(store(config, variable)?, workers, clock, settings))
+    Ok(Sweep::new(store, workers, clock, settings))
 }
 
 /// The queue for what can never succeed.

@@ -1,13 +1,13 @@
 //! Which release of the time zone database is in use: the one that comes with this build, or a newer one in a folder of
 //! compiled zones that the environment names. Never what the machine happens to have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use rules::calendar::{Release, ReleaseError, Zones, ZonesError};
+use rules::calendar::{NotAZone, Release, ReleaseError, Zones};
 use thiserror::Error;
 
 /// The variable of the environment that names the folder.
@@ -15,8 +15,9 @@ pub const TZDIR: &str = "ECHELON_TZDIR";
 
 /// The files in which builds of the database say which release they are, with what stands before it on the first line.
 const NAMING: [(&str, &str); 3] = [("tzdata.zi", "# version "), ("+VERSION", ""), ("version", "")];
-/// Whole copies of the database within it, under other names or with leap seconds: no zones of their own.
-const COPIES: [&str; 2] = ["posix", "right"];
+/// What is no zone of its own: whole copies of the database within it, under other names or with leap seconds, and the machine's
+/// own zone.
+const COPIES: [&str; 4] = ["posix", "right", "localtime", "posixrules"];
 /// `America/Argentina/Ushuaia`: no zone's name has more parts, so that a link back to a folder above ends somewhere.
 const DEPTH_MAX: usize = 3;
 /// The largest zone takes 4 kB.
@@ -65,13 +66,28 @@ pub enum FolderError {
         /// The release that is built in.
         built_in: Release,
     },
-    /// A zone in it is damaged or missing.
+    /// A zone in it is damaged.
     #[error("{TZDIR}: {folder} cannot be used")]
-    Zones {
+    Damaged {
         /// The folder.
         folder: PathBuf,
-        /// What is wrong with it.
-        source: ZonesError,
+        /// Which zone, and what is wrong with it.
+        source: NotAZone,
+    },
+    /// Programs may name zones that are not in it.
+    #[error(
+        "{TZDIR}: {folder} cannot be used: `{first}` is missing or no compiled zone, one of {count} zones of release {built_in}; \
+         the links of the file `backward` have to be compiled too"
+    )]
+    Missing {
+        /// The folder.
+        folder: PathBuf,
+        /// The release that is built in, which has them.
+        built_in: Release,
+        /// The first that is missing.
+        first: String,
+        /// How many are.
+        count: usize,
     },
 }
 
@@ -95,7 +111,12 @@ pub fn in_use(variable: impl Fn(&str) -> Option<String>) -> Result<Zones, Folder
     }
     let mut files = BTreeMap::new();
     collect(&folder, "", 1, &mut files)?;
-    Zones::given(release, files).map_err(|source| FolderError::Zones { folder, source })
+    let known = Zones::built_in();
+    let missing: BTreeSet<&str> = known.names().into_iter().filter(|name| !files.contains_key(*name)).collect();
+    if let Some(first) = missing.first() {
+        return Err(FolderError::Missing { folder, built_in, first: (*first).to_owned(), count: missing.len() });
+    }
+    Zones::given(release, files).map_err(|source| FolderError::Damaged { folder, source })
 }
 
 /// Which release a folder says that it is.
@@ -103,13 +124,15 @@ fn release(folder: &Path) -> Result<Release, FolderError> {
     entries(folder)?;
     for (name, before) in NAMING {
         let path = folder.join(name);
+        // A pipe would have us wait for whoever writes into it.
+        if !path.is_file() {
+            continue;
+        }
         // Only its beginning matters: `tzdata.zi` is a hundred kilobytes.
         let mut head = [0; 64];
-        let read = File::open(&path).and_then(|mut file| file.read(&mut head));
-        let length = match read {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            read => read.map_err(|source| FolderError::Unreadable { path: path.clone(), source })?,
-        };
+        let length = File::open(&path)
+            .and_then(|mut file| file.read(&mut head))
+            .map_err(|source| FolderError::Unreadable { path: path.clone(), source })?;
         let text = String::from_utf8_lossy(head.get(..length).unwrap_or_default());
         let line = text.lines().next().unwrap_or_default();
         let said = line.strip_prefix(before).unwrap_or(line).trim();
@@ -138,9 +161,16 @@ fn collect(
         let path = entry.path();
         // No zone has a name that is no text.
         let Ok(name) = entry.file_name().into_string() else { continue };
-        let about = fs::metadata(&path).map_err(unreadable(&path))?;
         let zone = format!("{parent}{name}");
-        if about.is_dir() && depth < DEPTH_MAX && !COPIES.contains(&zone.as_str()) {
+        if COPIES.contains(&zone.as_str()) {
+            continue;
+        }
+        let about = match fs::metadata(&path) {
+            // A link to what is not there.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            about => about.map_err(unreadable(&path))?,
+        };
+        if about.is_dir() && depth < DEPTH_MAX {
             collect(&path, &format!("{zone}/"), depth + 1, files)?;
         } else if about.is_file() && about.len() <= BYTES_MAX {
             let bytes = fs::read(&path).map_err(unreadable(&path))?;
@@ -209,7 +239,7 @@ mod tests {
         assert_eq!(zones.named("US/Pacific").unwrap().name(), "US/Pacific");
         assert_eq!(
             zones.named("us/pacific").unwrap_err().to_string(),
-            "`us/pacific` is no IANA time zone: write `US/Pacific`"
+            "`us/pacific` is no IANA time zone: write `America/Los_Angeles`"
         );
     }
 
@@ -233,7 +263,10 @@ mod tests {
         fs::write(folder.0.join("America/Vancouver"), b"TZif, but not really").unwrap();
         folder.is_refused("cannot be used: `America/Vancouver` is no compiled zone");
         fs::write(folder.0.join("America/Vancouver"), b"<html>not found</html>").unwrap();
-        folder.is_refused("cannot be used: zones of release");
+        folder.is_refused("cannot be used: `America/Vancouver` is missing or no compiled zone, one of 1 zones");
+        let folder = Folder::of("without", "2031c");
+        fs::remove_dir_all(folder.0.join("US")).unwrap();
+        folder.is_refused("`US/Alaska` is missing or no compiled zone, one of 12 zones");
         fs::remove_dir_all(&folder.0).unwrap();
         folder.is_refused("cannot be read: ");
         fs::write(&folder.0, "a file").unwrap();

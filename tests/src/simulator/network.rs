@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use embedded::{Answer, Decision, Intercept, Request};
-use rules::calendar::{Instant, Zones};
+use rules::calendar::Instant;
 use serde_json::{Value, json};
 use service::announce::PROGRAM_PUBLISHED;
 use tokio::sync::Notify;
@@ -19,7 +19,7 @@ use super::fault::{Fault, Hits, Weather};
 use super::process::Scale;
 use super::queue::Queue;
 use super::release::Releases;
-use super::table::{At, LAG_MS, Tables, cancelled};
+use super::table::{At, LAG_MS, Tables, cancelled_for_first};
 
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -156,11 +156,6 @@ impl Network {
             miscounted: None,
         };
         Self { state: Mutex::new(state), base, scale, releases, begun: OnceLock::new(), arrived: Notify::new() }
-    }
-
-    /// The release of the time zone database that whoever is started now goes by.
-    pub fn zones(&self) -> &Zones {
-        self.releases.at(self.now())
     }
 
     /// What there is. Not to be held while waiting.
@@ -443,7 +438,7 @@ impl Connection {
         }
         if dice.chance(weather.throttled) {
             hits.hit(Fault::Throttled);
-            plan.instead = Some(throttled(kind, operation, input));
+            plan.instead = Some(throttled(operation, input));
         } else if dice.chance(weather.server_error) {
             hits.hit(Fault::ServerError);
             plan.instead = Some(Answer::error(500, "InternalServerError", "it did not work"));
@@ -463,8 +458,7 @@ impl Connection {
             plan.instead = matches!(fault, Fault::ReadFailed | Fault::AmbiguousLost).then_some(answer);
         } else if operation == "TransactWriteItems" && dice.chance(weather.conflict) {
             hits.hit(Fault::ConflictStorm);
-            let items = input["TransactItems"].as_array().map_or(0, Vec::len);
-            plan.instead = Some(cancelled((0..items).map(|n| if n == 0 { "TransactionConflict" } else { "None" })));
+            plan.instead = Some(cancelled_for_first(input, "TransactionConflict"));
         }
         if plan.instead.is_some() {
             return plan;
@@ -516,13 +510,7 @@ fn with_left(answer: Answer, left: Value) -> Answer {
     }
 }
 
-fn throttled(kind: Kind, operation: &str, input: &Value) -> Answer {
-    match (kind, operation) {
-        // Of a transaction each item has its reason.
-        (Kind::Write, "TransactWriteItems") => {
-            let items = input["TransactItems"].as_array().map_or(0, Vec::len);
-            cancelled((0..items).map(|n| if n == 0 { "ThrottlingError" } else { "None" }))
-        }
-        _ => Answer::throttled(),
-    }
+fn throttled(operation: &str, input: &Value) -> Answer {
+    // Of a transaction each item has its reason.
+    if operation == "TransactWriteItems" { cancelled_for_first(input, "ThrottlingError") } else { Answer::throttled() }
 }

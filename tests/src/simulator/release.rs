@@ -4,6 +4,7 @@
 use rules::calendar::{Day, Zones};
 
 use super::dice::Dice;
+use super::network::Network;
 use crate::releases::{ZONES, old};
 
 const HOUR: i64 = 3_600_000;
@@ -17,6 +18,13 @@ pub struct Releases {
     new: Zones,
     /// When the newer one comes.
     change_at: i64,
+}
+
+impl Network {
+    /// The release that whoever is started now goes by.
+    pub fn zones(&self) -> &Zones {
+        self.releases.at(self.now())
+    }
 }
 
 /// A zone whose days the newer release has moved, around a day on which it shows.

@@ -350,6 +350,12 @@ pub fn cancelled<'a>(reasons: impl Iterator<Item = &'a str>) -> Answer {
     Answer::Reply { status: 400, body: body.to_string() }
 }
 
+/// The same, for a reason that the first of its items has.
+pub fn cancelled_for_first(input: &Value, code: &str) -> Answer {
+    let items = input["TransactItems"].as_array().map_or(0, Vec::len);
+    cancelled((0..items).map(|place| if place == 0 { code } else { "None" }))
+}
+
 impl Table {
     fn state<'a>((key, slot): (&Key, &'a Slot), input: &Value, at: At) -> Option<&'a Item> {
         let lag = if input["ConsistentRead"] == true { 0 } else { at.part(at.lag, key) };

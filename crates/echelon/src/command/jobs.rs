@@ -207,7 +207,7 @@ fn whole(Listed { shop, progress }: &Listed) -> String {
     ];
     if !zones.is_empty() {
         let releases: Vec<String> = zones.iter().map(ToString::to_string).collect();
-        rows.push(vec!["time zones".to_owned(), format!("IANA {}", releases.join(", then "))]);
+        rows.push(vec!["time zones".to_owned(), format!("IANA {}", releases.join(" and "))]);
     }
     for (what, count) in [
         ("members", members),

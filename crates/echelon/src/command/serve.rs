@@ -116,7 +116,7 @@ What can be asked; http://127.0.0.1:8700/docs shows all of it:
 And on one machine alone:
   POST /events                   an event, an array, or one per line; or a
                                  webhook of Shopify's. 202: it is on disk
-  GET  /health                   the time, what waits, what was taken in
+  GET  /health                   the time, the time zones, what waits and came in
   POST /clock                    {\"now\": \"+30d\"} moves time on
   GET  /quarantine               what can never succeed as it is, and why
   POST /quarantine/replay        tries it again

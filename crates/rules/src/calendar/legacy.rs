@@ -1,7 +1,7 @@
 //! Legacy names of time zones: links that the IANA database keeps for old files, each with the name to use.
 //!
-//! Source: the links of release 2026f that are not in its `zone.tab`; which name to use is CLDR 48's (`bcp47/timezone`), for
-//! the database links zones of several countries to one another.
+//! Source: the names of release 2026f that are not in its `zone.tab`, but for `UTC`, `GMT` and the fixed offsets of `Etc`; which
+//! name to use is CLDR 48's (`bcp47/timezone`), for the database links zones of several countries to one another.
 
 /// The name to use in place of a legacy one; none if the name is no legacy one.
 pub(super) fn name_to_use(name: &str) -> Option<&'static str> {
@@ -93,6 +93,13 @@ pub(super) const LEGACY: &[(&str, &str)] = &[
     ("EST5EDT", "America/New_York"),
     ("Egypt", "Africa/Cairo"),
     ("Eire", "Europe/Dublin"),
+    ("Etc/GMT+0", "Etc/GMT"),
+    ("Etc/GMT-0", "Etc/GMT"),
+    ("Etc/GMT0", "Etc/GMT"),
+    ("Etc/Greenwich", "Etc/GMT"),
+    ("Etc/UCT", "UTC"),
+    ("Etc/Universal", "UTC"),
+    ("Etc/Zulu", "UTC"),
     ("Europe/Belfast", "Europe/London"),
     ("Europe/Kiev", "Europe/Kyiv"),
     ("Europe/Nicosia", "Asia/Nicosia"),

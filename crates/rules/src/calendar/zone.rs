@@ -294,7 +294,6 @@ mod tests {
             let mut clock = Clock::new(&zone);
             for cycle in [1, 2, 19] {
                 for step in 0..1_200 {
-                    // From 2098 on, past the seam in 2100 and the end of what is laid out, by 13 days at most.
                     let near = Day::of(day("2100-01-02").date()).0 + step * 122;
                     let far = Day(near + 146_097 * cycle);
                     let later = i64::from(cycle) * CYCLE;
@@ -305,6 +304,32 @@ mod tests {
                     let before = midnight.plus_millis(-1);
                     assert_eq!((zone.day(before), clock.day(before)), (far.previous(), far.previous()), "{name} {far}");
                 }
+            }
+        }
+    }
+
+    /// On both sides of where the rules begin and of where what is laid out ends: by Python's zoneinfo.
+    #[test]
+    fn the_seams_of_what_is_laid_out_do_not_show() {
+        for (name, midnights) in [
+            ("America/New_York", ["12-31T05", "01-01T05", "07-01T04"]),
+            ("America/Santiago", ["12-31T03", "01-01T03", "07-01T04"]),
+            ("America/Vancouver", ["12-31T07", "01-01T07", "07-01T07"]),
+        ] {
+            let zone = zone(name);
+            for (year, which) in
+                [(2099, 0), (2100, 1), (2100, 2), (2499, 0), (2500, 1), (2500, 2), (2899, 0), (2900, 2), (9998, 2)]
+            {
+                let text = format!("{year}-{}:00:00Z", midnights[which]);
+                let midnight = Instant::parse(&text).unwrap();
+                let on = day(&text[..10]);
+                assert_eq!(zone.midnight(on), midnight, "{name} {on}");
+                assert_eq!(Clock::new(&zone).midnight(on), midnight, "{name} {on}");
+                assert_eq!(
+                    (zone.day(midnight), zone.day(midnight.plus_millis(-1))),
+                    (on, on.previous()),
+                    "{name} {on}"
+                );
             }
         }
     }

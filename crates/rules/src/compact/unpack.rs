@@ -20,10 +20,10 @@ type Result<T> = std::result::Result<T, CompactError>;
 
 pub(super) fn open(bytes: &[u8]) -> Result<Packed<'_>> {
     let mut r = Reader(bytes);
-    match r.byte()? {
-        FIRST_FORMAT..=FORMAT => {}
+    let format = match r.byte()? {
+        format @ FIRST_FORMAT..=FORMAT => format,
         other => return Err(CompactError::UnknownFormat(other)),
-    }
+    };
     let parts = r.byte()?;
     let mut part = |part| {
         if parts & part == 0 {
@@ -32,6 +32,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<Packed<'_>> {
         r.block()
     };
     let packed = Packed {
+        format,
         orders: part(part::ORDERS)?,
         entries: part(part::ENTRIES)?,
         waiting: part(part::WAITING)?,
@@ -112,8 +113,8 @@ pub(super) fn enrolled(part: &[u8]) -> Result<Option<Enrolment>> {
     whole(part, |r| read_enrolled(r).map(Some))
 }
 
-pub(super) fn record(part: &[u8]) -> Result<Record> {
-    whole(part, read_record)
+pub(super) fn record(format: u8, part: &[u8]) -> Result<Record> {
+    whole(part, |r| read_record(format, r))
 }
 
 impl<'a> Orders<'a> {
@@ -255,7 +256,7 @@ fn birthday_told(r: &mut Reader<'_>) -> Result<BirthdayTold> {
     Ok(BirthdayTold { at: instant(r.signed()?)?, birthday: birthday(r)? })
 }
 
-fn read_record(r: &mut Reader<'_>) -> Result<Record> {
+fn read_record(format: u8, r: &mut Reader<'_>) -> Result<Record> {
     let tier = maybe_tier(r)?;
     let seq = number(r)?;
     let last_at = maybe_instant(r)?;
@@ -266,9 +267,11 @@ fn read_record(r: &mut Reader<'_>) -> Result<Record> {
     let renewed = |r: &mut Reader<'_>| Ok((id(TierId::new(r.text()?))?, year(r)?));
     let renewed = (0..r.count()?).map(|_| renewed(r)).collect::<Result<_>>()?;
     let birthday_year = if r.byte()? == 0 { None } else { Some(year(r)?) };
-    // Format 1 ends here.
     let day = match evaluated_at {
-        Some(at) if !r.0.is_empty() => Some(Day::of_utc(at, r.signed()?).ok_or(CompactError::Corrupt("day"))?),
+        // Of a record put together from history it is not known.
+        Some(at) if format > FIRST_FORMAT && !r.0.is_empty() => {
+            Some(Day::of_utc(at, r.signed()?).ok_or(CompactError::Corrupt("day"))?)
+        }
         Some(_) | None => None,
     };
     Ok(Record { tier, seq, last_at, evaluated_at, day, version, rewarded, renewed, birthday_year })

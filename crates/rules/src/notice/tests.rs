@@ -207,13 +207,20 @@ fn what_was_told_is_not_told_again_where_a_newer_release_moves_its_midnight() {
     let zone = &version.program.timezone;
     let notices = due(&version, &standing, at("2026-12-15T12:00:00Z"));
     let keys: Vec<String> = notices.iter().map(Notice::key).collect();
-    assert_eq!(keys.len(), 2, "{keys:?}");
-    for (notice, key) in notices.iter().zip(&keys) {
-        let told = |from: &str, to: &str| notice.was_told(&[key.replace(from, to)], zone);
-        assert!(told("T05:00", "T05:00") && told("T05:00", "T06:00") && told("T05:00", "T04:00"), "{key}");
-        assert!(!told("T05:00", "T08:00") && !told("#gold#", "#bronze#") | key.starts_with(EXPIRING), "{key}");
-        assert!(!told("#30", "#7") | key.starts_with(WITHIN_REACH), "{key}");
-        assert!(!notice.was_told(&[], zone));
+    assert_eq!(keys, ["expiring#silver#2027-01-01T05:00:00.000Z#30", "within_reach#gold#2026-01-01T05:00:00.000Z"]);
+    for (notice, told, again) in [
+        (&notices[0], "expiring#silver#2027-01-01T05:00:00.000Z#30", false),
+        (&notices[0], "expiring#silver#2027-01-01T06:00:00.000Z#30", false),
+        (&notices[0], "expiring#silver#2027-01-01T04:00:00.000Z#30", false),
+        (&notices[0], "expiring#silver#2027-01-01T08:00:00.000Z#30", true),
+        (&notices[0], "expiring#silver#2027-01-01T06:00:00.000Z#7", true),
+        (&notices[0], "expiring#gold#2027-01-01T06:00:00.000Z#30", true),
+        (&notices[1], "within_reach#gold#2026-01-01T06:00:00.000Z", false),
+        (&notices[1], "within_reach#gold#2026-01-01T08:00:00.000Z", true),
+        (&notices[1], "within_reach#silver#2026-01-01T06:00:00.000Z", true),
+        (&notices[1], "within_reach#gold#-", true),
+    ] {
+        assert_eq!(notice.was_told(&[told.to_owned()], zone), !again, "{told}");
     }
     // What does not end at a midnight ends when it says.
     let lock = json!({ "type": "tier.assigned", "member_id": "anna", "assignment_id": "a", "occurred_at": "2026-12-01T12:00:00Z",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use rules::calendar::{Day, Instant, Release};
+use rules::calendar::{Day, Instant, Release, Zones};
 use serde::{Deserialize, Serialize};
 
 use super::tally::Tally;
@@ -153,8 +153,8 @@ pub struct Job {
     /// Of a rollover, the local day that begins at its boundary, as days were by the release that it was opened under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<Day>,
-    /// The releases of the time zone database that it was opened and ended under; none of jobs that an earlier release of
-    /// Echelon opened.
+    /// The releases of the time zone database that it was opened and ended under, whatever came in between; none of jobs that an
+    /// earlier release of Echelon opened.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub zones: BTreeSet<Release>,
     /// The lists of members that it writes; none once they are deleted, and of jobs that an earlier release opened.
@@ -163,6 +163,13 @@ pub struct Job {
 }
 
 impl Job {
+    /// Ends in a state.
+    pub(super) fn end(&mut self, state: State, now: Instant, zones: &Zones) {
+        self.state = state;
+        self.ended_at = Some(now);
+        self.zones.insert(zones.release());
+    }
+
     /// Whether all of it is swept. A transaction is seen item by item: of a job that is just being opened, segments may not
     /// be there yet.
     pub(super) fn is_swept(&self, spread: Spread, segments: &[Row<Segment>]) -> bool {

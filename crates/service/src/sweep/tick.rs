@@ -184,9 +184,7 @@ impl<W: Workers> Sweep<W> {
     /// Ends a job in a state, with what its segments counted; what somebody else wrote meanwhile stands.
     pub(super) async fn end(&self, shop: &ShopId, job: &mut Row<Job>, state: State) -> Result<(), StoreError> {
         let segments = self.store.segments(shop, &job.body.id).await?;
-        job.body.state = state;
-        job.body.zones.insert(self.store.zones().release());
-        job.body.ended_at = Some(self.clock.now());
+        job.body.end(state, self.clock.now(), self.store.zones());
         job.body.tally = Some(super::progress::counted(&segments));
         match self.store.write_job(shop, job).await {
             Ok(()) | Err(StoreError::Conflict) => Ok(()),
@@ -212,9 +210,7 @@ impl<W: Workers> Sweep<W> {
         let mut found = Counts::default();
         segments.iter().for_each(|row| found.add(&row.body.found));
         let insight = Insight::of(&job.body, versions.in_force(id.until), found, &tally);
-        job.body.state = State::Done;
-        job.body.zones.insert(self.store.zones().release());
-        job.body.ended_at = Some(self.clock.now());
+        job.body.end(State::Done, self.clock.now(), self.store.zones());
         job.body.tally = Some(tally);
         match self.store.write_found(shop, &mut job, &insight).await {
             Ok(()) | Err(StoreError::Conflict) => Ok(()),

@@ -144,9 +144,7 @@ impl<W: Workers> Sweep<W> {
         }
         // A version that was replaced before it took effect concerns nobody.
         if !work.job.is_of(versions) {
-            job.body.state = State::Cancelled;
-            job.body.zones.insert(self.store.zones().release());
-            job.body.ended_at = Some(self.clock.now());
+            job.body.end(State::Cancelled, self.clock.now(), self.store.zones());
             self.store.write_job(&work.shop, &mut job).await?;
             return stopped;
         }

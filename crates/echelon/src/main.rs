@@ -73,6 +73,9 @@ When rules change:
   echelon publish --program next.json --why 'gold at 750'
   echelon jobs
 
+Which day it is follows from a release of the IANA time zone database, which
+echelon --version names. ECHELON_TZDIR names a folder with a newer one.
+
 Exit codes: 0 done; 1 findings (a case failed, a program has problems, lines
 were skipped); 2 usage or input.";
 
@@ -81,8 +84,9 @@ static ZONES: OnceLock<Zones> = OnceLock::new();
 
 /// What `--version` says: a standing follows from the release of the time zone database, too.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let (own, zones) = (env!("CARGO_PKG_VERSION"), zones().release());
-    format!("{own} (IANA time zones {zones})")
+    let (own, zones) = (env!("CARGO_PKG_VERSION"), crate::zones().release());
+    let from = environment(zones::TZDIR).map_or_else(|| "built in".to_owned(), |folder| format!("from {folder}"));
+    format!("{own} (IANA time zones {zones}, {from})")
 });
 
 /// The release of the time zone database in use.

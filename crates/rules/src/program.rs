@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-pub use advice::{legacy_zone, replacing, starting};
+pub use advice::{about_zone, replacing, starting};
 pub use read::Draft;
 
 use crate::calendar::{Span, Zone};

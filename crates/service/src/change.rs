@@ -11,7 +11,7 @@ use crate::sweep::preview::{Changed, Part, parts};
 use futures::StreamExt;
 use rules::calendar::Instant;
 use rules::json::Problem;
-use rules::program::{Program, legacy_zone};
+use rules::program::{Program, about_zone};
 use rules::version::{Version, Versions, change_advice};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
@@ -369,9 +369,9 @@ fn advice(versions: &Versions) -> Vec<Advice> {
         message: warning.to_string(),
         loud: warning.is_loud(),
     };
-    let legacy = legacy_zone(&versions.last().program.timezone);
-    let legacy = legacy.map(|Problem { path, message }| Advice { path, message, loud: false });
-    found.into_iter().map(advice).chain(legacy).collect()
+    let zone = about_zone(&versions.last().program.timezone);
+    let zone = zone.map(|Problem { path, message }| Advice { path, message, loud: false });
+    found.into_iter().map(advice).chain(zone).collect()
 }
 
 #[cfg(test)]

@@ -197,7 +197,8 @@ fn word(order: Order) -> &'static str {
 
 /// All that is known of a job.
 fn whole(Listed { shop, progress }: &Listed) -> String {
-    let Progress { job: Job { id, state, opened_at, segments, zones, .. }, so_far, parts_done, ends_at: _ } = progress;
+    let Progress { job: Job { id, state, opened_at, segments, zones, day, .. }, so_far, parts_done, ends_at: _ } =
+        progress;
     let Tally { members, kept, without, entered, rose, fell, left, renewed, held, moves: _, .. } = so_far;
     let Tally { rewards, birthdays, notices, written, unreadable, .. } = so_far;
     let mut rows = vec![
@@ -205,6 +206,7 @@ fn whole(Listed { shop, progress }: &Listed) -> String {
         vec!["opened".to_owned(), format!("{opened_at}, in {segments} segments")],
         vec!["done".to_owned(), share(*parts_done)],
     ];
+    rows.extend(day.map(|day| vec!["begins".to_owned(), day.to_string()]));
     if !zones.is_empty() {
         let releases: Vec<String> = zones.iter().map(ToString::to_string).collect();
         rows.push(vec!["time zones".to_owned(), format!("IANA {}", releases.join(" and "))]);

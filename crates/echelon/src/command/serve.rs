@@ -179,6 +179,7 @@ async fn serve(args: &Args) -> Result<(), Failure> {
     let (door, token) = door(args, time.now())?;
     let system = Arc::new(System::new(opened, time, shop, args.shopify_secret.clone(), door));
     eprintln!("listening on http://{address}, with everything in {}; Ctrl-C ends it", place.name());
+    eprintln!("this is echelon {}", *crate::VERSION);
     match &token {
         Some(token) => {
             eprintln!("whoever asks needs a token; this one may do anything:\n\n  export ECHELON_TOKEN={token}\n")

@@ -84,7 +84,7 @@ pub struct NotAZone {
 /// Why a name is no time zone.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NoZone {
-    /// It is a zone's name in other capitals, its city alone, or an older name of that.
+    /// It is a zone's name in other capitals or with blanks, its city alone, or an older name of that.
     #[error("`{name}` is no IANA time zone: write `{spelled}`")]
     Spelled {
         /// The name that was given.
@@ -188,8 +188,9 @@ impl Zones {
 
     fn no_zone(&self, name: &str) -> NoZone {
         let names = self.names();
-        let meant = names.iter().find(|zone| zone.eq_ignore_ascii_case(name));
-        let meant = meant.map(|zone| legacy::name_to_use(zone).unwrap_or(zone)).or_else(|| in_city(&names, name));
+        let tidy = name.trim().replace(' ', "_");
+        let meant = names.iter().find(|zone| zone.eq_ignore_ascii_case(&tidy));
+        let meant = meant.map(|zone| legacy::name_to_use(zone).unwrap_or(zone)).or_else(|| in_city(&names, &tidy));
         match meant {
             Some(zone) => NoZone::Spelled { name: name.to_owned(), spelled: zone.to_owned() },
             None => NoZone::Unknown { name: name.to_owned(), release: self.release() },
@@ -199,10 +200,9 @@ impl Zones {
 
 /// The only zone whose name ends with a city.
 fn in_city<'z>(names: &[&'z str], city: &str) -> Option<&'z str> {
-    let city = city.replace(' ', "_");
     let is_meant = |zone: &&&str| {
         let (region, last) = zone.split_once('/').zip(zone.rsplit('/').next())?;
-        (REGIONS.contains(&region.0) && last.eq_ignore_ascii_case(&city)).then_some(())
+        (REGIONS.contains(&region.0) && last.eq_ignore_ascii_case(city)).then_some(())
     };
     let found = names.iter().filter(|zone| is_meant(zone).is_some());
     let found: BTreeSet<&str> = found.map(|zone| legacy::name_to_use(zone).unwrap_or(zone)).collect();
@@ -258,9 +258,12 @@ mod tests {
             zones.named("america/vancouver").unwrap_err().to_string(),
             "`america/vancouver` is no IANA time zone: write `America/Vancouver`"
         );
-        for (city, zone) in
-            [("London", "Europe/London"), ("new york", "America/New_York"), ("calcutta", "Asia/Kolkata")]
-        {
+        for (city, zone) in [
+            ("London", "Europe/London"),
+            ("new york", "America/New_York"),
+            (" America/New York", "America/New_York"),
+            ("calcutta", "Asia/Kolkata"),
+        ] {
             let said = zones.named(city).unwrap_err().to_string();
             assert!(said.contains(&format!("write `{zone}`")), "{said}");
         }

@@ -17,19 +17,29 @@ pub(super) fn of(program: &Program) -> Vec<Problem> {
         Milestone::Tags(_) => about_tags(program),
     };
     found.extend(gifts::about(program));
-    found.extend(legacy_zone(&program.timezone));
+    found.extend(about_zone(&program.timezone));
     if !program.active {
         found.push(warning("$.active", "is false: facts are recorded, but nobody has a tier"));
     }
     found
 }
 
-/// Says so where a program names its time zone by a legacy name.
-pub fn legacy_zone(zone: &Zone) -> Option<Problem> {
-    let use_this = zone.name_to_use()?;
+/// What strikes about a program's time zone: a legacy name, or one whose sign is easily misread.
+pub fn about_zone(zone: &Zone) -> Option<Problem> {
     let name = zone.name();
-    let message =
-        format!("`{name}` is a legacy name, which the time zone database keeps for old files: write `{use_this}`");
+    let message = match (zone.name_to_use(), name.strip_prefix("Etc/GMT").and_then(|hours| hours.split_at_checked(1))) {
+        (Some(use_this), _) => format!(
+            "`{name}` is a legacy name, which the time zone database keeps for old files: write `{use_this}` for the same \
+             days, or the name of a city in the shop's zone"
+        ),
+        (None, Some(("-", hours))) => {
+            format!("`{name}` is {hours} hours ahead of UTC: the sign is reversed in such names")
+        }
+        (None, Some(("+", hours))) => {
+            format!("`{name}` is {hours} hours behind UTC: the sign is reversed in such names")
+        }
+        (None, _) => return None,
+    };
     Some(warning("$.timezone", message))
 }
 

@@ -62,6 +62,9 @@ fn a_legacy_name_of_a_time_zone_is_accepted_and_names_what_to_use() {
         warned(json!({ "timezone": legacy }), &[("$.timezone", &format!("write `{use_this}`"))]);
         warned(json!({ "timezone": use_this }), &[]);
     }
+    warned(json!({ "timezone": "Etc/GMT-5" }), &[("$.timezone", "5 hours ahead of UTC")]);
+    warned(json!({ "timezone": "Etc/GMT+5" }), &[("$.timezone", "5 hours behind UTC")]);
+    warned(json!({ "timezone": "Etc/GMT" }), &[]);
 }
 
 #[test]

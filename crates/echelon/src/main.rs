@@ -143,5 +143,6 @@ fn now() -> Instant {
 
 /// The only place where the environment is read, but for what the help of a command names.
 fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    // What is no text is not passed over: as a path it leads nowhere, and is told of by its name.
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }

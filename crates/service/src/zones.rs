@@ -18,7 +18,7 @@ const NAMING: [(&str, &str); 3] = [("tzdata.zi", "# version "), ("+VERSION", "")
 /// What is no zone of its own: whole copies of the database within it, under other names or with leap seconds, and the machine's
 /// own zone.
 const COPIES: [&str; 4] = ["posix", "right", "localtime", "posixrules"];
-/// `America/Argentina/Ushuaia`: no zone's name has more parts, so that a link back to a folder above ends somewhere.
+/// `America/Argentina/Ushuaia`: no zone's name has more parts.
 const DEPTH_MAX: usize = 3;
 /// The largest zone takes 4 kB.
 const BYTES_MAX: u64 = 64 * 1024;
@@ -52,6 +52,16 @@ pub enum FolderError {
         path: PathBuf,
         /// What is wrong with it.
         source: ReleaseError,
+    },
+    /// It is put together of two.
+    #[error("{TZDIR}: {folder} says that it is release {one} and that it is {other}: give one release, whole")]
+    Contradictory {
+        /// The folder.
+        folder: PathBuf,
+        /// What one file says.
+        one: Release,
+        /// What another says.
+        other: Release,
     },
     /// It is older than what comes with this build.
     #[error(
@@ -122,27 +132,44 @@ pub fn in_use(variable: impl Fn(&str) -> Option<String>) -> Result<Zones, Folder
 /// Which release a folder says that it is.
 fn release(folder: &Path) -> Result<Release, FolderError> {
     entries(folder)?;
+    let mut said: Vec<Release> = Vec::new();
     for (name, before) in NAMING {
         let path = folder.join(name);
         // A pipe would have us wait for whoever writes into it.
-        if !path.is_file() {
-            continue;
+        if path.is_file() {
+            said.push(named_by(&path, before)?);
         }
-        // Only its beginning matters: `tzdata.zi` is a hundred kilobytes.
-        let mut head = [0; 64];
-        let length = File::open(&path)
-            .and_then(|mut file| file.read(&mut head))
-            .map_err(|source| FolderError::Unreadable { path: path.clone(), source })?;
-        let text = String::from_utf8_lossy(head.get(..length).unwrap_or_default());
-        let line = text.lines().next().unwrap_or_default();
-        let said = line.strip_prefix(before).unwrap_or(line).trim();
-        return said.parse().map_err(|source| FolderError::Misnamed { path, source });
     }
-    Err(FolderError::Nameless { folder: folder.to_owned() })
+    match said.as_slice() {
+        [] => Err(FolderError::Nameless { folder: folder.to_owned() }),
+        [release, others @ ..] => match others.iter().find(|other| *other != release) {
+            Some(other) => Err(FolderError::Contradictory { folder: folder.to_owned(), one: *release, other: *other }),
+            None => Ok(*release),
+        },
+    }
+}
+
+/// The release on the first line of a file.
+fn named_by(path: &Path, before: &str) -> Result<Release, FolderError> {
+    // Only its beginning matters: `tzdata.zi` is a hundred kilobytes.
+    let mut head = [0; 64];
+    let length = File::open(path)
+        .and_then(|mut file| file.read(&mut head))
+        .map_err(|source| FolderError::Unreadable { path: path.to_owned(), source })?;
+    let text = String::from_utf8_lossy(head.get(..length).unwrap_or_default());
+    // A line that goes on is longer than any name.
+    let line = text.lines().next().filter(|line| line.len() < head.len()).unwrap_or_default();
+    let said = line.strip_prefix(before).unwrap_or(line).trim_ascii();
+    said.parse().map_err(|source| FolderError::Misnamed { path: path.to_owned(), source })
 }
 
 fn entries(folder: &Path) -> Result<fs::ReadDir, FolderError> {
     fs::read_dir(folder).map_err(|source| FolderError::Unreadable { path: folder.to_owned(), source })
+}
+
+/// Whether names of zones have such bytes.
+fn is_of_a_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_+-".contains(&byte)
 }
 
 /// Reads all compiled zones below a folder. What is something else is passed by: tables, and the source of the database.
@@ -162,7 +189,7 @@ fn collect(
         // No zone has a name that is no text.
         let Ok(name) = entry.file_name().into_string() else { continue };
         let zone = format!("{parent}{name}");
-        if COPIES.contains(&zone.as_str()) {
+        if COPIES.contains(&zone.as_str()) || !name.bytes().all(is_of_a_name) {
             continue;
         }
         let about = match fs::metadata(&path) {
@@ -170,7 +197,9 @@ fn collect(
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             about => about.map_err(unreadable(&path))?,
         };
-        if about.is_dir() && depth < DEPTH_MAX {
+        // A link may lead anywhere, and back.
+        let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+        if about.is_dir() && !is_link && depth < DEPTH_MAX {
             collect(&path, &format!("{zone}/"), depth + 1, files)?;
         } else if about.is_file() && about.len() <= BYTES_MAX {
             let bytes = fs::read(&path).map_err(unreadable(&path))?;
@@ -233,6 +262,9 @@ mod tests {
         // Copies of all of it, as systems have them, and what is no zone.
         fs::create_dir_all(folder.0.join("right/Mars")).unwrap();
         fs::write(folder.0.join("right/Mars/Olympus"), b"TZif of other seconds").unwrap();
+        for name in ["localtime", "Europe/Berlin~", "Berlin.bak"] {
+            fs::copy(folder.0.join("Asia/Tokyo"), folder.0.join(name)).unwrap();
+        }
         let zones = folder.in_use().unwrap();
         assert_eq!(zones.release().to_string(), "2031c");
         assert_eq!(zones.names().len(), Zones::built_in().names().len());
@@ -255,6 +287,7 @@ mod tests {
         let built_in = Zones::built_in().release();
         Folder::of("older", "2025b")
             .is_refused(&format!("holds release 2025b of the time zone database, which is older than {built_in}"));
+        Folder::of("long", &format!("{}2031c", " ".repeat(60))).is_refused("tzdata.zi does not name a release");
         Folder::of("misnamed", "latest").is_refused("tzdata.zi does not name a release: `latest` is no release");
         let folder = Folder::of("nameless", "2031c");
         fs::remove_file(folder.0.join("tzdata.zi")).unwrap();
@@ -278,6 +311,8 @@ mod tests {
     fn a_release_may_be_named_as_other_systems_do() {
         for (file, content) in [("+VERSION", "2031c\n"), ("version", "2031c")] {
             let folder = Folder::of(&file.replace('+', ""), "2031c");
+            fs::write(folder.0.join(file), "2031b").unwrap();
+            folder.is_refused("says that it is release 2031c and that it is 2031b");
             fs::remove_file(folder.0.join("tzdata.zi")).unwrap();
             fs::write(folder.0.join(file), content).unwrap();
             assert_eq!(folder.in_use().unwrap().release().to_string(), "2031c");

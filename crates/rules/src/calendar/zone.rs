@@ -234,8 +234,14 @@ fn regimes(tz: &TimeZone) -> Vec<Regime> {
     let ms = |offset: jiff::tz::Offset| i64::from(offset.seconds()) * 1_000;
     let mut found = Vec::new();
     let mut current = Regime { from: i64::MIN, until: i64::MAX, offset: ms(tz.to_offset(at(FIRST))) };
+    let mut last = i64::MIN;
     for change in tz.following(at(FIRST)) {
         let (from, offset) = (change.timestamp().as_millisecond(), ms(change.offset()));
+        // Without a rule the last change comes again and again; a zone that is given has one.
+        if from <= last {
+            break;
+        }
+        last = from;
         // Some changes are of the name only.
         if offset == current.offset {
             continue;

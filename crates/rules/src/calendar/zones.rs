@@ -39,11 +39,12 @@ impl FromStr for Release {
     fn from_str(text: &str) -> Result<Self, ReleaseError> {
         let read = || {
             let (year, letters) = text.split_at_checked(4)?;
-            let is_named = year.bytes().all(|byte| byte.is_ascii_digit()) && matches!(letters.len(), 1 | 2);
+            let is_named = year.bytes().all(|byte| byte.is_ascii_digit());
+            let letters = Some(letters).filter(|letters| is_named && matches!(letters.len(), 1 | 2))?;
             let number = letters.bytes().try_fold(0, |number, letter| {
                 letter.is_ascii_lowercase().then(|| number * 26 + u16::from(letter - b'a') + 1)
             });
-            Some(Self { year: year.parse().ok().filter(|_| is_named)?, number: number? })
+            Some(Self { year: year.parse().ok()?, number: number? })
         };
         read().ok_or_else(|| ReleaseError(text.to_owned()))
     }
@@ -139,7 +140,11 @@ impl Zones {
     /// Names the file that is no compiled zone.
     pub fn given(release: Release, files: BTreeMap<String, Vec<u8>>) -> Result<Self, NotAZone> {
         for (name, bytes) in &files {
-            TimeZone::tzif(name, bytes).map_err(|error| NotAZone { name: name.clone(), reason: error.to_string() })?;
+            let refused = |reason: String| NotAZone { name: name.clone(), reason };
+            TimeZone::tzif(name, bytes).map_err(|error| refused(error.to_string()))?;
+            if !has_rule(bytes) {
+                return Err(refused("it ends without a rule for the years that it does not list".to_owned()));
+            }
         }
         Ok(Self::of(release, Files::Given(files)))
     }
@@ -198,6 +203,13 @@ impl Zones {
     }
 }
 
+/// Whether the footer of a compiled zone says by which rule it goes on (RFC 9636, section 3.3): between the last two line ends.
+/// Without one nobody knows which day it will be.
+fn has_rule(tzif: &[u8]) -> bool {
+    let footer = tzif.strip_suffix(b"\n").and_then(|rest| rest.rsplit(|byte| *byte == b'\n').next());
+    footer.is_some_and(|rule| !rule.is_empty() && rule.iter().all(u8::is_ascii_graphic))
+}
+
 /// The only zone whose name ends with a city.
 fn in_city<'z>(names: &[&'z str], city: &str) -> Option<&'z str> {
     let is_meant = |zone: &&&str| {
@@ -245,7 +257,9 @@ mod tests {
         for name in names {
             assert_eq!(release(name).to_string(), name);
         }
-        for wrong in ["", "2026", "2026F", "2026f ", "26f", "2026.6", "f2026", "2026abc", "20é6f"] {
+        for wrong in
+            ["", "2026", "2026F", "2026f ", "26f", "2026.6", "f2026", "2026abc", "20é6f", "2026main", "2026zzzzzzzzzz"]
+        {
             assert_eq!(wrong.parse::<Release>(), Err(ReleaseError(wrong.to_owned())));
         }
     }
@@ -298,5 +312,10 @@ mod tests {
         let mut broken = files();
         broken.insert("Asia/Tokyo".to_owned(), b"TZif2".to_vec());
         assert!(given(broken).unwrap_err().to_string().starts_with("`Asia/Tokyo` is no compiled zone"));
+        let mut ended = files();
+        let berlin = ended.get_mut("Europe/Berlin").unwrap();
+        berlin.truncate(berlin.len() - "CET-1CEST,M3.5.0,M10.5.0/3\n".len());
+        berlin.push(b'\n');
+        assert!(given(ended).unwrap_err().to_string().contains("without a rule for the years"));
     }
 }

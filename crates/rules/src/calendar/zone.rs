@@ -93,10 +93,13 @@ impl Zone {
     }
 
     /// The regime of an instant. What lies behind all that is laid out is as it was some cycles earlier.
+    #[inline] // and what is far out of line, as hardly anybody asks for it
     fn regime(&self, at: i64) -> Regime {
-        if let Some(regime) = self.regimes_from(at).first() {
-            return *regime;
-        }
+        self.regimes_from(at).first().copied().unwrap_or_else(|| self.far_regime(at))
+    }
+
+    #[cold]
+    fn far_regime(&self, at: i64) -> Regime {
         let later = cycles(at);
         let regime = self.regimes_from(at.saturating_sub(later)).first().copied();
         regime.map_or(Regime { from: at, until: at, offset: 0 }, |regime| Regime {

@@ -1,7 +1,12 @@
-//! Who asks, as API Gateway has found out: staff of a shop by the token of its identity provider, or somebody of the
-//! deployment by IAM.
+//! Requests as API Gateway hands them over. Who asks is what it has found out: staff of a shop by the token of its identity
+//! provider, or somebody of the deployment by IAM. A path comes decoded, all but `%25`: what stood encoded in it would be
+//! taken for a part of the URI, so it is encoded again before anything reads it.
 
+use std::fmt::Write as _;
+
+use lambda_http::LambdaEvent;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext as Context;
+use lambda_http::request::LambdaRequest;
 use service::shop::ShopId;
 use web::caller::{Caller, Scope};
 
@@ -22,6 +27,33 @@ pub fn caller(context: &Context, shop_claim: &str) -> Option<Caller> {
     Some(Caller::Staff { shop: Some(shop), scope: Scope::greatest(&names)?, name })
 }
 
+/// A request whose path is encoded, as a client sends it.
+pub fn encoded(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> {
+    if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {
+        request.raw_path = request.raw_path.as_deref().map(encode);
+    }
+    event
+}
+
+/// Encodes all but what a path is made of. `%25` is the one sequence that the gateway leaves encoded; another one comes from
+/// an emulator that decodes nothing.
+fn encode(path: &str) -> String {
+    let is_escape = |at: usize| {
+        let digits = path.as_bytes().get(at + 1..at + 3);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    let mut encoded = String::with_capacity(path.len());
+    for (at, byte) in path.bytes().enumerate() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) || (byte == b'%' && is_escape(at)) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -35,6 +67,23 @@ mod tests {
         let authorizer = serde_json::from_str(authorizer).unwrap();
         context.as_object_mut().unwrap().insert("authorizer".to_owned(), authorizer);
         caller(&serde_json::from_value(context.take()).unwrap(), "custom:shop")
+    }
+
+    #[test]
+    fn what_stood_encoded_in_a_path_is_encoded_again() {
+        for (handed_over, sent) in [
+            ("/v1/members/anna@example.com", "/v1/members/anna%40example.com"),
+            ("/v1/members/anna#x", "/v1/members/anna%23x"),
+            ("/v1/members/anna?x", "/v1/members/anna%3Fx"),
+            ("/v1/members/50%25", "/v1/members/50%25"),
+            ("/v1/members/50%2525", "/v1/members/50%2525"),
+            ("/v1/members/%", "/v1/members/%25"),
+            ("/v1/members/%zz", "/v1/members/%25zz"),
+            ("/v1/members/a\\b c\tÜ", "/v1/members/a%5Cb%20c%09%C3%9C"),
+            ("/v1/members/anna%40example.com", "/v1/members/anna%40example.com"),
+        ] {
+            assert_eq!(encode(handed_over), sent);
+        }
     }
 
     #[test]

@@ -12,9 +12,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use lambda_http::request::RequestContext;
-use lambda_http::{Error, run};
+use lambda_http::tower::ServiceBuilder;
+use lambda_http::{Adapter, Error, RequestExt, lambda_runtime};
 use rules::calendar::Instant;
 use service::aws::{self, Variable};
 use service::clock::Clock;
@@ -22,6 +23,7 @@ use service::ingest::{Answered, Ingest};
 use service::store::SETTLED_MS;
 use service::telemetry;
 use web::door::{Door, RequestId};
+use web::problem::Problem;
 use web::token::TokenKey;
 use web::{Api, Parts};
 
@@ -33,7 +35,9 @@ async fn main() -> Result<(), Error> {
     telemetry::init(&variable("RUST_LOG").unwrap_or_default());
     let shop_claim = variable("SHOP_CLAIM").unwrap_or_else(|| "shop".to_owned());
     let known = from_fn(move |request, next| known(shop_claim.clone(), request, next));
-    run(web::router(api(variable)?, Router::new()).layer(known)).await
+    let router = web::router(api(variable)?, Router::new()).layer(known);
+    let service = ServiceBuilder::new().map_request(gateway::encoded).service(Adapter::from(router));
+    lambda_runtime::run(service).await
 }
 
 fn api(variable: Variable) -> Result<Api, Error> {
@@ -64,8 +68,12 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Puts who asks, as the gateway found out, where the API looks for it.
+/// Puts who asks, as the gateway found out, where the API looks for it. A path of which something was resolved on the way
+/// (`..`) is not the one that was sent, and may be somebody else's.
 async fn known(shop_claim: String, mut request: Request, next: Next) -> Response {
+    if request.uri().path() != request.raw_http_path() {
+        return Problem::field("the path", "has `.` or `..` for a name").into_response();
+    }
     if let Some(RequestContext::ApiGatewayV2(context)) = request.extensions().get::<RequestContext>().cloned() {
         let found = gateway::caller(&context, &shop_claim);
         let extensions = request.extensions_mut();

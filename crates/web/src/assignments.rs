@@ -25,10 +25,11 @@ use uuid::Uuid;
 
 use crate::Api;
 use crate::caller::{Of, Read, Write};
-use crate::extract::{Body, Path};
+use crate::extract::Body;
+use crate::path::Named;
 use crate::facts::{Became, OneResult, idempotency_key, made_key};
 use crate::problem::Problem;
-use crate::schema::Id;
+use crate::schema::{Id, PathId};
 use crate::timeline::told;
 
 /// A reason has at most so many characters: it is kept with each assignment.
@@ -137,7 +138,7 @@ pub(crate) struct AssignmentEntry {
 /// From now on. The newest assignment rules; it never touches what is counted. Under an `Idempotency-Key` it is done once.
 #[utoipa::path(
     post, path = "/v1/members/{member_id}/assignments", tag = "Assignments", operation_id = "assign",
-    params(("member_id" = Id, Path, description = "The customer's id in the shop"),
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"),
            ("Idempotency-Key" = Option<String>, Header, description = "Sent again under the same key it is done once", min_length = 1, max_length = 255)),
     request_body = Assign,
     responses((status = 201, body = Assigned), (status = 422, description = "The program has no such tier, or something else is wrong", body = Problem)),
@@ -146,7 +147,7 @@ pub(crate) struct AssignmentEntry {
 async fn assign(
     State(api): State<Api>,
     Of { shop, by, .. }: Of<Write>,
-    Path(member): Path<MemberId>,
+    Named(member): Named,
     headers: HeaderMap,
     Body(wanted): Body<Assign>,
 ) -> Result<Response, Problem> {
@@ -171,7 +172,7 @@ pub(crate) struct End {
 /// All of them, from now on: what is earned shows again.
 #[utoipa::path(
     post, path = "/v1/members/{member_id}/assignments/end", tag = "Assignments", operation_id = "end_assignments",
-    params(("member_id" = Id, Path, description = "The customer's id in the shop"),
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"),
            ("Idempotency-Key" = Option<String>, Header, description = "Sent again under the same key it is done once", min_length = 1, max_length = 255)),
     request_body = End,
     responses((status = 201, body = Assigned), (status = 422, description = "The key stands for something else", body = Problem)),
@@ -180,7 +181,7 @@ pub(crate) struct End {
 async fn end(
     State(api): State<Api>,
     Of { shop, by, .. }: Of<Write>,
-    Path(member): Path<MemberId>,
+    Named(member): Named,
     headers: HeaderMap,
     Body(End { reason }): Body<End>,
 ) -> Result<Response, Problem> {
@@ -203,14 +204,14 @@ async fn end(
 /// All that ever were, with reason and author, the latest first; which one is in force.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/assignments", tag = "Assignments", operation_id = "assignments",
-    params(("member_id" = Id, Path, description = "The customer's id in the shop")),
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
     responses((status = 200, body = Assignments), (status = 404, description = "Nothing is known of the member", body = Problem)),
     security(("bearer" = ["echelon/read"]))
 )]
 async fn list(
     State(api): State<Api>,
     Of { shop, .. }: Of<Read>,
-    Path(member): Path<MemberId>,
+    Named(member): Named,
 ) -> Result<Json<Assignments>, Problem> {
     let (now, versions) = (api.clock.now(), api.versions(&shop).await?);
     let held = api.held(&shop, &member).await?;

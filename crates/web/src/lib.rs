@@ -21,6 +21,7 @@ mod jobs;
 mod lists;
 mod member;
 mod page;
+pub mod path;
 mod privacy;
 pub mod problem;
 mod program;

@@ -24,9 +24,10 @@ use utoipa_axum::routes;
 use crate::Api;
 use crate::caller::{Of, Read};
 use crate::etag::Etag;
-use crate::extract::{Body, Path, Query};
+use crate::extract::{Body, Query};
+use crate::path::Named;
 use crate::problem::Problem;
-use crate::schema::Id;
+use crate::schema::{Id, PathId};
 use crate::standing::{OneOfMany, Standing, Standings};
 
 /// As many members are read at once.
@@ -116,7 +117,7 @@ impl Api {
 /// first moment of January 1 on, before any job has run. One read of one item.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}", tag = "Members", operation_id = "standing",
-    params(("member_id" = Id, Path, description = "The customer's id in the shop"), When),
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"), When),
     responses((status = 200, body = Standing), (status = 304, description = "As `If-None-Match` says"),
               (status = 404, description = "Nothing is known of the member, or there is no such version", body = Problem)),
     security(("bearer" = ["echelon/read"]))
@@ -124,7 +125,7 @@ impl Api {
 async fn standing(
     State(api): State<Api>,
     Of { shop, .. }: Of<Read>,
-    Path(member): Path<MemberId>,
+    Named(member): Named,
     Query(when): Query<When>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -153,7 +154,7 @@ pub(crate) struct Explained {
 /// would have been.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/explain", tag = "Members", operation_id = "explain",
-    params(("member_id" = Id, Path, description = "The customer's id in the shop"), When),
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"), When),
     responses((status = 200, body = Explained),
               (status = 404, description = "Nothing is known of the member, or there is no such version", body = Problem)),
     security(("bearer" = ["echelon/read"]))
@@ -161,7 +162,7 @@ pub(crate) struct Explained {
 async fn explanation(
     State(api): State<Api>,
     Of { shop, .. }: Of<Read>,
-    Path(member): Path<MemberId>,
+    Named(member): Named,
     Query(when): Query<When>,
 ) -> Result<Json<Explained>, Problem> {
     let as_of = instant("as_of", when.as_of, api.clock.now())?;

@@ -18,9 +18,9 @@ use utoipa_axum::routes;
 
 use crate::Api;
 use crate::caller::{Admin, Of, Read};
-use crate::extract::Path;
+use crate::path::Named;
 use crate::problem::Problem;
-use crate::schema::Id;
+use crate::schema::PathId;
 use crate::standing::Standing;
 use crate::timeline::told;
 
@@ -50,13 +50,13 @@ pub(crate) struct Erasure {
 /// an hour later looks for what may be left, until it finds nothing.
 #[utoipa::path(
     delete, path = "/v1/members/{member_id}", tag = "Privacy", operation_id = "forget",
-    params(("member_id" = Id, Path, description = "The customer's id in the shop")),
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
     responses((status = 202, body = Erasure)), security(("bearer" = ["echelon/admin"]))
 )]
 async fn forget(
     State(api): State<Api>,
     Of { shop, .. }: Of<Admin>,
-    Path(member): Path<MemberId>,
+    Named(member): Named,
 ) -> Result<Response, Problem> {
     api.forget(&shop, &member).await?;
     Ok((StatusCode::ACCEPTED, Json(Erasure { member_id: member, verified: false })).into_response())
@@ -75,14 +75,14 @@ impl Api {
 /// How far a member is forgotten
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/erasure", tag = "Privacy", operation_id = "erasure",
-    params(("member_id" = Id, Path, description = "The customer's id in the shop")),
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
     responses((status = 200, body = Erasure), (status = 404, description = "The member was not erased", body = Problem)),
     security(("bearer" = ["echelon/read"]))
 )]
 async fn erasure(
     State(api): State<Api>,
     Of { shop, .. }: Of<Read>,
-    Path(member): Path<MemberId>,
+    Named(member): Named,
 ) -> Result<Json<Erasure>, Problem> {
     let held = api.store.members(&shop, [member.clone()]).await?.remove(&member).unwrap_or_default();
     if !held.erased {
@@ -115,14 +115,14 @@ pub(crate) struct Export {
 /// For the member to have: every fact, everything that was recorded, and where they stand.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/export", tag = "Privacy", operation_id = "export",
-    params(("member_id" = Id, Path, description = "The customer's id in the shop")),
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
     responses((status = 200, body = Export), (status = 404, description = "Nothing is known of the member", body = Problem)),
     security(("bearer" = ["echelon/admin"]))
 )]
 async fn export(
     State(api): State<Api>,
     Of { shop, .. }: Of<Admin>,
-    Path(member): Path<MemberId>,
+    Named(member): Named,
 ) -> Result<Json<Export>, Problem> {
     let (exported_at, versions) = (api.clock.now(), api.versions(&shop).await?);
     let held = api.held(&shop, &member).await?;
@@ -176,13 +176,13 @@ async fn requests(State(api): State<Api>, Of { shop, .. }: Of<Admin>) -> Result<
 /// Notes that data was handed out
 #[utoipa::path(
     delete, path = "/v1/privacy/requests/{member_id}", tag = "Privacy", operation_id = "settle_request",
-    params(("member_id" = Id, Path, description = "The customer's id in the shop")),
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
     responses((status = 204, description = "It is settled")), security(("bearer" = ["echelon/admin"]))
 )]
 async fn settle(
     State(api): State<Api>,
     Of { shop, .. }: Of<Admin>,
-    Path(member): Path<MemberId>,
+    Named(member): Named,
 ) -> Result<StatusCode, Problem> {
     api.store.settle_request(&shop, &member).await?;
     Ok(StatusCode::NO_CONTENT)

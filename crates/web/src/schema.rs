@@ -10,6 +10,13 @@ use utoipa::ToSchema;
 #[schema(value_type = String, min_length = 1, max_length = 256, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$")]
 pub(crate) struct Id(String);
 
+/// The id of a customer in a path: as it is, percent-encoded; or, wherever it has a slash or begins with `~`, as `~` and its
+/// UTF-8 in base64url without padding: `gid://shopify/Customer/7` is `~Z2lkOi8vc2hvcGlmeS9DdXN0b21lci83`. That form is safe
+/// everywhere: API Gateway hands over paths decoded, so that an encoded slash is a slash behind it.
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 344, pattern = "^(~[A-Za-z0-9_-]+|[^~/\\x00-\\x1f\\x7f-\\x9f\\s][^/\\x00-\\x1f\\x7f-\\x9f]*)$")]
+pub(crate) struct PathId(String);
+
 /// A version of the program, as it was published.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -15,10 +15,11 @@ use utoipa_axum::routes;
 
 use crate::Api;
 use crate::caller::{Of, Read};
-use crate::extract::{Path, Query};
+use crate::extract::Query;
+use crate::path::Named;
 use crate::page::{cursor, limit, place};
 use crate::problem::Problem;
-use crate::schema::Id;
+use crate::schema::PathId;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(history)).routes(routes!(rewards)).routes(routes!(ledger))
@@ -106,14 +107,14 @@ pub(crate) fn told(fact: Fact) -> Value {
 /// recorded is here a moment later.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/history", tag = "Members", operation_id = "history",
-    params(("member_id" = Id, Path, description = "The customer's id in the shop"), Which),
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"), Which),
     responses((status = 200, body = History), (status = 404, description = "Nothing is known of the member", body = Problem)),
     security(("bearer" = ["echelon/read"]))
 )]
 async fn history(
     State(api): State<Api>,
     of: Of<Read>,
-    Path(member): Path<MemberId>,
+    Named(member): Named,
     Query(which): Query<Which>,
 ) -> Result<Json<History>, Problem> {
     api.recorded(of, &member, which, &[TIER_CHANGED, HELD, EXPIRING, WITHIN_REACH]).await
@@ -124,14 +125,14 @@ async fn history(
 /// Entry rewards and birthday points, the latest first. Echelon announces them and books nothing.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/rewards", tag = "Members", operation_id = "rewards",
-    params(("member_id" = Id, Path, description = "The customer's id in the shop"), Which),
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"), Which),
     responses((status = 200, body = History), (status = 404, description = "Nothing is known of the member", body = Problem)),
     security(("bearer" = ["echelon/read"]))
 )]
 async fn rewards(
     State(api): State<Api>,
     of: Of<Read>,
-    Path(member): Path<MemberId>,
+    Named(member): Named,
     Query(which): Query<Which>,
 ) -> Result<Json<History>, Problem> {
     api.recorded(of, &member, which, &[REWARD_ISSUED, BIRTHDAY_POINTS_DUE]).await
@@ -143,14 +144,14 @@ async fn rewards(
 /// one). Something just told is here a moment later.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/ledger", tag = "Members", operation_id = "ledger",
-    params(("member_id" = Id, Path, description = "The customer's id in the shop"), Which),
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"), Which),
     responses((status = 200, body = LedgerPage), (status = 404, description = "Nothing is known of the member", body = Problem)),
     security(("bearer" = ["echelon/read"]))
 )]
 async fn ledger(
     State(api): State<Api>,
     Of { shop, .. }: Of<Read>,
-    Path(member): Path<MemberId>,
+    Named(member): Named,
     Query(which): Query<Which>,
 ) -> Result<Json<LedgerPage>, Problem> {
     api.held(&shop, &member).await?;

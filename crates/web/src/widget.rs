@@ -5,7 +5,6 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use rules::id::MemberId;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -13,10 +12,11 @@ use utoipa_axum::routes;
 
 use crate::Api;
 use crate::caller::{Caller, Of, Themselves, Write};
-use crate::extract::{Body, Path};
+use crate::extract::Body;
+use crate::path::Named;
 use crate::member::When;
 use crate::problem::Problem;
-use crate::schema::Id;
+use crate::schema::PathId;
 use crate::standing::Standing;
 use crate::token::MemberToken;
 
@@ -57,13 +57,13 @@ pub(crate) struct HowLong {
 /// stand, and nothing else.
 #[utoipa::path(
     post, path = "/v1/members/{member_id}/token", tag = "Customers", operation_id = "member_token",
-    params(("member_id" = Id, Path, description = "The customer's id in the shop")),
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
     request_body = HowLong, responses((status = 201, body = MemberToken)), security(("bearer" = ["echelon/write"]))
 )]
 async fn token(
     State(api): State<Api>,
     Of { shop, .. }: Of<Write>,
-    Path(member): Path<MemberId>,
+    Named(member): Named,
     Body(HowLong { minutes }): Body<HowLong>,
 ) -> Result<Response, Problem> {
     let minutes = minutes.unwrap_or(MINUTES);

@@ -1,0 +1,117 @@
+//! Members in paths. Ids are any text, and paths are not: API Gateway hands over a path decoded, so that behind it an
+//! encoded slash is a slash, and clients resolve `..` before they send. So an id has two forms there:
+//!
+//! - as it is, percent-encoded, where nothing in it can be taken for a part of a path;
+//! - `~` and its UTF-8 in base64url without padding, which is safe everywhere: `gid://shopify/Customer/7` is
+//!   `~Z2lkOi8vc2hvcGlmeS9DdXN0b21lci83`. An id that begins with `~` has this form alone.
+
+use std::borrow::Cow;
+
+use axum::extract::{FromRef, FromRequestParts, MatchedPath};
+use axum::http::request::Parts;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rules::id::MemberId;
+
+use crate::Api;
+use crate::caller::{Of, Read};
+use crate::door::Door;
+use crate::extract::{IN_PATHS, Path};
+use crate::problem::Problem;
+
+/// What the form begins with that is safe everywhere.
+const ENCODED: char = '~';
+/// The name that routes give a member's place.
+const MEMBER: &str = "{member_id}";
+/// What to do about an id that a path cannot say as it is.
+const REMEDY: &str = "write the id as `~` and its UTF-8 in base64url without padding, as GET /docs shows";
+
+/// A member's id as a segment of a path: as it is where that is safe, otherwise in the form that is safe everywhere.
+pub fn segment(id: &MemberId) -> Cow<'_, str> {
+    let text = id.as_str();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b':');
+    if text.bytes().all(is_plain) && text != "." && text != ".." {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!("{ENCODED}{}", URL_SAFE_NO_PAD.encode(text)))
+    }
+}
+
+/// Reads a decoded segment.
+fn read(segment: &str) -> Result<MemberId, String> {
+    let Some(encoded) = segment.strip_prefix(ENCODED) else {
+        return MemberId::new(segment).map_err(|error| error.to_string());
+    };
+    let wrong = || format!("`{segment}` begins with `~`, and what follows is no base64url of an id");
+    let text = URL_SAFE_NO_PAD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    MemberId::new(&text.ok_or_else(wrong)?).map_err(|error| error.to_string())
+}
+
+/// The member whom a path names.
+#[derive(Debug)]
+pub(crate) struct Named(pub MemberId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named
+where
+    Api: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(said) = Path::<String>::from_request_parts(parts, state).await?;
+        let wrong = |message: String| {
+            let remedy = if said.starts_with(ENCODED) { REMEDY } else { IN_PATHS };
+            Problem::bad(format!("`member_id`: {message}"), remedy).at("member_id", message)
+        };
+        let member = read(&said).map_err(wrong)?;
+        if !said.starts_with(ENCODED) && matches!(Api::from_ref(state).door, Door::Gateway(_)) {
+            is_meant(parts, state, &member).await?;
+        }
+        Ok(Self(member))
+    }
+}
+
+/// Behind the gateway, `a/explain` in a path is the member `a` and what follows, or a member of that name: whoever sent it
+/// encoded it, or did not. Where there is such a member it is refused, so that nobody is shown somebody else.
+async fn is_meant<S: Send + Sync>(parts: &mut Parts, state: &S, member: &MemberId) -> Result<(), Problem>
+where
+    Api: FromRef<S>,
+{
+    let route = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let behind = route.as_deref().and_then(|route| route.split_once(MEMBER)).map(|(_, behind)| behind);
+    let Some(behind) = behind.filter(|behind| !behind.is_empty()) else { return Ok(()) };
+    let Ok(other) = MemberId::new(&format!("{member}{behind}")) else { return Ok(()) };
+    let Of { shop, .. } = Of::<Read>::from_request_parts(parts, state).await?;
+    let found = Api::from_ref(state).store.members(&shop, [other.clone()]).await?.remove(&other);
+    if found.is_some_and(|held| held.is_stored()) {
+        let message = format!("there is a member `{other}` too, and this path could mean either");
+        return Err(Problem::bad(format!("`member_id`: {message}"), REMEDY).at("member_id", message));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_id_is_read_from_its_segment_and_from_no_other() {
+        let ids = [
+            "anna", "anna@example.com", "gid://shopify/Customer/7", "a b", "~", "~YQ", "%", "%2F", "a#x", "a?x", ".", "..",
+            "../b", "a/explain", "Ü", "日本", "a\\b", "a;b", "a+b", "&", "'", "1",
+        ];
+        for id in ids {
+            let member = MemberId::new(id).unwrap();
+            let segment = segment(&member);
+            assert_eq!(read(&segment), Ok(member.clone()), "{id}");
+            assert!(segment.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#%\\".contains(&byte)), "{segment}");
+            let encoded = format!("~{}", URL_SAFE_NO_PAD.encode(id));
+            assert_eq!(read(&encoded), Ok(member), "{id}");
+        }
+        assert_eq!(segment(&MemberId::new("gid://shopify/Customer/7").unwrap()), "~Z2lkOi8vc2hvcGlmeS9DdXN0b21lci83");
+        assert_eq!(segment(&MemberId::new("anna@example.com").unwrap()), "anna@example.com");
+        for wrong in ["~", "~?", "~YQ==", "~_w", "~Cg", "", " "] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

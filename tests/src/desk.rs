@@ -124,7 +124,7 @@ impl Desk {
             ahead_ms: 0,
             preview_budget: None,
             door: Door::Tokens(key.clone()),
-            shopify_secret: secret.map(str::to_owned),
+            shopify_secret: secret.map(|secret| web::shopify::Secret::new(secret).unwrap()),
             shop: None,
             batch: Arc::new(RwLock::default()),
             recorded: Arc::new(Notify::default()),

@@ -57,11 +57,14 @@ pub fn instant(text: &str) -> Instant {
     Instant::parse(text).unwrap()
 }
 
+/// Behind all that happens in a test.
+pub const FOREVER: Instant = Instant::from_millis(253_402_300_799_999);
+
 /// A worker of its own, at once behind a boundary, who never runs out of time.
 pub fn settings() -> Settings {
     static WORKERS: AtomicI64 = AtomicI64::new(0);
     let owner = format!("worker {}", WORKERS.fetch_add(1, Ordering::Relaxed));
-    Settings { owner, margin: Duration::ZERO, budget: Duration::MAX, together: 1, page: PAGE }
+    Settings { owner, margin: Duration::ZERO, budget: Duration::MAX, together: 1, page: PAGE, redaction: Duration::MAX }
 }
 
 /// One shop's ingest, and the store under it.

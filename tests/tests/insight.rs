@@ -52,10 +52,10 @@ async fn insight_says_what_counting_everybody_says(place: Place) {
         ["calendar_year".into(), "since_last_upgrade".into(), json!({ "rolling": { "days": 365 } }), "lifetime".into()];
     for (n, period) in periods.iter().enumerate() {
         let system = shop(&place, &format!("p{n}"), &program(period), 50).await;
-        assert_eq!(latest(&system.store, &system.shop).await.unwrap(), None);
+        assert_eq!(latest(&system.store, &system.shop, system.now()).await.unwrap(), None);
         system.at(instant(NIGHT));
         system.sweep_all().await;
-        let found = latest(&system.store, &system.shop).await.unwrap().unwrap();
+        let found = latest(&system.store, &system.shop, system.now()).await.unwrap().unwrap();
         // As it travels.
         assert_eq!(serde_json::from_value::<Insight>(json!(found)).unwrap(), found);
         let (at, all, version) = (instant(NIGHT), everybody(&system).await, version_at(&system, instant(NIGHT)).await);
@@ -108,7 +108,7 @@ async fn flows_lead_from_the_tiers_of_one_midnight_to_those_of_another(place: Pl
             let path = |ledger| (tier(&version, ledger, from), tier(&version, ledger, midnight));
             expected.extend(all.iter().map(|(_, ledger)| path(ledger)));
         }
-        let found = latest(&system.store, &system.shop).await.unwrap().unwrap();
+        let found = latest(&system.store, &system.shop, system.now()).await.unwrap().unwrap();
         let since = Some(last.unwrap_or(midnight.plus_millis(-86_400_000)));
         assert_eq!((found.as_of, found.since), (midnight, since));
         first.get_or_insert(found);
@@ -134,7 +134,7 @@ async fn flows_lead_from_the_tiers_of_one_midnight_to_those_of_another(place: Pl
             let (version, after) = (version_at(&system, at).await, everybody(&system).await);
             let is = tiers(&version, &after, at);
             let change: Vec<Path> = was.iter().map(|(id, from)| (from.clone(), is[id].clone())).collect();
-            let told = latest(&system.store, &system.shop).await.unwrap().unwrap();
+            let told = latest(&system.store, &system.shop, system.now()).await.unwrap().unwrap();
             assert_eq!((told.version, told.since), (version.number, None));
             assert_eq!(told.flows, moves(change.clone()), "{day}");
             assert_eq!(moves(change.clone()).0.is_empty(), *demotions == "hold", "{change:?}");
@@ -145,7 +145,7 @@ async fn flows_lead_from_the_tiers_of_one_midnight_to_those_of_another(place: Pl
     let all = flows(&system.store, &system.shop, first.as_of, last).await.unwrap();
     assert_eq!((all.since, all.until, all.jobs), (Some(first.as_of), Some(last), 7));
     assert_eq!(all.moves, moves(expected));
-    let now = latest(&system.store, &system.shop).await.unwrap().unwrap();
+    let now = latest(&system.store, &system.shop, system.now()).await.unwrap().unwrap();
     assert_eq!(moved(by_tier(&first), &all.moves), moved(by_tier(&now), &Moves::default()));
     // January 1 alone, and nothing where nothing was swept.
     let new_year = instant("2025-01-01T05:00:00Z");
@@ -182,7 +182,7 @@ async fn told_at(system: &System, at: &str, events: &[Value]) {
 async fn night(system: &System, at: &str) -> Insight {
     system.at(instant(at));
     system.sweep_all().await;
-    latest(&system.store, &system.shop).await.unwrap().unwrap()
+    latest(&system.store, &system.shop, system.now()).await.unwrap().unwrap()
 }
 
 async fn a_night_on_which_nothing_was_swept_is_in_the_flows_of_the_next(place: Place) {

@@ -281,7 +281,7 @@ async fn swept_buckets(system: &System) -> BTreeSet<u16> {
 /// Whoever went first or second: nobody is on a list twice, whoever is in a tier is in one, and lists are as long as insight
 /// says, which is counted with the checkpoints.
 async fn exactly_once(system: &System, what: &str) {
-    let insight = service::insight::latest(&system.store, &system.shop).await.unwrap().unwrap();
+    let insight = service::insight::latest(&system.store, &system.shop, system.clock().now()).await.unwrap().unwrap();
     assert_eq!(insight.members, 12, "{what}");
     let mut seen = BTreeSet::new();
     for in_tier in insight.tiers.iter().filter(|in_tier| in_tier.tier.is_some()) {
@@ -422,7 +422,7 @@ async fn a_thousand_members_cost_at_most_ten_writes_for_lists_and_a_page_of_fift
     system.used();
     swept(&system, MORNING_AFTER).await;
     let used = system.used();
-    let insight = service::insight::latest(&system.store, &system.shop).await.unwrap().unwrap();
+    let insight = service::insight::latest(&system.store, &system.shop, system.clock().now()).await.unwrap().unwrap();
     assert_eq!((insight.near_upgrade, insight.at_risk), (400, 500));
     // In halves of units: the job and its segment, a lease, a checkpoint of up to two units for each page, and the end.
     let job_and_checkpoints = 2 * 2 * 2 + 2 + 5 * 2 * 2 + 2 * (2 + 2) * 2;

@@ -272,7 +272,7 @@ async fn the_job_of_a_version_that_was_replaced_ends_though_its_message_is_lost(
         drop(system.sweep.workers().take());
     }
     let states = async || -> Vec<State> {
-        let jobs = system.store.latest_jobs(&system.shop, 10).await.unwrap();
+        let jobs = system.store.latest_jobs(&system.shop, tests::system::FOREVER, 10).await.unwrap();
         let of_versions = jobs.iter().filter(|job| matches!(job.body.id.kind, Kind::Recalculation { .. }));
         of_versions.map(|job| job.body.state).collect()
     };

@@ -140,7 +140,7 @@ async fn a_job_whose_segments_are_not_seen_yet_is_not_done() {
 
     system.sweep_all().await;
     assert_eq!(system.tier("anna").await, None);
-    let jobs = system.store.latest_jobs(&system.shop, 10).await.unwrap();
+    let jobs = system.store.latest_jobs(&system.shop, tests::system::FOREVER, 10).await.unwrap();
     assert!(jobs.iter().all(|job| job.body.state == State::Done), "{jobs:?}");
 }
 

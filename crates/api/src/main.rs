@@ -24,6 +24,7 @@ use service::store::SETTLED_MS;
 use service::telemetry;
 use web::door::{Door, RequestId};
 use web::problem::Problem;
+use web::shopify::Secret;
 use web::token::TokenKey;
 use web::{Api, Parts};
 
@@ -51,7 +52,7 @@ fn api(variable: Variable) -> Result<Api, Error> {
         ahead_ms: SETTLED_MS,
         preview_budget: Some(PREVIEW),
         door: Door::Gateway(TokenKey::new(aws::need(variable, "TOKEN_KEY")?)?),
-        shopify_secret: variable("SHOPIFY_SECRET"),
+        shopify_secret: variable("SHOPIFY_SECRET").as_deref().map(Secret::new).transpose()?,
         shop: None,
         batch: Arc::default(),
         recorded: Arc::default(),

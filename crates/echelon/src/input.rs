@@ -11,6 +11,7 @@ use rules::program::{Draft, Program};
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::output::say;
 
 /// A JSON document, with the fields that it names twice.
 pub struct Document {
@@ -148,7 +149,7 @@ impl Lines {
 
     /// Says something beside the progress shown.
     pub fn note(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| say(text));
     }
 }
 

@@ -17,6 +17,7 @@ use rules::calendar::{Instant, Zones};
 use service::zones;
 
 use failure::Failure;
+use output::say;
 
 /// Tiers for shops: which tier each customer holds, why, until when, and what they need next.
 #[derive(Debug, Parser)]
@@ -106,7 +107,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Failure::Input(_) = failure {
-                eprintln!("error: {failure}");
+                say(&format!("error: {failure}"));
             }
             failure.exit_code()
         }

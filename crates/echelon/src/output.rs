@@ -1,6 +1,6 @@
 //! What goes to the standard output.
 
-use std::io::{ErrorKind, Write, stdout};
+use std::io::{ErrorKind, Write, stderr, stdout};
 
 use anstream::AutoStream;
 use anstyle::AnsiColor;
@@ -43,11 +43,16 @@ fn print_to(mut out: impl Write, text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Says something on the standard error. Whether anybody hears it changes nothing.
+pub fn say(text: &str) {
+    let _ = writeln!(stderr(), "{text}");
+}
+
 /// Warns on the standard error; loud is what takes something from people.
 pub fn warn(loud: bool, what: &str) {
     let (color, word) = if loud { (AnsiColor::Red, "WARNING") } else { (AnsiColor::Yellow, "warning") };
     let style = color.on_default().bold();
-    anstream::eprintln!("{style}{word}{style:#}: {what}");
+    let _ = writeln!(anstream::stderr(), "{style}{word}{style:#}: {what}");
 }
 
 /// Prints one JSON object.

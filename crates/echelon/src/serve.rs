@@ -10,12 +10,17 @@ pub mod client;
 pub mod demo;
 pub mod deployed;
 pub mod envelope;
+pub mod guard;
+pub mod health;
 pub mod http;
+pub mod listen;
 pub mod outward;
 pub mod place;
 pub mod queue;
+pub mod shopify;
 pub mod sweeper;
 pub mod time;
+pub mod watch;
 pub mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,10 +34,13 @@ use web::door::Door;
 use web::{Api, Parts};
 
 use accept::Accept;
+use health::Health;
 use place::Opened;
 use queue::Queues;
+use shopify::Shopify;
 use sweeper::Here;
 use time::Time;
+use watch::Watch;
 
 /// A system that runs.
 #[derive(Debug)]
@@ -51,15 +59,22 @@ pub struct System {
     pub api: Api,
     /// What time it is.
     pub time: Time,
+    /// Whose webhooks are believed, if Shopify sends any.
+    pub shopify: Option<Shopify>,
+    /// How it does.
+    pub health: Health,
+    /// Its clock, held against what is on record.
+    pub watch: Watch,
     counts: Mutex<Counts>,
 }
 
 impl System {
     /// A system on an open store. Events that name no shop are about `shop`, if it is given.
-    pub fn new(opened: Opened, time: Time, shop: Option<ShopId>, shopify_secret: Option<String>, door: Door) -> Self {
+    pub fn new(opened: Opened, time: Time, shop: Option<ShopId>, shopify: Option<Shopify>, door: Door) -> Self {
+        let (health, watch) = (Health::default(), Watch::from(time.now()));
         let ingest = opened.ingest(opened.queues.clone(), time.clock());
         let told = opened.ingest(Answered, time.clock()).remembering(Arc::clone(ingest.programs()));
-        let (sweep, ahead_ms) = (Arc::new(opened.sweep(time.clock())), opened.ahead_ms());
+        let (sweep, ahead_ms) = (Arc::new(opened.sweep(time.clock(), Arc::clone(&health.sweeper))), opened.ahead_ms());
         let Opened { store, queues, .. } = opened;
         let accept = Accept::new(queues.clone());
         let api = Api::new(Parts {
@@ -70,13 +85,13 @@ impl System {
             ahead_ms,
             preview_budget: None,
             door,
-            shopify_secret,
+            shopify_secret: shopify.as_ref().map(|shopify| shopify.secret.clone()),
             shop,
             batch: Arc::new(RwLock::default()),
             recorded: Arc::new(Notify::default()),
             due: Arc::new(Notify::default()),
         });
-        Self { store, queues, accept, ingest: Arc::new(ingest), sweep, api, time, counts: Mutex::default() }
+        Self { store, queues, accept, ingest: Arc::new(ingest), sweep, api, time, shopify, health, watch, counts: Mutex::default() }
     }
 
     /// What was taken in since the process began.

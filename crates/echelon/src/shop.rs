@@ -7,6 +7,7 @@ use rules::calendar::{Day, Instant, Zone};
 use rules::replay::{Line, Replay};
 
 use crate::failure::Failure;
+use crate::output::say;
 use crate::input::{self, Lines};
 
 /// Which shop, and up to when.
@@ -90,7 +91,7 @@ impl Shop {
             return Ok(());
         }
         let lines = if self.skipped == 1 { "line was" } else { "lines were" };
-        eprintln!("{} {lines} skipped", self.skipped);
+        say(&format!("{} {lines} skipped", self.skipped));
         Err(Failure::Findings)
     }
 }

@@ -166,7 +166,7 @@ pub fn sweep(config: &SdkConfig, variable: Variable, store: Store, clock: Clock)
     let workers = SqsWorkers::new(aws_sdk_sqs::Client::new(config), queues);
     // Every instance of a function has a log stream of its own, and works on one thing at a time.
     let owner = need("AWS_LAMBDA_LOG_STREAM_NAME")?;
-    let settings = Settings { owner, margin: MARGIN, budget: BUDGET, together: 1, page: PAGE };
+    let settings = Settings { owner, margin: MARGIN, budget: BUDGET, together: 1, page: PAGE, redaction: BUDGET };
     Ok(Sweep::new(store, workers, clock, settings))
 }
 

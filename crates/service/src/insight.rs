@@ -82,12 +82,12 @@ pub struct Flows {
     pub moves: Moves,
 }
 
-/// The insight of the latest sweep that is done; none before the first.
+/// The insight of the latest sweep that is done by now; none before the first.
 ///
 /// # Errors
 /// See [`StoreError`].
-pub async fn latest(store: &Store, shop: &ShopId) -> Result<Option<Insight>, StoreError> {
-    store.latest_insight(shop).await
+pub async fn latest(store: &Store, shop: &ShopId, now: Instant) -> Result<Option<Insight>, StoreError> {
+    store.latest_insight(shop, now).await
 }
 
 /// How members moved after an instant and up to another, that one included: of the sweeps whose instant lies there. Ask

@@ -171,7 +171,7 @@ pub async fn page(store: &Store, shop: &ShopId, asked: &Asked<'_>) -> Result<Opt
     }
     let found = match cursor {
         Some(cursor) => Some(of_job(store, shop, cursor.job, now).await?.ok_or(ListError::Gone(cursor.job))?),
-        None => match store.latest_insight(shop).await? {
+        None => match store.latest_insight(shop, now).await? {
             Some(latest) => of_job(store, shop, latest.job, now).await?,
             None => None,
         },
@@ -275,9 +275,9 @@ impl Reading<'_> {
 ///
 /// # Errors
 /// See [`StoreError`]; what is left is deleted the next time.
-pub async fn tidy(store: &Store, shop: &ShopId) -> Result<u64, StoreError> {
+pub async fn tidy(store: &Store, shop: &ShopId, now: Instant) -> Result<u64, StoreError> {
     let Some(versions) = store.versions(shop).await? else { return Ok(0) };
-    let latest = store.latest_jobs(shop, LATEST).await?;
+    let latest = store.latest_jobs(shop, now, LATEST).await?;
     let is_done = |job: &Job| job.state == State::Done && job.lists.is_some();
     let kept: Vec<JobId> =
         latest.iter().map(|row| &row.body).filter(|job| is_done(job)).map(|job| job.id).take(KEPT).collect();

@@ -87,6 +87,8 @@ pub struct Settings {
     pub together: usize,
     /// A checkpoint follows on about so many members, at least one, and so many items are asked for at once.
     pub page: u16,
+    /// A tick goes on deleting shops for so long, after everything else.
+    pub redaction: Duration,
 }
 
 /// As many as [`Settings::page`] is wherever shops are served: of ordinary members some 200 kB, after which a checkpoint is

@@ -80,7 +80,7 @@ pub struct Parts {
     /// Who may come in.
     pub door: Door,
     /// What Shopify signs webhooks with, if it sends any.
-    pub shopify_secret: Option<String>,
+    pub shopify_secret: Option<shopify::Secret>,
     /// The shop that is meant where the caller names none and is of none.
     pub shop: Option<ShopId>,
     /// Held by whoever takes facts in, and alone by who changes what they are decided by; where one process does all.

@@ -126,7 +126,7 @@ fn never(_: CursorError) -> Problem {
     security(("bearer" = ["echelon/read"]))
 )]
 async fn insight(State(api): State<Api>, Of { shop, .. }: Of<Read>) -> Result<Json<Insight>, Problem> {
-    insight::latest(&api.store, &shop).await?.map(Json).ok_or_else(no_sweep)
+    insight::latest(&api.store, &shop, api.clock.now()).await?.map(Json).ok_or_else(no_sweep)
 }
 
 /// From when until when.

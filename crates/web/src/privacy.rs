@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use service::shop::ShopId;
 use service::store::history::{DETAIL, TYPE};
-use service::store::{DataRequest, Item};
+use service::store::{DataRequest, Item, Redaction, StoreError};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -31,6 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(export))
         .routes(routes!(requests))
         .routes(routes!(settle))
+        .routes(routes!(redaction, withdraw))
 }
 
 /// How far a member is forgotten.
@@ -186,4 +187,57 @@ async fn settle(
 ) -> Result<StatusCode, Problem> {
     api.store.settle_request(&shop, &member).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The deletion of a whole shop, as Shopify asked for it.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of `Redaction`, for the document alone")]
+pub(crate) struct Deletion {
+    /// When it was asked for.
+    #[schema(format = DateTime)]
+    asked_at: String,
+    /// From when on everything is deleted; before, it can be withdrawn.
+    #[schema(format = DateTime)]
+    due_at: String,
+}
+
+/// Whether the shop is to be deleted
+///
+/// Shopify asks for it 48 hours after its app was uninstalled (`shop/redact`); everything is deleted another 48 hours later.
+#[utoipa::path(
+    get, path = "/v1/privacy/redaction", tag = "Privacy", operation_id = "redaction",
+    responses((status = 200, body = Deletion), (status = 404, description = "The shop is not to be deleted", body = Problem)),
+    security(("bearer" = ["echelon/admin"]))
+)]
+async fn redaction(State(api): State<Api>, Of { shop, .. }: Of<Admin>) -> Result<Json<Redaction>, Problem> {
+    api.store.redaction(&shop).await?.map(Json).ok_or_else(no_redaction)
+}
+
+/// Withdraws the deletion of the shop
+///
+/// Until it is due. What has been deleted cannot be brought back.
+#[utoipa::path(
+    delete, path = "/v1/privacy/redaction", tag = "Privacy", operation_id = "withdraw_redaction",
+    responses((status = 204, description = "It is withdrawn"), (status = 404, description = "The shop is not to be deleted", body = Problem),
+              (status = 409, description = "It is under way", body = Problem)),
+    security(("bearer" = ["echelon/admin"]))
+)]
+async fn withdraw(State(api): State<Api>, Of { shop, by, .. }: Of<Admin>) -> Result<StatusCode, Problem> {
+    match api.store.withdraw_redaction(&shop, api.clock.now()).await {
+        Ok(true) => {
+            tracing::warn!(%shop, by, "the deletion of a shop was withdrawn");
+            Ok(StatusCode::NO_CONTENT)
+        }
+        Ok(false) => Err(no_redaction()),
+        Err(StoreError::Conflict) => {
+            let (detail, remedy) = ("the deletion of this shop is due and under way", "restore a backup");
+            Err(Problem::conflict("under-way", detail, remedy))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn no_redaction() -> Problem {
+    Problem::unknown("redaction", "nobody has asked for the deletion of this shop", "there is nothing to withdraw")
 }

@@ -135,6 +135,12 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unsigned", "The signature does not fit", detail, remedy)
     }
 
+    /// A header that no signature covers says something else than the body.
+    pub fn not_of_topic(header: &str, message: &str) -> Self {
+        let remedy = "send the webhook as Shopify delivers it: a signature covers the body alone, so the headers have to fit it";
+        Self::bad(format!("`{header}` {message}"), remedy).at(header, message)
+    }
+
     /// Who asks may not.
     pub fn not_allowed(scope: Scope) -> Self {
         let detail = format!("this takes the scope `{scope}`");
@@ -179,6 +185,12 @@ impl Problem {
         let detail = format!("the body has more than {most} bytes");
         let remedy = "send less at a time";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail, remedy)
+    }
+
+    /// A body did not come in time.
+    pub fn too_slow() -> Self {
+        let (status, detail) = (StatusCode::REQUEST_TIMEOUT, "the body did not come in time");
+        Self::new(status, "too-slow", "It took too long", detail, "send it again: nothing was taken")
     }
 
     /// It cannot be done just now.

@@ -1,5 +1,11 @@
 //! Shopify's three compliance webhooks, which come over HTTPS alone, signed: `customers/data_request`,
 //! `customers/redact` and `shop/redact`.
+//!
+//! Shopify signs the body and nothing else: whoever has one signed body can send it again with other headers. So a topic is
+//! believed only if the body is one of that topic, a shop only as the body names it, and a whole shop is deleted
+//! [`REDACTED_AFTER_MS`] later, until when that can be withdrawn.
+
+use std::fmt;
 
 use axum::Router;
 use axum::extract::State;
@@ -23,19 +29,96 @@ pub(crate) fn routes() -> Router<Api> {
     Router::new().route("/webhooks/shopify", post(compliance))
 }
 
-/// Whether a body was signed with a secret: HMAC-SHA256 over the body as it came, in base64. Takes equally long wherever a
-/// wrong signature differs.
-pub fn is_signed(body: &[u8], signature: Option<&str>, secret: &str) -> bool {
-    let signature = signature.and_then(|text| STANDARD.decode(text.trim()).ok());
-    let (Some(signature), Ok(mut mac)) = (signature, Hmac::<Sha256>::new_from_slice(secret.as_bytes())) else {
-        return false;
-    };
-    mac.update(body);
-    mac.verify_slice(&signature).is_ok()
+/// A secret has at least so many bytes; Shopify's have 32 or more.
+pub const SECRET_BYTES_MIN: usize = 16;
+
+/// The secret that Shopify signs webhooks with.
+#[derive(Clone)]
+pub struct Secret(String);
+
+/// A text is too short for a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a secret of Shopify's has at least {SECRET_BYTES_MIN} bytes, this one has {0}: copy it whole from the app's settings")]
+pub struct ShortSecret(usize);
+
+impl Secret {
+    /// A secret, if it is long enough that nobody guesses it.
+    ///
+    /// # Errors
+    /// [`ShortSecret`].
+    pub fn new(text: &str) -> Result<Self, ShortSecret> {
+        let text = text.trim();
+        if text.len() < SECRET_BYTES_MIN { Err(ShortSecret(text.len())) } else { Ok(Self(text.to_owned())) }
+    }
+
+    /// Whether a request's body was signed with it: HMAC-SHA256 over the body as it came, in base64. Takes equally long
+    /// wherever a wrong signature differs.
+    pub fn has_signed(&self, body: &[u8], headers: &HeaderMap) -> bool {
+        let signature = said(headers, "X-Shopify-Hmac-Sha256").and_then(|text| STANDARD.decode(text.trim()).ok());
+        let (Some(signature), Ok(mut mac)) = (signature, Hmac::<Sha256>::new_from_slice(self.0.as_bytes())) else {
+            return false;
+        };
+        mac.update(body);
+        mac.verify_slice(&signature).is_ok()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+fn said<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// What Shopify asks for.
+enum Wanted {
+    /// A customer's data.
+    Data,
+    /// That a customer is erased.
+    Customer,
+    /// That a shop is deleted.
+    Shop,
+}
+
+impl Wanted {
+    /// What a topic asks for, if the body is one of that topic. The three have different fields, so that none can be sent
+    /// again as another.
+    fn of(topic: Option<&str>, body: &Value) -> Result<Self, Problem> {
+        let has = |name| body.get(name).is_some_and(|value| !value.is_null());
+        let (wanted, fits) = match topic {
+            Some("customers/data_request") => (Self::Data, has("customer") && !has("orders_to_redact")),
+            Some("customers/redact") => {
+                (Self::Customer, has("customer") && !has("data_request") && !has("orders_requested"))
+            }
+            Some("shop/redact") => {
+                let others = ["customer", "orders_to_redact", "orders_requested", "data_request"];
+                (Self::Shop, !others.into_iter().any(has))
+            }
+            Some(other) => {
+                let remedy = "send other topics over EventBridge";
+                return Err(Problem::bad(format!("`{other}` is not one of the compliance topics"), remedy));
+            }
+            None => return Err(Problem::field("X-Shopify-Topic", "is missing")),
+        };
+        if fits { Ok(wanted) } else { Err(Problem::not_of_topic("X-Shopify-Topic", "names another topic than the body is of")) }
+    }
+}
+
+/// The shop that both the body, which is signed, and the header name.
+fn shop(body: &Value, headers: &HeaderMap) -> Result<ShopId, Problem> {
+    let domain = body.get("shop_domain").and_then(Value::as_str).unwrap_or_default();
+    let shop = ShopId::new(domain).map_err(|error| Problem::field("$.shop_domain", error.to_string()))?;
+    let header = said(headers, "X-Shopify-Shop-Domain").map(ShopId::new);
+    if header == Some(Ok(shop.clone())) {
+        return Ok(shop);
+    }
+    Err(Problem::not_of_topic("X-Shopify-Shop-Domain", "is not the shop that the body names"))
 }
 
 async fn compliance(State(api): State<Api>, headers: HeaderMap, Raw(body): Raw) -> Result<StatusCode, Problem> {
-    let said = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(secret) = &api.shopify_secret else {
         let remedy = "deploy with ShopifySecret, or start `echelon serve` with --shopify-secret";
         return Err(Problem::unknown(
@@ -44,19 +127,17 @@ async fn compliance(State(api): State<Api>, headers: HeaderMap, Raw(body): Raw) 
             remedy,
         ));
     };
-    if !is_signed(&body, said("X-Shopify-Hmac-Sha256"), secret) {
+    if !secret.has_signed(&body, &headers) {
         return Err(Problem::unsigned());
     }
     let payload: Value = json(&body)?;
-    // The signature is over the body alone: the shop is the one that stands in there.
-    let domain = payload.get("shop_domain").and_then(Value::as_str).unwrap_or_default();
-    let shop = ShopId::new(domain).map_err(|error| Problem::field("$.shop_domain", error.to_string()))?;
-    match said("X-Shopify-Topic") {
-        Some("customers/data_request") => {
+    let (wanted, shop) = (Wanted::of(said(&headers, "X-Shopify-Topic"), &payload)?, shop(&payload, &headers)?);
+    match wanted {
+        Wanted::Data => {
             let member = customer(&payload)?;
             api.store.note_request(&shop, &member, api.clock.now()).await?;
         }
-        Some("customers/redact") => match read(&body, Some("customers/redact")) {
+        Wanted::Customer => match read(&body, Some("customers/redact")) {
             Outcome::Facts { facts, .. } => {
                 for member in facts.iter().filter_map(|told| told.fact.member()) {
                     is_done(api.forget(&shop, member).await)?;
@@ -64,21 +145,15 @@ async fn compliance(State(api): State<Api>, headers: HeaderMap, Raw(body): Raw) 
             }
             Outcome::Ignored(_) | Outcome::Rejected(_) => return Err(no_customer()),
         },
-        Some("shop/redact") => {
+        Wanted::Shop => {
             if api.store.versions(&shop).await?.is_some() {
-                api.store.note_redaction(&shop, api.clock.now()).await?;
-                api.due.notify_one();
+                let due_at = api.store.note_redaction(&shop, api.clock.now()).await?.due_at;
+                tracing::warn!(%shop, %due_at, "Shopify asks that a shop be deleted; until then it can be withdrawn");
             }
         }
-        Some(other) => {
-            let remedy = "send other topics over EventBridge";
-            return Err(Problem::bad(format!("`{other}` is not one of the compliance topics"), remedy));
-        }
-        None => return Err(Problem::field("X-Shopify-Topic", "is missing")),
     }
     Ok(StatusCode::OK)
 }
-
 /// Of a shop without a program there is nobody to forget.
 fn is_done(done: Result<(), Problem>) -> Result<(), Problem> {
     match done {
@@ -100,15 +175,32 @@ fn no_customer() -> Problem {
 mod tests {
     use super::*;
 
+    fn signed(signature: Option<&str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Some(signature) = signature {
+            headers.insert("X-Shopify-Hmac-Sha256", signature.parse().unwrap());
+        }
+        headers
+    }
+
     #[test]
     fn only_the_same_body_under_the_same_secret_is_signed() {
-        // printf '{"id":1}' | openssl dgst -sha256 -hmac hush -binary | base64
-        let signature = Some("VnKUjZsLuN5iZWjn5EntcBVCF9kMN43LglzCE1/GSeY=");
-        assert!(is_signed(b"{\"id\":1}", signature, "hush"));
-        assert!(!is_signed(b"{\"id\":2}", signature, "hush"));
-        assert!(!is_signed(b"{\"id\":1}", signature, "loud"));
+        // printf '{"id":1}' | openssl dgst -sha256 -hmac 'hush, hush, hush' -binary | base64
+        let headers = signed(Some("9J437bRDlbVZCWHNf82YWpSVG9G95rVbYZ4YtzsdQVQ="));
+        let secret = Secret::new("hush, hush, hush").unwrap();
+        assert!(secret.has_signed(b"{\"id\":1}", &headers));
+        assert!(!secret.has_signed(b"{\"id\":2}", &headers));
+        assert!(!Secret::new("loud, loud, loud").unwrap().has_signed(b"{\"id\":1}", &headers));
         for wrong in [None, Some(""), Some("not base64"), Some("AAAA")] {
-            assert!(!is_signed(b"{\"id\":1}", wrong, "hush"), "{wrong:?}");
+            assert!(!secret.has_signed(b"{\"id\":1}", &signed(wrong)), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_secret_that_can_be_guessed_is_none() {
+        for short in ["", " ", "hush", "123456789012345", "               "] {
+            assert_eq!(Secret::new(short).unwrap_err(), ShortSecret(short.trim().len()), "{short}");
+        }
+        assert!(!format!("{:?}", Secret::new("hush, hush, hush")).contains("hush"));
     }
 }

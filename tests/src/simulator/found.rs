@@ -12,6 +12,7 @@ use service::sweep::State;
 
 use super::story::Shop;
 use super::world::{Broken, World};
+use crate::system::FOREVER;
 use crate::everybody::{by_place, expected, in_tiers, told, whole};
 use crate::system::instant;
 
@@ -30,7 +31,7 @@ pub(super) async fn check(
     stored: &BTreeMap<MemberId, Held>,
 ) -> Result<(), Broken> {
     counted_alike(world, shop).await?;
-    let latest = insight::latest(&world.store, &shop.id).await.map_err(|error| error.detail())?;
+    let latest = insight::latest(&world.store, &shop.id, world.network.instant()).await.map_err(|error| error.detail())?;
     let Some(insight) = latest else { return Ok(()) };
     let (version, at) = (versions.in_force(insight.as_of), insight.as_of);
     let all = by_place(world.store.tables().spread, stored.clone());
@@ -63,7 +64,7 @@ pub(super) async fn check(
 
 /// Whoever was looked at was found, and once: the two are counted apart.
 async fn counted_alike(world: &World, shop: &Shop) -> Result<(), Broken> {
-    let jobs = world.store.latest_jobs(&shop.id, LATEST).await.map_err(|error| error.detail())?;
+    let jobs = world.store.latest_jobs(&shop.id, FOREVER, LATEST).await.map_err(|error| error.detail())?;
     for job in jobs.iter().map(|row| &row.body).filter(|job| job.state == State::Done) {
         let insight = world.store.insight(&shop.id, &job.id).await.map_err(|error| error.detail())?;
         let (Some(tally), Some(insight)) = (&job.tally, insight) else {

@@ -1,5 +1,6 @@
 //! How a deployment comes to rest: the weather clears up, everything under way ends, and what is due is done.
 
+use crate::system::FOREVER;
 use super::fault::{Fault, Weather};
 use super::process::{Relaying, Sweeping};
 use super::queue::Queue;
@@ -61,7 +62,7 @@ impl World {
     /// A sweep that has not ended.
     async fn open_job(&self) -> Result<Option<String>, Broken> {
         for shop in &self.shops {
-            let jobs = self.store.latest_jobs(&shop.id, 10).await.map_err(|error| error.detail())?;
+            let jobs = self.store.latest_jobs(&shop.id, FOREVER, 10).await.map_err(|error| error.detail())?;
             if let Some(job) = jobs.iter().find(|job| job.body.state.is_open()) {
                 return Ok(Some(format!("{:?}, of {} as of {}", job.body, jobs.len(), self.network.instant())));
             }

@@ -6,7 +6,7 @@ use service::wire::vector::{Miss, Vector};
 
 use crate::failure::Failure;
 use crate::input;
-use crate::output::print;
+use crate::output::{print, say};
 
 /// Runs worked cases (vectors) and shows where the engine and a case disagree
 ///
@@ -69,7 +69,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         return Err(Failure::input(unreadable.join("\nerror: ")));
     }
     if passed + failed == 0 {
-        eprintln!("nothing was run: there are no vectors in what was given");
+        say("nothing was run: there are no vectors in what was given");
     }
     if failed > 0 || passed == 0 { Err(Failure::Findings) } else { Ok(()) }
 }

@@ -18,6 +18,7 @@ use serde_json::Value;
 use service::wire::shopify::Topic;
 
 use crate::failure::Failure;
+use crate::output::say;
 use echelon::import::columns::{self, Field, Mapping};
 use echelon::import::orders::{Orders, Reading};
 use echelon::import::outcome::Outcome;
@@ -323,7 +324,7 @@ fn apart(args: &Args) -> Result<(), Failure> {
 fn timezone(text: &str) -> Result<Zone, String> {
     let zone = crate::zones().named(text).map_err(|no_zone| no_zone.to_string())?;
     if let Some(use_this) = zone.name_to_use() {
-        eprintln!("warning: --timezone: `{text}` is a legacy name of a time zone; write `{use_this}`");
+        say(&format!("warning: --timezone: `{text}` is a legacy name of a time zone; write `{use_this}`"));
     }
     Ok(zone)
 }

@@ -13,7 +13,7 @@ use crate::command::serve::runtime;
 use crate::command::sweeping;
 use crate::command::system::{System, of_shop, shop_of};
 use crate::failure::Failure;
-use crate::output::{Format, counted, print, print_json, warn};
+use crate::output::{Format, counted, print, print_json, say, warn};
 use service::change::{Looking, Previewed, Rules, Wanted};
 
 /// Shows what publishing a program would do to everybody, and writes nothing
@@ -119,8 +119,8 @@ fn tell(args: &Args, mut previewed: Previewed) -> Result<(), Failure> {
     let replaces = replaces.map(|number| format!(", in place of version {number}")).unwrap_or_default();
     print(&format!("Version {version} of shop `{shop}`{replaces}, if in force from {effective_at}:\n\n{picture}"))?;
     if let (Some(path), Some(changes)) = (&args.list, changes) {
-        eprintln!("{}: {} whose tier would change", path.display(), counted(changes.len(), "member"));
+        say(&format!("{}: {} whose tier would change", path.display(), counted(changes.len(), "member")));
     }
-    eprintln!("nothing was written; `echelon publish` does it");
+    say("nothing was written; `echelon publish` does it");
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::command::sweeping;
 use crate::command::system::{System, of_shop, shop_of};
 use crate::failure::Failure;
 use crate::input;
-use crate::output::{Format, print, print_json, table, warn};
+use crate::output::{Format, print, print_json, say, table, warn};
 use crate::serve::sweeper::told;
 use service::change::{Listed, Published, Rules, Wanted, What};
 
@@ -211,7 +211,7 @@ fn tell(args: &Args, published: &Published, job: Option<&ListedJob>, later: &str
         }
     }
     if *version > 1 {
-        eprintln!("{later}");
+        say(&later.to_string());
     }
     Ok(())
 }

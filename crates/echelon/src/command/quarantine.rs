@@ -8,7 +8,7 @@ use service::ingest::Reason;
 use crate::command::serve::runtime;
 use crate::command::system::System;
 use crate::failure::Failure;
-use crate::output::{Format, counted, print, print_json, table};
+use crate::output::{Format, counted, print, print_json, say, table};
 use crate::serve::aside::{self, Replayed, Row, Selection};
 use crate::serve::deployed::Sqs;
 use crate::serve::place::Opened;
@@ -189,8 +189,8 @@ async fn replay(args: &Replay) -> Result<(), Failure> {
     let known = |id: &&String| done.replayed.contains(id) || done.gone.contains(id);
     let unknown: Vec<&String> = args.ids.iter().filter(|id| !known(id)).collect();
     print(&format!("{} in the ingest queue again", counted(done.replayed.len(), "event")))?;
-    done.gone.iter().for_each(|id| eprintln!("{id}: its body is not kept any more: send the event again"));
-    unknown.iter().for_each(|id| eprintln!("{id}: nothing is set aside under this id"));
+    done.gone.iter().for_each(|id| say(&format!("{id}: its body is not kept any more: send the event again")));
+    unknown.iter().for_each(|id| say(&format!("{id}: nothing is set aside under this id")));
     if done.gone.is_empty() && unknown.is_empty() { Ok(()) } else { Err(Failure::Findings) }
 }
 

@@ -9,7 +9,7 @@ use super::publish::shop;
 use crate::command::serve::runtime;
 use crate::command::sweeping;
 use crate::failure::Failure;
-use crate::output::{Format, print, print_json};
+use crate::output::{Format, print, print_json, say};
 use crate::serve::place::Place;
 use crate::serve::sweeper::told;
 
@@ -96,7 +96,7 @@ async fn roll_over(args: &Args, now: Instant) -> Result<(), Failure> {
     if left.is_empty() {
         return Ok(());
     }
-    left.iter().for_each(|listed| eprintln!("{}  {}", listed.shop, why_left(listed)));
+    left.iter().for_each(|listed| say(&format!("{}  {}", listed.shop, why_left(listed))));
     Err(Failure::Findings)
 }
 

@@ -19,16 +19,23 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use web::caller::{Caller, Scope};
 use web::door::Door;
+use web::shopify::Secret;
 use web::token::{MemberToken, TokenKey};
 
 use crate::failure::Failure;
 use crate::input;
-use crate::output::{Format, warn};
+use crate::output::{Format, say, warn};
 use crate::serve::client::Client;
 use crate::serve::outward::{Outward, announce};
+use crate::serve::guard::Guard;
+use crate::serve::health::{Pulse, supervised};
+use crate::serve::http::{Doors, Origin};
+use crate::serve::listen::{Limits, listen};
 use crate::serve::place::{Opened, Place};
+use crate::serve::shopify::Shopify;
 use crate::serve::sweeper::sweep;
 use crate::serve::time::{Move, Time};
+use crate::serve::watch::{behind, in_words, latest};
 use crate::serve::worker::work;
 use crate::serve::{System, demo, http};
 
@@ -64,26 +71,51 @@ pub struct Args {
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
 
-    /// The secret that Shopify signs webhooks with; unsigned ones are then refused
-    #[arg(long, value_name = "SECRET", env = "ECHELON_SHOPIFY_SECRET", hide_env_values = true)]
+    /// The secret that Shopify signs webhooks with, 16 bytes or more; unsigned ones are then refused. Better given as
+    /// ECHELON_SHOPIFY_SECRET: arguments can be read by everybody on the machine
+    #[arg(long, value_name = "SECRET", env = SHOPIFY_SECRET, hide_env_values = true)]
     shopify_secret: Option<String>,
 
-    /// Asks nobody for a token: whoever reaches the address may do anything
+    /// A shop whose webhooks are taken, such as acme.myshopify.com; several times for several. Without it, those of shops that
+    /// have a program: Shopify's signature does not cover the shop
+    #[arg(long, value_name = "DOMAIN", requires = "shopify_secret")]
+    shopify_shop: Vec<String>,
+
+    /// Asks nobody for a token: whoever reaches the address may do anything. Programs of this machine, that is: it answers
+    /// only as localhost or by address, and to no web page
     #[arg(long)]
     open: bool,
 
-    /// The key that tokens are signed with, 32 bytes or more, so that they last beyond this run; `echelon token` makes more.
-    /// Without it, one is made up at each start
-    #[arg(long, value_name = "KEY", env = "ECHELON_TOKEN_KEY", hide_env_values = true)]
+    /// With --open: other machines may reach it, too
+    #[arg(long, requires = "open")]
+    open_to_the_network: bool,
+
+    /// With --open: another name that leads here, such as that of a container
+    #[arg(long, value_name = "NAME", requires = "open")]
+    host: Vec<String>,
+
+    /// The key that tokens are signed with, 32 bytes or more, so that they last beyond this run; `echelon token` makes them.
+    /// Without it, one is made up at each start, with a token. Better given as ECHELON_TOKEN_KEY: arguments can be read by
+    /// everybody on the machine
+    #[arg(long, value_name = "KEY", env = TOKEN_KEY, hide_env_values = true)]
     token_key: Option<String>,
 
     /// A web page of this origin may ask, such as `https://shop.example.com`; several times for several
-    #[arg(long, value_name = "ORIGIN")]
-    cors: Vec<String>,
+    #[arg(long, value_name = "ORIGIN", value_parser = Origin::parse)]
+    cors: Vec<Origin>,
 
     /// What time it is at the start: an instant such as 2026-12-31T23:59:50Z, or a step ahead such as +30d
     #[arg(long, value_name = "TIME", conflicts_with = "demo")]
     clock: Option<String>,
+
+    /// Lets POST /clock move time, as is useful to try things out; time that was moved never goes back. Implied by --clock and
+    /// --demo
+    #[arg(long)]
+    movable_clock: bool,
+
+    /// Starts although something was recorded at a later time than the clock says: that clock was wrong, and this one is right
+    #[arg(long, conflicts_with = "clock")]
+    trust_clock: bool,
 
     /// Fills a made-up shop through the same door and shows it working. Without --data it is gone when you stop
     #[arg(long, conflicts_with = "program")]
@@ -100,7 +132,8 @@ A session:
 
   echelon programs smile-revenue-calendar-year > vip.json
   echelon serve --program vip.json --shop acme
-  export ECHELON_TOKEN=…            as it was printed
+  export ECHELON_TOKEN=…            as it was printed; to run it for good, give a
+                                    key and make tokens with `echelon token`
   alias ask='curl -H \"Authorization: Bearer $ECHELON_TOKEN\"'
   ask http://127.0.0.1:8700/v1/facts --json '{\"type\": \"order.paid\",
        \"member_id\": \"anna\", \"order_id\": \"1001\", \"total\": \"520.00\",
@@ -117,7 +150,8 @@ And on one machine alone:
   POST /events                   an event, an array, or one per line; or a
                                  webhook of Shopify's. 202: it is on disk
   GET  /health                   the time, the time zones, what waits and came in
-  POST /clock                    {\"now\": \"+30d\"} moves time on
+  GET  /metrics                  the same for Prometheus
+  POST /clock                    with --movable-clock: {\"now\": \"+30d\"}
   GET  /quarantine               what can never succeed as it is, and why
   POST /quarantine/replay        tries it again
 With several shops say which: ?shop=NAME, or the header X-Echelon-Shop.
@@ -129,8 +163,10 @@ event twice changes nothing. Ctrl-C ends it; so may anything else.";
 const DATA: &str = "echelon.db";
 /// The shop of a program that names none.
 const SHOP: &str = "shop";
-/// The token of the start lasts a hundred years: time can be moved.
+/// The token of a key that is made up at the start: it ends with the process, whose time can be moved.
 const TOKEN_MS: i64 = 100 * 365 * 24 * 60 * 60 * 1_000;
+const SHOPIFY_SECRET: &str = "ECHELON_SHOPIFY_SECRET";
+const TOKEN_KEY: &str = "ECHELON_TOKEN_KEY";
 /// Who is still talking when it ends is waited for so long.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -157,6 +193,14 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 async fn serve(args: &Args) -> Result<(), Failure> {
+    let (secret, key) = (secret(args)?, token_key(args)?);
+    if args.open && !args.listen.ip().is_loopback() && !args.open_to_the_network {
+        return Err(Failure::input(format!(
+            "--open: {} can be reached from other machines, and everybody there could do anything: listen on 127.0.0.1, take \
+             tokens, or say --open-to-the-network",
+            args.listen
+        )));
+    }
     let webhook = args.webhook.as_deref().map(Client::new).transpose();
     let webhook = webhook.map_err(|what| Failure::input(format!("--webhook: {what}")))?;
     let time = Time::default();
@@ -170,39 +214,89 @@ async fn serve(args: &Args) -> Result<(), Failure> {
         place.data = Some(PathBuf::from(DATA));
     }
     let opened = place.open().await?;
+    right_time(args, &place, &opened, &time).await?;
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener
         .map_err(|error| Failure::input(format!("--listen: {}: {error}; name another address", args.listen)))?;
     let address = listener.local_addr().map_err(|error| Failure::input(format!("--listen: {error}")))?;
     let shop = publish(args, &opened, &time, shop).await?;
     let shop = if args.demo { shop.or_else(|| ShopId::new(demo::SHOP).ok()) } else { shop };
-    let (door, token) = door(args, time.now())?;
-    let system = Arc::new(System::new(opened, time, shop, args.shopify_secret.clone(), door));
-    eprintln!("listening on http://{address}, with everything in {}; Ctrl-C ends it", place.name());
-    eprintln!("this is echelon {}", *crate::VERSION);
+    let (door, token) = door(args, key, time.now());
+    let shops = args.shopify_shop.iter().map(|shop| ShopId::new(shop)).collect::<Result<_, _>>();
+    let shops = shops.map_err(|error| Failure::input(format!("--shopify-shop: {error}")))?;
+    let shopify = secret.map(|secret| Shopify { secret, shops });
+    let system = Arc::new(System::new(opened, time, shop, shopify, door));
+    say(&format!("listening on http://{address}, with everything in {}; Ctrl-C ends it", place.name()));
+    say(&format!("this is echelon {}", *crate::VERSION));
     match &token {
         Some(token) => {
-            eprintln!("whoever asks needs a token; this one may do anything:\n\n  export ECHELON_TOKEN={token}\n")
+            let until = "until this process ends";
+            say(&format!("whoever asks needs a token; this one may do anything {until}:\n\n  export ECHELON_TOKEN={token}\n"));
         }
-        None => {
+        None if args.open => {
             warn(true, &format!("--open: whoever reaches {address} may do anything, and nobody is asked for a token"))
         }
+        None => say("whoever asks needs a token; `echelon token`, with the same key, makes one"),
     }
     let outward = Outward::new(webhook, args.format);
     run_until_told(args, listener, &address.to_string(), token, &system, outward).await
 }
 
-/// Who may come in, and the token that the start tells.
-fn door(args: &Args, now: Instant) -> Result<(Door, Option<String>), Failure> {
-    let made_up =
-        || [uuid::Uuid::new_v4(), uuid::Uuid::new_v4(), uuid::Uuid::new_v4()].map(|id| id.to_string()).concat();
-    let key = TokenKey::new(args.token_key.clone().unwrap_or_else(made_up));
-    let key = key.map_err(|error| Failure::input(format!("--token-key: {error}")))?;
-    if args.open {
-        return Ok((Door::Open(key), None));
+/// The clock must not be behind what is on record: nothing of that has happened yet, as it were. A demonstration goes on from
+/// where it was.
+async fn right_time(args: &Args, place: &Place, opened: &Opened, time: &Time) -> Result<(), Failure> {
+    let latest = latest(&opened.store, &opened.queues).await.map_err(Failure::input)?;
+    let (Some(latest), Some(behind)) = (latest, behind(time.now(), latest)) else { return Ok(()) };
+    if args.demo {
+        time.start(Move::To(latest));
+        return Ok(());
     }
-    let MemberToken { token, .. } = key.sign(&somebody(), now.plus_millis(TOKEN_MS));
-    Ok((Door::Tokens(key), Some(token)))
+    let (name, now, ahead) = (place.name(), time.now(), in_words(behind));
+    if args.trust_clock {
+        let what = "what was recorded ahead of the clock is left behind";
+        warn(true, &format!("--trust-clock: {name} was in use until {latest}, {ahead} after {now}: {what}"));
+        return opened.queues.note_time(now).await.map_err(Failure::input);
+    }
+    Err(Failure::input(format!(
+        "the clock says {now}, and {name} was in use until {latest}, {ahead} later. If time was moved there, go on with \
+         --clock {latest}; if this clock is wrong, mend it; if that one was, say --trust-clock"
+    )))
+}
+
+/// What was given, unless it is a variable that is set to nothing: files of settings have such, and mean nothing by it.
+fn given<'a>(value: &'a Option<String>, variable: &str) -> Option<&'a str> {
+    let value = value.as_deref()?;
+    if value.is_empty() && std::env::var_os(variable).is_some_and(|value| value.is_empty()) {
+        warn(false, &format!("{variable} is set to nothing, and is taken as not set"));
+        return None;
+    }
+    Some(value)
+}
+
+/// What Shopify signs with.
+fn secret(args: &Args) -> Result<Option<Secret>, Failure> {
+    let secret = given(&args.shopify_secret, SHOPIFY_SECRET).map(Secret::new).transpose();
+    secret.map_err(|error| Failure::input(format!("--shopify-secret: {error}")))
+}
+
+/// What tokens are signed with, if it is given.
+fn token_key(args: &Args) -> Result<Option<TokenKey>, Failure> {
+    let key = given(&args.token_key, TOKEN_KEY).map(TokenKey::new).transpose();
+    key.map_err(|error| Failure::input(format!("--token-key: {error}; `openssl rand -hex 32` makes one")))
+}
+
+/// Who may come in; and a token, where the key is made up, so that nobody else could make one. It ends with the key.
+fn door(args: &Args, key: Option<TokenKey>, now: Instant) -> (Door, Option<String>) {
+    match key {
+        Some(key) if args.open => (Door::Open(key), None),
+        Some(key) => (Door::Tokens(key), None),
+        None if args.open => (Door::Open(TokenKey::made_up()), None),
+        None => {
+            let key = TokenKey::made_up();
+            let MemberToken { token, .. } = key.sign(&somebody(), now.plus_millis(TOKEN_MS));
+            (Door::Tokens(key), Some(token))
+        }
+    }
 }
 
 /// Who may do anything in any shop.
@@ -222,11 +316,19 @@ async fn run_until_told(
     let (stop_serving, serving) = watch::channel(false);
     let (stop_working, working) = watch::channel(false);
     let (stop_announcing, announcing) = watch::channel(false);
-    let worker = tokio::spawn(work(Arc::clone(system), working.clone()));
-    let sweeper = tokio::spawn(sweep(Arc::clone(system), working));
-    let announcer = tokio::spawn(announce(Arc::clone(system), outward, announcing));
-    let router = http::router(Arc::clone(system), &args.cors)?;
-    let served = tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(told(serving)).await });
+    let worker = tokio::spawn(part(Arc::clone(system), "ingest", working.clone(), |it| &it.health.worker, work));
+    let sweeper = tokio::spawn(part(Arc::clone(system), "sweeps", working, |it| &it.health.sweeper, sweep));
+    let outward = Arc::new(outward);
+    let announces = move |system, stop| announce(system, Arc::clone(&outward), stop);
+    let announcer =
+        tokio::spawn(part(Arc::clone(system), "announcements", announcing, |it| &it.health.announcer, announces));
+    let guard = args.open.then(|| Guard {
+        names: args.host.iter().map(|name| name.to_ascii_lowercase()).collect(),
+        origins: args.cors.iter().map(|origin| origin.as_str().to_owned()).collect(),
+    });
+    let movable_clock = args.movable_clock || args.demo || args.clock.is_some();
+    let router = http::router(Arc::clone(system), Doors { origins: args.cors.clone(), guard, movable_clock });
+    let served = tokio::spawn(listen(listener, router, Limits::default(), serving));
     let shown =
         if args.demo { Some(tokio::spawn(demo::show(Arc::clone(system), address.to_owned(), token))) } else { None };
     let ended = async {
@@ -243,7 +345,7 @@ async fn run_until_told(
         () = asked_to_end() => Ok(()),
         failure = ended => Err(failure),
     };
-    eprintln!("ending: what was accepted and is not taken in yet waits in the store");
+    say("ending: what was accepted and is not taken in yet waits in the store");
     let _ = stop_serving.send(true);
     let _ = tokio::time::timeout(FAREWELL, served).await;
     let _ = stop_working.send(true);
@@ -254,8 +356,18 @@ async fn run_until_told(
     outcome
 }
 
-async fn told(mut stop: watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
+/// Runs a part of a system, which is begun again if it breaks off, until it is told to stop.
+async fn part<F>(
+    system: Arc<System>,
+    name: &'static str,
+    stop: watch::Receiver<bool>,
+    pulse: impl Fn(&System) -> &Arc<Pulse>,
+    run: impl Fn(Arc<System>, watch::Receiver<bool>) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let pulse = Arc::clone(pulse(&system));
+    supervised(name, &pulse, stop.clone(), || run(Arc::clone(&system), stop.clone())).await;
 }
 
 /// Ctrl-C, or what service managers send.
@@ -292,6 +404,6 @@ async fn publish(args: &Args, opened: &Opened, time: &Time, shop: Option<ShopId>
         put.map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
     warnings.iter().for_each(|advice| warn(advice.loud, &advice.message));
     let is = if published { "is" } else { "is in force already," };
-    eprintln!("{} {is} version {version} of shop `{shop}`", path.display());
+    say(&format!("{} {is} version {version} of shop `{shop}`", path.display()));
     Ok(Some(shop))
 }

@@ -36,7 +36,7 @@ pub async fn work(store: &Store, sweep: &Sweep<Here>, shops: &[ShopId]) -> Resul
     bar.finish_and_clear();
     drained?;
     for shop in shops {
-        lists::tidy(store, shop).await?;
+        lists::tidy(store, shop, crate::now()).await?;
     }
     all(store, shops).await
 }

@@ -1,15 +1,18 @@
 //! Takes in what is told: what many tell at once goes to disk together.
 //!
 //! Putting something on disk takes as long for a hundred messages as for one, so while one commit is under way those who
-//! come meanwhile gather for the next.
+//! come meanwhile gather for the next. A commit has room for so many messages; each shop has its share of it, so that one that
+//! sends very many does not keep the others waiting.
+
+use std::collections::{BTreeMap, VecDeque};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::queue::{QueueError, Queues};
+use super::queue::{Lane, QueueError, Queues};
 
 /// How many senders may wait before the next has to wait to be heard.
 const SENDERS_MAX: usize = 1_024;
-/// So many messages, or somewhat more, go to disk together.
+/// So many messages go to disk together.
 const TOGETHER: usize = 100;
 
 /// Takes messages in.
@@ -18,9 +21,11 @@ pub struct Accept {
     senders: mpsc::Sender<Sent>,
 }
 
+/// What one sender waits for.
 #[derive(Debug)]
 struct Sent {
-    bodies: Vec<String>,
+    lane: Lane,
+    bodies: VecDeque<String>,
     done: oneshot::Sender<Result<(), QueueError>>,
 }
 
@@ -36,9 +41,9 @@ impl Accept {
     ///
     /// # Errors
     /// [`QueueError`]; then some may be.
-    pub async fn take(&self, bodies: Vec<String>) -> Result<(), QueueError> {
+    pub async fn take(&self, lane: Lane, bodies: Vec<String>) -> Result<(), QueueError> {
         let (done, answer) = oneshot::channel();
-        if self.senders.send(Sent { bodies, done }).await.is_err() {
+        if self.senders.send(Sent { lane, bodies: bodies.into(), done }).await.is_err() {
             return Err(QueueError::ended());
         }
         answer.await.unwrap_or_else(|_| Err(QueueError::ended()))
@@ -46,18 +51,124 @@ impl Accept {
 }
 
 async fn gather(queues: Queues, mut sent: mpsc::Receiver<Sent>) {
-    while let Some(first) = sent.recv().await {
-        let (mut bodies, mut waiting) = (first.bodies, vec![first.done]);
-        while bodies.len() < TOGETHER
-            && let Ok(another) = sent.try_recv()
-        {
-            bodies.extend(another.bodies);
-            waiting.push(another.done);
+    let mut waiting = Waiting::default();
+    loop {
+        if waiting.is_empty() {
+            let Some(first) = sent.recv().await else { return };
+            waiting.add(first);
         }
-        let result = queues.send(&bodies).await;
-        for done in waiting {
-            // Who hung up meanwhile has still been heard.
-            let _ = done.send(result.clone());
+        while let Ok(another) = sent.try_recv() {
+            waiting.add(another);
         }
+        let messages = waiting.take(TOGETHER);
+        match queues.send(&messages).await {
+            Ok(()) => waiting.answer_those_done(),
+            Err(error) => waiting.fail(&messages, &error),
+        }
+    }
+}
+
+/// Senders that wait, by lane.
+#[derive(Debug, Default)]
+struct Waiting {
+    lanes: BTreeMap<Lane, VecDeque<Sent>>,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.lanes.is_empty()
+    }
+
+    fn add(&mut self, sent: Sent) {
+        self.lanes.entry(sent.lane).or_default().push_back(sent);
+    }
+
+    /// At most `max` messages: of each lane an equal share, of those who came first.
+    fn take(&mut self, max: usize) -> Vec<(Lane, String)> {
+        let mut taken = Vec::with_capacity(max);
+        let count = self.lanes.len();
+        for (place, (lane, senders)) in self.lanes.iter_mut().enumerate() {
+            let share = taken.len() + (max - taken.len()).div_ceil(count - place);
+            for sent in senders {
+                let some = (share - taken.len()).min(sent.bodies.len());
+                taken.extend(sent.bodies.drain(..some).map(|body| (*lane, body)));
+            }
+        }
+        taken
+    }
+
+    /// Tells those of whom nothing is left that all is on disk.
+    fn answer_those_done(&mut self) {
+        self.lanes.retain(|_, senders| {
+            while let Some(sent) = senders.pop_front_if(|sent| sent.bodies.is_empty()) {
+                // Who hung up meanwhile has still been heard.
+                let _ = sent.done.send(Ok(()));
+            }
+            !senders.is_empty()
+        });
+    }
+
+    /// Tells those of whom something was to be written that it may not be. Who is in the middle is at the front.
+    fn fail(&mut self, messages: &[(Lane, String)], error: &QueueError) {
+        self.lanes.retain(|lane, senders| {
+            let mut is_hit = messages.iter().any(|(of, _)| of == lane);
+            while let Some(sent) = senders.pop_front_if(|sent| is_hit || sent.bodies.is_empty()) {
+                is_hit = sent.bodies.is_empty();
+                let _ = sent.done.send(Err(error.clone()));
+            }
+            !senders.is_empty()
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use service::shop::ShopId;
+
+    use super::*;
+
+    fn sent(lane: Lane, bodies: &[&str]) -> (Sent, oneshot::Receiver<Result<(), QueueError>>) {
+        let (done, answer) = oneshot::channel();
+        (Sent { lane, bodies: bodies.iter().map(|body| (*body).to_owned()).collect(), done }, answer)
+    }
+
+    fn lanes() -> (Lane, Lane) {
+        let of = |name: &str| Lane::of(&ShopId::new(name).unwrap());
+        let other = (0..).map(|number| of(&format!("shop{number}"))).find(|lane| *lane != of("acme")).unwrap();
+        (of("acme").min(other), of("acme").max(other))
+    }
+
+    #[test]
+    fn each_shop_has_its_share_and_is_answered_when_all_of_it_is_written() {
+        let ((one, two), mut waiting) = (lanes(), Waiting::default());
+        let (many, mut many_done) = sent(one, &["a", "b", "c", "d", "e"]);
+        let (few, mut few_done) = sent(two, &["x"]);
+        waiting.add(many);
+        waiting.add(few);
+        let bodies = |taken: Vec<(Lane, String)>| taken.into_iter().map(|(_, body)| body).collect::<String>();
+        assert_eq!(bodies(waiting.take(4)), "abx");
+        waiting.answer_those_done();
+        assert!(few_done.try_recv().unwrap().is_ok() && many_done.try_recv().is_err());
+        assert_eq!(bodies(waiting.take(4)), "cde");
+        waiting.answer_those_done();
+        assert!(many_done.try_recv().unwrap().is_ok() && waiting.is_empty());
+    }
+
+    #[test]
+    fn who_may_not_be_on_disk_is_told_and_no_other() {
+        let ((one, two), mut waiting) = (lanes(), Waiting::default());
+        let (first, mut first_done) = sent(one, &["a"]);
+        let (cut, mut cut_done) = sent(one, &["b", "c"]);
+        let (later, mut later_done) = sent(one, &["d"]);
+        let (other, mut other_done) = sent(two, &["x"]);
+        for sent in [first, cut, later] {
+            waiting.add(sent);
+        }
+        let messages = waiting.take(2);
+        waiting.add(other);
+        waiting.fail(&messages, &QueueError::ended());
+        assert!(first_done.try_recv().unwrap().is_err() && cut_done.try_recv().unwrap().is_err());
+        assert!(later_done.try_recv().is_err() && other_done.try_recv().is_err());
+        assert_eq!(waiting.take(10).len(), 2);
     }
 }

@@ -18,6 +18,7 @@ use super::System;
 use super::client::Client;
 use super::time::Move;
 use crate::failure::Failure;
+use crate::output::say;
 
 /// The name of the shop.
 pub const SHOP: &str = "harbor-and-pine";
@@ -41,12 +42,12 @@ pub async fn show(system: Arc<System>, address: String, token: Option<String>) -
     let shop = ShopId::new(SHOP).map_err(Failure::input)?;
     let known = system.store.versions(&shop).await.map_err(Failure::input)?.is_some();
     let members = if known {
-        eprintln!("the shop of the demonstration is here already: it goes on from where it was");
+        say("the shop of the demonstration is here already: it goes on from where it was");
         Sample::of(SETUP).filter_map(|event| member(&event)).collect()
     } else {
         fill(&system, &shop, &address, token.as_deref()).await?
     };
-    eprintln!("\n{}", page(&system, &shop, members, &address, token.as_deref()).await?);
+    say(&format!("\n{}", page(&system, &shop, members, &address, token.as_deref()).await?));
     Ok(())
 }
 
@@ -113,7 +114,7 @@ async fn publish(system: &System, shop: &ShopId, program: &Value, options: &Valu
     let publication = Publication { event, by: "echelon serve".to_owned(), why: "the demonstration".to_owned() };
     let versions = system.store.publish(shop, &publication, now).await.map_err(Failure::input)?;
     system.ingest.forget_programs();
-    eprintln!("{now}  {shop}  version {} of the program is in force", versions.last().number);
+    say(&format!("{now}  {shop}  version {} of the program is in force", versions.last().number));
     Ok(())
 }
 

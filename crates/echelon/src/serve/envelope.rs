@@ -1,9 +1,7 @@
 //! What is posted becomes messages in EventBridge's envelope, exactly as the deployed system gets them from its bus.
 
-use axum::http::HeaderMap;
 use rules::calendar::Instant;
 use rules::json::repeated;
-use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use service::ingest;
@@ -13,17 +11,28 @@ use web::problem::{Place, Problem};
 /// An event has at most this many bytes, as on EventBridge.
 pub const EVENT_BYTES_MAX: usize = 256 * 1024;
 
+/// The fact that erases a member.
+const ERASED: &str = "customer.erased";
+/// A request has at most so many events, so that one sender does not keep the others waiting.
+pub const EVENTS_MAX: usize = 1_000;
+
 /// What the place of a problem begins with that is about one of several items; its number follows.
 pub const ITEM: &str = "item ";
 
-/// What Shopify's deliveries over EventBridge begin with; what follows is the name of a bus.
-const SHOPIFY_SOURCE: &str = "aws.partner/shopify.com/webhooks";
+/// Events as messages.
+#[derive(Debug)]
+pub struct Messages {
+    /// The messages.
+    pub bodies: Vec<String>,
+    /// Whether one of them erases a member, for good.
+    pub erase: bool,
+}
 
 /// The shop's own events: one JSON object, an array of them, or one after the other.
 ///
 /// # Errors
 /// Names the item that cannot be taken; then none is.
-pub fn native(body: &[u8], shop: &ShopId, now: Instant) -> Result<Vec<String>, Problem> {
+pub fn native(body: &[u8], shop: &ShopId, now: Instant) -> Result<Messages, Problem> {
     let text = text(body)?;
     let items: Vec<&RawValue> = if text.starts_with('[') {
         serde_json::from_str(text).map_err(|error| not_json(1, &error, "the array"))?
@@ -34,10 +43,18 @@ pub fn native(body: &[u8], shop: &ShopId, now: Instant) -> Result<Vec<String>, P
         }
         items
     };
-    let enclose = |(place, item): (usize, &&RawValue)| {
-        event(item.get()).map(|event| ingest::native(shop, &event, now)).map_err(|problem| of_item(problem, place + 1))
-    };
-    items.iter().enumerate().map(enclose).collect()
+    if items.len() > EVENTS_MAX {
+        let (detail, remedy) = (format!("{} events at once", items.len()), format!("send {EVENTS_MAX} at a time"));
+        let status = axum::http::StatusCode::PAYLOAD_TOO_LARGE;
+        return Err(Problem::new(status, "too-many", "Too many at once", detail, remedy));
+    }
+    let mut messages = Messages { bodies: Vec::with_capacity(items.len()), erase: false };
+    for (place, item) in items.iter().enumerate() {
+        let event = event(item.get()).map_err(|problem| of_item(problem, place + 1))?;
+        messages.erase |= event.get("type").and_then(Value::as_str) == Some(ERASED);
+        messages.bodies.push(ingest::native(shop, &event, now));
+    }
+    Ok(messages)
 }
 
 fn event(text: &str) -> Result<Value, Problem> {
@@ -59,61 +76,7 @@ fn event(text: &str) -> Result<Value, Problem> {
     }
 }
 
-/// A webhook of Shopify's: its headers say what it is, and the body stays as it came.
-///
-/// # Errors
-/// Says which header is missing, or that the body is not JSON.
-pub fn shopify(body: &[u8], headers: &HeaderMap, now: Instant) -> Result<String, Problem> {
-    if body.len() > EVENT_BYTES_MAX {
-        return Err(too_large());
-    }
-    let payload: &RawValue = serde_json::from_str(text(body)?).map_err(|error| not_json(1, &error, "the body"))?;
-    let said = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let need = |name: &'static str| {
-        said(name).ok_or_else(|| Problem::bad(format!("the header `{name}` is missing"), "send it as Shopify does"))
-    };
-    let metadata = Metadata {
-        topic: need("X-Shopify-Topic")?,
-        shop_domain: need("X-Shopify-Shop-Domain")?,
-        triggered_at: said("X-Shopify-Triggered-At"),
-    };
-    let envelope = Envelope {
-        version: "0",
-        source: SHOPIFY_SOURCE,
-        detail_type: "shopifyWebhook",
-        time: now.to_string(),
-        detail: Detail { payload, metadata },
-    };
-    serde_json::to_string(&envelope).map_err(|error| not_json(1, &error, "the body"))
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Envelope<'a> {
-    version: &'a str,
-    source: &'a str,
-    detail_type: &'a str,
-    time: String,
-    detail: Detail<'a>,
-}
-
-#[derive(Serialize)]
-struct Detail<'a> {
-    payload: &'a RawValue,
-    metadata: Metadata<'a>,
-}
-
-#[derive(Serialize)]
-struct Metadata<'a> {
-    #[serde(rename = "X-Shopify-Topic")]
-    topic: &'a str,
-    #[serde(rename = "X-Shopify-Shop-Domain")]
-    shop_domain: &'a str,
-    #[serde(rename = "X-Shopify-Triggered-At", skip_serializing_if = "Option::is_none")]
-    triggered_at: Option<&'a str>,
-}
-
-fn text(body: &[u8]) -> Result<&str, Problem> {
+pub(super) fn text(body: &[u8]) -> Result<&str, Problem> {
     let text = std::str::from_utf8(body).map_err(|_| Problem::bad("the body is not UTF-8", "send JSON as UTF-8"))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim();
     if text.is_empty() {
@@ -122,13 +85,13 @@ fn text(body: &[u8]) -> Result<&str, Problem> {
     Ok(text)
 }
 
-fn not_json(item: usize, error: &serde_json::Error, what: &str) -> Problem {
+pub(super) fn not_json(item: usize, error: &serde_json::Error, what: &str) -> Problem {
     let problem =
         Problem::bad(format!("{what} is not JSON: {error}"), "correct it and send all again: nothing was taken");
     of_item(problem, item)
 }
 
-fn too_large() -> Problem {
+pub(super) fn too_large() -> Problem {
     Problem::too_large(EVENT_BYTES_MAX)
 }
 
@@ -145,7 +108,7 @@ mod tests {
 
     fn told(body: &str) -> Result<Vec<String>, String> {
         let shop = ShopId::new("acme").unwrap();
-        native(body.as_bytes(), &shop, Instant::from_millis(0)).map_err(|problem| what(&problem))
+        native(body.as_bytes(), &shop, Instant::from_millis(0)).map(|messages| messages.bodies).map_err(|problem| what(&problem))
     }
 
     fn what(problem: &Problem) -> String {
@@ -180,21 +143,5 @@ mod tests {
             let what = told(body).unwrap_err();
             assert!(what.starts_with(starts), "{body}: {what}");
         }
-    }
-
-    #[test]
-    fn a_webhook_reads_in_its_envelope_as_it_came() {
-        let mut headers = HeaderMap::new();
-        headers.insert("X-Shopify-Topic", "customers/create".parse().unwrap());
-        let body = br#"{"id": 9007199254740993, "created_at": "2026-01-01T00:00:00Z"}"#;
-        let now = Instant::from_millis(0);
-        assert!(what(&shopify(body, &headers, now).unwrap_err()).contains("X-Shopify-Shop-Domain"));
-        headers.insert("X-Shopify-Shop-Domain", "acme.myshopify.com".parse().unwrap());
-        let message = shopify(body, &headers, now).unwrap();
-        assert!(message.contains("9007199254740993"));
-        let source = service::wire::shopify::source(message.as_bytes()).unwrap();
-        assert_eq!(source.shop.as_deref(), Some("acme.myshopify.com"));
-        assert_eq!(source.topic.as_deref(), Some("customers/create"));
-        assert!(what(&shopify(b"{", &headers, now).unwrap_err()).contains("not JSON"));
     }
 }

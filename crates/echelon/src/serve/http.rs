@@ -2,31 +2,39 @@
 //! are there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRef, FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use service::shop::ShopId;
 use tower_http::cors::{Any, CorsLayer};
+use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutError};
 use web::Api;
 use web::caller::{Admin, May, Of, Read, Write};
 use web::extract::json;
 use web::problem::Problem;
-use web::shopify::is_signed;
 
 use super::aside::{self, Selection};
+use super::envelope::{EVENT_BYTES_MAX, Messages};
+use super::guard::Guard;
+use super::queue::{Lane, QueueError};
+use super::shopify::{Delivery, Shopify};
 use super::time::Move;
 use super::{System, envelope};
-use crate::failure::Failure;
 
 /// A request has at most this many bytes: some hundred times as many as a large event.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Between two parts of a body is at most so long.
+const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// What answers are given from.
 #[derive(Clone)]
@@ -38,17 +46,58 @@ impl FromRef<Local> for Api {
     }
 }
 
-/// What is answered where; to pages of which origins.
-///
-/// # Errors
-/// Names what is no origin.
-pub fn router(system: Arc<System>, origins: &[String]) -> Result<Router, Failure> {
-    let origins = origins.iter().map(|origin| {
-        origin
-            .parse()
-            .map_err(|_| Failure::input(format!("--cors: `{origin}` is no origin such as https://shop.example.com")))
-    });
-    let origins: Vec<HeaderValue> = origins.collect::<Result<_, _>>()?;
+/// Who is answered, beside those with a token.
+#[derive(Debug, Clone, Default)]
+pub struct Doors {
+    /// Origins whose pages may ask.
+    pub origins: Vec<Origin>,
+    /// Where nobody is asked for a token: who may ask all the same.
+    pub guard: Option<Guard>,
+    /// Whether time can be moved.
+    pub movable_clock: bool,
+}
+
+/// An origin, as browsers name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin(HeaderValue, String);
+
+impl Origin {
+    /// Reads `https://shop.example.com`; a slash behind it is left out.
+    ///
+    /// # Errors
+    /// Says what an origin looks like.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| format!("`{text}` {why}: name an origin such as https://shop.example.com, several times for several");
+        if text == "*" {
+            return Err(wrong("is any page at all"));
+        }
+        let uri: Uri = text.parse().map_err(|_| wrong("is no origin"))?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(wrong("is no origin"));
+        };
+        if !matches!(scheme, "http" | "https") || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(wrong("is more or less than an origin"));
+        }
+        if authority.as_str().contains(['@', ',', ' ']) {
+            return Err(wrong("is no origin"));
+        }
+        // As browsers write it: in lower case, without the port that goes without saying.
+        let authority = authority.as_str().to_ascii_lowercase();
+        let usual = if scheme == "http" { ":80" } else { ":443" };
+        let origin = format!("{scheme}://{}", authority.strip_suffix(usual).unwrap_or(&authority));
+        let value = HeaderValue::from_str(&origin).map_err(|_| wrong("is no origin"))?;
+        Ok(Self(value, origin))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.1
+    }
+}
+
+/// What is answered where, and whom.
+pub fn router(system: Arc<System>, doors: Doors) -> Router {
+    let origins: Vec<HeaderValue> = doors.origins.iter().map(|origin| origin.0.clone()).collect();
     let cors = CorsLayer::new().allow_origin(origins).allow_methods(Any).allow_headers([
         AUTHORIZATION,
         CONTENT_TYPE,
@@ -56,53 +105,109 @@ pub fn router(system: Arc<System>, origins: &[String]) -> Result<Router, Failure
     ]);
     let cors = cors.expose_headers([ETAG, RETRY_AFTER]);
     let api = system.api.clone();
-    let beside = Router::new()
+    let mut beside = Router::new()
         .route("/events", post(events))
         .route("/health", get(health))
-        .route("/clock", post(clock))
+        .route("/metrics", get(metrics))
         .route("/quarantine", get(quarantine))
-        .route("/quarantine/replay", post(replay))
-        .with_state(Local(system));
-    Ok(web::router(api, beside).layer(cors))
+        .route("/quarantine/replay", post(replay));
+    if doors.movable_clock {
+        beside = beside.route("/clock", post(clock));
+    }
+    let router = web::router(api, beside.with_state(Local(system)));
+    let router = match doors.guard {
+        Some(guard) => router.layer(from_fn_with_state(Arc::new(guard), super::guard::guard)),
+        None => router,
+    };
+    router.layer(RequestBodyTimeoutLayer::new(BODY_TIME_MAX)).layer(cors)
 }
 
 /// Answers only when everything is on disk.
 async fn events(State(Local(system)): State<Local>, request: Request) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let now = system.time.now();
-    let bodies = if parts.headers.contains_key("X-Shopify-Topic") {
-        let body = whole(body).await?;
-        is_believed(&system, &mut parts, &body).await?;
-        vec![envelope::shopify(&body, &parts.headers, now)?]
-    } else {
-        let Of { shop, .. } = Of::<Write>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
-        envelope::native(&whole(body).await?, &shop, now)?
-    };
+    if parts.headers.contains_key("X-Shopify-Topic") {
+        return webhook(&system, &mut parts, &whole(body, EVENT_BYTES_MAX).await?).await;
+    }
+    let Of { shop, .. } = Of::<Write>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
+    let Messages { bodies, erase } = envelope::native(&whole(body, BODY_BYTES_MAX).await?, &shop, now)?;
+    if erase {
+        // For good: so it takes what DELETE /v1/members/{member_id} takes.
+        Of::<Admin>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
+    }
     let accepted = bodies.len();
     if accepted > 0 {
-        system.accept.take(bodies).await?;
+        system.accepts(Lane::of(&shop), bodies).await?;
     }
     Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": accepted }))).into_response())
 }
 
-/// A body, if it is not too large.
-async fn whole(body: Body) -> Result<Bytes, Problem> {
-    to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| Problem::too_large(BODY_BYTES_MAX))
-}
-
-/// A webhook is signed, where there is a secret; else it comes from somebody who may tell facts.
-async fn is_believed(system: &System, parts: &mut Parts, body: &[u8]) -> Result<(), Problem> {
-    let Some(secret) = &system.api.shopify_secret else {
-        return May::<Write>::from_request_parts(parts, &()).await.map(drop);
+/// Takes a webhook of Shopify's: signed, where there is a secret; else from somebody who may tell facts.
+async fn webhook(system: &System, parts: &mut Parts, body: &[u8]) -> Result<Response, Problem> {
+    let Some(shopify) = &system.shopify else {
+        May::<Write>::from_request_parts(parts, &()).await?;
+        let Delivery { shop, message, .. } = Delivery::read(body, &parts.headers, system.time.now())?;
+        system.accepts(Lane::of(&shop), vec![message]).await?;
+        return Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": 1 }))).into_response());
     };
-    let signature = parts.headers.get("X-Shopify-Hmac-Sha256").and_then(|value| value.to_str().ok());
-    if is_signed(body, signature, secret) { Ok(()) } else { Err(Problem::unsigned()) }
+    if !shopify.secret.has_signed(body, &parts.headers) {
+        return Err(Problem::unsigned());
+    }
+    let Delivery { shop, message, digest, tells } = Delivery::read(body, &parts.headers, system.time.now())?;
+    if !system.expects(shopify, &shop).await? {
+        let remedy = "name the shop with --shopify-shop, or publish a program for it";
+        let detail = format!("no webhooks of `{shop}` are expected here");
+        return Err(Problem::new(StatusCode::FORBIDDEN, "another-shop", "The shop is not expected", detail, remedy));
+    }
+    let accepted = match system.queues.seen(&digest).await? {
+        None => {
+            system.accepts(Lane::of(&shop), vec![message]).await?;
+            system.queues.remember(&digest, &tells).await?;
+            1
+        }
+        // It is on disk already, or was.
+        Some(told) if told == tells => 0,
+        Some(_) => {
+            let remedy = "send the webhook as Shopify delivers it";
+            let detail = "the same body came already, under another topic or for another shop";
+            return Err(Problem::conflict("replayed", detail, remedy));
+        }
+    };
+    Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": accepted }))).into_response())
 }
 
-async fn health(State(Local(system)): State<Local>) -> Json<Value> {
-    let (now, waiting, taken_in) = (system.time.now(), system.queues.waiting(), system.counts());
-    let zones = system.api.store.zones().release();
-    Json(json!({ "status": "ok", "now": now, "zones": zones, "waiting": waiting, "taken_in": taken_in }))
+impl System {
+    /// Puts messages into the ingest queue, and notes whether that can be done.
+    async fn accepts(&self, lane: Lane, bodies: Vec<String>) -> Result<(), QueueError> {
+        let result = self.accept.take(lane, bodies).await;
+        self.health.wrote(&result, self.time.now());
+        result
+    }
+
+    /// Whether webhooks of a shop are expected.
+    async fn expects(&self, shopify: &Shopify, shop: &ShopId) -> Result<bool, Problem> {
+        if !shopify.shops.is_empty() {
+            return Ok(shopify.shops.contains(shop));
+        }
+        Ok(self.api.shop.as_ref() == Some(shop) || self.store.versions(shop).await?.is_some())
+    }
+}
+
+/// A body, if it is not too large.
+async fn whole(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+    to_bytes(body, bytes_max).await.map_err(|error| {
+        if error.into_inner().is::<TimeoutError>() { Problem::too_slow() } else { Problem::too_large(bytes_max) }
+    })
+}
+
+async fn health(State(Local(system)): State<Local>, may: Result<May<Read>, Problem>) -> Response {
+    let report = system.report(may.is_ok()).await;
+    let status = if report.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(report)).into_response()
+}
+
+async fn metrics(State(Local(system)): State<Local>, _: May<Read>) -> Response {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], system.report(true).await.metrics()).into_response()
 }
 
 #[derive(Debug, Deserialize)]
@@ -113,9 +218,11 @@ struct When {
 
 async fn clock(State(Local(system)): State<Local>, _: May<Admin>, body: Body) -> Result<Json<Value>, Problem> {
     const REMEDY: &str = "send {\"now\": \"2026-12-31T23:59:50Z\"}, or a step such as {\"now\": \"+30d\"}";
-    let When { now } = json(&whole(body).await?).map_err(|problem| Problem::bad(problem.detail, REMEDY))?;
+    let When { now } = json(&whole(body, web::extract::BODY_BYTES_MAX).await?).map_err(|problem| Problem::bad(problem.detail, REMEDY))?;
     let to = Move::parse(&now).map_err(|what| Problem::bad(what, REMEDY))?;
     let now = system.time.advance(to).map_err(|what| Problem::bad(what, REMEDY))?;
+    // Noted at once: a start with a clock behind it is refused.
+    system.queues.note_time(now).await?;
     system.api.due.notify_one();
     Ok(Json(json!({ "now": now })))
 }
@@ -145,7 +252,7 @@ enum Replay {
 
 async fn replay(State(Local(system)): State<Local>, _: May<Admin>, body: Body) -> Result<Json<Value>, Problem> {
     const REMEDY: &str = "send {\"quarantined\": {\"ids\": […]}}, {\"quarantined\": {}} for all, or \"dead\"";
-    match json(&whole(body).await?).map_err(|problem| Problem::bad(problem.detail, REMEDY))? {
+    match json(&whole(body, web::extract::BODY_BYTES_MAX).await?).map_err(|problem| Problem::bad(problem.detail, REMEDY))? {
         Replay::Quarantined(selection) => {
             Ok(Json(json!(aside::replay(&system.store, &system.queues, &selection).await?)))
         }

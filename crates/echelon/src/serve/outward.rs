@@ -19,7 +19,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// What nobody told of is looked for this often: rows that were there at the start, or that another process wrote.
 const SOMETIMES: Duration = Duration::from_secs(10);
 /// Everything was recorded before this: the end of the year 9999.
-const EVER_MS: i64 = 253_402_300_799_999;
+pub(super) const EVER_MS: i64 = 253_402_300_799_999;
 /// Members stand in the log of one's own machine under a tag all the same.
 const LOG_KEY: &str = "on this machine only";
 
@@ -123,10 +123,11 @@ fn line(kind: &str, event: &Value) -> String {
 }
 
 /// Announces what was recorded until it is told to stop.
-pub async fn announce(system: Arc<System>, bus: Outward, mut stop: watch::Receiver<bool>) {
+pub async fn announce(system: Arc<System>, bus: Arc<Outward>, mut stop: watch::Receiver<bool>) {
     let Ok(log_key) = LogKey::new(LOG_KEY) else { return };
     let relay = Relay { store: system.store.clone(), bus, pace: pace(), clock: system.time.clock(), log_key };
     loop {
+        system.health.announcer.beat();
         let stopping = *stop.borrow();
         let next = match all(&relay).await {
             Ok(true) => SOMETIMES,
@@ -153,7 +154,7 @@ fn pace() -> Pace {
 }
 
 /// Announces all that waits; whether all of it went out.
-async fn all(relay: &Relay<Outward>) -> Result<bool, StoreError> {
+async fn all(relay: &Relay<Arc<Outward>>) -> Result<bool, StoreError> {
     let mut metrics = Metrics::of("serve");
     let passed = relay.pass_before(Instant::from_millis(EVER_MS), &mut metrics).await?;
     Ok(passed.finished && passed.failed == 0)

@@ -1,6 +1,7 @@
 //! Where a system's store is: in a file of this machine, or behind any DynamoDB endpoint.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use service::aws::{self, SdkConfig};
@@ -10,6 +11,7 @@ use service::store::Store;
 use service::store::table::{Tables, create_unstreamed};
 use service::sweep::Sweep;
 
+use super::health::Pulse;
 use super::queue::Queues;
 use super::sweeper::{self, Here};
 use crate::failure::Failure;
@@ -76,8 +78,8 @@ impl Opened {
     }
 
     /// What brings everybody past midnights and changes of rules.
-    pub fn sweep(&self, clock: Clock) -> Sweep<Here> {
-        let workers = Here::beside(self.queues.clone());
+    pub fn sweep(&self, clock: Clock, pulse: Arc<Pulse>) -> Sweep<Here> {
+        let workers = Here::beside(self.queues.clone(), pulse);
         Sweep::new(self.store.clone(), workers, clock, sweeper::settings(self.alone))
     }
 }

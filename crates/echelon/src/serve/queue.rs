@@ -12,18 +12,54 @@ use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, Select, TransactWriteItem};
 use rules::calendar::Instant;
 use service::ingest::Asides;
+use service::shop::ShopId;
 use service::store::{Item, StoreError, key, table};
 use thiserror::Error;
 use tokio::sync::Notify;
 use uuid::Uuid;
 use web::problem::Problem;
 
-/// What has been told and is not taken in yet.
-pub const INGEST: &str = "ingest";
+/// What has been told and is not taken in yet; it lies in lanes.
+const INGEST: &str = "ingest";
 /// What failed too often.
 pub const DEAD: &str = "dead";
 /// The bodies of what can never succeed as it is.
 pub const QUARANTINE: &str = "quarantine";
+/// The digests of bodies that came signed, with what each told.
+const SEEN: &str = "seen";
+/// What time it is in this system.
+const CLOCK: &str = "clock";
+
+/// So many lanes has the ingest queue: shops are spread over them, and each lane has its turn, so that nobody waits for all
+/// that another shop has sent.
+const LANES: u8 = 16;
+
+/// Where messages of a shop wait to be taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lane(u8);
+
+impl Lane {
+    /// A shop's.
+    pub fn of(shop: &ShopId) -> Self {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        shop.hash(&mut hasher);
+        Self(u8::try_from(hasher.finish() % u64::from(LANES)).unwrap_or_default() + 1)
+    }
+
+    /// The one that belongs to no shop: of what is tried again, and of what earlier releases sent.
+    fn common() -> Self {
+        Self(0)
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
+        (0..=LANES).map(Self)
+    }
+
+    fn name(self) -> String {
+        if self.0 == 0 { INGEST.to_owned() } else { format!("{INGEST}-{}", self.0) }
+    }
+}
 
 /// A message that failed so often goes to the dead letters, as in the deployed queues.
 pub const RECEIVED_MAX: u32 = 20;
@@ -90,6 +126,8 @@ pub struct Queued {
     pub sent_at: Instant,
     /// From when on it is to be had.
     visible_at: i64,
+    /// The queue that it is in.
+    queue: String,
 }
 
 /// The queues of a system.
@@ -100,7 +138,10 @@ pub struct Queues {
     /// Whether other processes take messages from the same queues.
     shared: bool,
     news: Arc<Notify>,
-    waiting: Arc<AtomicU64>,
+    /// How many wait in each lane, as far as this process knows.
+    waiting: Arc<[AtomicU64; LANES as usize + 1]>,
+    /// Which lane has its turn next.
+    turn: Arc<AtomicU64>,
 }
 
 impl Queues {
@@ -112,15 +153,17 @@ impl Queues {
     pub async fn open(client: Client, prefix: &str, shared: bool) -> Result<Self, QueueError> {
         let name = format!("{prefix}-queues");
         table::make(&client, &name, table::QUEUES).await.map_err(|error| QueueError(error.to_string()))?;
-        let queues = Self { client, table: name, shared, news: Arc::default(), waiting: Arc::default() };
-        let waiting = queues.count(INGEST).await?;
-        queues.waiting.store(waiting, Ordering::SeqCst);
+        let (news, waiting, turn) = (Arc::default(), Arc::default(), Arc::default());
+        let queues = Self { client, table: name, shared, news, waiting, turn };
+        for lane in Lane::all() {
+            queues.come(lane, queues.count(&lane.name()).await?);
+        }
         Ok(queues)
     }
 
     /// How many messages wait to be taken in, as far as this process knows.
     pub fn waiting(&self) -> u64 {
-        self.waiting.load(Ordering::SeqCst)
+        self.waiting.iter().map(|lane| lane.load(Ordering::SeqCst)).sum()
     }
 
     /// Returns when something was sent, at once if that was since the last time.
@@ -128,34 +171,64 @@ impl Queues {
         self.news.notified().await;
     }
 
-    /// Sends to the ingest queue. When this returns they are on disk, all of them.
+    /// Sends to lanes of the ingest queue. When this returns they are on disk, all of them.
     ///
     /// # Errors
     /// [`QueueError`]; then some may have been sent.
-    pub async fn send(&self, bodies: &[String]) -> Result<(), QueueError> {
-        let mut rest = bodies;
+    pub async fn send(&self, messages: &[(Lane, String)]) -> Result<(), QueueError> {
+        let mut rest = messages;
         while !rest.is_empty() {
             let (some, others) = rest.split_at(fitting(rest));
             let now = crate::now();
-            let put = |body: &String| self.put(INGEST, &Uuid::now_v7().to_string(), body, now);
+            let put = |(lane, body): &(Lane, String)| self.put(&lane.name(), &Uuid::now_v7().to_string(), body, now);
             self.write(some.iter().map(put).collect::<Result<_, _>>()?).await?;
-            self.waiting.fetch_add(some.len() as u64, Ordering::SeqCst);
+            for (lane, _) in some {
+                self.come(*lane, 1);
+            }
             self.news.notify_one();
             rest = others;
         }
         Ok(())
     }
 
-    /// Takes up to `max` messages that are to be had, oldest first. They stay in the queue.
+    fn come(&self, lane: Lane, count: u64) {
+        if let Some(waiting) = self.waiting.get(usize::from(lane.0)) {
+            waiting.fetch_add(count, Ordering::SeqCst);
+        }
+    }
+
+    /// Takes up to about `max` messages that are to be had: of each lane in which some wait an equal share, oldest first. They
+    /// stay in the queue.
     ///
     /// # Errors
     /// [`QueueError`].
     pub async fn receive(&self, max: usize) -> Result<Vec<Queued>, QueueError> {
+        // What others sent is not counted here.
+        let waits = |lane: &Lane| {
+            self.shared || self.waiting.get(usize::from(lane.0)).is_some_and(|waiting| waiting.load(Ordering::SeqCst) > 0)
+        };
+        let mut lanes: Vec<Lane> = Lane::all().filter(waits).collect();
+        if lanes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let turn = self.turn.fetch_add(1, Ordering::SeqCst);
+        let first = usize::try_from(turn % lanes.len() as u64).unwrap_or_default();
+        lanes.rotate_left(first);
+        let mut taken = Vec::new();
+        for (place, lane) in lanes.iter().enumerate() {
+            // What one lane leaves is shared by those behind it.
+            let share = (max - taken.len()).div_ceil(lanes.len() - place);
+            taken.extend(self.receive_of(*lane, share).await?);
+        }
+        Ok(taken)
+    }
+
+    async fn receive_of(&self, lane: Lane, max: usize) -> Result<Vec<Queued>, QueueError> {
         let now = crate::now().millis();
         let mut taken = Vec::new();
         let mut from = None;
         loop {
-            let asked = self.query(INGEST).limit(i32::try_from(max).unwrap_or(i32::MAX));
+            let asked = self.query(&lane.name()).limit(i32::try_from(max).unwrap_or(i32::MAX));
             let asked = asked.filter_expression("visible_at <= :now");
             let asked = asked.expression_attribute_values(":now", AttributeValue::N(now.to_string()));
             let answer = asked.set_exclusive_start_key(from).send().await.map_err(|error| QueueError::of(&error))?;
@@ -174,7 +247,7 @@ impl Queues {
 
     /// Hides a message from other processes; whether this one got it.
     async fn hide(&self, queued: &Queued, now: i64) -> Result<bool, QueueError> {
-        let asked = self.client.update_item().table_name(&self.table).set_key(Some(at(INGEST, &queued.id).0));
+        let asked = self.client.update_item().table_name(&self.table).set_key(Some(at(&queued.queue, &queued.id).0));
         let asked = asked.update_expression("SET visible_at = :later").condition_expression("visible_at = :seen");
         let asked = asked.expression_attribute_values(":later", AttributeValue::N((now + HIDDEN_MS).to_string()));
         let asked = asked.expression_attribute_values(":seen", AttributeValue::N(queued.visible_at.to_string()));
@@ -193,8 +266,8 @@ impl Queues {
     /// [`QueueError`]; then it comes again.
     pub async fn delete(&self, done: &[Queued]) -> Result<(), QueueError> {
         for some in done.chunks(WRITES_MAX) {
-            self.write(some.iter().map(|it| self.remove(INGEST, &it.id)).collect::<Result<_, _>>()?).await?;
-            self.gone(some.len() as u64);
+            self.write(some.iter().map(|it| self.remove(&it.queue, &it.id)).collect::<Result<_, _>>()?).await?;
+            some.iter().for_each(|it| self.gone(it));
         }
         Ok(())
     }
@@ -208,12 +281,12 @@ impl Queues {
         let received = failed.received.saturating_add(1);
         if received >= RECEIVED_MAX {
             let put = self.put(DEAD, &failed.id, &failed.body, failed.sent_at)?;
-            self.write(vec![put, self.remove(INGEST, &failed.id)?]).await?;
-            self.gone(1);
+            self.write(vec![put, self.remove(&failed.queue, &failed.id)?]).await?;
+            self.gone(failed);
             return Ok(true);
         }
         let visible_at = crate::now().millis() + pause_ms(&failed.id, received);
-        let asked = self.client.update_item().table_name(&self.table).set_key(Some(at(INGEST, &failed.id).0));
+        let asked = self.client.update_item().table_name(&self.table).set_key(Some(at(&failed.queue, &failed.id).0));
         let asked = asked.update_expression("SET visible_at = :later, received = :received");
         let asked = asked.condition_expression("attribute_exists(pk)");
         let asked = asked.expression_attribute_values(":later", AttributeValue::N(visible_at.to_string()));
@@ -256,28 +329,92 @@ impl Queues {
     /// # Errors
     /// [`QueueError`]; then it is where it was.
     pub async fn again(&self, from: &str, message: &Queued) -> Result<(), QueueError> {
-        let put = self.put(INGEST, &Uuid::now_v7().to_string(), &message.body, crate::now())?;
+        let lane = Lane::common();
+        let put = self.put(&lane.name(), &Uuid::now_v7().to_string(), &message.body, crate::now())?;
         self.write(vec![put, self.remove(from, &message.id)?]).await?;
-        self.waiting.fetch_add(1, Ordering::SeqCst);
+        self.come(lane, 1);
         self.news.notify_one();
         Ok(())
     }
 
-    /// Deletes bodies that were set aside and have been kept long enough.
+    /// Deletes what has been kept long enough: bodies that were set aside, and digests of bodies that came signed.
     ///
     /// # Errors
     /// [`QueueError`].
     pub async fn expire(&self) -> Result<(), QueueError> {
         let before = crate::now().millis() - KEPT_MS_MAX;
-        let old: Vec<Queued> =
-            self.all(QUARANTINE).await?.into_iter().filter(|it| it.sent_at.millis() < before).collect();
-        for some in old.chunks(WRITES_MAX) {
-            self.write(some.iter().map(|it| self.remove(QUARANTINE, &it.id)).collect::<Result<_, _>>()?).await?;
+        for queue in [QUARANTINE, SEEN] {
+            let old: Vec<Queued> =
+                self.all(queue).await?.into_iter().filter(|it| it.sent_at.millis() < before).collect();
+            for some in old.chunks(WRITES_MAX) {
+                self.write(some.iter().map(|it| self.remove(queue, &it.id)).collect::<Result<_, _>>()?).await?;
+            }
         }
         Ok(())
     }
 
-    async fn count(&self, queue: &str) -> Result<u64, QueueError> {
+    /// What a body with this digest told when it came signed, if it did.
+    ///
+    /// # Errors
+    /// [`QueueError`].
+    pub async fn seen(&self, digest: &str) -> Result<Option<String>, QueueError> {
+        Ok(self.get(SEEN, digest).await?.map(|seen| seen.body))
+    }
+
+    /// Remembers what a body told.
+    ///
+    /// # Errors
+    /// [`QueueError`].
+    pub async fn remember(&self, digest: &str, tells: &str) -> Result<(), QueueError> {
+        self.write(vec![self.put(SEEN, digest, tells, crate::now())?]).await
+    }
+
+    /// Notes what time it is in this system.
+    ///
+    /// # Errors
+    /// [`QueueError`].
+    pub async fn note_time(&self, now: Instant) -> Result<(), QueueError> {
+        self.write(vec![self.put(CLOCK, "-", &now.to_string(), crate::now())?]).await
+    }
+
+    /// The latest instant that was noted; none of a system that is new.
+    ///
+    /// # Errors
+    /// [`QueueError`].
+    pub async fn noted_time(&self) -> Result<Option<Instant>, QueueError> {
+        let noted = self.get(CLOCK, "-").await?;
+        noted.map(|noted| Instant::parse(&noted.body).map_err(|error| QueueError(error.to_string()))).transpose()
+    }
+
+    /// Writes something of no meaning, to find out whether anything can be written.
+    ///
+    /// # Errors
+    /// [`QueueError`].
+    pub async fn probe(&self) -> Result<(), QueueError> {
+        self.write(vec![self.put("probe", "-", "-", crate::now())?]).await
+    }
+
+    /// When the message was sent that has waited the longest.
+    ///
+    /// # Errors
+    /// [`QueueError`].
+    pub async fn oldest(&self) -> Result<Option<Instant>, QueueError> {
+        let mut oldest: Option<Instant> = None;
+        for lane in Lane::all() {
+            let answer = self.query(&lane.name()).limit(1).send().await.map_err(|error| QueueError::of(&error))?;
+            for item in answer.items.unwrap_or_default() {
+                let sent_at = queued(&Item(item))?.sent_at;
+                oldest = Some(oldest.map_or(sent_at, |oldest| oldest.min(sent_at)));
+            }
+        }
+        Ok(oldest)
+    }
+
+    /// How many messages a queue has.
+    ///
+    /// # Errors
+    /// [`QueueError`].
+    pub async fn count(&self, queue: &str) -> Result<u64, QueueError> {
         let (mut count, mut from) = (0, None);
         loop {
             let asked = self.query(queue).select(Select::Count).set_exclusive_start_key(from);
@@ -290,10 +427,12 @@ impl Queues {
         }
     }
 
-    fn gone(&self, count: u64) {
+    fn gone(&self, message: &Queued) {
+        let lane = Lane::all().find(|lane| lane.name() == message.queue);
+        let Some(waiting) = lane.and_then(|lane| self.waiting.get(usize::from(lane.0))) else { return };
         // Messages that another process sent were never counted here.
-        let less = |waiting: u64| Some(waiting.saturating_sub(count));
-        let _ = self.waiting.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        let less = |waiting: u64| Some(waiting.saturating_sub(1));
+        let _ = waiting.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
     }
 
     fn query(&self, queue: &str) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
@@ -330,13 +469,13 @@ impl Asides for Queues {
 }
 
 /// How many of the first bodies go into one transaction; at least one.
-fn fitting(bodies: &[String]) -> usize {
+fn fitting(messages: &[(Lane, String)]) -> usize {
     let mut bytes = 0;
-    let fits = |body: &&String| {
+    let fits = |(_, body): &&(Lane, String)| {
         bytes += body.len();
         bytes <= BYTES_MAX
     };
-    bodies.iter().take(WRITES_MAX).take_while(fits).count().max(1)
+    messages.iter().take(WRITES_MAX).take_while(fits).count().max(1)
 }
 
 /// Longer after each failure, and not as long as the others that failed with it.
@@ -354,7 +493,8 @@ fn at(queue: &str, id: &str) -> Item {
 
 fn item(queue: &str, id: &str, body: &str, sent_at: Instant) -> Item {
     let sent_at = sent_at.millis();
-    at(queue, id).text(BODY, body).number(VISIBLE_AT, sent_at).number(RECEIVED, 0).number(SENT_AT, sent_at)
+    // To be had at once, whatever the clock says later.
+    at(queue, id).text(BODY, body).number(VISIBLE_AT, 0).number(RECEIVED, 0).number(SENT_AT, sent_at)
 }
 
 fn queued(item: &Item) -> Result<Queued, QueueError> {
@@ -364,6 +504,7 @@ fn queued(item: &Item) -> Result<Queued, QueueError> {
         received: item.need_number(RECEIVED).map_err(QueueError::of_store)?,
         sent_at: Instant::from_millis(item.need_number(SENT_AT).map_err(QueueError::of_store)?),
         visible_at: item.need_number(VISIBLE_AT).map_err(QueueError::of_store)?,
+        queue: item.key().pk,
     })
 }
 

@@ -11,13 +11,16 @@ use service::sweep::{JobId, PAGE, Progress, Settings, State, Sweep, Ticked, Work
 use tokio::sync::watch;
 
 use super::System;
+use super::health::{Pulse, Trouble};
 use super::queue::Queues;
-use crate::output::counted;
+use crate::output::{counted, say};
 
 /// It is looked this often whether something is due.
 const TICK: Duration = Duration::from_secs(1);
 /// So many segments are worked on at once: while one waits for the store, another decides.
 const AT_ONCE: usize = 3;
+/// Shops are deleted for so long at each tick, so that no other shop waits for it.
+const REDACTION: Duration = Duration::from_millis(300);
 /// A sweep waits this long at the most for events that are being taken in.
 const GIVE_WAY: Duration = Duration::from_millis(500);
 const GIVE_WAY_STEP: Duration = Duration::from_millis(5);
@@ -27,12 +30,13 @@ const GIVE_WAY_STEP: Duration = Duration::from_millis(5);
 pub struct Here {
     waiting: Arc<Mutex<BTreeSet<Work>>>,
     queues: Option<Queues>,
+    pulse: Arc<Pulse>,
 }
 
 impl Here {
-    /// Workers that let the events of these queues go first.
-    pub fn beside(queues: Queues) -> Self {
-        Self { queues: Some(queues), ..Self::default() }
+    /// Workers that let the events of these queues go first, and show that they are at work.
+    pub fn beside(queues: Queues, pulse: Arc<Pulse>) -> Self {
+        Self { queues: Some(queues), pulse, ..Self::default() }
     }
 
     /// Takes what waits.
@@ -51,6 +55,7 @@ impl Workers for Here {
     }
 
     async fn give_way(&self) {
+        self.pulse.beat();
         let Some(queues) = &self.queues else { return };
         let begun = tokio::time::Instant::now();
         while queues.waiting() > 0 && begun.elapsed() < GIVE_WAY {
@@ -62,10 +67,10 @@ impl Workers for Here {
 /// How sweeps are done by one process: alone on a file, where nobody else writes, or beside others behind an endpoint.
 pub fn settings(alone: bool) -> Settings {
     if alone {
-        Settings { owner: "here".to_owned(), margin: Duration::ZERO, budget: Duration::MAX, together: 30, page: PAGE }
+        Settings { owner: "here".to_owned(), margin: Duration::ZERO, budget: Duration::MAX, together: 30, page: PAGE, redaction: REDACTION }
     } else {
         let owner = uuid::Uuid::new_v4().to_string();
-        Settings { owner, margin: service::sweep::MARGIN, budget: Duration::MAX, together: 1, page: PAGE }
+        Settings { owner, margin: service::sweep::MARGIN, budget: Duration::MAX, together: 1, page: PAGE, redaction: REDACTION }
     }
 }
 
@@ -100,8 +105,13 @@ pub async fn sweep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
             done = once(&system) => done,
             _ = stop.changed() => return,
         };
-        if let Err(error) = done {
-            tracing::warn!(%error, "the sweep cannot go on; it is tried again");
+        system.health.sweeper.beat();
+        match done {
+            Ok(()) => system.health.swept(system.time.now()),
+            Err(error) => {
+                tracing::warn!(%error, "the sweep cannot go on; it is tried again");
+                system.health.note(Trouble::Sweep, Some(error.to_string()));
+            }
         }
         tokio::select! {
             () = system.api.due.notified() => {}
@@ -112,6 +122,11 @@ pub async fn sweep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
 }
 
 async fn once(system: &System) -> Result<(), StoreError> {
+    let right = system.watch.look(&system.time, &system.queues).await;
+    system.health.note(Trouble::Clock, right.as_ref().err().cloned());
+    if right.is_err() {
+        return Ok(());
+    }
     let Ticked { sent, .. } = system.sweep.tick().await?;
     if sent == 0 {
         return Ok(());
@@ -124,9 +139,9 @@ async fn once(system: &System) -> Result<(), StoreError> {
         if let Some(progress) = system.sweep.progress(&shop, &job).await?
             && progress.job.state == State::Done
         {
-            eprintln!("{}  {shop}  {}", system.time.now(), told(&progress));
+            say(&format!("{}  {shop}  {}", system.time.now(), told(&progress)));
             // Nothing here deletes what has expired.
-            lists::tidy(&system.store, &shop).await?;
+            lists::tidy(&system.store, &shop, system.time.now()).await?;
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::System;
+use super::health::Trouble;
 use super::queue::{LOOK_AGAIN, QueueError, Queued};
 
 /// So many messages are taken together, as by the deployed function.
@@ -28,7 +29,10 @@ pub async fn work(system: Arc<System>, mut stop: watch::Receiver<bool>) {
                 tracing::warn!(%error, "what was set aside long ago is still kept; it is tried again in an hour");
             }
         }
-        let pause = match batch(&system).await {
+        system.health.worker.beat();
+        let worked = batch(&system).await;
+        system.health.note(Trouble::Ingest, worked.as_ref().err().map(ToString::to_string));
+        let pause = match worked {
             Ok(true) => continue,
             Ok(false) => LOOK_AGAIN,
             Err(error) => {

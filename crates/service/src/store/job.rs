@@ -1,6 +1,7 @@
 //! Jobs and their segments, as rows of the control table; each is written on the condition that it is as it was read.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use rules::calendar::Instant;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -101,14 +102,16 @@ impl Store {
         rows.iter().map(Row::read).collect()
     }
 
-    /// The latest jobs of a shop, the latest boundary first.
+    /// The latest jobs of a shop whose boundaries lie at or before an instant, the latest boundary first. Behind it are jobs of
+    /// a clock that was ahead.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn latest_jobs(&self, shop: &ShopId, at_most: i32) -> Result<Vec<Row<Job>>, StoreError> {
+    pub async fn latest_jobs(&self, shop: &ShopId, until: Instant, at_most: i32) -> Result<Vec<Row<Job>>, StoreError> {
         let asked = self.client.query().table_name(&self.tables.control).limit(at_most).scan_index_forward(false);
-        let asked = asked.key_condition_expression("pk = :pk").consistent_read(true);
+        let asked = asked.key_condition_expression("pk = :pk AND sk <= :last").consistent_read(true);
         let asked = asked.expression_attribute_values(":pk", AttributeValue::S(key::jobs(shop)));
+        let asked = asked.expression_attribute_values(":last", AttributeValue::S(key::behind_jobs_at(until)));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
         let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
         self.meter.add(Kind::Read, answer.consumed_capacity());

@@ -113,11 +113,12 @@ impl Store {
         found.first().map(insight).transpose()
     }
 
-    /// What the latest job that is done found of everybody.
-    pub(crate) async fn latest_insight(&self, shop: &ShopId) -> Result<Option<Insight>, StoreError> {
+    /// What the latest job up to an instant found of everybody. Behind it are jobs of a clock that was ahead.
+    pub(crate) async fn latest_insight(&self, shop: &ShopId, until: Instant) -> Result<Option<Insight>, StoreError> {
         let asked = self.client.query().table_name(&self.tables.control).limit(1).scan_index_forward(false);
-        let asked = asked.key_condition_expression("pk = :pk").consistent_read(true);
+        let asked = asked.key_condition_expression("pk = :pk AND sk <= :last").consistent_read(true);
         let asked = asked.expression_attribute_values(":pk", AttributeValue::S(key::insights(shop)));
+        let asked = asked.expression_attribute_values(":last", AttributeValue::S(key::behind_jobs_at(until)));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
         let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
         self.meter.add(Kind::Read, answer.consumed_capacity());

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::job::{Job, JobId, Segment, State};
 use super::tally::Tally;
+use super::tick::AHEAD_MS;
 use super::{Sweep, Workers};
 use crate::shop::ShopId;
 use crate::store::key::Spread;
@@ -83,7 +84,7 @@ const LATEST: i32 = 10;
 /// See [`StoreError`].
 pub async fn latest(store: &Store, shop: &ShopId, now: Instant) -> Result<Vec<Listed>, StoreError> {
     let mut listed = Vec::new();
-    for job in store.latest_jobs(shop, LATEST).await? {
+    for job in store.latest_jobs(shop, now.plus_millis(AHEAD_MS), LATEST).await? {
         let found = progress(store, shop, &job.body.id, now).await?;
         listed.extend(found.map(|progress| Listed { shop: shop.clone(), progress }));
     }

@@ -26,7 +26,7 @@ const SEGMENTS_MAX: u16 = 64;
 /// As many where it is not known how many members there are.
 const SEGMENTS: u16 = 16;
 /// A job is opened ahead of its boundary by so much at the most: as long as a message can be held back.
-const AHEAD_MS: i64 = 900_000;
+pub(super) const AHEAD_MS: i64 = 900_000;
 
 /// What a tick did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -59,7 +59,6 @@ impl<W: Workers> Sweep<W> {
     /// See [`StoreError`]: the shops cannot be listed.
     pub async fn tick(&self) -> Result<Ticked, StoreError> {
         let mut ticked = Ticked::default();
-        self.store.redact_shops().await?;
         for shop in self.store.shops().await? {
             let one = self.tick_shop(&shop).await.unwrap_or_else(|error| {
                 tracing::error!(%shop, %error, "the tick passed a shop by; the next one tries again");
@@ -67,6 +66,7 @@ impl<W: Workers> Sweep<W> {
             });
             ticked = ticked.and(one);
         }
+        self.store.redact_shops(self.clock.now(), self.settings.redaction).await?;
         Ok(ticked)
     }
 
@@ -103,7 +103,7 @@ impl<W: Workers> Sweep<W> {
 
     /// Opens a job unless it is there; whether it was not. Earlier ones of its kind are superseded by it.
     async fn open(&self, shop: &ShopId, id: JobId, versions: &Versions) -> Result<bool, StoreError> {
-        let latest = self.store.latest_jobs(shop, LATEST).await?;
+        let latest = self.store.latest_jobs(shop, self.clock.now().plus_millis(AHEAD_MS), LATEST).await?;
         let is_there = |job: &Row<Job>| job.body.id == id;
         if latest.iter().any(is_there) || self.store.job(shop, &id).await?.is_some() {
             return Ok(false);
@@ -142,7 +142,7 @@ impl<W: Workers> Sweep<W> {
     /// Has those segments worked on that wait and that nobody works on; finishes jobs whose segments are all done.
     async fn nudge(&self, shop: &ShopId, versions: &Versions) -> Result<u64, StoreError> {
         let mut sent = 0;
-        for mut job in self.store.latest_jobs(shop, LATEST).await? {
+        for mut job in self.store.latest_jobs(shop, self.clock.now().plus_millis(AHEAD_MS), LATEST).await? {
             if !job.body.id.is_of(versions) && job.body.state.is_open() {
                 self.end_if_withdrawn(shop, &mut job).await?;
             } else if job.body.state == State::Running {

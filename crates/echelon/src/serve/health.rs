@@ -1,0 +1,284 @@
+//! How a served system does: whether its parts are at work, whether the store takes what is written, and how much waits.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::future::Future;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rules::calendar::Instant;
+use serde::Serialize;
+use service::ingest::Counts;
+use tokio::sync::watch;
+use tokio::time;
+
+use super::System;
+use super::queue::{DEAD, QUARANTINE, QueueError};
+
+/// A part that has not come round for so long is not at work.
+const SILENT: Duration = Duration::from_secs(60);
+/// A part that ended is begun again after so long.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Whether a part is at work.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    at: Mutex<Option<time::Instant>>,
+    restarts: AtomicU64,
+}
+
+impl Pulse {
+    /// Notes that the part is at work.
+    pub fn beat(&self) {
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = Some(time::Instant::now());
+    }
+
+    /// For how long the part has not been seen at work; nothing before it began.
+    fn silent_for(&self) -> Option<Duration> {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
+    }
+}
+
+/// How a system does.
+#[derive(Debug)]
+pub struct Health {
+    /// What takes events in.
+    pub worker: std::sync::Arc<Pulse>,
+    /// What sweeps.
+    pub sweeper: std::sync::Arc<Pulse>,
+    /// What announces.
+    pub announcer: std::sync::Arc<Pulse>,
+    /// What is wrong, by what it is wrong with.
+    troubles: Mutex<BTreeMap<Trouble, String>>,
+    wrote_at: AtomicI64,
+    swept_at: AtomicI64,
+}
+
+/// What can be wrong with a system, beside a part that is not at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// The store does not take what is written.
+    Write,
+    /// Events cannot be taken in.
+    Ingest,
+    /// Sweeps cannot go on.
+    Sweep,
+    /// The clock is behind what is on record.
+    Clock,
+}
+
+const NEVER: i64 = i64::MIN;
+
+impl Default for Health {
+    fn default() -> Self {
+        let (worker, sweeper, announcer) = Default::default();
+        let (wrote_at, swept_at) = (AtomicI64::new(NEVER), AtomicI64::new(NEVER));
+        Self { worker, sweeper, announcer, troubles: Mutex::default(), wrote_at, swept_at }
+    }
+}
+
+impl Health {
+    /// Notes that something is wrong, or is no more.
+    pub fn note(&self, trouble: Trouble, why: Option<String>) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            Some(why) => troubles.insert(trouble, why),
+            None => troubles.remove(&trouble),
+        };
+    }
+
+    /// Notes what came of writing to the store.
+    pub fn wrote(&self, result: &Result<(), QueueError>, now: Instant) {
+        if result.is_ok() {
+            self.wrote_at.store(now.millis(), Ordering::SeqCst);
+        }
+        self.note(Trouble::Write, result.as_ref().err().map(ToString::to_string));
+    }
+
+    /// Notes that it was looked whether a sweep is due, and what was due is swept.
+    pub fn swept(&self, now: Instant) {
+        self.swept_at.store(now.millis(), Ordering::SeqCst);
+        self.note(Trouble::Sweep, None);
+    }
+
+    /// Whether something is wrong with this.
+    pub fn is_troubled(&self, trouble: Trouble) -> bool {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&trouble)
+    }
+
+    /// What is wrong, in words.
+    fn problems(&self) -> Vec<String> {
+        let parts = [("ingest", &self.worker), ("sweeps", &self.sweeper), ("announcements", &self.announcer)];
+        let silent = parts.into_iter().filter_map(|(part, pulse)| {
+            let silent = pulse.silent_for().filter(|silent| *silent > SILENT)?;
+            Some(format!("{part}: not at work for {} s", silent.as_secs()))
+        });
+        let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = troubles.iter().map(|(trouble, why)| format!("{}: {why}", trouble.name()));
+        silent.chain(told).collect()
+    }
+}
+
+impl Trouble {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Write => "writing",
+            Self::Ingest => "ingest",
+            Self::Sweep => "sweeps",
+            Self::Clock => "clock",
+        }
+    }
+}
+
+/// Runs a part until it is told to stop. One that ends or panics before is begun again: what it was doing it does again.
+pub async fn supervised<F>(name: &'static str, pulse: &Pulse, mut stop: watch::Receiver<bool>, part: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        pulse.beat();
+        let ended = tokio::spawn(part()).await;
+        if *stop.borrow() {
+            return;
+        }
+        let why = ended.err().map_or_else(|| "it ended".to_owned(), |error| error.to_string());
+        tracing::error!(part = name, why, "a part of the system broke off, and is begun again");
+        pulse.restarts.fetch_add(1, Ordering::SeqCst);
+        tokio::select! {
+            () = time::sleep(AGAIN) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// How a system does, as it is told.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// `ok`, or `failing`.
+    pub status: &'static str,
+    /// The time.
+    pub now: Instant,
+    /// The release of the time zone database in use.
+    pub zones: String,
+    /// More, for whoever may look.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Details>,
+}
+
+/// What only those are told who may look.
+#[derive(Debug, Serialize)]
+pub struct Details {
+    /// What is wrong.
+    pub problems: Vec<String>,
+    /// How many events wait to be taken in.
+    pub waiting: u64,
+    /// How long the oldest of them has waited.
+    pub oldest_waiting_ms: i64,
+    /// How many failed too often.
+    pub dead: u64,
+    /// How many can never succeed as they are.
+    pub quarantined: u64,
+    /// How many recorded rows are not announced yet.
+    pub unannounced: u64,
+    /// How often parts of the system were begun again.
+    pub restarts: u64,
+    /// When something was last written that was told over HTTP.
+    pub last_write: Option<Instant>,
+    /// When it was last looked for sweeps that are due, and all was swept.
+    pub last_sweep: Option<Instant>,
+    /// What was taken in since the start.
+    pub taken_in: Counts,
+}
+
+impl System {
+    /// How the system does; more for whoever may look.
+    pub async fn report(&self, in_full: bool) -> Report {
+        if self.health.is_troubled(Trouble::Write) {
+            // Nobody may be writing who would notice that it can be written again.
+            self.health.wrote(&self.queues.probe().await, self.time.now());
+        }
+        let mut problems = self.health.problems();
+        let details = if in_full {
+            let details = self.details(Vec::new()).await;
+            problems.extend(details.as_ref().err().map(|error| format!("reading: {error}")));
+            details.ok()
+        } else {
+            problems.extend(self.queues.oldest().await.err().map(|error| format!("reading: {error}")));
+            None
+        };
+        let status = if problems.is_empty() { "ok" } else { "failing" };
+        let details = details.map(|details| Details { problems, ..details });
+        let zones = self.store.zones().release().to_string();
+        Report { status, now: self.time.now(), zones, details }
+    }
+
+    async fn details(&self, problems: Vec<String>) -> Result<Details, QueueError> {
+        let instant = |at: &AtomicI64| Some(at.load(Ordering::SeqCst)).filter(|at| *at != NEVER).map(Instant::from_millis);
+        let health = &self.health;
+        let oldest = self.queues.oldest().await?;
+        let waited = |sent_at: Instant| (crate::now().millis() - sent_at.millis()).max(0);
+        let restarts = [&health.worker, &health.sweeper, &health.announcer];
+        let mut unannounced = 0;
+        for shop in self.store.shops().await.map_err(QueueError::of_store)? {
+            unannounced += self.store.unannounced(&shop).await.map_err(QueueError::of_store)?;
+        }
+        Ok(Details {
+            problems,
+            waiting: self.queues.waiting(),
+            oldest_waiting_ms: oldest.map_or(0, waited),
+            dead: self.queues.count(DEAD).await?,
+            quarantined: self.queues.count(QUARANTINE).await?,
+            unannounced,
+            restarts: restarts.into_iter().map(|pulse| pulse.restarts.load(Ordering::SeqCst)).sum(),
+            last_write: instant(&health.wrote_at),
+            last_sweep: instant(&health.swept_at),
+            taken_in: self.counts(),
+        })
+    }
+}
+
+impl Report {
+    /// The same as Prometheus reads it.
+    pub fn metrics(&self) -> String {
+        let mut text = String::new();
+        let mut tell = |name: &str, kind: &str, help: &str, value: String| {
+            // Writing to a string does not fail.
+            let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name}{value}\n");
+        };
+        tell("echelon_up", "gauge", "1 while nothing is wrong.", format!(" {}", u8::from(self.status == "ok")));
+        let zones = format!("{{release=\"{}\"}} 1", self.zones);
+        tell("echelon_zones_info", "gauge", "The release of the time zone database in use.", zones);
+        let Some(details) = &self.details else { return text };
+        let gauges = [
+            ("waiting", "Events that wait to be taken in.", details.waiting),
+            ("dead", "Events that failed too often.", details.dead),
+            ("quarantined", "Events that can never succeed as they are.", details.quarantined),
+            ("unannounced", "Recorded rows that are not announced yet.", details.unannounced),
+        ];
+        for (name, help, value) in gauges {
+            tell(&format!("echelon_{name}"), "gauge", help, format!(" {value}"));
+        }
+        let seconds = |ms: i64| format!(" {}.{:03}", ms.div_euclid(1_000), ms.rem_euclid(1_000));
+        let oldest = seconds(details.oldest_waiting_ms);
+        tell("echelon_oldest_waiting_seconds", "gauge", "How long the oldest waiting event has waited.", oldest);
+        let instants = [
+            ("last_write", "When something was last written that was told over HTTP.", details.last_write),
+            ("last_sweep", "When it was last looked for sweeps that are due, and all was swept.", details.last_sweep),
+        ];
+        for (name, help, at) in instants {
+            if let Some(at) = at {
+                tell(&format!("echelon_{name}_timestamp_seconds"), "gauge", help, seconds(at.millis()));
+            }
+        }
+        let restarts = format!(" {}", details.restarts);
+        tell("echelon_restarts_total", "counter", "How often parts of the system were begun again.", restarts);
+        let counts = serde_json::to_value(details.taken_in).unwrap_or_default();
+        for (name, count) in counts.as_object().into_iter().flatten() {
+            let help = "Taken in since the start, as GET /health has it under `taken_in`.";
+            tell(&format!("echelon_taken_in_{name}_total"), "counter", help, format!(" {count}"));
+        }
+        text
+    }
+}

@@ -24,7 +24,7 @@ use web::{Api, Parts};
 const HOUR_MS: i64 = 3_600_000;
 
 /// What Shopify signs with here.
-pub const SECRET: &str = "hush";
+pub const SECRET: &str = "hush, hush, hush";
 
 /// A shop, its API, and who asks.
 pub struct Desk {

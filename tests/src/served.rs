@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub struct Served {
     /// Where it listens.
     pub address: String,
     token: Option<String>,
+    said: Arc<Mutex<String>>,
 }
 
 impl Served {
@@ -29,16 +31,92 @@ impl Served {
     /// # Panics
     /// If it does not listen.
     pub fn start(folder: &Path, program: &Path, more: &[&str], token: Option<&str>) -> Self {
+        let program = program.to_str().unwrap();
+        let usual = ["--clock", "2025-06-01T10:00:00Z", "--shop", "acme", "--program", program];
+        Self::run(folder, &[&usual, more].concat(), &[], token).unwrap()
+    }
+
+    /// Starts one with these arguments and variables, and nothing else.
+    ///
+    /// # Errors
+    /// What it said, if it ended without listening.
+    ///
+    /// # Panics
+    /// If it cannot be started at all.
+    pub fn run(folder: &Path, args: &[&str], env: &[(&str, &str)], token: Option<&str>) -> Result<Self, String> {
         let mut serve = Command::new(built("echelon", &["rules", "service", "embedded", "web", "echelon"]));
-        serve.current_dir(folder).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        serve.args(["serve", "--listen", "127.0.0.1:0", "--clock", "2025-06-01T10:00:00Z"]).args(more);
-        let mut process = serve.args(["--shop", "acme", "--program"]).arg(program).spawn().unwrap();
-        let mut said = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let address = said.find_map(|line| Some(line.split_once("http://")?.1.split_once(',')?.0.to_owned()));
+        serve.current_dir(folder).env_clear().envs(env.iter().copied());
+        serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = serve.args(["serve", "--listen", "127.0.0.1:0"]).args(args).spawn().unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let (mut address, said) = (None, Arc::new(Mutex::new(String::new())));
+        for line in lines.by_ref() {
+            address =
+                line.split_once("listening on http://").and_then(|(_, rest)| Some(rest.split_once(',')?.0.to_owned()));
+            said.lock().unwrap().push_str(&format!("{line}\n"));
+            if address.is_some() {
+                break;
+            }
+        }
+        let Some(address) = address else {
+            process.wait().unwrap();
+            return Err(said.lock().unwrap().clone());
+        };
         // What it says is read to the end: or it would wait for somebody who does.
-        thread::spawn(move || said.for_each(drop));
-        let address = address.expect("it ended without listening");
-        Self { process, address, token: token.map(str::to_owned) }
+        let saying = Arc::clone(&said);
+        thread::spawn(move || lines.for_each(|line| saying.lock().unwrap().push_str(&format!("{line}\n"))));
+        Ok(Self { process, address, token: token.map(str::to_owned), said })
+    }
+
+    /// What it said on the standard error.
+    ///
+    /// # Panics
+    /// If somebody else did while looking.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Ends it as a service manager does; whether it ended well.
+    ///
+    /// # Panics
+    /// If it cannot be told.
+    pub fn end(mut self) -> bool {
+        assert!(Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap().success());
+        self.process.wait().unwrap().success()
+    }
+
+    /// Sends a request with these headers and no others; the status and the answer.
+    ///
+    /// # Panics
+    /// If there is no answer.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
+        let (status, _, body) = self.send_raw(method, path, headers, body);
+        (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
+    }
+
+    /// The same, with the head of the answer and its body as they came.
+    ///
+    /// # Panics
+    /// If there is no answer.
+    pub fn send_raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            head.push_str(&format!("host: {}\r\n", self.address));
+        }
+        headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
+        // A refusal may come before the body is sent to its end.
+        let _ = write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len());
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{method} {path}: no answer"));
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_owned(), body.to_owned())
     }
 
     /// The body of an answer; nothing is sent for null.

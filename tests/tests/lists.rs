@@ -145,14 +145,14 @@ async fn old_lists_go_on_one_machine_and_expire_everywhere(place: Place) {
     swept(&system, NIGHT).await;
     let begun = one_page(&system, &list, 1, None).await.unwrap().unwrap();
     assert!(of_half > 0 && rows_of_lists(&system).await > of_half);
-    assert_eq!(tidy(&system.store, &system.shop).await.unwrap(), of_half as u64);
+    assert_eq!(tidy(&system.store, &system.shop, system.now()).await.unwrap(), of_half as u64);
     // Who pages through the last but one can go on.
     swept(&system, MORNING_AFTER).await;
-    assert_eq!(tidy(&system.store, &system.shop).await.unwrap(), 0);
+    assert_eq!(tidy(&system.store, &system.shop, system.now()).await.unwrap(), 0);
     one_page(&system, &list, 1, begun.next.as_ref()).await.unwrap().unwrap();
     let last = swept(&system, "2024-10-05T04:00:00Z").await;
-    assert!(tidy(&system.store, &system.shop).await.unwrap() > 0);
-    assert_eq!(tidy(&system.store, &system.shop).await.unwrap(), 0, "again there is nothing to do");
+    assert!(tidy(&system.store, &system.shop, system.now()).await.unwrap() > 0);
+    assert_eq!(tidy(&system.store, &system.shop, system.now()).await.unwrap(), 0, "again there is nothing to do");
     let left = rows_of_lists(&system).await;
     let gone = one_page(&system, &list, 1, begun.next.as_ref()).await;
     assert!(matches!(gone, Err(ListError::Gone(job)) if job == begun.job), "{gone:?}");

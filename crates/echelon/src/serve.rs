@@ -91,7 +91,19 @@ impl System {
             recorded: Arc::new(Notify::default()),
             due: Arc::new(Notify::default()),
         });
-        Self { store, queues, accept, ingest: Arc::new(ingest), sweep, api, time, shopify, health, watch, counts: Mutex::default() }
+        Self {
+            store,
+            queues,
+            accept,
+            ingest: Arc::new(ingest),
+            sweep,
+            api,
+            time,
+            shopify,
+            health,
+            watch,
+            counts: Mutex::default(),
+        }
     }
 
     /// What was taken in since the process began.

@@ -7,8 +7,8 @@ use rules::calendar::{Day, Instant, Zone};
 use rules::replay::{Line, Replay};
 
 use crate::failure::Failure;
-use crate::output::say;
 use crate::input::{self, Lines};
+use crate::output::say;
 
 /// Which shop, and up to when.
 #[derive(Debug, clap::Args)]

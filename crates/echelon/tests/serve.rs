@@ -39,7 +39,7 @@ fn an_event_becomes_a_tier_and_an_announcement() {
 #[test]
 fn a_webhook_of_shopify_is_taken_if_it_is_signed() {
     let folder = tempfile::tempdir().unwrap();
-    let served = Served::start_as(folder.path(), "acme.myshopify.com", &["--shopify-secret", "hush"]);
+    let served = Served::start_as(folder.path(), "acme.myshopify.com", &["--shopify-secret", "hush, hush, hush"]);
     let body = r#"{"id": 9007199254740993, "admin_graphql_api_id": "gid://shopify/Order/9007199254740993",
         "financial_status": "paid", "currency": "USD", "created_at": "2026-01-02T10:00:00Z",
         "processed_at": "2026-01-02T10:00:00Z", "updated_at": "2026-01-02T10:00:01Z", "cancelled_at": null,
@@ -58,11 +58,11 @@ fn a_webhook_of_shopify_is_taken_if_it_is_signed() {
             ("X-Shopify-Hmac-Sha256", signature),
         ]
     }
-    for wrong in [String::new(), signed("loud", body), signed("hush", "{}")] {
+    for wrong in [String::new(), signed("loud, loud, loud", body), signed("hush, hush, hush", "{}")] {
         let (status, answer) = served.post("/events", body, &headers(&wrong));
         assert_eq!(status, 401, "{answer}");
     }
-    let (status, answer) = served.post("/events", body, &headers(&signed("hush", body)));
+    let (status, answer) = served.post("/events", body, &headers(&signed("hush, hush, hush", body)));
     assert_eq!((status, answer), (202, json!({ "accepted": 1 })));
     let member = served.member_once("115310627314723954", |member| member["standing"]["tier"]["id"] == "gold");
     assert_eq!(member["standing"]["progress"]["counted"], "600.00");
@@ -142,7 +142,13 @@ fn time_can_be_moved_and_the_same_program_is_no_new_version() {
     assert!(moved["now"].as_str().unwrap().starts_with("2031-01-30T"), "{moved}");
     assert_eq!(served.post("/clock", r#"{"now": "2030-01-01T00:00:00Z"}"#, &[]).0, 400);
     served.end();
-    let served = Served::start(folder.path(), &[]);
+    // What is on record has happened: a clock behind it is wrong, or was moved.
+    let data = folder.path().join("echelon.db");
+    let refused = command(&["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("was in use until 2031-01-30T") && said.contains("go on with --clock 2031-01-30T"), "{said}");
+    let served = Served::start(folder.path(), &["--trust-clock"]);
     assert!(served.said().contains("is in force already, version 1"), "{}", served.said());
 }
 

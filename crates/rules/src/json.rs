@@ -58,6 +58,47 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
+/// The longest text in a program, in characters.
+const TEXT_MAX: usize = 1_000;
+
+/// Whether a text would do more than be read where it is shown: control characters steer a terminal, and others turn the
+/// direction of what stands beside them.
+pub fn steers(text: &str) -> bool {
+    text.chars().any(|it| it.is_control() || matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+}
+
+/// Refuses texts that are not fit to be shown in what is about to be published. What was published before is read as it is.
+///
+/// # Errors
+/// Names each place.
+pub fn check_texts(document: &Value, path: &str) -> Result<(), Problems> {
+    let mut found = Vec::new();
+    collect_texts(document, path, &mut found);
+    if found.is_empty() { Ok(()) } else { Err(Problems(found)) }
+}
+
+fn collect_texts(value: &Value, path: &str, found: &mut Vec<Problem>) {
+    match value {
+        Value::String(text) => {
+            let message = if steers(text) {
+                "has characters that steer what it is shown on: leave control characters and line breaks out"
+            } else if text.chars().count() > TEXT_MAX {
+                "has more than 1,000 characters"
+            } else {
+                return;
+            };
+            found.push(Problem { path: path.to_owned(), message: message.to_owned() });
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(place, item)| collect_texts(item, &format!("{path}[{place}]"), found));
+        }
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, field)| collect_texts(field, &format!("{path}.{name}"), found));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// Where problems are collected while a document is read.
 #[derive(Debug, Default)]
 pub(crate) struct Notes(RefCell<Vec<Problem>>);

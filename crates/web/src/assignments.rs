@@ -13,6 +13,7 @@ use rules::calendar::Instant;
 use rules::explain::{FactRef, explain};
 use rules::fact::{Fact, Mode, Revised, TierAssigned, TierUnassigned};
 use rules::id::{AssignmentId, MemberId, TierId};
+use rules::json::steers;
 use rules::ledger::Act;
 use rules::version::Versions;
 use serde::{Deserialize, Serialize};
@@ -26,8 +27,8 @@ use uuid::Uuid;
 use crate::Api;
 use crate::caller::{Of, Read, Write};
 use crate::extract::Body;
-use crate::path::Named;
 use crate::facts::{Became, OneResult, idempotency_key, made_key};
+use crate::path::Named;
 use crate::problem::Problem;
 use crate::schema::{Id, PathId};
 use crate::timeline::told;
@@ -71,6 +72,7 @@ impl TryFrom<String> for Reason {
 
     fn try_from(text: String) -> Result<Self, String> {
         match text.chars().count() {
+            _ if steers(&text) => Err("has control characters or line breaks: leave them out".to_owned()),
             0 => Err("is empty: it says why, for the audit".to_owned()),
             1..=REASON_MAX => Ok(Self(text)),
             characters => Err(format!("has {characters} characters, and may have {REASON_MAX}")),

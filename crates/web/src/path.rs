@@ -97,8 +97,28 @@ mod tests {
     #[test]
     fn every_id_is_read_from_its_segment_and_from_no_other() {
         let ids = [
-            "anna", "anna@example.com", "gid://shopify/Customer/7", "a b", "~", "~YQ", "%", "%2F", "a#x", "a?x", ".", "..",
-            "../b", "a/explain", "Ü", "日本", "a\\b", "a;b", "a+b", "&", "'", "1",
+            "anna",
+            "anna@example.com",
+            "gid://shopify/Customer/7",
+            "a b",
+            "~",
+            "~YQ",
+            "%",
+            "%2F",
+            "a#x",
+            "a?x",
+            ".",
+            "..",
+            "../b",
+            "a/explain",
+            "Ü",
+            "日本",
+            "a\\b",
+            "a;b",
+            "a+b",
+            "&",
+            "'",
+            "1",
         ];
         for id in ids {
             let member = MemberId::new(id).unwrap();

@@ -54,11 +54,7 @@ pub(crate) struct Erasure {
     params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
     responses((status = 202, body = Erasure)), security(("bearer" = ["echelon/admin"]))
 )]
-async fn forget(
-    State(api): State<Api>,
-    Of { shop, .. }: Of<Admin>,
-    Named(member): Named,
-) -> Result<Response, Problem> {
+async fn forget(State(api): State<Api>, Of { shop, .. }: Of<Admin>, Named(member): Named) -> Result<Response, Problem> {
     api.forget(&shop, &member).await?;
     Ok((StatusCode::ACCEPTED, Json(Erasure { member_id: member, verified: false })).into_response())
 }

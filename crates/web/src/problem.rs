@@ -137,7 +137,8 @@ impl Problem {
 
     /// A header that no signature covers says something else than the body.
     pub fn not_of_topic(header: &str, message: &str) -> Self {
-        let remedy = "send the webhook as Shopify delivers it: a signature covers the body alone, so the headers have to fit it";
+        let remedy =
+            "send the webhook as Shopify delivers it: a signature covers the body alone, so the headers have to fit it";
         Self::bad(format!("`{header}` {message}"), remedy).at(header, message)
     }
 

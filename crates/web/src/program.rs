@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rules::calendar::{Instant, Zones};
+use rules::json::check_texts;
 use rules::program::Program;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -225,7 +226,7 @@ async fn validate(State(api): State<Api>, _: Of<Read>, Body(Unchecked { program 
 }
 
 pub(crate) fn checked(program: &Value, zones: &Zones) -> Checked {
-    match Program::read(program, zones) {
+    match check_texts(program, "$").and_then(|()| Program::read(program, zones)) {
         Err(problems) => {
             Checked { valid: false, problems: problems.iter().map(Place::from).collect(), warnings: Vec::new() }
         }

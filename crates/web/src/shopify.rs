@@ -38,7 +38,9 @@ pub struct Secret(String);
 
 /// A text is too short for a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a secret of Shopify's has at least {SECRET_BYTES_MIN} bytes, this one has {0}: copy it whole from the app's settings")]
+#[error(
+    "a secret of Shopify's has at least {SECRET_BYTES_MIN} bytes, this one has {0}: copy it whole from the app's settings"
+)]
 pub struct ShortSecret(usize);
 
 impl Secret {
@@ -103,7 +105,11 @@ impl Wanted {
             }
             None => return Err(Problem::field("X-Shopify-Topic", "is missing")),
         };
-        if fits { Ok(wanted) } else { Err(Problem::not_of_topic("X-Shopify-Topic", "names another topic than the body is of")) }
+        if fits {
+            Ok(wanted)
+        } else {
+            Err(Problem::not_of_topic("X-Shopify-Topic", "names another topic than the body is of"))
+        }
     }
 }
 

@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 use crate::Api;
 use crate::caller::{Of, Read};
 use crate::extract::Query;
-use crate::path::Named;
 use crate::page::{cursor, limit, place};
+use crate::path::Named;
 use crate::problem::Problem;
 use crate::schema::PathId;
 

@@ -12,8 +12,8 @@ use service::sweep::State;
 
 use super::story::Shop;
 use super::world::{Broken, World};
-use crate::system::FOREVER;
 use crate::everybody::{by_place, expected, in_tiers, told, whole};
+use crate::system::FOREVER;
 use crate::system::instant;
 
 /// Of a shop's jobs, those that are looked at.
@@ -31,7 +31,8 @@ pub(super) async fn check(
     stored: &BTreeMap<MemberId, Held>,
 ) -> Result<(), Broken> {
     counted_alike(world, shop).await?;
-    let latest = insight::latest(&world.store, &shop.id, world.network.instant()).await.map_err(|error| error.detail())?;
+    let latest =
+        insight::latest(&world.store, &shop.id, world.network.instant()).await.map_err(|error| error.detail())?;
     let Some(insight) = latest else { return Ok(()) };
     let (version, at) = (versions.in_force(insight.as_of), insight.as_of);
     let all = by_place(world.store.tables().spread, stored.clone());

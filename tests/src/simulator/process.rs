@@ -123,7 +123,14 @@ impl Host {
     /// The sweeps, as it does them.
     pub fn sweep(&self, owner: String) -> Sweep<SqsWorkers> {
         let queues = Queues { rollover: Line::Rollover.url(), recalculation: Line::Recalculation.url() };
-        let settings = Settings { owner, margin: MARGIN, budget: BUDGET, together: 1, page: self.network.scale.page, redaction: Duration::MAX };
+        let settings = Settings {
+            owner,
+            margin: MARGIN,
+            budget: BUDGET,
+            together: 1,
+            page: self.network.scale.page,
+            redaction: Duration::MAX,
+        };
         Sweep::new(self.store(), SqsWorkers::new(self.sqs(), queues), self.clock.clone(), settings)
     }
 

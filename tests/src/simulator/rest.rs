@@ -1,10 +1,10 @@
 //! How a deployment comes to rest: the weather clears up, everything under way ends, and what is due is done.
 
-use crate::system::FOREVER;
 use super::fault::{Fault, Weather};
 use super::process::{Relaying, Sweeping};
 use super::queue::Queue;
 use super::world::{Broken, DAY, MINUTE, SECOND, World};
+use crate::system::FOREVER;
 
 impl World {
     /// The weather clears up, and everything comes to rest.

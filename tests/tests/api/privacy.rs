@@ -71,13 +71,20 @@ async fn a_name_in_what_is_somebody_elses_is_not_kept() {
     assert_eq!(counted().await, "237.00");
 }
 
+/// A webhook as Shopify sends it: the headers fit the body.
 async fn webhook(desk: &Desk, topic: &str, body: &Value, secret: &str) -> Answer {
+    let domain = body["shop_domain"].as_str().unwrap_or_default();
+    webhook_of(desk, topic, domain, body, secret).await
+}
+
+async fn webhook_of(desk: &Desk, topic: &str, domain: &str, body: &Value, secret: &str) -> Answer {
     let body = body.to_string();
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body.as_bytes());
     let signature = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
     let ask = desk.ask("POST", "/webhooks/shopify").by(None).with("content-type", "application/json").raw(&body);
-    desk.send(ask.with("X-Shopify-Topic", topic).with("X-Shopify-Hmac-Sha256", &signature)).await
+    let ask = ask.with("X-Shopify-Topic", topic).with("X-Shopify-Hmac-Sha256", &signature);
+    desk.send(ask.with("X-Shopify-Shop-Domain", domain)).await
 }
 
 #[tokio::test]
@@ -119,8 +126,15 @@ async fn a_whole_shop_is_forgotten_guests_included_and_no_other() {
     let bert = desk.ask("POST", "/v1/facts").json(&order("bert", "1", "600.00")).by(token.clone());
     desk.send(bert).await.is(200);
     webhook(&desk, "shop/redact", &json!({ "shop_domain": "acme" }), SECRET).await.is(200);
+    let asked = json!({ "asked_at": "2024-06-01T12:00:00Z", "due_at": "2024-06-03T12:00:00Z" });
+    assert_eq!(desk.get("/v1/privacy/redaction").await.is(200), asked);
     desk.system.sweep_all().await;
-    desk.system.sweep_all().await;
+    assert_eq!(desk.tier("anna").await, json!("gold"), "it can be withdrawn for two days");
+    desk.at("2024-06-03T12:00:00Z");
+    let token = desk.token(Some("acme2"), web::caller::Scope::Admin);
+    for _ in 0..2 {
+        desk.system.sweep_all().await;
+    }
     for table in ["members", "ledger", "control"] {
         let items = desk.system.items(table).await;
         let left: Vec<_> = items.iter().filter(|item| item.contains("\"acme#") || item.contains("\"acme\"")).collect();
@@ -129,6 +143,77 @@ async fn a_whole_shop_is_forgotten_guests_included_and_no_other() {
     }
     let bert = desk.send(desk.ask("GET", "/v1/members/bert").by(token)).await.is(200);
     assert_eq!(bert["tier"]["id"], "gold");
+}
+
+#[tokio::test]
+async fn a_signed_body_is_good_for_its_own_topic_and_shop_alone() {
+    let desk = Desk::open().await;
+    desk.tell(&[order("7", "1", "600.00")]).await;
+    let customer = json!({ "id": 7, "email": "x@example.com" });
+    let bodies = [
+        (
+            "customers/data_request",
+            json!({ "shop_id": 1, "shop_domain": "acme", "customer": customer, "orders_requested": [1],
+                                           "data_request": { "id": 9 } }),
+        ),
+        (
+            "customers/redact",
+            json!({ "shop_id": 1, "shop_domain": "acme", "customer": customer, "orders_to_redact": [1] }),
+        ),
+        ("shop/redact", json!({ "shop_id": 1, "shop_domain": "acme" })),
+    ];
+    for (own, body) in &bodies {
+        for (topic, _) in bodies.iter().filter(|(topic, _)| topic != own) {
+            let answer = webhook(&desk, topic, body, SECRET).await.is(400);
+            assert_eq!(answer["problems"][0]["path"], "X-Shopify-Topic", "{own} as {topic}");
+        }
+        let answer = webhook_of(&desk, own, "acme2", body, SECRET).await.is(400);
+        assert_eq!(answer["problems"][0]["path"], "X-Shopify-Shop-Domain", "{own}");
+    }
+    desk.get("/v1/privacy/redaction").await.is(404);
+    assert_eq!(desk.tier("7").await, json!("gold"));
+}
+
+#[tokio::test]
+async fn the_deletion_of_a_shop_is_withdrawn_until_it_is_due() {
+    let desk = Desk::open().await;
+    desk.tell(&[order("anna", "1", "600.00")]).await;
+    let gone = json!({ "shop_id": 1, "shop_domain": "acme" });
+    let withdraw = || desk.ask("DELETE", "/v1/privacy/redaction");
+    desk.send(withdraw()).await.is(404);
+    webhook(&desk, "shop/redact", &gone, SECRET).await.is(200);
+    let write = desk.token(Some("acme"), web::caller::Scope::Write);
+    desk.send(withdraw().by(write)).await.is(403);
+    desk.send(withdraw()).await.is(204);
+    desk.at("2024-06-10T12:00:00Z");
+    desk.system.sweep_all().await;
+    assert_eq!(desk.tier("anna").await, json!("gold"));
+    webhook(&desk, "shop/redact", &gone, SECRET).await.is(200);
+    desk.at("2024-06-12T12:00:00Z");
+    let late = Desk::over(desk.system);
+    let answer = late.send(late.ask("DELETE", "/v1/privacy/redaction")).await.is(409);
+    assert_eq!(answer["type"], "urn:echelon:problem:under-way");
+}
+
+#[tokio::test]
+async fn a_shop_is_deleted_in_slices_and_no_other_waits_for_it() {
+    let desk = Desk::open().await;
+    let many: Vec<Value> = (0..90).map(|it| order(&format!("m{it}"), &format!("{it}"), "10.00")).collect();
+    desk.tell(&many).await;
+    let store = &desk.system.store;
+    store.note_redaction(&desk.system.shop, desk.system.now()).await.unwrap();
+    let due = desk.system.now().plus_millis(service::store::REDACTED_AFTER_MS);
+    let mut slices = 0;
+    while store.redaction(&desk.system.shop).await.unwrap().is_some() {
+        // No time at all: each call takes one step of it.
+        store.redact_shops(due, std::time::Duration::ZERO).await.unwrap();
+        slices += 1;
+        assert!(slices < 100, "it does not come to an end");
+    }
+    assert!(slices > 3, "{slices}");
+    for table in ["members", "ledger"] {
+        assert!(desk.system.items(table).await.is_empty(), "{table}");
+    }
 }
 
 /// What a shop system tells beside what counts: names, addresses, texts.

@@ -82,3 +82,108 @@ async fn a_request_of_the_gateway_is_answered_as_the_one_whom_the_token_names_ma
     assert!(api.log().contains("/v1/members/{member_id}"), "{}", api.log());
     log_is_fit_to_keep(&api);
 }
+
+/// An HTTP API hands over a path decoded, all but `%25`.
+fn handed_over(path: &str) -> String {
+    let mut decoded = Vec::new();
+    let mut rest = path.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let escape = if *first == b'%' { behind.get(..2) } else { None };
+        match escape.map(|digits| std::str::from_utf8(digits).unwrap()) {
+            Some("25") | None => {
+                decoded.push(*first);
+                rest = behind;
+            }
+            Some(digits) => {
+                decoded.push(u8::from_str_radix(digits, 16).unwrap());
+                rest = &behind[2..];
+            }
+        }
+    }
+    String::from_utf8(decoded).unwrap()
+}
+
+fn percent_encoded(id: &str) -> String {
+    id.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+/// Ids that mean something in paths: each reaches its own member, or nobody.
+#[tokio::test]
+async fn every_id_in_a_path_reaches_its_own_member_or_is_refused() {
+    let world = World::new().await;
+    let api = world.api();
+    let ids = [
+        "anna",
+        "anna#x",
+        "anna?x",
+        "anna%23x",
+        "anna%x",
+        "50%",
+        "anna x",
+        "anna+x",
+        "anna;x",
+        "anna&x=1",
+        "anna\\x",
+        "anna/x",
+        "anna/explain",
+        "anna/../bert",
+        "bert",
+        "..",
+        ".",
+        "./anna",
+        "gid://shopify/Customer/7",
+        "~",
+        "~YW5uYQ",
+        "Ünal",
+        "日本",
+        "anna/",
+        "/anna",
+        "//",
+        "http://evil.example/anna",
+        "anna/explain/explain",
+        "%2F",
+        "%25",
+    ];
+    for (place, id) in ids.iter().enumerate() {
+        let order = json!({ "type": "order.paid", "order_id": place.to_string(), "member_id": id, "total": "1",
+                            "occurred_at": "2024-05-01T10:00:00Z" });
+        let (status, told) = answer(&api, &request("POST", "/v1/facts", Some(&order))).await;
+        assert_eq!(status, 200, "{id}: {told}");
+    }
+    let of =
+        |answer: &Value| answer["member_id"].as_str().or(answer["standing"]["member_id"].as_str()).map(str::to_owned);
+    for id in ids {
+        // The form that is safe everywhere is found wherever it is asked for.
+        let segment = web::path::segment(&rules::id::MemberId::new(id).unwrap()).into_owned();
+        for behind in ["", "/explain"] {
+            let path = format!("/v1/members/{segment}{behind}");
+            let (status, found) = answer(&api, &request("GET", &handed_over(&path), None)).await;
+            assert_eq!((status, of(&found).as_deref()), (200, Some(id)), "{path}: {found}");
+        }
+        // As it is, percent-encoded, it is found or refused, and nobody else is.
+        for behind in ["", "/explain", "/ledger", "/history"] {
+            let path = handed_over(&format!("/v1/members/{}{behind}", percent_encoded(id)));
+            let (status, found) = answer(&api, &request("GET", &path, None)).await;
+            match status {
+                200 => assert!(of(&found).is_none_or(|found| found == id), "{path}: {found}"),
+                400 | 404 => {}
+                other => panic!("{path}: {other} {found}"),
+            }
+        }
+    }
+    // Nobody is erased in the place of another.
+    let mut erase = request("DELETE", &handed_over("/v1/members/anna%23x"), None);
+    erase["requestContext"]["authorizer"]["jwt"]["claims"]["scope"] = json!("echelon/admin");
+    assert_eq!(answer(&api, &erase).await.0, 202);
+    assert_eq!(answer(&api, &request("GET", "/v1/members/anna", None)).await.0, 200);
+    assert_eq!(answer(&api, &request("GET", "/v1/members/anna#x", None)).await.0, 404);
+    for path in ["/v1/members/anna/../bert", "/v1/members/./anna", "/v1/members/anna/.."] {
+        erase["rawPath"] = json!(path);
+        let (status, found) = answer(&api, &erase).await;
+        assert!(matches!(status, 400 | 404 | 405), "{path}: {status} {found}");
+    }
+    assert_eq!(answer(&api, &request("GET", "/v1/members/anna", None)).await.0, 200);
+    assert_eq!(answer(&api, &request("GET", "/v1/members/bert", None)).await.0, 200);
+}

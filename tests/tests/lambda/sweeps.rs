@@ -97,7 +97,8 @@ async fn a_tick_brings_everybody_past_the_last_midnight() {
     let segments = segments(&world.aws, ROLLOVER);
     assert_eq!(segments.len(), 32);
     // Just after midnight the segments wait for the last writers of the day before.
-    let waits = world.system.store.latest_jobs(&world.system.shop, tests::system::FOREVER, 1).await.unwrap()[0].body.clone();
+    let waits =
+        world.system.store.latest_jobs(&world.system.shop, tests::system::FOREVER, 1).await.unwrap()[0].body.clone();
     let early = waits.starts_at.millis() - waits.opened_at.millis();
     tokio::time::sleep(std::time::Duration::from_millis(u64::try_from(early).unwrap())).await;
     swept(&rollover, &segments).await;

@@ -1,5 +1,6 @@
 //! `echelon preview`: what publishing a program would do to each member.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use clap::ArgGroup;
@@ -96,10 +97,20 @@ fn write(path: &Path, changes: &[Changed]) -> Result<(), Failure> {
     let wrong = |error: &dyn std::fmt::Display| Failure::input(format!("--list: {}: {error}", path.display()));
     let mut file = csv::WriterBuilder::new().has_headers(false).from_path(path).map_err(|error| wrong(&error))?;
     file.write_record(["member_id", "from", "to", "movement"]).map_err(|error| wrong(&error))?;
-    for change in changes {
-        file.serialize(change).map_err(|error| wrong(&error))?;
+    for Changed { member_id, from, to, movement } in changes {
+        let member = no_formula(member_id.as_str());
+        file.serialize((member, from, to, movement)).map_err(|error| wrong(&error))?;
     }
     file.flush().map_err(|error| wrong(&error))
+}
+
+/// A cell that a spreadsheet does not take for a formula: what would begin one is quoted, as spreadsheets themselves do.
+fn no_formula(cell: &str) -> Cow<'_, str> {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{cell}"))
+    } else {
+        Cow::Borrowed(cell)
+    }
 }
 
 fn tell(args: &Args, mut previewed: Previewed) -> Result<(), Failure> {
@@ -123,4 +134,17 @@ fn tell(args: &Args, mut previewed: Previewed) -> Result<(), Failure> {
     }
     say("nothing was written; `echelon publish` does it");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for cell in ["=HYPERLINK(\"http://evil.example\")", "+1", "-1", "@SUM(1)", "\tx"] {
+            assert_eq!(no_formula(cell), format!("'{cell}"));
+        }
+        assert_eq!(no_formula("anna"), "anna");
+    }
 }

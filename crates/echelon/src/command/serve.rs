@@ -26,11 +26,11 @@ use crate::failure::Failure;
 use crate::input;
 use crate::output::{Format, say, warn};
 use crate::serve::client::Client;
-use crate::serve::outward::{Outward, announce};
 use crate::serve::guard::Guard;
 use crate::serve::health::{Pulse, supervised};
 use crate::serve::http::{Doors, Origin};
 use crate::serve::listen::{Limits, listen};
+use crate::serve::outward::{Outward, announce};
 use crate::serve::place::{Opened, Place};
 use crate::serve::shopify::Shopify;
 use crate::serve::sweeper::sweep;
@@ -231,7 +231,9 @@ async fn serve(args: &Args) -> Result<(), Failure> {
     match &token {
         Some(token) => {
             let until = "until this process ends";
-            say(&format!("whoever asks needs a token; this one may do anything {until}:\n\n  export ECHELON_TOKEN={token}\n"));
+            say(&format!(
+                "whoever asks needs a token; this one may do anything {until}:\n\n  export ECHELON_TOKEN={token}\n"
+            ));
         }
         None if args.open => {
             warn(true, &format!("--open: whoever reaches {address} may do anything, and nobody is asked for a token"))

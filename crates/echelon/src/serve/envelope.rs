@@ -108,7 +108,9 @@ mod tests {
 
     fn told(body: &str) -> Result<Vec<String>, String> {
         let shop = ShopId::new("acme").unwrap();
-        native(body.as_bytes(), &shop, Instant::from_millis(0)).map(|messages| messages.bodies).map_err(|problem| what(&problem))
+        native(body.as_bytes(), &shop, Instant::from_millis(0))
+            .map(|messages| messages.bodies)
+            .map_err(|problem| what(&problem))
     }
 
     fn what(problem: &Problem) -> String {

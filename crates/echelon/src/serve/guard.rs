@@ -60,10 +60,12 @@ impl Guard {
                 }
             }
         }
-        let kind = said(&CONTENT_TYPE).map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+        let kind =
+            said(&CONTENT_TYPE).map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
         let is_unasked = kind.as_deref().is_some_and(|kind| UNASKED.contains(&kind));
         if is_unasked && method != Method::GET {
-            let (status, remedy) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "send `Content-Type: application/json`, as `curl --json` does");
+            let (status, remedy) =
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "send `Content-Type: application/json`, as `curl --json` does");
             let detail = "with --open, a body has a type that no page can send unasked";
             return Err(Problem::new(status, "not-json", "JSON is wanted", detail, remedy));
         }
@@ -132,9 +134,12 @@ mod tests {
         assert_eq!(status(&Method::POST, "/clock", &[host, cross]), 403);
         assert_eq!(status(&Method::GET, "/docs", &[host, cross]), 200);
         assert_eq!(status(&Method::GET, "/v1/members", &[host, ("sec-fetch-site", "none")]), 200);
-        for (kind, expected) in
-            [("text/plain;charset=UTF-8", 415), ("application/json", 200), ("text/csv", 200), ("multipart/form-data", 415)]
-        {
+        for (kind, expected) in [
+            ("text/plain;charset=UTF-8", 415),
+            ("application/json", 200),
+            ("text/csv", 200),
+            ("multipart/form-data", 415),
+        ] {
             assert_eq!(status(&Method::POST, "/events", &[host, ("content-type", kind)]), expected, "{kind}");
         }
     }

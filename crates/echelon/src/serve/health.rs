@@ -215,7 +215,8 @@ impl System {
     }
 
     async fn details(&self, problems: Vec<String>) -> Result<Details, QueueError> {
-        let instant = |at: &AtomicI64| Some(at.load(Ordering::SeqCst)).filter(|at| *at != NEVER).map(Instant::from_millis);
+        let instant =
+            |at: &AtomicI64| Some(at.load(Ordering::SeqCst)).filter(|at| *at != NEVER).map(Instant::from_millis);
         let health = &self.health;
         let oldest = self.queues.oldest().await?;
         let waited = |sent_at: Instant| (crate::now().millis() - sent_at.millis()).max(0);

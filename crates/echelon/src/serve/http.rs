@@ -67,7 +67,9 @@ impl Origin {
     /// # Errors
     /// Says what an origin looks like.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("`{text}` {why}: name an origin such as https://shop.example.com, several times for several");
+        let wrong = |why: &str| {
+            format!("`{text}` {why}: name an origin such as https://shop.example.com, several times for several")
+        };
         if text == "*" {
             return Err(wrong("is any page at all"));
         }
@@ -218,7 +220,8 @@ struct When {
 
 async fn clock(State(Local(system)): State<Local>, _: May<Admin>, body: Body) -> Result<Json<Value>, Problem> {
     const REMEDY: &str = "send {\"now\": \"2026-12-31T23:59:50Z\"}, or a step such as {\"now\": \"+30d\"}";
-    let When { now } = json(&whole(body, web::extract::BODY_BYTES_MAX).await?).map_err(|problem| Problem::bad(problem.detail, REMEDY))?;
+    let When { now } = json(&whole(body, web::extract::BODY_BYTES_MAX).await?)
+        .map_err(|problem| Problem::bad(problem.detail, REMEDY))?;
     let to = Move::parse(&now).map_err(|what| Problem::bad(what, REMEDY))?;
     let now = system.time.advance(to).map_err(|what| Problem::bad(what, REMEDY))?;
     // Noted at once: a start with a clock behind it is refused.
@@ -252,7 +255,9 @@ enum Replay {
 
 async fn replay(State(Local(system)): State<Local>, _: May<Admin>, body: Body) -> Result<Json<Value>, Problem> {
     const REMEDY: &str = "send {\"quarantined\": {\"ids\": […]}}, {\"quarantined\": {}} for all, or \"dead\"";
-    match json(&whole(body, web::extract::BODY_BYTES_MAX).await?).map_err(|problem| Problem::bad(problem.detail, REMEDY))? {
+    match json(&whole(body, web::extract::BODY_BYTES_MAX).await?)
+        .map_err(|problem| Problem::bad(problem.detail, REMEDY))?
+    {
         Replay::Quarantined(selection) => {
             Ok(Json(json!(aside::replay(&system.store, &system.queues, &selection).await?)))
         }

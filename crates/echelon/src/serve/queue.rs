@@ -205,7 +205,8 @@ impl Queues {
     pub async fn receive(&self, max: usize) -> Result<Vec<Queued>, QueueError> {
         // What others sent is not counted here.
         let waits = |lane: &Lane| {
-            self.shared || self.waiting.get(usize::from(lane.0)).is_some_and(|waiting| waiting.load(Ordering::SeqCst) > 0)
+            self.shared
+                || self.waiting.get(usize::from(lane.0)).is_some_and(|waiting| waiting.load(Ordering::SeqCst) > 0)
         };
         let mut lanes: Vec<Lane> = Lane::all().filter(waits).collect();
         if lanes.is_empty() {

@@ -103,7 +103,9 @@ fn told(topic: Option<Topic>, body: &Value) -> Result<&'static str, Problem> {
             return Err(Problem::bad("nobody is erased by an event here", remedy).at(TOPIC, "is a compliance topic"));
         }
         // Of these nothing follows, whatever the body is.
-        Some(Topic::OrderEdited | Topic::CustomersMerged | Topic::CustomerDeleted | Topic::NotUsed) => ("nothing", true),
+        Some(Topic::OrderEdited | Topic::CustomersMerged | Topic::CustomerDeleted | Topic::NotUsed) => {
+            ("nothing", true)
+        }
         None => ("unknown", true),
     };
     if fits { Ok(told) } else { Err(Problem::not_of_topic(TOPIC, "names another topic than the body is of")) }

@@ -67,10 +67,24 @@ impl Workers for Here {
 /// How sweeps are done by one process: alone on a file, where nobody else writes, or beside others behind an endpoint.
 pub fn settings(alone: bool) -> Settings {
     if alone {
-        Settings { owner: "here".to_owned(), margin: Duration::ZERO, budget: Duration::MAX, together: 30, page: PAGE, redaction: REDACTION }
+        Settings {
+            owner: "here".to_owned(),
+            margin: Duration::ZERO,
+            budget: Duration::MAX,
+            together: 30,
+            page: PAGE,
+            redaction: REDACTION,
+        }
     } else {
         let owner = uuid::Uuid::new_v4().to_string();
-        Settings { owner, margin: service::sweep::MARGIN, budget: Duration::MAX, together: 1, page: PAGE, redaction: REDACTION }
+        Settings {
+            owner,
+            margin: service::sweep::MARGIN,
+            budget: Duration::MAX,
+            together: 1,
+            page: PAGE,
+            redaction: REDACTION,
+        }
     }
 }
 

@@ -100,6 +100,9 @@ mod tests {
         assert_eq!(behind(at(10), Some(at(15))), None);
         assert_eq!(behind(at(10), Some(at(16))), Some(6 * 60_000));
         assert_eq!(behind(at(10), Some(at(1))), None);
-        assert_eq!([in_words(360_000), in_words(7_300_000), in_words(730 * 86_400_000)], ["6 minutes", "2 hours", "730 days"]);
+        assert_eq!(
+            [in_words(360_000), in_words(7_300_000), in_words(730 * 86_400_000)],
+            ["6 minutes", "2 hours", "730 days"]
+        );
     }
 }

@@ -2,6 +2,7 @@
 //! a row beside it that says so: its number is not given again, and who published what, when and why stays readable.
 
 use rules::calendar::{Instant, Zones};
+use rules::json::check_texts;
 use rules::version::{PublishError, Published, Version, Versions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -239,6 +240,7 @@ impl Store {
     /// # Errors
     /// See [`PublicationError`]: the same that publishing would say.
     pub async fn draft(&self, shop: &ShopId, event: &Value, now: Instant) -> Result<Draft, PublicationError> {
+        event.get("program").map_or(Ok(()), |program| check_texts(program, "$.program"))?;
         let mut before = self.versions(shop).await?;
         let replaces = before.as_mut().map_or(Ok(None), |before| withdrawn(before, now))?;
         // Whether there is an order is asked only where it matters. Somebody of whom something is known stands for it.

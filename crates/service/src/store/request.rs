@@ -184,7 +184,12 @@ impl Store {
     }
 
     /// Goes on deleting a shop. What is behind a place in the tables is remembered in the row that asks for it.
-    async fn redact(&self, shop: &ShopId, row: &Item, is_over: &(dyn Fn() -> bool + Sync)) -> Result<usize, StoreError> {
+    async fn redact(
+        &self,
+        shop: &ShopId,
+        row: &Item,
+        is_over: &(dyn Fn() -> bool + Sync),
+    ) -> Result<usize, StoreError> {
         let mut pass = Pass::read(row)?;
         let before = pass.found;
         // First, so that nobody takes in what is told of a shop that has no program.

@@ -1,0 +1,58 @@
+//! What attackers and bad luck were seen to do to a served system, each by name, on the built command.
+
+mod clock;
+mod doors;
+mod health;
+mod limits;
+mod shopify;
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tests::served::Served;
+
+/// What tokens are signed with here.
+const TOKEN_KEY: &str = "a key of thirty-two bytes or more";
+
+/// A program by which 500 of money is gold, in a folder.
+fn program(folder: &std::path::Path) -> PathBuf {
+    let program = json!({ "program_id": "vip", "name": "VIP", "active": true, "timezone": "UTC", "currency": "USD",
+                          "start_date": "2020-01-01", "milestone": { "metric": "amount_spent", "period": "calendar_year" },
+                          "tiers": [{ "id": "gold", "name": "Gold", "threshold": "500" }] });
+    let file = folder.join("program.json");
+    std::fs::write(&file, program.to_string()).unwrap();
+    file
+}
+
+/// A system that takes tokens, on June 1, 2025.
+fn served(folder: &std::path::Path, more: &[&str]) -> Served {
+    let token = token("admin", None);
+    Served::start(folder, &program(folder), &[&["--token-key", TOKEN_KEY], more].concat(), Some(&token))
+}
+
+/// A token, as `echelon token` makes them.
+fn token(scope: &str, shop: Option<&str>) -> String {
+    let mut make = std::process::Command::new(tests::built::built("echelon", &["web", "echelon"]));
+    make.args(["token", "--token-key", TOKEN_KEY, "--scope", scope]);
+    let made = make.args(shop.into_iter().flat_map(|shop| ["--shop", shop])).output().unwrap();
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
+}
+
+fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}
+
+/// An order paid in May 2025.
+fn order(member: &str, id: &str, total: &str) -> Value {
+    json!({ "type": "order.paid", "member_id": member, "order_id": id, "occurred_at": "2025-05-01T10:00:00Z",
+            "total": total })
+}
+
+/// Waits until it is so.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = std::time::Instant::now() + tests::served::PATIENCE;
+    while !is_so() {
+        assert!(std::time::Instant::now() < end, "{what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,167 @@
+//! Webhooks that were captured and are sent again with other headers.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use tests::served::Served;
+
+use super::{served, until};
+
+const SECRET: &str = "hush, hush, hush";
+const ACME: &str = "acme.myshopify.com";
+
+/// Shopify's signature of a body.
+pub fn signature(secret: &str, body: &str) -> String {
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    STANDARD.encode(mac.finalize().into_bytes())
+}
+
+fn webhook(served: &Served, path: &str, topic: &str, shop: &str, body: &str) -> (u16, Value) {
+    let signature = signature(SECRET, body);
+    let headers = [
+        ("X-Shopify-Topic", topic),
+        ("X-Shopify-Shop-Domain", shop),
+        ("X-Shopify-Hmac-Sha256", signature.as_str()),
+        ("Content-Type", "application/json"),
+    ];
+    served.send("POST", path, &headers, body)
+}
+
+fn order(id: u64, total: &str) -> String {
+    let money = |amount: &str| json!({ "shop_money": { "amount": amount, "currency_code": "USD" } });
+    json!({ "id": id, "admin_graphql_api_id": format!("gid://shopify/Order/{id}"), "financial_status": "paid",
+            "currency": "USD", "created_at": "2025-05-02T10:00:00Z", "processed_at": "2025-05-02T10:00:00Z",
+            "updated_at": "2025-05-02T10:00:01Z", "cancelled_at": null, "total_price": total, "current_total_price": total,
+            "total_tax": "0.00", "total_discounts": "0.00", "total_price_set": money(total), "total_tax_set": money("0.00"),
+            "total_discounts_set": money("0.00"), "total_shipping_price_set": money("0.00"), "shipping_lines": [],
+            "refunds": [], "test": false, "customer": { "id": 7, "admin_graphql_api_id": "gid://shopify/Customer/7" } })
+    .to_string()
+}
+
+/// Systems of the shop `acme` and of Shopify's `acme.myshopify.com` and `other.myshopify.com`.
+fn shops(folder: &std::path::Path, more: &[&str]) -> Served {
+    let served = served(folder, &[&["--shopify-secret", SECRET], more].concat());
+    let program: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("program.json")).unwrap()).unwrap();
+    for shop in [ACME, "other.myshopify.com"] {
+        let made = served.ask("POST", &format!("/v1/program/versions?shop={shop}"), &json!({ "program": program }));
+        assert_eq!(made["version"], 1, "{made}");
+    }
+    served
+}
+
+fn tier(served: &Served, shop: &str) -> Value {
+    served.ask("GET", &format!("/v1/members/7?shop={shop}"), &Value::Null)["tier"]["id"].clone()
+}
+
+#[test]
+fn a_captured_order_is_no_erasure_no_deletion_and_no_order_of_another_shop() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = shops(folder.path(), &[]);
+    let body = order(1, "600.00");
+    assert_eq!(webhook(&served, "/events", "orders/paid", ACME, &body), (202, json!({ "accepted": 1 })));
+    until("the order is taken in", || tier(&served, ACME) == "gold");
+    for (topic, shop, status) in [
+        ("customers/redact", ACME, 400),
+        ("customers/data_request", ACME, 400),
+        ("shop/redact", ACME, 400),
+        ("orders/delete", ACME, 400),
+        ("customers/create", ACME, 400),
+        ("customers/update", ACME, 400),
+        ("customer.tags_removed", ACME, 400),
+        ("refunds/create", ACME, 400),
+        ("unheard/of", ACME, 409),
+        ("orders/paid", "other.myshopify.com", 409),
+        ("orders/paid", "stranger.myshopify.com", 403),
+    ] {
+        let (found, answer) = webhook(&served, "/events", topic, shop, &body);
+        assert_eq!(found, status, "{topic} {shop}: {answer}");
+    }
+    // Delivered again, under its own topic or another that has the same body, it changes nothing.
+    for topic in ["orders/paid", "orders/updated", "orders/create"] {
+        assert_eq!(webhook(&served, "/events", topic, ACME, &body), (202, json!({ "accepted": 0 })), "{topic}");
+    }
+    assert_eq!((tier(&served, ACME), tier(&served, "other.myshopify.com")), (json!("gold"), Value::Null));
+    // A body that is a deletion deletes.
+    let (status, answer) = webhook(&served, "/events", "orders/delete", ACME, r#"{"id":1}"#);
+    assert_eq!(status, 202, "{answer}");
+    until("the order is gone", || tier(&served, ACME) == Value::Null);
+}
+
+#[test]
+fn a_captured_compliance_webhook_is_good_for_its_own_topic_and_shop_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = shops(folder.path(), &[]);
+    webhook(&served, "/events", "orders/paid", ACME, &order(1, "600.00"));
+    until("the order is taken in", || tier(&served, ACME) == "gold");
+    let request = json!({ "shop_id": 1, "shop_domain": ACME, "customer": { "id": 7 }, "orders_requested": [1],
+                          "data_request": { "id": 9 } })
+    .to_string();
+    let redact =
+        json!({ "shop_id": 1, "shop_domain": ACME, "customer": { "id": 7 }, "orders_to_redact": [1] }).to_string();
+    for (topic, shop, body) in [
+        ("shop/redact", ACME, &request),
+        ("shop/redact", ACME, &redact),
+        ("customers/redact", ACME, &request),
+        ("customers/data_request", ACME, &redact),
+        ("customers/redact", "other.myshopify.com", &redact),
+        ("orders/paid", ACME, &redact),
+    ] {
+        let (found, answer) = webhook(&served, "/webhooks/shopify", topic, shop, body);
+        assert_eq!(found, 400, "{topic} {shop}: {answer}");
+        let (found, answer) = webhook(&served, "/events", topic, shop, body);
+        assert!((400..500).contains(&found), "{topic} {shop}: {answer}");
+    }
+    assert_eq!(tier(&served, ACME), "gold");
+}
+
+#[test]
+fn a_shop_that_is_to_be_deleted_is_there_for_two_days_and_the_deletion_can_be_withdrawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = shops(folder.path(), &[]);
+    webhook(&served, "/events", "orders/paid", ACME, &order(1, "600.00"));
+    until("the order is taken in", || tier(&served, ACME) == "gold");
+    let gone = json!({ "shop_id": 1, "shop_domain": ACME }).to_string();
+    let redaction = format!("/v1/privacy/redaction?shop={ACME}");
+    assert_eq!(webhook(&served, "/webhooks/shopify", "shop/redact", ACME, &gone).0, 200);
+    assert!(served.said().contains("asks that a shop be deleted"), "{}", served.said());
+    served.ask("POST", "/clock", &json!({ "now": "+47h" }));
+    assert_eq!(tier(&served, ACME), "gold");
+    let due = served.ask("GET", &redaction, &Value::Null)["due_at"].clone();
+    assert!(due.as_str().is_some_and(|due| due.starts_with("2025-06-03T")), "{due}");
+    let admin = super::bearer(&super::token("admin", None));
+    assert_eq!(served.send("DELETE", &redaction, &[("Authorization", &admin)], "").0, 204);
+    served.ask("POST", "/clock", &json!({ "now": "+10d" }));
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(tier(&served, ACME), json!("gold"));
+    // Asked for again and not withdrawn, it is done; and the other shops are as they were.
+    assert_eq!(webhook(&served, "/webhooks/shopify", "shop/redact", ACME, &gone).0, 200);
+    served.ask("POST", "/clock", &json!({ "now": "+48h" }));
+    let versions =
+        |shop: &str| served.ask("GET", &format!("/v1/program/versions?shop={shop}"), &Value::Null)["programs"].clone();
+    until("the shop is gone", || versions(ACME) == json!([]));
+    assert_eq!(versions("other.myshopify.com").as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn only_the_shops_that_were_named_are_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = shops(folder.path(), &["--shopify-shop", "Other.myshopify.com"]);
+    assert_eq!(webhook(&served, "/events", "orders/paid", ACME, &order(1, "600.00")).0, 403);
+    assert_eq!(webhook(&served, "/events", "orders/paid", "other.myshopify.com", &order(1, "600.00")).0, 202);
+}
+
+#[test]
+fn a_stranger_fills_no_quarantine() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = shops(folder.path(), &[]);
+    let body = json!({ "id": 1, "something": "x".repeat(10_000) }).to_string();
+    for number in 0..20 {
+        assert_eq!(webhook(&served, "/events", "unheard/of", &format!("shop{number}.myshopify.com"), &body).0, 403);
+        webhook(&served, "/events", &format!("unheard/of{number}"), ACME, &body);
+    }
+    until("all is taken in", || served.ask("GET", "/health", &Value::Null)["waiting"] == 0);
+    let rows = served.ask("GET", "/quarantine", &Value::Null)["rows"].as_array().map(Vec::len);
+    assert!(rows <= Some(1), "{rows:?}");
+}

@@ -12,7 +12,7 @@ fn strangers_are_told_how_it_does_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let served = served(folder.path(), &[]);
     let (status, told) = served.send("GET", "/health", &[], "");
-    let names: Vec<&String> = told.as_object().unwrap().keys().collect();
+    let names: Vec<&str> = told.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!((status, names), (200, vec!["now", "status", "zones"]), "{told}");
     let told = served.ask("GET", "/health", &Value::Null);
     for count in ["waiting", "oldest_waiting_ms", "dead", "quarantined", "unannounced", "restarts"] {

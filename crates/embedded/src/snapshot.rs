@@ -79,15 +79,15 @@ pub enum SnapshotError {
         /// What the system or SQLite said.
         source: Cause,
     },
-    /// The copy is no store.
-    #[error("a copy of the store cannot be opened: {}", source.in_full())]
+    /// What is to be copied, or was, is no store that can be opened.
+    #[error("{}", source.in_full())]
     Unopened {
         /// Why.
         #[from]
         source: OpenError,
     },
     /// The copy is damaged, and so is the store.
-    #[error("the store is damaged, and no copy was kept: {}", places.join("; "))]
+    #[error("the store is damaged, and no copy was kept: {}", places.iter().take(3).map(String::as_str).collect::<Vec<_>>().join("; "))]
     Damaged {
         /// What SQLite found.
         places: Vec<String>,

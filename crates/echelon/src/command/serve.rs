@@ -120,6 +120,7 @@ And on one machine alone:
   POST /clock                    {\"now\": \"+30d\"} moves time on
   GET  /quarantine               what can never succeed as it is, and why
   POST /quarantine/replay        tries it again
+  POST /backup                   a copy of everything, for `echelon backup`
 With several shops say which: ?shop=NAME, or the header X-Echelon-Shop.
 
 Outgoing events go out at least once, with an id that tells repeats. Sending an
@@ -169,7 +170,8 @@ async fn serve(args: &Args) -> Result<(), Failure> {
     if place.is_nowhere() && !args.demo {
         place.data = Some(PathBuf::from(DATA));
     }
-    let opened = place.open().await?;
+    let opened = place.open_or_new().await?;
+    opened.look_through(&place).await?;
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener
         .map_err(|error| Failure::input(format!("--listen: {}: {error}; name another address", args.listen)))?;

@@ -22,7 +22,7 @@ use web::shopify::is_signed;
 
 use super::aside::{self, Selection};
 use super::time::Move;
-use super::{System, envelope};
+use super::{System, backup, envelope};
 use crate::failure::Failure;
 
 /// A request has at most this many bytes: some hundred times as many as a large event.
@@ -62,6 +62,7 @@ pub fn router(system: Arc<System>, origins: &[String]) -> Result<Router, Failure
         .route("/clock", post(clock))
         .route("/quarantine", get(quarantine))
         .route("/quarantine/replay", post(replay))
+        .route("/backup", post(backup))
         .with_state(Local(system));
     Ok(web::router(api, beside).layer(cors))
 }
@@ -118,6 +119,11 @@ async fn clock(State(Local(system)): State<Local>, _: May<Admin>, body: Body) ->
     let now = system.time.advance(to).map_err(|what| Problem::bad(what, REMEDY))?;
     system.api.due.notify_one();
     Ok(Json(json!({ "now": now })))
+}
+
+/// The bytes of a copy, rather than one on this machine: who may ask for it may not choose where files are written.
+async fn backup(State(Local(system)): State<Local>, _: May<Admin>) -> Result<Response, Problem> {
+    backup::answer(system.here.as_ref()).await
 }
 
 /// Of which shop.

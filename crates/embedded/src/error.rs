@@ -122,6 +122,7 @@ impl OpenError {
         self.source().map_or_else(|| self.to_string(), |source| format!("{self} ({source})"))
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "there are many kinds, and the others have one answer")]
     pub(crate) fn of_files(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
@@ -133,7 +134,6 @@ impl OpenError {
         }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "SQLite's codes may grow, and the others have one answer")]
     pub(crate) fn of_sqlite(path: &Path, source: rusqlite::Error) -> Self {
         let (path, code) = (path.to_owned(), source.sqlite_error_code());
         match code {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::engine::Engine;
@@ -96,12 +96,11 @@ pub enum SnapshotError {
 
 impl From<rusqlite::Error> for SnapshotError {
     fn from(error: rusqlite::Error) -> Self {
-        match OpenError::of_sqlite(Path::new(""), error) {
-            OpenError::Damaged { source, .. } => Self::Damaged { places: vec![source.to_string()] },
-            OpenError::Files { source, .. } | OpenError::Forbidden { source: Some(source), .. } => {
-                Self::Files { source }
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged { places: vec![error.to_string()] }
             }
-            other => Self::Files { source: other.into() },
+            Some(_) | None => Self::Files { source: error.into() },
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The commands, each in a file of its own.
 
+pub mod backup;
 pub mod check;
 pub mod demo;
 pub mod explain;

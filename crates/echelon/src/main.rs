@@ -44,6 +44,8 @@ enum Command {
     Rollover(command::rollover::Args),
     Load(command::load::Args),
     Quarantine(command::quarantine::Args),
+    Backup(command::backup::Args),
+    Restore(command::backup::RestoreArgs),
     Verify(command::verify::Args),
     Rebuild(command::verify::RebuildArgs),
 }
@@ -131,6 +133,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Rollover(args) => command::rollover::run(&args, now()),
         Command::Load(args) => command::load::run(&args),
         Command::Quarantine(args) => command::quarantine::run(&args),
+        Command::Backup(args) => command::backup::run(&args),
+        Command::Restore(args) => command::backup::restore(&args),
         Command::Verify(args) => command::verify::run(&args),
         Command::Rebuild(args) => command::verify::rebuild(&args),
     }

@@ -6,6 +6,7 @@
 
 pub mod accept;
 pub mod aside;
+pub mod backup;
 pub mod client;
 pub mod demo;
 pub mod deployed;
@@ -49,6 +50,8 @@ pub struct System {
     pub store: Store,
     /// The queues.
     pub queues: Queues,
+    /// The store itself, where it is in this process.
+    pub here: Option<embedded::Store>,
     /// Puts what is told into the queue.
     pub accept: Accept,
     /// Takes in what is in the queue.
@@ -75,7 +78,7 @@ impl System {
         let ingest = opened.ingest(opened.queues.clone(), time.clock());
         let told = opened.ingest(Answered, time.clock()).remembering(Arc::clone(ingest.programs()));
         let (sweep, ahead_ms) = (Arc::new(opened.sweep(time.clock(), Arc::clone(&health.sweeper))), opened.ahead_ms());
-        let Opened { store, queues, .. } = opened;
+        let Opened { store, queues, here, .. } = opened;
         let accept = Accept::new(queues.clone());
         let api = Api::new(Parts {
             store: store.clone(),
@@ -94,6 +97,7 @@ impl System {
         Self {
             store,
             queues,
+            here,
             accept,
             ingest: Arc::new(ingest),
             sweep,

@@ -61,7 +61,7 @@ fn what_is_missing_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     says(folder, &["verify"], 2, "--data FILE, or --dynamodb URL");
-    says(folder, &["verify", "--data", "e.db", "--shop", "acme"], 2, "has published no program");
+    says(folder, &["verify", "--data", "e.db", "--shop", "acme"], 2, "there is no file");
     says(folder, &["verify", "--dynamodb", "http://127.0.0.1:9", "--tables", "a,b"], 2, "name three tables");
     says(folder, &["publish", "--data", "e.db", "--shop", "A shop", "--program", "x.json"], 2, "names no shop");
     says(folder, &["load", "x.jsonl", "--dynamodb", "http://127.0.0.1:9", "--tables", "a,b,c"], 2, "x.jsonl");

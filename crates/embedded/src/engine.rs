@@ -3,13 +3,19 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use dynoxide::Database;
 use tokio::sync::oneshot;
 
+use crate::file::Keeper;
 use crate::{Answer, Request, operation};
+
+/// What was erased is in the log for so long at most.
+const LOG_EMPTIED: Duration = Duration::from_secs(60);
 
 /// The database and who works on it. Its calls block, for as long as a disk takes, so that is a thread and never an
 /// executor's. It is one thread, because the database does one thing at a time anyway.
@@ -25,15 +31,16 @@ pub(crate) struct Asked {
 }
 
 impl Engine {
-    /// The lock on the database's file goes to the thread, to be released after the database is closed.
-    pub(crate) fn on_a_thread(database: Database, lock: Option<File>) -> io::Result<Self> {
+    /// Beside a database in a file, our own connection to it and the lock beside it go to the thread, to be released after
+    /// the database is closed.
+    pub(crate) fn on_a_thread(database: Database, file: Option<(Keeper, File)>) -> io::Result<Self> {
         let (requests, asked) = mpsc::channel::<Asked>();
         let work = move || {
-            for Asked { request, answer } in asked {
-                // Nobody may be waiting any more: the request was theirs all the same.
-                let _ = answer.send(operation::carry_out(&database, &request));
-            }
+            let (keeper, lock) = file.unzip();
+            carry_out_all(&asked, &database, keeper.as_ref());
             drop(database);
+            // It is the last to close then: the log is taken in and removed.
+            drop(keeper);
             drop(lock);
         };
         let thread = thread::Builder::new().name("store".to_owned()).spawn(work)?;
@@ -52,6 +59,25 @@ impl Engine {
                     Some(Err(_)) | None => Answer::Broken,
                 }
             }
+        }
+    }
+}
+
+/// Carries out requests until nobody can send one any more.
+fn carry_out_all(asked: &Receiver<Asked>, database: &Database, keeper: Option<&Keeper>) {
+    let mut emptied = Instant::now();
+    loop {
+        match asked.recv_timeout(LOG_EMPTIED) {
+            Ok(Asked { request, answer }) => {
+                // Nobody may be waiting any more: the request was theirs all the same.
+                let _ = answer.send(operation::carry_out(database, &request));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if emptied.elapsed() >= LOG_EMPTIED {
+            keeper.into_iter().for_each(Keeper::empty_log);
+            emptied = Instant::now();
         }
     }
 }

@@ -10,9 +10,12 @@
 
 mod bare;
 mod engine;
+mod error;
+mod file;
 mod intercept;
 mod lock;
 mod operation;
+mod snapshot;
 mod transport;
 
 use std::path::{Path, PathBuf};
@@ -25,47 +28,81 @@ use dynoxide::Database;
 
 use crate::bare::{Bare, Here};
 use crate::engine::Engine;
+pub use crate::error::{Cause, OpenError};
+use crate::file::{Absent, Keeper};
 use crate::intercept::Nothing;
 pub use crate::intercept::{Answer, Decision, Intercept, Request};
+pub use crate::lock::private;
+use crate::snapshot::OnDisk;
+pub use crate::snapshot::{Contents, Snapshot, SnapshotError, examine};
 
 /// An open store. It closes, and a file can be opened anew, when it and all its clients are dropped.
 #[derive(Clone, Debug)]
 pub struct Store {
     engine: Arc<Engine>,
+    file: Option<OnDisk>,
 }
 
 impl Store {
     /// A store that is gone when it closes.
     ///
     /// # Errors
-    /// [`OpenError::Damaged`] or [`OpenError::Files`] if there is no memory or no thread for it.
+    /// [`OpenError::Files`] if there is no memory or no thread for it.
     pub fn memory() -> Result<Self, OpenError> {
-        let path = || PathBuf::from(":memory:");
-        let database = Database::memory().map_err(|source| OpenError::Damaged { path: path(), source })?;
-        Self::on_a_thread(database, None).map_err(|source| OpenError::Files { path: path(), source })
+        let files = |source: Cause| OpenError::Files { path: PathBuf::from(":memory:"), source };
+        let database = Database::memory().map_err(|source| files(source.into()))?;
+        let engine = Engine::on_a_thread(database, None).map_err(|source| files(source.into()))?;
+        Ok(Self { engine: Arc::new(engine), file: None })
     }
 
     /// No store at all: every request is its intercept's to answer. For simulations, whose tables, queues and time are
     /// their own.
     #[must_use]
     pub fn nowhere() -> Self {
-        Self { engine: Arc::new(Engine::Nowhere) }
+        Self { engine: Arc::new(Engine::Nowhere), file: None }
     }
 
-    /// The store in this file, which is made if it is not there. It is ours alone until it closes: `<path>.lock`,
-    /// beside it, is held under an exclusive lock, which the system releases however the process ends.
+    /// The store in this file, which is made if it is not there. It is ours alone until it closes: `<path>.lock` beside it
+    /// and, on Unix, the file itself are held under exclusive locks, which the system releases however the process ends.
+    /// Nobody but its owner may read it.
     ///
     /// # Errors
     /// [`OpenError`], which names the file.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let (path, lock) = lock::exclusive(path)?;
-        let name = path.to_str().ok_or_else(|| OpenError::Name { path: path.clone() })?;
-        let database = Database::new(name).map_err(|source| OpenError::Damaged { path: path.clone(), source })?;
-        Self::on_a_thread(database, Some(lock)).map_err(|source| OpenError::Files { path, source })
+        Self::open_or(path, Absent::Made)
     }
 
-    fn on_a_thread(database: Database, lock: Option<std::fs::File>) -> std::io::Result<Self> {
-        Ok(Self { engine: Arc::new(Engine::on_a_thread(database, lock)?) })
+    /// The store in this file, which is there already: nothing is made.
+    ///
+    /// # Errors
+    /// [`OpenError`], which names the file.
+    pub fn open_existing(path: &Path) -> Result<Self, OpenError> {
+        Self::open_or(path, Absent::Refused)
+    }
+
+    fn open_or(path: &Path, absent: Absent) -> Result<Self, OpenError> {
+        let path = lock::canonical(path)?;
+        file::can_be(&path, absent)?;
+        let lock = lock::exclusive(&path)?;
+        let keeper = Keeper::open(&path, absent)?;
+        let file = OnDisk::new(path.clone(), keeper.private);
+        let database = Database::new(&file::uri(&path, true)?);
+        let database = database.map_err(|source| OpenError::of_dynoxide(&path, source))?;
+        let engine = Engine::on_a_thread(database, Some((keeper, lock)));
+        let engine = engine.map_err(|source| OpenError::Files { path, source: source.into() })?;
+        Ok(Self { engine: Arc::new(engine), file: Some(file) })
+    }
+
+    /// Whether somebody else may read the store's file, since it is not this user's to take that away.
+    #[must_use]
+    pub fn is_exposed(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| !file.private)
+    }
+
+    /// The store's file; none of one in memory.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.file.as_ref().map(|file| file.path.as_path())
     }
 
     /// A client of this store. It never retries: a failure is seen as it happened.
@@ -101,37 +138,4 @@ impl Store {
     pub fn transport_with(&self, intercept: impl Intercept + 'static) -> SharedHttpClient {
         transport::client(Arc::clone(&self.engine), Arc::new(intercept))
     }
-}
-
-/// Why a store did not open.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Somebody else has it open; a store has one process at a time.
-    #[error("`{path}` is in use by another process: stop that process first, or ask it instead of opening its file")]
-    InUse {
-        /// The file of the store.
-        path: PathBuf,
-    },
-    /// Its files can be neither made nor opened, or there is no thread to work on them.
-    #[error("cannot open `{path}`: does its folder exist, and may this user write there?")]
-    Files {
-        /// The file of the store.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The name is not one that SQLite can be told.
-    #[error("cannot open `{path}`: its name is not UTF-8, choose another")]
-    Name {
-        /// The file of the store.
-        path: PathBuf,
-    },
-    /// There is a file, and it is not a store.
-    #[error("`{path}` is not a store, or a damaged one: put another file there, or name another")]
-    Damaged {
-        /// The file of the store.
-        path: PathBuf,
-        /// What was found.
-        source: dynoxide::DynoxideError,
-    },
 }

@@ -99,15 +99,3 @@ async fn a_file_has_one_opener_at_a_time() {
     drop(client);
     Store::open(&path).unwrap();
 }
-
-#[test]
-fn what_is_no_store_is_refused_by_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notes.txt");
-    std::fs::write(&path, "no database at all, but long enough to have a header of one".repeat(40)).unwrap();
-    let error = Store::open(&path).unwrap_err();
-    assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
-    assert!(error.to_string().contains("notes.txt"), "{error}");
-    let error = Store::open(&folder.path().join("nowhere/shop.db")).unwrap_err();
-    assert!(matches!(error, OpenError::Files { .. }), "{error:?}");
-}

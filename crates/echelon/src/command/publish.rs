@@ -161,7 +161,7 @@ async fn publish(args: &Args, shop: Option<&ShopId>, wanted: &Wanted, now: Insta
             &format!("`echelon jobs --url {url}` shows how everybody is recalculated"),
         );
     }
-    let store = place.store().await?;
+    let store = place.store_or_new().await?;
     let shop = shop_of(&store, shop).await?;
     let rules = Rules { store: &store, shop: &shop, now, ahead_ms: place.ahead_ms() };
     let published = rules.publish(wanted).await.map_err(|error| refused(args.program.as_ref(), &error))?;

@@ -154,6 +154,7 @@ And on one machine alone:
   POST /clock                    with --movable-clock: {\"now\": \"+30d\"}
   GET  /quarantine               what can never succeed as it is, and why
   POST /quarantine/replay        tries it again
+  POST /backup                   a copy of everything, for `echelon backup`
 With several shops say which: ?shop=NAME, or the header X-Echelon-Shop.
 
 Outgoing events go out at least once, with an id that tells repeats. Sending an
@@ -213,7 +214,8 @@ async fn serve(args: &Args) -> Result<(), Failure> {
     if place.is_nowhere() && !args.demo {
         place.data = Some(PathBuf::from(DATA));
     }
-    let opened = place.open().await?;
+    let opened = place.open_or_new().await?;
+    opened.look_through(&place).await?;
     right_time(args, &place, &opened, &time).await?;
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener

@@ -84,7 +84,8 @@ impl System {
     }
 }
 
-fn refused(url: &str, problem: &Problem) -> Failure {
+/// What a served system says that it does not do.
+pub fn refused(url: &str, problem: &Problem) -> Failure {
     let Problem { status, detail, remedy, problems, .. } = problem;
     let places = problems.iter().map(|place| format!("\n       {}: {}", place.path, place.message));
     let remedy = match () {

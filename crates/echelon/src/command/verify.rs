@@ -6,7 +6,7 @@ use rules::version::Versions;
 use serde_json::json;
 use service::shop::ShopId;
 use service::store::{Store, StoreError};
-use service::verify::{Difference, Recomputed, everybody, recompute};
+use service::verify::{Difference, Recomputed, Unread, everybody, recompute};
 
 use crate::command::serve::runtime;
 use crate::failure::Failure;
@@ -15,7 +15,8 @@ use crate::serve::place::Place;
 
 /// Recomputes members from the ledger and says where what is stored of them is another
 ///
-/// A member's item follows from the ledger's rows: the facts, and the history of what was recorded. Nothing is written.
+/// A member's item follows from the ledger's rows: the facts, and the history of what was recorded. Nothing is written. What
+/// does not read is told of, and the rest gone through all the same; a file is looked through for damage, too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -25,8 +26,8 @@ Examples:
 A file is open in one process at a time: stop `echelon serve` first. Behind an
 endpoint the system may go on; who is being written to is recomputed again.
 
-Exit codes: 0 all is well; 1 something differs; 2 usage, or the store cannot be
-read.")]
+Exit codes: 0 all is well; 1 something differs, is damaged or does not read;
+2 usage, or there is no such store.")]
 pub struct Args {
     #[command(flatten)]
     place: Place,
@@ -54,7 +55,11 @@ Examples:
   echelon verify  --data echelon.db      first see what is wrong
   echelon rebuild --data echelon.db
 
-Exit codes: 0 all is well now; 2 usage, or the store cannot be read or written.")]
+What does not read is left as it is and told of: `echelon restore` puts a backup
+in place.
+
+Exit codes: 0 all is well now; 1 something does not read; 2 usage, or there is
+no such store, or it cannot be written.")]
 pub struct RebuildArgs {
     #[command(flatten)]
     args: Args,
@@ -68,59 +73,112 @@ const TRIES: u32 = 5;
 struct Found {
     members: usize,
     differing: Vec<(ShopId, MemberId, Vec<Difference>)>,
+    unread: Vec<Gap>,
+    damage: Vec<String>,
+}
+
+/// What does not read: all of a shop, a part of it, or a member.
+struct Gap {
+    shop: ShopId,
+    member: Option<MemberId>,
+    why: String,
+}
+
+impl Found {
+    fn is_all_read(&self) -> bool {
+        self.unread.is_empty() && self.damage.is_empty()
+    }
+
+    fn pass(&mut self, shop: &ShopId, member: Option<&MemberId>, error: &StoreError) {
+        let (shop, member, why) = (shop.clone(), member.cloned(), error.detail());
+        self.unread.push(Gap { shop, member, why });
+    }
 }
 
 /// Runs `verify`.
 ///
 /// # Errors
-/// Findings where something differs; otherwise what cannot be read.
+/// Findings where something differs or does not read; otherwise why nothing can be read.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let found = runtime()?.block_on(go(args, false))?;
     tell(args, &found, "not as the ledger has it")?;
-    if found.differing.is_empty() { Ok(()) } else { Err(Failure::Findings) }
+    if found.differing.is_empty() && found.is_all_read() { Ok(()) } else { Err(Failure::Findings) }
 }
 
 /// Runs `rebuild`.
 ///
 /// # Errors
-/// What cannot be read or written.
+/// Findings where something does not read; otherwise why nothing can be read or written.
 pub fn rebuild(args: &RebuildArgs) -> Result<(), Failure> {
     let found = runtime()?.block_on(go(&args.args, true))?;
-    tell(&args.args, &found, "stored anew")
+    tell(&args.args, &found, "stored anew")?;
+    if found.is_all_read() { Ok(()) } else { Err(Failure::Findings) }
 }
 
 async fn go(args: &Args, repair: bool) -> Result<Found, Failure> {
     if args.place.is_nowhere() {
         return Err(Failure::input("say which store: --data FILE, or --dynamodb URL"));
     }
-    let store = args.place.store().await?;
+    let (store, here) = args.place.store_here().await?;
     let wrong = |error: StoreError| Failure::input(format!("{}: {}", args.place.name(), error.detail()));
+    let mut found = Found::default();
+    if let Some(here) = &here {
+        let checked = here.check(false).await;
+        found.damage = checked.map_err(|error| Failure::input(format!("{}: {error}", args.place.name())))?;
+    }
     let shops = match &args.shop {
         Some(shop) => vec![ShopId::new(shop).map_err(Failure::input)?],
         None => store.shops().await.map_err(wrong)?,
     };
-    let mut found = Found::default();
+    let member = args.member.as_deref().map(MemberId::new).transpose().map_err(Failure::input)?;
+    let which = Which { member, is_here: here.is_some(), repair };
     for shop in shops {
-        let Some(versions) = store.versions(&shop).await.map_err(wrong)? else {
-            return Err(Failure::input(format!("{}: the shop `{shop}` has published no program", args.place.name())));
-        };
-        let members: Vec<MemberId> = match &args.member {
-            Some(member) => vec![MemberId::new(member).map_err(Failure::input)?],
-            None => everybody(&store, &shop).await.map_err(wrong)?.into_iter().collect(),
-        };
-        // Drawn on a terminal alone, as all bars of indicatif are.
-        let bar = ProgressBar::new(u64::try_from(members.len()).unwrap_or(u64::MAX));
-        for member in members {
-            let recomputed = settled(&store, &shop, &member, &versions, repair).await.map_err(wrong)?;
-            found.members += 1;
-            if !recomputed.differences.is_empty() {
-                found.differing.push((shop.clone(), recomputed.member, recomputed.differences));
+        match one_shop(&which, &store, &shop, &mut found).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let place = args.place.name();
+                return Err(Failure::input(format!("{place}: the shop `{shop}` has published no program")));
             }
-            bar.inc(1);
+            Err(error) if Unread::of(here.is_some()).passes(&error) => found.pass(&shop, None, &error),
+            Err(error) => return Err(wrong(error)),
         }
-        bar.finish_and_clear();
     }
     Ok(found)
+}
+
+/// Who is recomputed, and what then.
+struct Which {
+    member: Option<MemberId>,
+    is_here: bool,
+    repair: bool,
+}
+
+/// Everybody of a shop, past what does not read; whether the shop has a program.
+async fn one_shop(which: &Which, store: &Store, shop: &ShopId, found: &mut Found) -> Result<bool, StoreError> {
+    let Some(versions) = store.versions(shop).await? else { return Ok(false) };
+    let mut unread = Unread::of(which.is_here);
+    let members: Vec<MemberId> = match &which.member {
+        Some(member) => vec![member.clone()],
+        None => everybody(store, shop, &mut unread).await?.into_iter().collect(),
+    };
+    unread.errors.iter().for_each(|error| found.pass(shop, None, error));
+    // Drawn on a terminal alone, as all bars of indicatif are.
+    let bar = ProgressBar::new(u64::try_from(members.len()).unwrap_or(u64::MAX));
+    for member in members {
+        bar.inc(1);
+        match settled(store, shop, &member, &versions, which.repair).await {
+            Ok(recomputed) => {
+                found.members += 1;
+                if !recomputed.differences.is_empty() {
+                    found.differing.push((shop.clone(), recomputed.member, recomputed.differences));
+                }
+            }
+            Err(error) if unread.passes(&error) => found.pass(shop, Some(&member), &error),
+            Err(error) => return Err(error),
+        }
+    }
+    bar.finish_and_clear();
+    Ok(true)
 }
 
 /// A member recomputed, and stored anew if that is asked for; again as long as somebody writes in between. A difference
@@ -157,7 +215,7 @@ async fn settled(
 }
 
 fn tell(args: &Args, found: &Found, done: &str) -> Result<(), Failure> {
-    let Found { members, differing } = found;
+    let Found { members, differing, unread, damage } = found;
     match args.format {
         Format::Json => {
             let one = |(shop, member, differences): &(ShopId, MemberId, Vec<Difference>)| {
@@ -165,15 +223,36 @@ fn tell(args: &Args, found: &Found, done: &str) -> Result<(), Failure> {
                 json!({ "shop": shop, "member_id": member, "differences": differences })
             };
             let differing: Vec<_> = differing.iter().map(one).collect();
-            print_json(&json!({ "members": members, "differing": differing }))
+            let one = |Gap { shop, member, why }: &Gap| json!({ "shop": shop, "member_id": member, "why": why });
+            let unread: Vec<_> = unread.iter().map(one).collect();
+            print_json(&json!({ "members": members, "differing": differing, "unread": unread, "damage": damage }))
         }
         Format::Text => {
+            for place in damage {
+                print(&format!("the file is damaged: {}", place.replace('\n', "; ")))?;
+            }
             for (shop, member, differences) in differing {
                 for difference in differences {
                     print(&format!("{member} of {shop} {difference}"))?;
                 }
             }
-            print(&format!("{} recomputed, {} {done}", counted(*members, "member"), differing.len()))
+            for Gap { shop, member, why } in unread {
+                match member {
+                    Some(member) => print(&format!("{member} of {shop} does not read: {why}"))?,
+                    None => print(&format!("{shop} does not read to the end: {why}"))?,
+                }
+            }
+            let done = format!("{} recomputed, {} {done}", counted(*members, "member"), differing.len());
+            let not = if found.is_all_read() {
+                String::new()
+            } else {
+                format!(
+                    ", {} not read, {} in the file",
+                    counted(unread.len(), "place"),
+                    counted(damage.len(), "damaged place")
+                )
+            };
+            print(&format!("{done}{not}"))
         }
     }
 }

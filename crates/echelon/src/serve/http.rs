@@ -29,7 +29,7 @@ use super::guard::Guard;
 use super::queue::{Lane, QueueError};
 use super::shopify::{Delivery, Shopify};
 use super::time::Move;
-use super::{System, envelope};
+use super::{System, backup, envelope};
 
 /// A request has at most this many bytes: some hundred times as many as a large event.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -112,7 +112,8 @@ pub fn router(system: Arc<System>, doors: Doors) -> Router {
         .route("/health", get(health))
         .route("/metrics", get(metrics))
         .route("/quarantine", get(quarantine))
-        .route("/quarantine/replay", post(replay));
+        .route("/quarantine/replay", post(replay))
+        .route("/backup", post(backup));
     if doors.movable_clock {
         beside = beside.route("/clock", post(clock));
     }
@@ -228,6 +229,11 @@ async fn clock(State(Local(system)): State<Local>, _: May<Admin>, body: Body) ->
     system.queues.note_time(now).await?;
     system.api.due.notify_one();
     Ok(Json(json!({ "now": now })))
+}
+
+/// The bytes of a copy, rather than one on this machine: who may ask for it may not choose where files are written.
+async fn backup(State(Local(system)): State<Local>, _: May<Admin>) -> Result<Response, Problem> {
+    backup::answer(system.here.as_ref()).await
 }
 
 /// Of which shop.

@@ -26,6 +26,16 @@ fn column(name: &str, kind: KeyType) -> KeySchemaElement {
 
 /// A table `name` with keys pk and sk, a keys-only index `by_member`, and a stream.
 pub async fn create(client: &Client, name: &str) {
+    let stream = StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage);
+    create_with(client, name, Some(stream.build().unwrap())).await;
+}
+
+/// The same without a stream, which keeps what was deleted.
+pub async fn create_unstreamed(client: &Client, name: &str) {
+    create_with(client, name, None).await;
+}
+
+async fn create_with(client: &Client, name: &str, stream: Option<StreamSpecification>) {
     let text =
         |name: &str| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
     let by_member = GlobalSecondaryIndex::builder()
@@ -34,8 +44,6 @@ pub async fn create(client: &Client, name: &str) {
         .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
         .build()
         .unwrap();
-    let stream =
-        StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage).build().unwrap();
     client
         .create_table()
         .table_name(name)
@@ -44,7 +52,7 @@ pub async fn create(client: &Client, name: &str) {
         .set_attribute_definitions(Some(["pk", "sk", "member"].map(|name| text(name).unwrap()).into()))
         .global_secondary_indexes(by_member)
         .billing_mode(BillingMode::PayPerRequest)
-        .stream_specification(stream)
+        .set_stream_specification(stream)
         .send()
         .await
         .unwrap();

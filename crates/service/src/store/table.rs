@@ -1,12 +1,15 @@
 //! The tables: what `template.yaml` deploys (a test holds it against this), and what is made on one machine.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{BoxError, DisplayErrorContext};
+use aws_sdk_dynamodb::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType, StreamSpecification, StreamViewType,
+    AttributeDefinition, AttributeValue, BillingMode, Get, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType, TableStatus, TransactGetItem,
 };
+use thiserror::Error;
 
 use super::key::{self, Spread};
 
@@ -111,10 +114,128 @@ async fn make_all(client: &Client, tables: &Tables, ledger: Table) -> Result<(),
 /// What the database says.
 pub async fn make(client: &Client, name: &str, table: Table) -> Result<(), BoxError> {
     let made = described(client.create_table().table_name(name), table)?.send().await;
-    match made.map_err(aws_sdk_dynamodb::Error::from) {
-        Ok(_) | Err(aws_sdk_dynamodb::Error::ResourceInUseException(_)) => Ok(()),
-        Err(error) => Err(format!("table `{name}`: {}", DisplayErrorContext(&error)).into()),
+    match made {
+        Err(error) if error.code() != Some("ResourceInUseException") => Err(TableError::of(name, &error).into()),
+        Ok(_) | Err(_) => Ok(()),
     }
+}
+
+/// Why a table could be neither made nor looked at.
+#[derive(Debug, Error)]
+pub enum TableError {
+    /// It is not known who asks.
+    #[error(
+        "the credentials are refused ({code}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN if they are temporary"
+    )]
+    Credentials {
+        /// What the database calls it.
+        code: String,
+    },
+    /// Who asks may not.
+    #[error("table `{name}`: these credentials may not do that: {said}")]
+    Denied {
+        /// Which table.
+        name: String,
+        /// What the database says.
+        said: String,
+    },
+    /// It was made, and cannot be used.
+    #[error("table `{name}` is not ready after {} s: try again later", READY_MAX.as_secs())]
+    NotReady {
+        /// Which table.
+        name: String,
+    },
+    /// Anything else.
+    #[error("table `{name}`: {said}")]
+    Failed {
+        /// Which table.
+        name: String,
+        /// What the database says, with its causes.
+        said: String,
+    },
+}
+
+impl TableError {
+    fn of<E, R>(name: &str, error: &SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug,
+    {
+        let (name, code) = (name.to_owned(), error.code().unwrap_or_default());
+        match code {
+            "UnrecognizedClientException"
+            | "InvalidSignatureException"
+            | "IncompleteSignatureException"
+            | "MissingAuthenticationTokenException"
+            | "ExpiredTokenException"
+            | "InvalidClientTokenId" => Self::Credentials { code: code.to_owned() },
+            "AccessDeniedException" => Self::Denied { name, said: error.message().unwrap_or(code).to_owned() },
+            _ => Self::Failed { name, said: DisplayErrorContext(error).to_string() },
+        }
+    }
+}
+
+/// The first of the tables that is not there. One that may not be looked at counts as there: who uses it will be told.
+///
+/// # Errors
+/// [`TableError`].
+pub async fn missing(client: &Client, tables: &Tables) -> Result<Option<String>, TableError> {
+    for name in [&tables.members, &tables.ledger, &tables.control] {
+        match client.describe_table().table_name(name).send().await {
+            Err(error) if error.code() == Some("ResourceNotFoundException") => return Ok(Some(name.clone())),
+            Err(error) if error.code() != Some("AccessDeniedException") => return Err(TableError::of(name, &error)),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// So long new tables are waited for, and so often they are looked at.
+const READY_MAX: Duration = Duration::from_secs(120);
+const LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
+
+/// Waits until tables that were just made can be used.
+///
+/// # Errors
+/// [`TableError`].
+pub async fn ready(client: &Client, tables: &Tables) -> Result<(), TableError> {
+    for name in [&tables.members, &tables.ledger, &tables.control] {
+        is_ready(client, name).await?;
+    }
+    Ok(())
+}
+
+async fn is_ready(client: &Client, name: &str) -> Result<(), TableError> {
+    let until = tokio::time::Instant::now() + READY_MAX;
+    loop {
+        let table = match client.describe_table().table_name(name).send().await {
+            // It was made, or was there: who may not look at it finds out by using it.
+            Err(error) if error.code() == Some("AccessDeniedException") => return Ok(()),
+            // It may not be seen everywhere at once.
+            Err(error) if error.code() == Some("ResourceNotFoundException") => None,
+            answer => answer.map_err(|error| TableError::of(name, &error))?.table,
+        };
+        let is_made = |status| !matches!(status, TableStatus::Creating | TableStatus::Deleting);
+        if table.is_some_and(|table| table.table_status.is_none_or(is_made)) {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() >= until {
+            return Err(TableError::NotReady { name: name.to_owned() });
+        }
+        tokio::time::sleep(LOOKED_AT_EVERY).await;
+    }
+}
+
+/// Whether the database has transactions, without which nothing can be written: some that speak DynamoDB's language have
+/// none. Where it does not say so it counts as having them.
+pub async fn has_transactions(client: &Client, tables: &Tables) -> bool {
+    let nobody = || AttributeValue::S("nobody".to_owned());
+    let get = Get::builder().table_name(&tables.control).key(key::PK, nobody()).key(key::SK, nobody()).build();
+    let Ok(get) = get else { return true };
+    let asked = client.transact_get_items().transact_items(TransactGetItem::builder().get(get).build());
+    let error = asked.send().await.err();
+    let code = error.as_ref().and_then(ProvideErrorMetadata::code).unwrap_or_default();
+    !["UnknownOperation", "NotImplemented"].iter().any(|unknown| code.contains(unknown))
 }
 
 fn described(request: CreateTableFluentBuilder, table: Table) -> Result<CreateTableFluentBuilder, BoxError> {

@@ -12,6 +12,7 @@ use super::load::{filed, name};
 use super::meter::Kind;
 use super::{Store, StoreError, table};
 use crate::shop::ShopId;
+use crate::verify::Unread;
 
 impl Store {
     /// Everybody who has an item, the tombstones of those who were erased included.
@@ -19,12 +20,30 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn member_ids(&self, shop: &ShopId) -> Result<BTreeSet<MemberId>, StoreError> {
+        self.member_ids_past(shop, &mut Unread::nothing()).await
+    }
+
+    /// The same, past what does not read: a bucket, or an id.
+    pub(crate) async fn member_ids_past(
+        &self,
+        shop: &ShopId,
+        unread: &mut Unread,
+    ) -> Result<BTreeSet<MemberId>, StoreError> {
         let mut all = BTreeSet::new();
         for bucket in 0..self.tables.spread.buckets() {
             let of = key::bucket_of(shop, bucket);
-            for item in self.query(&self.tables.members, None, (key::PK, &of), None).await? {
-                if let Some(id) = key::root_of(&item.key()) {
-                    all.insert(MemberId::new(id).map_err(|error| item.corrupt(error.to_string()))?);
+            let items = match self.query(&self.tables.members, None, (key::PK, &of), None).await {
+                Ok(items) => items,
+                Err(error) => {
+                    unread.pass(error)?;
+                    continue;
+                }
+            };
+            for item in items {
+                match key::root_of(&item.key()).map(MemberId::new) {
+                    Some(Ok(id)) => drop(all.insert(id)),
+                    Some(Err(error)) => unread.pass(item.corrupt(error.to_string()))?,
+                    None => {}
                 }
             }
         }
@@ -36,6 +55,15 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn ids_with_rows(&self, shop: &ShopId) -> Result<BTreeSet<MemberId>, StoreError> {
+        self.ids_with_rows_past(shop, &mut Unread::nothing()).await
+    }
+
+    /// The same, past what does not read: an id, or all that comes after a page.
+    pub(crate) async fn ids_with_rows_past(
+        &self,
+        shop: &ShopId,
+        unread: &mut Unread,
+    ) -> Result<BTreeSet<MemberId>, StoreError> {
         let (by, _) = key::BY_MEMBER;
         let begins = key::about_anybody(shop);
         let asked = self.client.scan().table_name(&self.tables.ledger).index_name(table::BY_MEMBER);
@@ -44,12 +72,23 @@ impl Store {
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
         let (mut all, mut from) = (BTreeSet::new(), None);
         loop {
-            let answer = asked.clone().set_exclusive_start_key(from).send().await;
-            let answer = answer.map_err(|error| StoreError::of_sdk(&error))?;
+            let answer = match asked.clone().set_exclusive_start_key(from).send().await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    unread.pass(StoreError::of_sdk(&error))?;
+                    return Ok(all);
+                }
+            };
             self.meter.add(Kind::Read, answer.consumed_capacity());
             for item in answer.items.unwrap_or_default().into_iter().map(Item) {
-                let id = item.need_text(by)?.strip_prefix(&begins).unwrap_or_default();
-                all.insert(MemberId::new(id).map_err(|error| item.corrupt(error.to_string()))?);
+                let id = item.need_text(by).and_then(|of| {
+                    let id = of.strip_prefix(&begins).unwrap_or_default();
+                    MemberId::new(id).map_err(|error| item.corrupt(error.to_string()))
+                });
+                match id {
+                    Ok(id) => drop(all.insert(id)),
+                    Err(error) => unread.pass(error)?,
+                }
             }
             from = answer.last_evaluated_key;
             if from.is_none() {

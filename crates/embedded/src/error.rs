@@ -1,0 +1,157 @@
+//! Why a store did not open, by what can be done about it.
+
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dynoxide::DynoxideError;
+use rusqlite::ErrorCode;
+
+/// What was found behind an error.
+pub type Cause = Box<dyn Error + Send + Sync>;
+
+/// Why a store did not open. None of these changed the file.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Somebody else has it open; a store has one process at a time.
+    #[error("`{path}` is in use by another process: stop that process first, or ask it instead of opening its file")]
+    InUse {
+        /// The file of the store.
+        path: PathBuf,
+    },
+    /// There is no such file, and none was to be made.
+    #[error("there is no file `{path}`: name the file of a store")]
+    Missing {
+        /// The file of the store.
+        path: PathBuf,
+    },
+    /// The file has nothing in it, and nothing was to be made.
+    #[error("`{path}` is empty: name the file of a store")]
+    Empty {
+        /// The file of the store.
+        path: PathBuf,
+    },
+    /// What was written last is there, without the file that it belongs to.
+    #[error(
+        "`{log}` has what was written last to `{path}`, which is not there: put the two together again, or move the first away"
+    )]
+    Stray {
+        /// The file of the store.
+        path: PathBuf,
+        /// The log beside it.
+        log: PathBuf,
+    },
+    /// A folder has the name.
+    #[error("`{path}` is a folder: name a file in it")]
+    Folder {
+        /// The file of the store.
+        path: PathBuf,
+    },
+    /// The folder of the file does not exist.
+    #[error("cannot open `{path}`: its folder does not exist")]
+    NoFolder {
+        /// The file of the store.
+        path: PathBuf,
+    },
+    /// The file, or its folder, is not this user's to write.
+    #[error(
+        "`{path}` may not be written by this user, who must be able to write the file and to make others beside it: run as who owns it, or change that"
+    )]
+    Forbidden {
+        /// The file of the store.
+        path: PathBuf,
+        /// What the system said, if it was asked.
+        source: Option<Cause>,
+    },
+    /// Its files can be neither made nor opened, or there is no thread to work on them.
+    #[error("cannot open `{path}`")]
+    Files {
+        /// The file of the store.
+        path: PathBuf,
+        /// What the system said.
+        source: Cause,
+    },
+    /// The name is not one that SQLite can be told.
+    #[error("cannot open `{path}`: its name is not UTF-8, choose another")]
+    Name {
+        /// The file of the store.
+        path: PathBuf,
+    },
+    /// The file is something else.
+    #[error("`{path}` is no store: it is not a SQLite database; name the file of a store")]
+    NotADatabase {
+        /// The file of the store.
+        path: PathBuf,
+        /// What was found.
+        source: Cause,
+    },
+    /// The file is a database, of another program.
+    #[error("`{path}` is no store: it is a SQLite database of another program, and stays as it is; name another file")]
+    Foreign {
+        /// The file of the store.
+        path: PathBuf,
+    },
+    /// A newer release wrote the file.
+    #[error(
+        "`{path}` was written by a newer release (format {found}; this one knows formats up to {known}): install that release"
+    )]
+    Newer {
+        /// The file of the store.
+        path: PathBuf,
+        /// The format of the file.
+        found: String,
+        /// The newest format that is known here.
+        known: u32,
+    },
+    /// The file was a store, and is not whole any more.
+    #[error(
+        "`{path}` is damaged or cut off: keep it as it is, and restore a backup under another name (`echelon restore`)"
+    )]
+    Damaged {
+        /// The file of the store.
+        path: PathBuf,
+        /// What was found.
+        source: Cause,
+    },
+}
+
+impl OpenError {
+    /// What is wrong, with the reason behind it, for people.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        self.source().map_or_else(|| self.to_string(), |source| format!("{self} ({source})"))
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "there are many kinds, and the others have one answer")]
+    pub(crate) fn of_files(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::NoFolder { path },
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Self::Forbidden { path, source: Some(source.into()) }
+            }
+            _ => Self::Files { path, source: source.into() },
+        }
+    }
+
+    pub(crate) fn of_sqlite(path: &Path, source: rusqlite::Error) -> Self {
+        let (path, code) = (path.to_owned(), source.sqlite_error_code());
+        match code {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::InUse { path },
+            Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+                Self::Forbidden { path, source: Some(source.into()) }
+            }
+            Some(ErrorCode::NotADatabase) => Self::NotADatabase { path, source: source.into() },
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, source: source.into() },
+            _ => Self::Files { path, source: source.into() },
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "dynoxide's errors may grow, and the others have one answer")]
+    pub(crate) fn of_dynoxide(path: &Path, source: DynoxideError) -> Self {
+        match source {
+            DynoxideError::SqliteError(source) => Self::of_sqlite(path, source),
+            other => Self::Damaged { path: path.to_owned(), source: other.into() },
+        }
+    }
+}

@@ -51,6 +51,8 @@ pub struct System {
     pub api: Api,
     /// What time it is.
     pub time: Time,
+    /// How announcing goes.
+    pub announcing: outward::State,
     counts: Mutex<Counts>,
 }
 
@@ -76,7 +78,8 @@ impl System {
             recorded: Arc::new(Notify::default()),
             due: Arc::new(Notify::default()),
         });
-        Self { store, queues, accept, ingest: Arc::new(ingest), sweep, api, time, counts: Mutex::default() }
+        let (ingest, announcing) = (Arc::new(ingest), outward::State::default());
+        Self { store, queues, accept, ingest, sweep, api, time, announcing, counts: Mutex::default() }
     }
 
     /// What was taken in since the process began.

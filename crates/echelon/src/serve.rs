@@ -68,6 +68,8 @@ pub struct System {
     pub health: Health,
     /// Its clock, held against what is on record.
     pub watch: Watch,
+    /// How announcing goes.
+    pub announcing: outward::State,
     counts: Mutex<Counts>,
 }
 
@@ -94,6 +96,7 @@ impl System {
             recorded: Arc::new(Notify::default()),
             due: Arc::new(Notify::default()),
         });
+        let announcing = outward::State::default();
         Self {
             store,
             queues,
@@ -106,6 +109,7 @@ impl System {
             shopify,
             health,
             watch,
+            announcing,
             counts: Mutex::default(),
         }
     }

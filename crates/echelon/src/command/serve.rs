@@ -14,7 +14,7 @@ use service::store::only_shop;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use web::caller::{Caller, Scope};
@@ -25,12 +25,11 @@ use web::token::{MemberToken, TokenKey};
 use crate::failure::Failure;
 use crate::input;
 use crate::output::{Format, say, warn};
-use crate::serve::client::Client;
 use crate::serve::guard::Guard;
 use crate::serve::health::{Pulse, supervised};
 use crate::serve::http::{Doors, Origin};
 use crate::serve::listen::{Limits, listen};
-use crate::serve::outward::{Outward, announce};
+use crate::serve::outward::{Outward, Webhook, announce};
 use crate::serve::place::{Opened, Place};
 use crate::serve::shopify::Shopify;
 use crate::serve::sweeper::sweep;
@@ -67,9 +66,18 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     shop: Option<String>,
 
-    /// Posts every outgoing event there, again and again until it is answered with success (plain HTTP)
+    /// Posts every outgoing event there, again and again until it is answered with success
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
+
+    /// Signs what is posted to the webhook, so that it can tell whom it is from: 16 bytes or more.
+    /// docs/operations/webhooks.md says how a receiver looks at it
+    #[arg(long, value_name = "SECRET", env = "ECHELON_WEBHOOK_SECRET", hide_env_values = true)]
+    webhook_secret: Option<String>,
+
+    /// What the webhook is sent as the header `Authorization`, such as 'Bearer TOKEN'
+    #[arg(long, value_name = "VALUE", env = "ECHELON_WEBHOOK_AUTHORIZATION", hide_env_values = true)]
+    webhook_authorization: Option<String>,
 
     /// The secret that Shopify signs webhooks with, 16 bytes or more; unsigned ones are then refused. Better given as
     /// ECHELON_SHOPIFY_SECRET: arguments can be read by everybody on the machine
@@ -176,10 +184,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// # Errors
 /// If the store cannot be opened, the address is taken, or the program cannot be put in force.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    // What the webhook does not take is told of once, not row by row.
-    let targets = Targets::new().with_default(LevelFilter::WARN).with_target("service::relay", LevelFilter::ERROR);
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
-    let log = log.with_ansi(std::io::stderr().is_terminal()).with_filter(targets);
+    let log = log.with_ansi(std::io::stderr().is_terminal()).with_filter(LevelFilter::WARN);
     let _ = tracing_subscriber::registry().with(log).try_init();
     runtime()?.block_on(serve(args))
 }
@@ -202,8 +208,9 @@ async fn serve(args: &Args) -> Result<(), Failure> {
             args.listen
         )));
     }
-    let webhook = args.webhook.as_deref().map(Client::new).transpose();
-    let webhook = webhook.map_err(|what| Failure::input(format!("--webhook: {what}")))?;
+    let (webhook_secret, authorization) = (args.webhook_secret.as_deref(), args.webhook_authorization.as_deref());
+    let webhook = args.webhook.as_deref().map(|url| Webhook::new(url, webhook_secret, authorization)).transpose();
+    let webhook = webhook.map_err(Failure::input)?;
     let time = Time::default();
     if let Some(at) = &args.clock {
         time.start(Move::parse(at).map_err(|what| Failure::input(format!("--clock: {what}")))?);

@@ -11,7 +11,7 @@ use service::store::{Store, only_shop};
 use web::problem::Problem;
 
 use crate::failure::Failure;
-use crate::serve::client::{Client, NoAnswer};
+use crate::serve::client::{Client, NoAnswer, UrlError};
 use crate::serve::place::Place;
 
 /// Which system is meant.
@@ -44,7 +44,8 @@ impl System {
     /// # Errors
     /// If nobody is there, or what it refuses and why.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.read(self.client()?.get(path).await)
+        let client = self.client()?;
+        read(&client, client.get(path).await)
     }
 
     /// What a served system answers to something sent, however long that takes.
@@ -52,7 +53,8 @@ impl System {
     /// # Errors
     /// If nobody is there, or what it refuses and why.
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Failure> {
-        self.read(self.client()?.patient(LONG).post(path, body.to_string(), &[]).await)
+        let client = self.client()?.patient(LONG);
+        read(&client, client.post(path, body.to_string(), &[]).await)
     }
 
     /// What a served system answers to having something taken away.
@@ -60,28 +62,42 @@ impl System {
     /// # Errors
     /// If nobody is there, or what it refuses and why.
     pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.read(self.client()?.delete(path).await)
+        let client = self.client()?;
+        read(&client, client.delete(path).await)
     }
 
     fn client(&self) -> Result<Client, Failure> {
-        let client = Client::new(&self.url).map_err(|what| Failure::input(format!("--url: {what}")))?;
-        Ok(client.with_token(self.token.as_deref()))
+        client(&self.url, self.token.as_deref())
     }
+}
 
-    fn read<T: DeserializeOwned>(&self, answer: Result<(StatusCode, Bytes), NoAnswer>) -> Result<T, Failure> {
-        let url = &self.url;
-        let (status, body) = answer.map_err(|error| {
-            Failure::input(format!("{error}\n       start it with `echelon serve`, or name a store with --data"))
-        })?;
-        if !status.is_success() {
-            let problem = serde_json::from_slice::<Problem>(&body);
-            let problem = problem.map_err(|_| Failure::input(format!("{url}: {status}")))?;
-            return Err(refused(url, &problem));
-        }
-        let said: Value = serde_json::from_slice(&body).unwrap_or_default();
-        serde_json::from_value(said)
-            .map_err(|error| Failure::input(format!("{url}: answers as nothing known: {error}")))
+/// Asks the system at a URL, with a token if there is one.
+///
+/// # Errors
+/// If nobody can be asked there.
+pub fn client(url: &str, token: Option<&str>) -> Result<Client, Failure> {
+    let client = Client::new(url).map_err(|error| {
+        let remedy = if matches!(error, UrlError::Login(_)) { "; name a token with --token" } else { "" };
+        Failure::input(format!("--url: {error}{remedy}"))
+    })?;
+    if url.contains('?') {
+        return Err(Failure::input(format!("--url: `{}` was given with a query; name it without", client.url())));
     }
+    Ok(client.with_token(token))
+}
+
+fn read<T: DeserializeOwned>(client: &Client, answer: Result<(StatusCode, Bytes), NoAnswer>) -> Result<T, Failure> {
+    let url = client.url();
+    let (status, body) = answer.map_err(|error| {
+        Failure::input(format!("{error}\n       start it with `echelon serve`, or name a store with --data"))
+    })?;
+    if !status.is_success() {
+        let problem = serde_json::from_slice::<Problem>(&body);
+        let problem = problem.map_err(|_| Failure::input(format!("{url}: {status}")))?;
+        return Err(refused(url, &problem));
+    }
+    let said: Value = serde_json::from_slice(&body).unwrap_or_default();
+    serde_json::from_value(said).map_err(|error| Failure::input(format!("{url}: answers as nothing known: {error}")))
 }
 
 /// What a served system says that it does not do.

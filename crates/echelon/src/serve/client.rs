@@ -1,46 +1,107 @@
-//! A small HTTP client: plain HTTP, which is all that a machine needs to talk to itself or to a neighbour.
+//! A small HTTP client, for what a machine has to say to itself, to a neighbour, or over HTTPS to a deployed system.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Bytes, to_bytes};
-use axum::http::{Method, Request, StatusCode, Uri};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::uri::InvalidUri;
+use axum::http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 
 /// An answer takes at most so long, where nothing else is said.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// An answer has at most so many bytes.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Of an answer that nobody reads so many bytes are taken, so that its connection can be used again.
+const UNREAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Why there was no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct NoAnswer(pub String);
 
+/// Why nobody can be asked at a URL. None of it tells what a URL has beside scheme, host, port and path.
+#[derive(Debug, Error)]
+pub enum UrlError {
+    /// It does not read as a URL.
+    #[error("that is no URL such as http://127.0.0.1:8700 or https://example.com")]
+    Unreadable(#[source] InvalidUri),
+    /// It has another scheme, or no host.
+    #[error("`{0}` is no URL such as http://127.0.0.1:8700 or https://example.com")]
+    NotHttp(String),
+    /// It has a user or a password, which are not sent.
+    #[error("`{0}` was given with a user or a password, which are not taken from a URL")]
+    Login(String),
+    /// There is nobody to trust.
+    #[error("the certificates that this machine trusts cannot be read: {0}")]
+    Roots(#[source] std::io::Error),
+}
+
+/// A text that is for nobody's eyes.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
 /// Asks one server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Client {
-    http: Legacy<HttpConnector, Full<Bytes>>,
+    http: Legacy<HttpsConnector<HttpConnector>, Full<Bytes>>,
     base: String,
+    /// The URL as it may be told.
+    shown: String,
     answer_max: Duration,
-    token: Option<String>,
+    authorization: Option<Secret>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Client").field(&self.shown).finish()
+    }
 }
 
 impl Client {
-    /// For a URL such as `http://127.0.0.1:8700`.
+    /// For a URL such as `http://127.0.0.1:8700`, or one of HTTPS, whose server somebody vouches for whom this machine
+    /// trusts.
     ///
     /// # Errors
-    /// Says what the URL has to look like.
-    pub fn new(url: &str) -> Result<Self, String> {
-        let uri: Option<Uri> = url.parse().ok();
-        if uri.is_none_or(|uri| uri.scheme_str() != Some("http") || uri.authority().is_none()) {
-            return Err(format!("`{url}` is no URL of plain HTTP, such as http://127.0.0.1:8700"));
+    /// [`UrlError`].
+    pub fn new(url: &str) -> Result<Self, UrlError> {
+        let uri: Uri = url.parse().map_err(UrlError::Unreadable)?;
+        let shown = shown(&uri);
+        let secure = match (uri.scheme_str(), uri.authority()) {
+            (Some(scheme @ ("http" | "https")), Some(_)) => scheme == "https",
+            _ => return Err(UrlError::NotHttp(shown)),
+        };
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(UrlError::Login(shown));
         }
-        let http = Legacy::builder(TokioExecutor::new()).build_http();
-        Ok(Self { http, base: url.trim_end_matches('/').to_owned(), answer_max: ANSWER_MAX, token: None })
+        let http = Legacy::builder(TokioExecutor::new()).build(connector(secure).map_err(UrlError::Roots)?);
+        let base = url.trim_end_matches('/').to_owned();
+        Ok(Self { http, base, shown, answer_max: ANSWER_MAX, authorization: None })
     }
 
     /// The same, for what may take longer.
@@ -52,12 +113,19 @@ impl Client {
     /// The same, by somebody who has a token.
     #[must_use]
     pub fn with_token(self, token: Option<&str>) -> Self {
-        Self { token: token.map(str::to_owned), ..self }
+        let authorization = token.map(|token| Secret(format!("Bearer {token}")));
+        Self { authorization, ..self }
     }
 
-    /// The URL.
+    /// The same, with this for the header `Authorization`.
+    #[must_use]
+    pub fn with_authorization(self, authorization: Option<Secret>) -> Self {
+        Self { authorization, ..self }
+    }
+
+    /// The URL as it may be told: scheme, host, port and path.
     pub fn url(&self) -> &str {
-        &self.base
+        &self.shown
     }
 
     /// Asks for what is there.
@@ -89,6 +157,20 @@ impl Client {
         self.ask(Method::POST, path, body.into(), headers).await
     }
 
+    /// Sends JSON to the URL itself, with headers; what is answered but for its status is not looked at.
+    ///
+    /// # Errors
+    /// [`NoAnswer`]; whether it arrived is not known.
+    pub async fn tell(&self, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> Result<StatusCode, NoAnswer> {
+        let told = async {
+            let (parts, body) = self.answer(Method::POST, "", body.into(), headers).await?.into_parts();
+            // It was answered, however the rest of the answer ends.
+            let _ = to_bytes(body, UNREAD_BYTES_MAX).await;
+            Ok(parts.status)
+        };
+        self.within("", told).await
+    }
+
     async fn ask(
         &self,
         method: Method,
@@ -96,32 +178,73 @@ impl Client {
         body: Bytes,
         headers: &[(&str, &str)],
     ) -> Result<(StatusCode, Bytes), NoAnswer> {
-        let wrong = |what: &dyn std::fmt::Display| NoAnswer(format!("{}{path}: {what}", self.base));
+        let asked = async {
+            let (parts, body) = self.answer(method, path, body, headers).await?.into_parts();
+            let body = to_bytes(body, BYTES_MAX).await;
+            Ok((parts.status, body.map_err(|error| self.wrong(path, &error))?))
+        };
+        self.within(path, asked).await
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        headers: &[(&str, &str)],
+    ) -> Result<Response<Body>, NoAnswer> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization.as_str());
         }
         let request = request.header("content-type", "application/json").body(Full::new(body));
-        let request = request.map_err(|error| wrong(&error))?;
-        let asked = async {
-            let answer = self.http.request(request).await.map_err(|error| wrong(&Causes(&error)))?;
-            let (parts, body) = answer.into_parts();
-            let body = to_bytes(axum::body::Body::new(body), BYTES_MAX).await.map_err(|error| wrong(&error))?;
-            Ok((parts.status, body))
-        };
-        let late = |_| Err(wrong(&format!("no answer in {} s", self.answer_max.as_secs())));
+        let request = request.map_err(|error| self.wrong(path, &error))?;
+        let answer = self.http.request(request).await.map_err(|error| self.wrong(path, &Causes(&error)))?;
+        Ok(answer.map(Body::new))
+    }
+
+    /// What comes of it, unless it takes too long.
+    async fn within<T>(&self, path: &str, asked: impl Future<Output = Result<T, NoAnswer>>) -> Result<T, NoAnswer> {
+        let late = |_| Err(self.wrong(path, &format!("no answer in {} s", self.answer_max.as_secs())));
         tokio::time::timeout(self.answer_max, asked).await.unwrap_or_else(late)
     }
+
+    fn wrong(&self, path: &str, what: &dyn fmt::Display) -> NoAnswer {
+        let (path, _) = path.split_once('?').unwrap_or((path, ""));
+        NoAnswer(format!("{}{path}: {what}", self.shown))
+    }
+}
+
+/// A URL as it may be told: what else it has, such as a password or a key, is for its server.
+fn shown(uri: &Uri) -> String {
+    let scheme = uri.scheme_str().map(|scheme| format!("{scheme}://")).unwrap_or_default();
+    let host = uri.host().unwrap_or_default();
+    let port = uri.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{scheme}{host}{port}{}", uri.path()).trim_end_matches('/').to_owned()
+}
+
+/// What connects, trusting whom this machine trusts; where nothing is secure, there is nobody to be trusted.
+fn connector(secure: bool) -> std::io::Result<HttpsConnector<HttpConnector>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let connector = HttpsConnectorBuilder::new();
+    let connector = if secure {
+        connector.with_provider_and_native_roots(provider)?
+    } else {
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.map_err(std::io::Error::other)?.with_root_certificates(RootCertStore::empty());
+        connector.with_tls_config(config.with_no_client_auth())
+    };
+    Ok(connector.https_or_http().enable_http1().build())
 }
 
 /// An error with what caused it: hyper's own says little.
 struct Causes<'a>(&'a (dyn std::error::Error + 'static));
 
-impl std::fmt::Display for Causes<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
         let mut cause = self.0.source();
         while let Some(error) = cause {
@@ -129,5 +252,31 @@ impl std::fmt::Display for Causes<'_> {
             cause = error.source();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_url_has_for_its_server_alone_is_never_told() {
+        let client = Client::new("http://example.com:81/hook/?key=hush").unwrap();
+        assert_eq!(client.url(), "http://example.com:81/hook");
+        assert!(!format!("{client:?}").contains("hush"));
+        let error = client.wrong("/v1/facts?shop=acme", &"no answer");
+        assert_eq!(error.to_string(), "http://example.com:81/hook/v1/facts: no answer");
+        for (url, said) in [
+            ("http://anna:hush@example.com/hook?key=hush", "`http://example.com/hook` was given with a user"),
+            ("https://hush@example.com", "`https://example.com` was given with a user"),
+            ("ftp://anna:hush@example.com/?hush", "`ftp://example.com` is no URL"),
+            ("anna:hush", "is no URL"),
+            ("http://example.com/ hush", "is no URL"),
+            ("hush", "is no URL"),
+        ] {
+            let error = Client::new(url).unwrap_err();
+            assert!(error.to_string().contains(said), "{url}: {error}");
+            assert!(url == "hush" || !format!("{error} {error:?}").contains("hush"), "{url}: {error:?}");
+        }
     }
 }

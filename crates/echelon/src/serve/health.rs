@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time;
 
 use super::System;
+use super::outward::Announcing;
 use super::queue::{DEAD, QUARANTINE, QueueError};
 
 /// A part that has not come round for so long is not at work.
@@ -180,8 +181,9 @@ pub struct Details {
     pub dead: u64,
     /// How many can never succeed as they are.
     pub quarantined: u64,
-    /// How many recorded rows are not announced yet.
-    pub unannounced: u64,
+    /// How announcing goes.
+    #[serde(flatten)]
+    pub announcing: Announcing,
     /// How often parts of the system were begun again.
     pub restarts: u64,
     /// When something was last written that was told over HTTP.
@@ -221,17 +223,13 @@ impl System {
         let oldest = self.queues.oldest().await?;
         let waited = |sent_at: Instant| (crate::now().millis() - sent_at.millis()).max(0);
         let restarts = [&health.worker, &health.sweeper, &health.announcer];
-        let mut unannounced = 0;
-        for shop in self.store.shops().await.map_err(QueueError::of_store)? {
-            unannounced += self.store.unannounced(&shop).await.map_err(QueueError::of_store)?;
-        }
         Ok(Details {
             problems,
             waiting: self.queues.waiting(),
             oldest_waiting_ms: oldest.map_or(0, waited),
             dead: self.queues.count(DEAD).await?,
             quarantined: self.queues.count(QUARANTINE).await?,
-            unannounced,
+            announcing: self.announcing.now(),
             restarts: restarts.into_iter().map(|pulse| pulse.restarts.load(Ordering::SeqCst)).sum(),
             last_write: instant(&health.wrote_at),
             last_sweep: instant(&health.swept_at),
@@ -256,7 +254,7 @@ impl Report {
             ("waiting", "Events that wait to be taken in.", details.waiting),
             ("dead", "Events that failed too often.", details.dead),
             ("quarantined", "Events that can never succeed as they are.", details.quarantined),
-            ("unannounced", "Recorded rows that are not announced yet.", details.unannounced),
+            ("unannounced", "Recorded rows that are not announced yet.", details.announcing.unannounced),
         ];
         for (name, help, value) in gauges {
             tell(&format!("echelon_{name}"), "gauge", help, format!(" {value}"));

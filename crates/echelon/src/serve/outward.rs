@@ -1,184 +1,208 @@
 //! What is announced on one machine: shown as it goes out, and posted to a webhook where there is one.
+//!
+//! Sent at least once, with an id that tells repeats: a row stays in its outbox until it is marked, and it is marked only
+//! after the webhook took it. Each shop is looked through on its own, and what waits for different members goes out at
+//! the same time, so that one who is not taken holds up nobody else.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod lanes;
+mod line;
+mod pass;
+mod state;
+mod webhook;
+
+pub use state::{Announcing, State};
+pub use webhook::Webhook;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rules::calendar::Instant;
 use serde_json::{Value, json};
-use service::relay::{Answer, Bus, Pace, Relay};
-use service::store::StoreError;
-use service::telemetry::{LogKey, Metrics};
-use tokio::sync::watch;
+use service::shop::ShopId;
+use service::store::Outgoing;
+use service::store::key::Key;
+use service::telemetry::LogKey;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::Instant;
 
+use self::lanes::{Lanes, News};
+use self::line::line;
+use self::webhook::NotTaken;
 use super::System;
-use super::client::Client;
 use crate::output::{Format, print};
 
-/// After a failure it is tried again this soon.
+/// After a failure of the store it is asked again this soon.
 const SOON: Duration = Duration::from_secs(1);
 /// What nobody told of is looked for this often: rows that were there at the start, or that another process wrote.
 const SOMETIMES: Duration = Duration::from_secs(10);
-/// Everything was recorded before this: the end of the year 9999.
-pub(super) const EVER_MS: i64 = 253_402_300_799_999;
+/// So many events are posted at the same time.
+const POSTED_AT_ONCE: u32 = 8;
+/// And so many pages of outboxes are read.
+const READ_AT_ONCE: usize = 16;
 /// Members stand in the log of one's own machine under a tag all the same.
 const LOG_KEY: &str = "on this machine only";
 
-/// The bus of one machine.
+/// The world outside one machine.
 #[derive(Debug)]
 pub struct Outward {
-    webhook: Option<Client>,
+    webhook: Option<Webhook>,
     format: Format,
-    /// Why the webhook takes nothing, while that is so.
-    trouble: Mutex<Option<String>>,
+    /// One line after the other: whoever reads may be slow, and then just one thread waits for them.
+    screen: tokio::sync::Mutex<()>,
 }
 
 impl Outward {
     /// Shows events in this form, and posts them to a webhook if there is one.
-    pub fn new(webhook: Option<Client>, format: Format) -> Self {
-        Self { webhook, format, trouble: Mutex::default() }
+    pub fn new(webhook: Option<Webhook>, format: Format) -> Self {
+        Self { webhook, format, screen: tokio::sync::Mutex::default() }
     }
 
-    async fn post(&self, kind: &str, detail: &str) -> Result<(), String> {
-        let Some(webhook) = &self.webhook else { return Ok(()) };
-        let answer = webhook.post("", detail.to_owned(), &[("X-Echelon-Event", kind)]).await;
-        match answer {
-            Ok((status, _)) if status.is_success() => Ok(()),
-            Ok((status, _)) => Err(format!("the webhook answers {status}")),
-            Err(error) => Err(error.to_string()),
+    async fn put(&self, row: &Outgoing) -> Result<(), NotTaken> {
+        let event: Value = serde_json::from_str(&row.detail).unwrap_or_default();
+        if let Some(webhook) = &self.webhook {
+            let id = event.get("id").and_then(Value::as_str).unwrap_or_default();
+            webhook.post(&row.kind, id, &row.detail).await?;
         }
-    }
-
-    /// Says that the webhook takes nothing, or takes it again: once each time.
-    fn note(&self, now: Option<String>) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        match (trouble.as_ref(), &now) {
-            (None, Some(why)) => tracing::warn!(why, "the webhook takes nothing; it is tried again until it does"),
-            (Some(_), None) => tracing::warn!("the webhook takes events again"),
-            (None, None) | (Some(_), Some(_)) => {}
-        }
-        *trouble = now;
+        self.show(&row.kind, &event).await;
+        Ok(())
     }
 
     /// Who reads the output may have gone away; what is announced goes out all the same.
-    fn show(&self, kind: &str, detail: &str) {
-        let event: Value = serde_json::from_str(detail).unwrap_or_default();
-        let _ = print(&match self.format {
+    async fn show(&self, kind: &str, event: &Value) {
+        let text = match &self.format {
             Format::Json => json!({ "type": kind, "detail": event }).to_string(),
-            Format::Text => line(kind, &event),
-        });
+            Format::Text => line(kind, event),
+        };
+        let _screen = self.screen.lock().await;
+        let _ = spawn_blocking(move || print(&text)).await;
     }
 }
 
-impl Bus for Outward {
-    async fn put(&self, entries: &[&service::store::Outgoing]) -> Vec<Answer> {
-        let mut answers = Vec::with_capacity(entries.len());
-        for entry in entries {
-            match self.post(&entry.kind, &entry.detail).await {
-                Ok(()) => {
-                    self.note(None);
-                    self.show(&entry.kind, &entry.detail);
-                    answers.push(Answer::Taken);
-                }
-                // The next would wait as long in vain.
-                Err(why) => {
-                    self.note(Some(why.clone()));
-                    answers.resize(entries.len(), Answer::Later(why));
-                    break;
-                }
+/// What announces.
+#[derive(Debug)]
+struct Announcer {
+    system: Arc<System>,
+    outward: Arc<Outward>,
+    log_key: LogKey,
+    lanes: Mutex<Lanes>,
+    posts: Arc<Semaphore>,
+    reads: Semaphore,
+    /// Rows that do not read, and were told of.
+    unreadable: Mutex<HashSet<Key>>,
+    /// Every shop is to be looked through.
+    again: Notify,
+    /// When something is tried again is to be reckoned anew.
+    changed: Notify,
+}
+
+impl Announcer {
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> &State {
+        &self.system.announcing
+    }
+
+    /// Says what there is to be told of.
+    fn tell(&self, news: News, row: Option<&Outgoing>, why: &dyn std::fmt::Display) {
+        match news {
+            News::None => {}
+            News::NotTaken => {
+                let row = row.map(|row| self.named(&row.key)).unwrap_or_default();
+                tracing::warn!(row, %why, "the webhook does not take an event; it is tried again until it does");
+            }
+            News::Absent => tracing::warn!(%why, "the webhook takes nothing; it is tried again until it does"),
+            News::Back => tracing::warn!("the webhook takes events again"),
+            News::Well => {
+                self.state().well();
+                tracing::warn!("the webhook takes events again, and has what it did not take");
             }
         }
-        answers
     }
-}
-
-/// An event on a line: when, who, and what.
-fn line(kind: &str, event: &Value) -> String {
-    let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or("-");
-    let named = |name: &str| event.get(name).and_then(|it| it.get("name")).and_then(Value::as_str).unwrap_or("no tier");
-    let what = match kind {
-        "tier.changed.v1" => {
-            let quiet = if event.get("notify") == Some(&Value::Bool(false)) { " (quietly)" } else { "" };
-            format!("{} -> {}{quiet}: {}", named("before"), named("after"), text("summary"))
-        }
-        "tier.reward_issued.v1" => {
-            let count = event.get("rewards").and_then(Value::as_array).map_or(0, Vec::len);
-            format!("{} due for reaching {}", crate::output::counted(count, "reward"), named("tier"))
-        }
-        "tier.birthday_points_due.v1" => {
-            let points = event.get("points").and_then(Value::as_i64).unwrap_or_default();
-            format!("{points} birthday points due on {}, as a member of {}", text("on"), named("tier"))
-        }
-        "tier.expiring.v1" => format!("{} is expiring: {}", named("tier"), text("summary")),
-        "tier.within_reach.v1" => format!("{} is within reach: {}", named("next"), text("summary")),
-        "program.published.v1" => {
-            let number = |name: &str| event.get(name).and_then(Value::as_u64);
-            let replaces = number("replaces").map(|number| format!(", in place of version {number}"));
-            let (number, replaces) = (number("program_version").unwrap_or_default(), replaces.unwrap_or_default());
-            format!("version {number} of the program is published{replaces}")
-        }
-        other => other.to_owned(),
-    };
-    let at = event.get("effective_at").and_then(Value::as_str).unwrap_or_else(|| text("recorded_at"));
-    format!("{at}  {}  {}  {what}", text("shop"), text("member_id"))
 }
 
 /// Announces what was recorded until it is told to stop.
-pub async fn announce(system: Arc<System>, bus: Arc<Outward>, mut stop: watch::Receiver<bool>) {
+pub async fn announce(system: Arc<System>, outward: Arc<Outward>, mut stop: watch::Receiver<bool>) {
     let Ok(log_key) = LogKey::new(LOG_KEY) else { return };
-    let relay = Relay { store: system.store.clone(), bus, pace: pace(), clock: system.time.clock(), log_key };
-    loop {
+    let posts = Arc::new(Semaphore::new(POSTED_AT_ONCE as usize));
+    let announcer = Arc::new(Announcer {
+        system: Arc::clone(&system),
+        outward,
+        log_key,
+        lanes: Mutex::default(),
+        posts: Arc::clone(&posts),
+        reads: Semaphore::new(READ_AT_ONCE),
+        unreadable: Mutex::default(),
+        again: Notify::new(),
+        changed: Notify::new(),
+    });
+    let mut shops = Shops::default();
+    while !*stop.borrow() {
         system.health.announcer.beat();
-        let stopping = *stop.borrow();
-        let next = match all(&relay).await {
-            Ok(true) => SOMETIMES,
-            Ok(false) => SOON,
-            Err(error) => {
-                tracing::warn!(%error, "what is to be announced cannot be read; it is tried again");
-                SOON
+        if shops.is_broken() {
+            return; // and begin again
+        }
+        let known = shops.look(&announcer).await;
+        loop {
+            let until = Instant::now() + if known { SOMETIMES } else { SOON };
+            let until = announcer.lanes().next().map_or(until, |next| next.min(until));
+            tokio::select! {
+                () = announcer.changed.notified() => continue,
+                () = system.api.recorded.notified() => {}
+                () = announcer.again.notified() => {}
+                () = tokio::time::sleep_until(until) => {}
+                _ = stop.changed() => {}
             }
-        };
-        if stopping {
-            return;
+            break;
         }
-        tokio::select! {
-            () = system.api.recorded.notified() => {}
-            () = tokio::time::sleep(next) => {}
-            _ = stop.changed() => {}
-        }
+    }
+    // What is under way comes to its end first, then what it passed by.
+    shops.passes.shutdown().await;
+    let mut more = true;
+    while more {
+        let _ = posts.acquire_many(POSTED_AT_ONCE).await;
+        more = announcer.all().await;
+    }
+    let _ = posts.acquire_many(POSTED_AT_ONCE).await;
+    let left = system.announcing.now();
+    if left.unannounced > 0 {
+        let why = left.last_failure.unwrap_or_default();
+        tracing::warn!(unannounced = left.unannounced, why, "what is not announced yet goes out after the next start");
     }
 }
 
-/// Once: another pass follows soon, and what else waits must not wait for it.
-fn pace() -> Pace {
-    Pace { attempts: 1, ..Pace::default() }
+/// The shops, each looked through by a task of its own.
+#[derive(Debug, Default)]
+struct Shops {
+    wanted: BTreeMap<ShopId, Arc<Notify>>,
+    passes: JoinSet<()>,
 }
 
-/// Announces all that waits; whether all of it went out.
-async fn all(relay: &Relay<Arc<Outward>>) -> Result<bool, StoreError> {
-    let mut metrics = Metrics::of("serve");
-    let passed = relay.pass_before(Instant::from_millis(EVER_MS), &mut metrics).await?;
-    Ok(passed.finished && passed.failed == 0)
-}
+impl Shops {
+    /// Whether the task of a shop has ended, as it never should.
+    fn is_broken(&mut self) -> bool {
+        self.passes.try_join_next().is_some()
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_is_a_line() {
-        let event = json!({ "shop": "acme", "member_id": "anna", "before": null, "after": { "id": "gold", "name": "Gold" },
-                            "effective_at": "2026-05-01T10:00:00Z", "notify": true, "summary": "Spent enough." });
-        let said = line("tier.changed.v1", &event);
-        assert_eq!(said, "2026-05-01T10:00:00Z  acme  anna  no tier -> Gold: Spent enough.");
-        let quiet = json!({ "shop": "acme", "member_id": "anna", "notify": false });
-        assert!(line("tier.changed.v1", &quiet).contains("(quietly)"));
-        let expiring = json!({ "shop": "acme", "member_id": "anna", "tier": { "id": "gold", "name": "Gold" },
-                               "recorded_at": "2026-12-01T00:00:01Z", "summary": "Gold ends soon." });
-        let said = line("tier.expiring.v1", &expiring);
-        assert_eq!(said, "2026-12-01T00:00:01Z  acme  anna  Gold is expiring: Gold ends soon.");
-        let published = json!({ "shop": "acme", "program_version": 3, "replaces": 2,
-                                "effective_at": "2027-01-01T00:00:00Z" });
-        let said = line("program.published.v1", &published);
-        assert_eq!(said, "2027-01-01T00:00:00Z  acme  -  version 3 of the program is published, in place of version 2");
+    /// Has every shop looked through: once more if that is under way. Yields whether it is known which there are.
+    async fn look(&mut self, announcer: &Arc<Announcer>) -> bool {
+        let shops = match announcer.system.store.shops().await {
+            Ok(shops) => shops,
+            Err(error) => {
+                tracing::warn!(%error, "what is to be announced cannot be read; it is tried again");
+                return false;
+            }
+        };
+        for shop in shops {
+            let wanted = self.wanted.entry(shop).or_insert_with_key(|shop| {
+                let wanted = Arc::new(Notify::new());
+                self.passes.spawn(Arc::clone(announcer).look_through(shop.clone(), Arc::clone(&wanted)));
+                wanted
+            });
+            wanted.notify_one();
+        }
+        true
     }
 }

@@ -15,6 +15,7 @@ use super::health::Pulse;
 use super::queue::Queues;
 use super::sweeper::{self, Here};
 use crate::failure::Failure;
+use crate::output::say;
 use crate::output::warn;
 
 /// A file up to this size is looked through at the start. All of it is read: 200 MB took 0.9 s from a disk, 0.13 s from
@@ -90,11 +91,11 @@ impl Opened {
         };
         let bytes = path.metadata().map_or(0, |metadata| metadata.len());
         if bytes > LOOKED_THROUGH_BYTES_MAX {
-            eprintln!(
+            say(&format!(
                 "{} has {} MB and is not looked through for damage at the start; `echelon verify` does, when it is stopped",
                 place.name(),
                 bytes / 1_000_000
-            );
+            ));
             return Ok(());
         }
         let found = store.check(true).await.map_err(|error| place.wrong(error.to_string()))?;

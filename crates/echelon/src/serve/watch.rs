@@ -10,6 +10,8 @@ use super::time::Time;
 
 /// So far may clocks differ that are both right: as far as facts may be dated ahead of one.
 const DIFFER_MS: i64 = 5 * 60 * 1_000;
+/// Everything was recorded before this: the end of the year 9999.
+const EVER_MS: i64 = 253_402_300_799_999;
 /// What time it is is noted so often.
 const NOTED_EVERY_MS: i64 = 60 * 1_000;
 
@@ -39,7 +41,7 @@ pub async fn latest(store: &Store, queues: &Queues) -> Result<Option<Instant>, Q
 
 /// When the latest job of a shop was opened.
 async fn opened_last(store: &Store, shop: &service::shop::ShopId) -> Result<Option<Instant>, StoreError> {
-    let ever = Instant::from_millis(super::outward::EVER_MS);
+    let ever = Instant::from_millis(EVER_MS);
     let jobs = store.latest_jobs(shop, ever, 1).await?;
     Ok(jobs.first().map(|job| job.body.opened_at))
 }

@@ -28,7 +28,8 @@ pub fn eventually(mut is_so: impl FnMut() -> bool) -> bool {
     is_so()
 }
 
-fn echelon() -> PathBuf {
+/// The built command.
+pub fn echelon() -> PathBuf {
     assert_cmd::cargo::cargo_bin("echelon")
 }
 
@@ -90,26 +91,32 @@ impl Served {
 
     /// For a shop of another name.
     pub fn start_as(folder: &Path, shop: &str, more: &[&str]) -> Self {
+        Self::start_in(folder, shop, more, &[])
+    }
+
+    /// In an environment with these variables.
+    pub fn start_in(folder: &Path, shop: &str, more: &[&str], environment: &[(&str, &str)]) -> Self {
         let file = folder.join("program.json");
         std::fs::write(&file, program().to_string()).unwrap();
         let data = folder.join("echelon.db");
         let (file, data) = (file.to_str().unwrap(), data.to_str().unwrap());
-        Self::run(folder, &[&["--data", data, "--program", file, "--shop", shop], more].concat())
+        Self::run(folder, &[&["--data", data, "--program", file, "--shop", shop], more].concat(), environment)
     }
 
     /// The demonstration.
     pub fn demo(folder: &Path) -> Self {
-        Self::run(folder, &["--demo"])
+        Self::run(folder, &["--demo"], &[])
     }
 
     /// As it is told to be.
     pub fn on(folder: &Path, args: &[&str]) -> Self {
-        Self::run(folder, args)
+        Self::run(folder, args, &[])
     }
 
-    fn run(folder: &Path, args: &[&str]) -> Self {
+    fn run(folder: &Path, args: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(echelon())
             .env("ECHELON_TOKEN_KEY", TOKEN_KEY)
+            .envs(environment.iter().copied())
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(args)
             .current_dir(folder)

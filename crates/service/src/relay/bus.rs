@@ -1,7 +1,6 @@
 //! The event bus, as far as it is needed, and EventBridge as one.
 
 use std::future::Future;
-use std::sync::Arc;
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::error::{DisplayErrorContext, ProvideErrorMetadata};
@@ -38,12 +37,6 @@ pub trait Bus: Send + Sync {
     /// Puts at most [`ENTRIES_MAX`] entries, together within what a bus takes, and yields one answer for each. If
     /// nothing is known of an entry, the answer is [`Answer::Later`].
     fn put(&self, entries: &[&Outgoing]) -> impl Future<Output = Vec<Answer>> + Send;
-}
-
-impl<B: Bus> Bus for Arc<B> {
-    fn put(&self, entries: &[&Outgoing]) -> impl Future<Output = Vec<Answer>> + Send {
-        B::put(self, entries)
-    }
 }
 
 /// How many bytes an entry counts: what is sent, its names, and its time.

@@ -1,6 +1,6 @@
 //! What waits to be announced: the sparse index of the ledger, and the mark that takes a row out of it.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, Select};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use rules::calendar::Instant;
 
 use super::history::{DETAIL, TYPE};
@@ -84,33 +84,6 @@ impl Store {
         self.meter.add(Kind::Read, answer.consumed_capacity());
         let keys = answer.items.unwrap_or_default().into_iter().map(|item| Item(item).key()).collect();
         Ok(Page { keys, next: answer.last_evaluated_key })
-    }
-
-    /// How many rows of a shop are still to be announced.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn unannounced(&self, shop: &ShopId) -> Result<u64, StoreError> {
-        let (by, _) = key::UNPUBLISHED;
-        let mut count = 0;
-        for outbox in 0..self.tables.spread.outboxes() {
-            let asked = self.client.query().table_name(&self.tables.ledger).index_name(table::UNPUBLISHED);
-            let asked = asked.key_condition_expression("#by = :outbox").expression_attribute_names("#by", by);
-            let asked = asked.expression_attribute_values(":outbox", AttributeValue::S(key::outbox_of(shop, outbox)));
-            let asked = asked.select(Select::Count).return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-            let mut from = None;
-            loop {
-                let answer = asked.clone().set_exclusive_start_key(from).send().await;
-                let answer = answer.map_err(|error| StoreError::of_sdk(&error))?;
-                self.meter.add(Kind::Read, answer.consumed_capacity());
-                count += u64::try_from(answer.count).unwrap_or_default();
-                from = answer.last_evaluated_key;
-                if from.is_none() {
-                    break;
-                }
-            }
-        }
-        Ok(count)
     }
 
     /// The rows of these keys that are still to be announced, and the keys of those that do not read. The index follows

@@ -11,6 +11,7 @@ use service::store::only_shop;
 use web::problem::Problem;
 
 use super::report::Report;
+use crate::command::system::client;
 use crate::failure::Failure;
 use crate::input::Lines;
 use crate::serve::client::{Client, NoAnswer};
@@ -73,7 +74,7 @@ impl Door {
     /// # Errors
     /// If nothing is served there.
     pub async fn served(url: &str, token: Option<&str>, shop: Option<ShopId>) -> Result<Self, Failure> {
-        let client = Client::new(url).map_err(|what| Failure::input(format!("--url: {what}")))?.with_token(token);
+        let client = client(url, token)?;
         let before = health(&client).await.map_err(|what| {
             Failure::input(format!("{what}\n       start it with `echelon serve`, or name a store with --data"))
         })?;

@@ -1,0 +1,328 @@
+//! What is announced in what order, and when it is tried again.
+//!
+//! The rows of a member are a lane, as are the versions of a shop: they go out one after the other. Lanes do not wait
+//! for one another. A lane whose event is not taken rests, each time twice as long; only when many lanes in a row find
+//! nobody who takes anything, it is the receiver, and one of them after the other tries whether it is there again.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::webhook::NotTaken;
+
+/// After the first failure it is tried again this soon.
+const SOON: Duration = Duration::from_secs(1);
+/// And at the latest after so long; what is refused for good, always.
+const SLOW: Duration = Duration::from_secs(5 * 60);
+/// Whether a receiver is there again is tried this often at the least.
+const PROBED: Duration = Duration::from_secs(10);
+/// So many lanes that fail in a row are no matter of theirs.
+const IN_A_ROW: usize = 8;
+/// So many lanes that have failed may be tried at the same time: others go on meanwhile.
+const REPEATED_AT_ONCE: usize = 4;
+
+/// All lanes that are under way, or rest.
+#[derive(Debug, Default)]
+pub struct Lanes {
+    busy: HashMap<String, Busy>,
+    resting: HashMap<String, Rest>,
+    /// How many of those under way have failed before, and whether there were more.
+    repeated: usize,
+    crowded: bool,
+    /// Those that failed since anything was taken.
+    in_a_row: HashSet<String>,
+    absent: Option<Absent>,
+    /// What was told of since all was well.
+    told: BTreeSet<u16>,
+}
+
+/// That a lane is under way.
+#[derive(Debug, Clone, Copy)]
+struct Busy {
+    /// Somebody passed by meanwhile: there may be more.
+    passed_by: bool,
+    /// It has failed before.
+    repeated: bool,
+    /// It tries whether anybody is there again.
+    probes: bool,
+}
+
+/// That a lane has failed.
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    until: Instant,
+    tries: u32,
+    /// Whether it was refused; else it may have been the receiver.
+    refused: bool,
+}
+
+/// That nobody is there who takes anything.
+#[derive(Debug, Clone, Copy)]
+struct Absent {
+    until: Instant,
+    tries: u32,
+    probed: bool,
+}
+
+/// Whether a lane may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum May {
+    /// It may, and is under way if it was to begin.
+    Go,
+    /// It is under way already, or others have to be done first; then it is said that there is more.
+    Later,
+    /// It rests.
+    Rest,
+    /// None may.
+    Nobody,
+}
+
+/// What there is to be told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// Nothing that was not told of.
+    None,
+    /// The first that is not taken, or the first that is refused in this way.
+    NotTaken,
+    /// Nothing is taken.
+    Absent,
+    /// It is there again.
+    Back,
+    /// All that was tried is taken.
+    Well,
+}
+
+/// For whom there is more to do, now that a lane is no longer under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct More {
+    /// For its shop, which passed by.
+    pub here: bool,
+    /// For any shop: lanes that failed waited for one of them.
+    pub elsewhere: bool,
+}
+
+impl Lanes {
+    /// Whether a lane may go, as it looks now.
+    pub fn may(&mut self, lane: &str, now: Instant) -> May {
+        if self.absent.is_some_and(|absent| absent.probed || absent.until > now) {
+            return May::Nobody;
+        }
+        if let Some(busy) = self.busy.get_mut(lane) {
+            busy.passed_by = true;
+            return May::Later;
+        }
+        match self.resting.get(lane) {
+            Some(rest) if rest.until > now => May::Rest,
+            Some(_) if self.repeated >= REPEATED_AT_ONCE => {
+                self.crowded = true;
+                May::Later
+            }
+            Some(_) | None => May::Go,
+        }
+    }
+
+    /// Begins a lane, if it may go.
+    pub fn begin(&mut self, lane: &str, now: Instant) -> May {
+        let may = self.may(lane, now);
+        if may == May::Go {
+            let (repeated, probes) = (self.resting.contains_key(lane), self.absent.is_some());
+            self.busy.insert(lane.to_owned(), Busy { passed_by: false, repeated, probes });
+            self.repeated += usize::from(repeated);
+            if let Some(absent) = &mut self.absent {
+                absent.probed = true;
+            }
+        }
+        may
+    }
+
+    /// An event was taken: somebody is there.
+    pub fn taken(&mut self, lane: &str, now: Instant) -> News {
+        self.in_a_row.clear();
+        self.resting.remove(lane);
+        let back = self.absent.take().is_some();
+        if back {
+            let waiting = self.resting.values_mut().filter(|rest| !rest.refused);
+            waiting.for_each(|rest| rest.until = rest.until.min(now));
+        }
+        let well = self.well();
+        if well == News::None && back { News::Back } else { well }
+    }
+
+    /// Nothing of a lane is left to be announced.
+    pub fn empty(&mut self, lane: &str) -> News {
+        self.resting.remove(lane);
+        self.well()
+    }
+
+    fn well(&mut self) -> News {
+        if self.told.is_empty() || !self.resting.is_empty() {
+            return News::None;
+        }
+        self.told.clear();
+        News::Well
+    }
+
+    /// An event was not taken: its lane rests.
+    pub fn not_taken(&mut self, lane: &str, why: &NotTaken, now: Instant) -> News {
+        let tries = self.tries(lane);
+        let (refused, code) = match why {
+            NotTaken::Refused(status) => (true, status.as_u16()),
+            NotTaken::Trouble(_) => (false, 0),
+        };
+        self.rest(lane, if refused { SLOW } else { twice(SOON, tries, SLOW) }, tries, refused, now);
+        let first = self.told.insert(code);
+        if refused {
+            // Somebody is there.
+            self.in_a_row.clear();
+            let back = self.absent.take().is_some();
+            return if first || back { News::NotTaken } else { News::None };
+        }
+        self.in_a_row.insert(lane.to_owned());
+        let probes = self.busy.get(lane).is_some_and(|busy| busy.probes);
+        match &mut self.absent {
+            Some(absent) => {
+                if probes {
+                    absent.until = now + twice(SOON, absent.tries, PROBED);
+                    absent.tries = absent.tries.saturating_add(1);
+                }
+                News::None
+            }
+            None if self.in_a_row.len() >= IN_A_ROW => {
+                self.absent = Some(Absent { until: now + SOON, tries: 1, probed: false });
+                News::Absent
+            }
+            None if first => News::NotTaken,
+            None => News::None,
+        }
+    }
+
+    /// A lane cannot be read; it is tried again soon.
+    pub fn unread(&mut self, lane: &str, now: Instant) {
+        self.rest(lane, SOON, self.tries(lane), false, now);
+    }
+
+    /// A lane that was under way is no longer.
+    pub fn end(&mut self, lane: &str) -> More {
+        let Some(Busy { passed_by, repeated, probes }) = self.busy.remove(lane) else { return More::default() };
+        self.repeated = self.repeated.saturating_sub(usize::from(repeated));
+        if let Some(absent) = self.absent.as_mut().filter(|_| probes) {
+            absent.probed = false;
+        }
+        More { here: passed_by, elsewhere: repeated && std::mem::take(&mut self.crowded) }
+    }
+
+    /// When a lane that rests is tried again, or somebody looks whether anybody is there: the first of it.
+    pub fn next(&self) -> Option<Instant> {
+        match &self.absent {
+            Some(absent) => (!absent.probed).then_some(absent.until),
+            None => {
+                self.resting.iter().filter(|(lane, _)| !self.busy.contains_key(*lane)).map(|(_, it)| it.until).min()
+            }
+        }
+    }
+
+    fn rest(&mut self, lane: &str, long: Duration, tries: u32, refused: bool, now: Instant) {
+        let rest = Rest { until: now + long, tries: tries.saturating_add(1), refused };
+        self.resting.insert(lane.to_owned(), rest);
+    }
+
+    /// How often a lane has failed.
+    fn tries(&self, lane: &str) -> u32 {
+        self.resting.get(lane).map_or(0, |rest| rest.tries)
+    }
+}
+
+/// A time, doubled so often, and at most another.
+fn twice(time: Duration, times: u32, most: Duration) -> Duration {
+    time.saturating_mul(2_u32.saturating_pow(times)).min(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+
+    use super::*;
+
+    fn trouble() -> NotTaken {
+        NotTaken::Trouble("no answer".to_owned())
+    }
+
+    fn fails(lanes: &mut Lanes, lane: &str, why: &NotTaken, now: Instant) -> News {
+        assert_eq!(lanes.begin(lane, now), May::Go);
+        let news = lanes.not_taken(lane, why, now);
+        lanes.end(lane);
+        news
+    }
+
+    #[test]
+    fn a_lane_that_fails_rests_twice_as_long_each_time_and_holds_up_no_other() {
+        let (mut lanes, mut now) = (Lanes::default(), Instant::now());
+        assert_eq!(fails(&mut lanes, "anna", &trouble(), now), News::NotTaken);
+        for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
+            let until = now + Duration::from_secs(seconds);
+            assert_eq!(lanes.next(), Some(until));
+            assert_eq!(lanes.may("anna", until - Duration::from_millis(1)), May::Rest);
+            assert_eq!(lanes.may("bert", now), May::Go);
+            now = until;
+            assert_eq!(fails(&mut lanes, "anna", &trouble(), now), News::None);
+        }
+        let now = now + SLOW;
+        assert_eq!(lanes.begin("anna", now), May::Go);
+        assert_eq!(lanes.taken("anna", now), News::Well);
+        assert_eq!((lanes.end("anna"), lanes.next()), (More::default(), None));
+    }
+
+    #[test]
+    fn what_is_refused_for_good_is_tried_slowly_and_told_of_once() {
+        let (mut lanes, now) = (Lanes::default(), Instant::now());
+        let gone = NotTaken::Refused(StatusCode::GONE);
+        assert_eq!(fails(&mut lanes, "anna", &gone, now), News::NotTaken);
+        assert_eq!(lanes.next(), Some(now + SLOW));
+        for other in 0..2 * IN_A_ROW {
+            assert_eq!(fails(&mut lanes, &format!("m{other}"), &gone, now), News::None);
+        }
+        assert_eq!(fails(&mut lanes, "bert", &NotTaken::Refused(StatusCode::BAD_REQUEST), now), News::NotTaken);
+        assert_eq!((lanes.may("carl", now), lanes.may("anna", now)), (May::Go, May::Rest));
+        assert_eq!(lanes.may("anna", now + SLOW), May::Go);
+    }
+
+    #[test]
+    fn where_nobody_takes_anything_one_after_the_other_tries_until_somebody_is_there_again() {
+        let (mut lanes, now) = (Lanes::default(), Instant::now());
+        let names: Vec<_> = (0..IN_A_ROW).map(|number| format!("m{number}")).collect();
+        let news: Vec<_> = names.iter().map(|name| fails(&mut lanes, name, &trouble(), now)).collect();
+        assert_eq!((news[0], news[1], news[IN_A_ROW - 1]), (News::NotTaken, News::None, News::Absent));
+        assert_eq!((lanes.may("anna", now), lanes.next()), (May::Nobody, Some(now + SOON)));
+        let now = now + SOON;
+        assert_eq!(lanes.begin("anna", now), May::Go);
+        assert_eq!((lanes.begin("bert", now), lanes.next()), (May::Nobody, None));
+        assert_eq!(lanes.not_taken("anna", &trouble(), now), News::None);
+        lanes.end("anna");
+        assert_eq!(lanes.next(), Some(now + 2 * SOON));
+        let now = now + PROBED;
+        assert_eq!(lanes.begin("bert", now), May::Go);
+        assert_eq!(lanes.taken("bert", now), News::Back);
+        lanes.end("bert");
+        // They failed for what is over.
+        assert!(names[..REPEATED_AT_ONCE].iter().all(|name| lanes.begin(name, now) == May::Go));
+        assert_eq!((lanes.begin("m7", now), lanes.begin("carl", now)), (May::Later, May::Go));
+        assert_eq!(lanes.taken("m0", now), News::None);
+        assert_eq!(lanes.end("m0"), More { here: false, elsewhere: true });
+        assert_eq!(lanes.begin("m7", now), May::Go);
+    }
+
+    #[test]
+    fn one_that_never_answers_is_not_taken_for_all() {
+        let (mut lanes, mut now) = (Lanes::default(), Instant::now());
+        for _ in 0..3 * IN_A_ROW {
+            fails(&mut lanes, "anna", &trouble(), now);
+            now += SLOW;
+        }
+        assert_eq!(lanes.begin("anna", now), May::Go);
+        assert_eq!((lanes.begin("anna", now), lanes.begin("bert", now)), (May::Later, May::Go));
+        lanes.unread("anna", now);
+        assert_eq!(lanes.end("anna"), More { here: true, elsewhere: false });
+        assert_eq!(lanes.empty("anna"), News::Well);
+    }
+}

@@ -11,7 +11,7 @@ use service::store::{Store, only_shop};
 use web::problem::Problem;
 
 use crate::failure::Failure;
-use crate::serve::client::{Client, NoAnswer, UrlError};
+use crate::serve::client::{Client, NoAnswer, Signer, UrlError, region_of};
 use crate::serve::place::Place;
 
 /// Which system is meant.
@@ -25,6 +25,11 @@ pub struct System {
     #[arg(long, value_name = "TOKEN", env = "ECHELON_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
 
+    /// Signs what is asked with the AWS credentials of the environment, for a deployed system whose callers are those of
+    /// IAM. Without a token that is done for every URL of API Gateway's own
+    #[arg(long, conflicts_with_all = ["data", "dynamodb"])]
+    pub sigv4: bool,
+
     /// Or a store
     #[command(flatten)]
     pub place: Place,
@@ -32,6 +37,9 @@ pub struct System {
 
 /// An answer for which everybody is looked at takes at most so long.
 const LONG: Duration = Duration::from_secs(60 * 60);
+
+/// What to do where there is nothing to sign with.
+const NO_CREDENTIALS: &str = "set what AWS's tools read, or name a token with --token";
 
 impl System {
     /// Whether it is a served one.
@@ -67,7 +75,13 @@ impl System {
     }
 
     fn client(&self) -> Result<Client, Failure> {
-        client(&self.url, self.token.as_deref())
+        let client = client(&self.url, self.token.as_deref())?;
+        if !self.sigv4 && (self.token.is_some() || region_of(client.host()).is_none()) {
+            return Ok(client);
+        }
+        let signer = Signer::new(client.host(), crate::environment);
+        let signer = signer.map_err(|error| Failure::input(format!("--sigv4: {error}; {NO_CREDENTIALS}")))?;
+        Ok(client.with_token(None).with_signer(Some(signer)))
     }
 }
 

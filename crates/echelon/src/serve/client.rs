@@ -1,8 +1,12 @@
 //! A small HTTP client, for what a machine has to say to itself, to a neighbour, or over HTTPS to a deployed system.
 
+mod sigv4;
+
+pub use sigv4::{Signer, region_of};
+
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::uri::InvalidUri;
@@ -75,6 +79,7 @@ pub struct Client {
     shown: String,
     answer_max: Duration,
     authorization: Option<Secret>,
+    signer: Option<Signer>,
 }
 
 impl fmt::Debug for Client {
@@ -101,7 +106,7 @@ impl Client {
         }
         let http = Legacy::builder(TokioExecutor::new()).build(connector(secure).map_err(UrlError::Roots)?);
         let base = url.trim_end_matches('/').to_owned();
-        Ok(Self { http, base, shown, answer_max: ANSWER_MAX, authorization: None })
+        Ok(Self { http, base, shown, answer_max: ANSWER_MAX, authorization: None, signer: None })
     }
 
     /// The same, for what may take longer.
@@ -121,6 +126,18 @@ impl Client {
     #[must_use]
     pub fn with_authorization(self, authorization: Option<Secret>) -> Self {
         Self { authorization, ..self }
+    }
+
+    /// The same, by somebody whom AWS knows by their signature.
+    #[must_use]
+    pub fn with_signer(self, signer: Option<Signer>) -> Self {
+        Self { signer, ..self }
+    }
+
+    /// The host.
+    pub fn host(&self) -> &str {
+        let (_, behind) = self.shown.split_once("://").unwrap_or_default();
+        behind.split([':', '/']).next().unwrap_or_default()
     }
 
     /// The URL as it may be told: scheme, host, port and path.
@@ -200,8 +217,12 @@ impl Client {
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization.as_str());
         }
-        let request = request.header("content-type", "application/json").body(Full::new(body));
-        let request = request.map_err(|error| self.wrong(path, &error))?;
+        let request = request.header("content-type", "application/json").body(body);
+        let (mut parts, body) = request.map_err(|error| self.wrong(path, &error))?.into_parts();
+        if let Some(signer) = &self.signer {
+            signer.sign(&mut parts, &body, SystemTime::now()).map_err(|error| self.wrong(path, &error))?;
+        }
+        let request = Request::from_parts(parts, Full::new(body));
         let answer = self.http.request(request).await.map_err(|error| self.wrong(path, &Causes(&error)))?;
         Ok(answer.map(Body::new))
     }
@@ -263,6 +284,7 @@ mod tests {
     fn what_a_url_has_for_its_server_alone_is_never_told() {
         let client = Client::new("http://example.com:81/hook/?key=hush").unwrap();
         assert_eq!(client.url(), "http://example.com:81/hook");
+        assert_eq!(client.host(), "example.com");
         assert!(!format!("{client:?}").contains("hush"));
         let error = client.wrong("/v1/facts?shop=acme", &"no answer");
         assert_eq!(error.to_string(), "http://example.com:81/hook/v1/facts: no answer");

@@ -34,7 +34,7 @@ pub fn echelon() -> PathBuf {
 }
 
 /// What served systems sign tokens with here.
-const TOKEN_KEY: &str = "a key of thirty-two bytes or more";
+pub const TOKEN_KEY: &str = "a key of thirty-two bytes or more";
 
 /// A token for anything, made by the command.
 pub fn token() -> &'static str {

@@ -145,6 +145,26 @@ fn catch_up(page: &Page<'_>, record: &mut Record, rows: &mut Vec<Row>) {
     record.looked_at(page.at, zone);
 }
 
+/// Brings a member back to `now` whom a clock looked at that was ahead of it, and yields the row that sets right what is then
+/// on record. What comes between is looked at again when its time comes. Nothing for whoever was looked at before.
+pub fn bring_back(ledger: &Ledger, record: &mut Record, versions: &Versions, now: Instant) -> Vec<Row> {
+    let mut rows = Vec::new();
+    if record.evaluated_at.is_none_or(|done| done <= now) {
+        return rows;
+    }
+    let version = versions.in_force(now);
+    record.version = version.number;
+    record.last_at = record.last_at.map(|at| at.min(now));
+    if version.program.active {
+        let found = assess(version, &Facts::of(ledger), now, now);
+        let occasion = Occasion { is_news: true, ..Occasion::none(&found) };
+        note_tier(&Page { ledger, versions, version, at: now }, record, &found, &occasion, &mut rows);
+    }
+    record.day = None; // so far it was not reached
+    record.looked_at(now, &version.program.timezone);
+    rows
+}
+
 /// A fact's arrival at a member, before the fact is taken in.
 pub struct Arrival {
     at: Instant,

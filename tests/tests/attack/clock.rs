@@ -1,38 +1,78 @@
 //! Clocks that are wrong for a while.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rules::calendar::Instant;
 use serde_json::{Value, json};
 use tests::served::Served;
 
-use super::{program, served, token, until};
+use super::{program, token, until};
 
-fn insight(served: &Served) -> Value {
-    served.ask("GET", "/v1/insight", &Value::Null)["as_of"].clone()
+const HOUR: i64 = 3_600_000;
+
+fn now() -> Instant {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Instant::from_millis(i64::try_from(since_1970.as_millis()).unwrap())
 }
 
+fn insight(served: &Served) -> Option<Instant> {
+    let insight = served.ask("GET", "/v1/insight", &Value::Null);
+    insight["as_of"].as_str().map(|at| Instant::parse(at).unwrap())
+}
+
+fn tier(served: &Served) -> Value {
+    served.ask("GET", "/v1/members/anna", &Value::Null)["tier"]["id"].clone()
+}
+
+/// How the tier changed, as it was announced, in order.
+fn recorded(served: &Served) -> Vec<(Value, Value)> {
+    let history = served.ask("GET", "/v1/members/anna/history", &Value::Null);
+    let entries = history["entries"].as_array().unwrap_or_else(|| panic!("{history}"));
+    let mut changes: Vec<&Value> = entries.iter().filter(|entry| entry["type"] == "tier.changed.v1").collect();
+    changes.sort_by_key(|entry| entry["detail"]["sequence"].as_u64());
+    changes.iter().map(|entry| (entry["detail"]["change"].clone(), entry["detail"]["after"]["id"].clone())).collect()
+}
+
+/// By a clock two years ahead somebody falls; by the right one they never did.
 #[test]
-fn a_clock_behind_what_is_on_record_is_refused_at_the_start_and_what_was_ahead_hides_nothing() {
+fn a_clock_that_was_ahead_is_refused_afterwards_and_what_it_left_is_set_right() {
     let folder = tempfile::tempdir().unwrap();
-    let ahead = served(folder.path(), &[]);
-    ahead.spent("anna", "1", "2025-05-01T10:00:00Z", "600");
-    ahead.ask("POST", "/clock", &json!({ "now": "+730d" }));
-    until("the sweep of 2027 ends", || insight(&ahead).as_str().is_some_and(|at| at.starts_with("2027-")));
-    assert!(ahead.end());
     let file = program(folder.path());
-    let again = |more: &[&str]| {
+    let run = |more: &[&str]| {
         let args = ["--token-key", super::TOKEN_KEY, "--shop", "acme", "--program", file.to_str().unwrap()];
         Served::run(folder.path(), &[&args, more].concat(), &[], Some(&token("admin", None)))
     };
-    let refused = again(&["--clock", "2025-06-05T10:00:00Z"]).map(|_| ()).unwrap_err();
-    assert!(refused.contains("was in use until 2027-") && refused.contains("--trust-clock"), "{refused}");
-    let on = again(&["--clock", "2027-06-01T10:00:00Z"]).unwrap();
+    let ahead = run(&["--movable-clock"]).unwrap();
+    ahead.spent("anna", "1", &now().plus_millis(-HOUR).to_string(), "600");
+    assert_eq!(tier(&ahead), "gold");
+    ahead.ask("POST", "/clock", &json!({ "now": "+1200d" }));
+    until("the sweep of that time ends", || insight(&ahead) > Some(now().plus_millis(365 * 24 * HOUR)));
+    until("she has fallen", || recorded(&ahead).len() == 2);
+    assert!(ahead.end());
+
+    let refused = run(&[]).map(|_| ()).unwrap_err();
+    assert!(refused.contains("was in use until") && refused.contains("--trust-clock"), "{refused}");
+    let there = format!("--clock={}", now().plus_millis(1_201 * 24 * HOUR));
+    let on = run(&[&there]).unwrap();
     assert_eq!(on.ask("GET", "/health", &Value::Null)["status"], "ok");
     assert!(on.end());
-    // The real time is before all that: what was found ahead of it is not the latest.
-    let right = again(&["--trust-clock"]).unwrap();
-    until("the sweep of today ends", || {
-        insight(&right).as_str().is_some_and(|at| at.starts_with("202") && at < "2027-05")
-    });
-    assert_eq!(right.ask("GET", "/health", &Value::Null)["problems"], json!([]));
+
+    // The real time is before all that: what was found ahead of it is not the latest, and what is on record is set right.
+    let right = run(&["--trust-clock"]).unwrap();
+    until("a sweep of today ends", || insight(&right).is_some_and(|at| at <= now()));
+    until("what is on record is set right", || recorded(&right).len() == 3);
+    let gold = (json!("entered"), json!("gold"));
+    assert_eq!(recorded(&right), [gold.clone(), (json!("left"), Value::Null), gold]);
+    assert_eq!(tier(&right), "gold");
+    let health = right.ask("GET", "/health", &Value::Null);
+    assert_eq!((&health["status"], &health["problems"]), (&json!("ok"), &json!([])));
+    // It goes on as if nothing had been.
+    right.spent("anna", "2", &now().plus_millis(-HOUR).to_string(), "10");
+    assert_eq!(recorded(&right).len(), 3);
+    assert!(right.end());
+    let mut verify = std::process::Command::new(tests::built::built("echelon", &["web", "echelon"]));
+    let verified = verify.args(["verify", "--data", "echelon.db"]).current_dir(folder.path()).output().unwrap();
+    assert!(verified.status.success(), "{verified:?}");
 }
 
 #[test]

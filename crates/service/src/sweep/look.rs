@@ -1,7 +1,8 @@
 //! One member looked at: what is due up to the boundary, and the writes that record it.
 
-use rules::advance::advance_some;
+use rules::advance::{advance_some, bring_back};
 use rules::calendar::Instant;
+use rules::fact::FUTURE_MS_MAX;
 use rules::id::{MemberId, TierId};
 use rules::notice::{self, Notice};
 use rules::record::Row;
@@ -74,7 +75,12 @@ impl Look<'_> {
         let tier = held.record.tier().cloned();
         let is_told_of = held.record.seq() > 0 || !held.noticed.is_empty();
         let was_passed = is_told_of && held.record.evaluated_at() >= Some(until);
-        let rows = advance_some(&mut held.ledger, &mut held.record, self.versions, until, ROWS);
+        let mut rows = Vec::new();
+        // Farther ahead than clocks differ: it was wrong, and so is what is on record.
+        if held.record.evaluated_at() > Some(self.now.plus_millis(FUTURE_MS_MAX)) {
+            rows = bring_back(&held.ledger, &mut held.record, self.versions, self.now);
+        }
+        rows.extend(advance_some(&mut held.ledger, &mut held.record, self.versions, until, ROWS));
         let is_part = rows.len() >= ROWS;
         let notices = if is_part { Vec::new() } else { self.notices(&mut held) };
         // Holds are in the ledger by now. What is still to come is looked at again.

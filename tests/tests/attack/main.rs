@@ -4,6 +4,7 @@ mod clock;
 mod doors;
 mod health;
 mod limits;
+mod luck;
 mod shopify;
 
 use std::path::PathBuf;

@@ -43,6 +43,9 @@ impl Keeper {
         if absent == Absent::Made {
             make(path)?;
         }
+        // SQLite would open it to read, and leave a file beside it. To close this takes a lock of SQLite's in this process
+        // away, and there is none: the one beside the file is ours.
+        File::options().write(true).open(path).map_err(|source| OpenError::of_files(path, source))?;
         let of_sqlite = |source| OpenError::of_sqlite(path, source);
         let connection = Connection::open_with_flags(uri(path, true)?, flags()).map_err(of_sqlite)?;
         connection.busy_timeout(PATIENCE).map_err(of_sqlite)?;

@@ -147,6 +147,7 @@ fn what_a_user_may_not_write_is_not_called_damaged() {
     }
     let error = Store::open(&path).unwrap_err();
     assert!(matches!(error, OpenError::Forbidden { .. }), "{error:?}");
+    assert!(!beside(&path, "-shm").exists(), "something is left beside it");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o500)).unwrap();
     let error = Store::open(&folder.path().join("new.db")).unwrap_err();

@@ -108,12 +108,23 @@ impl Unread {
     }
 }
 
-/// Everybody of whom something is stored: an item, or a row. Who is in a place that does not read, and in no other, is left
-/// out.
+/// Everybody of whom something is stored: an item, or a row.
 ///
 /// # Errors
 /// See [`StoreError`].
-pub async fn everybody(store: &Store, shop: &ShopId, unread: &mut Unread) -> Result<BTreeSet<MemberId>, StoreError> {
+pub async fn everybody(store: &Store, shop: &ShopId) -> Result<BTreeSet<MemberId>, StoreError> {
+    everybody_past(store, shop, &mut Unread::nothing()).await
+}
+
+/// The same, past what does not read: who is in such a place, and in no other, is left out.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn everybody_past(
+    store: &Store,
+    shop: &ShopId,
+    unread: &mut Unread,
+) -> Result<BTreeSet<MemberId>, StoreError> {
     let mut all = store.member_ids_past(shop, unread).await?;
     all.extend(store.ids_with_rows_past(shop, unread).await?);
     Ok(all)

@@ -6,7 +6,7 @@ use rules::version::Versions;
 use serde_json::json;
 use service::shop::ShopId;
 use service::store::{Store, StoreError};
-use service::verify::{Difference, Recomputed, Unread, everybody, recompute};
+use service::verify::{Difference, Recomputed, Unread, everybody_past, recompute};
 
 use crate::command::serve::runtime;
 use crate::failure::Failure;
@@ -159,7 +159,7 @@ async fn one_shop(which: &Which, store: &Store, shop: &ShopId, found: &mut Found
     let mut unread = Unread::of(which.is_here);
     let members: Vec<MemberId> = match &which.member {
         Some(member) => vec![member.clone()],
-        None => everybody(store, shop, &mut unread).await?.into_iter().collect(),
+        None => everybody_past(store, shop, &mut unread).await?.into_iter().collect(),
     };
     unread.errors.iter().for_each(|error| found.pass(shop, None, error));
     // Drawn on a terminal alone, as all bars of indicatif are.

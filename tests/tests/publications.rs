@@ -193,6 +193,6 @@ async fn every_version_is_announced_and_names_no_person(place: Place) {
 
 async fn what_is_published_is_about_no_member(place: Place) {
     let system = shop(place).await;
-    assert_eq!(everybody(&system.store, &system.shop, &mut service::verify::Unread::default()).await.unwrap().len(), 0);
+    assert_eq!(everybody(&system.store, &system.shop).await.unwrap().len(), 0);
     assert_eq!(system.items("ledger").await.len(), 1);
 }

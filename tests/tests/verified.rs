@@ -78,7 +78,7 @@ async fn shop(place: Place) -> System {
 async fn differing(system: &System) -> BTreeMap<String, Vec<Difference>> {
     let versions = system.store.versions(&system.shop).await.unwrap().unwrap();
     let mut found = BTreeMap::new();
-    for member in everybody(&system.store, &system.shop, &mut service::verify::Unread::default()).await.unwrap() {
+    for member in everybody(&system.store, &system.shop).await.unwrap() {
         let recomputed = recompute(&system.store, &system.shop, &member, &versions, system.now()).await.unwrap();
         if !recomputed.differences.is_empty() {
             found.insert(member.to_string(), recomputed.differences);
@@ -89,7 +89,7 @@ async fn differing(system: &System) -> BTreeMap<String, Vec<Difference>> {
 
 async fn a_shop_that_nobody_damaged_is_as_its_ledger_has_it(place: Place) {
     let system = shop(place).await;
-    assert_eq!(everybody(&system.store, &system.shop, &mut service::verify::Unread::default()).await.unwrap().len(), 5);
+    assert_eq!(everybody(&system.store, &system.shop).await.unwrap().len(), 5);
     assert!(system.member("hugo").await.pages() > 0);
     let held = system.member("anna").await.ledger;
     assert!(held.assignments().iter().any(|given| given.act.id().is_none()), "gold is held: {held:?}");

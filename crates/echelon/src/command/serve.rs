@@ -14,7 +14,7 @@ use service::store::only_shop;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use web::caller::{Caller, Scope};
@@ -129,7 +129,7 @@ pub struct Args {
     #[arg(long, conflicts_with = "program")]
     demo: bool,
 
-    /// How outgoing events are shown: a line for people, or JSON
+    /// How outgoing events are shown, and the log: lines for people, or JSON
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -174,6 +174,8 @@ const DATA: &str = "echelon.db";
 const SHOP: &str = "shop";
 /// The token of a key that is made up at the start: it ends with the process, whose time can be moved.
 const TOKEN_MS: i64 = 100 * 365 * 24 * 60 * 60 * 1_000;
+/// Where the SDK tells of connections that are to be closed.
+const NO_CONNECTION: &str = "aws_smithy_runtime::client::http::connection_poisoning";
 const SHOPIFY_SECRET: &str = "ECHELON_SHOPIFY_SECRET";
 const TOKEN_KEY: &str = "ECHELON_TOKEN_KEY";
 /// Who is still talking when it ends is waited for so long.
@@ -184,9 +186,14 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// # Errors
 /// If the store cannot be opened, the address is taken, or the program cannot be put in force.
 pub fn run(args: &Args) -> Result<(), Failure> {
+    // There is no connection that could be closed where the store is in this process.
+    let targets = Targets::new().with_default(LevelFilter::WARN).with_target(NO_CONNECTION, LevelFilter::OFF);
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
-    let log = log.with_ansi(std::io::stderr().is_terminal()).with_filter(LevelFilter::WARN);
-    let _ = tracing_subscriber::registry().with(log).try_init();
+    let log = match args.format {
+        Format::Text => log.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        Format::Json => log.json().flatten_event(true).with_current_span(false).boxed(),
+    };
+    let _ = tracing_subscriber::registry().with(log.with_filter(targets)).try_init();
     runtime()?.block_on(serve(args))
 }
 
@@ -381,15 +388,19 @@ async fn part<F>(
     supervised(name, &pulse, stop.clone(), || run(Arc::clone(&system), stop.clone())).await;
 }
 
-/// Ctrl-C, or what service managers send.
+/// Ctrl-C, what service managers send, or a terminal that closes.
 async fn asked_to_end() {
     #[cfg(unix)]
-    if let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminated.recv() => {}
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let (Ok(mut terminated), Ok(mut hung_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminated.recv() => {}
+                _ = hung_up.recv() => {}
+            }
+            return;
         }
-        return;
     }
     let _ = tokio::signal::ctrl_c().await;
 }

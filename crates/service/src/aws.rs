@@ -38,6 +38,8 @@ const ATTEMPTS: u32 = 3;
 
 /// A segment of a sweep is given back after so long, well before the function is stopped (60 s).
 const BUDGET: Duration = Duration::from_secs(40);
+/// A tick goes on deleting shops for so long, after all that the shops have due.
+const REDACTION: Duration = Duration::from_secs(10);
 
 /// What AWS's endpoints show leads to one of these, and a function talks to nobody else. Reading a machine's roots
 /// instead is most of what a cold start would take.
@@ -166,7 +168,7 @@ pub fn sweep(config: &SdkConfig, variable: Variable, store: Store, clock: Clock)
     let workers = SqsWorkers::new(aws_sdk_sqs::Client::new(config), queues);
     // Every instance of a function has a log stream of its own, and works on one thing at a time.
     let owner = need("AWS_LAMBDA_LOG_STREAM_NAME")?;
-    let settings = Settings { owner, margin: MARGIN, budget: BUDGET, together: 1, page: PAGE, redaction: BUDGET };
+    let settings = Settings { owner, margin: MARGIN, budget: BUDGET, together: 1, page: PAGE, redaction: REDACTION };
     Ok(Sweep::new(store, workers, clock, settings))
 }
 

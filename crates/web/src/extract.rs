@@ -1,6 +1,8 @@
 //! What is sent, read: a path, a query, a body; and what is wrong with it as a problem that names the place.
 
-use axum::body::{Bytes, to_bytes};
+use std::time::Duration;
+
+use axum::body::{Body as Whole, Bytes, to_bytes};
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
@@ -13,6 +15,9 @@ use crate::problem::Problem;
 
 /// A body has at most this many bytes: a batch of a hundred large facts, or a program with a thousand tiers.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// A body is there within so long.
+const BODY_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// The names in the path.
 #[derive(Debug)]
@@ -97,9 +102,17 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let bytes = to_bytes(request.into_body(), BODY_BYTES_MAX).await;
-        bytes.map(Self).map_err(|_| Problem::too_large(BODY_BYTES_MAX))
+        whole(request.into_body(), BODY_BYTES_MAX).await.map(Self)
     }
+}
+
+/// A whole body, of at most so many bytes, that is there in time.
+///
+/// # Errors
+/// Says that it is too large, or too slow.
+pub async fn whole(body: Whole, bytes_max: usize) -> Result<Bytes, Problem> {
+    let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, bytes_max)).await;
+    read.map_err(|_| Problem::too_slow())?.map_err(|_| Problem::too_large(bytes_max))
 }
 
 /// A body of JSON, whatever it is. Each field is said once: of two, it would be open which is meant.

@@ -220,7 +220,7 @@ async fn redaction(State(api): State<Api>, Of { shop, .. }: Of<Admin>) -> Result
     security(("bearer" = ["echelon/admin"]))
 )]
 async fn withdraw(State(api): State<Api>, Of { shop, by, .. }: Of<Admin>) -> Result<StatusCode, Problem> {
-    match api.store.withdraw_redaction(&shop, api.clock.now()).await {
+    match api.store.withdraw_redaction(&shop).await {
         Ok(true) => {
             tracing::warn!(%shop, by, "the deletion of a shop was withdrawn");
             Ok(StatusCode::NO_CONTENT)

@@ -273,6 +273,9 @@ impl From<PublicationError> for Problem {
             PublicationError::InThePast { .. } => {
                 Self::conflict("in-the-past", detail, "leave `at` out, or name an instant to come")
             }
+            PublicationError::BeingDeleted => {
+                Self::conflict("being-deleted", detail, "GET /v1/privacy/redaction says whether it is")
+            }
             PublicationError::AboutToTakeEffect { .. } => {
                 Self::conflict("about-to-take-effect", detail, "publish after that instant")
             }

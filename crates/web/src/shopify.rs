@@ -8,6 +8,7 @@
 use std::fmt;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
@@ -21,7 +22,7 @@ use service::wire::shopify::{Outcome, read};
 use sha2::Sha256;
 
 use crate::Api;
-use crate::extract::{Raw, json};
+use crate::extract::{json, whole};
 use crate::problem::Problem;
 
 /// Where Shopify sends them to.
@@ -56,7 +57,7 @@ impl Secret {
     /// Whether a request's body was signed with it: HMAC-SHA256 over the body as it came, in base64. Takes equally long
     /// wherever a wrong signature differs.
     pub fn has_signed(&self, body: &[u8], headers: &HeaderMap) -> bool {
-        let signature = said(headers, "X-Shopify-Hmac-Sha256").and_then(|text| STANDARD.decode(text.trim()).ok());
+        let signature = said(headers, SIGNATURE).and_then(|text| STANDARD.decode(text.trim()).ok());
         let (Some(signature), Ok(mut mac)) = (signature, Hmac::<Sha256>::new_from_slice(self.0.as_bytes())) else {
             return false;
         };
@@ -70,6 +71,8 @@ impl fmt::Debug for Secret {
         f.write_str("Secret(…)")
     }
 }
+
+const SIGNATURE: &str = "X-Shopify-Hmac-Sha256";
 
 fn said<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
@@ -124,7 +127,10 @@ fn shop(body: &Value, headers: &HeaderMap) -> Result<ShopId, Problem> {
     Err(Problem::not_of_topic("X-Shopify-Shop-Domain", "is not the shop that the body names"))
 }
 
-async fn compliance(State(api): State<Api>, headers: HeaderMap, Raw(body): Raw) -> Result<StatusCode, Problem> {
+/// A compliance webhook has at most so many bytes.
+const BYTES_MAX: usize = 256 * 1024;
+
+async fn compliance(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<StatusCode, Problem> {
     let Some(secret) = &api.shopify_secret else {
         let remedy = "deploy with ShopifySecret, or start `echelon serve` with --shopify-secret";
         return Err(Problem::unknown(
@@ -133,6 +139,9 @@ async fn compliance(State(api): State<Api>, headers: HeaderMap, Raw(body): Raw) 
             remedy,
         ));
     };
+    // Nothing is read of strangers that they do not sign.
+    said(&headers, SIGNATURE).ok_or_else(Problem::unsigned)?;
+    let body = whole(body, BYTES_MAX).await?;
     if !secret.has_signed(&body, &headers) {
         return Err(Problem::unsigned());
     }

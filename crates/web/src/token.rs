@@ -26,7 +26,11 @@ pub const KEY_BYTES_MIN: usize = 32;
 
 /// The key that tokens are signed with.
 #[derive(Clone)]
-pub struct TokenKey(Vec<u8>);
+pub struct TokenKey {
+    key: Vec<u8>,
+    /// What signed before, while its tokens last.
+    before: Option<Vec<u8>>,
+}
 
 /// A text is too short for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -66,13 +70,19 @@ impl TokenKey {
     /// [`ShortKey`].
     pub fn new(secret: impl Into<Vec<u8>>) -> Result<Self, ShortKey> {
         let secret = secret.into();
-        if secret.len() < KEY_BYTES_MIN { Err(ShortKey(secret.len())) } else { Ok(Self(secret)) }
+        if secret.len() < KEY_BYTES_MIN { Err(ShortKey(secret.len())) } else { Ok(Self { key: secret, before: None }) }
     }
 
     /// A key that nobody else knows, of 366 random bits.
     pub fn made_up() -> Self {
         let ids = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4(), uuid::Uuid::new_v4()];
-        Self(ids.iter().flat_map(|id| id.into_bytes()).collect())
+        Self { key: ids.iter().flat_map(|id| id.into_bytes()).collect(), before: None }
+    }
+
+    /// The same, which takes tokens that another key signed before: so a key is replaced without ending anybody's token at once.
+    #[must_use]
+    pub fn after(self, before: Self) -> Self {
+        Self { before: Some(before.key), ..self }
     }
 
     /// A token for a caller, valid until an instant.
@@ -84,7 +94,8 @@ impl TokenKey {
         let exp = until.millis().div_euclid(1_000);
         let claims = Claims { iss: ISSUER.to_owned(), exp, shop, scope, sub };
         let signed = format!("{HEADER}.{}", URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims).unwrap_or_default()));
-        let signature = self.mac(signed.as_bytes()).map(|mac| URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()));
+        let signature =
+            mac(&self.key, signed.as_bytes()).map(|mac| URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()));
         let token = format!("{signed}.{}", signature.unwrap_or_default());
         MemberToken { token, expires_at: Instant::from_millis(exp * 1_000) }
     }
@@ -92,9 +103,13 @@ impl TokenKey {
     /// Whose token it is, if it was signed with this key and has not ended.
     pub fn caller(&self, token: &str, now: Instant) -> Option<Caller> {
         let (signed, signature) = token.rsplit_once('.')?;
-        let mac = self.mac(signed.as_bytes())?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         // Compared in constant time.
-        mac.verify_slice(&URL_SAFE_NO_PAD.decode(signature).ok()?).ok()?;
+        let has_signed =
+            |key: &Vec<u8>| mac(key, signed.as_bytes()).is_some_and(|mac| mac.verify_slice(&signature).is_ok());
+        if !has_signed(&self.key) && !self.before.as_ref().is_some_and(has_signed) {
+            return None;
+        }
         let claims = signed.strip_prefix(HEADER)?.strip_prefix('.')?;
         let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
         let Claims { iss, exp, shop, scope, sub } = claims;
@@ -106,12 +121,12 @@ impl TokenKey {
             None => Some(Caller::Member { shop: shop?, member: MemberId::new(&sub).ok()? }),
         }
     }
+}
 
-    fn mac(&self, bytes: &[u8]) -> Option<Hmac<Sha256>> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
-        mac.update(bytes);
-        Some(mac)
-    }
+fn mac(key: &[u8], bytes: &[u8]) -> Option<Hmac<Sha256>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
+    mac.update(bytes);
+    Some(mac)
 }
 
 impl std::fmt::Debug for TokenKey {
@@ -152,6 +167,17 @@ mod tests {
             assert_eq!(key(1).caller(&token, at(100)), None, "it has ended");
             assert_eq!(key(2).caller(&token, at(99)), None, "another key");
         }
+    }
+
+    #[test]
+    fn a_key_is_replaced_without_ending_tokens_until_the_one_before_is_left_out() {
+        let anybody = Caller::Staff { shop: None, scope: Scope::Admin, name: "op".to_owned() };
+        let before = key(1).sign(&anybody, at(100)).token;
+        let both = key(2).after(key(1));
+        assert_eq!(both.caller(&before, at(0)), Some(anybody.clone()));
+        let now = both.sign(&anybody, at(100)).token;
+        assert_eq!((key(2).caller(&now, at(0)), key(1).caller(&now, at(0))), (Some(anybody), None));
+        assert_eq!(key(2).caller(&before, at(0)), None);
     }
 
     #[test]

@@ -190,9 +190,16 @@ async fn the_deletion_of_a_shop_is_withdrawn_until_it_is_due() {
     assert_eq!(desk.tier("anna").await, json!("gold"));
     webhook(&desk, "shop/redact", &gone, SECRET).await.is(200);
     desk.at("2024-06-12T12:00:00Z");
-    let late = Desk::over(desk.system);
-    let answer = late.send(late.ask("DELETE", "/v1/privacy/redaction")).await.is(409);
+    // Due, and not begun.
+    desk.send(withdraw()).await.is(204);
+    webhook(&desk, "shop/redact", &gone, SECRET).await.is(200);
+    desk.at("2024-06-14T12:00:00Z");
+    desk.system.store.redact_shops(desk.system.now(), std::time::Duration::ZERO).await.unwrap();
+    let answer = desk.send(withdraw()).await.is(409);
     assert_eq!(answer["type"], "urn:echelon:problem:under-way");
+    // Nobody publishes meanwhile, or it would be deleted as well.
+    let publish = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": tests::desk::program() }));
+    assert_eq!(desk.send(publish).await.is(409)["type"], "urn:echelon:problem:being-deleted");
 }
 
 #[tokio::test]
@@ -203,10 +210,14 @@ async fn a_shop_is_deleted_in_slices_and_no_other_waits_for_it() {
     let store = &desk.system.store;
     store.note_redaction(&desk.system.shop, desk.system.now()).await.unwrap();
     let due = desk.system.now().plus_millis(service::store::REDACTED_AFTER_MS);
+    let aside = json!({ "type": "order.paid", "member_id": "anna", "order_id": "late", "total": "1",
+                        "occurred_at": "2024-05-01T10:00:00Z" });
     let mut slices = 0;
     while store.redaction(&desk.system.shop).await.unwrap().is_some() {
         // No time at all: each call takes one step of it.
         store.redact_shops(due, std::time::Duration::ZERO).await.unwrap();
+        // What is told meanwhile is set aside, and is no reason to go on for ever.
+        desk.system.tell(std::slice::from_ref(&aside)).await;
         slices += 1;
         assert!(slices < 100, "it does not come to an end");
     }

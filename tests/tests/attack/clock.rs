@@ -70,6 +70,10 @@ fn a_clock_that_was_ahead_is_refused_afterwards_and_what_it_left_is_set_right() 
     right.spent("anna", "2", &now().plus_millis(-HOUR).to_string(), "10");
     assert_eq!(recorded(&right).len(), 3);
     assert!(right.end());
+    // It was said once, and holds.
+    let again = run(&[]).unwrap();
+    assert_eq!(tier(&again), "gold");
+    assert!(again.end());
     let mut verify = std::process::Command::new(tests::built::built("echelon", &["web", "echelon"]));
     let verified = verify.args(["verify", "--data", "echelon.db"]).current_dir(folder.path()).output().unwrap();
     assert!(verified.status.success(), "{verified:?}");

@@ -133,10 +133,12 @@ fn an_open_system_answers_to_its_own_name_and_to_no_web_page() {
 
 #[test]
 fn an_open_system_is_not_open_to_the_network_unless_that_is_said() {
-    let said = refusal(&["--open", "--listen", "0.0.0.0:0"], &[]);
-    assert!(said.contains("--open-to-the-network"), "{said}");
-    let said = refusal(&["--open-to-the-network"], &[]);
-    assert!(said.contains("--open"), "{said}");
+    let folder = tempfile::tempdir().unwrap();
+    let mut serve = std::process::Command::new(tests::built::built("echelon", &["web", "echelon"]));
+    serve.args(["serve", "--open", "--listen", "0.0.0.0:0"]).current_dir(folder.path()).env_clear();
+    let done = serve.output().unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.code() == Some(2) && said.contains("--open-to-the-network"), "{said}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn served(folder: &std::path::Path, more: &[&str]) -> Served {
 /// A token, as `echelon token` makes them.
 fn token(scope: &str, shop: Option<&str>) -> String {
     let mut make = std::process::Command::new(tests::built::built("echelon", &["web", "echelon"]));
-    make.args(["token", "--token-key", TOKEN_KEY, "--scope", scope]);
+    make.args(["token", "--token-key", TOKEN_KEY, "--days", "3650", "--scope", scope]);
     let made = make.args(shop.into_iter().flat_map(|shop| ["--shop", shop])).output().unwrap();
     String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }

@@ -72,11 +72,11 @@ pub struct Args {
 
     /// Signs what is posted to the webhook, so that it can tell whom it is from: 16 bytes or more.
     /// docs/operations/webhooks.md says how a receiver looks at it
-    #[arg(long, value_name = "SECRET", env = "ECHELON_WEBHOOK_SECRET", hide_env_values = true)]
+    #[arg(long, value_name = "SECRET", env = WEBHOOK_SECRET, hide_env_values = true)]
     webhook_secret: Option<String>,
 
     /// What the webhook is sent as the header `Authorization`, such as 'Bearer TOKEN'
-    #[arg(long, value_name = "VALUE", env = "ECHELON_WEBHOOK_AUTHORIZATION", hide_env_values = true)]
+    #[arg(long, value_name = "VALUE", env = WEBHOOK_AUTHORIZATION, hide_env_values = true)]
     webhook_authorization: Option<String>,
 
     /// The secret that Shopify signs webhooks with, 16 bytes or more; unsigned ones are then refused. Better given as
@@ -107,6 +107,10 @@ pub struct Args {
     /// everybody on the machine
     #[arg(long, value_name = "KEY", env = TOKEN_KEY, hide_env_values = true)]
     token_key: Option<String>,
+
+    /// The key before, whose tokens are still taken: so a key is replaced without ending them all at once
+    #[arg(long, value_name = "KEY", env = TOKEN_KEY_BEFORE, hide_env_values = true)]
+    token_key_before: Option<String>,
 
     /// A web page of this origin may ask, such as `https://shop.example.com`; several times for several
     #[arg(long, value_name = "ORIGIN", value_parser = Origin::parse)]
@@ -178,6 +182,9 @@ const TOKEN_MS: i64 = 100 * 365 * 24 * 60 * 60 * 1_000;
 const NO_CONNECTION: &str = "aws_smithy_runtime::client::http::connection_poisoning";
 const SHOPIFY_SECRET: &str = "ECHELON_SHOPIFY_SECRET";
 const TOKEN_KEY: &str = "ECHELON_TOKEN_KEY";
+const TOKEN_KEY_BEFORE: &str = "ECHELON_TOKEN_KEY_BEFORE";
+const WEBHOOK_SECRET: &str = "ECHELON_WEBHOOK_SECRET";
+const WEBHOOK_AUTHORIZATION: &str = "ECHELON_WEBHOOK_AUTHORIZATION";
 /// Who is still talking when it ends is waited for so long.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -215,7 +222,8 @@ async fn serve(args: &Args) -> Result<(), Failure> {
             args.listen
         )));
     }
-    let (webhook_secret, authorization) = (args.webhook_secret.as_deref(), args.webhook_authorization.as_deref());
+    let (webhook_secret, authorization) =
+        (given(&args.webhook_secret, WEBHOOK_SECRET), given(&args.webhook_authorization, WEBHOOK_AUTHORIZATION));
     let webhook = args.webhook.as_deref().map(|url| Webhook::new(url, webhook_secret, authorization)).transpose();
     let webhook = webhook.map_err(Failure::input)?;
     let time = Time::default();
@@ -240,7 +248,7 @@ async fn serve(args: &Args) -> Result<(), Failure> {
     let (door, token) = door(args, key, time.now());
     let shops = args.shopify_shop.iter().map(|shop| ShopId::new(shop)).collect::<Result<_, _>>();
     let shops = shops.map_err(|error| Failure::input(format!("--shopify-shop: {error}")))?;
-    let shopify = secret.map(|secret| Shopify { secret, shops });
+    let shopify = secret.map(|secret| Shopify { secret, shops, turn: Arc::default() });
     let system = Arc::new(System::new(opened, time, shop, shopify, door));
     say(&format!("listening on http://{address}, with everything in {}; Ctrl-C ends it", place.name()));
     say(&format!("this is echelon {}", *crate::VERSION));
@@ -299,8 +307,16 @@ fn secret(args: &Args) -> Result<Option<Secret>, Failure> {
 
 /// What tokens are signed with, if it is given.
 fn token_key(args: &Args) -> Result<Option<TokenKey>, Failure> {
-    let key = given(&args.token_key, TOKEN_KEY).map(TokenKey::new).transpose();
-    key.map_err(|error| Failure::input(format!("--token-key: {error}; `openssl rand -hex 32` makes one")))
+    let key = |given: Option<&str>, option| {
+        let key = given.map(TokenKey::new).transpose();
+        key.map_err(|error| Failure::input(format!("{option}: {error}; `openssl rand -hex 32` makes one")))
+    };
+    let now = key(given(&args.token_key, TOKEN_KEY), "--token-key")?;
+    match (now, key(given(&args.token_key_before, TOKEN_KEY_BEFORE), "--token-key-before")?) {
+        (Some(now), Some(before)) => Ok(Some(now.after(before))),
+        (None, Some(_)) => Err(Failure::input("--token-key-before: there is no key after it: give --token-key too")),
+        (now, None) => Ok(now),
+    }
 }
 
 /// Who may come in; and a token, where the key is made up, so that nobody else could make one. It ends with the key.

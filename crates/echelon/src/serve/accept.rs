@@ -12,6 +12,8 @@ use super::queue::{Lane, QueueError, Queues};
 
 /// How many senders may wait before the next has to wait to be heard.
 const SENDERS_MAX: usize = 1_024;
+/// Senders are heard while fewer messages than so many are held.
+const HELD_MAX: usize = 20_000;
 /// So many messages go to disk together.
 const TOGETHER: usize = 100;
 
@@ -26,6 +28,8 @@ pub struct Accept {
 struct Sent {
     lane: Lane,
     bodies: VecDeque<String>,
+    /// How many of them were taken for the commit under way.
+    taken: usize,
     done: oneshot::Sender<Result<(), QueueError>>,
 }
 
@@ -37,13 +41,18 @@ impl Accept {
         Self { senders }
     }
 
+    /// Whether nothing can be accepted any more.
+    pub fn is_over(&self) -> bool {
+        self.senders.is_closed()
+    }
+
     /// Puts messages into the ingest queue. When this returns they are on disk.
     ///
     /// # Errors
     /// [`QueueError`]; then some may be.
     pub async fn take(&self, lane: Lane, bodies: Vec<String>) -> Result<(), QueueError> {
         let (done, answer) = oneshot::channel();
-        if self.senders.send(Sent { lane, bodies: bodies.into(), done }).await.is_err() {
+        if self.senders.send(Sent { lane, bodies: bodies.into(), taken: 0, done }).await.is_err() {
             return Err(QueueError::ended());
         }
         answer.await.unwrap_or_else(|_| Err(QueueError::ended()))
@@ -57,7 +66,10 @@ async fn gather(queues: Queues, mut sent: mpsc::Receiver<Sent>) {
             let Some(first) = sent.recv().await else { return };
             waiting.add(first);
         }
-        while let Ok(another) = sent.try_recv() {
+        // Others wait to be heard meanwhile.
+        while waiting.messages() < HELD_MAX
+            && let Ok(another) = sent.try_recv()
+        {
             waiting.add(another);
         }
         let messages = waiting.take(TOGETHER);
@@ -79,6 +91,11 @@ impl Waiting {
         self.lanes.is_empty()
     }
 
+    /// How many messages are to be written.
+    fn messages(&self) -> usize {
+        self.lanes.values().flatten().map(|sent| sent.bodies.len()).sum()
+    }
+
     fn add(&mut self, sent: Sent) {
         self.lanes.entry(sent.lane).or_default().push_back(sent);
     }
@@ -91,6 +108,7 @@ impl Waiting {
             let share = taken.len() + (max - taken.len()).div_ceil(count - place);
             for sent in senders {
                 let some = (share - taken.len()).min(sent.bodies.len());
+                sent.taken = some;
                 taken.extend(sent.bodies.drain(..some).map(|body| (*lane, body)));
             }
         }
@@ -111,9 +129,9 @@ impl Waiting {
     /// Tells those of whom something was to be written that it may not be. Who is in the middle is at the front.
     fn fail(&mut self, messages: &[(Lane, String)], error: &QueueError) {
         self.lanes.retain(|lane, senders| {
-            let mut is_hit = messages.iter().any(|(of, _)| of == lane);
-            while let Some(sent) = senders.pop_front_if(|sent| is_hit || sent.bodies.is_empty()) {
-                is_hit = sent.bodies.is_empty();
+            let mut of_lane = messages.iter().filter(|(of, _)| of == lane).count();
+            while let Some(sent) = senders.pop_front_if(|sent| of_lane > 0 || sent.bodies.is_empty()) {
+                of_lane = of_lane.saturating_sub(sent.taken);
                 let _ = sent.done.send(Err(error.clone()));
             }
             !senders.is_empty()
@@ -129,7 +147,7 @@ mod tests {
 
     fn sent(lane: Lane, bodies: &[&str]) -> (Sent, oneshot::Receiver<Result<(), QueueError>>) {
         let (done, answer) = oneshot::channel();
-        (Sent { lane, bodies: bodies.iter().map(|body| (*body).to_owned()).collect(), done }, answer)
+        (Sent { lane, bodies: bodies.iter().map(|body| (*body).to_owned()).collect(), taken: 0, done }, answer)
     }
 
     fn lanes() -> (Lane, Lane) {

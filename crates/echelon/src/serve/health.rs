@@ -202,6 +202,9 @@ impl System {
             self.health.wrote(&self.queues.probe().await, self.time.now());
         }
         let mut problems = self.health.problems();
+        if self.accept.is_over() {
+            problems.push("writing: nothing is accepted any more; start the system again".to_owned());
+        }
         let details = if in_full {
             let details = self.details(Vec::new()).await;
             problems.extend(details.as_ref().err().map(|error| format!("reading: {error}")));

@@ -2,9 +2,8 @@
 //! are there.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::Body;
 use axum::extract::{FromRef, FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER};
 use axum::http::request::Parts;
@@ -17,24 +16,21 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use service::shop::ShopId;
 use tower_http::cors::{Any, CorsLayer};
-use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutError};
 use web::Api;
 use web::caller::{Admin, May, Of, Read, Write};
-use web::extract::json;
+use web::extract::{json, whole};
 use web::problem::Problem;
 
 use super::aside::{self, Selection};
 use super::envelope::{EVENT_BYTES_MAX, Messages};
 use super::guard::Guard;
 use super::queue::{Lane, QueueError};
-use super::shopify::{Delivery, Shopify};
+use super::shopify::{self, Delivery, Seen, Shopify};
 use super::time::Move;
 use super::{System, backup, envelope};
 
 /// A request has at most this many bytes: some hundred times as many as a large event.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Between two parts of a body is at most so long.
-const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// What answers are given from.
 #[derive(Clone)]
@@ -122,7 +118,7 @@ pub fn router(system: Arc<System>, doors: Doors) -> Router {
         Some(guard) => router.layer(from_fn_with_state(Arc::new(guard), super::guard::guard)),
         None => router,
     };
-    router.layer(RequestBodyTimeoutLayer::new(BODY_TIME_MAX)).layer(cors)
+    router.layer(cors)
 }
 
 /// Answers only when everything is on disk.
@@ -162,15 +158,21 @@ async fn webhook(system: &System, parts: &mut Parts, body: &[u8]) -> Result<Resp
         let detail = format!("no webhooks of `{shop}` are expected here");
         return Err(Problem::new(StatusCode::FORBIDDEN, "another-shop", "The shop is not expected", detail, remedy));
     }
-    let accepted = match system.queues.seen(&digest).await? {
-        None => {
+    let Some(tells) = tells else {
+        return Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": 0 }))).into_response());
+    };
+    // One after the other: the same body that comes twice at once is known the second time.
+    let _turn = shopify.turn.lock().await;
+    let (seen, told) = shopify::seen(system.queues.seen(&digest).await?.as_deref(), shop.as_str(), tells);
+    let accepted = match seen {
+        Seen::New => {
             system.accepts(Lane::of(&shop), vec![message]).await?;
-            system.queues.remember(&digest, &tells).await?;
+            system.queues.remember(&digest, &told).await?;
             1
         }
         // It is on disk already, or was.
-        Some(told) if told == tells => 0,
-        Some(_) => {
+        Seen::Again => 0,
+        Seen::Contradicts => {
             let remedy = "send the webhook as Shopify delivers it";
             let detail = "the same body came already, under another topic or for another shop";
             return Err(Problem::conflict("replayed", detail, remedy));
@@ -194,13 +196,6 @@ impl System {
         }
         Ok(self.api.shop.as_ref() == Some(shop) || self.store.versions(shop).await?.is_some())
     }
-}
-
-/// A body, if it is not too large.
-async fn whole(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
-    to_bytes(body, bytes_max).await.map_err(|error| {
-        if error.into_inner().is::<TimeoutError>() { Problem::too_slow() } else { Problem::too_large(bytes_max) }
-    })
 }
 
 async fn health(State(Local(system)): State<Local>, may: Result<May<Read>, Problem>) -> Response {

@@ -147,7 +147,7 @@ pub async fn announce(system: Arc<System>, outward: Arc<Outward>, mut stop: watc
         let known = shops.look(&announcer).await;
         loop {
             let until = Instant::now() + if known { SOMETIMES } else { SOON };
-            let until = announcer.lanes().next().map_or(until, |next| next.min(until));
+            let until = announcer.lanes().next(Instant::now()).map_or(until, |next| next.min(until));
             tokio::select! {
                 () = announcer.changed.notified() => continue,
                 () = system.api.recorded.notified() => {}
@@ -195,6 +195,12 @@ impl Shops {
                 return false;
             }
         };
+        // Those that were deleted have nothing any more.
+        let gone: Vec<ShopId> = self.wanted.keys().filter(|shop| !shops.contains(shop)).cloned().collect();
+        for shop in gone {
+            self.wanted.remove(&shop);
+            announcer.forget(&shop);
+        }
         for shop in shops {
             let wanted = self.wanted.entry(shop).or_insert_with_key(|shop| {
                 let wanted = Arc::new(Notify::new());

@@ -230,8 +230,11 @@ impl Queues {
         let mut from = None;
         loop {
             let asked = self.query(&lane.name()).limit(i32::try_from(max).unwrap_or(i32::MAX));
-            let asked = asked.filter_expression("visible_at <= :now");
+            // Nothing is hidden for longer: what is was hidden by a clock that was ahead.
+            let asked = asked.filter_expression("visible_at <= :now OR visible_at > :ahead");
             let asked = asked.expression_attribute_values(":now", AttributeValue::N(now.to_string()));
+            let ahead = now + PAUSE_MS_MAX.max(HIDDEN_MS);
+            let asked = asked.expression_attribute_values(":ahead", AttributeValue::N(ahead.to_string()));
             let answer = asked.set_exclusive_start_key(from).send().await.map_err(|error| QueueError::of(&error))?;
             for item in answer.items.unwrap_or_default().into_iter().map(Item) {
                 let queued = queued(&item)?;
@@ -240,9 +243,19 @@ impl Queues {
                 }
             }
             from = answer.last_evaluated_key;
+            if from.is_none() && taken.is_empty() && self.shared {
+                // Others took what this process sent.
+                self.none_of(lane);
+            }
             if from.is_none() || taken.len() >= max {
                 return Ok(taken);
             }
+        }
+    }
+
+    fn none_of(&self, lane: Lane) {
+        if let Some(waiting) = self.waiting.get(usize::from(lane.0)) {
+            waiting.store(0, Ordering::SeqCst);
         }
     }
 
@@ -344,7 +357,7 @@ impl Queues {
     /// [`QueueError`].
     pub async fn expire(&self) -> Result<(), QueueError> {
         let before = crate::now().millis() - KEPT_MS_MAX;
-        for queue in [QUARANTINE, SEEN] {
+        for queue in [QUARANTINE, DEAD, SEEN] {
             let old: Vec<Queued> =
                 self.all(queue).await?.into_iter().filter(|it| it.sent_at.millis() < before).collect();
             for some in old.chunks(WRITES_MAX) {

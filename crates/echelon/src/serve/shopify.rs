@@ -5,6 +5,7 @@
 //! remembered with its shop and what it told, for as long as bodies that were set aside are kept.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use rules::calendar::Instant;
@@ -14,6 +15,7 @@ use serde_json::value::RawValue;
 use service::shop::ShopId;
 use service::wire::shopify::Topic;
 use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
 use web::problem::Problem;
 use web::shopify::Secret;
 
@@ -29,6 +31,8 @@ pub struct Shopify {
     pub secret: Secret,
     /// The shops that they may be of; those that have a program, if none is named.
     pub shops: BTreeSet<ShopId>,
+    /// Held by whoever looks whether a body came before, until it is remembered.
+    pub turn: Arc<Mutex<()>>,
 }
 
 /// A webhook, with headers that fit its body.
@@ -40,8 +44,8 @@ pub struct Delivery {
     pub message: String,
     /// The body's SHA-256.
     pub digest: String,
-    /// The shop and what the body tells: a body that came once tells nothing else later.
-    pub tells: String,
+    /// What the body tells; nothing if nothing follows from its topic, whatever the body is.
+    pub tells: Option<&'static str>,
 }
 
 impl Delivery {
@@ -61,7 +65,7 @@ impl Delivery {
         };
         let (topic, shop_domain) = (need(TOPIC)?, need(SHOP_DOMAIN)?);
         let shop = ShopId::new(shop_domain).map_err(|error| Problem::field(SHOP_DOMAIN, error.to_string()))?;
-        let tells = format!("{} {shop}", told(Topic::named(topic), &value)?);
+        let tells = told(Topic::named(topic), &value)?;
         let envelope = Envelope {
             version: "0",
             source: SHOPIFY_SOURCE,
@@ -78,11 +82,44 @@ impl Delivery {
     }
 }
 
+/// What is known of a body that came signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// It did not come before, or tells what it did not tell before and may.
+    New,
+    /// It came before, and told the same.
+    Again,
+    /// It came before, for another shop, or told what contradicts this.
+    Contradicts,
+}
+
+/// What a new customer's body may tell together: Shopify sends it under both topics.
+const TOGETHER: [&str; 2] = ["customer created", "customer updated"];
+
+/// Holds what a body tells now against what it told before, which is written as `SHOP TOLD,TOLD`; and yields what it has told
+/// then.
+pub fn seen(before: Option<&str>, shop: &str, tells: &str) -> (Seen, String) {
+    let Some((of, told)) = before.and_then(|before| before.split_once(' ')) else {
+        return (Seen::New, format!("{shop} {tells}"));
+    };
+    let already: Vec<&str> = told.split(',').collect();
+    let seen = if of != shop {
+        Seen::Contradicts
+    } else if already.contains(&tells) {
+        Seen::Again
+    } else if TOGETHER.contains(&tells) && already.iter().all(|told| TOGETHER.contains(told)) {
+        Seen::New
+    } else {
+        Seen::Contradicts
+    };
+    (seen, format!("{of} {told},{tells}"))
+}
+
 const TOPIC: &str = "X-Shopify-Topic";
 const SHOP_DOMAIN: &str = "X-Shopify-Shop-Domain";
 
 /// What a body of a topic tells, if it has the shape that the topic's bodies have.
-fn told(topic: Option<Topic>, body: &Value) -> Result<&'static str, Problem> {
+fn told(topic: Option<Topic>, body: &Value) -> Result<Option<&'static str>, Problem> {
     let has = |name| body.get(name).is_some();
     let is_order = has("total_price") || has("financial_status") || has("line_items");
     let is_refund = has("order_id") && has("refund_line_items");
@@ -95,20 +132,19 @@ fn told(topic: Option<Topic>, body: &Value) -> Result<&'static str, Problem> {
             ("order deleted", has("id") && names.into_iter().all(|name| name == "id" || name == "admin_graphql_api_id"))
         }
         Some(Topic::Refund) => ("refund", is_refund),
-        Some(Topic::CustomerCreated | Topic::CustomerUpdated) => ("customer", is_person),
+        Some(Topic::CustomerCreated) => ("customer created", is_person),
+        Some(Topic::CustomerUpdated) => ("customer updated", is_person),
         Some(Topic::TagsAdded) => ("tags added", has("customerId")),
         Some(Topic::TagsRemoved) => ("tags removed", has("customerId")),
         Some(Topic::CustomerRedacted | Topic::Privacy) => {
             let remedy = "have the compliance topics sent to /webhooks/shopify, which checks what they say";
             return Err(Problem::bad("nobody is erased by an event here", remedy).at(TOPIC, "is a compliance topic"));
         }
-        // Of these nothing follows, whatever the body is.
-        Some(Topic::OrderEdited | Topic::CustomersMerged | Topic::CustomerDeleted | Topic::NotUsed) => {
-            ("nothing", true)
-        }
+        Some(Topic::OrderEdited | Topic::CustomerDeleted | Topic::NotUsed) => return Ok(None),
+        Some(Topic::CustomersMerged) => ("customers merged", !is_order && !is_refund),
         None => ("unknown", true),
     };
-    if fits { Ok(told) } else { Err(Problem::not_of_topic(TOPIC, "names another topic than the body is of")) }
+    if fits { Ok(Some(told)) } else { Err(Problem::not_of_topic(TOPIC, "names another topic than the body is of")) }
 }
 
 #[derive(Serialize)]
@@ -189,9 +225,28 @@ mod tests {
             let found: Vec<&Value> = bodies.into_iter().filter(|body| read(topic, body).is_ok()).collect();
             assert_eq!(found, taken, "{topic}");
         }
-        // What came once tells nothing else later.
         let told = |topic, body| read(topic, body).unwrap().tells;
         assert_eq!(told("orders/paid", &order), told("orders/create", &order));
         assert_ne!(told("customer.tags_added", &tags), told("customer.tags_removed", &tags));
+        assert_eq!(told("customers/enable", &customer), None);
+    }
+
+    #[test]
+    fn a_body_that_came_tells_the_same_shop_what_it_may_tell_and_nothing_else() {
+        let tells = |told: &str| format!("acme {told}");
+        for (before, now, expected) in [
+            ("order", "order", Seen::Again),
+            ("customer created", "customer updated", Seen::New),
+            ("customer updated", "customer created", Seen::New),
+            ("customer created,customer updated", "customer created", Seen::Again),
+            ("tags added", "tags removed", Seen::Contradicts),
+            ("order", "unknown", Seen::Contradicts),
+        ] {
+            assert_eq!(seen(Some(&tells(before)), "acme", now).0, expected, "{before}, {now}");
+        }
+        assert_eq!(seen(None, "acme", "order"), (Seen::New, tells("order")));
+        assert_eq!(seen(Some(&tells("order")), "other", "order").0, Seen::Contradicts);
+        let (_, both) = seen(Some(&tells("customer created")), "acme", "customer updated");
+        assert_eq!(both, tells("customer created,customer updated"));
     }
 }

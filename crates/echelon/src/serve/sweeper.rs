@@ -121,7 +121,8 @@ pub async fn sweep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
         };
         system.health.sweeper.beat();
         match done {
-            Ok(()) => system.health.swept(system.time.now()),
+            Ok(true) => system.health.swept(system.time.now()),
+            Ok(false) => {}
             Err(error) => {
                 tracing::warn!(%error, "the sweep cannot go on; it is tried again");
                 system.health.note(Trouble::Sweep, Some(error.to_string()));
@@ -135,15 +136,20 @@ pub async fn sweep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-async fn once(system: &System) -> Result<(), StoreError> {
+/// Opens what is due and sweeps it; whether all was.
+async fn once(system: &System) -> Result<bool, StoreError> {
     let right = system.watch.look(&system.time, &system.queues).await;
     system.health.note(Trouble::Clock, right.as_ref().err().cloned());
     if right.is_err() {
-        return Ok(());
+        return Ok(false);
     }
-    let Ticked { sent, .. } = system.sweep.tick().await?;
+    let Ticked { sent, failed, .. } = system.sweep.tick().await?;
+    if failed > 0 {
+        let why = format!("{failed} shops cannot be looked at; the log says why");
+        system.health.note(Trouble::Sweep, Some(why));
+    }
     if sent == 0 {
-        return Ok(());
+        return Ok(failed == 0);
     }
     // Whoever is taking events in may have begun before the boundary: they end first.
     drop(system.api.batch.write().await);
@@ -158,7 +164,7 @@ async fn once(system: &System) -> Result<(), StoreError> {
             lists::tidy(&system.store, &shop, system.time.now()).await?;
         }
     }
-    Ok(())
+    Ok(failed == 0)
 }
 
 /// What came of a job, in a line.

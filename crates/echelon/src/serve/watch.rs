@@ -27,12 +27,16 @@ struct Latest {
     noted: Instant,
 }
 
-/// The latest instant that a store knows of: at which this system ran, or a job was opened.
+/// The latest instant that a store knows of: at which this system ran; or, where an earlier release noted none, at which a job was
+/// opened.
 ///
 /// # Errors
 /// See [`QueueError`].
 pub async fn latest(store: &Store, queues: &Queues) -> Result<Option<Instant>, QueueError> {
-    let mut latest = queues.noted_time().await?;
+    if let Some(noted) = queues.noted_time().await? {
+        return Ok(Some(noted));
+    }
+    let mut latest = None;
     for shop in store.shops().await.map_err(QueueError::of_store)? {
         latest = latest.max(opened_last(store, &shop).await.map_err(QueueError::of_store)?);
     }

@@ -251,14 +251,21 @@ pub fn request(shop: &ShopId, member: &MemberId) -> Key {
     Key::new(requests(shop), member.as_str())
 }
 
-/// control: the partition of shops that are to be forgotten.
-pub fn redactions() -> String {
-    "#redactions".to_owned()
+/// control: the partitions of shops that are to be deleted. Earlier releases know the second one alone, and delete at once
+/// what stands there.
+pub fn redactions() -> [&'static str; 2] {
+    ["#deletions", "#redactions"]
 }
 
-/// control: a shop that is to be forgotten.
+/// control: a shop that is to be deleted, in one of these partitions.
+pub fn redaction_in(partition: &str, shop: &ShopId) -> Key {
+    Key::new(partition.to_owned(), shop.as_str())
+}
+
+/// control: a shop that is to be deleted.
 pub fn redaction(shop: &ShopId) -> Key {
-    Key::new(redactions(), shop.as_str())
+    let [partition, _] = redactions();
+    redaction_in(partition, shop)
 }
 
 /// control: the draft of a shop's program.

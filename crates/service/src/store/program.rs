@@ -84,6 +84,9 @@ pub enum PublicationError {
     /// It cannot follow the versions there are.
     #[error(transparent)]
     Refused(#[from] PublishError),
+    /// The shop is being deleted.
+    #[error("everything of this shop is being deleted, as Shopify asked: publish when that is done")]
+    BeingDeleted,
     /// Only a shop's first version may have been in force before it was published.
     #[error("a version cannot take effect at {at}, which has passed: it is {now} now")]
     InThePast {
@@ -269,6 +272,9 @@ impl Store {
         now: Instant,
     ) -> Result<Versions, PublicationError> {
         let Publication { event, by, why } = publication;
+        if self.redaction(shop).await?.is_some_and(|redaction| redaction.due_at <= now) {
+            return Err(PublicationError::BeingDeleted);
+        }
         let Draft { versions, replaces, is_first } = self.draft(shop, event, now).await?;
         let version = versions.last();
         let row = Item::at(&key::version(shop, version.number)).text(name::EVENT, event.to_string());

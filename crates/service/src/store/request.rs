@@ -16,6 +16,8 @@ use super::{Store, StoreError};
 use crate::shop::ShopId;
 
 const ASKED_AT: &str = "asked_at";
+/// That everything is being deleted.
+const BEGUN: &str = "begun";
 const TABLE: &str = "table";
 const FOUND: &str = "found";
 const BEHIND_PK: &str = "behind_pk";
@@ -131,6 +133,9 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn note_redaction(&self, shop: &ShopId, at: Instant) -> Result<Redaction, StoreError> {
+        if let Some(asked) = self.redaction(shop).await? {
+            return Ok(asked);
+        }
         self.note(Item::at(&key::redaction(shop)).text(ASKED_AT, key::at(at))).await?;
         Ok(self.redaction(shop).await?.unwrap_or(Redaction::asked(at)))
     }
@@ -140,8 +145,8 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn redaction(&self, shop: &ShopId) -> Result<Option<Redaction>, StoreError> {
-        let key = key::redaction(shop);
-        let row = self.get_all(&self.tables.control, std::iter::once(&key)).await?.into_iter().next();
+        let keys = key::redactions().map(|partition| key::redaction_in(partition, shop));
+        let row = self.get_all(&self.tables.control, keys.iter()).await?.into_iter().next();
         row.map(|row| Redaction::read(&row)).transpose()
     }
 
@@ -149,15 +154,19 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if it has begun; otherwise see [`StoreError`].
-    pub async fn withdraw_redaction(&self, shop: &ShopId, now: Instant) -> Result<bool, StoreError> {
-        match self.redaction(shop).await? {
-            None => Ok(false),
-            Some(redaction) if redaction.due_at <= now => Err(StoreError::Conflict),
-            Some(_) => {
-                self.delete(&self.tables.control, &Item::at(&key::redaction(shop)), None).await?;
-                Ok(true)
-            }
+    pub async fn withdraw_redaction(&self, shop: &ShopId) -> Result<bool, StoreError> {
+        if self.redaction(shop).await?.is_none() {
+            return Ok(false);
         }
+        for partition in key::redactions() {
+            let key = Item::at(&key::redaction_in(partition, shop)).0;
+            let asked = self.client.delete_item().table_name(&self.tables.control).set_key(Some(key));
+            // Whoever deletes says so first: one of the two is told that the other was there before.
+            let asked = asked.condition_expression("attribute_not_exists(#begun)");
+            let asked = asked.expression_attribute_names("#begun", BEGUN);
+            asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        }
+        Ok(true)
     }
 
     /// Goes on deleting the shops whose deletion is due, for so long as `budget` allows; yields how many items are gone.
@@ -170,20 +179,35 @@ impl Store {
     /// See [`StoreError`]: the shops to be deleted cannot be listed.
     pub async fn redact_shops(&self, now: Instant, budget: Duration) -> Result<usize, StoreError> {
         let (begun, mut gone) = (std::time::Instant::now(), 0);
-        for row in self.query(&self.tables.control, None, (key::PK, &key::redactions()), None).await? {
-            let shop = ShopId::new(&row.key().sk).map_err(|_| row.corrupt(key::SK))?;
-            if Redaction::read(&row)?.due_at > now {
-                continue;
-            }
-            match self.redact(&shop, &row, &|| begun.elapsed() >= budget).await {
-                Ok(found) => gone += found,
-                Err(error) => tracing::error!(%shop, %error, "a shop is not deleted yet; the next tick goes on"),
+        for partition in key::redactions() {
+            for row in self.query(&self.tables.control, None, (key::PK, partition), None).await? {
+                match self.redact_if_due(&row, now, &|| begun.elapsed() >= budget).await {
+                    Ok(found) => gone += found,
+                    // Withdrawn at this moment, or done by another.
+                    Err(StoreError::Conflict) => {}
+                    Err(error) => {
+                        tracing::error!(shop = row.key().sk, %error, "a shop is not deleted yet; the next tick goes on");
+                    }
+                }
             }
         }
         Ok(gone)
     }
 
-    /// Goes on deleting a shop. What is behind a place in the tables is remembered in the row that asks for it.
+    async fn redact_if_due(
+        &self,
+        row: &Item,
+        now: Instant,
+        is_over: &(dyn Fn() -> bool + Sync),
+    ) -> Result<usize, StoreError> {
+        let shop = ShopId::new(&row.key().sk).map_err(|_| row.corrupt(key::SK))?;
+        if Redaction::read(row)?.due_at > now {
+            return Ok(0);
+        }
+        self.redact(&shop, row, is_over).await
+    }
+
+    /// Goes on deleting a shop. How far it is is remembered in the row that asks for it.
     async fn redact(
         &self,
         shop: &ShopId,
@@ -192,19 +216,26 @@ impl Store {
     ) -> Result<usize, StoreError> {
         let mut pass = Pass::read(row)?;
         let before = pass.found;
+        // From here on it cannot be withdrawn.
+        self.put_pass(row, &pass).await?;
+        if pass.table == 0 && pass.behind.is_none() {
+            self.delete(&self.tables.control, &Item::at(&key::shop(shop)), None).await?;
+        }
         // First, so that nobody takes in what is told of a shop that has no program.
         let tables = [&self.tables.control, &self.tables.members, &self.tables.ledger];
         while let Some(table) = tables.get(pass.table) {
-            if self.forget_some(table, shop, &mut pass, is_over).await? {
+            let is_end = self.forget_some(table, shop, &mut pass).await?;
+            if is_end {
                 pass.table += 1;
                 pass.behind = None;
             }
-            if is_over() && pass.table < tables.len() {
+            if pass.table < tables.len() {
                 self.put_pass(row, &pass).await?;
-                return Ok(pass.found - before);
+                if is_over() {
+                    return Ok(pass.found - before);
+                }
             }
         }
-        self.delete(&self.tables.control, &Item::at(&key::shop(shop)), None).await?;
         let found = pass.found - before;
         if pass.found == 0 {
             self.delete(&self.tables.control, row, None).await?;
@@ -214,47 +245,47 @@ impl Store {
         Ok(found)
     }
 
-    /// Remembers how far a pass has come.
+    /// Remembers how far a pass has come, and that the deletion has begun.
     async fn put_pass(&self, row: &Item, pass: &Pass) -> Result<(), StoreError> {
-        let item = Item::at(&row.key()).text(ASKED_AT, row.need_text(ASKED_AT)?);
-        let item = item.number(TABLE, pass.table as u64).number(FOUND, pass.found as u64);
-        let item = match &pass.behind {
-            Some(Key { pk, sk }) => item.text(BEHIND_PK, pk.as_str()).text(BEHIND_SK, sk.as_str()),
-            None => item,
+        let key = Some(Item::at(&row.key()).0);
+        let asked = self.client.update_item().table_name(&self.tables.control).set_key(key);
+        let number = |number: usize| AttributeValue::N(number.to_string());
+        let asked = asked.expression_attribute_names("#begun", BEGUN).expression_attribute_names("#table", TABLE);
+        let asked = asked.expression_attribute_names("#found", FOUND).expression_attribute_names("#pk", BEHIND_PK);
+        let asked = asked.expression_attribute_names("#sk", BEHIND_SK);
+        let asked = asked.expression_attribute_values(":begun", AttributeValue::Bool(true));
+        let asked = asked.expression_attribute_values(":table", number(pass.table));
+        let asked = asked.expression_attribute_values(":found", number(pass.found));
+        let asked = asked.condition_expression("attribute_exists(pk)");
+        let asked = match &pass.behind {
+            Some(Key { pk, sk }) => asked
+                .update_expression("SET #begun = :begun, #table = :table, #found = :found, #pk = :pk, #sk = :sk")
+                .expression_attribute_values(":pk", AttributeValue::S(pk.clone()))
+                .expression_attribute_values(":sk", AttributeValue::S(sk.clone())),
+            None => asked.update_expression("SET #begun = :begun, #table = :table, #found = :found REMOVE #pk, #sk"),
         };
-        let asked = self.client.put_item().table_name(&self.tables.control).set_item(Some(item.0));
         asked.send().await.map(drop).map_err(|error| StoreError::of_sdk(&error))
     }
 
-    /// Deletes what a shop has in a table, from behind a place on; whether it came to the table's end.
-    async fn forget_some(
-        &self,
-        table: &str,
-        shop: &ShopId,
-        pass: &mut Pass,
-        is_over: &(dyn Fn() -> bool + Sync),
-    ) -> Result<bool, StoreError> {
+    /// Deletes what a shop has in the next part of a table; whether that was its last.
+    async fn forget_some(&self, table: &str, shop: &ShopId, pass: &mut Pass) -> Result<bool, StoreError> {
         let asked = self.client.scan().table_name(table).filter_expression("begins_with(pk, :shop)");
         let asked = asked.projection_expression("pk, sk").limit(SCANNED_TOGETHER);
         let asked = asked.expression_attribute_values(":shop", AttributeValue::S(format!("{shop}#")));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        loop {
-            let from = pass.behind.as_ref().map(|key| Item::at(key).0);
-            let answer = asked.clone().set_exclusive_start_key(from).send().await;
-            let answer = answer.map_err(|error| StoreError::of_sdk(&error))?;
-            self.meter.add(Kind::Read, answer.consumed_capacity());
-            let items = answer.items.unwrap_or_default().into_iter().map(Item);
-            let theirs: Vec<Item> = items.filter(|item| key::shop_of(&item.key().pk).as_ref() == Some(shop)).collect();
-            for some in theirs.chunks(DELETED_TOGETHER) {
-                self.delete_together(table, some).await?;
-                pass.found += some.len();
-            }
-            let Some(last) = answer.last_evaluated_key else { return Ok(true) };
-            pass.behind = Some(Item(last).key());
-            if is_over() {
-                return Ok(false);
-            }
+        let asked = asked.set_exclusive_start_key(pass.behind.as_ref().map(|key| Item::at(key).0));
+        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        self.meter.add(Kind::Read, answer.consumed_capacity());
+        let items = answer.items.unwrap_or_default().into_iter().map(Item);
+        let theirs: Vec<Item> = items.filter(|item| key::shop_of(&item.key().pk).as_ref() == Some(shop)).collect();
+        // What is told of a shop without a program is set aside: that is no end, and nothing of the shop's.
+        let aside = key::quarantined(Some(shop));
+        for some in theirs.chunks(DELETED_TOGETHER) {
+            self.delete_together(table, some).await?;
+            pass.found += some.iter().filter(|item| item.key().pk != aside).count();
         }
+        pass.behind = answer.last_evaluated_key.map(|last| Item(last).key());
+        Ok(pass.behind.is_none())
     }
 
     /// Deletes items, in one commit.

@@ -66,7 +66,9 @@ impl<W: Workers> Sweep<W> {
             });
             ticked = ticked.and(one);
         }
-        self.store.redact_shops(self.clock.now(), self.settings.redaction).await?;
+        if let Err(error) = self.store.redact_shops(self.clock.now(), self.settings.redaction).await {
+            tracing::error!(%error, "the shops that are to be deleted cannot be listed; the next tick tries again");
+        }
         Ok(ticked)
     }
 

@@ -212,14 +212,33 @@ impl Lanes {
         More { here: passed_by, elsewhere: repeated && std::mem::take(&mut self.crowded) }
     }
 
-    /// When a lane that rests is tried again, or somebody looks whether anybody is there: the first of it.
-    pub fn next(&self) -> Option<Instant> {
+    /// When a lane that rests is tried again, or somebody looks whether anybody is there: the first of it that is to come. Of
+    /// what is due already it was said, and it waits for others.
+    pub fn next(&self, now: Instant) -> Option<Instant> {
         match &self.absent {
-            Some(absent) => (!absent.probed).then_some(absent.until),
+            Some(absent) => (!absent.probed && absent.until > now).then_some(absent.until),
             None => {
-                self.resting.iter().filter(|(lane, _)| !self.busy.contains_key(*lane)).map(|(_, it)| it.until).min()
+                let resting = self.resting.iter().filter(|(lane, _)| !self.busy.contains_key(*lane));
+                resting.map(|(_, rest)| rest.until).filter(|until| *until > now).min()
             }
         }
+    }
+
+    /// A shop was read to its end, and had these lanes: one that rests and has nothing any more, because somebody else announced
+    /// it or erased it, rests no more.
+    pub fn keep(&mut self, is_of_shop: impl Fn(&str) -> bool, found: &HashSet<String>) -> News {
+        let before = self.resting.len();
+        let busy = &self.busy;
+        self.resting.retain(|lane, _| !is_of_shop(lane) || found.contains(lane) || busy.contains_key(lane));
+        if self.resting.len() == before {
+            return News::None;
+        }
+        if self.resting.is_empty() && self.busy.is_empty() {
+            // Nothing is left that could find out whether anybody is there.
+            self.absent = None;
+            self.in_a_row.clear();
+        }
+        self.well()
     }
 
     fn rest(&mut self, lane: &str, long: Duration, tries: u32, refused: bool, now: Instant) {
@@ -256,12 +275,40 @@ mod tests {
     }
 
     #[test]
+    fn what_is_due_and_waits_for_others_wakes_nobody() {
+        let (mut lanes, now) = (Lanes::default(), Instant::now());
+        for lane in ["a", "b", "c", "d", "e"] {
+            fails(&mut lanes, lane, &trouble(), now);
+        }
+        assert_eq!(lanes.next(now), Some(now + SOON));
+        let later = now + SOON;
+        for lane in ["a", "b", "c", "d"] {
+            assert_eq!(lanes.begin(lane, later), May::Go);
+        }
+        assert_eq!(lanes.begin("e", later), May::Later);
+        assert_eq!(lanes.next(later), None, "it goes on when one of the others ends");
+        assert!(lanes.end("a").elsewhere);
+    }
+
+    #[test]
+    fn a_lane_of_which_nothing_is_left_rests_no_more() {
+        let (mut lanes, now) = (Lanes::default(), Instant::now());
+        fails(&mut lanes, "acme#anna", &trouble(), now);
+        fails(&mut lanes, "other#bert", &trouble(), now);
+        let of_acme = |lane: &str| lane.starts_with("acme#");
+        assert_eq!(lanes.keep(of_acme, &HashSet::from(["acme#anna".to_owned()])), News::None);
+        assert_eq!(lanes.keep(of_acme, &HashSet::new()), News::None);
+        assert_eq!(lanes.keep(|lane| lane.starts_with("other#"), &HashSet::new()), News::Well);
+        assert_eq!(lanes.next(now), None);
+    }
+
+    #[test]
     fn a_lane_that_fails_rests_twice_as_long_each_time_and_holds_up_no_other() {
         let (mut lanes, mut now) = (Lanes::default(), Instant::now());
         assert_eq!(fails(&mut lanes, "anna", &trouble(), now), News::NotTaken);
         for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
             let until = now + Duration::from_secs(seconds);
-            assert_eq!(lanes.next(), Some(until));
+            assert_eq!(lanes.next(now), Some(until));
             assert_eq!(lanes.may("anna", until - Duration::from_millis(1)), May::Rest);
             assert_eq!(lanes.may("bert", now), May::Go);
             now = until;
@@ -270,7 +317,7 @@ mod tests {
         let now = now + SLOW;
         assert_eq!(lanes.begin("anna", now), May::Go);
         assert_eq!(lanes.taken("anna", now), News::Well);
-        assert_eq!((lanes.end("anna"), lanes.next()), (More::default(), None));
+        assert_eq!((lanes.end("anna"), lanes.next(now)), (More::default(), None));
     }
 
     #[test]
@@ -278,7 +325,7 @@ mod tests {
         let (mut lanes, now) = (Lanes::default(), Instant::now());
         let gone = NotTaken::Refused(StatusCode::GONE);
         assert_eq!(fails(&mut lanes, "anna", &gone, now), News::NotTaken);
-        assert_eq!(lanes.next(), Some(now + SLOW));
+        assert_eq!(lanes.next(now), Some(now + SLOW));
         for other in 0..2 * IN_A_ROW {
             assert_eq!(fails(&mut lanes, &format!("m{other}"), &gone, now), News::None);
         }
@@ -293,13 +340,13 @@ mod tests {
         let names: Vec<_> = (0..IN_A_ROW).map(|number| format!("m{number}")).collect();
         let news: Vec<_> = names.iter().map(|name| fails(&mut lanes, name, &trouble(), now)).collect();
         assert_eq!((news[0], news[1], news[IN_A_ROW - 1]), (News::NotTaken, News::None, News::Absent));
-        assert_eq!((lanes.may("anna", now), lanes.next()), (May::Nobody, Some(now + SOON)));
+        assert_eq!((lanes.may("anna", now), lanes.next(now)), (May::Nobody, Some(now + SOON)));
         let now = now + SOON;
         assert_eq!(lanes.begin("anna", now), May::Go);
-        assert_eq!((lanes.begin("bert", now), lanes.next()), (May::Nobody, None));
+        assert_eq!((lanes.begin("bert", now), lanes.next(now)), (May::Nobody, None));
         assert_eq!(lanes.not_taken("anna", &trouble(), now), News::None);
         lanes.end("anna");
-        assert_eq!(lanes.next(), Some(now + 2 * SOON));
+        assert_eq!(lanes.next(now), Some(now + 2 * SOON));
         let now = now + PROBED;
         assert_eq!(lanes.begin("bert", now), May::Go);
         assert_eq!(lanes.taken("bert", now), News::Back);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use rules::calendar;
 use service::shop::ShopId;
 use service::store::key::{self, Key};
@@ -46,6 +46,13 @@ impl Announcer {
         }
     }
 
+    /// Forgets a shop that was deleted.
+    pub(super) fn forget(&self, shop: &ShopId) {
+        self.state().waits(shop, 0);
+        let news = self.lanes().keep(|lane| key::shop_of(lane).as_ref() == Some(shop), &HashSet::new());
+        self.tell(news, None, &"");
+    }
+
     /// Looks all shops through once; whether there is more. What cannot be read waits for the next start.
     pub(super) async fn all(self: &Arc<Self>) -> bool {
         let Ok(shops) = self.system.store.shops().await else { return false };
@@ -61,7 +68,7 @@ impl Announcer {
         let firsts = stream::iter(0..outboxes).map(async |outbox| Ok((outbox, self.page(shop, outbox, None).await?)));
         let firsts: Vec<(u8, Page)> = firsts.buffered(READ_AT_ONCE).try_collect().await?;
         self.state().waits(shop, self.waiting(shop, &firsts).await?);
-        let mut passed = Passed::default();
+        let (mut passed, mut found) = (Passed::default(), HashSet::new());
         for (outbox, mut page) in firsts {
             let mut seen = HashSet::new();
             loop {
@@ -88,7 +95,10 @@ impl Announcer {
                 let Some(next) = page.next.take() else { break };
                 page = self.page(shop, outbox, Some(next)).await?;
             }
+            found.extend(seen);
         }
+        let news = self.lanes().keep(|lane| key::shop_of(lane).as_ref() == Some(shop), &found);
+        self.tell(news, None, &"");
         Ok(passed)
     }
 
@@ -116,7 +126,12 @@ impl Announcer {
         wanted: Option<Arc<Notify>>,
         turn: OwnedSemaphorePermit,
     ) {
-        self.rows(&shop, &lane, &keys).await;
+        // What breaks off has still ended: or its lane would be under way for ever.
+        let rows = std::panic::AssertUnwindSafe(self.rows(&shop, &lane, &keys)).catch_unwind().await;
+        if rows.is_err() {
+            tracing::error!(%shop, "announcing broke off; it is tried again");
+            self.lanes().unread(&lane, Instant::now());
+        }
         let more = self.lanes().end(&lane);
         drop(turn);
         if let Some(wanted) = wanted.filter(|_| more.here) {

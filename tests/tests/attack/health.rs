@@ -107,6 +107,6 @@ fn names_of_shops_do_not_steer_a_terminal() {
         let told = served.ask("POST", "/v1/program/versions?shop=other", &json!({ "program": program }));
         assert_eq!(told["status"], 422, "{name:?}: {told}");
     }
-    let assign = json!({ "tier": "gold", "reason": "a\u{1b}[2Jb" });
+    let assign = json!({ "tier": "gold", "mode": "floor", "reason": "a\u{1b}[2Jb" });
     assert!(served.ask("POST", "/v1/members/anna/assignments", &assign)["status"].as_u64() >= Some(400));
 }

@@ -301,6 +301,15 @@ fn the_demonstration_fills_a_shop_and_says_what_to_try() {
     assert!(eventually(|| served.said().contains("Now it is yours")), "{}", served.said());
     let said = served.said();
     assert!(said.contains("Gold") && said.contains("version 2 of the program"), "{said}");
+    // Where a key is given, nothing is printed that outlives it; and what was moved is no wrong clock.
+    assert!(!said.contains("ECHELON_TOKEN=ey") && said.contains("ECHELON_TOKEN=$(echelon token"), "{said}");
+    served.health_once(|health| health["status"] == "ok" && health["last_sweep"].is_string());
+    let jobs = served.once_is("/v1/jobs?shop=harbor-and-pine", |jobs| {
+        jobs["jobs"].as_array().is_some_and(|jobs| {
+            jobs.iter().any(|job| job["id"].as_str().is_some_and(|id| id.contains("recalculation-2")))
+        })
+    });
+    assert!(jobs["jobs"].is_array());
     let order = said.lines().find(|line| line.contains("mine-1")).unwrap();
     assert!(said.contains("echelon preview --roll-back 1") && said.contains("/clock"), "{said}");
     let event = order.split('\'').nth(1).unwrap();

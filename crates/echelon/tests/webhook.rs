@@ -62,7 +62,7 @@ fn what_is_posted_is_signed_and_carries_the_authorization() {
         assert_eq!(post.header("authorization"), "Bearer of tests");
     }
     served.end();
-    let served = Served::start(folder.path(), &["--webhook", &receiver.url()]);
+    let served = Served::start(folder.path(), &["--webhook", &receiver.url(), "--trust-clock"]);
     tell(&served, &["anna".to_owned()], "1", "60.00");
     let posts = receiver.taken_once(|posts| is_about_all(posts, &["anna".to_owned()]));
     let plain = posts.iter().find(|post| post.member() == "anna").unwrap();
@@ -204,7 +204,7 @@ fn it_goes_on_where_nobody_reads_what_it_says() {
         .unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     let address = said.find_map(|line| Some(line.split("http://").nth(1)?.split_once(',')?.0.to_owned())).unwrap();
-    let _ = said.find(|line| line.contains("export ECHELON_TOKEN="));
+    let _ = said.find(|line| line.contains("`echelon token`"));
     drop((said, child.stdout.take()));
     let url = format!("http://{address}");
     let events = folder.path().join("events.jsonl");

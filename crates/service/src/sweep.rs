@@ -11,6 +11,7 @@
 //! - on the way everybody is looked at for the **lists** and the **insight** of the shop ([`crate::lists`],
 //!   [`crate::insight`]).
 
+mod again;
 mod batch;
 mod census;
 mod due;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use again::sweep_again;
 pub use batch::{Batch, Failures};
 pub use due::due;
 pub use job::{Job, JobId, Kind, Lease, NoJob, Place, Segment, State};

@@ -150,6 +150,7 @@ impl<N: Needs, S: Send + Sync> FromRequestParts<S> for May<N> {
             None => Err(Problem::nobody()),
             // Whoever is of one shop has no business with the others'.
             Some(Caller::Staff { shop: None, scope, .. }) if *scope >= N::SCOPE => Ok(Self(PhantomData)),
+            Some(Caller::Staff { shop: Some(_), scope, .. }) if *scope >= N::SCOPE => Err(Problem::not_of_one_shop()),
             Some(Caller::Staff { .. } | Caller::Member { .. }) => Err(Problem::not_allowed(N::SCOPE)),
         }
     }

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::Api;
 use crate::problem::Problem;
-use crate::schema::JobOrder;
+use crate::schema::{JobOrder, PathId};
 
 /// What facts look like: the same as where they are sent as events.
 const FACTS: &str = include_str!("../../../infra/schemas/facts.json");
@@ -31,7 +31,7 @@ everything that is wrong and what to do. A token says which shop is meant; who m
 the header `X-Echelon-Shop`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    components(schemas(Problem, JobOrder)),
+    components(schemas(Problem, JobOrder, PathId)),
     tags(
         (name = "Members", description = "Where members stand, and why"),
         (name = "Facts", description = "What happened, told directly"),

@@ -146,7 +146,9 @@ pub fn router(api: Api, beside: Router) -> Router {
     let (answers, _) = documented().split_for_parts();
     let router = answers.merge(shopify::routes()).merge(widget::routes()).merge(docs::routes());
     let router = router.with_state(api.clone()).merge(beside);
-    let router = router.fallback(async || nothing_here()).method_not_allowed_fallback(async || wrong_method());
+    let router = router
+        .fallback(async |uri: axum::http::Uri| nothing_here(uri.path()))
+        .method_not_allowed_fallback(async || wrong_method());
     let router = router.layer(from_fn_with_state(api, door::enter));
     let router =
         router.layer(CatchPanicLayer::custom(|_| axum::response::IntoResponse::into_response(Problem::ours())));
@@ -173,12 +175,13 @@ fn documented() -> OpenApiRouter<Api> {
         .merge(widget::documented())
 }
 
-fn nothing_here() -> Problem {
-    Problem::unknown(
-        "place",
-        "there is nothing here",
-        "GET /openapi.json tells what can be asked, and GET /docs shows it",
-    )
+fn nothing_here(path: &str) -> Problem {
+    let remedy = if path.starts_with("/v1/members/") {
+        "an id with a slash is written as `~` and its UTF-8 in base64url without padding, as GET /docs shows"
+    } else {
+        "GET /openapi.json tells what can be asked, and GET /docs shows it"
+    };
+    Problem::unknown("place", "there is nothing here", remedy)
 }
 
 fn wrong_method() -> Problem {

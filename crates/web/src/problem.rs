@@ -148,6 +148,13 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "not-allowed", "This token may not", detail, "use a token with that scope")
     }
 
+    /// This is about the system, and the token is for one shop.
+    pub fn not_of_one_shop() -> Self {
+        let (detail, remedy) =
+            ("this token is for one shop alone, and this is about all of them", "use a token that names no shop");
+        Self::new(StatusCode::FORBIDDEN, "not-allowed", "This token may not", detail, remedy)
+    }
+
     /// Only members ask for this.
     pub fn not_a_member() -> Self {
         let remedy = "POST /v1/members/{member_id}/token makes one; staff asks for GET /v1/members/{member_id}";

@@ -51,7 +51,13 @@ impl Secret {
     /// [`ShortSecret`].
     pub fn new(text: &str) -> Result<Self, ShortSecret> {
         let text = text.trim();
-        if text.len() < SECRET_BYTES_MIN { Err(ShortSecret(text.len())) } else { Ok(Self(text.to_owned())) }
+        // A file of settings may take what was meant as a comment for a part of it.
+        let length = text.split_once(" #").map_or(text, |(before, _)| before.trim()).len();
+        if length < SECRET_BYTES_MIN || length < text.len() {
+            Err(ShortSecret(length))
+        } else {
+            Ok(Self(text.to_owned()))
+        }
     }
 
     /// Whether a request's body was signed with it: HMAC-SHA256 over the body as it came, in base64. Takes equally long
@@ -103,7 +109,7 @@ impl Wanted {
                 (Self::Shop, !others.into_iter().any(has))
             }
             Some(other) => {
-                let remedy = "send other topics over EventBridge";
+                let remedy = "send other topics over EventBridge, or on one machine to /events";
                 return Err(Problem::bad(format!("`{other}` is not one of the compliance topics"), remedy));
             }
             None => return Err(Problem::field("X-Shopify-Topic", "is missing")),
@@ -216,6 +222,7 @@ mod tests {
         for short in ["", " ", "hush", "123456789012345", "               "] {
             assert_eq!(Secret::new(short).unwrap_err(), ShortSecret(short.trim().len()), "{short}");
         }
+        assert!(Secret::new("hush, hush, hush    # of the app").is_err(), "a comment is no part of it");
         assert!(!format!("{:?}", Secret::new("hush, hush, hush")).contains("hush"));
     }
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use service::change::{Published, Rules, SOMEBODY, Wanted, What};
 use service::shop::ShopId;
 use service::store::only_shop;
+use service::sweep::sweep_again;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing_subscriber::Layer as _;
@@ -153,7 +154,8 @@ A session:
   ask http://127.0.0.1:8700/v1/members/anna/explain
 
 What can be asked; http://127.0.0.1:8700/docs shows all of it:
-  GET  /v1/members/ID            where somebody stands; /explain says why
+  GET  /v1/members/ID            where somebody stands; /explain says why. An ID
+                                 with a slash is ~ and its base64url
   POST /v1/facts                 facts, taken in before the answer comes
   GET  /v1/program/versions      every version, by whom, when and why
   POST /v1/program/preview       what publishing would do to members
@@ -264,6 +266,10 @@ async fn serve(args: &Args) -> Result<(), Failure> {
         }
         None => say("whoever asks needs a token; `echelon token`, with the same key, makes one"),
     }
+    if !args.demo && system.store.shops().await.map_err(Failure::input)?.is_empty() {
+        let remedy = "events are set aside until `echelon publish --program FILE --shop NAME` gives one";
+        warn(false, &format!("no shop has a program yet: {remedy}"));
+    }
     let outward = Outward::new(webhook, args.format);
     run_until_told(args, listener, &address.to_string(), token, &system, outward).await
 }
@@ -281,6 +287,9 @@ async fn right_time(args: &Args, place: &Place, opened: &Opened, time: &Time) ->
     if args.trust_clock {
         let what = "what was recorded ahead of the clock is left behind";
         warn(true, &format!("--trust-clock: {name} was in use until {latest}, {ahead} after {now}: {what}"));
+        for shop in opened.store.shops().await.map_err(Failure::input)? {
+            sweep_again(&opened.store, &shop, now).await.map_err(Failure::input)?;
+        }
         return opened.queues.note_time(now).await.map_err(Failure::input);
     }
     Err(Failure::input(format!(
@@ -430,6 +439,10 @@ async fn publish(args: &Args, opened: &Opened, time: &Time, shop: Option<ShopId>
     let shop = match shop {
         Some(shop) => shop,
         None => {
+            let several = opened.store.shops().await.map_err(Failure::input)?.len() > 1;
+            if several {
+                return Err(Failure::input(format!("--shop: {} is for which of the shops?", path.display())));
+            }
             let only = only_shop(&opened.store).await.map_err(Failure::input)?;
             only.map_or_else(|| ShopId::new(SHOP).map_err(Failure::input), Ok)?
         }

@@ -120,7 +120,7 @@ pub fn refused(url: &str, problem: &Problem) -> Failure {
     let places = problems.iter().map(|place| format!("\n       {}: {}", place.path, place.message));
     let remedy = match () {
         () if *status == StatusCode::UNAUTHORIZED.as_u16() => {
-            "name the token that `echelon serve` printed: --token TOKEN, or ECHELON_TOKEN"
+            "name the token that `echelon serve` printed, or one that `echelon token` makes: --token TOKEN, or ECHELON_TOKEN"
         }
         () if problems.iter().any(|place| place.path == "shop") => "name the shop: --shop NAME",
         () => remedy,

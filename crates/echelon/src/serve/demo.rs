@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use service::sample::{Event, Sample, Setup, program};
 use service::shop::ShopId;
 use service::store::{Publication, Store};
+use web::caller::{Caller, Scope};
+use web::door::Door;
 
 use super::System;
 use super::client::Client;
@@ -38,16 +40,16 @@ const LOOK: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// Says what went wrong on the way.
-pub async fn show(system: Arc<System>, address: String, token: Option<String>) -> Result<(), Failure> {
+pub async fn show(system: Arc<System>, address: String, printed: Option<String>) -> Result<(), Failure> {
     let shop = ShopId::new(SHOP).map_err(Failure::input)?;
     let known = system.store.versions(&shop).await.map_err(Failure::input)?.is_some();
     let members = if known {
         say("the shop of the demonstration is here already: it goes on from where it was");
         Sample::of(SETUP).filter_map(|event| member(&event)).collect()
     } else {
-        fill(&system, &shop, &address, token.as_deref()).await?
+        fill(&system, &shop, &address).await?
     };
-    say(&format!("\n{}", page(&system, &shop, members, &address, token.as_deref()).await?));
+    say(&format!("\n{}", page(&system, &shop, members, &address, printed.as_deref()).await?));
     Ok(())
 }
 
@@ -58,15 +60,14 @@ fn member(event: &Event) -> Option<MemberId> {
     }
 }
 
-async fn fill(
-    system: &System,
-    shop: &ShopId,
-    address: &str,
-    token: Option<&str>,
-) -> Result<BTreeSet<MemberId>, Failure> {
-    let client = Client::new(&format!("http://{address}")).map_err(Failure::input)?.with_token(token);
+async fn fill(system: &System, shop: &ShopId, address: &str) -> Result<BTreeSet<MemberId>, Failure> {
+    // Of its own, until the demonstration's time is over: nobody is told it.
+    let teller = Caller::Staff { shop: None, scope: Scope::Write, name: SHOP.to_owned() };
+    let token = system.api.door.key().sign(&teller, Setup::end().plus_millis(TOGETHER_MS)).token;
+    let client = Client::new(&format!("http://{address}")).map_err(Failure::input)?.with_token(Some(&token));
     let opens_at = Instant::parse(OPENS_AT).map_err(Failure::input)?;
     system.time.start(Move::To(opens_at));
+    system.watch.begin(opens_at).await;
     publish(system, shop, &program(), &json!({})).await?;
     let mut members = BTreeSet::new();
     let mut week: Vec<Event> = Vec::new();
@@ -135,7 +136,8 @@ async fn page(
     token: Option<&str>,
 ) -> Result<String, Failure> {
     let now = system.time.now();
-    let curl = if token.is_some() { "curl -H \"Authorization: Bearer $ECHELON_TOKEN\"" } else { "curl" };
+    let is_open = matches!(system.api.door, Door::Open(_));
+    let curl = if is_open { "curl" } else { "curl -H \"Authorization: Bearer $ECHELON_TOKEN\"" };
     let versions = system.store.versions(shop).await.map_err(Failure::input)?;
     let Some(versions) = versions else { return Err(Failure::input("the shop has no program")) };
     let version = versions.in_force(now);
@@ -146,8 +148,12 @@ async fn page(
         lines.push("\nNow it is yours. In another terminal, so that you may ask:".to_owned());
         lines.push(format!("  export ECHELON_TOKEN={token}"));
         lines.push("\nWho stands where, and why:".to_owned());
-    } else {
+    } else if is_open {
         lines.push("\nNow it is yours. Who stands where, and why:".to_owned());
+    } else {
+        lines.push("\nNow it is yours. In another terminal, with the same key, so that you may ask:".to_owned());
+        lines.push("  export ECHELON_TOKEN=$(echelon token --scope admin)".to_owned());
+        lines.push("\nWho stands where, and why:".to_owned());
     }
     if let Some(Closest { member, remaining, next, .. }) = closest {
         let amount = remaining.with_decimals(version.program.decimals());

@@ -139,8 +139,12 @@ pub async fn sweep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
 /// Opens what is due and sweeps it; whether all was.
 async fn once(system: &System) -> Result<bool, StoreError> {
     let right = system.watch.look(&system.time, &system.queues).await;
+    let was_wrong = system.health.is_troubled(Trouble::Clock);
     system.health.note(Trouble::Clock, right.as_ref().err().cloned());
-    if right.is_err() {
+    if let Err(why) = right {
+        if !was_wrong {
+            tracing::error!(why, "the clock is wrong");
+        }
         return Ok(false);
     }
     let Ticked { sent, failed, .. } = system.sweep.tick().await?;

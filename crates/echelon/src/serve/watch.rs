@@ -63,6 +63,11 @@ impl Watch {
         Self { latest: Mutex::new(Latest { seen: now, noted }) }
     }
 
+    /// Begins anew, where time was set before anything happened.
+    pub async fn begin(&self, now: Instant) {
+        self.latest.lock().await.seen = now;
+    }
+
     /// Looks at the clock, and notes now and then what it says.
     ///
     /// # Errors

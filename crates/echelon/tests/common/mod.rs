@@ -182,6 +182,11 @@ impl Served {
         self.once("/health", is_so)
     }
 
+    /// What is answered, as soon as it is so.
+    pub fn once_is(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        self.once(path, is_so)
+    }
+
     fn once(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let mut last = Value::Null;
         let came = eventually(|| {

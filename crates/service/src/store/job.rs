@@ -72,6 +72,17 @@ impl Store {
         }
     }
 
+    /// Forgets a job, its segments and what it found. The job goes last: what is left is forgotten by the same again.
+    pub(crate) async fn forget_job(&self, shop: &ShopId, id: &JobId) -> Result<(), StoreError> {
+        for row in self.query(&self.tables.control, None, (key::PK, &key::segments(shop, id)), None).await? {
+            self.delete(&self.tables.control, &row, None).await?;
+        }
+        for key in [key::insight(shop, id), key::job(shop, id)] {
+            self.delete(&self.tables.control, &Item::at(&key), None).await?;
+        }
+        Ok(())
+    }
+
     /// A job; none if it was never opened.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ pub mod envelope;
 pub mod guard;
 pub mod health;
 pub mod http;
+pub mod lane;
 pub mod listen;
 pub mod outward;
 pub mod place;

@@ -54,7 +54,7 @@ pub(crate) struct Assign {
     #[schema(value_type = Option<String>, format = DateTime)]
     until: Option<Instant>,
     /// Why, for the audit.
-    #[schema(value_type = String, min_length = 1, max_length = 1000)]
+    #[schema(value_type = String, min_length = 1, max_length = 1000, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]+$")]
     reason: Reason,
     /// Whether the entry reward of the tier is given.
     #[serde(default = "yes")]
@@ -165,7 +165,7 @@ async fn assign(
 #[serde(deny_unknown_fields)]
 pub(crate) struct End {
     /// Why, for the audit.
-    #[schema(value_type = String, min_length = 1, max_length = 1000)]
+    #[schema(value_type = String, min_length = 1, max_length = 1000, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]+$")]
     reason: Reason,
 }
 

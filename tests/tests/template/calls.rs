@@ -12,7 +12,7 @@ const WRITERS: [&str; 4] = ["IngestFunction", "RolloverFunction", "RecalculateFu
 
 /// Which functions run a piece of code: a folder, a file, or `file: function`. The longest that fits counts; code that
 /// asks something of AWS and is not told of here fails.
-const RUN_BY: [(&str, &[&str]); 26] = [
+const RUN_BY: [(&str, &[&str]); 28] = [
     ("crates/ingest/src", &["IngestFunction"]),
     ("crates/relay/src", &["RelayFunction"]),
     ("crates/rollover/src", &["RolloverFunction"]),
@@ -31,7 +31,9 @@ const RUN_BY: [(&str, &[&str]); 26] = [
     ("crates/service/src/store/erase.rs", &["IngestFunction", "RolloverFunction", "ApiFunction"]),
     // A whole shop is forgotten by the tick; the rest is asked over HTTP.
     ("crates/service/src/store/request.rs", &["ApiFunction"]),
-    ("crates/service/src/store/request.rs: forget_all", &["RolloverFunction"]),
+    ("crates/service/src/store/request.rs: put_pass", &["RolloverFunction"]),
+    ("crates/service/src/store/request.rs: forget_some", &["RolloverFunction"]),
+    ("crates/service/src/store/request.rs: delete_together", &["RolloverFunction"]),
     ("crates/service/src/store/timeline.rs", &["ApiFunction"]),
     ("crates/service/src/store/load.rs", &WRITERS),
     ("crates/service/src/store/load.rs: get_some", &ALL),

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::queue::{Lane, QueueError, Queues};
+use super::lane::Lane;
+use super::queue::{QueueError, Queues};
 
 /// How many senders may wait before the next has to wait to be heard.
 const SENDERS_MAX: usize = 1_024;

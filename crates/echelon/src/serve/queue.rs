@@ -12,15 +12,14 @@ use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, Select, TransactWriteItem};
 use rules::calendar::Instant;
 use service::ingest::Asides;
-use service::shop::ShopId;
 use service::store::{Item, StoreError, key, table};
 use thiserror::Error;
 use tokio::sync::Notify;
 use uuid::Uuid;
 use web::problem::Problem;
 
-/// What has been told and is not taken in yet; it lies in lanes.
-const INGEST: &str = "ingest";
+use super::lane::{LANES, Lane};
+
 /// What failed too often.
 pub const DEAD: &str = "dead";
 /// The bodies of what can never succeed as it is.
@@ -29,37 +28,6 @@ pub const QUARANTINE: &str = "quarantine";
 const SEEN: &str = "seen";
 /// What time it is in this system.
 const CLOCK: &str = "clock";
-
-/// So many lanes has the ingest queue: shops are spread over them, and each lane has its turn, so that nobody waits for all
-/// that another shop has sent.
-const LANES: u8 = 16;
-
-/// Where messages of a shop wait to be taken in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Lane(u8);
-
-impl Lane {
-    /// A shop's.
-    pub fn of(shop: &ShopId) -> Self {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        let mut hasher = DefaultHasher::new();
-        shop.hash(&mut hasher);
-        Self(u8::try_from(hasher.finish() % u64::from(LANES)).unwrap_or_default() + 1)
-    }
-
-    /// The one that belongs to no shop: of what is tried again, and of what earlier releases sent.
-    fn common() -> Self {
-        Self(0)
-    }
-
-    fn all() -> impl Iterator<Item = Self> {
-        (0..=LANES).map(Self)
-    }
-
-    fn name(self) -> String {
-        if self.0 == 0 { INGEST.to_owned() } else { format!("{INGEST}-{}", self.0) }
-    }
-}
 
 /// A message that failed so often goes to the dead letters, as in the deployed queues.
 pub const RECEIVED_MAX: u32 = 20;

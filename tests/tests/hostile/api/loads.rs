@@ -15,7 +15,7 @@ pub fn cases() -> Vec<Case> {
                 desk.ask("POST", "/v1/program/versions")
                     .json(&json!({ "program": with(program(), json!({ "name": "x".repeat(500_000) })) }))
             },
-            (413, "too-much", "say it in fewer words"),
+            (422, "invalid", "correct what `problems` names"),
         ),
         case(
             "a reason of half a megabyte to publish",

@@ -3,6 +3,7 @@
 mod command;
 mod failure;
 mod input;
+mod lines;
 mod output;
 mod serve;
 mod shop;

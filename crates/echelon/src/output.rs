@@ -1,6 +1,6 @@
 //! What goes to the standard output.
 
-use std::io::{ErrorKind, Write, stderr, stdout};
+use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 
 use anstream::AutoStream;
 use anstyle::AnsiColor;
@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::lines;
 
 /// The form in which a command answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -45,14 +46,21 @@ fn print_to(mut out: impl Write, text: &str) -> Result<(), Failure> {
 
 /// Says something on the standard error. Whether anybody hears it changes nothing.
 pub fn say(text: &str) {
-    let _ = writeln!(stderr(), "{text}");
+    match lines::aside() {
+        Some(lines) => lines.line(text),
+        None => drop(writeln!(stderr(), "{text}")),
+    }
 }
 
 /// Warns on the standard error; loud is what takes something from people.
 pub fn warn(loud: bool, what: &str) {
     let (color, word) = if loud { (AnsiColor::Red, "WARNING") } else { (AnsiColor::Yellow, "warning") };
     let style = color.on_default().bold();
-    let _ = writeln!(anstream::stderr(), "{style}{word}{style:#}: {what}");
+    match lines::aside() {
+        Some(lines) if !std::io::stderr().is_terminal() => lines.line(&format!("{word}: {what}")),
+        Some(lines) => lines.line(&format!("{style}{word}{style:#}: {what}")),
+        None => drop(writeln!(anstream::stderr(), "{style}{word}{style:#}: {what}")),
+    }
 }
 
 /// Prints one JSON object.

@@ -64,25 +64,36 @@ where
             Problem::bad(format!("`member_id`: {message}"), remedy).at("member_id", message)
         };
         let member = read(&said).map_err(wrong)?;
-        if !said.starts_with(ENCODED) && matches!(Api::from_ref(state).door, Door::Gateway(_)) {
-            is_meant(parts, state, &member).await?;
+        // Whoever does not know of the encoded form may mean somebody who is called like it.
+        let other = if said.starts_with(ENCODED) {
+            MemberId::new(&said).ok()
+        } else if matches!(Api::from_ref(state).door, Door::Gateway(_)) {
+            longer(parts, &member)
+        } else {
+            None
+        };
+        if let Some(other) = other.filter(|other| *other != member) {
+            is_nobody(parts, state, &other).await?;
         }
         Ok(Self(member))
     }
 }
 
 /// Behind the gateway, `a/explain` in a path is the member `a` and what follows, or a member of that name: whoever sent it
-/// encoded it, or did not. Where there is such a member it is refused, so that nobody is shown somebody else.
-async fn is_meant<S: Send + Sync>(parts: &mut Parts, state: &S, member: &MemberId) -> Result<(), Problem>
+/// encoded it, or did not.
+fn longer(parts: &Parts, member: &MemberId) -> Option<MemberId> {
+    let route = parts.extensions.get::<MatchedPath>()?;
+    let (_, behind) = route.as_str().split_once(MEMBER)?;
+    MemberId::new(&format!("{member}{behind}")).ok()
+}
+
+/// Refuses a path that could mean somebody else, so that nobody is shown in the place of another.
+async fn is_nobody<S: Send + Sync>(parts: &mut Parts, state: &S, other: &MemberId) -> Result<(), Problem>
 where
     Api: FromRef<S>,
 {
-    let route = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let behind = route.as_deref().and_then(|route| route.split_once(MEMBER)).map(|(_, behind)| behind);
-    let Some(behind) = behind.filter(|behind| !behind.is_empty()) else { return Ok(()) };
-    let Ok(other) = MemberId::new(&format!("{member}{behind}")) else { return Ok(()) };
     let Of { shop, .. } = Of::<Read>::from_request_parts(parts, state).await?;
-    let found = Api::from_ref(state).store.members(&shop, [other.clone()]).await?.remove(&other);
+    let found = Api::from_ref(state).store.members(&shop, [other.clone()]).await?.remove(other);
     if found.is_some_and(|held| held.is_stored()) {
         let message = format!("there is a member `{other}` too, and this path could mean either");
         return Err(Problem::bad(format!("`member_id`: {message}"), REMEDY).at("member_id", message));

@@ -14,7 +14,7 @@ pub(crate) struct Id(String);
 /// UTF-8 in base64url without padding: `gid://shopify/Customer/7` is `~Z2lkOi8vc2hvcGlmeS9DdXN0b21lci83`. That form is safe
 /// everywhere: API Gateway hands over paths decoded, so that an encoded slash is a slash behind it.
 #[derive(ToSchema)]
-#[schema(value_type = String, min_length = 1, max_length = 344, pattern = "^(~[A-Za-z0-9_-]+|[^~/\\x00-\\x1f\\x7f-\\x9f\\s][^/\\x00-\\x1f\\x7f-\\x9f]*)$")]
+#[schema(value_type = String, min_length = 1, max_length = 256, pattern = "^[^~/\\x00-\\x1f\\x7f-\\x9f\\s][^/\\x00-\\x1f\\x7f-\\x9f]*$")]
 pub(crate) struct PathId(String);
 
 /// A version of the program, as it was published.

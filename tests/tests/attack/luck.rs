@@ -218,3 +218,69 @@ fn what_reads_makes_nothing_and_says_what_is_missing() {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{args:?}");
     }
 }
+
+#[test]
+fn a_file_that_is_removed_is_noticed_and_nothing_more_is_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = served(folder.path(), &[]);
+    served.spent("anna", "1", "2025-05-01T10:00:00Z", "600");
+    let (there, away) = (folder.path().join("echelon.db"), folder.path().join("away.db"));
+    std::fs::rename(&there, &away).unwrap();
+    let status = || served.send("GET", "/health", &[], "").0;
+    until("it is noticed", || status() == 503);
+    let admin = bearer(&token("admin", Some("acme")));
+    for path in ["/events", "/v1/facts"] {
+        let headers = [("Authorization", admin.as_str()), ("Content-Type", "application/json")];
+        assert_eq!(served.send("POST", path, &headers, &order("bert", "2", "5").to_string()).0, 503, "{path}");
+    }
+    std::fs::rename(&away, &there).unwrap();
+    until("it is back", || status() == 200);
+    assert_eq!(served.ask("GET", "/v1/members/anna", &Value::Null)["tier"]["id"], "gold");
+}
+
+/// A pipe that somebody holds and does not read is full at some time.
+#[test]
+fn streams_that_nobody_reads_hold_up_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = program(folder.path());
+    let mut serve = Command::new(built("echelon", &["rules", "service", "embedded", "web", "echelon"]));
+    serve.current_dir(folder.path()).env_clear().env("ECHELON_TOKEN_KEY", TOKEN_KEY);
+    serve.args(["serve", "--listen", "127.0.0.1:0", "--clock", "2025-06-01T10:00:00Z", "--shop", "acme", "--program"]);
+    serve.arg(&file).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = serve.spawn().unwrap();
+    let mut said = std::io::BufReader::new(process.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("listening on") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut said, &mut line).unwrap() > 0);
+    }
+    let address = line.split_once("http://").unwrap().1.split_once(',').unwrap().0.to_owned();
+    // Both pipes stay open, and nobody reads them: each unknown event is a line, and so is each new tier.
+    let admin = bearer(&token("admin", Some("acme")));
+    for batch in 0..6 {
+        let events: Vec<String> = (0..500)
+            .flat_map(|it| {
+                let order = order(&format!("m{batch}-{it}"), &format!("{batch}-{it}"), "600").to_string();
+                [r#"{"type":"unheard.of","note":"of no use to anybody"}"#.to_owned(), order]
+            })
+            .collect();
+        assert_eq!(post(&address, &admin, &events.join("\n")), Some(202));
+    }
+    let health = || {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        write!(stream, "GET /health HTTP/1.0\r\nhost: {address}\r\nauthorization: {admin}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        serde_json::from_str::<Value>(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    };
+    until("all is taken in", || health()["waiting"] == 0);
+    until("all is announced", || health()["unannounced"] == 0);
+    assert_eq!(health()["status"], "ok");
+    Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap();
+    let end = std::time::Instant::now() + Duration::from_secs(30);
+    while process.try_wait().unwrap().is_none() {
+        assert!(std::time::Instant::now() < end, "it does not end");
+        thread::sleep(Duration::from_millis(50));
+    }
+    drop(said);
+}

@@ -162,6 +162,10 @@ async fn every_id_in_a_path_reaches_its_own_member_or_is_refused() {
         for behind in ["", "/explain"] {
             let path = format!("/v1/members/{segment}{behind}");
             let (status, found) = answer(&api, &request("GET", &handed_over(&path), None)).await;
+            if ids.contains(&segment.as_str()) {
+                assert_eq!(status, 400, "somebody is called so: {found}");
+                continue;
+            }
             assert_eq!((status, of(&found).as_deref()), (200, Some(id)), "{path}: {found}");
         }
         // As it is, percent-encoded, it is found or refused, and nobody else is.

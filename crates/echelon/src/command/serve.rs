@@ -25,6 +25,7 @@ use web::token::{MemberToken, TokenKey};
 
 use crate::failure::Failure;
 use crate::input;
+use crate::lines::say_aside;
 use crate::output::{Format, say, warn};
 use crate::serve::guard::Guard;
 use crate::serve::health::{Pulse, supervised};
@@ -182,11 +183,15 @@ const SHOP: &str = "shop";
 const TOKEN_MS: i64 = 100 * 365 * 24 * 60 * 60 * 1_000;
 /// Where the SDK tells of connections that are to be closed.
 const NO_CONNECTION: &str = "aws_smithy_runtime::client::http::connection_poisoning";
+/// As shells have it of a command that was interrupted.
+const ASKED_TWICE: i32 = 130;
 const SHOPIFY_SECRET: &str = "ECHELON_SHOPIFY_SECRET";
 const TOKEN_KEY: &str = "ECHELON_TOKEN_KEY";
 const TOKEN_KEY_BEFORE: &str = "ECHELON_TOKEN_KEY_BEFORE";
 const WEBHOOK_SECRET: &str = "ECHELON_WEBHOOK_SECRET";
 const WEBHOOK_AUTHORIZATION: &str = "ECHELON_WEBHOOK_AUTHORIZATION";
+/// The last lines are waited for so long, if nobody reads them.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Who is still talking when it ends is waited for so long.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -197,13 +202,15 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub fn run(args: &Args) -> Result<(), Failure> {
     // There is no connection that could be closed where the store is in this process.
     let targets = Targets::new().with_default(LevelFilter::WARN).with_target(NO_CONNECTION, LevelFilter::OFF);
-    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let log = tracing_subscriber::fmt::layer().with_writer(say_aside().clone()).with_target(false);
     let log = match args.format {
         Format::Text => log.with_ansi(std::io::stderr().is_terminal()).boxed(),
         Format::Json => log.json().flatten_event(true).with_current_span(false).boxed(),
     };
     let _ = tracing_subscriber::registry().with(log.with_filter(targets)).try_init();
-    runtime()?.block_on(serve(args))
+    let done = runtime()?.block_on(serve(args));
+    say_aside().end(LAST_WORDS);
+    done
 }
 
 /// What commands run on that wait for others.
@@ -389,6 +396,11 @@ async fn run_until_told(
         failure = ended => Err(failure),
     };
     say("ending: what was accepted and is not taken in yet waits in the store");
+    tokio::spawn(async {
+        asked_to_end().await;
+        // Whoever asks twice does not want to wait: what is under way is done at the next start.
+        std::process::exit(ASKED_TWICE);
+    });
     let _ = stop_serving.send(true);
     let _ = tokio::time::timeout(FAREWELL, served).await;
     let _ = stop_working.send(true);

@@ -39,13 +39,20 @@ impl Guard {
         let said = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let host = said(&HOST).unwrap_or_default();
         let name = host.parse::<Authority>().map(|host| host.host().trim_matches(['[', ']']).to_ascii_lowercase());
-        let name = name.unwrap_or_default();
+        // A name behind somebody's is not what a browser sends.
+        let name = name.ok().filter(|_| !host.contains('@')).unwrap_or_default();
         // No page can give an address another meaning, as it can a name of its own.
         if !(name.parse::<IpAddr>().is_ok() || name == "localhost" || self.names.contains(&name)) {
             let remedy = "ask by address or as localhost; or name it with --host, or take tokens in place of --open";
             return Err(refused(format!("`Host`: `{host}` is not a name of this system"), remedy));
         }
-        let is_own = |origin: &str| origin.split_once("://").is_some_and(|(_, authority)| authority == host);
+        let is_web = |scheme: &str| matches!(scheme, "http" | "https");
+        let is_own = |origin: &str| {
+            origin.split_once("://").is_some_and(|(scheme, authority)| is_web(scheme) && authority == host)
+        };
+        if headers.get_all(ORIGIN).iter().count() > 1 {
+            return Err(refused("`Origin`: there are several".to_owned(), "send one, or none"));
+        }
         match said(&ORIGIN) {
             Some(origin) if !is_own(origin) && !self.origins.contains(origin) => {
                 let detail = format!("`Origin`: pages of `{origin}` may not ask");
@@ -53,7 +60,9 @@ impl Guard {
             }
             Some(_) => {}
             None => {
-                let is_foreign = matches!(said(&FETCH_SITE), Some("cross-site" | "same-site"));
+                let is_foreign = said(&FETCH_SITE).is_some_and(|site| {
+                    ["cross-site", "same-site"].iter().any(|foreign| site.eq_ignore_ascii_case(foreign))
+                });
                 if is_foreign && !(method == Method::GET && PUBLIC.contains(&path)) {
                     let remedy = "ask from a page of this system, or take tokens in place of --open";
                     return Err(refused("a page of another origin may not ask".to_owned(), remedy));
@@ -105,6 +114,7 @@ mod tests {
             ("localhost:8700", 200),
             ("LocalHost", 200),
             ("echelon.internal:8700", 200),
+            ("a@localhost", 403),
             ("evil.example", 403),
             ("localhost.evil.example", 403),
             ("127.0.0.1.evil.example", 403),
@@ -123,6 +133,7 @@ mod tests {
             ("https://shop.example.com", 200),
             ("https://evil.example", 403),
             ("http://127.0.0.1:9000", 403),
+            ("ftp://127.0.0.1:8700", 403),
             ("null", 403),
         ] {
             for method in [Method::GET, Method::POST, Method::DELETE] {

@@ -68,6 +68,8 @@ pub enum Trouble {
     Sweep,
     /// The clock is behind what is on record.
     Clock,
+    /// The file is not where it was: what is written is lost when the process ends.
+    File,
 }
 
 const NEVER: i64 = i64::MIN;
@@ -129,6 +131,7 @@ impl Trouble {
             Self::Ingest => "ingest",
             Self::Sweep => "sweeps",
             Self::Clock => "clock",
+            Self::File => "file",
         }
     }
 }

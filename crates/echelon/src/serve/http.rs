@@ -8,7 +8,7 @@ use axum::extract::{Extension, FromRef, FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, Uri};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -24,6 +24,7 @@ use web::problem::Problem;
 use super::aside::{self, Selection};
 use super::envelope::{EVENT_BYTES_MAX, Messages};
 use super::guard::Guard;
+use super::health::Trouble;
 use super::lane::Lane;
 use super::queue::QueueError;
 use super::shopify::{self, Delivery, Seen, Shopify};
@@ -114,7 +115,8 @@ pub fn router(system: Arc<System>, doors: Doors) -> Router {
     if doors.movable_clock {
         beside = beside.route("/clock", post(clock));
     }
-    let router = web::router(api, beside.with_state(Local(system)));
+    let router = web::router(api, beside.with_state(Local(Arc::clone(&system))));
+    let router = router.layer(from_fn_with_state(system, accepts_nothing));
     let router = match doors.guard {
         Some(guard) => router.layer(from_fn_with_state(Arc::new(guard), super::guard::guard)),
         None => router,
@@ -122,11 +124,24 @@ pub fn router(system: Arc<System>, doors: Doors) -> Router {
     router.layer(cors)
 }
 
+/// While the file is not where it was, all but what says so is refused: what would be written is lost with the process.
+async fn accepts_nothing(State(system): State<Arc<System>>, request: Request, next: Next) -> Response {
+    let is_told = matches!(request.uri().path(), "/health" | "/metrics");
+    if system.health.is_troubled(Trouble::File) && !is_told {
+        return Problem::later("the file of this system is not where it was any more").into_response();
+    }
+    next.run(request).await
+}
+
 /// Answers only when everything is on disk.
 async fn events(State(Local(system)): State<Local>, request: Request) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let now = system.time.now();
     if parts.headers.contains_key("X-Shopify-Topic") {
+        // Nothing is read of strangers that they do not sign.
+        if system.shopify.is_some() && !parts.headers.contains_key("X-Shopify-Hmac-Sha256") {
+            return Err(Problem::unsigned());
+        }
         return webhook(&system, &mut parts, &whole(body, EVENT_BYTES_MAX).await?).await;
     }
     let Of { shop, .. } = Of::<Write>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;

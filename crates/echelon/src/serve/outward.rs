@@ -23,14 +23,15 @@ use service::store::Outgoing;
 use service::store::key::Key;
 use service::telemetry::LogKey;
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::lanes::{Lanes, News};
 use self::line::line;
 use self::webhook::NotTaken;
 use super::System;
-use crate::output::{Format, print};
+use crate::lines::Lines;
+use crate::output::Format;
 
 /// After a failure of the store it is asked again this soon.
 const SOON: Duration = Duration::from_secs(1);
@@ -40,6 +41,8 @@ const SOMETIMES: Duration = Duration::from_secs(10);
 const POSTED_AT_ONCE: u32 = 8;
 /// And so many pages of outboxes are read.
 const READ_AT_ONCE: usize = 16;
+/// The last lines are waited for so long, if nobody reads them.
+const LAST_LINES: Duration = Duration::from_millis(500);
 /// Members stand in the log of one's own machine under a tag all the same.
 const LOG_KEY: &str = "on this machine only";
 
@@ -48,14 +51,14 @@ const LOG_KEY: &str = "on this machine only";
 pub struct Outward {
     webhook: Option<Webhook>,
     format: Format,
-    /// One line after the other: whoever reads may be slow, and then just one thread waits for them.
-    screen: tokio::sync::Mutex<()>,
+    /// Whoever reads may be slow, or read nothing at all.
+    screen: Lines,
 }
 
 impl Outward {
     /// Shows events in this form, and posts them to a webhook if there is one.
     pub fn new(webhook: Option<Webhook>, format: Format) -> Self {
-        Self { webhook, format, screen: tokio::sync::Mutex::default() }
+        Self { webhook, format, screen: Lines::to(std::io::stdout()) }
     }
 
     async fn put(&self, row: &Outgoing) -> Result<(), NotTaken> {
@@ -64,18 +67,17 @@ impl Outward {
             let id = event.get("id").and_then(Value::as_str).unwrap_or_default();
             webhook.post(&row.kind, id, &row.detail).await?;
         }
-        self.show(&row.kind, &event).await;
+        self.show(&row.kind, &event);
         Ok(())
     }
 
     /// Who reads the output may have gone away; what is announced goes out all the same.
-    async fn show(&self, kind: &str, event: &Value) {
+    fn show(&self, kind: &str, event: &Value) {
         let text = match &self.format {
             Format::Json => json!({ "type": kind, "detail": event }).to_string(),
             Format::Text => line(kind, event),
         };
-        let _screen = self.screen.lock().await;
-        let _ = spawn_blocking(move || print(&text)).await;
+        self.screen.line(&text);
     }
 }
 
@@ -166,6 +168,7 @@ pub async fn announce(system: Arc<System>, outward: Arc<Outward>, mut stop: watc
         more = announcer.all().await;
     }
     let _ = posts.acquire_many(POSTED_AT_ONCE).await;
+    announcer.outward.screen.end(LAST_LINES);
     let left = system.announcing.now();
     if left.unannounced > 0 {
         let why = left.last_failure.unwrap_or_default();

@@ -142,7 +142,10 @@ fn told(topic: Option<Topic>, body: &Value) -> Result<Option<&'static str>, Prob
         }
         Some(Topic::OrderEdited | Topic::CustomerDeleted | Topic::NotUsed) => return Ok(None),
         Some(Topic::CustomersMerged) => ("customers merged", !is_order && !is_refund),
-        None => ("unknown", true),
+        None => {
+            tracing::warn!("a webhook of a topic that is not known here is left alone");
+            return Ok(None);
+        }
     };
     if fits { Ok(Some(told)) } else { Err(Problem::not_of_topic(TOPIC, "names another topic than the body is of")) }
 }
@@ -240,7 +243,6 @@ mod tests {
             ("customer updated", "customer created", Seen::New),
             ("customer created,customer updated", "customer created", Seen::Again),
             ("tags added", "tags removed", Seen::Contradicts),
-            ("order", "unknown", Seen::Contradicts),
         ] {
             assert_eq!(seen(Some(&tells(before)), "acme", now).0, expected, "{before}, {now}");
         }

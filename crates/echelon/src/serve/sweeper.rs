@@ -1,7 +1,7 @@
 //! Sweeps on one machine: jobs open themselves as they do when deployed, and tasks of this process work on them.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -138,6 +138,14 @@ pub async fn sweep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
 
 /// Opens what is due and sweeps it; whether all was.
 async fn once(system: &System) -> Result<bool, StoreError> {
+    let is_there = system.here.as_ref().is_none_or(is_where_it_was);
+    if !is_there && !system.health.is_troubled(Trouble::File) {
+        tracing::error!(
+            "the file is not where it was any more, and nothing is accepted: put it back, or stop and restore"
+        );
+    }
+    let gone = "it is not where it was any more; nothing is accepted until it is back";
+    system.health.note(Trouble::File, (!is_there).then(|| gone.to_owned()));
     let right = system.watch.look(&system.time, &system.queues).await;
     let was_wrong = system.health.is_troubled(Trouble::Clock);
     system.health.note(Trouble::Clock, right.as_ref().err().cloned());
@@ -169,6 +177,22 @@ async fn once(system: &System) -> Result<bool, StoreError> {
         }
     }
     Ok(failed == 0)
+}
+
+/// Whether a store's file is still the one that is open, and not removed or replaced.
+#[cfg(unix)]
+fn is_where_it_was(store: &embedded::Store) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    static OPENED: OnceLock<(u64, u64)> = OnceLock::new();
+    let Some(path) = store.path() else { return true };
+    let Ok(found) = path.metadata() else { return false };
+    let found = (found.dev(), found.ino());
+    *OPENED.get_or_init(|| found) == found
+}
+
+#[cfg(not(unix))]
+fn is_where_it_was(store: &embedded::Store) -> bool {
+    store.path().is_none_or(|path| path.exists())
 }
 
 /// What came of a job, in a line.

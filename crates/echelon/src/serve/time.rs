@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use rules::calendar::Instant;
 use service::clock::Clock;
 
+/// Time is moved at most to here: what follows, a century ahead at the most, has to have a date. January 1, 9000.
+const LATEST: Instant = Instant::from_millis(221_845_392_000_000);
+
 /// What time it is in a system.
 #[derive(Debug, Clone, Default)]
 pub struct Time {
@@ -69,10 +72,15 @@ impl Time {
     /// Says that it never goes back: what was recorded has happened.
     pub fn advance(&self, at: Move) -> Result<Instant, String> {
         let now = self.now();
-        if let Move::To(to) = at
-            && to < now
-        {
+        let to = match at {
+            Move::To(to) => to,
+            Move::By(ms) => now.plus_millis(ms),
+        };
+        if to < now {
             return Err(format!("it is {now} already, and time only moves on: name a later instant"));
+        }
+        if to > LATEST {
+            return Err("nothing that follows could be dated: name an instant before the year 9000".to_owned());
         }
         self.start(at);
         Ok(self.now())
@@ -102,5 +110,7 @@ mod tests {
         assert!(time.now() >= start && time.now() < start.plus_millis(60_000));
         assert!(time.advance(Move::By(86_400_000)).unwrap() >= start.plus_millis(86_400_000));
         assert!(time.advance(Move::To(start)).unwrap_err().contains("only moves on"));
+        let far = Instant::parse("9999-12-31T00:00:00Z").unwrap();
+        assert!(time.advance(Move::To(far)).unwrap_err().contains("before the year 9000"));
     }
 }

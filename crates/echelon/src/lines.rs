@@ -1,0 +1,143 @@
+//! Lines to a stream that somebody reads, or does not: whoever is told something must not hold up the work. A thread writes;
+//! what it is behind with beyond some thousand lines is left out and counted.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use tracing_subscriber::fmt::MakeWriter;
+
+/// So many pieces of text wait to be written.
+const WAITING_MAX: usize = 4_096;
+
+/// Lines to a stream.
+#[derive(Debug, Clone)]
+pub struct Lines {
+    sender: SyncSender<Piece>,
+    left_out: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Text(Vec<u8>),
+    /// Answered when all before is written.
+    End(SyncSender<()>),
+}
+
+impl Lines {
+    /// To a stream, by a thread of its own; where there is none, nothing is written.
+    pub fn to(stream: impl Write + Send + 'static) -> Self {
+        let (sender, pieces) = sync_channel(WAITING_MAX);
+        let left_out = Arc::new(AtomicU64::default());
+        let counted = Arc::clone(&left_out);
+        // Whether it can be written changes nothing, and neither whether there is a thread to write it.
+        let _ = thread::Builder::new().name("lines".to_owned()).spawn(move || write(stream, &pieces, &counted));
+        Self { sender, left_out }
+    }
+
+    /// Writes a line as soon as may be, or leaves it out.
+    pub fn line(&self, text: &str) {
+        self.put(format!("{text}\n").into_bytes());
+    }
+
+    fn put(&self, text: Vec<u8>) {
+        if self.sender.try_send(Piece::Text(text)).is_err() {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until all is written, but not for long.
+    pub fn end(&self, at_most: Duration) {
+        let (written, all) = sync_channel(1);
+        if self.sender.try_send(Piece::End(written)).is_ok() {
+            let _ = all.recv_timeout(at_most);
+        }
+    }
+}
+
+fn write(mut stream: impl Write, pieces: &Receiver<Piece>, left_out: &AtomicU64) {
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => {
+                let _ = stream.write_all(&text);
+                let missing = left_out.swap(0, Ordering::Relaxed);
+                if missing > 0 {
+                    let _ = writeln!(stream, "({missing} lines are left out: nobody read them in time)");
+                }
+                let _ = stream.flush();
+            }
+            Piece::End(written) => drop(written.try_send(())),
+        }
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.put(text.to_vec());
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// The standard error of a system that runs: what it says there must not hold it up.
+static SAID: OnceLock<Lines> = OnceLock::new();
+
+/// From here on, what is said goes through a thread of its own; yields it.
+pub fn say_aside() -> &'static Lines {
+    SAID.get_or_init(|| Lines::to(io::stderr()))
+}
+
+/// What is said aside, if it is.
+pub fn aside() -> Option<&'static Lines> {
+    SAID.get()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// A stream that nobody reads until it is let go.
+    struct Stuck(Receiver<()>, Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Stuck {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            self.1.lock().unwrap().extend_from_slice(text);
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_stream_that_nobody_reads_holds_up_nobody_and_what_is_left_out_is_counted() {
+        let ((go, let_go), written) = (sync_channel(0), Arc::default());
+        let lines = Lines::to(Stuck(let_go, Arc::clone(&written)));
+        for number in 0..WAITING_MAX + 100 {
+            lines.line(&number.to_string());
+        }
+        lines.end(Duration::from_millis(10));
+        drop(go);
+        while !String::from_utf8_lossy(&written.lock().unwrap()).contains("lines are left out") {
+            thread::yield_now();
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! A change of rules and a New Year, as somebody meets them who runs the built command: `publish`, `preview`, `jobs`,
 //! `rollover`, and the same over HTTP.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_macros)]
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! `echelon demo`, as somebody at a terminal meets it.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::disallowed_macros)]
 
 use std::fs;
 use std::path::Path;

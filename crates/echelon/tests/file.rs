@@ -1,6 +1,6 @@
 //! The file of a served system: copies of it and their way back, what is left in it, who else gets at it, and what is said
 //! where it is damaged or not there.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_macros)]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! `echelon import` as it is run: files in, events and a report out, every row accounted for.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests may fail a test")]
+#![allow(clippy::disallowed_macros)]
 
 use std::collections::BTreeMap;
 use std::fs;

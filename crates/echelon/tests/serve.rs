@@ -1,5 +1,5 @@
 //! `echelon serve`, `load` and `quarantine`, as somebody meets them who runs the built command.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_macros)]
 
 mod common;
 

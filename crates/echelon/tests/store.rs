@@ -1,5 +1,5 @@
 //! `echelon publish`, `load`, `verify` and `rebuild` on a file, as somebody meets them who runs the built command.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_macros)]
 
 use std::fs;
 use std::path::Path;

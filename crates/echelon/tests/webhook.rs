@@ -1,5 +1,5 @@
 //! What is announced to a webhook, as its receiver meets it.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::disallowed_macros)]
 
 mod common;
 #[path = "common/receiver.rs"]

@@ -8,7 +8,7 @@ mod input;
 mod output;
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
@@ -304,7 +304,7 @@ fn publish(report: &Report, format: Format, to: Option<Sink>) -> Result<(), Fail
             sink.finish()
         }
         None => {
-            eprint!("{text}");
+            let _ = write!(stderr(), "{text}");
             Ok(())
         }
     }

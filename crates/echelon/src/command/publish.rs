@@ -211,7 +211,7 @@ fn tell(args: &Args, published: &Published, job: Option<&ListedJob>, later: &str
         }
     }
     if *version > 1 {
-        say(&later.to_string());
+        say(later);
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 //!
 //! Shopify signs the body and nothing else: whoever has one signed body can send it again with other headers. So a topic is
 //! believed only if the body is one of that topic, a shop only as the body names it, and a whole shop is deleted
-//! [`REDACTED_AFTER_MS`] later, until when that can be withdrawn.
+//! 48 hours later ([`service::store::REDACTED_AFTER_MS`]), until when that can be withdrawn.
 
 use std::fmt;
 

@@ -43,9 +43,12 @@ fn who_sends_half_a_request_is_not_waited_for() {
 fn an_unsigned_body_is_not_held_beyond_what_an_event_may_have() {
     let folder = tempfile::tempdir().unwrap();
     let served = served(folder.path(), &["--shopify-secret", "hush, hush, hush"]);
-    let headers = [("X-Shopify-Topic", "orders/paid"), ("X-Shopify-Shop-Domain", "acme")];
-    let (status, answer) = served.send("POST", "/events", &headers, &"x".repeat(300 * 1024));
-    assert_eq!(status, 413, "{answer}");
+    let unsigned = [("X-Shopify-Topic", "orders/paid"), ("X-Shopify-Shop-Domain", "acme")];
+    let forged = [unsigned[0], unsigned[1], ("X-Shopify-Hmac-Sha256", "AAAA")];
+    for path in ["/events", "/webhooks/shopify"] {
+        let send = |headers: &[(&str, &str)]| served.send("POST", path, headers, &"x".repeat(300 * 1024)).0;
+        assert_eq!((send(&unsigned), send(&forged)), (401, 413), "{path}");
+    }
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn a_shop_that_is_to_be_deleted_is_there_for_two_days_and_the_deletion_can_be_wi
     let gone = json!({ "shop_id": 1, "shop_domain": ACME }).to_string();
     let redaction = format!("/v1/privacy/redaction?shop={ACME}");
     assert_eq!(webhook(&served, "/webhooks/shopify", "shop/redact", ACME, &gone).0, 200);
-    assert!(served.said().contains("asks that a shop be deleted"), "{}", served.said());
+    until("it is said", || served.said().contains("asks that a shop be deleted"));
     served.ask("POST", "/clock", &json!({ "now": "+47h" }));
     assert_eq!(tier(&served, ACME), "gold");
     let due = served.ask("GET", &redaction, &Value::Null)["due_at"].clone();

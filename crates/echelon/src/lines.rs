@@ -12,6 +12,8 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// So many pieces of text wait to be written.
 const WAITING_MAX: usize = 4_096;
+/// The last lines are waited for so long, if nobody reads them.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Lines to a stream.
 #[derive(Debug, Clone)]
@@ -50,10 +52,10 @@ impl Lines {
     }
 
     /// Waits until all is written, but not for long.
-    pub fn end(&self, at_most: Duration) {
+    pub fn end(&self) {
         let (written, all) = sync_channel(1);
         if self.sender.try_send(Piece::End(written)).is_ok() {
-            let _ = all.recv_timeout(at_most);
+            let _ = all.recv_timeout(LAST_WORDS);
         }
     }
 }
@@ -134,7 +136,7 @@ mod tests {
         for number in 0..WAITING_MAX + 100 {
             lines.line(&number.to_string());
         }
-        lines.end(Duration::from_millis(10));
+        lines.end();
         drop(go);
         while !String::from_utf8_lossy(&written.lock().unwrap()).contains("lines are left out") {
             thread::yield_now();

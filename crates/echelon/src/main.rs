@@ -10,7 +10,7 @@ mod shop;
 
 use std::process::ExitCode;
 use std::sync::{LazyLock, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -83,9 +83,6 @@ echelon --version names. ECHELON_TZDIR names a folder with a newer one.
 Exit codes: 0 done; 1 findings (a case failed, a program has problems, lines
 were skipped); 2 usage or input.";
 
-/// The last words are waited for so long, if nobody reads them.
-const LAST_WORDS: Duration = Duration::from_millis(500);
-
 /// The release of the time zone database in use, chosen once at the start.
 static ZONES: OnceLock<Zones> = OnceLock::new();
 
@@ -109,19 +106,20 @@ fn main() -> ExitCode {
         (_, Err(error)) => Err(Failure::input(error.in_full())),
         (cli, Ok(_)) => run(cli.unwrap_or_else(|error| error.exit()).command),
     };
-    match done {
+    let code = match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Failure::Input(_) = failure {
                 say(&format!("error: {failure}"));
-                // A system that runs says it aside: the process ends only then.
-                if let Some(said) = lines::aside() {
-                    said.end(LAST_WORDS);
-                }
             }
             failure.exit_code()
         }
+    };
+    // A system that runs says it aside: the process ends only then.
+    if let Some(said) = lines::aside() {
+        said.end();
     }
+    code
 }
 
 fn run(command: Command) -> Result<(), Failure> {

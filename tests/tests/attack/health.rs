@@ -59,13 +59,7 @@ fn a_log_that_nobody_reads_any_more_stops_no_sweep() {
     serve.current_dir(folder.path()).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     serve.args(["serve", "--listen", "127.0.0.1:0", "--clock", "2025-06-01T10:00:00Z", "--shop", "acme", "--open"]);
     let mut process = serve.arg("--program").arg(&file).spawn().unwrap();
-    let mut said = std::io::BufReader::new(process.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("listening on") {
-        line.clear();
-        assert!(std::io::BufRead::read_line(&mut said, &mut line).unwrap() > 0);
-    }
-    let address = line.split_once("http://").unwrap().1.split_once(',').unwrap().0.to_owned();
+    let (address, said) = super::listening(&mut process);
     // From here on, whatever it says cannot be written.
     drop(said);
     let ask = |method: &str, path: &str, body: &Value| -> Value {

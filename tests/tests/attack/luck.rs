@@ -248,13 +248,7 @@ fn streams_that_nobody_reads_hold_up_nothing() {
     serve.args(["serve", "--listen", "127.0.0.1:0", "--clock", "2025-06-01T10:00:00Z", "--shop", "acme", "--program"]);
     serve.arg(&file).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = serve.spawn().unwrap();
-    let mut said = std::io::BufReader::new(process.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("listening on") {
-        line.clear();
-        assert!(std::io::BufRead::read_line(&mut said, &mut line).unwrap() > 0);
-    }
-    let address = line.split_once("http://").unwrap().1.split_once(',').unwrap().0.to_owned();
+    let (address, said) = super::listening(&mut process);
     // Both pipes stay open, and nobody reads them: each unknown event is a line, and so is each new tier.
     let admin = bearer(&token("admin", Some("acme")));
     for batch in 0..6 {

@@ -7,7 +7,9 @@ mod limits;
 mod luck;
 mod shopify;
 
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
+use std::process::{Child, ChildStderr};
 
 use serde_json::{Value, json};
 use tests::served::Served;
@@ -56,4 +58,15 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(std::time::Instant::now() < end, "{what}");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
+}
+
+/// Where a process listens, and its standard error behind the line that says so.
+fn listening(process: &mut Child) -> (String, BufReader<ChildStderr>) {
+    let mut said = BufReader::new(process.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("listening on") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "it ended without listening");
+    }
+    (line.split_once("http://").unwrap().1.split_once(',').unwrap().0.to_owned(), said)
 }

@@ -190,8 +190,6 @@ const TOKEN_KEY: &str = "ECHELON_TOKEN_KEY";
 const TOKEN_KEY_BEFORE: &str = "ECHELON_TOKEN_KEY_BEFORE";
 const WEBHOOK_SECRET: &str = "ECHELON_WEBHOOK_SECRET";
 const WEBHOOK_AUTHORIZATION: &str = "ECHELON_WEBHOOK_AUTHORIZATION";
-/// The last lines are waited for so long, if nobody reads them.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Who is still talking when it ends is waited for so long.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -208,9 +206,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         Format::Json => log.json().flatten_event(true).with_current_span(false).boxed(),
     };
     let _ = tracing_subscriber::registry().with(log.with_filter(targets)).try_init();
-    let done = runtime()?.block_on(serve(args));
-    say_aside().end(LAST_WORDS);
-    done
+    runtime()?.block_on(serve(args))
 }
 
 /// What commands run on that wait for others.

@@ -41,8 +41,6 @@ const SOMETIMES: Duration = Duration::from_secs(10);
 const POSTED_AT_ONCE: u32 = 8;
 /// And so many pages of outboxes are read.
 const READ_AT_ONCE: usize = 16;
-/// The last lines are waited for so long, if nobody reads them.
-const LAST_LINES: Duration = Duration::from_millis(500);
 /// Members stand in the log of one's own machine under a tag all the same.
 const LOG_KEY: &str = "on this machine only";
 
@@ -168,7 +166,7 @@ pub async fn announce(system: Arc<System>, outward: Arc<Outward>, mut stop: watc
         more = announcer.all().await;
     }
     let _ = posts.acquire_many(POSTED_AT_ONCE).await;
-    announcer.outward.screen.end(LAST_LINES);
+    announcer.outward.screen.end();
     let left = system.announcing.now();
     if left.unannounced > 0 {
         let why = left.last_failure.unwrap_or_default();

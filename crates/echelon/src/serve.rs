@@ -20,6 +20,7 @@ pub mod outward;
 pub mod place;
 pub mod queue;
 pub mod shopify;
+pub mod signals;
 pub mod sweeper;
 pub mod time;
 pub mod watch;

@@ -278,3 +278,11 @@ fn streams_that_nobody_reads_hold_up_nothing() {
     }
     drop(said);
 }
+
+#[test]
+fn asked_to_end_the_moment_it_listens_it_ends_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..10 {
+        assert!(served(folder.path(), &[]).end(), "the signal ended it in the middle of its start");
+    }
+}

@@ -34,6 +34,7 @@ use crate::serve::listen::{Limits, listen};
 use crate::serve::outward::{Outward, Webhook, announce};
 use crate::serve::place::{Opened, Place};
 use crate::serve::shopify::Shopify;
+use crate::serve::signals::Signals;
 use crate::serve::sweeper::sweep;
 use crate::serve::time::{Move, Time};
 use crate::serve::watch::{behind, in_words, latest};
@@ -255,6 +256,8 @@ async fn serve(args: &Args) -> Result<(), Failure> {
     let shops = shops.map_err(|error| Failure::input(format!("--shopify-shop: {error}")))?;
     let shopify = secret.map(|secret| Shopify { secret, shops, turn: Arc::default() });
     let system = Arc::new(System::new(opened, time, shop, shopify, door));
+    // Before it is said that it listens: whoever reads that may ask it to end at once.
+    let signals = Signals::taken().map_err(|error| Failure::input(format!("signals cannot be taken: {error}")))?;
     say(&format!("listening on http://{address}, with everything in {}; Ctrl-C ends it", place.name()));
     say(&format!("this is echelon {}", *crate::VERSION));
     match &token {
@@ -274,7 +277,7 @@ async fn serve(args: &Args) -> Result<(), Failure> {
         warn(false, &format!("no shop has a program yet: {remedy}"));
     }
     let outward = Outward::new(webhook, args.format);
-    run_until_told(args, listener, &address.to_string(), token, &system, outward).await
+    run_until_told(args, listener, &address.to_string(), token, &system, outward, signals).await
 }
 
 /// The clock must not be behind what is on record: nothing of that has happened yet, as it were. A demonstration goes on from
@@ -358,6 +361,7 @@ async fn run_until_told(
     token: Option<String>,
     system: &Arc<System>,
     outward: Outward,
+    mut signals: Signals,
 ) -> Result<(), Failure> {
     let (stop_serving, serving) = watch::channel(false);
     let (stop_working, working) = watch::channel(false);
@@ -388,12 +392,12 @@ async fn run_until_told(
         }
     };
     let outcome = tokio::select! {
-        () = asked_to_end() => Ok(()),
+        () = signals.asked_to_end() => Ok(()),
         failure = ended => Err(failure),
     };
     say("ending: what was accepted and is not taken in yet waits in the store");
-    tokio::spawn(async {
-        asked_to_end().await;
+    tokio::spawn(async move {
+        signals.asked_to_end().await;
         // Whoever asks twice does not want to wait: what is under way is done at the next start.
         std::process::exit(ASKED_TWICE);
     });
@@ -419,23 +423,6 @@ async fn part<F>(
 {
     let pulse = Arc::clone(pulse(&system));
     supervised(name, &pulse, stop.clone(), || run(Arc::clone(&system), stop.clone())).await;
-}
-
-/// Ctrl-C, what service managers send, or a terminal that closes.
-async fn asked_to_end() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let (Ok(mut terminated), Ok(mut hung_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminated.recv() => {}
-                _ = hung_up.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// Puts the given program in force; yields the shop that is meant where none is named.

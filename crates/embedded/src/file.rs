@@ -13,7 +13,7 @@ use dynoxide::storage_backend::sql_builders::{GET_SCHEMA_VERSION, SCHEMA_VERSION
 use rusqlite::{Connection, OpenFlags};
 
 use crate::lock::{beside, narrow};
-use crate::{OpenError, lock};
+use crate::{OpenError, halfway, lock};
 
 /// Somebody else's lock is waited for so long: that of a process which is just ending.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -55,6 +55,9 @@ impl Keeper {
         }
         if connection.is_readonly("main").map_err(of_sqlite)? {
             return Err(OpenError::Forbidden { path: path.to_owned(), source: None });
+        }
+        if !is_new {
+            halfway::unmake(&connection).map_err(of_sqlite)?;
         }
         // Not before it is known to be a store: other files are left as they are.
         let private = ["", "-wal", "-shm"].iter().all(|ending| narrow(&beside(path, ending)).unwrap_or(false));

@@ -12,6 +12,7 @@ mod bare;
 mod engine;
 mod error;
 mod file;
+mod halfway;
 mod intercept;
 mod lock;
 mod operation;

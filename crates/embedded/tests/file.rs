@@ -242,3 +242,30 @@ async fn damage_inside_the_file_is_found_by_a_check_and_never_copied() {
     assert!(matches!(error, SnapshotError::Damaged { .. }), "{error:?}");
     assert!(!beside(&path, ".snapshot").exists());
 }
+
+#[tokio::test]
+async fn a_table_that_was_made_by_half_is_made_anew_unless_it_has_items() {
+    let folder = tempfile::tempdir().unwrap();
+    for (lost, items) in [("shop", 0), ("shop::gsi::by_member", 0), ("shop::gsi::by_member", 3)] {
+        let path = folder.path().join(format!("{items} {}.db", lost.len()));
+        filled(&path, items).await;
+        // As a process leaves it that ended while it made the table.
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch(&format!("DROP TABLE \"{lost}\"")).unwrap();
+        drop(connection);
+
+        let client = Store::open(&path).unwrap().client();
+        let there = client.list_tables().send().await.unwrap().table_names.unwrap_or_default();
+        if items > 0 {
+            // Nothing is taken away that has items: what is missing is said when it is used.
+            assert_eq!(there, ["shop"]);
+            continue;
+        }
+        assert!(there.is_empty(), "{lost}: {there:?}");
+        create_unstreamed(&client, "shop").await;
+        put(&client, "1", REASON).await;
+        let found = client.query().table_name("shop").index_name("by_member");
+        let found = found.key_condition_expression("member = :m").expression_attribute_values(":m", text("1"));
+        assert_eq!(found.send().await.unwrap().count, 1);
+    }
+}

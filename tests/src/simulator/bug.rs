@@ -54,11 +54,15 @@ pub enum Bug {
     ListRowsOfTheDead,
     /// Who takes facts in and who sweeps goes on by the first release of the time zone database.
     ZonesStale,
+    /// What sweeps did by clocks that were years ahead is not forgotten afterwards.
+    AheadNotForgotten,
+    /// Who was looked at by a clock that was years ahead is not brought back.
+    AheadNotBroughtBack,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::MemberUnconditioned,
         Self::ThingUnconditioned,
         Self::TransactionTorn,
@@ -81,6 +85,8 @@ impl Bug {
         Self::ListRowLost,
         Self::ListRowsOfTheDead,
         Self::ZonesStale,
+        Self::AheadNotForgotten,
+        Self::AheadNotBroughtBack,
     ];
 
     /// The bug of this name.
@@ -206,6 +212,14 @@ impl Bug {
                     }
                 }
             }
+            Self::AheadNotBroughtBack if from.role == Role::Sweep => {
+                let mut state = from.network.state();
+                let key = |put: &Value| Some((pk(put).to_owned(), text(put["Item"].get("sk")?)?.to_owned()));
+                let met: Vec<_> = puts(operation, input).into_iter().filter_map(|put| key(put)).collect();
+                if met.iter().any(|key| state.met_ahead.remove(key)) {
+                    return Bent::Answer(done());
+                }
+            }
             Self::RowsNotErased
             | Self::ListRowLost
             | Self::MemberInLog
@@ -216,7 +230,9 @@ impl Bug {
             | Self::BodyLost
             | Self::AnswersRemembered
             | Self::AnswersStale
-            | Self::ZonesStale => {}
+            | Self::ZonesStale
+            | Self::AheadNotForgotten
+            | Self::AheadNotBroughtBack => {}
         }
         Bent::Not
     }

@@ -66,6 +66,7 @@ faults! {
     StaleProgram = "a process that has an older program in its cache",
     ClockAhead = "a clock up to 5 s ahead",
     ClockBehind = "a clock up to 5 s behind",
+    ClockYearsAhead = "all clocks years ahead for a while",
     SummerTime = "a change to or from summer time",
     LeapDay = "a leap day",
     YearEdge = "a year's edge",

@@ -20,6 +20,7 @@ mod process;
 mod queue;
 mod release;
 mod rest;
+mod spell;
 mod story;
 mod table;
 mod workers;
@@ -121,6 +122,9 @@ pub fn run(seed: u64, operations: u32, bug: Option<Bug>) -> Outcome {
 /// Operations, with a rest now and then and at the end.
 async fn live(world: &mut World, operations: u32, checks: &mut u64) -> Result<(), Broken> {
     for number in 1..=operations {
+        if world.spell == Some(number) {
+            world.spell_of_wrong_clocks().await?;
+        }
         world.operate().await?;
         if number == operations || world.dice.chance(6) {
             world.rest().await?;

@@ -1,9 +1,9 @@
 //! What lies between processes: a network that takes its time and loses things, and behind it tables, queues and the bus.
 //! Requests come through the SDK's own transport, so that everything above it is the code that is shipped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
@@ -119,6 +119,8 @@ pub struct State {
     pub remembered: BTreeMap<String, Answer>,
     /// As how much each body of a message counts: as many facts as it tells, or one if it tells none.
     pub weights: BTreeMap<String, u64>,
+    /// Members, as keys, who were there when all clocks were ahead.
+    pub met_ahead: BTreeSet<(String, String)>,
     /// The first invocation whose counts do not add up.
     pub miscounted: Option<String>,
 }
@@ -128,6 +130,8 @@ pub struct State {
 pub struct Network {
     state: Mutex<State>,
     base: i64,
+    /// By how much every clock is ahead.
+    ahead: AtomicI64,
     /// How many members are many.
     pub scale: Scale,
     /// Which release of the time zone database is in use.
@@ -153,9 +157,11 @@ impl Network {
             digest: 0,
             remembered: BTreeMap::new(),
             weights: BTreeMap::new(),
+            met_ahead: BTreeSet::new(),
             miscounted: None,
         };
-        Self { state: Mutex::new(state), base, scale, releases, begun: OnceLock::new(), arrived: Notify::new() }
+        let (begun, arrived, ahead) = (OnceLock::new(), Notify::new(), AtomicI64::new(0));
+        Self { state: Mutex::new(state), base, ahead, scale, releases, begun, arrived }
     }
 
     /// What there is. Not to be held while waiting.
@@ -172,6 +178,16 @@ impl Network {
     /// The same.
     pub fn instant(&self) -> Instant {
         Instant::from_millis(self.now())
+    }
+
+    /// What time it is by a clock that is as wrong as all of them.
+    pub fn told(&self) -> i64 {
+        self.now() + self.ahead.load(Ordering::SeqCst)
+    }
+
+    /// Sets every clock ahead of the time by so many milliseconds.
+    pub fn set_ahead(&self, millis: i64) {
+        self.ahead.store(millis, Ordering::SeqCst);
     }
 
     /// Puts a message into a queue.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use rules::advance::advance;
 use rules::book::Book;
 use rules::calendar::{Instant, Zones};
-use rules::fact::Told;
+use rules::fact::{FUTURE_MS_MAX, Told};
 use rules::id::{MemberId, TierId};
 use rules::ledger::Ledger;
 use rules::standing::evaluate;
@@ -47,6 +47,9 @@ pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result
         let ledger = with_holds(&book, id, &recorded);
         if ledger != held.ledger {
             return Err(at(format!("other facts are stored than were told: {:?} in place of {ledger:?}", held.ledger)));
+        }
+        if held.record.evaluated_at() > Some(now.plus_millis(FUTURE_MS_MAX)) {
+            return Err(at(format!("was looked at by a clock that was ahead: {:?}", held.record)));
         }
         record(&versions, held, &recorded, world.swept_at).map_err(at)?;
         rewards(&versions, &recorded).map_err(at)?;

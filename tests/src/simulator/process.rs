@@ -22,6 +22,7 @@ use super::dice::Dice;
 use super::fault::Fault;
 use super::network::{Connection, Life, Line, Network, QUARANTINE, Role};
 use super::queue::Waiting;
+use crate::system::FOREVER;
 
 /// Functions are stopped after so long, as the template has it.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -78,9 +79,13 @@ impl Host {
     pub fn start(network: &Arc<Network>, role: Role) -> Self {
         let life = Arc::new(Life::default());
         let connection = Connection { network: Arc::clone(network), life: Arc::clone(&life), role };
-        let skew = if matches!(role, Role::Desk | Role::Operator) { 0 } else { skew(network) };
         let ticking = Arc::clone(network);
-        let clock = Clock::new(move || Instant::from_millis(ticking.now() + skew));
+        let clock = if matches!(role, Role::Desk | Role::Operator) {
+            Clock::new(move || Instant::from_millis(ticking.now()))
+        } else {
+            let skew = skew(network);
+            Clock::new(move || Instant::from_millis(ticking.told() + skew))
+        };
         let is_stale = network.state().bug == Some(Bug::ZonesStale) && matches!(role, Role::Ingest | Role::Sweep);
         let zones = if is_stale { network.releases.first() } else { network.zones() }.clone();
         Self { life, network: Arc::clone(network), connection, clock, zones }
@@ -269,6 +274,13 @@ impl Relaying {
             Ended::Answered(Err(error)) => panic!("the stream needs no table: {error}"),
             Ended::Gone => Ended::Gone,
         }
+    }
+
+    /// A pass over all that waits, whenever it was recorded, as a served system makes it; whether it came to an end.
+    pub async fn pass_all(&self) -> bool {
+        let mut metrics = Metrics::of("relay");
+        let passed = self.host.invoke(self.relay.pass_before(FOREVER, &mut metrics)).await;
+        matches!(passed, Ended::Answered(Ok(passed)) if passed.finished && passed.failed == 0)
     }
 
     /// The hourly pass; whether it came to an end.

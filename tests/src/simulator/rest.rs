@@ -34,6 +34,21 @@ impl World {
             wait = wait.max(longest.max().unwrap_or_default() + 2 * MINUTE);
         }
         self.pass(wait).await;
+        self.sweep().await?;
+        self.pass(16 * MINUTE).await;
+        for _ in 0..20 {
+            let relaying = Relaying::start(&self.network);
+            // What was recorded by a clock that was ahead is younger than anything the hourly pass looks at.
+            if relaying.pass().await && (!self.was_ahead || relaying.pass_all().await) {
+                return self.drain("announcements").await;
+            }
+            self.pass(MINUTE).await;
+        }
+        Err("the hourly pass does not come to an end".to_owned())
+    }
+
+    /// Does what is due.
+    pub(super) async fn sweep(&mut self) -> Result<(), Broken> {
         let mut open = Some("no tick comes to its end".to_owned());
         for _ in 0..20 {
             self.swept_at = self.network.instant();
@@ -46,17 +61,7 @@ impl World {
             }
             self.pass(MINUTE).await;
         }
-        if let Some(job) = open {
-            return Err(format!("a sweep does not end: {job}"));
-        }
-        self.pass(16 * MINUTE).await;
-        for _ in 0..20 {
-            if Relaying::start(&self.network).pass().await {
-                return self.drain("announcements").await;
-            }
-            self.pass(MINUTE).await;
-        }
-        Err("the hourly pass does not come to an end".to_owned())
+        open.map_or(Ok(()), |job| Err(format!("a sweep does not end: {job}")))
     }
 
     /// A sweep that has not ended.
@@ -71,7 +76,7 @@ impl World {
     }
 
     /// Waits until nothing is under way any more.
-    async fn drain(&mut self, what: &str) -> Result<(), Broken> {
+    pub(super) async fn drain(&mut self, what: &str) -> Result<(), Broken> {
         for _ in 0..400 {
             if self.network.state().goes_on_for_ever() {
                 return Err(format!("{what} go on for ever"));

@@ -20,6 +20,7 @@ use super::network::{Line, Network, Role};
 use super::oracle;
 use super::process::{Ended, Host, Relaying, Scale, Sweeping, tables};
 use super::release::{Moved, Releases};
+use super::spell;
 use super::story::{Meant, Sent, Shop, ZONES, edge};
 use super::workers::{self, Stream};
 
@@ -46,6 +47,10 @@ pub struct World {
     pub(super) workers: Vec<JoinHandle<()>>,
     api: Answering,
     edges: Vec<(i64, Fault)>,
+    /// Before which operation all clocks are wrong for a while, if they are.
+    pub spell: Option<u32>,
+    /// Whether they were.
+    pub was_ahead: bool,
     newer: Option<(Item, Item)>,
     pub(super) had_newer: bool,
     published_at: i64,
@@ -99,6 +104,8 @@ impl World {
             workers,
             api,
             edges,
+            spell: spell::of(seed),
+            was_ahead: false,
             newer: None,
             had_newer: false,
             swept_at: Instant::from_millis(begin),
@@ -129,7 +136,7 @@ impl World {
         }
     }
 
-    fn hits(&self, fault: Fault) {
+    pub(super) fn hits(&self, fault: Fault) {
         self.network.state().hits.hit(fault);
     }
 
@@ -181,7 +188,7 @@ impl World {
         [Line::Rollover, Line::Recalculation].iter().all(|line| state.queues[line].is_empty())
     }
 
-    fn send(&self, sent: &Sent) {
+    pub(super) fn send(&self, sent: &Sent) {
         self.network.state().weights.insert(sent.body.clone(), sent.weight());
         self.network.send(Line::Ingest, sent.body.clone(), 0);
     }

@@ -77,7 +77,8 @@ impl Look<'_> {
         let was_passed = is_told_of && held.record.evaluated_at() >= Some(until);
         let mut rows = Vec::new();
         // Farther ahead than clocks differ: it was wrong, and so is what is on record.
-        if held.record.evaluated_at() > Some(self.now.plus_millis(FUTURE_MS_MAX)) {
+        let was_ahead = held.record.evaluated_at() > Some(self.now.plus_millis(FUTURE_MS_MAX));
+        if was_ahead {
             rows = bring_back(&held.ledger, &mut held.record, self.versions, self.now);
         }
         rows.extend(advance_some(&mut held.ledger, &mut held.record, self.versions, until, ROWS));
@@ -85,8 +86,9 @@ impl Look<'_> {
         let notices = if is_part { Vec::new() } else { self.notices(&mut held) };
         // Holds are in the ledger by now. What is still to come is looked at again.
         let portrait = self.frame.filter(|_| !is_part).map(|frame| Box::new(frame.portrait(&member, &held.ledger)));
-        if rows.is_empty() && notices.is_empty() {
-            // That somebody was looked at is not worth a write: looking again finds the same.
+        if rows.is_empty() && notices.is_empty() && !was_ahead {
+            // That somebody was looked at is not worth a write: looking again finds the same. Not so by a clock that was
+            // ahead: facts that come would be judged by its time.
             return Found::Nothing { tier, was_passed, portrait };
         }
         Found::Due(Box::new(Due { member, tier, held, rows, notices, portrait, is_part }))

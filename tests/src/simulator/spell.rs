@@ -1,0 +1,73 @@
+//! Clocks that are years ahead for a while, all of them at once, as those of one machine are: facts come, and sweeps look at
+//! everybody. Then they are right again, and what `echelon serve --trust-clock` does is done.
+
+use service::sweep::sweep_again;
+
+use super::bug::Bug;
+use super::dice::Dice;
+use super::expression::text;
+use super::fault::{Fault, Hits, Weather};
+use super::process::tables;
+use super::release::Moved;
+use super::world::{Broken, DAY, World};
+
+/// Of so many seeds in a thousand the clocks are wrong once.
+const WRONG: u64 = 200;
+/// Before one of the first so many operations.
+const WITHIN: u64 = 40;
+
+/// Before which operation of a seed all clocks are wrong, if they are. Drawn apart from the seed's story; where the release of
+/// the time zone database changes, they are not.
+pub(super) fn of(seed: u64) -> Option<u32> {
+    let mut dice = Dice::of(seed ^ 0x5eed_c10c);
+    let is_wrong = dice.chance(WRONG) && Moved::of(seed).is_none();
+    is_wrong.then(|| 1 + u32::try_from(dice.below(WITHIN)).unwrap())
+}
+
+impl World {
+    /// Lets all clocks be wrong for a while.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub(super) async fn spell_of_wrong_clocks(&mut self) -> Result<(), Broken> {
+        self.network.state().weather = Weather::CALM;
+        self.write_older()?;
+        self.drain("events").await?;
+        self.network.set_ahead(self.dice.between(1, 6) * 365 * DAY + self.dice.between(0, 400) * DAY / 2);
+        self.hits(Fault::ClockYearsAhead);
+        self.tell_some();
+        self.drain("events by a clock that is ahead").await?;
+        if self.dice.chance(800) {
+            self.sweep().await?;
+            self.tell_some();
+            self.drain("events by a clock that is ahead").await?;
+        }
+        self.network.set_ahead(0);
+        self.was_ahead = true;
+        let (members, mut state) = (tables().members, self.network.state());
+        let all = state.tables.items(&members).filter_map(|item| {
+            let text = |name| item.get(name).and_then(text).map(str::to_owned);
+            Some((text("pk")?, text("sk")?))
+        });
+        let all = all.collect();
+        state.met_ahead = all;
+        drop(state);
+        if self.network.state().bug != Some(Bug::AheadNotForgotten) {
+            let now = self.network.instant();
+            for shop in &self.shops {
+                sweep_again(&self.store, &shop.id, now).await.map_err(|error| error.detail())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Facts that are taken in whatever the time.
+    fn tell_some(&mut self) {
+        for _ in 0..1 + self.dice.below(6) {
+            let (shop, now, mut hits) = (self.dice.place(self.shops.len()), self.now(), Hits::default());
+            let (_, sent) = self.shops[shop].fact(&mut self.dice, &mut hits, now);
+            self.network.state().hits.add(&hits);
+            self.send(&sent);
+        }
+    }
+}

@@ -23,6 +23,7 @@ pub mod shopify;
 pub mod signals;
 pub mod sweeper;
 pub mod time;
+pub mod tokens;
 pub mod watch;
 pub mod worker;
 

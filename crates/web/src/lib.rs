@@ -25,6 +25,7 @@ pub mod path;
 mod privacy;
 pub mod problem;
 mod program;
+pub mod register;
 mod schema;
 pub mod shopify;
 pub mod standing;

@@ -16,6 +16,7 @@ use sha2::Sha256;
 use utoipa::ToSchema;
 
 use crate::caller::{Caller, Scope};
+use crate::register::{Register, Says, TokenId};
 
 /// `{"alg":"HS256","typ":"JWT"}`
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
@@ -30,6 +31,8 @@ pub struct TokenKey {
     key: Vec<u8>,
     /// What signed before, while its tokens last.
     before: Option<Vec<u8>>,
+    /// Which of its tokens are known, and which are revoked.
+    register: Register,
 }
 
 /// A text is too short for a key.
@@ -70,13 +73,22 @@ impl TokenKey {
     /// [`ShortKey`].
     pub fn new(secret: impl Into<Vec<u8>>) -> Result<Self, ShortKey> {
         let secret = secret.into();
-        if secret.len() < KEY_BYTES_MIN { Err(ShortKey(secret.len())) } else { Ok(Self { key: secret, before: None }) }
+        if secret.len() < KEY_BYTES_MIN { Err(ShortKey(secret.len())) } else { Ok(Self::of(secret)) }
     }
 
     /// A key that nobody else knows, of 366 random bits.
     pub fn made_up() -> Self {
         let ids = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4(), uuid::Uuid::new_v4()];
-        Self { key: ids.iter().flat_map(|id| id.into_bytes()).collect(), before: None }
+        Self::of(ids.iter().flat_map(|id| id.into_bytes()).collect())
+    }
+
+    fn of(key: Vec<u8>) -> Self {
+        Self { key, before: None, register: Register::default() }
+    }
+
+    /// Which of its tokens are known, and which are revoked.
+    pub fn register(&self) -> &Register {
+        &self.register
     }
 
     /// The same, which takes tokens that another key signed before: so a key is replaced without ending anybody's token at once.
@@ -100,7 +112,7 @@ impl TokenKey {
         MemberToken { token, expires_at: Instant::from_millis(exp * 1_000) }
     }
 
-    /// Whose token it is, if it was signed with this key and has not ended.
+    /// Whose token it is, if it was signed with this key, has not ended and is not revoked.
     pub fn caller(&self, token: &str, now: Instant) -> Option<Caller> {
         let (signed, signature) = token.rsplit_once('.')?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
@@ -113,7 +125,12 @@ impl TokenKey {
         let claims = signed.strip_prefix(HEADER)?.strip_prefix('.')?;
         let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
         let Claims { iss, exp, shop, scope, sub } = claims;
-        if iss != ISSUER || now.millis() >= exp.checked_mul(1_000)? {
+        let expires_at = Instant::from_millis(exp.checked_mul(1_000)?);
+        if iss != ISSUER || now >= expires_at {
+            return None;
+        }
+        let says = scope.map(|scope| Says { name: sub.clone(), scope, shop: shop.clone(), expires_at });
+        if !self.register.admits(TokenId::of(signed), says, now) {
             return None;
         }
         match scope {

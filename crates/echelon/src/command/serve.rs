@@ -39,7 +39,7 @@ use crate::serve::sweeper::sweep;
 use crate::serve::time::{Move, Time};
 use crate::serve::watch::{behind, in_words, latest};
 use crate::serve::worker::work;
-use crate::serve::{System, demo, http};
+use crate::serve::{System, demo, http, tokens};
 
 /// Runs the whole system on this machine: events in over HTTP, tiers kept, changes announced
 ///
@@ -256,6 +256,7 @@ async fn serve(args: &Args) -> Result<(), Failure> {
     let shops = shops.map_err(|error| Failure::input(format!("--shopify-shop: {error}")))?;
     let shopify = secret.map(|secret| Shopify { secret, shops, turn: Arc::default() });
     let system = Arc::new(System::new(opened, time, shop, shopify, door));
+    tokens::load(&system).await.map_err(Failure::input)?;
     // Before it is said that it listens: whoever reads that may ask it to end at once.
     let signals = Signals::taken().map_err(|error| Failure::input(format!("signals cannot be taken: {error}")))?;
     say(&format!("listening on http://{address}, with everything in {}; Ctrl-C ends it", place.name()));

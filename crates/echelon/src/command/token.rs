@@ -1,25 +1,78 @@
 //! `echelon token`: tokens for who asks a served system.
 
 use chrono::TimeDelta;
-use clap::ValueEnum;
+use clap::{Subcommand, ValueEnum};
 use rules::calendar::Instant;
 use serde_json::json;
 use service::shop::ShopId;
 use web::caller::{Caller, Scope};
-use web::token::TokenKey;
+use web::register::{Known, Says, TokenId};
+use web::token::{MemberToken, TokenKey};
 
+use crate::command::serve::runtime;
+use crate::command::system::System;
 use crate::failure::Failure;
-use crate::output::{Format, print, print_json};
+use crate::output::{Format, print, print_json, table};
+use crate::serve::place::Place;
+use crate::serve::tokens::Tokens;
 
-/// Makes a token for who asks a system that `echelon serve` runs with the same key
+/// Makes a token for who asks a system that `echelon serve` runs with the same key; lists those in use, and revokes them
 ///
 /// In AWS, staff has tokens of the shop's own identity provider instead.
 #[derive(Debug, clap::Args)]
-#[command(after_help = AFTER)]
+#[command(after_help = AFTER, args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    act: Option<Act>,
+
+    #[command(flatten)]
+    make: Make,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    List(List),
+    Revoke(Revoke),
+}
+
+/// Lists the tokens of staff that a served system has met and that have not ended, and those that are revoked
+#[derive(Debug, clap::Args)]
+struct List {
+    #[command(flatten)]
+    served: Served,
+
+    /// A table, or one JSON object
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+/// Revokes tokens of a served system, at once and for good
+#[derive(Debug, clap::Args)]
+struct Revoke {
+    #[command(flatten)]
+    served: Served,
+
+    /// Ids, as `list` names them, or the tokens themselves
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Served {
+    /// The system that `echelon serve` runs there
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8700")]
+    url: String,
+
+    /// What it is asked with: a token of the scope `admin`, for all shops
+    #[arg(long, value_name = "TOKEN", env = "ECHELON_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Make {
     /// The key, as `echelon serve` has it
     #[arg(long, value_name = "KEY", env = "ECHELON_TOKEN_KEY", hide_env_values = true)]
-    token_key: String,
+    token_key: Option<String>,
 
     /// The only shop that may be asked about; without it, any
     #[arg(long, value_name = "NAME")]
@@ -37,7 +90,7 @@ pub struct Args {
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
     days: u16,
 
-    /// The token alone, or one JSON object
+    /// The token alone, or one JSON object with its id
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -57,16 +110,31 @@ Examples:
   export ECHELON_TOKEN_KEY=$(openssl rand -hex 32)
   echelon serve --program vip.json --shop acme
   export ECHELON_TOKEN=$(echelon token --shop acme --scope write --name till)
+  echelon token list
+  echelon token revoke 4b227777d4dd1fc61c6f884f48641d02
 
-Exit codes: 0 done; 2 usage.";
+A token is signed, so the system meets it when it is used first: from then on it
+is listed. It may be revoked before, by the id that --format json tells.
+
+Exit codes: 0 done; 2 usage, or the system cannot be asked.";
 
 /// Runs the command.
 ///
 /// # Errors
-/// If the key is too short, or the shop none.
+/// If the key is too short, the shop none, or the system cannot be asked.
 pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
-    let key =
-        TokenKey::new(args.token_key.as_str()).map_err(|error| Failure::input(format!("--token-key: {error}")))?;
+    match &args.act {
+        None => make(&args.make, now),
+        Some(Act::List(args)) => runtime()?.block_on(list(args)),
+        Some(Act::Revoke(args)) => runtime()?.block_on(revoke(args)),
+    }
+}
+
+fn make(args: &Make, now: Instant) -> Result<(), Failure> {
+    let key = args.token_key.as_deref().ok_or_else(|| {
+        Failure::input("--token-key: name the key that `echelon serve` has, or set ECHELON_TOKEN_KEY to it")
+    })?;
+    let key = TokenKey::new(key).map_err(|error| Failure::input(format!("--token-key: {error}")))?;
     let shop = args.shop.as_deref().map(ShopId::new).transpose();
     let shop = shop.map_err(|error| Failure::input(format!("--shop: {error}")))?;
     let scope = match args.scope {
@@ -75,9 +143,57 @@ pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
         Allowed::Admin => Scope::Admin,
     };
     let until = now.plus_millis(TimeDelta::days(args.days.into()).num_milliseconds());
-    let made = key.sign(&Caller::Staff { shop, scope, name: args.name.clone() }, until);
+    let MemberToken { token, expires_at } = key.sign(&Caller::Staff { shop, scope, name: args.name.clone() }, until);
     match args.format {
-        Format::Text => print(&made.token),
-        Format::Json => print_json(&json!(made)),
+        Format::Text => print(&token),
+        Format::Json => {
+            let id = TokenId::read(&token).map_err(|error| Failure::input(format!("it {error}")))?;
+            print_json(&json!({ "token": token, "expires_at": expires_at, "id": id }))
+        }
+    }
+}
+
+async fn list(args: &List) -> Result<(), Failure> {
+    let listed: Tokens = args.served.system().get("/tokens").await?;
+    match args.format {
+        Format::Json => print_json(&json!(listed)),
+        Format::Text if listed.tokens.is_empty() => print("No token was used yet."),
+        Format::Text => print(&text(&listed.tokens)),
+    }
+}
+
+fn text(tokens: &[Known]) -> String {
+    let head = ["ID", "NAME", "SCOPE", "SHOP", "ENDS", "LAST USED", "REVOKED"].map(str::to_owned).to_vec();
+    let or_none = |at: Option<Instant>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let cells = |known: &Known| {
+        let Known { id, says, last_used_at, revoked_at, .. } = known;
+        let [name, scope, shop, ends] = match says {
+            None => ["-", "-", "-", "-"].map(str::to_owned),
+            Some(Says { name, scope, shop, expires_at }) => [
+                name.escape_debug().to_string(),
+                scope.name().to_owned(),
+                shop.as_ref().map_or_else(|| "all".to_owned(), ToString::to_string),
+                expires_at.to_string(),
+            ],
+        };
+        vec![id.to_string(), name, scope, shop, ends, or_none(*last_used_at), or_none(*revoked_at)]
+    };
+    table(&std::iter::once(head).chain(tokens.iter().map(cells)).collect::<Vec<_>>()).join("\n")
+}
+
+async fn revoke(args: &Revoke) -> Result<(), Failure> {
+    let read = |id: &String| TokenId::read(id).map_err(|error| Failure::input(format!("`{id}` {error}")));
+    let ids: Vec<TokenId> = args.ids.iter().map(read).collect::<Result<_, _>>()?;
+    for id in ids {
+        let Known { says, .. } = args.served.system().delete(&format!("/tokens/{id}")).await?;
+        let name = says.map_or_else(|| "not used yet".to_owned(), |says| says.name.escape_debug().to_string());
+        print(&format!("{id}: revoked ({name})"))?;
+    }
+    Ok(())
+}
+
+impl Served {
+    fn system(&self) -> System {
+        System { url: self.url.clone(), token: self.token.clone(), sigv4: false, place: Place::nowhere() }
     }
 }

@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -29,14 +29,14 @@ use super::lane::Lane;
 use super::queue::QueueError;
 use super::shopify::{self, Delivery, Seen, Shopify};
 use super::time::Move;
-use super::{System, backup, envelope};
+use super::{System, backup, envelope, tokens};
 
 /// A request has at most this many bytes: some hundred times as many as a large event.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What answers are given from.
 #[derive(Clone)]
-struct Local(Arc<System>);
+pub(crate) struct Local(pub(super) Arc<System>);
 
 impl FromRef<Local> for Api {
     fn from_ref(local: &Local) -> Self {
@@ -111,6 +111,8 @@ pub fn router(system: Arc<System>, doors: Doors) -> Router {
         .route("/metrics", get(metrics))
         .route("/quarantine", get(quarantine))
         .route("/quarantine/replay", post(replay))
+        .route("/tokens", get(tokens::list))
+        .route("/tokens/{id}", delete(tokens::revoke))
         .route("/backup", post(backup));
     if doors.movable_clock {
         beside = beside.route("/clock", post(clock));
@@ -237,9 +239,10 @@ async fn clock(State(Local(system)): State<Local>, _: May<Admin>, body: Body) ->
     let When { now } = json(&whole(body, web::extract::BODY_BYTES_MAX).await?)
         .map_err(|problem| Problem::bad(problem.detail, REMEDY))?;
     let to = Move::parse(&now).map_err(|what| Problem::bad(what, REMEDY))?;
+    // Noted first: a start with a clock behind it is refused, and time that cannot be noted is not moved.
+    let then = system.time.after(to).map_err(|what| Problem::bad(what, REMEDY))?;
+    system.queues.note_time(then).await?;
     let now = system.time.advance(to).map_err(|what| Problem::bad(what, REMEDY))?;
-    // Noted at once: a start with a clock behind it is refused.
-    system.queues.note_time(now).await?;
     system.api.due.notify_one();
     Ok(Json(json!({ "now": now })))
 }

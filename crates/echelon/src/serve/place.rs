@@ -126,6 +126,11 @@ impl Opened {
 }
 
 impl Place {
+    /// None at all: a served system is asked.
+    pub fn nowhere() -> Self {
+        Self { data: None, dynamodb: None, prefix: String::new(), tables: None }
+    }
+
     /// Whether nothing says where.
     pub fn is_nowhere(&self) -> bool {
         self.data.is_none() && self.dynamodb.is_none()

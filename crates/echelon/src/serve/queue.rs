@@ -26,6 +26,8 @@ pub const DEAD: &str = "dead";
 pub const QUARANTINE: &str = "quarantine";
 /// The digests of bodies that came signed, with what each told.
 const SEEN: &str = "seen";
+/// What is known of tokens of staff.
+pub const TOKENS: &str = "tokens";
 /// What time it is in this system.
 const CLOCK: &str = "clock";
 
@@ -73,6 +75,11 @@ impl QueueError {
     /// Of a table that is not the queues'.
     pub fn of_store(error: StoreError) -> Self {
         Self(error.to_string())
+    }
+
+    /// A row does not read.
+    pub fn unread(queue: &str, id: &str, error: &serde_json::Error) -> Self {
+        Self(format!("row {id} of {queue}: {error}"))
     }
 
     /// The system is ending and takes nothing any more.
@@ -348,7 +355,23 @@ impl Queues {
     /// # Errors
     /// [`QueueError`].
     pub async fn remember(&self, digest: &str, tells: &str) -> Result<(), QueueError> {
-        self.write(vec![self.put(SEEN, digest, tells, crate::now())?]).await
+        self.keep_row(SEEN, digest, tells).await
+    }
+
+    /// Keeps a row of a queue that nobody takes from, in place of the one that has its id.
+    ///
+    /// # Errors
+    /// [`QueueError`].
+    pub async fn keep_row(&self, queue: &str, id: &str, body: &str) -> Result<(), QueueError> {
+        self.write(vec![self.put(queue, id, body, crate::now())?]).await
+    }
+
+    /// Forgets such a row.
+    ///
+    /// # Errors
+    /// [`QueueError`].
+    pub async fn forget(&self, queue: &str, id: &str) -> Result<(), QueueError> {
+        self.write(vec![self.remove(queue, id)?]).await
     }
 
     /// Notes what time it is in this system.

@@ -13,6 +13,8 @@ use tokio::sync::watch;
 use super::System;
 use super::health::{Pulse, Trouble};
 use super::queue::Queues;
+use super::tokens;
+use super::watch::Wrong;
 use crate::output::{counted, say};
 
 /// It is looked this often whether something is due.
@@ -113,7 +115,11 @@ pub async fn drain(sweep: &Sweep<Here>) -> Result<BTreeSet<(service::shop::ShopI
 
 /// Opens what is due and sweeps, until it is told to stop.
 pub async fn sweep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
+    let mut looked = tokio::time::Instant::now();
     while !*stop.borrow() {
+        if let Err(error) = tokens::note(&system, &mut looked).await {
+            tracing::warn!(%error, "which tokens are in use cannot be noted");
+        }
         // Whatever is left half done goes on where it was, at the next start at the latest.
         let done = tokio::select! {
             done = once(&system) => done,
@@ -146,14 +152,21 @@ async fn once(system: &System) -> Result<bool, StoreError> {
     }
     let gone = "it is not where it was any more; nothing is accepted until it is back";
     system.health.note(Trouble::File, (!is_there).then(|| gone.to_owned()));
-    let right = system.watch.look(&system.time, &system.queues).await;
     let was_wrong = system.health.is_troubled(Trouble::Clock);
-    system.health.note(Trouble::Clock, right.as_ref().err().cloned());
-    if let Err(why) = right {
-        if !was_wrong {
-            tracing::error!(why, "the clock is wrong");
+    match system.watch.look(&system.time, &system.queues).await {
+        Ok(()) => system.health.note(Trouble::Clock, None),
+        Err(why @ Wrong::Behind { .. }) => {
+            if !was_wrong {
+                tracing::error!(%why, "the clock is wrong");
+            }
+            system.health.note(Trouble::Clock, Some(why.to_string()));
+            return Ok(false);
         }
-        return Ok(false);
+        Err(Wrong::Unnoted(error)) => {
+            tracing::warn!(%error, "what time it is cannot be noted; it is tried again");
+            system.health.wrote(&Err(error), system.time.now());
+            return Ok(false);
+        }
     }
     let Ticked { sent, failed, .. } = system.sweep.tick().await?;
     if failed > 0 {

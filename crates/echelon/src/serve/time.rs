@@ -66,11 +66,11 @@ impl Time {
         self.ahead_ms.store(to.millis() - crate::now().millis(), Ordering::SeqCst);
     }
 
-    /// Moves time on.
+    /// What time it will be once time is moved on.
     ///
     /// # Errors
     /// Says that it never goes back: what was recorded has happened.
-    pub fn advance(&self, at: Move) -> Result<Instant, String> {
+    pub fn after(&self, at: Move) -> Result<Instant, String> {
         let now = self.now();
         let to = match at {
             Move::To(to) => to,
@@ -82,6 +82,15 @@ impl Time {
         if to > LATEST {
             return Err("nothing that follows could be dated: name an instant before the year 9000".to_owned());
         }
+        Ok(to)
+    }
+
+    /// Moves time on.
+    ///
+    /// # Errors
+    /// As [`Self::after`].
+    pub fn advance(&self, at: Move) -> Result<Instant, String> {
+        self.after(at)?;
         self.start(at);
         Ok(self.now())
     }

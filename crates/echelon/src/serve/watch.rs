@@ -3,6 +3,7 @@
 
 use rules::calendar::Instant;
 use service::store::{Store, StoreError};
+use thiserror::Error;
 use tokio::sync::Mutex;
 
 use super::queue::{QueueError, Queues};
@@ -12,6 +13,25 @@ use super::time::Time;
 const DIFFER_MS: i64 = 5 * 60 * 1_000;
 /// Everything was recorded before this: the end of the year 9999.
 const EVER_MS: i64 = 253_402_300_799_999;
+/// Why nothing is swept.
+#[derive(Debug, Error)]
+pub enum Wrong {
+    /// The clock is behind what is on record.
+    #[error(
+        "it says {now}, and was {} ahead of that: nothing is swept until it is right, or the system is started again",
+        in_words(*behind)
+    )]
+    Behind {
+        /// What it says.
+        now: Instant,
+        /// By how many milliseconds.
+        behind: i64,
+    },
+    /// What time it is could not be noted.
+    #[error(transparent)]
+    Unnoted(#[from] QueueError),
+}
+
 /// What time it is is noted so often.
 const NOTED_EVERY_MS: i64 = 60 * 1_000;
 
@@ -71,19 +91,16 @@ impl Watch {
     /// Looks at the clock, and notes now and then what it says.
     ///
     /// # Errors
-    /// Says by how much it is behind what is on record, or that it could not be noted.
-    pub async fn look(&self, time: &Time, queues: &Queues) -> Result<(), String> {
+    /// [`Wrong`].
+    pub async fn look(&self, time: &Time, queues: &Queues) -> Result<(), Wrong> {
         let now = time.now();
         let mut latest = self.latest.lock().await;
         if let Some(behind) = behind(now, Some(latest.seen)) {
-            return Err(format!(
-                "it says {now}, and was {} ahead of that: nothing is swept until it is right, or the system is started again",
-                in_words(behind)
-            ));
+            return Err(Wrong::Behind { now, behind });
         }
         latest.seen = latest.seen.max(now);
         if now.millis().saturating_sub(latest.noted.millis()) >= NOTED_EVERY_MS {
-            queues.note_time(now).await.map_err(|error| error.to_string())?;
+            queues.note_time(now).await?;
             latest.noted = now;
         }
         Ok(())

@@ -43,18 +43,7 @@ fn message(record: SqsMessage) -> Message {
 }
 
 fn measure(report: &Report, now: Instant, metrics: &mut Metrics) {
-    let counts = report.counts;
-    for (metric, count) in [
-        (Metric::EventsIn, counts.events),
-        (Metric::FactsApplied, counts.applied),
-        (Metric::Duplicates, counts.duplicates),
-        (Metric::Superseded, counts.superseded),
-        (Metric::Ignored, counts.ignored + counts.kept_out),
-        (Metric::Quarantined, counts.set_aside),
-        (Metric::Transitions, counts.transitions),
-        (Metric::Rewards, counts.rewards),
-        (Metric::Conflicts, counts.conflicts),
-    ] {
+    for (metric, count) in report.counts.measured() {
         metrics.count(metric, usize::try_from(count).unwrap_or(usize::MAX));
     }
     if let Some(age) = report.oldest_ms {

@@ -31,6 +31,7 @@ use rules::record::Row;
 use crate::clock::Clock;
 use crate::shop::ShopId;
 use crate::store::{Store, StoreError, Units};
+use crate::telemetry::Metric;
 use read::{Content, Opened};
 use take::Delivery;
 
@@ -235,6 +236,21 @@ impl Counts {
         self.transitions += transitions;
         self.rewards += rewards;
         self.conflicts += conflicts;
+    }
+
+    /// The same as it is measured, wherever it runs.
+    pub fn measured(&self) -> [(Metric, u64); 9] {
+        [
+            (Metric::EventsIn, self.events),
+            (Metric::FactsApplied, self.applied),
+            (Metric::Duplicates, self.duplicates),
+            (Metric::Superseded, self.superseded),
+            (Metric::Ignored, self.ignored + self.kept_out),
+            (Metric::Quarantined, self.set_aside),
+            (Metric::Transitions, self.transitions),
+            (Metric::Rewards, self.rewards),
+            (Metric::Conflicts, self.conflicts),
+        ]
     }
 
     fn fact(&mut self, taken: Taken) {

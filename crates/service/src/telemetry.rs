@@ -130,6 +130,44 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// Its name in small letters, as Prometheus has names: `facts_applied`.
+    pub fn in_small_letters(self) -> String {
+        let mut name = String::new();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_ascii_uppercase() && !name.is_empty() {
+                name.push('_');
+            }
+            name.push(letter.to_ascii_lowercase());
+        }
+        name
+    }
+
+    /// What it counts, for people.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::EventsIn => "Messages received.",
+            Self::FactsApplied => "Facts that changed what is known.",
+            Self::Duplicates => "Facts that were known already.",
+            Self::Superseded => "Facts of which a later revision was known.",
+            Self::Ignored => "Messages of no consequence, and facts about members who were erased.",
+            Self::Quarantined => "Messages that can never succeed as they are.",
+            Self::Transitions => "Changes of tiers recorded.",
+            Self::Rewards => "Rewards and birthday points recorded.",
+            Self::OldestEventAgeMs => "The age of the oldest message when it was handled.",
+            Self::Conflicts => "Writes that another writer came before.",
+            Self::Published => "Announcements that were taken.",
+            Self::PublishFailures => "Announcements that were not.",
+            Self::JobsOpened => "Sweeps opened.",
+            Self::SegmentsSent => "Segments of sweeps given to workers.",
+            Self::MembersSwept => "Members that a sweep looked at.",
+            Self::MembersChanged => "Members whose tier a boundary changed.",
+            Self::Notices => "Members told of what is coming.",
+            Self::Unreadable => "Items that do not read, which a sweep passed by.",
+            Self::ReadUnits => "Read units used.",
+            Self::WriteUnits => "Write units used, tables and indexes together.",
+        }
+    }
+
     fn unit(self) -> &'static str {
         match self {
             Self::OldestEventAgeMs => "Milliseconds",

@@ -6,6 +6,7 @@ mod health;
 mod limits;
 mod luck;
 mod shopify;
+mod tokens;
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;

@@ -279,10 +279,9 @@ impl Report {
         }
         let restarts = format!(" {}", details.restarts);
         tell("echelon_restarts_total", "counter", "How often parts of the system were begun again.", restarts);
-        let counts = serde_json::to_value(details.taken_in).unwrap_or_default();
-        for (name, count) in counts.as_object().into_iter().flatten() {
-            let help = "Taken in since the start, as GET /health has it under `taken_in`.";
-            tell(&format!("echelon_taken_in_{name}_total"), "counter", help, format!(" {count}"));
+        for (metric, count) in details.taken_in.measured() {
+            let name = format!("echelon_{}_total", metric.in_small_letters());
+            tell(&name, "counter", metric.help(), format!(" {count}"));
         }
         text
     }

@@ -1,18 +1,41 @@
-//! What attackers and bad luck were seen to do to a served system, each by name, on the built command.
+//! What attackers and bad luck were seen to do to a served system: cases by name, each with its outcome, on the built command.
 
+mod case;
 mod clock;
+mod disk;
 mod doors;
 mod health;
 mod limits;
+mod log;
 mod luck;
 mod shopify;
+mod signals;
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr};
+use std::process::{Child, ChildStderr, ExitCode};
+use std::sync::LazyLock;
 
+use libtest_mimic::Arguments;
 use serde_json::{Value, json};
 use tests::served::Served;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let kinds = [
+        clock::cases(),
+        disk::cases(),
+        doors::cases(),
+        health::cases(),
+        limits::cases(),
+        log::cases(),
+        luck::cases(),
+        shopify::cases(),
+        signals::cases(),
+    ];
+    let trials: Vec<_> = kinds.into_iter().flatten().collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
 
 /// What tokens are signed with here.
 const TOKEN_KEY: &str = "a key of thirty-two bytes or more";
@@ -29,8 +52,16 @@ fn program(folder: &std::path::Path) -> PathBuf {
 
 /// A system that takes tokens, on June 1, 2025.
 fn served(folder: &std::path::Path, more: &[&str]) -> Served {
-    let token = token("admin", None);
-    Served::start(folder, &program(folder), &[&["--token-key", TOKEN_KEY], more].concat(), Some(&token))
+    Served::start(folder, &program(folder), &[&["--token-key", TOKEN_KEY], more].concat(), Some(&ADMIN))
+}
+
+/// A token for anything in any shop.
+static ADMIN: LazyLock<String> = LazyLock::new(|| token("admin", None));
+
+/// What an administrator of the shop `acme` says of themselves.
+fn admin() -> String {
+    static BEARER: LazyLock<String> = LazyLock::new(|| bearer(&token("admin", Some("acme"))));
+    BEARER.clone()
 }
 
 /// A token, as `echelon token` makes them.

@@ -1,5 +1,6 @@
 //! What attackers and bad luck were seen to do to a served system: cases by name, each with its outcome, on the built command.
 
+mod bodies;
 mod case;
 mod clock;
 mod disk;
@@ -8,6 +9,7 @@ mod health;
 mod limits;
 mod log;
 mod luck;
+mod requests;
 mod shopify;
 mod signals;
 
@@ -23,6 +25,7 @@ use tests::served::Served;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let kinds = [
+        bodies::cases(),
         clock::cases(),
         disk::cases(),
         doors::cases(),
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
         limits::cases(),
         log::cases(),
         luck::cases(),
+        requests::cases(),
         shopify::cases(),
         signals::cases(),
     ];
@@ -66,8 +70,13 @@ fn admin() -> String {
 
 /// A token, as `echelon token` makes them.
 fn token(scope: &str, shop: Option<&str>) -> String {
+    token_by(TOKEN_KEY, scope, shop)
+}
+
+/// The same, signed with another key.
+fn token_by(key: &str, scope: &str, shop: Option<&str>) -> String {
     let mut make = std::process::Command::new(tests::built::built("echelon", &["web", "echelon"]));
-    make.args(["token", "--token-key", TOKEN_KEY, "--days", "3650", "--scope", scope]);
+    make.args(["token", "--token-key", key, "--days", "3650", "--scope", scope]);
     let made = make.args(shop.into_iter().flat_map(|shop| ["--shop", shop])).output().unwrap();
     String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }

@@ -9,6 +9,7 @@ mod health;
 mod limits;
 mod log;
 mod luck;
+mod receivers;
 mod requests;
 mod shopify;
 mod signals;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         limits::cases(),
         log::cases(),
         luck::cases(),
+        receivers::cases(),
         requests::cases(),
         shopify::cases(),
         signals::cases(),

@@ -14,6 +14,7 @@ mod requests;
 mod shopify;
 mod signals;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ExitCode};
@@ -39,8 +40,28 @@ fn main() -> ExitCode {
         shopify::cases(),
         signals::cases(),
     ];
-    let trials: Vec<_> = kinds.into_iter().flatten().collect();
+    let mut trials: Vec<_> = kinds.into_iter().flatten().collect();
+    let names: Vec<String> = trials.iter().map(|trial| trial.name().to_owned()).collect();
+    trials.push(case::case("suite", "every_kind_is_counted_in_the_document", move || are_counted(&names)));
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// No name is there twice, and RELIABILITY.md has a row with the number of each kind.
+fn are_counted(names: &[String]) {
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a name is there twice");
+    if !cfg!(target_os = "linux") {
+        return; // Where disks cannot be filled there are fewer.
+    }
+    let mut counts = BTreeMap::new();
+    for name in names {
+        *counts.entry(name.split("::").next().unwrap()).or_insert(0) += 1;
+    }
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../RELIABILITY.md")).unwrap();
+    let missing: Vec<String> = counts.iter().map(|(kind, count)| format!("| `{kind}` | {count} |")).collect();
+    let missing: Vec<&String> = missing.iter().filter(|row| !document.contains(row.as_str())).collect();
+    assert!(missing.is_empty(), "RELIABILITY.md has no row that begins so: {missing:#?}");
+    let all = format!("{} cases", names.len() + 1);
+    assert!(document.contains(&all), "RELIABILITY.md does not speak of {all}");
 }
 
 /// What tokens are signed with here.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -46,8 +46,20 @@ impl Served {
     pub fn run(folder: &Path, args: &[&str], env: &[(&str, &str)], token: Option<&str>) -> Result<Self, String> {
         let mut serve = Command::new(built("echelon", &["rules", "service", "embedded", "web", "echelon"]));
         serve.current_dir(folder).env_clear().envs(env.iter().copied());
+        serve.args(["serve", "--listen", "127.0.0.1:0"]).args(args);
+        Self::begin(serve, token)
+    }
+
+    /// Starts one by a command that serves, whatever else it does.
+    ///
+    /// # Errors
+    /// What it said, if it ended without listening.
+    ///
+    /// # Panics
+    /// If it cannot be started at all.
+    pub fn begin(mut serve: Command, token: Option<&str>) -> Result<Self, String> {
         serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut process = serve.args(["serve", "--listen", "127.0.0.1:0"]).args(args).spawn().unwrap();
+        let mut process = serve.spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
         let (mut address, said) = (None, Arc::new(Mutex::new(String::new())));
         for line in lines.by_ref() {
@@ -68,6 +80,11 @@ impl Served {
         Ok(Self { process, address, token: token.map(str::to_owned), said })
     }
 
+    /// One that runs already and listens there; what it says is not known.
+    pub fn at(process: Child, address: &str, token: Option<&str>) -> Self {
+        Self { process, address: address.to_owned(), token: token.map(str::to_owned), said: Arc::default() }
+    }
+
     /// What it said on the standard error.
     ///
     /// # Panics
@@ -85,9 +102,33 @@ impl Served {
     ///
     /// # Panics
     /// If it cannot be told.
-    pub fn end(mut self) -> bool {
-        assert!(Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap().success());
-        self.process.wait().unwrap().success()
+    pub fn end(self) -> bool {
+        self.signal("TERM");
+        self.ended()
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// If it cannot be told.
+    pub fn signal(&self, name: &str) {
+        let told = Command::new("kill").args([&format!("-{name}"), &self.process.id().to_string()]).status();
+        assert!(told.unwrap().success());
+    }
+
+    /// Waits until it ends; whether it ended well.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn ended(mut self) -> bool {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status.success();
+            }
+            assert!(Instant::now() < end, "it does not end");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Sends a request with these headers and no others; the status and the answer.
@@ -104,6 +145,14 @@ impl Served {
     /// # Panics
     /// If there is no answer.
     pub fn send_raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String, String) {
+        self.send_bytes(method, path, headers, body.as_bytes())
+    }
+
+    /// The same, of a body that need not be text.
+    ///
+    /// # Panics
+    /// If there is no answer.
+    pub fn send_bytes(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
@@ -112,7 +161,7 @@ impl Served {
         }
         headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
         // A refusal may come before the body is sent to its end.
-        let _ = write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len());
+        let _ = stream.write_all(&[format!("{head}content-length: {}\r\n\r\n", body.len()).as_bytes(), body].concat());
         let mut answer = String::new();
         let _ = stream.read_to_string(&mut answer);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{method} {path}: no answer"));

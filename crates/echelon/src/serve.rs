@@ -7,6 +7,7 @@
 pub mod accept;
 pub mod aside;
 pub mod backup;
+pub mod clear;
 pub mod client;
 pub mod demo;
 pub mod deployed;

@@ -8,6 +8,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
+use http_body_util::LengthLimitError;
 use rules::json::repeated;
 use serde::de::DeserializeOwned;
 
@@ -109,10 +110,13 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
 /// A whole body, of at most so many bytes, that is there in time.
 ///
 /// # Errors
-/// Says that it is too large, or too slow.
+/// Says that it is too large, too slow, or not whole.
 pub async fn whole(body: Whole, bytes_max: usize) -> Result<Bytes, Problem> {
     let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, bytes_max)).await;
-    read.map_err(|_| Problem::too_slow())?.map_err(|_| Problem::too_large(bytes_max))
+    read.map_err(|_| Problem::too_slow())?.map_err(|error| match std::error::Error::source(&error) {
+        Some(why) if why.is::<LengthLimitError>() => Problem::too_large(bytes_max),
+        _ => Problem::bad("the body breaks off, or its chunks do not read", "send it again, whole: nothing was taken"),
+    })
 }
 
 /// A body of JSON, whatever it is. Each field is said once: of two, it would be open which is meant.

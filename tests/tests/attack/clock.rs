@@ -2,11 +2,21 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use libtest_mimic::Trial;
 use rules::calendar::Instant;
 use serde_json::{Value, json};
 use tests::served::Served;
 
-use super::{program, token, until};
+use super::case::cases;
+use super::{ADMIN, program, until};
+
+pub fn cases() -> Vec<Trial> {
+    cases![
+        "clock",
+        a_clock_that_was_ahead_is_refused_afterwards_and_what_it_left_is_set_right,
+        time_is_not_moved_unless_that_was_asked_for_at_the_start,
+    ]
+}
 
 const HOUR: i64 = 3_600_000;
 
@@ -34,13 +44,12 @@ fn recorded(served: &Served) -> Vec<(Value, Value)> {
 }
 
 /// By a clock two years ahead somebody falls; by the right one they never did.
-#[test]
 fn a_clock_that_was_ahead_is_refused_afterwards_and_what_it_left_is_set_right() {
     let folder = tempfile::tempdir().unwrap();
     let file = program(folder.path());
     let run = |more: &[&str]| {
         let args = ["--token-key", super::TOKEN_KEY, "--shop", "acme", "--program", file.to_str().unwrap()];
-        Served::run(folder.path(), &[&args, more].concat(), &[], Some(&token("admin", None)))
+        Served::run(folder.path(), &[&args, more].concat(), &[], Some(&ADMIN))
     };
     let ahead = run(&["--movable-clock"]).unwrap();
     ahead.spent("anna", "1", &now().plus_millis(-HOUR).to_string(), "600");
@@ -79,14 +88,12 @@ fn a_clock_that_was_ahead_is_refused_afterwards_and_what_it_left_is_set_right() 
     assert!(verified.status.success(), "{verified:?}");
 }
 
-#[test]
 fn time_is_not_moved_unless_that_was_asked_for_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let args = ["--token-key", super::TOKEN_KEY];
-    let real = Served::run(folder.path(), &args, &[], Some(&token("admin", None))).unwrap();
+    let real = Served::run(folder.path(), &args, &[], Some(&ADMIN)).unwrap();
     assert_eq!(real.ask("POST", "/clock", &json!({ "now": "+730d" }))["status"], 404);
     assert!(real.end());
-    let movable =
-        Served::run(folder.path(), &[&args[..], &["--movable-clock"]].concat(), &[], Some(&token("admin", None)));
+    let movable = Served::run(folder.path(), &[&args[..], &["--movable-clock"]].concat(), &[], Some(&ADMIN));
     assert!(movable.unwrap().ask("POST", "/clock", &json!({ "now": "+1d" }))["now"].is_string());
 }

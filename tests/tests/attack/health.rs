@@ -1,14 +1,18 @@
 //! What is told when something is wrong, and what goes on all the same.
 
 use std::collections::BTreeSet;
-use std::process::{Command, Stdio};
 
+use libtest_mimic::Trial;
 use serde_json::{Value, json};
-use tests::built::built;
 
-use super::{bearer, order, program, served, token, until};
+use super::case::{Shared, case, cases};
+use super::{bearer, served, token, until};
 
-#[test]
+pub fn cases() -> Vec<Trial> {
+    let alone = cases!["health", strangers_are_told_how_it_does_and_nothing_else, metrics_are_as_prometheus_reads_them];
+    alone.into_iter().chain(names()).collect()
+}
+
 fn strangers_are_told_how_it_does_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let served = served(folder.path(), &[]);
@@ -22,7 +26,6 @@ fn strangers_are_told_how_it_does_and_nothing_else() {
     assert_eq!(served.send("GET", "/metrics", &[], "").0, 401);
 }
 
-#[test]
 fn metrics_are_as_prometheus_reads_them() {
     let folder = tempfile::tempdir().unwrap();
     let served = served(folder.path(), &[]);
@@ -51,56 +54,32 @@ fn metrics_are_as_prometheus_reads_them() {
     }
 }
 
-#[test]
-fn a_log_that_nobody_reads_any_more_stops_no_sweep() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = program(folder.path());
-    let mut serve = Command::new(built("echelon", &["rules", "service", "embedded", "web", "echelon"]));
-    serve.current_dir(folder.path()).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    serve.args(["serve", "--listen", "127.0.0.1:0", "--clock", "2025-06-01T10:00:00Z", "--shop", "acme", "--open"]);
-    let mut process = serve.arg("--program").arg(&file).spawn().unwrap();
-    let (address, said) = super::listening(&mut process);
-    // From here on, whatever it says cannot be written.
-    drop(said);
-    let ask = |method: &str, path: &str, body: &Value| -> Value {
-        let mut stream = std::net::TcpStream::connect(&address).unwrap();
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let head = format!("{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-type: application/json\r\n");
-        std::io::Write::write_all(
-            &mut stream,
-            format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes(),
-        )
-        .unwrap();
-        let mut answer = String::new();
-        std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
-        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap_or_else(|_| panic!("{answer}"))
-    };
-    assert_eq!(ask("POST", "/v1/facts", &order("anna", "1", "600"))["results"][0]["status"], "applied");
-    let done = |count: usize| {
-        let jobs = ask("GET", "/v1/jobs", &Value::Null);
-        jobs["jobs"].as_array().is_some_and(|jobs| jobs.iter().filter(|job| job["state"] == "done").count() >= count)
-    };
-    for (round, now) in ["2025-06-03T10:00:00Z", "2025-06-20T10:00:00Z", "2026-01-02T10:00:00Z"].iter().enumerate() {
-        ask("POST", "/clock", &json!({ "now": now }));
-        until(&format!("the sweep of {now} ends"), || done(round + 1));
-    }
-    assert_eq!(ask("GET", "/health", &Value::Null)["status"], "ok");
-    Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap();
-    assert!(process.wait().unwrap().success(), "it ends in order");
-}
-
-#[test]
-fn names_of_shops_do_not_steer_a_terminal() {
-    let folder = tempfile::tempdir().unwrap();
-    let served = served(folder.path(), &[]);
-    let program: Value =
-        serde_json::from_str(&std::fs::read_to_string(folder.path().join("program.json")).unwrap()).unwrap();
-    for name in ["\u{1b}[31mGold", "Gold\n2026-01-01 ERROR forged", "\u{202e}dloG", "Gold\u{7}", ""] {
-        let mut program = program.clone();
-        program["tiers"][0]["name"] = json!(name);
-        let told = served.ask("POST", "/v1/program/versions?shop=other", &json!({ "program": program }));
-        assert_eq!(told["status"], 422, "{name:?}: {told}");
-    }
-    let assign = json!({ "tier": "gold", "mode": "floor", "reason": "a\u{1b}[2Jb" });
-    assert!(served.ask("POST", "/v1/members/anna/assignments", &assign)["status"].as_u64() >= Some(400));
+/// Each is a name that would steer a terminal, or forge a line of a log.
+fn names() -> Vec<Trial> {
+    let shared = Shared::new(|folder| served(folder, &[]));
+    let names = [
+        ("a_color", "\u{1b}[31mGold"),
+        ("a_line_of_the_log", "Gold\n2026-01-01 ERROR forged"),
+        ("letters_from_right_to_left", "\u{202e}dloG"),
+        ("a_bell", "Gold\u{7}"),
+        ("no_name", ""),
+    ];
+    let tried = names.map(|(what, name)| {
+        let shared = shared.clone();
+        case("health", &format!("{what}_is_no_name_of_a_tier"), move || {
+            let tier = json!({ "id": "gold", "name": name, "threshold": "500" });
+            let milestone = json!({ "metric": "amount_spent", "period": "calendar_year" });
+            let program = json!({ "program_id": "vip", "name": "VIP", "active": true, "timezone": "UTC",
+                "currency": "USD", "start_date": "2020-01-01", "milestone": milestone, "tiers": [tier] });
+            let told = shared.ask("POST", "/v1/program/versions?shop=other", &json!({ "program": program }));
+            assert_eq!(told["status"], 422, "{told}");
+        })
+    });
+    let shared = shared.clone();
+    let reason = case("health", "a_cleared_screen_is_no_reason", move || {
+        let assign = json!({ "tier": "gold", "mode": "floor", "reason": "a\u{1b}[2Jb" });
+        let told = shared.ask("POST", "/v1/members/anna/assignments", &assign);
+        assert_eq!(told["problems"][0]["path"], "$.reason", "{told}");
+    });
+    tried.into_iter().chain([reason]).collect()
 }

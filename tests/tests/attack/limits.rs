@@ -4,11 +4,22 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use super::{bearer, order, served, token, until};
+use super::case::{Shared, case, cases};
+use super::{ADMIN, admin, bearer, order, served, until};
 
-#[test]
+pub fn cases() -> Vec<Trial> {
+    let alone = cases![
+        "limits",
+        who_sends_half_a_request_is_not_waited_for,
+        a_request_has_at_most_a_thousand_events,
+        a_shop_that_sends_very_much_does_not_keep_another_waiting,
+    ];
+    alone.into_iter().chain(unsigned()).collect()
+}
+
 fn who_sends_half_a_request_is_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let served = served(folder.path(), &[]);
@@ -39,23 +50,30 @@ fn who_sends_half_a_request_is_not_waited_for() {
     }
 }
 
-#[test]
-fn an_unsigned_body_is_not_held_beyond_what_an_event_may_have() {
-    let folder = tempfile::tempdir().unwrap();
-    let served = served(folder.path(), &["--shopify-secret", "hush, hush, hush"]);
-    let unsigned = [("X-Shopify-Topic", "orders/paid"), ("X-Shopify-Shop-Domain", "acme")];
-    let forged = [unsigned[0], unsigned[1], ("X-Shopify-Hmac-Sha256", "AAAA")];
-    for path in ["/events", "/webhooks/shopify"] {
-        let send = |headers: &[(&str, &str)]| served.send("POST", path, headers, &"x".repeat(300 * 1024)).0;
-        assert_eq!((send(&unsigned), send(&forged)), (401, 413), "{path}");
-    }
+/// A body of 300 KiB, with a signature or without.
+fn unsigned() -> Vec<Trial> {
+    let shared = Shared::new(|folder| served(folder, &["--shopify-secret", "hush, hush, hush"]));
+    let tried = [
+        ("an_event_without_a_signature_is_not_read", "/events", None, 401),
+        ("an_event_with_a_forged_one_is_read_to_256_kib", "/events", Some("AAAA"), 413),
+        ("a_webhook_without_a_signature_is_not_read", "/webhooks/shopify", None, 401),
+        ("a_webhook_with_a_forged_one_is_read_to_256_kib", "/webhooks/shopify", Some("AAAA"), 413),
+    ];
+    let tried = tried.map(|(name, path, signature, status)| {
+        let shared = shared.clone();
+        case("limits", name, move || {
+            let mut headers = vec![("X-Shopify-Topic", "orders/paid"), ("X-Shopify-Shop-Domain", "acme")];
+            headers.extend(signature.map(|signature| ("X-Shopify-Hmac-Sha256", signature)));
+            assert_eq!(shared.send("POST", path, &headers, &"x".repeat(300 * 1024)).0, status);
+        })
+    });
+    tried.into()
 }
 
-#[test]
 fn a_request_has_at_most_a_thousand_events() {
     let folder = tempfile::tempdir().unwrap();
     let served = served(folder.path(), &[]);
-    let admin = bearer(&token("admin", Some("acme")));
+    let admin = admin();
     let send = |count: usize| {
         let events: Vec<String> = (0..count).map(|_| r#"{"type":"x"}"#.to_owned()).collect();
         served.send("POST", "/events", &[("Authorization", &admin)], &events.join("\n"))
@@ -66,7 +84,6 @@ fn a_request_has_at_most_a_thousand_events() {
     assert_eq!(served.ask("GET", "/health", &Value::Null)["status"], "ok");
 }
 
-#[test]
 fn a_shop_that_sends_very_much_does_not_keep_another_waiting() {
     let folder = tempfile::tempdir().unwrap();
     let served = served(folder.path(), &[]);
@@ -77,7 +94,7 @@ fn a_shop_that_sends_very_much_does_not_keep_another_waiting() {
     for shop in &quiet {
         served.ask("POST", &format!("/v1/program/versions?shop={shop}"), &json!({ "program": program }));
     }
-    let admin = bearer(&token("admin", None));
+    let admin = bearer(&ADMIN);
     let loud = |batch: usize| {
         let events: Vec<String> =
             (0..1_000).map(|it| order(&format!("m{it}"), &format!("{batch}-{it}"), "1").to_string()).collect();

@@ -1,19 +1,70 @@
-//! What attackers and bad luck were seen to do to a served system, each by name, on the built command.
+//! What attackers and bad luck were seen to do to a served system: cases by name, each with its outcome, on the built command.
 
+mod bodies;
+mod case;
 mod clock;
+mod disk;
 mod doors;
 mod health;
 mod limits;
+mod log;
 mod luck;
+mod receivers;
+mod requests;
 mod shopify;
+mod signals;
 mod tokens;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr};
+use std::process::{Child, ChildStderr, ExitCode};
+use std::sync::LazyLock;
 
+use libtest_mimic::Arguments;
 use serde_json::{Value, json};
 use tests::served::Served;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let kinds = [
+        bodies::cases(),
+        clock::cases(),
+        disk::cases(),
+        doors::cases(),
+        health::cases(),
+        limits::cases(),
+        log::cases(),
+        luck::cases(),
+        receivers::cases(),
+        requests::cases(),
+        shopify::cases(),
+        signals::cases(),
+        tokens::cases(),
+    ];
+    let mut trials: Vec<_> = kinds.into_iter().flatten().collect();
+    let names: Vec<String> = trials.iter().map(|trial| trial.name().to_owned()).collect();
+    trials.push(case::case("suite", "every_kind_is_counted_in_the_document", move || are_counted(&names)));
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// No name is there twice, and RELIABILITY.md has a row with the number of each kind.
+fn are_counted(names: &[String]) {
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a name is there twice");
+    if !cfg!(target_os = "linux") {
+        return; // Where disks cannot be filled there are fewer.
+    }
+    let mut counts = BTreeMap::new();
+    for name in names {
+        *counts.entry(name.split("::").next().unwrap()).or_insert(0) += 1;
+    }
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../RELIABILITY.md")).unwrap();
+    let missing: Vec<String> = counts.iter().map(|(kind, count)| format!("| `{kind}` | {count} |")).collect();
+    let missing: Vec<&String> = missing.iter().filter(|row| !document.contains(row.as_str())).collect();
+    assert!(missing.is_empty(), "RELIABILITY.md has no row that begins so: {missing:#?}");
+    let all = format!("{} cases", names.len() + 1);
+    assert!(document.contains(&all), "RELIABILITY.md does not speak of {all}");
+}
 
 /// What tokens are signed with here.
 const TOKEN_KEY: &str = "a key of thirty-two bytes or more";
@@ -30,14 +81,27 @@ fn program(folder: &std::path::Path) -> PathBuf {
 
 /// A system that takes tokens, on June 1, 2025.
 fn served(folder: &std::path::Path, more: &[&str]) -> Served {
-    let token = token("admin", None);
-    Served::start(folder, &program(folder), &[&["--token-key", TOKEN_KEY], more].concat(), Some(&token))
+    Served::start(folder, &program(folder), &[&["--token-key", TOKEN_KEY], more].concat(), Some(&ADMIN))
+}
+
+/// A token for anything in any shop.
+static ADMIN: LazyLock<String> = LazyLock::new(|| token("admin", None));
+
+/// What an administrator of the shop `acme` says of themselves.
+fn admin() -> String {
+    static BEARER: LazyLock<String> = LazyLock::new(|| bearer(&token("admin", Some("acme"))));
+    BEARER.clone()
 }
 
 /// A token, as `echelon token` makes them.
 fn token(scope: &str, shop: Option<&str>) -> String {
+    token_by(TOKEN_KEY, scope, shop)
+}
+
+/// The same, signed with another key.
+fn token_by(key: &str, scope: &str, shop: Option<&str>) -> String {
     let mut make = std::process::Command::new(tests::built::built("echelon", &["web", "echelon"]));
-    make.args(["token", "--token-key", TOKEN_KEY, "--days", "3650", "--scope", scope]);
+    make.args(["token", "--token-key", key, "--days", "3650", "--scope", scope]);
     let made = make.args(shop.into_iter().flat_map(|shop| ["--shop", shop])).output().unwrap();
     String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }

@@ -1,10 +1,15 @@
 //! Tokens that fell into other hands.
 
+use libtest_mimic::Trial;
 use tests::served::Served;
 
+use super::case::cases;
 use super::{bearer, served, token};
 
-#[test]
+pub fn cases() -> Vec<Trial> {
+    cases!["tokens", a_revoked_token_lets_nobody_in_also_after_a_restart_and_the_others_are_listed]
+}
+
 fn a_revoked_token_lets_nobody_in_also_after_a_restart_and_the_others_are_listed() {
     let folder = tempfile::tempdir().unwrap();
     let (admin, till) = (token("admin", None), token("write", Some("acme")));

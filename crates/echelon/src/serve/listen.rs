@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+
+use super::clear::clear;
 
 /// What is taken in, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +39,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Answers connections until it is told to stop; then those under way are still answered.
 pub async fn listen(listener: TcpListener, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) {
     let (graceful, counts) = (GracefulShutdown::new(), Counts::default());
+    let router = router.layer(from_fn(clear));
     let mut refused = 0_u64;
     loop {
         let accepted = tokio::select! {

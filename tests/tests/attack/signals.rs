@@ -1,0 +1,147 @@
+//! Signals at any time: it ends in order, and what was acknowledged is there when it is started again.
+
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+use tests::built::built;
+use tests::served::Served;
+
+use super::case::{case, cases};
+use super::luck::{post, spent};
+use super::{ADMIN, TOKEN_KEY, admin, order, served, until};
+
+pub fn cases() -> Vec<Trial> {
+    let mut all = cases!["signals", stopped_for_a_while_it_goes_on];
+    all.push(case("signals", "killed_while_it_starts_it_starts_again", || while_it_starts("KILL")));
+    for signal in ["TERM", "INT", "HUP"] {
+        let named = |when: &str| format!("{}_{when}", signal.to_ascii_lowercase());
+        all.push(case("signals", &named("the_moment_it_listens_ends_it_in_order"), move || at_once(signal)));
+        all.push(case("signals", &named("while_it_is_idle_ends_it_in_order"), move || idle(signal)));
+        all.push(case("signals", &named("under_senders_loses_nothing"), move || under_senders(signal)));
+        all.push(case("signals", &named("in_a_sweep_ends_it_in_order_and_the_sweep_goes_on"), move || {
+            in_a_sweep(signal)
+        }));
+        all.push(case("signals", &named("twice_ends_it_at_once_and_loses_nothing"), move || twice(signal)));
+        all.push(case("signals", &named("while_it_starts_leaves_a_file_that_opens"), move || while_it_starts(signal)));
+    }
+    all
+}
+
+fn at_once(signal: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        let served = served(folder.path(), &[]);
+        served.signal(signal);
+        assert!(served.ended(), "the signal ended it in the middle of its start");
+    }
+}
+
+fn idle(signal: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let first = served(folder.path(), &[]);
+    first.spent("anna", "1", "2025-05-01T10:00:00Z", "600");
+    first.signal(signal);
+    assert!(first.ended());
+    let again = served(folder.path(), &[]);
+    assert_eq!(again.ask("GET", "/v1/members/anna", &Value::Null)["tier"]["id"], "gold");
+}
+
+fn under_senders(signal: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let first = served(folder.path(), &[]);
+    let (acknowledged, address) = (AtomicU64::new(0), first.address.clone());
+    let ended = thread::scope(|scope| {
+        for sender in 0..4 {
+            let (acknowledged, address) = (&acknowledged, &address);
+            scope.spawn(move || {
+                for number in 0_u64.. {
+                    let event = order("anna", &format!("{sender}-{number}"), "1").to_string();
+                    if post(address, &admin(), &event) != Some(202) {
+                        return;
+                    }
+                    acknowledged.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        until("some are acknowledged", || acknowledged.load(Ordering::SeqCst) > 20);
+        first.signal(signal);
+        first.ended()
+    });
+    assert!(ended);
+    let again = served(folder.path(), &[]);
+    let (found, acknowledged) = (spent(&again, &["anna".to_owned()])["anna"], acknowledged.load(Ordering::SeqCst));
+    // Of each sender the last may be in without its answer.
+    assert!(acknowledged <= found && found <= acknowledged + 4, "{found}, acknowledged {acknowledged}");
+}
+
+fn in_a_sweep(signal: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let first = served(folder.path(), &[]);
+    let events: Vec<String> = (0..300).map(|it| order(&format!("m{it}"), &it.to_string(), "600").to_string()).collect();
+    assert_eq!(post(&first.address, &admin(), &events.join("\n")), Some(202));
+    until("all are taken in", || first.ask("GET", "/health", &Value::Null)["waiting"] == 0);
+    first.ask("POST", "/clock", &json!({ "now": "2027-01-02T10:00:00Z" }));
+    first.signal(signal);
+    assert!(first.ended());
+    let args = ["--clock", "2027-01-02T11:00:00Z", "--shop", "acme", "--token-key", TOKEN_KEY];
+    let again = Served::run(folder.path(), &args, &[], Some(&ADMIN)).unwrap();
+    until("the sweep ends", || {
+        let insight = again.ask("GET", "/v1/insight", &Value::Null);
+        insight["as_of"].as_str().is_some_and(|at| at.starts_with("2027-01"))
+    });
+    assert_eq!(again.ask("GET", "/v1/members/m7", &Value::Null)["tier"], Value::Null);
+}
+
+fn twice(signal: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let first = served(folder.path(), &[]);
+    assert_eq!(post(&first.address, &admin(), &order("anna", "1", "600").to_string()), Some(202));
+    first.signal(signal);
+    // It may have ended by now; whether it ends in order is not asked.
+    let _ = Command::new("kill").args([&format!("-{signal}"), &first.id().to_string()]).stderr(Stdio::null()).status();
+    first.ended();
+    let again = served(folder.path(), &[]);
+    until("it is taken in", || again.ask("GET", "/v1/members/anna", &Value::Null)["tier"]["id"] == "gold");
+}
+
+/// Ends a start after a while, each time a little later.
+fn starts_ended_by(signal: &str, folder: &std::path::Path) {
+    for later in 0..6 {
+        let mut serve = Command::new(built("echelon", &["web", "echelon"]));
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--clock", "2025-06-01T10:00:00Z"]).current_dir(folder);
+        let mut process = serve.env_clear().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        thread::sleep(Duration::from_millis(later * 10));
+        let _ = Command::new("kill").args([&format!("-{signal}"), &process.id().to_string()]).status();
+        process.wait().unwrap();
+    }
+}
+
+fn while_it_starts(signal: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    starts_ended_by(signal, folder.path());
+    idle_again(folder.path());
+}
+
+fn idle_again(folder: &std::path::Path) {
+    let served = served(folder, &[]);
+    served.spent("anna", "1", "2025-05-01T10:00:00Z", "600");
+    assert!(served.end());
+    let mut verify = Command::new(built("echelon", &["web", "echelon"]));
+    let verified = verify.args(["verify", "--data", "echelon.db"]).current_dir(folder).output().unwrap();
+    assert!(verified.status.success(), "{verified:?}");
+}
+
+fn stopped_for_a_while_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = served(folder.path(), &[]);
+    served.signal("STOP");
+    thread::sleep(Duration::from_millis(300));
+    served.signal("CONT");
+    served.spent("anna", "1", "2025-05-01T10:00:00Z", "600");
+    assert_eq!(served.ask("GET", "/health", &Value::Null)["status"], "ok");
+    assert!(served.end());
+}

@@ -1,6 +1,7 @@
 //! The commands, each in a file of its own.
 
 pub mod backup;
+pub mod canary;
 pub mod check;
 pub mod demo;
 pub mod explain;

@@ -48,6 +48,7 @@ enum Command {
     Backup(command::backup::Args),
     Restore(command::backup::RestoreArgs),
     Verify(command::verify::Args),
+    Canary(command::canary::Args),
     Rebuild(command::verify::RebuildArgs),
 }
 
@@ -133,6 +134,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Programs(args) => command::programs::run(&args),
         Command::Serve(args) => command::serve::run(&args),
         Command::Token(args) => command::token::run(&args, now()),
+        Command::Canary(args) => command::canary::run(&args, now()),
         Command::Preview(args) => command::preview::run(&args, now()),
         Command::Publish(args) => command::publish::run(&args, now()),
         Command::Jobs(args) => command::jobs::run(&args, now()),

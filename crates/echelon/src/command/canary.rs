@@ -1,0 +1,302 @@
+//! `echelon canary`: a small shop of made-up members, whose years begin where the day begins first. What the system says of
+//! them is held against what the rules say here, so that a New Year that goes wrong is seen hours before anybody else's.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rules::book::Book;
+use rules::calendar::{Instant, Zone};
+use rules::fact::{Currency, Fact};
+use rules::id::MemberId;
+use rules::ledger::Ledger;
+use rules::program::Draft;
+use rules::standing::evaluate;
+use rules::version::Versions;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use service::change::{Published, Wanted, What};
+use service::shop::ShopId;
+
+use crate::command::serve::runtime;
+use crate::command::system::{System, of_shop};
+use crate::failure::Failure;
+use crate::output::{Format, counted, print, print_json};
+
+/// Keeps a small shop of made-up members in a system, and checks that the system says of them what the rules say
+///
+/// Its days begin in the time zone where they begin first, so it crosses each New Year ten hours before London and
+/// fifteen before New York. Run it every few minutes, and let somebody know when it does not end with 0. Nothing but the
+/// shop it names is touched.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER)]
+pub struct Args {
+    #[command(flatten)]
+    system: System,
+
+    /// The shop it keeps: one of its own
+    #[arg(long, value_name = "NAME", default_value = "canary")]
+    shop: String,
+
+    /// Where its days begin
+    #[arg(long, value_name = "ZONE", default_value = "Pacific/Kiritimati")]
+    zone: String,
+
+    /// For so many minutes after a midnight the sweep may still be under way
+    #[arg(long, value_name = "MINUTES", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=1440))]
+    within: u16,
+
+    /// For who knows the time better than the system: when it is there
+    #[arg(long, value_name = "TIME", value_parser = instant, hide = true)]
+    now: Option<Instant>,
+
+    /// Lines for people, or one JSON object
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+const AFTER: &str = "\
+Examples:
+  echelon canary --url https://API --sigv4
+  */10 * * * *  echelon canary --url https://API --sigv4 || notify
+
+The first run publishes its program and tells its members' orders; each run tells
+them again, which changes nothing, and those of a new year when it has begun.
+
+Checked is of each member where they stand, and what is on record of them; and of
+the shop that the sweep of the last midnight has ended and found as many in each
+tier as there are.
+
+Exit codes: 0 all is as it should be; 1 something is not, and what; 2 usage, or
+the system cannot be asked.";
+
+/// The first year of which it has orders.
+const FIRST_YEAR: i32 = 2024;
+/// So many facts are told together.
+const TOGETHER: usize = 100;
+/// What a fact is told ahead of may not be asked about yet.
+const TOLD_BEFORE: Duration = Duration::from_secs(60);
+
+fn instant(text: &str) -> Result<Instant, String> {
+    Instant::parse(text).map_err(|error| error.to_string())
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What is not as it should be, or why the system cannot be asked.
+pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
+    if !args.system.is_served() {
+        return Err(Failure::input("canary: a system that runs is checked: name it with --url"));
+    }
+    let shop = ShopId::new(&args.shop).map_err(|error| Failure::input(format!("--shop: {error}")))?;
+    let canary = Canary::at(&args.zone, args.now.unwrap_or(now))?;
+    let found = runtime()?.block_on(canary.check(&args.system, &shop, args.within))?;
+    let Found { members, wrong } = &found;
+    match args.format {
+        Format::Json => print_json(&json!({ "shop": shop, "as_of": canary.now, "members": members, "wrong": wrong }))?,
+        Format::Text => {
+            for line in wrong {
+                print(line)?;
+            }
+            print(&format!("{} of shop `{shop}` checked: {} wrong", counted(*members, "member"), wrong.len()))?;
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Failure::Findings) }
+}
+
+/// What was found.
+#[derive(Debug)]
+struct Found {
+    members: usize,
+    wrong: Vec<String>,
+}
+
+/// The shop as it should be.
+#[derive(Debug)]
+struct Canary {
+    program: Value,
+    versions: Versions,
+    zone: Zone,
+    events: Vec<Value>,
+    book: Book,
+    now: Instant,
+}
+
+#[derive(Deserialize)]
+struct Told {
+    results: Vec<OneTold>,
+}
+
+#[derive(Deserialize)]
+struct OneTold {
+    status: String,
+    #[serde(default)]
+    detail: Option<String>,
+}
+
+impl Canary {
+    /// As it should be at an instant, where days begin in a zone.
+    fn at(zone: &str, now: Instant) -> Result<Self, Failure> {
+        let program = json!({
+            "program_id": "canary", "name": "Canary", "active": true, "timezone": zone, "currency": "USD",
+            "start_date": format!("{FIRST_YEAR}-01-01"),
+            "milestone": { "metric": "amount_spent", "period": "calendar_year" },
+            "tiers": [{ "id": "silver", "name": "Silver", "threshold": "100" },
+                      { "id": "gold", "name": "Gold", "threshold": "500" }] });
+        let read = Draft::read(&program, crate::zones())
+            .map_err(|error| Failure::input(format!("--zone: {error}; name one such as Pacific/Kiritimati")))?;
+        let zone = read.program.timezone.clone();
+        let versions = Versions::first(read.program, None).map_err(Failure::input)?;
+        let events: Vec<Value> = (FIRST_YEAR..=zone.day(now).year())
+            .flat_map(orders)
+            .filter(|(at, _)| at.millis() + i64::try_from(TOLD_BEFORE.as_millis()).unwrap_or(0) <= now.millis())
+            .map(|(_, event)| event)
+            .collect();
+        let usd = Currency::from_code("USD").ok_or_else(|| Failure::input("USD is no currency"))?;
+        let mut book = Book::new();
+        for event in &events {
+            book.take(Fact::read(event, usd).map_err(Failure::input)?.fact);
+        }
+        Ok(Self { program, versions, zone, events, book, now })
+    }
+
+    /// Has the system know it, and looks whether it says the same.
+    async fn check(&self, system: &System, shop: &ShopId, within: u16) -> Result<Found, Failure> {
+        let wanted = Wanted {
+            what: What::Program(self.program.clone()),
+            options: json!({}),
+            at: None,
+            by: "echelon canary".to_owned(),
+            why: "the canary's own program".to_owned(),
+        };
+        let published: Published = system.post(&of_shop("/v1/program/versions", Some(shop)), &json!(wanted)).await?;
+        let mut wrong = Vec::new();
+        for some in self.events.chunks(TOGETHER) {
+            let told: Told = system.post(&of_shop("/v1/facts", Some(shop)), &json!(some)).await?;
+            let refused = told.results.iter().filter(|it| !matches!(it.status.as_str(), "applied" | "duplicate"));
+            wrong.extend(refused.map(|it| {
+                format!("a fact was {}: {}", it.status, it.detail.as_deref().unwrap_or("no reason was given"))
+            }));
+        }
+        // A version takes effect a little later where many processes remember the one before.
+        let is_settled = published.effective_at < self.now;
+        let midnight = self.zone.midnight(self.zone.day(self.now));
+        let is_swept = is_settled && self.now >= midnight.plus_millis(i64::from(within) * 60_000);
+        for (member, ledger) in self.members() {
+            self.standing(system, shop, (member, ledger), &mut wrong).await?;
+            if is_swept {
+                self.record(system, shop, (member, ledger), &mut wrong).await?;
+            }
+        }
+        if is_swept && published.effective_at < midnight {
+            self.sweep(system, shop, midnight, &mut wrong).await?;
+        }
+        Ok(Found { members: self.members().count(), wrong })
+    }
+
+    fn members(&self) -> impl Iterator<Item = (&MemberId, &Ledger)> {
+        self.book.members().filter_map(|member| Some((member, self.book.ledger(member)?)))
+    }
+
+    /// Where a member stands.
+    async fn standing(
+        &self,
+        system: &System,
+        shop: &ShopId,
+        (member, ledger): (&MemberId, &Ledger),
+        wrong: &mut Vec<String>,
+    ) -> Result<(), Failure> {
+        let path = format!("/v1/members/{member}?shop={shop}&as_of={}", self.now);
+        let said: Value = system.get(&path).await?;
+        let should = json!(web::standing::Standing::of(shop, member, self.versions.last(), ledger, self.now));
+        for field in ["tier", "since", "valid_until", "progress", "requalify"] {
+            let (said, should) = (said.get(field), should.get(field));
+            if said != should {
+                let text = |value: Option<&Value>| value.unwrap_or(&Value::Null).to_string();
+                wrong.push(format!("{member}: `{field}` is {} and should be {}", text(said), text(should)));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is on record of a member: the tier of the last change that was announced.
+    async fn record(
+        &self,
+        system: &System,
+        shop: &ShopId,
+        (member, ledger): (&MemberId, &Ledger),
+        wrong: &mut Vec<String>,
+    ) -> Result<(), Failure> {
+        let history: Value = system.get(&format!("/v1/members/{member}/history?shop={shop}")).await?;
+        let changes = history.get("entries").and_then(Value::as_array).into_iter().flatten();
+        let changes = changes.filter(|entry| entry.get("type").is_some_and(|it| it == "tier.changed.v1"));
+        let sequence = |entry: &&Value| entry.pointer("/detail/sequence").and_then(Value::as_u64);
+        let last = changes.max_by_key(sequence);
+        let on_record = last.and_then(|entry| entry.pointer("/detail/after/id")).and_then(Value::as_str);
+        let should = self.tier(ledger);
+        if on_record != should {
+            let name = |tier: Option<&str>| tier.unwrap_or("none").to_owned();
+            wrong.push(format!("{member}: on record is {} and should be {}", name(on_record), name(should)));
+        }
+        Ok(())
+    }
+
+    /// What the sweep of the last midnight found.
+    async fn sweep(
+        &self,
+        system: &System,
+        shop: &ShopId,
+        midnight: Instant,
+        wrong: &mut Vec<String>,
+    ) -> Result<(), Failure> {
+        let said: Value = system.get(&of_shop("/v1/insight", Some(shop))).await?;
+        let as_of = said.get("as_of").and_then(Value::as_str).and_then(|at| Instant::parse(at).ok());
+        if as_of.is_none_or(|as_of| as_of < midnight) {
+            let last = as_of.map_or_else(|| "none".to_owned(), |as_of| as_of.to_string());
+            wrong.push(format!("the sweep of {midnight} has not ended: the last is {last}"));
+            return Ok(());
+        }
+        let mut should: BTreeMap<Option<&str>, u64> = BTreeMap::new();
+        for (_, ledger) in self.members() {
+            *should.entry(self.tier(ledger)).or_default() += 1;
+        }
+        for of in said.get("tiers").and_then(Value::as_array).into_iter().flatten() {
+            let tier = of.get("tier").and_then(Value::as_str);
+            let (counted, is) = (of.get("members").and_then(Value::as_u64), should.remove(&tier).unwrap_or(0));
+            if counted != Some(is) {
+                let counted = counted.unwrap_or_default();
+                wrong.push(format!("the sweep found {counted} in {} and should {is}", tier.unwrap_or("no tier")));
+            }
+        }
+        wrong.extend(should.iter().filter(|(_, members)| **members > 0).map(|(tier, members)| {
+            format!("the sweep found none in {} and should {members}", tier.unwrap_or("no tier"))
+        }));
+        Ok(())
+    }
+
+    fn tier(&self, ledger: &Ledger) -> Option<&str> {
+        let version = self.versions.last();
+        let standing = evaluate(version, ledger, self.now);
+        version.program.tier_id(standing.tier).map(rules::id::TierId::as_str)
+    }
+}
+
+/// The orders of a year, on January 2: of somebody who keeps Gold each year, of somebody who has it for this year alone, and of
+/// somebody whose Gold becomes Silver in the next.
+fn orders(year: i32) -> Vec<(Instant, Value)> {
+    let Ok(at) = Instant::parse(&format!("{year}-01-02T12:00:00Z")) else { return Vec::new() };
+    let before = year - 1;
+    let each = [
+        ("keeps".to_owned(), "600"),
+        (format!("falls-{year}"), "600"),
+        (format!("slips-{year}"), "600"),
+        (format!("slips-{before}"), "150"),
+    ];
+    let event = |(who, total): (String, &str)| {
+        let event = json!({ "type": "order.paid", "order_id": format!("canary-{year}-{who}"),
+                            "member_id": format!("canary-{who}"), "occurred_at": at, "total": total,
+                            "imported": true });
+        (at, event)
+    };
+    each.into_iter().map(event).collect()
+}

@@ -196,6 +196,8 @@ fn new_tables_are_waited_for() {
 fn a_served_system_waits_for_the_table_of_its_queues_too() {
     let (stub, folder) = (Stub::that_is(Behaves::Slowly), folder());
     let served = Served::on(folder.path(), &["--open", "--dynamodb", &stub.url]);
+    // A start that fails names the endpoint, too.
+    assert!(served.said().contains("listening on http://"), "{}", served.said());
     assert!(stub.state.lock().unwrap().made.contains_key("echelon-queues"), "{}", served.said());
 }
 

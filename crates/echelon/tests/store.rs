@@ -54,6 +54,10 @@ fn a_program_is_published_a_history_loaded_and_members_verified_in_a_file() {
         "\"members\": 1",
     );
     says(folder, &["rebuild", "--data", "e.db"], 0, "7 members recomputed, 0 stored anew");
+    for command in ["verify", "rebuild"] {
+        let nobody = [command, "--data", "e.db", "--shop", "acme", "--member", "nobody"];
+        says(folder, &nobody, 2, "nothing is stored of a member `nobody` of the shop `acme`");
+    }
 }
 
 #[test]

@@ -34,7 +34,7 @@ mod walk;
 pub use commit::{Commit, WRITES_MAX};
 pub use draft::SavedDraft;
 pub(crate) use erase::is_thing;
-pub use error::{Remedy, StoreError};
+pub use error::{Remedy, StoreError, in_words};
 pub use item::{Attributes, Item};
 pub use job::Row;
 pub(crate) use list::NewListRow;

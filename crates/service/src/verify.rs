@@ -52,6 +52,8 @@ pub struct Recomputed {
     pub member: MemberId,
     /// What is wrong with what is stored; nothing, if all is well.
     pub differences: Vec<Difference>,
+    /// Whether anything is stored of them: an item, a tombstone or a row.
+    pub is_known: bool,
     ledger: Ledger,
     record: Record,
     was: Held,
@@ -161,6 +163,7 @@ pub async fn recompute(
     let recorded = rows.iter().map(history::read).collect::<Result<Vec<_>, _>>()?;
     let recorded: Vec<Recorded> = recorded.into_iter().flatten().collect();
     let nothing = facts.is_empty() && recorded.is_empty();
+    let is_known = !nothing || !is_readable || was.erased || was.is_stored();
     let mut book = Book::new();
     for fact in facts {
         book.take(fact);
@@ -188,7 +191,7 @@ pub async fn recompute(
         differences.extend((ledger != was.ledger).then_some(Difference::Facts));
         differences.extend((!record.tells_the_same_as(&was.record)).then_some(Difference::Record));
     }
-    Ok(Recomputed { member: member.clone(), differences, ledger, record, was })
+    Ok(Recomputed { member: member.clone(), differences, is_known, ledger, record, was })
 }
 
 impl Recomputed {

@@ -90,7 +90,7 @@ async fn preview(args: &Args, shop: Option<&ShopId>, wanted: &Wanted, now: Insta
     let bar = sweeping::bar();
     let previewed = rules.preview(wanted, Looking { listed, ..Looking::default() }, || bar.inc(1)).await;
     bar.finish_and_clear();
-    previewed.map_err(|error| refused(args.program.as_ref(), &error))
+    previewed.map_err(|error| refused(args.program.as_ref(), &args.system.place, &error))
 }
 
 fn write(path: &Path, changes: &[Changed]) -> Result<(), Failure> {

@@ -16,6 +16,7 @@ use crate::command::system::{System, of_shop, shop_of};
 use crate::failure::Failure;
 use crate::input;
 use crate::output::{Format, print, print_json, say, table, warn};
+use crate::serve::place::Place;
 use crate::serve::sweeper::told;
 use service::change::{Listed, Published, Rules, Wanted, What};
 
@@ -143,10 +144,13 @@ pub fn wanted(program: Option<&PathBuf>, version: Option<u32>, said: &Said) -> R
     Ok(Wanted { what, options, at: said.at, by: String::new(), why: String::new() })
 }
 
-/// What is refused, with the place that it is about.
-pub fn refused(program: Option<&PathBuf>, error: &PublicationError) -> Failure {
-    let place = program.map(|path| format!("{}: ", path.display())).unwrap_or_default();
-    Failure::input(format!("{place}{error}"))
+/// What is refused, with what it is about: the file of the program, or the store.
+pub fn refused(program: Option<&PathBuf>, place: &Place, error: &PublicationError) -> Failure {
+    if let PublicationError::Store(error) = error {
+        return Failure::input(format!("{}: {}", place.name(), error.detail()));
+    }
+    let program = program.map(|path| format!("{}: ", path.display())).unwrap_or_default();
+    Failure::input(format!("{program}{error}"))
 }
 
 async fn publish(args: &Args, shop: Option<&ShopId>, wanted: &Wanted, now: Instant) -> Result<(), Failure> {
@@ -164,7 +168,7 @@ async fn publish(args: &Args, shop: Option<&ShopId>, wanted: &Wanted, now: Insta
     let store = place.store_or_new().await?;
     let shop = shop_of(&store, shop).await?;
     let rules = Rules { store: &store, shop: &shop, now, ahead_ms: place.ahead_ms() };
-    let published = rules.publish(wanted).await.map_err(|error| refused(args.program.as_ref(), &error))?;
+    let published = rules.publish(wanted).await.map_err(|error| refused(args.program.as_ref(), place, &error))?;
     let Published { version, effective_at, published: is_new, .. } = published;
     let is_here = place.is_alone() && is_new && effective_at <= crate::now();
     let mut job = None;
@@ -229,7 +233,8 @@ async fn withdraw(args: &Args, shop: Option<&ShopId>, now: Instant) -> Result<()
     } else {
         let store = args.system.place.store().await?;
         let shop = shop_of(&store, shop).await?;
-        let version = store.withdraw(&shop, &args.by, now).await.map_err(|error| refused(None, &error))?;
+        let version =
+            store.withdraw(&shop, &args.by, now).await.map_err(|error| refused(None, &args.system.place, &error))?;
         Withdrawn { shop, withdrawn: version.number, effective_at: version.effective_at }
     };
     let Withdrawn { shop, withdrawn, effective_at } = done;
@@ -254,7 +259,7 @@ async fn list(args: &Args, shop: Option<&ShopId>, now: Instant) -> Result<(), Fa
         let store = args.system.place.store().await?;
         let shop = shop_of(&store, shop).await?;
         let rules = Rules { store: &store, shop: &shop, now, ahead_ms: 0 };
-        let programs = rules.list().await.map_err(|error| refused(None, &error))?;
+        let programs = rules.list().await.map_err(|error| refused(None, &args.system.place, &error))?;
         All { shop, programs }
     };
     if args.format == Format::Json {

@@ -120,7 +120,8 @@ async fn go(args: &Args, repair: bool) -> Result<Found, Failure> {
         return Err(Failure::input("say which store: --data FILE, or --dynamodb URL"));
     }
     let (store, here) = args.place.store_here().await?;
-    let wrong = |error: StoreError| Failure::input(format!("{}: {}", args.place.name(), error.detail()));
+    let refused = |why: String| Failure::input(format!("{}: {why}", args.place.name()));
+    let wrong = |error: StoreError| refused(error.detail());
     let mut found = Found::default();
     if let Some(here) = &here {
         let checked = here.check(false).await;
@@ -134,10 +135,11 @@ async fn go(args: &Args, repair: bool) -> Result<Found, Failure> {
     let which = Which { member, is_here: here.is_some(), repair };
     for shop in shops {
         match one_shop(&which, &store, &shop, &mut found).await {
-            Ok(true) => {}
-            Ok(false) => {
-                let place = args.place.name();
-                return Err(Failure::input(format!("{place}: the shop `{shop}` has published no program")));
+            Ok(Looked::Through) => {}
+            Ok(Looked::NoProgram) => return Err(refused(format!("the shop `{shop}` has published no program"))),
+            Ok(Looked::NoSuchMember) => {
+                let member = args.member.as_deref().unwrap_or_default();
+                return Err(refused(format!("nothing is stored of a member `{member}` of the shop `{shop}`")));
             }
             Err(error) if Unread::of(here.is_some()).passes(&error) => found.pass(&shop, None, &error),
             Err(error) => return Err(wrong(error)),
@@ -153,9 +155,16 @@ struct Which {
     repair: bool,
 }
 
-/// Everybody of a shop, past what does not read; whether the shop has a program.
-async fn one_shop(which: &Which, store: &Store, shop: &ShopId, found: &mut Found) -> Result<bool, StoreError> {
-    let Some(versions) = store.versions(shop).await? else { return Ok(false) };
+/// What became of a shop that was to be looked through.
+enum Looked {
+    Through,
+    NoProgram,
+    NoSuchMember,
+}
+
+/// Everybody of a shop, or the one who is meant, past what does not read.
+async fn one_shop(which: &Which, store: &Store, shop: &ShopId, found: &mut Found) -> Result<Looked, StoreError> {
+    let Some(versions) = store.versions(shop).await? else { return Ok(Looked::NoProgram) };
     let mut unread = Unread::of(which.is_here);
     let members: Vec<MemberId> = match &which.member {
         Some(member) => vec![member.clone()],
@@ -167,6 +176,7 @@ async fn one_shop(which: &Which, store: &Store, shop: &ShopId, found: &mut Found
     for member in members {
         bar.inc(1);
         match settled(store, shop, &member, &versions, which.repair).await {
+            Ok(recomputed) if which.member.is_some() && !recomputed.is_known => return Ok(Looked::NoSuchMember),
             Ok(recomputed) => {
                 found.members += 1;
                 if !recomputed.differences.is_empty() {
@@ -178,7 +188,7 @@ async fn one_shop(which: &Which, store: &Store, shop: &ShopId, found: &mut Found
         }
     }
     bar.finish_and_clear();
-    Ok(true)
+    Ok(Looked::Through)
 }
 
 /// A member recomputed, and stored anew if that is asked for; again as long as somebody writes in between. A difference

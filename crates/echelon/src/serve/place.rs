@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
+use axum::http::Uri;
 use service::aws::{self, SdkConfig};
 use service::clock::Clock;
 use service::ingest::{Asides, Ingest};
@@ -227,6 +228,10 @@ impl Place {
             (None, None) => return Err(Failure::input("say which store: --data FILE, or --dynamodb URL")),
         };
         let tables = self.tables.clone().unwrap_or_else(|| Tables::prefixed(&self.prefix));
+        if self.dynamodb.is_some() {
+            // Before anything is made there, and whatever for: what reads it would find nothing, and what writes fail later.
+            table::has_transactions(&client, &tables).await.map_err(|error| self.wrong(error.to_string()))?;
+        }
         let is_new = absent == Absent::Made || self.is_nowhere();
         match (is_new, &self.tables) {
             (true, None) => self.make(&client, &tables).await?,
@@ -241,11 +246,7 @@ impl Place {
         if self.dynamodb.is_none() {
             return Ok(());
         }
-        table::ready(client, tables).await.map_err(|error| self.wrong(error.to_string()))?;
-        if table::has_transactions(client, tables).await {
-            return Ok(());
-        }
-        Err(self.wrong("it has no transactions (TransactWriteItems), without which nothing is kept".to_owned()))
+        table::ready(client, tables).await.map_err(|error| self.wrong(error.to_string()))
     }
 
     async fn find(&self, client: &Client, tables: &Tables) -> Result<(), Failure> {
@@ -268,6 +269,13 @@ impl Place {
 }
 
 fn remote(url: &str) -> Result<Client, Failure> {
+    let is_url =
+        |url: &Uri| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|it| !it.is_empty());
+    if !url.parse().as_ref().is_ok_and(is_url) {
+        return Err(Failure::input(format!(
+            "--dynamodb {url}: it is no URL of an endpoint, such as http://127.0.0.1:8000"
+        )));
+    }
     let settings = aws_sdk_dynamodb::config::Builder::from(&config()?).endpoint_url(url);
     Ok(Client::from_conf(settings.build()))
 }

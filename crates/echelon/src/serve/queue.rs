@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, Select, TransactWriteItem};
 use rules::calendar::Instant;
 use service::ingest::Asides;
-use service::store::{Item, StoreError, key, table};
+use service::store::{Item, StoreError, in_words, key, table};
 use thiserror::Error;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -66,10 +66,10 @@ impl QueueError {
     /// Of what a queue or its table answered.
     pub fn of<E, R>(error: &SdkError<E, R>) -> Self
     where
-        E: std::error::Error + 'static,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug,
     {
-        Self(DisplayErrorContext(error).to_string())
+        Self(in_words(error))
     }
 
     /// Of a table that is not the queues'.
@@ -128,6 +128,9 @@ impl Queues {
     pub async fn open(client: Client, prefix: &str, shared: bool) -> Result<Self, QueueError> {
         let name = format!("{prefix}-queues");
         table::make(&client, &name, table::QUEUES).await.map_err(|error| QueueError(error.to_string()))?;
+        if shared {
+            table::one_ready(&client, &name).await.map_err(|error| QueueError(error.to_string()))?;
+        }
         let (news, waiting, turn) = (Arc::default(), Arc::default(), Arc::default());
         let queues = Self { client, table: name, shared, news, waiting, turn };
         for lane in Lane::all() {

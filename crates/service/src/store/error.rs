@@ -1,12 +1,40 @@
 //! What can go wrong with the database, by what the caller can do about it. What an error says names no member, so that
 //! it may stand in a log; people at a terminal are told more ([`StoreError::detail`]).
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use std::error::Error as _;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use rules::compact::CompactError;
 use thiserror::Error;
 
 use super::key::Key;
+
+/// What the database said, in plain words: its message and under which code, or why there is no answer. What the SDK would
+/// show has the whole answer in it, and may have what was sent.
+pub fn in_words<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    match (error.message(), error.code()) {
+        (Some(message), Some(code)) => return format!("{message} ({code})"),
+        (None, Some(code)) => return format!("{code}, and not why"),
+        (_, None) => {}
+    }
+    let mut cause = error.source();
+    while let Some(deeper) = cause.and_then(std::error::Error::source) {
+        cause = Some(deeper);
+    }
+    let cause = cause.map_or_else(|| error.to_string(), ToString::to_string);
+    if matches!(error, SdkError::ServiceError(_) | SdkError::ResponseError(_)) {
+        format!("its answer cannot be read: {cause}")
+    } else if matches!(error, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_)) {
+        format!("it does not answer: {cause}")
+    } else {
+        cause
+    }
+}
 
 /// Why the database did not do what was asked.
 #[derive(Debug, Error)]
@@ -85,10 +113,10 @@ impl StoreError {
         R: std::fmt::Debug,
     {
         match error {
-            SdkError::ConstructionFailure(_) => Self::Refused(DisplayErrorContext(error).to_string()),
+            SdkError::ConstructionFailure(_) => Self::Refused(in_words(error)),
             SdkError::ServiceError(answer) => Self::of_code(answer.err()),
             // Timed out, not connected, or an answer that broke off: whether it was done is not known.
-            _ => Self::Unavailable(DisplayErrorContext(error).to_string()),
+            _ => Self::Unavailable(in_words(error)),
         }
     }
 

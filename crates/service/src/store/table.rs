@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, Get, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType, TableStatus, TransactGetItem,
+    AttributeDefinition, AttributeValue, BillingMode, ConditionCheck, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+    Projection, ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType, TableStatus,
+    TransactWriteItem,
 };
 use thiserror::Error;
 
+use super::error::in_words;
 use super::key::{self, Spread};
 
 /// The tables of a deployment: what they are called, and how a shop lies in them.
@@ -120,9 +122,15 @@ pub async fn make(client: &Client, name: &str, table: Table) -> Result<(), BoxEr
     }
 }
 
-/// Why a table could be neither made nor looked at.
+/// Why a database cannot be used, or a table of it could be neither made nor looked at.
 #[derive(Debug, Error)]
 pub enum TableError {
+    /// There is no answer, or none of DynamoDB's.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// It does not do several writes as one.
+    #[error("it has no transactions (TransactWriteItems), without which nothing is kept: use another store")]
+    NoTransactions,
     /// It is not known who asks.
     #[error(
         "the credentials are refused ({code}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN if they are temporary"
@@ -170,7 +178,8 @@ impl TableError {
             | "ExpiredTokenException"
             | "InvalidClientTokenId" => Self::Credentials { code: code.to_owned() },
             "AccessDeniedException" => Self::Denied { name, said: error.message().unwrap_or(code).to_owned() },
-            _ => Self::Failed { name, said: DisplayErrorContext(error).to_string() },
+            "" => Self::NoAnswer(in_words(error)),
+            _ => Self::Failed { name, said: in_words(error) },
         }
     }
 }
@@ -200,12 +209,16 @@ const LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
 /// [`TableError`].
 pub async fn ready(client: &Client, tables: &Tables) -> Result<(), TableError> {
     for name in [&tables.members, &tables.ledger, &tables.control] {
-        is_ready(client, name).await?;
+        one_ready(client, name).await?;
     }
     Ok(())
 }
 
-async fn is_ready(client: &Client, name: &str) -> Result<(), TableError> {
+/// The same of one table.
+///
+/// # Errors
+/// [`TableError`].
+pub async fn one_ready(client: &Client, name: &str) -> Result<(), TableError> {
     let until = tokio::time::Instant::now() + READY_MAX;
     loop {
         let table = match client.describe_table().table_name(name).send().await {
@@ -226,16 +239,29 @@ async fn is_ready(client: &Client, name: &str) -> Result<(), TableError> {
     }
 }
 
-/// Whether the database has transactions, without which nothing can be written: some that speak DynamoDB's language have
-/// none. Where it does not say so it counts as having them.
-pub async fn has_transactions(client: &Client, tables: &Tables) -> bool {
+/// Makes sure that the database has transactions, without which nothing can be written: some that speak DynamoDB's language
+/// have none. It is asked for one that writes nothing, whether or not there are tables yet; only where it says that it does
+/// not know what that is does it count as having none.
+///
+/// # Errors
+/// [`TableError::NoTransactions`], or [`TableError::NoAnswer`].
+pub async fn has_transactions(client: &Client, tables: &Tables) -> Result<(), TableError> {
     let nobody = || AttributeValue::S("nobody".to_owned());
-    let get = Get::builder().table_name(&tables.control).key(key::PK, nobody()).key(key::SK, nobody()).build();
-    let Ok(get) = get else { return true };
-    let asked = client.transact_get_items().transact_items(TransactGetItem::builder().get(get).build());
-    let error = asked.send().await.err();
-    let code = error.as_ref().and_then(ProvideErrorMetadata::code).unwrap_or_default();
-    !["UnknownOperation", "NotImplemented"].iter().any(|unknown| code.contains(unknown))
+    let check = ConditionCheck::builder().table_name(&tables.control).key(key::PK, nobody()).key(key::SK, nobody());
+    let Ok(check) = check.condition_expression(format!("attribute_not_exists({})", key::PK)).build() else {
+        return Ok(());
+    };
+    let asked =
+        client.transact_write_items().transact_items(TransactWriteItem::builder().condition_check(check).build());
+    let Err(error) = asked.send().await else { return Ok(()) };
+    match error.code() {
+        None => Err(TableError::NoAnswer(in_words(&error))),
+        Some(code) if ["UnknownOperation", "NotImplemented"].iter().any(|unknown| code.contains(unknown)) => {
+            Err(TableError::NoTransactions)
+        }
+        // Tables that are not there, credentials that are refused: what comes next will say so, and which.
+        Some(_) => Ok(()),
+    }
 }
 
 fn described(request: CreateTableFluentBuilder, table: Table) -> Result<CreateTableFluentBuilder, BoxError> {

@@ -4,7 +4,7 @@
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use rules::calendar::Instant;
 use service::ingest::{Asides, Ingest, Message, Report};
-use service::telemetry::{Metric, Metrics};
+use service::telemetry::Metrics;
 
 /// What the queue says of when it took a message.
 const SENT: &str = "SentTimestamp";

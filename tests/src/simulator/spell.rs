@@ -44,14 +44,7 @@ impl World {
         }
         self.network.set_ahead(0);
         self.was_ahead = true;
-        let (members, mut state) = (tables().members, self.network.state());
-        let all = state.tables.items(&members).filter_map(|item| {
-            let text = |name| item.get(name).and_then(text).map(str::to_owned);
-            Some((text("pk")?, text("sk")?))
-        });
-        let all = all.collect();
-        state.met_ahead = all;
-        drop(state);
+        self.note_members();
         if self.network.state().bug != Some(Bug::AheadNotForgotten) {
             let now = self.network.instant();
             for shop in &self.shops {
@@ -59,6 +52,17 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Notes who is there.
+    fn note_members(&self) {
+        let (members, mut state) = (tables().members, self.network.state());
+        let all = state.tables.items(&members).filter_map(|item| {
+            let text = |name| item.get(name).and_then(text).map(str::to_owned);
+            Some((text("pk")?, text("sk")?))
+        });
+        let all = all.collect();
+        state.met_ahead = all;
     }
 
     /// Facts that are taken in whatever the time.

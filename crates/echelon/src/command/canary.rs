@@ -9,7 +9,7 @@ use rules::calendar::{Instant, Zone};
 use rules::fact::{Currency, Fact};
 use rules::id::MemberId;
 use rules::ledger::Ledger;
-use rules::program::Draft;
+use rules::program::Program;
 use rules::standing::evaluate;
 use rules::version::Versions;
 use serde::Deserialize;
@@ -143,7 +143,7 @@ impl Canary {
             "milestone": { "metric": "amount_spent", "period": "calendar_year" },
             "tiers": [{ "id": "silver", "name": "Silver", "threshold": "100" },
                       { "id": "gold", "name": "Gold", "threshold": "500" }] });
-        let read = Draft::read(&program, crate::zones())
+        let read = Program::read(&program, crate::zones())
             .map_err(|error| Failure::input(format!("--zone: {error}; name one such as Pacific/Kiritimati")))?;
         let zone = read.program.timezone.clone();
         let versions = Versions::first(read.program, None).map_err(Failure::input)?;

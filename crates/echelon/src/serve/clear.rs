@@ -45,7 +45,10 @@ fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem
         Some(host) => {
             let is_place = host.parse::<Authority>().is_ok_and(|read| !read.host().is_empty() && !host.contains('@'));
             if !is_place {
-                return Err(ambiguous("`host`: it is no name and no address".to_owned(), "send the host that is asked"));
+                return Err(ambiguous(
+                    "`host`: it is no name and no address".to_owned(),
+                    "send the host that is asked",
+                ));
             }
             if uri.authority().is_some_and(|asked| !asked.as_str().eq_ignore_ascii_case(host)) {
                 return Err(ambiguous("`host`: the request line names another".to_owned(), "name one host in both"));
@@ -59,7 +62,13 @@ fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem
     }
     if said(&CONTENT_ENCODING).is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
         let (status, detail) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "`content-encoding`: bodies are read as they are");
-        return Err(Problem::new(status, "unsupported-encoding", "The encoding is not read", detail, "send it as it is"));
+        return Err(Problem::new(
+            status,
+            "unsupported-encoding",
+            "The encoding is not read",
+            detail,
+            "send it as it is",
+        ));
     }
     Ok(())
 }

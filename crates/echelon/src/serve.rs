@@ -87,6 +87,7 @@ impl System {
         let api = Api::new(Parts {
             store: store.clone(),
             ingest: told,
+            bodies: Box::new(queues.clone()),
             sweeps: Box::new(Arc::clone(&sweep)),
             clock: time.clock(),
             ahead_ms,

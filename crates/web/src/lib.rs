@@ -25,6 +25,7 @@ pub mod path;
 mod privacy;
 pub mod problem;
 mod program;
+mod quarantine;
 mod schema;
 pub mod shopify;
 pub mod standing;
@@ -41,6 +42,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use service::clock::Clock;
 use service::ingest::{Answered, Ingest, Programs};
+use service::quarantine::Bodies;
 use service::shop::ShopId;
 use service::store::{Store, StoreError};
 use service::sweep::{JobId, Order, State, Sweep, Workers};
@@ -69,6 +71,8 @@ pub struct Parts {
     pub store: Store,
     /// Takes in facts that are told directly.
     pub ingest: Ingest<Answered>,
+    /// The bodies of what was set aside.
+    pub bodies: Box<dyn Bodies>,
     /// Orders to jobs.
     pub sweeps: Box<dyn Sweeps>,
     /// What time it is.
@@ -171,6 +175,7 @@ fn documented() -> OpenApiRouter<Api> {
         .merge(program::routes())
         .merge(draft::routes())
         .merge(jobs::routes())
+        .merge(quarantine::routes())
         .merge(privacy::routes())
         .merge(widget::documented())
 }

@@ -57,7 +57,7 @@ fn no_start_prints_a_token_that_outlives_it() {
     super::until("it says a token", || served.said().contains("ECHELON_TOKEN="));
     let said = served.said();
     let made = said.split("ECHELON_TOKEN=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
-    let asks = |served: &Served| served.send("GET", "/quarantine", &[("Authorization", &bearer(&made))], "").0;
+    let asks = |served: &Served| served.send("GET", "/v1/quarantine", &[("Authorization", &bearer(&made))], "").0;
     assert_eq!(asks(&served), 200);
     drop(served);
     let served = Served::run(folder.path(), &[], &[], None).unwrap();
@@ -82,7 +82,8 @@ fn a_write_token_erases_nobody_by_whichever_door() {
         ("POST", "/events", redact, Some("customers/redact"), 403),
         ("POST", "/v1/privacy/redaction", "", None, 405),
         ("DELETE", "/v1/privacy/redaction", "", None, 403),
-        ("POST", "/quarantine/replay", "{\"quarantined\":{}}", None, 403),
+        ("POST", "/v1/quarantine/replay", "{\"all\":true}", None, 403),
+        ("POST", "/dead-letters/replay", "{}", None, 403),
         ("POST", "/clock", "{\"now\":\"+1d\"}", None, 403),
     ] {
         let mut headers = vec![("Authorization", write.as_str()), ("Content-Type", "application/json")];
@@ -122,7 +123,14 @@ fn an_open_system_answers_to_its_own_name_and_to_no_web_page() {
         let (found, answer) = served.send("POST", "/v1/facts", &headers, &fact);
         assert_eq!(found, status, "{headers:?}: {answer}");
     }
-    for path in ["/events", "/clock", "/quarantine/replay", "/v1/assignments", "/v1/program/versions"] {
+    for path in [
+        "/events",
+        "/clock",
+        "/v1/quarantine/replay",
+        "/dead-letters/replay",
+        "/v1/assignments",
+        "/v1/program/versions",
+    ] {
         let (found, answer) = served.send("POST", path, &[("Origin", "https://evil.example"), json], "{}");
         assert_eq!(found, 403, "{path}: {answer}");
     }

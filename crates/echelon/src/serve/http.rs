@@ -21,7 +21,7 @@ use web::caller::{Admin, Caller, May, Of, Read, Write};
 use web::extract::{json, whole};
 use web::problem::Problem;
 
-use super::aside::{self, Selection};
+use super::aside;
 use super::envelope::{EVENT_BYTES_MAX, Messages};
 use super::guard::Guard;
 use super::health::Trouble;
@@ -109,8 +109,7 @@ pub fn router(system: Arc<System>, doors: Doors) -> Router {
         .route("/events", post(events))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
-        .route("/quarantine", get(quarantine))
-        .route("/quarantine/replay", post(replay))
+        .route("/dead-letters/replay", post(replay_dead))
         .route("/backup", post(backup));
     if doors.movable_clock {
         beside = beside.route("/clock", post(clock));
@@ -249,37 +248,7 @@ async fn backup(State(Local(system)): State<Local>, _: May<Admin>) -> Result<Res
     backup::answer(system.here.as_ref()).await
 }
 
-/// Of which shop.
-#[derive(Debug, Deserialize)]
-struct Whose {
-    shop: Option<String>,
-}
-
-async fn quarantine(
-    State(Local(system)): State<Local>,
-    _: May<Read>,
-    axum::extract::Query(Whose { shop }): axum::extract::Query<Whose>,
-) -> Result<Json<Value>, Problem> {
-    let selection = Selection { shop, ..Selection::default() };
-    Ok(Json(json!({ "rows": aside::list(&system.store, &selection).await? })))
-}
-
-/// What is put back into the ingest queue.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Replay {
-    Quarantined(Selection),
-    Dead,
-}
-
-async fn replay(State(Local(system)): State<Local>, _: May<Admin>, body: Body) -> Result<Json<Value>, Problem> {
-    const REMEDY: &str = "send {\"quarantined\": {\"ids\": […]}}, {\"quarantined\": {}} for all, or \"dead\"";
-    match json(&whole(body, web::extract::BODY_BYTES_MAX).await?)
-        .map_err(|problem| Problem::bad(problem.detail, REMEDY))?
-    {
-        Replay::Quarantined(selection) => {
-            Ok(Json(json!(aside::replay(&system.store, &system.queues, &selection).await?)))
-        }
-        Replay::Dead => Ok(Json(json!({ "dead": aside::replay_dead(&system.queues).await? }))),
-    }
+/// What failed too often, though it might succeed.
+async fn replay_dead(State(Local(system)): State<Local>, _: May<Admin>) -> Result<Json<Value>, Problem> {
+    Ok(Json(json!({ "replayed": aside::replay_dead(&system.queues).await? })))
 }

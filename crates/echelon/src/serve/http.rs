@@ -18,7 +18,7 @@ use service::shop::ShopId;
 use tower_http::cors::{Any, CorsLayer};
 use web::Api;
 use web::caller::{Admin, Caller, May, Of, Read, Write};
-use web::extract::{json, whole};
+use web::extract::{idempotency_key, json, whole};
 use web::problem::Problem;
 
 use super::aside;
@@ -26,6 +26,7 @@ use super::envelope::{EVENT_BYTES_MAX, Messages};
 use super::guard::Guard;
 use super::health::Trouble;
 use super::lane::Lane;
+use super::once::Keyed;
 use super::queue::QueueError;
 use super::shopify::{self, Delivery, Seen, Shopify};
 use super::time::Move;
@@ -144,14 +145,17 @@ async fn events(State(Local(system)): State<Local>, request: Request) -> Result<
         return webhook(&system, &mut parts, &whole(body, EVENT_BYTES_MAX).await?).await;
     }
     let Of { shop, .. } = Of::<Write>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
-    let Messages { bodies, erase } = envelope::native(&whole(body, BODY_BYTES_MAX).await?, &shop, now)?;
+    let (key, body) = (idempotency_key(&parts.headers)?, whole(body, BODY_BYTES_MAX).await?);
+    let Messages { bodies, erase } = envelope::native(&body, &shop, now)?;
     if erase {
         // For good: so it takes what DELETE /v1/members/{member_id} takes.
         Of::<Admin>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
     }
     let accepted = bodies.len();
-    if accepted > 0 {
-        system.accepts(Lane::of(&shop), bodies).await?;
+    match key {
+        _ if accepted == 0 => {}
+        Some(key) => system.accepts_once(Keyed::new(&shop, &key, &body), Lane::of(&shop), bodies).await?,
+        None => system.accepts(Lane::of(&shop), bodies).await?,
     }
     Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": accepted }))).into_response())
 }
@@ -198,7 +202,7 @@ async fn webhook(system: &System, parts: &mut Parts, body: &[u8]) -> Result<Resp
 
 impl System {
     /// Puts messages into the ingest queue, and notes whether that can be done.
-    async fn accepts(&self, lane: Lane, bodies: Vec<String>) -> Result<(), QueueError> {
+    pub(super) async fn accepts(&self, lane: Lane, bodies: Vec<String>) -> Result<(), QueueError> {
         let result = self.accept.take(lane, bodies).await;
         self.health.wrote(&result, self.time.now());
         result

@@ -78,6 +78,7 @@ async fn served(system: &System) -> (SocketAddr, String) {
     let api = Api::new(Parts {
         store: system.store.clone(),
         ingest: Ingest::new(system.store.clone(), Answered, clock.clone()),
+        bodies: Box::new(system.kept.clone()),
         sweeps: Box::new(Arc::new(Sweep::new(system.store.clone(), Waiting::default(), clock.clone(), settings()))),
         clock,
         ahead_ms: 0,

@@ -59,6 +59,14 @@ impl Aws {
         std::mem::take(&mut self.asked.lock().unwrap().events)
     }
 
+    /// Forgets the message of a queue with this for its attribute `id`, as if it had been kept long enough.
+    pub fn forget(&self, url: &str, id: &str) {
+        let is_it = |message: &Queued| {
+            message.sent["QueueUrl"] == url && message.sent["MessageAttributes"]["id"]["StringValue"] == id
+        };
+        self.asked.lock().unwrap().messages.retain(|message| !is_it(message));
+    }
+
     /// What lies in a queue, as it was sent, and whether it is hidden from others.
     pub fn queue(&self, url: &str) -> Vec<(Value, bool)> {
         let asked = self.asked.lock().unwrap();

@@ -119,6 +119,7 @@ impl Desk {
         let api = Api::new(Parts {
             store: system.store.clone(),
             ingest: Ingest::new(system.store.clone(), Answered, clock.clone()),
+            bodies: Box::new(system.kept.clone()),
             sweeps: Box::new(Arc::new(sweep)),
             clock,
             ahead_ms: 0,

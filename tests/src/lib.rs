@@ -8,6 +8,7 @@ pub mod dies;
 pub mod dynamodb;
 pub mod eve;
 pub mod everybody;
+pub mod proxy;
 pub mod random;
 pub mod releases;
 pub mod scenario;

@@ -1,16 +1,19 @@
 //! The system as it is deployed, over any store: events in, members kept, on a clock that the test sets.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::future::ready;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use futures::future::BoxFuture;
 use rules::calendar::Instant;
 use rules::id::MemberId;
 use serde_json::{Value, json};
 use service::clock::Clock;
 use service::ingest::{Asides, Ingest, Message, Report, native};
+use service::quarantine::{Again, AsideId, Bodies, BodiesError};
 use service::shop::ShopId;
 use service::store::table::{Tables, create};
 use service::store::{Held, Publication, Store, Units};
@@ -18,19 +21,65 @@ use service::sweep::{PAGE, Settings, Sweep, Work, Worked, Workers};
 
 /// Keeps in memory what was set aside.
 #[derive(Debug, Clone, Default)]
-pub struct Kept(Arc<Mutex<Vec<(String, String)>>>);
+pub struct Kept(Arc<Mutex<Shelf>>);
+
+#[derive(Debug, Default)]
+struct Shelf {
+    kept: Vec<(String, String)>,
+    again: Vec<String>,
+    found_at_once: Option<usize>,
+    is_busy: bool,
+}
 
 impl Kept {
     /// The bodies that were set aside, with their ids.
     pub fn bodies(&self) -> Vec<(String, String)> {
-        self.0.lock().unwrap().clone()
+        self.0.lock().unwrap().kept.clone()
+    }
+
+    /// What was put into the ingest queue again since this was asked last.
+    pub fn again(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().again)
+    }
+
+    /// From now on so many are found at once, as in a queue that is too long to be gone through.
+    pub fn finds_at_once(&self, many: usize) {
+        self.0.lock().unwrap().found_at_once = Some(many);
+    }
+
+    /// Whether somebody else goes through them.
+    pub fn is_busy(&self, is_busy: bool) {
+        self.0.lock().unwrap().is_busy = is_busy;
+    }
+
+    /// Forgets the bodies, as a queue does after fourteen days.
+    pub fn forgets(&self) {
+        self.0.lock().unwrap().kept.clear();
     }
 }
 
 impl Asides for Kept {
     async fn keep(&self, id: &str, body: &str) -> Result<(), String> {
-        self.0.lock().unwrap().push((id.to_owned(), body.to_owned()));
+        self.0.lock().unwrap().kept.push((id.to_owned(), body.to_owned()));
         Ok(())
+    }
+}
+
+impl Bodies for Kept {
+    fn again<'a>(&'a self, ids: &'a BTreeSet<AsideId>) -> BoxFuture<'a, Result<Again, BodiesError>> {
+        let Shelf { kept, again, found_at_once, is_busy } = &mut *self.0.lock().unwrap();
+        if *is_busy {
+            return Box::pin(ready(Err(BodiesError::Busy)));
+        }
+        let most = found_at_once.unwrap_or(usize::MAX);
+        let moved: BTreeSet<AsideId> =
+            ids.iter().filter(|id| kept.iter().any(|(of, _)| of == id.as_str())).take(most).cloned().collect();
+        for id in &moved {
+            let place = kept.iter().position(|(of, _)| of == id.as_str()).unwrap();
+            again.push(kept.remove(place).1);
+        }
+        let through = found_at_once.is_none() || moved.len() < most;
+        Box::pin(ready(Ok(Again { moved, through })))
     }
 }
 

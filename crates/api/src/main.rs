@@ -47,6 +47,7 @@ fn api(variable: Variable) -> Result<Api, Error> {
     Ok(Api::new(Parts {
         ingest: Ingest::new(store.clone(), Answered, clock.clone()),
         sweeps: Box::new(Arc::new(aws::sweep(&config, variable, store.clone(), clock.clone())?)),
+        bodies: Box::new(aws::bodies(&config, variable, store.clone(), clock.clone())?),
         store,
         clock,
         ahead_ms: SETTLED_MS,

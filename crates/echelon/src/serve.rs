@@ -17,6 +17,7 @@ pub mod health;
 pub mod http;
 pub mod lane;
 pub mod listen;
+pub mod once;
 pub mod outward;
 pub mod place;
 pub mod queue;
@@ -40,6 +41,7 @@ use web::{Api, Parts};
 
 use accept::Accept;
 use health::Health;
+use once::Once;
 use place::Opened;
 use queue::Queues;
 use shopify::Shopify;
@@ -58,6 +60,8 @@ pub struct System {
     pub here: Option<embedded::Store>,
     /// Puts what is told into the queue.
     pub accept: Accept,
+    /// What was sent under a key.
+    pub once: Once,
     /// Takes in what is in the queue.
     pub ingest: Arc<Ingest<Queues>>,
     /// Brings everybody past midnights and changes of rules.
@@ -89,6 +93,7 @@ impl System {
         let api = Api::new(Parts {
             store: store.clone(),
             ingest: told,
+            bodies: Box::new(queues.clone()),
             sweeps: Box::new(Arc::clone(&sweep)),
             clock: time.clock(),
             ahead_ms,
@@ -106,6 +111,7 @@ impl System {
             queues,
             here,
             accept,
+            once: Once::default(),
             ingest: Arc::new(ingest),
             sweep,
             api,

@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use crate::clock::Clock;
 use crate::ingest::SqsAsides;
+use crate::quarantine::{Limits, SqsBodies, Urls};
 use crate::relay::EventBridge;
 use crate::store::Store;
 use crate::store::table::Tables;
@@ -170,6 +171,16 @@ pub fn sweep(config: &SdkConfig, variable: Variable, store: Store, clock: Clock)
     let owner = need("AWS_LAMBDA_LOG_STREAM_NAME")?;
     let settings = Settings { owner, margin: MARGIN, budget: BUDGET, together: 1, page: PAGE, redaction: REDACTION };
     Ok(Sweep::new(store, workers, clock, settings))
+}
+
+/// What was set aside, and trying it again, as a function does it that somebody waits for.
+///
+/// # Errors
+/// Names the variable that is missing.
+pub fn bodies(config: &SdkConfig, variable: Variable, store: Store, clock: Clock) -> Result<SqsBodies, NotSet> {
+    let urls =
+        Urls { quarantine: need(variable, "QUARANTINE_QUEUE_URL")?, ingest: need(variable, "INGEST_QUEUE_URL")? };
+    Ok(SqsBodies::new(aws_sdk_sqs::Client::new(config), urls, store, clock, Limits::OF_AN_ANSWER))
 }
 
 /// The queue for what can never succeed.

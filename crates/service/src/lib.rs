@@ -17,6 +17,7 @@ pub mod ingest;
 pub mod insight;
 pub mod lists;
 pub mod preview;
+pub mod quarantine;
 pub mod relay;
 pub mod sample;
 pub mod shop;

@@ -31,6 +31,7 @@ pub mod table;
 mod timeline;
 mod walk;
 
+pub use aside::{AsideMark, AsidePage};
 pub use commit::{Commit, WRITES_MAX};
 pub use draft::SavedDraft;
 pub(crate) use erase::is_thing;

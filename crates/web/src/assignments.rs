@@ -26,8 +26,8 @@ use uuid::Uuid;
 
 use crate::Api;
 use crate::caller::{Of, Read, Write};
-use crate::extract::Body;
-use crate::facts::{Became, OneResult, idempotency_key, made_key};
+use crate::extract::{Body, idempotency_key};
+use crate::facts::{Became, OneResult, made_key};
 use crate::path::Named;
 use crate::problem::Problem;
 use crate::schema::{Id, PathId};
@@ -340,9 +340,6 @@ impl Api {
         if known == fact(at) {
             return Ok((at, None));
         }
-        let (status, name) = (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused");
-        let (detail, remedy) =
-            ("the `Idempotency-Key` was used for something else", "use another one for something else");
-        Err(Problem::new(status, name, "The key stands for something else", detail, remedy))
+        Err(Problem::key_reused())
     }
 }

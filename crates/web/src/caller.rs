@@ -1,5 +1,5 @@
 //! Who asks, for which shop, and what they may do. A handler names what it needs in its signature, [`Of<Read>`] or another,
-//! and is given the shop; there is no other way to a shop's name.
+//! and is given the shop; there is no other way to a shop's name. [`Among`] is for what may be about all of them.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -117,24 +117,53 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        match parts.extensions.get::<Caller>() {
-            None => Err(Problem::nobody()),
-            Some(Caller::Member { .. }) => Err(Problem::not_allowed(N::SCOPE)),
-            Some(Caller::Staff { scope, .. }) if *scope < N::SCOPE => Err(Problem::not_allowed(N::SCOPE)),
-            Some(Caller::Staff { shop, name, .. }) => {
-                let (theirs, by) = (shop.clone(), name.clone());
-                let named = named(parts)?;
-                let shop = match (theirs, named) {
-                    (Some(theirs), None) => theirs,
-                    (Some(theirs), Some(named)) if theirs == named => theirs,
-                    // Whether there is such a shop is nobody else's business.
-                    (Some(_), Some(_)) => return Err(Problem::another_shop()),
-                    (None, Some(named)) => named,
-                    (None, None) => Api::from_ref(state).only_shop().await?.ok_or_else(Problem::which_shop)?,
-                };
-                Ok(Self { shop, by, needs: PhantomData })
-            }
+        let (theirs, by) = staff::<N>(parts)?;
+        let shop = match one_of(theirs, named(parts)?)? {
+            Some(shop) => shop,
+            None => Api::from_ref(state).only_shop().await?.ok_or_else(Problem::which_shop)?,
+        };
+        Ok(Self { shop, by, needs: PhantomData })
+    }
+}
+
+/// A request about one shop or about all of them, by somebody who may: about all only where they are of none, and name none.
+#[derive(Debug)]
+pub struct Among<N> {
+    /// The only shop that it is about; none for all, and for what is nobody's.
+    pub shop: Option<ShopId>,
+    /// Who asks, for the audit.
+    pub by: String,
+    needs: PhantomData<N>,
+}
+
+impl<N: Needs, S: Send + Sync> FromRequestParts<S> for Among<N> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let (theirs, by) = staff::<N>(parts)?;
+        let shop = one_of(theirs, named(parts)?)?;
+        Ok(Self { shop, by, needs: PhantomData })
+    }
+}
+
+/// The shop of staff who may, if they are of one, and what the audit calls them.
+fn staff<N: Needs>(parts: &Parts) -> Result<(Option<ShopId>, String), Problem> {
+    match parts.extensions.get::<Caller>() {
+        None => Err(Problem::nobody()),
+        Some(Caller::Staff { shop, scope, name }) if *scope >= N::SCOPE => Ok((shop.clone(), name.clone())),
+        Some(Caller::Staff { .. } | Caller::Member { .. }) => Err(Problem::not_allowed(N::SCOPE)),
+    }
+}
+
+/// The shop that is meant by somebody of a shop, or of none, who named one, or none.
+fn one_of(theirs: Option<ShopId>, named: Option<ShopId>) -> Result<Option<ShopId>, Problem> {
+    match (theirs, named) {
+        (Some(theirs), Some(named)) if theirs != named => {
+            // Whether there is such a shop is nobody else's business.
+            Err(Problem::another_shop())
         }
+        (Some(one), _) | (None, Some(one)) => Ok(Some(one)),
+        (None, None) => Ok(None),
     }
 }
 

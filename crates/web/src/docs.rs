@@ -38,6 +38,7 @@ the header `X-Echelon-Shop`.",
         (name = "Assignments", description = "Tiers given by hand"),
         (name = "Program", description = "The rules, and changes of them"),
         (name = "Jobs", description = "Midnights and changes of rules, for everybody"),
+        (name = "Quarantine", description = "What can never be taken in as it is"),
         (name = "Insight", description = "How the shop's members stand as a whole"),
         (name = "Privacy", description = "What members may ask of a shop"),
         (name = "Customers", description = "For customers' own browsers")
@@ -93,6 +94,15 @@ pub(crate) fn complete(document: OpenApi) -> Value {
         json!([
             { "required": ["program"], "properties": { "program": { "type": "object" }, "version": { "type": "null" } } },
             { "required": ["version"], "properties": { "version": { "type": "integer" }, "program": { "type": "null" } } }
+        ]),
+    );
+    set(
+        &mut document,
+        "/components/schemas/Replay/oneOf",
+        json!([
+            { "required": ["ids"], "properties": { "ids": { "type": "array" }, "reason": { "type": "null" }, "all": { "enum": [null, false] } } },
+            { "required": ["reason"], "properties": { "ids": { "type": "null" }, "reason": { "type": "string" }, "all": { "enum": [null, false] } } },
+            { "required": ["all"], "properties": { "ids": { "type": "null" }, "reason": { "type": "null" }, "all": { "const": true } } }
         ]),
     );
     unsigned(&mut document);

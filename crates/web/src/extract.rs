@@ -20,6 +20,11 @@ pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// A body is there within so long.
 const BODY_TIME_MAX: Duration = Duration::from_secs(60);
 
+/// Whoever sends something twice says so with this header.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+/// It is at most this long.
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
 /// The names in the path.
 #[derive(Debug)]
 pub struct Path<T>(pub T);
@@ -199,4 +204,18 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     })?;
     reader.end().map_err(|error| Problem::bad(error.to_string(), REMEDY))?;
     Ok(read)
+}
+
+/// The key that a request is sent again under.
+///
+/// # Errors
+/// If it is empty, too long, or not text.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(said) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let said = said.to_str().unwrap_or_default().trim();
+    if said.is_empty() || said.len() > IDEMPOTENCY_KEY_BYTES_MAX {
+        let wrong = format!("is not text of 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
+        return Err(Problem::field(IDEMPOTENCY_KEY, wrong));
+    }
+    Ok(Some(said.to_owned()))
 }

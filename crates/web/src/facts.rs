@@ -19,16 +19,12 @@ use uuid::Uuid;
 
 use crate::Api;
 use crate::caller::{Of, Write};
-use crate::extract::Any;
+use crate::extract::{Any, idempotency_key};
 use crate::problem::{Place, Problem};
 use crate::timeline::told;
 
 /// As many facts are taken at once.
 const TOGETHER_MAX: usize = 100;
-/// Whoever sends something twice says so with this header.
-const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-/// It is at most this long.
-const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// Under which keys are made out of what was sent.
 const MADE_KEYS: Uuid = Uuid::from_u128(0x8f0c_2f2e_5d44_4a55_9a3a_6b0c_51d1_7e11);
 
@@ -162,20 +158,6 @@ impl From<Told> for OneResult {
             }
         }
     }
-}
-
-/// The key that a request is sent again under.
-///
-/// # Errors
-/// If it is empty, too long, or not text.
-pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(said) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    let said = said.to_str().unwrap_or_default().trim();
-    if said.is_empty() || said.len() > IDEMPOTENCY_KEY_BYTES_MAX {
-        let wrong = format!("is not text of 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
-        return Err(Problem::field(IDEMPOTENCY_KEY, wrong));
-    }
-    Ok(Some(said.to_owned()))
 }
 
 /// A natural key made from an idempotency key: the same for the same, for good, and another in another shop.

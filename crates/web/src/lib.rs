@@ -25,6 +25,7 @@ pub mod path;
 mod privacy;
 pub mod problem;
 mod program;
+mod quarantine;
 pub mod register;
 mod schema;
 pub mod shopify;
@@ -42,6 +43,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use service::clock::Clock;
 use service::ingest::{Answered, Ingest, Programs};
+use service::quarantine::Bodies;
 use service::shop::ShopId;
 use service::store::{Store, StoreError};
 use service::sweep::{JobId, Order, State, Sweep, Workers};
@@ -70,6 +72,8 @@ pub struct Parts {
     pub store: Store,
     /// Takes in facts that are told directly.
     pub ingest: Ingest<Answered>,
+    /// The bodies of what was set aside.
+    pub bodies: Box<dyn Bodies>,
     /// Orders to jobs.
     pub sweeps: Box<dyn Sweeps>,
     /// What time it is.
@@ -172,6 +176,7 @@ fn documented() -> OpenApiRouter<Api> {
         .merge(program::routes())
         .merge(draft::routes())
         .merge(jobs::routes())
+        .merge(quarantine::routes())
         .merge(privacy::routes())
         .merge(widget::documented())
 }

@@ -161,6 +161,19 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "not-a-member", "This is for members", "this takes a member's token", remedy)
     }
 
+    /// An idempotency key was used before.
+    pub fn key_reused() -> Self {
+        let (detail, remedy) =
+            ("the `Idempotency-Key` was used for something else", "use another one for something else");
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency-key-reused",
+            "The key stands for something else",
+            detail,
+            remedy,
+        )
+    }
+
     /// A token is for one shop.
     pub fn another_shop() -> Self {
         let remedy = "leave `shop` out: the token says which";

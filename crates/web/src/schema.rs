@@ -17,6 +17,52 @@ pub(crate) struct Id(String);
 #[schema(value_type = String, min_length = 1, max_length = 256, pattern = "^[^~/\\x00-\\x1f\\x7f-\\x9f\\s][^/\\x00-\\x1f\\x7f-\\x9f]*$")]
 pub(crate) struct PathId(String);
 
+/// By what something that was set aside is known.
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[0-9A-Za-z-]+$", examples("4b227777d4dd1fc61c6f884f48641d02"))]
+pub(crate) struct AsideId(String);
+
+/// Why something can never be taken in as it is.
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AsideReason {
+    NotAnEvent,
+    UnknownSource,
+    UnknownShop,
+    UnknownTopic,
+    Invalid,
+    FromTheFuture,
+    MergeNotSupported,
+    OversizeStub,
+    MixedCurrencies,
+    NoInstant,
+    TooLarge,
+}
+
+/// Something that was set aside.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Aside {
+    /// By what it is known.
+    id: AsideId,
+    /// Whose it is, if it says.
+    shop: Option<String>,
+    /// When it was set aside.
+    #[schema(format = DateTime)]
+    recorded_at: String,
+    /// Why, in a word; there may be others than are known here, of an earlier or a later release.
+    #[schema(examples("unknown_shop"))]
+    reason: String,
+    /// What to do about it.
+    remedy: String,
+    /// Its topic or type, if it is one that is known.
+    topic: Option<String>,
+    /// The fields with problems.
+    paths: Vec<String>,
+    /// How long its body is, in bytes.
+    bytes: u64,
+}
+
 /// A version of the program, as it was published.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]

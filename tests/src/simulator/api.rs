@@ -18,6 +18,7 @@ use web::{Api, Parts};
 
 use super::network::{Network, Role};
 use super::process::{Ended, Host};
+use crate::system::Kept;
 
 /// A token is good for so long.
 const LASTING_MS: i64 = 10 * 366 * 24 * 3_600_000;
@@ -39,6 +40,7 @@ impl Answering {
         let api = Api::new(Parts {
             store: store.clone(),
             ingest: Ingest::new(store, Answered, host.clock.clone()).salted(0),
+            bodies: Box::new(Kept::default()),
             sweeps: Box::new(Arc::new(sweep)),
             clock: host.clock.clone(),
             ahead_ms: 90_000,

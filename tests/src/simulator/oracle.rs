@@ -13,6 +13,7 @@ use rules::ledger::Ledger;
 use rules::standing::evaluate;
 use rules::version::Versions;
 use serde_json::{Value, json};
+use service::quarantine::{Of, list_all};
 use service::shop::ShopId;
 use service::store::Held;
 use service::store::history::Recorded;
@@ -229,8 +230,8 @@ async fn answer(
 async fn asides(world: &World, shop: &Shop) -> Result<(), Broken> {
     let aside = shop.sent.iter().filter(|sent| matches!(sent.meant, Meant::Aside));
     let expected: BTreeSet<&str> = aside.map(|sent| sent.body.as_str()).collect();
-    let all = world.store.all_asides().await.map_err(|error| error.detail())?;
-    let rows: BTreeSet<String> = all.into_iter().map(|(_, row)| row.key().sk).collect();
+    let all = list_all(&world.store, Of { shop: None, reason: None }).await.map_err(|error| error.detail())?;
+    let rows: BTreeSet<String> = all.into_iter().map(|row| row.id.to_string()).collect();
     let state = world.network.state();
     let kept: BTreeMap<&str, &str> = state.quarantine.iter().map(|(id, body)| (body.as_str(), id.as_str())).collect();
     for body in &expected {

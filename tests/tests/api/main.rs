@@ -10,4 +10,5 @@ mod lists;
 mod members;
 mod privacy;
 mod program;
+mod quarantine;
 mod safety;

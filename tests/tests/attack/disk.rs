@@ -208,7 +208,7 @@ fn what_cannot_succeed_is_set_aside_once_there_is_room() {
     disk.make_room();
     until("all are set aside", || disk.health().1["quarantined"] == 200);
     disk.fill();
-    assert_eq!(disk.send("POST", "/quarantine/replay", &json!({ "quarantined": {} })).0, 503);
+    assert_eq!(disk.send("POST", "/v1/quarantine/replay", &json!({ "all": true })).0, 503);
     disk.make_room();
     until("all are set aside", || disk.health().1["quarantined"] == 200 && disk.health().1["waiting"] == 0);
     disk.ends_sound();

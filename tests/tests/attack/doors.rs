@@ -88,7 +88,7 @@ fn no_start_prints_a_token_that_outlives_it() {
     super::until("it says a token", || served.said().contains("ECHELON_TOKEN="));
     let said = served.said();
     let made = said.split("ECHELON_TOKEN=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
-    let asks = |served: &Served| served.send("GET", "/quarantine", &[("Authorization", &bearer(&made))], "").0;
+    let asks = |served: &Served| served.send("GET", "/v1/quarantine", &[("Authorization", &bearer(&made))], "").0;
     assert_eq!(asks(&served), 200);
     drop(served);
     let served = Served::run(folder.path(), &[], &[], None).unwrap();
@@ -122,8 +122,8 @@ fn writes() -> Vec<Trial> {
         ("erases_by_no_webhook", "POST", "/events", redact.to_owned(), Some("customers/redact"), 403),
         ("asks_for_no_redaction", "POST", "/v1/privacy/redaction", String::new(), None, 405),
         ("withdraws_no_redaction", "DELETE", "/v1/privacy/redaction", String::new(), None, 403),
-        ("replays_nothing", "POST", "/quarantine/replay", r#"{"quarantined":{}}"#.to_owned(), None, 403),
-        ("replays_nothing_dead", "POST", "/quarantine/replay", "\"dead\"".to_owned(), None, 403),
+        ("replays_nothing", "POST", "/v1/quarantine/replay", r#"{"all":true}"#.to_owned(), None, 403),
+        ("replays_nothing_dead", "POST", "/dead-letters/replay", "{}".to_owned(), None, 403),
         ("moves_no_time", "POST", "/clock", r#"{"now":"+1d"}"#.to_owned(), None, 403),
         ("takes_no_backup", "POST", "/backup", String::new(), None, 403),
     ];
@@ -183,7 +183,7 @@ fn pages() -> Vec<Trial> {
     let places: [(&str, &str, &str, Headers); 8] = [
         ("events_of_another_page_are_refused", "POST", "/events", &[EVIL, JSON]),
         ("time_of_another_page_is_refused", "POST", "/clock", &[EVIL, JSON]),
-        ("a_replay_of_another_page_is_refused", "POST", "/quarantine/replay", &[EVIL, JSON]),
+        ("a_replay_of_another_page_is_refused", "POST", "/v1/quarantine/replay", &[EVIL, JSON]),
         ("assignments_of_another_page_are_refused", "POST", "/v1/assignments", &[EVIL, JSON]),
         ("a_program_of_another_page_is_refused", "POST", "/v1/program/versions", &[EVIL, JSON]),
         ("a_backup_for_another_page_is_refused", "POST", "/backup", &[EVIL]),

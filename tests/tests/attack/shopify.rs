@@ -222,6 +222,6 @@ fn a_stranger_fills_no_quarantine() {
         webhook(&served, "/events", &format!("unheard/of{number}"), ACME, &body);
     }
     until("all is taken in", || served.ask("GET", "/health", &Value::Null)["waiting"] == 0);
-    let rows = served.ask("GET", "/quarantine", &Value::Null)["rows"].as_array().unwrap().len();
+    let rows = served.ask("GET", "/v1/quarantine", &Value::Null)["rows"].as_array().unwrap().len();
     assert_eq!(rows, 0);
 }

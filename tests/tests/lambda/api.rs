@@ -7,8 +7,11 @@ use serde_json::{Value, json};
 use crate::runtime::{Function, event};
 use crate::{World, log_is_fit_to_keep};
 
+/// Where events come in.
+pub const INGEST: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/echelon-IngestQueue-1A2B3C";
+
 /// A request of API Gateway's, for another route and with a body.
-fn request(method: &str, path: &str, body: Option<&Value>) -> Value {
+pub fn request(method: &str, path: &str, body: Option<&Value>) -> Value {
     let mut request = event("http-request");
     request["rawPath"] = json!(path);
     request["rawQueryString"] = json!("");
@@ -29,7 +32,7 @@ async fn answer(api: &Function, request: &Value) -> (u64, Value) {
 }
 
 impl World {
-    fn api(&self) -> Function {
+    pub fn api(&self) -> Function {
         let mut environment = self.environment.clone();
         for (name, value) in [
             ("TOKEN_KEY", "a key of thirty-two bytes or more"),
@@ -37,6 +40,7 @@ impl World {
             ("AWS_LAMBDA_LOG_STREAM_NAME", "2024/06/01/[1]0123456789abcdef"),
             ("ROLLOVER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/rollover"),
             ("RECALCULATION_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/recalculation"),
+            ("INGEST_QUEUE_URL", INGEST),
         ] {
             environment.push((name, value.to_owned()));
         }

@@ -2,6 +2,7 @@
 //! DynamoDB's streams, the scheduler and API Gateway; on DynamoDB Local. Every event comes twice.
 
 mod api;
+mod quarantine;
 mod runtime;
 mod sweeps;
 mod zones;

@@ -22,7 +22,9 @@ fn no_function_starts_with_a_folder_of_zones_that_cannot_be_used() {
             {
                 function.env(variable, "some");
             }
-            for variable in ["ROLLOVER_QUEUE_URL", "RECALCULATION_QUEUE_URL", "QUARANTINE_QUEUE_URL"] {
+            for variable in
+                ["ROLLOVER_QUEUE_URL", "RECALCULATION_QUEUE_URL", "QUARANTINE_QUEUE_URL", "INGEST_QUEUE_URL"]
+            {
                 function.env(variable, "https://127.0.0.1:1/queue");
             }
             function

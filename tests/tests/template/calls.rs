@@ -12,7 +12,7 @@ const WRITERS: [&str; 4] = ["IngestFunction", "RolloverFunction", "RecalculateFu
 
 /// Which functions run a piece of code: a folder, a file, or `file: function`. The longest that fits counts; code that
 /// asks something of AWS and is not told of here fails.
-const RUN_BY: [(&str, &[&str]); 28] = [
+const RUN_BY: [(&str, &[&str]); 29] = [
     ("crates/ingest/src", &["IngestFunction"]),
     ("crates/relay/src", &["RelayFunction"]),
     ("crates/rollover/src", &["RolloverFunction"]),
@@ -23,9 +23,10 @@ const RUN_BY: [(&str, &[&str]); 28] = [
     ("crates/service/src/store/job.rs", &["RolloverFunction", "RecalculateFunction", "ApiFunction"]),
     ("crates/service/src/relay", &["RelayFunction"]),
     ("crates/service/src/ingest/sqs.rs", &["IngestFunction"]),
-    // What operators do with what was set aside, and going through whole shops, are commands.
-    ("crates/service/src/store/aside.rs", &[]),
+    ("crates/service/src/quarantine/sqs.rs", &["ApiFunction"]),
+    ("crates/service/src/store/aside.rs", &["ApiFunction"]),
     ("crates/service/src/store/aside.rs: set_aside", &["IngestFunction"]),
+    // Going through whole shops is a command.
     ("crates/service/src/store/walk.rs", &[]),
     ("crates/service/src/store/commit.rs", &WRITERS),
     ("crates/service/src/store/erase.rs", &["IngestFunction", "RolloverFunction", "ApiFunction"]),

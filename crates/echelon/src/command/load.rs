@@ -1,5 +1,6 @@
 //! `echelon load`: a shop's history into a system.
 
+mod api;
 mod checkpoint;
 mod door;
 mod report;
@@ -11,10 +12,10 @@ use serde_json::Value;
 use service::shop::ShopId;
 
 use crate::command::serve::runtime;
+use crate::command::system::System;
 use crate::failure::Failure;
 use crate::input::{Lines, Raw, content};
 use crate::output::Format;
-use crate::serve::place::Place;
 use checkpoint::Checkpoint;
 use door::{Door, Event};
 use report::Report;
@@ -32,16 +33,8 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     events: PathBuf,
 
-    /// The system that `echelon serve` runs there; the default if no store is named
-    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "dynamodb"], default_value = "http://127.0.0.1:8700")]
-    url: String,
-
-    /// What it is asked with: the token that `echelon serve` printed at its start
-    #[arg(long, value_name = "TOKEN", env = "ECHELON_TOKEN", hide_env_values = true)]
-    token: Option<String>,
-
     #[command(flatten)]
-    place: Place,
+    system: System,
 
     /// Where a deployed system keeps the bodies of what can never succeed: its output `QuarantineQueueUrl`
     #[arg(long, value_name = "URL", requires = "tables")]
@@ -76,6 +69,7 @@ const AFTER: &str = "\
 Examples:
   echelon import --preset shopify-orders orders_export.csv -o events.jsonl
   echelon load events.jsonl                          into `echelon serve`
+  echelon load events.jsonl --url https://ID.execute-api.REGION.amazonaws.com --shop acme
   echelon load events.jsonl --data echelon.db --shop acme
   echelon load events.jsonl --dynamodb http://127.0.0.1:8000 --per-second 200
   echelon load events.jsonl --dynamodb https://dynamodb.REGION.amazonaws.com \\
@@ -86,14 +80,15 @@ The shop must have a program. Facts count from the program's start on: for the
 history of earlier years, give its file an `effective_at` before it is put in
 force.
 
+`echelon serve` sets aside what can never succeed, for `echelon quarantine`; an
+API refuses it, and each such line is named. Where an answer is lost the lines are
+sent again, and nothing counts twice. `customer.erased` takes the scope `admin`.
+
 How far it is, is kept in FILE.load beside the file until it is done, with a
 fingerprint of the lines loaded. Lines that publish a program are passed over.
 
 Exit codes: 0 done; 1 done, but events were set aside or left out; 2 the input
 or the system cannot be used.";
-
-/// So many events go together.
-const TOGETHER: usize = 500;
 
 /// Runs the command.
 ///
@@ -107,10 +102,10 @@ async fn load(args: &Args) -> Result<(), Failure> {
     let shop = args.shop.as_deref().map(ShopId::new).transpose();
     let shop = shop.map_err(|error| Failure::input(format!("--shop: {error}")))?;
     let mut lines = Lines::open(&args.events)?;
-    let door = if args.place.is_nowhere() {
-        Door::served(&args.url, args.token.as_deref(), shop).await?
+    let door = if args.system.is_served() {
+        Door::over(args.system.client()?, shop).await?
     } else {
-        Door::store(&args.place, args.quarantine_queue.as_deref(), shop).await?
+        Door::store(&args.system.place, args.quarantine_queue.as_deref(), shop).await?
     };
     let mut checkpoint = Checkpoint::of(&args.events, door.name());
     let mut report = Report { from: checkpoint.resume(&mut lines, args.resume_from)?, ..Report::default() };
@@ -120,7 +115,7 @@ async fn load(args: &Args) -> Result<(), Failure> {
         checkpoint.pass(&raw);
         report.lines += 1;
         batch.extend(event(args, &lines, raw, &mut report)?);
-        if batch.len() == TOGETHER.min(pace.most) {
+        if batch.len() == door.together().min(pace.most) {
             send(&door, &lines, &mut batch, &mut report).await?;
             checkpoint.save()?;
             pace.wait(report.lines).await;

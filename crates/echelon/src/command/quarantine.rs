@@ -1,17 +1,23 @@
 //! `echelon quarantine`: what can never succeed as it is, and trying it again.
 
+mod replaying;
+
 use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::json;
 use service::ingest::Reason;
+use service::quarantine::{AsideId, Of, Row, Urls, list_all, sort};
+use service::shop::ShopId;
 
 use crate::command::serve::runtime;
 use crate::command::system::System;
 use crate::failure::Failure;
 use crate::output::{Format, counted, print, print_json, say, table};
-use crate::serve::aside::{self, Replayed, Row, Selection};
-use crate::serve::deployed::Sqs;
+use crate::serve::aside;
+use crate::serve::deployed::bodies;
 use crate::serve::place::Opened;
+use crate::serve::time::Time;
+use replaying::{Asked, Done};
 
 /// Shows what was set aside because it can never succeed as it is, and tries it again
 ///
@@ -54,14 +60,14 @@ struct Replay {
     which: Which,
 
     /// These, as `list` names them
-    #[arg(value_name = "ID")]
-    ids: Vec<String>,
+    #[arg(value_name = "ID", value_parser = |text: &str| AsideId::new(text), conflicts_with = "reason")]
+    ids: Vec<AsideId>,
 
     /// Everything that --shop and --reason leave
     #[arg(long, conflicts_with_all = ["ids", "dead"])]
     all: bool,
 
-    /// The dead letters in place of the quarantine: what failed too often, though it might succeed
+    /// The dead letters of `echelon serve` in place of the quarantine: what failed too often, though it might succeed
     #[arg(long, conflicts_with_all = ["ids", "shop", "reason", "tables"])]
     dead: bool,
 
@@ -77,12 +83,12 @@ struct Replay {
 #[derive(Debug, clap::Args)]
 struct Which {
     /// Of this shop alone
-    #[arg(long, value_name = "NAME")]
-    shop: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = |text: &str| ShopId::new(text))]
+    shop: Option<ShopId>,
 
     /// For this reason alone, such as `unknown_shop`
     #[arg(long, value_name = "REASON", value_parser = reason)]
-    reason: Option<String>,
+    reason: Option<Reason>,
 }
 
 const AFTER: &str = "\
@@ -92,10 +98,14 @@ Examples:
   echelon quarantine replay 4b227777d4dd1fc61c6f884f48641d02
   echelon quarantine replay --all --reason unknown_shop
   echelon quarantine replay --dead
+  echelon quarantine list --url https://ID.execute-api.REGION.amazonaws.com
   echelon quarantine replay --reason unknown_shop --all \\
       --dynamodb https://dynamodb.REGION.amazonaws.com \\
       --tables $MEMBERS_TABLE,$LEDGER_TABLE,$CONTROL_TABLE \\
       --quarantine-queue $QUARANTINE_QUEUE_URL --ingest-queue $INGEST_QUEUE_URL
+
+With a shop's own token it is about that shop alone. Of a deployed system ask its
+API; its tables and queues where that knows callers of one shop alone.
 
 A file is open in one process at a time: while it is served, ask the server.
 What is replayed into a file is taken in when it is served the next time.
@@ -103,11 +113,8 @@ What is replayed into a file is taken in when it is served the next time.
 Exit codes: 0 done; 1 something that was to be replayed is not kept any more;
 2 usage, or the system cannot be asked.";
 
-fn reason(text: &str) -> Result<String, String> {
-    match Reason::named(text) {
-        Some(reason) => Ok(reason.code().to_owned()),
-        None => Err(format!("is one of {}", Reason::ALL.map(Reason::code).join(", "))),
-    }
+fn reason(text: &str) -> Result<Reason, String> {
+    Reason::named(text).ok_or_else(|| format!("is one of {}", Reason::ALL.map(Reason::code).join(", ")))
 }
 
 /// Runs the command.
@@ -125,21 +132,21 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 #[derive(Deserialize)]
 struct Rows {
     rows: Vec<Row>,
+    next: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Dead {
-    dead: usize,
+    replayed: usize,
 }
 
 async fn list(args: &List) -> Result<(), Failure> {
-    let selection = selection(&args.which, &[]);
-    let rows: Vec<Row> = if args.system.is_served() {
-        let Rows { rows } = args.system.get("/quarantine").await?;
-        rows.into_iter().filter(|row| selection.fits(row)).collect()
+    let rows = if args.system.is_served() {
+        rows(&args.system, &args.which).await?
     } else {
         let store = args.system.place.store().await?;
-        aside::list(&store, &selection).await.map_err(Failure::input)?
+        let of = Of { shop: args.which.shop.as_ref(), reason: args.which.reason };
+        list_all(&store, of).await.map_err(Failure::input)?
     };
     match args.format {
         Format::Json => print_json(&json!({ "rows": rows })),
@@ -148,12 +155,29 @@ async fn list(args: &List) -> Result<(), Failure> {
     }
 }
 
+/// All that an API tells, page by page; the latest last.
+async fn rows(system: &System, which: &Which) -> Result<Vec<Row>, Failure> {
+    let (mut all, mut cursor) = (Vec::new(), None);
+    loop {
+        let reason = which.reason.map(|reason| format!("&reason={}", reason.code())).unwrap_or_default();
+        let shop = which.shop.as_ref().map(|shop| format!("&shop={shop}")).unwrap_or_default();
+        let from = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+        let Rows { rows, next } = system.get(&format!("/v1/quarantine?limit=200{reason}{shop}{from}")).await?;
+        all.extend(rows);
+        cursor = next;
+        if cursor.is_none() {
+            sort(&mut all);
+            return Ok(all);
+        }
+    }
+}
+
 fn text(rows: &[Row]) -> String {
     let head = ["ID", "SET ASIDE", "SHOP", "REASON", "TOPIC", "WHERE"].map(str::to_owned).to_vec();
     let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let cells = |row: &Row| {
         let Row { id, shop, recorded_at, reason, topic, paths, .. } = row;
-        vec![id.clone(), recorded_at.clone(), or_none(shop), reason.clone(), or_none(topic), paths.join(" ")]
+        vec![id.to_string(), recorded_at.clone(), or_none(shop), reason.clone(), or_none(topic), paths.join(" ")]
     };
     let mut lines = table(&std::iter::once(head).chain(rows.iter().map(cells)).collect::<Vec<_>>());
     lines.push(String::new());
@@ -171,40 +195,40 @@ async fn replay(args: &Replay) -> Result<(), Failure> {
     if args.ids.is_empty() && !args.all {
         return Err(Failure::input("name the ids to replay, or say --all; `echelon quarantine list` shows them"));
     }
-    let selection = selection(&args.which, &args.ids);
-    let done: Replayed = if args.system.is_served() {
-        args.system.post("/quarantine/replay", &json!({ "quarantined": selection })).await?
+    let (shop, asked) = (args.which.shop.as_ref(), Asked::of(&args.ids, args.which.reason));
+    let done = if args.system.is_served() {
+        replaying::over(&args.system, shop, &asked).await?
     } else if args.system.place.tables.is_some() {
         let (Some(quarantine), Some(ingest)) = (&args.quarantine_queue, &args.ingest_queue) else {
             return Err(Failure::input(
                 "--tables: name the system's queues with --quarantine-queue and --ingest-queue",
             ));
         };
-        let (store, queues) = (args.system.place.store().await?, Sqs::new(quarantine, ingest)?);
-        aside::replay(&store, &queues, &selection).await.map_err(Failure::input)?
+        let urls = Urls { quarantine: quarantine.clone(), ingest: ingest.clone() };
+        let store = args.system.place.store().await?;
+        let bodies = bodies(store.clone(), Time::default().clock(), urls)?;
+        replaying::within(&store, &bodies, shop, &asked).await?
     } else {
         let Opened { store, queues, .. } = args.system.place.open().await?;
-        aside::replay(&store, &queues, &selection).await.map_err(Failure::input)?
+        replaying::within(&store, &queues, shop, &asked).await?
     };
-    let known = |id: &&String| done.replayed.contains(id) || done.gone.contains(id);
-    let unknown: Vec<&String> = args.ids.iter().filter(|id| !known(id)).collect();
-    print(&format!("{} in the ingest queue again", counted(done.replayed.len(), "event")))?;
-    done.gone.iter().for_each(|id| say(&format!("{id}: its body is not kept any more: send the event again")));
+    tell(&done)
+}
+
+fn tell(Done { replayed, gone, unknown }: &Done) -> Result<(), Failure> {
+    print(&format!("{} in the ingest queue again", counted(replayed.len(), "event")))?;
+    gone.iter().for_each(|id| say(&format!("{id}: its body is not kept any more: send the event again")));
     unknown.iter().for_each(|id| say(&format!("{id}: nothing is set aside under this id")));
-    if done.gone.is_empty() && unknown.is_empty() { Ok(()) } else { Err(Failure::Findings) }
+    if gone.is_empty() && unknown.is_empty() { Ok(()) } else { Err(Failure::Findings) }
 }
 
 async fn replay_dead(system: &System) -> Result<(), Failure> {
     let count = if system.is_served() {
-        let Dead { dead } = system.post("/quarantine/replay", &json!("dead")).await?;
-        dead
+        let Dead { replayed } = system.post("/dead-letters/replay", &json!({})).await?;
+        replayed
     } else {
         let Opened { queues, .. } = system.place.open().await?;
         aside::replay_dead(&queues).await.map_err(Failure::input)?
     };
     print(&format!("{} in the ingest queue again", counted(count, "dead letter")))
-}
-
-fn selection(which: &Which, ids: &[String]) -> Selection {
-    Selection { shop: which.shop.clone(), ids: ids.to_vec(), reason: which.reason.clone() }
 }

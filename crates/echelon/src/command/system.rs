@@ -74,7 +74,11 @@ impl System {
         read(&client, client.delete(path).await)
     }
 
-    fn client(&self) -> Result<Client, Failure> {
+    /// Asks a served or a deployed system, with the token or the signature that it takes.
+    ///
+    /// # Errors
+    /// If nobody can be asked there, or there is nothing to sign with.
+    pub fn client(&self) -> Result<Client, Failure> {
         let client = client(&self.url, self.token.as_deref())?;
         if !self.sigv4 && (self.token.is_some() || region_of(client.host()).is_none()) {
             return Ok(client);

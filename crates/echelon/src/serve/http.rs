@@ -18,14 +18,15 @@ use service::shop::ShopId;
 use tower_http::cors::{Any, CorsLayer};
 use web::Api;
 use web::caller::{Admin, Caller, May, Of, Read, Write};
-use web::extract::{json, whole};
+use web::extract::{idempotency_key, json, whole};
 use web::problem::Problem;
 
-use super::aside::{self, Selection};
+use super::aside;
 use super::envelope::{EVENT_BYTES_MAX, Messages};
 use super::guard::Guard;
 use super::health::Trouble;
 use super::lane::Lane;
+use super::once::Keyed;
 use super::queue::QueueError;
 use super::shopify::{self, Delivery, Seen, Shopify};
 use super::time::Move;
@@ -109,8 +110,7 @@ pub fn router(system: Arc<System>, doors: Doors) -> Router {
         .route("/events", post(events))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
-        .route("/quarantine", get(quarantine))
-        .route("/quarantine/replay", post(replay))
+        .route("/dead-letters/replay", post(replay_dead))
         .route("/tokens", get(tokens::list))
         .route("/tokens/{id}", delete(tokens::revoke))
         .route("/backup", post(backup));
@@ -147,14 +147,17 @@ async fn events(State(Local(system)): State<Local>, request: Request) -> Result<
         return webhook(&system, &mut parts, &whole(body, EVENT_BYTES_MAX).await?).await;
     }
     let Of { shop, .. } = Of::<Write>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
-    let Messages { bodies, erase } = envelope::native(&whole(body, BODY_BYTES_MAX).await?, &shop, now)?;
+    let (key, body) = (idempotency_key(&parts.headers)?, whole(body, BODY_BYTES_MAX).await?);
+    let Messages { bodies, erase } = envelope::native(&body, &shop, now)?;
     if erase {
         // For good: so it takes what DELETE /v1/members/{member_id} takes.
         Of::<Admin>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
     }
     let accepted = bodies.len();
-    if accepted > 0 {
-        system.accepts(Lane::of(&shop), bodies).await?;
+    match key {
+        _ if accepted == 0 => {}
+        Some(key) => system.accepts_once(Keyed::new(&shop, &key, &body), Lane::of(&shop), bodies).await?,
+        None => system.accepts(Lane::of(&shop), bodies).await?,
     }
     Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": accepted }))).into_response())
 }
@@ -201,7 +204,7 @@ async fn webhook(system: &System, parts: &mut Parts, body: &[u8]) -> Result<Resp
 
 impl System {
     /// Puts messages into the ingest queue, and notes whether that can be done.
-    async fn accepts(&self, lane: Lane, bodies: Vec<String>) -> Result<(), QueueError> {
+    pub(super) async fn accepts(&self, lane: Lane, bodies: Vec<String>) -> Result<(), QueueError> {
         let result = self.accept.take(lane, bodies).await;
         self.health.wrote(&result, self.time.now());
         result
@@ -252,37 +255,7 @@ async fn backup(State(Local(system)): State<Local>, _: May<Admin>) -> Result<Res
     backup::answer(system.here.as_ref()).await
 }
 
-/// Of which shop.
-#[derive(Debug, Deserialize)]
-struct Whose {
-    shop: Option<String>,
-}
-
-async fn quarantine(
-    State(Local(system)): State<Local>,
-    _: May<Read>,
-    axum::extract::Query(Whose { shop }): axum::extract::Query<Whose>,
-) -> Result<Json<Value>, Problem> {
-    let selection = Selection { shop, ..Selection::default() };
-    Ok(Json(json!({ "rows": aside::list(&system.store, &selection).await? })))
-}
-
-/// What is put back into the ingest queue.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Replay {
-    Quarantined(Selection),
-    Dead,
-}
-
-async fn replay(State(Local(system)): State<Local>, _: May<Admin>, body: Body) -> Result<Json<Value>, Problem> {
-    const REMEDY: &str = "send {\"quarantined\": {\"ids\": […]}}, {\"quarantined\": {}} for all, or \"dead\"";
-    match json(&whole(body, web::extract::BODY_BYTES_MAX).await?)
-        .map_err(|problem| Problem::bad(problem.detail, REMEDY))?
-    {
-        Replay::Quarantined(selection) => {
-            Ok(Json(json!(aside::replay(&system.store, &system.queues, &selection).await?)))
-        }
-        Replay::Dead => Ok(Json(json!({ "dead": aside::replay_dead(&system.queues).await? }))),
-    }
+/// What failed too often, though it might succeed.
+async fn replay_dead(State(Local(system)): State<Local>, _: May<Admin>) -> Result<Json<Value>, Problem> {
+    Ok(Json(json!({ "replayed": aside::replay_dead(&system.queues).await? })))
 }

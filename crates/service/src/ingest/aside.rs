@@ -5,13 +5,15 @@ use std::fmt::Write as _;
 use std::future::Future;
 
 use rules::json::{Problem, Problems};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::shop::ShopId;
 use crate::wire::shopify::Rejected;
 
 /// Why a message can never succeed as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// No JSON, or not an event in EventBridge's envelope.
     NotAnEvent,

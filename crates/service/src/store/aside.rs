@@ -2,15 +2,63 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use rules::calendar::Instant;
+use serde::{Deserialize, Serialize};
 
-use super::item::Item;
+use super::item::{Attributes, Item};
+use super::key::{self, Key};
 use super::meter::Kind;
-use super::{Store, StoreError, key};
+use super::{Store, StoreError};
 use crate::ingest::Aside;
 use crate::shop::ShopId;
 
 /// When it was set aside last.
 const RECORDED_AT: &str = "recorded_at";
+/// Whose turn it is to replay, and until when, in milliseconds since 1970.
+const BY: &str = "by";
+const UNTIL: &str = "until";
+
+/// Rows of a shop read at once.
+const READ_TOGETHER: i32 = 500;
+/// A page is given up as full after so many reads, of 1 MB at the most.
+const READS_MAX: usize = 20;
+
+/// A place among what was set aside: behind this row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AsideMark {
+    #[serde(deserialize_with = "key::partition_part")]
+    pk: String,
+    #[serde(deserialize_with = "key::sort_part")]
+    sk: String,
+}
+
+impl AsideMark {
+    fn behind(Key { pk, sk }: Key) -> Self {
+        Self { pk, sk }
+    }
+
+    fn key(self) -> Item {
+        let Self { pk, sk } = self;
+        Item::at(&Key { pk, sk })
+    }
+}
+
+/// A part of what was set aside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AsidePage {
+    /// The rows, each with its shop, if it names one.
+    pub rows: Vec<(Option<ShopId>, Item)>,
+    /// Where it goes on, unless this is the end.
+    pub next: Option<AsideMark>,
+}
+
+/// Items of one read, and where the next one begins.
+type Read = (Vec<Item>, Option<AsideMark>);
+
+fn read(items: Option<Vec<Attributes>>, last: Option<Attributes>) -> Read {
+    let items = items.unwrap_or_default().into_iter().map(Item).collect();
+    (items, last.map(|last| AsideMark::behind(Item(last).key())))
+}
 
 impl Store {
     /// Notes that a message was set aside. Of the same message again the last time is noted.
@@ -39,27 +87,111 @@ impl Store {
         self.query(&self.tables.control, None, (key::PK, &key::quarantined(shop)), None).await
     }
 
-    /// All that was set aside, whosever it is: also of shops that never published a program.
+    /// Those of a shop's rows that have these ids.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn all_asides(&self) -> Result<Vec<(Option<ShopId>, Item)>, StoreError> {
+    pub async fn asides_named<'a>(
+        &self,
+        shop: &ShopId,
+        ids: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Vec<Item>, StoreError> {
+        let keys: Vec<Key> = ids.into_iter().map(|id| key::quarantine(Some(shop), id)).collect();
+        self.get_all(&self.tables.control, keys.iter()).await
+    }
+
+    /// A page of what was set aside, of a shop or of all of them: also of shops that never published a program, and of nobody's.
+    /// At most `limit` rows of those that fit, in no order that people know. A page may have fewer, or none, and not be the
+    /// last: so that an answer comes in time, whatever else lies in the table.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn asides_page(
+        &self,
+        shop: Option<&ShopId>,
+        limit: usize,
+        from: Option<AsideMark>,
+        fits: impl Fn(&Item) -> bool,
+    ) -> Result<AsidePage, StoreError> {
+        let (mut rows, mut from) = (Vec::new(), from);
+        for _ in 0..READS_MAX {
+            let (items, next) = match shop {
+                Some(shop) => self.some_asides_of(shop, from.take()).await?,
+                None => self.some_asides(from.take()).await?,
+            };
+            let last = items.last().map(Item::key);
+            for item in items.into_iter().filter(&fits) {
+                let key = item.key();
+                let is_last = next.is_none() && last.as_ref() == Some(&key);
+                rows.push((key::quarantined_of(&key), item));
+                if rows.len() == limit {
+                    let next = if is_last { None } else { Some(AsideMark::behind(key)) };
+                    return Ok(AsidePage { rows, next });
+                }
+            }
+            from = next;
+            if from.is_none() {
+                break;
+            }
+        }
+        Ok(AsidePage { rows, next: from })
+    }
+
+    async fn some_asides_of(&self, shop: &ShopId, from: Option<AsideMark>) -> Result<Read, StoreError> {
+        let of = key::quarantined(Some(shop));
+        // Whoever made the mark up only moves within what is the shop's.
+        let from = from.map(|mark| AsideMark { pk: of.clone(), ..mark }.key().0);
+        let asked = self.client.query().table_name(&self.tables.control).consistent_read(true);
+        let asked = asked.key_condition_expression("pk = :of").limit(READ_TOGETHER);
+        let asked = asked.expression_attribute_values(":of", AttributeValue::S(of));
+        let asked = asked.set_exclusive_start_key(from).return_consumed_capacity(ReturnConsumedCapacity::Indexes);
+        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        self.meter.add(Kind::Read, answer.consumed_capacity());
+        Ok(read(answer.items, answer.last_evaluated_key))
+    }
+
+    async fn some_asides(&self, from: Option<AsideMark>) -> Result<Read, StoreError> {
         let asked = self.client.scan().table_name(&self.tables.control).consistent_read(true);
         let asked = asked.filter_expression("contains(pk, :quarantine)");
         let asked = asked.expression_attribute_values(":quarantine", AttributeValue::S(key::quarantined(None)));
+        let asked = asked.set_exclusive_start_key(from.map(|mark| mark.key().0));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let (mut rows, mut from) = (Vec::new(), None);
-        loop {
-            let answer = asked.clone().set_exclusive_start_key(from).send().await;
-            let answer = answer.map_err(|error| StoreError::of_sdk(&error))?;
-            self.meter.add(Kind::Read, answer.consumed_capacity());
-            for row in answer.items.unwrap_or_default().into_iter().map(Item) {
-                rows.push((key::quarantined_of(&row.key()), row));
+        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        self.meter.add(Kind::Read, answer.consumed_capacity());
+        Ok(read(answer.items, answer.last_evaluated_key))
+    }
+
+    /// Takes the turn to go through the queue of bodies, until an instant: what one has received is hidden from another, who
+    /// would take it for gone. Whether it was to be had.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn take_turn(&self, by: &str, now: Instant, until: Instant) -> Result<bool, StoreError> {
+        let row = Item::at(&key::turn()).text(BY, by).number(UNTIL, until.millis());
+        let asked = self.client.put_item().table_name(&self.tables.control).set_item(Some(row.0));
+        let asked = asked.condition_expression("attribute_not_exists(pk) OR #until < :now");
+        let asked = asked.expression_attribute_names("#until", UNTIL);
+        let asked = asked.expression_attribute_values(":now", AttributeValue::N(now.millis().to_string()));
+        let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
+        match asked.send().await.map_err(|error| StoreError::of_sdk(&error)) {
+            Ok(answer) => {
+                self.meter.add(Kind::Write, answer.consumed_capacity());
+                Ok(true)
             }
-            from = answer.last_evaluated_key;
-            if from.is_none() {
-                return Ok(rows);
-            }
+            Err(StoreError::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives the turn back, if it is still theirs.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; then it ends by itself.
+    pub async fn end_turn(&self, by: &str) -> Result<(), StoreError> {
+        let only_if = Some((BY, AttributeValue::S(by.to_owned())));
+        match self.delete(&self.tables.control, &Item::at(&key::turn()), only_if).await {
+            Ok(()) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

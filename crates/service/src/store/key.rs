@@ -289,6 +289,11 @@ pub fn quarantined_of(key: &Key) -> Option<ShopId> {
     ShopId::new(shop).ok()
 }
 
+/// control: whose turn it is to replay what was set aside.
+pub fn turn() -> Key {
+    Key::new("#replaying".to_owned(), "-")
+}
+
 /// control: the jobs of a shop, oldest boundary first.
 pub fn jobs(shop: &ShopId) -> String {
     format!("{shop}#jobs")

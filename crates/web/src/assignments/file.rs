@@ -16,8 +16,8 @@ use uuid::Uuid;
 use super::{Assign, Binding, Reason, assigned, is_tier, is_to_come};
 use crate::Api;
 use crate::caller::{Of, Write};
-use crate::extract::{Query, Raw};
-use crate::facts::{Became, idempotency_key, made_key};
+use crate::extract::{Query, Raw, idempotency_key};
+use crate::facts::{Became, made_key};
 use crate::problem::{Place, Problem};
 
 /// A file has at most so many assignments, so that they are done before the caller gives up.

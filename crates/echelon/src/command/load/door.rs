@@ -1,17 +1,19 @@
-//! Into which system it goes: through the door of a served one, or straight into a store.
+//! Into which system it goes: through the door of a served one, over the API of a deployed one, or straight into a store.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 use service::ingest::{Counts, Ingest, Message, native};
 use service::shop::ShopId;
 use service::store::only_shop;
+use uuid::Uuid;
 use web::problem::Problem;
 
-use super::report::Report;
-use crate::command::system::client;
+use super::api::{self, Api};
+use super::report::{By, Report};
 use crate::failure::Failure;
 use crate::input::Lines;
 use crate::serve::client::{Client, NoAnswer};
@@ -32,6 +34,8 @@ pub struct Event {
 pub enum Door {
     /// One that is served.
     Served(Box<Served>),
+    /// One that is deployed, over its API.
+    Api(Box<Api>),
     /// A store, through the ingest itself.
     Store(Box<Straight>),
 }
@@ -52,33 +56,51 @@ pub struct Straight {
     name: String,
 }
 
+/// What `echelon serve` says of itself to whom it does not know.
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "that it says so is enough")]
+struct Strangers {
+    status: String,
+}
+
 #[derive(Debug, Clone, Copy, Deserialize)]
 struct Health {
     waiting: u64,
     taken_in: Counts,
 }
 
+/// So many events go together where nothing else is said.
+const TOGETHER: usize = 500;
 /// How often something is tried that others may be in the way of; the pause doubles each time.
-const TRIES: u32 = 9;
-const PAUSE: Duration = Duration::from_millis(100);
+pub const TRIES: u32 = 9;
+pub const PAUSE: Duration = Duration::from_millis(100);
 /// How often a served system is asked how far it is.
 const LOOK: Duration = Duration::from_millis(200);
 /// A system that has got no further for so long is not waited for.
 const STUCK_AFTER: u32 = 300;
 /// So many of the events that were set aside are named; the report counts all.
-const NAMED_MAX: u64 = 20;
+pub const NAMED_MAX: u64 = 20;
 
 impl Door {
-    /// Of a served system.
+    /// Of a system at a URL: `echelon serve` answers `/health`, a deployed API does not.
     ///
     /// # Errors
-    /// If nothing is served there.
-    pub async fn served(url: &str, token: Option<&str>, shop: Option<ShopId>) -> Result<Self, Failure> {
-        let client = client(url, token)?;
-        let before = health(&client).await.map_err(|what| {
+    /// If there is none.
+    pub async fn over(client: Client, shop: Option<ShopId>) -> Result<Self, Failure> {
+        let (status, body) = client.get("/health").await.map_err(|NoAnswer(what)| {
             Failure::input(format!("{what}\n       start it with `echelon serve`, or name a store with --data"))
         })?;
-        Ok(Self::Served(Box::new(Served { client, shop, before })))
+        if let Ok(before) = serde_json::from_slice(&body) {
+            return Ok(Self::Served(Box::new(Served { client, shop, before })));
+        }
+        if serde_json::from_slice::<Strangers>(&body).is_ok() {
+            let remedy = "name a token with --token, or ECHELON_TOKEN";
+            return Err(Failure::input(format!("{}: tells strangers nothing; {remedy}", client.url())));
+        }
+        match status {
+            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(Self::Api(Box::new(Api::open(client, shop).await?))),
+            _ => Err(Failure::input(format!("{}: answers {status}, as `echelon serve` never does", client.url()))),
+        }
     }
 
     /// Of a store; a deployed one has a queue for what can never succeed.
@@ -110,6 +132,7 @@ impl Door {
                 Some(shop) => format!("{} {shop}", served.client.url()),
                 None => served.client.url().to_owned(),
             },
+            Self::Api(api) => api.name(),
             Self::Store(straight) => straight.name.clone(),
         }
     }
@@ -121,6 +144,7 @@ impl Door {
     pub async fn send(&self, lines: &Lines, events: Vec<Event>, report: &mut Report) -> Result<(), Failure> {
         match self {
             Self::Served(served) => served.send(lines, &events).await,
+            Self::Api(api) => api.send(lines, events, report).await,
             Self::Store(straight) => straight.send(lines, &events, report).await,
         }
     }
@@ -132,7 +156,19 @@ impl Door {
     pub async fn settle(&self, report: &mut Report) -> Result<(), Failure> {
         match self {
             Self::Served(served) => served.settle(report).await,
+            Self::Api(_) => {
+                report.by = By::Api;
+                Ok(())
+            }
             Self::Store(_) => Ok(()),
+        }
+    }
+
+    /// So many events are told together.
+    pub fn together(&self) -> usize {
+        match self {
+            Self::Served(_) | Self::Store(_) => TOGETHER,
+            Self::Api(_) => api::TOGETHER,
         }
     }
 }
@@ -141,11 +177,14 @@ impl Served {
     async fn send(&self, lines: &Lines, events: &[Event]) -> Result<(), Failure> {
         let body: Vec<String> = events.iter().map(|event| event.value.to_string()).collect();
         let body = axum::body::Bytes::from(body.join("\n"));
+        // Sent again under the same key, it is taken once, whether or not the first try was.
+        let key = Uuid::now_v7().to_string();
         let shop = self.shop.as_ref().map(|shop| ("X-Echelon-Shop", shop.as_str()));
+        let headers: Vec<_> = shop.into_iter().chain([("Idempotency-Key", key.as_str())]).collect();
         let mut pause = PAUSE;
         let mut why = String::new();
         for _ in 0..TRIES {
-            match self.client.post("/events", body.clone(), shop.as_slice()).await {
+            match self.client.post("/events", body.clone(), &headers).await {
                 Ok((status, _)) if status.is_success() => return Ok(()),
                 Ok((status, body)) if status.is_client_error() => return Err(refused(lines, events, &body)),
                 Ok((status, _)) => why = format!("{}: answers {status}", self.client.url()),
@@ -162,7 +201,7 @@ impl Served {
         loop {
             let now = health(&self.client).await.map_err(Failure::input)?;
             report.counts = since(&self.before.taken_in, &now.taken_in);
-            report.served = true;
+            report.by = By::Served;
             if now.waiting == 0 {
                 return Ok(());
             }

@@ -24,10 +24,29 @@ pub struct Report {
     pub counts: Counts,
     /// Why events were set aside, where that is known.
     pub reasons: BTreeMap<Reason, u64>,
-    /// Whether a served system counted, which counts everybody's events.
-    pub served: bool,
+    /// Facts that are in, and were known when they were sent again after an answer that never came: new the first time, or
+    /// known before.
+    pub unanswered: u64,
+    /// Facts that can never be taken in as they are, and are kept nowhere.
+    pub refused: u64,
+    /// Members forgotten, for lines that say so.
+    pub erased: u64,
+    /// Who counted.
+    pub by: By,
     /// Events that the system has not taken in yet.
     pub waiting: u64,
+}
+
+/// Who counted what became of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum By {
+    /// This command, which took them in.
+    #[default]
+    Itself,
+    /// A served system, which counts everybody's.
+    Served,
+    /// This command, by what an API answered of each fact. What followed from facts it does not say.
+    Api,
 }
 
 impl Report {
@@ -40,31 +59,45 @@ impl Report {
             Format::Json => print_json(&self.object())?,
             Format::Text => print(&self.text(file))?,
         }
-        let all_is_in = self.counts.set_aside == 0 && self.left_out == 0 && self.waiting == 0;
+        let all_is_in = self.counts.set_aside == 0 && self.refused == 0 && self.left_out == 0 && self.waiting == 0;
         if all_is_in { Ok(()) } else { Err(Failure::Findings) }
     }
 
     fn object(&self) -> Value {
-        let Self { from, lines, left_out, programs, counts, reasons, served: _, waiting } = self;
+        let Self { from, lines, left_out, programs, counts, reasons, unanswered, refused, erased, by, waiting } = self;
         let reasons: BTreeMap<_, _> = reasons.iter().map(|(reason, count)| (reason.code(), count)).collect();
+        let taken_in = match by {
+            By::Itself | By::Served => json!(counts),
+            By::Api => {
+                json!({ "applied": counts.applied, "duplicates": counts.duplicates, "superseded": counts.superseded,
+                               "kept_out": counts.kept_out, "unanswered": unanswered, "refused": refused, "erased": erased })
+            }
+        };
         json!({ "from_line": from, "lines": lines, "left_out": left_out, "programs_passed_over": programs,
-                "taken_in": counts, "reasons": reasons, "waiting": waiting })
+                "taken_in": taken_in, "reasons": reasons, "waiting": waiting })
     }
 
     fn text(&self, file: &Path) -> String {
-        let Self { from, lines, left_out, programs, counts, reasons, served, waiting } = self;
+        let Self { from, lines, left_out, programs, counts, reasons, unanswered, refused, erased, by, waiting } = self;
         let Counts { ignored, set_aside, applied, duplicates, superseded, kept_out, transitions, .. } = counts;
-        let by = if *served { ", as the served system counts them" } else { "" };
+        let by = match by {
+            By::Served => ", as the served system counts them",
+            By::Api => ", as the API answered",
+            By::Itself => "",
+        };
         let mut said = vec![format!("{}: {lines} lines from line {from}{by}", file.display())];
         let row =
             |what: &str, count: &u64, remark: &str| vec![format!("  {what}"), count.to_string(), remark.to_owned()];
         let mut rows = vec![
             row("applied", applied, ""),
             row("duplicates", duplicates, "known already"),
+            row("in", unanswered, "new, or known already: an answer was lost, and they were sent again"),
             row("superseded", superseded, "a later revision is known"),
             row("ignored", ignored, "of no consequence"),
             row("kept out", kept_out, "about somebody who was erased"),
+            row("erased", erased, "members forgotten"),
             row("set aside", set_aside, if *set_aside > 0 { "see `echelon quarantine list`" } else { "" }),
+            row("refused", refused, "kept nowhere: correct these lines and load the file again"),
         ];
         for (reason, count) in reasons {
             rows.push(row(&format!("  {}", reason.code()), count, reason.remedy()));

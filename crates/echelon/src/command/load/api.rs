@@ -1,0 +1,280 @@
+//! Into a system whose HTTP API is all that is asked of it: a deployed one. It says of each fact what became of it.
+
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use rules::id::MemberId;
+use serde::Deserialize;
+use serde_json::Value;
+use service::ingest::Reason;
+use service::shop::ShopId;
+use web::path::segment;
+use web::problem::{Place, Problem};
+
+use super::door::{Event, NAMED_MAX, PAUSE, TRIES};
+use super::report::Report;
+use crate::command::system::{of_shop, refused};
+use crate::failure::Failure;
+use crate::input::Lines;
+use crate::serve::client::{Client, NoAnswer};
+
+/// It takes so many facts at once.
+pub const TOGETHER: usize = 100;
+/// And bodies of 1 MiB; the brackets and commas around facts are small.
+const BYTES_MAX: usize = 1024 * 1024 - 1024;
+
+/// A system that is told facts over its API.
+pub struct Api {
+    client: Client,
+    shop: Option<ShopId>,
+}
+
+/// What became of facts, as `POST /v1/facts` answers.
+#[derive(Debug, Deserialize)]
+struct Results {
+    results: Vec<Became>,
+}
+
+/// What became of one.
+#[derive(Debug, Deserialize)]
+struct Became {
+    status: Status,
+    #[serde(default)]
+    detail: String,
+    #[serde(default)]
+    remedy: String,
+    #[serde(default)]
+    problems: Vec<Place>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Applied,
+    Duplicate,
+    Superseded,
+    KeptOut,
+    Invalid,
+    Refused,
+    Failed,
+}
+
+/// An event that is not in yet, as far as is known.
+struct Pending {
+    event: Event,
+    /// Whether it was sent before without an answer: then it may be in, and known for that alone.
+    is_unanswered: bool,
+}
+
+/// What came of asking once.
+enum Once<T> {
+    /// An answer.
+    Answered(T),
+    /// None, and it was not done.
+    NotDone(String),
+    /// None, and it may be done.
+    Unknown(String),
+}
+
+impl Api {
+    /// Of a deployed system, whose shop has a program.
+    ///
+    /// # Errors
+    /// If it does not answer so.
+    pub async fn open(client: Client, shop: Option<ShopId>) -> Result<Self, Failure> {
+        let asked = client.get(&of_shop("/v1/program", shop.as_ref())).await;
+        let (status, body) = asked.map_err(|NoAnswer(what)| Failure::input(what))?;
+        if !status.is_success() {
+            let url = client.url();
+            return Err(match serde_json::from_slice::<Problem>(&body) {
+                Ok(problem) => refused(url, &problem),
+                Err(_) => Failure::input(format!("{url}: {status}: neither `echelon serve` nor an API of Echelon's")),
+            });
+        }
+        Ok(Self { client, shop })
+    }
+
+    /// Which system, for who goes on later.
+    pub fn name(&self) -> String {
+        match &self.shop {
+            Some(shop) => format!("{} {shop}", self.client.url()),
+            None => self.client.url().to_owned(),
+        }
+    }
+
+    /// Tells events, and does not return before each is in or refused.
+    ///
+    /// # Errors
+    /// Names the line that is not taken, or says that the system takes nothing any more.
+    pub async fn send(&self, lines: &Lines, events: Vec<Event>, report: &mut Report) -> Result<(), Failure> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        for event in events {
+            let size = event.value.to_string().len() + 1;
+            let is_erasure = is_erasure(&event);
+            if is_erasure || batch.len() == TOGETHER || bytes + size > BYTES_MAX {
+                self.tell(lines, std::mem::take(&mut batch), report).await?;
+                bytes = 0;
+            }
+            if is_erasure {
+                self.erase(lines, &event, report).await?;
+            } else {
+                bytes += size;
+                batch.push(event);
+            }
+        }
+        self.tell(lines, batch, report).await
+    }
+
+    /// Tells facts until each is in or refused.
+    async fn tell(&self, lines: &Lines, events: Vec<Event>, report: &mut Report) -> Result<(), Failure> {
+        let pending = |event| Pending { event, is_unanswered: false };
+        let mut waiting: Vec<Pending> = events.into_iter().map(pending).collect();
+        let (mut pause, mut why) = (PAUSE, String::new());
+        for _ in 0..TRIES {
+            let Some(first) = waiting.first() else { return Ok(()) };
+            let first = first.event.line;
+            match self.told(lines, &waiting).await? {
+                Once::Answered(results) => {
+                    let (left, what) = settle(lines, waiting, results, report);
+                    waiting = left;
+                    if waiting.is_empty() {
+                        return Ok(());
+                    }
+                    why = what;
+                }
+                Once::NotDone(what) => why = format!("{}:{first}: {what}", lines.name()),
+                Once::Unknown(what) => {
+                    waiting.iter_mut().for_each(|one| one.is_unanswered = true);
+                    why = format!("{}:{first}: {what}", lines.name());
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        if waiting.is_empty() { Ok(()) } else { Err(Failure::input(why)) }
+    }
+
+    async fn told(&self, lines: &Lines, waiting: &[Pending]) -> Result<Once<Vec<Became>>, Failure> {
+        let facts: Vec<String> = waiting.iter().map(|one| one.event.value.to_string()).collect();
+        let body = format!("[{}]", facts.join(","));
+        let asked = self.client.post(&of_shop("/v1/facts", self.shop.as_ref()), body, &[]).await;
+        let line = |place: usize| waiting.get(place).map(|one| one.event.line);
+        Ok(match self.once(lines, line, asked)? {
+            Once::Answered(body) => {
+                let told = serde_json::from_slice::<Results>(&body).ok();
+                let told = told.filter(|told| told.results.len() == waiting.len());
+                // Whatever stands in between may have put an answer of its own in the place of one.
+                let unknown = || Once::Unknown(format!("{}: answers as nothing known", self.client.url()));
+                told.map_or_else(unknown, |told| Once::Answered(told.results))
+            }
+            Once::NotDone(why) => Once::NotDone(why),
+            Once::Unknown(why) => Once::Unknown(why),
+        })
+    }
+
+    /// Forgets somebody: no fact that is told does that.
+    async fn erase(&self, lines: &Lines, event: &Event, report: &mut Report) -> Result<(), Failure> {
+        let place = format!("{}:{}", lines.name(), event.line);
+        let member = event.value.get("member_id").and_then(Value::as_str).unwrap_or_default();
+        let member = MemberId::new(member).map_err(|error| Failure::input(format!("{place}: member_id: {error}")))?;
+        let path = of_shop(&format!("/v1/members/{}", segment(&member)), self.shop.as_ref());
+        let (mut pause, mut why) = (PAUSE, String::new());
+        for _ in 0..TRIES {
+            // Done twice it is done once.
+            match self.once(lines, |_| Some(event.line), self.client.delete(&path).await)? {
+                Once::Answered(_) => {
+                    report.erased += 1;
+                    return Ok(());
+                }
+                Once::NotDone(what) | Once::Unknown(what) => why = what,
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        Err(Failure::input(format!("{place}: {why}")))
+    }
+
+    /// What an answer means, or that there is none. `line`: of the fact at a place.
+    fn once(
+        &self,
+        lines: &Lines,
+        line: impl Fn(usize) -> Option<usize>,
+        asked: Result<(StatusCode, Bytes), NoAnswer>,
+    ) -> Result<Once<Bytes>, Failure> {
+        let (status, body) = match asked {
+            Ok(answer) => answer,
+            Err(NoAnswer(what)) => return Ok(Once::Unknown(what)),
+        };
+        let said = format!("{}: answers {status}", self.client.url());
+        if status.is_success() {
+            return Ok(Once::Answered(body));
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return Ok(Once::NotDone(said));
+        }
+        if !status.is_client_error() {
+            // A gateway gives up while a function goes on.
+            return Ok(Once::Unknown(said));
+        }
+        let Ok(problem) = serde_json::from_slice::<Problem>(&body) else { return Err(Failure::input(said)) };
+        let named = problem.problems.iter().find_map(|place| line(index(&place.path)?)).or_else(|| line(0));
+        let named = named.map(|line| format!(":{line}")).unwrap_or_default();
+        Err(Failure::input(format!("{}{named}: {}", lines.name(), refused(self.client.url(), &problem))))
+    }
+}
+
+/// Counts what became of facts; those that failed for now are left, with the reason of the first.
+fn settle(lines: &Lines, waiting: Vec<Pending>, results: Vec<Became>, report: &mut Report) -> (Vec<Pending>, String) {
+    let (mut left, mut why) = (Vec::new(), String::new());
+    for (one, became) in waiting.into_iter().zip(results) {
+        let counts = &mut report.counts;
+        match became.status {
+            Status::Applied => counts.applied += 1,
+            // The first time it may have been new: that answer is lost.
+            Status::Duplicate if one.is_unanswered => report.unanswered += 1,
+            Status::Duplicate => counts.duplicates += 1,
+            Status::Superseded => counts.superseded += 1,
+            Status::KeptOut => counts.kept_out += 1,
+            Status::Invalid | Status::Refused => refuse(lines, one.event.line, &became, report),
+            Status::Failed => {
+                if left.is_empty() {
+                    why = format!("{}:{}: {}", lines.name(), one.event.line, became.detail);
+                }
+                // It says of itself that it is not in.
+                left.push(Pending { is_unanswered: false, ..one });
+            }
+        }
+    }
+    (left, why)
+}
+
+fn refuse(lines: &Lines, line: usize, became: &Became, report: &mut Report) {
+    let reason = match became.status {
+        Status::Invalid => Some(Reason::Invalid),
+        Status::Applied
+        | Status::Duplicate
+        | Status::Superseded
+        | Status::KeptOut
+        | Status::Refused
+        | Status::Failed => Reason::named(&became.detail),
+    };
+    if let Some(reason) = reason {
+        *report.reasons.entry(reason).or_default() += 1;
+    }
+    report.refused += 1;
+    if report.refused <= NAMED_MAX {
+        let Became { detail, remedy, problems, .. } = became;
+        let places: String = problems.iter().map(|at| format!("\n       {}: {}", at.path, at.message)).collect();
+        lines.note(&format!("refused {}:{line}: {detail}; {remedy}{places}", lines.name()));
+    }
+}
+
+/// Whether it is about somebody who is to be forgotten.
+fn is_erasure(event: &Event) -> bool {
+    event.value.get("type").and_then(Value::as_str) == Some("customer.erased")
+}
+
+/// The place of a fact in a list, of a path such as `$[2].total`.
+fn index(path: &str) -> Option<usize> {
+    path.strip_prefix("$[")?.split(']').next()?.parse().ok()
+}

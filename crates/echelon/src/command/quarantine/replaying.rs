@@ -1,0 +1,145 @@
+//! Replaying, part by part: over the API, or within a store.
+
+use std::error::Error;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use service::ingest::Reason;
+use service::quarantine::{AsideId, Bodies, Replayed, Which, replay};
+use service::shop::ShopId;
+use service::store::Store;
+
+use crate::command::system::{System, of_shop};
+use crate::failure::Failure;
+
+/// So many ids are asked for at once.
+const IDS_TOGETHER: usize = 100;
+/// So many parts in a row may bring nothing before it is given up.
+const IDLE_MAX: u32 = 10;
+
+/// What is to be replayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// These.
+    Ids(Vec<AsideId>),
+    /// What was set aside for this reason.
+    For(Reason),
+    /// Everything.
+    All,
+}
+
+impl Asked {
+    /// These ids; if there are none, what was set aside for a reason, or everything.
+    pub fn of(ids: &[AsideId], reason: Option<Reason>) -> Self {
+        match reason {
+            _ if !ids.is_empty() => Self::Ids(ids.to_vec()),
+            Some(reason) => Self::For(reason),
+            None => Self::All,
+        }
+    }
+
+    /// As requests of the API say it, one after the other.
+    fn bodies(&self) -> Vec<Value> {
+        match self {
+            Self::Ids(ids) => ids.chunks(IDS_TOGETHER).map(|ids| json!({ "ids": ids })).collect(),
+            Self::For(reason) => vec![json!({ "reason": reason })],
+            Self::All => vec![json!({ "all": true })],
+        }
+    }
+
+    fn which(&self) -> Which {
+        match self {
+            Self::Ids(ids) => Which::Ids(ids.iter().cloned().collect()),
+            Self::For(reason) => Which::From { reason: Some(*reason), behind: None },
+            Self::All => Which::From { reason: None, behind: None },
+        }
+    }
+}
+
+/// What became of all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Done {
+    /// In the ingest queue again.
+    pub replayed: Vec<AsideId>,
+    /// Without a body.
+    pub gone: Vec<AsideId>,
+    /// Set aside by nobody.
+    pub unknown: Vec<AsideId>,
+}
+
+/// An answer of the API.
+#[derive(Debug, Deserialize)]
+struct Part {
+    replayed: Vec<AsideId>,
+    gone: Vec<AsideId>,
+    unknown: Vec<AsideId>,
+    next: Option<String>,
+}
+
+impl Done {
+    fn add(&mut self, replayed: Vec<AsideId>, gone: Vec<AsideId>, unknown: Vec<AsideId>) {
+        self.replayed.extend(replayed);
+        self.gone.extend(gone);
+        self.unknown.extend(unknown);
+    }
+}
+
+/// Replays over the API of a system, part by part.
+///
+/// # Errors
+/// If it does not do what is asked; what it did before is done.
+pub async fn over(system: &System, shop: Option<&ShopId>, asked: &Asked) -> Result<Done, Failure> {
+    let (path, mut done) = (of_shop("/v1/quarantine/replay", shop), Done::default());
+    for mut body in asked.bodies() {
+        let mut idle = 0;
+        loop {
+            let Part { replayed, gone, unknown, next } = system.post(&path, &body).await?;
+            let is_idle = replayed.is_empty() && next.as_ref().map(|next| json!(next)).as_ref() == body.get("cursor");
+            idle = if is_idle { idle + 1 } else { 0 };
+            done.add(replayed, gone, unknown);
+            let Some(next) = next else { break };
+            if idle == IDLE_MAX {
+                return Err(Failure::input(format!(
+                    "{}: some bodies are not found within a request, so long is the queue; {} in the ingest queue again\n       \
+                     go through all of it with --tables, --quarantine-queue and --ingest-queue",
+                    system.url,
+                    done.replayed.len(),
+                )));
+            }
+            if let Some(fields) = body.as_object_mut() {
+                fields.insert("cursor".to_owned(), json!(next));
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// Replays within a store, part by part.
+///
+/// # Errors
+/// If the store or a queue does not do what is asked; what was done before is done.
+pub async fn within(store: &Store, bodies: &dyn Bodies, shop: Option<&ShopId>, asked: &Asked) -> Result<Done, Failure> {
+    let (mut done, mut which) = (Done::default(), Some(asked.which()));
+    while let Some(part) = which {
+        let replayed = replay(store, bodies, shop, part).await.map_err(|error| Failure::input(in_full(&error)))?;
+        let Replayed { replayed, gone, unknown, left } = replayed;
+        done.add(replayed, gone, unknown);
+        which = left;
+    }
+    Ok(done)
+}
+
+/// An error with what caused it.
+fn in_full(error: &dyn Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let what = error.to_string();
+        // Some say what caused them themselves.
+        if !said.ends_with(&what) {
+            said = format!("{said}: {what}");
+        }
+        cause = error.source();
+    }
+    said
+}

@@ -1,0 +1,192 @@
+//! The bodies of a deployed system: in a queue of SQS, which gives out what it likes, and hides it from others meanwhile.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant as Stopwatch};
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::SdkError;
+use aws_sdk_sqs::types::Message;
+use futures::StreamExt;
+use futures::future::{BoxFuture, join_all};
+use futures::stream::iter;
+use uuid::Uuid;
+
+use super::{Again, AsideId, Bodies, BodiesError};
+use crate::clock::Clock;
+use crate::ingest::SqsAsides;
+use crate::store::Store;
+
+/// So long a queue is asked before it counts as empty: then all of its servers have been.
+const WAIT_S: i32 = 1;
+/// The most that a queue gives at once.
+const RECEIVED_MAX: i32 = 10;
+/// So many are shown again at once.
+const SHOWN_TOGETHER: usize = 32;
+
+/// The queues, by URL.
+#[derive(Debug, Clone)]
+pub struct Urls {
+    /// Where the bodies lie.
+    pub quarantine: String,
+    /// Where events come in.
+    pub ingest: String,
+}
+
+/// How long going through the queue may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// It is left off after so long; never, if none is given.
+    pub within: Option<Duration>,
+    /// So long a message is hidden from others that was received, and nobody else has the turn: longer than it takes.
+    pub hidden: Duration,
+}
+
+impl Limits {
+    /// Of an answer that somebody waits for: the API's own time-out is 29 s.
+    pub const OF_AN_ANSWER: Self = Self { within: Some(Duration::from_secs(12)), hidden: Duration::from_secs(60) };
+    /// Of a command.
+    pub const OF_A_COMMAND: Self = Self { within: None, hidden: Duration::from_secs(15 * 60) };
+}
+
+/// The bodies of a deployed system.
+#[derive(Debug, Clone)]
+pub struct SqsBodies {
+    client: Client,
+    urls: Urls,
+    store: Store,
+    clock: Clock,
+    limits: Limits,
+}
+
+impl SqsBodies {
+    /// Between these queues. Whose turn it is is noted in the store.
+    pub fn new(client: Client, urls: Urls, store: Store, clock: Clock, limits: Limits) -> Self {
+        Self { client, urls, store, clock, limits }
+    }
+
+    async fn receive(&self) -> Result<Vec<Message>, BodiesError> {
+        let hidden_s = i32::try_from(self.limits.hidden.as_secs()).unwrap_or(i32::MAX);
+        let asked = self.client.receive_message().queue_url(&self.urls.quarantine);
+        let asked = asked.message_attribute_names(SqsAsides::ID).max_number_of_messages(RECEIVED_MAX);
+        let asked = asked.wait_time_seconds(WAIT_S).visibility_timeout(hidden_s);
+        Ok(asked.send().await.map_err(failed)?.messages.unwrap_or_default())
+    }
+
+    /// Into the ingest queue first: whatever happens then, it is in one of the two.
+    async fn move_on(&self, message: &Message) -> Result<(), BodiesError> {
+        let body = message.body().unwrap_or_default();
+        self.client.send_message().queue_url(&self.urls.ingest).message_body(body).send().await.map_err(failed)?;
+        let asked = self.client.delete_message().queue_url(&self.urls.quarantine);
+        asked.set_receipt_handle(message.receipt_handle.clone()).send().await.map_err(failed)?;
+        Ok(())
+    }
+
+    /// If this fails, what was passed is to be had again a little later.
+    async fn show(&self, message: Message) {
+        let asked = self.client.change_message_visibility().queue_url(&self.urls.quarantine).visibility_timeout(0);
+        let _ = asked.set_receipt_handle(message.receipt_handle).send().await;
+    }
+
+    /// Goes through the queue and moves each of the ids once.
+    async fn go_through(&self, ids: &BTreeSet<AsideId>, way: &mut Way) -> Result<(), BodiesError> {
+        let (begun, mut seen) = (Stopwatch::now(), BTreeSet::new());
+        while way.again.moved.len() < ids.len() {
+            if self.limits.within.is_some_and(|within| begun.elapsed() >= within) {
+                return Ok(());
+            }
+            let received = self.receive().await?;
+            // Nothing is left, or the first are to be had again.
+            let is_through = received.iter().all(|message| seen.contains(&message.message_id));
+            seen.extend(received.iter().map(|message| message.message_id.clone()));
+            self.sort_out(ids, received, way).await?;
+            if is_through {
+                break;
+            }
+        }
+        way.again.through = true;
+        Ok(())
+    }
+
+    async fn sort_out(
+        &self,
+        ids: &BTreeSet<AsideId>,
+        received: Vec<Message>,
+        way: &mut Way,
+    ) -> Result<(), BodiesError> {
+        let mut wanted: Vec<(AsideId, Message)> = Vec::new();
+        for message in received {
+            // What comes a second time may have been set aside anew meanwhile.
+            let is_new = |id: &AsideId| !way.again.moved.contains(id) && wanted.iter().all(|(of, _)| of != id);
+            match id(&message).filter(|id| ids.contains(id) && is_new(id)) {
+                Some(id) => wanted.push((id, message)),
+                None => way.passed.push(message),
+            }
+        }
+        let moved = join_all(wanted.iter().map(|(_, message)| self.move_on(message))).await;
+        let mut all = Ok(());
+        for ((id, message), moved) in wanted.into_iter().zip(moved) {
+            match moved {
+                Ok(()) => {
+                    way.again.moved.insert(id);
+                }
+                Err(error) => {
+                    way.passed.push(message);
+                    all = Err(error);
+                }
+            }
+        }
+        all
+    }
+
+    async fn in_turn(&self, ids: &BTreeSet<AsideId>) -> Result<Again, BodiesError> {
+        let mut way = Way::default();
+        let went = self.go_through(ids, &mut way).await;
+        iter(way.passed).for_each_concurrent(SHOWN_TOGETHER, |message| self.show(message)).await;
+        match went {
+            // Rows of what was moved are to be forgotten, so it is told of.
+            Err(error) if !way.again.moved.is_empty() => {
+                tracing::warn!(error = error.in_full(), "not all of the quarantine was gone through");
+                Ok(way.again)
+            }
+            Ok(()) => Ok(way.again),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What came of going through a queue so far.
+#[derive(Debug, Default)]
+struct Way {
+    again: Again,
+    passed: Vec<Message>,
+}
+
+impl Bodies for SqsBodies {
+    fn again<'a>(&'a self, ids: &'a BTreeSet<AsideId>) -> BoxFuture<'a, Result<Again, BodiesError>> {
+        Box::pin(async move {
+            let (by, now) = (Uuid::now_v7().to_string(), self.clock.now());
+            let hidden_ms = i64::try_from(self.limits.hidden.as_millis()).unwrap_or(i64::MAX);
+            if !self.store.take_turn(&by, now, now.plus_millis(hidden_ms)).await? {
+                return Err(BodiesError::Busy);
+            }
+            let again = self.in_turn(ids).await;
+            if let Err(error) = self.store.end_turn(&by).await {
+                tracing::warn!(%error, "the turn to replay ends by itself");
+            }
+            again
+        })
+    }
+}
+
+fn id(message: &Message) -> Option<AsideId> {
+    let id = message.message_attributes.as_ref()?.get(SqsAsides::ID)?.string_value()?;
+    AsideId::new(id).ok()
+}
+
+fn failed<E, R>(error: SdkError<E, R>) -> BodiesError
+where
+    E: std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    BodiesError::Queue(Box::new(error))
+}

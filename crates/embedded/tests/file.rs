@@ -46,6 +46,13 @@ async fn filled(path: &Path, items: usize) {
     }
 }
 
+/// rusqlite 0.36 alone would bring 3.49.2, whose WAL-reset bug, mended in 3.51.3, may damage a file that two connections write
+/// to and checkpoint at the same moment.
+#[test]
+fn sqlite_is_the_one_that_the_workspace_puts_in_place() {
+    assert!(rusqlite::version_number() >= 3_054_001, "{}", rusqlite::version());
+}
+
 #[tokio::test]
 async fn all_files_of_a_store_are_their_owners_alone_also_those_that_were_not() {
     let folder = tempfile::tempdir().unwrap();

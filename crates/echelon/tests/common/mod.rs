@@ -129,7 +129,7 @@ impl Served {
         let mut address = String::new();
         let listening = eventually(|| {
             let said = said.lock().unwrap();
-            let found = said.split("http://").nth(1).and_then(|rest| rest.split_once(','));
+            let found = said.split("listening on http://").nth(1).and_then(|rest| rest.split_once(','));
             address = found.map(|(address, _)| address.to_owned()).unwrap_or_default();
             !address.is_empty()
         });

@@ -7,6 +7,8 @@ use rules::calendar::{Instant, Zones};
 use rules::ledger::Ledger;
 use rules::replay::{Line, Replay};
 use serde_json::{Value, json};
+use service::ingest::{Counts, Report};
+use service::store::StoreError;
 use tests::random::{BEGIN, HOUR, arrival, erasure, fact, programs, published};
 use tests::system::System;
 
@@ -39,6 +41,26 @@ fn batches(lines: Vec<Value>, cuts: &[bool]) -> Vec<Vec<Value>> {
     batches
 }
 
+/// A queue delivers a message again at most so often here; the deployed one does 20 times.
+const DELIVERIES: usize = 5;
+
+/// Delivers events as the queue does: those that another writer came before in every try, which a busy machine can bring about,
+/// come again. What was counted in all.
+async fn tell(system: &System, events: &[Value]) -> Counts {
+    let (mut counts, mut left) = (Counts::default(), events.to_vec());
+    for _ in 0..DELIVERIES {
+        let Report { failed, failure, counts: more, .. } = system.tell(&left).await;
+        counts.add(&more);
+        if failed.is_empty() {
+            assert_eq!(failure, None);
+            return counts;
+        }
+        assert_eq!(failure, Some(StoreError::Conflict.to_string()));
+        left = failed.iter().map(|place| left[place.parse::<usize>().unwrap()].clone()).collect();
+    }
+    panic!("{} events are never taken in: {left:?}", left.len());
+}
+
 async fn check(program: Value, lines: Vec<Value>, cuts: Vec<bool>) {
     let system = System::new(embedded::Store::memory().unwrap().client(), "t").await;
     let mut replay = Replay::start(&program, &Zones::built_in()).unwrap();
@@ -64,17 +86,16 @@ async fn check(program: Value, lines: Vec<Value>, cuts: Vec<bool>) {
         }
         // Every message comes twice: once beside itself, and once in a batch of its own.
         let twice: Vec<Value> = facts.iter().flat_map(|fact| [fact.clone(), fact.clone()]).collect();
-        let report = system.tell(&twice).await;
-        assert_eq!((report.failed, report.failure, report.counts.set_aside), (Vec::new(), None, 0));
+        assert_eq!(tell(&system, &twice).await.set_aside, 0);
         told.extend(facts);
     }
     system.at(end);
     replay.finish(end);
-    let again = system.tell(&told).await;
+    let again = tell(&system, &told).await;
     // With a member goes what named nobody and was about theirs: told again, it is news.
     let someone_erased = replay.book().erased().next().is_some();
-    let news = if someone_erased { again.counts.applied } else { 0 };
-    assert_eq!((again.failed.len(), &again.failure, again.counts.applied), (0, &None, news));
+    let news = if someone_erased { again.applied } else { 0 };
+    assert_eq!(again.applied, news);
 
     for id in replay.members() {
         let held = system.member(id.as_str()).await;

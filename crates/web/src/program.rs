@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use service::change::{Listed, Looking, Previewed, Published, Rules, State as Stands, Wanted};
 use service::shop::ShopId;
+use tokio::sync::Semaphore;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -21,6 +22,9 @@ use crate::etag::Etag;
 use crate::extract::{Body, Path, Query};
 use crate::problem::{Place, Problem};
 use crate::schema;
+
+/// So many previews are worked out at once in this process; each looks at everybody. Others wait in the order in which they came.
+static PREVIEWS: Semaphore = Semaphore::const_new(2);
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -267,6 +271,8 @@ async fn preview(
     Query(How { list, from_part }): Query<How>,
     Body(wanted): Body<Wanted>,
 ) -> Result<Json<Previewed>, Problem> {
+    // Whoever asks for many at once waits for their own, and holds up nothing else.
+    let _turn = PREVIEWS.acquire().await.map_err(|_| Problem::ours())?;
     let looking = Looking { listed: list, from: from_part.into(), budget: api.preview_budget };
     Ok(Json(api.rules(&shop).preview(&wanted, looking, || {}).await?))
 }

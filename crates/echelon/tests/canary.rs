@@ -57,4 +57,40 @@ fn it_crosses_the_new_year_of_a_small_shop_and_says_when_that_does_not_happen() 
     let (found, code) = canary(&served, "2026-12-31T10:06:00Z");
     assert!(code == 1 && found["wrong"].to_string().contains("canary-keeps: `progress`"), "{found}");
     assert_eq!(found["wrong"].as_array().unwrap().len(), 1, "{found}");
+
+    // The orders of a new year are told when they are due: what the last midnight found cannot have them.
+    let year = Served::on(folder.path(), &["--data", "year.db", "--clock", "2027-01-02T09:40:00Z"]);
+    let moved = |served: &Served, to: &str| {
+        let moved = json!({ "now": to }).to_string();
+        assert_eq!(served.post("/clock", &moved, &[("Content-Type", "application/json")]).0, 200);
+    };
+    let well = |now: &str| {
+        let mut last = Value::Null;
+        let well = eventually(|| {
+            let (found, code) = canary(&year, now);
+            last = found;
+            code == 0
+        });
+        assert!(well, "{now}: {last}");
+        last["members"].clone()
+    };
+    assert_eq!(well("2027-01-02T09:45:00Z"), 8);
+    moved(&year, "2027-01-02T10:03:00Z");
+    assert_eq!(well("2027-01-02T10:05:00Z"), 8);
+    moved(&year, "2027-01-02T12:04:00Z");
+    assert_eq!(well("2027-01-02T12:05:00Z"), 10);
+    assert_eq!(well("2027-01-02T12:06:00Z"), 10);
+    moved(&year, "2027-01-03T10:03:00Z");
+    assert_eq!(well("2027-01-03T10:05:00Z"), 10);
+}
+
+#[test]
+fn it_does_nothing_in_a_shop_that_has_a_program_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start_as(folder.path(), "canary", &[]);
+    let done = command(&["canary", "--url", &served.url()]);
+    assert_eq!(done.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&done.stderr).contains("has a program of its own"), "{done:?}");
+    let versions = served.get("/v1/program/versions?shop=canary").1;
+    assert_eq!(versions["programs"].as_array().unwrap().len(), 1, "{versions}");
 }

@@ -14,7 +14,7 @@ struct Index {
     name: String,
 }
 
-/// Takes away what was made by half, all in one transaction.
+/// Takes away what was made by half, each table in a transaction of its own.
 pub(crate) fn unmake(connection: &Connection) -> Result<(), rusqlite::Error> {
     let mut statement = connection.prepare("SELECT table_name, gsi_definitions FROM _tables")?;
     let noted = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)))?;

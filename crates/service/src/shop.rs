@@ -8,6 +8,9 @@ use thiserror::Error;
 /// A shop's name is at most this long: it begins every key.
 pub const SHOP_BYTES_MAX: usize = 100;
 
+/// The shop that `echelon canary` keeps.
+pub const CANARY: &str = "canary";
+
 /// A shop of the deployment, such as `acme.myshopify.com`: small letters, digits, `.`, `-` and `_`.
 ///
 /// It comes from the envelope of an event or from a token, never from a body (section 3).
@@ -31,6 +34,11 @@ impl ShopId {
             return Err(NoShop(text.chars().take(SHOP_BYTES_MAX).collect()));
         }
         Ok(Self(Arc::from(name)))
+    }
+
+    /// Whether it is the canary's: a shop of made-up members beside the real ones, which nobody means who names no shop.
+    pub fn is_canary(&self) -> bool {
+        self.as_str() == CANARY
     }
 
     /// The name.

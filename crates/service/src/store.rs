@@ -97,12 +97,13 @@ impl Store {
     }
 }
 
-/// The only shop of a store, if it has just one.
+/// The only shop of a store, if it has just one beside the canary's.
 ///
 /// # Errors
 /// See [`StoreError`].
 pub async fn only_shop(store: &Store) -> Result<Option<ShopId>, StoreError> {
-    let shops = store.shops().await?;
+    let mut shops = store.shops().await?;
+    shops.retain(|shop| !shop.is_canary());
     Ok(match shops.as_slice() {
         [only] => Some(only.clone()),
         _ => None,

@@ -153,6 +153,11 @@ impl Register {
         all
     }
 
+    /// Notes that something is still to be written down.
+    pub fn is_changed(&self, id: TokenId) {
+        self.tokens().changed.push(id);
+    }
+
     /// What is to be written down since this was asked last.
     pub fn take_changed(&self) -> Vec<Known> {
         let mut tokens = self.tokens();
@@ -160,11 +165,11 @@ impl Register {
         changed.iter().filter_map(|id| tokens.known.get(id).cloned()).collect()
     }
 
-    /// Forgets those that have ended: they let nobody in.
+    /// Forgets those that have ended. Not those that are revoked: a clock that is ahead would let them in again when it is right.
     pub fn forget_ended(&self, now: Instant) -> Vec<TokenId> {
         let mut tokens = self.tokens();
-        let ended: Vec<TokenId> =
-            tokens.known.values().filter(|known| known.has_ended(now)).map(|known| known.id.clone()).collect();
+        let is_over = |known: &&Known| known.has_ended(now) && known.revoked_at.is_none();
+        let ended: Vec<TokenId> = tokens.known.values().filter(is_over).map(|known| known.id.clone()).collect();
         ended.iter().for_each(|id| drop(tokens.known.remove(id)));
         ended
     }
@@ -223,6 +228,9 @@ mod tests {
         again.load(serde_json::from_value::<Vec<Known>>(told).unwrap());
         assert_eq!(again.list(at(2)), register.list(at(2)));
         assert!(!again.admits(TokenId::of("c.d"), says("till", 9), at(2)));
+        // By a clock that is ahead they have ended, and by the right one they have not.
+        assert_eq!(again.forget_ended(at(99)), []);
+        assert!(!again.admits(TokenId::of("a.b"), says("till", 9), at(3)));
     }
 
     #[test]

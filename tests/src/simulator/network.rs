@@ -131,7 +131,7 @@ pub struct Network {
     state: Mutex<State>,
     base: i64,
     /// By how much every clock is ahead.
-    ahead: AtomicI64,
+    pub(super) ahead: AtomicI64,
     /// How many members are many.
     pub scale: Scale,
     /// Which release of the time zone database is in use.
@@ -178,16 +178,6 @@ impl Network {
     /// The same.
     pub fn instant(&self) -> Instant {
         Instant::from_millis(self.now())
-    }
-
-    /// What time it is by a clock that is as wrong as all of them.
-    pub fn told(&self) -> i64 {
-        self.now() + self.ahead.load(Ordering::SeqCst)
-    }
-
-    /// Sets every clock ahead of the time by so many milliseconds.
-    pub fn set_ahead(&self, millis: i64) {
-        self.ahead.store(millis, Ordering::SeqCst);
     }
 
     /// Puts a message into a queue.

@@ -1,12 +1,15 @@
 //! Clocks that are years ahead for a while, all of them at once, as those of one machine are: facts come, and sweeps look at
 //! everybody. Then they are right again, and what `echelon serve --trust-clock` does is done.
 
+use std::sync::atomic::Ordering;
+
 use service::sweep::sweep_again;
 
 use super::bug::Bug;
 use super::dice::Dice;
 use super::expression::text;
 use super::fault::{Fault, Hits, Weather};
+use super::network::Network;
 use super::process::tables;
 use super::release::Moved;
 use super::world::{Broken, DAY, World};
@@ -22,6 +25,17 @@ pub(super) fn of(seed: u64) -> Option<u32> {
     let mut dice = Dice::of(seed ^ 0x5eed_c10c);
     let is_wrong = dice.chance(WRONG) && Moved::of(seed).is_none();
     is_wrong.then(|| 1 + u32::try_from(dice.below(WITHIN)).unwrap())
+}
+
+impl Network {
+    /// What time it is by a clock that is as wrong as all of them.
+    pub fn told(&self) -> i64 {
+        self.now() + self.ahead.load(Ordering::SeqCst)
+    }
+
+    fn set_ahead(&self, millis: i64) {
+        self.ahead.store(millis, Ordering::SeqCst);
+    }
 }
 
 impl World {

@@ -15,7 +15,7 @@ use rules::version::Versions;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use service::change::{Published, Wanted, What};
-use service::shop::ShopId;
+use service::shop::{CANARY, ShopId};
 
 use crate::command::serve::runtime;
 use crate::command::system::{System, of_shop};
@@ -24,18 +24,14 @@ use crate::output::{Format, counted, print, print_json};
 
 /// Keeps a small shop of made-up members in a system, and checks that the system says of them what the rules say
 ///
-/// Its days begin in the time zone where they begin first, so it crosses each New Year ten hours before London and
-/// fifteen before New York. Run it every few minutes, and let somebody know when it does not end with 0. Nothing but the
-/// shop it names is touched.
+/// Its days begin in the time zone where they begin first, so it crosses each New Year fourteen hours before London and
+/// nineteen before New York. Run it every few minutes, and notify somebody when it does not end with 0. Nothing but its own
+/// shop, `canary`, is touched; what happens there is announced like that of any shop.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
     #[command(flatten)]
     system: System,
-
-    /// The shop it keeps: one of its own
-    #[arg(long, value_name = "NAME", default_value = "canary")]
-    shop: String,
 
     /// Where its days begin
     #[arg(long, value_name = "ZONE", default_value = "Pacific/Kiritimati")]
@@ -88,7 +84,7 @@ pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
     if !args.system.is_served() {
         return Err(Failure::input("canary: a system that runs is checked: name it with --url"));
     }
-    let shop = ShopId::new(&args.shop).map_err(|error| Failure::input(format!("--shop: {error}")))?;
+    let shop = ShopId::new(CANARY).map_err(Failure::input)?;
     let canary = Canary::at(&args.zone, args.now.unwrap_or(now))?;
     let found = runtime()?.block_on(canary.check(&args.system, &shop, args.within))?;
     let Found { members, wrong } = &found;
@@ -120,6 +116,12 @@ struct Canary {
     events: Vec<Value>,
     book: Book,
     now: Instant,
+}
+
+/// The programs of its shop.
+#[derive(Deserialize)]
+struct Programs {
+    programs: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -162,6 +164,13 @@ impl Canary {
 
     /// Has the system know it, and looks whether it says the same.
     async fn check(&self, system: &System, shop: &ShopId, within: u16) -> Result<Found, Failure> {
+        let path = of_shop("/v1/program/versions", Some(shop));
+        let Programs { programs } = system.get(&path).await?;
+        if programs.iter().any(|version| version.pointer("/program/program_id") != self.program.get("program_id")) {
+            return Err(Failure::input(format!(
+                "shop `{shop}` has a program of its own, and is no canary: nothing was done"
+            )));
+        }
         let wanted = Wanted {
             what: What::Program(self.program.clone()),
             options: json!({}),
@@ -169,7 +178,7 @@ impl Canary {
             by: "echelon canary".to_owned(),
             why: "the canary's own program".to_owned(),
         };
-        let published: Published = system.post(&of_shop("/v1/program/versions", Some(shop)), &json!(wanted)).await?;
+        let published: Published = system.post(&path, &json!(wanted)).await?;
         let mut wrong = Vec::new();
         for some in self.events.chunks(TOGETHER) {
             let told: Told = system.post(&of_shop("/v1/facts", Some(shop)), &json!(some)).await?;
@@ -182,14 +191,21 @@ impl Canary {
         let is_settled = published.effective_at < self.now;
         let midnight = self.zone.midnight(self.zone.day(self.now));
         let is_swept = is_settled && self.now >= midnight.plus_millis(i64::from(within) * 60_000);
+        let mut is_told_since = false;
         for (member, ledger) in self.members() {
             self.standing(system, shop, (member, ledger), &mut wrong).await?;
             if is_swept {
-                self.record(system, shop, (member, ledger), &mut wrong).await?;
+                let record = Record::read(&system.get(&format!("/v1/members/{member}/history?shop={shop}")).await?);
+                is_told_since |= record.told_last >= Some(midnight);
+                if record.tier.as_deref() != self.tier(ledger) {
+                    let name = |tier: Option<&str>| tier.unwrap_or("none").to_owned();
+                    let (is, should) = (name(record.tier.as_deref()), name(self.tier(ledger)));
+                    wrong.push(format!("{member}: on record is {is} and should be {should}"));
+                }
             }
         }
         if is_swept && published.effective_at < midnight {
-            self.sweep(system, shop, midnight, &mut wrong).await?;
+            self.sweep(system, shop, (midnight, is_told_since), &mut wrong).await?;
         }
         Ok(Found { members: self.members().count(), wrong })
     }
@@ -219,34 +235,12 @@ impl Canary {
         Ok(())
     }
 
-    /// What is on record of a member: the tier of the last change that was announced.
-    async fn record(
-        &self,
-        system: &System,
-        shop: &ShopId,
-        (member, ledger): (&MemberId, &Ledger),
-        wrong: &mut Vec<String>,
-    ) -> Result<(), Failure> {
-        let history: Value = system.get(&format!("/v1/members/{member}/history?shop={shop}")).await?;
-        let changes = history.get("entries").and_then(Value::as_array).into_iter().flatten();
-        let changes = changes.filter(|entry| entry.get("type").is_some_and(|it| it == "tier.changed.v1"));
-        let sequence = |entry: &&Value| entry.pointer("/detail/sequence").and_then(Value::as_u64);
-        let last = changes.max_by_key(sequence);
-        let on_record = last.and_then(|entry| entry.pointer("/detail/after/id")).and_then(Value::as_str);
-        let should = self.tier(ledger);
-        if on_record != should {
-            let name = |tier: Option<&str>| tier.unwrap_or("none").to_owned();
-            wrong.push(format!("{member}: on record is {} and should be {}", name(on_record), name(should)));
-        }
-        Ok(())
-    }
-
-    /// What the sweep of the last midnight found.
+    /// What the sweep of the last midnight found. It cannot have counted what was told since.
     async fn sweep(
         &self,
         system: &System,
         shop: &ShopId,
-        midnight: Instant,
+        (midnight, is_told_since): (Instant, bool),
         wrong: &mut Vec<String>,
     ) -> Result<(), Failure> {
         let said: Value = system.get(&of_shop("/v1/insight", Some(shop))).await?;
@@ -254,6 +248,9 @@ impl Canary {
         if as_of.is_none_or(|as_of| as_of < midnight) {
             let last = as_of.map_or_else(|| "none".to_owned(), |as_of| as_of.to_string());
             wrong.push(format!("the sweep of {midnight} has not ended: the last is {last}"));
+            return Ok(());
+        }
+        if is_told_since {
             return Ok(());
         }
         let mut should: BTreeMap<Option<&str>, u64> = BTreeMap::new();
@@ -278,6 +275,28 @@ impl Canary {
         let version = self.versions.last();
         let standing = evaluate(version, ledger, self.now);
         version.program.tier_id(standing.tier).map(rules::id::TierId::as_str)
+    }
+}
+
+/// What is on record of a member.
+#[derive(Debug)]
+struct Record {
+    /// The tier of the last change that was announced.
+    tier: Option<String>,
+    /// When a change was recorded last that came of a fact, rather than of a midnight.
+    told_last: Option<Instant>,
+}
+
+impl Record {
+    fn read(history: &Value) -> Self {
+        let entries = history.get("entries").and_then(Value::as_array).into_iter().flatten();
+        let changes = entries.filter(|entry| entry.get("type").is_some_and(|it| it == "tier.changed.v1"));
+        let changes: Vec<&Value> = changes.filter_map(|entry| entry.get("detail")).collect();
+        let last = changes.iter().max_by_key(|detail| detail.get("sequence").and_then(Value::as_u64));
+        let tier = last.and_then(|detail| detail.pointer("/after/id")).and_then(Value::as_str).map(str::to_owned);
+        let told = changes.iter().filter(|detail| detail.get("cause").is_some_and(|cause| cause == "imported"));
+        let told = told.filter_map(|detail| Instant::parse(detail.get("recorded_at")?.as_str()?).ok());
+        Self { tier, told_last: told.max() }
     }
 }
 

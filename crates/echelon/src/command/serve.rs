@@ -368,6 +368,7 @@ async fn run_until_told(
     let (stop_working, working) = watch::channel(false);
     let (stop_announcing, announcing) = watch::channel(false);
     let worker = tokio::spawn(part(Arc::clone(system), "ingest", working.clone(), |it| &it.health.worker, work));
+    let tokens = tokio::spawn(tokens::keep(Arc::clone(system), working.clone()));
     let sweeper = tokio::spawn(part(Arc::clone(system), "sweeps", working, |it| &it.health.sweeper, sweep));
     let outward = Arc::new(outward);
     let announces = move |system, stop| announce(system, Arc::clone(&outward), stop);
@@ -407,6 +408,7 @@ async fn run_until_told(
     let _ = stop_working.send(true);
     let _ = worker.await;
     let _ = sweeper.await;
+    let _ = tokens.await;
     let _ = stop_announcing.send(true);
     let _ = tokio::time::timeout(FAREWELL, announcer).await;
     outcome

@@ -26,8 +26,9 @@ pub const DEAD: &str = "dead";
 pub const QUARANTINE: &str = "quarantine";
 /// The digests of bodies that came signed, with what each told.
 const SEEN: &str = "seen";
-/// What is known of tokens of staff.
+/// Tokens of staff that were used, and, apart from them so that noting a use takes no revocation back, those that are revoked.
 pub const TOKENS: &str = "tokens";
+pub const REVOKED: &str = "revoked";
 /// What time it is in this system.
 const CLOCK: &str = "clock";
 

@@ -13,7 +13,6 @@ use tokio::sync::watch;
 use super::System;
 use super::health::{Pulse, Trouble};
 use super::queue::Queues;
-use super::tokens;
 use super::watch::Wrong;
 use crate::output::{counted, say};
 
@@ -115,11 +114,7 @@ pub async fn drain(sweep: &Sweep<Here>) -> Result<BTreeSet<(service::shop::ShopI
 
 /// Opens what is due and sweeps, until it is told to stop.
 pub async fn sweep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
-    let mut looked = tokio::time::Instant::now();
     while !*stop.borrow() {
-        if let Err(error) = tokens::note(&system, &mut looked).await {
-            tracing::warn!(%error, "which tokens are in use cannot be noted");
-        }
         // Whatever is left half done goes on where it was, at the next start at the latest.
         let done = tokio::select! {
             done = once(&system) => done,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::bug::{Bent, Bug};
 use super::dice::Dice;
 use super::fault::{Fault, Hits, Weather};
-use super::process::Scale;
+use super::process::{Life, Scale};
 use super::queue::Queue;
 use super::release::Releases;
 use super::table::{At, LAG_MS, Tables, cancelled_for_first};
@@ -69,28 +69,6 @@ const LATE_MS: u64 = 4_000;
 
 /// No seed needs so many requests.
 const REQUESTS_MAX: u64 = 40_000;
-
-/// Whether a process is alive.
-#[derive(Debug, Default)]
-pub struct Life {
-    dead: AtomicBool,
-    died: Notify,
-}
-
-impl Life {
-    /// Ends it.
-    pub fn end(&self) {
-        self.dead.store(true, Ordering::SeqCst);
-        self.died.notify_one();
-    }
-
-    /// Waits for the end.
-    pub async fn ended(&self) {
-        if !self.dead.load(Ordering::SeqCst) {
-            self.died.notified().await;
-        }
-    }
-}
 
 /// Everything that outlives processes.
 #[derive(Debug)]
@@ -350,7 +328,7 @@ impl Intercept for Connection {
 
 impl Connection {
     async fn carry(&self, request: &Request) -> Answer {
-        if self.life.dead.load(Ordering::SeqCst) || self.network.state().goes_on_for_ever() {
+        if self.life.is_dead() || self.network.state().goes_on_for_ever() {
             return std::future::pending().await;
         }
         let operation = request.operation.as_str();

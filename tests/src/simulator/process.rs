@@ -2,6 +2,7 @@
 //! invoked as Lambda does it, stopped when its time is up, and killed at any moment.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region, retry::RetryConfig};
@@ -16,11 +17,12 @@ use service::store::key::Spread;
 use service::store::table::Tables;
 use service::sweep::{MARGIN, PAGE, Queues, Settings, SqsWorkers, Sweep};
 use service::telemetry::{LogKey, Metric, Metrics};
+use tokio::sync::Notify;
 
 use super::bug::Bug;
 use super::dice::Dice;
 use super::fault::Fault;
-use super::network::{Connection, Life, Line, Network, QUARANTINE, Role};
+use super::network::{Connection, Line, Network, QUARANTINE, Role};
 use super::queue::Waiting;
 use crate::system::FOREVER;
 
@@ -50,6 +52,33 @@ impl Scale {
         let spread = Spread::over(*dice.one(&[1, 2, 5, 20]), *dice.one(&[1, 2, 3, 8]));
         let page = *dice.one(&[1, 2, 3, PAGE]);
         if dice.chance(30) { Self { spread: Spread::DEPLOYED, page: PAGE } } else { Self { spread, page } }
+    }
+}
+
+/// Whether a process is alive.
+#[derive(Debug, Default)]
+pub struct Life {
+    dead: AtomicBool,
+    died: Notify,
+}
+
+impl Life {
+    /// Ends it.
+    pub fn end(&self) {
+        self.dead.store(true, Ordering::SeqCst);
+        self.died.notify_one();
+    }
+
+    /// Whether it has ended.
+    pub fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
+    }
+
+    /// Waits for the end.
+    pub async fn ended(&self) {
+        if !self.is_dead() {
+            self.died.notified().await;
+        }
     }
 }
 

@@ -130,8 +130,8 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// Its name in small letters, as Prometheus has names: `facts_applied`.
-    pub fn in_small_letters(self) -> String {
+    /// Its name in snake case, as Prometheus has names: `facts_applied`.
+    pub fn snake_case(self) -> String {
         let mut name = String::new();
         for letter in format!("{self:?}").chars() {
             if letter.is_ascii_uppercase() && !name.is_empty() {

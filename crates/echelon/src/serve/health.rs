@@ -280,7 +280,7 @@ impl Report {
         let restarts = format!(" {}", details.restarts);
         tell("echelon_restarts_total", "counter", "How often parts of the system were begun again.", restarts);
         for (metric, count) in details.taken_in.measured() {
-            let name = format!("echelon_{}_total", metric.in_small_letters());
+            let name = format!("echelon_{}_total", metric.snake_case());
             tell(&name, "counter", metric.help(), format!(" {count}"));
         }
         text

@@ -82,15 +82,20 @@ impl Record {
                 Past::Birthday { year } => record.birthday_year = record.birthday_year.max(Some(year)),
             }
         }
+        // By a clock that was ahead it may have been told of an instant that has not come.
+        record.last_at = record.last_at.map(|at| at.min(evaluated_at));
         record
     }
 
-    /// Whether two records tell the same history: tier, sequence, last transition, rewards given (in whatever order),
-    /// birthdays. How far the member was looked at, and under which version, is not history.
-    pub fn tells_the_same_as(&self, other: &Self) -> bool {
-        let told = |record: &Self| (record.tier.clone(), record.seq, record.last_at, record.birthday_year);
+    /// Whether a record that was put together from history tells the same as one that was kept: tier, sequence, last
+    /// transition, rewards given (in whatever order), birthdays. How far the member was looked at, and under which version,
+    /// is not history. A member who was brought back after a clock that was ahead goes by an earlier last transition than the
+    /// history has ([`crate::advance::bring_back`]).
+    pub fn tells_the_same_as(&self, kept: &Self) -> bool {
+        let told = |record: &Self| (record.tier.clone(), record.seq, record.birthday_year);
         let rewarded = |record: &Self| record.rewarded.iter().cloned().collect::<BTreeSet<_>>();
-        told(self) == told(other) && rewarded(self) == rewarded(other)
+        let in_order = kept.last_at == self.last_at || (kept.last_at.is_some() && kept.last_at < self.last_at);
+        told(self) == told(kept) && in_order && rewarded(self) == rewarded(kept)
     }
 }
 

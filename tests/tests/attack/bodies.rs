@@ -170,7 +170,7 @@ fn bodies(shared: &Shared) -> Vec<Trial> {
     trials
 }
 
-/// A fact that is said to be of this type, or squeezed in this way.
+/// A fact that is said to be of this type, or compressed in this way.
 fn kinds(shared: &Shared) -> Vec<Trial> {
     let said: [(&str, &str, &str, u16); 12] = [
         ("no_type_is_taken_for_json", "x-nothing", "", 200),
@@ -184,7 +184,7 @@ fn kinds(shared: &Shared) -> Vec<Trial> {
         ("gzip_is_refused", "content-encoding", "gzip", 415),
         ("brotli_is_refused", "content-encoding", "br", 415),
         ("gzip_beside_nothing_is_refused", "content-encoding", "identity, gzip", 415),
-        ("not_squeezed_is_taken", "content-encoding", "identity", 200),
+        ("not_compressed_is_taken", "content-encoding", "identity", 200),
     ];
     let tried = said.map(|(name, header, value, status)| {
         let shared = shared.clone();

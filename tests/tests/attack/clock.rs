@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 use tests::served::Served;
 
 use super::case::cases;
-use super::{ADMIN, program, until};
+use super::{ADMIN, TOKEN_KEY, bearer, program, token_for, until};
 
 pub fn cases() -> Vec<Trial> {
     cases![
         "clock",
         a_clock_that_was_ahead_is_refused_afterwards_and_what_it_left_is_set_right,
         time_is_not_moved_unless_that_was_asked_for_at_the_start,
+        a_revoked_token_stays_revoked_after_a_clock_by_which_it_had_ended,
     ]
 }
 
@@ -48,7 +49,7 @@ fn a_clock_that_was_ahead_is_refused_afterwards_and_what_it_left_is_set_right() 
     let folder = tempfile::tempdir().unwrap();
     let file = program(folder.path());
     let run = |more: &[&str]| {
-        let args = ["--token-key", super::TOKEN_KEY, "--shop", "acme", "--program", file.to_str().unwrap()];
+        let args = ["--token-key", TOKEN_KEY, "--shop", "acme", "--program", file.to_str().unwrap()];
         Served::run(folder.path(), &[&args, more].concat(), &[], Some(&ADMIN))
     };
     let ahead = run(&["--movable-clock"]).unwrap();
@@ -90,10 +91,45 @@ fn a_clock_that_was_ahead_is_refused_afterwards_and_what_it_left_is_set_right() 
 
 fn time_is_not_moved_unless_that_was_asked_for_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
-    let args = ["--token-key", super::TOKEN_KEY];
+    let args = ["--token-key", TOKEN_KEY];
     let real = Served::run(folder.path(), &args, &[], Some(&ADMIN)).unwrap();
     assert_eq!(real.ask("POST", "/clock", &json!({ "now": "+730d" }))["status"], 404);
     assert!(real.end());
     let movable = Served::run(folder.path(), &[&args[..], &["--movable-clock"]].concat(), &[], Some(&ADMIN));
     assert!(movable.unwrap().ask("POST", "/clock", &json!({ "now": "+1d" }))["now"].is_string());
+}
+
+/// A clock 1,200 days ahead takes a token of 30 days for one that ended long ago: it is good again by the right one.
+fn a_revoked_token_stays_revoked_after_a_clock_by_which_it_had_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = program(folder.path());
+    let run = |more: &[&str]| {
+        let args = ["--token-key", TOKEN_KEY, "--shop", "acme", "--program", file.to_str().unwrap()];
+        Served::run(folder.path(), &[&args, more].concat(), &[], Some(&ADMIN)).unwrap()
+    };
+    let of_a_month = |scope: &str| bearer(&token_for("30", TOKEN_KEY, scope, Some("acme")));
+    let (stolen, other) = (of_a_month("write"), of_a_month("read"));
+    let lets_in =
+        |served: &Served, who: &str| served.send("GET", "/v1/program", &[("Authorization", who)], "").0 != 401;
+
+    let right = run(&[]);
+    assert!(lets_in(&right, &stolen) && lets_in(&right, &other));
+    let listed = right.ask("GET", "/tokens", &Value::Null);
+    let its = listed["tokens"].as_array().unwrap().iter().find(|known| known["scope"] == "echelon/write");
+    let id = its.unwrap_or_else(|| panic!("{listed}"))["id"].as_str().unwrap().to_owned();
+    assert!(right.ask("DELETE", &format!("/tokens/{id}"), &Value::Null)["revoked_at"].is_string());
+    assert!(!lets_in(&right, &stolen));
+    assert!(right.end());
+
+    let there = now().plus_millis(1_200 * 24 * HOUR);
+    let ahead = run(&[&format!("--clock={there}")]);
+    assert!(!lets_in(&ahead, &stolen) && !lets_in(&ahead, &other), "they have ended by this clock");
+    // Before it is looked what is to be swept, it is looked which tokens have ended.
+    until("it has looked", || ahead.ask("GET", "/health", &Value::Null)["last_sweep"].is_string());
+    assert!(ahead.end());
+
+    let again = run(&["--trust-clock"]);
+    assert!(lets_in(&again, &other), "by the right clock the other one has not ended");
+    assert!(!lets_in(&again, &stolen), "it lets in again");
+    assert!(again.end());
 }

@@ -2,12 +2,14 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
 use super::case::{Shared, case, cases};
+use super::luck::spent;
 use super::{ADMIN, admin, bearer, order, served, until};
 
 pub fn cases() -> Vec<Trial> {
@@ -16,6 +18,7 @@ pub fn cases() -> Vec<Trial> {
         who_sends_half_a_request_is_not_waited_for,
         a_request_has_at_most_a_thousand_events,
         a_shop_that_sends_very_much_does_not_keep_another_waiting,
+        six_previews_at_once_of_one_caller_and_facts_beside_them_are_all_answered,
     ];
     alone.into_iter().chain(unsigned()).collect()
 }
@@ -118,4 +121,43 @@ fn a_shop_that_sends_very_much_does_not_keep_another_waiting() {
     until("nothing waits any more", || served.ask("GET", "/health", &Value::Null)["waiting"] == 0);
     let health = served.ask("GET", "/health", &Value::Null);
     assert_eq!(health["taken_in"]["applied"], 10_010, "{health}");
+}
+
+/// Two are worked out at once, and four wait; facts wait for none of them.
+fn six_previews_at_once_of_one_caller_and_facts_beside_them_are_all_answered() {
+    const MEMBERS: usize = 500;
+    let folder = tempfile::tempdir().unwrap();
+    let served = served(folder.path(), &[]);
+    let program = std::fs::read_to_string(folder.path().join("program.json")).unwrap();
+    let mut wanted: Value = serde_json::from_str(&program).unwrap();
+    wanted["tiers"][0]["threshold"] = json!("300");
+    let wanted = json!({ "program": wanted }).to_string();
+    let admin = admin();
+    let headers = [("Authorization", admin.as_str()), ("Content-Type", "application/json")];
+    let events: Vec<String> =
+        (0..MEMBERS).map(|it| order(&format!("m{it}"), &format!("m{it}"), "400").to_string()).collect();
+    assert_eq!(served.send("POST", "/events", &headers, &events.join("\n")).0, 202);
+    until("nothing waits any more", || served.ask("GET", "/health", &Value::Null)["waiting"] == 0);
+    // Of gold by either program: what she does meanwhile changes no preview.
+    served.spent("anna", "1", "2025-05-01T10:00:00Z", "600");
+
+    let told = thread::scope(|scope| {
+        let ask = || served.send("POST", "/v1/program/preview?list=true", &headers, &wanted);
+        let previews: Vec<_> = (0..6).map(|_| scope.spawn(ask)).collect();
+        let mut told = 0_u64;
+        while told < 20 || previews.iter().any(|preview| !preview.is_finished()) {
+            let fact = order("anna", &format!("a{told}"), "1").to_string();
+            let (status, answer) = served.send("POST", "/v1/facts", &headers, &fact);
+            assert_eq!((status, &answer["results"][0]["status"]), (200, &json!("applied")), "{answer}");
+            told += 1;
+        }
+        for preview in previews {
+            let (status, answer) = preview.join().unwrap();
+            let changes = answer["changes"].as_array().map(Vec::len);
+            assert_eq!((status, changes, &answer["next_part"]), (200, Some(MEMBERS), &Value::Null), "{answer}");
+        }
+        told
+    });
+    assert_eq!(spent(&served, &["anna".to_owned()])["anna"], 600 + told);
+    assert_eq!(served.ask("GET", "/health", &Value::Null)["status"], "ok");
 }

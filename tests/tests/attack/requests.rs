@@ -1,4 +1,4 @@
-//! Requests that are none, or that can be read in two ways, byte by byte.
+//! Requests that are malformed or ambiguous, byte by byte.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -87,6 +87,9 @@ fn hosts() -> Vec<Sent> {
         sent("two_content_types_are_refused", twice("content-type", "application/json", "text/plain"), 400),
         sent("two_shops_are_refused", twice("x-echelon-shop", "acme", "other"), 400),
         sent("two_signatures_are_refused", twice("x-shopify-hmac-sha256", "AAAA", "BBBB"), 400),
+        sent("two_idempotency_keys_are_refused", twice("idempotency-key", "a", "b"), 400),
+        sent("two_if_match_are_refused", twice("if-match", "\"1\"", "\"2\""), 400),
+        sent("two_if_none_match_are_refused", twice("if-none-match", "\"1\"", "\"2\""), 400),
     ]
 }
 
@@ -117,7 +120,7 @@ fn lengths() -> Vec<Sent> {
         sent("nothing_behind_chunks_is_read", on(""), 200),
         sent("chunks_are_read", coded("chunked"), 200),
         sent("chunks_said_twice_are_refused", coded("chunked\r\ntransfer-encoding: chunked"), 400),
-        sent("squeezed_chunks_are_refused", coded("gzip, chunked"), 400),
+        sent("compressed_chunks_are_refused", coded("gzip, chunked"), 400),
         sent("chunks_that_are_not_the_last_coding_are_refused", coded("chunked, identity"), 400),
         sent("an_unknown_coding_is_refused", coded("xchunked"), 400),
         sent("no_coding_is_no_length", coded("identity"), 400),

@@ -1,11 +1,13 @@
 //! Signals at any time: it ends in order, and what was acknowledged is there when it is started again.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use tests::built::built;
 use tests::served::Served;
@@ -15,8 +17,13 @@ use super::luck::{post, spent};
 use super::{ADMIN, TOKEN_KEY, admin, order, served, until};
 
 pub fn cases() -> Vec<Trial> {
-    let mut all = cases!["signals", stopped_for_a_while_it_goes_on];
-    all.push(case("signals", "killed_while_it_starts_it_starts_again", || while_it_starts("KILL")));
+    let mut all = cases![
+        "signals",
+        stopped_for_a_while_it_goes_on,
+        killed_while_it_starts_it_starts_again,
+        a_table_that_is_noted_and_was_not_made_is_made_at_the_next_start,
+        an_index_that_is_noted_and_was_not_made_is_made_at_the_next_start,
+    ];
     for signal in ["TERM", "INT", "HUP"] {
         let named = |when: &str| format!("{}_{when}", signal.to_ascii_lowercase());
         all.push(case("signals", &named("the_moment_it_listens_ends_it_in_order"), move || at_once(signal)));
@@ -108,27 +115,69 @@ fn twice(signal: &str) {
     until("it is taken in", || again.ask("GET", "/v1/members/anna", &Value::Null)["tier"]["id"] == "gold");
 }
 
-/// Ends a start after a while, each time a little later.
-fn starts_ended_by(signal: &str, folder: &std::path::Path) {
-    for later in 0..6 {
-        let mut serve = Command::new(built("echelon", &["web", "echelon"]));
-        serve.args(["serve", "--listen", "127.0.0.1:0", "--clock", "2025-06-01T10:00:00Z"]).current_dir(folder);
-        let mut process = serve.env_clear().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        thread::sleep(Duration::from_millis(later * 10));
-        let _ = Command::new("kill").args([&format!("-{signal}"), &process.id().to_string()]).status();
-        process.wait().unwrap();
-    }
+/// Ends a start after a while.
+fn start_ended_by(signal: &str, folder: &Path, later: Duration) {
+    let mut serve = Command::new(built("echelon", &["web", "echelon"]));
+    serve.args(["serve", "--listen", "127.0.0.1:0", "--clock", "2025-06-01T10:00:00Z"]).current_dir(folder);
+    let mut process = serve.env_clear().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    thread::sleep(later);
+    let _ = Command::new("kill").args([&format!("-{signal}"), &process.id().to_string()]).status();
+    process.wait().unwrap();
 }
 
 fn while_it_starts(signal: &str) {
     let folder = tempfile::tempdir().unwrap();
-    starts_ended_by(signal, folder.path());
-    idle_again(folder.path());
+    (0..6).for_each(|later| start_ended_by(signal, folder.path(), Duration::from_millis(later * 10)));
+    goes_on_at_the_next_start(folder.path());
 }
 
-fn idle_again(folder: &std::path::Path) {
+/// Each time in a folder of its own: only the first start makes the file and its tables. Whether a kill fell into that is left to
+/// chance; what such a kill leaves is made on purpose below.
+fn killed_while_it_starts_it_starts_again() {
+    for later in 0..12 {
+        let folder = tempfile::tempdir().unwrap();
+        start_ended_by("KILL", folder.path(), Duration::from_millis(later * 4));
+        goes_on_at_the_next_start(folder.path());
+    }
+}
+
+fn a_table_that_is_noted_and_was_not_made_is_made_at_the_next_start() {
+    ["echelon-members", "echelon-ledger", "echelon-control", "echelon-queues"].into_iter().for_each(made_without);
+}
+
+fn an_index_that_is_noted_and_was_not_made_is_made_at_the_next_start() {
+    ["echelon-ledger::gsi::by-member", "echelon-ledger::gsi::unpublished"].into_iter().for_each(made_without);
+}
+
+/// A table is noted first, and then it and its indexes are made, each in a transaction of its own: this is the file of a process
+/// that was killed before the last of them.
+fn made_without(lost: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--clock", "2025-06-01T10:00:00Z", "--token-key", TOKEN_KEY];
+    assert!(Served::run(folder.path(), &args, &[], Some(&ADMIN)).unwrap().end());
+    let file = Connection::open(folder.path().join("echelon.db")).unwrap();
+    let count = |of: &str, name: &str| {
+        let asked = format!("SELECT count(*) FROM {of} = ?1");
+        file.query_row(&asked, [name], |row| row.get::<_, u32>(0)).unwrap()
+    };
+    let table = lost.split("::").next().unwrap();
+    assert_eq!(count("_tables WHERE table_name", table), 1, "{table} is not noted");
+    assert_eq!(count("sqlite_schema WHERE type = 'table' AND name", lost), 1, "there is no {lost}");
+    // Nothing is in a table whose indexes are not all there yet.
+    let left = if table == lost { String::new() } else { format!("DELETE FROM \"{table}\";") };
+    file.execute_batch(&format!("{left} DROP TABLE \"{lost}\";")).unwrap();
+    drop(file);
+    goes_on_at_the_next_start(folder.path());
+    let file = Connection::open(folder.path().join("echelon.db")).unwrap();
+    let asked = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+    assert_eq!(file.query_row(asked, [lost], |row| row.get::<_, u32>(0)).unwrap(), 1, "{lost} is still missing");
+}
+
+fn goes_on_at_the_next_start(folder: &Path) {
     let served = served(folder, &[]);
     served.spent("anna", "1", "2025-05-01T10:00:00Z", "600");
+    let history = served.ask("GET", "/v1/members/anna/history", &Value::Null);
+    assert!(history["entries"].to_string().contains("\"entered\""), "{history}");
     assert!(served.end());
     let mut verify = Command::new(built("echelon", &["web", "echelon"]));
     let verified = verify.args(["verify", "--data", "echelon.db"]).current_dir(folder).output().unwrap();

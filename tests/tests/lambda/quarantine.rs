@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
 use tests::built::built;
 use tests::dynamodb::KEY;
-use tests::system::System;
+use tests::system::{System, asides};
 
 use crate::api::{INGEST, request};
 use crate::runtime::{Function, event};
@@ -128,7 +128,7 @@ async fn a_body_that_is_not_kept_any_more_is_told_as_gone_and_its_row_stays() {
     let world = World::new().await;
     set_aside(&world).await;
     let api = world.api();
-    let rows = world.system.store.asides(None).await.unwrap();
+    let rows = asides(&world.system.store, None).await;
     let gone = rows[0].key().sk;
     // As if the queue had forgotten it.
     world.aws.forget(QUEUE, &gone);
@@ -138,7 +138,7 @@ async fn a_body_that_is_not_kept_any_more_is_told_as_gone_and_its_row_stays() {
     let told: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
     let expected = json!({ "replayed": [rows[1].key().sk], "gone": [gone], "unknown": [], "next": null });
     assert_eq!((&answer["statusCode"], &told), (&json!(200), &expected));
-    assert_eq!(world.system.store.asides(None).await.unwrap().len(), 1);
+    assert_eq!(asides(&world.system.store, None).await.len(), 1);
     // A token is of one shop, and what is nobody's is none of its business.
     let mut list = request("GET", "/v1/quarantine", None);
     let answer = api.invoke(&list).await;

@@ -5,11 +5,13 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use rules::calendar::Instant;
 use serde_json::{Value, json};
 use tests::built::built;
 use tests::dynamodb::KEY;
@@ -108,12 +110,20 @@ async fn what_was_set_aside_is_listed_and_replayed_over_the_api() {
     assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");
 
     // While somebody else goes through the queue, what they have received would be taken for gone.
-    let (store, now) = (&world.system.store, world.system.now().plus_millis(100 * 366 * 86_400_000));
-    assert!(store.take_turn("somebody", now, now).await.unwrap());
+    let store = &world.system.store;
+    let (now, until) = (now(), now().plus_millis(600_000));
+    assert!(store.take_turn("somebody", now, until).await.unwrap());
     let busy = echelon(&gateway, &["quarantine", "replay", "--all"]).await;
     assert!(String::from_utf8_lossy(&busy.stderr).contains("somebody else"), "{busy:?}");
     store.end_turn("nobody").await.unwrap();
-    assert!(!store.take_turn("another", now, now).await.unwrap(), "a turn is ended by who has it");
+    assert!(!store.take_turn("another", now, until).await.unwrap(), "a turn is ended by who has it");
+    assert!(store.take_turn("somebody", now, until).await.unwrap(), "whoever has it keeps it longer");
+    // It is over in time, and if it was taken by a clock that is years ahead it is nobody's.
+    assert!(store.take_turn("another", until.plus_millis(1), until.plus_millis(2)).await.unwrap());
+    store.end_turn("another").await.unwrap();
+    let ahead = now.plus_millis(100 * 366 * 86_400_000);
+    assert!(store.take_turn("from the future", ahead, ahead).await.unwrap());
+    assert!(store.take_turn("somebody", now, until).await.unwrap());
     store.end_turn("somebody").await.unwrap();
     let all = echelon(&gateway, &["quarantine", "replay", "--all", "--reason", "not_an_event"]).await;
     assert_eq!(all.status.code(), Some(0), "{all:?}");
@@ -121,6 +131,38 @@ async fn what_was_set_aside_is_listed_and_replayed_over_the_api() {
     assert_eq!(json_of(&echelon(&gateway, &list).await, 0)["rows"], json!([]));
     assert!(api.log().contains("replayed what was set aside"), "{}", api.log());
     log_is_fit_to_keep(&api);
+}
+
+fn now() -> Instant {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Instant::from_millis(i64::try_from(since_1970.as_millis()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_not_all_is_shown_again_nobody_takes_what_is_hidden_for_gone() {
+    let world = World::new().await;
+    set_aside(&world).await;
+    let api = world.api();
+    let ids: Vec<String> = asides(&world.system.store, None).await.into_iter().map(|row| row.key().sk).collect();
+    let replay = |id: &str| {
+        let mut replay = request("POST", "/v1/quarantine/replay", Some(&json!({ "ids": [id] })));
+        replay["requestContext"]["authorizer"] = json!({ "iam": { "userArn": OPERATOR } });
+        replay
+    };
+    // The other one is passed by at the latest when the first is not there any more.
+    world.aws.forget(QUEUE, &ids[0]);
+    world.aws.shows_nothing(true);
+    let first = api.invoke(&replay(&ids[0])).await;
+    let told: Value = serde_json::from_str(first["body"].as_str().unwrap()).unwrap();
+    assert_eq!((&first["statusCode"], &told["gone"]), (&json!(200), &json!([ids[0]])));
+    assert!(matches!(world.aws.queue(QUEUE)[..], [(_, true)]));
+    let busy = api.invoke(&replay(&ids[1])).await;
+    assert_eq!(busy["statusCode"], 503, "{busy}");
+    // Its turn ends after what it has received is to be had again.
+    let (store, later) = (&world.system.store, now().plus_millis(61_000));
+    assert!(!store.take_turn("somebody", later, later).await.unwrap());
+    let later = later.plus_millis(60_000);
+    assert!(store.take_turn("somebody", later, later).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,6 +17,9 @@ const RECORDED_AT: &str = "recorded_at";
 const BY: &str = "by";
 const UNTIL: &str = "until";
 
+/// Nobody has the turn for longer: what says so was written by a clock that was ahead.
+pub const TURN_MS_MAX: i64 = 30 * 60 * 1_000;
+
 /// Rows of a shop read at once.
 const READ_TOGETHER: i32 = 500;
 /// A page is given up as full after so many reads of a shop's rows,
@@ -165,16 +168,20 @@ impl Store {
         Ok(read(answer.items, answer.last_evaluated_key))
     }
 
-    /// Takes the turn to go through the queue of bodies, until an instant: what one has received is hidden from another, who
-    /// would take it for gone. Whether it was to be had.
+    /// Takes the turn to go through the queue of bodies, until an instant, or keeps it until then: what one has received is
+    /// hidden from another, who would take it for gone. Whether it was to be had.
     ///
     /// # Errors
     /// See [`StoreError`].
     pub async fn take_turn(&self, by: &str, now: Instant, until: Instant) -> Result<bool, StoreError> {
         let row = Item::at(&key::turn()).text(BY, by).number(UNTIL, until.millis());
         let asked = self.client.put_item().table_name(&self.tables.control).set_item(Some(row.0));
-        let asked = asked.condition_expression("attribute_not_exists(pk) OR #until < :now");
-        let asked = asked.expression_attribute_names("#until", UNTIL);
+        let asked =
+            asked.condition_expression("attribute_not_exists(pk) OR #by = :by OR #until < :now OR #until > :ahead");
+        let asked = asked.expression_attribute_names("#until", UNTIL).expression_attribute_names("#by", BY);
+        let asked = asked.expression_attribute_values(":by", AttributeValue::S(by.to_owned()));
+        let ahead = now.plus_millis(TURN_MS_MAX).millis();
+        let asked = asked.expression_attribute_values(":ahead", AttributeValue::N(ahead.to_string()));
         let asked = asked.expression_attribute_values(":now", AttributeValue::N(now.millis().to_string()));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
         match asked.send().await.map_err(|error| StoreError::of_sdk(&error)) {

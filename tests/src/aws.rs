@@ -14,6 +14,7 @@ struct Asked {
     messages: Vec<Queued>,
     refuse_one: bool,
     down: bool,
+    shows_nothing: bool,
 }
 
 /// A message in a queue, as it was sent.
@@ -52,6 +53,11 @@ impl Aws {
     /// Refuses every announcement, or none.
     pub fn is_down(&self, down: bool) {
         self.asked.lock().unwrap().down = down;
+    }
+
+    /// Refuses to show again what was received, or does not.
+    pub fn shows_nothing(&self, refuses: bool) {
+        self.asked.lock().unwrap().shows_nothing = refuses;
     }
 
     /// What was announced since this was asked last, by request.
@@ -135,6 +141,7 @@ impl Asked {
                 self.messages.retain(|message| message.receipt != body["ReceiptHandle"]);
                 Ok(json!({}))
             }
+            "AmazonSQS.ChangeMessageVisibility" if self.shows_nothing => Err("OverLimit"),
             "AmazonSQS.ChangeMessageVisibility" => {
                 let meant = self.messages.iter_mut().filter(|message| message.receipt == body["ReceiptHandle"]);
                 meant.for_each(|message| message.hidden = body["VisibilityTimeout"] != 0);

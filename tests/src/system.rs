@@ -16,7 +16,7 @@ use service::ingest::{Asides, Ingest, Message, Report, native};
 use service::quarantine::{Again, AsideId, Bodies, BodiesError};
 use service::shop::ShopId;
 use service::store::table::{Tables, create};
-use service::store::{Held, Publication, Store, Units};
+use service::store::{Exact, Held, Item, Publication, Store, Units};
 use service::sweep::{PAGE, Settings, Sweep, Work, Worked, Workers};
 
 /// Keeps in memory what was set aside.
@@ -98,6 +98,19 @@ impl Workers for Waiting {
     async fn send(&self, work: Vec<Work>, _: Duration) -> Result<(), String> {
         self.0.lock().unwrap().extend(work);
         Ok(())
+    }
+}
+
+/// The rows of what was set aside of a shop, or of nobody's, as they were written.
+pub async fn asides(store: &Store, shop: Option<&ShopId>) -> Vec<Item> {
+    let (mut rows, mut from) = (Vec::new(), None);
+    loop {
+        let page = store.asides_page(shop, Exact::Now, usize::MAX, from, |_| true).await.unwrap();
+        rows.extend(page.rows.into_iter().filter(|(of, _)| of.as_ref() == shop).map(|(_, item)| item));
+        from = page.next;
+        if from.is_none() {
+            return rows;
+        }
     }
 }
 

@@ -41,7 +41,6 @@ use web::{Api, Parts};
 
 use accept::Accept;
 use health::Health;
-use once::Once;
 use place::Opened;
 use queue::Queues;
 use shopify::Shopify;
@@ -60,8 +59,6 @@ pub struct System {
     pub here: Option<embedded::Store>,
     /// Puts what is told into the queue.
     pub accept: Accept,
-    /// What was sent under a key.
-    pub once: Once,
     /// Takes in what is in the queue.
     pub ingest: Arc<Ingest<Queues>>,
     /// Brings everybody past midnights and changes of rules.
@@ -111,7 +108,6 @@ impl System {
             queues,
             here,
             accept,
-            once: Once::default(),
             ingest: Arc::new(ingest),
             sweep,
             api,

@@ -13,17 +13,19 @@ use std::fmt;
 
 use aws_sdk_sqs::error::DisplayErrorContext;
 use futures::future::BoxFuture;
+use rules::calendar::Instant;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::ingest::Reason;
 use crate::shop::ShopId;
-use crate::store::{AsideMark, AsidePage, Item, Store, StoreError};
+use crate::store::key::{self, Key};
+use crate::store::{AsideMark, AsidePage, Exact, Item, Store, StoreError};
 
 /// Rows are replayed so many at a time: each time, a queue is gone through as a whole.
 const TOGETHER: usize = 200;
-/// Ids that come without a shop are looked for in so many pages of the table.
-const PAGES_MAX: usize = 5;
+/// Ids that come without a shop are looked for in so many pages of the table: the pass through the queue is still to come.
+const PAGES_MAX: usize = 2;
 
 /// By what something that was set aside is known: letters, digits and `-`, 1 to 64 of them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -93,7 +95,7 @@ impl Row {
         Ok(Self {
             id: id(item)?,
             shop: shop.map(ToString::to_string),
-            recorded_at: item.need_text("recorded_at")?.to_owned(),
+            recorded_at: item.need_text(RECORDED_AT)?.to_owned(),
             // A reason that a later release gave is told as it is.
             remedy: Reason::named(&reason).map(Reason::remedy).unwrap_or_default().to_owned(),
             reason,
@@ -105,6 +107,7 @@ impl Row {
 }
 
 const REASON: &str = "reason";
+const RECORDED_AT: &str = "recorded_at";
 
 fn id(item: &Item) -> Result<AsideId, StoreError> {
     AsideId::new(item.key().sk).map_err(|error| item.corrupt(format!("sk {error}")))
@@ -134,12 +137,22 @@ impl Of<'_> {
     }
 }
 
-/// A page of at most `limit` rows.
+/// A page of at most `limit` rows, as they are or were a moment ago.
 ///
 /// # Errors
 /// See [`StoreError`].
 pub async fn list(store: &Store, of: Of<'_>, limit: usize, from: Option<AsideMark>) -> Result<Rows, StoreError> {
-    let AsidePage { rows, next } = store.asides_page(of.shop, limit, from, |item| of.fits(item)).await?;
+    some(store, of, Exact::Nearly, limit, from).await
+}
+
+async fn some(
+    store: &Store,
+    of: Of<'_>,
+    exact: Exact,
+    limit: usize,
+    from: Option<AsideMark>,
+) -> Result<Rows, StoreError> {
+    let AsidePage { rows, next } = store.asides_page(of.shop, exact, limit, from, |item| of.fits(item)).await?;
     let rows = rows.iter().map(|(shop, item)| Row::of(shop.as_ref(), item)).collect::<Result<_, _>>()?;
     Ok(Rows { rows, next })
 }
@@ -151,7 +164,7 @@ pub async fn list(store: &Store, of: Of<'_>, limit: usize, from: Option<AsideMar
 pub async fn list_all(store: &Store, of: Of<'_>) -> Result<Vec<Row>, StoreError> {
     let (mut all, mut from) = (Vec::new(), None);
     loop {
-        let Rows { rows, next } = list(store, of, usize::MAX, from).await?;
+        let Rows { rows, next } = some(store, of, Exact::Now, usize::MAX, from).await?;
         all.extend(rows);
         from = next;
         if from.is_none() {
@@ -228,6 +241,9 @@ pub enum Which {
         reason: Option<Reason>,
         /// Behind this row; from the first on, if none is given.
         behind: Option<AsideMark>,
+        /// Not what was set aside after this instant: what is as wrong as it was is set aside anew, and would be replayed
+        /// again and again.
+        until: Option<Instant>,
     },
 }
 
@@ -261,11 +277,15 @@ pub async fn replay(
             let known = items.iter().map(id).collect::<Result<BTreeSet<_>, _>>()?;
             (items, ids.difference(&known).cloned().collect(), None)
         }
-        Which::From { reason, behind } => {
-            let of = Of { shop, reason: *reason };
-            let page = store.asides_page(shop, TOGETHER, behind.clone(), |item| of.fits(item)).await?;
+        Which::From { reason, behind, until } => {
+            let (of, last) = (Of { shop, reason: *reason }, until.map(key::at));
+            let is_before = |item: &Item| {
+                last.as_deref().is_none_or(|last| item.maybe_text(RECORDED_AT).is_none_or(|at| at <= last))
+            };
+            let fits = |item: &Item| of.fits(item) && is_before(item);
+            let page = store.asides_page(shop, Exact::Now, TOGETHER, behind.clone(), fits).await?;
             let items = page.rows.into_iter().map(|(_, item)| item).collect();
-            let then = page.next.map(|next| Which::From { reason: *reason, behind: Some(next) });
+            let then = page.next.map(|next| Which::From { reason: *reason, behind: Some(next), until: *until });
             (items, Vec::new(), then)
         }
     };
@@ -294,13 +314,18 @@ pub async fn replay(
 
 /// The rows with these ids, of a shop or of anybody.
 async fn named(store: &Store, shop: Option<&ShopId>, ids: &BTreeSet<AsideId>) -> Result<Vec<Item>, ReplayError> {
-    if let Some(shop) = shop {
+    if shop.is_some() {
         return Ok(store.asides_named(shop, ids.iter().map(AsideId::as_str)).await?);
     }
-    let is_meant = |item: &Item| id(item).is_ok_and(|id| ids.contains(&id));
-    let (mut found, mut from) = (Vec::new(), None);
+    // What names no shop is found without one, however much there is; the others are where any shop's may be.
+    let mut found = store.asides_named(None, ids.iter().map(AsideId::as_str)).await?;
+    if found.len() == ids.len() {
+        return Ok(found);
+    }
+    let is_meant = |key: &Key| key.pk != key::quarantined(None) && ids.iter().any(|id| id.as_str() == key.sk);
+    let mut from = None;
     for _ in 0..PAGES_MAX {
-        let page = store.asides_page(None, usize::MAX, from, is_meant).await?;
+        let page = store.asides_page(None, Exact::Now, usize::MAX, from, |item| is_meant(&item.key())).await?;
         found.extend(page.rows.into_iter().map(|(_, item)| item));
         from = page.next;
         if from.is_none() {

@@ -31,7 +31,7 @@ pub mod table;
 mod timeline;
 mod walk;
 
-pub use aside::{AsideMark, AsidePage};
+pub use aside::{AsideMark, AsidePage, Exact, TURN_MS_MAX};
 pub use commit::{Commit, WRITES_MAX};
 pub use draft::SavedDraft;
 pub(crate) use erase::is_thing;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
+use rules::calendar::Instant;
 use serde::{Deserialize, Serialize};
 use service::ingest::Reason;
 use service::quarantine::{AsideId, BodiesError, Of, ReplayError, Replayed, Row, Rows, Which, list, replay};
@@ -92,18 +93,20 @@ pub(crate) struct Replay {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Place {
-    /// Behind this row, or before the first.
-    Behind(Option<AsideMark>),
+    /// Behind this row, or before the first; of what was set aside until the first request came, in milliseconds since 1970.
+    Behind { row: Option<AsideMark>, until_ms: Option<i64> },
     /// These of the ids are left.
     Ids(BTreeSet<AsideId>),
 }
 
 impl Replay {
-    fn which(self) -> Result<Which, Problem> {
+    fn which(self, now: Instant) -> Result<Which, Problem> {
         let place = place(self.cursor.as_deref())?;
         let from = |reason, place| match place {
-            None => Ok(Which::From { reason, behind: None }),
-            Some(Place::Behind(behind)) => Ok(Which::From { reason, behind }),
+            None => Ok(Which::From { reason, behind: None, until: Some(now) }),
+            Some(Place::Behind { row: behind, until_ms }) => {
+                Ok(Which::From { reason, behind, until: until_ms.map(Instant::from_millis) })
+            }
             Some(Place::Ids(_)) => Err(of_other()),
         };
         match (self.ids, self.reason, self.all) {
@@ -112,7 +115,7 @@ impl Replay {
                 _ if ids.len() > IDS_MAX => Err(Problem::field("$.ids", format!("has more than {IDS_MAX}"))),
                 None => Ok(Which::Ids(ids)),
                 Some(Place::Ids(left)) if left.is_subset(&ids) => Ok(Which::Ids(left)),
-                Some(Place::Ids(_) | Place::Behind(_)) => Err(of_other()),
+                Some(Place::Ids(_) | Place::Behind { .. }) => Err(of_other()),
             },
             (None, Some(reason), None | Some(false)) => from(Some(reason), place),
             (None, None, Some(true)) => from(None, place),
@@ -151,7 +154,7 @@ impl From<Replayed> for ReplayedPart {
     fn from(Replayed { replayed, gone, unknown, left }: Replayed) -> Self {
         let place = |left| match left {
             Which::Ids(ids) => Place::Ids(ids),
-            Which::From { behind, .. } => Place::Behind(behind),
+            Which::From { behind, until, .. } => Place::Behind { row: behind, until_ms: until.map(Instant::millis) },
         };
         Self { replayed, gone, unknown, next: left.map(|left| cursor(&place(left))) }
     }
@@ -185,7 +188,7 @@ async fn replay_quarantine(
     Among { shop, by, .. }: Among<Admin>,
     Body(asked): Body<Replay>,
 ) -> Result<Json<ReplayedPart>, Problem> {
-    let done = replay(&api.store, &*api.bodies, shop.as_ref(), asked.which()?).await?;
+    let done = replay(&api.store, &*api.bodies, shop.as_ref(), asked.which(api.clock.now())?).await?;
     let (replayed, gone, is_more) = (done.replayed.len(), done.gone.len(), done.left.is_some());
     tracing::info!(
         shop = shop.as_ref().map(ToString::to_string),

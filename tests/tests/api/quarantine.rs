@@ -171,6 +171,37 @@ async fn more_than_can_be_done_at_once_is_done_in_parts() {
     assert_eq!(desk.system.kept.again().len(), 7);
 }
 
+/// What is as wrong as it was is set aside anew while the replay goes on: it ends all the same.
+#[tokio::test]
+async fn a_replay_ends_though_what_it_sends_in_is_set_aside_anew() {
+    for of_whom in ["reason", "all"] {
+        let desk = Desk::open().await;
+        let broken = |id: u32| json!({ "type": "order.paid", "member_id": "anna", "order_id": id.to_string() });
+        let events: Vec<Value> = (0..7).map(broken).collect();
+        assert_eq!(desk.system.tell(&events).await.counts.set_aside, 7);
+        let all = ids(&desk.get("/v1/quarantine").await.is(200));
+        desk.system.kept.finds_at_once(2);
+        let mut body = if of_whom == "all" { json!({ "all": true }) } else { json!({ "reason": "invalid" }) };
+        let mut replayed = Vec::new();
+        for part in 1.. {
+            let done = desk.post("/v1/quarantine/replay", body.clone()).await.is(200);
+            replayed.extend(done["replayed"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()));
+            let again = desk.system.kept.again();
+            desk.at(&format!("2029-01-01T00:00:{part:02}Z"));
+            assert_eq!(desk.system.deliver(&again).await.counts.set_aside, again.len() as u64);
+            assert_eq!(done["gone"], json!([]));
+            if done["next"].is_null() {
+                break;
+            }
+            assert!(part < 6, "{done}");
+            body["cursor"] = done["next"].clone();
+        }
+        assert_eq!(replayed.len(), 7, "each once: {replayed:?}");
+        assert_eq!(replayed.into_iter().collect::<BTreeSet<_>>(), all);
+        assert_eq!(ids(&desk.get("/v1/quarantine").await.is(200)), all);
+    }
+}
+
 #[tokio::test]
 async fn one_replays_at_a_time() {
     let desk = desk().await;

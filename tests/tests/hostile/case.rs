@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use service::ingest::{Reason, Report, native};
 use service::shop::ShopId;
 use tests::desk::Desk;
+use tests::system::asides;
 
 /// What has to become of something that is delivered.
 #[derive(Debug, Clone, Copy)]
@@ -281,7 +282,7 @@ async fn nothing_but_a_row(desk: &Desk, before: &[String], aside: &Aside, body: 
     let new = after.remove(place);
     unchanged("but a row that tells of it", &after, before)?;
     let shop = aside.shop.map(|shop| ShopId::new(shop).unwrap());
-    let rows = desk.system.store.asides(shop.as_ref()).await.unwrap();
+    let rows = asides(&desk.system.store, shop.as_ref()).await;
     let row =
         rows.iter().find(|row| format!("{:?}", row.0.iter().collect::<std::collections::BTreeMap<_, _>>()) == new);
     let Some(row) = row else { return Err(format!("the row is not with {shop:?}: {new}")) };

@@ -15,7 +15,7 @@ use service::shop::ShopId;
 use service::store::key::{self, Spread};
 use tests::aws::Aws;
 use tests::dynamodb::{self, KEY, REGION};
-use tests::system::{System, instant};
+use tests::system::{System, asides, instant};
 
 const SHOPS: [&str; 2] = ["acme", "acme.myshopify.com"];
 /// Whoever the events are about.
@@ -171,7 +171,7 @@ async fn a_batch_of_the_queue_becomes_members_and_what_nobody_can_read_is_set_as
     let sent = world.aws.queue(QUEUE);
     assert_eq!(sent.len(), 2);
     assert!(sent.iter().all(|(message, _)| message["MessageBody"] == *unreadable), "{sent:?}");
-    let rows = world.system.store.asides(None).await.unwrap();
+    let rows = asides(&world.system.store, None).await;
     let [row] = rows.as_slice() else { panic!("{rows:?}") };
     assert_eq!(row.maybe_text("reason"), Some("not_an_event"));
     assert_eq!(sent[0].0["MessageAttributes"]["id"]["StringValue"], row.key().sk);

@@ -5,15 +5,17 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use rules::calendar::Instant;
 use serde_json::{Value, json};
 use tests::built::built;
 use tests::dynamodb::KEY;
-use tests::system::System;
+use tests::system::{System, asides};
 
 use crate::api::{INGEST, request};
 use crate::runtime::{Function, event};
@@ -108,12 +110,20 @@ async fn what_was_set_aside_is_listed_and_replayed_over_the_api() {
     assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");
 
     // While somebody else goes through the queue, what they have received would be taken for gone.
-    let (store, now) = (&world.system.store, world.system.now().plus_millis(100 * 366 * 86_400_000));
-    assert!(store.take_turn("somebody", now, now).await.unwrap());
+    let store = &world.system.store;
+    let (now, until) = (now(), now().plus_millis(600_000));
+    assert!(store.take_turn("somebody", now, until).await.unwrap());
     let busy = echelon(&gateway, &["quarantine", "replay", "--all"]).await;
     assert!(String::from_utf8_lossy(&busy.stderr).contains("somebody else"), "{busy:?}");
     store.end_turn("nobody").await.unwrap();
-    assert!(!store.take_turn("another", now, now).await.unwrap(), "a turn is ended by who has it");
+    assert!(!store.take_turn("another", now, until).await.unwrap(), "a turn is ended by who has it");
+    assert!(store.take_turn("somebody", now, until).await.unwrap(), "whoever has it keeps it longer");
+    // It is over in time, and if it was taken by a clock that is years ahead it is nobody's.
+    assert!(store.take_turn("another", until.plus_millis(1), until.plus_millis(2)).await.unwrap());
+    store.end_turn("another").await.unwrap();
+    let ahead = now.plus_millis(100 * 366 * 86_400_000);
+    assert!(store.take_turn("from the future", ahead, ahead).await.unwrap());
+    assert!(store.take_turn("somebody", now, until).await.unwrap());
     store.end_turn("somebody").await.unwrap();
     let all = echelon(&gateway, &["quarantine", "replay", "--all", "--reason", "not_an_event"]).await;
     assert_eq!(all.status.code(), Some(0), "{all:?}");
@@ -123,12 +133,44 @@ async fn what_was_set_aside_is_listed_and_replayed_over_the_api() {
     log_is_fit_to_keep(&api);
 }
 
+fn now() -> Instant {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Instant::from_millis(i64::try_from(since_1970.as_millis()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_not_all_is_shown_again_nobody_takes_what_is_hidden_for_gone() {
+    let world = World::new().await;
+    set_aside(&world).await;
+    let api = world.api();
+    let ids: Vec<String> = asides(&world.system.store, None).await.into_iter().map(|row| row.key().sk).collect();
+    let replay = |id: &str| {
+        let mut replay = request("POST", "/v1/quarantine/replay", Some(&json!({ "ids": [id] })));
+        replay["requestContext"]["authorizer"] = json!({ "iam": { "userArn": OPERATOR } });
+        replay
+    };
+    // The other one is passed by at the latest when the first is not there any more.
+    world.aws.forget(QUEUE, &ids[0]);
+    world.aws.shows_nothing(true);
+    let first = api.invoke(&replay(&ids[0])).await;
+    let told: Value = serde_json::from_str(first["body"].as_str().unwrap()).unwrap();
+    assert_eq!((&first["statusCode"], &told["gone"]), (&json!(200), &json!([ids[0]])));
+    assert!(matches!(world.aws.queue(QUEUE)[..], [(_, true)]));
+    let busy = api.invoke(&replay(&ids[1])).await;
+    assert_eq!(busy["statusCode"], 503, "{busy}");
+    // Its turn ends after what it has received is to be had again.
+    let (store, later) = (&world.system.store, now().plus_millis(61_000));
+    assert!(!store.take_turn("somebody", later, later).await.unwrap());
+    let later = later.plus_millis(60_000);
+    assert!(store.take_turn("somebody", later, later).await.unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_not_kept_any_more_is_told_as_gone_and_its_row_stays() {
     let world = World::new().await;
     set_aside(&world).await;
     let api = world.api();
-    let rows = world.system.store.asides(None).await.unwrap();
+    let rows = asides(&world.system.store, None).await;
     let gone = rows[0].key().sk;
     // As if the queue had forgotten it.
     world.aws.forget(QUEUE, &gone);
@@ -138,7 +180,7 @@ async fn a_body_that_is_not_kept_any_more_is_told_as_gone_and_its_row_stays() {
     let told: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
     let expected = json!({ "replayed": [rows[1].key().sk], "gone": [gone], "unknown": [], "next": null });
     assert_eq!((&answer["statusCode"], &told), (&json!(200), &expected));
-    assert_eq!(world.system.store.asides(None).await.unwrap().len(), 1);
+    assert_eq!(asides(&world.system.store, None).await.len(), 1);
     // A token is of one shop, and what is nobody's is none of its business.
     let mut list = request("GET", "/v1/quarantine", None);
     let answer = api.invoke(&list).await;

@@ -162,14 +162,16 @@ What can be asked; http://127.0.0.1:8700/docs shows all of it:
   GET  /v1/program/versions      every version, by whom, when and why
   POST /v1/program/preview       what publishing would do to members
   GET  /v1/jobs                  midnights and changes of rules: how far
+  GET  /v1/quarantine            what can never succeed as it is, and why
+  POST /v1/quarantine/replay     tries it again
 And on one machine alone:
   POST /events                   an event, an array, or one per line; or a
                                  webhook of Shopify's. 202: it is on disk
   GET  /health                   the time, the time zones, what waits and came in
   GET  /metrics                  the same for Prometheus
   POST /clock                    with --movable-clock: {\"now\": \"+30d\"}
-  GET  /quarantine               what can never succeed as it is, and why
-  POST /quarantine/replay        tries it again
+  POST /dead-letters/replay      tries again what failed too often
+  GET  /tokens                   tokens of staff; DELETE /tokens/ID ends one
   POST /backup                   a copy of everything, for `echelon backup`
 With several shops say which: ?shop=NAME, or the header X-Echelon-Shop.
 

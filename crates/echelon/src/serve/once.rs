@@ -1,22 +1,16 @@
-//! What is sent again because its answer was lost is taken once: under an `Idempotency-Key`, which is remembered as long as
-//! digests of signed bodies are.
+//! What is sent again because its answer was lost is taken once: under an `Idempotency-Key`, which is remembered with what was
+//! sent, as long as digests of signed bodies are.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use service::shop::ShopId;
 use sha2::{Digest, Sha256};
-use tokio::sync::Mutex;
 use web::problem::Problem;
 
 use super::System;
 use super::lane::Lane;
-
-/// One after the other: the same that comes twice at once is known the second time.
-#[derive(Debug, Default)]
-pub struct Once {
-    turn: Mutex<()>,
-}
+use super::queue::Once;
 
 /// What was sent under a key.
 pub struct Keyed {
@@ -51,17 +45,15 @@ impl System {
     /// If the store does not do what is asked, or the key stands for something else.
     pub async fn accepts_once(self: &Arc<Self>, keyed: Keyed, lane: Lane, bodies: Vec<String>) -> Result<(), Problem> {
         let system = Arc::clone(self);
-        // It goes on though whoever sent it may have gone: what is taken is remembered.
+        // It goes on though whoever sent it may have gone: not a part of it is taken, but all.
         let taken = tokio::spawn(async move {
             let Keyed { name, digest } = keyed;
-            let _turn = system.once.turn.lock().await;
-            match system.queues.seen(&name).await? {
-                Some(known) if known == digest => Ok(()),
-                Some(_) => Err(Problem::key_reused()),
-                None => {
-                    system.accepts(lane, bodies).await?;
-                    Ok(system.queues.remember(&name, &digest).await?)
-                }
+            let once = system.queues.send_once(lane, &bodies, &name, &digest).await;
+            let (wrote, once) = once.map_or_else(|error| (Err(error.clone()), Err(error)), |once| (Ok(()), Ok(once)));
+            system.health.wrote(&wrote, system.time.now());
+            match once? {
+                Once::Taken => Ok(()),
+                Once::Other => Err(Problem::key_reused()),
             }
         });
         taken.await.unwrap_or_else(|_| Err(Problem::ours()))

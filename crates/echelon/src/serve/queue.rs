@@ -3,6 +3,10 @@
 //! A message is delivered at least once. Who takes it does not remove it; it comes again when its delivery failed or was
 //! cut short, later each time, and after [`RECEIVED_MAX`] failures it lies in the dead letters.
 
+mod seen;
+
+pub use seen::Once;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,7 +28,7 @@ use super::lane::{LANES, Lane};
 pub const DEAD: &str = "dead";
 /// The bodies of what can never succeed as it is.
 pub const QUARANTINE: &str = "quarantine";
-/// The digests of bodies that came signed, with what each told.
+/// The digests of bodies that came signed, with what each told; and keys, with the digest of what was sent under each.
 const SEEN: &str = "seen";
 /// Tokens of staff that were used, and, apart from them so that noting a use takes no revocation back, those that are revoked.
 pub const TOKENS: &str = "tokens";
@@ -157,7 +161,7 @@ impl Queues {
     pub async fn send(&self, messages: &[(Lane, String)]) -> Result<(), QueueError> {
         let mut rest = messages;
         while !rest.is_empty() {
-            let (some, others) = rest.split_at(fitting(rest));
+            let (some, others) = rest.split_at(fitting(rest.iter().map(|(_, body)| body.as_str()), WRITES_MAX));
             let now = crate::now();
             let put = |(lane, body): &(Lane, String)| self.put(&lane.name(), &Uuid::now_v7().to_string(), body, now);
             self.write(some.iter().map(put).collect::<Result<_, _>>()?).await?;
@@ -346,22 +350,6 @@ impl Queues {
         Ok(())
     }
 
-    /// What a body with this digest told when it came signed, if it did.
-    ///
-    /// # Errors
-    /// [`QueueError`].
-    pub async fn seen(&self, digest: &str) -> Result<Option<String>, QueueError> {
-        Ok(self.get(SEEN, digest).await?.map(|seen| seen.body))
-    }
-
-    /// Remembers what a body told.
-    ///
-    /// # Errors
-    /// [`QueueError`].
-    pub async fn remember(&self, digest: &str, tells: &str) -> Result<(), QueueError> {
-        self.keep_row(SEEN, digest, tells).await
-    }
-
     /// Keeps a row of a queue that nobody takes from, in place of the one that has its id.
     ///
     /// # Errors
@@ -477,14 +465,14 @@ impl Asides for Queues {
     }
 }
 
-/// How many of the first bodies go into one transaction; at least one.
-fn fitting(messages: &[(Lane, String)]) -> usize {
+/// How many of the first bodies go into one transaction that has room for so many; at least one.
+fn fitting<'a>(bodies: impl Iterator<Item = &'a str>, most: usize) -> usize {
     let mut bytes = 0;
-    let fits = |(_, body): &&(Lane, String)| {
+    let fits = |body: &&str| {
         bytes += body.len();
         bytes <= BYTES_MAX
     };
-    messages.iter().take(WRITES_MAX).take_while(fits).count().max(1)
+    bodies.take(most).take_while(fits).count().max(1)
 }
 
 /// Longer after each failure, and not as long as the others that failed with it.

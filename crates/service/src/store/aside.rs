@@ -17,10 +17,24 @@ const RECORDED_AT: &str = "recorded_at";
 const BY: &str = "by";
 const UNTIL: &str = "until";
 
+/// Nobody has the turn for longer: what says so was written by a clock that was ahead.
+pub const TURN_MS_MAX: i64 = 30 * 60 * 1_000;
+
 /// Rows of a shop read at once.
 const READ_TOGETHER: i32 = 500;
-/// A page is given up as full after so many reads, of 1 MB at the most.
-const READS_MAX: usize = 20;
+/// A page is given up as full after so many reads of a shop's rows,
+const READS_MAX: usize = 10;
+/// or of whatever lies in the table, of 1 MB each: somebody waits for the answer.
+const SCANS_MAX: usize = 4;
+
+/// How exact what is read has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exact {
+    /// As it is now: something is done about what is read.
+    Now,
+    /// As it is or was a moment ago, at half the cost.
+    Nearly,
+}
 
 /// A place among what was set aside: behind this row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,24 +93,16 @@ impl Store {
         Ok(())
     }
 
-    /// What was set aside of a shop, or of nobody's: rows as they were written.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn asides(&self, shop: Option<&ShopId>) -> Result<Vec<Item>, StoreError> {
-        self.query(&self.tables.control, None, (key::PK, &key::quarantined(shop)), None).await
-    }
-
-    /// Those of a shop's rows that have these ids.
+    /// Those of a shop's rows, or of nobody's, that have these ids.
     ///
     /// # Errors
     /// See [`StoreError`].
     pub async fn asides_named<'a>(
         &self,
-        shop: &ShopId,
+        shop: Option<&ShopId>,
         ids: impl IntoIterator<Item = &'a str>,
     ) -> Result<Vec<Item>, StoreError> {
-        let keys: Vec<Key> = ids.into_iter().map(|id| key::quarantine(Some(shop), id)).collect();
+        let keys: Vec<Key> = ids.into_iter().map(|id| key::quarantine(shop, id)).collect();
         self.get_all(&self.tables.control, keys.iter()).await
     }
 
@@ -109,15 +115,16 @@ impl Store {
     pub async fn asides_page(
         &self,
         shop: Option<&ShopId>,
+        exact: Exact,
         limit: usize,
         from: Option<AsideMark>,
         fits: impl Fn(&Item) -> bool,
     ) -> Result<AsidePage, StoreError> {
         let (mut rows, mut from) = (Vec::new(), from);
-        for _ in 0..READS_MAX {
+        for _ in 0..shop.map_or(SCANS_MAX, |_| READS_MAX) {
             let (items, next) = match shop {
-                Some(shop) => self.some_asides_of(shop, from.take()).await?,
-                None => self.some_asides(from.take()).await?,
+                Some(shop) => self.some_asides_of(shop, exact, from.take()).await?,
+                None => self.some_asides(exact, from.take()).await?,
             };
             let last = items.last().map(Item::key);
             for item in items.into_iter().filter(&fits) {
@@ -137,11 +144,11 @@ impl Store {
         Ok(AsidePage { rows, next: from })
     }
 
-    async fn some_asides_of(&self, shop: &ShopId, from: Option<AsideMark>) -> Result<Read, StoreError> {
+    async fn some_asides_of(&self, shop: &ShopId, exact: Exact, from: Option<AsideMark>) -> Result<Read, StoreError> {
         let of = key::quarantined(Some(shop));
         // Whoever made the mark up only moves within what is the shop's.
         let from = from.map(|mark| AsideMark { pk: of.clone(), ..mark }.key().0);
-        let asked = self.client.query().table_name(&self.tables.control).consistent_read(true);
+        let asked = self.client.query().table_name(&self.tables.control).consistent_read(exact == Exact::Now);
         let asked = asked.key_condition_expression("pk = :of").limit(READ_TOGETHER);
         let asked = asked.expression_attribute_values(":of", AttributeValue::S(of));
         let asked = asked.set_exclusive_start_key(from).return_consumed_capacity(ReturnConsumedCapacity::Indexes);
@@ -150,8 +157,8 @@ impl Store {
         Ok(read(answer.items, answer.last_evaluated_key))
     }
 
-    async fn some_asides(&self, from: Option<AsideMark>) -> Result<Read, StoreError> {
-        let asked = self.client.scan().table_name(&self.tables.control).consistent_read(true);
+    async fn some_asides(&self, exact: Exact, from: Option<AsideMark>) -> Result<Read, StoreError> {
+        let asked = self.client.scan().table_name(&self.tables.control).consistent_read(exact == Exact::Now);
         let asked = asked.filter_expression("contains(pk, :quarantine)");
         let asked = asked.expression_attribute_values(":quarantine", AttributeValue::S(key::quarantined(None)));
         let asked = asked.set_exclusive_start_key(from.map(|mark| mark.key().0));
@@ -161,16 +168,20 @@ impl Store {
         Ok(read(answer.items, answer.last_evaluated_key))
     }
 
-    /// Takes the turn to go through the queue of bodies, until an instant: what one has received is hidden from another, who
-    /// would take it for gone. Whether it was to be had.
+    /// Takes the turn to go through the queue of bodies, until an instant, or keeps it until then: what one has received is
+    /// hidden from another, who would take it for gone. Whether it was to be had.
     ///
     /// # Errors
     /// See [`StoreError`].
     pub async fn take_turn(&self, by: &str, now: Instant, until: Instant) -> Result<bool, StoreError> {
         let row = Item::at(&key::turn()).text(BY, by).number(UNTIL, until.millis());
         let asked = self.client.put_item().table_name(&self.tables.control).set_item(Some(row.0));
-        let asked = asked.condition_expression("attribute_not_exists(pk) OR #until < :now");
-        let asked = asked.expression_attribute_names("#until", UNTIL);
+        let asked =
+            asked.condition_expression("attribute_not_exists(pk) OR #by = :by OR #until < :now OR #until > :ahead");
+        let asked = asked.expression_attribute_names("#until", UNTIL).expression_attribute_names("#by", BY);
+        let asked = asked.expression_attribute_values(":by", AttributeValue::S(by.to_owned()));
+        let ahead = now.plus_millis(TURN_MS_MAX).millis();
+        let asked = asked.expression_attribute_values(":ahead", AttributeValue::N(ahead.to_string()));
         let asked = asked.expression_attribute_values(":now", AttributeValue::N(now.millis().to_string()));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
         match asked.send().await.map_err(|error| StoreError::of_sdk(&error)) {

@@ -240,8 +240,8 @@ fn settle(lines: &Lines, waiting: Vec<Pending>, results: Vec<Became>, report: &m
                 if left.is_empty() {
                     why = format!("{}:{}: {}", lines.name(), one.event.line, became.detail);
                 }
-                // It says of itself that it is not in.
-                left.push(Pending { is_unanswered: false, ..one });
+                // That this try failed says nothing of one before that had no answer.
+                left.push(one);
             }
         }
     }
@@ -277,4 +277,26 @@ fn is_erasure(event: &Event) -> bool {
 /// The place of a fact in a list, of a path such as `$[2].total`.
 fn index(path: &str) -> Option<usize> {
     path.strip_prefix("$[")?.split(']').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_may_be_in_since_a_lost_answer_is_no_duplicate_though_a_try_between_failed() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let (lines, mut report) = (Lines::open(file.path()).unwrap(), Report::default());
+        let pending = |line, is_unanswered| Pending { event: Event { line, value: json!({}) }, is_unanswered };
+        let became = |status| Became { status, detail: "busy".to_owned(), remedy: String::new(), problems: Vec::new() };
+        let all = |status| vec![became(status), became(status)];
+        // The first was sent before without an answer, the second was not.
+        let waiting = vec![pending(1, true), pending(2, false)];
+        let (left, why) = settle(&lines, waiting, all(Status::Failed), &mut report);
+        assert!(left.len() == 2 && why.ends_with(":1: busy"), "{why}");
+        let (left, _) = settle(&lines, left, all(Status::Duplicate), &mut report);
+        assert_eq!((left.len(), report.unanswered, report.counts.duplicates), (0, 1, 1));
+    }
 }

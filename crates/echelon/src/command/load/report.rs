@@ -91,7 +91,7 @@ impl Report {
         let mut rows = vec![
             row("applied", applied, ""),
             row("duplicates", duplicates, "known already"),
-            row("in", unanswered, "new, or known already: an answer was lost, and they were sent again"),
+            row("accepted, new or known", unanswered, "an answer was lost, and they were sent again"),
             row("superseded", superseded, "a later revision is known"),
             row("ignored", ignored, "of no consequence"),
             row("kept out", kept_out, "about somebody who was erased"),

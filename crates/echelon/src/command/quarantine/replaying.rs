@@ -50,8 +50,8 @@ impl Asked {
     fn which(&self) -> Which {
         match self {
             Self::Ids(ids) => Which::Ids(ids.iter().cloned().collect()),
-            Self::For(reason) => Which::From { reason: Some(*reason), behind: None },
-            Self::All => Which::From { reason: None, behind: None },
+            Self::For(reason) => Which::From { reason: Some(*reason), behind: None, until: None },
+            Self::All => Which::From { reason: None, behind: None, until: None },
         }
     }
 }
@@ -119,11 +119,19 @@ pub async fn over(system: &System, shop: Option<&ShopId>, asked: &Asked) -> Resu
 /// # Errors
 /// If the store or a queue does not do what is asked; what was done before is done.
 pub async fn within(store: &Store, bodies: &dyn Bodies, shop: Option<&ShopId>, asked: &Asked) -> Result<Done, Failure> {
-    let (mut done, mut which) = (Done::default(), Some(asked.which()));
+    let (mut done, mut which, mut stays) = (Done::default(), Some(asked.which()), 0);
     while let Some(part) = which {
-        let replayed = replay(store, bodies, shop, part).await.map_err(|error| Failure::input(in_full(&error)))?;
-        let Replayed { replayed, gone, unknown, left } = replayed;
+        let replayed = replay(store, bodies, shop, part.clone()).await;
+        let Replayed { replayed, gone, unknown, left } = replayed.map_err(|error| Failure::input(in_full(&error)))?;
         done.add(replayed, gone, unknown);
+        // What is set aside anew is at the same place again.
+        stays = if left.as_ref() == Some(&part) { stays + 1 } else { 0 };
+        if stays == IDLE_MAX {
+            let count = done.replayed.len();
+            return Err(Failure::input(format!(
+                "the queue is not gone through to its end; {count} in the ingest queue again"
+            )));
+        }
         which = left;
     }
     Ok(done)

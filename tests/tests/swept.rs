@@ -12,6 +12,7 @@ use rules::version::Versions;
 use serde_json::{Value, json};
 use service::announce::About;
 use service::store::history::{self, Recorded};
+use service::store::key;
 use service::store::key::Spread;
 use tests::dynamodb::Place;
 use tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
@@ -92,7 +93,7 @@ async fn check(system: &System, program: &Value, lines: Vec<Value>, sweeps: Vec<
                 Recorded::Transition { event, .. } => format!("{:010}", event.sequence),
                 Recorded::Reward { event, .. } => format!("{:010}#{}", event.sequence, event.tier.id),
                 Recorded::Birthday(event) => format!("birthday#{:04}", event.on.year()),
-                Recorded::Held(held) => format!("hold#{:06}", held.version),
+                Recorded::Held(held) => format!("hold#{:06}#{}", held.version, key::at(held.at)),
                 // What is told ahead is told by sweeps alone.
                 Recorded::Expiring(_) | Recorded::WithinReach(_) => continue,
             };

@@ -390,6 +390,14 @@ impl Ledger {
     }
 
     pub(crate) fn put_assignment(&mut self, assignment: Assignment) {
+        if let Act::Hold { version, .. } = &assignment.act {
+            let is_same = |other: &Assignment| matches!(&other.act, Act::Hold { version: held, .. } if held == version);
+            // A version holds a tier once. Where it did so ahead of its time, by a clock that was ahead, the earlier counts.
+            if self.assignments.iter().any(|other| is_same(other) && other.at <= assignment.at) {
+                return;
+            }
+            self.assignments.retain(|other| !is_same(other));
+        }
         insert(&mut self.assignments, assignment, |a, b| (a.at, a.act.order()).cmp(&(b.at, b.act.order())));
     }
 

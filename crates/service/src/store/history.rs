@@ -111,7 +111,7 @@ pub(super) fn outgoing(key: &Key, made: Announcement, outbox: String, recorded_a
 
 /// A tier held is announced nowhere.
 fn held(about: About<'_>, held: &Held) -> Item {
-    let item = Item::at(&key::hold(about.shop, about.member, held.version));
+    let item = Item::at(&key::hold(about.shop, about.member, held.version, held.at));
     let item =
         item.text(key::BY_MEMBER.0, key::about(about.shop, about.member)).text(key::BY_MEMBER.1, key::at(held.at));
     let item = item.text(key::UNPUBLISHED.1, key::at(about.recorded_at));

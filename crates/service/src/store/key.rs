@@ -184,9 +184,10 @@ pub fn notices() -> &'static str {
     "notice#"
 }
 
-/// ledger: a tier held over a change of rules.
-pub fn hold(shop: &ShopId, member: &MemberId, version: u32) -> Key {
-    Key::new(history(shop, member), format!("hold#{version:06}"))
+/// ledger: a tier held over a change of rules, from an instant on. Of the same version there may be another, later one, of a
+/// clock that was ahead.
+pub fn hold(shop: &ShopId, member: &MemberId, version: u32, from: Instant) -> Key {
+    Key::new(history(shop, member), format!("hold#{version:06}#{}", at(from)))
 }
 
 /// ledger, index by member: the partition of all that is about a member.

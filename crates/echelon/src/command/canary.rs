@@ -18,7 +18,7 @@ use service::change::{Published, Wanted, What};
 use service::shop::{CANARY, ShopId};
 
 use crate::command::serve::runtime;
-use crate::command::system::{System, of_shop};
+use crate::command::system::{Remote, System, of_shop};
 use crate::failure::Failure;
 use crate::output::{Format, counted, print, print_json};
 
@@ -31,7 +31,7 @@ use crate::output::{Format, counted, print, print_json};
 #[command(after_help = AFTER)]
 pub struct Args {
     #[command(flatten)]
-    system: System,
+    remote: Remote,
 
     /// Where its days begin
     #[arg(long, value_name = "ZONE", default_value = "Pacific/Kiritimati")]
@@ -53,7 +53,7 @@ pub struct Args {
 const AFTER: &str = "\
 Examples:
   echelon canary --url https://API --sigv4
-  */10 * * * *  echelon canary --url https://API --sigv4 || notify
+  */10 * * * *  echelon canary --url https://API --sigv4 || mail -s canary ops@example.com
 
 The first run publishes its program and tells its members' orders; each run tells
 them again, which changes nothing, and those of a new year when it has begun.
@@ -61,6 +61,9 @@ them again, which changes nothing, and those of a new year when it has begun.
 Checked is of each member where they stand, and what is on record of them; and of
 the shop that the sweep of the last midnight has ended and found as many in each
 tier as there are.
+
+It takes the scope `admin`, of the shop `canary` or of all. To see it alert, tell an
+order of canary-keeps yourself, and cancel it afterwards.
 
 Exit codes: 0 all is as it should be; 1 something is not, and what; 2 usage, or
 the system cannot be asked.";
@@ -81,12 +84,9 @@ fn instant(text: &str) -> Result<Instant, String> {
 /// # Errors
 /// What is not as it should be, or why the system cannot be asked.
 pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
-    if !args.system.is_served() {
-        return Err(Failure::input("canary: a system that runs is checked: name it with --url"));
-    }
     let shop = ShopId::new(CANARY).map_err(Failure::input)?;
     let canary = Canary::at(&args.zone, args.now.unwrap_or(now))?;
-    let found = runtime()?.block_on(canary.check(&args.system, &shop, args.within))?;
+    let found = runtime()?.block_on(canary.check(&args.remote.system(), &shop, args.within))?;
     let Found { members, wrong } = &found;
     match args.format {
         Format::Json => print_json(&json!({ "shop": shop, "as_of": canary.now, "members": members, "wrong": wrong }))?,
@@ -124,6 +124,14 @@ struct Programs {
     programs: Vec<Value>,
 }
 
+impl Programs {
+    /// When it got the first of them.
+    fn since(&self) -> Option<Instant> {
+        let at = |version: &Value| Instant::parse(version.get("recorded_at")?.as_str()?).ok();
+        self.programs.iter().filter_map(at).min()
+    }
+}
+
 #[derive(Deserialize)]
 struct Told {
     results: Vec<OneTold>,
@@ -142,13 +150,15 @@ impl Canary {
         let program = json!({
             "program_id": "canary", "name": "Canary", "active": true, "timezone": zone, "currency": "USD",
             "start_date": format!("{FIRST_YEAR}-01-01"),
+            // A calendar-year program starts no earlier than the year in which it takes effect.
+            "effective_at": format!("{FIRST_YEAR}-01-01T00:00:00Z"),
             "milestone": { "metric": "amount_spent", "period": "calendar_year" },
             "tiers": [{ "id": "silver", "name": "Silver", "threshold": "100" },
                       { "id": "gold", "name": "Gold", "threshold": "500" }] });
         let read = Program::read(&program, crate::zones())
             .map_err(|error| Failure::input(format!("--zone: {error}; name one such as Pacific/Kiritimati")))?;
         let zone = read.program.timezone.clone();
-        let versions = Versions::first(read.program, None).map_err(Failure::input)?;
+        let versions = Versions::first(read.program, read.effective_at).map_err(Failure::input)?;
         let events: Vec<Value> = (FIRST_YEAR..=zone.day(now).year())
             .flat_map(orders)
             .filter(|(at, _)| at.millis() + i64::try_from(TOLD_BEFORE.as_millis()).unwrap_or(0) <= now.millis())
@@ -165,8 +175,12 @@ impl Canary {
     /// Has the system know it, and looks whether it says the same.
     async fn check(&self, system: &System, shop: &ShopId, within: u16) -> Result<Found, Failure> {
         let path = of_shop("/v1/program/versions", Some(shop));
-        let Programs { programs } = system.get(&path).await?;
-        if programs.iter().any(|version| version.pointer("/program/program_id") != self.program.get("program_id")) {
+        let before: Programs = system.get(&path).await?;
+        if before
+            .programs
+            .iter()
+            .any(|version| version.pointer("/program/program_id") != self.program.get("program_id"))
+        {
             return Err(Failure::input(format!(
                 "shop `{shop}` has a program of its own, and is no canary: nothing was done"
             )));
@@ -178,7 +192,7 @@ impl Canary {
             by: "echelon canary".to_owned(),
             why: "the canary's own program".to_owned(),
         };
-        let published: Published = system.post(&path, &json!(wanted)).await?;
+        let _: Published = system.post(&path, &json!(wanted)).await?;
         let mut wrong = Vec::new();
         for some in self.events.chunks(TOGETHER) {
             let told: Told = system.post(&of_shop("/v1/facts", Some(shop)), &json!(some)).await?;
@@ -187,15 +201,19 @@ impl Canary {
                 format!("a fact was {}: {}", it.status, it.detail.as_deref().unwrap_or("no reason was given"))
             }));
         }
-        // A version takes effect a little later where many processes remember the one before.
-        let is_settled = published.effective_at < self.now;
+        // A shop that is new is swept for the first time a little later.
         let midnight = self.zone.midnight(self.zone.day(self.now));
-        let is_swept = is_settled && self.now >= midnight.plus_millis(i64::from(within) * 60_000);
+        let begun = before.since().unwrap_or(self.now).max(midnight);
+        let is_swept = self.now >= begun.plus_millis(i64::from(within) * 60_000);
         let mut is_told_since = false;
         for (member, ledger) in self.members() {
-            self.standing(system, shop, (member, ledger), &mut wrong).await?;
-            if is_swept {
-                let record = Record::read(&system.get(&format!("/v1/members/{member}/history?shop={shop}")).await?);
+            if !self.standing(system, shop, (member, ledger), &mut wrong).await? {
+                wrong.push(format!("{member}: nothing is known of them"));
+                continue;
+            }
+            let path = format!("/v1/members/{member}/history?shop={shop}");
+            if is_swept && let Some(history) = system.find(&path).await? {
+                let record = Record::read(&history);
                 is_told_since |= record.told_last >= Some(midnight);
                 if record.tier.as_deref() != self.tier(ledger) {
                     let name = |tier: Option<&str>| tier.unwrap_or("none").to_owned();
@@ -204,7 +222,7 @@ impl Canary {
                 }
             }
         }
-        if is_swept && published.effective_at < midnight {
+        if is_swept {
             self.sweep(system, shop, (midnight, is_told_since), &mut wrong).await?;
         }
         Ok(Found { members: self.members().count(), wrong })
@@ -214,16 +232,16 @@ impl Canary {
         self.book.members().filter_map(|member| Some((member, self.book.ledger(member)?)))
     }
 
-    /// Where a member stands.
+    /// Where a member stands; whether they are known at all.
     async fn standing(
         &self,
         system: &System,
         shop: &ShopId,
         (member, ledger): (&MemberId, &Ledger),
         wrong: &mut Vec<String>,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let path = format!("/v1/members/{member}?shop={shop}&as_of={}", self.now);
-        let said: Value = system.get(&path).await?;
+        let Some(said) = system.find::<Value>(&path).await? else { return Ok(false) };
         let should = json!(web::standing::Standing::of(shop, member, self.versions.last(), ledger, self.now));
         for field in ["tier", "since", "valid_until", "progress", "requalify"] {
             let (said, should) = (said.get(field), should.get(field));
@@ -232,7 +250,7 @@ impl Canary {
                 wrong.push(format!("{member}: `{field}` is {} and should be {}", text(said), text(should)));
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What the sweep of the last midnight found. It cannot have counted what was told since.
@@ -243,7 +261,7 @@ impl Canary {
         (midnight, is_told_since): (Instant, bool),
         wrong: &mut Vec<String>,
     ) -> Result<(), Failure> {
-        let said: Value = system.get(&of_shop("/v1/insight", Some(shop))).await?;
+        let said: Value = system.find(&of_shop("/v1/insight", Some(shop))).await?.unwrap_or_default();
         let as_of = said.get("as_of").and_then(Value::as_str).and_then(|at| Instant::parse(at).ok());
         if as_of.is_none_or(|as_of| as_of < midnight) {
             let last = as_of.map_or_else(|| "none".to_owned(), |as_of| as_of.to_string());

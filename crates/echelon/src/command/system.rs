@@ -21,7 +21,7 @@ pub struct System {
     #[arg(long, value_name = "URL", conflicts_with_all = ["data", "dynamodb"], default_value = "http://127.0.0.1:8700")]
     pub url: String,
 
-    /// What it is asked with: the token that `echelon serve` printed at its start
+    /// Bearer token: one that `echelon token` makes, of your identity provider, or the one that `echelon serve` printed
     #[arg(long, value_name = "TOKEN", env = "ECHELON_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
 
@@ -33,6 +33,31 @@ pub struct System {
     /// Or a store
     #[command(flatten)]
     pub place: Place,
+}
+
+/// A system that runs somewhere, where no store can take its place.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Remote {
+    /// The system that runs there: `echelon serve`, or the HTTP API of a deployed one
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8700")]
+    url: String,
+
+    /// Bearer token: one that `echelon token` makes, of your identity provider, or the one that `echelon serve` printed
+    #[arg(long, value_name = "TOKEN", env = "ECHELON_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+
+    /// Signs what is asked with the AWS credentials of the environment. Without a token that is done for every URL of API
+    /// Gateway's own
+    #[arg(long)]
+    sigv4: bool,
+}
+
+impl Remote {
+    /// The same as any command has it.
+    pub fn system(&self) -> System {
+        let Self { url, token, sigv4 } = self.clone();
+        System { url, token, sigv4, place: Place::nowhere() }
+    }
 }
 
 /// An answer for which everybody is looked at takes at most so long.
@@ -54,6 +79,18 @@ impl System {
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         let client = self.client()?;
         read(&client, client.get(path).await)
+    }
+
+    /// What a served system answers; nothing if it has none of that.
+    ///
+    /// # Errors
+    /// If nobody is there, or what it refuses and why.
+    pub async fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Failure> {
+        let client = self.client()?;
+        match client.get(path).await {
+            Ok((StatusCode::NOT_FOUND, _)) => Ok(None),
+            answer => read(&client, answer).map(Some),
+        }
     }
 
     /// What a served system answers to something sent, however long that takes.

@@ -1,0 +1,126 @@
+//! A member whom a clock that was years ahead looked at, and who is brought back. The simulator found each of these.
+
+use std::collections::BTreeMap;
+
+use rules::advance::{advance, bring_back};
+use rules::arrive::arrive;
+use rules::book::Book;
+use rules::calendar::{Instant, Zones};
+use rules::fact::{Currency, Fact};
+use rules::id::MemberId;
+use rules::ledger::Act;
+use rules::program::Program;
+use rules::record::{Past, Record, Row};
+use rules::version::{Demotions, Options, Versions};
+use serde_json::{Value, json};
+use service::shop::ShopId;
+use service::store::key;
+
+fn at(text: &str) -> Instant {
+    Instant::parse(text).unwrap()
+}
+
+fn program(gold: &str) -> Program {
+    let program = json!({ "program_id": "vip", "name": "VIP", "active": true, "timezone": "UTC", "currency": "USD",
+                          "start_date": "2020-01-01", "milestone": { "metric": "amount_spent", "period": "calendar_year" },
+                          "tiers": [{ "id": "gold", "name": "Gold", "threshold": gold }] });
+    Program::read(&program, &Zones::built_in()).unwrap().program
+}
+
+fn anna() -> MemberId {
+    MemberId::new("anna").unwrap()
+}
+
+/// A shop of one member.
+struct Shop {
+    book: Book,
+    records: BTreeMap<MemberId, Record>,
+    versions: Versions,
+}
+
+impl Shop {
+    fn new() -> Self {
+        let versions = Versions::first(program("500"), None).unwrap();
+        Self { book: Book::new(), records: BTreeMap::new(), versions }
+    }
+
+    /// Tells a fact by a clock that says this.
+    fn tell(&mut self, fact: &Value, now: &str) -> Vec<Row> {
+        let fact = Fact::read(fact, Currency::from_code("USD").unwrap()).unwrap().fact;
+        let (_, rows) = arrive(&mut self.book, &mut self.records, &self.versions, fact, at(now));
+        rows.into_iter().map(|(_, row)| row).collect()
+    }
+
+    fn advance(&mut self, until: &str) -> Vec<Row> {
+        let (ledger, record) = (self.book.ledger_mut(&anna()).unwrap(), self.records.get_mut(&anna()).unwrap());
+        advance(ledger, record, &self.versions, at(until))
+    }
+
+    fn bring_back(&mut self, now: &str) -> Vec<Row> {
+        let record = self.records.get_mut(&anna()).unwrap();
+        bring_back(self.book.ledger(&anna()).unwrap(), record, &self.versions, at(now))
+    }
+}
+
+fn order() -> Value {
+    json!({ "type": "order.paid", "order_id": "1", "member_id": "anna", "total": "600",
+            "occurred_at": "2025-05-01T10:00:00Z" })
+}
+
+#[test]
+fn who_was_brought_back_is_no_difference_from_their_history() {
+    let mut shop = Shop::new();
+    let mut rows = shop.tell(&order(), "2025-05-01T10:00:00Z");
+    // By a clock two years ahead it is all refunded: the fall is recorded then, and by the right time it is one as well.
+    let refund = json!({ "type": "order.refunded", "order_id": "1", "refund_id": "1", "amount": "600",
+                         "occurred_at": "2025-06-01T10:00:00Z" });
+    rows.extend(shop.tell(&refund, "2026-11-01T10:00:00Z"));
+    assert_eq!(shop.bring_back("2025-06-01T10:05:00Z"), []);
+    let kept = &shop.records[&anna()];
+    assert_eq!((kept.tier(), kept.seq(), kept.evaluated_at()), (None, 2, Some(at("2025-06-01T10:05:00Z"))));
+
+    let past = rows.into_iter().filter_map(|row| match row {
+        Row::Transition(made) => {
+            Some(Past::Transition { seq: made.seq, to: made.to, at: made.at, renewed: made.renewed })
+        }
+        Row::Reward(_) | Row::Birthday(_) | Row::Held(_) => None,
+    });
+    let past: Vec<Past> = past.collect();
+    assert!(matches!(&past[1], Past::Transition { at: told, .. } if *told == at("2026-11-01T10:00:00Z")), "{past:?}");
+    for looked_at in ["2025-06-01T10:05:00Z", "2026-12-01T00:00:00Z"] {
+        let recomputed = Record::from_history(past.clone(), at(looked_at), 1);
+        assert!(recomputed.tells_the_same_as(kept), "{recomputed:?} {kept:?}");
+    }
+}
+
+#[test]
+fn a_version_that_was_passed_ahead_of_its_time_holds_a_tier_from_its_time_on() {
+    let mut shop = Shop::new();
+    shop.tell(&order(), "2025-05-01T10:00:00Z");
+    shop.advance("2026-11-01T10:00:00Z");
+    let options = Options { rewards: false, notify: true, demotions: Some(Demotions::Hold), while_active: true };
+    shop.versions.publish(program("1000"), at("2025-06-01T10:00:00Z"), options, true).unwrap();
+    let held = |rows: Vec<Row>| -> Vec<Instant> {
+        let held = rows.into_iter().filter_map(|row| if let Row::Held(held) = row { Some(held.at) } else { None });
+        held.collect()
+    };
+    let first = held(shop.advance("2026-11-01T10:00:00Z"));
+    assert_eq!(first, [at("2026-11-01T10:00:00Z")]);
+    assert_eq!(shop.bring_back("2025-05-31T10:00:00Z"), []);
+    let second = held(shop.advance("2025-06-01T10:00:00Z"));
+    assert_eq!(second, [at("2025-06-01T10:00:00Z")]);
+    // Each has a row of its own, and the earlier holds, in whatever order they are read.
+    let acme = ShopId::new("acme").unwrap();
+    assert_ne!(key::hold(&acme, &anna(), 2, first[0]), key::hold(&acme, &anna(), 2, second[0]));
+    let holds = |shop: &Shop| -> Vec<Instant> {
+        let all = shop.book.ledger(&anna()).unwrap().assignments();
+        all.iter().filter(|it| matches!(it.act, Act::Hold { .. })).map(|it| it.at).collect()
+    };
+    assert_eq!(holds(&shop), second);
+    let ledger = shop.book.ledger_mut(&anna()).unwrap();
+    let mut later = ledger.assignments().iter().find(|it| matches!(it.act, Act::Hold { .. })).unwrap().clone();
+    later.at = first[0];
+    ledger.hold(later);
+    assert_eq!(holds(&shop), second);
+    assert_eq!(shop.advance("2025-06-02T10:00:00Z"), [], "and nobody falls");
+}

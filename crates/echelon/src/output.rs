@@ -1,5 +1,6 @@
 //! What goes to the standard output.
 
+use std::borrow::Cow;
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 
 use anstream::AutoStream;
@@ -24,7 +25,7 @@ pub enum Format {
 /// # Errors
 /// If it cannot be written, for example because the disk is full. That a reader went away, as `head` does, is no error.
 pub fn print(text: &str) -> Result<(), Failure> {
-    print_to(stdout().lock(), text)
+    print_to(stdout().lock(), &shown(text))
 }
 
 /// Prints a text with styles, which are left out where they cannot be seen or are not wanted.
@@ -46,10 +47,24 @@ fn print_to(mut out: impl Write, text: &str) -> Result<(), Failure> {
 
 /// Says something on the standard error. Whether anybody hears it changes nothing.
 pub fn say(text: &str) {
+    let text = shown(text);
     match lines::aside() {
-        Some(lines) => lines.line(text),
+        Some(lines) => lines.line(&text),
         None => drop(writeln!(stderr(), "{text}")),
     }
+}
+
+/// A text as a terminal may show it: what would steer it, in a file or a name, is written out. Lines and tabs stay.
+fn shown(text: &str) -> Cow<'_, str> {
+    let steers = |it: char| {
+        (it.is_control() && !matches!(it, '\n' | '\t'))
+            || matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let written = |it: char| if steers(it) { it.escape_default().to_string() } else { it.to_string() };
+    Cow::Owned(text.chars().map(written).collect())
 }
 
 /// Warns on the standard error; loud is what takes something from people.
@@ -111,5 +126,11 @@ mod tests {
     fn one_of_a_thing_is_not_several() {
         let words = [counted(0, "fact"), counted(1, "fact"), counted(1, "bonus"), counted(2, "bonus")];
         assert_eq!(words, ["0 facts", "1 fact", "1 bonus", "2 bonuses"]);
+    }
+
+    #[test]
+    fn what_would_steer_a_terminal_is_written_out() {
+        assert_eq!(shown("a\tb\nc"), "a\tb\nc");
+        assert_eq!(shown("\u{1b}[31mred\u{7}\u{202e}"), "\\u{1b}[31mred\\u{7}\\u{202e}");
     }
 }

@@ -27,6 +27,7 @@ pub mod sweeper;
 pub mod time;
 pub mod tokens;
 pub mod watch;
+pub mod whereabouts;
 pub mod worker;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -119,7 +119,9 @@ pub(crate) fn items(connection: &Connection) -> Result<u64, rusqlite::Error> {
 pub(crate) fn can_be(path: &Path, absent: Absent) -> Result<(), OpenError> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => return Err(OpenError::Folder { path: path.to_owned() }),
-        Ok(_) => return Ok(()),
+        Ok(metadata) if metadata.len() > 0 => return Ok(()),
+        // SQLite would take the log of an empty file for an old one, and remove it; it may have all that was written.
+        Ok(_) => {}
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(OpenError::of_files(path, error)),
         Err(_) if absent == Absent::Refused => return Err(OpenError::Missing { path: path.to_owned() }),
         Err(_) => {}

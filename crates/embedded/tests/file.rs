@@ -276,3 +276,21 @@ async fn a_table_that_was_made_by_half_is_made_anew_unless_it_has_items() {
         assert_eq!(found.send().await.unwrap().count, 1);
     }
 }
+
+#[tokio::test]
+async fn the_log_of_a_file_that_was_emptied_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.db");
+    let client = Store::open(&path).unwrap().client();
+    create_unstreamed(&client, "shop").await;
+    put(&client, "1", REASON).await;
+    // As after a power cut: the log is there, and the file is not what it was.
+    let log = fs::read(beside(&path, "-wal")).unwrap();
+    let cut = folder.path().join("cut.db");
+    fs::write(&cut, "").unwrap();
+    fs::write(beside(&cut, "-wal"), &log).unwrap();
+    for open in [Store::open, Store::open_existing] {
+        assert!(matches!(open(&cut), Err(OpenError::Stray { .. })), "{:?}", open(&cut).map(|_| ()));
+        assert_eq!(fs::read(beside(&cut, "-wal")).unwrap(), log);
+    }
+}

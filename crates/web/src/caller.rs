@@ -221,6 +221,12 @@ fn named_in(uri: &Uri, header: Option<&str>) -> Result<Option<ShopId>, Problem> 
     // Whoever names a shop means that one, and none that is only not ruled out.
     let query = axum::extract::Query::<Named>::try_from_uri(uri);
     let query = query.map_err(|_| Problem::field("shop", "is named twice, or not in UTF-8"))?.0.shop;
+    if query.as_deref().zip(header).is_some_and(|(query, header)| !query.eq_ignore_ascii_case(header)) {
+        return Err(Problem::field(
+            "shop",
+            "is named twice, and differently: name it in the query or in X-Echelon-Shop",
+        ));
+    }
     let named = query.as_deref().or(header);
     named.map(ShopId::new).transpose().map_err(|error| Problem::field("shop", error.to_string()))
 }

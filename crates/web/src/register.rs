@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::caller::Scope;
 
 /// That a token was used is noted so often.
-const NOTED_EVERY_MS: i64 = 60 * 60 * 1_000;
+const NOTED_EVERY_MS: i64 = 5 * 60 * 1_000;
 
 /// By what a token is named: what is known of it lets nobody in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,7 +75,7 @@ pub struct Known {
     pub says: Option<Says>,
     /// When it was used for the first time.
     pub first_used_at: Option<Instant>,
-    /// When it was used last, to the hour.
+    /// When it was used last, to five minutes.
     pub last_used_at: Option<Instant>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Instant>,
@@ -189,8 +189,8 @@ impl Known {
 mod tests {
     use super::*;
 
-    fn at(hours: i64) -> Instant {
-        Instant::from_millis(hours * NOTED_EVERY_MS)
+    fn at(steps: i64) -> Instant {
+        Instant::from_millis(steps * NOTED_EVERY_MS)
     }
 
     fn says(name: &str, until: i64) -> Option<Says> {
@@ -203,7 +203,7 @@ mod tests {
         assert!(register.admits(TokenId::of("a.b"), says("till", 9), at(0)));
         assert_eq!(register.take_changed().len(), 1);
         assert!(register.admits(TokenId::of("a.b"), says("till", 9), at(0)));
-        assert_eq!(register.take_changed(), [], "it was noted this hour");
+        assert_eq!(register.take_changed(), [], "it was noted just before");
         assert!(register.admits(TokenId::of("a.b"), says("till", 9), at(1)));
         let [known] = &register.list(at(8))[..] else { panic!("{register:?}") };
         assert_eq!((known.first_used_at, known.last_used_at), (Some(at(0)), Some(at(1))));

@@ -47,7 +47,7 @@ fn a_revoked_token_lets_nobody_in_also_after_a_restart_and_the_others_are_listed
         assert!(done.status.success(), "{done:?}");
         String::from_utf8(done.stdout).unwrap()
     };
-    assert!(echelon(&["revoke", &new]).contains("revoked (not used yet)"));
+    assert!(echelon(&["revoke", &new]).contains("revoked (no token of this id was used so far"));
     assert_eq!(asked(&system, &bearer(&new), "GET", "/v1/insight").0, 401);
     let table = echelon(&["list"]);
     assert_eq!(table.lines().count(), 4, "{table}");

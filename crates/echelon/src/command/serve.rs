@@ -298,6 +298,17 @@ async fn right_time(args: &Args, place: &Place, opened: &Opened, time: &Time) ->
         warn(true, &format!("--trust-clock: {name} was in use until {latest}, {ahead} after {now}: {what}"));
         for shop in opened.store.shops().await.map_err(Failure::input)? {
             sweep_again(&opened.store, &shop, now).await.map_err(Failure::input)?;
+            let versions = opened.store.versions(&shop).await.map_err(Failure::input)?;
+            for version in versions.iter().flat_map(|versions| versions.iter()).filter(|it| it.effective_at > now) {
+                let (number, from) = (version.number, version.effective_at);
+                warn(
+                    true,
+                    &format!(
+                        "--trust-clock: version {number} of shop `{shop}` was published to take effect at {from}; if that was the \
+                         clock's doing, restore a backup of before, or wait"
+                    ),
+                );
+            }
         }
         return opened.queues.note_time(now).await.map_err(Failure::input);
     }

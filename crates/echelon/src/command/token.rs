@@ -186,7 +186,10 @@ async fn revoke(args: &Revoke) -> Result<(), Failure> {
     let ids: Vec<TokenId> = args.ids.iter().map(read).collect::<Result<_, _>>()?;
     for id in ids {
         let Known { says, .. } = args.served.system().delete(&format!("/tokens/{id}")).await?;
-        let name = says.map_or_else(|| "not used yet".to_owned(), |says| says.name.escape_debug().to_string());
+        let name = says.map_or_else(
+            || "no token of this id was used so far: look whether it is the one you mean".to_owned(),
+            |says| says.name.escape_debug().to_string(),
+        );
         print(&format!("{id}: revoked ({name})"))?;
     }
     Ok(())

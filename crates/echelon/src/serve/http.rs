@@ -24,12 +24,12 @@ use web::problem::Problem;
 use super::aside;
 use super::envelope::{EVENT_BYTES_MAX, Messages};
 use super::guard::Guard;
-use super::health::Trouble;
 use super::lane::Lane;
 use super::once::Keyed;
 use super::queue::QueueError;
 use super::shopify::{self, Delivery, Seen, Shopify};
 use super::time::Move;
+use super::whereabouts::is_where_it_was;
 use super::{System, backup, envelope, tokens};
 
 /// A request has at most this many bytes: some hundred times as many as a large event.
@@ -126,13 +126,17 @@ pub fn router(system: Arc<System>, doors: Doors) -> Router {
     router.layer(cors)
 }
 
-/// While the file is not where it was, all but what says so is refused: what would be written is lost with the process.
+/// While the file is not where it was, all but what says so is refused: what would be written is lost with the process. It is looked
+/// before and after, so that nothing is acknowledged that went into a file that is gone.
 async fn accepts_nothing(State(system): State<Arc<System>>, request: Request, next: Next) -> Response {
     let is_told = matches!(request.uri().path(), "/health" | "/metrics");
-    if system.health.is_troubled(Trouble::File) && !is_told {
-        return Problem::later("the file of this system is not where it was any more").into_response();
+    let is_gone = || !is_told && system.here.as_ref().is_some_and(|store| !is_where_it_was(store));
+    let gone = || Problem::later("the file of this system is not where it was any more").into_response();
+    if is_gone() {
+        return gone();
     }
-    next.run(request).await
+    let response = next.run(request).await;
+    if is_gone() { gone() } else { response }
 }
 
 /// Answers only when everything is on disk.

@@ -42,6 +42,8 @@ pub const RECEIVED_MAX: u32 = 20;
 const KEPT_MS_MAX: i64 = 14 * 24 * 60 * 60 * 1_000;
 /// A transaction has at most this many items, and 4 MB; attributes beside the body are small.
 const WRITES_MAX: usize = 100;
+/// Of one lane so many bytes are taken together, or one message that has more: so that nobody waits long for what others sent.
+const TAKEN_BYTES_MAX: usize = 512 * 1_024;
 const BYTES_MAX: usize = 3_000_000;
 /// The first pause after a failure doubles with each, up to the longest.
 const PAUSE_MS: i64 = 250;
@@ -209,8 +211,7 @@ impl Queues {
 
     async fn receive_of(&self, lane: Lane, max: usize) -> Result<Vec<Queued>, QueueError> {
         let now = crate::now().millis();
-        let mut taken = Vec::new();
-        let mut from = None;
+        let (mut taken, mut bytes, mut from) = (Vec::new(), 0, None);
         loop {
             let asked = self.query(&lane.name()).limit(i32::try_from(max).unwrap_or(i32::MAX));
             // Nothing is hidden for longer: what is was hidden by a clock that was ahead.
@@ -221,7 +222,9 @@ impl Queues {
             let answer = asked.set_exclusive_start_key(from).send().await.map_err(|error| QueueError::of(&error))?;
             for item in answer.items.unwrap_or_default().into_iter().map(Item) {
                 let queued = queued(&item)?;
-                if taken.len() < max && (!self.shared || self.hide(&queued, now).await?) {
+                let has_room = taken.len() < max && bytes < TAKEN_BYTES_MAX;
+                if has_room && (!self.shared || self.hide(&queued, now).await?) {
+                    bytes += queued.body.len();
                     taken.push(queued);
                 }
             }
@@ -230,7 +233,7 @@ impl Queues {
                 // Others took what this process sent.
                 self.none_of(lane);
             }
-            if from.is_none() || taken.len() >= max {
+            if from.is_none() || taken.len() >= max || bytes >= TAKEN_BYTES_MAX {
                 return Ok(taken);
             }
         }

@@ -1,7 +1,7 @@
 //! Sweeps on one machine: jobs open themselves as they do when deployed, and tasks of this process work on them.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -14,6 +14,7 @@ use super::System;
 use super::health::{Pulse, Trouble};
 use super::queue::Queues;
 use super::watch::Wrong;
+use super::whereabouts;
 use crate::output::{counted, say};
 
 /// It is looked this often whether something is due.
@@ -139,7 +140,7 @@ pub async fn sweep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
 
 /// Opens what is due and sweeps it; whether all was.
 async fn once(system: &System) -> Result<bool, StoreError> {
-    let is_there = system.here.as_ref().is_none_or(is_where_it_was);
+    let is_there = system.here.as_ref().is_none_or(whereabouts::is_where_it_was);
     if !is_there && !system.health.is_troubled(Trouble::File) {
         tracing::error!(
             "the file is not where it was any more, and nothing is accepted: put it back, or stop and restore"
@@ -185,22 +186,6 @@ async fn once(system: &System) -> Result<bool, StoreError> {
         }
     }
     Ok(failed == 0)
-}
-
-/// Whether a store's file is still the one that is open, and not removed or replaced.
-#[cfg(unix)]
-fn is_where_it_was(store: &embedded::Store) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    static OPENED: OnceLock<(u64, u64)> = OnceLock::new();
-    let Some(path) = store.path() else { return true };
-    let Ok(found) = path.metadata() else { return false };
-    let found = (found.dev(), found.ino());
-    *OPENED.get_or_init(|| found) == found
-}
-
-#[cfg(not(unix))]
-fn is_where_it_was(store: &embedded::Store) -> bool {
-    store.path().is_none_or(|path| path.exists())
 }
 
 /// What came of a job, in a line.

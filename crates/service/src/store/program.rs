@@ -272,6 +272,7 @@ impl Store {
         now: Instant,
     ) -> Result<Versions, PublicationError> {
         let Publication { event, by, why } = publication;
+        check_texts(&json!({ "by": by, "why": why }), "$")?;
         if self.redaction(shop).await?.is_some_and(|redaction| redaction.due_at <= now) {
             return Err(PublicationError::BeingDeleted);
         }

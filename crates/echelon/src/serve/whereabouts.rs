@@ -1,0 +1,33 @@
+//! Whether the files of a store are still those that are open: what is written into a file that was removed ends with the process.
+
+#[cfg(unix)]
+use std::path::Path;
+#[cfg(unix)]
+use std::sync::{Mutex, PoisonError};
+
+/// Whether a store's file, and the log beside it, are where they were, and not removed or replaced.
+#[cfg(unix)]
+pub fn is_where_it_was(store: &embedded::Store) -> bool {
+    static FILE: Mutex<Option<(u64, u64)>> = Mutex::new(None);
+    static LOG: Mutex<Option<(u64, u64)>> = Mutex::new(None);
+    let Some(path) = store.path() else { return true };
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    is_same(&FILE, path) && is_same(&LOG, Path::new(&log))
+}
+
+/// Whether what has a name is what had it before. The log is there from the first write on.
+#[cfg(unix)]
+fn is_same(known: &Mutex<Option<(u64, u64)>>, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let found = path.metadata().ok().map(|found| (found.dev(), found.ino()));
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    *known = known.or(found);
+    *known == found
+}
+
+/// Whether a store's file is there.
+#[cfg(not(unix))]
+pub fn is_where_it_was(store: &embedded::Store) -> bool {
+    store.path().is_none_or(|path| path.exists())
+}

@@ -182,7 +182,7 @@ fn rewards(versions: &Versions, recorded: &[Recorded]) -> Result<(), Broken> {
             versions.numbered(event.program_version).is_some_and(|version| version.program.repeat_tier_rewards);
         let before = given.entry(&event.tier.id).or_default();
         if (!repeats && !before.is_empty()) || !before.insert(since) {
-            return Err(format!("an entry reward twice: {event:?}"));
+            return Err(format!("an entry reward twice: {event:?}, of {recorded:#?}"));
         }
     }
     Ok(())

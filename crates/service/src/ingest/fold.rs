@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rules::advance::bring_back;
 use rules::arrive::arrive;
 use rules::book::{Book, Taken, Thing};
 use rules::calendar::Instant;
-use rules::fact::{Fact, Revised};
+use rules::fact::{FUTURE_MS_MAX, Fact, Revised};
 use rules::id::MemberId;
 use rules::ledger::Ledger;
 use rules::record::{Record, Row};
@@ -127,6 +128,14 @@ pub(super) fn fold<'a>(
     let mut records: BTreeMap<_, _> = alive.map(|(id, held)| (id.clone(), held.record.clone())).collect();
     let (mut rows, mut counts, mut all_taken) = (Vec::new(), Counts::default(), Vec::new());
     let (mut erased, mut forgotten) = (Vec::new(), Vec::new());
+    for (id, record) in &mut records {
+        // Farther ahead than clocks differ: who looked at the member did so by one that was wrong, and facts are judged by now.
+        if record.evaluated_at() > Some(now.plus_millis(FUTURE_MS_MAX)) {
+            let none = Ledger::default();
+            let back = bring_back(book.ledger(id).unwrap_or(&none), record, versions, now);
+            rows.extend(back.into_iter().map(|row| (id.clone(), row)));
+        }
+    }
     for fact in facts {
         if let Fact::Erased { member, occurred_at } = fact {
             erased.push(member.clone());

@@ -23,7 +23,7 @@ pub fn cases() -> Vec<Case> {
                 desk.ask("POST", "/v1/program/versions")
                     .json(&json!({ "program": with(program(), json!({ "name": "x" })), "why": "x".repeat(500_000) }))
             },
-            (413, "too-much", "say it in fewer words"),
+            (422, "invalid", "correct what `problems` names"),
         ),
         case(
             "a draft of half a megabyte",

@@ -66,6 +66,10 @@ pub(super) async fn check(
 /// Whoever was looked at was found, and once: the two are counted apart.
 async fn counted_alike(world: &World, shop: &Shop) -> Result<(), Broken> {
     let jobs = world.store.latest_jobs(&shop.id, FOREVER, LATEST).await.map_err(|error| error.detail())?;
+    let soon = world.network.instant().plus_millis(24 * 60 * 60 * 1_000);
+    if let Some(job) = jobs.iter().map(|row| &row.body).find(|job| job.id.until > soon) {
+        return Err(format!("{} is of a time that has not come: when it comes, nobody is swept", job.id));
+    }
     for job in jobs.iter().map(|row| &row.body).filter(|job| job.state == State::Done) {
         let insight = world.store.insight(&shop.id, &job.id).await.map_err(|error| error.detail())?;
         let (Some(tally), Some(insight)) = (&job.tally, insight) else {

@@ -272,7 +272,8 @@ async fn a_table_that_was_made_by_half_is_made_anew_unless_it_has_items() {
         create_unstreamed(&client, "shop").await;
         put(&client, "1", REASON).await;
         let found = client.query().table_name("shop").index_name("by_member");
-        let found = found.key_condition_expression("member = :m").expression_attribute_values(":m", text("1"));
+        let found = found.key_condition_expression("#m = :m").expression_attribute_names("#m", "member");
+        let found = found.expression_attribute_values(":m", text("1"));
         assert_eq!(found.send().await.unwrap().count, 1);
     }
 }

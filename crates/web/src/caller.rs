@@ -255,10 +255,11 @@ mod tests {
         let named =
             |uri: &'static str, header| named_in(&Uri::from_static(uri), header).unwrap().map(|shop| shop.to_string());
         assert_eq!(named("/v1/jobs", None), None);
-        assert_eq!(named("/v1/jobs?shop=Acme", Some("other")).as_deref(), Some("acme"));
+        assert_eq!(named("/v1/jobs?shop=Acme", Some("acme")).as_deref(), Some("acme"));
         assert_eq!(named("/v1/jobs", Some("other")).as_deref(), Some("other"));
         for wrong in ["/v1/jobs?shop=a%20b", "/v1/jobs?shop=acme&shop=acme", "/v1/jobs?shop=%ff"] {
             assert!(named_in(&Uri::from_static(wrong), None).is_err(), "{wrong}");
         }
+        assert!(named_in(&Uri::from_static("/v1/jobs?shop=acme"), Some("other")).is_err(), "two shops");
     }
 }

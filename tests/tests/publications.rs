@@ -4,7 +4,7 @@ use rules::version::PublishError;
 use serde_json::{Value, json};
 use service::announce::{PROGRAM_PUBLISHED, ProgramPublished};
 use service::shop::ShopId;
-use service::store::{Outgoing, PastPublication, Publication, PublicationError};
+use service::store::{BroughtBack, Outgoing, PastPublication, Publication, PublicationError};
 use service::verify::everybody;
 use tests::dynamodb::Place;
 use tests::system::{System, instant};
@@ -18,6 +18,8 @@ tests::for_every_table!(
     of_two_who_publish_at_once_one_loses_and_nothing_of_theirs_is_left,
     every_version_is_announced_and_names_no_person,
     what_is_published_is_about_no_member,
+    what_a_clock_that_was_ahead_published_is_published_again_by_the_right_one,
+    what_waits_by_the_right_clock_is_in_nobodys_way,
 );
 
 const NOW: &str = "2024-03-01T12:00:00Z";
@@ -195,4 +197,73 @@ async fn what_is_published_is_about_no_member(place: Place) {
     let system = shop(place).await;
     assert_eq!(everybody(&system.store, &system.shop).await.unwrap().len(), 0);
     assert_eq!(system.items("ledger").await.len(), 1);
+}
+
+/// A tier list that changes while the program is active.
+fn with_silver() -> Publication {
+    let silver = json!({ "id": "silver", "name": "Silver", "threshold": 100 });
+    let program = json!({ "start_date": "2024-01-01",
+                          "tiers": [silver, { "id": "gold", "name": "Gold", "threshold": 700 }] });
+    let event = json!({ "type": "program.published", "occurred_at": "2031-02-01T00:00:00Z", "program": program,
+                        "options": { "while_active": true, "demotions": "hold" } });
+    Publication { event, by: "kim".to_owned(), why: "silver is missing".to_owned() }
+}
+
+async fn what_a_clock_that_was_ahead_published_is_published_again_by_the_right_one(place: Place) {
+    let system = shop(place).await;
+    publish(&system, 600, NOW, "kim", NOW).await.unwrap();
+    let bring_back = async |now| {
+        let now = instant(now);
+        system.store.bring_back_versions(&system.shop, now, now).await.unwrap()
+    };
+    assert_eq!(bring_back("2024-03-02T00:00:00Z").await, None, "nothing was published ahead of that");
+    let ahead = instant("2031-02-01T00:00:00Z");
+    system.store.publish(&system.shop, &with_silver(), ahead).await.unwrap();
+    // Of what follows the last was in force by that clock, and one waits.
+    let mut dearer = with_silver();
+    dearer.event["occurred_at"] = json!("2031-03-01T00:00:00Z");
+    dearer.event["program"]["tiers"][1]["threshold"] = json!(900);
+    dearer.event["options"] = json!({});
+    dearer.why = "gold is too cheap".to_owned();
+    system.store.publish(&system.shop, &dearer, instant("2031-03-01T00:00:00Z")).await.unwrap();
+    let mut waits = dearer.clone();
+    waits.event["occurred_at"] = json!("2031-06-01T00:00:00Z");
+    waits.event["program"]["tiers"][1]["threshold"] = json!(950);
+    system.store.publish(&system.shop, &waits, instant("2031-03-02T00:00:00Z")).await.unwrap();
+    assert_eq!(numbers(&system).await, [1, 2, 3, 4, 5]);
+
+    let now = "2024-03-02T00:00:00Z";
+    let expected = BroughtBack { withdrawn: vec![3, 4, 5], again: Some((4, 6)) };
+    assert_eq!(bring_back(now).await, Some(expected));
+    assert_eq!(numbers(&system).await, [1, 2, 6]);
+    let all = system.store.publications(&system.shop).await.unwrap();
+    let last = all.last().unwrap();
+    let publication = &last.publication;
+    assert_eq!((last.effective_at, last.recorded_at), (instant(now), instant(now)));
+    assert_eq!((publication.by.as_str(), publication.why.as_str()), ("kim", "gold is too cheap"));
+    assert_eq!(publication.event["program"], dearer.event["program"]);
+    // That the tiers may change was said of the one before.
+    assert_eq!(publication.event["options"], json!({ "while_active": true }));
+    let page = system.store.unpublished(&system.shop, 0, instant("2032-01-01T00:00:00Z"), None).await.unwrap();
+    let (rows, _): (Vec<Outgoing>, _) = system.store.outgoing(&page.keys).await.unwrap();
+    let told = rows.iter().map(|row| serde_json::from_str::<ProgramPublished>(&row.detail).unwrap());
+    let told: Vec<_> = told.filter(|event| event.program_version == 6).map(|event| event.replaces).collect();
+    assert_eq!(told, [Some(4)]);
+    // Done again, nothing is left to do; and what follows is published as ever.
+    assert_eq!(bring_back(now).await, None);
+    let mut next = dearer;
+    next.event["occurred_at"] = json!("2024-03-03T00:00:00Z");
+    next.event["program"]["tiers"][1]["threshold"] = json!(800);
+    system.store.publish(&system.shop, &next, instant(now)).await.unwrap();
+    assert_eq!(numbers(&system).await, [1, 2, 6, 7]);
+}
+
+async fn what_waits_by_the_right_clock_is_in_nobodys_way(place: Place) {
+    let system = shop(place).await;
+    publish(&system, 600, "2025-01-01T00:00:00Z", "kim", NOW).await.unwrap();
+    publish(&system, 700, "2031-02-01T00:00:00Z", "eve", "2031-02-01T00:00:00Z").await.unwrap();
+    let now = instant("2024-03-02T00:00:00Z");
+    let brought = system.store.bring_back_versions(&system.shop, now, now).await.unwrap();
+    assert_eq!(brought, Some(BroughtBack { withdrawn: vec![3], again: None }));
+    assert_eq!(numbers(&system).await, [1, 2], "what was meant for New Year is as it was");
 }

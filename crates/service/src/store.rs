@@ -42,7 +42,9 @@ pub(crate) use list::NewListRow;
 pub use load::{Filed, Held};
 pub use meter::{Meter, Units};
 pub use outbox::{Outgoing, Page};
-pub use program::{Draft, PastPublication, Publication, PublicationError, SETTLED_MS, Withdrawn, published};
+pub use program::{
+    BroughtBack, Draft, PastPublication, Publication, PublicationError, SETTLED_MS, Withdrawn, published,
+};
 pub use request::{DataRequest, REDACTED_AFTER_MS, Redaction};
 pub use scan::Scanned;
 pub use timeline::{Mark, Stretch, Told};

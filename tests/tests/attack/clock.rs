@@ -14,6 +14,7 @@ pub fn cases() -> Vec<Trial> {
     cases![
         "clock",
         a_clock_that_was_ahead_is_refused_afterwards_and_what_it_left_is_set_right,
+        what_was_published_by_a_clock_that_was_ahead_is_in_force_by_the_right_one,
         time_is_not_moved_unless_that_was_asked_for_at_the_start,
         a_revoked_token_stays_revoked_after_a_clock_by_which_it_had_ended,
     ]
@@ -84,6 +85,40 @@ fn a_clock_that_was_ahead_is_refused_afterwards_and_what_it_left_is_set_right() 
     let again = run(&[]).unwrap();
     assert_eq!(tier(&again), "gold");
     assert!(again.end());
+    let mut verify = std::process::Command::new(tests::built::built("echelon", &["web", "echelon"]));
+    let verified = verify.args(["verify", "--data", "echelon.db"]).current_dir(folder.path()).output().unwrap();
+    assert!(verified.status.success(), "{verified:?}");
+}
+
+/// Published while the clock was ahead, gold for 300 is meant from now on, and not in three years.
+fn what_was_published_by_a_clock_that_was_ahead_is_in_force_by_the_right_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = program(folder.path());
+    let run = |more: &[&str]| {
+        let args = ["--token-key", TOKEN_KEY, "--shop", "acme"];
+        Served::run(folder.path(), &[&args, more].concat(), &[], Some(&ADMIN)).unwrap()
+    };
+    let first = run(&["--program", file.to_str().unwrap()]);
+    first.spent("anna", "1", &now().plus_millis(-HOUR).to_string(), "400");
+    assert_eq!(tier(&first), Value::Null);
+    assert!(first.end());
+    let ahead = run(&[&format!("--clock={}", now().plus_millis(1_200 * 24 * HOUR))]);
+    let mut cheaper: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    cheaper["tiers"][0]["threshold"] = json!("300");
+    let wanted = json!({ "program": cheaper, "by": "kim", "why": "gold for more" });
+    assert_eq!(ahead.ask("POST", "/v1/program/versions", &wanted)["version"], 2);
+    assert!(ahead.end());
+
+    let right = run(&["--trust-clock"]);
+    let said = right.said();
+    assert!(said.contains("withdrawn (version 2)") && said.contains("version 2 is in force as version 3"), "{said}");
+    until("she is gold by it", || tier(&right) == "gold");
+    let in_force = right.ask("GET", "/v1/program", &Value::Null);
+    assert_eq!((&in_force["version"], &in_force["why"]), (&json!(3), &json!("gold for more")), "{in_force}");
+    // The same again is there already.
+    let again = right.ask("POST", "/v1/program/versions", &wanted);
+    assert_eq!((&again["version"], &again["published"]), (&json!(3), &json!(false)), "{again}");
+    assert!(right.end());
     let mut verify = std::process::Command::new(tests::built::built("echelon", &["web", "echelon"]));
     let verified = verify.args(["verify", "--data", "echelon.db"]).current_dir(folder.path()).output().unwrap();
     assert!(verified.status.success(), "{verified:?}");

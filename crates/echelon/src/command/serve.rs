@@ -10,7 +10,7 @@ use rules::calendar::Instant;
 use serde_json::Value;
 use service::change::{Published, Rules, SOMEBODY, Wanted, What};
 use service::shop::ShopId;
-use service::store::only_shop;
+use service::store::{BroughtBack, only_shop};
 use service::sweep::sweep_again;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -297,18 +297,8 @@ async fn right_time(args: &Args, place: &Place, opened: &Opened, time: &Time) ->
         let what = "what was recorded ahead of the clock is left behind";
         warn(true, &format!("--trust-clock: {name} was in use until {latest}, {ahead} after {now}: {what}"));
         for shop in opened.store.shops().await.map_err(Failure::input)? {
+            bring_back_versions(opened, &shop, now).await?;
             sweep_again(&opened.store, &shop, now).await.map_err(Failure::input)?;
-            let versions = opened.store.versions(&shop).await.map_err(Failure::input)?;
-            for version in versions.iter().flat_map(|versions| versions.iter()).filter(|it| it.effective_at > now) {
-                let (number, from) = (version.number, version.effective_at);
-                warn(
-                    true,
-                    &format!(
-                        "--trust-clock: version {number} of shop `{shop}` was published to take effect at {from}; if that was the \
-                         clock's doing, restore a backup of before, or wait"
-                    ),
-                );
-            }
         }
         return opened.queues.note_time(now).await.map_err(Failure::input);
     }
@@ -316,6 +306,21 @@ async fn right_time(args: &Args, place: &Place, opened: &Opened, time: &Time) ->
         "the clock says {now}, and {name} was in use until {latest}, {ahead} later. If time was moved there, go on with \
          --clock {latest}; if this clock is wrong, mend it; if that one was, say --trust-clock"
     )))
+}
+
+/// What a shop published by a clock that was ahead is published again by the right one.
+async fn bring_back_versions(opened: &Opened, shop: &ShopId, now: Instant) -> Result<(), Failure> {
+    let at = now.plus_millis(opened.ahead_ms());
+    let brought = opened.store.bring_back_versions(shop, at, now).await.map_err(Failure::input)?;
+    let Some(BroughtBack { withdrawn, again }) = brought else { return Ok(()) };
+    let withdrawn = withdrawn.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    let then = match again {
+        Some((number, now)) => format!("the program of version {number} is in force as version {now}"),
+        None => "none of them can be published by this clock as it was: publish what you mean".to_owned(),
+    };
+    let what = format!("what shop `{shop}` published ahead of the clock is withdrawn (version {withdrawn}); {then}");
+    warn(true, &format!("--trust-clock: {what}"));
+    Ok(())
 }
 
 /// What was given, unless it is a variable that is set to nothing: files of settings have such, and mean nothing by it.

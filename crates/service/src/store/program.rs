@@ -64,6 +64,16 @@ pub struct Withdrawn {
     pub at: Instant,
 }
 
+/// What was done about versions that a clock published that was ahead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BroughtBack {
+    /// The numbers of all of them, oldest first: they are withdrawn.
+    pub withdrawn: Vec<u32>,
+    /// The number of the last that was in force by that clock, and the one under which it is in force now. None if there was
+    /// none, or if it cannot be: then a person has to publish what is meant.
+    pub again: Option<(u32, u32)>,
+}
+
 /// A version that could be published now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
@@ -168,6 +178,18 @@ impl PastPublication {
         })
     }
 
+    /// The same publication by the right clock, in place of those of a clock that was ahead. Each of them was accepted behind the
+    /// one before: so whoever said of any that the tiers may change said it of this one.
+    fn again(&self, at: Instant, ahead: &[Self]) -> Publication {
+        let Publication { event, by, why } = &self.publication;
+        let mut options = event.get("options").cloned().unwrap_or_else(|| json!({}));
+        let says = |past: &Self| past.publication.event.pointer("/options/while_active") == Some(&Value::Bool(true));
+        if let Some(options) = options.as_object_mut().filter(|_| ahead.iter().any(says)) {
+            options.insert("while_active".to_owned(), Value::Bool(true));
+        }
+        self.rolled_back(at, &options, by, why)
+    }
+
     /// The publication that puts this version's program in force again, as it was told, under a number of its own; its
     /// effective start is then the one stored with this version (section 3). Options are the publisher's, and told anew.
     pub fn rolled_back(&self, at: Instant, options: &Value, by: &str, why: &str) -> Publication {
@@ -184,8 +206,12 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn versions(&self, shop: &ShopId) -> Result<Option<Versions>, StoreError> {
+        self.versions_of(shop, &self.publications(shop).await?)
+    }
+
+    fn versions_of(&self, shop: &ShopId, publications: &[PastPublication]) -> Result<Option<Versions>, StoreError> {
         let mut versions: Option<Versions> = None;
-        for past in self.publications(shop).await? {
+        for past in publications {
             match &mut versions {
                 Some(versions) if past.withdrawn.is_some() => {
                     versions.skip_number();
@@ -285,7 +311,7 @@ impl Store {
             commit.control(self, Item::at(&key::shop(shop)).text(name::RECORDED_AT, key::at(now)))?;
         }
         if let Some(replaced) = &replaces {
-            commit.control(self, withdrawal(shop, replaced, by, now))?;
+            commit.control(self, withdrawal(shop, replaced.number, &Withdrawn { by: by.clone(), at: now }))?;
         }
         commit.control(self, row)?;
         let announced = program_published(shop, version, replaces.map(|replaced| replaced.number), now);
@@ -293,6 +319,54 @@ impl Store {
         commit.record(self, history::outgoing(&key::published(shop, version.number), announced, outbox, now))?;
         self.commit(commit).await?;
         Ok(versions)
+    }
+
+    /// Withdraws what was published by a clock that was ahead, and publishes the last of it again that was in force by that
+    /// clock: with the same program and options, in force from `at` on. Nothing is done where nothing was published so. A
+    /// shop's first version stays as it is, for it is in force from the beginning.
+    ///
+    /// # Errors
+    /// See [`PublicationError`]; then nothing changed.
+    pub async fn bring_back_versions(
+        &self,
+        shop: &ShopId,
+        at: Instant,
+        now: Instant,
+    ) -> Result<Option<BroughtBack>, PublicationError> {
+        let mut all = self.publications(shop).await?;
+        let is_ahead = |past: &PastPublication| past.recorded_at > now && past.withdrawn.is_none();
+        let ahead: Vec<PastPublication> = all.iter().skip(1).filter(|past| is_ahead(past)).cloned().collect();
+        let Some(last) = ahead.last() else { return Ok(None) };
+        let was_in_force = |past: &&PastPublication| past.effective_at <= past.recorded_at.plus_millis(SETTLED_MS);
+        let withdrawn = Withdrawn { by: last.publication.by.clone(), at: now };
+        for past in all.iter_mut().skip(1).filter(|past| is_ahead(past)) {
+            past.withdrawn = Some(withdrawn.clone());
+        }
+        let versions = self.versions_of(shop, &all)?;
+        // What waits by the right clock is in nobody's way: whether it still holds is for people to say.
+        let is_pending = versions.as_ref().is_some_and(|versions| versions.pending(now).is_some());
+        let meant = ahead.iter().rfind(was_in_force).filter(|_| !is_pending);
+        let mut commit = Commit::default();
+        for past in &ahead {
+            commit.control(self, withdrawal(shop, past.number, &withdrawn))?;
+        }
+        let mut again = None;
+        if let Some(past) = meant {
+            let Publication { event, by, why } = past.again(at, &ahead);
+            if let Ok(versions) = followed(versions, &event, false, &self.zones) {
+                let version = versions.last();
+                let row = Item::at(&key::version(shop, version.number)).text(name::EVENT, event.to_string());
+                commit
+                    .control(self, row.text(name::BY, by).text(name::WHY, why).text(name::RECORDED_AT, key::at(now)))?;
+                let announced = program_published(shop, version, Some(past.number), now);
+                let outbox = key::outbox_of(shop, 0);
+                commit
+                    .record(self, history::outgoing(&key::published(shop, version.number), announced, outbox, now))?;
+                again = Some((past.number, version.number));
+            }
+        }
+        self.commit(commit).await?;
+        Ok(Some(BroughtBack { withdrawn: ahead.iter().map(|past| past.number).collect(), again }))
     }
 
     /// Withdraws the version that waits to take effect, and yields it.
@@ -303,14 +377,14 @@ impl Store {
         let mut versions = self.versions(shop).await?.ok_or(PublicationError::NothingPending)?;
         let pending = withdrawn(&mut versions, now)?.ok_or(PublicationError::NothingPending)?;
         let mut commit = Commit::default();
-        commit.control(self, withdrawal(shop, &pending, by, now))?;
+        commit.control(self, withdrawal(shop, pending.number, &Withdrawn { by: by.to_owned(), at: now }))?;
         self.commit(commit).await?;
         Ok(pending)
     }
 }
 
 /// Who withdraws a version that somebody else withdraws or replaces at the same time loses: this row must be new.
-fn withdrawal(shop: &ShopId, version: &Version, by: &str, now: Instant) -> Item {
-    let item = Item::at(&key::withdrawal(shop, version.number)).text(name::WITHDRAWN_BY, by);
-    item.text(name::WITHDRAWN_AT, key::at(now))
+fn withdrawal(shop: &ShopId, number: u32, withdrawn: &Withdrawn) -> Item {
+    let item = Item::at(&key::withdrawal(shop, number)).text(name::WITHDRAWN_BY, &withdrawn.by);
+    item.text(name::WITHDRAWN_AT, key::at(withdrawn.at))
 }

@@ -222,6 +222,55 @@ fn commands_that_read_make_nothing_and_say_what_is_not_there() {
     assert!(says(0, &["verify", "--data", data.to_str().unwrap()]).contains("1 member recomputed"));
 }
 
+/// The places of a table's pages with rows, and how long each is.
+fn pages(data: &Path, table: &str) -> Vec<(u64, usize)> {
+    let connection = Connection::open(data).unwrap();
+    let asked = "SELECT pageno, pgsize FROM dbstat WHERE name = ?1 AND pagetype = 'leaf' ORDER BY pageno";
+    let mut asked = connection.prepare(asked).unwrap();
+    let place = |row: &rusqlite::Row| -> rusqlite::Result<(u64, u64)> { Ok((row.get(0)?, row.get(1)?)) };
+    let found = asked.query_map([table], place).unwrap().map(Result::unwrap);
+    found.map(|(page, size)| ((page - 1) * size, usize::try_from(size).unwrap())).collect()
+}
+
+#[test]
+fn what_is_damaged_while_it_is_served_is_told_and_what_was_accepted_waits() {
+    const MEMBERS: usize = 3_000;
+    let folder = tempfile::tempdir().unwrap();
+    let data = stopped(folder.path(), MEMBERS);
+    let pages = pages(&data, "echelon-members");
+    let served = Served::start(folder.path(), &[]);
+    let file = fs::File::options().read(true).write(true).open(&data).unwrap();
+    // Some pages in the middle: what was read the latest is in memory, and not read again.
+    let damaged: Vec<(u64, Vec<u8>)> = pages[pages.len() / 3..][..8]
+        .iter()
+        .map(|(at, size)| {
+            let mut whole = vec![0; *size];
+            file.read_exact_at(&mut whole, *at).unwrap();
+            file.write_all_at(&vec![0x5a; *size], *at).unwrap();
+            (*at, whole)
+        })
+        .collect();
+    for some in (0..MEMBERS).collect::<Vec<_>>().chunks(100) {
+        let orders = some.iter().map(|n| order(&format!("member{n}"), &format!("more{n}"), "1.00"));
+        assert_eq!(served.post("/events", &Value::from_iter(orders).to_string(), &[]).0, 202);
+    }
+    let is_told = || served.get("/health").1["problems"].to_string().contains("events: ");
+    assert!(eventually(is_told), "{}", served.get("/health").1);
+    assert_eq!(served.get("/health").0, 503);
+    // With the pages as they were, all of it is taken in.
+    for (at, whole) in damaged {
+        let mut found = vec![0; whole.len()];
+        file.read_exact_at(&mut found, at).unwrap();
+        if found.iter().all(|byte| *byte == 0x5a) {
+            file.write_all_at(&whole, at).unwrap();
+        }
+    }
+    served.health_once(|health| health["waiting"] == 0 && health["status"] == "ok" && health["dead"] == 0);
+    served.end();
+    let said = says(0, &["verify", "--data", data.to_str().unwrap()]);
+    assert!(said.contains("3000 members recomputed, 0 not"), "{said}");
+}
+
 /// Overwrites a page at the end of a table, in the way that is told.
 fn damage(data: &Path, table: &str, how: impl Fn(&mut [u8])) {
     let connection = Connection::open(data).unwrap();

@@ -6,10 +6,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use rules::book::Taken;
 use rules::fact::Fact;
-use rules::json::Problems;
+use rules::json::{Problems, check_texts};
 use rules::version::Versions;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use service::ingest::{Reason, Told};
 use service::shop::ShopId;
 use utoipa::ToSchema;
@@ -69,9 +69,9 @@ pub(crate) struct OneResult {
 }
 
 /// What became of a fact, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Became {
+pub enum Became {
     /// It is in: new, or a newer version of one that was known.
     Applied,
     /// It was known already, and changes nothing.
@@ -192,7 +192,12 @@ fn read(versions: &Versions, shop: &ShopId, key: Option<&str>, place: usize, mut
         fields.insert(field.to_owned(), Value::from(key.clone()));
         made = Some(key);
     }
-    let fact = match Fact::read(&event, versions.last().program.currency) {
+    // What an assignment's author says is shown to people, as at the door for assignments.
+    let said: Map<String, Value> =
+        ["reason", "by"].into_iter().filter_map(|name| Some((name.to_owned(), event.get(name)?.clone()))).collect();
+    let fact = match check_texts(&Value::Object(said), "$")
+        .and_then(|()| Fact::read(&event, versions.last().program.currency))
+    {
         Err(problems) => Err(OneResult::invalid(&problems)),
         Ok(told) if matches!(told.fact, Fact::Erased { .. }) => {
             let remedy = "DELETE /v1/members/{member_id}, with the scope `echelon/admin`";
@@ -243,7 +248,8 @@ impl Api {
 /// One fact, or an array of up to 100, as section 4 of the semantics has them. Each is taken in for itself before the answer
 /// comes, and every one has a result: a standing asked for afterwards has seen it. Sent again they change nothing, for they
 /// are found under their natural keys; where a fact has none of its own (an entry, a refund, a cancellation of points, an
-/// assignment), `Idempotency-Key` stands for it, for good. One fact alone that is not taken in answers with a problem.
+/// assignment), `Idempotency-Key` stands for it, for good. One fact alone that is not taken in answers with a problem, and so do
+/// several of which none was taken in for now.
 #[utoipa::path(
     post, path = "/v1/facts", tag = "Facts", operation_id = "tell",
     params(("Idempotency-Key" = Option<String>, Header, description = "Of what is sent again under it nothing happens twice", min_length = 1, max_length = 255)),
@@ -282,7 +288,9 @@ async fn facts(
         OneResult { key: sent.key, ..became }
     };
     let mut results: Vec<OneResult> = sent.into_iter().map(settle).collect();
-    if is_one && results.first().is_some_and(|result| !result.is_well()) {
+    // Callers who look at the status alone must not take it for done, where nothing is.
+    let none_is_in = !results.is_empty() && results.iter().all(|result| result.status == Became::Failed);
+    if none_is_in || (is_one && results.first().is_some_and(|result| !result.is_well())) {
         return Err(results.pop().and_then(OneResult::problem).unwrap_or_else(Problem::ours));
     }
     Ok(Json(Results { results }).into_response())

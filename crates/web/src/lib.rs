@@ -16,7 +16,7 @@ pub mod door;
 mod draft;
 mod etag;
 pub mod extract;
-mod facts;
+pub mod facts;
 mod jobs;
 mod lists;
 mod member;

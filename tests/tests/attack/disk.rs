@@ -31,6 +31,7 @@ pub fn cases() -> Vec<Trial> {
         a_changed_tier_is_announced_once_there_is_room,
         a_webhook_of_shopify_is_refused_and_is_not_known_afterwards,
         a_backup_is_refused_and_leaves_nothing_behind,
+        several_facts_are_refused_and_it_is_told_at_once,
         it_ends_in_order,
         killed_on_a_full_disk_it_starts_again_with_all_that_was_acknowledged,
         it_does_not_start_and_says_why,
@@ -299,6 +300,23 @@ fn a_backup_is_refused_and_leaves_nothing_behind() {
         &["backup", "copy.db", "--url", &format!("http://{}", disk.served.address), "--token", &ADMIN],
     );
     assert!(done.status.success(), "{done:?}");
+    disk.ends_sound();
+}
+
+fn several_facts_are_refused_and_it_is_told_at_once() {
+    let disk = Disk::with_room(&[]);
+    // What is noted every ten seconds has just been noted.
+    until("it was looked what is due", || disk.health().1["last_sweep"].is_string());
+    let facts = json!([order("bert", "2", "600"), order("carl", "3", "600")]);
+    disk.fill();
+    let (status, answer) = disk.send("POST", "/v1/facts", &facts);
+    assert_eq!((status, &answer["type"]), (503, &json!("urn:echelon:problem:later")), "{answer}");
+    let (status, health) = disk.health();
+    assert!(status == 503 && health["problems"].to_string().contains("writing: "), "{health}");
+    disk.make_room();
+    let (status, answer) = disk.send("POST", "/v1/facts", &facts);
+    assert_eq!((status, &answer["results"][1]["status"]), (200, &json!("applied")), "{answer}");
+    until("it does well", || disk.health().0 == 200);
     disk.ends_sound();
 }
 

@@ -28,7 +28,7 @@ fn refusal(args: &[&str], env: &[(&str, &str)]) -> String {
 /// Each is a start that is refused, and what is said of it.
 fn starts() -> Vec<Trial> {
     let (secret, key, origin) = ("at least 16 bytes", "at least 32 bytes", "such as https://shop.example.com");
-    let starts: [(&str, &str, &str, &str); 13] = [
+    let starts: [(&str, &str, &str, &str); 14] = [
         ("an_empty_secret", "--shopify-secret", "", secret),
         ("a_secret_of_a_space", "--shopify-secret", " ", secret),
         ("a_secret_of_5_bytes", "--shopify-secret", "short", secret),
@@ -40,6 +40,7 @@ fn starts() -> Vec<Trial> {
         ("no_origin", "--cors", "null", origin),
         ("an_origin_without_its_scheme", "--cors", "shop.example.com", origin),
         ("a_page_of_an_origin", "--cors", "https://shop.example.com/page", origin),
+        ("all_origins_under_a_name", "--cors", "https://*.example.com", origin),
         ("two_origins_in_one", "--cors", "https://a.example,https://b.example", origin),
         ("an_origin_of_another_scheme", "--cors", "ftp://a", origin),
     ];

@@ -75,11 +75,17 @@ fn names() -> Vec<Trial> {
             assert_eq!(told["status"], 422, "{told}");
         })
     });
-    let shared = shared.clone();
+    let (shared, other) = (shared.clone(), shared.clone());
     let reason = case("health", "a_cleared_screen_is_no_reason", move || {
         let assign = json!({ "tier": "gold", "mode": "floor", "reason": "a\u{1b}[2Jb" });
         let told = shared.ask("POST", "/v1/members/anna/assignments", &assign);
         assert_eq!(told["problems"][0]["path"], "$.reason", "{told}");
     });
-    tried.into_iter().chain([reason]).collect()
+    let told = case("health", "a_cleared_screen_is_no_reason_of_a_fact_either", move || {
+        let assigned = json!({ "type": "tier.assigned", "member_id": "anna", "assignment_id": "1", "tier": "gold",
+            "mode": "floor", "reason": "a\u{1b}[2Jb", "by": "kim", "occurred_at": "2025-05-01T10:00:00Z" });
+        let told = other.ask("POST", "/v1/facts", &assigned);
+        assert_eq!((&told["status"], &told["problems"][0]["path"]), (&json!(422), &json!("$.reason")), "{told}");
+    });
+    tried.into_iter().chain([reason, told]).collect()
 }

@@ -15,12 +15,17 @@ use tokio::time;
 
 use super::System;
 use super::outward::Announcing;
-use super::queue::{DEAD, QUARANTINE, QueueError};
+use super::queue::{DEAD, QUARANTINE, QueueError, Queued, RECEIVED_MAX};
 
 /// A part that has not come round for so long is not at work.
 const SILENT: Duration = Duration::from_secs(60);
 /// A part that ended is begun again after so long.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// An event that failed so often does not fail by chance.
+const FAILING_FROM: u32 = 3;
+/// Twice the longest pause between two tries of an event.
+const FORGOTTEN: Duration = Duration::from_secs(10 * 60);
 
 /// Whether a part is at work.
 #[derive(Debug, Default)]
@@ -52,6 +57,8 @@ pub struct Health {
     pub announcer: std::sync::Arc<Pulse>,
     /// What is wrong, by what it is wrong with.
     troubles: Mutex<BTreeMap<Trouble, String>>,
+    /// Events that fail again and again, each with when it last did.
+    failing: Mutex<BTreeMap<String, time::Instant>>,
     wrote_at: AtomicI64,
     swept_at: AtomicI64,
 }
@@ -62,8 +69,10 @@ pub struct Health {
 pub enum Trouble {
     /// The store does not take what is written.
     Write,
-    /// Events cannot be taken in.
+    /// No events can be taken in.
     Ingest,
+    /// Some events fail again and again, and others are taken in.
+    Events,
     /// Sweeps cannot go on.
     Sweep,
     /// The clock is behind what is on record.
@@ -78,7 +87,8 @@ impl Default for Health {
     fn default() -> Self {
         let (worker, sweeper, announcer) = Default::default();
         let (wrote_at, swept_at) = (AtomicI64::new(NEVER), AtomicI64::new(NEVER));
-        Self { worker, sweeper, announcer, troubles: Mutex::default(), wrote_at, swept_at }
+        let (troubles, failing) = Default::default();
+        Self { worker, sweeper, announcer, troubles, failing, wrote_at, swept_at }
     }
 }
 
@@ -100,6 +110,35 @@ impl Health {
         self.note(Trouble::Write, result.as_ref().err().map(ToString::to_string));
     }
 
+    /// Notes which of the events that were taken together failed, and why the first did. That one fails once or twice is usual where
+    /// several write; one that goes on failing waits for a person.
+    pub fn took<'a>(&self, events: impl IntoIterator<Item = (&'a Queued, bool)>, why: Option<&str>) {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        for (event, failed) in events {
+            if failed && (FAILING_FROM..RECEIVED_MAX).contains(&event.received.saturating_add(1)) {
+                failing.insert(event.id.clone(), time::Instant::now());
+            } else {
+                failing.remove(&event.id);
+            }
+        }
+        match why {
+            _ if failing.is_empty() => self.note(Trouble::Events, None),
+            Some(why) => self.note(Trouble::Events, Some(why.to_owned())),
+            None => {}
+        }
+    }
+
+    /// How many events go on failing.
+    fn failing(&self) -> usize {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whatever another process has done meanwhile does not come again.
+        failing.retain(|_, at| at.elapsed() < FORGOTTEN);
+        if failing.is_empty() {
+            self.note(Trouble::Events, None);
+        }
+        failing.len()
+    }
+
     /// Notes that it was looked whether a sweep is due, and what was due is swept.
     pub fn swept(&self, now: Instant) {
         self.swept_at.store(now.millis(), Ordering::SeqCst);
@@ -118,8 +157,14 @@ impl Health {
             let silent = pulse.silent_for().filter(|silent| *silent > SILENT)?;
             Some(format!("{part}: not at work for {} s", silent.as_secs()))
         });
+        let failing = self.failing();
         let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = troubles.iter().map(|(trouble, why)| format!("{}: {why}", trouble.name()));
+        let told = troubles.iter().map(|(trouble, why)| match trouble {
+            Trouble::Events => format!("events: {failing} fail again and again, and are tried again: {why}"),
+            Trouble::Write | Trouble::Ingest | Trouble::Sweep | Trouble::Clock | Trouble::File => {
+                format!("{}: {why}", trouble.name())
+            }
+        });
         silent.chain(told).collect()
     }
 }
@@ -129,6 +174,7 @@ impl Trouble {
         match self {
             Self::Write => "writing",
             Self::Ingest => "ingest",
+            Self::Events => "events",
             Self::Sweep => "sweeps",
             Self::Clock => "clock",
             Self::File => "file",

@@ -24,6 +24,7 @@ use web::problem::Problem;
 use super::aside;
 use super::envelope::{EVENT_BYTES_MAX, Messages};
 use super::guard::Guard;
+use super::health::Trouble;
 use super::lane::Lane;
 use super::once::Keyed;
 use super::queue::QueueError;
@@ -79,7 +80,7 @@ impl Origin {
         if !matches!(scheme, "http" | "https") || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(wrong("is more or less than an origin"));
         }
-        if authority.as_str().contains(['@', ',', ' ']) {
+        if authority.as_str().contains(['@', ',', ' ', '*']) {
             return Err(wrong("is no origin"));
         }
         // As browsers write it: in lower case, without the port that goes without saying.
@@ -118,7 +119,8 @@ pub fn router(system: Arc<System>, doors: Doors) -> Router {
         beside = beside.route("/clock", post(clock));
     }
     let router = web::router(api, beside.with_state(Local(Arc::clone(&system))));
-    let router = router.layer(from_fn_with_state(system, accepts_nothing));
+    let router = router.layer(from_fn_with_state(Arc::clone(&system), accepts_nothing));
+    let router = router.layer(from_fn_with_state(system, doubts));
     let router = match doors.guard {
         Some(guard) => router.layer(from_fn_with_state(Arc::new(guard), super::guard::guard)),
         None => router,
@@ -137,6 +139,21 @@ async fn accepts_nothing(State(system): State<Arc<System>>, request: Request, ne
     }
     let response = next.run(request).await;
     if is_gone() { gone() } else { response }
+}
+
+/// What could not be done for now may be the store's doing: it is looked at once whether it takes anything, so that `/health` says so
+/// from the first request on that was not done.
+async fn doubts(State(system): State<Arc<System>>, request: Request, next: Next) -> Response {
+    let writes = !request.method().is_safe();
+    let response = next.run(request).await;
+    let in_doubt = writes && response.status() == StatusCode::SERVICE_UNAVAILABLE;
+    if in_doubt
+        && !system.health.is_troubled(Trouble::Write)
+        && let Err(error) = system.queues.probe().await
+    {
+        system.health.wrote(&Err(error), system.time.now());
+    }
+    response
 }
 
 /// Answers only when everything is on disk.

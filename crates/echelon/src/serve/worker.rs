@@ -96,6 +96,7 @@ async fn settle(system: &System, batch: &[Queued], report: &Report) -> Result<()
         tracing::warn!(failed = report.failed.len(), failure, "events failed, and come again");
     }
     let failed: BTreeSet<&str> = report.failed.iter().map(String::as_str).collect();
+    system.health.took(batch.iter().map(|it| (it, failed.contains(&*it.id))), report.failure.as_deref());
     let (failed, done): (Vec<Queued>, Vec<Queued>) = batch.iter().cloned().partition(|it| failed.contains(&*it.id));
     system.queues.delete(&done).await?;
     for queued in &failed {

@@ -7,11 +7,18 @@ use std::thread;
 
 use crate::served::PATIENCE;
 
+#[derive(Debug)]
+struct Loses {
+    path: String,
+    first: usize,
+    then: usize,
+}
+
 /// What it does beside passing on.
 #[derive(Debug, Default)]
 struct Does {
-    /// Of these paths so many answers are lost, after the request was passed on and answered.
-    loses: Vec<(String, usize)>,
+    /// Of these paths so many answers are lost, after the request was passed on and answered, once so many were not.
+    loses: Vec<Loses>,
     /// These paths are nowhere, as API Gateway says it.
     hides: Vec<String>,
     /// Requests passed on, as `METHOD /path`.
@@ -50,7 +57,15 @@ impl Proxy {
     /// # Panics
     /// If a request made it panic.
     pub fn loses(&self, path: &str, answers: usize) {
-        self.does.lock().unwrap().loses.push((path.to_owned(), answers));
+        self.loses_after(path, 0, answers);
+    }
+
+    /// Passes the first answers to such requests on, and loses so many behind them.
+    ///
+    /// # Panics
+    /// If a request made it panic.
+    pub fn loses_after(&self, path: &str, first: usize, then: usize) {
+        self.does.lock().unwrap().loses.push(Loses { path: path.to_owned(), first, then });
     }
 
     /// Knows nothing of paths that begin so.
@@ -93,8 +108,12 @@ fn pass(mut client: TcpStream, address: &str, does: &Mutex<Does>) {
     let _ = server.read_to_end(&mut answer);
     let is_lost = {
         let mut does = does.lock().unwrap();
-        let left = does.loses.iter_mut().find(|(of, left)| path.starts_with(of.as_str()) && *left > 0);
-        left.map(|(_, left)| *left -= 1).is_some()
+        let of_path = |loses: &&mut Loses| path.starts_with(&loses.path) && loses.first + loses.then > 0;
+        does.loses.iter_mut().find(of_path).is_some_and(|loses| {
+            let is_lost = loses.first == 0;
+            *(if is_lost { &mut loses.then } else { &mut loses.first }) -= 1;
+            is_lost
+        })
     };
     if !is_lost {
         let _ = client.write_all(&answer);

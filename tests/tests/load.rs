@@ -144,6 +144,55 @@ fn where_an_answer_of_echelon_serve_is_lost_events_are_accepted_once() {
 }
 
 #[test]
+fn an_answer_about_how_far_it_is_may_be_lost() {
+    let loading = Loading::of(&[order("anna", 1, "1.00"), order("anna", 2, "1.00")]);
+    loading.proxy.loses_after("/health", 1, 3);
+    let (report, said) = loading.report(0);
+    assert_eq!(report["taken_in"]["applied"], 2, "{said}");
+}
+
+/// Ten thousand lines, of which one at the beginning cannot be taken in; the command breaks off in the middle.
+fn broken_off(loading: &Loading, broken: &str) {
+    let file = loading.folder.path().join("events.jsonl");
+    let whole = fs::read_to_string(&file).unwrap();
+    let cut: String = whole
+        .lines()
+        .enumerate()
+        .map(|(at, line)| match at {
+            1_200 => format!("{broken}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    fs::write(&file, cut).unwrap();
+    let loaded = loading.load("admin", &[]);
+    assert_eq!(loaded.status.code(), Some(2), "{loaded:?}");
+    fs::write(&file, whole).unwrap();
+}
+
+#[test]
+fn what_was_not_taken_in_before_it_was_broken_off_is_told_when_it_goes_on() {
+    let mut events: Vec<Value> = (0..1_500).map(|id| order("anna", id, "1.00")).collect();
+    events[7]["total"] = json!("a lot");
+    let by_an_api = Loading::deployed(&events);
+    broken_off(&by_an_api, "no JSON");
+    let (report, said) = by_an_api.report(1);
+    assert_eq!(report["earlier"], json!({ "left_out": 0, "set_aside": 0, "refused": 1 }), "{said}");
+    assert_eq!((&report["from_line"], &report["taken_in"]["refused"]), (&json!(1_201), &json!(0)), "{report}");
+    assert_eq!(by_an_api.counted("anna"), "1499.00");
+    // When all is in, nothing is remembered.
+    let (report, _) = by_an_api.report(1);
+    assert_eq!((&report["earlier"]["refused"], &report["taken_in"]["refused"]), (&json!(0), &json!(1)), "{report}");
+
+    // What a served system sets aside it counts from the first line on.
+    let served = Loading::of(&events);
+    broken_off(&served, "no JSON");
+    let (report, said) = served.report(1);
+    assert_eq!((&report["from_line"], &report["taken_in"]["set_aside"]), (&json!(1_001), &json!(1)), "{said}");
+    assert_eq!(report["taken_in"]["events"], 1_500);
+    assert_eq!(served.counted("anna"), "1499.00");
+}
+
+#[test]
 fn whoever_may_not_or_asks_somebody_else_is_told_so_before_anything_is_sent() {
     let loading = Loading::deployed(&[order("anna", 1, "1.00")]);
     let said = |output: Output| (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned());

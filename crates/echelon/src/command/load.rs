@@ -16,7 +16,7 @@ use crate::command::system::System;
 use crate::failure::Failure;
 use crate::input::{Lines, Raw, content};
 use crate::output::Format;
-use checkpoint::Checkpoint;
+use checkpoint::{Checkpoint, SoFar};
 use door::{Door, Event};
 use report::Report;
 
@@ -85,7 +85,7 @@ API refuses it, and each such line is named. Where an answer is lost the lines a
 sent again, and nothing counts twice. `customer.erased` takes the scope `admin`.
 
 How far it is, is kept in FILE.load beside the file until it is done, with a
-fingerprint of the lines loaded. Lines that publish a program are passed over.
+fingerprint of the lines loaded and how many of them are not in. Lines that publish a program are passed over.
 
 Exit codes: 0 done; 1 done, but events were set aside or left out; 2 the input
 or the system cannot be used.";
@@ -102,13 +102,16 @@ async fn load(args: &Args) -> Result<(), Failure> {
     let shop = args.shop.as_deref().map(ShopId::new).transpose();
     let shop = shop.map_err(|error| Failure::input(format!("--shop: {error}")))?;
     let mut lines = Lines::open(&args.events)?;
-    let door = if args.system.is_served() {
+    let mut door = if args.system.is_served() {
         Door::over(args.system.client()?, shop).await?
     } else {
         Door::store(&args.system.place, args.quarantine_queue.as_deref(), shop).await?
     };
     let mut checkpoint = Checkpoint::of(&args.events, door.name());
-    let mut report = Report { from: checkpoint.resume(&mut lines, args.resume_from)?, ..Report::default() };
+    let from = checkpoint.resume(&mut lines, args.resume_from)?;
+    let SoFar { not_in, before } = checkpoint.so_far();
+    let before = door.begin(before);
+    let mut report = Report { from, earlier: not_in, ..Report::default() };
     let pace = Pace::of(args.per_second);
     let mut batch = Vec::new();
     while let Some(raw) = lines.next_raw()? {
@@ -117,12 +120,12 @@ async fn load(args: &Args) -> Result<(), Failure> {
         batch.extend(event(args, &lines, raw, &mut report)?);
         if batch.len() == door.together().min(pace.most) {
             send(&door, &lines, &mut batch, &mut report).await?;
-            checkpoint.save()?;
+            checkpoint.save(SoFar { not_in: report.not_in(), before })?;
             pace.wait(report.lines).await;
         }
     }
     send(&door, &lines, &mut batch, &mut report).await?;
-    checkpoint.save()?;
+    checkpoint.save(SoFar { not_in: report.not_in(), before })?;
     door.settle(&mut report).await?;
     checkpoint.done();
     report.print(&args.events, args.format)

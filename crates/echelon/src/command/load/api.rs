@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use service::ingest::Reason;
 use service::shop::ShopId;
+use web::facts::Became;
 use web::path::segment;
 use web::problem::{Place, Problem};
 
@@ -28,34 +29,22 @@ pub struct Api {
     shop: Option<ShopId>,
 }
 
-/// What became of facts, as `POST /v1/facts` answers.
+/// What became of facts, as `POST /v1/facts` answers; what a newer one says besides is passed over.
 #[derive(Debug, Deserialize)]
 struct Results {
-    results: Vec<Became>,
+    results: Vec<OneResult>,
 }
 
 /// What became of one.
 #[derive(Debug, Deserialize)]
-struct Became {
-    status: Status,
+struct OneResult {
+    status: Became,
     #[serde(default)]
     detail: String,
     #[serde(default)]
     remedy: String,
     #[serde(default)]
     problems: Vec<Place>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Status {
-    Applied,
-    Duplicate,
-    Superseded,
-    KeptOut,
-    Invalid,
-    Refused,
-    Failed,
 }
 
 /// An event that is not in yet, as far as is known.
@@ -154,7 +143,7 @@ impl Api {
         if waiting.is_empty() { Ok(()) } else { Err(Failure::input(why)) }
     }
 
-    async fn told(&self, lines: &Lines, waiting: &[Pending]) -> Result<Once<Vec<Became>>, Failure> {
+    async fn told(&self, lines: &Lines, waiting: &[Pending]) -> Result<Once<Vec<OneResult>>, Failure> {
         let facts: Vec<String> = waiting.iter().map(|one| one.event.value.to_string()).collect();
         let body = format!("[{}]", facts.join(","));
         let asked = self.client.post(&of_shop("/v1/facts", self.shop.as_ref()), body, &[]).await;
@@ -224,19 +213,24 @@ impl Api {
 }
 
 /// Counts what became of facts; those that failed for now are left, with the reason of the first.
-fn settle(lines: &Lines, waiting: Vec<Pending>, results: Vec<Became>, report: &mut Report) -> (Vec<Pending>, String) {
+fn settle(
+    lines: &Lines,
+    waiting: Vec<Pending>,
+    results: Vec<OneResult>,
+    report: &mut Report,
+) -> (Vec<Pending>, String) {
     let (mut left, mut why) = (Vec::new(), String::new());
     for (one, became) in waiting.into_iter().zip(results) {
         let counts = &mut report.counts;
         match became.status {
-            Status::Applied => counts.applied += 1,
+            Became::Applied => counts.applied += 1,
             // The first time it may have been new: that answer is lost.
-            Status::Duplicate if one.is_unanswered => report.unanswered += 1,
-            Status::Duplicate => counts.duplicates += 1,
-            Status::Superseded => counts.superseded += 1,
-            Status::KeptOut => counts.kept_out += 1,
-            Status::Invalid | Status::Refused => refuse(lines, one.event.line, &became, report),
-            Status::Failed => {
+            Became::Duplicate if one.is_unanswered => report.unanswered += 1,
+            Became::Duplicate => counts.duplicates += 1,
+            Became::Superseded => counts.superseded += 1,
+            Became::KeptOut => counts.kept_out += 1,
+            Became::Invalid | Became::Refused => refuse(lines, one.event.line, &became, report),
+            Became::Failed => {
                 if left.is_empty() {
                     why = format!("{}:{}: {}", lines.name(), one.event.line, became.detail);
                 }
@@ -248,22 +242,22 @@ fn settle(lines: &Lines, waiting: Vec<Pending>, results: Vec<Became>, report: &m
     (left, why)
 }
 
-fn refuse(lines: &Lines, line: usize, became: &Became, report: &mut Report) {
+fn refuse(lines: &Lines, line: usize, became: &OneResult, report: &mut Report) {
     let reason = match became.status {
-        Status::Invalid => Some(Reason::Invalid),
-        Status::Applied
-        | Status::Duplicate
-        | Status::Superseded
-        | Status::KeptOut
-        | Status::Refused
-        | Status::Failed => Reason::named(&became.detail),
+        Became::Invalid => Some(Reason::Invalid),
+        Became::Applied
+        | Became::Duplicate
+        | Became::Superseded
+        | Became::KeptOut
+        | Became::Refused
+        | Became::Failed => Reason::named(&became.detail),
     };
     if let Some(reason) = reason {
         *report.reasons.entry(reason).or_default() += 1;
     }
     report.refused += 1;
     if report.refused <= NAMED_MAX {
-        let Became { detail, remedy, problems, .. } = became;
+        let OneResult { detail, remedy, problems, .. } = became;
         let places: String = problems.iter().map(|at| format!("\n       {}: {}", at.path, at.message)).collect();
         lines.note(&format!("refused {}:{line}: {detail}; {remedy}{places}", lines.name()));
     }
@@ -290,13 +284,14 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let (lines, mut report) = (Lines::open(file.path()).unwrap(), Report::default());
         let pending = |line, is_unanswered| Pending { event: Event { line, value: json!({}) }, is_unanswered };
-        let became = |status| Became { status, detail: "busy".to_owned(), remedy: String::new(), problems: Vec::new() };
+        let became =
+            |status| OneResult { status, detail: "busy".to_owned(), remedy: String::new(), problems: Vec::new() };
         let all = |status| vec![became(status), became(status)];
         // The first was sent before without an answer, the second was not.
         let waiting = vec![pending(1, true), pending(2, false)];
-        let (left, why) = settle(&lines, waiting, all(Status::Failed), &mut report);
+        let (left, why) = settle(&lines, waiting, all(Became::Failed), &mut report);
         assert!(left.len() == 2 && why.ends_with(":1: busy"), "{why}");
-        let (left, _) = settle(&lines, left, all(Status::Duplicate), &mut report);
+        let (left, _) = settle(&lines, left, all(Became::Duplicate), &mut report);
         assert_eq!((left.len(), report.unanswered, report.counts.duplicates), (0, 1, 1));
     }
 }

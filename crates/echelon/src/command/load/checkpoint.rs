@@ -8,8 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use service::ingest::Counts;
 use sha2::{Digest, Sha256};
 
+use super::report::NotIn;
 use crate::failure::Failure;
 use crate::input::{Lines, Raw};
 
@@ -20,6 +22,18 @@ pub struct Checkpoint {
     into: String,
     line: usize,
     digest: Sha256,
+    so_far: SoFar,
+}
+
+/// What is to be known of the lines that are loaded, when the command goes on behind them.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct SoFar {
+    /// What of them is not in.
+    #[serde(default)]
+    pub not_in: NotIn,
+    /// What a served system had taken in before the first of them: it says of all together what became of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Counts>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,6 +41,8 @@ struct Kept {
     into: String,
     line: usize,
     fingerprint: String,
+    #[serde(flatten)]
+    so_far: SoFar,
 }
 
 impl Checkpoint {
@@ -37,7 +53,12 @@ impl Checkpoint {
             name.push(".load");
             PathBuf::from(name)
         });
-        Self { path, into, line: 0, digest: Sha256::new() }
+        Self { path, into, line: 0, digest: Sha256::new(), so_far: SoFar::default() }
+    }
+
+    /// What is to be known of the lines that were loaded before.
+    pub fn so_far(&self) -> SoFar {
+        self.so_far
     }
 
     /// Passes over the lines that are loaded already; yields the number of the line to begin with.
@@ -55,7 +76,7 @@ impl Checkpoint {
             let Some(raw) = lines.next_any()? else { break };
             self.pass(&raw);
         }
-        if let (None, Some(kept)) = (from, kept)
+        if let (None, Some(kept)) = (from, &kept)
             && kept.fingerprint != self.fingerprint()
         {
             let path = self.path.as_deref().unwrap_or(Path::new("-")).display();
@@ -65,6 +86,7 @@ impl Checkpoint {
                 lines.name()
             )));
         }
+        self.so_far = kept.filter(|kept| kept.into == self.into).map(|kept| kept.so_far).unwrap_or_default();
         if until > 0 {
             lines.note(&format!("{}: goes on behind line {until}", lines.name()));
         }
@@ -93,13 +115,13 @@ impl Checkpoint {
         })
     }
 
-    /// Keeps how far it is: all lines passed are loaded.
+    /// Keeps how far it is: all lines passed are loaded, and so much is to be known of them.
     ///
     /// # Errors
     /// If the file cannot be written beside the events.
-    pub fn save(&self) -> Result<(), Failure> {
+    pub fn save(&self, so_far: SoFar) -> Result<(), Failure> {
         let Some(path) = &self.path else { return Ok(()) };
-        let kept = Kept { into: self.into.clone(), line: self.line, fingerprint: self.fingerprint() };
+        let kept = Kept { into: self.into.clone(), line: self.line, fingerprint: self.fingerprint(), so_far };
         let beside = path.with_extension("load.new");
         let text = serde_json::to_string(&kept).map_err(Failure::input)?;
         let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));

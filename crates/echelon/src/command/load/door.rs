@@ -137,6 +137,19 @@ impl Door {
         }
     }
 
+    /// Goes on with what a served system had taken in before the first line, if that was kept; yields what is to be kept.
+    pub fn begin(&mut self, before: Option<Counts>) -> Option<Counts> {
+        match self {
+            Self::Served(served) => {
+                let now = served.before.taken_in;
+                // One that was started anew counts from nothing.
+                served.before.taken_in = before.filter(|before| before.events <= now.events).unwrap_or(now);
+                Some(served.before.taken_in)
+            }
+            Self::Api(_) | Self::Store(_) => None,
+        }
+    }
+
     /// Tells events, and does not return before they are on disk.
     ///
     /// # Errors
@@ -199,7 +212,7 @@ impl Served {
     async fn settle(&self, report: &mut Report) -> Result<(), Failure> {
         let (mut last, mut looked) = (u64::MAX, 0);
         loop {
-            let now = health(&self.client).await.map_err(Failure::input)?;
+            let now = health(&self.client).await?;
             report.counts = since(&self.before.taken_in, &now.taken_in);
             report.by = By::Served;
             if now.waiting == 0 {
@@ -216,10 +229,22 @@ impl Served {
     }
 }
 
-async fn health(client: &Client) -> Result<Health, String> {
-    let (status, body) = client.get("/health").await.map_err(|error| error.to_string())?;
-    let read = serde_json::from_slice(&body);
-    read.map_err(|_| format!("{}: answers {status}, as `echelon serve` never does", client.url()))
+/// How far a served system is; asked again where there is no answer, for all is on disk there and one answer says nothing.
+async fn health(client: &Client) -> Result<Health, Failure> {
+    let (mut pause, mut why) = (PAUSE, String::new());
+    for _ in 0..TRIES {
+        match client.get("/health").await {
+            Ok((status, body)) => match serde_json::from_slice(&body) {
+                Ok(health) => return Ok(health),
+                Err(_) => why = format!("{}: answers {status}, as `echelon serve` never does", client.url()),
+            },
+            Err(NoAnswer(what)) => why = what,
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    let all_is_there = "all of it is accepted, and what becomes of it was not told; the same command asks again";
+    Err(Failure::input(format!("{why}\n       {all_is_there}")))
 }
 
 fn refused(lines: &Lines, events: &[Event], body: &[u8]) -> Failure {

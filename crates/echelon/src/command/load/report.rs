@@ -3,17 +3,31 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use service::ingest::{Counts, Reason};
 
 use crate::failure::Failure;
 use crate::output::{Format, print, print_json, table};
 
+/// Events of a file that are not in, though their lines are passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NotIn {
+    /// Of lines that are no JSON.
+    pub left_out: u64,
+    /// Set aside, as far as this command knows.
+    pub set_aside: u64,
+    /// Refused, and kept nowhere.
+    pub refused: u64,
+}
+
 /// What became of the events of a file.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     /// The line it began with.
     pub from: usize,
+    /// What is not in of the lines before that one, where the same command loaded them.
+    pub earlier: NotIn,
     /// Lines read from there on.
     pub lines: u64,
     /// Lines left out, for they are no JSON.
@@ -59,12 +73,35 @@ impl Report {
             Format::Json => print_json(&self.object())?,
             Format::Text => print(&self.text(file))?,
         }
-        let all_is_in = self.counts.set_aside == 0 && self.refused == 0 && self.left_out == 0 && self.waiting == 0;
+        let all_is_in = self.not_in() == NotIn::default() && self.waiting == 0;
         if all_is_in { Ok(()) } else { Err(Failure::Findings) }
     }
 
+    /// What is not in, of the lines before as well.
+    pub fn not_in(&self) -> NotIn {
+        let NotIn { left_out, set_aside, refused } = self.earlier;
+        NotIn {
+            left_out: left_out + self.left_out,
+            set_aside: set_aside + self.counts.set_aside,
+            refused: refused + self.refused,
+        }
+    }
+
     fn object(&self) -> Value {
-        let Self { from, lines, left_out, programs, counts, reasons, unanswered, refused, erased, by, waiting } = self;
+        let Self {
+            from,
+            lines,
+            left_out,
+            programs,
+            counts,
+            reasons,
+            unanswered,
+            refused,
+            erased,
+            by,
+            waiting,
+            earlier,
+        } = self;
         let reasons: BTreeMap<_, _> = reasons.iter().map(|(reason, count)| (reason.code(), count)).collect();
         let taken_in = match by {
             By::Itself | By::Served => json!(counts),
@@ -74,11 +111,24 @@ impl Report {
             }
         };
         json!({ "from_line": from, "lines": lines, "left_out": left_out, "programs_passed_over": programs,
-                "taken_in": taken_in, "reasons": reasons, "waiting": waiting })
+                "taken_in": taken_in, "reasons": reasons, "waiting": waiting, "earlier": earlier })
     }
 
     fn text(&self, file: &Path) -> String {
-        let Self { from, lines, left_out, programs, counts, reasons, unanswered, refused, erased, by, waiting } = self;
+        let Self {
+            from,
+            lines,
+            left_out,
+            programs,
+            counts,
+            reasons,
+            unanswered,
+            refused,
+            erased,
+            by,
+            waiting,
+            earlier,
+        } = self;
         let Counts { ignored, set_aside, applied, duplicates, superseded, kept_out, transitions, .. } = counts;
         let by = match by {
             By::Served => ", as the served system counts them",
@@ -103,6 +153,10 @@ impl Report {
             rows.push(row(&format!("  {}", reason.code()), count, reason.remedy()));
         }
         rows.push(row("left out", left_out, "no JSON"));
+        let before = format!("of the lines before {from}, as this command found then");
+        rows.push(row("left out before", &earlier.left_out, &before));
+        rows.push(row("set aside before", &earlier.set_aside, &before));
+        rows.push(row("refused before", &earlier.refused, &before));
         rows.push(row("programs", programs, "passed over: put them in force with `echelon serve --program`"));
         rows.push(row("waiting", waiting, "accepted, not taken in yet"));
         rows.push(row("transitions", transitions, "recorded"));

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use service::ingest::Reason;
 use service::quarantine::{AsideId, BodiesError, Of, ReplayError, Replayed, Row, Rows, Which, list, replay};
 use service::store::AsideMark;
+use tokio::sync::Mutex;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -22,6 +23,8 @@ use crate::schema;
 
 /// As many ids are replayed at once.
 const IDS_MAX: usize = 100;
+/// Held by the caller who replays, in this process.
+static REPLAYS: Mutex<()> = Mutex::const_new(());
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(quarantine)).routes(routes!(replay_quarantine))
@@ -178,7 +181,7 @@ impl From<ReplayError> for Problem {
 ///
 /// Once what was in its way is put right. As much as can be done at once: as long as `next` is there, send the same again with it
 /// as `cursor`. A body is in the ingest queue before it leaves the quarantine, and its row is forgotten last: whatever goes
-/// wrong in between, nothing is lost, and what is in twice counts once. One at a time: to another, 503 is answered.
+/// wrong in between, nothing is lost, and what is in twice counts once. One at a time: another waits its turn, or is answered 503.
 #[utoipa::path(
     post, path = "/v1/quarantine/replay", tag = "Quarantine", operation_id = "replay_quarantine", request_body = Replay,
     responses((status = 200, body = ReplayedPart)), security(("bearer" = ["echelon/admin"]))
@@ -188,6 +191,8 @@ async fn replay_quarantine(
     Among { shop, by, .. }: Among<Admin>,
     Body(asked): Body<Replay>,
 ) -> Result<Json<ReplayedPart>, Problem> {
+    // A body is moved before its row is forgotten: another caller in between would find a row without one, and call it gone.
+    let _turn = REPLAYS.lock().await;
     let done = replay(&api.store, &*api.bodies, shop.as_ref(), asked.which(api.clock.now())?).await?;
     let (replayed, gone, is_more) = (done.replayed.len(), done.gone.len(), done.left.is_some());
     tracing::info!(

@@ -215,6 +215,17 @@ async fn one_replays_at_a_time() {
 }
 
 #[tokio::test]
+async fn whoever_replays_the_same_at_once_is_never_told_that_it_is_gone() {
+    let desk = desk().await;
+    let all = || desk.post("/v1/quarantine/replay", json!({ "all": true }));
+    let (one, two, three) = futures::join!(all(), all(), all());
+    let answers = [one.is(200), two.is(200), three.is(200)];
+    let replayed: usize = answers.iter().map(|answer| answer["replayed"].as_array().unwrap().len()).sum();
+    assert_eq!(replayed, 3, "{answers:?}");
+    assert!(answers.iter().all(|answer| answer["gone"] == json!([])), "{answers:?}");
+}
+
+#[tokio::test]
 async fn what_does_not_say_what_is_meant_is_refused() {
     let desk = desk().await;
     for (body, place) in [

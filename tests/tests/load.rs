@@ -151,7 +151,23 @@ fn an_answer_about_how_far_it_is_may_be_lost() {
     assert_eq!(report["taken_in"]["applied"], 2, "{said}");
 }
 
-/// Ten thousand lines, of which one at the beginning cannot be taken in; the command breaks off in the middle.
+#[test]
+fn what_is_dated_before_the_program_starts_is_in_and_it_is_told_that_it_does_not_count() {
+    let mut events: Vec<Value> = (0..3).map(|id| order("anna", id, "1.00")).collect();
+    events[0]["occurred_at"] = json!("2022-12-31T23:59:59Z");
+    events[1]["occurred_at"] = json!("2023-01-01T00:00:00Z");
+    for loading in [Loading::deployed(&events), Loading::of(&events)] {
+        let (report, said) = loading.report(0);
+        assert_eq!((&report["before_the_start"], &report["taken_in"]["applied"]), (&json!(1), &json!(3)), "{said}");
+        assert_eq!(report["counts_from"], "2023-01-01T00:00:00Z");
+        assert_eq!(loading.counted("anna"), "2.00");
+        let words = loading.load("admin", &[]);
+        let words = String::from_utf8_lossy(&words.stdout);
+        assert!(words.contains("before the start") && words.contains("starts at 2023-01-01T00:00:00Z"), "{words}");
+    }
+}
+
+/// The command breaks off behind 1,200 lines, of which one cannot be taken in.
 fn broken_off(loading: &Loading, broken: &str) {
     let file = loading.folder.path().join("events.jsonl");
     let whole = fs::read_to_string(&file).unwrap();

@@ -8,6 +8,7 @@ mod report;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rules::calendar;
 use serde_json::Value;
 use service::shop::ShopId;
 
@@ -111,7 +112,7 @@ async fn load(args: &Args) -> Result<(), Failure> {
     let from = checkpoint.resume(&mut lines, args.resume_from)?;
     let SoFar { not_in, before } = checkpoint.so_far();
     let before = door.begin(before);
-    let mut report = Report { from, earlier: not_in, ..Report::default() };
+    let mut report = Report { from, earlier: not_in, starts_at: door.starts_at().await, ..Report::default() };
     let pace = Pace::of(args.per_second);
     let mut batch = Vec::new();
     while let Some(raw) = lines.next_raw()? {
@@ -163,12 +164,20 @@ fn event(args: &Args, lines: &Lines, raw: Raw, report: &mut Report) -> Result<Op
         report.programs += 1;
         return Ok(None);
     }
+    report.before_the_start += u64::from(report.starts_at.is_some_and(|start| is_before(&value, kind, start)));
     // Nothing about an erasure is announced or rewarded, so nothing says whether it was imported.
     let mark = !args.live && kind != "customer.erased";
     if let Some(fields) = value.as_object_mut().filter(|_| mark) {
         fields.insert("imported".to_owned(), Value::Bool(true));
     }
     Ok(Some(Event { line: raw.number, value }))
+}
+
+/// Whether it would count, and is dated before everything that counts.
+fn is_before(event: &Value, kind: &str, start: calendar::Instant) -> bool {
+    let at = event.get("occurred_at").and_then(Value::as_str).and_then(|at| calendar::Instant::parse(at).ok());
+    let counts = matches!(kind, "order.paid" | "points.earned" | "points.adjusted" | "points.imported");
+    counts && at.is_some_and(|at| at < start)
 }
 
 /// Keeps to so many events per second.

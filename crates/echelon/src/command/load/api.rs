@@ -82,6 +82,16 @@ impl Api {
         Ok(Self { client, shop })
     }
 
+    /// Who asks it.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The shop that is named.
+    pub fn shop(&self) -> Option<&ShopId> {
+        self.shop.as_ref()
+    }
+
     /// Which system, for who goes on later.
     pub fn name(&self) -> String {
         match &self.shop {

@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use rules::calendar::Instant;
+use rules::version::{Version, Versions};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+use service::change::Listed;
 use service::ingest::{Counts, Ingest, Message, native};
 use service::shop::ShopId;
-use service::store::only_shop;
+use service::store::{only_shop, published};
 use uuid::Uuid;
 use web::problem::Problem;
 
 use super::api::{self, Api};
 use super::report::{By, Report};
+use crate::command::system::of_shop;
 use crate::failure::Failure;
 use crate::input::Lines;
 use crate::serve::client::{Client, NoAnswer};
@@ -54,6 +58,7 @@ pub struct Straight {
     shop: ShopId,
     time: Time,
     name: String,
+    versions: Versions,
 }
 
 /// What `echelon serve` says of itself to whom it does not know.
@@ -67,6 +72,12 @@ struct Strangers {
 struct Health {
     waiting: u64,
     taken_in: Counts,
+}
+
+/// The versions of a program, as they are told.
+#[derive(Debug, Deserialize)]
+struct Published {
+    programs: Vec<Listed>,
 }
 
 /// So many events go together where nothing else is said.
@@ -116,13 +127,13 @@ impl Door {
                 Failure::input("--shop: it does not have just one shop; name the one whose history this is")
             })?,
         };
-        if store.versions(&shop).await.map_err(Failure::input)?.is_none() {
+        let versions = store.versions(&shop).await.map_err(Failure::input)?.ok_or_else(|| {
             let remedy = format!("put it in force: echelon publish --program FILE --shop {shop}");
-            return Err(Failure::input(format!("{}: shop `{shop}` has no program; {remedy}", place.name())));
-        }
+            Failure::input(format!("{}: shop `{shop}` has no program; {remedy}", place.name()))
+        })?;
         let within = place.tables.as_ref().map_or(&place.prefix, |tables| &tables.ledger);
         let name = format!("{} {within} {shop}", place.name());
-        Ok(Self::Store(Box::new(Straight { ingest, shop, time, name })))
+        Ok(Self::Store(Box::new(Straight { ingest, shop, time, name, versions })))
     }
 
     /// Which system, for who goes on later.
@@ -134,6 +145,15 @@ impl Door {
             },
             Self::Api(api) => api.name(),
             Self::Store(straight) => straight.name.clone(),
+        }
+    }
+
+    /// When the first day begins whose facts may count, by whatever version; none if that cannot be told.
+    pub async fn starts_at(&self) -> Option<Instant> {
+        match self {
+            Self::Served(served) => starts_at(&served.client, served.shop.as_ref()).await,
+            Self::Api(api) => starts_at(api.client(), api.shop()).await,
+            Self::Store(straight) => Some(first_start(&straight.versions)),
         }
     }
 
@@ -227,6 +247,23 @@ impl Served {
             tokio::time::sleep(LOOK).await;
         }
     }
+}
+
+/// Of a system that tells its versions. That they do not read says nothing of events.
+async fn starts_at(client: &Client, shop: Option<&ShopId>) -> Option<Instant> {
+    let (status, body) = client.get(&of_shop("/v1/program/versions", shop)).await.ok()?;
+    let told: Published = serde_json::from_slice(&body).ok().filter(|_| status.is_success())?;
+    let told = told.programs.into_iter().filter(|one| one.withdrawn.is_none());
+    let events = told.map(|one| {
+        let Listed { effective_at, program, options, .. } = one;
+        json!({ "type": "program.published", "occurred_at": effective_at, "program": program, "options": options })
+    });
+    published(events, crate::zones()).ok()?.as_ref().map(first_start)
+}
+
+fn first_start(versions: &Versions) -> Instant {
+    let midnight = |version: &Version| version.program.timezone.midnight(version.effective_start);
+    versions.iter().map(midnight).min().unwrap_or_else(|| midnight(versions.first_of_all()))
 }
 
 /// How far a served system is; asked again where there is no answer, for all is on disk there and one answer says nothing.

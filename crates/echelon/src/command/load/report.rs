@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use rules::calendar::Instant;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use service::ingest::{Counts, Reason};
@@ -36,6 +37,10 @@ pub struct Report {
     pub programs: u64,
     /// What was counted as they were taken in.
     pub counts: Counts,
+    /// When the first day begins whose facts may count; none if the system does not tell.
+    pub starts_at: Option<Instant>,
+    /// Facts dated before that: they are kept, and do not count.
+    pub before_the_start: u64,
     /// Why events were set aside, where that is known.
     pub reasons: BTreeMap<Reason, u64>,
     /// Facts that are in, and were known when they were sent again after an answer that never came: new the first time, or
@@ -88,78 +93,58 @@ impl Report {
     }
 
     fn object(&self) -> Value {
-        let Self {
-            from,
-            lines,
-            left_out,
-            programs,
-            counts,
-            reasons,
-            unanswered,
-            refused,
-            erased,
-            by,
-            waiting,
-            earlier,
-        } = self;
-        let reasons: BTreeMap<_, _> = reasons.iter().map(|(reason, count)| (reason.code(), count)).collect();
-        let taken_in = match by {
+        let (counts, refused) = (&self.counts, self.refused);
+        let reasons: BTreeMap<_, _> = self.reasons.iter().map(|(reason, count)| (reason.code(), count)).collect();
+        let taken_in = match self.by {
             By::Itself | By::Served => json!(counts),
             By::Api => {
                 json!({ "applied": counts.applied, "duplicates": counts.duplicates, "superseded": counts.superseded,
-                               "kept_out": counts.kept_out, "unanswered": unanswered, "refused": refused, "erased": erased })
+                        "kept_out": counts.kept_out, "unanswered": self.unanswered, "refused": refused, "erased": self.erased })
             }
         };
-        json!({ "from_line": from, "lines": lines, "left_out": left_out, "programs_passed_over": programs,
-                "taken_in": taken_in, "reasons": reasons, "waiting": waiting, "earlier": earlier })
+        json!({ "from_line": self.from, "lines": self.lines, "left_out": self.left_out, "programs_passed_over": self.programs,
+                "taken_in": taken_in, "reasons": reasons, "waiting": self.waiting, "earlier": self.earlier,
+                "counts_from": self.starts_at, "before_the_start": self.before_the_start })
     }
 
     fn text(&self, file: &Path) -> String {
-        let Self {
-            from,
-            lines,
-            left_out,
-            programs,
-            counts,
-            reasons,
-            unanswered,
-            refused,
-            erased,
-            by,
-            waiting,
-            earlier,
-        } = self;
-        let Counts { ignored, set_aside, applied, duplicates, superseded, kept_out, transitions, .. } = counts;
-        let by = match by {
+        let Self { from, lines, counts, earlier, .. } = self;
+        let by = match self.by {
             By::Served => ", as the served system counts them",
             By::Api => ", as the API answered",
             By::Itself => "",
         };
         let mut said = vec![format!("{}: {lines} lines from line {from}{by}", file.display())];
         let row =
-            |what: &str, count: &u64, remark: &str| vec![format!("  {what}"), count.to_string(), remark.to_owned()];
+            |what: &str, count: u64, remark: &str| vec![format!("  {what}"), count.to_string(), remark.to_owned()];
         let mut rows = vec![
-            row("applied", applied, ""),
-            row("duplicates", duplicates, "known already"),
-            row("accepted, new or known", unanswered, "an answer was lost, and they were sent again"),
-            row("superseded", superseded, "a later revision is known"),
-            row("ignored", ignored, "of no consequence"),
-            row("kept out", kept_out, "about somebody who was erased"),
-            row("erased", erased, "members forgotten"),
-            row("set aside", set_aside, if *set_aside > 0 { "see `echelon quarantine list`" } else { "" }),
-            row("refused", refused, "kept nowhere: correct these lines and load the file again"),
+            row("applied", counts.applied, ""),
+            row("duplicates", counts.duplicates, "known already"),
+            row("accepted, new or known", self.unanswered, "an answer was lost, and they were sent again"),
+            row("superseded", counts.superseded, "a later revision is known"),
+            row("ignored", counts.ignored, "of no consequence"),
+            row("kept out", counts.kept_out, "about somebody who was erased"),
+            row("erased", self.erased, "members forgotten"),
+            row("set aside", counts.set_aside, "see `echelon quarantine list`"),
+            row("refused", self.refused, "kept nowhere: correct these lines and load the file again"),
         ];
-        for (reason, count) in reasons {
-            rows.push(row(&format!("  {}", reason.code()), count, reason.remedy()));
+        for (reason, count) in &self.reasons {
+            rows.push(row(&format!("  {}", reason.code()), *count, reason.remedy()));
         }
-        rows.push(row("left out", left_out, "no JSON"));
-        let before = format!("of the lines before {from}, as this command found then");
-        rows.push(row("left out before", &earlier.left_out, &before));
-        rows.push(row("set aside before", &earlier.set_aside, &before));
-        rows.push(row("refused before", &earlier.refused, &before));
-        rows.push(row("programs", programs, "passed over: put them in force with `echelon serve --program`"));
-        rows.push(row("waiting", waiting, "accepted, not taken in yet"));
-        rows.push(row("transitions", transitions, "recorded"));
+        let before = format!("of the lines before {from}, when they were loaded");
+        let start = self
+            .starts_at
+            .map_or_else(String::new, |at| format!("the program starts at {at}: they do not count; see --help"));
+        rows.extend([
+            row("left out", self.left_out, "no JSON"),
+            row("left out before", earlier.left_out, &before),
+            row("set aside before", earlier.set_aside, &before),
+            row("refused before", earlier.refused, &before),
+            row("programs", self.programs, "passed over: put them in force with `echelon serve --program`"),
+            row("before the start", self.before_the_start, &start),
+            row("waiting", self.waiting, "accepted, not taken in yet"),
+            row("transitions", counts.transitions, "recorded"),
+        ]);
         // Nothing is not worth a line, but for what everybody looks for.
         rows.retain(|row| matches!(row.as_slice(), [what, count, ..] if count != "0" || what.trim() == "applied"));
         said.extend(table(&rows));

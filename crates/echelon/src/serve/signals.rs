@@ -9,7 +9,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub struct Signals {
     interrupted: Signal,
     terminated: Signal,
-    hung_up: Signal,
+    /// Not taken from a process that was started to ignore it, as by `nohup`.
+    hung_up: Option<Signal>,
 }
 
 #[cfg(unix)]
@@ -22,18 +23,33 @@ impl Signals {
         Ok(Self {
             interrupted: signal(SignalKind::interrupt())?,
             terminated: signal(SignalKind::terminate())?,
-            hung_up: signal(SignalKind::hangup())?,
+            hung_up: if ignores_hang_ups() { None } else { Some(signal(SignalKind::hangup())?) },
         })
     }
 
     /// Waits for the next of them.
     pub async fn asked_to_end(&mut self) {
+        let hung_up = async {
+            match &mut self.hung_up {
+                Some(hung_up) => hung_up.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupted.recv() => {}
             _ = self.terminated.recv() => {}
-            _ = self.hung_up.recv() => {}
+            _ = hung_up => {}
         }
     }
+}
+
+/// Whether this process was started to ignore hang-ups. Linux says so in a file; elsewhere it cannot be asked in safe code.
+#[cfg(unix)]
+fn ignores_hang_ups() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Ctrl-C, taken from the moment it is first waited for.

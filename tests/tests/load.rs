@@ -222,6 +222,11 @@ fn whoever_may_not_or_asks_somebody_else_is_told_so_before_anything_is_sent() {
     assert!(code == Some(2) && words.contains("--token"), "{words}");
     let (code, words) = stranger(&format!("http://{}", loading.served.address));
     assert!(code == Some(2) && words.contains("name a token"), "{words}");
+    for no_token in ["", "Bearer abc", "abc\n"] {
+        let (code, words) =
+            said(run(&["load", file.to_str().unwrap(), "--url", &loading.proxy.url, "--token", no_token]));
+        assert!(code == Some(2) && words.contains("this is no token"), "{no_token:?}: {words}");
+    }
     loading.proxy.hides("/v1");
     let (code, words) = stranger(&loading.proxy.url);
     assert!(code == Some(2) && words.contains("neither"), "{words}");

@@ -138,6 +138,10 @@ pub fn client(url: &str, token: Option<&str>) -> Result<Client, Failure> {
     if url.contains('?') {
         return Err(Failure::input(format!("--url: `{}` was given with a query; name it without", client.url())));
     }
+    if token.is_some_and(|token| token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic())) {
+        let remedy = "name it alone, without `Bearer`, spaces or line breaks";
+        return Err(Failure::input(format!("--token, or ECHELON_TOKEN: this is no token; {remedy}")));
+    }
     Ok(client.with_token(token))
 }
 

@@ -127,4 +127,22 @@ mod found {
         let story = agreed(&program, &lines, "2023-12-31T00:00:00Z");
         assert_eq!(story["birthdays"][0]["points"], "7");
     }
+
+    #[test]
+    fn a_refund_that_waits_is_no_cause_of_what_an_entry_of_the_same_instant_brings() {
+        let ahead = |line: Value| {
+            let mut line = line;
+            line["member_id"] = json!("anna");
+            line["occurred_at"] = json!("2023-12-31T00:04:00Z");
+            line["received_at"] = json!("2023-12-31T00:00:00Z");
+            line
+        };
+        let lines = [
+            ahead(json!({ "type": "points.earned", "entry_id": "0", "points": 100 })),
+            ahead(json!({ "type": "order.refunded", "order_id": "0", "refund_id": "1", "amount": 25 })),
+        ];
+        let story = agreed(&program(), &lines, "2023-12-31T01:00:00Z");
+        assert_eq!(story["transitions"][0]["cause"], "activity");
+        assert_eq!(story["rewards"][0]["tier"], "bronze");
+    }
 }

@@ -331,8 +331,8 @@ impl Ledger {
         orders + entries + self.waiting.len() + self.tags.len() + self.assignments.len() + states
     }
 
-    /// The instants of all facts, each with its kind's place in section 4 and what it makes of a transition.
-    fn instants(&self) -> impl Iterator<Item = (Instant, u8, Told)> {
+    /// The instants of all facts that act on something, each with its kind's place in section 4 and what it makes of a transition.
+    fn acting(&self) -> impl Iterator<Item = (Instant, u8, Told)> {
         let refund = |at, kind, imported| (at, kind, Told::new(Cause::Refund, imported, true));
         let orders = self.orders.iter().flat_map(move |order| {
             let paid = (order.paid.occurred_at, 0, Told::new(Cause::Activity, order.imported, true));
@@ -345,7 +345,6 @@ impl Ledger {
             let cancels = entry.cancels.iter().map(move |it| refund(it.at, 4, it.imported));
             std::iter::once((entry.at, 3, Told::new(Cause::Activity, imported, true))).chain(cancels)
         });
-        let waiting = self.waiting.iter().map(move |it| refund(it.at, 4, it.imported));
         let tags = self.tags.iter().map(|it| (it.at, 5, Told::new(Cause::TagsChanged, it.imported, true)));
         let enrolled = self.enrolled.map(|it| (it.at, 6, Told::new(Cause::Activity, it.imported, true)));
         let acts = self.assignments.iter().filter_map(|it| match &it.act {
@@ -353,17 +352,19 @@ impl Ledger {
             Act::Unassign { .. } => Some((it.at, 8, Told::new(Cause::Assigned, it.imported, false))),
             Act::Hold { .. } => None,
         });
-        orders.chain(entries).chain(waiting).chain(tags).chain(enrolled).chain(acts)
+        orders.chain(entries).chain(tags).chain(enrolled).chain(acts)
     }
 
-    /// What a fact of exactly this instant makes of a transition; of several the first kind that section 4 lists.
+    /// What a fact of exactly this instant makes of a transition; of several the first kind that section 4 lists. One that waits
+    /// for what it refers to makes nothing of any.
     pub(crate) fn told_at(&self, at: Instant) -> Option<Told> {
-        self.instants().filter(|(other, ..)| *other == at).min_by_key(|(_, kind, _)| *kind).map(|(.., told)| told)
+        self.acting().filter(|(other, ..)| *other == at).min_by_key(|(_, kind, _)| *kind).map(|(.., told)| told)
     }
 
     /// The first instant of a fact after another.
     pub(crate) fn next_at(&self, after: Instant) -> Option<Instant> {
-        self.instants().map(|(at, ..)| at).filter(|at| *at > after).min()
+        let waiting = self.waiting.iter().map(|it| it.at);
+        self.acting().map(|(at, ..)| at).chain(waiting).filter(|at| *at > after).min()
     }
 
     pub(crate) fn put_order(&mut self, mut order: Order) {

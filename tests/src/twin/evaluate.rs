@@ -66,9 +66,10 @@ impl Replay {
                     // "At `effective_at` the cause is `program_changed` if the old version gives another tier then or
                     // was inactive, else `period_end`."
                     News::Version(old) if !old.active || view(old, &bare) != now => ("program_changed", None),
-                    // A fact dated after its arrival takes effect by a review at its own instant.
+                    // A fact dated after its arrival takes effect by a review at its own instant. One that waits makes no
+                    // tier differ, "with and without".
                     _ if view(&program, &ledger.before(t)) != now => {
-                        let ahead = ahead.iter().filter(|fact| fact.at == t);
+                        let ahead = ahead.iter().filter(|fact| fact.at == t && !ledger.waits(fact));
                         ahead
                             .min_by_key(|fact| (place_of_kind(&fact.kind), &fact.key))
                             .map_or(("period_end", None), |fact| (fact.cause(), Some(fact)))

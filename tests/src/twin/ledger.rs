@@ -130,6 +130,11 @@ impl Ledger {
         seen
     }
 
+    /// Whether a fact still waits for its order or entry.
+    pub fn waits(&self, fact: &Fact) -> bool {
+        self.waiting.contains(fact)
+    }
+
     /// The instants of all facts; "(`birthday_set`) starts no timeline" and is not among them.
     pub fn instants(&self) -> Vec<Instant> {
         let mut all = Vec::new();

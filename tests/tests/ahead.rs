@@ -58,7 +58,7 @@ impl Shop {
 
     fn bring_back(&mut self, now: &str) -> Vec<Row> {
         let record = self.records.get_mut(&anna()).unwrap();
-        bring_back(self.book.ledger(&anna()).unwrap(), record, &self.versions, at(now))
+        bring_back(self.book.ledger_mut(&anna()).unwrap(), record, &self.versions, at(now))
     }
 }
 
@@ -124,4 +124,28 @@ fn a_version_that_was_passed_ahead_of_its_time_holds_a_tier_from_its_time_on() {
     ledger.hold(later);
     assert_eq!(holds(&shop), second);
     assert_eq!(shop.advance("2025-06-02T10:00:00Z"), [], "and nobody falls");
+}
+
+/// Gold takes 1,000 by a version of a clock that was a day ahead, and whoever has it keeps it.
+#[test]
+fn a_version_that_was_brought_forward_holds_what_it_held_ahead_of_its_time() {
+    let options = Options { rewards: false, notify: true, demotions: Some(Demotions::Hold), while_active: true };
+    let publish = |shop: &mut Shop, on: &str| shop.versions.publish(program("1000"), at(on), options, true).map(drop);
+    let mut ahead = Shop::new();
+    ahead.tell(&order(), "2025-05-01T10:00:00Z");
+    publish(&mut ahead, "2025-06-02T10:00:00Z").unwrap();
+    let rows = ahead.advance("2025-06-02T11:00:00Z");
+    assert!(matches!(&rows[..], [Row::Held(held)] if held.at == at("2025-06-02T10:00:00Z")), "{rows:?}");
+    // By the right clock it is in force from noon of the day before.
+    let mut right = Versions::first(program("500"), None).unwrap();
+    right.publish(program("1000"), at("2025-06-01T12:00:00Z"), options, true).unwrap();
+    right.last_is_early();
+    ahead.versions = right;
+    let rows = ahead.bring_back("2025-06-01T12:01:00Z");
+    assert!(matches!(&rows[..], [Row::Held(held)] if held.at == at("2025-06-01T12:00:00Z")), "{rows:?}");
+    assert_eq!(ahead.records[&anna()].tier().map(ToString::to_string).as_deref(), Some("gold"));
+    assert_eq!(ahead.advance("2025-06-03T10:00:00Z"), [], "and nobody falls or rises when the other hold begins");
+    // Brought back once more from a later time, what was passed in its time is not passed again.
+    ahead.advance("2025-12-01T00:00:00Z");
+    assert_eq!(ahead.bring_back("2025-08-01T00:00:00Z"), []);
 }

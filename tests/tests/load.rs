@@ -195,6 +195,11 @@ fn what_was_not_taken_in_before_it_was_broken_off_is_told_when_it_goes_on() {
     assert_eq!(report["earlier"], json!({ "left_out": 0, "set_aside": 0, "refused": 1 }), "{said}");
     assert_eq!((&report["from_line"], &report["taken_in"]["refused"]), (&json!(1_201), &json!(0)), "{report}");
     assert_eq!(by_an_api.counted("anna"), "1499.00");
+    // Lines that are loaded once more are counted once more.
+    broken_off(&by_an_api, "no JSON");
+    let again = by_an_api.load("admin", &["--resume-from", "5", "--format", "json"]);
+    let again: Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!((&again["earlier"]["refused"], &again["taken_in"]["refused"]), (&json!(0), &json!(1)), "{again}");
     // When all is in, nothing is remembered.
     let (report, _) = by_an_api.report(1);
     assert_eq!((&report["earlier"]["refused"], &report["taken_in"]["refused"]), (&json!(0), &json!(1)), "{report}");

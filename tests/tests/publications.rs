@@ -4,7 +4,7 @@ use rules::version::PublishError;
 use serde_json::{Value, json};
 use service::announce::{PROGRAM_PUBLISHED, ProgramPublished};
 use service::shop::ShopId;
-use service::store::{BroughtBack, Outgoing, PastPublication, Publication, PublicationError};
+use service::store::{BroughtForward, Outgoing, PastPublication, Publication, PublicationError};
 use service::verify::everybody;
 use tests::dynamodb::Place;
 use tests::system::{System, instant};
@@ -18,8 +18,9 @@ tests::for_every_table!(
     of_two_who_publish_at_once_one_loses_and_nothing_of_theirs_is_left,
     every_version_is_announced_and_names_no_person,
     what_is_published_is_about_no_member,
-    what_a_clock_that_was_ahead_published_is_published_again_by_the_right_one,
-    what_waits_by_the_right_clock_is_in_nobodys_way,
+    what_was_in_force_by_a_clock_that_was_ahead_is_in_force_by_the_right_one,
+    what_waits_by_the_right_clock_takes_effect_in_its_time_and_what_followed_it_with_it,
+    a_first_version_of_a_clock_that_was_ahead_counts_from_the_right_year_on,
 );
 
 const NOW: &str = "2024-03-01T12:00:00Z";
@@ -199,71 +200,75 @@ async fn what_is_published_is_about_no_member(place: Place) {
     assert_eq!(system.items("ledger").await.len(), 1);
 }
 
-/// A tier list that changes while the program is active.
-fn with_silver() -> Publication {
-    let silver = json!({ "id": "silver", "name": "Silver", "threshold": 100 });
-    let program = json!({ "start_date": "2024-01-01",
-                          "tiers": [silver, { "id": "gold", "name": "Gold", "threshold": 700 }] });
-    let event = json!({ "type": "program.published", "occurred_at": "2031-02-01T00:00:00Z", "program": program,
-                        "options": { "while_active": true, "demotions": "hold" } });
-    Publication { event, by: "kim".to_owned(), why: "silver is missing".to_owned() }
+fn brought(number: u32, from: &str, to: &str) -> BroughtForward {
+    BroughtForward { number, from: instant(from), to: instant(to) }
 }
 
-async fn what_a_clock_that_was_ahead_published_is_published_again_by_the_right_one(place: Place) {
+async fn bring_forward(system: &System, latest: &str, now: &str) -> Vec<BroughtForward> {
+    system.store.bring_forward(&system.shop, instant(latest), instant(now)).await.unwrap()
+}
+
+/// The numbers of the versions, and from when each is in force.
+async fn in_force(system: &System) -> Vec<(u32, String)> {
+    let versions = system.store.versions(&system.shop).await.unwrap().unwrap();
+    versions.iter().map(|version| (version.number, version.effective_at.to_string())).collect()
+}
+
+async fn what_was_in_force_by_a_clock_that_was_ahead_is_in_force_by_the_right_one(place: Place) {
     let system = shop(place).await;
     publish(&system, 600, NOW, "kim", NOW).await.unwrap();
-    let bring_back = async |now| {
-        let now = instant(now);
-        system.store.bring_back_versions(&system.shop, now, now).await.unwrap()
-    };
-    assert_eq!(bring_back("2024-03-02T00:00:00Z").await, None, "nothing was published ahead of that");
-    let ahead = instant("2031-02-01T00:00:00Z");
-    system.store.publish(&system.shop, &with_silver(), ahead).await.unwrap();
-    // Of what follows the last was in force by that clock, and one waits.
-    let mut dearer = with_silver();
-    dearer.event["occurred_at"] = json!("2031-03-01T00:00:00Z");
-    dearer.event["program"]["tiers"][1]["threshold"] = json!(900);
-    dearer.event["options"] = json!({});
-    dearer.why = "gold is too cheap".to_owned();
-    system.store.publish(&system.shop, &dearer, instant("2031-03-01T00:00:00Z")).await.unwrap();
-    let mut waits = dearer.clone();
-    waits.event["occurred_at"] = json!("2031-06-01T00:00:00Z");
-    waits.event["program"]["tiers"][1]["threshold"] = json!(950);
-    system.store.publish(&system.shop, &waits, instant("2031-03-02T00:00:00Z")).await.unwrap();
-    assert_eq!(numbers(&system).await, [1, 2, 3, 4, 5]);
-
     let now = "2024-03-02T00:00:00Z";
-    let expected = BroughtBack { withdrawn: vec![3, 4, 5], again: Some((4, 6)) };
-    assert_eq!(bring_back(now).await, Some(expected));
-    assert_eq!(numbers(&system).await, [1, 2, 6]);
-    let all = system.store.publications(&system.shop).await.unwrap();
-    let last = all.last().unwrap();
-    let publication = &last.publication;
-    assert_eq!((last.effective_at, last.recorded_at), (instant(now), instant(now)));
-    assert_eq!((publication.by.as_str(), publication.why.as_str()), ("kim", "gold is too cheap"));
-    assert_eq!(publication.event["program"], dearer.event["program"]);
-    // That the tiers may change was said of the one before.
-    assert_eq!(publication.event["options"], json!({ "while_active": true }));
+    assert_eq!(bring_forward(&system, "2031-04-01T00:00:00Z", now).await, [], "nothing was published ahead of that");
+    publish(&system, 700, "2031-02-01T00:00:00Z", "kim", "2031-02-01T00:00:00Z").await.unwrap();
+    // Told for a midnight that came.
+    publish(&system, 800, "2031-02-02T00:00:00Z", "eve", "2031-02-01T10:00:00Z").await.unwrap();
+    // And for one that did not.
+    publish(&system, 900, "2031-06-01T00:00:00Z", "lee", "2031-03-01T00:00:00Z").await.unwrap();
+    let expected = [brought(3, "2031-02-01T00:00:00Z", now), brought(4, "2031-02-02T00:00:00Z", now)];
+    assert_eq!(bring_forward(&system, "2031-04-01T00:00:00Z", now).await, expected);
+    let at = |number, at: &str| (number, at.to_owned());
+    let all = [at(1, "2024-01-01T00:00:00Z"), at(2, NOW), at(3, now), at(4, now), at(5, "2031-06-01T00:00:00Z")];
+    assert_eq!(in_force(&system).await, all);
+    // Who published what, when and why stays as it was.
+    let past = &system.store.publications(&system.shop).await.unwrap()[3];
+    assert_eq!((past.effective_at, past.recorded_at), (instant(now), instant("2031-02-01T10:00:00Z")));
+    assert_eq!(past.publication, publication(800, "2031-02-02T00:00:00Z", "eve"));
+    // It is told from when on they are in force, by events of their own.
     let page = system.store.unpublished(&system.shop, 0, instant("2032-01-01T00:00:00Z"), None).await.unwrap();
     let (rows, _): (Vec<Outgoing>, _) = system.store.outgoing(&page.keys).await.unwrap();
     let told = rows.iter().map(|row| serde_json::from_str::<ProgramPublished>(&row.detail).unwrap());
-    let told: Vec<_> = told.filter(|event| event.program_version == 6).map(|event| event.replaces).collect();
-    assert_eq!(told, [Some(4)]);
-    // Done again, nothing is left to do; and what follows is published as ever.
-    assert_eq!(bring_back(now).await, None);
-    let mut next = dearer;
-    next.event["occurred_at"] = json!("2024-03-03T00:00:00Z");
-    next.event["program"]["tiers"][1]["threshold"] = json!(800);
-    system.store.publish(&system.shop, &next, instant(now)).await.unwrap();
-    assert_eq!(numbers(&system).await, [1, 2, 6, 7]);
+    let told: Vec<_> = told.filter(|event| event.program_version == 4).collect();
+    let mut instants: Vec<_> = told.iter().map(|event| event.effective_at).collect();
+    instants.sort();
+    assert_eq!(instants, [instant(now), instant("2031-02-02T00:00:00Z")]);
+    assert_ne!(told[0].id, told[1].id);
+    // Done again, nothing is left to do; and what follows is published as ever, in place of the one that waits.
+    assert_eq!(bring_forward(&system, "2031-04-01T00:00:00Z", "2024-03-02T00:00:10Z").await, []);
+    let later = "2024-03-03T00:00:00Z";
+    assert_eq!(publish(&system, 1000, later, "eve", now).await.unwrap(), [1, 2, 3, 4, 6]);
 }
 
-async fn what_waits_by_the_right_clock_is_in_nobodys_way(place: Place) {
+async fn what_waits_by_the_right_clock_takes_effect_in_its_time_and_what_followed_it_with_it(place: Place) {
     let system = shop(place).await;
     publish(&system, 600, "2025-01-01T00:00:00Z", "kim", NOW).await.unwrap();
     publish(&system, 700, "2031-02-01T00:00:00Z", "eve", "2031-02-01T00:00:00Z").await.unwrap();
-    let now = instant("2024-03-02T00:00:00Z");
-    let brought = system.store.bring_back_versions(&system.shop, now, now).await.unwrap();
-    assert_eq!(brought, Some(BroughtBack { withdrawn: vec![3], again: None }));
-    assert_eq!(numbers(&system).await, [1, 2], "what was meant for New Year is as it was");
+    let found = bring_forward(&system, "2031-04-01T00:00:00Z", "2024-03-02T00:00:00Z").await;
+    assert_eq!(found, [brought(3, "2031-02-01T00:00:00Z", "2025-01-01T00:00:00Z")]);
+    let at = |number, at: &str| (number, at.to_owned());
+    let new_year = "2025-01-01T00:00:00Z";
+    assert_eq!(in_force(&system).await, [at(1, "2024-01-01T00:00:00Z"), at(2, new_year), at(3, new_year)]);
+}
+
+async fn a_first_version_of_a_clock_that_was_ahead_counts_from_the_right_year_on(place: Place) {
+    let system = System::new(place.client, &place.prefix).await;
+    let (ahead, now) = ("2031-02-01T00:00:00Z", "2024-03-02T00:00:00Z");
+    let program = json!({ "milestone": { "metric": "amount_spent", "period": "calendar_year" },
+                          "start_date": "2023-05-01", "tiers": [{ "id": "gold", "threshold": 500 }] });
+    let event = json!({ "type": "program.published", "occurred_at": ahead, "program": program });
+    let first = Publication { event, by: "eve".to_owned(), why: "a start".to_owned() };
+    let start = |versions: &rules::version::Versions| versions.last().effective_start.to_string();
+    let versions = system.store.publish(&system.shop, &first, instant(ahead)).await.unwrap();
+    assert_eq!(start(&versions), "2031-01-01");
+    assert_eq!(bring_forward(&system, "2031-02-02T00:00:00Z", now).await, [brought(1, ahead, now)]);
+    assert_eq!(start(&system.store.versions(&system.shop).await.unwrap().unwrap()), "2024-01-01");
 }

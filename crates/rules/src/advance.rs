@@ -146,15 +146,22 @@ fn catch_up(page: &Page<'_>, record: &mut Record, rows: &mut Vec<Row>) {
 }
 
 /// Brings a member back to `now` whom a clock looked at that was ahead of it, and yields the row that sets right what is then
-/// on record. What comes between is looked at again when its time comes. Nothing for whoever was looked at before.
-pub fn bring_back(ledger: &Ledger, record: &mut Record, versions: &Versions, now: Instant) -> Vec<Row> {
+/// on record. What comes between is looked at again when its time comes; a version that was passed ahead of its time is passed in its
+/// time, so that what it holds is held from then on. Nothing for whoever was looked at before.
+pub fn bring_back(ledger: &mut Ledger, record: &mut Record, versions: &Versions, now: Instant) -> Vec<Row> {
     let mut rows = Vec::new();
     if record.evaluated_at.is_none_or(|done| done <= now) {
         return rows;
     }
+    record.last_at = record.last_at.map(|at| at.min(now));
+    if let Some((before, at)) = versions.before_early(record.version, now) {
+        record.version = before.number;
+        record.day = None; // so far it was not reached
+        record.looked_at(at, &before.program.timezone);
+        return advance(ledger, record, versions, now);
+    }
     let version = versions.in_force(now);
     record.version = version.number;
-    record.last_at = record.last_at.map(|at| at.min(now));
     if version.program.active {
         let found = assess(version, &Facts::of(ledger), now, now);
         let occasion = Occasion { is_news: true, ..Occasion::none(&found) };

@@ -12,6 +12,10 @@ use thiserror::Error;
 use crate::calendar::{Day, Instant};
 use crate::program::{Counted, Milestone, OnRefund, Period, Program};
 
+/// So long after a version was brought forward everybody has been brought back from what the clock did that was ahead: who is
+/// looked at ahead of time later passed it in its time.
+const EARLY_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+
 /// What a publisher says about a change, besides the program itself (sections 3 and 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
@@ -75,6 +79,9 @@ pub struct Version {
     pub(crate) starts_at: Instant,
     /// The start date that was asked for, where the effective start is another (seed 001: the clamp to New Year).
     pub moved_from: Option<NaiveDate>,
+    /// Whether a clock published it that was ahead, so that it is in force earlier than that clock said: members whom that clock
+    /// looked at passed it before its time.
+    pub is_early: bool,
 }
 
 /// All versions of a program so far, oldest first; there is at least one.
@@ -97,7 +104,9 @@ impl Versions {
         let (effective_start, moved_from) = resolve_start(&program, effective_at, None);
         let options = Options::default();
         let starts_at = program.timezone.midnight(effective_start);
-        let first = Version { number: 1, effective_at, program, options, effective_start, starts_at, moved_from };
+        let is_early = false;
+        let first =
+            Version { number: 1, effective_at, program, options, effective_start, starts_at, moved_from, is_early };
         Ok(Self { first, later: Vec::new(), given: 1 })
     }
 
@@ -126,7 +135,9 @@ impl Versions {
         let (effective_start, moved_from) = self.start_of(&program, effective_at);
         let number = self.skip_number();
         let starts_at = program.timezone.midnight(effective_start);
-        self.later.push(Version { number, effective_at, program, options, effective_start, starts_at, moved_from });
+        let is_early = false;
+        let new = Version { number, effective_at, program, options, effective_start, starts_at, moved_from, is_early };
+        self.later.push(new);
         Ok(self.last())
     }
 
@@ -140,6 +151,22 @@ impl Versions {
     /// whoever was looked at under a version keeps what it brought.
     pub fn withdraw_last(&mut self) -> Option<Version> {
         self.later.pop()
+    }
+
+    /// Notes that the newest version is in force earlier than the clock said that published it.
+    pub fn last_is_early(&mut self) {
+        self.later.last_mut().unwrap_or(&mut self.first).is_early = true;
+    }
+
+    /// Where a member has to begin again who passed versions before their time and is brought back: the version before the first
+    /// of those that end with the one in force, and when that first one takes effect. None if there was no such version.
+    pub(crate) fn before_early(&self, passed: u32, now: Instant) -> Option<(&Version, Instant)> {
+        let in_force = self.in_force(now).number;
+        let early = self.iter().rev().skip_while(|version| version.number > in_force);
+        let first = early.take_while(|version| version.is_early).last()?;
+        let is_recent = first.effective_at <= now && now < first.effective_at.plus_millis(EARLY_MS);
+        let before = self.iter().rev().find(|version| version.number < first.number)?;
+        (first.number <= passed && is_recent).then_some((before, first.effective_at))
     }
 
     /// Gives a number away: to the next version, or to one that was withdrawn before these versions were read.

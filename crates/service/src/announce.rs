@@ -125,7 +125,25 @@ pub fn program_published(
     replaces: Option<u32>,
     recorded_at: Instant,
 ) -> Announcement {
-    let id = named(&[shop.as_str(), PROGRAM_PUBLISHED, &version.number.to_string()]);
+    let number = version.number.to_string();
+    publication(shop, version, replaces, recorded_at, &[shop.as_str(), PROGRAM_PUBLISHED, &number])
+}
+
+/// The same of a version that a clock published that was ahead, and that is in force by the right one: another event, for the
+/// first told another instant.
+pub fn program_brought_forward(shop: &ShopId, version: &Version, recorded_at: Instant) -> Announcement {
+    let (number, from) = (version.number.to_string(), version.effective_at.to_string());
+    publication(shop, version, None, recorded_at, &[shop.as_str(), PROGRAM_PUBLISHED, &number, &from])
+}
+
+fn publication(
+    shop: &ShopId,
+    version: &Version,
+    replaces: Option<u32>,
+    recorded_at: Instant,
+    of: &[&str],
+) -> Announcement {
+    let id = named(of);
     let event = ProgramPublished {
         id,
         shop: shop.clone(),

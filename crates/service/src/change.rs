@@ -344,7 +344,7 @@ impl Rules<'_> {
 }
 
 fn listed(past: PastPublication, in_force: Option<u32>) -> Listed {
-    let PastPublication { number, effective_at, publication, recorded_at, withdrawn } = past;
+    let PastPublication { number, effective_at, is_early: _, publication, recorded_at, withdrawn } = past;
     let state = match () {
         () if withdrawn.is_some() => State::Withdrawn,
         () if Some(number) == in_force => State::InForce,

@@ -43,7 +43,7 @@ pub use load::{Filed, Held};
 pub use meter::{Meter, Units};
 pub use outbox::{Outgoing, Page};
 pub use program::{
-    BroughtBack, Draft, PastPublication, Publication, PublicationError, SETTLED_MS, Withdrawn, published,
+    BroughtForward, Draft, PastPublication, Publication, PublicationError, SETTLED_MS, Withdrawn, published,
 };
 pub use request::{DataRequest, REDACTED_AFTER_MS, Redaction};
 pub use scan::Scanned;

@@ -220,6 +220,11 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "later", "Not just now", detail, remedy)
     }
 
+    /// Whether it was not done for now, and says so: another answer with the same status may come from whatever stands in between.
+    pub fn is_later(&self) -> bool {
+        *self.kind == *"urn:echelon:problem:later"
+    }
+
     /// A mistake of ours. Nothing of what went on inside is told.
     pub fn ours() -> Self {
         let remedy = "tell the operator the request id; the log says more";

@@ -10,7 +10,7 @@ use rules::calendar::Instant;
 use serde_json::Value;
 use service::change::{Published, Rules, SOMEBODY, Wanted, What};
 use service::shop::ShopId;
-use service::store::{BroughtBack, only_shop};
+use service::store::{BroughtForward, Store, only_shop};
 use service::sweep::sweep_again;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -297,8 +297,8 @@ async fn right_time(args: &Args, place: &Place, opened: &Opened, time: &Time) ->
         let what = "what was recorded ahead of the clock is left behind";
         warn(true, &format!("--trust-clock: {name} was in use until {latest}, {ahead} after {now}: {what}"));
         for shop in opened.store.shops().await.map_err(Failure::input)? {
-            bring_back_versions(opened, &shop, now).await?;
             sweep_again(&opened.store, &shop, now).await.map_err(Failure::input)?;
+            bring_forward(&opened.store, &shop, latest, now).await?;
         }
         return opened.queues.note_time(now).await.map_err(Failure::input);
     }
@@ -308,18 +308,18 @@ async fn right_time(args: &Args, place: &Place, opened: &Opened, time: &Time) ->
     )))
 }
 
-/// What a shop published by a clock that was ahead is published again by the right one.
-async fn bring_back_versions(opened: &Opened, shop: &ShopId, now: Instant) -> Result<(), Failure> {
-    let at = now.plus_millis(opened.ahead_ms());
-    let brought = opened.store.bring_back_versions(shop, at, now).await.map_err(Failure::input)?;
-    let Some(BroughtBack { withdrawn, again }) = brought else { return Ok(()) };
-    let withdrawn = withdrawn.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-    let then = match again {
-        Some((number, now)) => format!("the program of version {number} is in force as version {now}"),
-        None => "none of them can be published by this clock as it was: publish what you mean".to_owned(),
-    };
-    let what = format!("what shop `{shop}` published ahead of the clock is withdrawn (version {withdrawn}); {then}");
-    warn(true, &format!("--trust-clock: {what}"));
+/// What a shop's versions did by a clock that was ahead, they do by the right one, from now on.
+async fn bring_forward(store: &Store, shop: &ShopId, latest: Instant, now: Instant) -> Result<(), Failure> {
+    let brought = store.bring_forward(shop, latest, now).await.map_err(Failure::input)?;
+    for BroughtForward { number, from, to } in brought {
+        let what = format!("version {number} of shop `{shop}` took effect at {from} by the clock that was ahead");
+        warn(true, &format!("--trust-clock: {what}; it takes effect at {to} instead"));
+    }
+    let versions = store.versions(shop).await.map_err(Failure::input)?;
+    if let Some(waits) = versions.as_ref().and_then(|versions| versions.pending(now)) {
+        let what = format!("version {} of shop `{shop}` waits to take effect at {}", waits.number, waits.effective_at);
+        warn(true, &format!("--trust-clock: {what}; `echelon publish --withdraw` takes it back"));
+    }
     Ok(())
 }
 

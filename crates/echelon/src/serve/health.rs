@@ -59,6 +59,7 @@ pub struct Health {
     troubles: Mutex<BTreeMap<Trouble, String>>,
     /// Events that fail again and again, each with when it last did.
     failing: Mutex<BTreeMap<String, time::Instant>>,
+    started_at: Instant,
     wrote_at: AtomicI64,
     swept_at: AtomicI64,
 }
@@ -88,7 +89,7 @@ impl Default for Health {
         let (worker, sweeper, announcer) = Default::default();
         let (wrote_at, swept_at) = (AtomicI64::new(NEVER), AtomicI64::new(NEVER));
         let (troubles, failing) = Default::default();
-        Self { worker, sweeper, announcer, troubles, failing, wrote_at, swept_at }
+        Self { worker, sweeper, announcer, troubles, failing, started_at: crate::now(), wrote_at, swept_at }
     }
 }
 
@@ -222,6 +223,8 @@ pub struct Report {
 pub struct Details {
     /// What is wrong.
     pub problems: Vec<String>,
+    /// When this process was started, by the machine's clock: what is counted is counted from then on.
+    pub started_at: Instant,
     /// How many events wait to be taken in.
     pub waiting: u64,
     /// How long the oldest of them has waited.
@@ -277,6 +280,7 @@ impl System {
         let restarts = [&health.worker, &health.sweeper, &health.announcer];
         Ok(Details {
             problems,
+            started_at: health.started_at,
             waiting: self.queues.waiting(),
             oldest_waiting_ms: oldest.map_or(0, waited),
             dead: self.queues.count(DEAD).await?,

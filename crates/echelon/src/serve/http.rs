@@ -2,6 +2,7 @@
 //! are there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Extension, FromRef, FromRequestParts, Request, State};
@@ -35,6 +36,9 @@ use super::{System, backup, envelope, tokens};
 
 /// A request has at most this many bytes: some hundred times as many as a large event.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Nobody waits longer for whether a store takes anything.
+const PROBE_MAX: Duration = Duration::from_secs(1);
 
 /// What answers are given from.
 #[derive(Clone)]
@@ -141,15 +145,15 @@ async fn accepts_nothing(State(system): State<Arc<System>>, request: Request, ne
     if is_gone() { gone() } else { response }
 }
 
-/// What could not be done for now may be the store's doing: it is looked at once whether it takes anything, so that `/health` says so
-/// from the first request on that was not done.
+/// What could not be done for now may be the store's doing: it is looked whether it takes anything, so that `/health` says so though
+/// nobody writes otherwise.
 async fn doubts(State(system): State<Arc<System>>, request: Request, next: Next) -> Response {
     let writes = !request.method().is_safe();
     let response = next.run(request).await;
     let in_doubt = writes && response.status() == StatusCode::SERVICE_UNAVAILABLE;
     if in_doubt
         && !system.health.is_troubled(Trouble::Write)
-        && let Err(error) = system.queues.probe().await
+        && let Ok(Err(error)) = tokio::time::timeout(PROBE_MAX, system.queues.probe()).await
     {
         system.health.wrote(&Err(error), system.time.now());
     }

@@ -131,8 +131,8 @@ pub(super) fn fold<'a>(
     for (id, record) in &mut records {
         // Farther ahead than clocks differ: who looked at the member did so by one that was wrong, and facts are judged by now.
         if record.evaluated_at() > Some(now.plus_millis(FUTURE_MS_MAX)) {
-            let none = Ledger::default();
-            let back = bring_back(book.ledger(id).unwrap_or(&none), record, versions, now);
+            let mut none = Ledger::default();
+            let back = bring_back(book.ledger_mut(id).unwrap_or(&mut none), record, versions, now);
             rows.extend(back.into_iter().map(|row| (id.clone(), row)));
         }
     }

@@ -227,6 +227,13 @@ pub fn withdrawal(shop: &ShopId, number: u32) -> Key {
     Key::new(pk, format!("{sk}#withdrawn"))
 }
 
+/// control: that a version is in force earlier than the clock said that published it; it sorts directly behind the version.
+/// ledger: that it was, as long as it is to be announced and afterwards.
+pub fn brought_forward(shop: &ShopId, number: u32) -> Key {
+    let Key { pk, sk } = version(shop, number);
+    Key::new(pk, format!("{sk}#brought_forward"))
+}
+
 /// ledger: that a version was published, as long as it is to be announced and afterwards.
 pub fn published(shop: &ShopId, number: u32) -> Key {
     version(shop, number)

@@ -1,5 +1,8 @@
 //! The versions of a shop's program: one row each, never changed. A version that is withdrawn before it takes effect gets
-//! a row beside it that says so: its number is not given again, and who published what, when and why stays readable.
+//! a row beside it that says so: its number is not given again, and who published what, when and why stays readable. So does
+//! one that a clock published that was ahead, once it is in force by the right one.
+
+use std::borrow::Cow;
 
 use rules::calendar::{Instant, Zones};
 use rules::json::check_texts;
@@ -10,7 +13,7 @@ use serde_json::{Value, json};
 use super::commit::Commit;
 use super::item::Item;
 use super::{Store, StoreError, history, key};
-use crate::announce::program_published;
+use crate::announce::{program_brought_forward, program_published};
 use crate::shop::ShopId;
 
 /// A version can be withdrawn or replaced as long as it takes effect later than this from now: functions remember versions
@@ -27,6 +30,8 @@ mod name {
     /// Of the row beside it.
     pub(super) const WITHDRAWN_BY: &str = "withdrawn_by";
     pub(super) const WITHDRAWN_AT: &str = "withdrawn_at";
+    /// Of the other row beside it: from when on the version is in force instead.
+    pub(super) const EFFECTIVE_AT: &str = "effective_at";
 }
 
 /// A version about to be published.
@@ -47,6 +52,8 @@ pub struct PastPublication {
     pub number: u32,
     /// From when it is in force, unless it was withdrawn.
     pub effective_at: Instant,
+    /// Whether that is earlier than the clock said that published it ([`Store::bring_forward`]).
+    pub is_early: bool,
     /// What was published, by whom and why.
     pub publication: Publication,
     /// When it was recorded.
@@ -64,14 +71,15 @@ pub struct Withdrawn {
     pub at: Instant,
 }
 
-/// What was done about versions that a clock published that was ahead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BroughtBack {
-    /// The numbers of all of them, oldest first: they are withdrawn.
-    pub withdrawn: Vec<u32>,
-    /// The number of the last that was in force by that clock, and the one under which it is in force now. None if there was
-    /// none, or if it cannot be: then a person has to publish what is meant.
-    pub again: Option<(u32, u32)>,
+/// A version that is in force earlier than the clock said that published it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BroughtForward {
+    /// Its number.
+    pub number: u32,
+    /// When it was to take effect by that clock.
+    pub from: Instant,
+    /// When it takes effect.
+    pub to: Instant,
 }
 
 /// A version that could be published now.
@@ -164,7 +172,6 @@ fn withdrawn(versions: &mut Versions, now: Instant) -> Result<Option<Version>, P
 
 impl PastPublication {
     fn read(row: &Item) -> Result<Self, StoreError> {
-        let instant = |name| Instant::parse(row.need_text(name)?).map_err(|_| row.corrupt(name));
         let event = row.need_text(name::EVENT)?;
         let event: Value = serde_json::from_str(event).map_err(|error| row.corrupt(format!("event: {error}")))?;
         let effective_at = event.get("occurred_at").and_then(Value::as_str).and_then(|at| Instant::parse(at).ok());
@@ -172,22 +179,22 @@ impl PastPublication {
         Ok(Self {
             number: row.key().sk.parse().map_err(|_| row.corrupt(key::SK))?,
             effective_at: effective_at.ok_or_else(|| row.corrupt(name::EVENT))?,
+            is_early: false,
             publication: Publication { event, by: text(name::BY)?, why: text(name::WHY)? },
-            recorded_at: instant(name::RECORDED_AT)?,
+            recorded_at: instant(row, name::RECORDED_AT)?,
             withdrawn: None,
         })
     }
 
-    /// The same publication by the right clock, in place of those of a clock that was ahead. Each of them was accepted behind the
-    /// one before: so whoever said of any that the tiers may change said it of this one.
-    fn again(&self, at: Instant, ahead: &[Self]) -> Publication {
-        let Publication { event, by, why } = &self.publication;
-        let mut options = event.get("options").cloned().unwrap_or_else(|| json!({}));
-        let says = |past: &Self| past.publication.event.pointer("/options/while_active") == Some(&Value::Bool(true));
-        if let Some(options) = options.as_object_mut().filter(|_| ahead.iter().any(says)) {
-            options.insert("while_active".to_owned(), Value::Bool(true));
+    /// What published it, in force from when it is.
+    fn event(&self) -> Cow<'_, Value> {
+        let mut event = Cow::Borrowed(&self.publication.event);
+        if self.is_early
+            && let Some(fields) = event.to_mut().as_object_mut()
+        {
+            fields.insert("occurred_at".to_owned(), json!(self.effective_at));
         }
-        self.rolled_back(at, &options, by, why)
+        event
     }
 
     /// The publication that puts this version's program in force again, as it was told, under a number of its own; its
@@ -212,16 +219,17 @@ impl Store {
     fn versions_of(&self, shop: &ShopId, publications: &[PastPublication]) -> Result<Option<Versions>, StoreError> {
         let mut versions: Option<Versions> = None;
         for past in publications {
-            match &mut versions {
-                Some(versions) if past.withdrawn.is_some() => {
-                    versions.skip_number();
-                }
-                _ => {
-                    let corrupt =
-                        |error: PublicationError| Item::at(&key::version(shop, past.number)).corrupt(error.to_string());
-                    versions = Some(followed(versions, &past.publication.event, false, &self.zones).map_err(corrupt)?);
-                }
+            if let Some(versions) = versions.as_mut().filter(|_| past.withdrawn.is_some()) {
+                versions.skip_number();
+                continue;
             }
+            let corrupt =
+                |error: PublicationError| Item::at(&key::version(shop, past.number)).corrupt(error.to_string());
+            let mut followed = followed(versions, &past.event(), false, &self.zones).map_err(corrupt)?;
+            if past.is_early {
+                followed.last_is_early();
+            }
+            versions = Some(followed);
         }
         Ok(versions)
     }
@@ -232,16 +240,17 @@ impl Store {
     /// See [`StoreError`].
     pub async fn publications(&self, shop: &ShopId) -> Result<Vec<PastPublication>, StoreError> {
         let mut all: Vec<PastPublication> = Vec::new();
-        // The row that withdraws a version sorts directly behind it.
+        // What says more of a version sorts directly behind it.
         for row in self.query(&self.tables.control, None, (key::PK, &key::version(shop, 0).pk), None).await? {
-            match row.maybe_text(name::WITHDRAWN_AT) {
-                None => all.push(PastPublication::read(&row)?),
-                Some(at) => {
-                    let at = Instant::parse(at).map_err(|_| row.corrupt(name::WITHDRAWN_AT))?;
+            match all.last_mut() {
+                Some(past) if row.key() == key::withdrawal(shop, past.number) => {
                     let by = row.need_text(name::WITHDRAWN_BY)?.to_owned();
-                    let version = all.last_mut().filter(|past| row.key() == key::withdrawal(shop, past.number));
-                    version.ok_or_else(|| row.corrupt(key::SK))?.withdrawn = Some(Withdrawn { by, at });
+                    past.withdrawn = Some(Withdrawn { by, at: instant(&row, name::WITHDRAWN_AT)? });
                 }
+                Some(past) if row.key() == key::brought_forward(shop, past.number) => {
+                    (past.effective_at, past.is_early) = (instant(&row, name::EFFECTIVE_AT)?, true);
+                }
+                Some(_) | None => all.push(PastPublication::read(&row)?),
             }
         }
         Ok(all)
@@ -311,7 +320,7 @@ impl Store {
             commit.control(self, Item::at(&key::shop(shop)).text(name::RECORDED_AT, key::at(now)))?;
         }
         if let Some(replaced) = &replaces {
-            commit.control(self, withdrawal(shop, replaced.number, &Withdrawn { by: by.clone(), at: now }))?;
+            commit.control(self, withdrawal(shop, replaced, by, now))?;
         }
         commit.control(self, row)?;
         let announced = program_published(shop, version, replaces.map(|replaced| replaced.number), now);
@@ -321,52 +330,41 @@ impl Store {
         Ok(versions)
     }
 
-    /// Withdraws what was published by a clock that was ahead, and publishes the last of it again that was in force by that
-    /// clock: with the same program and options, in force from `at` on. Nothing is done where nothing was published so. A
-    /// shop's first version stays as it is, for it is in force from the beginning.
+    /// Puts in force by the right clock what was in force by one that was ahead, until `latest`: each version at `now`, or with
+    /// the one before it where that takes effect later. What was to take effect later still stays as it is. Everybody
+    /// interested hears of it through the outbox. Yields what it did; done again, it does nothing.
     ///
     /// # Errors
-    /// See [`PublicationError`]; then nothing changed.
-    pub async fn bring_back_versions(
+    /// See [`PublicationError`]; the same again goes on where it was.
+    pub async fn bring_forward(
         &self,
         shop: &ShopId,
-        at: Instant,
+        latest: Instant,
         now: Instant,
-    ) -> Result<Option<BroughtBack>, PublicationError> {
+    ) -> Result<Vec<BroughtForward>, PublicationError> {
         let mut all = self.publications(shop).await?;
-        let is_ahead = |past: &PastPublication| past.recorded_at > now && past.withdrawn.is_none();
-        let ahead: Vec<PastPublication> = all.iter().skip(1).filter(|past| is_ahead(past)).cloned().collect();
-        let Some(last) = ahead.last() else { return Ok(None) };
-        let was_in_force = |past: &&PastPublication| past.effective_at <= past.recorded_at.plus_millis(SETTLED_MS);
-        let withdrawn = Withdrawn { by: last.publication.by.clone(), at: now };
-        for past in all.iter_mut().skip(1).filter(|past| is_ahead(past)) {
-            past.withdrawn = Some(withdrawn.clone());
-        }
-        let versions = self.versions_of(shop, &all)?;
-        // What waits by the right clock is in nobody's way: whether it still holds is for people to say.
-        let is_pending = versions.as_ref().is_some_and(|versions| versions.pending(now).is_some());
-        let meant = ahead.iter().rfind(was_in_force).filter(|_| !is_pending);
-        let mut commit = Commit::default();
-        for past in &ahead {
-            commit.control(self, withdrawal(shop, past.number, &withdrawn))?;
-        }
-        let mut again = None;
-        if let Some(past) = meant {
-            let Publication { event, by, why } = past.again(at, &ahead);
-            if let Ok(versions) = followed(versions, &event, false, &self.zones) {
-                let version = versions.last();
-                let row = Item::at(&key::version(shop, version.number)).text(name::EVENT, event.to_string());
-                commit
-                    .control(self, row.text(name::BY, by).text(name::WHY, why).text(name::RECORDED_AT, key::at(now)))?;
-                let announced = program_published(shop, version, Some(past.number), now);
-                let outbox = key::outbox_of(shop, 0);
-                commit
-                    .record(self, history::outgoing(&key::published(shop, version.number), announced, outbox, now))?;
-                again = Some((past.number, version.number));
+        let (mut at, mut brought) = (now, Vec::new());
+        for (place, past) in all.iter_mut().enumerate().filter(|(_, past)| past.withdrawn.is_none()) {
+            let was_in_force = past.recorded_at > now && past.effective_at <= latest;
+            if was_in_force && past.effective_at > at {
+                brought.push(BroughtForward { number: past.number, from: past.effective_at, to: at });
+                (past.effective_at, past.is_early) = (at, true);
+            } else if place > 0 {
+                // The first is in force from the beginning.
+                at = at.max(past.effective_at);
             }
         }
-        self.commit(commit).await?;
-        Ok(Some(BroughtBack { withdrawn: ahead.iter().map(|past| past.number).collect(), again }))
+        let Some(versions) = self.versions_of(shop, &all)? else { return Ok(brought) };
+        // One after the other, in their order: what is done until then is right whenever it breaks off.
+        for version in brought.iter().filter_map(|one| versions.numbered(one.number)) {
+            let key = key::brought_forward(shop, version.number);
+            let mut commit = Commit::default();
+            commit.control(self, Item::at(&key).text(name::EFFECTIVE_AT, key::at(version.effective_at)))?;
+            let announced = program_brought_forward(shop, version, now);
+            commit.record(self, history::outgoing(&key, announced, key::outbox_of(shop, 0), now))?;
+            self.commit(commit).await?;
+        }
+        Ok(brought)
     }
 
     /// Withdraws the version that waits to take effect, and yields it.
@@ -377,14 +375,18 @@ impl Store {
         let mut versions = self.versions(shop).await?.ok_or(PublicationError::NothingPending)?;
         let pending = withdrawn(&mut versions, now)?.ok_or(PublicationError::NothingPending)?;
         let mut commit = Commit::default();
-        commit.control(self, withdrawal(shop, pending.number, &Withdrawn { by: by.to_owned(), at: now }))?;
+        commit.control(self, withdrawal(shop, &pending, by, now))?;
         self.commit(commit).await?;
         Ok(pending)
     }
 }
 
 /// Who withdraws a version that somebody else withdraws or replaces at the same time loses: this row must be new.
-fn withdrawal(shop: &ShopId, number: u32, withdrawn: &Withdrawn) -> Item {
-    let item = Item::at(&key::withdrawal(shop, number)).text(name::WITHDRAWN_BY, &withdrawn.by);
-    item.text(name::WITHDRAWN_AT, key::at(withdrawn.at))
+fn withdrawal(shop: &ShopId, version: &Version, by: &str, now: Instant) -> Item {
+    let item = Item::at(&key::withdrawal(shop, version.number)).text(name::WITHDRAWN_BY, by);
+    item.text(name::WITHDRAWN_AT, key::at(now))
+}
+
+fn instant(row: &Item, name: &'static str) -> Result<Instant, StoreError> {
+    Instant::parse(row.need_text(name)?).map_err(|_| row.corrupt(name))
 }

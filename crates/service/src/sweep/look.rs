@@ -79,7 +79,7 @@ impl Look<'_> {
         // Farther ahead than clocks differ: it was wrong, and so is what is on record.
         let was_ahead = held.record.evaluated_at() > Some(self.now.plus_millis(FUTURE_MS_MAX));
         if was_ahead {
-            rows = bring_back(&held.ledger, &mut held.record, self.versions, self.now);
+            rows = bring_back(&mut held.ledger, &mut held.record, self.versions, self.now);
         }
         rows.extend(advance_some(&mut held.ledger, &mut held.record, self.versions, until, ROWS));
         let is_part = rows.len() >= ROWS;

@@ -212,8 +212,11 @@ impl Api {
             return Ok(Once::NotDone(said));
         }
         if !status.is_client_error() {
-            // A gateway gives up while a function goes on.
-            return Ok(Once::Unknown(said));
+            return Ok(match serde_json::from_slice::<Problem>(&body) {
+                Ok(problem) if problem.is_later() => Once::NotDone(format!("{said}: {}", problem.detail)),
+                // A gateway gives up while a function goes on.
+                Ok(_) | Err(_) => Once::Unknown(said),
+            });
         }
         let Ok(problem) = serde_json::from_slice::<Problem>(&body) else { return Err(Failure::input(said)) };
         let named = problem.problems.iter().find_map(|place| line(index(&place.path)?)).or_else(|| line(0));

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rules::calendar::Instant;
 use serde::{Deserialize, Serialize};
 use service::ingest::Counts;
 use sha2::{Digest, Sha256};
@@ -33,7 +34,16 @@ pub struct SoFar {
     pub not_in: NotIn,
     /// What a served system had taken in before the first of them: it says of all together what became of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<Counts>,
+    pub before: Option<Before>,
+}
+
+/// What a served system had taken in when a load began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// When it was started: it counts from then on.
+    pub started_at: Instant,
+    /// What it had counted.
+    pub taken_in: Counts,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -86,7 +96,10 @@ impl Checkpoint {
                 lines.name()
             )));
         }
-        self.so_far = kept.filter(|kept| kept.into == self.into).map(|kept| kept.so_far).unwrap_or_default();
+        if from.is_none() {
+            // Lines that are loaded once more are counted once more.
+            self.so_far = kept.map(|kept| kept.so_far).unwrap_or_default();
+        }
         if until > 0 {
             lines.note(&format!("{}: goes on behind line {until}", lines.name()));
         }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use web::problem::Problem;
 
 use super::api::{self, Api};
+use super::checkpoint::Before;
 use super::report::{By, Report};
 use crate::command::system::of_shop;
 use crate::failure::Failure;
@@ -70,6 +71,7 @@ struct Strangers {
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 struct Health {
+    started_at: Instant,
     waiting: u64,
     taken_in: Counts,
 }
@@ -158,16 +160,19 @@ impl Door {
     }
 
     /// Goes on with what a served system had taken in before the first line, if that was kept; yields what is to be kept.
-    pub fn begin(&mut self, before: Option<Counts>) -> Option<Counts> {
-        match self {
-            Self::Served(served) => {
-                let now = served.before.taken_in;
-                // One that was started anew counts from nothing.
-                served.before.taken_in = before.filter(|before| before.events <= now.events).unwrap_or(now);
-                Some(served.before.taken_in)
-            }
-            Self::Api(_) | Self::Store(_) => None,
+    pub fn begin(&mut self, lines: &Lines, before: Option<Before>) -> Option<Before> {
+        let Self::Served(served) = self else { return None };
+        let now = Before { started_at: served.before.started_at, taken_in: served.before.taken_in };
+        let counts_on = before.is_none_or(|before| before.started_at == now.started_at);
+        if !counts_on {
+            let where_else = "`echelon quarantine list` has it";
+            lines.note(&format!(
+                "the system was started again: what it set aside before is not counted here; {where_else}"
+            ));
         }
+        let before = before.filter(|_| counts_on).unwrap_or(now);
+        served.before.taken_in = before.taken_in;
+        Some(before)
     }
 
     /// Tells events, and does not return before they are on disk.
@@ -268,20 +273,31 @@ fn first_start(versions: &Versions) -> Instant {
 
 /// How far a served system is; asked again where there is no answer, for all is on disk there and one answer says nothing.
 async fn health(client: &Client) -> Result<Health, Failure> {
-    let (mut pause, mut why) = (PAUSE, String::new());
-    for _ in 0..TRIES {
-        match client.get("/health").await {
+    let mut pause = PAUSE;
+    for last in (0..TRIES).rev() {
+        let why = match client.get("/health").await {
             Ok((status, body)) => match serde_json::from_slice(&body) {
                 Ok(health) => return Ok(health),
-                Err(_) => why = format!("{}: answers {status}, as `echelon serve` never does", client.url()),
+                // It answers, and will answer the same again.
+                Err(_) if status.is_client_error() || serde_json::from_slice::<Strangers>(&body).is_ok() => {
+                    return Err(untold(&format!("{}: does not take the token any more", client.url())));
+                }
+                Err(_) => format!("{}: answers {status}", client.url()),
             },
-            Err(NoAnswer(what)) => why = what,
+            Err(NoAnswer(what)) => what,
+        };
+        if last == 0 {
+            return Err(untold(&why));
         }
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
-    let all_is_there = "all of it is accepted, and what becomes of it was not told; the same command asks again";
-    Err(Failure::input(format!("{why}\n       {all_is_there}")))
+    Err(untold(client.url()))
+}
+
+fn untold(why: &str) -> Failure {
+    let remedy = "all of it is accepted, and what becomes of it was not told: the same command asks again";
+    Failure::input(format!("{why}\n       {remedy}"))
 }
 
 fn refused(lines: &Lines, events: &[Event], body: &[u8]) -> Failure {

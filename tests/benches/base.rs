@@ -15,8 +15,8 @@ use rules::fact::{Currency, Fact};
 use rules::program::Program;
 use rules::record::Record;
 use rules::version::{Version, Versions};
+use sample_shop::{Event, Sample, Setup};
 use serde_json::{Value, json};
-use service::sample::{Event, Sample, Setup};
 
 /// Customers of one generated shop: their book is packed and dropped before the next shop's.
 const SHOP: u32 = 10_000;

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use cases::history;
 use rules::calendar::{Instant, Zones};
 use rules::program::Program;
 use rules::replay::{Line, Replay};
 use serde_json::Value;
-use service::wire::history;
 use tests::scenario::{self, Scenario, event, expect, form, program};
 
 fn scenarios() -> Vec<Scenario> {

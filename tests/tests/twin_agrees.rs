@@ -1,12 +1,12 @@
 //! The rules agree with their twin, which was written from the text alone, on random shops: every standing, every
 //! transition, reward and birthday, at every instant asked.
 
+use cases::history;
+use cases::vector::same;
 use proptest::prelude::*;
 use rules::calendar::{Instant, Zones};
 use rules::replay::{Line, Replay};
 use serde_json::{Value, json};
-use service::wire::history;
-use service::wire::vector::same;
 use tests::random::{BEGIN, HOUR, arrival, erasure, fact, programs, published};
 use tests::twin;
 

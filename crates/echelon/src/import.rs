@@ -1,5 +1,5 @@
 //! Tables of orders as facts, row by row: what [`table::Table`] yields is all that there is to say about a file. Files,
-//! folders and where events go are `echelon import`'s, and so are the documents that `service::wire` reads.
+//! folders and where events go are `echelon import`'s, and so are the documents that `shopify` reads.
 
 pub mod columns;
 mod newlines;

@@ -18,8 +18,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use rules::id::MemberId;
 use serde_json::Value;
 use service::shop::ShopId;
-use service::wire::shopify::{Outcome, read};
 use sha2::Sha256;
+use shopify::{Outcome, read};
 
 use crate::Api;
 use crate::extract::{json, whole};

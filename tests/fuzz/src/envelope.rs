@@ -3,7 +3,7 @@
 use rules::fact::{Fact, Told};
 use serde_json::Value;
 use service::ingest::{Aside, Reason, native, read};
-use service::wire::shopify;
+use shopify;
 
 use super::{usd, written_and_read};
 

@@ -1,8 +1,8 @@
-//! Shopify's webhooks: [`service::wire::shopify::read`]. The first line is the topic that a bare body is told to have, and
+//! Shopify's webhooks: [`shopify::read`]. The first line is the topic that a bare body is told to have, and
 //! may be empty; the rest is the document.
 
 use serde_json::Value;
-use service::wire::shopify::{Outcome, read, source};
+use shopify::{Outcome, read, source};
 
 use super::{first_line, written_and_read};
 

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use cases::history;
+use cases::vector::same;
 use rules::advance::advance;
 use rules::book::Book;
 use rules::calendar::{Instant, Zones};
@@ -18,8 +20,6 @@ use service::shop::ShopId;
 use service::store::Held;
 use service::store::history::Recorded;
 use service::verify::recompute;
-use service::wire::history;
-use service::wire::vector::same;
 
 use super::dice::Dice;
 use super::expression;

@@ -8,7 +8,7 @@ use rules::id::MemberId;
 use serde_json::{Value, json};
 use service::ingest::native;
 use service::shop::ShopId;
-use service::wire::shopify;
+use shopify;
 
 use super::dice::Dice;
 use super::fault::{Fault, Hits};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use service::wire::vector::{Miss, Vector};
+use cases::vector::{Miss, Vector};
 
 use crate::failure::Failure;
 use crate::input;

@@ -14,8 +14,8 @@ mod tests;
 use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use sample_shop::Setup;
 use serde_json::json;
-use service::sample::Setup;
 
 use crate::failure::Failure;
 use crate::output::{Format, print_json, print_styled};

@@ -1,10 +1,10 @@
 //! `echelon explain`: where one member stands, and why.
 
+use cases::history::{Recorded, member_standing};
 use rules::id::MemberId;
 use rules::prose::{ERASED, Lists, history, prose};
 use rules::replay::Replay;
 use serde_json::{Value, json};
-use service::wire::history::{Recorded, member_standing};
 
 use crate::failure::Failure;
 use crate::output::{Format, print, print_json};

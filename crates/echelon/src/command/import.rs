@@ -15,7 +15,7 @@ use clap::{Parser, ValueEnum};
 use rules::calendar::Zone;
 use rules::fact::{Currency, Told};
 use serde_json::Value;
-use service::wire::shopify::Topic;
+use shopify::Topic;
 
 use crate::failure::Failure;
 use crate::output::say;

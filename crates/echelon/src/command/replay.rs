@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use cases::history;
 use rules::id::MemberId;
 use rules::program::Rank;
 use rules::record::{Change, Row};
 use rules::standing::Standing;
 use rules::version::Version;
-use service::wire::history;
 
 use crate::failure::Failure;
 use crate::output::{Format, counted, print, print_json, table};

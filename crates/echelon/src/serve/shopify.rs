@@ -13,8 +13,8 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use service::shop::ShopId;
-use service::wire::shopify::Topic;
 use sha2::{Digest, Sha256};
+use shopify::Topic;
 use tokio::sync::Mutex;
 use web::problem::Problem;
 use web::shopify::Secret;
@@ -198,7 +198,7 @@ mod tests {
         headers.insert(SHOP_DOMAIN, "acme.myshopify.com".parse().unwrap());
         let Delivery { message, .. } = Delivery::read(body, &headers, now).unwrap();
         assert!(message.contains("9007199254740993"));
-        let source = service::wire::shopify::source(message.as_bytes()).unwrap();
+        let source = shopify::source(message.as_bytes()).unwrap();
         assert_eq!(source.shop.as_deref(), Some("acme.myshopify.com"));
         assert_eq!(source.topic.as_deref(), Some("customers/create"));
         assert!(Delivery::read(b"{", &headers, now).unwrap_err().detail.contains("not JSON"));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::shop::ShopId;
-use crate::wire::shopify::Rejected;
+use shopify::Rejected;
 
 /// Why a message can never succeed as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

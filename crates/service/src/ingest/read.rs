@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::{Aside, Reason};
 use crate::shop::ShopId;
-use crate::wire::shopify;
 
 /// What the source of a shop's own events begins with; the shop's name follows.
 pub const NATIVE: &str = "echelon.shop/";

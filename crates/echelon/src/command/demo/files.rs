@@ -5,7 +5,6 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use service::sample;
 
 use crate::failure::Failure;
 
@@ -26,7 +25,7 @@ impl Files {
         fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
         let program = directory.join(PROGRAM);
         let mut file = new(&program)?;
-        writeln!(file, "{:#}", sample::program()).map_err(|error| failed(&program, &error))?;
+        writeln!(file, "{:#}", sample_shop::program()).map_err(|error| failed(&program, &error))?;
         let path = directory.join(EVENTS);
         Ok(Self { events: BufWriter::new(new(&path)?), path })
     }

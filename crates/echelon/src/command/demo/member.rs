@@ -7,7 +7,6 @@ use rules::record::{Cause, Change, Row, Transition};
 use rules::replay::Replay;
 use serde::Serialize;
 use serde_json::Value;
-use service::wire;
 
 use super::counts::LateOrder;
 use super::play::{Boundary, Played};
@@ -40,7 +39,7 @@ pub(super) fn story(played: &Played) -> Option<Story> {
     let (member_id, fell_at, restored_by) =
         best(played, restored).or_else(|| best(played, fell)).or_else(|| Some((anybody?, None, None)))?;
     let (explanation, history) = told(&played.replay, &member_id, played.as_of);
-    let standing = wire::history::member_standing(&played.replay, &member_id, played.as_of);
+    let standing = cases::history::member_standing(&played.replay, &member_id, played.as_of);
     let zone = &played.replay.version_at(played.as_of).program.timezone;
     let fell_on = fell_at.map(|at| zone.day(at));
     Some(Story { member_id, fell_at, fell_on, restored_by, standing, explanation, history })

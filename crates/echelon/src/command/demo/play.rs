@@ -6,8 +6,8 @@ use rules::calendar::{Day, Instant};
 use rules::id::{MemberId, TierId};
 use rules::record::{Row, Transition};
 use rules::replay::{Line, Replay};
+use sample_shop::{self, Event, Sample, Setup};
 use serde_json::Value;
-use service::sample::{self, Event, Sample, Setup};
 
 use super::counts::Counts;
 use super::files::Files;
@@ -59,7 +59,7 @@ pub(super) fn play(
     mut on_day: impl FnMut(u64),
 ) -> Result<Played, Failure> {
     let as_of = Setup::end();
-    let mut replay = Replay::start(&sample::program(), crate::zones()).map_err(Failure::input)?;
+    let mut replay = Replay::start(&sample_shop::program(), crate::zones()).map_err(Failure::input)?;
     let (mut counts, mut new_years, mut changes) = (Counts::default(), Vec::new(), Vec::new());
     let zone = replay.versions().last().program.timezone.clone();
     let mut midnights = Setup::YEARS.map(|year| zone.midnight(Day::new_year(year + 1))).peekable();

@@ -1,11 +1,11 @@
 //! What the page says is what the engine did.
 
+use cases::history;
 use rules::calendar::{Instant, Zones};
 use rules::record::{Cause, Change, Row};
 use rules::replay::Replay;
+use sample_shop::{self, Setup};
 use serde_json::Value;
-use service::sample::{self, Setup};
-use service::wire::history;
 
 use super::files::{EVENTS, Files, PROGRAM};
 use super::play::{Played, play};
@@ -122,7 +122,7 @@ fn the_program_of_the_shop_is_the_one_in_the_files() {
     let directory = tempfile::tempdir().unwrap();
     Files::create(directory.path()).unwrap().finish().unwrap();
     let program = std::fs::read_to_string(directory.path().join(PROGRAM)).unwrap();
-    assert_eq!(serde_json::from_str::<Value>(&program).unwrap(), sample::program());
+    assert_eq!(serde_json::from_str::<Value>(&program).unwrap(), sample_shop::program());
     let again = Files::create(directory.path()).err().unwrap().to_string();
     assert!(again.contains("already there; name another directory"), "{again}");
 }

@@ -3,7 +3,6 @@
 use std::io::BufRead;
 
 use serde_json::value::RawValue;
-use service::wire::shopify;
 
 use super::Import;
 use super::input::{Form, Opened};

@@ -1,7 +1,7 @@
 //! Whatever arrives, there is an outcome with a reason, never a panic and never a wrong number.
 
 use proptest::prelude::*;
-use service::wire::shopify::{Outcome, read, source};
+use shopify::{Outcome, read, source};
 
 use super::{order, rejected, worth};
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use rules::record::Row;
 use rules::replay::{Line, Replay};
 use serde_json::{Map, Value, json};
 
-use super::history;
+use crate::history;
 
 /// A worked case.
 #[derive(Debug, Clone)]

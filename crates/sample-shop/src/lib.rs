@@ -7,7 +7,7 @@
 //! kept in memory grows with the customers and with what is on its way, not with the events.
 //!
 //! ```
-//! use service::sample::{Event, Sample, Setup};
+//! use sample_shop::{Event, Sample, Setup};
 //!
 //! let facts = Sample::of(Setup { seed: 1, customers: 10 }).filter(|event| matches!(event, Event::Fact(_)));
 //! assert!(facts.count() > 20);

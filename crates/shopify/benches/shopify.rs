@@ -20,7 +20,6 @@ use std::path::Path;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use service::wire::shopify;
 
 const OWN: &[u8] = include_bytes!("data/order.json");
 

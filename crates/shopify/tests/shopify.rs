@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use rules::fact::{Fact, Told};
 use serde_json::{Value, json};
-use service::wire::shopify::{Ignored, Outcome, Rejected, Topic, read};
+use shopify::{Ignored, Outcome, Rejected, Topic, read};
 
 mod hostile;
 

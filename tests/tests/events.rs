@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jsonschema::Validator;
 use proptest::prelude::*;
+use pure_tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
 use rules::calendar::{Instant, Zones};
 use rules::fact::{Currency, Fact};
 use rules::id::MemberId;
@@ -21,7 +22,6 @@ use service::shop::ShopId;
 use service::store::Item;
 use service::store::history::{self, Recorded};
 use service::store::key::{self, Spread};
-use tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
 
 const EVENTS: [&str; 5] = [TIER_CHANGED, REWARD_ISSUED, BIRTHDAY_POINTS_DUE, EXPIRING, WITHIN_REACH];
 

@@ -76,7 +76,7 @@ fn the_service_depends_on_the_rules_and_the_command_on_both_never_the_other_way(
 /// The twin is worth something only while it shares no code with what it is compared to.
 #[test]
 fn the_twin_shares_no_code_with_the_rules() {
-    for path in sources("tests/src/twin") {
+    for path in sources("tests/reference/src") {
         let text = fs::read_to_string(&path).unwrap();
         assert!(!text.contains("rules::") && !text.contains("service::"), "{}", path.display());
     }

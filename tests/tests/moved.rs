@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pure_tests::releases::{ZONES, old};
 use rules::calendar::{Day, Instant, Zones};
 use rules::id::{MemberId, TierId};
 use rules::standing::evaluate;
@@ -10,7 +11,6 @@ use service::insight::flows;
 use service::store::history::Recorded;
 use service::sweep::{State, latest};
 use tests::dynamodb::Place;
-use tests::releases::{ZONES, old};
 use tests::system::System;
 
 tests::for_every_table!(

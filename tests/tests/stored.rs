@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use pure_tests::random::{BEGIN, HOUR, arrival, erasure, fact, programs, published};
 use rules::advance::advance;
 use rules::calendar::{Instant, Zones};
 use rules::ledger::Ledger;
@@ -9,7 +10,6 @@ use rules::replay::{Line, Replay};
 use serde_json::{Value, json};
 use service::ingest::{Counts, Report};
 use service::store::StoreError;
-use tests::random::{BEGIN, HOUR, arrival, erasure, fact, programs, published};
 use tests::system::System;
 
 /// A shop's story: a program, and lines in the order of their arrival, in batches.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use pure_tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
 use rules::calendar::{Instant, Zones};
 use rules::id::MemberId;
 use rules::record::Row;
@@ -15,7 +16,6 @@ use service::store::history::{self, Recorded};
 use service::store::key;
 use service::store::key::Spread;
 use tests::dynamodb::Place;
-use tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
 use tests::system::System;
 
 /// A program, lines in the order of their arrival, and after which of them everybody is swept.

@@ -27,7 +27,7 @@ use super::found;
 use super::process::{Ended, tables};
 use super::story::{CANARY, Meant, Shop};
 use super::world::{Broken, World};
-use crate::twin;
+use reference;
 
 /// Compares a shop with what it should be.
 pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result<(), Broken> {
@@ -295,18 +295,18 @@ fn announcements(world: &World, shop: &Shop) -> Result<(), Broken> {
 /// The twin, which was written from the text and shares no code with the rules, says the same of everybody, down to the sum of
 /// what counts.
 fn twins(shop: &Shop, versions: &Versions, stored: &BTreeMap<MemberId, Held>, now: Instant) -> Result<(), Broken> {
-    let mut programs: Vec<twin::Program> = Vec::new();
+    let mut programs: Vec<reference::Program> = Vec::new();
     for version in versions.iter() {
         let is_it = |event: &&Value| event["occurred_at"] == version.effective_at.to_string();
         let Some(event) = shop.published.iter().rev().find(is_it) else {
             return Err("a version that nobody published".to_owned());
         };
         let at = Some(version.effective_at.millis());
-        let read = twin::Program::read(&event["program"], at, &programs);
+        let read = reference::Program::read(&event["program"], at, &programs);
         programs.push(read.ok_or("a program that the twin does not read")?);
     }
     let Some(last) = programs.last() else { return Ok(()) };
-    let mut facts = twin::Shop::new("USD");
+    let mut facts = reference::Shop::new("USD");
     for sent in &shop.sent {
         if let Meant::Facts(all) = &sent.meant {
             for fact in all {
@@ -318,7 +318,7 @@ fn twins(shop: &Shop, versions: &Versions, stored: &BTreeMap<MemberId, Held>, no
     let is_held = |ledger: &Ledger| ledger.assignments().iter().any(|given| given.act.id().is_none());
     for (id, held) in stored.iter().filter(|(_, held)| !held.erased && held.is_stored() && !is_held(&held.ledger)) {
         let ours = history::standing(versions.last(), &evaluate(versions.last(), &held.ledger, now));
-        let twins = twin::standing(last, &facts, id.as_str(), now.millis());
+        let twins = reference::standing(last, &facts, id.as_str(), now.millis());
         if !same(&ours, &twins) {
             return Err(format!("{id}: ours {ours}, the twin's {twins}"));
         }

@@ -5,7 +5,7 @@ use rules::calendar::{Day, Zones};
 
 use super::dice::Dice;
 use super::network::Network;
-use crate::releases::{ZONES, old};
+use pure_tests::releases::{ZONES, old};
 
 const HOUR: i64 = 3_600_000;
 /// Of so many seeds in a thousand the release changes.

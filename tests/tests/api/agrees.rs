@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use pure_tests::random::{BEGIN, HOUR, fact, programs};
 use rules::book::Book;
 use rules::calendar::Instant;
 use rules::fact::{Currency, Fact};
 use rules::id::MemberId;
 use serde_json::{Value, json};
-use tests::random::{BEGIN, HOUR, fact, programs};
 use web::standing::Standing;
 
 use tests::desk::{Answer, Desk};

@@ -1,7 +1,7 @@
 //! What must hold: the sentences after `then`, each judged by the object of section 9.
 
-use crate::tz::Tz;
 use chrono::{DateTime, NaiveDate, Utc};
+use reference::tz::Tz;
 use rust_decimal::Decimal;
 use serde_json::Value;
 

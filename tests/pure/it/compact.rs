@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
+use pure_tests::random::{BEGIN, HOUR, arrival, fact, programs, published, replayed};
+use reference as twin;
 use rules::calendar::{Instant, Zones};
 use rules::compact::{CompactError, Packed, pack};
 use rules::program::Program;
@@ -11,8 +13,6 @@ use rules::replay::Replay;
 use rules::standing::evaluate;
 use rules::version::Versions;
 use serde_json::json;
-use tests::random::{BEGIN, HOUR, arrival, fact, programs, published, replayed};
-use tests::twin;
 
 fn packed(replay: &Replay) -> Vec<Vec<u8>> {
     let record = |id| replay.record(id).cloned().unwrap_or_default();
@@ -155,7 +155,7 @@ fn everything() -> Replay {
 
 /// The bytes of a golden file, written once where it is not there and `WRITE_GOLDEN` is set.
 fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden").join(name);
     if std::env::var_os("WRITE_GOLDEN").is_some() && !path.exists() {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let lines: Vec<_> = hex.as_bytes().chunks(100).map(|line| String::from_utf8_lossy(line)).collect();

@@ -1,7 +1,7 @@
 //! Cases the vectors leave out, worked by hand from the text.
 
+use reference as twin;
 use serde_json::{Value, json};
-use tests::twin;
 
 fn program(milestone: Value) -> Value {
     json!({"start_date": "2023-01-01", "milestone": milestone, "tiers": [

@@ -2,9 +2,9 @@
 //! of arrival never matters.
 
 use proptest::prelude::*;
+use pure_tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
+use reference as twin;
 use serde_json::Value;
-use tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
-use tests::twin;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]

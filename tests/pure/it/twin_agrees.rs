@@ -4,11 +4,11 @@
 use cases::history;
 use cases::vector::same;
 use proptest::prelude::*;
+use pure_tests::random::{BEGIN, HOUR, arrival, erasure, fact, programs, published};
+use reference as twin;
 use rules::calendar::{Instant, Zones};
 use rules::replay::{Line, Replay};
 use serde_json::{Value, json};
-use tests::random::{BEGIN, HOUR, arrival, erasure, fact, programs, published};
-use tests::twin;
 
 fn replayed(program: &Value, lines: &[Value], as_of: Instant) -> Value {
     let mut replay = Replay::start(program, &Zones::built_in()).unwrap();

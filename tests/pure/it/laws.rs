@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use pure_tests::random::{BEGIN, HOUR, arrival, at, erasure, fact, programs, published, replayed};
 use rules::book::Book;
 use rules::calendar::{Instant, Zones};
 use rules::explain::{Explanation, FactRef, Which, explain};
@@ -15,7 +16,6 @@ use rules::replay::Replay;
 use rules::standing::evaluate;
 use rules::version::Versions;
 use serde_json::{Value, json};
-use tests::random::{BEGIN, HOUR, arrival, at, erasure, fact, programs, published, replayed};
 
 fn read(event: &Value) -> Fact {
     Fact::read(event, Currency::from_code("USD").unwrap()).unwrap().fact

@@ -1,4 +1,4 @@
-//! A definitional twin of the rules: `docs/semantics.md` written down sentence by sentence, slowly and without any
+//! The reference model, a definitional twin of the rules: `docs/semantics.md` written down sentence by sentence, slowly and without any
 //! code of the `rules` crate, so that random ledgers can be held against both.
 //!
 //! - [`Shop`] takes fact events in any order and merges them (section 4).
@@ -17,6 +17,7 @@ mod replay;
 mod rewards;
 mod standing;
 mod time;
+pub mod tz;
 mod worth;
 
 pub use fact::Shop;

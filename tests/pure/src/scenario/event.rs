@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::tz::Tz;
 use chrono::{DateTime, Utc};
+use reference::tz::Tz;
 use serde_json::{Map, Value, json};
 
 use super::form::{Form, Said};

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use chrono::NaiveDate;
+use reference::tz::Tz;
 use rules::calendar::{Day, Instant, Release, Zone, Zones};
 use sha2::{Digest, Sha256};
-use tests::tz::Tz;
 
 const FIRST: (i32, u32, u32) = (1970, 1, 1);
 const LAST: (i32, u32, u32) = (2200, 12, 31);
@@ -16,7 +16,7 @@ const LAST: (i32, u32, u32) = (2200, 12, 31);
 /// comes twice.
 fn golden() -> (Vec<Vec<String>>, Vec<Vec<String>>) {
     let release = Zones::built_in().release();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("golden/zones/{release}.tsv"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../golden/zones/{release}.tsv"));
     let text = fs::read_to_string(&path).unwrap_or_else(|error| {
         panic!("{}: {error}; `tests/golden/zones/generate` writes it with a new release", path.display())
     });
@@ -107,7 +107,7 @@ fn a_skipped_midnight_is_the_end_of_the_gap_and_of_two_the_first_counts() {
 #[test]
 fn every_name_of_an_older_release_is_still_a_zone() {
     let zones = Zones::built_in();
-    let old = tests::releases::old();
+    let old = pure_tests::releases::old();
     assert!(old.names().len() > 590);
     for name in old.names() {
         assert!(zones.named(name).is_ok(), "{name}");
@@ -130,7 +130,7 @@ fn jiff_itself_finds_the_same_days() {
 
 #[test]
 fn the_golden_file_is_of_the_release_that_is_built_in() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/zones");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden/zones");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut found: Vec<Release> = files.filter_map(|file| file.strip_suffix(".tsv")?.parse().ok()).collect();
     found.sort_unstable();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use cases::vector::Vector;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

@@ -5,14 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use cases::history;
+use pure_tests::scenario::{self, Scenario, event, expect, form, program};
 use rules::calendar::{Instant, Zones};
 use rules::program::Program;
 use rules::replay::{Line, Replay};
 use serde_json::Value;
-use tests::scenario::{self, Scenario, event, expect, form, program};
 
 fn scenarios() -> Vec<Scenario> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     let mut paths: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "scenario"));
     paths.sort();
@@ -52,7 +52,7 @@ fn every_ready_program_is_shown_at_work_by_a_scenario() {
 #[test]
 fn every_sentence_is_used_by_a_scenario_and_told_in_the_readme() {
     let scenarios = scenarios();
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/README.md")).unwrap();
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/README.md")).unwrap();
     let forms =
         event::SENTENCES.iter().map(|known| &known.form).chain(expect::SENTENCES.iter().map(|known| &known.form));
     for known in forms {

@@ -1,9 +1,9 @@
 //! Every worked vector holds for the twin.
 
+use reference as twin;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use std::fs;
-use tests::twin;
 
 #[test]
 fn every_vector_holds_for_the_twin() {
@@ -17,7 +17,7 @@ fn every_vector_holds_for_the_twin_when_it_tries_every_midnight() {
 
 #[track_caller]
 fn check(replay: fn(&Value, &[Value], twin::Instant) -> Value) {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors");
     let mut wrong = Vec::new();
     let mut compared = 0;
     for file in fs::read_dir(folder).unwrap() {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::{fs, io};
 
-use crate::tz::Tz;
+use reference::tz::Tz;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 

@@ -1,7 +1,7 @@
 //! Days and times as a scenario writes them: in the program's own time zone.
 
-use crate::tz::Tz;
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc};
+use reference::tz::Tz;
 
 /// A day, or a time on a day. Where an instant is wanted, a day alone is its midnight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,29 +1,25 @@
 //! The programs of this workspace, as they were built with the tests.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::PathBuf;
 
-/// A program, which lies beside the folder of the tests; never one that is older than the crates it is built of.
+/// A program, which lies beside the folder of the tests; never one that is older than its sources.
 ///
 /// # Panics
 /// If it is not there, or too old.
-pub fn built(name: &str, of: &[&str]) -> PathBuf {
+pub fn built(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let path = tests.parent().unwrap().parent().unwrap().join(name);
-    let how = "build it with `cargo build --workspace --bins`, or run tests/run";
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
+    let how = "build it with `cargo build --workspace --bins --tests`, or run tests/run";
     let built_at = fs::metadata(&path).and_then(|found| found.modified());
     let built_at = built_at.unwrap_or_else(|error| panic!("{}: {error}: {how}", path.display()));
-    for folder in of {
-        let newest = newest(&crates.join(folder).join("src"));
-        assert!(newest <= built_at, "{} is older than crates/{folder}: {how}", path.display());
+    // Cargo writes beside a program what it was built of.
+    let sources = fs::read_to_string(path.with_extension("d")).unwrap();
+    let (_, sources) = sources.split_once(": ").unwrap();
+    for source in sources.trim().replace("\\ ", "\0").split(' ').map(|source| source.replace('\0', " ")) {
+        // One that is gone is no source of what would be built now.
+        let is_newer = fs::metadata(&source).and_then(|found| found.modified()).is_ok_and(|at| at > built_at);
+        assert!(!is_newer, "{} is older than {source}: {how}", path.display());
     }
     path
-}
-
-fn newest(folder: &Path) -> SystemTime {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
-    let at = |path: PathBuf| if path.is_dir() { newest(&path) } else { path.metadata().unwrap().modified().unwrap() };
-    entries.map(|entry| at(entry.path())).max().unwrap_or(SystemTime::UNIX_EPOCH)
 }

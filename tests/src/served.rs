@@ -44,7 +44,7 @@ impl Served {
     /// # Panics
     /// If it cannot be started at all.
     pub fn run(folder: &Path, args: &[&str], env: &[(&str, &str)], token: Option<&str>) -> Result<Self, String> {
-        let mut serve = Command::new(built("echelon", &["rules", "service", "embedded", "web", "echelon"]));
+        let mut serve = Command::new(built("echelon"));
         serve.current_dir(folder).env_clear().envs(env.iter().copied());
         serve.args(["serve", "--listen", "127.0.0.1:0"]).args(args);
         Self::begin(serve, token)

@@ -85,7 +85,7 @@ fn a_clock_that_was_ahead_is_refused_afterwards_and_what_it_left_is_set_right() 
     let again = run(&[]).unwrap();
     assert_eq!(tier(&again), "gold");
     assert!(again.end());
-    let mut verify = std::process::Command::new(tests::built::built("echelon", &["web", "echelon"]));
+    let mut verify = std::process::Command::new(tests::built::built("echelon"));
     let verified = verify.args(["verify", "--data", "echelon.db"]).current_dir(folder.path()).output().unwrap();
     assert!(verified.status.success(), "{verified:?}");
 }
@@ -121,7 +121,7 @@ fn what_was_published_by_a_clock_that_was_ahead_is_in_force_by_the_right_one() {
     let again = right.ask("POST", "/v1/program/versions", &wanted);
     assert_eq!((&again["version"], &again["published"]), (&json!(2), &json!(false)), "{again}");
     assert!(right.end());
-    let mut verify = std::process::Command::new(tests::built::built("echelon", &["web", "echelon"]));
+    let mut verify = std::process::Command::new(tests::built::built("echelon"));
     let verified = verify.args(["verify", "--data", "echelon.db"]).current_dir(folder.path()).output().unwrap();
     assert!(verified.status.success(), "{verified:?}");
 }

@@ -51,7 +51,7 @@ struct Disk {
 fn on_a_small_disk(limit: &str) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("trap '' XFSZ; {limit} exec \"$0\" \"$@\"")]);
-    shell.arg(built("echelon", &["rules", "service", "embedded", "web", "echelon"]));
+    shell.arg(built("echelon"));
     shell.env_clear().env("PATH", "/usr/bin:/bin").env("ECHELON_TOKEN_KEY", TOKEN_KEY);
     shell
 }

@@ -210,7 +210,7 @@ fn pages() -> Vec<Trial> {
 
 fn an_open_system_is_not_open_to_the_network_unless_that_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    let mut serve = std::process::Command::new(tests::built::built("echelon", &["web", "echelon"]));
+    let mut serve = std::process::Command::new(tests::built::built("echelon"));
     serve.args(["serve", "--open", "--listen", "0.0.0.0:0"]).current_dir(folder.path()).env_clear();
     let done = serve.output().unwrap();
     let said = String::from_utf8(done.stderr).unwrap();

@@ -41,7 +41,7 @@ fn started(folder: &std::path::Path, streams: &str) -> Served {
     let file = program(folder);
     let mut shell = Command::new("bash");
     shell.current_dir(folder).env("ECHELON_TOKEN_KEY", TOKEN_KEY);
-    shell.args(["-c", &format!("exec \"$0\" \"$@\" {streams}")]).arg(built("echelon", &["web", "echelon"]));
+    shell.args(["-c", &format!("exec \"$0\" \"$@\" {streams}")]).arg(built("echelon"));
     shell.args(["serve", "--clock", "2025-06-01T10:00:00Z", "--shop", "acme", "--listen", &free, "--program"]);
     let mut process =
         shell.arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -79,7 +79,7 @@ fn a_log_that_nobody_reads_any_more_stops_no_sweep() {
 
 /// One whose streams are pipes, which nobody has read further than to where it listens.
 fn piped(folder: &std::path::Path) -> (std::process::Child, String) {
-    let mut serve = Command::new(built("echelon", &["rules", "service", "embedded", "web", "echelon"]));
+    let mut serve = Command::new(built("echelon"));
     serve.current_dir(folder).env_clear().env("ECHELON_TOKEN_KEY", TOKEN_KEY);
     serve.args(["serve", "--listen", "127.0.0.1:0", "--clock", "2025-06-01T10:00:00Z", "--shop", "acme", "--program"]);
     serve.arg(program(folder)).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -165,7 +165,7 @@ fn reads() -> Vec<Trial> {
     let tried = commands.map(|args| {
         case("luck", &format!("{}_of_no_file_makes_none_and_says_so", args[0]), move || {
             let folder = tempfile::tempdir().unwrap();
-            let mut command = Command::new(built("echelon", &["web", "echelon"]));
+            let mut command = Command::new(built("echelon"));
             let done = command.args(args).current_dir(folder.path()).env_clear().output().unwrap();
             let said = String::from_utf8_lossy(&done.stderr).into_owned();
             assert!(done.status.code() == Some(2) && said.contains("typo.db"), "{said}");

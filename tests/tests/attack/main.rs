@@ -105,7 +105,7 @@ fn token_by(key: &str, scope: &str, shop: Option<&str>) -> String {
 
 /// The same, for so many days.
 fn token_for(days: &str, key: &str, scope: &str, shop: Option<&str>) -> String {
-    let mut make = std::process::Command::new(tests::built::built("echelon", &["web", "echelon"]));
+    let mut make = std::process::Command::new(tests::built::built("echelon"));
     make.args(["token", "--token-key", key, "--days", days, "--scope", scope]);
     let made = make.args(shop.into_iter().flat_map(|shop| ["--shop", shop])).output().unwrap();
     String::from_utf8(made.stdout).unwrap().trim().to_owned()

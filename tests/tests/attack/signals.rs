@@ -58,7 +58,7 @@ fn started_to_outlive_its_terminal_it_does() {
     }
     let folder = tempfile::tempdir().unwrap();
     let mut serve = Command::new("nohup");
-    serve.arg(built("echelon", &["rules", "service", "embedded", "web", "echelon"])).current_dir(folder.path());
+    serve.arg(built("echelon")).current_dir(folder.path());
     serve.args(["serve", "--listen", "127.0.0.1:0", "--token-key", TOKEN_KEY, "--shop", "acme"]);
     let served = Served::begin(serve, Some(&ADMIN)).unwrap();
     served.signal("HUP");
@@ -146,7 +146,7 @@ fn twice(signal: &str) {
 
 /// Ends a start after a while.
 fn start_ended_by(signal: &str, folder: &Path, later: Duration) {
-    let mut serve = Command::new(built("echelon", &["web", "echelon"]));
+    let mut serve = Command::new(built("echelon"));
     serve.args(["serve", "--listen", "127.0.0.1:0", "--clock", "2025-06-01T10:00:00Z"]).current_dir(folder);
     let mut process = serve.env_clear().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     thread::sleep(later);
@@ -208,7 +208,7 @@ fn goes_on_at_the_next_start(folder: &Path) {
     let history = served.ask("GET", "/v1/members/anna/history", &Value::Null);
     assert!(history["entries"].to_string().contains("\"entered\""), "{history}");
     assert!(served.end());
-    let mut verify = Command::new(built("echelon", &["web", "echelon"]));
+    let mut verify = Command::new(built("echelon"));
     let verified = verify.args(["verify", "--data", "echelon.db"]).current_dir(folder).output().unwrap();
     assert!(verified.status.success(), "{verified:?}");
 }

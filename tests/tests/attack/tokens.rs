@@ -40,7 +40,7 @@ fn a_revoked_token_lets_nobody_in_also_after_a_restart_and_the_others_are_listed
     // By command, and of one that was never used.
     let new = token("read", Some("acme"));
     let echelon = |args: &[&str]| {
-        let mut command = std::process::Command::new(tests::built::built("echelon", &["web", "echelon"]));
+        let mut command = std::process::Command::new(tests::built::built("echelon"));
         let url = format!("http://{}", system.address);
         let admin = admin.strip_prefix("Bearer ").unwrap();
         let done = command.arg("token").args(args).args(["--url", &url, "--token", admin]).output().unwrap();

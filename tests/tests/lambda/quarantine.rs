@@ -64,7 +64,7 @@ async fn hand_over(
 
 /// The built command, with credentials of AWS and no token.
 async fn echelon(gateway: &Gateway, args: &[&str]) -> Output {
-    let mut command = Command::new(built("echelon", &["rules", "service", "web", "echelon"]));
+    let mut command = Command::new(built("echelon"));
     command.env_clear().stdin(Stdio::null());
     command.envs([("AWS_REGION", "eu-central-1"), ("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", KEY)]);
     command.args(args).args(["--sigv4", "--url", &gateway.url]);

@@ -68,8 +68,7 @@ impl Function {
     /// Starts a built function with this environment and no other.
     pub fn start(emulator: &Emulator, name: &'static str, environment: &[(&str, String)]) -> Self {
         let port = emulator.port;
-        let web = (name == "api").then_some("web");
-        let built = built(name, &["rules", "service", name].into_iter().chain(web).collect::<Vec<_>>());
+        let built = built(name);
         let log = built.with_file_name(format!("{name}-{}-{port}.log", std::process::id()));
         let output = File::create(&log).unwrap();
         let mut command = Command::new(&built);

@@ -12,7 +12,7 @@ fn no_function_starts_with_a_folder_of_zones_that_cannot_be_used() {
     let (old, none) = (folder.path().display().to_string(), folder.path().join("none").display().to_string());
     for name in ["ingest", "relay", "rollover", "recalculate", "api"] {
         for (zones, why) in [(&old, "which is older than"), (&none, "cannot be read: No such file")] {
-            let mut function = Command::new(built(name, &["rules", "service", name]));
+            let mut function = Command::new(built(name));
             function.env_clear().stdin(Stdio::null()).env("RUST_LOG", "INFO").env("ECHELON_TZDIR", zones);
             // Nobody is there: what gets as far as asking for an event fails otherwise.
             function.env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1").env("AWS_LAMBDA_FUNCTION_NAME", name);

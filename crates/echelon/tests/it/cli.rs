@@ -1,0 +1,8 @@
+//! The built command: each command on files in a folder of its own, with what it prints and its exit code.
+
+mod check;
+mod desk;
+mod explain;
+mod programs;
+mod replay;
+mod zones;

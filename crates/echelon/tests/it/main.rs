@@ -1,0 +1,23 @@
+//! The built command: each of its commands on files and systems of its own, with what it prints and its exit code.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_macros,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that cannot be set up fails"
+)]
+
+mod canary;
+mod changes;
+mod cli;
+mod common;
+mod demo;
+mod endpoint;
+mod file;
+mod import;
+mod invoices;
+mod serve;
+mod store;
+mod webhook;

@@ -1,0 +1,7 @@
+//! The built command, met from outside: over HTTP, in a browser, by another command.
+
+mod browser;
+mod command;
+mod fuzzed;
+mod load;
+mod new_year;

@@ -1,0 +1,25 @@
+//! The system on its tables: what is told, swept, published, announced and repaired, whatever goes wrong in between.
+
+mod ahead;
+mod boundaries;
+mod changes;
+mod costs;
+mod crashes;
+mod events;
+mod exhaustive;
+mod fuzz_corpus;
+mod ingest;
+mod insight;
+mod killed;
+mod lists;
+mod moved;
+mod preview;
+mod publications;
+mod relay;
+mod stored;
+mod stores;
+mod sweeps;
+mod swept;
+mod told_ahead;
+mod torn;
+mod verified;

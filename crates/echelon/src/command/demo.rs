@@ -1,31 +1,14 @@
 //! `echelon demo`: the main job in one command, on a shop of our own making.
 
-mod counts;
-mod files;
-mod member;
-mod play;
-mod report;
-mod table;
-mod text;
-
-#[cfg(test)]
-mod tests;
-
 use std::path::PathBuf;
 
+use demo::DemoError;
 use indicatif::{ProgressBar, ProgressStyle};
 use sample_shop::Setup;
 use serde_json::json;
 
 use crate::failure::Failure;
 use crate::output::{Format, print_json, print_styled};
-use files::Files;
-use report::Report;
-
-/// The shop that everybody sees first.
-const SEED: u64 = 7;
-/// Enough for every kind of story, and a matter of seconds.
-const CUSTOMERS: u32 = 3_000;
 
 /// Plays three years of a made-up shop through the engine: its tiers, two January 1 requalifications, what a change of
 /// rules moved, and why one member stands where they stand. Nothing to prepare.
@@ -33,11 +16,11 @@ const CUSTOMERS: u32 = 3_000;
 #[command(after_help = AFTER)]
 pub struct Args {
     /// Another seed makes another shop; the same seed the same shop, everywhere
-    #[arg(long, value_name = "NUMBER", default_value_t = SEED)]
+    #[arg(long, value_name = "NUMBER", default_value_t = demo::FIRST.seed)]
     seed: u64,
 
     /// How many customers come to the shop over the three years
-    #[arg(long, value_name = "COUNT", default_value_t = CUSTOMERS, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "COUNT", default_value_t = demo::FIRST.customers, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     customers: u32,
 
     /// A page for people, or one JSON object with the same numbers
@@ -64,23 +47,22 @@ Colours only on a terminal; NO_COLOR=1 turns them off.";
 /// If the directory of `--write` cannot be written, or holds these files already; or if the output cannot be written.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let setup = Setup { seed: args.seed, customers: args.customers };
-    let mut files = args.write.as_deref().map(Files::create).transpose()?;
     let bar = progress();
-    let played = play::play(setup, files.as_mut(), |day| bar.set_position(day))?;
+    let report = demo::demonstrate(setup, crate::zones(), args.write.as_deref(), |day| bar.set_position(day));
+    let report = report.map_err(|error| match error {
+        DemoError::IsThere(_) | DemoError::Unwritten { .. } => Failure::input(format!("--write: {error}")),
+        DemoError::Shop(_) => Failure::input(error),
+    })?;
     bar.finish_and_clear();
-    if let Some(files) = files {
-        files.finish()?;
-    }
-    let report = Report::of(&played);
     match args.format {
-        Format::Text => print_styled(&text::page(&report, args.write.as_deref())),
+        Format::Text => print_styled(&demo::page(&report, args.write.as_deref())),
         Format::Json => print_json(&json!(report)),
     }
 }
 
 /// Shown on the standard error, and only if that is a terminal.
 fn progress() -> ProgressBar {
-    let bar = ProgressBar::new(play::days());
+    let bar = ProgressBar::new(demo::days());
     match ProgressStyle::with_template("  three years of a shop {bar:40} {percent:>3}%") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,

@@ -8,15 +8,15 @@ use rules::replay::Replay;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::counts::LateOrder;
-use super::play::{Boundary, Played};
+use crate::counts::LateOrder;
+use crate::play::{Boundary, Played};
 
 /// A story with about so many facts can be read at a glance.
 const FACTS_WANTED: usize = 9;
 
 /// Why one member stands where they stand.
 #[derive(Debug, Serialize)]
-pub(super) struct Story {
+pub(crate) struct Story {
     pub member_id: MemberId,
     /// When the member fell.
     pub fell_at: Option<Instant>,
@@ -32,7 +32,7 @@ pub(super) struct Story {
 
 /// Chooses a member and tells why they stand where they stand: one who fell at the last New Year and was restored by a
 /// late order; or one who fell; or anybody. The same shop always has the same story.
-pub(super) fn story(played: &Played) -> Option<Story> {
+pub(crate) fn story(played: &Played) -> Option<Story> {
     let restored = played.new_years.iter().rev().flat_map(|boundary| restored(played, boundary));
     let fell = played.new_years.iter().rev().flat_map(fell).map(|(member, at)| (member, at, None));
     let anybody = played.replay.members().into_iter().next().cloned();
@@ -74,14 +74,14 @@ fn restored<'a>(played: &'a Played, boundary: &'a Boundary) -> impl Iterator<Ite
 }
 
 /// The falls that a midnight brought.
-pub(super) fn fallen(boundary: &Boundary) -> impl Iterator<Item = (&MemberId, &Transition)> {
+pub(crate) fn fallen(boundary: &Boundary) -> impl Iterator<Item = (&MemberId, &Transition)> {
     let down = |made: &Transition| matches!(made.kind, Change::Downgraded | Change::Left);
     let recorded = boundary.recorded.iter().map(|(member, made)| (member, made));
     recorded.filter(move |(_, made)| down(made) && made.cause == Cause::PeriodEnd)
 }
 
 /// Whether an activity that was heard of later gave a member back what a fall had taken, from that very instant on.
-pub(super) fn is_restored(replay: &Replay, member: &MemberId, fall: &Transition) -> bool {
+pub(crate) fn is_restored(replay: &Replay, member: &MemberId, fall: &Transition) -> bool {
     replay.rows(member).iter().any(|row| match row {
         Row::Transition(made) => {
             let later = made.seq > fall.seq && made.at == fall.at;

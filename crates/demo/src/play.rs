@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use rules::calendar::{Day, Instant};
+use rules::calendar::{Day, Instant, Zones};
 use rules::id::{MemberId, TierId};
 use rules::record::{Row, Transition};
 use rules::replay::{Line, Replay};
-use sample_shop::{self, Event, Sample, Setup};
+use sample_shop::{Event, Sample, Setup};
 use serde_json::Value;
 
-use super::counts::Counts;
-use super::files::Files;
-use crate::failure::Failure;
+use crate::DemoError;
+use crate::counts::Counts;
+use crate::files::Files;
 
 const MS_PER_DAY: i64 = 86_400_000;
 
 /// What was played, with what was seen on the way.
-pub(super) struct Played {
+pub(crate) struct Played {
     pub setup: Setup,
     pub replay: Replay,
     /// The end of the play: now, so to speak.
@@ -29,7 +29,7 @@ pub(super) struct Played {
 }
 
 /// Who held what just before an instant and at it, and what was recorded in between.
-pub(super) struct Boundary {
+pub(crate) struct Boundary {
     pub at: Instant,
     pub before: Holders,
     pub after: Holders,
@@ -39,10 +39,10 @@ pub(super) struct Boundary {
 }
 
 /// The tier of everybody who is known, or none.
-pub(super) type Holders = BTreeMap<MemberId, Option<TierId>>;
+pub(crate) type Holders = BTreeMap<MemberId, Option<TierId>>;
 
 /// The days that pass in the play.
-pub(super) fn days() -> u64 {
+pub fn days() -> u64 {
     day(Setup::end())
 }
 
@@ -53,13 +53,15 @@ fn day(at: Instant) -> u64 {
 }
 
 /// Plays a shop. Every event goes in as a line of a file would; `files` get the same lines.
-pub(super) fn play(
+pub(crate) fn play(
     setup: Setup,
+    zones: &Zones,
     mut files: Option<&mut Files>,
     mut on_day: impl FnMut(u64),
-) -> Result<Played, Failure> {
+) -> Result<Played, DemoError> {
     let as_of = Setup::end();
-    let mut replay = Replay::start(&sample_shop::program(), crate::zones()).map_err(Failure::input)?;
+    let mut replay =
+        Replay::start(&sample_shop::program(), zones).map_err(|error| DemoError::Shop(error.to_string()))?;
     let (mut counts, mut new_years, mut changes) = (Counts::default(), Vec::new(), Vec::new());
     let zone = replay.versions().last().program.timezone.clone();
     let mut midnights = Setup::YEARS.map(|year| zone.midnight(Day::new_year(year + 1))).peekable();
@@ -95,16 +97,16 @@ pub(super) fn play(
     Ok(Played { setup, replay, as_of, counts, new_years, changes })
 }
 
-fn take(replay: &mut Replay, line: &Value, as_of: Instant) -> Result<Line, Failure> {
-    replay.line(line, as_of).map_err(|error| Failure::input(format!("{error} in {line}")))
+fn take(replay: &mut Replay, line: &Value, as_of: Instant) -> Result<Line, DemoError> {
+    replay.line(line, as_of).map_err(|error| DemoError::Shop(format!("{error} in {line}")))
 }
 
 /// Lets an instant pass, and notes what it changed.
 fn pass(
     replay: &mut Replay,
     at: Instant,
-    through: impl FnOnce(&mut Replay) -> Result<(), Failure>,
-) -> Result<Boundary, Failure> {
+    through: impl FnOnce(&mut Replay) -> Result<(), DemoError>,
+) -> Result<Boundary, DemoError> {
     let just_before = at.plus_millis(-1);
     replay.finish(just_before);
     let before = holders(replay, just_before);
@@ -125,7 +127,7 @@ fn pass(
 }
 
 /// Who holds what at an instant.
-pub(super) fn holders(replay: &Replay, at: Instant) -> Holders {
+pub(crate) fn holders(replay: &Replay, at: Instant) -> Holders {
     let program = &replay.version_at(at).program;
     let held = |member: &MemberId| replay.standing(member, at).and_then(|now| program.tier_id(now.tier).cloned());
     replay.members().into_iter().map(|member| (member.clone(), held(member))).collect()

@@ -13,7 +13,7 @@ const LATE_MS: i64 = 24 * 3_600_000;
 
 /// Counts of events.
 #[derive(Debug, Clone, Default, Serialize)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     /// Facts that arrived, each time they arrived.
     pub events: u64,
     pub orders: u64,
@@ -47,7 +47,7 @@ pub(super) struct Counts {
 
 /// An order that arrived in the year after it was paid.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct LateOrder {
+pub(crate) struct LateOrder {
     #[serde(skip)]
     pub member: MemberId,
     pub order_id: OrderId,
@@ -59,7 +59,7 @@ pub(super) struct LateOrder {
 
 impl Counts {
     /// Counts one event.
-    pub(super) fn add(&mut self, told: &Told, taken: Taken, zone: &Zone) {
+    pub(crate) fn add(&mut self, told: &Told, taken: Taken, zone: &Zone) {
         self.events += 1;
         match taken {
             Taken::Applied => {}

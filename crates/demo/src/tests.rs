@@ -4,16 +4,16 @@ use cases::history;
 use rules::calendar::{Instant, Zones};
 use rules::record::{Cause, Change, Row};
 use rules::replay::Replay;
-use sample_shop::{self, Setup};
+use sample_shop::Setup;
 use serde_json::Value;
 
-use super::files::{EVENTS, Files, PROGRAM};
-use super::play::{Played, play};
-use super::report::{Moves, Report};
-use super::text;
+use crate::files::{EVENTS, Files, PROGRAM};
+use crate::play::{Played, play};
+use crate::report::{Moves, Report};
+use crate::text;
 
 fn played(seed: u64) -> Played {
-    play(Setup { seed, customers: 400 }, None, |_| {}).unwrap()
+    play(Setup { seed, customers: 400 }, &Zones::built_in(), None, |_| {}).unwrap()
 }
 
 /// Transitions that are on record for an instant when all is over.
@@ -86,7 +86,7 @@ fn who_is_held_over_the_change_of_rules_is_held_until_the_new_year_that_ends_the
 fn stopping_to_look_changes_nothing_and_the_files_replay_to_the_same_standings() {
     let directory = tempfile::tempdir().unwrap();
     let mut files = Files::create(directory.path()).unwrap();
-    let played = play(Setup { seed: 5, customers: 200 }, Some(&mut files), |_| {}).unwrap();
+    let played = play(Setup { seed: 5, customers: 200 }, &Zones::built_in(), Some(&mut files), |_| {}).unwrap();
     files.finish().unwrap();
     let read = |file| std::fs::read_to_string(directory.path().join(file)).unwrap();
     let mut replay =
@@ -102,7 +102,7 @@ fn stopping_to_look_changes_nothing_and_the_files_replay_to_the_same_standings()
 
 #[test]
 fn the_story_is_of_somebody_whom_a_late_order_restored() {
-    let report = Report::of(&play(Setup { seed: super::SEED, customers: super::CUSTOMERS }, None, |_| {}).unwrap());
+    let report = Report::of(&play(crate::FIRST, &Zones::built_in(), None, |_| {}).unwrap());
     let story = report.member.unwrap();
     let late = story.restored_by.unwrap();
     assert!(late.paid_at < story.fell_at.unwrap() && story.fell_at.unwrap() < late.arrived_at);
@@ -112,7 +112,7 @@ fn the_story_is_of_somebody_whom_a_late_order_restored() {
 #[test]
 fn even_the_smallest_shop_has_a_page() {
     for customers in 1..4 {
-        let report = Report::of(&play(Setup { seed: 3, customers }, None, |_| {}).unwrap());
+        let report = Report::of(&play(Setup { seed: 3, customers }, &Zones::built_in(), None, |_| {}).unwrap());
         assert!(text::page(&report, None).contains("Try next"));
     }
 }

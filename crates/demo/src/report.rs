@@ -8,40 +8,40 @@ use rules::program::{Milestone, Program, Tier};
 use rules::record::{Cause, Change, Row};
 use serde::Serialize;
 
-use super::counts::Counts;
-use super::member::{self, Story};
-use super::play::{Boundary, Holders, Played, holders};
-use super::text::money;
+use crate::counts::Counts;
+use crate::member::{self, Story};
+use crate::play::{Boundary, Holders, Played, holders};
+use crate::text::money;
 
 /// Everything that the page shows.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
-    pub seed: u64,
+pub struct Report {
+    pub(crate) seed: u64,
     /// How many customers were asked for.
-    pub customers_asked: u32,
-    pub program: String,
-    pub from: Day,
-    pub as_of: Instant,
+    pub(crate) customers_asked: u32,
+    pub(crate) program: String,
+    pub(crate) from: Day,
+    pub(crate) as_of: Instant,
     /// The last day of the play.
-    pub through: Day,
+    pub(crate) through: Day,
     /// Customers who were ever named.
-    pub customers: u64,
-    pub events: Counts,
+    pub(crate) customers: u64,
+    pub(crate) events: Counts,
     /// The tiers of today, lowest first.
-    pub tiers: Vec<TierShown>,
-    pub year_ends: Vec<YearEnd>,
-    pub requalifications: Vec<Requalification>,
-    pub changes: Vec<RulesChanged>,
-    pub rewards: Vec<Held>,
-    pub birthdays: Birthdays,
+    pub(crate) tiers: Vec<TierShown>,
+    pub(crate) year_ends: Vec<YearEnd>,
+    pub(crate) requalifications: Vec<Requalification>,
+    pub(crate) changes: Vec<RulesChanged>,
+    pub(crate) rewards: Vec<Held>,
+    pub(crate) birthdays: Birthdays,
     /// Members per tier at the end of the play.
-    pub today: Vec<Held>,
-    pub member: Option<Story>,
+    pub(crate) today: Vec<Held>,
+    pub(crate) member: Option<Story>,
 }
 
 /// A tier in words.
 #[derive(Debug, Serialize)]
-pub(super) struct TierShown {
+pub(crate) struct TierShown {
     pub id: TierId,
     pub name: String,
     pub threshold: String,
@@ -51,21 +51,21 @@ pub(super) struct TierShown {
 
 /// How many hold a tier, or none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Held {
+pub(crate) struct Held {
     pub tier: Option<TierId>,
     pub members: u64,
 }
 
 /// Members per tier on the last evening of a year.
 #[derive(Debug, Serialize)]
-pub(super) struct YearEnd {
+pub(crate) struct YearEnd {
     pub year: i32,
     pub members: Vec<Held>,
 }
 
 /// What became of those who held a tier.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Moves {
+pub(crate) struct Moves {
     pub tier: Option<TierId>,
     pub held: u64,
     pub kept: u64,
@@ -75,7 +75,7 @@ pub(super) struct Moves {
 
 /// A January 1.
 #[derive(Debug, Serialize)]
-pub(super) struct Requalification {
+pub(crate) struct Requalification {
     pub at: Instant,
     /// The year that decided.
     pub year: i32,
@@ -89,7 +89,7 @@ pub(super) struct Requalification {
 
 /// A change of rules.
 #[derive(Debug, Serialize)]
-pub(super) struct RulesChanged {
+pub(crate) struct RulesChanged {
     pub at: Instant,
     pub on: Day,
     /// What changed, in words.
@@ -104,13 +104,13 @@ pub(super) struct RulesChanged {
 
 /// Birthday points due.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Birthdays {
+pub(crate) struct Birthdays {
     pub due: u64,
     pub points: i64,
 }
 
 impl Report {
-    pub(super) fn of(played: &Played) -> Self {
+    pub(crate) fn of(played: &Played) -> Self {
         let replay = &played.replay;
         let program = &replay.versions().last().program;
         let zone = &program.timezone;

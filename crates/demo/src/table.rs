@@ -3,20 +3,20 @@
 use anstyle::Style;
 
 /// No line is longer: it fits every terminal.
-pub(super) const COLUMNS: usize = 80;
+pub(crate) const COLUMNS: usize = 80;
 
 const EIGHTHS: [&str; 7] = ["▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
 /// How a column is set.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Align {
+pub(crate) enum Align {
     Left,
     Right,
 }
 
 /// Lines of a table: each column as wide as its widest cell, two spaces between them, the last one as it is. The first
 /// row is the head.
-pub(super) fn table(aligns: &[Align], head: Style, rows: &[Vec<String>]) -> Vec<String> {
+pub(crate) fn table(aligns: &[Align], head: Style, rows: &[Vec<String>]) -> Vec<String> {
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| length(cell)).max();
     let widths: Vec<usize> = (0..aligns.len()).map(|column| width(column).unwrap_or_default()).collect();
     let line = |row: &Vec<String>| {
@@ -31,7 +31,7 @@ pub(super) fn table(aligns: &[Align], head: Style, rows: &[Vec<String>]) -> Vec<
 }
 
 /// A bar of at most `cells` cells, in eighths of a cell; something that is there is never without any.
-pub(super) fn bar(value: u64, most: u64, cells: usize) -> String {
+pub(crate) fn bar(value: u64, most: u64, cells: usize) -> String {
     if value == 0 {
         return String::new();
     }
@@ -43,7 +43,7 @@ pub(super) fn bar(value: u64, most: u64, cells: usize) -> String {
 }
 
 /// Breaks a text between words into lines of at most [`COLUMNS`], the later ones further in.
-pub(super) fn wrap(text: &str, first: usize, later: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, first: usize, later: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = " ".repeat(first);
     let mut empty = true;
@@ -63,7 +63,7 @@ pub(super) fn wrap(text: &str, first: usize, later: usize) -> Vec<String> {
 }
 
 /// A number as people write it: `12,345`.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -76,7 +76,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// The characters of a text, which are all one cell wide here.
-pub(super) fn length(text: &str) -> usize {
+pub(crate) fn length(text: &str) -> usize {
     text.chars().count()
 }
 

@@ -7,9 +7,9 @@ use rules::calendar::Day;
 use rules::id::TierId;
 use rules::program::{Gift, Perk, Tier};
 
-use super::files::{EVENTS, PROGRAM};
-use super::report::{Held, Moves, Report, Requalification, RulesChanged};
-use super::table::{Align, COLUMNS, bar, grouped, length, table, wrap};
+use crate::files::{EVENTS, PROGRAM};
+use crate::report::{Held, Moves, Report, Requalification, RulesChanged};
+use crate::table::{Align, COLUMNS, bar, grouped, length, table, wrap};
 
 const TITLE: Style = Style::new().bold();
 const HEAD: Style = Style::new().dimmed();
@@ -20,7 +20,7 @@ const HISTORY_SHOWN: usize = 3;
 const NAME_CELLS: usize = 12;
 
 /// The page; `written` is where the files went, if they were asked for.
-pub(super) fn page(report: &Report, written: Option<&Path>) -> String {
+pub fn page(report: &Report, written: Option<&Path>) -> String {
     let parts = [
         shop(report),
         rules(report),
@@ -88,7 +88,7 @@ fn rules(report: &Report) -> Vec<String> {
 }
 
 /// The whole amount of a threshold, as people write it.
-pub(super) fn money(threshold: &str) -> String {
+pub(crate) fn money(threshold: &str) -> String {
     threshold.parse().map_or_else(|_| threshold.to_owned(), grouped)
 }
 
@@ -238,8 +238,8 @@ fn next(report: &Report, written: Option<&Path>) -> Vec<String> {
         let option = |name, given: u64, default: u64| {
             if given == default { String::new() } else { format!(" --{name} {given}") }
         };
-        let seed = option("seed", report.seed, super::SEED);
-        let customers = option("customers", report.customers_asked.into(), super::CUSTOMERS.into());
+        let seed = option("seed", report.seed, crate::FIRST.seed);
+        let customers = option("customers", report.customers_asked.into(), crate::FIRST.customers.into());
         lines.push(format!("  echelon demo{seed}{customers} --write {}", directory.display()));
     }
     let (program, events) = (directory.join(PROGRAM), directory.join(EVENTS));

@@ -100,7 +100,7 @@ fn every_invoice_of_a_real_shop_is_accounted_for() {
     let name = "../../../shared/fixtures/orders/online-retail-uci-invoices.csv.gz";
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     if !file.exists() {
-        assert!(std::env::var("CI").is_err(), "the invoices are missing: {}", file.display());
+        assert!(std::env::var_os("ECHELON_SHARED").is_none(), "the invoices are missing: {}", file.display());
         eprintln!("skipped: {} is not there", file.display());
         return;
     }

@@ -1,0 +1,38 @@
+# Short names for the commands of CONTRIBUTING.md. `just` lists them.
+
+# lists the recipes
+default:
+    @just --list --unsorted
+
+# the rules and the readers of foreign formats: no database, no other language's tools
+test *ARGS:
+    cargo test -p rules -p shopify -p cases -p sample-shop -p demo -p reference -p pure-tests {{ARGS}}
+
+# every test
+test-all *ARGS:
+    tests/run {{ARGS}}
+
+# format and lints
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# what the engine does, on a made-up shop
+demo:
+    cargo run --release -p demo
+
+# one seed of the simulator, with what the functions logged
+sim SEED:
+    cargo run --release --bin simulate -- --seed {{SEED}} --log
+
+# bytes from outside, for a target of tests/fuzz
+fuzz TARGET *ARGS:
+    tests/fuzz/run {{TARGET}} {{ARGS}}
+
+# the figures of the README
+bench *ARGS:
+    cargo bench -p tests {{ARGS}}
+
+# what a change must pass
+ci:
+    .ci/run

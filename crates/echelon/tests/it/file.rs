@@ -254,6 +254,7 @@ fn what_is_damaged_while_it_is_served_is_told_and_what_was_accepted_waits() {
     let is_told = || served.get("/health").1["problems"].to_string().contains("events: ");
     assert!(eventually(is_told), "{}", served.get("/health").1);
     assert_eq!(served.get("/health").0, 503);
+    served.end();
     // With the pages as they were, all of it is taken in.
     for (at, whole) in damaged {
         let mut found = vec![0; whole.len()];
@@ -262,6 +263,7 @@ fn what_is_damaged_while_it_is_served_is_told_and_what_was_accepted_waits() {
             file.write_all_at(&whole, at).unwrap();
         }
     }
+    let served = Served::start(folder.path(), &[]);
     served.health_once(|health| health["waiting"] == 0 && health["status"] == "ok" && health["dead"] == 0);
     served.end();
     let said = says(0, &["verify", "--data", data.to_str().unwrap()]);

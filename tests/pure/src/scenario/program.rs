@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 /// The directory of the ready programs.
 pub fn directory() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/programs"))
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/programs"))
 }
 
 /// The names of all ready programs, in order.

@@ -1,9 +1,10 @@
 //! One member's story: whom the year's end took a tier from that a late order then gave back.
 
 use rules::calendar::{Day, Instant};
+use rules::cause::Cause;
 use rules::id::MemberId;
 use rules::prose::{Lists, history, prose};
-use rules::record::{Cause, Change, Row, Transition};
+use rules::record::{Change, Row, Transition};
 use rules::replay::Replay;
 use serde::Serialize;
 use serde_json::Value;

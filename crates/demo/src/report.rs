@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use rules::calendar::{Day, Instant};
+use rules::cause::Cause;
 use rules::id::TierId;
 use rules::program::{Milestone, Program, Tier};
-use rules::record::{Cause, Change, Row};
+use rules::record::{Change, Row};
 use serde::Serialize;
 
 use crate::counts::Counts;

@@ -2,7 +2,8 @@
 
 use cases::history;
 use rules::calendar::{Instant, Zones};
-use rules::record::{Cause, Change, Row};
+use rules::cause::Cause;
+use rules::record::{Change, Row};
 use rules::replay::Replay;
 use sample_shop::Setup;
 use serde_json::Value;

@@ -4,57 +4,17 @@
 //! identical rows, and late jobs write what timely ones would have.
 
 use crate::calendar::{Day, Instant};
+use crate::cause::{Attribution, Cause};
 use crate::earned::Renewal;
 use crate::explain;
-use crate::fact::Fact;
-use crate::id::{MemberId, TierId};
+use crate::id::TierId;
 use crate::ledger::Ledger;
 use crate::program::{Perk, Program, Rank};
 use crate::quantity::Points;
-use crate::record::{BirthdayDue, Cause, Change, Held, Record, Row, Transition};
+use crate::record::{BirthdayDue, Change, Held, Record, Row, Transition};
 use crate::reward;
 use crate::standing::{Assessment, Facts, assess};
 use crate::version::{Version, Versions};
-
-/// What a fact makes of a transition that it causes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told {
-    /// The cause to name.
-    pub cause: Cause,
-    /// Whether an entry reward may follow.
-    pub reward: bool,
-}
-
-impl Told {
-    /// What a fact that arrives makes of a transition of `member`. An assignment that leaves a member for another is as
-    /// an end of it: only whom it names is rewarded.
-    pub fn by(fact: &Fact, member: &MemberId) -> Self {
-        use crate::fact::EntryKind::Imported;
-        let new = |cause, imported| Self::new(cause, imported, true);
-        match fact {
-            Fact::OrderPaid { paid, .. } => new(Cause::Activity, paid.imported),
-            Fact::OrderRefunded { refunded, .. } => new(Cause::Refund, refunded.imported),
-            Fact::OrderCancelled { cancelled, .. } => new(Cause::Refund, cancelled.imported),
-            Fact::PointsEntry { told, .. } => new(Cause::Activity, told.imported || told.content.kind == Imported),
-            Fact::PointsCanceled { told, .. } => new(Cause::Refund, told.imported),
-            Fact::TagsSet(told) => new(Cause::TagsChanged, told.imported),
-            Fact::TagsChanged(told) => new(Cause::TagsChanged, told.imported),
-            Fact::Enrolled(told) => new(Cause::Activity, told.imported),
-            Fact::BirthdaySet(told) => new(Cause::Activity, told.imported),
-            Fact::TierAssigned { told, .. } => {
-                Self::new(Cause::Assigned, told.imported, told.content.reward && told.member == *member)
-            }
-            Fact::TierUnassigned { told, .. } => Self::new(Cause::Assigned, told.imported, false),
-            Fact::Erased { .. } => new(Cause::Activity, false),
-        }
-    }
-
-    pub(crate) fn new(cause: Cause, imported: bool, reward: bool) -> Self {
-        let cause = if imported { Cause::Imported } else { cause };
-        let brings = matches!(cause, Cause::Activity | Cause::TagsChanged | Cause::Assigned);
-        Self { cause, reward: reward && brings }
-    }
-}
 
 /// Brings a member to `until`, that instant included, and yields the rows to record.
 pub fn advance(ledger: &mut Ledger, record: &mut Record, versions: &Versions, until: Instant) -> Vec<Row> {
@@ -196,7 +156,7 @@ impl Arrival {
     }
 
     /// Looks at the member again, with the fact in the ledger, and yields all rows to record.
-    pub fn after(self, ledger: &Ledger, record: &mut Record, versions: &Versions, told: Told) -> Vec<Row> {
+    pub fn after(self, ledger: &Ledger, record: &mut Record, versions: &Versions, told: Attribution) -> Vec<Row> {
         let Self { at, without, mut rows } = self;
         let version = versions.in_force(at);
         if version.program.active {
@@ -277,7 +237,7 @@ fn change_version(
             rows.push(Row::Held(held));
         }
         let now = assess(new, &Facts::of(ledger), at, at);
-        let told = Told { cause: Cause::ProgramChanged, reward: new.options.rewards };
+        let told = Attribution { cause: Cause::ProgramChanged, may_reward: new.options.rewards };
         let without = Translated { old, before: &before }.into_terms_of(new);
         let occasion = Occasion { told, without: &without, notify: new.options.notify, is_news };
         note(&Page { ledger, versions, version: new, at }, record, &now, &occasion, rows);
@@ -324,7 +284,7 @@ fn hold(ledger: &Ledger, old: &Version, new: &Version, at: Instant, before: &Ass
 
 /// Why a member is looked at: what to name as the cause if the standing differs from what it were `without` it.
 struct Occasion<'a> {
-    told: Told,
+    told: Attribution,
     without: &'a Assessment,
     notify: bool,
     /// Whether members should hear of what the occasion does not explain, which is that a period ended.
@@ -335,16 +295,16 @@ impl<'a> Occasion<'a> {
     /// Nothing happened at all. What differs from what is on record comes of a newer release of the time zone database
     /// (section 2), or of a repair that put the facts in order, and is recorded without a word.
     fn none(now: &'a Assessment) -> Self {
-        let told = Told { cause: Cause::PeriodEnd, reward: false };
+        let told = Attribution { cause: Cause::PeriodEnd, may_reward: false };
         Self { told, without: now, notify: false, is_news: false }
     }
 
     /// The cause is the occasion's own if it made the difference, else a period ended (section 7).
-    fn decide(&self, made_the_difference: bool) -> (Told, bool) {
+    fn decide(&self, made_the_difference: bool) -> (Attribution, bool) {
         if made_the_difference {
             (self.told, self.notify)
         } else {
-            (Told { cause: Cause::PeriodEnd, reward: false }, self.is_news)
+            (Attribution { cause: Cause::PeriodEnd, may_reward: false }, self.is_news)
         }
     }
 }
@@ -381,7 +341,7 @@ fn note_tier(page: &Page<'_>, record: &mut Record, now: &Assessment, occasion: &
             (Some(_), Some(_)) => Change::Downgraded,
         };
         rows.push(transition(page, record, now, kind, effective, (told, notify)));
-        if told.reward
+        if told.may_reward
             && matches!(kind, Change::Entered | Change::Upgraded)
             && let Some(reached) = now.standing.tier
         {
@@ -401,7 +361,7 @@ fn transition(
     now: &Assessment,
     kind: Change,
     effective: Option<Instant>,
-    (told, notify): (Told, bool),
+    (told, notify): (Attribution, bool),
 ) -> Row {
     let at = effective.max(record.last_at).unwrap_or(page.at);
     let to = page.version.program.tier_id(now.standing.tier).cloned();
@@ -444,7 +404,7 @@ fn renewal(
     record: &mut Record,
     now: &Assessment,
     occasion: &Occasion<'_>,
-) -> Option<(Instant, (Told, bool))> {
+) -> Option<(Instant, (Attribution, bool))> {
     let program = &page.version.program;
     let day = record.day_in(&program.timezone);
     let held = record.tier.as_ref() == program.tier_id(now.standing.tier) && now.standing.tier == now.earned;

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::advance::{Arrival, Told};
+use crate::advance::Arrival;
 use crate::book::{Book, Taken};
 use crate::calendar::Instant;
+use crate::cause::Attribution;
 use crate::fact::Fact;
 use crate::id::MemberId;
 use crate::ledger::Ledger;
@@ -32,7 +33,7 @@ pub fn arrive(
         let mut none = Ledger::default();
         let ledger = book.ledger_mut(&id).unwrap_or(&mut none);
         let arrival = Arrival::before(ledger, record, versions, at);
-        let told = Told::by(&fact, &id);
+        let told = Attribution::by(&fact, &id);
         arrivals.push((id, told, ledger.clone(), arrival));
     }
     let taken = book.take(fact);

@@ -5,12 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::advance::Told;
 use crate::calendar::Instant;
+use crate::cause::{Attribution, Cause};
 use crate::fact::{Birthday, EntryKind, Mode, OrderPaid, Tag};
 use crate::id::{AssignmentId, CancelId, EntryId, OrderId, RefundId, TierId};
 use crate::quantity::{Amount, Points};
-use crate::record::Cause;
 
 /// The facts of one member. Lists are kept in the order of section 5: instant, then kind, then key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -332,10 +331,10 @@ impl Ledger {
     }
 
     /// The instants of all facts that act on something, each with its kind's place in section 4 and what it makes of a transition.
-    fn acting(&self) -> impl Iterator<Item = (Instant, u8, Told)> {
-        let refund = |at, kind, imported| (at, kind, Told::new(Cause::Refund, imported, true));
+    fn acting(&self) -> impl Iterator<Item = (Instant, u8, Attribution)> {
+        let refund = |at, kind, imported| (at, kind, Attribution::new(Cause::Refund, imported, true));
         let orders = self.orders.iter().flat_map(move |order| {
-            let paid = (order.paid.occurred_at, 0, Told::new(Cause::Activity, order.imported, true));
+            let paid = (order.paid.occurred_at, 0, Attribution::new(Cause::Activity, order.imported, true));
             let refunds = order.refunds.iter().map(move |it| refund(it.at, 1, it.imported));
             let cancelled = order.cancelled.map(|it| refund(it.at, 2, it.imported));
             std::iter::once(paid).chain(refunds).chain(cancelled)
@@ -343,13 +342,13 @@ impl Ledger {
         let entries = self.entries.iter().flat_map(move |entry| {
             let imported = entry.imported || entry.kind == EntryKind::Imported;
             let cancels = entry.cancels.iter().map(move |it| refund(it.at, 4, it.imported));
-            std::iter::once((entry.at, 3, Told::new(Cause::Activity, imported, true))).chain(cancels)
+            std::iter::once((entry.at, 3, Attribution::new(Cause::Activity, imported, true))).chain(cancels)
         });
-        let tags = self.tags.iter().map(|it| (it.at, 5, Told::new(Cause::TagsChanged, it.imported, true)));
-        let enrolled = self.enrolled.map(|it| (it.at, 6, Told::new(Cause::Activity, it.imported, true)));
+        let tags = self.tags.iter().map(|it| (it.at, 5, Attribution::new(Cause::TagsChanged, it.imported, true)));
+        let enrolled = self.enrolled.map(|it| (it.at, 6, Attribution::new(Cause::Activity, it.imported, true)));
         let acts = self.assignments.iter().filter_map(|it| match &it.act {
-            Act::Assign { reward, .. } => Some((it.at, 7, Told::new(Cause::Assigned, it.imported, *reward))),
-            Act::Unassign { .. } => Some((it.at, 8, Told::new(Cause::Assigned, it.imported, false))),
+            Act::Assign { reward, .. } => Some((it.at, 7, Attribution::new(Cause::Assigned, it.imported, *reward))),
+            Act::Unassign { .. } => Some((it.at, 8, Attribution::new(Cause::Assigned, it.imported, false))),
             Act::Hold { .. } => None,
         });
         orders.chain(entries).chain(tags).chain(enrolled).chain(acts)
@@ -357,7 +356,7 @@ impl Ledger {
 
     /// What a fact of exactly this instant makes of a transition; of several the first kind that section 4 lists. One that waits
     /// for what it refers to makes nothing of any.
-    pub(crate) fn told_at(&self, at: Instant) -> Option<Told> {
+    pub(crate) fn told_at(&self, at: Instant) -> Option<Attribution> {
         self.acting().filter(|(other, ..)| *other == at).min_by_key(|(_, kind, _)| *kind).map(|(.., told)| told)
     }
 

@@ -25,6 +25,7 @@ pub mod arrive;
 mod assignment;
 pub mod book;
 pub mod calendar;
+pub mod cause;
 pub mod compact;
 mod credit;
 mod earned;

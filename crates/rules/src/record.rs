@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::calendar::{Day, Instant, Zone};
+use crate::cause::Cause;
 use crate::explain::Explanation;
 use crate::id::TierId;
 use crate::ledger::{Act, Assignment};
@@ -125,26 +126,6 @@ pub enum Past {
         /// In which year.
         year: i32,
     },
-}
-
-/// What made a tier change (section 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// Orders, points earned or adjusted, enrolment, and their corrections.
-    Activity,
-    /// A refund, a cancellation, points cancelled.
-    Refund,
-    /// A deadline, New Year, credits ageing out, the end of an assignment.
-    PeriodEnd,
-    /// A new version of the program.
-    ProgramChanged,
-    /// A tier given or ended by hand.
-    Assigned,
-    /// Points or facts brought over from elsewhere: announced quietly.
-    Imported,
-    /// Customer tags.
-    TagsChanged,
 }
 
 /// How a tier changed.

@@ -193,8 +193,9 @@ fn read(versions: &Versions, shop: &ShopId, key: Option<&str>, place: usize, mut
         made = Some(key);
     }
     // What an assignment's author says is shown to people, as at the door for assignments.
-    let said: Map<String, Value> =
-        ["reason", "by"].into_iter().filter_map(|name| Some((name.to_owned(), event.get(name)?.clone()))).collect();
+    let is_assignment = matches!(event.get("type").and_then(Value::as_str), Some("tier.assigned" | "tier.unassigned"));
+    let names = ["reason", "by"].into_iter().filter(|_| is_assignment);
+    let said: Map<String, Value> = names.filter_map(|name| Some((name.to_owned(), event.get(name)?.clone()))).collect();
     let fact = match check_texts(&Value::Object(said), "$")
         .and_then(|()| Fact::read(&event, versions.last().program.currency))
     {

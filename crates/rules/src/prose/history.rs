@@ -1,8 +1,9 @@
 //! What was recorded about a member, in words.
 
 use super::words::{day, instant};
+use crate::cause::Cause;
 use crate::id::TierId;
-use crate::record::{Cause, Change, Row, Transition};
+use crate::record::{Change, Row, Transition};
 use crate::version::Version;
 
 /// Says what was recorded, one line per row. Tiers are named as the version names them; by id where it has them no

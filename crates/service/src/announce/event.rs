@@ -2,8 +2,9 @@
 //! schema and a golden file of its own.
 
 use rules::calendar::{Day, Instant};
+use rules::cause::Cause;
 use rules::id::{MemberId, TierId};
-use rules::record::{Cause, Change};
+use rules::record::Change;
 use rules::version;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

@@ -345,7 +345,9 @@ impl Store {
         let mut all = self.publications(shop).await?;
         let (mut at, mut brought) = (now, Vec::new());
         for (place, past) in all.iter_mut().enumerate().filter(|(_, past)| past.withdrawn.is_none()) {
-            let was_in_force = past.recorded_at > now && past.effective_at <= latest;
+            // What time it is is noted now and then: what was to take effect at once did so, whether or not that was noted.
+            let until = latest.max(past.recorded_at.plus_millis(SETTLED_MS));
+            let was_in_force = past.recorded_at > now && past.effective_at <= until;
             if was_in_force && past.effective_at > at {
                 brought.push(BroughtForward { number: past.number, from: past.effective_at, to: at });
                 (past.effective_at, past.is_early) = (at, true);

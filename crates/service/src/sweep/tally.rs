@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rules::calendar::Instant;
+use rules::cause::Cause;
 use rules::id::TierId;
-use rules::record::{Cause, Change, Row};
+use rules::record::{Change, Row};
 use serde::{Deserialize, Serialize};
 
 use super::job::{JobId, Kind};

@@ -223,8 +223,20 @@ fn early(facts: &[Fact], now: Instant) -> Option<&'static str> {
 impl Counts {
     /// Adds what was counted in another batch.
     pub fn add(&mut self, other: &Self) {
-        let Self { events, done, ignored, set_aside, applied, duplicates, superseded, kept_out, .. } = *other;
-        let Self { transitions, rewards, conflicts, .. } = *other;
+        // Every field by its name: a new one does not compile before it is added up.
+        let Self {
+            events,
+            done,
+            ignored,
+            set_aside,
+            applied,
+            duplicates,
+            superseded,
+            kept_out,
+            transitions,
+            rewards,
+            conflicts,
+        } = other;
         self.events += events;
         self.done += done;
         self.ignored += ignored;

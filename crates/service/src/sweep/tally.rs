@@ -221,8 +221,24 @@ impl Tally {
 
     /// Adds what was counted elsewhere.
     pub fn add(&mut self, other: &Self) {
-        let Self { members, kept, without, entered, rose, fell, left, renewed, .. } = *other;
-        let Self { held, rewards, birthdays, notices, written, unreadable, .. } = *other;
+        // Every field by its name: a new one does not compile before it is added up.
+        let Self {
+            members,
+            kept,
+            without,
+            entered,
+            rose,
+            fell,
+            left,
+            renewed,
+            held,
+            rewards,
+            birthdays,
+            notices,
+            written,
+            unreadable,
+            moves,
+        } = other;
         self.members += members;
         self.kept += kept;
         self.without += without;
@@ -237,6 +253,6 @@ impl Tally {
         self.notices += notices;
         self.written += written;
         self.unreadable += unreadable;
-        self.moves.add(&other.moves);
+        self.moves.add(moves);
     }
 }

@@ -29,7 +29,7 @@ use crate::caller::{Of, Read, Write};
 use crate::extract::{Body, idempotency_key};
 use crate::facts::{Became, OneResult, made_key};
 use crate::path::Named;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemCode};
 use crate::schema::{Id, PathId};
 use crate::timeline::told;
 
@@ -270,11 +270,10 @@ fn is_tier(versions: &Versions, tier: Option<&TierId>, now: Instant) -> Result<(
     let program = &versions.in_force(now).program;
     match tier {
         Some(tier) if program.rank(tier).is_none() => {
-            let (status, name) = (StatusCode::UNPROCESSABLE_ENTITY, "invalid");
             let there: Vec<&str> = program.tiers().map(|(_, tier)| tier.id.as_str()).collect();
             let (detail, remedy) =
                 (format!("the program has no tier `{tier}`"), format!("name one of: {}", there.join(", ")));
-            Err(Problem::new(status, name, "Something sent is wrong", detail.clone(), remedy).at("$.tier", detail))
+            Err(Problem::new(ProblemCode::ValidationFailed, detail.clone(), remedy).at("$.tier", detail))
         }
         Some(_) | None => Ok(()),
     }
@@ -287,8 +286,7 @@ fn is_to_come(fact: Fact) -> Result<Fact, Problem> {
         Some(until) if until <= told.content.occurred_at => {
             let detail = format!("until: {until} is past already");
             let remedy = "name an instant to come, or leave `until` out";
-            let (status, name) = (StatusCode::UNPROCESSABLE_ENTITY, "invalid");
-            Err(Problem::new(status, name, "Something sent is wrong", detail.clone(), remedy).at("$.until", detail))
+            Err(Problem::new(ProblemCode::ValidationFailed, detail.clone(), remedy).at("$.until", detail))
         }
         Some(_) | None => Ok(fact),
     }
@@ -297,7 +295,7 @@ fn is_to_come(fact: Fact) -> Result<Fact, Problem> {
 fn key_of(shop: &ShopId, headers: &HeaderMap) -> Result<AssignmentId, Problem> {
     let key = idempotency_key(headers)?.map(|key| made_key(shop, &key, 0));
     let key = key.unwrap_or_else(|| Uuid::now_v7().to_string());
-    AssignmentId::new(&key).map_err(|_| Problem::ours())
+    AssignmentId::new(&key).map_err(|_| Problem::internal_error())
 }
 
 impl Api {

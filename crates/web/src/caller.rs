@@ -149,9 +149,9 @@ impl<N: Needs, S: Send + Sync> FromRequestParts<S> for Among<N> {
 /// The shop of staff who may, if they are of one, and what the audit calls them.
 fn staff<N: Needs>(parts: &Parts) -> Result<(Option<ShopId>, String), Problem> {
     match parts.extensions.get::<Caller>() {
-        None => Err(Problem::nobody()),
+        None => Err(Problem::unauthenticated()),
         Some(Caller::Staff { shop, scope, name }) if *scope >= N::SCOPE => Ok((shop.clone(), name.clone())),
-        Some(Caller::Staff { .. } | Caller::Member { .. }) => Err(Problem::not_allowed(N::SCOPE)),
+        Some(Caller::Staff { .. } | Caller::Member { .. }) => Err(Problem::forbidden(N::SCOPE)),
     }
 }
 
@@ -160,7 +160,7 @@ fn one_of(theirs: Option<ShopId>, named: Option<ShopId>) -> Result<Option<ShopId
     match (theirs, named) {
         (Some(theirs), Some(named)) if theirs != named => {
             // Whether there is such a shop is nobody else's business.
-            Err(Problem::another_shop())
+            Err(Problem::wrong_shop())
         }
         (Some(one), _) | (None, Some(one)) => Ok(Some(one)),
         (None, None) => Ok(None),
@@ -176,11 +176,11 @@ impl<N: Needs, S: Send + Sync> FromRequestParts<S> for May<N> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         match parts.extensions.get::<Caller>() {
-            None => Err(Problem::nobody()),
+            None => Err(Problem::unauthenticated()),
             // Whoever is of one shop has no business with the others'.
             Some(Caller::Staff { shop: None, scope, .. }) if *scope >= N::SCOPE => Ok(Self(PhantomData)),
             Some(Caller::Staff { shop: Some(_), scope, .. }) if *scope >= N::SCOPE => Err(Problem::not_of_one_shop()),
-            Some(Caller::Staff { .. } | Caller::Member { .. }) => Err(Problem::not_allowed(N::SCOPE)),
+            Some(Caller::Staff { .. } | Caller::Member { .. }) => Err(Problem::forbidden(N::SCOPE)),
         }
     }
 }
@@ -200,8 +200,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Themselves {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         match parts.extensions.get::<Caller>() {
             Some(Caller::Member { shop, member }) => Ok(Self { shop: shop.clone(), member: member.clone() }),
-            Some(Caller::Staff { .. }) => Err(Problem::not_a_member()),
-            None => Err(Problem::nobody()),
+            Some(Caller::Staff { .. }) => Err(Problem::member_token_required()),
+            None => Err(Problem::unauthenticated()),
         }
     }
 }

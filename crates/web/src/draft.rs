@@ -16,7 +16,7 @@ use crate::Api;
 use crate::caller::{Admin, Of, Read};
 use crate::etag::Etag;
 use crate::extract::Body;
-use crate::problem::{Place, Problem};
+use crate::problem::{Place, Problem, ProblemCode};
 use crate::program::checked;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
@@ -66,7 +66,7 @@ fn tag(saved: &SavedDraft) -> Etag {
 }
 
 fn none() -> Problem {
-    Problem::unknown("draft", "the shop has no draft of a program", "PUT /v1/program/draft saves one")
+    Problem::new(ProblemCode::UnknownDraft, "the shop has no draft of a program", "PUT /v1/program/draft saves one")
 }
 
 /// The draft of the program

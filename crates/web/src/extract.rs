@@ -12,7 +12,7 @@ use http_body_util::LengthLimitError;
 use rules::json::repeated;
 use serde::de::DeserializeOwned;
 
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemCode};
 
 /// A body has at most this many bytes: a batch of a hundred large facts, or a program with a thousand tiers.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -173,8 +173,8 @@ fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
     if is_json {
         return Ok(());
     }
-    let (status, detail) = (axum::http::StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is not said to be JSON");
-    Err(Problem::new(status, "not-json", "JSON is wanted", detail, "send `Content-Type: application/json`"))
+    let detail = "the body is not said to be JSON";
+    Err(Problem::new(ProblemCode::UnsupportedMediaType, detail, "send `Content-Type: application/json`"))
 }
 
 /// Reads JSON.

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use rules::book::Taken;
 use rules::fact::Fact;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::Api;
 use crate::caller::{Of, Write};
 use crate::extract::{Any, idempotency_key};
-use crate::problem::{Place, Problem};
+use crate::problem::{Place, Problem, ProblemCode};
 use crate::timeline::told;
 
 /// As many facts are taken at once.
@@ -123,11 +123,8 @@ impl OneResult {
         let (detail, remedy) = (detail.unwrap_or_default(), remedy.unwrap_or_default());
         let mut problem = match status {
             Became::Applied | Became::Duplicate | Became::Superseded | Became::KeptOut => return None,
-            Became::Invalid | Became::Refused => {
-                let (status, name) = (StatusCode::UNPROCESSABLE_ENTITY, "invalid");
-                Problem::new(status, name, "Something sent is wrong", detail, remedy)
-            }
-            Became::Failed => Problem::later(detail),
+            Became::Invalid | Became::Refused => Problem::new(ProblemCode::ValidationFailed, detail, remedy),
+            Became::Failed => Problem::unavailable(detail),
         };
         problem.problems = problems;
         Some(problem)
@@ -271,9 +268,8 @@ async fn facts(
         OneOrMany::Many(facts) => (facts, false),
     };
     if sent.len() > TOGETHER_MAX {
-        let (status, name) = (StatusCode::PAYLOAD_TOO_LARGE, "too-many");
         let (detail, remedy) = (format!("{} facts at once", sent.len()), format!("send {TOGETHER_MAX} at a time"));
-        return Err(Problem::new(status, name, "Too many at once", detail, remedy));
+        return Err(Problem::new(ProblemCode::TooManyItems, detail, remedy));
     }
     let versions = api.versions(&shop).await?;
     let read = |(place, event)| read(&versions, &shop, key.as_deref(), place, event);
@@ -292,7 +288,7 @@ async fn facts(
     // Callers who look at the status alone must not take it for done, where nothing is.
     let none_is_in = !results.is_empty() && results.iter().all(|result| result.status == Became::Failed);
     if none_is_in || (is_one && results.first().is_some_and(|result| !result.is_well())) {
-        return Err(results.pop().and_then(OneResult::problem).unwrap_or_else(Problem::ours));
+        return Err(results.pop().and_then(OneResult::problem).unwrap_or_else(Problem::internal_error));
     }
     Ok(Json(Results { results }).into_response())
 }

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use crate::Api;
 use crate::caller::{Admin, Of, Read};
 use crate::extract::Path;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemCode};
 use crate::schema;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
@@ -78,8 +78,8 @@ async fn order(
     match api.sweeps.order(&shop, &id, order).await {
         Ok(state) => state.ok_or_else(|| unknown(&job))?,
         Err(StoreError::Conflict) => {
-            return Err(Problem::conflict(
-                "changed",
+            return Err(Problem::new(
+                ProblemCode::Conflict,
                 "it was changed in between",
                 "look at GET /v1/jobs, and ask again",
             ));
@@ -95,5 +95,5 @@ fn named(job: &str) -> Result<JobId, Problem> {
 }
 
 fn unknown(job: &str) -> Problem {
-    Problem::unknown("job", format!("there is no job `{job}`"), "GET /v1/jobs lists them")
+    Problem::new(ProblemCode::UnknownJob, format!("there is no job `{job}`"), "GET /v1/jobs lists them")
 }

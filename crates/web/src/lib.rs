@@ -52,7 +52,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use door::Door;
-use problem::Problem;
+use problem::{Problem, ProblemCode};
 
 /// What all answers are given from.
 #[derive(Debug, Clone)]
@@ -155,8 +155,8 @@ pub fn router(api: Api, beside: Router) -> Router {
         .fallback(async |uri: axum::http::Uri| nothing_here(uri.path()))
         .method_not_allowed_fallback(async || wrong_method());
     let router = router.layer(from_fn_with_state(api, door::enter));
-    let router =
-        router.layer(CatchPanicLayer::custom(|_| axum::response::IntoResponse::into_response(Problem::ours())));
+    let router = router
+        .layer(CatchPanicLayer::custom(|_| axum::response::IntoResponse::into_response(Problem::internal_error())));
     router.layer(from_fn(door::note))
 }
 
@@ -187,16 +187,9 @@ fn nothing_here(path: &str) -> Problem {
     } else {
         "GET /openapi.json tells what can be asked, and GET /docs shows it"
     };
-    Problem::unknown("place", "there is nothing here", remedy)
+    Problem::new(ProblemCode::NotFound, "there is nothing here", remedy)
 }
 
 fn wrong_method() -> Problem {
-    let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
-    Problem::new(
-        status,
-        "wrong-method",
-        "Not with this method",
-        "nothing is done here with this method",
-        "see GET /docs",
-    )
+    Problem::new(ProblemCode::MethodNotAllowed, "nothing is done here with this method", "see GET /docs")
 }

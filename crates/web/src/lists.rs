@@ -15,7 +15,7 @@ use crate::Api;
 use crate::caller::{Of, Read};
 use crate::extract::Query;
 use crate::page::limit;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemCode};
 use crate::schema;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
@@ -79,7 +79,7 @@ impl Wanted {
 fn no_sweep() -> Problem {
     let remedy = "they are written at each midnight of the shop and after each change of rules, and kept for three days: \
                   GET /v1/jobs says how far that is";
-    Problem::unknown("sweep", "no sweep has ended within the last three days", remedy)
+    Problem::new(ProblemCode::UnknownSweep, "no sweep has ended within the last three days", remedy)
 }
 
 /// Members by list
@@ -104,8 +104,8 @@ async fn members(
     match lists::page(&api.store, &shop, &asked).await {
         Ok(page) => page.map(Json).ok_or_else(no_sweep),
         Err(ListError::Gone(job)) => {
-            let (status, detail) = (axum::http::StatusCode::GONE, format!("the lists of {job} are gone"));
-            Err(Problem::new(status, "gone", "It is gone", detail, "begin again without a cursor"))
+            let detail = format!("the lists of {job} are gone");
+            Err(Problem::new(ProblemCode::CursorExpired, detail, "begin again without a cursor"))
         }
         Err(ListError::OtherList) => Err(Problem::field("cursor", "is of another list; begin again without one")),
         Err(ListError::Store(error)) => Err(error.into()),

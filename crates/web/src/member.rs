@@ -26,7 +26,7 @@ use crate::caller::{Of, Read};
 use crate::etag::Etag;
 use crate::extract::{Body, Query};
 use crate::path::Named;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemCode};
 use crate::schema::{Id, PathId};
 use crate::standing::{OneOfMany, Standing, Standings};
 
@@ -68,8 +68,8 @@ impl When {
         match self.version {
             None => Ok(versions.in_force(as_of)),
             Some(number) => versions.numbered(number).ok_or_else(|| {
-                Problem::unknown(
-                    "version",
+                Problem::new(
+                    ProblemCode::UnknownVersion,
                     format!("there is no version {number}"),
                     "GET /v1/program/versions lists them",
                 )
@@ -89,7 +89,7 @@ impl Api {
         let found = self.store.members(shop, [member.clone()]).await?.remove(member);
         found.filter(|held| held.is_stored() && !held.erased).ok_or_else(|| {
             let remedy = "send a fact about them; one that was sent as an event is taken in within a moment";
-            Problem::unknown("member", "nothing is known of this member", remedy)
+            Problem::new(ProblemCode::UnknownMember, "nothing is known of this member", remedy)
         })
     }
 

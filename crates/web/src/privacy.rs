@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use crate::Api;
 use crate::caller::{Admin, Of, Read};
 use crate::path::Named;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemCode};
 use crate::schema::PathId;
 use crate::standing::Standing;
 use crate::timeline::told;
@@ -84,7 +84,7 @@ async fn erasure(
     let held = api.store.members(&shop, [member.clone()]).await?.remove(&member).unwrap_or_default();
     if !held.erased {
         let remedy = "DELETE /v1/members/{member_id} forgets somebody";
-        return Err(Problem::unknown("erasure", "this member was not erased", remedy));
+        return Err(Problem::new(ProblemCode::UnknownErasure, "this member was not erased", remedy));
     }
     let verified = !api.store.erasure_is_open(&shop, &member).await?;
     Ok(Json(Erasure { member_id: member, verified }))
@@ -228,12 +228,16 @@ async fn withdraw(State(api): State<Api>, Of { shop, by, .. }: Of<Admin>) -> Res
         Ok(false) => Err(no_redaction()),
         Err(StoreError::Conflict) => {
             let (detail, remedy) = ("the deletion of this shop is due and under way", "restore a backup");
-            Err(Problem::conflict("under-way", detail, remedy))
+            Err(Problem::new(ProblemCode::DeletionInProgress, detail, remedy))
         }
         Err(error) => Err(error.into()),
     }
 }
 
 fn no_redaction() -> Problem {
-    Problem::unknown("redaction", "nobody has asked for the deletion of this shop", "there is nothing to withdraw")
+    Problem::new(
+        ProblemCode::UnknownRedaction,
+        "nobody has asked for the deletion of this shop",
+        "there is nothing to withdraw",
+    )
 }

@@ -1,5 +1,7 @@
 //! What is said when a request is not done: RFC 9457 problem details, with everything that is wrong and what to do.
 
+mod code;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rules::json::Problems;
@@ -9,6 +11,8 @@ use service::store::{PublicationError, Remedy, StoreError};
 use utoipa::ToSchema;
 
 use crate::caller::Scope;
+
+pub use code::ProblemCode;
 
 /// A client tries again after so many seconds.
 const AGAIN_S: u32 = 2;
@@ -56,15 +60,10 @@ const LOOK: &str = "GET /openapi.json tells what can be asked, and GET /docs sho
 
 impl Problem {
     /// A problem of a kind.
-    pub fn new(
-        status: StatusCode,
-        name: &str,
-        title: &str,
-        detail: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
+    pub fn new(code: ProblemCode, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        let (_, status, title) = code.describe();
         Self {
-            kind: format!("urn:echelon:problem:{name}").into(),
+            kind: code.urn().into(),
             title: title.into(),
             status: status.as_u16(),
             detail: detail.into(),
@@ -75,7 +74,7 @@ impl Problem {
 
     /// What was sent does not read.
     pub fn bad(detail: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request does not read", detail, remedy)
+        Self::new(ProblemCode::MalformedRequest, detail, remedy)
     }
 
     /// A parameter is wrong.
@@ -87,52 +86,35 @@ impl Problem {
     /// What was sent reads, and is wrong in places.
     pub fn invalid(detail: impl Into<String>, problems: &Problems) -> Self {
         let remedy = "correct what `problems` names and send it again: nothing was done";
-        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Something sent is wrong", detail, remedy);
+        let problem = Self::new(ProblemCode::ValidationFailed, detail, remedy);
         Self { problems: problems.iter().map(Place::from).collect(), ..problem }
-    }
-
-    /// There is nothing of that name.
-    pub fn unknown(what: &str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
-        let title = format!("There is no such {what}");
-        Self::new(StatusCode::NOT_FOUND, &format!("unknown-{}", what.replace(' ', "-")), &title, detail, remedy)
-    }
-
-    /// Something is not as the request takes it to be.
-    pub fn conflict(name: &str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, name, "Something else is the case", detail, remedy)
     }
 
     /// `If-Match` names another state than there is.
     pub fn changed(what: &str) -> Self {
         let detail = format!("{what} is not as `If-Match` says");
         let remedy = "read it again, look at what has changed, and send with its new ETag";
-        Self::new(StatusCode::PRECONDITION_FAILED, "changed", "Somebody else changed it", detail, remedy)
+        Self::new(ProblemCode::PreconditionFailed, detail, remedy)
     }
 
     /// `If-Match` is missing where somebody else's work could be overwritten.
     pub fn needs_match(what: &str) -> Self {
         let detail = format!("{what} is there already, and the request does not say which state of it is known");
         let remedy = "read it, and send its ETag as `If-Match`";
-        Self::new(StatusCode::PRECONDITION_REQUIRED, "needs-if-match", "It would be overwritten unseen", detail, remedy)
+        Self::new(ProblemCode::PreconditionRequired, detail, remedy)
     }
 
-    /// Nobody knows who asks.
-    pub fn nobody() -> Self {
+    /// There is no token that is valid.
+    pub fn unauthenticated() -> Self {
         let remedy = "send `Authorization: Bearer TOKEN` with a token that is valid now";
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "nobody",
-            "Who asks is not known",
-            "there is no token, or it is not valid",
-            remedy,
-        )
+        Self::new(ProblemCode::Unauthenticated, "there is no token, or it is not valid", remedy)
     }
 
     /// A webhook is not signed as it should be.
     pub fn unsigned() -> Self {
         let detail = "the header `X-Shopify-Hmac-Sha256` does not fit the body";
         let remedy = "sign it with the secret that is set here: of the Shopify app that sends it";
-        Self::new(StatusCode::UNAUTHORIZED, "unsigned", "The signature does not fit", detail, remedy)
+        Self::new(ProblemCode::InvalidSignature, detail, remedy)
     }
 
     /// A header that no signature covers says something else than the body.
@@ -142,48 +124,36 @@ impl Problem {
         Self::bad(format!("`{header}` {message}"), remedy).at(header, message)
     }
 
-    /// Who asks may not.
-    pub fn not_allowed(scope: Scope) -> Self {
+    /// The caller's token does not have the scope.
+    pub fn forbidden(scope: Scope) -> Self {
         let detail = format!("this takes the scope `{scope}`");
-        Self::new(StatusCode::FORBIDDEN, "not-allowed", "This token may not", detail, "use a token with that scope")
+        Self::new(ProblemCode::Forbidden, detail, "use a token with that scope")
     }
 
     /// This is about the system, and the token is for one shop.
     pub fn not_of_one_shop() -> Self {
         let (detail, remedy) =
             ("this token is for one shop alone, and this is about all of them", "use a token that names no shop");
-        Self::new(StatusCode::FORBIDDEN, "not-allowed", "This token may not", detail, remedy)
+        Self::new(ProblemCode::Forbidden, detail, remedy)
     }
 
     /// Only members ask for this.
-    pub fn not_a_member() -> Self {
+    pub fn member_token_required() -> Self {
         let remedy = "POST /v1/members/{member_id}/token makes one; staff asks for GET /v1/members/{member_id}";
-        Self::new(StatusCode::FORBIDDEN, "not-a-member", "This is for members", "this takes a member's token", remedy)
+        Self::new(ProblemCode::MemberTokenRequired, "this takes a member's token", remedy)
     }
 
     /// An idempotency key was used before.
     pub fn key_reused() -> Self {
         let (detail, remedy) =
             ("the `Idempotency-Key` was used for something else", "use another one for something else");
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "idempotency-key-reused",
-            "The key stands for something else",
-            detail,
-            remedy,
-        )
+        Self::new(ProblemCode::IdempotencyKeyReused, detail, remedy)
     }
 
     /// A token is for one shop.
-    pub fn another_shop() -> Self {
+    pub fn wrong_shop() -> Self {
         let remedy = "leave `shop` out: the token says which";
-        Self::new(
-            StatusCode::FORBIDDEN,
-            "another-shop",
-            "The token is for another shop",
-            "a token speaks for one shop alone",
-            remedy,
-        )
+        Self::new(ProblemCode::WrongShop, "a token speaks for one shop alone", remedy)
     }
 
     /// It does not say which shop is meant.
@@ -194,8 +164,8 @@ impl Problem {
 
     /// The shop has no program.
     pub fn no_program(shop: &ShopId) -> Self {
-        Self::unknown(
-            "program",
+        Self::new(
+            ProblemCode::UnknownProgram,
             format!("shop `{shop}` has published no program"),
             "POST /v1/program/versions publishes one",
         )
@@ -205,36 +175,30 @@ impl Problem {
     pub fn too_large(most: usize) -> Self {
         let detail = format!("the body has more than {most} bytes");
         let remedy = "send less at a time";
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail, remedy)
+        Self::new(ProblemCode::PayloadTooLarge, detail, remedy)
     }
 
     /// A body did not come in time.
     pub fn too_slow() -> Self {
-        let (status, detail) = (StatusCode::REQUEST_TIMEOUT, "the body did not come in time");
-        Self::new(status, "too-slow", "It took too long", detail, "send it again: nothing was taken")
+        let detail = "the body did not come in time";
+        Self::new(ProblemCode::RequestTimeout, detail, "send it again: nothing was taken")
     }
 
     /// It cannot be done just now.
-    pub fn later(detail: impl Into<String>) -> Self {
+    pub fn unavailable(detail: impl Into<String>) -> Self {
         let remedy = "send the same again after what `Retry-After` says; what was done already changes nothing";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "later", "Not just now", detail, remedy)
+        Self::new(ProblemCode::Unavailable, detail, remedy)
     }
 
     /// Whether it was not done for now, and says so: another answer with the same status may come from whatever stands in between.
-    pub fn is_later(&self) -> bool {
-        *self.kind == *"urn:echelon:problem:later"
+    pub fn is_unavailable(&self) -> bool {
+        *self.kind == ProblemCode::Unavailable.urn()
     }
 
-    /// A mistake of ours. Nothing of what went on inside is told.
-    pub fn ours() -> Self {
+    /// A mistake of this system. Nothing of what went on inside is told.
+    pub fn internal_error() -> Self {
         let remedy = "tell the operator the request id; the log says more";
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "ours",
-            "A mistake of ours",
-            "this should not have happened",
-            remedy,
-        )
+        Self::new(ProblemCode::InternalError, "this should not have happened", remedy)
     }
 
     /// With something wrong at a place.
@@ -270,16 +234,17 @@ impl IntoResponse for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error.remedy() {
-            Remedy::Reload => Self::conflict("changed", error.to_string(), "look again, and send the same again"),
+            Remedy::Reload => {
+                Self::new(ProblemCode::Conflict, error.to_string(), "look again, and send the same again")
+            }
             Remedy::Later => {
                 tracing::error!(%error, "the store did not do what was asked");
                 // What the database says is for the log.
-                Self::later("the store does not answer as it should")
+                Self::unavailable("the store does not answer as it should")
             }
             Remedy::SetAside => {
-                let (status, remedy) =
-                    (StatusCode::PAYLOAD_TOO_LARGE, "say it in fewer words: it has to fit into one item");
-                Self::new(status, "too-much", "It is too much for one place", error.to_string(), remedy)
+                let remedy = "say it in fewer words: it has to fit into one item";
+                Self::new(ProblemCode::ItemTooLarge, error.to_string(), remedy)
             }
         }
     }
@@ -290,25 +255,25 @@ impl From<PublicationError> for Problem {
         let detail = error.to_string();
         match error {
             PublicationError::Invalid(problems) => Self::invalid("the program is not right", &problems),
-            PublicationError::Refused(_) => Self::conflict(
-                "refused",
+            PublicationError::Refused(_) => Self::new(
+                ProblemCode::VersionRejected,
                 detail,
                 "change the program or the options as it says; GET /v1/program/versions lists what there is",
             ),
             PublicationError::InThePast { .. } => {
-                Self::conflict("in-the-past", detail, "leave `at` out, or name an instant to come")
+                Self::new(ProblemCode::EffectiveInThePast, detail, "leave `at` out, or name an instant to come")
             }
             PublicationError::BeingDeleted => {
-                Self::conflict("being-deleted", detail, "GET /v1/privacy/redaction says whether it is")
+                Self::new(ProblemCode::ShopBeingDeleted, detail, "GET /v1/privacy/redaction says whether it is")
             }
             PublicationError::AboutToTakeEffect { .. } => {
-                Self::conflict("about-to-take-effect", detail, "publish after that instant")
+                Self::new(ProblemCode::AboutToTakeEffect, detail, "publish after that instant")
             }
             PublicationError::NothingPending => {
-                Self::unknown("pending version", detail, "GET /v1/program/versions lists them")
+                Self::new(ProblemCode::UnknownPendingVersion, detail, "GET /v1/program/versions lists them")
             }
             PublicationError::NoSuchVersion(_) => {
-                Self::unknown("version", detail, "GET /v1/program/versions lists them")
+                Self::new(ProblemCode::UnknownVersion, detail, "GET /v1/program/versions lists them")
             }
             PublicationError::Store(error) => error.into(),
         }

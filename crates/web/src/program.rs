@@ -20,7 +20,7 @@ use crate::Api;
 use crate::caller::{Admin, Of, Read};
 use crate::etag::Etag;
 use crate::extract::{Body, Path, Query};
-use crate::problem::{Place, Problem};
+use crate::problem::{Place, Problem, ProblemCode};
 use crate::schema;
 
 /// So many previews are worked out at once in this process; each looks at everybody. Others wait in the order in which they came.
@@ -113,8 +113,13 @@ async fn version(
 ) -> Result<Json<Listed>, Problem> {
     let all = api.published(&shop).await?;
     let found = all.into_iter().find(|one| one.version == number);
-    let unknown =
-        || Problem::unknown("version", format!("there is no version {number}"), "GET /v1/program/versions lists them");
+    let unknown = || {
+        Problem::new(
+            ProblemCode::UnknownVersion,
+            format!("there is no version {number}"),
+            "GET /v1/program/versions lists them",
+        )
+    };
     found.map(Json).ok_or_else(unknown)
 }
 
@@ -272,7 +277,7 @@ async fn preview(
     Body(wanted): Body<Wanted>,
 ) -> Result<Json<Previewed>, Problem> {
     // Whoever asks for many at once waits for their own, and holds up nothing else.
-    let _turn = PREVIEWS.acquire().await.map_err(|_| Problem::ours())?;
+    let _turn = PREVIEWS.acquire().await.map_err(|_| Problem::internal_error())?;
     let looking = Looking { listed: list, from: from_part.into(), budget: api.preview_budget };
     Ok(Json(api.rules(&shop).preview(&wanted, looking, || {}).await?))
 }

@@ -23,7 +23,7 @@ use shopify::{Outcome, read};
 
 use crate::Api;
 use crate::extract::{json, whole};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemCode};
 
 /// Where Shopify sends them to.
 pub(crate) fn routes() -> Router<Api> {
@@ -139,8 +139,8 @@ const BYTES_MAX: usize = 256 * 1024;
 async fn compliance(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<StatusCode, Problem> {
     let Some(secret) = &api.shopify_secret else {
         let remedy = "deploy with ShopifySecret, or start `echelon serve` with --shopify-secret";
-        return Err(Problem::unknown(
-            "webhook",
+        return Err(Problem::new(
+            ProblemCode::UnknownWebhook,
             "no secret is set, so that nothing Shopify signs can be believed",
             remedy,
         ));

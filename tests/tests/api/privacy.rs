@@ -94,7 +94,10 @@ async fn shopifys_compliance_webhooks_are_done_if_they_are_signed() {
     let of =
         |shop: &str| json!({ "shop_id": 1, "shop_domain": shop, "customer": { "id": 115_310_627_314_723_954_u64 } });
     for topic in ["customers/data_request", "customers/redact", "shop/redact"] {
-        assert_eq!(webhook(&desk, topic, &of("acme"), "loud").await.is(401)["type"], "urn:echelon:problem:unsigned");
+        assert_eq!(
+            webhook(&desk, topic, &of("acme"), "loud").await.is(401)["type"],
+            "urn:echelon:problem:invalid-signature"
+        );
     }
     assert_eq!(desk.tier("115310627314723954").await, json!("silver"));
     webhook(&desk, "customers/data_request", &of("acme"), SECRET).await.is(200);
@@ -195,10 +198,10 @@ async fn the_deletion_of_a_shop_is_withdrawn_until_it_is_due() {
     desk.at("2024-06-14T12:00:00Z");
     desk.system.store.redact_shops(desk.system.now(), std::time::Duration::ZERO).await.unwrap();
     let answer = desk.send(withdraw()).await.is(409);
-    assert_eq!(answer["type"], "urn:echelon:problem:under-way");
+    assert_eq!(answer["type"], "urn:echelon:problem:deletion-in-progress");
     // Nobody publishes meanwhile, or it would be deleted as well.
     let publish = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": tests::desk::program() }));
-    assert_eq!(desk.send(publish).await.is(409)["type"], "urn:echelon:problem:being-deleted");
+    assert_eq!(desk.send(publish).await.is(409)["type"], "urn:echelon:problem:shop-being-deleted");
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ async fn a_draft_is_never_overwritten_unseen() {
         (first.body["valid"].clone(), first.body["problems"][0]["path"].clone()),
         (json!(false), json!("$.tiers"))
     );
-    assert_eq!(save(program(), None).await.is(428)["type"], "urn:echelon:problem:needs-if-match");
+    assert_eq!(save(program(), None).await.is(428)["type"], "urn:echelon:problem:precondition-required");
     desk.at("2024-06-01T12:00:01Z");
     let second = save(program(), Some(&tag)).await;
     assert_eq!((second.status, second.body["valid"].clone()), (200, json!(true)));
@@ -109,13 +109,13 @@ async fn what_cannot_be_published_says_why_and_what_to_do() {
     let mut fewer = program();
     fewer["tiers"].as_array_mut().unwrap().pop();
     for (body, status, kind, says) in [
-        (json!({ "program": { "tiers": 7 } }), 422, "invalid", "the program is not right"),
-        (json!({}), 400, "bad-request", "say which program"),
-        (json!({ "program": program(), "version": 1 }), 400, "bad-request", "say which program"),
+        (json!({ "program": { "tiers": 7 } }), 422, "validation-failed", "the program is not right"),
+        (json!({}), 400, "malformed-request", "say which program"),
+        (json!({ "program": program(), "version": 1 }), 400, "malformed-request", "say which program"),
         (json!({ "version": 9 }), 404, "unknown-version", "there is no version 9"),
-        (json!({ "program": fewer }), 409, "refused", "program_active"),
-        (json!({ "version": 1, "at": "2020-01-01T00:00:00Z" }), 409, "in-the-past", "which has passed"),
-        (json!({ "version": 1, "optons": {} }), 400, "bad-request", "optons"),
+        (json!({ "program": fewer }), 409, "version-rejected", "program_active"),
+        (json!({ "version": 1, "at": "2020-01-01T00:00:00Z" }), 409, "effective-in-the-past", "which has passed"),
+        (json!({ "version": 1, "optons": {} }), 400, "malformed-request", "optons"),
     ] {
         for path in ["/v1/program/versions", "/v1/program/preview"] {
             let said = desk.post(path, body.clone()).await.is(status);

@@ -43,7 +43,7 @@ async fn nobody_gets_in_without_a_token_that_is_valid() {
         for token in [None, Some("never".to_owned()), Some(expired.clone())] {
             let said = asked(&desk, &method, &path, token).await;
             assert_eq!(said.header("www-authenticate"), Some("Bearer"), "{method} {path}");
-            assert_eq!(said.is(401)["type"], "urn:echelon:problem:nobody", "{method} {path}");
+            assert_eq!(said.is(401)["type"], "urn:echelon:problem:unauthenticated", "{method} {path}");
         }
     }
 }
@@ -62,7 +62,7 @@ async fn who_may_less_than_a_route_takes_is_refused_and_who_may_more_is_not() {
                     let said = said.is(403);
                     assert!(said["detail"].as_str().unwrap().contains(needs.name()), "{method} {path}: {said}");
                 }
-                None => assert_eq!(said.is(403)["type"], "urn:echelon:problem:not-a-member"),
+                None => assert_eq!(said.is(403)["type"], "urn:echelon:problem:member-token-required"),
             }
             // Whoever orders a job or forgets a member changes what the next one sees; each sees the same.
             if needs == Some(Scope::Admin) && scope == Scope::Admin {
@@ -89,7 +89,7 @@ async fn nothing_of_another_shop_comes_through_any_route() {
             "{method} {path}: {text}"
         );
         let named = asked(&desk, &method, &format!("{path}?shop=acme"), of_other()).await;
-        assert_eq!(named.is(403)["type"], "urn:echelon:problem:another-shop", "{method} {path}");
+        assert_eq!(named.is(403)["type"], "urn:echelon:problem:wrong-shop", "{method} {path}");
         let by_header = desk.ask(&method, &path).by(of_other()).json(&json!({})).with("X-Echelon-Shop", "acme");
         desk.send(by_header).await.is(403);
     }
@@ -138,7 +138,7 @@ async fn what_is_not_there_or_goes_wrong_tells_nothing_of_the_inside() {
     let said = desk.get("/v1/members/anna").await;
     assert_eq!(said.header("retry-after"), Some("2"));
     let body = said.is(503);
-    assert_eq!(body["type"], "urn:echelon:problem:later");
+    assert_eq!(body["type"], "urn:echelon:problem:unavailable");
     assert!(!body.to_string().contains("Resource") && !body.to_string().contains("table"), "{body}");
 }
 

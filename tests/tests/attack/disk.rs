@@ -149,7 +149,7 @@ fn writes() -> Vec<Trial> {
             let before = is_there();
             disk.fill();
             let (found, answer) = disk.send(method, path, &body);
-            assert_eq!((found, &answer["type"]), (503, &json!("urn:echelon:problem:later")), "{answer}");
+            assert_eq!((found, &answer["type"]), (503, &json!("urn:echelon:problem:unavailable")), "{answer}");
             assert_eq!(is_there(), before, "it is there all the same");
             disk.make_room();
             let (found, answer) = disk.send(method, path, &body);
@@ -291,7 +291,7 @@ fn a_backup_is_refused_and_leaves_nothing_behind() {
     let before = names(disk.folder.path());
     disk.fill();
     let (status, answer) = disk.send("POST", "/backup", &Value::Null);
-    assert_eq!((status, &answer["type"]), (500, &json!("urn:echelon:problem:no-backup")), "{answer}");
+    assert_eq!((status, &answer["type"]), (500, &json!("urn:echelon:problem:backup-failed")), "{answer}");
     assert_eq!(names(disk.folder.path()), before);
     disk.make_room();
     let done = echelon(
@@ -310,7 +310,7 @@ fn several_facts_are_refused_and_it_is_told_at_once() {
     let facts = json!([order("bert", "2", "600"), order("carl", "3", "600")]);
     disk.fill();
     let (status, answer) = disk.send("POST", "/v1/facts", &facts);
-    assert_eq!((status, &answer["type"]), (503, &json!("urn:echelon:problem:later")), "{answer}");
+    assert_eq!((status, &answer["type"]), (503, &json!("urn:echelon:problem:unavailable")), "{answer}");
     let (status, health) = disk.health();
     assert!(status == 503 && health["problems"].to_string().contains("writing: "), "{health}");
     disk.make_room();

@@ -82,7 +82,7 @@ fn a_request_has_at_most_a_thousand_events() {
         served.send("POST", "/events", &[("Authorization", &admin)], &events.join("\n"))
     };
     let (status, answer) = send(1_001);
-    assert_eq!((status, &answer["type"]), (413, &json!("urn:echelon:problem:too-many")), "{answer}");
+    assert_eq!((status, &answer["type"]), (413, &json!("urn:echelon:problem:too-many-items")), "{answer}");
     assert_eq!(send(1_000).0, 202);
     assert_eq!(served.ask("GET", "/health", &Value::Null)["status"], "ok");
 }

@@ -296,7 +296,7 @@ async fn is_refused_over_http(desk: &Desk, event: &Value, aside: &Aside) -> Resu
     let before = everything(desk).await;
     let said = desk.post("/v1/facts", event.clone()).await;
     same("status over HTTP", said.status, 422)?;
-    same("type over HTTP", &said.body["type"], &json!("urn:echelon:problem:invalid"))?;
+    same("type over HTTP", &said.body["type"], &json!("urn:echelon:problem:validation-failed"))?;
     let problems = said.body["problems"].as_array().cloned().unwrap_or_default();
     let paths: Vec<&str> = problems.iter().map(|problem| problem["path"].as_str().unwrap()).collect();
     same("paths over HTTP", paths, aside.paths.to_vec())?;

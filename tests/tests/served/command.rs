@@ -327,5 +327,5 @@ async fn deployed_an_event_on_the_bus_becomes_an_announcement_on_the_bus() {
     let document = ask("/openapi.json");
     assert_eq!(document["info"]["title"], "Echelon", "{document} {}", deployed.outputs);
     let said = ask("/v1/me");
-    assert_eq!(said["type"], "urn:echelon:problem:nobody", "{said}");
+    assert_eq!(said["type"], "urn:echelon:problem:unauthenticated", "{said}");
 }

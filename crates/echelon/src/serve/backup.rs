@@ -4,12 +4,11 @@ use std::fs::File;
 use std::io::Read;
 
 use axum::body::{Body, Bytes};
-use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use embedded::{Snapshot, SnapshotError, Store};
 use tokio::sync::mpsc;
-use web::problem::Problem;
+use web::problem::{Problem, ProblemCode};
 
 /// The header that says how many items the copy has.
 pub const ITEMS: &str = "x-echelon-items";
@@ -72,10 +71,9 @@ fn wrong(error: SnapshotError) -> Problem {
             "make room beside the store's file for a second one of its size, and ask again"
         }
     };
-    let title = "No backup was made";
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no-backup", title, error.to_string(), remedy)
+    Problem::new(ProblemCode::BackupFailed, error.to_string(), remedy)
 }
 
 fn impossible(detail: &str, remedy: &str) -> Problem {
-    Problem::new(StatusCode::CONFLICT, "nothing-to-back-up", "There is no file to copy", detail, remedy)
+    Problem::new(ProblemCode::NoFile, detail, remedy)
 }

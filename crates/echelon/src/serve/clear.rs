@@ -4,10 +4,10 @@
 use axum::extract::Request;
 use axum::http::header::{CONNECTION, CONTENT_ENCODING, HOST, TRANSFER_ENCODING};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use web::problem::Problem;
+use web::problem::{Problem, ProblemCode};
 
 /// Fields that decide where a request is routed, whose it is, how it is framed and decoded, and whether it is carried out:
 /// each may be there once.
@@ -75,19 +75,12 @@ fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem
         ));
     }
     if said(&CONTENT_ENCODING).is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
-        let (status, detail) =
-            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "`content-encoding`: compressed bodies are not supported");
-        return Err(Problem::new(
-            status,
-            "unsupported-encoding",
-            "The content coding is not supported",
-            detail,
-            "send the body uncompressed",
-        ));
+        let detail = "`content-encoding`: compressed bodies are not supported";
+        return Err(Problem::new(ProblemCode::UnsupportedEncoding, detail, "send the body uncompressed"));
     }
     Ok(())
 }
 
 fn ambiguous(detail: String, remedy: &str) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "ambiguous-request", "The request is ambiguous", detail, remedy)
+    Problem::new(ProblemCode::AmbiguousRequest, detail, remedy)
 }

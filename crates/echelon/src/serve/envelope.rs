@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use service::ingest;
 use service::shop::ShopId;
-use web::problem::{Place, Problem};
+use web::problem::{Place, Problem, ProblemCode};
 
 /// An event has at most this many bytes, as on EventBridge.
 pub const EVENT_BYTES_MAX: usize = 256 * 1024;
@@ -45,8 +45,7 @@ pub fn native(body: &[u8], shop: &ShopId, now: Instant) -> Result<Messages, Prob
     };
     if items.len() > EVENTS_MAX {
         let (detail, remedy) = (format!("{} events at once", items.len()), format!("send {EVENTS_MAX} at a time"));
-        let status = axum::http::StatusCode::PAYLOAD_TOO_LARGE;
-        return Err(Problem::new(status, "too-many", "Too many at once", detail, remedy));
+        return Err(Problem::new(ProblemCode::TooManyItems, detail, remedy));
     }
     let mut messages = Messages { bodies: Vec::with_capacity(items.len()), erase: false };
     for (place, item) in items.iter().enumerate() {

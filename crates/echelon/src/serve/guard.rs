@@ -9,10 +9,10 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use web::problem::Problem;
+use web::problem::{Problem, ProblemCode};
 
 /// What a browser says of the page that asks.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -73,17 +73,16 @@ impl Guard {
             said(&CONTENT_TYPE).map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
         let is_unasked = kind.as_deref().is_some_and(|kind| UNASKED.contains(&kind));
         if is_unasked && method != Method::GET {
-            let (status, remedy) =
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "send `Content-Type: application/json`, as `curl --json` does");
+            let remedy = "send `Content-Type: application/json`, as `curl --json` does";
             let detail = "with --open, a body has a type that no page can send unasked";
-            return Err(Problem::new(status, "not-json", "JSON is wanted", detail, remedy));
+            return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail, remedy));
         }
         Ok(())
     }
 }
 
 fn refused(detail: String, remedy: &str) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "not-from-here", "It may not be asked from there", detail, remedy)
+    Problem::new(ProblemCode::OriginNotAllowed, detail, remedy)
 }
 
 /// Answers those who may ask.

@@ -20,7 +20,7 @@ use tower_http::cors::{Any, CorsLayer};
 use web::Api;
 use web::caller::{Admin, Caller, May, Of, Read, Write};
 use web::extract::{idempotency_key, json, whole};
-use web::problem::Problem;
+use web::problem::{Problem, ProblemCode};
 
 use super::aside;
 use super::envelope::{EVENT_BYTES_MAX, Messages};
@@ -137,7 +137,7 @@ pub fn router(system: Arc<System>, doors: Doors) -> Router {
 async fn accepts_nothing(State(system): State<Arc<System>>, request: Request, next: Next) -> Response {
     let is_told = matches!(request.uri().path(), "/health" | "/metrics");
     let is_gone = || !is_told && system.here.as_ref().is_some_and(|store| !is_where_it_was(store));
-    let gone = || Problem::later("the file of this system is not where it was any more").into_response();
+    let gone = || Problem::unavailable("the file of this system is not where it was any more").into_response();
     if is_gone() {
         return gone();
     }
@@ -202,7 +202,7 @@ async fn webhook(system: &System, parts: &mut Parts, body: &[u8]) -> Result<Resp
     if !system.expects(shopify, &shop).await? {
         let remedy = "name the shop with --shopify-shop, or publish a program for it";
         let detail = format!("no webhooks of `{shop}` are expected here");
-        return Err(Problem::new(StatusCode::FORBIDDEN, "another-shop", "The shop is not expected", detail, remedy));
+        return Err(Problem::new(ProblemCode::WrongShop, detail, remedy));
     }
     let Some(tells) = tells else {
         return Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": 0 }))).into_response());
@@ -221,7 +221,7 @@ async fn webhook(system: &System, parts: &mut Parts, body: &[u8]) -> Result<Resp
         Seen::Contradicts => {
             let remedy = "send the webhook as Shopify delivers it";
             let detail = "the same body came already, under another topic or for another shop";
-            return Err(Problem::conflict("replayed", detail, remedy));
+            return Err(Problem::new(ProblemCode::WebhookReplayed, detail, remedy));
         }
     };
     Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": accepted }))).into_response())

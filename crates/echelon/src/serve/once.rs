@@ -56,6 +56,6 @@ impl System {
                 Once::Other => Err(Problem::key_reused()),
             }
         });
-        taken.await.unwrap_or_else(|_| Err(Problem::ours()))
+        taken.await.unwrap_or_else(|_| Err(Problem::internal_error()))
     }
 }

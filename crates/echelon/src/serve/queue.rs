@@ -65,7 +65,7 @@ pub struct QueueError(String);
 impl From<QueueError> for Problem {
     fn from(error: QueueError) -> Self {
         tracing::error!(%error, "a queue did not do what was asked");
-        Self::later("the store does not answer as it should")
+        Self::unavailable("the store does not answer as it should")
     }
 }
 

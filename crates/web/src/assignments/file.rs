@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use rules::calendar::Instant;
 use rules::id::{AssignmentId, MemberId, TierId};
 use rules::version::Versions;
@@ -18,7 +18,7 @@ use crate::Api;
 use crate::caller::{Of, Write};
 use crate::extract::{Query, Raw, idempotency_key};
 use crate::facts::{Became, made_key};
-use crate::problem::{Place, Problem};
+use crate::problem::{Place, Problem, ProblemCode};
 
 /// A file has at most so many assignments, so that they are done before the caller gives up.
 const ROWS_MAX: usize = 2_000;
@@ -185,8 +185,7 @@ fn read_file<T>(
 ) -> Result<Vec<(RowReport, Option<T>)>, Problem> {
     let wrong = |detail: String, path: &str| {
         let remedy = "send a header `member_id,tier,mode,reason`, also `until` and `reward`, and 1 to 2,000 rows";
-        let (status, name) = (StatusCode::UNPROCESSABLE_ENTITY, "invalid");
-        Problem::new(status, name, "Something sent is wrong", detail.clone(), remedy).at(path, detail)
+        Problem::new(ProblemCode::ValidationFailed, detail.clone(), remedy).at(path, detail)
     };
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let mut file = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(body);

@@ -31,25 +31,25 @@ pub fn cases() -> Vec<Case> {
         case(
             "a body of a megabyte and more",
             |desk| told(desk, "x".repeat(1024 * 1024 + 1)),
-            (413, "too-large", "1048576 bytes"),
+            (413, "payload-too-large", "1048576 bytes"),
         ),
         case(
             "a hundred and one facts",
             |desk| told(desk, json!(vec![order("anna", "9", "1"); 101]).to_string()),
-            (413, "too-many", "100 at a time"),
+            (413, "too-many-items", "100 at a time"),
         ),
         case(
             "a fact in a form",
             |desk| {
                 desk.ask("POST", FACTS).with("content-type", "application/x-www-form-urlencoded").raw("type=order.paid")
             },
-            (415, "not-json", "application/json"),
+            (415, "unsupported-media-type", "application/json"),
         ),
-        case("a fact that is null", |desk| told(desk, "null"), (422, "invalid", "must be an object, not null")),
+        case("a fact that is null", |desk| told(desk, "null"), (422, "validation-failed", "must be an object, not null")),
         case(
             "a fact that is a text",
             |desk| told(desk, "\"order.paid\""),
-            (422, "invalid", "must be an object, not a text"),
+            (422, "validation-failed", "must be an object, not a text"),
         ),
         case(
             "an erasure by way of facts",
@@ -60,7 +60,7 @@ pub fn cases() -> Vec<Case> {
                         .to_string(),
                 )
             },
-            (422, "invalid", "DELETE /v1/members/{member_id}"),
+            (422, "validation-failed", "DELETE /v1/members/{member_id}"),
         ),
         case(
             "standings of nobody",
@@ -78,7 +78,7 @@ pub fn cases() -> Vec<Case> {
         case(
             "an assignment to no tier of the program",
             |desk| assign(desk, json!({ "tier": "platinum", "mode": "floor", "reason": "x" })),
-            (422, "invalid", "name one of: silver, gold"),
+            (422, "validation-failed", "name one of: silver, gold"),
         ),
         case(
             "an assignment without a reason",
@@ -95,7 +95,7 @@ pub fn cases() -> Vec<Case> {
             |desk| {
                 assign(desk, json!({ "tier": "gold", "mode": "floor", "reason": "x", "until": "2024-01-01T00:00:00Z" }))
             },
-            (422, "invalid", "until"),
+            (422, "validation-failed", "until"),
         ),
         case(
             "an assignment with a field that nobody knows",

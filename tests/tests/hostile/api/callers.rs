@@ -19,17 +19,17 @@ pub fn headers() -> Vec<Case> {
             |desk| {
                 desk.ask("POST", "/v1/program/versions").json(&json!({ "program": {} })).with("If-Match", "whatever")
             },
-            (412, "changed", "If-Match"),
+            (412, "precondition-failed", "If-Match"),
         ),
         case(
             "a state of letters that are none",
             |desk| desk.ask("POST", "/v1/program/versions").json(&json!({ "program": {} })).with("If-Match", "\u{fc}"),
-            (412, "changed", "If-Match"),
+            (412, "precondition-failed", "If-Match"),
         ),
         case(
             "a draft over another one, unseen",
             |desk| desk.ask("PUT", "/v1/program/draft").json(&json!({ "program": { "name": "mine" } })),
-            (428, "needs-if-match", "send its ETag"),
+            (428, "precondition-required", "send its ETag"),
         ),
         case(
             "an idempotency key of nothing",
@@ -52,7 +52,7 @@ pub fn headers() -> Vec<Case> {
         case(
             "a header for another shop",
             |desk| desk.ask("GET", ANNA).with("X-Echelon-Shop", "other"),
-            (403, "another-shop", "one shop alone"),
+            (403, "wrong-shop", "one shop alone"),
         ),
         case(
             "a header for a shop that cannot be read",
@@ -62,7 +62,7 @@ pub fn headers() -> Vec<Case> {
         case(
             "a webhook that is not signed",
             |desk| desk.ask("POST", "/webhooks/shopify").by(None).raw(r#"{"shop_domain":"acme"}"#),
-            (401, "unsigned", "X-Shopify-Hmac-Sha256"),
+            (401, "invalid-signature", "X-Shopify-Hmac-Sha256"),
         ),
         case(
             "a webhook that is signed with nothing",
@@ -72,7 +72,7 @@ pub fn headers() -> Vec<Case> {
                     .with("X-Shopify-Hmac-Sha256", "")
                     .raw(r#"{"shop_domain":"acme"}"#)
             },
-            (401, "unsigned", "sign it with the secret"),
+            (401, "invalid-signature", "sign it with the secret"),
         ),
     ]
 }
@@ -80,26 +80,26 @@ pub fn headers() -> Vec<Case> {
 /// Tokens.
 pub fn tokens() -> Vec<Case> {
     vec![
-        case("no token", |desk| desk.ask("GET", ANNA).by(None), (401, "nobody", "Authorization: Bearer")),
+        case("no token", |desk| desk.ask("GET", ANNA).by(None), (401, "unauthenticated", "Authorization: Bearer")),
         case(
             "a token that signs itself with nothing",
             |desk| desk.ask("GET", ANNA).by(unsigned(desk, r#"{"alg":"none","typ":"JWT"}"#)),
-            (401, "nobody", "not valid"),
+            (401, "unauthenticated", "not valid"),
         ),
         case(
             "a token that has another way of signing",
             |desk| desk.ask("GET", ANNA).by(unsigned(desk, r#"{"alg":"RS256","typ":"JWT"}"#)),
-            (401, "nobody", "not valid"),
+            (401, "unauthenticated", "not valid"),
         ),
         case(
             "a token that has ended",
             |desk| desk.ask("GET", ANNA).by(signed(OURS, "acme", desk.system.now().plus_millis(-1_000))),
-            (401, "nobody", "not valid"),
+            (401, "unauthenticated", "not valid"),
         ),
         case(
             "a token that ends just now",
             |desk| desk.ask("GET", ANNA).by(signed(OURS, "acme", desk.system.now())),
-            (401, "nobody", "not valid"),
+            (401, "unauthenticated", "not valid"),
         ),
         case(
             "a token under another key",
@@ -110,7 +110,7 @@ pub fn tokens() -> Vec<Case> {
                     desk.system.now().plus_millis(60_000),
                 ))
             },
-            (401, "nobody", "not valid"),
+            (401, "unauthenticated", "not valid"),
         ),
         case(
             "a token of another shop",
@@ -120,12 +120,12 @@ pub fn tokens() -> Vec<Case> {
         case(
             "a token of another shop that names this one",
             |desk| desk.ask("GET", "/v1/members/anna?shop=acme").by(desk.token(Some("other"), Scope::Admin)),
-            (403, "another-shop", "the token says which"),
+            (403, "wrong-shop", "the token says which"),
         ),
         case(
             "a member's token for what staff may",
             |desk| desk.ask("GET", ANNA).by(desk.member_token("anna")),
-            (403, "not-allowed", "echelon/read"),
+            (403, "forbidden", "echelon/read"),
         ),
         case(
             "a member's token for another member",
@@ -135,14 +135,14 @@ pub fn tokens() -> Vec<Case> {
         case(
             "a token that may look, and tells",
             |desk| told(desk, order("anna", "9", "1").to_string()).by(desk.token(Some("acme"), Scope::Read)),
-            (403, "not-allowed", "echelon/write"),
+            (403, "forbidden", "echelon/write"),
         ),
         case(
             "a token that may tell, and forgets",
             |desk| desk.ask("DELETE", ANNA).by(desk.token(Some("acme"), Scope::Write)),
-            (403, "not-allowed", "echelon/admin"),
+            (403, "forbidden", "echelon/admin"),
         ),
-        case("a token of 100 KB", |desk| desk.ask("GET", ANNA).by("x".repeat(100_000)), (401, "nobody", "not valid")),
+        case("a token of 100 KB", |desk| desk.ask("GET", ANNA).by("x".repeat(100_000)), (401, "unauthenticated", "not valid")),
     ]
 }
 

@@ -15,7 +15,7 @@ pub fn cases() -> Vec<Case> {
                 desk.ask("POST", "/v1/program/versions")
                     .json(&json!({ "program": with(program(), json!({ "name": "x".repeat(500_000) })) }))
             },
-            (422, "invalid", "correct what `problems` names"),
+            (422, "validation-failed", "correct what `problems` names"),
         ),
         case(
             "a reason of half a megabyte to publish",
@@ -23,7 +23,7 @@ pub fn cases() -> Vec<Case> {
                 desk.ask("POST", "/v1/program/versions")
                     .json(&json!({ "program": with(program(), json!({ "name": "x" })), "why": "x".repeat(500_000) }))
             },
-            (422, "invalid", "correct what `problems` names"),
+            (422, "validation-failed", "correct what `problems` names"),
         ),
         case(
             "a draft of half a megabyte",
@@ -32,14 +32,14 @@ pub fn cases() -> Vec<Case> {
                     .with("If-Match", "*")
                     .json(&json!({ "program": { "name": "x".repeat(500_000) } }))
             },
-            (413, "too-much", "say it in fewer words"),
+            (413, "item-too-large", "say it in fewer words"),
         ),
         case(
             "an entry with a reason of half a megabyte",
             |desk| {
                 told(desk, json!({ "type": "points.earned", "member_id": "anna", "entry_id": "e", "points": 1, "occurred_at": "2024-03-01T12:00:00Z", "reason": "x".repeat(500_000) }).to_string())
             },
-            (422, "invalid", "too_large"),
+            (422, "validation-failed", "too_large"),
         ),
         case(
             "a program published for yesterday",
@@ -47,7 +47,7 @@ pub fn cases() -> Vec<Case> {
                 desk.ask("POST", "/v1/program/versions")
                     .json(&json!({ "program": with(program(), json!({ "name": "x" })), "at": "2024-05-31T12:00:00Z" }))
             },
-            (409, "in-the-past", "leave `at` out"),
+            (409, "effective-in-the-past", "leave `at` out"),
         ),
         case(
             "a program in another currency than there are orders in",
@@ -55,7 +55,7 @@ pub fn cases() -> Vec<Case> {
                 desk.ask("POST", "/v1/program/versions")
                     .json(&json!({ "program": with(program(), json!({ "currency": "EUR" })) }))
             },
-            (409, "refused", "currency_fixed"),
+            (409, "version-rejected", "currency_fixed"),
         ),
         case(
             "fewer tiers while members hold them, unsaid",
@@ -64,7 +64,7 @@ pub fn cases() -> Vec<Case> {
                     &json!({ "program": with(program(), json!({ "tiers": [{ "id": "gold", "threshold": "500" }] })) }),
                 )
             },
-            (409, "refused", "program_active"),
+            (409, "version-rejected", "program_active"),
         ),
         case(
             "options that nobody knows",
@@ -72,7 +72,7 @@ pub fn cases() -> Vec<Case> {
                 desk.ask("POST", "/v1/program/versions")
                     .json(&json!({ "program": with(program(), json!({ "name": "x" })), "options": { "reward": true } }))
             },
-            (422, "invalid", "$.options.reward"),
+            (422, "validation-failed", "$.options.reward"),
         ),
         case(
             "a version that never was, to roll back to",
@@ -84,7 +84,7 @@ pub fn cases() -> Vec<Case> {
             |desk| {
                 desk.ask("POST", "/v1/assignments").with("content-type", "text/csv").raw("member_id,tier,mode,reason\n")
             },
-            (422, "invalid", "there are no rows"),
+            (422, "validation-failed", "there are no rows"),
         ),
         case(
             "a file with a column that nobody knows",
@@ -93,7 +93,7 @@ pub fn cases() -> Vec<Case> {
                     .with("content-type", "text/csv")
                     .raw("member_id,tier,mode,reason,by\nanna,gold,floor,x,y\n")
             },
-            (422, "invalid", "nothing is known of a column `by`"),
+            (422, "validation-failed", "nothing is known of a column `by`"),
         ),
         case(
             "a file of 2,001 rows",
@@ -102,7 +102,7 @@ pub fn cases() -> Vec<Case> {
                     .with("content-type", "text/csv")
                     .raw(format!("member_id,tier,mode,reason\n{}", "anna,gold,floor,x\n".repeat(2_001)))
             },
-            (422, "invalid", "more than 2000 rows"),
+            (422, "validation-failed", "more than 2000 rows"),
         ),
         case(
             "a file with rows that are wrong, each in its way",

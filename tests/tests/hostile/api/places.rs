@@ -39,12 +39,12 @@ pub fn paths() -> Vec<Case> {
         case(
             "a path of 50 KB",
             |desk| desk.ask("GET", &format!("/v1/members/anna/{}", "x/".repeat(25_000))),
-            (404, "unknown-place", "nothing here"),
+            (404, "not-found", "nothing here"),
         ),
         case(
             "a path one folder up",
             |desk| desk.ask("GET", "/v1/../../etc/passwd"),
-            (404, "unknown-place", "nothing here"),
+            (404, "not-found", "nothing here"),
         ),
         case("a version below nothing", |desk| desk.ask("GET", "/v1/program/versions/-1"), (400, BAD, "-1")),
         case(
@@ -58,8 +58,8 @@ pub fn paths() -> Vec<Case> {
             |desk| desk.ask("POST", "/v1/jobs/2024-06-01T04:00:00.000Z-rollover/explode"),
             (400, BAD, "explode"),
         ),
-        case("a method that is not there", |desk| desk.ask("PATCH", ANNA), (405, "wrong-method", "this method")),
-        case("a method of one's own", |desk| desk.ask("EXPLODE", ANNA), (405, "wrong-method", "this method")),
+        case("a method that is not there", |desk| desk.ask("PATCH", ANNA), (405, "method-not-allowed", "this method")),
+        case("a method of one's own", |desk| desk.ask("EXPLODE", ANNA), (405, "method-not-allowed", "this method")),
     ]
 }
 
@@ -160,7 +160,7 @@ pub fn queries() -> Vec<Case> {
         case(
             "a cursor of a list that was never swept",
             |desk| desk.ask("GET", &format!("/v1/members?list=at_risk&cursor={}", in_list("00"))),
-            (410, "gone", "begin again without a cursor"),
+            (410, "cursor-expired", "begin again without a cursor"),
         ),
         case("a list that nobody keeps", |desk| desk.ask("GET", "/v1/members?list=everybody"), (400, BAD, "everybody")),
         case(

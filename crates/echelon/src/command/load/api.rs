@@ -213,7 +213,7 @@ impl Api {
         }
         if !status.is_client_error() {
             return Ok(match serde_json::from_slice::<Problem>(&body) {
-                Ok(problem) if problem.is_later() => Once::NotDone(format!("{said}: {}", problem.detail)),
+                Ok(problem) if problem.is_unavailable() => Once::NotDone(format!("{said}: {}", problem.detail)),
                 // A gateway gives up while a function goes on.
                 Ok(_) | Err(_) => Once::Unknown(said),
             });

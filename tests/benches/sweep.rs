@@ -150,7 +150,7 @@ async fn previewed(system: &System, gold: u64, members: usize) {
     while let Some(part) = parts.next().await {
         preview.merge(&part.unwrap().preview);
     }
-    let tally = Tally { rose: preview.moves.rise, fell: preview.moves.fall, ..Tally::default() };
+    let tally = Tally { upgraded: preview.moves.upgraded, downgraded: preview.moves.downgraded, ..Tally::default() };
     print(&format!("preview: gold from {gold}"), members, &(tally, system.used(), begun.elapsed()));
 }
 

@@ -96,5 +96,5 @@ pub const ROLLOVER: &str = "2025-01-01T05:00:00.000Z-rollover";
 /// What it counted: members, and who kept their tier, fell, left, and had none.
 pub fn counted(progress: &Progress) -> (u64, u64, u64, u64, u64) {
     let tally = &progress.so_far;
-    (tally.members, tally.kept, tally.fell, tally.left, tally.without)
+    (tally.members, tally.retained, tally.downgraded, tally.left, tally.without)
 }

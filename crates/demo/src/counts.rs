@@ -67,7 +67,7 @@ impl Counts {
                 self.repeated += 1;
                 return;
             }
-            Taken::KeptOut => return,
+            Taken::MemberErased => return,
         }
         let late = self.count_late(told, zone);
         match &told.fact {

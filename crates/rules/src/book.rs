@@ -28,7 +28,7 @@ pub enum Taken {
     /// A version that wins over it is already known.
     Superseded,
     /// It names a member who was erased.
-    KeptOut,
+    MemberErased,
 }
 
 /// A shop's facts.
@@ -110,8 +110,8 @@ impl Book {
             self.members.remove(&member);
             return if self.erased.insert(member) { Taken::Applied } else { Taken::Duplicate };
         }
-        let kept_out = fact.member().is_some_and(|member| self.erased.contains(member));
-        if let Some(member) = fact.member().filter(|_| !kept_out) {
+        let member_erased = fact.member().is_some_and(|member| self.erased.contains(member));
+        if let Some(member) = fact.member().filter(|_| !member_erased) {
             self.members.entry(member.clone()).or_default();
         }
         let things = self.touched(&fact);
@@ -125,7 +125,7 @@ impl Book {
                 self.lay(thing);
             }
         }
-        if kept_out { Taken::KeptOut } else { taken }
+        if member_erased { Taken::MemberErased } else { taken }
     }
 
     /// Gives a member the ledger that was made of their facts before.
@@ -163,7 +163,7 @@ impl Book {
     }
 
     fn of(&mut self, member: &MemberId, take: impl FnOnce(&mut MemberRow) -> Taken) -> Taken {
-        self.members.get_mut(member).map_or(Taken::KeptOut, take)
+        self.members.get_mut(member).map_or(Taken::MemberErased, take)
     }
 
     /// A later revision may refer to another entry: then the cancellation leaves the one it was with.

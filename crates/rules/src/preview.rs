@@ -47,15 +47,15 @@ pub struct Holding {
 #[serde(rename_all = "snake_case")]
 pub enum Movement {
     /// From no tier.
-    Enters,
+    Entered,
     /// To a higher tier.
-    Rises,
+    Upgraded,
     /// The same tier, or none as before.
-    Stays,
+    Retained,
     /// To a lower tier.
-    Falls,
+    Downgraded,
     /// To no tier.
-    Leaves,
+    Left,
 }
 
 /// The entry rewards of a tier, as they would be issued.
@@ -108,18 +108,18 @@ impl Holding {
 /// Several versions of one instant are passed one after the other: then the first and the last tier count.
 fn movement(before: &Holding, after: &Holding, rows: &[Row]) -> Movement {
     match (&before.tier, &after.tier) {
-        (from, to) if from == to => Movement::Stays,
-        (None, _) => Movement::Enters,
-        (_, None) => Movement::Leaves,
-        (Some(_), Some(_)) => rows.iter().rev().find_map(direction).unwrap_or(Movement::Stays),
+        (from, to) if from == to => Movement::Retained,
+        (None, _) => Movement::Entered,
+        (_, None) => Movement::Left,
+        (Some(_), Some(_)) => rows.iter().rev().find_map(direction).unwrap_or(Movement::Retained),
     }
 }
 
 fn direction(row: &Row) -> Option<Movement> {
     match row {
         Row::Transition(made) => match made.kind {
-            Change::Entered | Change::Upgraded => Some(Movement::Rises),
-            Change::Downgraded | Change::Left => Some(Movement::Falls),
+            Change::Entered | Change::Upgraded => Some(Movement::Upgraded),
+            Change::Downgraded | Change::Left => Some(Movement::Downgraded),
             Change::Renewed => None,
         },
         Row::Reward(_) | Row::Birthday(_) | Row::Held(_) => None,

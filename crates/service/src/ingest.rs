@@ -80,7 +80,7 @@ pub struct Counts {
     /// Facts of which a version that wins is known.
     pub superseded: u64,
     /// Facts about somebody who was erased.
-    pub kept_out: u64,
+    pub member_erased: u64,
     /// Transitions recorded.
     pub transitions: u64,
     /// Rewards recorded, birthday points included.
@@ -232,7 +232,7 @@ impl Counts {
             applied,
             duplicates,
             superseded,
-            kept_out,
+            member_erased,
             transitions,
             rewards,
             conflicts,
@@ -244,7 +244,7 @@ impl Counts {
         self.applied += applied;
         self.duplicates += duplicates;
         self.superseded += superseded;
-        self.kept_out += kept_out;
+        self.member_erased += member_erased;
         self.transitions += transitions;
         self.rewards += rewards;
         self.conflicts += conflicts;
@@ -257,7 +257,7 @@ impl Counts {
             (Metric::FactsApplied, self.applied),
             (Metric::Duplicates, self.duplicates),
             (Metric::Superseded, self.superseded),
-            (Metric::Ignored, self.ignored + self.kept_out),
+            (Metric::Ignored, self.ignored + self.member_erased),
             (Metric::Quarantined, self.set_aside),
             (Metric::Transitions, self.transitions),
             (Metric::Rewards, self.rewards),
@@ -270,7 +270,7 @@ impl Counts {
             Taken::Applied => self.applied += 1,
             Taken::Duplicate => self.duplicates += 1,
             Taken::Superseded => self.superseded += 1,
-            Taken::KeptOut => self.kept_out += 1,
+            Taken::MemberErased => self.member_erased += 1,
         }
     }
 

@@ -45,15 +45,15 @@ pub struct Preview {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Moves {
     /// From no tier to one.
-    pub enter: u64,
+    pub entered: u64,
     /// To a higher tier.
-    pub rise: u64,
+    pub upgraded: u64,
     /// They keep their tier.
-    pub stay: u64,
+    pub retained: u64,
     /// To a lower tier.
-    pub fall: u64,
+    pub downgraded: u64,
     /// To no tier.
-    pub leave: u64,
+    pub left: u64,
     /// They have no tier, before or after.
     pub without_tier: u64,
 }
@@ -169,22 +169,22 @@ fn more(sum: &mut u64, by: u64) {
 impl Moves {
     fn add(&mut self, movement: Movement, before: &Holding) {
         count(match movement {
-            Movement::Enters => &mut self.enter,
-            Movement::Rises => &mut self.rise,
-            Movement::Stays if before.tier.is_none() => &mut self.without_tier,
-            Movement::Stays => &mut self.stay,
-            Movement::Falls => &mut self.fall,
-            Movement::Leaves => &mut self.leave,
+            Movement::Entered => &mut self.entered,
+            Movement::Upgraded => &mut self.upgraded,
+            Movement::Retained if before.tier.is_none() => &mut self.without_tier,
+            Movement::Retained => &mut self.retained,
+            Movement::Downgraded => &mut self.downgraded,
+            Movement::Left => &mut self.left,
         });
     }
 
     fn merge(&mut self, part: Self) {
-        let Self { enter, rise, stay, fall, leave, without_tier } = part;
-        more(&mut self.enter, enter);
-        more(&mut self.rise, rise);
-        more(&mut self.stay, stay);
-        more(&mut self.fall, fall);
-        more(&mut self.leave, leave);
+        let Self { entered, upgraded, retained, downgraded, left, without_tier } = part;
+        more(&mut self.entered, entered);
+        more(&mut self.upgraded, upgraded);
+        more(&mut self.retained, retained);
+        more(&mut self.downgraded, downgraded);
+        more(&mut self.left, left);
         more(&mut self.without_tier, without_tier);
     }
 }

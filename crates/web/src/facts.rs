@@ -79,7 +79,7 @@ pub enum Became {
     /// A later version is known, and stays.
     Superseded,
     /// It is about somebody who was erased, and is not kept.
-    KeptOut,
+    MemberErased,
     /// It is wrong, and was not taken in.
     Invalid,
     /// It can never be taken in as it is.
@@ -112,7 +112,7 @@ impl OneResult {
     /// Whether it is in, or needs not be.
     pub(crate) fn is_well(&self) -> bool {
         match self.status {
-            Became::Applied | Became::Duplicate | Became::Superseded | Became::KeptOut => true,
+            Became::Applied | Became::Duplicate | Became::Superseded | Became::MemberErased => true,
             Became::Invalid | Became::Refused | Became::Failed => false,
         }
     }
@@ -122,7 +122,7 @@ impl OneResult {
         let Self { status, detail, remedy, problems, .. } = self;
         let (detail, remedy) = (detail.unwrap_or_default(), remedy.unwrap_or_default());
         let mut problem = match status {
-            Became::Applied | Became::Duplicate | Became::Superseded | Became::KeptOut => return None,
+            Became::Applied | Became::Duplicate | Became::Superseded | Became::MemberErased => return None,
             Became::Invalid | Became::Refused => Problem::new(ProblemCode::ValidationFailed, detail, remedy),
             Became::Failed => Problem::unavailable(detail),
         };
@@ -137,7 +137,7 @@ impl From<Told> for OneResult {
             Told::Taken(Taken::Applied) => Self::of(Became::Applied),
             Told::Taken(Taken::Duplicate) => Self::of(Became::Duplicate),
             Told::Taken(Taken::Superseded) => Self::of(Became::Superseded),
-            Told::Taken(Taken::KeptOut) => Self::of(Became::KeptOut),
+            Told::Taken(Taken::MemberErased) => Self::of(Became::MemberErased),
             Told::Refused(reason) => {
                 let refused = Self::because(Became::Refused, reason.code(), reason.remedy());
                 if reason != Reason::FromTheFuture {

@@ -189,7 +189,7 @@ pub(crate) struct Previewed {
     replaces: Option<u32>,
     /// What it would do, told by the rules alone.
     warnings: Vec<Advice>,
-    /// What it would do, member by member, added up: `members`, `moves` (enter, rise, stay, fall, leave, without_tier),
+    /// What it would do, member by member, added up: `members`, `moves` (entered, upgraded, retained, downgraded, left, without_tier),
     /// `held`, `ways` from tier to tier with samples, `rewards` due by tier and what they cost, `birthdays`, how `validity`
     /// changes, and whose progress is `wiped`.
     #[schema(value_type = Object)]
@@ -255,7 +255,7 @@ pub(crate) struct Job {
     #[schema(value_type = Option<Object>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     lists: Option<()>,
-    /// What was counted so far: `members`, `kept`, `without`, `entered`, `rose`, `fell`, `left`, `renewed`, `held`, `moves` from
+    /// What was counted so far: `members`, `retained`, `without`, `entered`, `upgraded`, `downgraded`, `left`, `renewed`, `held`, `moves` from
     /// tier to tier, `rewards`, `birthdays`, `notices`, `written`, `unreadable`.
     #[schema(value_type = Object)]
     so_far: (),

@@ -14,7 +14,7 @@ async fn a_member_is_forgotten_at_once_and_a_later_pass_finds_nothing() {
     assert_eq!(desk.send(desk.ask("DELETE", "/v1/members/anna")).await.is(202)["verified"], false);
     desk.get("/v1/members/anna").await.is(404);
     let later = desk.post("/v1/facts", order("anna", "3", "5")).await.is(200);
-    assert_eq!(later["results"][0]["status"], "kept_out");
+    assert_eq!(later["results"][0]["status"], "member_erased");
     assert_eq!(desk.get("/v1/members/anna/erasure").await.is(200)["verified"], false);
     desk.system.sweep_all().await;
     assert_eq!(desk.get("/v1/members/anna/erasure").await.is(200)["verified"], false, "too soon");

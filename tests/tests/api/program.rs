@@ -60,7 +60,7 @@ async fn a_version_is_previewed_published_listed_and_rolled_back() {
     let wanted = json!({ "program": gold_at("400"), "why": "gold for more" });
     let previewed = desk.post("/v1/program/preview?list=true", wanted.clone()).await.is(200);
     assert_eq!(
-        (&previewed["preview"]["moves"]["rise"], &previewed["changes"][0]["member_id"]),
+        (&previewed["preview"]["moves"]["upgraded"], &previewed["changes"][0]["member_id"]),
         (&json!(1), &json!("anna"))
     );
     assert_eq!((&previewed["next_part"], desk.tier("anna").await), (&Value::Null, json!("silver")));

@@ -16,14 +16,14 @@ pub enum Becomes {
     /// A version that wins is known.
     Superseded,
     /// About somebody who was erased.
-    KeptOut,
+    MemberErased,
     /// Of no consequence.
     Ignored,
     /// Set aside.
     Aside(Aside),
 }
 
-pub use Becomes::{Applied, Duplicate, Ignored, KeptOut, Superseded};
+pub use Becomes::{Applied, Duplicate, Ignored, MemberErased, Superseded};
 
 /// How something is set aside.
 #[derive(Debug, Clone, Copy)]
@@ -252,12 +252,12 @@ fn unchanged(when: &str, found: &[String], before: &[String]) -> Result<(), Stri
 fn became(report: &Report, becomes: Becomes) -> Result<(), String> {
     let counts = &report.counts;
     let found =
-        [counts.applied, counts.duplicates, counts.superseded, counts.kept_out, counts.ignored, counts.set_aside];
+        [counts.applied, counts.duplicates, counts.superseded, counts.member_erased, counts.ignored, counts.set_aside];
     let expected = match becomes {
         Applied => [3, 0, 0, 0, 0, 0],
         Duplicate => [2, 1, 0, 0, 0, 0],
         Superseded => [2, 0, 1, 0, 0, 0],
-        KeptOut => [2, 0, 0, 1, 0, 0],
+        MemberErased => [2, 0, 0, 1, 0, 0],
         Ignored => [2, 0, 0, 0, 1, 0],
         Becomes::Aside(_) => [2, 0, 0, 0, 0, 1],
     };

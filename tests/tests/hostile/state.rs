@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use service::ingest::Reason;
 
-use crate::case::{Applied, Case, Duplicate, KeptOut, Superseded, aside, case, wrong};
+use crate::case::{Applied, Case, Duplicate, MemberErased, Superseded, aside, case, wrong};
 use crate::told::{assigned, canceled, cancelled, earned, enrolled, erased, order, refund, unassigned, with};
 
 /// All that can be out of place.
@@ -105,17 +105,17 @@ fn people() -> Vec<Case> {
         case("somebody is erased twice, and ordered in between")
             .event(order(json!({})), Applied)
             .event(erased(json!({})), Applied)
-            .event(order(json!({ "order_id": "2" })), KeptOut)
+            .event(order(json!({ "order_id": "2" })), MemberErased)
             .event(erased(json!({})), Duplicate)
             .gone("anna"),
         case("somebody erased enrols again")
             .event(erased(json!({})), Applied)
-            .event(enrolled(json!({ "occurred_at": "2024-05-30T00:00:00Z" })), KeptOut)
+            .event(enrolled(json!({ "occurred_at": "2024-05-30T00:00:00Z" })), MemberErased)
             .unknown("anna"),
         case("an order moves to somebody erased: it is nobody's, and does not come back")
             .event(order(json!({})), Applied)
             .event(erased(json!({ "member_id": "ben" })), Applied)
-            .event(order(json!({ "member_id": "ben", "revision": "2024-05-30T00:00:00Z" })), KeptOut)
+            .event(order(json!({ "member_id": "ben", "revision": "2024-05-30T00:00:00Z" })), MemberErased)
             .event(order(json!({})), Superseded)
             .stands("anna", "", "0.00")
             .gone("ben"),
@@ -123,13 +123,13 @@ fn people() -> Vec<Case> {
             .counting_points()
             .after(earned(json!({})))
             .after(erased(json!({ "member_id": "ben" })))
-            .event(earned(json!({ "member_id": "ben", "revision": "2024-05-30T00:00:00Z" })), KeptOut)
+            .event(earned(json!({ "member_id": "ben", "revision": "2024-05-30T00:00:00Z" })), MemberErased)
             .stands("anna", "", "0")
             .gone("ben"),
         case("a tier given by hand moves to somebody erased, and is gone")
             .after(assigned(json!({})))
             .after(erased(json!({ "member_id": "ben" })))
-            .event(assigned(json!({ "member_id": "ben", "revision": "2024-05-30T00:00:00Z" })), KeptOut)
+            .event(assigned(json!({ "member_id": "ben", "revision": "2024-05-30T00:00:00Z" })), MemberErased)
             .stands("anna", "", "0.00")
             .gone("ben"),
         case("a refund that names somebody erased is the order's all the same")

@@ -77,7 +77,7 @@ async fn a_published_version_recalculates_everybody() {
     swept(&recalculate, &segments).await;
     assert_eq!(recalculate.invoke(&published).await, json!({ "shops": 1, "opened": 0, "sent": 0, "failed": 0 }));
     let done = job(&world, "2024-06-01T12:00:00.000Z-recalculation-2").await;
-    assert_eq!((done.job.state, done.so_far.members, done.so_far.fell), (State::Done, 1, 1));
+    assert_eq!((done.job.state, done.so_far.members, done.so_far.downgraded), (State::Done, 1, 1));
     assert_eq!(world.system.tier("ben@example.com").await.as_deref(), Some("silver"));
     counted(&recalculate.metrics()[0], json!({ "JobsOpened": 1, "SegmentsSent": 16 }));
     let swept: i64 = recalculate.metrics().iter().filter_map(|line| line["MembersSwept"].as_i64()).sum();

@@ -266,7 +266,7 @@ async fn rules_change_and_midnights_pass_on_a_deployed_system() {
             + 3_600_000,
     ));
     let preview = echelon.json(&[&["preview"], &wanted[..], &["--at", &at], &on].concat(), 0).await;
-    assert_eq!(preview["preview"]["moves"]["enter"], 1, "{preview}");
+    assert_eq!(preview["preview"]["moves"]["entered"], 1, "{preview}");
     assert_eq!(system.store.publications(&system.shop).await.unwrap().len(), 1, "a preview writes nothing");
     let published = echelon.run(&[&["publish"], &wanted[..], &["--at", &at, "--by", "eve"], &on].concat()).await;
     assert_eq!(published.status.code(), Some(0), "{published:?}");

@@ -258,8 +258,12 @@ async fn changes_do_what_their_preview_says(place: Place) {
         let job = format!("2024-07-01T10:00:00.000Z-recalculation-{version}").parse().unwrap();
         let tally = system.sweep.progress(&system.shop, &job).await.unwrap().unwrap().so_far;
         let moves = preview.moves;
-        let swept = (tally.members, tally.entered, tally.rose, tally.fell, tally.left, tally.held);
-        assert_eq!((preview.members, moves.enter, moves.rise, moves.fall, moves.leave, preview.held), swept, "{what}");
+        let swept = (tally.members, tally.entered, tally.upgraded, tally.downgraded, tally.left, tally.held);
+        assert_eq!(
+            (preview.members, moves.entered, moves.upgraded, moves.downgraded, moves.left, preview.held),
+            swept,
+            "{what}"
+        );
         let rewards: u64 = preview.rewards.values().map(|rewards| rewards.due).sum();
         assert_eq!(
             (rewards, came.iter().filter(|row| row.contains("rewards")).count() as u64),

@@ -274,7 +274,7 @@ async fn who_was_erased_leaves_nothing_and_stays_away(place: Place) {
     applied(&system.tell(std::slice::from_ref(&erased)).await, 1);
     assert!(system.member("anna").await.erased);
     let later = system.tell(&[order(1, "anna", 600), order(3, "anna", 50), erased]).await;
-    assert_eq!((later.counts.kept_out, later.counts.duplicates, later.failed.len()), (2, 1, 0));
+    assert_eq!((later.counts.member_erased, later.counts.duplicates, later.failed.len()), (2, 1, 0));
     let left: Vec<String> = system.items("ledger").await.into_iter().filter(|item| item.contains("anna")).collect();
     assert_eq!(left, Vec::<String>::new());
     assert_eq!(system.tier("ben").await.as_deref(), Some("gold"));

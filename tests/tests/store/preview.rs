@@ -42,11 +42,11 @@ fn moved(rows: &[Row]) -> Movement {
         Row::Transition(_) | Row::Reward(_) | Row::Birthday(_) | Row::Held(_) => None,
     });
     match kinds.collect::<Vec<_>>().as_slice() {
-        [] => Movement::Stays,
-        [Change::Entered] => Movement::Enters,
-        [Change::Upgraded] => Movement::Rises,
-        [Change::Downgraded] => Movement::Falls,
-        [Change::Left] => Movement::Leaves,
+        [] => Movement::Retained,
+        [Change::Entered] => Movement::Entered,
+        [Change::Upgraded] => Movement::Upgraded,
+        [Change::Downgraded] => Movement::Downgraded,
+        [Change::Left] => Movement::Left,
         several => panic!("one change, and {several:?}"),
     }
 }
@@ -137,7 +137,7 @@ fn a_preview_counts_who_moves_where_and_what_it_costs() {
     let sum = added(&all);
     let moves = sum.moves;
     assert_eq!(
-        (sum.members, moves.enter, moves.rise, moves.stay, moves.fall, moves.without_tier),
+        (sum.members, moves.entered, moves.upgraded, moves.retained, moves.downgraded, moves.without_tier),
         (33, 10, 1, 2, 0, 20)
     );
     let told: Vec<_> = sum
@@ -167,10 +167,10 @@ fn a_preview_shows_what_is_wiped_held_and_moved_to_another_end() {
     let dearer = shop(&tiers(100, 900));
     let (_, all) = outcomes(&program, &members(), &dearer, &json!({ "demotions": "hold" }));
     let sum = added(&all);
-    assert_eq!((sum.held, sum.moves.stay, sum.wiped, sum.rewards.len()), (1, 3, 0, 0));
+    assert_eq!((sum.held, sum.moves.retained, sum.wiped, sum.rewards.len()), (1, 3, 0, 0));
     let (versions, all) = outcomes(&program, &members(), &dearer, &json!({}));
     let sum = added(&all);
-    assert_eq!((sum.held, sum.moves.fall, sum.moves.stay), (0, 1, 2));
+    assert_eq!((sum.held, sum.moves.downgraded, sum.moves.retained), (0, 1, 2));
     let [old, new] = versions.iter().collect::<Vec<_>>()[..] else { panic!() };
     assert!(picture(&sum, old, new).contains("1 ▼"));
 
@@ -178,7 +178,7 @@ fn a_preview_shows_what_is_wiped_held_and_moved_to_another_end() {
     points["milestone"]["metric"] = json!("points_earned");
     let (_, all) = outcomes(&program, &members(), &points, &json!({}));
     let sum = added(&all);
-    assert_eq!((sum.wiped, sum.moves.leave), (33, 3));
+    assert_eq!((sum.wiped, sum.moves.left), (33, 3));
 
     for (period, expected) in [(json!("lifetime"), (0, 0, 3, 0)), (json!({ "rolling": { "days": 200 } }), (0, 3, 0, 0))]
     {

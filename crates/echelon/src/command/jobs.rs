@@ -133,12 +133,13 @@ async fn stored(store: &Store, shop: Option<ShopId>, now: Instant) -> Result<Vec
 
 /// A line for each job.
 fn overview(jobs: &[Listed]) -> String {
-    let head = ["SHOP", "JOB", "STATE", "DONE", "MEMBERS", "ENTERED", "ROSE", "KEPT", "FELL", "LEFT", "WHEN"];
+    let head =
+        ["SHOP", "JOB", "STATE", "DONE", "MEMBERS", "ENTERED", "UPGRADED", "RETAINED", "DOWNGRADED", "LEFT", "WHEN"];
     let row = |Listed { shop, progress }: &Listed| {
         let Progress { job, so_far, parts_done, ends_at: _ } = progress;
-        let Tally { members, entered, rose, kept, fell, left, .. } = so_far;
+        let Tally { members, entered, upgraded, retained, downgraded, left, .. } = so_far;
         let mut row = vec![shop.to_string(), job.id.to_string(), job.state.word().to_owned(), share(*parts_done)];
-        row.extend([members, entered, rose, kept, fell, left].map(u64::to_string));
+        row.extend([members, entered, upgraded, retained, downgraded, left].map(u64::to_string));
         row.push(when(progress));
         row
     };
@@ -199,7 +200,7 @@ fn word(order: Order) -> &'static str {
 fn whole(Listed { shop, progress }: &Listed) -> String {
     let Progress { job: Job { id, state, opened_at, segments, zones, day, .. }, so_far, parts_done, ends_at: _ } =
         progress;
-    let Tally { members, kept, without, entered, rose, fell, left, renewed, held, moves: _, .. } = so_far;
+    let Tally { members, retained, without, entered, upgraded, downgraded, left, renewed, held, moves: _, .. } = so_far;
     let Tally { rewards, birthdays, notices, written, unreadable, .. } = so_far;
     let mut rows = vec![
         vec!["state".to_owned(), format!("{}, {}", state.word(), when(progress))],
@@ -213,10 +214,10 @@ fn whole(Listed { shop, progress }: &Listed) -> String {
     }
     for (what, count) in [
         ("members", members),
-        ("entered a tier", entered),
-        ("rose", rose),
-        ("kept theirs", kept),
-        ("fell", fell),
+        ("entered", entered),
+        ("upgraded", upgraded),
+        ("retained", retained),
+        ("downgraded", downgraded),
         ("left", left),
         ("without a tier", without),
         ("renewed", renewed),

@@ -193,13 +193,13 @@ pub fn told(progress: &Progress) -> String {
     let tally = &progress.so_far;
     let mut parts = Vec::new();
     for (count, what) in [
-        (tally.entered, "entered a tier"),
-        (tally.rose, "rose"),
-        (tally.fell, "fell"),
+        (tally.entered, "entered"),
+        (tally.upgraded, "upgraded"),
+        (tally.downgraded, "downgraded"),
         (tally.left, "left"),
         (tally.renewed, "renewed"),
         (tally.held, "held"),
-        (tally.kept, "kept theirs"),
+        (tally.retained, "retained"),
     ] {
         if count > 0 {
             parts.push(format!("{count} {what}"));

@@ -80,13 +80,13 @@ fn a_preview_tells_what_publishing_then_does() {
     desk.says(&["load", &history(&desk.path("events.jsonl"))], 0);
     let list = desk.path("changes.csv");
     let previewed = desk.json(&["preview", "--program", &next, "--list", list.to_str().unwrap()]);
-    assert_eq!(previewed["preview"]["moves"]["rise"], 20, "{previewed}");
+    assert_eq!(previewed["preview"]["moves"]["upgraded"], 20, "{previewed}");
     let listed = fs::read_to_string(&list).unwrap();
     let lines: Vec<&str> = listed.lines().collect();
-    assert_eq!((lines[0], lines[1], lines.len()), ("member_id,from,to,movement", "m30,bronze,gold,rises", 21));
+    assert_eq!((lines[0], lines[1], lines.len()), ("member_id,from,to,movement", "m30,bronze,gold,upgraded", 21));
     let shown = desk.says(&["preview", "--program", &next], 0);
     assert!(
-        shown.contains("from ↓  to →") && shown.contains("20 rise") && shown.contains("nothing was written"),
+        shown.contains("from ↓  to →") && shown.contains("20 upgraded") && shown.contains("nothing was written"),
         "{shown}"
     );
 
@@ -94,10 +94,8 @@ fn a_preview_tells_what_publishing_then_does() {
     let (job, moves) = (&published["job"], &previewed["preview"]["moves"]);
     assert_eq!((&job["state"], &job["parts_done"]), (&json!("done"), &json!(256)));
     let done = &job["so_far"];
-    for (counted, told) in
-        [("rose", "rise"), ("entered", "enter"), ("fell", "fall"), ("left", "leave"), ("kept", "stay")]
-    {
-        assert_eq!(done[counted], moves[told], "{counted}: {published}");
+    for counted in ["entered", "upgraded", "retained", "downgraded", "left"] {
+        assert_eq!(done[counted], moves[counted], "{counted}: {published}");
     }
     assert_eq!((&done["members"], &done["without"]), (&previewed["preview"]["members"], &moves["without_tier"]));
     assert_eq!(done["moves"], json!([{ "from": "bronze", "to": "gold", "members": 20 }]));
@@ -111,7 +109,7 @@ fn a_preview_tells_what_publishing_then_does() {
     let held = ["--options", r#"{"demotions": "hold"}"#];
     assert_eq!(desk.json(&[&["preview", "--roll-back", "1"], &held[..]].concat())["preview"]["held"], 20);
     let back = desk.says(&["publish", "--roll-back", "1", "--why", "too easy"], 0);
-    assert!(back.contains("warning: Gold takes 500 in place of 300") && back.contains("20 fell"), "{back}");
+    assert!(back.contains("warning: Gold takes 500 in place of 300") && back.contains("20 downgraded"), "{back}");
     assert!(back.contains("gold  ->  bronze  20"), "{back}");
     desk.says(&["verify"], 0);
 }
@@ -222,7 +220,7 @@ fn a_new_year_comes_where_the_clock_is_moved() {
         let shown = command(&["jobs", "show", "2031-01-01T00:00:00.000Z-rollover", "--url", &url, "--format", "json"]);
         let job: Value = serde_json::from_slice(&shown.stdout).unwrap_or_default();
         job["state"] == "done"
-            && job["so_far"]["fell"] == 1
+            && job["so_far"]["downgraded"] == 1
             && job["so_far"]["left"] == 1
             && job["so_far"]["birthdays"] == 1
     };
@@ -243,7 +241,7 @@ fn rules_are_changed_over_http_and_refusals_say_what_to_do() {
     next["tiers"][1]["threshold"] = json!("300");
     let (status, previewed) =
         served.post("/v1/program/preview?list=true", &json!({ "program": next }).to_string(), &[]);
-    assert_eq!((status, &previewed["preview"]["moves"]["rise"]), (200, &json!(1)), "{previewed}");
+    assert_eq!((status, &previewed["preview"]["moves"]["upgraded"]), (200, &json!(1)), "{previewed}");
     assert_eq!(previewed["changes"][0]["member_id"], "bert");
     let (url, file) = (served.url(), desk.write("next.json", &next));
     let published = command(&["publish", "--program", &file, "--url", &url]);
@@ -315,7 +313,10 @@ fn a_recalculation_that_is_killed_goes_on_and_counts_the_same() {
     let job = of_version(&served.get("/v1/jobs").1).unwrap();
     let expected = (0..MEMBERS).filter(|number| (300..500).contains(&(number % 600))).count();
     let done = &job["so_far"];
-    assert_eq!((&done["members"], &done["rose"], &done["fell"]), (&json!(MEMBERS), &json!(expected), &json!(0)));
+    assert_eq!(
+        (&done["members"], &done["upgraded"], &done["downgraded"]),
+        (&json!(MEMBERS), &json!(expected), &json!(0))
+    );
     served.end();
     desk.says(&["verify"], 0);
 }

@@ -171,8 +171,8 @@ pub(super) fn fold<'a>(
             .iter()
             .flat_map(Fact::things)
             .any(|of| book.facts(&of).iter().any(|it| is_thing(it) && is_erased(it)));
-        let is_kept_out = owner_is_erased || facts.iter().all(is_erased);
-        let worth_it = was.is_stored() || !is_kept_out;
+        let is_member_erased = owner_is_erased || facts.iter().all(is_erased);
+        let worth_it = was.is_stored() || !is_member_erased;
         let facts = if owner_is_erased || has_order(&facts) { unnamed(facts) } else { facts };
         // What was theirs before is found by their name, and deleted as a whole.
         let is_theirs = was.facts.iter().any(is_erased);

@@ -87,9 +87,9 @@ fn cell(preview: &Preview, from: Place<'_>, to: Place<'_>) -> String {
 
 fn mark(movement: Movement) -> char {
     match movement {
-        Movement::Enters | Movement::Rises => '▲',
-        Movement::Stays => ' ',
-        Movement::Falls | Movement::Leaves => '▼',
+        Movement::Entered | Movement::Upgraded => '▲',
+        Movement::Retained => ' ',
+        Movement::Downgraded | Movement::Left => '▼',
     }
 }
 
@@ -105,9 +105,9 @@ fn bar(preview: &Preview, from: Place<'_>) -> String {
     let (mut down, mut same, mut up) = (0_u64, 0_u64, 0_u64);
     for (way, passage) in of(preview, from) {
         let sum = match way.movement {
-            Movement::Falls | Movement::Leaves => &mut down,
-            Movement::Stays => &mut same,
-            Movement::Enters | Movement::Rises => &mut up,
+            Movement::Downgraded | Movement::Left => &mut down,
+            Movement::Retained => &mut same,
+            Movement::Entered | Movement::Upgraded => &mut up,
         };
         *sum = sum.saturating_add(passage.members);
     }
@@ -130,19 +130,19 @@ fn bar(preview: &Preview, from: Place<'_>) -> String {
 /// The counts, a line each, but those of which there is nothing to tell.
 fn told(preview: &Preview, new: &Version) -> Vec<String> {
     let Preview { members, moves, held, ways: _, rewards, birthdays, validity, wiped } = preview;
-    let Moves { enter, rise, stay, fall, leave, without_tier } = *moves;
+    let Moves { entered, upgraded, retained, downgraded, left, without_tier } = *moves;
     let mut lines = vec![
         String::new(),
         format!(
             "{}: {}",
             people(*members),
             some(&[
-                (enter, "enter"),
-                (rise, "rise"),
-                (stay, "stay"),
-                (fall, "fall"),
-                (leave, "leave"),
-                (without_tier, "have no tier"),
+                (entered, "entered"),
+                (upgraded, "upgraded"),
+                (retained, "retained"),
+                (downgraded, "downgraded"),
+                (left, "left"),
+                (without_tier, "without a tier"),
             ])
         ),
     ];

@@ -65,7 +65,7 @@ async fn part(
         for (member, held) in page.members.into_iter().filter(|(_, held)| !held.erased) {
             let outcome = preview(&held.ledger, &held.record, versions);
             part.preview.add(&member, &outcome);
-            if listed && outcome.movement != Movement::Stays {
+            if listed && outcome.movement != Movement::Retained {
                 let (from, to) = (outcome.before.tier, outcome.after.tier);
                 part.changes.push(Changed { member_id: member, from, to, movement: outcome.movement });
             }

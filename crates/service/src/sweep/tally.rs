@@ -15,26 +15,29 @@ use serde::{Deserialize, Serialize};
 use super::job::{JobId, Kind};
 use crate::store::history::Recorded;
 
-/// Counts of a job, or of a part of one. Members are `kept`, `without`, or moved in one of four ways.
+/// Counts of a job, or of a part of one. Members are retained, without a tier, or moved in one of four ways.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tally {
     /// Members looked at.
     pub members: u64,
     /// They hold a tier, and the boundary left it as it was.
-    pub kept: u64,
+    #[serde(alias = "kept")]
+    pub retained: u64,
     /// They held none, and hold none.
     pub without: u64,
     /// They entered a tier from none.
     pub entered: u64,
-    /// They rose.
-    pub rose: u64,
-    /// They fell.
-    pub fell: u64,
+    /// They were upgraded.
+    #[serde(alias = "rose")]
+    pub upgraded: u64,
+    /// They were downgraded.
+    #[serde(alias = "fell")]
+    pub downgraded: u64,
     /// They left the tiers.
     pub left: u64,
-    /// Of those who kept theirs: renewed at the boundary.
+    /// Of those retained: renewed at the boundary.
     pub renewed: u64,
-    /// Of those who kept theirs: held there although the new rules would take it.
+    /// Of those retained: held there although the new rules would take it.
     pub held: u64,
     /// Members moved, by the tier before and the tier after.
     pub moves: Moves,
@@ -200,14 +203,14 @@ impl Tally {
         }
         self.renewed += u64::from(renewed);
         match moved {
-            None if tier.is_some() => self.kept += 1,
+            None if tier.is_some() => self.retained += 1,
             None => self.without += 1,
             Some((from, to, last)) => {
                 *match (&from, &to, last) {
                     (None, _, _) => &mut self.entered,
                     (_, None, _) => &mut self.left,
-                    (_, _, Change::Downgraded) => &mut self.fell,
-                    (_, _, Change::Entered | Change::Upgraded | Change::Renewed | Change::Left) => &mut self.rose,
+                    (_, _, Change::Downgraded) => &mut self.downgraded,
+                    (_, _, Change::Entered | Change::Upgraded | Change::Renewed | Change::Left) => &mut self.upgraded,
                 } += 1;
                 *self.moves.0.entry((from, to)).or_default() += 1;
             }
@@ -216,7 +219,7 @@ impl Tally {
 
     /// Members whose tier the boundary changed.
     pub fn changed(&self) -> u64 {
-        self.entered + self.rose + self.fell + self.left
+        self.entered + self.upgraded + self.downgraded + self.left
     }
 
     /// Adds what was counted elsewhere.
@@ -224,11 +227,11 @@ impl Tally {
         // Every field by its name: a new one does not compile before it is added up.
         let Self {
             members,
-            kept,
+            retained,
             without,
             entered,
-            rose,
-            fell,
+            upgraded,
+            downgraded,
             left,
             renewed,
             held,
@@ -240,11 +243,11 @@ impl Tally {
             moves,
         } = other;
         self.members += members;
-        self.kept += kept;
+        self.retained += retained;
         self.without += without;
         self.entered += entered;
-        self.rose += rose;
-        self.fell += fell;
+        self.upgraded += upgraded;
+        self.downgraded += downgraded;
         self.left += left;
         self.renewed += renewed;
         self.held += held;

@@ -164,7 +164,7 @@ impl Api {
             match result.status {
                 Became::Applied | Became::Superseded => {}
                 Became::Duplicate => report.status = RowBecame::Duplicate,
-                Became::KeptOut => report.fail(RowBecame::Invalid, "the member was erased"),
+                Became::MemberErased => report.fail(RowBecame::Invalid, "the member was erased"),
                 Became::Invalid | Became::Refused => report.fail(RowBecame::Invalid, result.detail.unwrap_or_default()),
                 Became::Failed => report.fail(RowBecame::Failed, result.detail.unwrap_or_default()),
             }

@@ -45,7 +45,11 @@ pub fn cases() -> Vec<Case> {
             },
             (415, "unsupported-media-type", "application/json"),
         ),
-        case("a fact that is null", |desk| told(desk, "null"), (422, "validation-failed", "must be an object, not null")),
+        case(
+            "a fact that is null",
+            |desk| told(desk, "null"),
+            (422, "validation-failed", "must be an object, not null"),
+        ),
         case(
             "a fact that is a text",
             |desk| told(desk, "\"order.paid\""),

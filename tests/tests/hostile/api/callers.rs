@@ -142,7 +142,11 @@ pub fn tokens() -> Vec<Case> {
             |desk| desk.ask("DELETE", ANNA).by(desk.token(Some("acme"), Scope::Write)),
             (403, "forbidden", "echelon/admin"),
         ),
-        case("a token of 100 KB", |desk| desk.ask("GET", ANNA).by("x".repeat(100_000)), (401, "unauthenticated", "not valid")),
+        case(
+            "a token of 100 KB",
+            |desk| desk.ask("GET", ANNA).by("x".repeat(100_000)),
+            (401, "unauthenticated", "not valid"),
+        ),
     ]
 }
 

@@ -241,7 +241,7 @@ fn settle(
             Became::Duplicate if one.is_unanswered => report.unanswered += 1,
             Became::Duplicate => counts.duplicates += 1,
             Became::Superseded => counts.superseded += 1,
-            Became::KeptOut => counts.kept_out += 1,
+            Became::MemberErased => counts.member_erased += 1,
             Became::Invalid | Became::Refused => refuse(lines, one.event.line, &became, report),
             Became::Failed => {
                 if left.is_empty() {
@@ -261,7 +261,7 @@ fn refuse(lines: &Lines, line: usize, became: &OneResult, report: &mut Report) {
         Became::Applied
         | Became::Duplicate
         | Became::Superseded
-        | Became::KeptOut
+        | Became::MemberErased
         | Became::Refused
         | Became::Failed => Reason::named(&became.detail),
     };

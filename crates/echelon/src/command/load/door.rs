@@ -326,7 +326,7 @@ fn since(before: &Counts, now: &Counts) -> Counts {
         applied: less(|it| it.applied),
         duplicates: less(|it| it.duplicates),
         superseded: less(|it| it.superseded),
-        kept_out: less(|it| it.kept_out),
+        member_erased: less(|it| it.member_erased),
         transitions: less(|it| it.transitions),
         rewards: less(|it| it.rewards),
         conflicts: less(|it| it.conflicts),

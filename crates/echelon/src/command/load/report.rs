@@ -99,7 +99,7 @@ impl Report {
             By::Itself | By::Served => json!(counts),
             By::Api => {
                 json!({ "applied": counts.applied, "duplicates": counts.duplicates, "superseded": counts.superseded,
-                        "kept_out": counts.kept_out, "unanswered": self.unanswered, "refused": refused, "erased": self.erased })
+                        "member_erased": counts.member_erased, "unanswered": self.unanswered, "refused": refused, "erased": self.erased })
             }
         };
         json!({ "from_line": self.from, "lines": self.lines, "left_out": self.left_out, "programs_passed_over": self.programs,
@@ -123,7 +123,7 @@ impl Report {
             row("accepted, new or known", self.unanswered, "an answer was lost, and they were sent again"),
             row("superseded", counts.superseded, "a later revision is known"),
             row("ignored", counts.ignored, "of no consequence"),
-            row("kept out", counts.kept_out, "about somebody who was erased"),
+            row("member erased", counts.member_erased, "about an erased member: not kept"),
             row("erased", self.erased, "members forgotten"),
             row("set aside", counts.set_aside, "see `echelon quarantine list`"),
             row("refused", self.refused, "kept nowhere: correct these lines and load the file again"),

@@ -36,3 +36,7 @@ bench *ARGS:
 # what a change must pass
 ci:
     .ci/run
+
+# a group of .config/nextest.toml: default, tables or served (needs cargo-nextest)
+group NAME *ARGS:
+    cargo nextest run --profile {{NAME}} {{ARGS}}

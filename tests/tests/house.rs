@@ -114,6 +114,29 @@ fn the_rules_know_no_clock_no_files_no_floats_and_no_threads() {
     }
 }
 
+/// The chapters of the rules, each standing on those before it; what tests and comments name does not count.
+#[test]
+fn a_chapter_of_the_rules_needs_none_behind_it() {
+    let chapters = ["base", "facts", "programs", "evaluation", "recording", "questions", "wording", "codec"];
+    let modules = |chapter: &str| -> BTreeSet<String> {
+        let text = read(format!("crates/rules/src/{chapter}.rs"));
+        let names = text.lines().filter_map(|line| line.split_once("mod ")?.1.strip_suffix(';').map(str::to_owned));
+        names.collect()
+    };
+    for (place, chapter) in chapters.into_iter().enumerate() {
+        assert!(!modules(chapter).is_empty(), "{chapter}");
+        let behind: Vec<String> = chapters[place + 1..].iter().flat_map(|chapter| modules(chapter)).collect();
+        for path in sources(&format!("crates/rules/src/{chapter}")).iter().filter(|path| !path.ends_with("tests.rs")) {
+            let text = fs::read_to_string(path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            let code = code.join("\n");
+            let used = behind.iter().find(|module| code.contains(&format!("crate::{module}::")));
+            assert_eq!(used, None, "{} needs a chapter behind its own", path.display());
+        }
+    }
+}
+
 #[test]
 fn a_source_file_can_be_read_in_one_sitting() {
     for path in sources("crates").into_iter().chain(sources("tests")) {

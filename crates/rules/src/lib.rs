@@ -19,33 +19,30 @@
 //! - *notice*: what a member is told ahead: a tier is expiring, a tier is within reach
 //! - *outlook*: a standing with the tier before it and the one to come, and whether something stands out
 //! - *review*: an instant at which something may be due although nothing arrives
+//!
+//! # Chapters
+//!
+//! `base` (instants, numbers, ids) · `facts` (what happened) · `programs` (the rules of a shop) · `evaluation` (what a member holds, and
+//! why) · `recording` (what is written down) · `questions` (what else is asked) · `wording` (the same in sentences) · `codec` (in few
+//! bytes). Each stands on those before it; their modules are named here without them.
 
-pub mod advance;
-pub mod arrive;
-mod assignment;
-pub mod book;
-pub mod calendar;
-pub mod cause;
-pub mod compact;
-mod credit;
-mod earned;
-pub mod explain;
-pub mod fact;
-pub mod id;
-pub mod json;
-pub mod ledger;
-pub mod notice;
-pub mod outlook;
-pub mod page;
-pub mod preview;
-pub mod program;
-pub mod prose;
-pub mod quantity;
-pub mod record;
-pub mod replay;
-pub mod revenue;
-mod reward;
-pub mod standing;
-pub mod version;
+mod base;
+mod codec;
+mod evaluation;
+mod facts;
+mod programs;
+mod questions;
+mod recording;
+mod wording;
 
-pub use earned::{Requalify, Window};
+pub use base::{calendar, id, json, quantity};
+pub use codec::{compact, page};
+pub use evaluation::earned::{Requalify, Window};
+pub(crate) use evaluation::{assignment, credit, earned};
+pub use evaluation::{explain, standing};
+pub use facts::{book, cause, fact, ledger};
+pub use programs::{program, version};
+pub use questions::{notice, outlook, preview, revenue};
+pub(crate) use recording::reward;
+pub use recording::{advance, arrive, record, replay};
+pub use wording::prose;

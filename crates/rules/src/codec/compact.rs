@@ -49,23 +49,23 @@ pub enum CompactError {
 
 /// The parts a packed member has; what is empty is left out.
 mod part {
-    pub(super) const ORDERS: u8 = 1;
-    pub(super) const ENTRIES: u8 = 2;
-    pub(super) const WAITING: u8 = 4;
-    pub(super) const TAGS: u8 = 8;
-    pub(super) const ASSIGNMENTS: u8 = 16;
-    pub(super) const ENROLLED: u8 = 32;
-    pub(super) const BIRTHDAY: u8 = 64;
-    pub(super) const RECORD: u8 = 128;
+    pub(crate) const ORDERS: u8 = 1;
+    pub(crate) const ENTRIES: u8 = 2;
+    pub(crate) const WAITING: u8 = 4;
+    pub(crate) const TAGS: u8 = 8;
+    pub(crate) const ASSIGNMENTS: u8 = 16;
+    pub(crate) const ENROLLED: u8 = 32;
+    pub(crate) const BIRTHDAY: u8 = 64;
+    pub(crate) const RECORD: u8 = 128;
 }
 
 /// What is special about an order, a refund or an entry.
 mod flag {
-    pub(super) const IMPORTED: i64 = 1;
-    pub(super) const TEST: i64 = 2;
-    pub(super) const CANCELLED: i64 = 4;
-    pub(super) const CANCEL_IMPORTED: i64 = 8;
-    pub(super) const HAS_RATE: i64 = 16;
+    pub(crate) const IMPORTED: i64 = 1;
+    pub(crate) const TEST: i64 = 2;
+    pub(crate) const CANCELLED: i64 = 4;
+    pub(crate) const CANCEL_IMPORTED: i64 = 8;
+    pub(crate) const HAS_RATE: i64 = 16;
 }
 
 /// A packed member, opened but not taken apart: each part is read when it is asked for.

@@ -1,0 +1,6 @@
+//! What everything stands on: instants and local days, exact numbers, ids, and reading JSON with paths.
+
+pub mod calendar;
+pub mod id;
+pub mod json;
+pub mod quantity;

@@ -1,0 +1,3 @@
+//! Explanations, history and notices in sentences.
+
+pub mod prose;

@@ -13,7 +13,7 @@ type Told = (&'static str, u16, &'static str, &'static str);
 
 /// What no request can bring about: a mistake of ours. What it says is looked at by itself.
 /// Told in `privacy.rs`; and one that takes a minute is not waited for.
-const NOT_HERE: [&str; 9] = [
+const NOT_HERE: [&str; 11] = [
     "internal-error",
     "shop-being-deleted",
     "deletion-in-progress",
@@ -24,6 +24,9 @@ const NOT_HERE: [&str; 9] = [
     "unsupported-encoding",
     "webhook-replayed",
     "backup-failed",
+    "no-file",
+    // A writer lost a race: tried on tables.
+    "conflict",
 ];
 
 #[track_caller]

@@ -100,7 +100,7 @@ async fn two_who_publish_at_once_both_know() {
         desk.send(ask.with("If-Match", &tag))
     };
     publish("400").await.is(201);
-    assert_eq!(publish("300").await.is(412)["type"], "urn:echelon:problem:changed");
+    assert_eq!(publish("300").await.is(412)["type"], "urn:echelon:problem:precondition-failed");
 }
 
 #[tokio::test]

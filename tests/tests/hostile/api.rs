@@ -21,7 +21,7 @@ fn case(name: &'static str, ask: fn(&Desk) -> Ask<'static>, answer: (u16, &'stat
     Case { name, ask, answer }
 }
 
-const BAD: &str = "bad-request";
+const BAD: &str = "malformed-request";
 const ANNA: &str = "/v1/members/anna";
 const FACTS: &str = "/v1/facts";
 

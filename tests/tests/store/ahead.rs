@@ -145,6 +145,16 @@ fn a_version_that_was_brought_forward_holds_what_it_held_ahead_of_its_time() {
     assert!(matches!(&rows[..], [Row::Held(held)] if held.at == at("2025-06-01T12:00:00Z")), "{rows:?}");
     assert_eq!(ahead.records[&anna()].tier().map(ToString::to_string).as_deref(), Some("gold"));
     assert_eq!(ahead.advance("2025-06-03T10:00:00Z"), [], "and nobody falls or rises when the other hold begins");
+
+    // Whom that clock looked at past the end of their tier held nothing then, and was not written when the version came.
+    let mut gone = Shop::new();
+    gone.tell(&order(), "2025-05-01T10:00:00Z");
+    gone.advance("2029-01-01T00:00:00Z");
+    assert_eq!(gone.records[&anna()].tier(), None);
+    gone.versions = ahead.versions.clone();
+    let rows = gone.bring_back("2025-06-01T12:01:00Z");
+    assert!(rows.iter().any(|row| matches!(row, Row::Held(held) if held.at == at("2025-06-01T12:00:00Z"))), "{rows:?}");
+    assert_eq!(gone.records[&anna()].tier().map(ToString::to_string).as_deref(), Some("gold"));
     // Brought back once more from a later time, what was passed in its time is not passed again.
     ahead.advance("2025-12-01T00:00:00Z");
     assert_eq!(ahead.bring_back("2025-08-01T00:00:00Z"), []);

@@ -154,7 +154,7 @@ Gold              1          ·           ·     ━━━━━━━━━━�
 Silver            1 ▲        1           ·     ━━━━━━━━━━━━▲▲▲▲▲▲▲▲▲▲▲▲
 no tier           ·         10 ▲        20     ━━━━━━━━━━━━━━━━▲▲▲▲▲▲▲▲
 
-33 members: 10 enter, 1 rise, 2 stay, 20 have no tier
+33 members: 10 entered, 1 upgraded, 2 retained, 20 without a tier
 entry rewards of Gold for 1 member: 12.25 USD
 entry rewards of Silver for 10 members: 5.00 USD, and 10 of no known cost
 ";

@@ -111,7 +111,7 @@ async fn load(args: &Args) -> Result<(), Failure> {
     let mut checkpoint = Checkpoint::of(&args.events, door.name());
     let from = checkpoint.resume(&mut lines, args.resume_from)?;
     let SoFar { not_in, before } = checkpoint.so_far();
-    let before = door.begin(&lines, before);
+    let before = door.begin(before);
     let mut report = Report { from, earlier: not_in, starts_at: door.starts_at().await, ..Report::default() };
     let pace = Pace::of(args.per_second);
     let mut batch = Vec::new();

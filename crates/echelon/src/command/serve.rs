@@ -296,7 +296,13 @@ async fn right_time(args: &Args, place: &Place, opened: &Opened, time: &Time) ->
     if args.trust_clock {
         let what = "what was recorded ahead of the clock is left behind";
         warn(true, &format!("--trust-clock: {name} was in use until {latest}, {ahead} after {now}: {what}"));
-        for shop in opened.store.shops().await.map_err(Failure::input)? {
+        let shops = opened.store.shops().await.map_err(Failure::input)?;
+        let requests = opened.store.bring_requests_forward(&shops, now).await.map_err(Failure::input)?;
+        if requests > 0 {
+            let what = "deletions and erasures that were asked for ahead of the clock count as asked for now";
+            warn(true, &format!("--trust-clock: {requests} {what}"));
+        }
+        for shop in shops {
             sweep_again(&opened.store, &shop, now).await.map_err(Failure::input)?;
             bring_forward(&opened.store, &shop, latest, now).await?;
         }

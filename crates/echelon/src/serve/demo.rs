@@ -161,7 +161,7 @@ async fn page(
                             "total": amount });
         lines.push(format!("  {curl} http://{address}/v1/members/{member}/explain"));
         lines.push(format!("\n{amount} more, and {member} holds {next}; watch this window:"));
-        lines.push(format!("  {curl} http://{address}/events -d '{event}'"));
+        lines.push(format!("  {curl} http://{address}/events --json '{event}'"));
     }
     lines.push("\nRules can change: what that would do to everybody, and doing it:".to_owned());
     let back = format!("--roll-back 1 --options '{{\"while_active\": true}}' --url http://{address}");
@@ -170,9 +170,9 @@ async fn page(
     lines.push(format!("  echelon jobs --url http://{address}"));
     lines.push("\nAnd New Year comes when you say so; watch this window:".to_owned());
     let eve = new_year(version, now).plus_millis(-EVE_MS);
-    lines.push(format!("  {curl} http://{address}/clock -d '{{\"now\": \"{eve}\"}}'"));
+    lines.push(format!("  {curl} http://{address}/clock --json '{{\"now\": \"{eve}\"}}'"));
     lines.push("\nWhat can never succeed is set aside, and blocks nobody:".to_owned());
-    lines.push(format!("  {curl} http://{address}/events -d '{{\"type\": \"order.paid\", \"total\": \"a lot\"}}'"));
+    lines.push(format!("  {curl} http://{address}/events --json '{{\"type\": \"order.paid\", \"total\": \"a lot\"}}'"));
     lines.push(format!("  echelon quarantine list --url http://{address}"));
     Ok(lines.join("\n"))
 }

@@ -46,6 +46,30 @@ impl Pulse {
     }
 }
 
+/// What fails again and again, each with when it last did, and why.
+#[derive(Debug, Default)]
+pub struct Failing(Mutex<BTreeMap<String, (time::Instant, String)>>);
+
+impl Failing {
+    /// Notes that something fails, and why; or that it does not.
+    pub fn note(&self, id: &str, why: Option<&str>) {
+        let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            Some(why) => drop(failing.insert(id.to_owned(), (time::Instant::now(), why.to_owned()))),
+            None => drop(failing.remove(id)),
+        }
+    }
+
+    /// How many there are, and why one of them fails; nothing if there are none.
+    fn in_words(&self, part: &str, what: &str) -> Option<String> {
+        let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // What another process has done meanwhile does not come again.
+        failing.retain(|_, (at, _)| at.elapsed() < FORGOTTEN);
+        let (_, why) = failing.values().next()?;
+        Some(format!("{part}: {} {what}: {why}", failing.len()))
+    }
+}
+
 /// How a system does.
 #[derive(Debug)]
 pub struct Health {
@@ -57,8 +81,10 @@ pub struct Health {
     pub announcer: std::sync::Arc<Pulse>,
     /// What is wrong, by what it is wrong with.
     troubles: Mutex<BTreeMap<Trouble, String>>,
-    /// Events that fail again and again, each with when it last did.
-    failing: Mutex<BTreeMap<String, time::Instant>>,
+    /// Events that fail again and again.
+    events: Failing,
+    /// Members whose announcements cannot be read, or marked as announced.
+    pub announcements: Failing,
     started_at: Instant,
     wrote_at: AtomicI64,
     swept_at: AtomicI64,
@@ -72,8 +98,6 @@ pub enum Trouble {
     Write,
     /// No events can be taken in.
     Ingest,
-    /// Some events fail again and again, and others are taken in.
-    Events,
     /// Sweeps cannot go on.
     Sweep,
     /// The clock is behind what is on record.
@@ -88,8 +112,18 @@ impl Default for Health {
     fn default() -> Self {
         let (worker, sweeper, announcer) = Default::default();
         let (wrote_at, swept_at) = (AtomicI64::new(NEVER), AtomicI64::new(NEVER));
-        let (troubles, failing) = Default::default();
-        Self { worker, sweeper, announcer, troubles, failing, started_at: crate::now(), wrote_at, swept_at }
+        let (troubles, events, announcements) = Default::default();
+        Self {
+            worker,
+            sweeper,
+            announcer,
+            troubles,
+            events,
+            announcements,
+            started_at: crate::now(),
+            wrote_at,
+            swept_at,
+        }
     }
 }
 
@@ -114,30 +148,10 @@ impl Health {
     /// Notes which of the events that were taken together failed, and why the first did. That one fails once or twice is usual where
     /// several write; one that goes on failing waits for a person.
     pub fn took<'a>(&self, events: impl IntoIterator<Item = (&'a Queued, bool)>, why: Option<&str>) {
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         for (event, failed) in events {
-            if failed && (FAILING_FROM..RECEIVED_MAX).contains(&event.received.saturating_add(1)) {
-                failing.insert(event.id.clone(), time::Instant::now());
-            } else {
-                failing.remove(&event.id);
-            }
+            let goes_on = failed && (FAILING_FROM..RECEIVED_MAX).contains(&event.received.saturating_add(1));
+            self.events.note(&event.id, why.filter(|_| goes_on));
         }
-        match why {
-            _ if failing.is_empty() => self.note(Trouble::Events, None),
-            Some(why) => self.note(Trouble::Events, Some(why.to_owned())),
-            None => {}
-        }
-    }
-
-    /// How many events go on failing.
-    fn failing(&self) -> usize {
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whatever another process has done meanwhile does not come again.
-        failing.retain(|_, at| at.elapsed() < FORGOTTEN);
-        if failing.is_empty() {
-            self.note(Trouble::Events, None);
-        }
-        failing.len()
     }
 
     /// Notes that it was looked whether a sweep is due, and what was due is swept.
@@ -158,15 +172,11 @@ impl Health {
             let silent = pulse.silent_for().filter(|silent| *silent > SILENT)?;
             Some(format!("{part}: not at work for {} s", silent.as_secs()))
         });
-        let failing = self.failing();
         let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = troubles.iter().map(|(trouble, why)| match trouble {
-            Trouble::Events => format!("events: {failing} fail again and again, and are tried again: {why}"),
-            Trouble::Write | Trouble::Ingest | Trouble::Sweep | Trouble::Clock | Trouble::File => {
-                format!("{}: {why}", trouble.name())
-            }
-        });
-        silent.chain(told).collect()
+        let told = troubles.iter().map(|(trouble, why)| format!("{}: {why}", trouble.name()));
+        let events = self.events.in_words("events", "fail again and again, and are tried again");
+        let announcements = self.announcements.in_words("announcements", "members' cannot be read or marked");
+        silent.chain(told).chain(events).chain(announcements).collect()
     }
 }
 
@@ -175,7 +185,6 @@ impl Trouble {
         match self {
             Self::Write => "writing",
             Self::Ingest => "ingest",
-            Self::Events => "events",
             Self::Sweep => "sweeps",
             Self::Clock => "clock",
             Self::File => "file",

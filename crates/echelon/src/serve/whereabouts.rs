@@ -3,14 +3,22 @@
 #[cfg(unix)]
 use std::path::Path;
 #[cfg(unix)]
+use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(unix)]
 use std::sync::{Mutex, PoisonError};
 
-/// Whether a store's file, and the log beside it, are where they were, and not removed or replaced.
+/// Whether a store's file, and the log beside it, are where they were, and not removed, replaced or cut off.
 #[cfg(unix)]
 pub fn is_where_it_was(store: &embedded::Store) -> bool {
     static FILE: Mutex<Option<(u64, u64)>> = Mutex::new(None);
     static LOG: Mutex<Option<(u64, u64)>> = Mutex::new(None);
+    static LENGTH: AtomicU64 = AtomicU64::new(0);
     let Some(path) = store.path() else { return true };
+    // The store's own file only grows: one that is shorter was cut off by somebody else.
+    let length = path.metadata().map_or(0, |found| found.len());
+    if length < LENGTH.fetch_max(length, Ordering::SeqCst) {
+        return false;
+    }
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     is_same(&FILE, path) && is_same(&LOG, Path::new(&log))

@@ -158,15 +158,18 @@ impl Versions {
         self.later.last_mut().unwrap_or(&mut self.first).is_early = true;
     }
 
-    /// Where a member has to begin again who passed versions before their time and is brought back: the version before the first
-    /// of those that end with the one in force, and when that first one takes effect. None if there was no such version.
-    pub(crate) fn before_early(&self, passed: u32, now: Instant) -> Option<(&Version, Instant)> {
+    /// Where a member begins again who is brought back: a version, and the instant at which the first one takes effect that is
+    /// still to be passed. That is one that was passed before its time, of those that end with the one in force; or one that
+    /// came since. None if there is no such version.
+    pub(crate) fn to_begin_again(&self, passed: u32, now: Instant) -> Option<(&Version, Instant)> {
         let in_force = self.in_force(now).number;
         let early = self.iter().rev().skip_while(|version| version.number > in_force);
-        let first = early.take_while(|version| version.is_early).last()?;
-        let is_recent = first.effective_at <= now && now < first.effective_at.plus_millis(EARLY_MS);
+        let early = early.take_while(|version| version.is_early).last().filter(|first| {
+            first.number <= passed && first.effective_at <= now && now < first.effective_at.plus_millis(EARLY_MS)
+        });
+        let first = early.or_else(|| self.iter().find(|version| (passed + 1..=in_force).contains(&version.number)))?;
         let before = self.iter().rev().find(|version| version.number < first.number)?;
-        (first.number <= passed && is_recent).then_some((before, first.effective_at))
+        Some((before, first.effective_at))
     }
 
     /// Gives a number away: to the next version, or to one that was withdrawn before these versions were read.

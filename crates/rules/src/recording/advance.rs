@@ -114,7 +114,7 @@ pub fn bring_back(ledger: &mut Ledger, record: &mut Record, versions: &Versions,
         return rows;
     }
     record.last_at = record.last_at.map(|at| at.min(now));
-    if let Some((before, at)) = versions.before_early(record.version, now) {
+    if let Some((before, at)) = versions.to_begin_again(record.version, now) {
         record.version = before.number;
         record.day = None; // so far it was not reached
         record.looked_at(at, &before.program.timezone);

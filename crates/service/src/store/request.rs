@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::commit::Commit;
 use super::item::Item;
 use super::key::{self, Key};
+use super::load::name;
 use super::meter::Kind;
 use super::{Store, StoreError};
 use crate::shop::ShopId;
@@ -148,6 +149,37 @@ impl Store {
         let keys = key::redactions().map(|partition| key::redaction_in(partition, shop));
         let row = self.get_all(&self.tables.control, keys.iter()).await?.into_iter().next();
         row.map(|row| Redaction::read(&row)).transpose()
+    }
+
+    /// What was asked for by a clock that was ahead counts as asked for now: deletions of shops, and erasures of members of these
+    /// that are still to be verified. Yields how many there were.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; the same again goes on where it was.
+    pub async fn bring_requests_forward(&self, shops: &[ShopId], now: Instant) -> Result<usize, StoreError> {
+        let deletions = key::redactions().map(|partition| (partition.to_owned(), ASKED_AT));
+        let erasures = shops.iter().map(|shop| (key::erasures(shop), name::ERASED_AT));
+        let mut count = 0;
+        for (partition, attribute) in deletions.into_iter().chain(erasures) {
+            for row in self.query(&self.tables.control, None, (key::PK, &partition), None).await? {
+                let asked_at = Instant::parse(row.need_text(attribute)?).map_err(|_| row.corrupt(attribute))?;
+                if asked_at <= now {
+                    continue;
+                }
+                let asked = self.client.update_item().table_name(&self.tables.control);
+                let asked = asked.set_key(Some(Item::at(&row.key()).0)).update_expression("SET #at = :now");
+                let asked =
+                    asked.condition_expression("attribute_exists(pk)").expression_attribute_names("#at", attribute);
+                let asked = asked.expression_attribute_values(":now", AttributeValue::S(key::at(now)));
+                match asked.send().await.map_err(|error| StoreError::of_sdk(&error)) {
+                    Ok(_) => count += 1,
+                    // Withdrawn or done at this moment.
+                    Err(StoreError::Conflict) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(count)
     }
 
     /// Withdraws the deletion of a shop, unless it has begun; whether there was one to withdraw.

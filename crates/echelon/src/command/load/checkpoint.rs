@@ -86,6 +86,10 @@ impl Checkpoint {
             let Some(raw) = lines.next_any()? else { break };
             self.pass(&raw);
         }
+        if from.is_some() && lines.number() < until {
+            let (name, last) = (lines.name(), lines.number());
+            return Err(Failure::input(format!("--resume-from: {name} has {last} lines; name one of them")));
+        }
         if let (None, Some(kept)) = (from, &kept)
             && kept.fingerprint != self.fingerprint()
         {

@@ -51,6 +51,8 @@ pub struct Served {
     shop: Option<ShopId>,
     /// What it had taken in before.
     before: Health,
+    /// Whether it was started again since the load began.
+    restarted: bool,
 }
 
 /// A store.
@@ -104,7 +106,7 @@ impl Door {
             Failure::input(format!("{what}\n       start it with `echelon serve`, or name a store with --data"))
         })?;
         if let Ok(before) = serde_json::from_slice(&body) {
-            return Ok(Self::Served(Box::new(Served { client, shop, before })));
+            return Ok(Self::Served(Box::new(Served { client, shop, before, restarted: false })));
         }
         if serde_json::from_slice::<Strangers>(&body).is_ok() {
             let remedy = "name a token with --token, or ECHELON_TOKEN";
@@ -160,16 +162,11 @@ impl Door {
     }
 
     /// Goes on with what a served system had taken in before the first line, if that was kept; yields what is to be kept.
-    pub fn begin(&mut self, lines: &Lines, before: Option<Before>) -> Option<Before> {
+    pub fn begin(&mut self, before: Option<Before>) -> Option<Before> {
         let Self::Served(served) = self else { return None };
         let now = Before { started_at: served.before.started_at, taken_in: served.before.taken_in };
         let counts_on = before.is_none_or(|before| before.started_at == now.started_at);
-        if !counts_on {
-            let where_else = "`echelon quarantine list` has it";
-            lines.note(&format!(
-                "the system was started again: what it set aside before is not counted here; {where_else}"
-            ));
-        }
+        served.restarted = !counts_on;
         let before = before.filter(|_| counts_on).unwrap_or(now);
         served.before.taken_in = before.taken_in;
         Some(before)
@@ -238,7 +235,10 @@ impl Served {
         let (mut last, mut looked) = (u64::MAX, 0);
         loop {
             let now = health(&self.client).await?;
-            report.counts = since(&self.before.taken_in, &now.taken_in);
+            // One that was started again counts from nothing: what it counted before is not known any more.
+            let is_another = now.started_at != self.before.started_at;
+            report.restarted = self.restarted || is_another;
+            report.counts = if is_another { now.taken_in } else { since(&self.before.taken_in, &now.taken_in) };
             report.by = By::Served;
             if now.waiting == 0 {
                 return Ok(());
@@ -312,11 +312,8 @@ fn refused(lines: &Lines, events: &[Event], body: &[u8]) -> Failure {
     }
 }
 
-/// What was counted since; a system that was started anew counts from nothing.
+/// What was counted since.
 fn since(before: &Counts, now: &Counts) -> Counts {
-    if now.events < before.events {
-        return *now;
-    }
     let less = |of: fn(&Counts) -> u64| of(now).saturating_sub(of(before));
     Counts {
         events: less(|it| it.events),

@@ -50,6 +50,8 @@ pub struct Report {
     pub refused: u64,
     /// Members forgotten, for lines that say so.
     pub erased: u64,
+    /// Whether a served system was started again meanwhile: then it does not know all that became of the events.
+    pub restarted: bool,
     /// Who counted.
     pub by: By,
     /// Events that the system has not taken in yet.
@@ -78,7 +80,7 @@ impl Report {
             Format::Json => print_json(&self.object())?,
             Format::Text => print(&self.text(file))?,
         }
-        let all_is_in = self.not_in() == NotIn::default() && self.waiting == 0;
+        let all_is_in = self.not_in() == NotIn::default() && self.waiting == 0 && !self.restarted;
         if all_is_in { Ok(()) } else { Err(Failure::Findings) }
     }
 
@@ -104,7 +106,7 @@ impl Report {
         };
         json!({ "from_line": self.from, "lines": self.lines, "left_out": self.left_out, "programs_passed_over": self.programs,
                 "taken_in": taken_in, "reasons": reasons, "waiting": self.waiting, "earlier": self.earlier,
-                "counts_from": self.starts_at, "before_the_start": self.before_the_start })
+                "counts_from": self.starts_at, "before_the_start": self.before_the_start, "restarted": self.restarted })
     }
 
     fn text(&self, file: &Path) -> String {
@@ -148,6 +150,10 @@ impl Report {
         // Nothing is not worth a line, but for what everybody looks for.
         rows.retain(|row| matches!(row.as_slice(), [what, count, ..] if count != "0" || what.trim() == "applied"));
         said.extend(table(&rows));
+        if self.restarted {
+            said.push("  the system was started again meanwhile, and counts from then on: all was accepted; what it set aside".to_owned());
+            said.push("  before is in `echelon quarantine list`".to_owned());
+        }
         said.join("\n")
     }
 }

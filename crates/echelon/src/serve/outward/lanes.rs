@@ -35,6 +35,8 @@ pub struct Lanes {
     absent: Option<Absent>,
     /// What was told of since all was well.
     told: BTreeSet<u16>,
+    /// How often in a row what was announced of a lane could not be marked.
+    unmarked: HashMap<String, u32>,
 }
 
 /// That a lane is under way.
@@ -200,6 +202,19 @@ impl Lanes {
     /// A lane cannot be read; it is tried again soon.
     pub fn unread(&mut self, lane: &str, now: Instant) {
         self.rest(lane, SOON, self.tries(lane), false, now);
+    }
+
+    /// What was announced of a lane could not be marked: the lane rests, for longer each time.
+    pub fn unmarked(&mut self, lane: &str, now: Instant) {
+        let tries = self.unmarked.entry(lane.to_owned()).or_default();
+        *tries = tries.saturating_add(1);
+        let tries = *tries;
+        self.rest(lane, twice(SOON, tries, SLOW), tries, false, now);
+    }
+
+    /// What was announced of a lane is marked.
+    pub fn marked(&mut self, lane: &str) {
+        self.unmarked.remove(lane);
     }
 
     /// A lane that was under way is no longer.

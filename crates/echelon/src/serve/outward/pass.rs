@@ -149,6 +149,7 @@ impl Announcer {
             Ok(read) => read,
             Err(error) => {
                 self.lanes().unread(lane, Instant::now());
+                self.system.health.announcements.note(lane, Some(&error.to_string()));
                 tracing::warn!(%shop, %error, "what is to be announced cannot be read; it is tried again");
                 return;
             }
@@ -181,10 +182,15 @@ impl Announcer {
                 self.again.notify_one();
             }
             if let Err(error) = self.system.store.mark_published(&row.key).await {
+                self.system.health.announcements.note(lane, Some(&error.to_string()));
+                // Its lane rests, for longer each time: or it would go out again and again.
+                self.lanes().unmarked(lane, Instant::now());
                 let row = self.named(&row.key);
                 tracing::warn!(row, %error, "a row was announced and could not be marked: it is announced again");
-                continue;
+                return;
             }
+            self.lanes().marked(lane);
+            self.system.health.announcements.note(lane, None);
             self.state().waits_no_longer(shop, 1);
         }
     }

@@ -139,3 +139,29 @@ fn every_invariant_of_the_architecture_names_a_test_that_exists() {
     }
     assert!(named >= 10, "only {named} invariants name their test");
 }
+
+/// The glossary lists each term once, and names in its third column what the crates define.
+#[test]
+fn every_code_name_of_the_glossary_is_defined_and_no_term_is_listed_twice() {
+    let keywords = ["struct", "enum", "trait", "fn", "mod", "const", "type"];
+    let mut defined = BTreeSet::new();
+    for path in sources("crates") {
+        let text = fs::read_to_string(&path).unwrap();
+        let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        let definitions = words.windows(2).filter(|pair| keywords.contains(&pair[0]));
+        defined.extend(definitions.map(|pair| pair[1].to_owned()));
+    }
+    let glossary = read("docs/glossary.md");
+    let rows = glossary.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let (mut terms, mut names) = (BTreeSet::new(), 0);
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 7, "five columns: {row}");
+        assert!(terms.insert(cells[1]), "`{}` is there twice", cells[1]);
+        for name in cells[3].split('`').skip(1).step_by(2) {
+            assert!(defined.contains(name), "no `{name}` in the crates, which is said to be a {}", cells[1]);
+            names += 1;
+        }
+    }
+    assert!(terms.len() >= 40 && names >= 40, "only {} terms and {names} names", terms.len());
+}

@@ -29,7 +29,7 @@ sim SEED:
 fuzz TARGET *ARGS:
     tests/fuzz/run {{TARGET}} {{ARGS}}
 
-# the figures of the README
+# the figures of docs/benchmarks.md
 bench *ARGS:
     cargo bench -p tests {{ARGS}}
 

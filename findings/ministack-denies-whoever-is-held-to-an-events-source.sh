@@ -3,7 +3,7 @@
 # may put such an event, and no other.
 # So instead: ministack 1.5.33 gives that condition key no value, so a policy with it allows nothing, and the event of the right source
 # is refused with AccessDeniedException like any other. Without the condition it is accepted.
-# For us: senders and the relay are held to their source by that condition (docs/operating.md), so tests/bring-up runs without AUTH,
+# For us: senders and the relay are held to their source by that condition (docs/operations/access.md), so tests/bring-up runs without AUTH,
 # and what IAM allows stays untried.
 # Seen on November 30, 2026.
 set -euo pipefail

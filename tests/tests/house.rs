@@ -1,5 +1,5 @@
-//! The order of the house: what may depend on what, what the rules must not touch, and that the architecture document
-//! names tests that exist.
+//! The order of the house: what may depend on what, what the rules must not touch, and that the documents name tests and
+//! code that exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -145,13 +145,16 @@ fn a_source_file_can_be_read_in_one_sitting() {
     }
 }
 
-/// Each invariant in ARCHITECTURE.md names the test that holds it, as `file.rs: name_of_the_test`.
+/// Each invariant names the test that holds it, as `file.rs: name_of_the_test`; so does each decision.
 #[test]
 fn every_invariant_of_the_architecture_names_a_test_that_exists() {
-    let architecture = read("ARCHITECTURE.md");
+    let mut documents = read("ARCHITECTURE.md") + &read("docs/internals/invariants.md");
+    for entry in fs::read_dir(root().join("docs/decisions")).unwrap() {
+        documents += &fs::read_to_string(entry.unwrap().path()).unwrap();
+    }
     let sources: Vec<_> = sources("crates").into_iter().chain(sources("tests")).collect();
     let mut named = 0;
-    for reference in architecture.split('`').skip(1).step_by(2).filter(|text| text.contains(".rs: ")) {
+    for reference in documents.split('`').skip(1).step_by(2).filter(|text| text.contains(".rs: ")) {
         let (file, test) = reference.split_once(".rs: ").unwrap();
         let holds = |path: &&PathBuf| {
             path.to_string_lossy().ends_with(&format!("{file}.rs"))
@@ -160,5 +163,31 @@ fn every_invariant_of_the_architecture_names_a_test_that_exists() {
         assert!(sources.iter().any(|path| holds(&path)), "no test `{test}` in a file `{file}.rs`");
         named += 1;
     }
-    assert!(named >= 10, "only {named} invariants name their test");
+    assert!(named >= 170, "only {named} invariants name their test");
+}
+
+/// The glossary lists each term once, and names in its third column what the crates define.
+#[test]
+fn every_code_name_of_the_glossary_is_defined_and_no_term_is_listed_twice() {
+    let keywords = ["struct", "enum", "trait", "fn", "mod", "const", "type"];
+    let mut defined = BTreeSet::new();
+    for path in sources("crates") {
+        let text = fs::read_to_string(&path).unwrap();
+        let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        let definitions = words.windows(2).filter(|pair| keywords.contains(&pair[0]));
+        defined.extend(definitions.map(|pair| pair[1].to_owned()));
+    }
+    let glossary = read("docs/glossary.md");
+    let rows = glossary.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let (mut terms, mut names) = (BTreeSet::new(), 0);
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 7, "five columns: {row}");
+        assert!(terms.insert(cells[1]), "`{}` is there twice", cells[1]);
+        for name in cells[3].split('`').skip(1).step_by(2) {
+            assert!(defined.contains(name), "no `{name}` in the crates, which is said to be a {}", cells[1]);
+            names += 1;
+        }
+    }
+    assert!(terms.len() >= 40 && names >= 40, "only {} terms and {names} names", terms.len());
 }

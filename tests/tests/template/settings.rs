@@ -122,12 +122,19 @@ fn every_alarm_tells_the_topic_and_is_described() {
     }
 }
 
-/// The operator's page names each alarm, and each parameter.
+/// The operator's pages name each alarm, and each parameter.
 #[test]
-fn the_operators_page_tells_of_every_parameter_and_every_alarm() {
-    let (template, page) = (Template::load(), crate::yaml::read("docs/operating.md"));
-    let alarms = template.all("AWS::CloudWatch::Alarm").into_iter().map(str::to_owned);
-    for name in template.section("Parameters").keys().cloned().chain(alarms) {
-        assert!(page.contains(&format!("`{name}`")), "docs/operating.md does not tell of `{name}`");
+fn the_operators_pages_tell_of_every_parameter_and_every_alarm() {
+    let template = Template::load();
+    let parameters: Vec<&str> = template.section("Parameters").keys().map(String::as_str).collect();
+    let pages = [
+        ("docs/operations/deploy.md", parameters),
+        ("docs/operations/alarms.md", template.all("AWS::CloudWatch::Alarm")),
+    ];
+    for (path, names) in pages {
+        let page = crate::yaml::read(path);
+        for name in names {
+            assert!(page.contains(&format!("`{name}`")), "{path} does not tell of `{name}`");
+        }
     }
 }

@@ -1,4 +1,4 @@
-/* <echelon-tier>: shows a customer where they stand. How to embed, theme and translate it is in Echelon's README.
+/* <echelon-tier>: shows a customer where they stand. How to embed, theme and translate it is in docs/guide/widget.md.
 
      <script src="https://API/widget.js" defer></script>
      <echelon-tier token="MEMBER_TOKEN"></echelon-tier>

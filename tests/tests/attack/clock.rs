@@ -15,6 +15,7 @@ pub fn cases() -> Vec<Trial> {
         "clock",
         a_clock_that_was_ahead_is_refused_afterwards_and_what_it_left_is_set_right,
         what_was_published_by_a_clock_that_was_ahead_is_in_force_by_the_right_one,
+        what_was_asked_to_be_deleted_by_a_clock_that_was_ahead_is_due_by_the_right_one,
         time_is_not_moved_unless_that_was_asked_for_at_the_start,
         a_revoked_token_stays_revoked_after_a_clock_by_which_it_had_ended,
     ]
@@ -124,6 +125,41 @@ fn what_was_published_by_a_clock_that_was_ahead_is_in_force_by_the_right_one() {
     let mut verify = std::process::Command::new(tests::built::built("echelon"));
     let verified = verify.args(["verify", "--data", "echelon.db"]).current_dir(folder.path()).output().unwrap();
     assert!(verified.status.success(), "{verified:?}");
+}
+
+/// A shop's deletion is due 48 hours after it is asked for, whatever the clock said then.
+fn what_was_asked_to_be_deleted_by_a_clock_that_was_ahead_is_due_by_the_right_one() {
+    const SECRET: &str = "hush, hush, hush";
+    let folder = tempfile::tempdir().unwrap();
+    let file = program(folder.path());
+    let run = |more: &[&str]| {
+        let args = ["--token-key", TOKEN_KEY, "--shop", "acme", "--shopify-secret", SECRET, "--program"];
+        Served::run(folder.path(), &[&args, &[file.to_str().unwrap()][..], more].concat(), &[], Some(&ADMIN)).unwrap()
+    };
+    let ahead = run(&[&format!("--clock={}", now().plus_millis(200 * 24 * HOUR))]);
+    ahead.spent("anna", "1", &now().plus_millis(-HOUR).to_string(), "600");
+    assert_eq!(ahead.ask("DELETE", "/v1/members/anna", &Value::Null)["verified"], false);
+    let body = json!({ "shop_id": 1, "shop_domain": "acme" }).to_string();
+    let signature = super::shopify::signature(SECRET, &body);
+    let headers = [
+        ("X-Shopify-Topic", "shop/redact"),
+        ("X-Shopify-Shop-Domain", "acme"),
+        ("X-Shopify-Hmac-Sha256", signature.as_str()),
+        ("Content-Type", "application/json"),
+    ];
+    let (status, told) = ahead.send("POST", "/webhooks/shopify", &headers, &body);
+    assert_eq!(status, 200, "{told}");
+    assert!(ahead.end());
+
+    let right = run(&["--trust-clock", "--movable-clock"]);
+    let said = right.said();
+    assert!(said.contains("--trust-clock: 2 deletions and erasures"), "{said}");
+    let due = right.ask("GET", "/v1/privacy/redaction", &Value::Null);
+    let due_at = Instant::parse(due["due_at"].as_str().unwrap_or_else(|| panic!("{due}"))).unwrap();
+    assert!(due_at > now().plus_millis(47 * HOUR) && due_at < now().plus_millis(49 * HOUR), "{due}");
+    right.ask("POST", "/clock", &json!({ "now": "+1h" }));
+    until("the erasure is verified", || right.ask("GET", "/v1/members/anna/erasure", &Value::Null)["verified"] == true);
+    assert!(right.end());
 }
 
 fn time_is_not_moved_unless_that_was_asked_for_at_the_start() {

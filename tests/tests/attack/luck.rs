@@ -25,6 +25,7 @@ pub fn cases() -> Vec<Trial> {
         files_are_their_owners_alone,
         what_was_erased_is_not_in_the_file_any_more,
         a_file_that_is_removed_is_noticed_and_nothing_more_is_acknowledged,
+        a_file_that_is_cut_off_is_noticed_and_nothing_more_is_acknowledged,
     ];
     alone.into_iter().chain(reads()).collect()
 }
@@ -189,6 +190,30 @@ fn a_file_that_is_removed_is_noticed_and_nothing_more_is_acknowledged() {
         assert_eq!(served.send("POST", path, &headers, &order("bert", "2", "5").to_string()).0, 503, "{path}");
     }
     std::fs::rename(&away, &there).unwrap();
+    until("it is back", || status() == 200);
+    assert_eq!(served.ask("GET", "/v1/members/anna", &Value::Null)["tier"]["id"], "gold");
+}
+
+fn a_file_that_is_cut_off_is_noticed_and_nothing_more_is_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = served(folder.path(), &[]);
+    first.spent("anna", "1", "2025-05-01T10:00:00Z", "600");
+    assert!(first.end());
+    let (file, served) = (folder.path().join("echelon.db"), served(folder.path(), &[]));
+    let whole = std::fs::read(&file).unwrap();
+    let status = || served.send("GET", "/health", &[], "").0;
+    for length in [0, whole.len() / 2] {
+        until("it is well", || status() == 200);
+        std::fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(length as u64).unwrap();
+        until("it is noticed", || status() == 503);
+        let admin = admin();
+        for path in ["/events", "/v1/facts"] {
+            let headers = [("Authorization", admin.as_str()), ("Content-Type", "application/json")];
+            assert_eq!(served.send("POST", path, &headers, &order("bert", "2", "5").to_string()).0, 503, "{path}");
+        }
+        // With what it was, as it was, it goes on.
+        std::fs::OpenOptions::new().write(true).open(&file).unwrap().write_all(&whole).unwrap();
+    }
     until("it is back", || status() == 200);
     assert_eq!(served.ask("GET", "/v1/members/anna", &Value::Null)["tier"]["id"], "gold");
 }

@@ -290,6 +290,28 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_marked_goes_out_again_after_longer_and_longer() {
+        let (mut lanes, mut now) = (Lanes::default(), Instant::now());
+        let mut rested = Vec::new();
+        for _ in 0..4 {
+            assert_eq!(lanes.begin("a", now), May::Go);
+            // It goes out, and cannot be marked.
+            lanes.taken("a", now);
+            lanes.unmarked("a", now);
+            lanes.end("a");
+            let until = lanes.next(now).unwrap();
+            rested.push(until - now);
+            now = until;
+        }
+        assert!(rested.is_sorted() && rested[3] >= rested[0] * 8, "{rested:?}");
+        lanes.marked("a");
+        lanes.begin("a", now);
+        lanes.taken("a", now);
+        lanes.unmarked("a", now);
+        assert_eq!(lanes.next(now).unwrap() - now, rested[0]);
+    }
+
+    #[test]
     fn what_is_due_and_waits_for_others_wakes_nobody() {
         let (mut lanes, now) = (Lanes::default(), Instant::now());
         for lane in ["a", "b", "c", "d", "e"] {

@@ -4,6 +4,7 @@
 mod compact;
 mod extremes;
 mod laws;
+mod precedence;
 mod scenarios;
 mod twin_agrees;
 mod twin_cases;

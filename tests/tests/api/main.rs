@@ -8,6 +8,7 @@ mod errors;
 mod facts;
 mod lists;
 mod members;
+mod precedence;
 mod privacy;
 mod program;
 mod quarantine;

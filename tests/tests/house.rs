@@ -131,7 +131,10 @@ fn a_chapter_of_the_rules_needs_none_behind_it() {
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
             let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
             let code = code.join("\n");
-            let used = behind.iter().find(|module| code.contains(&format!("crate::{module}::")));
+            let names =
+                |module: &&String| ["::", ";", ","].iter().any(|end| code.contains(&format!("crate::{module}{end}")));
+            assert!(!code.contains("use crate::{"), "{}: name each module by itself", path.display());
+            let used = behind.iter().find(names);
             assert_eq!(used, None, "{} needs a chapter behind its own", path.display());
         }
     }

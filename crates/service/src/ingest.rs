@@ -62,7 +62,7 @@ pub struct Report {
 }
 
 /// What was counted in a batch. Messages are done, ignored, set aside or failed; facts of done ones are applied, known,
-/// superseded or kept out.
+/// superseded, or about an erased member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// Messages that came.
@@ -80,6 +80,7 @@ pub struct Counts {
     /// Facts of which a version that wins is known.
     pub superseded: u64,
     /// Facts about somebody who was erased.
+    #[serde(alias = "kept_out")]
     pub member_erased: u64,
     /// Transitions recorded.
     pub transitions: u64,

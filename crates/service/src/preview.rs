@@ -45,14 +45,19 @@ pub struct Preview {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Moves {
     /// From no tier to one.
+    #[serde(alias = "enter")]
     pub entered: u64,
     /// To a higher tier.
+    #[serde(alias = "rise")]
     pub upgraded: u64,
     /// They keep their tier.
+    #[serde(alias = "stay")]
     pub retained: u64,
     /// To a lower tier.
+    #[serde(alias = "fall")]
     pub downgraded: u64,
     /// To no tier.
+    #[serde(alias = "leave")]
     pub left: u64,
     /// They have no tier, before or after.
     pub without_tier: u64,

@@ -79,6 +79,7 @@ pub enum Became {
     /// A later version is known, and stays.
     Superseded,
     /// It is about somebody who was erased, and is not kept.
+    #[serde(alias = "kept_out")]
     MemberErased,
     /// It is wrong, and was not taken in.
     Invalid,

@@ -190,11 +190,6 @@ impl Problem {
         Self::new(ProblemCode::Unavailable, detail, remedy)
     }
 
-    /// Whether it was not done for now, and says so: another answer with the same status may come from whatever stands in between.
-    pub fn is_unavailable(&self) -> bool {
-        *self.kind == ProblemCode::Unavailable.urn()
-    }
-
     /// A mistake of this system. Nothing of what went on inside is told.
     pub fn internal_error() -> Self {
         let remedy = "tell the operator the request id; the log says more";

@@ -152,6 +152,10 @@ async fn every_problem_says_what_is_wrong_and_what_to_do() {
     seen.insert("unavailable");
     let kinds = ProblemCode::ALL.map(|code| code.describe().0);
     assert_eq!(BTreeSet::from(kinds).len(), kinds.len(), "a name is there twice");
+    let document = include_str!("../../../docs/reference/errors.md");
+    let undocumented: Vec<&str> =
+        kinds.into_iter().filter(|kind| !document.contains(&format!("| `{kind}` |"))).collect();
+    assert!(undocumented.is_empty(), "docs/reference/errors.md does not have {undocumented:?}");
     let untold: Vec<&str> = kinds.into_iter().filter(|kind| !seen.contains(kind)).collect();
     assert!(untold.is_empty(), "when are these told, and what do they say? {untold:?}");
 }

@@ -158,4 +158,20 @@ fn a_version_that_was_brought_forward_holds_what_it_held_ahead_of_its_time() {
     // Brought back once more from a later time, what was passed in its time is not passed again.
     ahead.advance("2025-12-01T00:00:00Z");
     assert_eq!(ahead.bring_back("2025-08-01T00:00:00Z"), []);
+
+    // Also where the first version is of that clock, whichever it was looked at under.
+    for passed in [1, 2] {
+        let mut new = Shop::new();
+        new.tell(&order(), "2025-05-01T10:00:00Z");
+        if passed == 2 {
+            publish(&mut new, "2025-06-02T10:00:00Z").unwrap();
+        }
+        new.advance("2025-06-02T11:00:00Z");
+        new.versions = Versions::first(program("500"), None).unwrap();
+        new.versions.last_is_early();
+        publish(&mut new, "2025-06-01T12:00:00Z").unwrap();
+        new.versions.last_is_early();
+        let rows = new.bring_back("2025-06-01T12:01:00Z");
+        assert!(matches!(&rows[..], [Row::Held(_)]), "{passed}: {rows:?}");
+    }
 }

@@ -242,6 +242,11 @@ async fn what_was_in_force_by_a_clock_that_was_ahead_is_in_force_by_the_right_on
     instants.sort();
     assert_eq!(instants, [instant(now), instant("2031-02-02T00:00:00Z")]);
     assert_ne!(told[0].id, told[1].id);
+    // By a clock that is set right once more, it is in force earlier still.
+    let earlier = "2024-03-01T18:00:00Z";
+    let again = [brought(3, now, earlier), brought(4, now, earlier)];
+    assert_eq!(bring_forward(&system, "2031-04-01T00:00:00Z", earlier).await, again);
+    assert_eq!(in_force(&system).await[2..4], [at(3, earlier), at(4, earlier)]);
     // Done again, nothing is left to do; and what follows is published as ever, in place of the one that waits.
     assert_eq!(bring_forward(&system, "2031-04-01T00:00:00Z", "2024-03-02T00:00:10Z").await, []);
     let later = "2024-03-03T00:00:00Z";

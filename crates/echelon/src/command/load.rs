@@ -110,9 +110,10 @@ async fn load(args: &Args) -> Result<(), Failure> {
     };
     let mut checkpoint = Checkpoint::of(&args.events, door.name());
     let from = checkpoint.resume(&mut lines, args.resume_from)?;
-    let SoFar { not_in, before } = checkpoint.so_far();
-    let before = door.begin(before);
-    let mut report = Report { from, earlier: not_in, starts_at: door.starts_at().await, ..Report::default() };
+    let mut so_far = checkpoint.so_far();
+    door.begin(&mut so_far);
+    let starts_at = door.starts_at().await;
+    let mut report = Report { from, earlier: so_far.not_in, starts_at, ..Report::default() };
     let pace = Pace::of(args.per_second);
     let mut batch = Vec::new();
     while let Some(raw) = lines.next_raw()? {
@@ -121,12 +122,12 @@ async fn load(args: &Args) -> Result<(), Failure> {
         batch.extend(event(args, &lines, raw, &mut report)?);
         if batch.len() == door.together().min(pace.most) {
             send(&door, &lines, &mut batch, &mut report).await?;
-            checkpoint.save(SoFar { not_in: report.not_in(), before })?;
+            checkpoint.save(SoFar { not_in: report.not_in(), ..so_far })?;
             pace.wait(report.lines).await;
         }
     }
     send(&door, &lines, &mut batch, &mut report).await?;
-    checkpoint.save(SoFar { not_in: report.not_in(), before })?;
+    checkpoint.save(SoFar { not_in: report.not_in(), ..so_far })?;
     door.settle(&mut report).await?;
     checkpoint.done();
     report.print(&args.events, args.format)

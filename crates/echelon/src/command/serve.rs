@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rules::calendar::Instant;
+use rules::version::Versions;
 use serde_json::Value;
 use service::change::{Published, Rules, SOMEBODY, Wanted, What};
 use service::shop::ShopId;
@@ -322,9 +323,11 @@ async fn bring_forward(store: &Store, shop: &ShopId, latest: Instant, now: Insta
         warn(true, &format!("--trust-clock: {what}; it takes effect at {to} instead"));
     }
     let versions = store.versions(shop).await.map_err(Failure::input)?;
-    if let Some(waits) = versions.as_ref().and_then(|versions| versions.pending(now)) {
+    for waits in
+        versions.iter().flat_map(Versions::iter).filter(|version| version.number > 1 && version.effective_at > now)
+    {
         let what = format!("version {} of shop `{shop}` waits to take effect at {}", waits.number, waits.effective_at);
-        warn(true, &format!("--trust-clock: {what}; `echelon publish --withdraw` takes it back"));
+        warn(true, &format!("--trust-clock: {what}; `echelon publish --withdraw` takes the last one back"));
     }
     Ok(())
 }

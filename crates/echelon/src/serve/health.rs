@@ -48,25 +48,33 @@ impl Pulse {
 
 /// What fails again and again, each with when it last did, and why.
 #[derive(Debug, Default)]
-pub struct Failing(Mutex<BTreeMap<String, (time::Instant, String)>>);
+pub struct Failing(Mutex<BTreeMap<String, Failed>>);
+
+#[derive(Debug)]
+struct Failed {
+    at: time::Instant,
+    times: u32,
+    why: String,
+}
 
 impl Failing {
-    /// Notes that something fails, and why; or that it does not.
+    /// Notes that something failed, and why; or that it did not.
     pub fn note(&self, id: &str, why: Option<&str>) {
         let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match why {
-            Some(why) => drop(failing.insert(id.to_owned(), (time::Instant::now(), why.to_owned()))),
-            None => drop(failing.remove(id)),
-        }
+        let Some(why) = why else { return drop(failing.remove(id)) };
+        let times = failing.get(id).map_or(0, |failed| failed.times).saturating_add(1);
+        failing.insert(id.to_owned(), Failed { at: time::Instant::now(), times, why: why.to_owned() });
     }
 
-    /// How many there are, and why one of them fails; nothing if there are none.
+    /// How many go on failing, and why one of them does; nothing if there are none.
     fn in_words(&self, part: &str, what: &str) -> Option<String> {
         let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // What another process has done meanwhile does not come again.
-        failing.retain(|_, (at, _)| at.elapsed() < FORGOTTEN);
-        let (_, why) = failing.values().next()?;
-        Some(format!("{part}: {} {what}: {why}", failing.len()))
+        failing.retain(|_, failed| failed.at.elapsed() < FORGOTTEN);
+        // That something fails once or twice is usual where several write.
+        let mut on = failing.values().filter(|failed| failed.times >= FAILING_FROM);
+        let why = on.next()?.why.clone();
+        Some(format!("{part}: {} {what}: {why}", on.count() + 1))
     }
 }
 
@@ -145,12 +153,11 @@ impl Health {
         self.note(Trouble::Write, result.as_ref().err().map(ToString::to_string));
     }
 
-    /// Notes which of the events that were taken together failed, and why the first did. That one fails once or twice is usual where
-    /// several write; one that goes on failing waits for a person.
+    /// Notes which of the events that were taken together failed, and why the first did.
     pub fn took<'a>(&self, events: impl IntoIterator<Item = (&'a Queued, bool)>, why: Option<&str>) {
         for (event, failed) in events {
-            let goes_on = failed && (FAILING_FROM..RECEIVED_MAX).contains(&event.received.saturating_add(1));
-            self.events.note(&event.id, why.filter(|_| goes_on));
+            let is_dead = event.received.saturating_add(1) >= RECEIVED_MAX;
+            self.events.note(&event.id, why.filter(|_| failed && !is_dead));
         }
     }
 
@@ -175,7 +182,8 @@ impl Health {
         let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         let told = troubles.iter().map(|(trouble, why)| format!("{}: {why}", trouble.name()));
         let events = self.events.in_words("events", "fail again and again, and are tried again");
-        let announcements = self.announcements.in_words("announcements", "members' cannot be read or marked");
+        let announcements =
+            self.announcements.in_words("announcements", "members have some that cannot be read or marked");
         silent.chain(told).chain(events).chain(announcements).collect()
     }
 }

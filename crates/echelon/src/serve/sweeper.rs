@@ -146,8 +146,11 @@ async fn once(system: &System) -> Result<bool, StoreError> {
             "the file is not where it was any more, and nothing is accepted: put it back, or stop and restore"
         );
     }
-    let gone = "it is not where it was any more; nothing is accepted until it is back";
+    let gone = "it is not where it was any more, or was cut off; nothing is accepted until it is back, or restored";
     system.health.note(Trouble::File, (!is_there).then(|| gone.to_owned()));
+    if !is_there {
+        return Ok(false);
+    }
     let was_wrong = system.health.is_troubled(Trouble::Clock);
     match system.watch.look(&system.time, &system.queues).await {
         Ok(()) => system.health.note(Trouble::Clock, None),

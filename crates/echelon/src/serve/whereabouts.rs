@@ -3,7 +3,7 @@
 #[cfg(unix)]
 use std::path::Path;
 #[cfg(unix)]
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[cfg(unix)]
 use std::sync::{Mutex, PoisonError};
 
@@ -13,10 +13,16 @@ pub fn is_where_it_was(store: &embedded::Store) -> bool {
     static FILE: Mutex<Option<(u64, u64)>> = Mutex::new(None);
     static LOG: Mutex<Option<(u64, u64)>> = Mutex::new(None);
     static LENGTH: AtomicU64 = AtomicU64::new(0);
+    static IS_CUT: AtomicBool = AtomicBool::new(false);
     let Some(path) = store.path() else { return true };
-    // The store's own file only grows: one that is shorter was cut off by somebody else.
-    let length = path.metadata().map_or(0, |found| found.len());
-    if length < LENGTH.fetch_max(length, Ordering::SeqCst) {
+    // The store's own file only grows: one that is shorter was cut off. What writes to it may make it as long as it was, and what was in
+    // it is gone: so that is found out once, and holds until the process ends.
+    if let Ok(found) = path.metadata()
+        && found.len() < LENGTH.fetch_max(found.len(), Ordering::SeqCst)
+    {
+        IS_CUT.store(true, Ordering::SeqCst);
+    }
+    if IS_CUT.load(Ordering::SeqCst) {
         return false;
     }
     let mut log = path.as_os_str().to_owned();

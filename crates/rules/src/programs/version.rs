@@ -12,10 +12,6 @@ use thiserror::Error;
 use crate::calendar::{Day, Instant};
 use crate::program::{Counted, Milestone, OnRefund, Period, Program};
 
-/// So long after a version was brought forward everybody has been brought back from what the clock did that was ahead: who is
-/// looked at ahead of time later passed it in its time.
-const EARLY_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
-
 /// What a publisher says about a change, besides the program itself (sections 3 and 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
@@ -158,18 +154,12 @@ impl Versions {
         self.later.last_mut().unwrap_or(&mut self.first).is_early = true;
     }
 
-    /// Where a member begins again who is brought back: a version, and the instant at which the first one takes effect that is
-    /// still to be passed. That is one that was passed before its time, of those that end with the one in force; or one that
-    /// came since. None if there is no such version.
-    pub(crate) fn to_begin_again(&self, passed: u32, now: Instant) -> Option<(&Version, Instant)> {
+    /// The versions that a member passes again who is brought back: those in force at `now` that came since the member was looked at
+    /// under version `passed`, and those that a clock that was ahead had them pass before their time. Each with the one before.
+    pub(crate) fn passed_again(&self, passed: u32, now: Instant) -> impl Iterator<Item = (&Version, &Version)> {
         let in_force = self.in_force(now).number;
-        let early = self.iter().rev().skip_while(|version| version.number > in_force);
-        let early = early.take_while(|version| version.is_early).last().filter(|first| {
-            first.number <= passed && first.effective_at <= now && now < first.effective_at.plus_millis(EARLY_MS)
-        });
-        let first = early.or_else(|| self.iter().find(|version| (passed + 1..=in_force).contains(&version.number)))?;
-        let before = self.iter().rev().find(|version| version.number < first.number)?;
-        Some((before, first.effective_at))
+        let pairs = self.iter().zip(&self.later).filter(move |(_, new)| new.number <= in_force);
+        pairs.filter(move |(_, new)| new.is_early || new.number > passed)
     }
 
     /// Gives a number away: to the next version, or to one that was withdrawn before these versions were read.

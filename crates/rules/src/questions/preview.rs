@@ -47,14 +47,19 @@ pub struct Holding {
 #[serde(rename_all = "snake_case")]
 pub enum Movement {
     /// From no tier.
+    #[serde(alias = "enters")]
     Entered,
     /// To a higher tier.
+    #[serde(alias = "rises")]
     Upgraded,
     /// The same tier, or none as before.
+    #[serde(alias = "stays")]
     Retained,
     /// To a lower tier.
+    #[serde(alias = "falls")]
     Downgraded,
     /// To no tier.
+    #[serde(alias = "leaves")]
     Left,
 }
 

@@ -105,27 +105,46 @@ fn catch_up(page: &Page<'_>, record: &mut Record, rows: &mut Vec<Row>) {
     record.looked_at(page.at, zone);
 }
 
-/// Brings a member back to `now` whom a clock looked at that was ahead of it, and yields the row that sets right what is then
-/// on record. What comes between is looked at again when its time comes; a version that was passed ahead of its time is passed in its
-/// time, so that what it holds is held from then on. Nothing for whoever was looked at before.
+/// Brings a member back to `now` whom a clock looked at that was ahead of it, and yields the rows that set right what is then
+/// on record. What comes between is looked at again when its time comes. A version that was passed before its time, or came since,
+/// holds what it holds from its time on. Nothing for whoever was looked at before.
 pub fn bring_back(ledger: &mut Ledger, record: &mut Record, versions: &Versions, now: Instant) -> Vec<Row> {
     let mut rows = Vec::new();
     if record.evaluated_at.is_none_or(|done| done <= now) {
         return rows;
     }
-    record.last_at = record.last_at.map(|at| at.min(now));
-    if let Some((before, at)) = versions.to_begin_again(record.version, now) {
-        record.version = before.number;
-        record.day = None; // so far it was not reached
-        record.looked_at(at, &before.program.timezone);
-        return advance(ledger, record, versions, now);
-    }
     let version = versions.in_force(now);
+    let mut before = None;
+    for (old, new) in versions.passed_again(record.version, now) {
+        before = before.or(Some(old));
+        // What it holds already it does not hold again.
+        let was = assess(old, &Facts::of(ledger), new.effective_at, new.effective_at);
+        if new.program.active
+            && new.holds_demotions_from(&old.program)
+            && let Some(held) = hold(ledger, old, new, new.effective_at, &was)
+        {
+            ledger.put_assignment(held.assignment());
+            rows.push(Row::Held(held));
+        }
+    }
     record.version = version.number;
+    record.last_at = record.last_at.map(|at| at.min(now));
     if version.program.active {
         let found = assess(version, &Facts::of(ledger), now, now);
-        let occasion = Occasion { is_news: true, ..Occasion::none(&found) };
-        note_tier(&Page { ledger, versions, version, at: now }, record, &found, &occasion, &mut rows);
+        let page = Page { ledger, versions, version, at: now };
+        match before {
+            Some(old) => {
+                let was = assess(old, &Facts::of(ledger), now, now);
+                let told = Attribution { cause: Cause::ProgramChanged, may_reward: version.options.rewards };
+                let without = Translated { old, before: &was }.into_terms_of(version);
+                let occasion = Occasion { told, without: &without, notify: version.options.notify, is_news: true };
+                note_tier(&page, record, &found, &occasion, &mut rows);
+            }
+            None => {
+                let occasion = Occasion { is_news: true, ..Occasion::none(&found) };
+                note_tier(&page, record, &found, &occasion, &mut rows);
+            }
+        }
     }
     record.day = None; // so far it was not reached
     record.looked_at(now, &version.program.timezone);

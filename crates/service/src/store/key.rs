@@ -227,11 +227,17 @@ pub fn withdrawal(shop: &ShopId, number: u32) -> Key {
     Key::new(pk, format!("{sk}#withdrawn"))
 }
 
-/// control: that a version is in force earlier than the clock said that published it; it sorts directly behind the version.
-/// ledger: that it was, as long as it is to be announced and afterwards.
-pub fn brought_forward(shop: &ShopId, number: u32) -> Key {
+/// control: that a version is in force earlier than the clock said that published it, and from when on; it sorts directly
+/// behind the version. ledger: that it was, as long as it is to be announced and afterwards.
+pub fn brought_forward(shop: &ShopId, number: u32, to: Instant) -> Key {
     let Key { pk, sk } = version(shop, number);
-    Key::new(pk, format!("{sk}#brought_forward"))
+    Key::new(pk, format!("{sk}#brought_forward#{}", at(to)))
+}
+
+/// Whether a row says that of a version.
+pub fn is_brought_forward(key: &Key, shop: &ShopId, number: u32) -> bool {
+    let Key { pk, sk } = version(shop, number);
+    key.pk == pk && key.sk.strip_prefix(&sk).is_some_and(|rest| rest.starts_with("#brought_forward#"))
 }
 
 /// ledger: that a version was published, as long as it is to be announced and afterwards.

@@ -247,8 +247,10 @@ impl Store {
                     let by = row.need_text(name::WITHDRAWN_BY)?.to_owned();
                     past.withdrawn = Some(Withdrawn { by, at: instant(&row, name::WITHDRAWN_AT)? });
                 }
-                Some(past) if row.key() == key::brought_forward(shop, past.number) => {
-                    (past.effective_at, past.is_early) = (instant(&row, name::EFFECTIVE_AT)?, true);
+                // There is one for each time that a clock was set right: the earliest holds.
+                Some(past) if key::is_brought_forward(&row.key(), shop, past.number) => {
+                    let from = instant(&row, name::EFFECTIVE_AT)?;
+                    (past.effective_at, past.is_early) = (past.effective_at.min(from), true);
                 }
                 Some(_) | None => all.push(PastPublication::read(&row)?),
             }
@@ -359,7 +361,7 @@ impl Store {
         let Some(versions) = self.versions_of(shop, &all)? else { return Ok(brought) };
         // One after the other, in their order: what is done until then is right whenever it breaks off.
         for version in brought.iter().filter_map(|one| versions.numbered(one.number)) {
-            let key = key::brought_forward(shop, version.number);
+            let key = key::brought_forward(shop, version.number, version.effective_at);
             let mut commit = Commit::default();
             commit.control(self, Item::at(&key).text(name::EFFECTIVE_AT, key::at(version.effective_at)))?;
             let announced = program_brought_forward(shop, version, now);

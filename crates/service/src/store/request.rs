@@ -170,7 +170,10 @@ impl Store {
                 let asked = asked.set_key(Some(Item::at(&row.key()).0)).update_expression("SET #at = :now");
                 let asked =
                     asked.condition_expression("attribute_exists(pk)").expression_attribute_names("#at", attribute);
-                let asked = asked.expression_attribute_values(":now", AttributeValue::S(key::at(now)));
+                // What has begun cannot be withdrawn any more, and goes on.
+                let has_begun = row.0.contains_key(BEGUN);
+                let at = if has_begun { now.plus_millis(-REDACTED_AFTER_MS) } else { now };
+                let asked = asked.expression_attribute_values(":now", AttributeValue::S(key::at(at)));
                 match asked.send().await.map_err(|error| StoreError::of_sdk(&error)) {
                     Ok(_) => count += 1,
                     // Withdrawn or done at this moment.

@@ -212,11 +212,9 @@ impl Api {
             return Ok(Once::NotDone(said));
         }
         if !status.is_client_error() {
-            return Ok(match serde_json::from_slice::<Problem>(&body) {
-                Ok(problem) if problem.is_unavailable() => Once::NotDone(format!("{said}: {}", problem.detail)),
-                // A gateway gives up while a function goes on.
-                Ok(_) | Err(_) => Once::Unknown(said),
-            });
+            // A gateway gives up while a function goes on, and a write whose answer was lost may have been done.
+            let detail = serde_json::from_slice::<Problem>(&body).map(|problem| format!(": {}", problem.detail));
+            return Ok(Once::Unknown(said + &detail.unwrap_or_default()));
         }
         let Ok(problem) = serde_json::from_slice::<Problem>(&body) else { return Err(Failure::input(said)) };
         let named = problem.problems.iter().find_map(|place| line(index(&place.path)?)).or_else(|| line(0));

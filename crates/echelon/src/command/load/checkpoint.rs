@@ -35,13 +35,16 @@ pub struct SoFar {
     /// What a served system had taken in before the first of them: it says of all together what became of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Before>,
+    /// Whether it was started again since: it does not know all that became of them.
+    #[serde(default)]
+    pub restarted: bool,
 }
 
 /// What a served system had taken in when a load began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Before {
     /// When it was started: it counts from then on.
-    pub started_at: Instant,
+    pub started_at: Option<Instant>,
     /// What it had counted.
     pub taken_in: Counts,
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use web::problem::Problem;
 
 use super::api::{self, Api};
-use super::checkpoint::Before;
+use super::checkpoint::{Before, SoFar};
 use super::report::{By, Report};
 use crate::command::system::of_shop;
 use crate::failure::Failure;
@@ -73,7 +73,8 @@ struct Strangers {
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 struct Health {
-    started_at: Instant,
+    /// One that is older does not say.
+    started_at: Option<Instant>,
     waiting: u64,
     taken_in: Counts,
 }
@@ -161,15 +162,17 @@ impl Door {
         }
     }
 
-    /// Goes on with what a served system had taken in before the first line, if that was kept; yields what is to be kept.
-    pub fn begin(&mut self, before: Option<Before>) -> Option<Before> {
-        let Self::Served(served) = self else { return None };
+    /// Goes on with what a served system had taken in before the first line, if that was kept.
+    pub fn begin(&mut self, so_far: &mut SoFar) {
+        let Self::Served(served) = self else { return };
+        let before = so_far.before;
         let now = Before { started_at: served.before.started_at, taken_in: served.before.taken_in };
         let counts_on = before.is_none_or(|before| before.started_at == now.started_at);
-        served.restarted = !counts_on;
+        so_far.restarted |= !counts_on;
+        served.restarted = so_far.restarted;
         let before = before.filter(|_| counts_on).unwrap_or(now);
         served.before.taken_in = before.taken_in;
-        Some(before)
+        so_far.before = Some(before);
     }
 
     /// Tells events, and does not return before they are on disk.

@@ -154,6 +154,7 @@ impl Lanes {
     /// Nothing of a lane is left to be announced.
     pub fn empty(&mut self, lane: &str) -> News {
         self.resting.remove(lane);
+        self.unmarked.remove(lane);
         self.well()
     }
 
@@ -244,6 +245,7 @@ impl Lanes {
     pub fn keep(&mut self, is_of_shop: impl Fn(&str) -> bool, found: &HashSet<String>) -> News {
         let before = self.resting.len();
         let busy = &self.busy;
+        self.unmarked.retain(|lane, _| !is_of_shop(lane) || found.contains(lane) || busy.contains_key(lane));
         self.resting.retain(|lane, _| !is_of_shop(lane) || found.contains(lane) || busy.contains_key(lane));
         if self.resting.len() == before {
             return News::None;
@@ -308,6 +310,7 @@ mod tests {
         lanes.begin("a", now);
         lanes.taken("a", now);
         lanes.unmarked("a", now);
+        lanes.end("a");
         assert_eq!(lanes.next(now).unwrap() - now, rested[0]);
     }
 

@@ -146,7 +146,12 @@ impl Announcer {
     /// The rows of a lane, one after the other, until one is not taken.
     async fn rows(&self, shop: &ShopId, lane: &str, keys: &[Key]) {
         let (mut rows, unreadable) = match self.system.store.outgoing(keys).await {
-            Ok(read) => read,
+            Ok((rows, unreadable)) => {
+                if rows.is_empty() {
+                    self.system.health.announcements.note(lane, None);
+                }
+                (rows, unreadable)
+            }
             Err(error) => {
                 self.lanes().unread(lane, Instant::now());
                 self.system.health.announcements.note(lane, Some(&error.to_string()));

@@ -7,6 +7,7 @@ mod lines;
 mod output;
 mod serve;
 mod shop;
+mod sink;
 
 use std::process::ExitCode;
 use std::sync::{LazyLock, OnceLock};

@@ -17,6 +17,7 @@ use crate::command::system::refused;
 use crate::failure::Failure;
 use crate::output::{counted, print};
 use crate::serve::backup::ITEMS;
+use crate::sink::is_beside_no_store;
 
 /// Copies everything into one file, while the system runs
 ///
@@ -193,6 +194,13 @@ impl Target {
         if path.exists() && !force {
             return Err(target.exists());
         }
+        if path.exists() && beside(path, ".lock").exists() {
+            let path = path.display();
+            return Err(Failure::input(format!(
+                "{path} is the file of a system, and no copy takes its place: name another file"
+            )));
+        }
+        is_beside_no_store(path)?;
         for log in [beside(path, "-wal"), beside(path, "-journal")] {
             if log.exists() {
                 return Err(Failure::input(format!(

@@ -5,7 +5,6 @@
 
 mod documents;
 mod input;
-mod output;
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write, stderr, stdout};
@@ -19,6 +18,7 @@ use shopify::Topic;
 
 use crate::failure::Failure;
 use crate::output::say;
+use crate::sink::Sink;
 use echelon::import::columns::{self, Field, Mapping};
 use echelon::import::orders::{Orders, Reading};
 use echelon::import::outcome::Outcome;
@@ -27,7 +27,6 @@ use echelon::import::report::{Place, Report};
 use echelon::import::table::{Layout, Table, TableError};
 use echelon::import::time::Clock;
 use input::{Form, Opened, Progress, Source};
-use output::Sink;
 
 /// Turns orders of elsewhere into events: CSV of shops and invoicing, and Shopify's webhooks.
 ///

@@ -1,7 +1,7 @@
 //! `echelon preview`: what publishing a program would do to each member.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ArgGroup;
 use rules::calendar::Instant;
@@ -15,6 +15,7 @@ use crate::command::sweeping;
 use crate::command::system::{System, of_shop, shop_of};
 use crate::failure::Failure;
 use crate::output::{Format, counted, print, print_json, say, warn};
+use crate::sink::Sink;
 use service::change::{Looking, Previewed, Rules, Wanted};
 
 /// Shows what publishing a program would do to everybody, and writes nothing
@@ -42,7 +43,8 @@ pub struct Args {
     #[command(flatten)]
     said: Said,
 
-    /// Writes everybody whose tier would change there, by id: member_id, from, to, movement
+    /// Writes everybody whose tier would change there, by id: member_id, from, to, movement. A list that is there is
+    /// replaced, a store never
     #[arg(long, value_name = "FILE.csv")]
     list: Option<PathBuf>,
 
@@ -70,9 +72,12 @@ Exit codes: 0 done; 2 usage, or publishing would be refused.";
 pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
     let shop = shop(args.shop.as_deref())?;
     let wanted = wanted(args.program.as_ref(), args.roll_back, &args.said)?;
+    // Before everybody is looked at: that takes minutes, and the name may be wrong.
+    let list = args.list.as_deref().map(Sink::file).transpose()?;
     let previewed = runtime()?.block_on(preview(args, shop.as_ref(), &wanted, now))?;
-    if let (Some(path), Some(changes)) = (&args.list, &previewed.changes) {
-        write(path, changes)?;
+    if let (Some(mut list), Some(changes)) = (list, &previewed.changes) {
+        list.text(&rows(changes)?)?;
+        list.finish()?;
     }
     tell(args, previewed)
 }
@@ -93,15 +98,17 @@ async fn preview(args: &Args, shop: Option<&ShopId>, wanted: &Wanted, now: Insta
     previewed.map_err(|error| refused(args.program.as_ref(), &args.system.place, &error))
 }
 
-fn write(path: &Path, changes: &[Changed]) -> Result<(), Failure> {
-    let wrong = |error: &dyn std::fmt::Display| Failure::input(format!("--list: {}: {error}", path.display()));
-    let mut file = csv::WriterBuilder::new().has_headers(false).from_path(path).map_err(|error| wrong(&error))?;
-    file.write_record(["member_id", "from", "to", "movement"]).map_err(|error| wrong(&error))?;
+/// Each change as a row, for a spreadsheet.
+fn rows(changes: &[Changed]) -> Result<String, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| Failure::input(format!("--list: {error}"));
+    let mut rows = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    rows.write_record(["member_id", "from", "to", "movement"]).map_err(|error| wrong(&error))?;
     for Changed { member_id, from, to, movement } in changes {
         let member = no_formula(member_id.as_str());
-        file.serialize((member, from, to, movement)).map_err(|error| wrong(&error))?;
+        rows.serialize((member, from, to, movement)).map_err(|error| wrong(&error))?;
     }
-    file.flush().map_err(|error| wrong(&error))
+    let rows = rows.into_inner().map_err(|error| wrong(&error))?;
+    String::from_utf8(rows).map_err(|error| wrong(&error))
 }
 
 /// A cell that a spreadsheet does not take for a formula: what would begin one is quoted, as spreadsheets themselves do.

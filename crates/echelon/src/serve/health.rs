@@ -16,6 +16,7 @@ use tokio::time;
 use super::System;
 use super::outward::Announcing;
 use super::queue::{DEAD, QUARANTINE, QueueError, Queued, RECEIVED_MAX};
+use super::whereabouts::is_where_it_was;
 
 /// A part that has not come round for so long is not at work.
 const SILENT: Duration = Duration::from_secs(60);
@@ -264,8 +265,22 @@ pub struct Details {
 }
 
 impl System {
+    /// Whether the file of the system is where it was, and whole; it is noted.
+    pub fn has_its_file(&self) -> bool {
+        let is_there = self.here.as_ref().is_none_or(is_where_it_was);
+        if !is_there && !self.health.is_troubled(Trouble::File) {
+            tracing::error!(
+                "the file is not where it was any more, or was cut off, and nothing is accepted: put it back, or stop and restore"
+            );
+        }
+        let gone = "it is not where it was any more, or was cut off; nothing is accepted until it is back, or restored";
+        self.health.note(Trouble::File, (!is_there).then(|| gone.to_owned()));
+        is_there
+    }
+
     /// How the system does; more for whoever may look.
     pub async fn report(&self, in_full: bool) -> Report {
+        self.has_its_file();
         if self.health.is_troubled(Trouble::Write) {
             // Nobody may be writing who would notice that it can be written again.
             self.health.wrote(&self.queues.probe().await, self.time.now());

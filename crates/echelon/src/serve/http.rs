@@ -31,7 +31,6 @@ use super::once::Keyed;
 use super::queue::QueueError;
 use super::shopify::{self, Delivery, Seen, Shopify};
 use super::time::Move;
-use super::whereabouts::is_where_it_was;
 use super::{System, backup, envelope, tokens};
 
 /// A request has at most this many bytes: some hundred times as many as a large event.
@@ -136,7 +135,7 @@ pub fn router(system: Arc<System>, doors: Doors) -> Router {
 /// before and after, so that nothing is acknowledged that went into a file that is gone.
 async fn accepts_nothing(State(system): State<Arc<System>>, request: Request, next: Next) -> Response {
     let is_told = matches!(request.uri().path(), "/health" | "/metrics");
-    let is_gone = || !is_told && system.here.as_ref().is_some_and(|store| !is_where_it_was(store));
+    let is_gone = || !is_told && !system.has_its_file();
     let gone = || Problem::unavailable("the file of this system is not where it was any more").into_response();
     if is_gone() {
         return gone();

@@ -14,7 +14,6 @@ use super::System;
 use super::health::{Pulse, Trouble};
 use super::queue::Queues;
 use super::watch::Wrong;
-use super::whereabouts;
 use crate::output::{counted, say};
 
 /// It is looked this often whether something is due.
@@ -140,15 +139,7 @@ pub async fn sweep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
 
 /// Opens what is due and sweeps it; whether all was.
 async fn once(system: &System) -> Result<bool, StoreError> {
-    let is_there = system.here.as_ref().is_none_or(whereabouts::is_where_it_was);
-    if !is_there && !system.health.is_troubled(Trouble::File) {
-        tracing::error!(
-            "the file is not where it was any more, and nothing is accepted: put it back, or stop and restore"
-        );
-    }
-    let gone = "it is not where it was any more, or was cut off; nothing is accepted until it is back, or restored";
-    system.health.note(Trouble::File, (!is_there).then(|| gone.to_owned()));
-    if !is_there {
+    if !system.has_its_file() {
         return Ok(false);
     }
     let was_wrong = system.health.is_troubled(Trouble::Clock);

@@ -2,14 +2,14 @@
 //! where it is damaged or not there.
 
 use std::fs;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::common::{Served, command, eventually, order};
+use crate::common::{Served, command, eventually, order, program};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -217,6 +217,56 @@ fn commands_that_read_make_nothing_and_say_what_is_not_there() {
     let said = says(2, &["verify", "--data", data.to_str().unwrap(), "--prefix", "typo"]);
     assert!(said.contains("there is no table `typo-members`"), "{said}");
     assert!(says(0, &["verify", "--data", data.to_str().unwrap()]).contains("1 member recomputed"));
+}
+
+/// Whatever a command writes, it is no store's file that it writes over: served or stopped, by its name or a link to it.
+#[test]
+fn no_list_report_or_copy_takes_the_place_of_a_store_or_of_what_lies_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start(folder.path(), &[]);
+    let orders: Vec<Value> = (0..20).map(|n| order(&format!("m{n}"), &format!("o{n}"), "60.00")).collect();
+    assert_eq!(served.post("/events", &Value::from(orders).to_string(), &[]).0, 202);
+    served.health_once(|health| health["taken_in"]["events"] == 20);
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let mut cheaper = program();
+    cheaper["tiers"][1]["threshold"] = "60".into();
+    fs::write(path("cheaper.json"), cheaper.to_string()).unwrap();
+    fs::write(path("orders.csv"), "number,customer\n1,anna\n").unwrap();
+    symlink(path("echelon.db"), path("link.csv")).unwrap();
+    symlink(path("echelon.db-wal"), path("link-of-the-log.csv")).unwrap();
+    let (program, orders, url) = (path("cheaper.json"), path("orders.csv"), served.url());
+    let before = |name: &str| fs::metadata(path(name)).unwrap().ino();
+    let inodes = ["echelon.db", "echelon.db-wal", "echelon.db.lock"].map(before);
+    let refused = |args: &[&str]| {
+        let said = says(2, args);
+        assert!(said.contains("name another file"), "{args:?}: {said}");
+    };
+    let of_the_store = ["echelon.db", "echelon.db-wal", "echelon.db-shm", "echelon.db-journal", "echelon.db.lock"];
+    for name in of_the_store.into_iter().chain(["link.csv", "link-of-the-log.csv"]) {
+        let at = path(name);
+        refused(&["preview", "--program", &program, "--list", &at, "--url", &url]);
+        refused(&["import", &orders, "--output", &at]);
+        refused(&["import", &orders, "--report", &at]);
+        refused(&["import", &orders, "--left-out", &at]);
+    }
+    // A copy takes the place of a link, and leaves what it leads to.
+    for name in of_the_store {
+        refused(&["backup", &path(name), "--force", "--url", &url]);
+    }
+    assert_eq!(["echelon.db", "echelon.db-wal", "echelon.db.lock"].map(before), inodes);
+    assert_eq!(served.get("/health").0, 200);
+    // A list that is there is replaced.
+    let list = path("list.csv");
+    for _ in 0..2 {
+        says(0, &["preview", "--program", &program, "--list", &list, "--url", &url]);
+    }
+    let listed = fs::read_to_string(&list).unwrap();
+    assert_eq!((listed.lines().next(), listed.lines().count()), (Some("member_id,from,to,movement"), 21));
+    served.end();
+    let data = path("echelon.db");
+    let said = says(2, &["preview", "--program", &program, "--list", &data, "--data", &data]);
+    assert!(said.contains("is a store"), "{said}");
+    assert!(says(0, &["verify", "--data", &data]).contains("20 members recomputed, 0 not"));
 }
 
 /// The places of a table's pages with rows, and how long each is.

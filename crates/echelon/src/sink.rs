@@ -1,7 +1,7 @@
-//! Writing files so that none is ever seen half-written.
+//! Writing files so that none is ever seen half-written, and never in the place of a store.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
@@ -36,7 +36,14 @@ impl Sink {
     }
 
     /// A file of this name, which until it is finished has another beside it.
+    ///
+    /// # Errors
+    /// If it cannot be written, or would take the place of a store.
     pub fn file(path: &Path) -> Result<Self, Failure> {
+        if is_database(path) {
+            return Err(in_place_of_a_store(path));
+        }
+        is_beside_no_store(path)?;
         let name = format!("`{}`", path.display());
         let failed = |error: io::Error| Failure::input(format!("{name} cannot be written: {error}"));
         let special = fs::metadata(path).is_ok_and(|found| !found.is_file());
@@ -94,6 +101,42 @@ impl Sink {
     fn unwritable(&self, error: &io::Error) -> String {
         format!("{} cannot be written: {error}", self.name)
     }
+}
+
+/// What SQLite puts beside a store, and what this command does, by the ends of their names.
+const BESIDE: [&str; 5] = ["-wal", "-shm", "-journal", ".lock", ".snapshot"];
+/// What a database and its log begin with, as SQLite has them.
+const DATABASE: &[u8] = b"SQLite format 3\0";
+const LOGS: [&[u8]; 2] = [&[0x37, 0x7f, 0x06, 0x82], &[0x37, 0x7f, 0x06, 0x83]];
+
+/// Refuses a name that a store has for what lies beside it: what is there, or will be, has what was written last.
+///
+/// # Errors
+/// Names the store.
+pub fn is_beside_no_store(path: &Path) -> Result<(), Failure> {
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let name = real.to_string_lossy();
+    let of = BESIDE.iter().filter_map(|end| name.strip_suffix(end)).find(|store| Path::new(store).exists());
+    match of {
+        Some(store) => Err(Failure::input(format!(
+            "{} would belong to the file `{store}` and be taken for a part of it: name another file",
+            path.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether there is a database, or the log of one.
+fn is_database(path: &Path) -> bool {
+    let is_file = fs::metadata(path).is_ok_and(|found| found.is_file());
+    let mut begins = Vec::new();
+    let read = |file: File| file.take(DATABASE.len() as u64).read_to_end(&mut begins);
+    let is_read = is_file && File::open(path).and_then(read).is_ok();
+    is_read && (begins == DATABASE || LOGS.iter().any(|log| begins.starts_with(log)))
+}
+
+fn in_place_of_a_store(path: &Path) -> Failure {
+    Failure::input(format!("{} is a store, and no list or report takes its place: name another file", path.display()))
 }
 
 #[cfg(test)]

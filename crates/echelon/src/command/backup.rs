@@ -194,20 +194,19 @@ impl Target {
         if path.exists() && !force {
             return Err(target.exists());
         }
-        if path.exists() && beside(path, ".lock").exists() {
-            let path = path.display();
-            return Err(Failure::input(format!(
-                "{path} is the file of a system, and no copy takes its place: name another file"
-            )));
-        }
         is_beside_no_store(path)?;
         for log in [beside(path, "-wal"), beside(path, "-journal")] {
             if log.exists() {
-                return Err(Failure::input(format!(
-                    "`{}` belongs to another file `{}`, and would be taken for this one's: move it away, or name another file",
-                    log.display(),
-                    path.display()
-                )));
+                let (log, path) = (log.display(), path.display());
+                return Err(Failure::input(if target.path.exists() {
+                    format!(
+                        "`{path}` is in use, or was left by a crash: `{log}` has what was written last. Name another file"
+                    )
+                } else {
+                    format!(
+                        "`{log}` belongs to another file `{path}`, and would be taken for this one's: move it away, or name another file"
+                    )
+                }));
             }
         }
         Ok(target)

@@ -9,24 +9,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use engine::ingest::{Answered, Ingest};
+use engine::sweep::Sweep;
+use http_api::caller::{Caller, Scope};
+use http_api::door::Door;
+use http_api::token::TokenKey;
+use http_api::{Api, Parts};
 use rules::arrive::arrive;
 use rules::book::Book;
 use rules::calendar;
 use rules::fact::{Currency, Fact};
 use rules::id::MemberId;
 use serde_json::{Value, json};
-use service::ingest::{Answered, Ingest};
-use service::store::table::{Tables, create_unstreamed};
-use service::store::{Commit, Held, Store};
-use service::sweep::Sweep;
+use store::table::{Tables, create_unstreamed};
+use store::{Commit, Held, Store};
 use tests::system::{System, Waiting, instant, settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, RwLock};
-use web::caller::{Caller, Scope};
-use web::door::Door;
-use web::token::TokenKey;
-use web::{Api, Parts};
 
 /// So many ask at once.
 const CLIENTS: usize = 16;
@@ -92,7 +92,7 @@ async fn served(system: &System) -> (SocketAddr, String) {
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = web::router(api, axum::Router::new());
+    let router = http_api::router(api, axum::Router::new());
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     (address, token)
 }
@@ -211,7 +211,7 @@ fn main() {
     let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     executor.block_on(async {
-        let embedded = embedded::Store::open(&folder.path().join("api.db")).unwrap();
+        let embedded = embedded_dynamodb::Store::open(&folder.path().join("api.db")).unwrap();
         let tables = Tables::prefixed("bench");
         create_unstreamed(&embedded.client(), &tables).await.unwrap();
         let system = System::over(Store::new(embedded.client(), tables));

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use serde_json::{Value, json};
-use service::store::Units;
-use service::store::table::{Tables, create_unstreamed};
+use store::Units;
+use store::table::{Tables, create_unstreamed};
 use tests::system::{System, instant};
 
 /// On demand, per million, in us-east-1 (`design` of the storage: ARCHITECTURE.md).
@@ -114,7 +114,7 @@ fn main() {
     let executor = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     executor.block_on(async {
         let folder = tempfile::tempdir().unwrap();
-        let store = embedded::Store::open(&folder.path().join("bench.db")).unwrap();
+        let store = embedded_dynamodb::Store::open(&folder.path().join("bench.db")).unwrap();
         // As `echelon serve` makes them: the embedded store goes through a whole stream at every write.
         create_unstreamed(&store.client(), &Tables::prefixed("bench")).await.unwrap();
         measure("embedded store, in a file", store.client(), "bench", events).await;

@@ -8,6 +8,10 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use engine::clock::Clock;
+use engine::preview::Preview;
+use engine::sweep::preview::parts;
+use engine::sweep::{Settings, Sweep, Worked};
 use futures::StreamExt;
 use rules::arrive::arrive;
 use rules::book::Book;
@@ -17,12 +21,9 @@ use rules::ledger::Ledger;
 use rules::record::Record;
 use rules::version::Versions;
 use serde_json::{Value, json};
-use service::clock::Clock;
-use service::preview::Preview;
-use service::store::table::{Tables, create_unstreamed};
-use service::store::{Commit, Held, Publication, Store, Units};
-use service::sweep::preview::parts;
-use service::sweep::{Settings, Sweep, Tally, Worked};
+use store::records::Tally;
+use store::table::{Tables, create_unstreamed};
+use store::{Commit, Held, Publication, Store, Units};
 use tests::system::{System, Waiting, instant};
 
 /// Members are laid down so many at a time.
@@ -68,9 +69,14 @@ fn known(versions: &Versions, (id, orders): (MemberId, Vec<Value>)) -> (MemberId
 }
 
 /// A shop with so many members, each as if their orders had come one by one.
-async fn base(file: &Path, members: usize, period: &str, year: impl Fn(usize) -> u32) -> (embedded::Store, System) {
+async fn base(
+    file: &Path,
+    members: usize,
+    period: &str,
+    year: impl Fn(usize) -> u32,
+) -> (embedded_dynamodb::Store, System) {
     let begun = Instant::now();
-    let embedded = embedded::Store::open(file).unwrap();
+    let embedded = embedded_dynamodb::Store::open(file).unwrap();
     let tables = Tables::prefixed("bench");
     create_unstreamed(&embedded.client(), &tables).await.unwrap();
     let system = System::over(Store::new(embedded.client(), tables));

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
-use embedded::{Answer, Decision, Intercept, Request, Store};
+use embedded_dynamodb::{Answer, Decision, Intercept, Request, Store};
 
 use crate::simulator::{At, Tables};
 

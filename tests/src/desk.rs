@@ -7,19 +7,19 @@ use crate::system::{System, Waiting, instant, settings};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
+use engine::ingest::{Answered, Ingest};
+use engine::sweep::Sweep;
+use http_api::caller::{Caller, Scope};
+use http_api::door::Door;
+use http_api::token::TokenKey;
+use http_api::{Api, Parts};
 use jsonschema::Validator;
 use rules::calendar::Instant;
 use rules::id::MemberId;
 use serde_json::{Value, json};
-use service::ingest::{Answered, Ingest};
-use service::shop::ShopId;
-use service::sweep::Sweep;
+use store::shop::ShopId;
 use tokio::sync::{Notify, RwLock};
 use tower::ServiceExt;
-use web::caller::{Caller, Scope};
-use web::door::Door;
-use web::token::TokenKey;
-use web::{Api, Parts};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -125,13 +125,13 @@ impl Desk {
             ahead_ms: 0,
             preview_budget: None,
             door: Door::Tokens(key.clone()),
-            shopify_secret: secret.map(|secret| web::shopify::Secret::new(secret).unwrap()),
+            shopify_secret: secret.map(|secret| http_api::shopify::Secret::new(secret).unwrap()),
             shop: None,
             batch: Arc::new(RwLock::default()),
             recorded: Arc::new(Notify::default()),
             due: Arc::new(Notify::default()),
         });
-        Self { system, router: web::router(api, Router::new()), key }
+        Self { system, router: http_api::router(api, Router::new()), key }
     }
 
     /// A token of somebody who may, valid for an hour from now.
@@ -252,7 +252,7 @@ struct Document {
 fn document() -> &'static Document {
     static DOCUMENT: OnceLock<Document> = OnceLock::new();
     DOCUMENT.get_or_init(|| {
-        let value = web::document();
+        let value = http_api::document();
         let mut validators = BTreeMap::new();
         for (path, item) in value["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use embedded::{Answer, Decision, Intercept, Request};
+use embedded_dynamodb::{Answer, Decision, Intercept, Request};
 
 /// From a request on, nothing comes back any more; whether that one is carried out is chosen.
 #[derive(Debug, Default)]

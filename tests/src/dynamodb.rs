@@ -41,7 +41,7 @@ impl Place {
 
 /// A place in an embedded store of its own, in memory.
 pub async fn embedded() -> Place {
-    Place::new(embedded::Store::memory().unwrap().client())
+    Place::new(embedded_dynamodb::Store::memory().unwrap().client())
 }
 
 /// A place in tables of the simulator, of its own.
@@ -79,7 +79,7 @@ pub const KEY: &str = "tests";
 fn client(url: &str) -> Client {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .http_client(service::aws::https())
+        .http_client(aws::https())
         .endpoint_url(url)
         .region(Region::from_static(REGION))
         .credentials_provider(Credentials::new(KEY, KEY, None, None, "tests"))
@@ -131,7 +131,7 @@ macro_rules! for_every_table {
     };
 }
 
-/// Makes of each `async fn name(place: Place)` a test `embedded::name` and a test `dynamodb_local::name`.
+/// Makes of each `async fn name(place: Place)` a test `embedded_dynamodb::name` and a test `dynamodb_local::name`.
 #[macro_export]
 macro_rules! for_each_store {
     ($($test:ident),+ $(,)?) => {

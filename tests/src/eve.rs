@@ -1,10 +1,10 @@
 //! A shop on the eve of 2025, and what is told of it: what sweeps are tried on.
 
 use aws_sdk_dynamodb::Client;
+use engine::sweep::Progress;
 use serde_json::{Value, json};
-use service::announce::Tier;
-use service::store::history::Recorded;
-use service::sweep::Progress;
+use store::announce::Tier;
+use store::history::Recorded;
 
 use crate::system::{System, instant};
 

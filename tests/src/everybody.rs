@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use engine::lists::{Asked, Cursor, List, ListError, ListPage, page};
 use rules::calendar::{Day, Instant, Span};
 use rules::fact::Currency;
 use rules::id::{MemberId, TierId};
@@ -13,11 +14,11 @@ use rules::standing::{Standing, evaluate};
 use rules::version::Version;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use service::insight::{InTier, Insight};
-use service::lists::{Asked, Cursor, Entry, Keep, List, ListError, ListPage, Next, page};
-use service::shop::ShopId;
-use service::store::key::Spread;
-use service::store::{Held, Store};
+use store::key::Spread;
+use store::records::insight::{InTier, Insight};
+use store::records::list::{Entry, Keep, Next};
+use store::shop::ShopId;
+use store::{Held, Store};
 
 use crate::system::System;
 

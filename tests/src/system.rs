@@ -7,17 +7,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use engine::clock::Clock;
+use engine::ingest::{Asides, Ingest, Message, Report, native};
+use engine::quarantine::{Again, AsideId, Bodies, BodiesError};
+use engine::sweep::{PAGE, Settings, Sweep, Work, Worked, Workers};
 use futures::future::BoxFuture;
 use rules::calendar::Instant;
 use rules::id::MemberId;
 use serde_json::{Value, json};
-use service::clock::Clock;
-use service::ingest::{Asides, Ingest, Message, Report, native};
-use service::quarantine::{Again, AsideId, Bodies, BodiesError};
-use service::shop::ShopId;
-use service::store::table::{Tables, create};
-use service::store::{Exact, Held, Item, Publication, Store, Units};
-use service::sweep::{PAGE, Settings, Sweep, Work, Worked, Workers};
+use store::shop::ShopId;
+use store::table::{Tables, create};
+use store::{Exact, Held, Item, Publication, Store, Units};
 
 /// Keeps in memory what was set aside.
 #[derive(Debug, Clone, Default)]

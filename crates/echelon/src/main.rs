@@ -1,22 +1,22 @@
 //! The `echelon` command.
 
 mod command;
+mod deployed;
 mod failure;
 mod input;
-mod lines;
 mod output;
-mod serve;
+mod place;
 mod shop;
 mod sink;
 
 use std::process::ExitCode;
 use std::sync::{LazyLock, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use rules::calendar::{Instant, Zones};
-use service::zones;
+use engine::zones;
+use local::now;
+use rules::calendar::Zones;
 
 use failure::Failure;
 use output::say;
@@ -118,7 +118,7 @@ fn main() -> ExitCode {
         }
     };
     // A system that runs says it aside: the process ends only then.
-    if let Some(said) = lines::aside() {
+    if let Some(said) = local::lines::aside() {
         said.end();
     }
     code
@@ -147,12 +147,6 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Verify(args) => command::verify::run(&args),
         Command::Rebuild(args) => command::verify::rebuild(&args),
     }
-}
-
-/// The only place where the clock is read.
-fn now() -> Instant {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Instant::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// The only place where the environment is read, but for what the help of a command names.

@@ -1,9 +1,10 @@
-//! What ingest reads off its queue: [`service::ingest::read`].
+//! What ingest reads off its queue: [`engine::ingest::read`].
 
+use engine::ingest::{native, read};
 use rules::fact::{Fact, Told};
 use serde_json::Value;
-use service::ingest::{Aside, Reason, native, read};
 use shopify;
+use store::records::{Aside, Reason};
 
 use super::{usd, written_and_read};
 

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
+use engine::ingest::{Answered, Ingest};
+use engine::sweep::Sweep;
+use http_api::caller::{Caller, Scope};
+use http_api::door::Door;
+use http_api::token::TokenKey;
+use http_api::{Api, Parts};
 use serde_json::Value;
-use service::ingest::{Answered, Ingest};
-use service::shop::ShopId;
-use service::sweep::Sweep;
+use store::shop::ShopId;
 use tokio::sync::{Notify, RwLock};
 use tower::ServiceExt;
-use web::caller::{Caller, Scope};
-use web::door::Door;
-use web::token::TokenKey;
-use web::{Api, Parts};
 
 use super::network::{Network, Role};
 use super::process::{Ended, Host};
@@ -52,7 +52,7 @@ impl Answering {
             recorded: Arc::new(Notify::default()),
             due: Arc::new(Notify::default()),
         });
-        Self { host, router: web::router(api, Router::new()), key }
+        Self { host, router: http_api::router(api, Router::new()), key }
     }
 
     /// Whether it is of an older deployment.

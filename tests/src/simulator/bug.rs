@@ -1,7 +1,7 @@
 //! Bugs planted on purpose: requests bent on their way, as if the code had asked for something else. They show that the
 //! simulator can fail.
 
-use embedded::Answer;
+use embedded_dynamodb::Answer;
 use serde_json::{Value, json};
 
 use super::expression::{Item, text};

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine::insight;
+use engine::lists::List;
 use rules::id::MemberId;
 use rules::version::Versions;
-use service::insight::{self, Insight};
-use service::lists::List;
-use service::store::Held;
-use service::sweep::State;
+use store::Held;
+use store::records::State;
+use store::records::insight::Insight;
 
 use super::story::Shop;
 use super::world::{Broken, World};

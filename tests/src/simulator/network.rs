@@ -7,10 +7,10 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
-use embedded::{Answer, Decision, Intercept, Request};
+use embedded_dynamodb::{Answer, Decision, Intercept, Request};
 use rules::calendar::Instant;
 use serde_json::{Value, json};
-use service::announce::PROGRAM_PUBLISHED;
+use store::announce::PROGRAM_PUBLISHED;
 use tokio::sync::Notify;
 
 use super::bug::{Bent, Bug};

@@ -6,6 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cases::history;
 use cases::vector::same;
+use engine::quarantine::{Of, list_all};
+use engine::verify::recompute;
 use rules::advance::advance;
 use rules::book::Book;
 use rules::calendar::{Instant, Zones};
@@ -15,11 +17,9 @@ use rules::ledger::Ledger;
 use rules::standing::evaluate;
 use rules::version::Versions;
 use serde_json::{Value, json};
-use service::quarantine::{Of, list_all};
-use service::shop::ShopId;
-use service::store::Held;
-use service::store::history::Recorded;
-use service::verify::recompute;
+use store::Held;
+use store::history::Recorded;
+use store::shop::ShopId;
 
 use super::dice::Dice;
 use super::expression;
@@ -204,7 +204,7 @@ pub(super) async fn stored_standing(
     let mut stored = world.store.members(shop, [id.clone()]).await.map_err(|error| error.detail())?;
     let ledger = stored.remove(id).unwrap_or_default().ledger;
     let known = Some(ledger).filter(|ledger| !ledger.is_empty());
-    Ok(known.map(|ledger| json!(web::standing::Standing::of(shop, id, versions.in_force(as_of), &ledger, as_of))))
+    Ok(known.map(|ledger| json!(http_api::standing::Standing::of(shop, id, versions.in_force(as_of), &ledger, as_of))))
 }
 
 /// What the API says is what evaluating says.
@@ -215,7 +215,7 @@ async fn answer(
     versions: &Versions,
     as_of: Instant,
 ) -> Result<(), Broken> {
-    let expected = json!(web::standing::Standing::of(&shop.id, id, versions.in_force(as_of), ledger, as_of));
+    let expected = json!(http_api::standing::Standing::of(&shop.id, id, versions.in_force(as_of), ledger, as_of));
     match world.desk.ask(&shop.id, "GET", &format!("/v1/members/{id}?as_of={as_of}"), None).await {
         Ended::Answered((200, said)) if said == expected => Ok(()),
         Ended::Answered((404, _)) if ledger.is_empty() => Ok(()),

@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use aws::EventBridge;
+use aws::SqsAsides;
+use aws::{Queues, SqsWorkers};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region, retry::RetryConfig};
-use embedded::Store as Nowhere;
+use embedded_dynamodb::Store as Nowhere;
+use engine::clock::Clock;
+use engine::ingest::Ingest;
+use engine::relay::{Pace, Relay};
+use engine::sweep::{MARGIN, PAGE, Settings, Sweep};
+use engine::telemetry::{LogKey, Metric, Metrics};
 use rules::calendar::{Instant, Zones};
 use serde_json::{Value, json};
-use service::clock::Clock;
-use service::ingest::{Ingest, SqsAsides};
-use service::relay::{EventBridge, Pace, Relay};
-use service::store::Store;
-use service::store::key::Spread;
-use service::store::table::Tables;
-use service::sweep::{MARGIN, PAGE, Queues, Settings, SqsWorkers, Sweep};
-use service::telemetry::{LogKey, Metric, Metrics};
+use store::Store;
+use store::key::Spread;
+use store::table::Tables;
 use tokio::sync::Notify;
 
 use super::bug::Bug;
@@ -239,7 +242,7 @@ impl Ingesting {
         let event = serde_json::from_value(json!({ "Records": records })).unwrap();
         let mut metrics = Metrics::of("ingest");
         let now = self.host.clock.now();
-        let handled = self.host.invoke(ingest::handle(&self.ingest, event, now, &mut metrics)).await;
+        let handled = self.host.invoke(lambda_ingest::handle(&self.ingest, event, now, &mut metrics)).await;
         match handled {
             Ended::Gone => Ended::Gone,
             Ended::Answered(answer) => {
@@ -295,7 +298,7 @@ impl Relaying {
         let records: Vec<&Value> = records.iter().map(|(_, record)| record).collect();
         let event = serde_json::from_value(json!({ "Records": records })).unwrap();
         let mut metrics = Metrics::of("relay");
-        match self.host.invoke(relay::handle(&self.relay, event, &mut metrics)).await {
+        match self.host.invoke(lambda_relay::handle(&self.relay, event, &mut metrics)).await {
             Ended::Answered(Ok(answer)) => {
                 let failed = answer["batchItemFailures"][0]["itemIdentifier"].as_str();
                 Ended::Answered(failed.map(|place| place.parse().unwrap()))
@@ -316,7 +319,7 @@ impl Relaying {
     pub async fn pass(&self) -> bool {
         let event = serde_json::from_value(json!({ "pass": "unpublished" })).unwrap();
         let mut metrics = Metrics::of("relay");
-        let passed = self.host.invoke(relay::handle(&self.relay, event, &mut metrics)).await;
+        let passed = self.host.invoke(lambda_relay::handle(&self.relay, event, &mut metrics)).await;
         matches!(passed, Ended::Answered(Ok(passed)) if passed["finished"] == true && passed["failed"] == 0)
     }
 }
@@ -360,7 +363,7 @@ impl Sweeping {
     }
 
     /// Opens the job of a version that was published; whether all went well.
-    pub async fn published(&self, shop: &service::shop::ShopId, number: u32) -> bool {
+    pub async fn published(&self, shop: &store::shop::ShopId, number: u32) -> bool {
         matches!(self.host.invoke(self.sweep.published(shop, number)).await, Ended::Answered(Ok(_)))
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use service::sweep::sweep_again;
+use engine::sweep::sweep_again;
 
 use super::bug::Bug;
 use super::dice::Dice;

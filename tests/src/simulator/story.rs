@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine::ingest::native;
 use rules::calendar::{Day, Instant, Zones};
 use rules::fact::{Currency, Fact};
 use rules::id::MemberId;
 use serde_json::{Value, json};
-use service::ingest::native;
-use service::shop::ShopId;
 use shopify;
+use store::shop::ShopId;
 
 use super::dice::Dice;
 use super::fault::{Fault, Hits};

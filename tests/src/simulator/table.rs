@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use embedded::Answer;
+use embedded_dynamodb::Answer;
 use serde::Serialize;
 use serde_json::{Value, json};
 

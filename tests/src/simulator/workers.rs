@@ -158,7 +158,7 @@ async fn publishing(network: Arc<Network>) {
         let (line, messages) = next(&network, &[Line::Published], 1).await;
         let Some(message) = messages.first() else { continue };
         let event: Value = serde_json::from_str(&message.body).unwrap();
-        let shop = service::shop::ShopId::new(event["shop"].as_str().unwrap_or_default()).unwrap();
+        let shop = store::shop::ShopId::new(event["shop"].as_str().unwrap_or_default()).unwrap();
         let number = u32::try_from(event["program_version"].as_u64().unwrap_or_default()).unwrap_or_default();
         if process.is_outdated() {
             process = Sweeping::start(&network);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use rules::calendar::{Day, Instant};
 use rules::id::MemberId;
 use serde_json::{Value, json};
-use service::store::table::create;
-use service::store::{Publication, PublicationError, Store, key};
+use store::table::create;
+use store::{Publication, PublicationError, Store, key};
 use tokio::task::JoinHandle;
 
 use super::api::Answering;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use http_api::standing::Standing;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -12,7 +13,6 @@ use rules::calendar::Instant;
 use rules::fact::{Currency, Fact};
 use rules::id::MemberId;
 use serde_json::{Value, json};
-use web::standing::Standing;
 
 use tests::desk::{Answer, Desk};
 use tests::system::System;

@@ -11,7 +11,7 @@ use tests::desk::{Desk, order};
 #[test]
 fn the_committed_document_is_the_one_that_the_code_makes() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
-    let made = serde_json::to_string_pretty(&web::document()).unwrap() + "\n";
+    let made = serde_json::to_string_pretty(&http_api::document()).unwrap() + "\n";
     let new = Path::new(env!("CARGO_TARGET_TMPDIR")).join("openapi.json");
     if fs::read_to_string(&path).unwrap_or_default() != made {
         fs::write(&new, made).unwrap();
@@ -24,7 +24,7 @@ fn the_committed_document_is_the_one_that_the_code_makes() {
 
 #[test]
 fn every_operation_has_a_name_of_its_own_words_and_who_may() {
-    let document = web::document();
+    let document = http_api::document();
     assert_eq!(document["openapi"], "3.1.0");
     let mut names = std::collections::BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -49,7 +49,7 @@ fn every_operation_has_a_name_of_its_own_words_and_who_may() {
 /// Every operation that takes a body shows one, and what it shows works.
 #[tokio::test]
 async fn every_example_of_the_document_can_be_sent() {
-    for (path, item) in web::document()["paths"].as_object().unwrap() {
+    for (path, item) in http_api::document()["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let content = &operation["requestBody"]["content"];
             for (kind, content) in content.as_object().into_iter().flatten() {
@@ -82,8 +82,8 @@ fn references(value: &Value) -> Vec<String> {
 /// What reads a number has no sign, and formats of OpenAPI's have: they would be half as large.
 #[test]
 fn numbers_are_as_large_as_the_document_says() {
-    let text = web::document().to_string();
+    let text = http_api::document().to_string();
     assert!(!text.contains("\"int32\"") && !text.contains("\"int64\""));
-    let version = &web::document()["components"]["schemas"]["Wanted"]["properties"]["version"];
+    let version = &http_api::document()["components"]["schemas"]["Wanted"]["properties"]["version"];
     assert_eq!((&version["minimum"], &version["maximum"]), (&1.into(), &u32::MAX.into()));
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use http_api::caller::Scope;
+use http_api::problem::{Problem, ProblemCode};
 use serde_json::{Value, json};
-use web::caller::Scope;
-use web::problem::{Problem, ProblemCode};
 
 use tests::desk::{Desk, order, program};
 

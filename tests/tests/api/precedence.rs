@@ -1,9 +1,9 @@
 //! Which problem wins where several apply: the table of `docs/reference/errors.md`, each pair of neighbours in one request that
 //! both fit.
 
+use http_api::caller::Scope;
 use serde_json::{Value, json};
 use tests::desk::{Ask, Desk, order};
-use web::caller::Scope;
 
 #[tokio::test]
 async fn of_two_problems_the_one_that_is_checked_first_is_told() {

@@ -124,7 +124,7 @@ async fn a_whole_shop_is_forgotten_guests_included_and_no_other() {
     let guest = json!({ "type": "order.paid", "order_id": "g", "total": "5", "occurred_at": "2024-03-01T12:00:00Z" });
     desk.tell(&[order("anna", "1", "600.00"), guest]).await;
     let other = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": tests::desk::program() }));
-    let token = desk.token(Some("acme2"), web::caller::Scope::Admin);
+    let token = desk.token(Some("acme2"), http_api::caller::Scope::Admin);
     desk.send(other.by(token.clone())).await.is(201);
     let bert = desk.ask("POST", "/v1/facts").json(&order("bert", "1", "600.00")).by(token.clone());
     desk.send(bert).await.is(200);
@@ -134,7 +134,7 @@ async fn a_whole_shop_is_forgotten_guests_included_and_no_other() {
     desk.system.sweep_all().await;
     assert_eq!(desk.tier("anna").await, json!("gold"), "it can be withdrawn for two days");
     desk.at("2024-06-03T12:00:00Z");
-    let token = desk.token(Some("acme2"), web::caller::Scope::Admin);
+    let token = desk.token(Some("acme2"), http_api::caller::Scope::Admin);
     let now = desk.system.now();
     while desk.system.store.redact_shops(now, std::time::Duration::MAX).await.unwrap() > 0 {}
     for table in ["members", "ledger", "control"] {
@@ -184,7 +184,7 @@ async fn the_deletion_of_a_shop_is_withdrawn_until_it_is_due() {
     let withdraw = || desk.ask("DELETE", "/v1/privacy/redaction");
     desk.send(withdraw()).await.is(404);
     webhook(&desk, "shop/redact", &gone, SECRET).await.is(200);
-    let write = desk.token(Some("acme"), web::caller::Scope::Write);
+    let write = desk.token(Some("acme"), http_api::caller::Scope::Write);
     desk.send(withdraw().by(write)).await.is(403);
     desk.send(withdraw()).await.is(204);
     desk.at("2024-06-10T12:00:00Z");
@@ -211,7 +211,7 @@ async fn a_shop_is_deleted_in_slices_and_no_other_waits_for_it() {
     desk.tell(&many).await;
     let store = &desk.system.store;
     store.note_redaction(&desk.system.shop, desk.system.now()).await.unwrap();
-    let due = desk.system.now().plus_millis(service::store::REDACTED_AFTER_MS);
+    let due = desk.system.now().plus_millis(store::REDACTED_AFTER_MS);
     let aside = json!({ "type": "order.paid", "member_id": "anna", "order_id": "late", "total": "1",
                         "occurred_at": "2024-05-01T10:00:00Z" });
     let mut slices = 0;
@@ -233,7 +233,7 @@ async fn a_shop_is_deleted_in_slices_and_no_other_waits_for_it() {
 #[tokio::test]
 async fn nothing_personal_is_stored_beyond_ids_money_dates_tags_and_the_birthday() {
     let mut desk = Desk::open().await;
-    desk.system.shop = service::shop::ShopId::new("acme.myshopify.com").unwrap();
+    desk.system.shop = store::shop::ShopId::new("acme.myshopify.com").unwrap();
     desk.system.publish(&tests::desk::program(), &json!({})).await;
     let money = |amount: &str| json!({ "shop_money": { "amount": amount, "currency_code": "USD" } });
     let address = json!({ "first_name": "Ada", "last_name": "Lovelace", "address1": "12 St James's Square", "phone": "+44 20 7946 0991",

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use http_api::caller::Scope;
 use serde_json::{Value, json};
-use service::shop::ShopId;
-use web::caller::Scope;
+use store::shop::ShopId;
 
 use tests::desk::{Answer, Desk, order};
 

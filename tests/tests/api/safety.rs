@@ -1,13 +1,13 @@
 //! Who may ask what: route by route, as the document lists them.
 
+use http_api::caller::Scope;
 use serde_json::{Value, json};
-use web::caller::Scope;
 
 use tests::desk::{Answer, Desk, order};
 
 /// Every operation: its method, its path with names filled in, and the scope that it takes; none for members' own.
 fn operations() -> Vec<(String, String, Option<Scope>)> {
-    let document = web::document();
+    let document = http_api::document();
     let mut all = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -153,7 +153,7 @@ async fn the_page_and_the_script_are_there_for_anybody() {
         let said = desk.send(desk.ask("GET", path).by(None)).await;
         assert_eq!((said.status, said.header("content-type")), (200, Some(kind)), "{path}");
     }
-    assert_eq!(desk.get("/openapi.json").await.is(200), web::document());
+    assert_eq!(desk.get("/openapi.json").await.is(200), http_api::document());
 }
 
 /// Found by asking at random.

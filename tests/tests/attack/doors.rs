@@ -249,7 +249,7 @@ fn ids() -> Vec<Trial> {
     let tried = IDS.into_iter().enumerate().map(|(place, (name, id))| {
         let shared = shared.clone();
         case("ids", &format!("{name}_reaches_its_own_member"), move || {
-            let path = format!("/v1/members/{}", web::path::segment(&rules::id::MemberId::new(id).unwrap()));
+            let path = format!("/v1/members/{}", http_api::path::segment(&rules::id::MemberId::new(id).unwrap()));
             let found = shared.ask("GET", &path, &Value::Null);
             assert_eq!(found["member_id"], id, "{path}: {found}");
             assert_eq!(found["progress"]["counted"], format!("{}.00", 100 + place), "{path}");

@@ -1,8 +1,9 @@
 //! A bad input: what is delivered, and what has to become of it and of everything beside it.
 
+use engine::ingest::{Report, native};
 use serde_json::{Value, json};
-use service::ingest::{Reason, Report, native};
-use service::shop::ShopId;
+use store::records::Reason;
+use store::shop::ShopId;
 use tests::desk::Desk;
 use tests::system::asides;
 

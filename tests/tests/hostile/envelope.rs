@@ -1,7 +1,7 @@
 //! Messages that are no events, and events that are nobody's.
 
 use serde_json::{Value, json};
-use service::ingest::Reason::{self, Invalid, NotAnEvent, UnknownShop, UnknownSource, UnknownTopic};
+use store::records::Reason::{self, Invalid, NotAnEvent, UnknownShop, UnknownSource, UnknownTopic};
 
 use crate::case::{Applied, Case, Ignored, aside, case, nobodys, wrong};
 use crate::told::{order, with, without};

@@ -1,10 +1,10 @@
 //! Ids that are none, that look like others, or that look like keys of ours.
 
+use engine::ingest::native;
 use rules::calendar::Instant;
 use serde_json::{Value, json};
-use service::ingest::Reason;
-use service::ingest::native;
-use service::shop::ShopId;
+use store::records::Reason;
+use store::shop::ShopId;
 
 use crate::case::{Applied, Case, Superseded, case, wrong};
 use crate::told::{canceled, earned, enrolled, order, refund, without};

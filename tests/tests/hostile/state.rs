@@ -1,7 +1,7 @@
 //! Facts that do not go with those that are there: too early, twice, undone, of somebody else, of somebody gone.
 
 use serde_json::{Value, json};
-use service::ingest::Reason;
+use store::records::Reason;
 
 use crate::case::{Applied, Case, Duplicate, MemberErased, Superseded, aside, case, wrong};
 use crate::told::{assigned, canceled, cancelled, earned, enrolled, erased, order, refund, unassigned, with};

@@ -1,7 +1,7 @@
 //! Tags that are none, too many, or at odds.
 
 use serde_json::{Value, json};
-use service::ingest::Reason;
+use store::records::Reason;
 
 use crate::case::{Applied, Case, Duplicate, Superseded, aside, case, wrong};
 use crate::told::{order, tags_changed, tags_set, without};

@@ -1,7 +1,7 @@
 //! Instants that are none, that never were, and that have not come yet. It is noon of June 1, 2024.
 
 use serde_json::{Value, json};
-use service::ingest::Reason;
+use store::records::Reason;
 
 use crate::case::{Applied, Case, aside, case, wrong};
 use crate::told::{assigned, enrolled, order, with, without};

@@ -5,7 +5,8 @@ use tests::aws::Aws;
 
 use super::runtime::{Function, event};
 use super::{World, counted, log_is_fit_to_keep};
-use service::sweep::{Progress, State, progress};
+use engine::sweep::{Progress, progress};
+use store::records::State;
 use tests::system::instant;
 
 const ROLLOVER: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/echelon-RolloverQueue-1A2B3C";
@@ -62,7 +63,7 @@ async fn swept(function: &Function, segments: &[Value]) {
 #[tokio::test]
 async fn a_published_version_recalculates_everybody() {
     let mut world = world().await;
-    world.system.shop = service::shop::ShopId::new("acme").unwrap();
+    world.system.shop = store::shop::ShopId::new("acme").unwrap();
     let order = json!({ "type": "order.paid", "order_id": "2", "member_id": "ben@example.com", "total": "600",
                         "occurred_at": "2024-05-01T10:00:00Z" });
     assert_eq!(world.system.tell(&[order]).await.counts.applied, 1);

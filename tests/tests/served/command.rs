@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use aws::SdkConfig;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, Target};
 use serde_json::{Value, json};
-use service::aws::{self, SdkConfig};
 use tests::aws::Aws;
 use tests::built::built;
 use tests::dynamodb::{self, KEY, REGION};
@@ -261,7 +261,7 @@ async fn rules_change_and_midnights_pass_on_a_deployed_system() {
     let next = folder.path().join("next.json");
     fs::write(&next, program().to_string()).unwrap();
     let wanted = ["--program", next.to_str().unwrap(), "--options", r#"{"notify": true}"#];
-    let at = service::store::key::at(rules::calendar::Instant::from_millis(
+    let at = store::key::at(rules::calendar::Instant::from_millis(
         i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()).unwrap()
             + 3_600_000,
     ));

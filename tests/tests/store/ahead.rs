@@ -13,8 +13,8 @@ use rules::program::Program;
 use rules::record::{Past, Record, Row};
 use rules::version::{Demotions, Options, Versions};
 use serde_json::{Value, json};
-use service::shop::ShopId;
-use service::store::key;
+use store::key;
+use store::shop::ShopId;
 
 fn at(text: &str) -> Instant {
     Instant::parse(text).unwrap()

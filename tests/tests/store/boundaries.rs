@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use engine::clock::Clock;
+use engine::ingest::{Ingest, Message, native};
 use rules::advance::is_due;
 use rules::calendar::Instant;
 use rules::id::MemberId;
 use serde_json::json;
-use service::clock::Clock;
-use service::ingest::{Ingest, Message, native};
 use tests::system::{Kept, System, instant};
 
 /// A clock that jumps at its n-th reading.

@@ -1,11 +1,11 @@
 //! Changes of rules as a shop owner makes them: what they do to members, rewards and notices, the same in the preview and
 //! in the sweep that follows.
 
+use engine::preview::Preview;
+use engine::sweep::preview::parts;
 use rules::record::Change;
 use serde_json::{Value, json};
-use service::preview::Preview;
-use service::store::history::Recorded;
-use service::sweep::preview::parts;
+use store::history::Recorded;
 use tests::dynamodb::Place;
 use tests::system::{System, instant};
 
@@ -69,9 +69,8 @@ async fn told(system: &System) -> Vec<String> {
     for name in MEMBERS {
         let member = rules::id::MemberId::new(name).unwrap();
         for row in system.store.history(&system.shop, &member).await.unwrap() {
-            let tier = |tier: &Option<service::announce::Tier>| {
-                tier.as_ref().map_or("none".to_owned(), |it| it.id.to_string())
-            };
+            let tier =
+                |tier: &Option<store::announce::Tier>| tier.as_ref().map_or("none".to_owned(), |it| it.id.to_string());
             all.push(match row {
                 Recorded::Transition { event, .. } => {
                     let loud = if event.notify { ", told" } else { "" };
@@ -304,7 +303,7 @@ async fn readers_see_the_old_version_until_the_new_one_is_in_force(place: Place)
     let at = instant(NOW).plus_millis(3_600_000);
     let event = json!({ "type": "program.published", "occurred_at": at, "options": { "demotions": "apply" },
                         "program": program(&json!({ "tiers": [tier("silver", 100), tier("gold", 700)] })) });
-    let publication = service::store::Publication { event, by: "eve".to_owned(), why: "too easy".to_owned() };
+    let publication = store::Publication { event, by: "eve".to_owned(), why: "too easy".to_owned() };
     system.store.publish(&system.shop, &publication, system.now()).await.unwrap();
     system.ingest.forget_programs();
     let versions = system.store.versions(&system.shop).await.unwrap().unwrap();

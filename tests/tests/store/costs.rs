@@ -2,7 +2,7 @@
 //! measured on the embedded store, which charges as AWS documents it (`crates/embedded/tests/capacity.rs`).
 
 use serde_json::{Value, json};
-use service::store::Units;
+use store::Units;
 use tests::system::{System, instant};
 
 async fn shop() -> System {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use embedded::{Answer, Decision, Intercept, Request};
+use embedded_dynamodb::{Answer, Decision, Intercept, Request};
 use serde_json::{Value, json};
 use tests::dies::Dies;
 use tests::system::{System, instant};
@@ -48,8 +48,8 @@ async fn all(system: &System) -> Vec<String> {
     all
 }
 
-async fn opened() -> (embedded::Store, System) {
-    let store = embedded::Store::memory().unwrap();
+async fn opened() -> (embedded_dynamodb::Store, System) {
+    let store = embedded_dynamodb::Store::memory().unwrap();
     let system = System::new(store.client(), "t").await;
     system.at(instant("2024-01-01T00:00:00Z"));
     system.publish(&program(), &json!({})).await;

@@ -14,14 +14,14 @@ use rules::record::{Past, Record, Row};
 use rules::replay::Replay;
 use rules::version::{Demotions, Options};
 use serde_json::{Value, json};
-use service::announce::{
+use store::Item;
+use store::announce::{
     About, BIRTHDAY_POINTS_DUE, BirthdayPointsDue, EXPIRING, Expiring, PROGRAM_PUBLISHED, ProgramPublished,
     REWARD_ISSUED, RewardIssued, TIER_CHANGED, TierChanged, WITHIN_REACH, WithinReach, program_published,
 };
-use service::shop::ShopId;
-use service::store::Item;
-use service::store::history::{self, Recorded};
-use service::store::key::{self, Spread};
+use store::history::{self, Recorded};
+use store::key::{self, Spread};
+use store::shop::ShopId;
 
 const EVENTS: [&str; 5] = [TIER_CHANGED, REWARD_ISSUED, BIRTHDAY_POINTS_DUE, EXPIRING, WITHIN_REACH];
 

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use embedded::{Answer, Decision, Intercept, Request};
+use embedded_dynamodb::{Answer, Decision, Intercept, Request};
+use engine::clock::Clock;
+use engine::relay::{Answer as Said, Bus, Pace, Relay};
+use engine::telemetry::{LogKey, Metrics};
+use engine::verify::recompute;
 use rules::id::MemberId;
 use serde_json::{Value, json};
-use service::clock::Clock;
-use service::relay::{Answer as Said, Bus, Pace, Relay};
-use service::store::Outgoing;
-use service::telemetry::{LogKey, Metrics};
-use service::verify::recompute;
+use store::Outgoing;
 use tests::dies::Dies;
 use tests::system::{System, instant};
 
@@ -128,7 +128,7 @@ async fn waiting(system: &System) -> usize {
 
 /// Three members rise, and a relay dies at a request; how many requests it made, and what the next one leaves.
 async fn a_relay_dies(at: usize, carried_out: bool) -> usize {
-    let store = embedded::Store::memory().unwrap();
+    let store = embedded_dynamodb::Store::memory().unwrap();
     let system = opened(store.client(), "t").await;
     for member in ["anna", "ben", "carl"] {
         let order = json!({ "type": "order.paid", "order_id": member, "member_id": member, "total": "600",
@@ -178,7 +178,7 @@ impl Intercept for Rough {
 
 #[tokio::test]
 async fn ten_thousand_events_of_one_member_in_a_burst_lose_nothing() {
-    let store = embedded::Store::memory().unwrap();
+    let store = embedded_dynamodb::Store::memory().unwrap();
     let system = opened(store.client(), "t").await;
     let rough = system.another(store.client_with(Rough::default()));
     let order = |n: usize| {

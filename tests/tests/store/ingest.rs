@@ -1,11 +1,13 @@
 //! What becomes of events, on every table: duplicates, disorder, strangers, races, and what they cost.
 
+use engine::ingest::{Message, Report, native};
+use engine::verify::recompute;
 use rules::id::MemberId;
 use serde_json::{Value, json};
-use service::ingest::{Message, Reason, Report, native};
-use service::shop::ShopId;
-use service::store::{Item, key, key::Spread};
-use service::verify::recompute;
+use store::key::Spread;
+use store::records::Reason;
+use store::shop::ShopId;
+use store::{Item, key};
 use tests::dynamodb::Place;
 use tests::system::{System, asides, instant};
 

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine::insight::{flows, latest};
+use engine::lists::List;
 use rules::calendar::Instant;
 use rules::id::TierId;
 use serde_json::{Value, json};
-use service::insight::{Insight, flows, latest};
-use service::lists::List;
-use service::sweep::{Job, JobId, Kind, Moves, State};
+use store::records::insight::Insight;
+use store::records::{Job, JobId, Kind, Moves, State};
 use tests::dynamodb::Place;
 use tests::everybody::{Dice, everybody, in_tiers, is_on, life, new_year, program, tier, tiers, told, version_at};
 use tests::system::{System, instant};

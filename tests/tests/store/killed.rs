@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use embedded::{Answer, Decision, Intercept, Request};
-use service::store::Store;
-use service::store::table::Tables;
-use service::sweep::{State, Worked};
+use embedded_dynamodb::{Answer, Decision, Intercept, Request};
+use engine::sweep::Worked;
+use store::Store;
+use store::records::State;
+use store::table::Tables;
 use tests::alone::Alone;
 use tests::dies::Dies;
 use tests::eve::{NEW_YEAR, ROLLOVER, counted, eve, histories, job};

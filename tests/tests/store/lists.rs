@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use ::embedded::{Answer, Decision, Intercept, Request};
+use embedded_dynamodb::{Answer, Decision, Intercept, Request};
+use engine::lists::{List, ListError, tidy};
+use engine::sweep::Worked;
 use rules::arrive::arrive;
 use rules::book::Book;
 use rules::fact::{Currency, Fact};
 use rules::id::{MemberId, TierId};
 use serde_json::{Value, json};
-use service::lists::{Entry, List, ListError, tidy};
-use service::store::{Commit, Held};
-use service::sweep::{JobId, Worked};
+use store::records::JobId;
+use store::records::list::Entry;
+use store::{Commit, Held};
 use tests::dies::Dies;
 use tests::dynamodb::Place;
 
@@ -208,7 +210,7 @@ async fn lists_are_right(system: &System, what: &str) {
 }
 
 /// A small shop in a store of its own, and all of its segments waiting.
-async fn small(store: &::embedded::Store) -> System {
+async fn small(store: &embedded_dynamodb::Store) -> System {
     let place = Place { client: store.client(), prefix: String::new() };
     let system = shop(&place, "t", &json!("calendar_year"), 12).await;
     system.at(instant(NIGHT));
@@ -232,7 +234,7 @@ async fn until_it_dies(system: &System) {
 /// before somebody goes on.
 #[tokio::test]
 async fn killed_at_any_write_a_sweep_leaves_the_lists_of_whoever_ended_it() {
-    let store = ::embedded::Store::memory().unwrap();
+    let store = embedded_dynamodb::Store::memory().unwrap();
     let system = small(&store).await;
     let writes = Arc::new(Mutex::default());
     let whole = Dies { at: usize::MAX, carried_out: true, writes: Arc::clone(&writes), ..Dies::default() };
@@ -243,7 +245,7 @@ async fn killed_at_any_write_a_sweep_leaves_the_lists_of_whoever_ended_it() {
     // Killed after a write is killed before the next one, but for the last.
     let last = writes.last().copied();
     for (at, carried_out) in writes.into_iter().map(|at| (at, false)).chain(last.map(|at| (at, true))) {
-        let store = ::embedded::Store::memory().unwrap();
+        let store = embedded_dynamodb::Store::memory().unwrap();
         let system = small(&store).await;
         until_it_dies(&system.another(store.client_with(Dies { at, carried_out, ..Dies::default() }))).await;
         // Who was swept before stands as they were found then.
@@ -281,7 +283,7 @@ async fn swept_buckets(system: &System) -> BTreeSet<u16> {
 /// Whoever went first or second: nobody is on a list twice, whoever is in a tier is in one, and lists are as long as insight
 /// says, which is counted with the checkpoints.
 async fn exactly_once(system: &System, what: &str) {
-    let insight = service::insight::latest(&system.store, &system.shop, system.clock().now()).await.unwrap().unwrap();
+    let insight = engine::insight::latest(&system.store, &system.shop, system.clock().now()).await.unwrap().unwrap();
     assert_eq!(insight.members, 12, "{what}");
     let mut seen = BTreeSet::new();
     for in_tier in insight.tiers.iter().filter(|in_tier| in_tier.tier.is_some()) {
@@ -327,7 +329,7 @@ impl Intercept for Stalls {
 async fn rows_of_a_worker_who_was_overtaken_are_of_no_list() {
     let mut strays = 0;
     for segment in 0..16 {
-        let store = ::embedded::Store::memory().unwrap();
+        let store = embedded_dynamodb::Store::memory().unwrap();
         let system = small(&store).await;
         system.sweep.tick().await.unwrap();
         let work = system.sweep.workers().take().swap_remove(segment);
@@ -365,7 +367,7 @@ async fn rows_of_a_worker_who_was_overtaken_are_of_no_list() {
 /// Two who work on the same segment at once, and the same again when it is done.
 #[tokio::test]
 async fn two_workers_on_one_segment_write_everybody_down_once() {
-    let store = ::embedded::Store::memory().unwrap();
+    let store = embedded_dynamodb::Store::memory().unwrap();
     let system = small(&store).await;
     system.sweep.tick().await.unwrap();
     let other = system.another(store.client());
@@ -410,7 +412,7 @@ async fn many(system: &System, members: usize) {
 
 #[tokio::test]
 async fn a_thousand_members_cost_at_most_ten_writes_for_lists_and_a_page_of_fifty_six_reads() {
-    let store = ::embedded::Store::memory().unwrap();
+    let store = embedded_dynamodb::Store::memory().unwrap();
     let system = System::new(store.client(), "t").await;
     system.at(instant("2023-01-01T05:00:00Z"));
     let mut program = program(&json!("calendar_year"));
@@ -422,7 +424,7 @@ async fn a_thousand_members_cost_at_most_ten_writes_for_lists_and_a_page_of_fift
     system.used();
     swept(&system, MORNING_AFTER).await;
     let used = system.used();
-    let insight = service::insight::latest(&system.store, &system.shop, system.clock().now()).await.unwrap().unwrap();
+    let insight = engine::insight::latest(&system.store, &system.shop, system.clock().now()).await.unwrap().unwrap();
     assert_eq!((insight.near_upgrade, insight.at_risk), (400, 500));
     // In halves of units: the job and its segment, a lease, a checkpoint of up to two units for each page, and the end.
     let job_and_checkpoints = 2 * 2 * 2 + 2 + 5 * 2 * 2 + 2 * (2 + 2) * 2;

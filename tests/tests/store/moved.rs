@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use engine::insight::flows;
+use engine::sweep::latest;
 use pure_tests::releases::{ZONES, old};
 use rules::calendar::{Day, Instant, Zones};
 use rules::id::{MemberId, TierId};
 use rules::standing::evaluate;
 use serde_json::{Value, json};
-use service::insight::flows;
-use service::store::history::Recorded;
-use service::sweep::{State, latest};
+use store::history::Recorded;
+use store::records::State;
 use tests::dynamodb::Place;
 use tests::system::System;
 

@@ -1,5 +1,6 @@
 //! A preview is what publishing then does, member for member, and its parts make the same whole in any order.
 
+use engine::preview::{Preview, SAMPLES_MAX, picture};
 use proptest::prelude::*;
 use pure_tests::random::{BEGIN, HOUR, arrival, at, erasure, fact, programs, published, replayed};
 use rules::advance::advance;
@@ -11,7 +12,6 @@ use rules::replay::Replay;
 use rules::standing::evaluate;
 use rules::version::{Options, Published, Versions};
 use serde_json::{Value, json};
-use service::preview::{Preview, SAMPLES_MAX, picture};
 
 /// A shop's story up to an instant, and a draft that is published then.
 fn stories() -> impl Strategy<Value = (Value, Vec<Value>, i64, Value)> {

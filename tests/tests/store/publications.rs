@@ -1,11 +1,11 @@
 //! Publishing, replacing, withdrawing and rolling back the versions of a shop's program: on every table.
 
+use engine::verify::everybody;
 use rules::version::PublishError;
 use serde_json::{Value, json};
-use service::announce::{PROGRAM_PUBLISHED, ProgramPublished};
-use service::shop::ShopId;
-use service::store::{BroughtForward, Outgoing, PastPublication, Publication, PublicationError};
-use service::verify::everybody;
+use store::announce::{PROGRAM_PUBLISHED, ProgramPublished};
+use store::shop::ShopId;
+use store::{BroughtForward, Outgoing, PastPublication, Publication, PublicationError};
 use tests::dynamodb::Place;
 use tests::system::{System, instant};
 

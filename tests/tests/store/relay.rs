@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use engine::clock::Clock;
+use engine::relay::{Answer, Bus, Fate, Pace, Passed, Relay, publish};
+use engine::telemetry::{LogKey, Metrics};
 use rules::calendar::Instant;
 use rules::id::MemberId;
 use serde_json::{Value, json};
-use service::clock::Clock;
-use service::relay::{Answer, Bus, Fate, Pace, Passed, Relay, publish};
-use service::shop::ShopId;
-use service::store::history::Recorded;
-use service::store::key::Spread;
-use service::store::{Outgoing, Store};
-use service::telemetry::{LogKey, Metrics};
+use store::history::Recorded;
+use store::key::Spread;
+use store::shop::ShopId;
+use store::{Outgoing, Store};
 use tests::dynamodb::Place;
 use tests::system::System;
 

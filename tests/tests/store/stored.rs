@@ -1,5 +1,6 @@
 //! What is stored is what a replay tells: for random shops, in any batches, and twice every message.
 
+use engine::ingest::{Counts, Report};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use pure_tests::random::{BEGIN, HOUR, arrival, erasure, fact, programs, published};
@@ -8,8 +9,7 @@ use rules::calendar::{Instant, Zones};
 use rules::ledger::Ledger;
 use rules::replay::{Line, Replay};
 use serde_json::{Value, json};
-use service::ingest::{Counts, Report};
-use service::store::StoreError;
+use store::StoreError;
 use tests::system::System;
 
 /// A shop's story: a program, and lines in the order of their arrival, in batches.
@@ -62,7 +62,7 @@ async fn tell(system: &System, events: &[Value]) -> Counts {
 }
 
 async fn check(program: Value, lines: Vec<Value>, cuts: Vec<bool>) {
-    let system = System::new(embedded::Store::memory().unwrap().client(), "t").await;
+    let system = System::new(embedded_dynamodb::Store::memory().unwrap().client(), "t").await;
     let mut replay = Replay::start(&program, &Zones::built_in()).unwrap();
     let first = replay.versions().last().effective_at;
     system.at(first);

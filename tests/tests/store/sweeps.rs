@@ -1,12 +1,13 @@
 //! Sweeps under every circumstance: late, repeated, two at once, beside live events, paused, and
 //! overtaken by the next change.
 
+use engine::clock::Clock;
+use engine::sweep::{Order, Settings, Sweep, Work, Worked, Workers};
 use rules::ledger::Ledger;
 use rules::record::Record;
 use serde_json::json;
-use service::clock::Clock;
-use service::store::{Commit, Held, Publication};
-use service::sweep::{JobId, Kind, Order, Settings, State, Sweep, Work, Worked, Workers};
+use store::records::{JobId, Kind, State};
+use store::{Commit, Held, Publication};
 use tests::dynamodb::Place;
 use tests::eve::{MEMBERS, NEW_YEAR, ROLLOVER, counted, eve, histories, history, job, order, program};
 use tests::system::{System, Waiting, instant, settings};
@@ -304,7 +305,7 @@ async fn many(system: &System, members: usize) {
 /// found of everybody. Lists cost besides, by who is on them (`lists.rs`); here nobody is.
 #[tokio::test]
 async fn an_unchanged_member_costs_a_sweep_at_most_0_16_reads_and_no_write() {
-    let system = System::new(::embedded::Store::memory().unwrap().client(), "t").await;
+    let system = System::new(embedded_dynamodb::Store::memory().unwrap().client(), "t").await;
     system.at(instant("2023-01-01T05:00:00Z"));
     system.publish(&program(json!({})), &json!({})).await;
     let members = 3_000;
@@ -332,7 +333,7 @@ async fn an_unchanged_member_costs_a_sweep_at_most_0_16_reads_and_no_write() {
 /// The workers of a deployment get a segment back when time is up, and go on where it was.
 #[tokio::test]
 async fn a_segment_that_runs_out_of_time_is_gone_on_with() {
-    let system = eve(::embedded::Store::memory().unwrap().client(), "t").await;
+    let system = eve(embedded_dynamodb::Store::memory().unwrap().client(), "t").await;
     system.at(instant(NEW_YEAR));
     let now = system.now();
     let hurried = Settings { budget: std::time::Duration::ZERO, ..settings() };
@@ -361,9 +362,9 @@ async fn a_job_opens_at_its_boundary_and_starts_a_margin_later() {
             Ok(())
         }
     }
-    let system = eve(::embedded::Store::memory().unwrap().client(), "t").await;
+    let system = eve(embedded_dynamodb::Store::memory().unwrap().client(), "t").await;
     let now = instant(NEW_YEAR).plus_millis(30_000);
-    let deployed = Settings { margin: service::sweep::MARGIN, ..settings() };
+    let deployed = Settings { margin: engine::sweep::MARGIN, ..settings() };
     let sweep = Sweep::new(system.store.clone(), Delays::default(), Clock::new(move || now), deployed);
     sweep.tick().await.unwrap();
     let delays = sweep.workers().0.lock().unwrap().clone();

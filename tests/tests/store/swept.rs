@@ -11,10 +11,10 @@ use rules::record::Row;
 use rules::replay::{Line, Replay};
 use rules::version::Versions;
 use serde_json::{Value, json};
-use service::announce::About;
-use service::store::history::{self, Recorded};
-use service::store::key;
-use service::store::key::Spread;
+use store::announce::About;
+use store::history::{self, Recorded};
+use store::key;
+use store::key::Spread;
 use tests::dynamodb::Place;
 use tests::system::System;
 
@@ -111,7 +111,7 @@ fn sweeps_and_events_in_any_order_write_the_rows_of_a_replay() {
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let told = runner.run(&stories(), |(program, lines, sweeps)| {
         executor.block_on(async {
-            let system = System::new(::embedded::Store::memory().unwrap().client(), "t").await;
+            let system = System::new(embedded_dynamodb::Store::memory().unwrap().client(), "t").await;
             check(&system, &program, lines, sweeps, Instant::from_millis(BEGIN + 3_000 * HOUR)).await;
         });
         Ok(())

@@ -1,14 +1,14 @@
 //! What members are told ahead lies with their history: told once, announced, and forgotten with them. On every table.
 
+use engine::verify::recompute;
 use rules::id::MemberId;
 use rules::notice::{Notice, due};
 use rules::standing::evaluate;
 use serde_json::json;
-use service::announce::{About, EXPIRING, WITHIN_REACH};
-use service::store::history::{self, Recorded};
-use service::store::key::Spread;
-use service::store::{Commit, StoreError};
-use service::verify::recompute;
+use store::announce::{About, EXPIRING, WITHIN_REACH};
+use store::history::{self, Recorded};
+use store::key::Spread;
+use store::{Commit, StoreError};
 use tests::dynamodb::Place;
 use tests::system::{System, instant};
 

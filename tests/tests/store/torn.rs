@@ -4,12 +4,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_sdk_dynamodb::Client;
-use embedded::{Answer, Decision, Intercept, Request};
+use embedded_dynamodb::{Answer, Decision, Intercept, Request};
+use engine::sweep::PAGE;
 use rules::id::MemberId;
 use serde_json::{Value, json};
-use service::store::StoreError;
-use service::store::key::Spread;
-use service::sweep::{PAGE, State};
+use store::StoreError;
+use store::key::Spread;
+use store::records::State;
 use tests::alone::Alone;
 use tests::system::{System, instant};
 
@@ -57,7 +58,7 @@ async fn what_was_known_already_takes_nothing_of_what_came_in_between() {
     // The same again, an older version, and either beside something that is news.
     for batch in [vec![order.clone()], vec![older.clone()], vec![order.clone(), another.clone()], vec![older, another]]
     {
-        let store = embedded::Store::memory().unwrap();
+        let store = embedded_dynamodb::Store::memory().unwrap();
         let system = shop(store.client()).await;
         system.tell(std::slice::from_ref(&order)).await;
         let told = Mutex::new(Some(refund.clone()));

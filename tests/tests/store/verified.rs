@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use ::embedded::{Decision, Intercept, Request};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use embedded_dynamodb::{Decision, Intercept, Request};
+use engine::verify::{Difference, Recomputed, everybody, recompute};
 use rules::id::MemberId;
 use rules::version::Versions;
 use serde_json::{Value, json};
-use service::store::key::{self, Spread};
-use service::store::{Item, StoreError};
-use service::verify::{Difference, Recomputed, everybody, recompute};
+use store::key::{self, Spread};
+use store::{Item, StoreError};
 use tests::alone::Alone;
 use tests::dynamodb::Place;
 use tests::system::{System, instant};

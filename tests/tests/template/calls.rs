@@ -13,41 +13,41 @@ const WRITERS: [&str; 4] = ["IngestFunction", "RolloverFunction", "RecalculateFu
 /// Which functions run a piece of code: a folder, a file, or `file: function`. The longest that fits counts; code that
 /// asks something of AWS and is not told of here fails.
 const RUN_BY: [(&str, &[&str]); 30] = [
-    ("crates/ingest/src", &["IngestFunction"]),
-    ("crates/relay/src", &["RelayFunction"]),
-    ("crates/rollover/src", &["RolloverFunction"]),
-    ("crates/recalculate/src", &["RecalculateFunction"]),
-    ("crates/service/src/sweep", &SWEEPS),
-    ("crates/service/src/sweep/sqs.rs", &["RolloverFunction", "RecalculateFunction", "ApiFunction"]),
-    ("crates/service/src/store/scan.rs", &["RolloverFunction", "RecalculateFunction", "ApiFunction"]),
-    ("crates/service/src/store/job.rs", &["RolloverFunction", "RecalculateFunction", "ApiFunction"]),
-    ("crates/service/src/relay", &["RelayFunction"]),
-    ("crates/service/src/ingest/sqs.rs", &["IngestFunction"]),
-    ("crates/service/src/quarantine/sqs.rs", &["ApiFunction"]),
-    ("crates/service/src/store/aside.rs", &["ApiFunction"]),
-    ("crates/service/src/store/aside.rs: set_aside", &["IngestFunction"]),
+    ("crates/lambda-ingest/src", &["IngestFunction"]),
+    ("crates/lambda-relay/src", &["RelayFunction"]),
+    ("crates/lambda-rollover/src", &["RolloverFunction"]),
+    ("crates/lambda-recalculate/src", &["RecalculateFunction"]),
+    ("crates/engine/src/sweep", &SWEEPS),
+    ("crates/aws/src/segments.rs", &["RolloverFunction", "RecalculateFunction", "ApiFunction"]),
+    ("crates/store/src/scan.rs", &["RolloverFunction", "RecalculateFunction", "ApiFunction"]),
+    ("crates/store/src/job.rs", &["RolloverFunction", "RecalculateFunction", "ApiFunction"]),
+    ("crates/engine/src/relay", &["RelayFunction"]),
+    ("crates/aws/src/quarantine.rs", &["IngestFunction"]),
+    ("crates/aws/src/bodies.rs", &["ApiFunction"]),
+    ("crates/store/src/aside.rs", &["ApiFunction"]),
+    ("crates/store/src/aside.rs: set_aside", &["IngestFunction"]),
     // Going through whole shops is a command.
-    ("crates/service/src/store/walk.rs", &[]),
-    ("crates/service/src/store/commit.rs", &WRITERS),
-    ("crates/service/src/store/erase.rs", &["IngestFunction", "RolloverFunction", "ApiFunction"]),
+    ("crates/store/src/walk.rs", &[]),
+    ("crates/store/src/commit.rs", &WRITERS),
+    ("crates/store/src/erase.rs", &["IngestFunction", "RolloverFunction", "ApiFunction"]),
     // A whole shop is forgotten by the tick; the rest is asked over HTTP.
-    ("crates/service/src/store/request.rs", &["ApiFunction"]),
+    ("crates/store/src/request.rs", &["ApiFunction"]),
     // After a clock that was ahead, which `echelon serve` alone is told of.
-    ("crates/service/src/store/request.rs: bring_requests_forward", &[]),
-    ("crates/service/src/store/request.rs: put_pass", &["RolloverFunction"]),
-    ("crates/service/src/store/request.rs: forget_some", &["RolloverFunction"]),
-    ("crates/service/src/store/request.rs: delete_together", &["RolloverFunction"]),
-    ("crates/service/src/store/timeline.rs", &["ApiFunction"]),
-    ("crates/service/src/store/load.rs", &WRITERS),
-    ("crates/service/src/store/load.rs: get_some", &ALL),
+    ("crates/store/src/request.rs: bring_requests_forward", &[]),
+    ("crates/store/src/request.rs: put_pass", &["RolloverFunction"]),
+    ("crates/store/src/request.rs: forget_some", &["RolloverFunction"]),
+    ("crates/store/src/request.rs: delete_together", &["RolloverFunction"]),
+    ("crates/store/src/timeline.rs", &["ApiFunction"]),
+    ("crates/store/src/load.rs", &WRITERS),
+    ("crates/store/src/load.rs: get_some", &ALL),
     // Lists are read where they are asked for, and deleted on one machine alone.
-    ("crates/service/src/store/list.rs", &[]),
-    ("crates/service/src/store/list.rs: write_list", &SWEEPS),
-    ("crates/service/src/lists.rs", &[]),
-    ("crates/service/src/store/outbox.rs", &["RelayFunction"]),
-    ("crates/service/src/store/query.rs", &ALL),
+    ("crates/store/src/list.rs", &[]),
+    ("crates/store/src/list.rs: write_list", &SWEEPS),
+    ("crates/engine/src/lists.rs", &[]),
+    ("crates/store/src/outbox.rs", &["RelayFunction"]),
+    ("crates/store/src/query.rs", &ALL),
     // Makes tables on one machine; in AWS the template does.
-    ("crates/service/src/store/table.rs", &[]),
+    ("crates/store/src/table.rs", &[]),
 ];
 
 /// How a call is spelled, and the action it needs. Transactions need the actions of what is in them.
@@ -110,7 +110,8 @@ fn code_that_asks_something_of_aws_is_known_here() {
 fn all() -> Vec<Call> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut calls = Vec::new();
-    for crate_ in ["service", "api", "ingest", "relay", "rollover", "recalculate"] {
+    let deployed = ["lambda-api", "lambda-ingest", "lambda-relay", "lambda-rollover", "lambda-recalculate"];
+    for crate_ in ["store", "engine", "aws"].into_iter().chain(deployed) {
         let crate_ = format!("crates/{crate_}/src");
         for path in sources(&root.join(&crate_)) {
             let name = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");

@@ -15,7 +15,7 @@ const OPEN: [&str; 5] = ["GET /docs", "GET /openapi.json", "GET /widget.js", "PO
 fn documented() -> BTreeMap<String, Value> {
     let scopes = ["echelon/read", "echelon/write", "echelon/admin"];
     let mut all = BTreeMap::new();
-    for (path, item) in web::document()["paths"].as_object().unwrap() {
+    for (path, item) in http_api::document()["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let Some(scope) = operation["security"][0]["bearer"][0].as_str() else { continue };
             let from = scopes.iter().position(|known| *known == scope).unwrap();

@@ -61,8 +61,8 @@ fn a_release_of_the_time_zone_database_can_be_given_to_every_function_in_a_layer
     for id in template.all("AWS::Serverless::Function") {
         assert_eq!(template.of_function(id, "Layers"), &layers, "{id}");
         let of_all = &template.section("Globals")["Function"]["Environment"]["Variables"];
-        assert_eq!(of_all[service::zones::TZDIR], folder);
-        assert!(template.properties(id)["Environment"]["Variables"][service::zones::TZDIR].is_null(), "{id}");
+        assert_eq!(of_all[engine::zones::TZDIR], folder);
+        assert!(template.properties(id)["Environment"]["Variables"][engine::zones::TZDIR].is_null(), "{id}");
     }
     let layer = template.properties("ZonesLayer");
     assert_eq!((&layer["ContentUri"], &layer["RetentionPolicy"]), (&json!("infra/zones/layer"), &json!("Retain")));

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use service::store::key::{PK, SK};
-use service::store::table::{CONTROL, Index, LEDGER, MEMBERS, Table, UNPUBLISHED};
+use store::key::{PK, SK};
+use store::table::{CONTROL, Index, LEDGER, MEMBERS, Table, UNPUBLISHED};
 
 use crate::yaml::{Template, list};
 

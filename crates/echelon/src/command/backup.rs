@@ -6,17 +6,17 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use axum::http::{Method, Request, StatusCode};
-use embedded::{Contents, SnapshotError, Store, examine, private};
+use embedded_dynamodb::{Contents, SnapshotError, Store, examine, private};
+use http_api::problem::Problem;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use web::problem::Problem;
+use local::backup::ITEMS;
 
 use crate::command::serve::runtime;
 use crate::command::system::refused;
 use crate::failure::Failure;
 use crate::output::{counted, print};
-use crate::serve::backup::ITEMS;
 use crate::sink::is_beside_no_store;
 
 /// Copies everything into one file, while the system runs

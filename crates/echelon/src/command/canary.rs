@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use engine::change::{Published, Wanted, What};
 use rules::book::Book;
 use rules::calendar::{Instant, Zone};
 use rules::fact::{Currency, Fact};
@@ -14,8 +15,7 @@ use rules::standing::evaluate;
 use rules::version::Versions;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use service::change::{Published, Wanted, What};
-use service::shop::{CANARY, ShopId};
+use store::shop::{CANARY, ShopId};
 
 use crate::command::serve::runtime;
 use crate::command::system::{Remote, System, of_shop};
@@ -242,7 +242,7 @@ impl Canary {
     ) -> Result<bool, Failure> {
         let path = format!("/v1/members/{member}?shop={shop}&as_of={}", self.now);
         let Some(said) = system.find::<Value>(&path).await? else { return Ok(false) };
-        let should = json!(web::standing::Standing::of(shop, member, self.versions.last(), ledger, self.now));
+        let should = json!(http_api::standing::Standing::of(shop, member, self.versions.last(), ledger, self.now));
         for field in ["tier", "since", "valid_until", "progress", "requalify"] {
             let (said, should) = (said.get(field), should.get(field));
             if said != should {

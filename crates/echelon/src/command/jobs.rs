@@ -1,13 +1,14 @@
 //! `echelon jobs`: what brings everybody past a midnight or a change of rules, how far it is, and what came of it.
 
 use clap::Subcommand;
+use engine::sweep::{Listed, Order, Progress, latest};
 use rules::calendar::Instant;
 use serde::Deserialize;
 use serde_json::json;
-use service::shop::ShopId;
-use service::store::key::Spread;
-use service::store::{Store, StoreError};
-use service::sweep::{Job, JobId, Listed, Order, Progress, State, Tally, latest};
+use store::key::Spread;
+use store::records::{Job, JobId, State, Tally};
+use store::shop::ShopId;
+use store::{Store, StoreError};
 
 use super::publish::shop;
 use crate::command::serve::runtime;
@@ -178,7 +179,7 @@ async fn show(One { job, list: args }: &One, order: Option<Order>, now: Instant)
             let sweep = args.system.place.sweep(&store);
             sweep.order(&shop, job, order).await.map_err(Failure::input)?.ok_or_else(unknown)?;
         }
-        let progress = service::sweep::progress(&store, &shop, job, now).await.map_err(Failure::input)?;
+        let progress = engine::sweep::progress(&store, &shop, job, now).await.map_err(Failure::input)?;
         let progress = progress.ok_or_else(unknown)?;
         Listed { shop, progress }
     };

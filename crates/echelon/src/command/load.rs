@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rules::calendar;
 use serde_json::Value;
-use service::shop::ShopId;
+use store::shop::ShopId;
 
 use crate::command::serve::runtime;
 use crate::command::system::System;

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use clap::ArgGroup;
+use engine::sweep::preview::Changed;
 use rules::calendar::Instant;
 use serde_json::json;
-use service::shop::ShopId;
-use service::sweep::preview::Changed;
+use store::shop::ShopId;
 
 use super::publish::{Said, refused, shop, wanted};
 use crate::command::serve::runtime;
@@ -16,7 +16,7 @@ use crate::command::system::{System, of_shop, shop_of};
 use crate::failure::Failure;
 use crate::output::{Format, counted, print, print_json, say, warn};
 use crate::sink::Sink;
-use service::change::{Looking, Previewed, Rules, Wanted};
+use engine::change::{Looking, Previewed, Rules, Wanted};
 
 /// Shows what publishing a program would do to everybody, and writes nothing
 ///

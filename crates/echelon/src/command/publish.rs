@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use clap::ArgGroup;
+use engine::sweep::Listed as ListedJob;
+use local::sweeper::told;
 use rules::calendar::Instant;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use service::shop::ShopId;
-use service::store::PublicationError;
-use service::sweep::{JobId, Kind, Listed as ListedJob};
+use store::PublicationError;
+use store::records::{JobId, Kind};
+use store::shop::ShopId;
 
 use crate::command::serve::runtime;
 use crate::command::sweeping;
@@ -16,9 +18,8 @@ use crate::command::system::{System, of_shop, shop_of};
 use crate::failure::Failure;
 use crate::input;
 use crate::output::{Format, print, print_json, say, table, warn};
-use crate::serve::place::Place;
-use crate::serve::sweeper::told;
-use service::change::{Listed, Published, Rules, Wanted, What};
+use crate::place::Place;
+use engine::change::{Listed, Published, Rules, Wanted, What};
 
 /// Publishes a program as the next version of a shop's; the first makes the shop known
 ///
@@ -170,7 +171,7 @@ async fn publish(args: &Args, shop: Option<&ShopId>, wanted: &Wanted, now: Insta
     let rules = Rules { store: &store, shop: &shop, now, ahead_ms: place.ahead_ms() };
     let published = rules.publish(wanted).await.map_err(|error| refused(args.program.as_ref(), place, &error))?;
     let Published { version, effective_at, published: is_new, .. } = published;
-    let is_here = place.is_alone() && is_new && effective_at <= crate::now();
+    let is_here = place.is_alone() && is_new && effective_at <= local::now();
     let mut job = None;
     if is_here {
         let sweep = place.sweep(&store);

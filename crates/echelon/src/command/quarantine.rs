@@ -2,21 +2,22 @@
 
 mod replaying;
 
+use aws::Urls;
 use clap::Subcommand;
+use engine::quarantine::{AsideId, Of, Row, list_all, sort};
+use local::aside;
+use local::opened::Opened;
+use local::time::Time;
 use serde::Deserialize;
 use serde_json::json;
-use service::ingest::Reason;
-use service::quarantine::{AsideId, Of, Row, Urls, list_all, sort};
-use service::shop::ShopId;
+use store::records::Reason;
+use store::shop::ShopId;
 
 use crate::command::serve::runtime;
 use crate::command::system::System;
+use crate::deployed::bodies;
 use crate::failure::Failure;
 use crate::output::{Format, counted, print, print_json, say, table};
-use crate::serve::aside;
-use crate::serve::deployed::bodies;
-use crate::serve::place::Opened;
-use crate::serve::time::Time;
 use replaying::{Asked, Done};
 
 /// Shows what was set aside because it can never succeed as it is, and tries it again

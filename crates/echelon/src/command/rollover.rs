@@ -1,17 +1,18 @@
 //! `echelon rollover`: whatever is due, done in this process.
 
+use engine::sweep::Listed;
+use local::sweeper::told;
 use rules::calendar::Instant;
 use serde_json::json;
-use service::store::StoreError;
-use service::sweep::{Listed, State};
+use store::StoreError;
+use store::records::State;
 
 use super::publish::shop;
 use crate::command::serve::runtime;
 use crate::command::sweeping;
 use crate::failure::Failure;
 use crate::output::{Format, print, print_json, say};
-use crate::serve::place::Place;
-use crate::serve::sweeper::told;
+use crate::place::Place;
 
 /// Brings everybody past what is due by now: January 1, every other midnight, a change of rules
 ///
@@ -104,7 +105,7 @@ fn why_left(Listed { progress, .. }: &Listed) -> String {
     let (id, starts_at) = (progress.job.id, progress.job.starts_at);
     match progress.job.state {
         State::Paused => format!("{id} is paused: `echelon jobs resume {id}` lets it go on"),
-        State::Running if starts_at > crate::now() => {
+        State::Running if starts_at > local::now() => {
             format!("{id} starts at {starts_at}, when nobody writes any more what began before: try again then")
         }
         State::Running | State::Cancelled | State::Superseded | State::Done => {

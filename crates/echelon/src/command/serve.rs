@@ -1,46 +1,49 @@
 //! `echelon serve`: the whole system on this machine.
 
+mod demo;
+
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::change::{Published, Rules, SOMEBODY, Wanted, What};
+use engine::sweep::sweep_again;
+use http_api::caller::{Caller, Scope};
+use http_api::door::Door;
+use http_api::shopify::Secret;
+use http_api::token::{MemberToken, TokenKey};
+use local::guard::Guard;
+use local::health::{Pulse, supervised};
+use local::http::{Doors, Origin};
+use local::lines::say_aside;
+use local::listen::{Limits, listen};
+use local::opened::Opened;
+use local::outward::{Outward, Shown, Webhook, announce};
+use local::shopify::Shopify;
+use local::signals::Signals;
+use local::sweeper::sweep;
+use local::time::{Move, Time};
+use local::watch::{behind, in_words, latest};
+use local::worker::work;
+use local::{System, http, tokens};
 use rules::calendar::Instant;
 use rules::version::Versions;
 use serde_json::Value;
-use service::change::{Published, Rules, SOMEBODY, Wanted, What};
-use service::shop::ShopId;
-use service::store::{BroughtForward, Store, only_shop};
-use service::sweep::sweep_again;
+use store::shop::ShopId;
+use store::{BroughtForward, Store, only_shop};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use web::caller::{Caller, Scope};
-use web::door::Door;
-use web::shopify::Secret;
-use web::token::{MemberToken, TokenKey};
 
 use crate::failure::Failure;
 use crate::input;
-use crate::lines::say_aside;
 use crate::output::{Format, say, warn};
-use crate::serve::guard::Guard;
-use crate::serve::health::{Pulse, supervised};
-use crate::serve::http::{Doors, Origin};
-use crate::serve::listen::{Limits, listen};
-use crate::serve::outward::{Outward, Webhook, announce};
-use crate::serve::place::{Opened, Place};
-use crate::serve::shopify::Shopify;
-use crate::serve::signals::Signals;
-use crate::serve::sweeper::sweep;
-use crate::serve::time::{Move, Time};
-use crate::serve::watch::{behind, in_words, latest};
-use crate::serve::worker::work;
-use crate::serve::{System, demo, http, tokens};
+use crate::place::Place;
 
 /// Runs the whole system on this machine: events in over HTTP, tiers kept, changes announced
 ///
@@ -246,7 +249,7 @@ async fn serve(args: &Args) -> Result<(), Failure> {
         place.data = Some(PathBuf::from(DATA));
     }
     let opened = place.open_or_new().await?;
-    opened.look_through(&place).await?;
+    place.look_through(&opened).await?;
     right_time(args, &place, &opened, &time).await?;
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener
@@ -280,7 +283,11 @@ async fn serve(args: &Args) -> Result<(), Failure> {
         let remedy = "events are set aside until `echelon publish --program FILE --shop NAME` gives one";
         warn(false, &format!("no shop has a program yet: {remedy}"));
     }
-    let outward = Outward::new(webhook, args.format);
+    let shown = match args.format {
+        Format::Text => Shown::Text,
+        Format::Json => Shown::Json,
+    };
+    let outward = Outward::new(webhook, shown);
     run_until_told(args, listener, &address.to_string(), token, &system, outward, signals).await
 }
 

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use engine::lists;
+use engine::sweep::{Listed, Progress, Sweep, latest};
 use indicatif::{ProgressBar, ProgressStyle};
+use local::sweeper::{Here, drain};
 use rules::id::TierId;
-use service::lists;
-use service::shop::ShopId;
-use service::store::key::Spread;
-use service::store::{Store, StoreError};
-use service::sweep::{JobId, Listed, Progress, State, Sweep, Tally, latest};
+use store::key::Spread;
+use store::records::{JobId, State, Tally};
+use store::shop::ShopId;
+use store::{Store, StoreError};
 
 use crate::output::table;
-use crate::serve::sweeper::{Here, drain};
 
 /// The bar is drawn this often.
 const LOOK: Duration = Duration::from_millis(200);
@@ -36,7 +37,7 @@ pub async fn work(store: &Store, sweep: &Sweep<Here>, shops: &[ShopId]) -> Resul
     bar.finish_and_clear();
     drained?;
     for shop in shops {
-        lists::tidy(store, shop, crate::now()).await?;
+        lists::tidy(store, shop, local::now()).await?;
     }
     all(store, shops).await
 }
@@ -64,7 +65,7 @@ fn show(bar: &ProgressBar, jobs: &[Listed]) {
 async fn all(store: &Store, shops: &[ShopId]) -> Result<Vec<Listed>, StoreError> {
     let mut jobs = Vec::new();
     for shop in shops {
-        jobs.extend(latest(store, shop, crate::now()).await?);
+        jobs.extend(latest(store, shop, local::now()).await?);
     }
     Ok(jobs)
 }

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
+use http_api::problem::Problem;
+use local::client::{Client, NoAnswer, Signer, UrlError, region_of};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use service::shop::ShopId;
-use service::store::{Store, only_shop};
-use web::problem::Problem;
+use store::shop::ShopId;
+use store::{Store, only_shop};
 
 use crate::failure::Failure;
-use crate::serve::client::{Client, NoAnswer, Signer, UrlError, region_of};
-use crate::serve::place::Place;
+use crate::place::Place;
 
 /// Which system is meant.
 #[derive(Debug, Clone, clap::Args)]

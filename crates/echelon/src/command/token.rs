@@ -2,19 +2,19 @@
 
 use chrono::TimeDelta;
 use clap::{Subcommand, ValueEnum};
+use http_api::caller::{Caller, Scope};
+use http_api::register::{Known, Says, TokenId};
+use http_api::token::{MemberToken, TokenKey};
+use local::tokens::Tokens;
 use rules::calendar::Instant;
 use serde_json::json;
-use service::shop::ShopId;
-use web::caller::{Caller, Scope};
-use web::register::{Known, Says, TokenId};
-use web::token::{MemberToken, TokenKey};
+use store::shop::ShopId;
 
 use crate::command::serve::runtime;
 use crate::command::system::System;
 use crate::failure::Failure;
 use crate::output::{Format, print, print_json, table};
-use crate::serve::place::Place;
-use crate::serve::tokens::Tokens;
+use crate::place::Place;
 
 /// Makes a token for who asks a system that `echelon serve` runs with the same key; lists those in use, and revokes them
 ///

@@ -1,17 +1,18 @@
 //! `echelon verify` and `echelon rebuild`: members recomputed from the ledger, and compared or stored anew.
 
+use engine::verify::{Difference, Recomputed, everybody_past, recompute};
 use indicatif::ProgressBar;
 use rules::id::MemberId;
 use rules::version::Versions;
 use serde_json::json;
-use service::shop::ShopId;
-use service::store::{Store, StoreError};
-use service::verify::{Difference, Recomputed, Unread, everybody_past, recompute};
+use store::shop::ShopId;
+use store::unread::Unread;
+use store::{Store, StoreError};
 
 use crate::command::serve::runtime;
 use crate::failure::Failure;
 use crate::output::{Format, counted, print, print_json};
-use crate::serve::place::Place;
+use crate::place::Place;
 
 /// Recomputes members from the ledger and says where what is stored of them is another
 ///
@@ -203,19 +204,19 @@ async fn settled(
     let mut tries = 0;
     loop {
         tries += 1;
-        let recomputed = match recompute(store, shop, member, versions, crate::now()).await {
+        let recomputed = match recompute(store, shop, member, versions, local::now()).await {
             Err(StoreError::Conflict) if tries < TRIES => continue,
             recomputed => recomputed?,
         };
         if recomputed.differences.is_empty() {
             return Ok(recomputed);
         }
-        let again = recompute(store, shop, member, versions, crate::now()).await?;
+        let again = recompute(store, shop, member, versions, local::now()).await?;
         if again.differences != recomputed.differences && tries < TRIES {
             continue;
         }
         if repair {
-            match again.repair(store, shop, versions, crate::now()).await {
+            match again.repair(store, shop, versions, local::now()).await {
                 Err(StoreError::Conflict) if tries < TRIES => continue,
                 done => done?,
             }

@@ -2,12 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http_api::caller::{Caller, Scope};
+use http_api::token::TokenKey;
 use rules::calendar::Instant;
 use serde_json::json;
-use service::shop::ShopId;
+use store::shop::ShopId;
 use tests::desk::{Desk, order};
-use web::caller::{Caller, Scope};
-use web::token::TokenKey;
 
 use super::{ANNA, BAD, Case, assign, case, told};
 

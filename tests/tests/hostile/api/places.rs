@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http_api::caller::Scope;
 use serde_json::json;
-use web::caller::Scope;
 
 use super::{ANNA, BAD, Case, case};
 

@@ -2,21 +2,21 @@
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
+use http_api::facts::Became;
+use http_api::path::segment;
+use http_api::problem::{Place, Problem};
+use local::client::{Client, NoAnswer};
 use rules::id::MemberId;
 use serde::Deserialize;
 use serde_json::Value;
-use service::ingest::Reason;
-use service::shop::ShopId;
-use web::facts::Became;
-use web::path::segment;
-use web::problem::{Place, Problem};
+use store::records::Reason;
+use store::shop::ShopId;
 
 use super::door::{Event, NAMED_MAX, PAUSE, TRIES};
 use super::report::Report;
 use crate::command::system::{of_shop, refused};
 use crate::failure::Failure;
 use crate::input::Lines;
-use crate::serve::client::{Client, NoAnswer};
 
 /// It takes so many facts at once.
 pub const TOGETHER: usize = 100;

@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use engine::ingest::Counts;
 use rules::calendar::Instant;
 use serde::{Deserialize, Serialize};
-use service::ingest::Counts;
 use sha2::{Digest, Sha256};
 
 use super::report::NotIn;

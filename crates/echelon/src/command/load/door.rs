@@ -4,28 +4,28 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use engine::change::Listed;
+use engine::ingest::{Counts, Ingest, Message, native};
+use http_api::problem::Problem;
+use local::client::{Client, NoAnswer};
+use local::envelope::ITEM;
+use local::time::Time;
 use rules::calendar::Instant;
 use rules::version::{Version, Versions};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use service::change::Listed;
-use service::ingest::{Counts, Ingest, Message, native};
-use service::shop::ShopId;
-use service::store::{only_shop, published};
+use store::shop::ShopId;
+use store::{only_shop, published};
 use uuid::Uuid;
-use web::problem::Problem;
 
 use super::api::{self, Api};
 use super::checkpoint::{Before, SoFar};
 use super::report::{By, Report};
 use crate::command::system::of_shop;
+use crate::deployed::{self, Kept};
 use crate::failure::Failure;
 use crate::input::Lines;
-use crate::serve::client::{Client, NoAnswer};
-use crate::serve::deployed::{self, Kept};
-use crate::serve::envelope::ITEM;
-use crate::serve::place::Place;
-use crate::serve::time::Time;
+use crate::place::Place;
 
 /// An event of a line.
 pub struct Event {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use engine::ingest::Counts;
 use rules::calendar::Instant;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use service::ingest::{Counts, Reason};
+use store::records::Reason;
 
 use crate::failure::Failure;
 use crate::output::{Format, print, print_json, table};

@@ -2,12 +2,12 @@
 
 use std::error::Error;
 
+use engine::quarantine::{AsideId, Bodies, Replayed, Which, replay};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use service::ingest::Reason;
-use service::quarantine::{AsideId, Bodies, Replayed, Which, replay};
-use service::shop::ShopId;
-use service::store::Store;
+use store::Store;
+use store::records::Reason;
+use store::shop::ShopId;
 
 use crate::command::system::{System, of_shop};
 use crate::failure::Failure;

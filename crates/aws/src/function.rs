@@ -1,0 +1,17 @@
+//! What a Lambda function reads of its surroundings: the time, and variables of its environment.
+
+use std::env;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rules::calendar::Instant;
+
+/// The present instant, by the clock of the machine.
+pub fn now() -> Instant {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Instant::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A variable of the environment; an empty one is none.
+pub fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}

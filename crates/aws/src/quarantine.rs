@@ -1,0 +1,33 @@
+//! Bodies that were set aside, in a queue of SQS: encrypted, and kept no longer than the queue keeps them.
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::types::MessageAttributeValue;
+
+use engine::ingest::Asides;
+
+/// A queue of SQS for what was set aside.
+#[derive(Debug, Clone)]
+pub struct SqsAsides {
+    client: Client,
+    url: String,
+}
+
+impl SqsAsides {
+    /// The attribute of a message with the id of the row that tells of it.
+    pub const ID: &str = "id";
+
+    /// The queue at a URL.
+    pub fn new(client: Client, url: impl Into<String>) -> Self {
+        Self { client, url: url.into() }
+    }
+}
+
+impl Asides for SqsAsides {
+    async fn keep(&self, id: &str, body: &str) -> Result<(), String> {
+        let id = MessageAttributeValue::builder().data_type("String").string_value(id).build();
+        let id = id.map_err(|error| error.to_string())?;
+        let asked = self.client.send_message().queue_url(&self.url).message_body(body).message_attributes(Self::ID, id);
+        asked.send().await.map(|_| ()).map_err(|error| DisplayErrorContext(&error).to_string())
+    }
+}

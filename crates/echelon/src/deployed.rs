@@ -1,0 +1,57 @@
+//! A deployed system, as far as a command works on it from outside: its tables, and the queue where it keeps the bodies of
+//! what was set aside.
+
+use aws::SqsAsides;
+use aws::{Limits, SqsBodies, Urls};
+use aws_sdk_sqs::Client;
+use engine::clock::Clock;
+use engine::ingest::{Asides, Ingest};
+use local::queue::Queues;
+use store::Store;
+
+use crate::failure::Failure;
+use crate::place::{Place, config};
+
+/// Where bodies go that were set aside.
+#[derive(Debug)]
+pub enum Kept {
+    /// Into a queue of rows, beside the tables.
+    Here(Queues),
+    /// Into the queue of a deployed system.
+    There(SqsAsides),
+}
+
+impl Asides for Kept {
+    async fn keep(&self, id: &str, body: &str) -> Result<(), String> {
+        match self {
+            Self::Here(queues) => queues.keep(id, body).await,
+            Self::There(queue) => queue.keep(id, body).await,
+        }
+    }
+}
+
+/// What takes events straight into a place: a file, or a deployed system, whose quarantine is the queue at a URL.
+///
+/// # Errors
+/// If it cannot be opened, or a deployed system's queue is not named.
+pub async fn ingest(place: &Place, quarantine: Option<&str>, clock: Clock) -> Result<(Store, Ingest<Kept>), Failure> {
+    if place.tables.is_none() {
+        let opened = place.open().await?;
+        let ingest = opened.ingest(Kept::Here(opened.queues.clone()), clock);
+        return Ok((opened.store, ingest));
+    }
+    let url = quarantine.ok_or_else(|| {
+        Failure::input("--quarantine-queue: name the queue for what can never succeed (output `QuarantineQueueUrl`)")
+    })?;
+    let store = place.store().await?;
+    let ingest = Ingest::new(store.clone(), Kept::There(aws::asides(&config()?, url)), clock);
+    Ok((store, ingest))
+}
+
+/// The bodies of a deployed system's quarantine, for a command that tries them again.
+///
+/// # Errors
+/// If AWS cannot be asked.
+pub fn bodies(store: Store, clock: Clock, urls: Urls) -> Result<SqsBodies, Failure> {
+    Ok(SqsBodies::new(Client::new(&config()?), urls, store, clock, Limits::OF_A_COMMAND))
+}

@@ -1,0 +1,257 @@
+//! Where a system's store is: in a file of this machine, or behind any DynamoDB endpoint.
+
+use std::path::PathBuf;
+
+use aws::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use axum::http::Uri;
+use engine::clock::Clock;
+use engine::sweep::Sweep;
+use local::opened::{AHEAD_MS, Opened};
+use local::queue::Queues;
+use local::sweeper::{self, Here};
+use store::Store;
+use store::table::{self, Tables, create_unstreamed};
+
+use crate::failure::Failure;
+use crate::output::{say, warn};
+
+/// A file up to this size is looked through at the start. All of it is read: 200 MB took 0.9 s from a disk, 0.13 s from
+/// memory.
+const LOOKED_THROUGH_BYTES_MAX: u64 = 1_000_000_000;
+
+/// What to do where there is no store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Absent {
+    Made,
+    Refused,
+}
+
+/// Where the store is.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Place {
+    /// The file that holds everything, open in one process at a time; `serve` and `publish` make it if it is not there
+    #[arg(long, value_name = "FILE", conflicts_with = "dynamodb")]
+    pub data: Option<PathBuf>,
+
+    /// A DynamoDB endpoint in place of a file, such as http://127.0.0.1:8000. Region and credentials come from
+    /// AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, where they are set
+    #[arg(long, value_name = "URL")]
+    pub dynamodb: Option<String>,
+
+    /// What the names of the tables begin with
+    #[arg(long, value_name = "NAME", default_value = "echelon")]
+    pub prefix: String,
+
+    /// The tables of a deployed system, as its outputs name them: members, ledger, control. None is made then
+    #[arg(long, value_name = "NAME,NAME,NAME", requires = "dynamodb", conflicts_with = "prefix", value_parser = tables)]
+    pub tables: Option<Tables>,
+}
+
+fn tables(text: &str) -> Result<Tables, String> {
+    match text.split(',').map(str::trim).collect::<Vec<_>>().as_slice() {
+        [members, ledger, control] if ![members, ledger, control].iter().any(|name| name.is_empty()) => {
+            let [members, ledger, control] = [members, ledger, control].map(|name| (*name).to_owned());
+            Ok(Tables::named(members, ledger, control))
+        }
+        _ => Err("name three tables: members, ledger and control, with commas between".to_owned()),
+    }
+}
+
+impl Place {
+    /// None at all: a served system is asked.
+    pub fn nowhere() -> Self {
+        Self { data: None, dynamodb: None, prefix: String::new(), tables: None }
+    }
+
+    /// Whether nothing says where.
+    pub fn is_nowhere(&self) -> bool {
+        self.data.is_none() && self.dynamodb.is_none()
+    }
+
+    /// Whether one process alone has it open.
+    pub fn is_alone(&self) -> bool {
+        self.dynamodb.is_none()
+    }
+
+    /// How far ahead a version takes effect where no instant is named.
+    pub fn ahead_ms(&self) -> i64 {
+        if self.is_alone() { 0 } else { AHEAD_MS }
+    }
+
+    /// What brings everybody of a store past midnights and changes of rules, in this process.
+    pub fn sweep(&self, store: &Store) -> Sweep<Here> {
+        Sweep::new(store.clone(), Here::default(), Clock::new(local::now), sweeper::settings(self.is_alone()))
+    }
+
+    /// In words.
+    pub fn name(&self) -> String {
+        match (&self.dynamodb, &self.data) {
+            (Some(url), _) => url.clone(),
+            (None, Some(file)) => file.display().to_string(),
+            (None, None) => "memory".to_owned(),
+        }
+    }
+
+    /// Opens a store that is there already; nothing is made. Without a place it is a new one in memory.
+    ///
+    /// # Errors
+    /// Names the file, the endpoint or the table that is not there, and says what to do.
+    pub async fn store(&self) -> Result<Store, Failure> {
+        Ok(self.connect(Absent::Refused).await?.0)
+    }
+
+    /// The same, with the store itself where it is in this process.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub async fn store_here(&self) -> Result<(Store, Option<embedded_dynamodb::Store>), Failure> {
+        self.connect(Absent::Refused).await
+    }
+
+    /// Opens the store alone: a deployed one as it is, any other with tables that are made if they are not there.
+    ///
+    /// # Errors
+    /// Names the file or the endpoint, and says what to do.
+    pub async fn store_or_new(&self) -> Result<Store, Failure> {
+        Ok(self.connect(Absent::Made).await?.0)
+    }
+
+    /// Opens a store that is there already, and its queues.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub async fn open(&self) -> Result<Opened, Failure> {
+        self.open_with(Absent::Refused).await
+    }
+
+    /// Opens the store and its queues, which are made if they are not there.
+    ///
+    /// # Errors
+    /// Names the file or the endpoint, and says what to do.
+    pub async fn open_or_new(&self) -> Result<Opened, Failure> {
+        self.open_with(Absent::Made).await
+    }
+
+    async fn open_with(&self, absent: Absent) -> Result<Opened, Failure> {
+        if self.tables.is_some() {
+            return Err(Failure::input("--tables: a deployed system serves itself, with queues of its own"));
+        }
+        let ((store, here), shared) = (self.connect(absent).await?, self.dynamodb.is_some());
+        let queues = Queues::open(store.client().clone(), &self.prefix, shared).await;
+        let queues = queues.map_err(|error| self.wrong(error.to_string()))?;
+        Ok(Opened { store, queues, here, alone: !shared })
+    }
+
+    async fn connect(&self, absent: Absent) -> Result<(Store, Option<embedded_dynamodb::Store>), Failure> {
+        let said = |error: embedded_dynamodb::OpenError| Failure::input(error.in_full());
+        let here = match (&self.dynamodb, &self.data, absent) {
+            (Some(_), ..) => None,
+            (None, Some(file), Absent::Made) => Some(embedded_dynamodb::Store::open(file).map_err(said)?),
+            (None, Some(file), Absent::Refused) => Some(embedded_dynamodb::Store::open_existing(file).map_err(said)?),
+            (None, None, _) => Some(embedded_dynamodb::Store::memory().map_err(said)?),
+        };
+        if here.as_ref().is_some_and(embedded_dynamodb::Store::is_exposed) {
+            warn(true, &format!("{}: others may read it, and it is not this user's to take that away", self.name()));
+        }
+        let client = match (&here, &self.dynamodb) {
+            (None, Some(url)) => remote(url)?,
+            (Some(store), _) => store.client(),
+            (None, None) => return Err(Failure::input("say which store: --data FILE, or --dynamodb URL")),
+        };
+        let tables = self.tables.clone().unwrap_or_else(|| Tables::prefixed(&self.prefix));
+        if self.dynamodb.is_some() {
+            // Before anything is made there, and whatever for: what reads it would find nothing, and what writes fail later.
+            table::has_transactions(&client, &tables).await.map_err(|error| self.wrong(error.to_string()))?;
+        }
+        let is_new = absent == Absent::Made || self.is_nowhere();
+        match (is_new, &self.tables) {
+            (true, None) => self.make(&client, &tables).await?,
+            (true, Some(_)) => {}
+            (false, _) => self.find(&client, &tables).await?,
+        }
+        Ok((Store::new(client, tables).with_zones(crate::zones().clone()), here))
+    }
+
+    async fn make(&self, client: &Client, tables: &Tables) -> Result<(), Failure> {
+        create_unstreamed(client, tables).await.map_err(|error| self.wrong(error.to_string()))?;
+        if self.dynamodb.is_none() {
+            return Ok(());
+        }
+        table::ready(client, tables).await.map_err(|error| self.wrong(error.to_string()))
+    }
+
+    async fn find(&self, client: &Client, tables: &Tables) -> Result<(), Failure> {
+        let missing = table::missing(client, tables).await.map_err(|error| self.wrong(error.to_string()))?;
+        let Some(missing) = missing else { return Ok(()) };
+        let names = if self.tables.is_some() { "--tables" } else { "--prefix" };
+        Err(self.wrong(match (&self.dynamodb, variable("AWS_REGION")) {
+            (Some(_), Some(region)) => format!(
+                "there is no table `{missing}` in the region {region}: nothing was made; name another region (AWS_REGION) or other tables ({names})"
+            ),
+            (Some(_), None) | (None, _) => {
+                format!("there is no table `{missing}`: nothing was made; name another file, or other tables ({names})")
+            }
+        }))
+    }
+
+    /// Looks through a file before it is served, unless that would take long.
+    ///
+    /// # Errors
+    /// Says what is damaged, and what to do.
+    pub async fn look_through(&self, opened: &Opened) -> Result<(), Failure> {
+        let Some((store, path)) = opened.here.as_ref().and_then(|store| store.path().map(|path| (store, path))) else {
+            return Ok(());
+        };
+        let bytes = path.metadata().map_or(0, |metadata| metadata.len());
+        if bytes > LOOKED_THROUGH_BYTES_MAX {
+            say(&format!(
+                "{} has {} MB and is not looked through for damage at the start; `echelon verify` does, when it is stopped",
+                self.name(),
+                bytes / 1_000_000
+            ));
+            return Ok(());
+        }
+        let found = store.check(true).await.map_err(|error| self.wrong(error.to_string()))?;
+        let Some(first) = found.first() else { return Ok(()) };
+        Err(self.wrong(format!(
+            "the file is damaged in {} place{}, first: {first}\n       keep it as it is, and restore the last backup under another name (`echelon restore`);\n       `echelon verify` says which members cannot be read, and `echelon backup` copies nothing damaged",
+            found.len(),
+            if found.len() == 1 { "" } else { "s" }
+        )))
+    }
+
+    fn wrong(&self, what: String) -> Failure {
+        Failure::input(format!("{}: {what}", self.name()))
+    }
+}
+
+fn remote(url: &str) -> Result<Client, Failure> {
+    let is_url =
+        |url: &Uri| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|it| !it.is_empty());
+    if !url.parse().as_ref().is_ok_and(is_url) {
+        return Err(Failure::input(format!(
+            "--dynamodb {url}: it is no URL of an endpoint, such as http://127.0.0.1:8000"
+        )));
+    }
+    let settings = aws_sdk_dynamodb::config::Builder::from(&config()?).endpoint_url(url);
+    Ok(Client::from_conf(settings.build()))
+}
+
+/// How AWS is asked, from the environment.
+///
+/// # Errors
+/// If a variable is missing that has no default.
+pub fn config() -> Result<SdkConfig, Failure> {
+    aws::config_of_a_command(variable).map_err(Failure::input)
+}
+
+/// The environment's, where it says anything: an endpoint on one's own machine takes any credentials, but not none.
+fn variable(name: &str) -> Option<String> {
+    let default = || match name {
+        "AWS_REGION" => crate::environment("AWS_DEFAULT_REGION").or_else(|| Some("us-east-1".to_owned())),
+        "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("local".to_owned()),
+        _ => None,
+    };
+    crate::environment(name).or_else(default)
+}

@@ -1,0 +1,397 @@
+//! A change of rules: what is asked for, what it would do to members, and what became of it. The same for the command on
+//! a store, and over HTTP.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::preview::{Preview, picture};
+use crate::sweep::preview::{Changed, Part, parts};
+use futures::StreamExt;
+use rules::calendar::Instant;
+use rules::json::Problem;
+use rules::program::{Program, about_zone};
+use rules::version::{Version, Versions, change_advice};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
+use store::shop::ShopId;
+use store::{Draft, PastPublication, Publication, PublicationError, Store, Withdrawn};
+
+/// Who publishes where nobody says.
+pub const SOMEBODY: &str = "echelon";
+
+/// A program that is to be in force, and what is said with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Told", into = "Told")]
+pub struct Wanted {
+    /// Which program.
+    pub what: What,
+    /// What the publisher says besides (section 3).
+    pub options: Value,
+    /// From when on; as soon as may be, if none is named.
+    pub at: Option<Instant>,
+    /// Who wants it: kept with the version.
+    pub by: String,
+    /// Why: kept with the version.
+    pub why: String,
+}
+
+/// Which program is wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// This one.
+    Program(Value),
+    /// The one of an earlier version.
+    Version(u32),
+}
+
+/// The same as it is sent.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Told {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<Value>,
+    #[serde(default, deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
+    version: Option<u32>,
+    #[serde(default)]
+    options: Option<Value>,
+    #[serde(default)]
+    at: Option<Instant>,
+    #[serde(default)]
+    by: Option<String>,
+    #[serde(default)]
+    why: String,
+}
+
+/// Reads a whole number as JSON may write it: `12` and `12.0` are the same.
+///
+/// # Errors
+/// If it is not whole, or none of `T`.
+pub fn whole<'de, D: Deserializer<'de>, T: FromStr>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let Some(number) = Option::<f64>::deserialize(deserializer)? else { return Ok(None) };
+    let wrong = |_| serde::de::Error::custom(format!("{number} is not a whole number of those that there may be"));
+    number.to_string().parse().map(Some).map_err(wrong)
+}
+
+impl TryFrom<Told> for Wanted {
+    type Error = &'static str;
+
+    fn try_from(told: Told) -> Result<Self, Self::Error> {
+        let Told { program, version, options, at, by, why } = told;
+        let what = match (program, version) {
+            (Some(program), None) => What::Program(program),
+            (None, Some(version)) => What::Version(version),
+            (Some(_), Some(_)) | (None, None) => {
+                return Err("say which program: `program`, or `version` for the one of an earlier version");
+            }
+        };
+        let options = options.unwrap_or_else(|| json!({}));
+        Ok(Self { what, options, at, by: by.unwrap_or_else(|| SOMEBODY.to_owned()), why })
+    }
+}
+
+impl From<Wanted> for Told {
+    fn from(wanted: Wanted) -> Self {
+        let Wanted { what, options, at, by, why } = wanted;
+        let (program, version) = match what {
+            What::Program(program) => (Some(program), None),
+            What::Version(version) => (None, Some(version)),
+        };
+        Self { program, version, options: Some(options), at, by: Some(by), why }
+    }
+}
+
+/// Something that a change does to members, and that its publisher should know before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advice {
+    /// The field that it is about.
+    pub path: String,
+    /// A sentence for people.
+    pub message: String,
+    /// Whether it wipes progress or takes tiers.
+    pub loud: bool,
+}
+
+/// What became of a program that was to be in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The shop.
+    pub shop: ShopId,
+    /// The number of the version.
+    pub version: u32,
+    /// Whether it is new. Otherwise the newest version was the same already.
+    pub published: bool,
+    /// From when it is in force.
+    pub effective_at: Instant,
+    /// The version that waited until now, and never takes effect.
+    pub replaces: Option<u32>,
+    /// What it does to members.
+    pub warnings: Vec<Advice>,
+}
+
+/// What publishing would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Previewed {
+    /// The shop.
+    pub shop: ShopId,
+    /// The number that the version would have.
+    pub version: u32,
+    /// From when it would be in force.
+    pub effective_at: Instant,
+    /// The version that waits until now, and would never take effect.
+    pub replaces: Option<u32>,
+    /// What it would do, told by the rules alone.
+    pub warnings: Vec<Advice>,
+    /// What it would do, member by member, added up.
+    pub preview: Preview,
+    /// How many members do not read, and are not counted.
+    pub unreadable: u64,
+    /// The same for people.
+    pub picture: String,
+    /// Which of the 256 equal parts of the members comes next, if the time was not enough for all: ask again from there,
+    /// and add up.
+    pub next_part: Option<u16>,
+    /// Everybody whose tier would change, by id, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Vec<Changed>>,
+}
+
+/// How members are looked at for a preview.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Looking {
+    /// Whether those whose tier would change are named one by one.
+    pub listed: bool,
+    /// The first of the 256 parts.
+    pub from: u16,
+    /// The time there is; as much as it takes, if none is given.
+    pub budget: Option<Duration>,
+}
+
+/// A version, as it was published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Its number.
+    pub version: u32,
+    /// How it stands.
+    pub state: State,
+    /// From when it is in force, unless it was withdrawn.
+    pub effective_at: Instant,
+    /// When it was published.
+    pub recorded_at: Instant,
+    /// By whom.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// Who withdrew or replaced it, and when.
+    pub withdrawn: Option<Withdrawn>,
+    /// What was said besides.
+    pub options: Value,
+    /// The program.
+    pub program: Value,
+}
+
+/// How a version stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// A later one is in force.
+    Past,
+    /// It is in force.
+    InForce,
+    /// It waits to take effect.
+    Pending,
+    /// It was withdrawn or replaced before it took effect.
+    Withdrawn,
+}
+
+impl State {
+    /// The words for it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Past => "past",
+            Self::InForce => "in force",
+            Self::Pending => "pending",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// The rules of a shop, as they are changed at an instant.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// The store.
+    pub store: &'a Store,
+    /// The shop.
+    pub shop: &'a ShopId,
+    /// Now.
+    pub now: Instant,
+    /// So long after that a version takes effect where no instant is named.
+    pub ahead_ms: i64,
+}
+
+impl Rules<'_> {
+    /// Publishes what is wanted, unless the newest version is the same: as the shop's first version, or as the next one.
+    ///
+    /// # Errors
+    /// See [`PublicationError`]; then nothing changed.
+    pub async fn publish(&self, wanted: &Wanted) -> Result<Published, PublicationError> {
+        let before = self.store.versions(self.shop).await?;
+        let publication = self.publication(wanted, before.as_ref()).await?;
+        let Draft { versions, replaces, .. } = self.store.draft(self.shop, &publication.event, self.now).await?;
+        let shop = self.shop.clone();
+        if let Some(known) = before.as_ref().map(Versions::last).filter(|last| self.is_same(last, &versions, wanted)) {
+            let (version, effective_at) = (known.number, known.effective_at);
+            return Ok(Published {
+                shop,
+                version,
+                published: false,
+                effective_at,
+                replaces: None,
+                warnings: Vec::new(),
+            });
+        }
+        let versions = self.store.publish(self.shop, &publication, self.now).await?;
+        let new = versions.last();
+        let (version, effective_at) = (new.number, new.effective_at);
+        let (replaces, warnings) = (replaces.map(|version| version.number), advice(&versions));
+        Ok(Published { shop, version, published: true, effective_at, replaces, warnings })
+    }
+
+    /// One that waits may be published again for another instant.
+    fn is_same(&self, last: &Version, with_draft: &Versions, wanted: &Wanted) -> bool {
+        let is_then = last.effective_at <= self.now || wanted.at.is_none_or(|at| at == last.effective_at);
+        is_then && last.program == with_draft.last().program
+    }
+
+    async fn publication(&self, wanted: &Wanted, before: Option<&Versions>) -> Result<Publication, PublicationError> {
+        let Wanted { what, options, at, by, why } = wanted;
+        let soon = self.now.plus_millis(self.ahead_ms);
+        match what {
+            What::Version(number) => {
+                let at = at.unwrap_or(soon);
+                self.store.roll_back(self.shop, *number, (at, options), (by, why)).await
+            }
+            What::Program(program) => {
+                // A first version may say since when it is in force: facts of that time on are seen under it.
+                let since = match before {
+                    None => Program::read(program, self.store.zones())?.effective_at.filter(|since| *since <= self.now),
+                    Some(_) => None,
+                };
+                let at = at.or(since).unwrap_or(soon);
+                let event =
+                    json!({ "type": "program.published", "occurred_at": at, "program": program, "options": options });
+                Ok(Publication { event, by: by.clone(), why: why.clone() })
+            }
+        }
+    }
+
+    /// Looks at every member and says what publishing would do, writing nothing; as many of the 256 parts as there is
+    /// time for. `each` hears of each.
+    ///
+    /// # Errors
+    /// See [`PublicationError`]: what publishing would say, or that the store does not answer.
+    pub async fn preview(
+        &self,
+        wanted: &Wanted,
+        how: Looking,
+        mut each: impl FnMut(),
+    ) -> Result<Previewed, PublicationError> {
+        let Looking { listed, from, budget } = how;
+        let begun = tokio::time::Instant::now();
+        let before = self.store.versions(self.shop).await?;
+        let publication = self.publication(wanted, before.as_ref()).await?;
+        let Draft { versions, replaces, .. } = self.store.draft(self.shop, &publication.event, self.now).await?;
+        let (mut preview, mut changes, mut unreadable) = (Preview::default(), Vec::new(), 0);
+        let mut all = std::pin::pin!(parts(self.store, self.shop, &versions, listed, from));
+        let mut next_part = from;
+        while budget.is_none_or(|budget| begun.elapsed() < budget)
+            && let Some(part) = all.next().await
+        {
+            let Part { preview: part, changes: some, unreadable: count } = part?;
+            preview.merge(&part);
+            changes.extend(some);
+            unreadable += count;
+            next_part += 1;
+            each();
+        }
+        changes.sort_unstable_by(|a: &Changed, b| a.member_id.cmp(&b.member_id));
+        let new = versions.last();
+        Ok(Previewed {
+            shop: self.shop.clone(),
+            version: new.number,
+            effective_at: new.effective_at,
+            replaces: replaces.map(|version| version.number),
+            warnings: advice(&versions),
+            picture: picture(&preview, before_last(&versions), new),
+            preview,
+            unreadable,
+            next_part: (next_part < self.store.tables().spread.buckets()).then_some(next_part),
+            changes: listed.then_some(changes),
+        })
+    }
+
+    /// All that was ever published, the oldest first.
+    ///
+    /// # Errors
+    /// See [`PublicationError`].
+    pub async fn list(&self) -> Result<Vec<Listed>, PublicationError> {
+        let all = self.store.publications(self.shop).await?;
+        let is_there = |past: &&PastPublication| past.withdrawn.is_none();
+        let is_reached = |past: &&PastPublication| past.effective_at <= self.now;
+        let in_force = all.iter().filter(is_there).filter(is_reached).map(|past| past.number).next_back();
+        let in_force = in_force.or_else(|| all.first().map(|first| first.number));
+        Ok(all.into_iter().map(|past| listed(past, in_force)).collect())
+    }
+}
+
+fn listed(past: PastPublication, in_force: Option<u32>) -> Listed {
+    let PastPublication { number, effective_at, is_early: _, publication, recorded_at, withdrawn } = past;
+    let state = match () {
+        () if withdrawn.is_some() => State::Withdrawn,
+        () if Some(number) == in_force => State::InForce,
+        () if Some(number) > in_force => State::Pending,
+        () => State::Past,
+    };
+    let Publication { event, by, why } = publication;
+    let told = |name: &str| event.get(name).cloned().unwrap_or_default();
+    let (options, program) = (told("options"), told("program"));
+    Listed { version: number, state, effective_at, recorded_at, by, why, withdrawn, options, program }
+}
+
+/// The version that the newest one follows; of a first version, itself.
+fn before_last(versions: &Versions) -> &Version {
+    versions.iter().rev().nth(1).unwrap_or(versions.last())
+}
+
+fn advice(versions: &Versions) -> Vec<Advice> {
+    let found = change_advice(before_last(versions), versions.last());
+    let advice = |warning: rules::version::Warning| Advice {
+        path: warning.path().to_owned(),
+        message: warning.to_string(),
+        loud: warning.is_loud(),
+    };
+    let zone = about_zone(&versions.last().program.timezone);
+    let zone = zone.map(|Problem { path, message }| Advice { path, message, loud: false });
+    found.into_iter().map(advice).chain(zone).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wanted_is_a_program_or_an_earlier_version_and_nothing_is_passed_over() {
+        let read = |told: Value| serde_json::from_value::<Wanted>(told).map_err(|error| error.to_string());
+        let wanted = read(json!({ "version": 1, "why": "it was better" })).unwrap();
+        assert_eq!((&wanted.what, &wanted.options, &*wanted.by), (&What::Version(1), &json!({}), SOMEBODY));
+        assert_eq!(read(json!(wanted)), Ok(wanted));
+        for (wrong, why) in [
+            (json!({}), "say which program"),
+            (json!({ "version": 1, "program": {} }), "say which program"),
+            (json!({ "version": 1, "optons": {} }), "optons"),
+            (json!({ "version": 1, "at": "tomorrow" }), "tomorrow"),
+        ] {
+            let said = read(wrong).unwrap_err();
+            assert!(said.contains(why), "{said}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What can never succeed is set aside: a row says why, and the body is kept where it can be sent again.
+
+use std::fmt::Write as _;
+use std::future::Future;
+
+use rules::json::Problems;
+use sha2::{Digest, Sha256};
+use shopify::Rejected;
+use store::records::{Aside, Reason};
+use store::shop::ShopId;
+
+/// A fact with problems.
+pub(super) fn invalid(shop: &ShopId, problems: &Problems) -> Aside {
+    let merge = problems.iter().any(|problem| problem.message.starts_with("merge_not_supported"));
+    let reason = if merge { Reason::MergeNotSupported } else { Reason::Invalid };
+    Aside::of(shop, reason).at_all(problems.iter())
+}
+
+/// A document that Shopify sent.
+pub(super) fn rejected(shop: Option<ShopId>, rejected: &Rejected) -> Aside {
+    let (reason, path) = match rejected {
+        Rejected::Empty | Rejected::NotJson { .. } => (Reason::NotAnEvent, None),
+        Rejected::UnknownTopic { .. } => (Reason::UnknownTopic, None),
+        Rejected::Missing { path } | Rejected::Unreadable { path, .. } => (Reason::Invalid, Some(*path)),
+        Rejected::MixedCurrencies { path, .. } => (Reason::MixedCurrencies, Some(*path)),
+        Rejected::OversizeStub { .. } => (Reason::OversizeStub, None),
+        Rejected::MergeNotSupported { .. } => (Reason::MergeNotSupported, None),
+        Rejected::NoInstant { .. } => (Reason::NoInstant, None),
+    };
+    Aside { shop, reason, topic: None, paths: path.map(str::to_owned).into_iter().collect() }
+}
+
+/// By what a body that was set aside is known: the same body always by the same.
+pub(super) fn id(body: &str) -> String {
+    let digest: [u8; 32] = Sha256::digest(body.as_bytes()).into();
+    digest.iter().take(16).fold(String::with_capacity(32), |mut id, byte| {
+        let _ = write!(id, "{byte:02x}");
+        id
+    })
+}
+
+/// Where bodies that were set aside are kept, encrypted, for at most 14 days.
+pub trait Asides: Send + Sync {
+    /// Keeps a body; keeping it twice does no harm.
+    ///
+    /// # Errors
+    /// Says why it is not kept; the message then comes again.
+    fn keep(&self, id: &str, body: &str) -> impl Future<Output = Result<(), String>> + Send;
+}

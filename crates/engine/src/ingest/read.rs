@@ -1,0 +1,148 @@
+//! Events as they arrive: in EventBridge's envelope, which says whose they are. A body is never believed about its shop.
+
+use rules::calendar::Instant;
+use rules::fact::{Currency, Fact};
+use rules::json::repeated;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use store::shop::ShopId;
+
+use super::aside;
+use store::records::{Aside, Reason};
+
+/// What the source of a shop's own events begins with; the shop's name follows.
+pub const NATIVE: &str = "echelon.shop/";
+/// What the source of Shopify's events begins with.
+const SHOPIFY: &str = "aws.partner/shopify.com/";
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    source: std::borrow::Cow<'a, str>,
+    #[serde(borrow, rename = "detail-type")]
+    detail_type: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    detail: &'a RawValue,
+}
+
+/// A message that says whose it is.
+pub(super) struct Opened {
+    pub(super) shop: ShopId,
+    pub(super) content: Content,
+}
+
+/// What a message holds.
+pub(super) enum Content {
+    /// An event of section 4, not read yet: its currency may be the program's.
+    Native(Value),
+    /// The facts of a foreign event.
+    Facts(Vec<Fact>),
+    /// Nothing of consequence.
+    Nothing,
+}
+
+/// Opens the envelope of a message.
+pub(super) fn open(body: &str) -> Result<Opened, Aside> {
+    let nobodys = || Aside::unattributed(Reason::NotAnEvent);
+    let envelope: Envelope<'_> = serde_json::from_str(body).map_err(|_| nobodys())?;
+    if let Some(shop) = envelope.source.strip_prefix(NATIVE) {
+        let shop = ShopId::new(shop).map_err(|_| Aside::unattributed(Reason::UnknownSource))?;
+        let mut event = event(&shop, envelope.detail.get())?;
+        let unlike = event.get("type").is_some_and(|kind| kind.as_str() != Some(&*envelope.detail_type));
+        match event.as_object_mut() {
+            Some(fields) if !unlike => {
+                fields.insert("type".to_owned(), Value::from(envelope.detail_type));
+            }
+            Some(_) => return Err(Aside::of(&shop, Reason::Invalid).at("$.detail-type").at("$.detail.type")),
+            None => return Err(Aside::of(&shop, Reason::Invalid).at("$.detail")),
+        }
+        return Ok(Opened { shop, content: Content::Native(event) });
+    }
+    if envelope.source.starts_with(SHOPIFY) {
+        return foreign(body);
+    }
+    Err(Aside::unattributed(Reason::UnknownSource))
+}
+
+/// An event, each field of which is said once: of two, it would be open which is meant. The envelope is JSON, and its detail
+/// may still hold what no reader takes: a number beyond all, half a letter, lists without end.
+fn event(shop: &ShopId, detail: &str) -> Result<Value, Aside> {
+    let read = repeated(detail).and_then(|twice| Ok((serde_json::from_str(detail)?, twice)));
+    match read {
+        Err(_) => Err(Aside::of(shop, Reason::Invalid).at("$.detail")),
+        Ok((event, twice)) if twice.is_empty() => Ok(event),
+        Ok((_, twice)) => Err(Aside::of(shop, Reason::Invalid).at_all(&twice)),
+    }
+}
+
+fn foreign(body: &str) -> Result<Opened, Aside> {
+    let shop = || {
+        let named = shopify::source(body.as_bytes()).and_then(|source| source.shop);
+        named.and_then(|shop| ShopId::new(&shop).ok())
+    };
+    let opened = |shop: Option<ShopId>, content| match shop {
+        Some(shop) => Ok(Opened { shop, content }),
+        None => Err(Aside::unattributed(Reason::UnknownSource).at("$.detail.metadata.X-Shopify-Shop-Domain")),
+    };
+    match shopify::read(body.as_bytes(), None) {
+        shopify::Outcome::Facts { shop, facts } => {
+            let shop = shop.and_then(|shop| ShopId::new(&shop).ok());
+            opened(shop, Content::Facts(facts.into_iter().map(|told| told.fact).collect()))
+        }
+        shopify::Outcome::Ignored(_) => opened(shop(), Content::Nothing),
+        shopify::Outcome::Rejected(rejected) => Err(aside::rejected(shop(), &rejected)),
+    }
+}
+
+impl Content {
+    /// The facts; none if it is of no consequence. An order without a currency is in `currency`.
+    pub(super) fn facts(self, shop: &ShopId, currency: Currency) -> Result<Vec<Fact>, Aside> {
+        match self {
+            Self::Facts(facts) => Ok(facts),
+            Self::Nothing => Ok(Vec::new()),
+            Self::Native(event) => match Fact::read(&event, currency) {
+                Ok(told) => Ok(vec![told.fact]),
+                Err(problems) => Err(aside::invalid(shop, &problems).about(known_type(&event))),
+            },
+        }
+    }
+
+    /// Set aside unread.
+    pub(super) fn aside(&self, shop: &ShopId, reason: Reason) -> Aside {
+        let topic = match self {
+            Self::Native(event) => known_type(event),
+            Self::Facts(_) | Self::Nothing => None,
+        };
+        Aside::of(shop, reason).about(topic)
+    }
+}
+
+/// What one message says: whose it is, and its facts, none if it is of no consequence. An order without a currency is in
+/// `currency`. This is all that ingest does with a body before it asks the store.
+///
+/// # Errors
+/// The message can never succeed.
+pub fn read(body: &str, currency: Currency) -> Result<(ShopId, Vec<Fact>), Aside> {
+    let Opened { shop, content } = open(body)?;
+    let facts = content.facts(&shop, currency)?;
+    Ok((shop, facts))
+}
+
+/// The type of an event, if it is one that is known: what else may stand there is not told on.
+fn known_type(event: &Value) -> Option<&'static str> {
+    let said = event.get("type")?.as_str()?;
+    Fact::TYPES.into_iter().find(|kind| *kind == said)
+}
+
+/// A shop's own event in its envelope, as it comes from the project's bus.
+pub fn native(shop: &ShopId, event: &Value, at: Instant) -> String {
+    json!({
+        "version": "0",
+        "source": format!("{NATIVE}{shop}"),
+        "detail-type": event.get("type"),
+        "time": at.to_string(),
+        "detail": event,
+    })
+    .to_string()
+}

@@ -1,0 +1,59 @@
+//! Facts told directly, by somebody who waits for an answer: taken in at once, with what became of each.
+
+use rules::book::Taken;
+use rules::fact::Fact;
+use rules::version::Versions;
+use store::shop::ShopId;
+
+use super::take::Delivery;
+use super::{Asides, Ingest, early};
+use store::records::Reason;
+
+/// What became of a fact that was told directly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// It is in, or was before.
+    Taken(Taken),
+    /// It can never be taken in as it is.
+    Refused(Reason),
+    /// It was not taken in for now: told again, it is.
+    Failed(String),
+}
+
+/// Who waits for an answer hears at once what can never succeed: nothing is set aside.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Answered;
+
+impl Asides for Answered {
+    async fn keep(&self, id: &str, _body: &str) -> Result<(), String> {
+        Err(format!("`{id}` is answered, not set aside"))
+    }
+}
+
+impl Ingest<Answered> {
+    /// Takes facts of a shop in, each for itself, and says of each what became of it, in their order.
+    pub async fn facts(&self, shop: &ShopId, versions: &Versions, facts: Vec<Fact>) -> Vec<Told> {
+        let now = self.clock.now();
+        let mut told: Vec<Told> = vec![Told::Failed("it was not reached".to_owned()); facts.len()];
+        let mut deliveries = Vec::with_capacity(facts.len());
+        for (place, fact) in facts.into_iter().enumerate() {
+            if early(std::slice::from_ref(&fact), now).is_some() {
+                set(&mut told, place, Told::Refused(Reason::FromTheFuture));
+            } else {
+                deliveries.push(Delivery { place, facts: vec![fact] });
+            }
+        }
+        let outcome = self.take(shop, versions, deliveries).await;
+        let why = outcome.failure.unwrap_or_default();
+        outcome.failed.into_iter().for_each(|place| set(&mut told, place, Told::Failed(why.clone())));
+        outcome.set_aside.into_iter().for_each(|(place, reason)| set(&mut told, place, Told::Refused(reason)));
+        outcome.taken.into_iter().for_each(|(place, taken)| set(&mut told, place, Told::Taken(taken)));
+        told
+    }
+}
+
+fn set(told: &mut [Told], place: usize, what: Told) {
+    if let Some(slot) = told.get_mut(place) {
+        *slot = what;
+    }
+}

@@ -1,0 +1,84 @@
+//! What was recorded is announced: rows of the outbox go to the event bus and are marked.
+//!
+//! Sent at least once, with an id that tells repeats; in no promised order, which `sequence` tells. Nothing is lost: a row
+//! stays in its outbox until it is marked, and it is marked only after the bus took it. The stream brings rows at once;
+//! an hourly pass over the outboxes brings what an outage left.
+
+mod bus;
+mod pass;
+mod publish;
+
+pub use bus::{Answer, Bus, ENTRIES_MAX, SOURCE};
+pub use pass::{Passed, SETTLED_AFTER};
+pub use publish::{Fate, Pace, publish};
+
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::telemetry::{LogKey, Metric, Metrics};
+use store::key::{self, Key};
+use store::{Outgoing, Store};
+
+/// Rows marked at the same time.
+const MARKED_AT_ONCE: usize = 16;
+
+/// Announces what was recorded.
+#[derive(Debug)]
+pub struct Relay<B> {
+    /// Where it was recorded.
+    pub store: Store,
+    /// Where it is announced.
+    pub bus: B,
+    /// How often and how long it is tried.
+    pub pace: Pace,
+    /// What time it is.
+    pub clock: Clock,
+    /// What members are called in logs.
+    pub log_key: LogKey,
+}
+
+impl<B: Bus> Relay<B> {
+    /// Announces rows and marks those that the bus took. Yields what became of each, and counts it.
+    ///
+    /// A row that was sent and could not be marked counts as published: the hourly pass sends it again.
+    pub async fn announce(&self, rows: &[Outgoing], metrics: &mut Metrics) -> Vec<Fate> {
+        let fates = publish(&self.bus, rows, &self.pace).await;
+        let now = self.clock.now();
+        let mut sent = Vec::new();
+        for (row, fate) in rows.iter().zip(&fates) {
+            metrics.oldest(row.recorded_at, now);
+            match fate {
+                Fate::Published => sent.push(row.key.clone()),
+                Fate::Later(why) => self.warn(&row.key, &row.kind, why),
+                Fate::Never(why) => self.warn(&row.key, &row.kind, why),
+            }
+        }
+        metrics.count(Metric::Published, sent.len());
+        metrics.count(Metric::PublishFailures, rows.len().saturating_sub(sent.len()));
+        self.mark(sent).await;
+        metrics.used(self.store.meter().take());
+        fates
+    }
+
+    async fn mark(&self, sent: Vec<Key>) {
+        for keys in sent.chunks(MARKED_AT_ONCE) {
+            let mut marks = JoinSet::new();
+            for key in keys {
+                let (store, key) = (self.store.clone(), key.clone());
+                marks.spawn(async move { store.mark_published(&key).await.is_ok() });
+            }
+            let unmarked = marks.join_all().await.into_iter().filter(|marked| !marked).count();
+            if unmarked > 0 {
+                tracing::warn!(unmarked, "rows were announced and could not be marked: they are announced again");
+            }
+        }
+    }
+
+    /// A row that was not announced, without its member's id, which is part of its key.
+    fn warn(&self, row: &Key, kind: &str, why: &str) {
+        let (about, shop) = (key::of_history(&row.pk), key::shop_of(&row.pk));
+        let shop = shop.as_ref().map(|shop| shop.as_str()).unwrap_or_default();
+        let member = about.as_ref().map(|(shop, member)| self.log_key.tag(shop, member).to_string());
+        tracing::warn!(shop, member, row = row.sk, kind, why, "a row was not announced");
+    }
+}

@@ -1,0 +1,122 @@
+//! The hourly pass over all outboxes: what an outage left is announced now.
+
+use rules::calendar::Instant;
+use store::shop::ShopId;
+use store::{Page, StoreError};
+use tokio::task::JoinSet;
+
+use super::{Bus, Fate, Relay};
+use crate::telemetry::{Metric, Metrics};
+
+/// A row that is younger is on its way through the stream.
+pub const SETTLED_AFTER: i64 = 15 * 60 * 1_000;
+
+/// Outboxes looked into at the same time.
+const AT_ONCE: usize = 16;
+
+const HOUR_MS: i64 = 60 * 60 * 1_000;
+
+/// What a pass did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Passed {
+    /// Rows announced.
+    pub published: usize,
+    /// Rows that could not be.
+    pub failed: usize,
+    /// Whether every outbox was looked into. If not, another pass goes on: what was announced is no longer there.
+    pub finished: bool,
+}
+
+impl<B: Bus> Relay<B> {
+    /// Announces what has waited for longer than [`SETTLED_AFTER`], within the time of the pace.
+    ///
+    /// # Errors
+    /// If the outboxes cannot be read; what was announced by then is marked.
+    pub async fn pass(&self, metrics: &mut Metrics) -> Result<Passed, StoreError> {
+        self.pass_before(self.clock.now().plus_millis(-SETTLED_AFTER), metrics).await
+    }
+
+    /// Announces what was recorded before an instant, within the time of the pace: where there is no stream, everything.
+    ///
+    /// # Errors
+    /// As [`Self::pass`].
+    pub async fn pass_before(&self, before: Instant, metrics: &mut Metrics) -> Result<Passed, StoreError> {
+        let until = tokio::time::Instant::now() + self.pace.budget;
+        let now = self.clock.now();
+        let outboxes = self.store.tables().spread.outboxes();
+        let mut passed = Passed::default();
+        for shop in in_turn(self.store.shops().await?, now) {
+            for first in (0..outboxes).step_by(AT_ONCE) {
+                if tokio::time::Instant::now() >= until {
+                    return Ok(passed);
+                }
+                let some = first..outboxes.min(first.saturating_add(AT_ONCE as u8));
+                for (outbox, mut page) in self.first_pages(&shop, some, before).await? {
+                    while !page.keys.is_empty() {
+                        self.announce_page(&page, &mut passed, metrics).await?;
+                        let Some(next) = page.next.take() else { break };
+                        if tokio::time::Instant::now() >= until {
+                            return Ok(passed);
+                        }
+                        page = self.store.unpublished(&shop, outbox, before, Some(next)).await?;
+                    }
+                }
+            }
+        }
+        metrics.used(self.store.meter().take());
+        passed.finished = true;
+        Ok(passed)
+    }
+
+    /// The beginnings of some outboxes, read at the same time: nearly all are empty.
+    async fn first_pages(
+        &self,
+        shop: &ShopId,
+        outboxes: std::ops::Range<u8>,
+        before: Instant,
+    ) -> Result<Vec<(u8, Page)>, StoreError> {
+        let mut asked = JoinSet::new();
+        for outbox in outboxes {
+            let (store, shop) = (self.store.clone(), shop.clone());
+            asked.spawn(async move { Ok((outbox, store.unpublished(&shop, outbox, before, None).await?)) });
+        }
+        let mut pages = asked.join_all().await.into_iter().collect::<Result<Vec<_>, StoreError>>()?;
+        pages.sort_by_key(|(outbox, _)| *outbox);
+        Ok(pages)
+    }
+
+    async fn announce_page(&self, page: &Page, passed: &mut Passed, metrics: &mut Metrics) -> Result<(), StoreError> {
+        let (rows, unreadable) = self.store.outgoing(&page.keys).await?;
+        for key in &unreadable {
+            self.warn(key, "", "the row does not read");
+        }
+        metrics.count(Metric::PublishFailures, unreadable.len());
+        let fates = self.announce(&rows, metrics).await;
+        let published = fates.iter().filter(|fate| **fate == Fate::Published).count();
+        passed.published += published;
+        passed.failed += rows.len() - published + unreadable.len();
+        Ok(())
+    }
+}
+
+/// Each hour another shop comes first, so that none is always reached too late.
+fn in_turn(mut shops: Vec<ShopId>, now: Instant) -> Vec<ShopId> {
+    if let Ok(count @ 1..) = i64::try_from(shops.len()) {
+        let first = now.millis().div_euclid(HOUR_MS).rem_euclid(count);
+        shops.rotate_left(usize::try_from(first).unwrap_or(0));
+    }
+    shops
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shop_comes_first_in_some_hour() {
+        let shops: Vec<_> = ["a", "b", "c"].iter().map(|name| ShopId::new(name).unwrap()).collect();
+        let first = |hour| in_turn(shops.clone(), Instant::from_millis(hour * HOUR_MS + 7)).remove(0).to_string();
+        assert_eq!([first(0), first(1), first(2), first(3)], ["a", "b", "c", "a"]);
+        assert!(in_turn(Vec::new(), Instant::from_millis(0)).is_empty());
+    }
+}

@@ -1,0 +1,163 @@
+//! What a sweep finds of everybody on the way: who is on which list, and the counts of insight.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use rules::calendar::Instant;
+use rules::id::{MemberId, TierId};
+use rules::ledger::Ledger;
+use rules::outlook::{outlook, passage};
+use rules::program::Rank;
+use rules::revenue::{revenue, trailing_year};
+use rules::version::{Version, Versions};
+use store::key::list_row;
+use store::records::insight::{Counts, MemberFigures};
+use store::records::list::{ENTRIES_MAX, Entry, Keep, Month, Name, Next, pack};
+use store::shop::ShopId;
+use store::{NewListRow, StoreError};
+
+use store::records::{Job, JobId, Place};
+
+/// What everybody is looked at under: the version in force at the job's instant, and what it is compared with.
+pub(super) struct Frame<'a> {
+    version: &'a Version,
+    as_of: Instant,
+    /// Whether moves are counted; a change of rules is told by its transitions.
+    is_flow: bool,
+    /// The beginning of the last stretch of time, which is under the version.
+    earlier: Instant,
+    /// The stretches before it, under the versions in force then: mostly there is none.
+    stretches: Vec<Stretch<'a>>,
+    window: Range<Instant>,
+    /// Until when lists can be read.
+    until: Instant,
+}
+
+struct Stretch<'a> {
+    version: &'a Version,
+    from: Instant,
+    to: Instant,
+}
+
+/// A member as found.
+pub(super) struct Portrait {
+    seen: MemberFigures,
+    entry: Entry,
+}
+
+/// The members of a page as found.
+#[derive(Default)]
+pub(super) struct Census {
+    pub(super) counts: Counts,
+    lists: BTreeMap<Name, Vec<Entry>>,
+}
+
+impl<'a> Frame<'a> {
+    /// What a job looks for; nothing if it was opened by a release that looked for nothing.
+    pub(super) fn of(job: &Job, versions: &'a Versions) -> Option<Self> {
+        let lists = job.lists.as_ref()?;
+        let as_of = job.id.until;
+        let version = versions.in_force(as_of);
+        let since = job.since.map_or(as_of, |since| since.min(as_of));
+        let (mut stretches, mut earlier) = (Vec::new(), since);
+        // What a change of rules itself moves is counted by its own job: the stretch before it ends just before.
+        // The first version is in force from the beginning.
+        let changes = versions.iter().skip(1).map(|version| version.effective_at);
+        for change in changes.filter(|at| *at > since && *at <= as_of) {
+            if change > earlier {
+                let to = change.plus_millis(-1);
+                stretches.push(Stretch { version: versions.in_force(earlier), from: earlier, to });
+                earlier = change;
+            }
+        }
+        let (is_flow, window) = (job.since.is_some(), trailing_year(version, as_of));
+        Some(Self { version, as_of, is_flow, earlier, stretches, window, until: lists.until })
+    }
+
+    /// A member, as the ledger has them.
+    pub(super) fn portrait(&self, member: &MemberId, ledger: &Ledger) -> Portrait {
+        let program = &self.version.program;
+        let id = |rank: Option<Rank>| program.tier_id(rank).cloned();
+        let found = outlook(self.version, ledger, self.as_of, self.earlier);
+        let standing = &found.standing;
+        let tier = id(standing.tier);
+        let mut passages = Vec::new();
+        if self.is_flow {
+            passages.extend(self.stretches.iter().filter_map(|stretch| stretch.moved(ledger)));
+            if found.before != standing.tier {
+                passages.push((id(found.before), tier.clone()));
+            }
+        }
+        let seen = MemberFigures {
+            tier: tier.clone(),
+            passages,
+            on_new_year: id(found.on_new_year),
+            near_upgrade: found.within_reach.is_some(),
+            at_risk: found.at_risk,
+            expiring: standing.valid_until.map(|ends| Month::seen_from(&program.timezone, self.as_of, ends)),
+            revenue: revenue(program, ledger, self.window.clone()),
+        };
+        let next = standing.progress.and_then(|progress| progress.next);
+        let entry = Entry {
+            member_id: member.clone(),
+            tier,
+            valid_until: standing.valid_until,
+            upcoming: id(standing.upcoming),
+            next: next.and_then(|(rank, remaining)| Some(Next { tier: id(Some(rank))?, remaining })),
+            requalify: standing.requalify.map(|keep| Keep { remaining: keep.remaining, by: keep.by }),
+        };
+        Portrait { seen, entry }
+    }
+}
+
+impl Stretch<'_> {
+    fn moved(&self, ledger: &Ledger) -> Option<(Option<TierId>, Option<TierId>)> {
+        let (from, to) = passage(self.version, ledger, self.to, self.from);
+        let id = |rank| self.version.program.tier_id(rank).cloned();
+        (from != to).then(|| (id(from), id(to)))
+    }
+}
+
+impl Census {
+    /// Everybody of a page, each with their place on it; lists are in its order.
+    pub(super) fn of(mut portraits: Vec<(usize, Portrait)>) -> Self {
+        portraits.sort_unstable_by_key(|(place, _)| *place);
+        let mut census = Self::default();
+        for (_, portrait) in portraits {
+            census.add(portrait);
+        }
+        census
+    }
+
+    fn add(&mut self, Portrait { seen, entry }: Portrait) {
+        self.counts.member(&seen);
+        let lists = [
+            seen.near_upgrade.then_some(Name::NearUpgrade),
+            seen.at_risk.then_some(Name::AtRisk),
+            seen.expiring.map(Name::Expiring),
+            seen.tier.map(Name::Tier),
+        ];
+        for name in lists.into_iter().flatten() {
+            self.lists.entry(name).or_default().push(entry.clone());
+        }
+    }
+
+    /// The rows of the lists, of the page that began at a place. Nothing is written of lists on which nobody is.
+    pub(super) fn rows(
+        &self,
+        (shop, job): (&ShopId, &JobId),
+        place: &Place,
+        attempt: u64,
+        frame: &Frame<'_>,
+    ) -> Result<Vec<NewListRow>, StoreError> {
+        let mut rows = Vec::new();
+        for (name, entries) in &self.lists {
+            for (number, entries) in entries.chunks(ENTRIES_MAX).enumerate() {
+                let key = list_row(shop, job, name, place, number);
+                let packed = pack(entries).map_err(|error| StoreError::Refused(error.to_string()))?;
+                rows.push(NewListRow { key, packed, members: entries.len(), attempt, until: frame.until });
+            }
+        }
+        Ok(rows)
+    }
+}

@@ -1,0 +1,133 @@
+//! One member looked at: what is due up to the boundary, and the writes that record it.
+
+use rules::advance::{advance_some, bring_back};
+use rules::calendar::Instant;
+use rules::fact::FUTURE_MS_MAX;
+use rules::id::{MemberId, TierId};
+use rules::notice::{self, Notice};
+use rules::record::Row;
+use rules::standing::evaluate;
+use rules::version::Versions;
+use store::announce::About;
+use store::shop::ShopId;
+use store::{Commit, Held, Store, StoreError, history};
+
+use super::census::{Frame, Portrait};
+use store::records::tally::CountedRow;
+use store::records::{JobId, Kind};
+
+/// So many rows are recorded about a member in one transaction; more come in the next.
+const ROWS: usize = 60;
+
+/// What a member is looked at for.
+#[derive(Clone, Copy)]
+pub(super) struct Look<'a> {
+    pub(super) store: &'a Store,
+    pub(super) shop: &'a ShopId,
+    pub(super) versions: &'a Versions,
+    pub(super) job: &'a JobId,
+    /// What everybody is looked at for besides; nothing where a job does not.
+    pub(super) frame: Option<&'a Frame<'a>>,
+    /// What time it is: what has ended meanwhile is not told ahead.
+    pub(super) now: Instant,
+}
+
+/// What was found.
+pub(super) enum Found {
+    /// Erased: nobody is there.
+    Nobody,
+    /// Nothing is due. The member may have been brought past the boundary before, by an event or another worker.
+    Nothing { tier: Option<TierId>, was_passed: bool, portrait: Option<Box<Portrait>> },
+    /// Something is to be recorded.
+    Due(Box<Due>),
+}
+
+/// A member as they will be, and what is to be recorded.
+pub(super) struct Due {
+    pub(super) member: MemberId,
+    /// The tier on record before.
+    pub(super) tier: Option<TierId>,
+    /// As they will be; for the writes' conditions it also knows how they were.
+    held: Held,
+    rows: Vec<Row>,
+    notices: Vec<Notice>,
+    /// How they are found once this is recorded.
+    pub(super) portrait: Option<Box<Portrait>>,
+    /// Whether this is not all: look again after it is recorded.
+    pub(super) is_part: bool,
+}
+
+impl Due {
+    /// What is to be recorded, as it is counted.
+    pub(super) fn seen(&self) -> Vec<CountedRow> {
+        let rows = self.rows.iter().map(CountedRow::from);
+        rows.chain(self.notices.iter().map(|_| CountedRow::Notice)).collect()
+    }
+}
+
+impl Look<'_> {
+    /// Looks at a member as read.
+    pub(super) fn at(&self, member: MemberId, mut held: Held) -> Found {
+        if held.erased {
+            return Found::Nobody;
+        }
+        let until = self.job.until;
+        let tier = held.record.tier().cloned();
+        let is_told_of = held.record.seq() > 0 || !held.noticed.is_empty();
+        let was_passed = is_told_of && held.record.evaluated_at() >= Some(until);
+        let mut rows = Vec::new();
+        // Farther ahead than clocks differ: it was wrong, and so is what is on record.
+        let was_ahead = held.record.evaluated_at() > Some(self.now.plus_millis(FUTURE_MS_MAX));
+        if was_ahead {
+            rows = bring_back(&mut held.ledger, &mut held.record, self.versions, self.now);
+        }
+        rows.extend(advance_some(&mut held.ledger, &mut held.record, self.versions, until, ROWS));
+        let is_part = rows.len() >= ROWS;
+        let notices = if is_part { Vec::new() } else { self.notices(&mut held) };
+        // Holds are in the ledger by now. What is still to come is looked at again.
+        let portrait = self.frame.filter(|_| !is_part).map(|frame| Box::new(frame.portrait(&member, &held.ledger)));
+        if rows.is_empty() && notices.is_empty() && !was_ahead {
+            // That somebody was looked at is not worth a write: looking again finds the same. Not so by a clock that was
+            // ahead: facts that come would be judged by its time.
+            return Found::Nothing { tier, was_passed, portrait };
+        }
+        Found::Due(Box::new(Due { member, tier, held, rows, notices, portrait, is_part }))
+    }
+
+    /// What the member is to be told ahead and was not told yet: looked at with each midnight, as things are by now. It is
+    /// remembered with the member.
+    fn notices(&self, held: &mut Held) -> Vec<Notice> {
+        let Some(done) = held.record.evaluated_at().filter(|_| self.job.kind == Kind::Rollover) else {
+            return Vec::new();
+        };
+        let now = done.max(self.now);
+        let version = self.versions.in_force(now);
+        let standing = evaluate(version, &held.ledger, now);
+        let mut notices = notice::due(version, &standing, now);
+        notices.retain(|notice| !notice.was_told(&held.noticed, &version.program.timezone));
+        if !notices.is_empty() {
+            held.noticed.retain(|key| notice::can_recur(key, version, &standing, now));
+            held.noticed.extend(notices.iter().map(Notice::key));
+        }
+        notices
+    }
+
+    /// The writes that record what is due.
+    pub(super) fn commit(&self, due: &Due, now: Instant) -> Result<Commit, StoreError> {
+        let Due { member, held, rows, notices, .. } = due;
+        let mut commit = Commit::default();
+        commit.member(self.store, self.shop, member, (&held.ledger, &held.record), held)?;
+        let (spread, about) =
+            (self.store.tables().spread, About { shop: self.shop, member, versions: self.versions, recorded_at: now });
+        for row in rows {
+            commit.record(self.store, history::item(spread, about, row))?;
+        }
+        for notice in notices {
+            commit.record(
+                self.store,
+                history::notice(spread, about, self.versions.in_force(now), notice, self.job.until),
+            )?;
+        }
+        Ok(commit)
+    }
+}

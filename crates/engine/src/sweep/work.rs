@@ -1,0 +1,163 @@
+//! A segment, worked on page by page.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use rules::version::Versions;
+use store::{Remedy, Row, StoreError};
+use tokio::time::Instant;
+
+use super::census::Frame;
+use super::look::Look;
+use super::pace::Pace;
+use super::tick::is_of;
+use super::{Sweep, Work, Workers};
+use store::key::list_place;
+use store::records::tally::Tally;
+use store::records::{Job, Lease, Segment, State};
+
+/// Nobody else works on a segment for so long after its last page: some times as long as a page takes.
+pub(super) const LEASE_MS: i64 = 60_000;
+/// A segment that is given back because the database is busy rests for so long.
+const RECOVERY: Duration = Duration::from_secs(60);
+
+/// How work on a segment ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worked {
+    /// All of it is done.
+    Done,
+    /// It goes on with another message: time is up, or it is not time yet.
+    GoesOn,
+    /// Somebody else works on it.
+    Elsewhere,
+    /// The job is paused, ended, or not known.
+    Stopped,
+}
+
+/// Work on a segment, from taking it to leaving it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stint {
+    /// How it ended.
+    pub ended: Worked,
+    /// What was counted on the way.
+    pub tally: Tally,
+}
+
+impl<W: Workers> Sweep<W> {
+    /// Works on a segment until it is done, or the time for it is up. May be called any number of times for the same, also
+    /// at once.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; then the message may come again.
+    pub async fn work(&self, work: &Work) -> Result<Stint, StoreError> {
+        let mut tally = Tally::default();
+        let ended = self.work_and_count(work, &mut tally).await?;
+        Ok(Stint { ended, tally })
+    }
+
+    async fn work_and_count(&self, work: &Work, tally: &mut Tally) -> Result<Worked, StoreError> {
+        let begun = Instant::now();
+        let Work { shop, job, segment } = work;
+        let Some(mut segment) = self.store.segment(shop, job, *segment).await? else { return Ok(Worked::Stopped) };
+        let Some(versions) = self.store.versions(shop).await? else { return Ok(Worked::Stopped) };
+        let (mut pace, mut is_mine) = (Pace::default(), false);
+        loop {
+            let job_now = match self.may_go_on(work, &versions).await? {
+                ControlFlow::Continue(job) => job,
+                ControlFlow::Break(end) => {
+                    if is_mine {
+                        self.leave(work, &mut segment).await?;
+                    }
+                    return Ok(end);
+                }
+            };
+            if segment.body.is_done() {
+                self.finish(shop, job).await?;
+                return Ok(Worked::Done);
+            }
+            let now = self.clock.now();
+            if !is_mine && segment.body.is_leased_to_another(&self.settings.owner, now) {
+                return Ok(Worked::Elsewhere);
+            }
+            let is_over = begun.elapsed() >= self.settings.budget;
+            let lease = Lease { owner: self.settings.owner.clone(), until: now.plus_millis(LEASE_MS) };
+            segment.body.lease = (!is_over).then_some(lease);
+            if is_over || !is_mine {
+                if !is_over {
+                    let version = segment.version().saturating_add(1);
+                    let place = list_place(&segment.body.place);
+                    segment.body.taken_as(version, place);
+                }
+                match self.store.write_segment(shop, job, &mut segment).await {
+                    Err(StoreError::Conflict) => return Ok(Worked::Elsewhere),
+                    written => written?,
+                }
+                is_mine = true;
+            }
+            if is_over {
+                return self.again(work, Duration::ZERO).await;
+            }
+            self.workers.give_way().await;
+            let (frame, now) = (Frame::of(&job_now, &versions), self.clock.now());
+            let look = Look { store: &self.store, shop, versions: &versions, job, frame: frame.as_ref(), now };
+            match self.page(&look, &mut segment, pace).await {
+                Ok(counted) => {
+                    tally.add(&counted);
+                    pace.well();
+                }
+                Err(StoreError::Conflict) => return Ok(Worked::Elsewhere),
+                Err(error) => match (error.remedy(), pace.busy()) {
+                    (Remedy::Later, Some(rest)) => {
+                        tracing::warn!(%error, %work, "the sweep goes slower");
+                        tokio::time::sleep(rest).await;
+                        // It is begun anew, by a new version: rows of lists that were begun are nobody's now.
+                        is_mine = false;
+                    }
+                    (Remedy::Later, None) => {
+                        tracing::warn!(%error, %work, "the sweep rests");
+                        return self.again(work, RECOVERY).await;
+                    }
+                    (Remedy::Reload | Remedy::SetAside, _) => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// Gives a segment back, so that it can go on as soon as the job is resumed.
+    async fn leave(&self, work: &Work, segment: &mut Row<Segment>) -> Result<(), StoreError> {
+        segment.body.lease = None;
+        match self.store.write_segment(&work.shop, &work.job, segment).await {
+            // Somebody else has it already.
+            Ok(()) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn again(&self, work: &Work, delay: Duration) -> Result<Worked, StoreError> {
+        self.workers.send(vec![work.clone()], delay).await.map_err(StoreError::Unavailable)?;
+        Ok(Worked::GoesOn)
+    }
+
+    /// Looks at the job again before each page, so that a pause acts at once.
+    async fn may_go_on(&self, work: &Work, versions: &Versions) -> Result<ControlFlow<Worked, Job>, StoreError> {
+        let stopped = Ok(ControlFlow::Break(Worked::Stopped));
+        let Some(mut job) = self.store.job(&work.shop, &work.job).await? else { return stopped };
+        if job.body.state != State::Running {
+            return stopped;
+        }
+        // A version that was replaced before it took effect concerns nobody.
+        if !is_of(&work.job, versions) {
+            job.body.end(State::Cancelled, self.clock.now(), self.store.zones());
+            self.store.write_job(&work.shop, &mut job).await?;
+            return stopped;
+        }
+        let early = job.body.starts_at.millis() - self.clock.now().millis();
+        match u64::try_from(early) {
+            Ok(early) if early > 0 => {
+                let early = Duration::from_millis(early);
+                self.again(work, early).await.map(ControlFlow::Break)
+            }
+            Ok(_) | Err(_) => Ok(ControlFlow::Continue(job.body)),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Members recomputed from the ledger's rows, and compared with what is stored of them, or stored anew.
+//!
+//! What a member's item says follows from the rows: the facts, and the history of what was recorded. How far the member
+//! was looked at follows from nothing and is kept; without an item it is taken to be now.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use rules::book::{Book, Thing};
+use rules::calendar::Instant;
+use rules::fact::Fact;
+use rules::id::MemberId;
+use rules::ledger::{Ledger, WaitingFact};
+use rules::record::Record;
+use rules::version::Versions;
+use store::history::{self, Recorded};
+use store::shop::ShopId;
+use store::unread::Unread;
+use store::{Commit, Held, Store, StoreError};
+
+/// What is wrong with what is stored of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Difference {
+    /// There are rows, and no item.
+    Missing,
+    /// The item, or a page of it, does not read.
+    Unreadable,
+    /// The item has other facts than the rows.
+    Facts,
+    /// The item has another tier on record, sequence, or rewards than the history.
+    Record,
+    /// The member was erased, and rows are left.
+    LeftBehind,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "has rows in the ledger, and no item",
+            Self::Unreadable => "has an item that does not read",
+            Self::Facts => "has other facts than the ledger",
+            Self::Record => "has another tier, sequence or rewards on record than the history tells",
+            Self::LeftBehind => "was erased, and rows are left",
+        })
+    }
+}
+
+/// A member recomputed.
+#[derive(Debug)]
+pub struct Recomputed {
+    /// Who.
+    pub member: MemberId,
+    /// What is wrong with what is stored; nothing, if all is well.
+    pub differences: Vec<Difference>,
+    /// Whether anything is stored of them: an item, a tombstone or a row.
+    pub is_known: bool,
+    ledger: Ledger,
+    record: Record,
+    was: Held,
+}
+
+/// Everybody of whom something is stored: an item, or a row.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn everybody(store: &Store, shop: &ShopId) -> Result<BTreeSet<MemberId>, StoreError> {
+    everybody_past(store, shop, &mut Unread::nothing()).await
+}
+
+/// The same, past what does not read: who is in such a place, and in no other, is left out.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn everybody_past(
+    store: &Store,
+    shop: &ShopId,
+    unread: &mut Unread,
+) -> Result<BTreeSet<MemberId>, StoreError> {
+    let mut all = store.member_ids_past(shop, unread).await?;
+    all.extend(store.ids_with_rows_past(shop, unread).await?);
+    Ok(all)
+}
+
+/// Recomputes a member and says what is wrong with what is stored.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn recompute(
+    store: &Store,
+    shop: &ShopId,
+    member: &MemberId,
+    versions: &Versions,
+    now: Instant,
+) -> Result<Recomputed, StoreError> {
+    let (was, is_readable) = match store.members(shop, [member.clone()]).await {
+        Ok(mut stored) => (stored.remove(member).unwrap_or_default(), true),
+        Err(StoreError::Corrupt { .. }) => (Held::default(), false),
+        Err(error) => return Err(error),
+    };
+    let (mut facts, rows) = store.rows_about(shop, member).await?;
+    // Rows of several members lie under one of them in the index; the item knows of them all.
+    let waits = was.ledger.waiting().iter().map(|waiting| match &waiting.fact {
+        WaitingFact::Refund(order, _) | WaitingFact::Cancellation(order) => Thing::Order(order.clone()),
+        WaitingFact::PointsCanceled(entry, _) => Thing::Entry(entry.clone()),
+    });
+    let acts = was.ledger.assignments().iter().filter_map(|given| given.act.id().cloned().map(Thing::Assignment));
+    // A cancellation of points names this member, and its entry may be somebody else's: then so is the cancellation.
+    let entries: Vec<Thing> = facts.iter().flat_map(Fact::things).filter(|it| matches!(it, Thing::Entry(_))).collect();
+    let others = store.things(shop, waits.chain(acts).chain(entries)).await?;
+    facts.extend(others.into_values().flat_map(|filed| filed.facts));
+
+    let recorded = rows.iter().map(history::read).collect::<Result<Vec<_>, _>>()?;
+    let recorded: Vec<Recorded> = recorded.into_iter().flatten().collect();
+    let nothing = facts.is_empty() && recorded.is_empty();
+    let is_known = !nothing || !is_readable || was.erased || was.is_stored();
+    let mut book = Book::new();
+    for fact in facts {
+        book.take(fact);
+    }
+    let mut ledger = book.ledger(member).cloned().unwrap_or_default();
+    for row in &recorded {
+        if let Recorded::Held(held) = row {
+            ledger.hold(held.assignment());
+        }
+    }
+    let looked_at = was.record.evaluated_at().unwrap_or(now);
+    let version = if was.is_stored() { was.record.version() } else { versions.in_force(now).number };
+    let record = Record::from_history(recorded.iter().filter_map(history::past), looked_at, version);
+
+    let mut differences = Vec::new();
+    if !is_readable {
+        differences.push(Difference::Unreadable);
+    } else if was.erased {
+        differences.extend((!nothing).then_some(Difference::LeftBehind));
+    } else if !was.is_stored() {
+        // Rows may name who has nothing of them: a cancellation of somebody else's points.
+        let is_somebody = !ledger.is_empty() || !recorded.is_empty();
+        differences.extend(is_somebody.then_some(Difference::Missing));
+    } else {
+        differences.extend((ledger != was.ledger).then_some(Difference::Facts));
+        differences.extend((!record.tells_the_same_as(&was.record)).then_some(Difference::Record));
+    }
+    Ok(Recomputed { member: member.clone(), differences, is_known, ledger, record, was })
+}
+
+impl Recomputed {
+    /// Stores the member as recomputed; of who was erased, deletes what is left. Does nothing where all is well. Who still does
+    /// not read is deleted and recomputed once more: what came in meanwhile may be in the rows only since. Without a row
+    /// nothing is left of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if somebody wrote in between, or who did not read does now: recompute again. [`StoreError::Corrupt`] if what does not read
+    /// is the tombstone of somebody erased.
+    pub async fn repair(
+        &self,
+        store: &Store,
+        shop: &ShopId,
+        versions: &Versions,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        if self.differences.contains(&Difference::Unreadable) {
+            let again = recompute(store, shop, &self.member, versions, now).await?;
+            if !again.differences.contains(&Difference::Unreadable) {
+                return Err(StoreError::Conflict);
+            }
+            store.discard(shop, &self.member).await?;
+            return recompute(store, shop, &self.member, versions, now).await?.put(store, shop).await;
+        }
+        self.put(store, shop).await
+    }
+
+    async fn put(&self, store: &Store, shop: &ShopId) -> Result<(), StoreError> {
+        if self.differences.is_empty() {
+            return Ok(());
+        }
+        if self.was.erased {
+            return store.erase(shop, &self.member).await.map(drop);
+        }
+        let record = if self.differences.contains(&Difference::Facts) && self.differences.len() == 1 {
+            &self.was.record
+        } else {
+            &self.record
+        };
+        let mut commit = Commit::default();
+        commit.member(store, shop, &self.member, (&self.ledger, record), &self.was)?;
+        store.commit(commit).await
+    }
+}

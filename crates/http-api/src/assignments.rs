@@ -1,0 +1,343 @@
+//! Tiers given by hand: assigned, ended and listed.
+
+mod file;
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use rules::book::Thing;
+use rules::calendar::Instant;
+use rules::explain::{FactRef, explain};
+use rules::fact::{Fact, Mode, Revised, TierAssigned, TierUnassigned};
+use rules::id::{AssignmentId, MemberId, TierId};
+use rules::json::steers;
+use rules::ledger::Act;
+use rules::version::Versions;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use store::shop::ShopId;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::Api;
+use crate::caller::{Of, Read, Write};
+use crate::extract::{Body, idempotency_key};
+use crate::facts::{Became, OneResult, made_key};
+use crate::path::Named;
+use crate::problem::{Problem, ProblemCode};
+use crate::schema::{Id, PathId};
+use crate::timeline::told;
+
+/// A reason has at most so many characters: it is kept with each assignment.
+const REASON_MAX: usize = 1_000;
+
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list, assign)).routes(routes!(end)).merge(file::routes())
+}
+
+/// A tier to be given by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Assign {
+    /// The tier, or null for none (which only `lock` can hold to).
+    #[schema(value_type = Option<Id>)]
+    tier: Option<TierId>,
+    /// `floor`: at least this tier. `lock`: exactly this tier.
+    mode: Binding,
+    /// Until when, exclusive; without end if it does not say.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<Instant>,
+    /// Why, for the audit.
+    #[schema(value_type = String, min_length = 1, max_length = 1000, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]+$")]
+    reason: Reason,
+    /// Whether the entry reward of the tier is given.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    reward: bool,
+}
+
+/// Why something is done: 1 to 1,000 characters, for the audit.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Reason(String);
+
+impl TryFrom<String> for Reason {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.chars().count() {
+            _ if steers(&text) => Err("has control characters or line breaks: leave them out".to_owned()),
+            0 => Err("is empty: it says why, for the audit".to_owned()),
+            1..=REASON_MAX => Ok(Self(text)),
+            characters => Err(format!("has {characters} characters, and may have {REASON_MAX}")),
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// How an assignment binds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Binding {
+    /// At least this tier.
+    Floor,
+    /// Exactly this tier, or none.
+    Lock,
+}
+
+impl From<Binding> for Mode {
+    fn from(binding: Binding) -> Self {
+        match binding {
+            Binding::Floor => Self::Floor,
+            Binding::Lock => Self::Lock,
+        }
+    }
+}
+
+/// An assignment that was made, or the end of those before it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Assigned {
+    /// Its key.
+    assignment_id: String,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    occurred_at: Instant,
+    /// `applied`, or `duplicate` if the same was sent before.
+    status: Became,
+}
+
+/// A member's assignments, the latest first.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Assignments {
+    /// Assignments, ends of them, and tiers held over a change of rules, as facts; the latest first.
+    assignments: Vec<AssignmentEntry>,
+}
+
+/// An assignment as it is known.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AssignmentEntry {
+    /// Whether it is the one in force.
+    in_force: bool,
+    /// The fact, with reason and author: `tier.assigned`, `tier.unassigned`, or `tier.held` by the program itself.
+    #[schema(value_type = Object)]
+    fact: Value,
+}
+
+/// Assigns a tier
+///
+/// From now on. The newest assignment rules; it never touches what is counted. Under an `Idempotency-Key` it is done once.
+#[utoipa::path(
+    post, path = "/v1/members/{member_id}/assignments", tag = "Assignments", operation_id = "assign",
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"),
+           ("Idempotency-Key" = Option<String>, Header, description = "Sent again under the same key it is done once", min_length = 1, max_length = 255)),
+    request_body = Assign,
+    responses((status = 201, body = Assigned), (status = 422, description = "The program has no such tier, or something else is wrong", body = Problem)),
+    security(("bearer" = ["echelon/write"]))
+)]
+async fn assign(
+    State(api): State<Api>,
+    Of { shop, by, .. }: Of<Write>,
+    Named(member): Named,
+    headers: HeaderMap,
+    Body(wanted): Body<Assign>,
+) -> Result<Response, Problem> {
+    let versions = api.versions(&shop).await?;
+    is_tier(&versions, wanted.tier.as_ref(), api.clock.now())?;
+    let id = key_of(&shop, &headers)?;
+    let fact = |at| assigned(&id, &member, &wanted, &by, at);
+    Ok((StatusCode::CREATED, Json(api.act(&shop, &versions, &id, fact).await?)).into_response())
+}
+
+/// Why assignments end.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct End {
+    /// Why, for the audit.
+    #[schema(value_type = String, min_length = 1, max_length = 1000, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]+$")]
+    reason: Reason,
+}
+
+/// Ends a member's assignments
+///
+/// All of them, from now on: what is earned shows again.
+#[utoipa::path(
+    post, path = "/v1/members/{member_id}/assignments/end", tag = "Assignments", operation_id = "end_assignments",
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"),
+           ("Idempotency-Key" = Option<String>, Header, description = "Sent again under the same key it is done once", min_length = 1, max_length = 255)),
+    request_body = End,
+    responses((status = 201, body = Assigned), (status = 422, description = "The key stands for something else", body = Problem)),
+    security(("bearer" = ["echelon/write"]))
+)]
+async fn end(
+    State(api): State<Api>,
+    Of { shop, by, .. }: Of<Write>,
+    Named(member): Named,
+    headers: HeaderMap,
+    Body(End { reason }): Body<End>,
+) -> Result<Response, Problem> {
+    let versions = api.versions(&shop).await?;
+    let id = key_of(&shop, &headers)?;
+    let fact = |occurred_at| Fact::TierUnassigned {
+        assignment: id.clone(),
+        told: Revised {
+            member: member.clone(),
+            content: TierUnassigned { occurred_at, reason: Some(reason.0.clone()), by: Some(by.clone()) },
+            revision: occurred_at,
+            imported: false,
+        },
+    };
+    Ok((StatusCode::CREATED, Json(api.act(&shop, &versions, &id, fact).await?)).into_response())
+}
+
+/// A member's assignments
+///
+/// All that ever were, with reason and author, the latest first; which one is in force.
+#[utoipa::path(
+    get, path = "/v1/members/{member_id}/assignments", tag = "Assignments", operation_id = "assignments",
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
+    responses((status = 200, body = Assignments), (status = 404, description = "Nothing is known of the member", body = Problem)),
+    security(("bearer" = ["echelon/read"]))
+)]
+async fn list(
+    State(api): State<Api>,
+    Of { shop, .. }: Of<Read>,
+    Named(member): Named,
+) -> Result<Json<Assignments>, Problem> {
+    let (now, versions) = (api.clock.now(), api.versions(&shop).await?);
+    let held = api.held(&shop, &member).await?;
+    let ruling = explain(versions.in_force(now), &held.ledger, now).assignment.map(|found| found.fact);
+    let acts = held.ledger.assignments();
+    let things = acts.iter().filter_map(|act| act.act.id()).map(|id| Thing::Assignment(id.clone()));
+    // Why and by whom is not with the member, but with the fact.
+    let filed = api.store.things(&shop, things).await?;
+    let facts: BTreeMap<&AssignmentId, &Fact> = filed
+        .iter()
+        .filter_map(|(thing, filed)| match thing {
+            Thing::Assignment(id) => Some((id, filed.facts.first()?)),
+            Thing::Order(_) | Thing::Entry(_) | Thing::Cancel(_) | Thing::Tags(..) | Thing::Person(_) => None,
+        })
+        .collect();
+    let entry = |assignment: &rules::ledger::Assignment| {
+        let (fact, by) = match &assignment.act {
+            Act::Assign { id, .. } => (facts.get(id).map(|fact| told((*fact).clone())), FactRef::Assigned(id.clone())),
+            Act::Unassign { id } => (facts.get(id).map(|fact| told((*fact).clone())), FactRef::Unassigned(id.clone())),
+            Act::Hold { version, tier, until, since } => {
+                let fact = json!({ "type": "tier.held", "occurred_at": assignment.at, "tier": tier, "until": until,
+                                   "since": since, "version": version, "by": "program" });
+                (Some(fact), FactRef::Held(*version))
+            }
+        };
+        Some(AssignmentEntry { in_force: ruling.as_ref() == Some(&by), fact: fact? })
+    };
+    Ok(Json(Assignments { assignments: acts.iter().rev().filter_map(entry).collect() }))
+}
+
+fn assigned(id: &AssignmentId, member: &MemberId, wanted: &Assign, by: &str, occurred_at: Instant) -> Fact {
+    let Assign { tier, mode, until, reason, reward } = wanted;
+    Fact::TierAssigned {
+        assignment: id.clone(),
+        told: Revised {
+            member: member.clone(),
+            content: TierAssigned {
+                occurred_at,
+                tier: tier.clone(),
+                mode: (*mode).into(),
+                until: *until,
+                reason: Some(reason.0.clone()),
+                by: Some(by.to_owned()),
+                reward: *reward,
+            },
+            revision: occurred_at,
+            imported: false,
+        },
+    }
+}
+
+/// A tier that the program in force does not have would be passed over.
+fn is_tier(versions: &Versions, tier: Option<&TierId>, now: Instant) -> Result<(), Problem> {
+    let program = &versions.in_force(now).program;
+    match tier {
+        Some(tier) if program.rank(tier).is_none() => {
+            let there: Vec<&str> = program.tiers().map(|(_, tier)| tier.id.as_str()).collect();
+            let (detail, remedy) =
+                (format!("the program has no tier `{tier}`"), format!("name one of: {}", there.join(", ")));
+            Err(Problem::new(ProblemCode::ValidationFailed, detail.clone(), remedy).at("$.tier", detail))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What would be over before it begins is not meant.
+fn is_to_come(fact: Fact) -> Result<Fact, Problem> {
+    let Fact::TierAssigned { told, .. } = &fact else { return Ok(fact) };
+    match told.content.until {
+        Some(until) if until <= told.content.occurred_at => {
+            let detail = format!("until: {until} is past already");
+            let remedy = "name an instant to come, or leave `until` out";
+            Err(Problem::new(ProblemCode::ValidationFailed, detail.clone(), remedy).at("$.until", detail))
+        }
+        Some(_) | None => Ok(fact),
+    }
+}
+
+fn key_of(shop: &ShopId, headers: &HeaderMap) -> Result<AssignmentId, Problem> {
+    let key = idempotency_key(headers)?.map(|key| made_key(shop, &key, 0));
+    let key = key.unwrap_or_else(|| Uuid::now_v7().to_string());
+    AssignmentId::new(&key).map_err(|_| Problem::internal_error())
+}
+
+impl Api {
+    /// Does something under a key, once: sent again, it is what it was.
+    async fn act(
+        &self,
+        shop: &ShopId,
+        versions: &Versions,
+        id: &AssignmentId,
+        fact: impl Fn(Instant) -> Fact,
+    ) -> Result<Assigned, Problem> {
+        let (at, fact) = self.once(shop, id, fact).await?;
+        let result = match fact {
+            None => OneResult::of(Became::Duplicate),
+            Some(fact) => {
+                self.take(shop, versions, vec![fact]).await.pop().unwrap_or_else(|| OneResult::of(Became::Failed))
+            }
+        };
+        let status = result.status;
+        match result.problem() {
+            Some(problem) => Err(problem),
+            None => Ok(Assigned { assignment_id: id.to_string(), occurred_at: at, status }),
+        }
+    }
+
+    /// What is to be done under a key, unless it was done before; and when it was, or is.
+    async fn once(
+        &self,
+        shop: &ShopId,
+        id: &AssignmentId,
+        fact: impl Fn(Instant) -> Fact,
+    ) -> Result<(Instant, Option<Fact>), Problem> {
+        let thing = Thing::Assignment(id.clone());
+        let known = self.store.things(shop, [thing]).await?.into_values().flat_map(|filed| filed.facts).next();
+        let Some(known) = known else {
+            let now = self.clock.now();
+            return is_to_come(fact(now)).map(|fact| (now, Some(fact)));
+        };
+        let at = known.occurred_at();
+        if known == fact(at) {
+            return Ok((at, None));
+        }
+        Err(Problem::key_reused())
+    }
+}

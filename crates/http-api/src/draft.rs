@@ -1,0 +1,128 @@
+//! The draft of a program: written over days by several people, and never overwritten unseen.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use rules::calendar::{Instant, Zones};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use store::{SavedDraft, StoreError};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Api;
+use crate::caller::{Admin, Of, Read};
+use crate::etag::Etag;
+use crate::extract::Body;
+use crate::problem::{Place, Problem, ProblemCode};
+use crate::program::checked;
+
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(show, save, discard))
+}
+
+/// The draft of a program, right or not yet.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Draft {
+    /// The program as it was written.
+    #[schema(value_type = Object)]
+    program: Value,
+    /// Who saved it.
+    by: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    at: Instant,
+    /// Whether it could be published as far as it is itself concerned.
+    valid: bool,
+    /// Everything that is wrong in it.
+    problems: Vec<Place>,
+    /// What is right, and likely not meant.
+    warnings: Vec<Place>,
+}
+
+/// A draft to be saved.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Save {
+    /// The program, right or not yet.
+    #[schema(value_type = Object)]
+    program: Map<String, Value>,
+}
+
+impl Draft {
+    fn of(saved: SavedDraft, zones: &Zones) -> Self {
+        let SavedDraft { program, by, at, revision: _ } = saved;
+        let found = checked(&program, zones);
+        Self { valid: found.valid, problems: found.problems, warnings: found.warnings, program, by, at }
+    }
+}
+
+/// A draft that was discarded, and one written anew, are not the same.
+fn tag(saved: &SavedDraft) -> Etag {
+    Etag::named(format_args!("{}-{}", saved.revision, saved.at.millis()))
+}
+
+fn none() -> Problem {
+    Problem::new(ProblemCode::UnknownDraft, "the shop has no draft of a program", "PUT /v1/program/draft saves one")
+}
+
+/// The draft of the program
+///
+/// With all that is wrong in it. The ETag is what `If-Match` takes where one saves it.
+#[utoipa::path(
+    get, path = "/v1/program/draft", tag = "Program", operation_id = "draft",
+    responses((status = 200, body = Draft), (status = 304, description = "As `If-None-Match` says"),
+              (status = 404, description = "There is none", body = Problem)),
+    security(("bearer" = ["echelon/read"]))
+)]
+async fn show(State(api): State<Api>, Of { shop, .. }: Of<Read>, headers: HeaderMap) -> Result<Response, Problem> {
+    let saved = api.store.saved_draft(&shop).await?.ok_or_else(none)?;
+    Ok(tag(&saved).answer(&headers, Json(Draft::of(saved, api.store.zones()))))
+}
+
+/// Saves the draft
+///
+/// Right or not: the answer says what is wrong. Over a draft that is there only with its ETag as `If-Match`.
+#[utoipa::path(
+    put, path = "/v1/program/draft", tag = "Program", operation_id = "save_draft", request_body = Save,
+    params(("If-Match" = Option<String>, Header, description = "The ETag of the draft that is known")),
+    responses((status = 200, body = Draft), (status = 412, description = "Somebody else saved it meanwhile", body = Problem),
+              (status = 428, description = "There is a draft, and `If-Match` is missing", body = Problem)),
+    security(("bearer" = ["echelon/admin"]))
+)]
+async fn save(
+    State(api): State<Api>,
+    Of { shop, by, .. }: Of<Admin>,
+    headers: HeaderMap,
+    Body(Save { program }): Body<Save>,
+) -> Result<Response, Problem> {
+    let program = Value::Object(program);
+    let known = api.store.saved_draft(&shop).await?;
+    match (&known, known.as_ref().map(|saved| tag(saved).is_in(&headers, header::IF_MATCH))) {
+        (None, _) if headers.contains_key(header::IF_MATCH) => return Err(Problem::changed("the draft")),
+        (Some(_), Some(None)) => return Err(Problem::needs_match("a draft")),
+        (Some(_), Some(Some(false))) => return Err(Problem::changed("the draft")),
+        (None, _) | (Some(_), _) => {}
+    }
+    let (over, at) = (known.map(|saved| saved.revision), api.clock.now());
+    let revision = match api.store.save_draft(&shop, &program, (&by, at), over).await {
+        Ok(revision) => revision,
+        Err(StoreError::Conflict) => return Err(Problem::changed("the draft")),
+        Err(error) => return Err(error.into()),
+    };
+    let saved = SavedDraft { program, by, at, revision };
+    Ok(tag(&saved).answer(&HeaderMap::new(), Json(Draft::of(saved, api.store.zones()))))
+}
+
+/// Throws the draft away
+#[utoipa::path(
+    delete, path = "/v1/program/draft", tag = "Program", operation_id = "discard_draft",
+    responses((status = 204, description = "There is none any more")), security(("bearer" = ["echelon/admin"]))
+)]
+async fn discard(State(api): State<Api>, Of { shop, .. }: Of<Admin>) -> Result<Response, Problem> {
+    api.store.discard_draft(&shop).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

@@ -1,0 +1,296 @@
+//! Facts told directly: taken in before the answer comes, each for itself.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use engine::ingest::Told;
+use rules::book::Taken;
+use rules::fact::Fact;
+use rules::json::{Problems, check_texts};
+use rules::version::Versions;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use store::records::Reason;
+use store::shop::ShopId;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::Api;
+use crate::caller::{Of, Write};
+use crate::extract::{Any, idempotency_key};
+use crate::problem::{Place, Problem, ProblemCode};
+use crate::timeline::told;
+
+/// As many facts are taken at once.
+const TOGETHER_MAX: usize = 100;
+/// Under which keys are made out of what was sent.
+const MADE_KEYS: Uuid = Uuid::from_u128(0x8f0c_2f2e_5d44_4a55_9a3a_6b0c_51d1_7e11);
+
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(facts))
+}
+
+/// One fact, or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    Many(Vec<Value>),
+    One(Value),
+}
+
+/// What became of facts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Results {
+    /// Of each, in the order in which they were sent.
+    pub(crate) results: Vec<OneResult>,
+}
+
+/// What became of a fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OneResult {
+    /// What.
+    pub(crate) status: Became,
+    /// The fact's key, where it was made from the idempotency key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
+    /// Why it was not taken in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) remedy: Option<String>,
+    /// Everything that is wrong in it, each with its place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) problems: Vec<Place>,
+}
+
+/// What became of a fact, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Became {
+    /// It is in: new, or a newer version of one that was known.
+    Applied,
+    /// It was known already, and changes nothing.
+    Duplicate,
+    /// A later version is known, and stays.
+    Superseded,
+    /// It is about somebody who was erased, and is not kept.
+    #[serde(alias = "kept_out")]
+    MemberErased,
+    /// It is wrong, and was not taken in.
+    Invalid,
+    /// It can never be taken in as it is.
+    Refused,
+    /// It was not taken in for now: send it again.
+    Failed,
+}
+
+impl OneResult {
+    pub(crate) fn of(status: Became) -> Self {
+        Self { status, key: None, detail: None, remedy: None, problems: Vec::new() }
+    }
+
+    fn because(status: Became, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), remedy: Some(remedy.into()), ..Self::of(status) }
+    }
+
+    /// With something wrong at a place.
+    fn at(mut self, path: &str, message: impl Into<String>) -> Self {
+        self.problems.push(Place { path: path.to_owned(), message: message.into() });
+        self
+    }
+
+    fn invalid(problems: &Problems) -> Self {
+        let remedy = "correct what `problems` names and send it again";
+        let problems = problems.iter().map(Place::from).collect();
+        Self { problems, ..Self::because(Became::Invalid, "it is not a fact as it is", remedy) }
+    }
+
+    /// Whether it is in, or needs not be.
+    pub(crate) fn is_well(&self) -> bool {
+        match self.status {
+            Became::Applied | Became::Duplicate | Became::Superseded | Became::MemberErased => true,
+            Became::Invalid | Became::Refused | Became::Failed => false,
+        }
+    }
+
+    /// As the problem of a request that is about this fact alone.
+    pub(crate) fn problem(self) -> Option<Problem> {
+        let Self { status, detail, remedy, problems, .. } = self;
+        let (detail, remedy) = (detail.unwrap_or_default(), remedy.unwrap_or_default());
+        let mut problem = match status {
+            Became::Applied | Became::Duplicate | Became::Superseded | Became::MemberErased => return None,
+            Became::Invalid | Became::Refused => Problem::new(ProblemCode::ValidationFailed, detail, remedy),
+            Became::Failed => Problem::unavailable(detail),
+        };
+        problem.problems = problems;
+        Some(problem)
+    }
+}
+
+impl From<Told> for OneResult {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Taken(Taken::Applied) => Self::of(Became::Applied),
+            Told::Taken(Taken::Duplicate) => Self::of(Became::Duplicate),
+            Told::Taken(Taken::Superseded) => Self::of(Became::Superseded),
+            Told::Taken(Taken::MemberErased) => Self::of(Became::MemberErased),
+            Told::Refused(reason) => {
+                let refused = Self::because(Became::Refused, reason.code(), reason.remedy());
+                if reason != Reason::FromTheFuture {
+                    return refused;
+                }
+                refused.at("$.occurred_at", "is more than five minutes ahead of the clock here")
+            }
+            Told::Failed(why) => {
+                tracing::warn!(%why, "a fact was not taken in for now");
+                Self::because(
+                    Became::Failed,
+                    "it was not taken in for now",
+                    "send it again: what is in changes nothing",
+                )
+            }
+        }
+    }
+}
+
+/// A natural key made from an idempotency key: the same for the same, for good, and another in another shop.
+pub(crate) fn made_key(shop: &ShopId, key: &str, place: usize) -> String {
+    Uuid::new_v5(&MADE_KEYS, format!("{shop}\n{place}\n{key}").as_bytes()).to_string()
+}
+
+/// The field of a fact that has its natural key, where that is no name of something in the shop's own system.
+fn key_field(fact: &Value) -> Option<&'static str> {
+    match fact.get("type")?.as_str()? {
+        "order.refunded" => Some("refund_id"),
+        "points.earned" | "points.adjusted" | "points.imported" => Some("entry_id"),
+        "points.canceled" => Some("cancel_id"),
+        "tier.assigned" | "tier.unassigned" => Some("assignment_id"),
+        _ => None,
+    }
+}
+
+/// A fact as it was sent, read.
+struct Sent {
+    fact: Result<Fact, OneResult>,
+    key: Option<String>,
+}
+
+fn read(versions: &Versions, shop: &ShopId, key: Option<&str>, place: usize, mut event: Value) -> Sent {
+    let mut made = None;
+    if let (Some(key), Some(field)) = (key, key_field(&event))
+        && let Some(fields) = event.as_object_mut()
+        && fields.get(field).is_none_or(Value::is_null)
+    {
+        let key = made_key(shop, key, place);
+        fields.insert(field.to_owned(), Value::from(key.clone()));
+        made = Some(key);
+    }
+    // What an assignment's author says is shown to people, as at the door for assignments.
+    let is_assignment = matches!(event.get("type").and_then(Value::as_str), Some("tier.assigned" | "tier.unassigned"));
+    let names = ["reason", "by"].into_iter().filter(|_| is_assignment);
+    let said: Map<String, Value> = names.filter_map(|name| Some((name.to_owned(), event.get(name)?.clone()))).collect();
+    let fact = match check_texts(&Value::Object(said), "$")
+        .and_then(|()| Fact::read(&event, versions.last().program.currency))
+    {
+        Err(problems) => Err(OneResult::invalid(&problems)),
+        Ok(told) if matches!(told.fact, Fact::Erased { .. }) => {
+            let remedy = "DELETE /v1/members/{member_id}, with the scope `echelon/admin`";
+            let detail = "members are not forgotten by telling a fact here";
+            Err(OneResult::because(Became::Refused, detail, remedy).at("$.type", detail))
+        }
+        Ok(told) => Ok(told.fact),
+    };
+    Sent { fact, key: made }
+}
+
+impl Api {
+    /// Takes facts in, each for itself, and says what became of each.
+    pub(crate) async fn take(&self, shop: &ShopId, versions: &Versions, facts: Vec<Fact>) -> Vec<OneResult> {
+        let batch = self.batch.read().await;
+        let told = self.ingest.facts(shop, versions, facts).await;
+        drop(batch);
+        self.recorded.notify_one();
+        told.into_iter().map(OneResult::from).collect()
+    }
+
+    /// Refuses facts whose made keys stand for something else already: their idempotency key was used before.
+    async fn refuse_reused(&self, shop: &ShopId, sent: &mut [Sent]) -> Result<(), Problem> {
+        let made = || sent.iter().filter(|sent| sent.key.is_some()).filter_map(|sent| sent.fact.as_ref().ok());
+        let things = made().flat_map(|fact| fact.things().collect::<Vec<_>>()).collect::<Vec<_>>();
+        if things.is_empty() {
+            return Ok(());
+        }
+        let known = self.store.things(shop, things).await?;
+        for one in sent.iter_mut() {
+            let (Some(_), Ok(fact)) = (&one.key, &one.fact) else { continue };
+            let said = told(fact.clone());
+            let field = key_field(&said).unwrap_or_default();
+            let is_other = |other: Value| other.get(field) == said.get(field) && other != said;
+            let filed = fact.things().filter_map(|thing| known.get(&thing)).flat_map(|filed| &filed.facts);
+            if filed.cloned().map(told).any(is_other) {
+                let remedy = "use another `Idempotency-Key` for something else";
+                let detail = "the `Idempotency-Key` was used for something else";
+                one.fact = Err(OneResult::because(Became::Refused, detail, remedy));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Tells facts
+///
+/// One fact, or an array of up to 100, as section 4 of the semantics has them. Each is taken in for itself before the answer
+/// comes, and every one has a result: a standing asked for afterwards has seen it. Sent again they change nothing, for they
+/// are found under their natural keys; where a fact has none of its own (an entry, a refund, a cancellation of points, an
+/// assignment), `Idempotency-Key` stands for it, for good. One fact alone that is not taken in answers with a problem, and so do
+/// several of which none was taken in for now.
+#[utoipa::path(
+    post, path = "/v1/facts", tag = "Facts", operation_id = "tell",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Of what is sent again under it nothing happens twice", min_length = 1, max_length = 255)),
+    request_body(content = Value, description = "A fact, or an array of them"),
+    responses((status = 200, body = Results), (status = 413, description = "More than 100 facts, or too large a body", body = Problem),
+              (status = 422, description = "The one fact is wrong", body = Problem)),
+    security(("bearer" = ["echelon/write"]))
+)]
+async fn facts(
+    State(api): State<Api>,
+    Of { shop, .. }: Of<Write>,
+    headers: HeaderMap,
+    Any(sent): Any<OneOrMany>,
+) -> Result<Response, Problem> {
+    let key = idempotency_key(&headers)?;
+    let (sent, is_one) = match sent {
+        OneOrMany::One(fact) => (vec![fact], true),
+        OneOrMany::Many(facts) => (facts, false),
+    };
+    if sent.len() > TOGETHER_MAX {
+        let (detail, remedy) = (format!("{} facts at once", sent.len()), format!("send {TOGETHER_MAX} at a time"));
+        return Err(Problem::new(ProblemCode::TooManyItems, detail, remedy));
+    }
+    let versions = api.versions(&shop).await?;
+    let read = |(place, event)| read(&versions, &shop, key.as_deref(), place, event);
+    let mut sent: Vec<Sent> = sent.into_iter().enumerate().map(read).collect();
+    api.refuse_reused(&shop, &mut sent).await?;
+    let facts = sent.iter().filter_map(|sent| sent.fact.as_ref().ok()).cloned().collect();
+    let mut taken = api.take(&shop, &versions, facts).await.into_iter();
+    let settle = |sent: Sent| {
+        let became = match sent.fact {
+            Ok(_) => taken.next().unwrap_or_else(|| OneResult::of(Became::Failed)),
+            Err(result) => result,
+        };
+        OneResult { key: sent.key, ..became }
+    };
+    let mut results: Vec<OneResult> = sent.into_iter().map(settle).collect();
+    // Callers who look at the status alone must not take it for done, where nothing is.
+    let none_is_in = !results.is_empty() && results.iter().all(|result| result.status == Became::Failed);
+    if none_is_in || (is_one && results.first().is_some_and(|result| !result.is_well())) {
+        return Err(results.pop().and_then(OneResult::problem).unwrap_or_else(Problem::internal_error));
+    }
+    Ok(Json(Results { results }).into_response())
+}

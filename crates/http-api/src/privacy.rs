@@ -1,0 +1,243 @@
+//! What members may ask of a shop: their data, and to be forgotten.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use rules::calendar::Instant;
+use rules::fact::Fact;
+use rules::id::MemberId;
+use serde::Serialize;
+use serde_json::Value;
+use store::history::{DETAIL, TYPE};
+use store::shop::ShopId;
+use store::{DataRequest, Item, Redaction, StoreError};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Api;
+use crate::caller::{Admin, Of, Read};
+use crate::path::Named;
+use crate::problem::{Problem, ProblemCode};
+use crate::schema::PathId;
+use crate::standing::Standing;
+use crate::timeline::told;
+
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(forget))
+        .routes(routes!(erasure))
+        .routes(routes!(export))
+        .routes(routes!(requests))
+        .routes(routes!(settle))
+        .routes(routes!(redaction, withdraw))
+}
+
+/// How far a member is forgotten.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Erasure {
+    /// The member.
+    #[schema(value_type = String)]
+    member_id: MemberId,
+    /// Whether a later pass has found that nothing is left but a tombstone with the id, which keeps later facts out.
+    verified: bool,
+}
+
+/// Forgets a member
+///
+/// At once, and for good: a tombstone takes the place of everything, and keeps out what is told later. A pass a quarter of
+/// an hour later looks for what may be left, until it finds nothing.
+#[utoipa::path(
+    delete, path = "/v1/members/{member_id}", tag = "Privacy", operation_id = "forget",
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
+    responses((status = 202, body = Erasure)), security(("bearer" = ["echelon/admin"]))
+)]
+async fn forget(State(api): State<Api>, Of { shop, .. }: Of<Admin>, Named(member): Named) -> Result<Response, Problem> {
+    api.forget(&shop, &member).await?;
+    Ok((StatusCode::ACCEPTED, Json(Erasure { member_id: member, verified: false })).into_response())
+}
+
+impl Api {
+    /// Forgets a member of a shop that has a program; of another there is nobody.
+    pub(crate) async fn forget(&self, shop: &ShopId, member: &MemberId) -> Result<(), Problem> {
+        let versions = self.versions(shop).await?;
+        let fact = Fact::Erased { member: member.clone(), occurred_at: self.clock.now() };
+        let result = self.take(shop, &versions, vec![fact]).await.pop();
+        result.and_then(crate::facts::OneResult::problem).map_or(Ok(()), Err)
+    }
+}
+
+/// How far a member is forgotten
+#[utoipa::path(
+    get, path = "/v1/members/{member_id}/erasure", tag = "Privacy", operation_id = "erasure",
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
+    responses((status = 200, body = Erasure), (status = 404, description = "The member was not erased", body = Problem)),
+    security(("bearer" = ["echelon/read"]))
+)]
+async fn erasure(
+    State(api): State<Api>,
+    Of { shop, .. }: Of<Read>,
+    Named(member): Named,
+) -> Result<Json<Erasure>, Problem> {
+    let held = api.store.members(&shop, [member.clone()]).await?.remove(&member).unwrap_or_default();
+    if !held.erased {
+        let remedy = "DELETE /v1/members/{member_id} forgets somebody";
+        return Err(Problem::new(ProblemCode::UnknownErasure, "this member was not erased", remedy));
+    }
+    let verified = !api.store.erasure_is_open(&shop, &member).await?;
+    Ok(Json(Erasure { member_id: member, verified }))
+}
+
+/// All there is about a member.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Export {
+    /// When it was put together.
+    #[schema(value_type = String, format = DateTime)]
+    exported_at: Instant,
+    /// Where they stand.
+    standing: Standing,
+    /// The facts that are kept: ids, money, dates, tags, the birthday as month and day, and reasons the shop wrote.
+    #[schema(value_type = Vec<Object>)]
+    facts: Vec<Value>,
+    /// What was recorded and announced.
+    #[schema(value_type = Vec<Object>)]
+    recorded: Vec<Value>,
+}
+
+/// All there is about a member
+///
+/// For the member to have: every fact, everything that was recorded, and where they stand.
+#[utoipa::path(
+    get, path = "/v1/members/{member_id}/export", tag = "Privacy", operation_id = "export",
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
+    responses((status = 200, body = Export), (status = 404, description = "Nothing is known of the member", body = Problem)),
+    security(("bearer" = ["echelon/admin"]))
+)]
+async fn export(
+    State(api): State<Api>,
+    Of { shop, .. }: Of<Admin>,
+    Named(member): Named,
+) -> Result<Json<Export>, Problem> {
+    let (exported_at, versions) = (api.clock.now(), api.versions(&shop).await?);
+    let held = api.held(&shop, &member).await?;
+    let (facts, rows) = api.store.rows_about(&shop, &member).await?;
+    let detail = |row: &Item| {
+        let detail: Value = serde_json::from_str(row.maybe_text(DETAIL)?).ok()?;
+        Some(serde_json::json!({ "type": row.maybe_text(TYPE), "detail": detail }))
+    };
+    // A row may tell of others too, who are none of this member's business.
+    let theirs = facts.into_iter().filter(|fact| fact.member().is_none_or(|of| *of == member));
+    Ok(Json(Export {
+        exported_at,
+        standing: Standing::of(&shop, &member, versions.in_force(exported_at), &held.ledger, exported_at),
+        facts: theirs.map(told).collect(),
+        recorded: rows.iter().filter_map(detail).collect(),
+    }))
+}
+
+/// Members whose data was asked for.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Requests {
+    /// Those that were not settled yet.
+    #[schema(value_type = Vec<Request>)]
+    requests: Vec<DataRequest>,
+}
+
+/// A member's data was asked for.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of `DataRequest`, for the document alone")]
+pub(crate) struct Request {
+    /// Whose; GET /v1/members/{member_id}/export gives it.
+    member_id: String,
+    /// When; the law gives a month.
+    #[schema(format = DateTime)]
+    asked_at: String,
+}
+
+/// Data that was asked for
+///
+/// By customers through Shopify, and not handed out yet.
+#[utoipa::path(
+    get, path = "/v1/privacy/requests", tag = "Privacy", operation_id = "requests",
+    responses((status = 200, body = Requests)), security(("bearer" = ["echelon/admin"]))
+)]
+async fn requests(State(api): State<Api>, Of { shop, .. }: Of<Admin>) -> Result<Json<Requests>, Problem> {
+    Ok(Json(Requests { requests: api.store.requests(&shop).await? }))
+}
+
+/// Notes that data was handed out
+#[utoipa::path(
+    delete, path = "/v1/privacy/requests/{member_id}", tag = "Privacy", operation_id = "settle_request",
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
+    responses((status = 204, description = "It is settled")), security(("bearer" = ["echelon/admin"]))
+)]
+async fn settle(
+    State(api): State<Api>,
+    Of { shop, .. }: Of<Admin>,
+    Named(member): Named,
+) -> Result<StatusCode, Problem> {
+    api.store.settle_request(&shop, &member).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The deletion of a whole shop, as Shopify asked for it.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of `Redaction`, for the document alone")]
+pub(crate) struct Deletion {
+    /// When it was asked for.
+    #[schema(format = DateTime)]
+    asked_at: String,
+    /// From when on everything is deleted; before, it can be withdrawn.
+    #[schema(format = DateTime)]
+    due_at: String,
+}
+
+/// Whether the shop is to be deleted
+///
+/// Shopify asks for it 48 hours after its app was uninstalled (`shop/redact`); everything is deleted another 48 hours later.
+#[utoipa::path(
+    get, path = "/v1/privacy/redaction", tag = "Privacy", operation_id = "redaction",
+    responses((status = 200, body = Deletion), (status = 404, description = "The shop is not to be deleted", body = Problem)),
+    security(("bearer" = ["echelon/admin"]))
+)]
+async fn redaction(State(api): State<Api>, Of { shop, .. }: Of<Admin>) -> Result<Json<Redaction>, Problem> {
+    api.store.redaction(&shop).await?.map(Json).ok_or_else(no_redaction)
+}
+
+/// Withdraws the deletion of the shop
+///
+/// Until it is due. What has been deleted cannot be brought back.
+#[utoipa::path(
+    delete, path = "/v1/privacy/redaction", tag = "Privacy", operation_id = "withdraw_redaction",
+    responses((status = 204, description = "It is withdrawn"), (status = 404, description = "The shop is not to be deleted", body = Problem),
+              (status = 409, description = "It is under way", body = Problem)),
+    security(("bearer" = ["echelon/admin"]))
+)]
+async fn withdraw(State(api): State<Api>, Of { shop, by, .. }: Of<Admin>) -> Result<StatusCode, Problem> {
+    match api.store.withdraw_redaction(&shop).await {
+        Ok(true) => {
+            tracing::warn!(%shop, by, "the deletion of a shop was withdrawn");
+            Ok(StatusCode::NO_CONTENT)
+        }
+        Ok(false) => Err(no_redaction()),
+        Err(StoreError::Conflict) => {
+            let (detail, remedy) = ("the deletion of this shop is due and under way", "restore a backup");
+            Err(Problem::new(ProblemCode::DeletionInProgress, detail, remedy))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn no_redaction() -> Problem {
+    Problem::new(
+        ProblemCode::UnknownRedaction,
+        "nobody has asked for the deletion of this shop",
+        "there is nothing to withdraw",
+    )
+}

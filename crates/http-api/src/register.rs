@@ -1,0 +1,245 @@
+//! The tokens of staff that were met, and those that are revoked. A token is signed, so nobody has to know of it before it is
+//! used: it is listed from its first use on, and revoked by its id, whether it was used or not.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rules::calendar::Instant;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use store::shop::ShopId;
+
+use crate::caller::Scope;
+
+/// That a token was used is noted so often.
+const NOTED_EVERY_MS: i64 = 5 * 60 * 1_000;
+
+/// By what a token is named: what is known of it lets nobody in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TokenId(String);
+
+/// A text is neither the id of a token nor a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is neither the id of a token, which is 32 digits from 0 to f, nor a token")]
+pub struct NoTokenId;
+
+impl TokenId {
+    /// That of a token, by what is signed of it.
+    pub(crate) fn of(signed: &str) -> Self {
+        let digest = Sha256::digest(signed.as_bytes());
+        Self(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Reads an id, or takes that of a token.
+    ///
+    /// # Errors
+    /// [`NoTokenId`].
+    pub fn read(text: &str) -> Result<Self, NoTokenId> {
+        if let Some((signed, _)) = text.rsplit_once('.').filter(|(signed, _)| signed.contains('.')) {
+            return Ok(Self::of(signed));
+        }
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl TryFrom<String> for TokenId {
+    type Error = NoTokenId;
+
+    fn try_from(text: String) -> Result<Self, NoTokenId> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() == 32 && text.bytes().all(is_digit) { Ok(Self(text)) } else { Err(NoTokenId) }
+    }
+}
+
+impl From<TokenId> for String {
+    fn from(id: TokenId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What is known of a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// Its id.
+    pub id: TokenId,
+    /// What it says; nothing of one that was revoked before it was used.
+    #[serde(flatten)]
+    pub says: Option<Says>,
+    /// When it was used for the first time.
+    pub first_used_at: Option<Instant>,
+    /// When it was used last, to five minutes.
+    pub last_used_at: Option<Instant>,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<Instant>,
+}
+
+/// What a token says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Says {
+    /// What the audit calls who has it.
+    pub name: String,
+    /// What it allows.
+    pub scope: Scope,
+    /// The only shop it is for; none of one that is for all.
+    pub shop: Option<ShopId>,
+    /// When it ends.
+    pub expires_at: Instant,
+}
+
+/// Which tokens there are, as far as it is known: one for all that look at them.
+#[derive(Debug, Clone, Default)]
+pub struct Register(Arc<Mutex<Tokens>>);
+
+#[derive(Debug, Default)]
+struct Tokens {
+    known: BTreeMap<TokenId, Known>,
+    /// Those of which something is to be written down.
+    changed: Vec<TokenId>,
+}
+
+impl Register {
+    /// Takes in what was written down, here or by another process. A token that is revoked stays so.
+    pub fn load(&self, known: impl IntoIterator<Item = Known>) {
+        let mut tokens = self.tokens();
+        for known in known {
+            let token = tokens.known.entry(known.id.clone()).or_insert_with(|| known.clone());
+            token.revoked_at = token.revoked_at.or(known.revoked_at);
+            token.last_used_at = token.last_used_at.max(known.last_used_at);
+        }
+    }
+
+    /// Whether a token that says this lets its caller in; that it was used is noted.
+    pub(crate) fn admits(&self, id: TokenId, says: Option<Says>, now: Instant) -> bool {
+        let mut tokens = self.tokens();
+        let Tokens { known, changed } = &mut *tokens;
+        if known.get(&id).is_some_and(|known| known.revoked_at.is_some()) {
+            return false;
+        }
+        // Members' tokens are made for each visit, and are not listed.
+        let Some(says) = says else { return true };
+        let new =
+            || Known { id: id.clone(), says: None, first_used_at: Some(now), last_used_at: None, revoked_at: None };
+        let token = known.entry(id.clone()).or_insert_with(new);
+        token.says = Some(says);
+        if token.last_used_at.is_none_or(|at| now.millis() - at.millis() >= NOTED_EVERY_MS) {
+            token.last_used_at = Some(now);
+            changed.push(id);
+        }
+        true
+    }
+
+    /// Revokes a token from now on, for good.
+    pub fn revoke(&self, id: &TokenId, now: Instant) -> Known {
+        let mut tokens = self.tokens();
+        let new = || Known { id: id.clone(), says: None, first_used_at: None, last_used_at: None, revoked_at: None };
+        let token = tokens.known.entry(id.clone()).or_insert_with(new);
+        token.revoked_at.get_or_insert(now);
+        token.clone()
+    }
+
+    /// Which are known and have not ended, in the order of their names.
+    pub fn list(&self, now: Instant) -> Vec<Known> {
+        let name = |known: &Known| known.says.as_ref().map(|says| says.name.clone());
+        let mut all: Vec<Known> = self.tokens().known.values().filter(|known| !known.has_ended(now)).cloned().collect();
+        all.sort_by_key(|known| (name(known), known.id.clone()));
+        all
+    }
+
+    /// Notes that something is still to be written down.
+    pub fn is_changed(&self, id: TokenId) {
+        self.tokens().changed.push(id);
+    }
+
+    /// What is to be written down since this was asked last.
+    pub fn take_changed(&self) -> Vec<Known> {
+        let mut tokens = self.tokens();
+        let changed = std::mem::take(&mut tokens.changed);
+        changed.iter().filter_map(|id| tokens.known.get(id).cloned()).collect()
+    }
+
+    /// Forgets those that have ended. Not those that are revoked: a clock that is ahead would let them in again when it is right.
+    pub fn forget_ended(&self, now: Instant) -> Vec<TokenId> {
+        let mut tokens = self.tokens();
+        let is_over = |known: &&Known| known.has_ended(now) && known.revoked_at.is_none();
+        let ended: Vec<TokenId> = tokens.known.values().filter(is_over).map(|known| known.id.clone()).collect();
+        ended.iter().for_each(|id| drop(tokens.known.remove(id)));
+        ended
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, Tokens> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn has_ended(&self, now: Instant) -> bool {
+        self.says.as_ref().is_some_and(|says| says.expires_at <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(steps: i64) -> Instant {
+        Instant::from_millis(steps * NOTED_EVERY_MS)
+    }
+
+    fn says(name: &str, until: i64) -> Option<Says> {
+        Some(Says { name: name.to_owned(), scope: Scope::Read, shop: None, expires_at: at(until) })
+    }
+
+    #[test]
+    fn a_token_is_listed_from_its_first_use_until_it_ends() {
+        let register = Register::default();
+        assert!(register.admits(TokenId::of("a.b"), says("till", 9), at(0)));
+        assert_eq!(register.take_changed().len(), 1);
+        assert!(register.admits(TokenId::of("a.b"), says("till", 9), at(0)));
+        assert_eq!(register.take_changed(), [], "it was noted just before");
+        assert!(register.admits(TokenId::of("a.b"), says("till", 9), at(1)));
+        let [known] = &register.list(at(8))[..] else { panic!("{register:?}") };
+        assert_eq!((known.first_used_at, known.last_used_at), (Some(at(0)), Some(at(1))));
+        assert_eq!(register.list(at(9)), []);
+        assert_eq!(register.forget_ended(at(9)), [TokenId::of("a.b")]);
+    }
+
+    #[test]
+    fn a_revoked_token_lets_nobody_in_used_or_not_and_is_kept() {
+        let register = Register::default();
+        for token in ["a.b", "c.d"] {
+            let id = TokenId::of(token);
+            if token == "a.b" {
+                assert!(register.admits(id.clone(), says("till", 9), at(0)));
+            }
+            assert_eq!(register.revoke(&id, at(1)).revoked_at, Some(at(1)));
+            assert_eq!(register.revoke(&id, at(2)).revoked_at, Some(at(1)), "it was before");
+            assert!(!register.admits(id, says("till", 9), at(2)));
+        }
+        let told = serde_json::to_value(register.list(at(2))).unwrap();
+        let again = Register::default();
+        again.load(serde_json::from_value::<Vec<Known>>(told).unwrap());
+        assert_eq!(again.list(at(2)), register.list(at(2)));
+        assert!(!again.admits(TokenId::of("c.d"), says("till", 9), at(2)));
+        // By a clock that is ahead they have ended, and by the right one they have not.
+        assert_eq!(again.forget_ended(at(99)), []);
+        assert!(!again.admits(TokenId::of("a.b"), says("till", 9), at(3)));
+    }
+
+    #[test]
+    fn an_id_is_read_or_taken_from_a_token() {
+        let id = TokenId::of("head.claims");
+        assert_eq!(TokenId::read("head.claims.signature"), Ok(id.clone()));
+        assert_eq!(TokenId::read(&id.to_string()), Ok(id));
+        for text in ["", "a", "a.b", &"A".repeat(32), &"0".repeat(33)] {
+            assert_eq!(TokenId::read(text), Err(NoTokenId), "{text}");
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Shopify's three compliance webhooks, which come over HTTPS alone, signed: `customers/data_request`,
+//! `customers/redact` and `shop/redact`.
+//!
+//! Shopify signs the body and nothing else: whoever has one signed body can send it again with other headers. So a topic is
+//! believed only if the body is one of that topic, a shop only as the body names it, and a whole shop is deleted
+//! 48 hours later ([`store::REDACTED_AFTER_MS`]), until when that can be withdrawn.
+
+use std::fmt;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use rules::id::MemberId;
+use serde_json::Value;
+use sha2::Sha256;
+use shopify::{Outcome, read};
+use store::shop::ShopId;
+
+use crate::Api;
+use crate::extract::{json, whole};
+use crate::problem::{Problem, ProblemCode};
+
+/// Where Shopify sends them to.
+pub(crate) fn routes() -> Router<Api> {
+    Router::new().route("/webhooks/shopify", post(compliance))
+}
+
+/// A secret has at least so many bytes; Shopify's have 32 or more.
+pub const SECRET_BYTES_MIN: usize = 16;
+
+/// The secret that Shopify signs webhooks with.
+#[derive(Clone)]
+pub struct Secret(String);
+
+/// A text is too short for a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a secret of Shopify's has at least {SECRET_BYTES_MIN} bytes, this one has {0}: copy it whole from the app's settings"
+)]
+pub struct ShortSecret(usize);
+
+impl Secret {
+    /// A secret, if it is long enough that nobody guesses it.
+    ///
+    /// # Errors
+    /// [`ShortSecret`].
+    pub fn new(text: &str) -> Result<Self, ShortSecret> {
+        let text = text.trim();
+        // A file of settings may take what was meant as a comment for a part of it.
+        let length = text.split_once(" #").map_or(text, |(before, _)| before.trim()).len();
+        if length < SECRET_BYTES_MIN || length < text.len() {
+            Err(ShortSecret(length))
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+
+    /// Whether a request's body was signed with it: HMAC-SHA256 over the body as it came, in base64. Takes equally long
+    /// wherever a wrong signature differs.
+    pub fn has_signed(&self, body: &[u8], headers: &HeaderMap) -> bool {
+        let signature = said(headers, SIGNATURE).and_then(|text| STANDARD.decode(text.trim()).ok());
+        let (Some(signature), Ok(mut mac)) = (signature, Hmac::<Sha256>::new_from_slice(self.0.as_bytes())) else {
+            return false;
+        };
+        mac.update(body);
+        mac.verify_slice(&signature).is_ok()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+const SIGNATURE: &str = "X-Shopify-Hmac-Sha256";
+
+fn said<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// What Shopify asks for.
+enum Wanted {
+    /// A customer's data.
+    Data,
+    /// That a customer is erased.
+    Customer,
+    /// That a shop is deleted.
+    Shop,
+}
+
+impl Wanted {
+    /// What a topic asks for, if the body is one of that topic. The three have different fields, so that none can be sent
+    /// again as another.
+    fn of(topic: Option<&str>, body: &Value) -> Result<Self, Problem> {
+        let has = |name| body.get(name).is_some_and(|value| !value.is_null());
+        let (wanted, fits) = match topic {
+            Some("customers/data_request") => (Self::Data, has("customer") && !has("orders_to_redact")),
+            Some("customers/redact") => {
+                (Self::Customer, has("customer") && !has("data_request") && !has("orders_requested"))
+            }
+            Some("shop/redact") => {
+                let others = ["customer", "orders_to_redact", "orders_requested", "data_request"];
+                (Self::Shop, !others.into_iter().any(has))
+            }
+            Some(other) => {
+                let remedy = "send other topics over EventBridge, or on one machine to /events";
+                return Err(Problem::bad(format!("`{other}` is not one of the compliance topics"), remedy));
+            }
+            None => return Err(Problem::field("X-Shopify-Topic", "is missing")),
+        };
+        if fits {
+            Ok(wanted)
+        } else {
+            Err(Problem::not_of_topic("X-Shopify-Topic", "names another topic than the body is of"))
+        }
+    }
+}
+
+/// The shop that both the body, which is signed, and the header name.
+fn shop(body: &Value, headers: &HeaderMap) -> Result<ShopId, Problem> {
+    let domain = body.get("shop_domain").and_then(Value::as_str).unwrap_or_default();
+    let shop = ShopId::new(domain).map_err(|error| Problem::field("$.shop_domain", error.to_string()))?;
+    let header = said(headers, "X-Shopify-Shop-Domain").map(ShopId::new);
+    if header == Some(Ok(shop.clone())) {
+        return Ok(shop);
+    }
+    Err(Problem::not_of_topic("X-Shopify-Shop-Domain", "is not the shop that the body names"))
+}
+
+/// A compliance webhook has at most so many bytes.
+const BYTES_MAX: usize = 256 * 1024;
+
+async fn compliance(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<StatusCode, Problem> {
+    let Some(secret) = &api.shopify_secret else {
+        let remedy = "deploy with ShopifySecret, or start `echelon serve` with --shopify-secret";
+        return Err(Problem::new(
+            ProblemCode::UnknownWebhook,
+            "no secret is set, so that nothing Shopify signs can be believed",
+            remedy,
+        ));
+    };
+    // Nothing is read of strangers that they do not sign.
+    said(&headers, SIGNATURE).ok_or_else(Problem::unsigned)?;
+    let body = whole(body, BYTES_MAX).await?;
+    if !secret.has_signed(&body, &headers) {
+        return Err(Problem::unsigned());
+    }
+    let payload: Value = json(&body)?;
+    let (wanted, shop) = (Wanted::of(said(&headers, "X-Shopify-Topic"), &payload)?, shop(&payload, &headers)?);
+    match wanted {
+        Wanted::Data => {
+            let member = customer(&payload)?;
+            api.store.note_request(&shop, &member, api.clock.now()).await?;
+        }
+        Wanted::Customer => match read(&body, Some("customers/redact")) {
+            Outcome::Facts { facts, .. } => {
+                for member in facts.iter().filter_map(|told| told.fact.member()) {
+                    is_done(api.forget(&shop, member).await)?;
+                }
+            }
+            Outcome::Ignored(_) | Outcome::Rejected(_) => return Err(no_customer()),
+        },
+        Wanted::Shop => {
+            if api.store.versions(&shop).await?.is_some() {
+                let due_at = api.store.note_redaction(&shop, api.clock.now()).await?.due_at;
+                tracing::warn!(%shop, %due_at, "Shopify asks that a shop be deleted; until then it can be withdrawn");
+            }
+        }
+    }
+    Ok(StatusCode::OK)
+}
+/// Of a shop without a program there is nobody to forget.
+fn is_done(done: Result<(), Problem>) -> Result<(), Problem> {
+    match done {
+        Err(problem) if problem.status == StatusCode::NOT_FOUND.as_u16() => Ok(()),
+        done => done,
+    }
+}
+
+fn customer(payload: &Value) -> Result<MemberId, Problem> {
+    let id = payload.pointer("/customer/id").and_then(Value::as_u64).ok_or_else(no_customer)?;
+    MemberId::new(&id.to_string()).map_err(|_| no_customer())
+}
+
+fn no_customer() -> Problem {
+    Problem::field("$.customer.id", "names no customer")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed(signature: Option<&str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Some(signature) = signature {
+            headers.insert("X-Shopify-Hmac-Sha256", signature.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn only_the_same_body_under_the_same_secret_is_signed() {
+        // printf '{"id":1}' | openssl dgst -sha256 -hmac 'hush, hush, hush' -binary | base64
+        let headers = signed(Some("9J437bRDlbVZCWHNf82YWpSVG9G95rVbYZ4YtzsdQVQ="));
+        let secret = Secret::new("hush, hush, hush").unwrap();
+        assert!(secret.has_signed(b"{\"id\":1}", &headers));
+        assert!(!secret.has_signed(b"{\"id\":2}", &headers));
+        assert!(!Secret::new("loud, loud, loud").unwrap().has_signed(b"{\"id\":1}", &headers));
+        for wrong in [None, Some(""), Some("not base64"), Some("AAAA")] {
+            assert!(!secret.has_signed(b"{\"id\":1}", &signed(wrong)), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_can_be_guessed_is_none() {
+        for short in ["", " ", "hush", "123456789012345", "               "] {
+            assert_eq!(Secret::new(short).unwrap_err(), ShortSecret(short.trim().len()), "{short}");
+        }
+        assert!(Secret::new("hush, hush, hush    # of the app").is_err(), "a comment is no part of it");
+        assert!(!format!("{:?}", Secret::new("hush, hush, hush")).contains("hush"));
+    }
+}

@@ -1,0 +1,162 @@
+//! What there is about a member, the latest first: what was recorded, the rewards, and the facts.
+
+use axum::Json;
+use axum::extract::State;
+use rules::fact::{Fact, Told};
+use rules::id::MemberId;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::announce::{BIRTHDAY_POINTS_DUE, EXPIRING, REWARD_ISSUED, TIER_CHANGED, WITHIN_REACH};
+use store::history::HELD;
+use store::{Stretch, Told as Recorded};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Api;
+use crate::caller::{Of, Read};
+use crate::extract::Query;
+use crate::page::{cursor, limit, place};
+use crate::path::Named;
+use crate::problem::Problem;
+use crate::schema::PathId;
+
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(history)).routes(routes!(rewards)).routes(routes!(ledger))
+}
+
+/// Which page.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Which {
+    /// How many at a time at the most.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<usize>,
+    /// Where to go on: `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// What was recorded about a member, the latest first.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct History {
+    /// The entries of this page.
+    entries: Vec<Entry>,
+    /// The cursor of the next page, or null at the end.
+    next: Option<String>,
+}
+
+/// Something that was recorded.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Entry {
+    /// What: the name of the event that it was announced as; `tier.held` is announced nowhere.
+    #[serde(rename = "type")]
+    #[schema(examples("tier.changed.v1"))]
+    kind: String,
+    /// When it was recorded.
+    #[schema(format = DateTime)]
+    recorded_at: String,
+    /// What was announced, as the schema of that event says.
+    #[schema(value_type = Object)]
+    detail: Value,
+}
+
+/// The facts about a member, the latest first.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LedgerPage {
+    /// The facts of this page; those about one order or entry stand together.
+    #[schema(value_type = Vec<Object>)]
+    facts: Vec<Value>,
+    /// The cursor of the next page, or null at the end.
+    next: Option<String>,
+}
+
+impl From<Stretch<Recorded>> for History {
+    fn from(stretch: Stretch<Recorded>) -> Self {
+        let Stretch { rows, next } = stretch;
+        let entry = |Recorded { kind, recorded_at, detail }| Entry { kind, recorded_at, detail };
+        Self { entries: rows.into_iter().map(entry).collect(), next: next.as_ref().map(cursor) }
+    }
+}
+
+impl Api {
+    async fn recorded(
+        &self,
+        of: Of<Read>,
+        member: &MemberId,
+        which: Which,
+        kinds: &[&str],
+    ) -> Result<Json<History>, Problem> {
+        self.held(&of.shop, member).await?;
+        let (limit, from) = (limit(which.limit)?, place(which.cursor.as_deref())?);
+        Ok(Json(self.store.recorded(&of.shop, member, kinds, limit, from).await?.into()))
+    }
+}
+
+/// A fact as it is sent and told.
+pub(crate) fn told(fact: Fact) -> Value {
+    Told { fact, received_at: None }.to_json()
+}
+
+/// What was recorded about a member
+///
+/// Changes of the tier, tiers held over a change of rules, and what they were told ahead; the latest first. Something just
+/// recorded is here a moment later.
+#[utoipa::path(
+    get, path = "/v1/members/{member_id}/history", tag = "Members", operation_id = "history",
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"), Which),
+    responses((status = 200, body = History), (status = 404, description = "Nothing is known of the member", body = Problem)),
+    security(("bearer" = ["echelon/read"]))
+)]
+async fn history(
+    State(api): State<Api>,
+    of: Of<Read>,
+    Named(member): Named,
+    Query(which): Query<Which>,
+) -> Result<Json<History>, Problem> {
+    api.recorded(of, &member, which, &[TIER_CHANGED, HELD, EXPIRING, WITHIN_REACH]).await
+}
+
+/// The rewards that were due to a member
+///
+/// Entry rewards and birthday points, the latest first. Echelon announces them and books nothing.
+#[utoipa::path(
+    get, path = "/v1/members/{member_id}/rewards", tag = "Members", operation_id = "rewards",
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"), Which),
+    responses((status = 200, body = History), (status = 404, description = "Nothing is known of the member", body = Problem)),
+    security(("bearer" = ["echelon/read"]))
+)]
+async fn rewards(
+    State(api): State<Api>,
+    of: Of<Read>,
+    Named(member): Named,
+    Query(which): Query<Which>,
+) -> Result<Json<History>, Problem> {
+    api.recorded(of, &member, which, &[REWARD_ISSUED, BIRTHDAY_POINTS_DUE]).await
+}
+
+/// The facts about a member
+///
+/// Each in its latest version, by when it happened, the latest first; `limit` counts things (an order with its refunds is
+/// one). Something just told is here a moment later.
+#[utoipa::path(
+    get, path = "/v1/members/{member_id}/ledger", tag = "Members", operation_id = "ledger",
+    params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"), Which),
+    responses((status = 200, body = LedgerPage), (status = 404, description = "Nothing is known of the member", body = Problem)),
+    security(("bearer" = ["echelon/read"]))
+)]
+async fn ledger(
+    State(api): State<Api>,
+    Of { shop, .. }: Of<Read>,
+    Named(member): Named,
+    Query(which): Query<Which>,
+) -> Result<Json<LedgerPage>, Problem> {
+    api.held(&shop, &member).await?;
+    let (limit, from) = (limit(which.limit)?, place(which.cursor.as_deref())?);
+    let Stretch { rows, next } = api.store.facts_about(&shop, &member, limit, from).await?;
+    let facts = rows.into_iter().flatten().map(told).collect();
+    Ok(Json(LedgerPage { facts, next: next.as_ref().map(cursor) }))
+}

@@ -1,0 +1,53 @@
+//! Lambda: a version of a shop's program was published, so everybody is recalculated under it. The bus brings
+//! `program.published.v1`, which opens the job; its segments come back over a queue, and are swept. Should the event get
+//! lost, the next tick of `rollover` opens the same job.
+
+// The futures of an SDK's calls lie deep in one another.
+#![recursion_limit = "256"]
+
+use aws::SqsWorkers;
+use aws::function::{now, variable};
+use engine::clock::Clock;
+use engine::sweep::{Batch, Sweep};
+use engine::telemetry::{self, Metrics};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::shop::ShopId;
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Incoming {
+    Segments(Batch),
+    Published { detail: Published },
+}
+
+/// What of `program.published.v1` matters here.
+#[derive(Deserialize)]
+struct Published {
+    shop: ShopId,
+    program_version: u32,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    telemetry::init(&variable("RUST_LOG").unwrap_or_default());
+    let config = aws::config(variable)?;
+    let sweep = aws::sweep(&config, variable, aws::store(&config, variable)?, Clock::new(now))?;
+    run(service_fn(async |event: LambdaEvent<Incoming>| handle(&sweep, event.payload).await)).await
+}
+
+async fn handle(sweep: &Sweep<SqsWorkers>, event: Incoming) -> Result<Value, Error> {
+    let mut metrics = Metrics::of("recalculate");
+    let answer = match event {
+        Incoming::Published { detail: Published { shop, program_version } } => {
+            let ticked = sweep.published(&shop, program_version).await?;
+            ticked.measure(&mut metrics);
+            json!(ticked)
+        }
+        Incoming::Segments(batch) => json!(sweep.batch(batch, &mut metrics).await),
+    };
+    metrics.used(sweep.used());
+    metrics.emit(now());
+    Ok(answer)
+}

@@ -1,0 +1,41 @@
+//! On one machine: the bodies of what was set aside, in a queue of rows; and dead letters, put back into the ingest queue.
+
+use std::collections::BTreeSet;
+
+use engine::quarantine::{Again, AsideId, Bodies, BodiesError};
+use futures::future::BoxFuture;
+
+use super::queue::{DEAD, QUARANTINE, QueueError, Queues};
+
+impl From<QueueError> for BodiesError {
+    fn from(error: QueueError) -> Self {
+        Self::Queue(Box::new(error))
+    }
+}
+
+impl Bodies for Queues {
+    fn again<'a>(&'a self, ids: &'a BTreeSet<AsideId>) -> BoxFuture<'a, Result<Again, BodiesError>> {
+        Box::pin(async move {
+            let mut moved = BTreeSet::new();
+            for id in ids {
+                if let Some(message) = self.get(QUARANTINE, id.as_str()).await? {
+                    Queues::again(self, QUARANTINE, &message).await?;
+                    moved.insert(id.clone());
+                }
+            }
+            Ok(Again { moved, through: true })
+        })
+    }
+}
+
+/// Puts the dead letters into the ingest queue again; how many there were.
+///
+/// # Errors
+/// Says what the store did not do; what was not done is as it was.
+pub async fn replay_dead(queues: &Queues) -> Result<usize, QueueError> {
+    let letters = queues.all(DEAD).await?;
+    for letter in &letters {
+        queues.again(DEAD, letter).await?;
+    }
+    Ok(letters.len())
+}

@@ -1,0 +1,285 @@
+//! The system over HTTP, on one machine: the API as it is where this is deployed, and beside it what a bus, a clock and queues
+//! are there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Extension, FromRef, FromRequestParts, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use http_api::Api;
+use http_api::caller::{Admin, Caller, May, Of, Read, Write};
+use http_api::extract::{idempotency_key, json, whole};
+use http_api::problem::{Problem, ProblemCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::shop::ShopId;
+use tower_http::cors::{Any, CorsLayer};
+
+use super::aside;
+use super::envelope::{EVENT_BYTES_MAX, Messages};
+use super::guard::Guard;
+use super::health::Trouble;
+use super::lane::Lane;
+use super::once::Keyed;
+use super::queue::QueueError;
+use super::shopify::{self, Delivery, Seen, Shopify};
+use super::time::Move;
+use super::{System, backup, envelope, tokens};
+
+/// A request has at most this many bytes: some hundred times as many as a large event.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Nobody waits longer for whether a store takes anything.
+const PROBE_MAX: Duration = Duration::from_secs(1);
+
+/// What answers are given from.
+#[derive(Clone)]
+pub(crate) struct Local(pub(super) Arc<System>);
+
+impl FromRef<Local> for Api {
+    fn from_ref(local: &Local) -> Self {
+        local.0.api.clone()
+    }
+}
+
+/// Who is answered, beside those with a token.
+#[derive(Debug, Clone, Default)]
+pub struct Doors {
+    /// Origins whose pages may ask.
+    pub origins: Vec<Origin>,
+    /// Where nobody is asked for a token: who may ask all the same.
+    pub guard: Option<Guard>,
+    /// Whether time can be moved.
+    pub movable_clock: bool,
+}
+
+/// An origin, as browsers name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin(HeaderValue, String);
+
+impl Origin {
+    /// Reads `https://shop.example.com`; a slash behind it is left out.
+    ///
+    /// # Errors
+    /// Says what an origin looks like.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| {
+            format!("`{text}` {why}: name an origin such as https://shop.example.com, several times for several")
+        };
+        if text == "*" {
+            return Err(wrong("is any page at all"));
+        }
+        let uri: Uri = text.parse().map_err(|_| wrong("is no origin"))?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(wrong("is no origin"));
+        };
+        if !matches!(scheme, "http" | "https") || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(wrong("is more or less than an origin"));
+        }
+        if authority.as_str().contains(['@', ',', ' ', '*']) {
+            return Err(wrong("is no origin"));
+        }
+        // As browsers write it: in lower case, without the port that goes without saying.
+        let authority = authority.as_str().to_ascii_lowercase();
+        let usual = if scheme == "http" { ":80" } else { ":443" };
+        let origin = format!("{scheme}://{}", authority.strip_suffix(usual).unwrap_or(&authority));
+        let value = HeaderValue::from_str(&origin).map_err(|_| wrong("is no origin"))?;
+        Ok(Self(value, origin))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.1
+    }
+}
+
+/// What is answered where, and whom.
+pub fn router(system: Arc<System>, doors: Doors) -> Router {
+    let origins: Vec<HeaderValue> = doors.origins.iter().map(|origin| origin.0.clone()).collect();
+    let cors = CorsLayer::new().allow_origin(origins).allow_methods(Any).allow_headers([
+        AUTHORIZATION,
+        CONTENT_TYPE,
+        IF_NONE_MATCH,
+    ]);
+    let cors = cors.expose_headers([ETAG, RETRY_AFTER]);
+    let api = system.api.clone();
+    let mut beside = Router::new()
+        .route("/events", post(events))
+        .route("/health", get(health))
+        .route("/metrics", get(metrics))
+        .route("/dead-letters/replay", post(replay_dead))
+        .route("/tokens", get(tokens::list))
+        .route("/tokens/{id}", delete(tokens::revoke))
+        .route("/backup", post(backup));
+    if doors.movable_clock {
+        beside = beside.route("/clock", post(clock));
+    }
+    let router = http_api::router(api, beside.with_state(Local(Arc::clone(&system))));
+    let router = router.layer(from_fn_with_state(Arc::clone(&system), accepts_nothing));
+    let router = router.layer(from_fn_with_state(system, doubts));
+    let router = match doors.guard {
+        Some(guard) => router.layer(from_fn_with_state(Arc::new(guard), super::guard::guard)),
+        None => router,
+    };
+    router.layer(cors)
+}
+
+/// While the file is not where it was, all but what says so is refused: what would be written is lost with the process. It is looked
+/// before and after, so that nothing is acknowledged that went into a file that is gone.
+async fn accepts_nothing(State(system): State<Arc<System>>, request: Request, next: Next) -> Response {
+    let is_told = matches!(request.uri().path(), "/health" | "/metrics");
+    let is_gone = || !is_told && !system.has_its_file();
+    let gone = || Problem::unavailable("the file of this system is not where it was any more").into_response();
+    if is_gone() {
+        return gone();
+    }
+    let response = next.run(request).await;
+    if is_gone() { gone() } else { response }
+}
+
+/// What could not be done for now may be the store's doing: it is looked whether it takes anything, so that `/health` says so though
+/// nobody writes otherwise.
+async fn doubts(State(system): State<Arc<System>>, request: Request, next: Next) -> Response {
+    let writes = !request.method().is_safe();
+    let response = next.run(request).await;
+    let in_doubt = writes && response.status() == StatusCode::SERVICE_UNAVAILABLE;
+    if in_doubt
+        && !system.health.is_troubled(Trouble::Write)
+        && let Ok(Err(error)) = tokio::time::timeout(PROBE_MAX, system.queues.probe()).await
+    {
+        system.health.wrote(&Err(error), system.time.now());
+    }
+    response
+}
+
+/// Answers only when everything is on disk.
+async fn events(State(Local(system)): State<Local>, request: Request) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let now = system.time.now();
+    if parts.headers.contains_key("X-Shopify-Topic") {
+        // Nothing is read of strangers that they do not sign.
+        if system.shopify.is_some() && !parts.headers.contains_key("X-Shopify-Hmac-Sha256") {
+            return Err(Problem::unsigned());
+        }
+        return webhook(&system, &mut parts, &whole(body, EVENT_BYTES_MAX).await?).await;
+    }
+    let Of { shop, .. } = Of::<Write>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
+    let (key, body) = (idempotency_key(&parts.headers)?, whole(body, BODY_BYTES_MAX).await?);
+    let Messages { bodies, erase } = envelope::native(&body, &shop, now)?;
+    if erase {
+        // For good: so it takes what DELETE /v1/members/{member_id} takes.
+        Of::<Admin>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
+    }
+    let accepted = bodies.len();
+    match key {
+        _ if accepted == 0 => {}
+        Some(key) => system.accepts_once(Keyed::new(&shop, &key, &body), Lane::of(&shop), bodies).await?,
+        None => system.accepts(Lane::of(&shop), bodies).await?,
+    }
+    Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": accepted }))).into_response())
+}
+
+/// Takes a webhook of Shopify's: signed, where there is a secret; else from somebody who may tell facts.
+async fn webhook(system: &System, parts: &mut Parts, body: &[u8]) -> Result<Response, Problem> {
+    let Some(shopify) = &system.shopify else {
+        May::<Write>::from_request_parts(parts, &()).await?;
+        let Delivery { shop, message, .. } = Delivery::read(body, &parts.headers, system.time.now())?;
+        system.accepts(Lane::of(&shop), vec![message]).await?;
+        return Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": 1 }))).into_response());
+    };
+    if !shopify.secret.has_signed(body, &parts.headers) {
+        return Err(Problem::unsigned());
+    }
+    let Delivery { shop, message, digest, tells } = Delivery::read(body, &parts.headers, system.time.now())?;
+    if !system.expects(shopify, &shop).await? {
+        let remedy = "name the shop with --shopify-shop, or publish a program for it";
+        let detail = format!("no webhooks of `{shop}` are expected here");
+        return Err(Problem::new(ProblemCode::WrongShop, detail, remedy));
+    }
+    let Some(tells) = tells else {
+        return Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": 0 }))).into_response());
+    };
+    // One after the other: the same body that comes twice at once is known the second time.
+    let _turn = shopify.turn.lock().await;
+    let (seen, told) = shopify::seen(system.queues.seen(&digest).await?.as_deref(), shop.as_str(), tells);
+    let accepted = match seen {
+        Seen::New => {
+            system.accepts(Lane::of(&shop), vec![message]).await?;
+            system.queues.remember(&digest, &told).await?;
+            1
+        }
+        // It is on disk already, or was.
+        Seen::Again => 0,
+        Seen::Contradicts => {
+            let remedy = "send the webhook as Shopify delivers it";
+            let detail = "the same body came already, under another topic or for another shop";
+            return Err(Problem::new(ProblemCode::WebhookReplayed, detail, remedy));
+        }
+    };
+    Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": accepted }))).into_response())
+}
+
+impl System {
+    /// Puts messages into the ingest queue, and notes whether that can be done.
+    pub(super) async fn accepts(&self, lane: Lane, bodies: Vec<String>) -> Result<(), QueueError> {
+        let result = self.accept.take(lane, bodies).await;
+        self.health.wrote(&result, self.time.now());
+        result
+    }
+
+    /// Whether webhooks of a shop are expected.
+    async fn expects(&self, shopify: &Shopify, shop: &ShopId) -> Result<bool, Problem> {
+        if !shopify.shops.is_empty() {
+            return Ok(shopify.shops.contains(shop));
+        }
+        Ok(self.api.shop.as_ref() == Some(shop) || self.store.versions(shop).await?.is_some())
+    }
+}
+
+async fn health(State(Local(system)): State<Local>, caller: Option<Extension<Caller>>) -> Response {
+    // Staff, of whichever shop: a member, or a stranger, is told whether it is well.
+    let in_full = matches!(caller, Some(Extension(Caller::Staff { .. })));
+    let report = system.report(in_full).await;
+    let status = if report.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(report)).into_response()
+}
+
+async fn metrics(State(Local(system)): State<Local>, _: May<Read>) -> Response {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], system.report(true).await.metrics()).into_response()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct When {
+    now: String,
+}
+
+async fn clock(State(Local(system)): State<Local>, _: May<Admin>, body: Body) -> Result<Json<Value>, Problem> {
+    const REMEDY: &str = "send {\"now\": \"2026-12-31T23:59:50Z\"}, or a step such as {\"now\": \"+30d\"}";
+    let When { now } = json(&whole(body, http_api::extract::BODY_BYTES_MAX).await?)
+        .map_err(|problem| Problem::bad(problem.detail, REMEDY))?;
+    let to = Move::parse(&now).map_err(|what| Problem::bad(what, REMEDY))?;
+    // Noted first: a start with a clock behind it is refused, and time that cannot be noted is not moved.
+    let then = system.time.after(to).map_err(|what| Problem::bad(what, REMEDY))?;
+    system.queues.note_time(then).await?;
+    let now = system.time.advance(to).map_err(|what| Problem::bad(what, REMEDY))?;
+    system.api.due.notify_one();
+    Ok(Json(json!({ "now": now })))
+}
+
+/// The bytes of a copy, rather than one on this machine: who may ask for it may not choose where files are written.
+async fn backup(State(Local(system)): State<Local>, _: May<Admin>) -> Result<Response, Problem> {
+    backup::answer(system.here.as_ref()).await
+}
+
+/// What failed too often, though it might succeed.
+async fn replay_dead(State(Local(system)): State<Local>, _: May<Admin>) -> Result<Json<Value>, Problem> {
+    Ok(Json(json!({ "replayed": aside::replay_dead(&system.queues).await? })))
+}

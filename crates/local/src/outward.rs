@@ -1,0 +1,223 @@
+//! What is announced on one machine: shown as it goes out, and posted to a webhook where there is one.
+//!
+//! Sent at least once, with an id that tells repeats: a row stays in its outbox until it is marked, and it is marked only
+//! after the webhook took it. Each shop is looked through on its own, and what waits for different members goes out at
+//! the same time, so that one who is not taken holds up nobody else.
+
+mod lanes;
+mod line;
+mod pass;
+mod state;
+mod webhook;
+
+pub use state::{Announcing, State};
+pub use webhook::Webhook;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use engine::telemetry::LogKey;
+use serde_json::{Value, json};
+use store::Outgoing;
+use store::key::Key;
+use store::shop::ShopId;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use self::lanes::{Lanes, News};
+use self::line::line;
+use self::webhook::NotTaken;
+use super::System;
+use crate::lines::Lines;
+
+/// After a failure of the store it is asked again this soon.
+const SOON: Duration = Duration::from_secs(1);
+/// What nobody told of is looked for this often: rows that were there at the start, or that another process wrote.
+const SOMETIMES: Duration = Duration::from_secs(10);
+/// So many events are posted at the same time.
+const POSTED_AT_ONCE: u32 = 8;
+/// And so many pages of outboxes are read.
+const READ_AT_ONCE: usize = 16;
+/// Members stand in the log of one's own machine under a tag all the same.
+const LOG_KEY: &str = "on this machine only";
+
+/// How events are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// In a line for people.
+    Text,
+    /// As one JSON object in a line.
+    Json,
+}
+
+/// The world outside one machine.
+#[derive(Debug)]
+pub struct Outward {
+    webhook: Option<Webhook>,
+    shown: Shown,
+    /// Whoever reads may be slow, or read nothing at all.
+    screen: Lines,
+}
+
+impl Outward {
+    /// Shows events in this form, and posts them to a webhook if there is one.
+    pub fn new(webhook: Option<Webhook>, shown: Shown) -> Self {
+        Self { webhook, shown, screen: Lines::to(std::io::stdout()) }
+    }
+
+    async fn put(&self, row: &Outgoing) -> Result<(), NotTaken> {
+        let event: Value = serde_json::from_str(&row.detail).unwrap_or_default();
+        if let Some(webhook) = &self.webhook {
+            let id = event.get("id").and_then(Value::as_str).unwrap_or_default();
+            webhook.post(&row.kind, id, &row.detail).await?;
+        }
+        self.show(&row.kind, &event);
+        Ok(())
+    }
+
+    /// Who reads the output may have gone away; what is announced goes out all the same.
+    fn show(&self, kind: &str, event: &Value) {
+        let text = match self.shown {
+            Shown::Json => json!({ "type": kind, "detail": event }).to_string(),
+            Shown::Text => line(kind, event),
+        };
+        self.screen.line(&text);
+    }
+}
+
+/// What announces.
+#[derive(Debug)]
+struct Announcer {
+    system: Arc<System>,
+    outward: Arc<Outward>,
+    log_key: LogKey,
+    lanes: Mutex<Lanes>,
+    posts: Arc<Semaphore>,
+    reads: Semaphore,
+    /// Rows that do not read, and were told of.
+    unreadable: Mutex<HashSet<Key>>,
+    /// Every shop is to be looked through.
+    again: Notify,
+    /// When something is tried again is to be reckoned anew.
+    changed: Notify,
+}
+
+impl Announcer {
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> &State {
+        &self.system.announcing
+    }
+
+    /// Says what there is to be told of.
+    fn tell(&self, news: News, row: Option<&Outgoing>, why: &dyn std::fmt::Display) {
+        match news {
+            News::None => {}
+            News::NotTaken => {
+                let row = row.map(|row| self.named(&row.key)).unwrap_or_default();
+                tracing::warn!(row, %why, "the webhook does not take an event; it is tried again until it does");
+            }
+            News::Absent => tracing::warn!(%why, "the webhook takes nothing; it is tried again until it does"),
+            News::Back => tracing::warn!("the webhook takes events again"),
+            News::Well => {
+                self.state().well();
+                tracing::warn!("the webhook takes events again, and has what it did not take");
+            }
+        }
+    }
+}
+
+/// Announces what was recorded until it is told to stop.
+pub async fn announce(system: Arc<System>, outward: Arc<Outward>, mut stop: watch::Receiver<bool>) {
+    let Ok(log_key) = LogKey::new(LOG_KEY) else { return };
+    let posts = Arc::new(Semaphore::new(POSTED_AT_ONCE as usize));
+    let announcer = Arc::new(Announcer {
+        system: Arc::clone(&system),
+        outward,
+        log_key,
+        lanes: Mutex::default(),
+        posts: Arc::clone(&posts),
+        reads: Semaphore::new(READ_AT_ONCE),
+        unreadable: Mutex::default(),
+        again: Notify::new(),
+        changed: Notify::new(),
+    });
+    let mut shops = Shops::default();
+    while !*stop.borrow() {
+        system.health.announcer.beat();
+        if shops.is_broken() {
+            return; // and begin again
+        }
+        let known = shops.look(&announcer).await;
+        loop {
+            let until = Instant::now() + if known { SOMETIMES } else { SOON };
+            let until = announcer.lanes().next(Instant::now()).map_or(until, |next| next.min(until));
+            tokio::select! {
+                () = announcer.changed.notified() => continue,
+                () = system.api.recorded.notified() => {}
+                () = announcer.again.notified() => {}
+                () = tokio::time::sleep_until(until) => {}
+                _ = stop.changed() => {}
+            }
+            break;
+        }
+    }
+    // What is under way comes to its end first, then what it passed by.
+    shops.passes.shutdown().await;
+    let mut more = true;
+    while more {
+        let _ = posts.acquire_many(POSTED_AT_ONCE).await;
+        more = announcer.all().await;
+    }
+    let _ = posts.acquire_many(POSTED_AT_ONCE).await;
+    announcer.outward.screen.end();
+    let left = system.announcing.now();
+    if left.unannounced > 0 {
+        let why = left.last_failure.unwrap_or_default();
+        tracing::warn!(unannounced = left.unannounced, why, "what is not announced yet goes out after the next start");
+    }
+}
+
+/// The shops, each looked through by a task of its own.
+#[derive(Debug, Default)]
+struct Shops {
+    wanted: BTreeMap<ShopId, Arc<Notify>>,
+    passes: JoinSet<()>,
+}
+
+impl Shops {
+    /// Whether the task of a shop has ended, as it never should.
+    fn is_broken(&mut self) -> bool {
+        self.passes.try_join_next().is_some()
+    }
+
+    /// Has every shop looked through: once more if that is under way. Yields whether it is known which there are.
+    async fn look(&mut self, announcer: &Arc<Announcer>) -> bool {
+        let shops = match announcer.system.store.shops().await {
+            Ok(shops) => shops,
+            Err(error) => {
+                tracing::warn!(%error, "what is to be announced cannot be read; it is tried again");
+                return false;
+            }
+        };
+        // Those that were deleted have nothing any more.
+        let gone: Vec<ShopId> = self.wanted.keys().filter(|shop| !shops.contains(shop)).cloned().collect();
+        for shop in gone {
+            self.wanted.remove(&shop);
+            announcer.forget(&shop);
+        }
+        for shop in shops {
+            let wanted = self.wanted.entry(shop).or_insert_with_key(|shop| {
+                let wanted = Arc::new(Notify::new());
+                self.passes.spawn(Arc::clone(announcer).look_through(shop.clone(), Arc::clone(&wanted)));
+                wanted
+            });
+            wanted.notify_one();
+        }
+        true
+    }
+}

@@ -1,0 +1,149 @@
+//! The webhook: events are posted to it, signed if there is a secret.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::http::{HeaderValue, StatusCode};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use thiserror::Error;
+
+use crate::client::{Client, Secret, UrlError};
+
+/// A secret has at least so many bytes: half of what a signature has.
+const SECRET_BYTES_MIN: usize = 16;
+/// How signatures are made, named so that another way can stand beside it.
+const SCHEME: &str = "v1";
+
+/// Why there is no webhook of what was given.
+#[derive(Debug, Error)]
+pub enum WebhookError {
+    /// The URL has a user or a password.
+    #[error("--webhook: {0}; give them as --webhook-authorization 'Basic …'")]
+    Login(#[source] UrlError),
+    /// Nobody can be told at the URL.
+    #[error("--webhook: {0}")]
+    Url(#[from] UrlError),
+    /// The secret is too short.
+    #[error("--webhook-secret: a secret has at least {SECRET_BYTES_MIN} bytes, this one has {0}")]
+    Short(usize),
+    /// What is to be sent as `Authorization` cannot be.
+    #[error("--webhook-authorization: that is no header, such as 'Bearer TOKEN': it is empty or has a line break")]
+    Authorization,
+}
+
+/// Why an event was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NotTaken {
+    /// It was answered, and would be answered the same again.
+    #[error("the webhook answers {0}")]
+    Refused(StatusCode),
+    /// It may be taken at another time.
+    #[error("{0}")]
+    Trouble(String),
+}
+
+/// Where events are posted.
+#[derive(Debug)]
+pub struct Webhook {
+    client: Client,
+    secret: Option<Secret>,
+}
+
+impl Webhook {
+    /// The webhook at a URL; with a secret, what is posted is signed.
+    ///
+    /// # Errors
+    /// [`WebhookError`].
+    pub fn new(url: &str, secret: Option<&str>, authorization: Option<&str>) -> Result<Self, WebhookError> {
+        let client = Client::new(url).map_err(|error| match error {
+            UrlError::Login(_) => WebhookError::Login(error),
+            UrlError::Unreadable(_) | UrlError::NotHttp(_) | UrlError::Roots(_) => WebhookError::Url(error),
+        })?;
+        if let Some(short) = secret.map(str::len).filter(|bytes| *bytes < SECRET_BYTES_MIN) {
+            return Err(WebhookError::Short(short));
+        }
+        if authorization.is_some_and(|value| value.trim().is_empty() || HeaderValue::from_str(value).is_err()) {
+            return Err(WebhookError::Authorization);
+        }
+        let client = client.with_authorization(authorization.map(Secret::new));
+        Ok(Self { client, secret: secret.map(Secret::new) })
+    }
+
+    /// Posts an event of this name and id.
+    ///
+    /// # Errors
+    /// [`NotTaken`]; whether it arrived is not known.
+    pub async fn post(&self, kind: &str, id: &str, detail: &str) -> Result<(), NotTaken> {
+        let (timestamp, signature) = self.signed(detail);
+        let mut headers = vec![("X-Echelon-Event", kind), ("X-Echelon-Delivery", id)];
+        if let Some(signature) = &signature {
+            headers.extend([("X-Echelon-Timestamp", timestamp.as_str()), ("X-Echelon-Signature", signature)]);
+        }
+        match self.client.tell(detail.to_owned(), &headers).await {
+            Ok(status) if status.is_success() => Ok(()),
+            Ok(status) if is_final(status) => Err(NotTaken::Refused(status)),
+            Ok(status) => Err(NotTaken::Trouble(format!("the webhook answers {status}"))),
+            Err(error) => Err(NotTaken::Trouble(error.to_string())),
+        }
+    }
+
+    /// The time and the signature of a body. The time is that of the world: who receives it has no other to compare with.
+    fn signed(&self, body: &str) -> (String, Option<String>) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
+        let signature = self.secret.as_ref().and_then(|secret| signature(secret.as_str(), &now, body));
+        (now, signature)
+    }
+}
+
+/// The signature of a body at a time; there is one for any secret.
+fn signature(secret: &str, timestamp: &str, body: &str) -> Option<String> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
+    for part in [timestamp, ".", body] {
+        mac.update(part.as_bytes());
+    }
+    let digits = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    Some(format!("{SCHEME}={digits}"))
+}
+
+/// Whether an answer says that the same will be refused again. What redirects is not followed, and says so too.
+fn is_final(status: StatusCode) -> bool {
+    let passes = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
+    (status.is_client_error() || status.is_redirection()) && !passes.contains(&status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_that_of_openssl() {
+        // printf '%s' '1767225600.{"id":"1"}' | openssl dgst -sha256 -hmac 'a secret of some length'
+        let expected = "v1=17844ffffd94e278f1b3b3843c03da77a7b5b615eaebc56ad84bf1f53f94d7a7";
+        assert_eq!(signature("a secret of some length", "1767225600", r#"{"id":"1"}"#).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_cannot_be_a_webhook_is_refused_without_its_secrets() {
+        let said = |url: &str, secret: Option<&str>, authorization: Option<&str>| {
+            let error = Webhook::new(url, secret, authorization).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hush"), "{error:?}");
+            error.to_string()
+        };
+        let url = "http://example.com/hook";
+        assert!(said("http://anna:hush@example.com", None, None).contains("--webhook-authorization 'Basic …'"));
+        assert!(said("file:///hush", None, None).contains("--webhook: "));
+        assert!(said(url, Some("hush"), None).contains("--webhook-secret: a secret has at least 16 bytes"));
+        for bad in ["", " ", "Bearer hush\nX-Other: 1"] {
+            assert!(said(url, None, Some(bad)).contains("--webhook-authorization: "));
+        }
+        let webhook = Webhook::new(url, Some("hush, and be long enough"), Some("Basic hush")).unwrap();
+        assert!(!format!("{webhook:?}").contains("hush"));
+    }
+
+    #[test]
+    fn what_is_refused_for_good_is_told_from_what_passes() {
+        let of = |status: u16| is_final(StatusCode::from_u16(status).unwrap());
+        assert!([301, 400, 401, 404, 410, 422].into_iter().all(of));
+        assert!(![408, 425, 429, 500, 502, 503].into_iter().any(of));
+    }
+}

@@ -1,0 +1,206 @@
+//! Sweeps on one machine: jobs open themselves as they do when deployed, and tasks of this process work on them.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use engine::lists;
+use engine::sweep::{PAGE, Progress, Settings, Sweep, Ticked, Work, Workers};
+use futures::StreamExt;
+use store::StoreError;
+use store::records::{JobId, State};
+use tokio::sync::watch;
+
+use super::System;
+use super::health::{Pulse, Trouble};
+use super::queue::Queues;
+use super::watch::Wrong;
+use crate::console::{counted, say};
+
+/// It is looked this often whether something is due.
+const TICK: Duration = Duration::from_secs(1);
+/// So many segments are worked on at once: while one waits for the store, another decides.
+const AT_ONCE: usize = 3;
+/// Shops are deleted for so long at each tick, so that no other shop waits for it.
+const REDACTION: Duration = Duration::from_millis(300);
+/// A sweep waits this long at the most for events that are being taken in.
+const GIVE_WAY: Duration = Duration::from_millis(500);
+const GIVE_WAY_STEP: Duration = Duration::from_millis(5);
+
+/// The workers of one process: segments that wait, each once.
+#[derive(Debug, Clone, Default)]
+pub struct Here {
+    waiting: Arc<Mutex<BTreeSet<Work>>>,
+    queues: Option<Queues>,
+    pulse: Arc<Pulse>,
+}
+
+impl Here {
+    /// Workers that let the events of these queues go first, and show that they are at work.
+    pub fn beside(queues: Queues, pulse: Arc<Pulse>) -> Self {
+        Self { queues: Some(queues), pulse, ..Self::default() }
+    }
+
+    /// Takes what waits.
+    pub fn take(&self) -> BTreeSet<Work> {
+        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Workers for Here {
+    /// What is to wait for longer comes again with a tick: they come all the time.
+    async fn send(&self, work: Vec<Work>, delay: Duration) -> Result<(), String> {
+        if delay.is_zero() {
+            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).extend(work);
+        }
+        Ok(())
+    }
+
+    async fn give_way(&self) {
+        self.pulse.beat();
+        let Some(queues) = &self.queues else { return };
+        let begun = tokio::time::Instant::now();
+        while queues.waiting() > 0 && begun.elapsed() < GIVE_WAY {
+            tokio::time::sleep(GIVE_WAY_STEP).await;
+        }
+    }
+}
+
+/// How sweeps are done by one process: alone on a file, where nobody else writes, or beside others behind an endpoint.
+pub fn settings(alone: bool) -> Settings {
+    if alone {
+        Settings {
+            owner: "here".to_owned(),
+            margin: Duration::ZERO,
+            budget: Duration::MAX,
+            together: 30,
+            page: PAGE,
+            redaction: REDACTION,
+        }
+    } else {
+        let owner = uuid::Uuid::new_v4().to_string();
+        Settings {
+            owner,
+            margin: engine::sweep::MARGIN,
+            budget: Duration::MAX,
+            together: 1,
+            page: PAGE,
+            redaction: REDACTION,
+        }
+    }
+}
+
+/// Works on all segments that wait, and on those that they leave; yields the jobs they were of.
+///
+/// # Errors
+/// The first that failed for another reason than a busy store; the others go on, and the next tick tries again.
+pub async fn drain(sweep: &Sweep<Here>) -> Result<BTreeSet<(store::shop::ShopId, JobId)>, StoreError> {
+    let (mut jobs, mut failed) = (BTreeSet::new(), None);
+    loop {
+        let waiting = sweep.workers().take();
+        if waiting.is_empty() {
+            break;
+        }
+        jobs.extend(waiting.iter().map(|work| (work.shop.clone(), work.job)));
+        let worked = futures::stream::iter(waiting).map(|work| async move { sweep.work(&work).await });
+        let mut worked = std::pin::pin!(worked.buffer_unordered(AT_ONCE));
+        while let Some(worked) = worked.next().await {
+            if let Err(error) = worked {
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    failed.map_or(Ok(jobs), Err)
+}
+
+/// Opens what is due and sweeps, until it is told to stop.
+pub async fn sweep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        // Whatever is left half done goes on where it was, at the next start at the latest.
+        let done = tokio::select! {
+            done = once(&system) => done,
+            _ = stop.changed() => return,
+        };
+        system.health.sweeper.beat();
+        match done {
+            Ok(true) => system.health.swept(system.time.now()),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the sweep cannot go on; it is tried again");
+                system.health.note(Trouble::Sweep, Some(error.to_string()));
+            }
+        }
+        tokio::select! {
+            () = system.api.due.notified() => {}
+            () = tokio::time::sleep(TICK) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// Opens what is due and sweeps it; whether all was.
+async fn once(system: &System) -> Result<bool, StoreError> {
+    if !system.has_its_file() {
+        return Ok(false);
+    }
+    let was_wrong = system.health.is_troubled(Trouble::Clock);
+    match system.watch.look(&system.time, &system.queues).await {
+        Ok(()) => system.health.note(Trouble::Clock, None),
+        Err(why @ Wrong::Behind { .. }) => {
+            if !was_wrong {
+                tracing::error!(%why, "the clock is wrong");
+            }
+            system.health.note(Trouble::Clock, Some(why.to_string()));
+            return Ok(false);
+        }
+        Err(Wrong::Unnoted(error)) => {
+            tracing::warn!(%error, "what time it is cannot be noted; it is tried again");
+            system.health.wrote(&Err(error), system.time.now());
+            return Ok(false);
+        }
+    }
+    let Ticked { sent, failed, .. } = system.sweep.tick().await?;
+    if failed > 0 {
+        let why = format!("{failed} shops cannot be looked at; the log says why");
+        system.health.note(Trouble::Sweep, Some(why));
+    }
+    if sent == 0 {
+        return Ok(failed == 0);
+    }
+    // Whoever is taking events in may have begun before the boundary: they end first.
+    drop(system.api.batch.write().await);
+    let jobs = drain(&system.sweep).await?;
+    system.api.recorded.notify_one();
+    for (shop, job) in jobs {
+        if let Some(progress) = system.sweep.progress(&shop, &job).await?
+            && progress.job.state == State::Done
+        {
+            say(&format!("{}  {shop}  {}", system.time.now(), told(&progress)));
+            // Nothing here deletes what has expired.
+            lists::tidy(&system.store, &shop, system.time.now()).await?;
+        }
+    }
+    Ok(failed == 0)
+}
+
+/// What came of a job, in a line.
+pub fn told(progress: &Progress) -> String {
+    let tally = &progress.so_far;
+    let mut parts = Vec::new();
+    for (count, what) in [
+        (tally.entered, "entered"),
+        (tally.upgraded, "upgraded"),
+        (tally.downgraded, "downgraded"),
+        (tally.left, "left"),
+        (tally.renewed, "renewed"),
+        (tally.held, "held"),
+        (tally.retained, "retained"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    let members = counted(usize::try_from(tally.members).unwrap_or(usize::MAX), "member");
+    let parts = if parts.is_empty() { "nobody holds a tier".to_owned() } else { parts.join(", ") };
+    format!("{} {}: {members}, {parts}", progress.job.id, progress.job.state.word())
+}

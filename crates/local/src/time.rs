@@ -1,0 +1,125 @@
+//! Time that can be moved: it starts where it is told to and runs on, and never goes back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use engine::clock::Clock;
+use rules::calendar::Instant;
+
+/// Time is moved at most to here: what follows, a century ahead at the most, has to have a date. January 1, 9000.
+const LATEST: Instant = Instant::from_millis(221_845_392_000_000);
+
+/// What time it is in a system.
+#[derive(Debug, Clone, Default)]
+pub struct Time {
+    /// How far it is ahead of the wall's.
+    ahead_ms: Arc<AtomicI64>,
+}
+
+/// An instant, or how far to go from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Move {
+    /// To an instant.
+    To(Instant),
+    /// By so many milliseconds.
+    By(i64),
+}
+
+impl Move {
+    /// Reads `2026-12-31T23:59:50Z`, `+30d`, `+12h`, `+45m` or `+10s`.
+    ///
+    /// # Errors
+    /// Says what to write.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let what = || format!("`{text}` is neither an instant such as 2026-12-31T23:59:50Z nor a step such as +30d");
+        let Some(step) = text.strip_prefix('+') else {
+            return Instant::parse(text).map(Self::To).map_err(|_| what());
+        };
+        let units = [('d', 86_400_000_i64), ('h', 3_600_000), ('m', 60_000), ('s', 1_000)];
+        let read = units.iter().find_map(|(unit, ms)| {
+            let count = step.strip_suffix(*unit)?;
+            let digits = !count.is_empty() && count.len() <= 6 && count.bytes().all(|b| b.is_ascii_digit());
+            digits.then(|| count.parse::<i64>().ok()?.checked_mul(*ms))?
+        });
+        read.map(Self::By).ok_or_else(what)
+    }
+}
+
+impl Time {
+    /// The present instant.
+    pub fn now(&self) -> Instant {
+        crate::now().plus_millis(self.ahead_ms.load(Ordering::SeqCst))
+    }
+
+    /// The same, for who only asks.
+    pub fn clock(&self) -> Clock {
+        let time = self.clone();
+        Clock::new(move || time.now())
+    }
+
+    /// Sets the clock, before anything has happened: to the past as well.
+    pub fn start(&self, at: Move) {
+        let to = match at {
+            Move::To(instant) => instant,
+            Move::By(ms) => self.now().plus_millis(ms),
+        };
+        self.ahead_ms.store(to.millis() - crate::now().millis(), Ordering::SeqCst);
+    }
+
+    /// What time it will be once time is moved on.
+    ///
+    /// # Errors
+    /// Says that it never goes back: what was recorded has happened.
+    pub fn after(&self, at: Move) -> Result<Instant, String> {
+        let now = self.now();
+        let to = match at {
+            Move::To(to) => to,
+            Move::By(ms) => now.plus_millis(ms),
+        };
+        if to < now {
+            return Err(format!("it is {now} already, and time only moves on: name a later instant"));
+        }
+        if to > LATEST {
+            return Err("nothing that follows could be dated: name an instant before the year 9000".to_owned());
+        }
+        Ok(to)
+    }
+
+    /// Moves time on.
+    ///
+    /// # Errors
+    /// As [`Self::after`].
+    pub fn advance(&self, at: Move) -> Result<Instant, String> {
+        self.after(at)?;
+        self.start(at);
+        Ok(self.now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_or_an_instant_moves_time() {
+        assert_eq!(Move::parse("+30d"), Ok(Move::By(30 * 86_400_000)));
+        assert_eq!(Move::parse("+10s"), Ok(Move::By(10_000)));
+        let new_year = "2026-12-31T23:59:50Z";
+        assert_eq!(Move::parse(new_year), Ok(Move::To(Instant::parse(new_year).unwrap())));
+        for wrong in ["", "+", "+d", "30d", "+-3d", "+3w", "tomorrow", "+9999999d"] {
+            assert!(Move::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn time_starts_anywhere_and_never_goes_back() {
+        let time = Time::default();
+        let start = Instant::parse("2020-01-01T00:00:00Z").unwrap();
+        time.start(Move::To(start));
+        assert!(time.now() >= start && time.now() < start.plus_millis(60_000));
+        assert!(time.advance(Move::By(86_400_000)).unwrap() >= start.plus_millis(86_400_000));
+        assert!(time.advance(Move::To(start)).unwrap_err().contains("only moves on"));
+        let far = Instant::parse("9999-12-31T00:00:00Z").unwrap();
+        assert!(time.advance(Move::To(far)).unwrap_err().contains("before the year 9000"));
+    }
+}

@@ -1,0 +1,104 @@
+//! The tokens of staff: which are in use, and revoking one. What is known of them lies beside the queues, and outlives the process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http_api::caller::{Admin, May};
+use http_api::problem::Problem;
+use http_api::register::{Known, TokenId};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::System;
+use super::http::Local;
+use super::queue::{QueueError, Queued, Queues, REVOKED, TOKENS};
+
+/// Tokens, as they are listed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Tokens {
+    /// Each of them.
+    pub tokens: Vec<Known>,
+}
+
+/// Where others serve the same tables, it is looked so often what they revoked.
+const LOOKED_EVERY: Duration = Duration::from_secs(60);
+
+/// What is to be noted is looked for so often.
+const NOTED_EVERY: Duration = Duration::from_secs(1);
+
+/// Takes in what was known before.
+///
+/// # Errors
+/// See [`QueueError`].
+pub async fn load(system: &System) -> Result<(), QueueError> {
+    for queue in [TOKENS, REVOKED] {
+        let rows = system.queues.all(queue).await?;
+        let read =
+            |row: &Queued| serde_json::from_str(&row.body).map_err(|error| QueueError::unread(queue, &row.id, &error));
+        let known: Vec<Known> = rows.iter().map(read).collect::<Result<_, _>>()?;
+        system.api.door.key().register().load(known);
+    }
+    Ok(())
+}
+
+/// Notes which tokens are used, and where others serve the same tables, learns what they revoked; until it is told to stop.
+pub async fn keep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
+    let mut looked = Instant::now();
+    while !*stop.borrow() {
+        if let Err(error) = note(&system).await {
+            tracing::warn!(%error, "which tokens are in use cannot be noted");
+        }
+        if system.here.is_none() && looked.elapsed() >= LOOKED_EVERY {
+            looked = Instant::now();
+            if let Err(error) = load(&system).await {
+                tracing::warn!(%error, "which tokens are revoked cannot be read");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(NOTED_EVERY) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// Writes down what is known since the last time, and forgets those that have ended.
+async fn note(system: &System) -> Result<(), QueueError> {
+    let register = system.api.door.key().register();
+    let mut failed = None;
+    for known in register.take_changed() {
+        if let Err(error) = write(&system.queues, TOKENS, &known).await {
+            register.is_changed(known.id);
+            failed.get_or_insert(error);
+        }
+    }
+    for id in register.forget_ended(system.time.now()) {
+        system.queues.forget(TOKENS, &id.to_string()).await?;
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+async fn write(queues: &Queues, queue: &str, known: &Known) -> Result<(), QueueError> {
+    queues.keep_row(queue, &known.id.to_string(), &serde_json::to_string(known).unwrap_or_default()).await
+}
+
+/// Which tokens of staff were used or revoked, and have not ended.
+pub(crate) async fn list(State(Local(system)): State<Local>, _: May<Admin>) -> Json<Tokens> {
+    Json(Tokens { tokens: system.api.door.key().register().list(system.time.now()) })
+}
+
+/// Revokes one: from now on, and from the answer on also after a restart.
+pub(crate) async fn revoke(
+    State(Local(system)): State<Local>,
+    _: May<Admin>,
+    Path(id): Path<String>,
+) -> Result<Json<Known>, Problem> {
+    // A token itself does not belong into a path, which others log: the command takes its id.
+    let id = TokenId::try_from(id)
+        .map_err(|_| Problem::bad("this is no id of a token", "ask GET /tokens for the ids there are"))?;
+    let known = system.api.door.key().register().revoke(&id, system.time.now());
+    write(&system.queues, REVOKED, &known).await?;
+    Ok(Json(known))
+}

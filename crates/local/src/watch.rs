@@ -1,0 +1,136 @@
+//! The clock, watched: what it says is held against the latest instant on record. A clock that was ahead leaves records of a
+//! time to come, and one that went back would have them found wrong: so nothing is swept while it is behind.
+
+use rules::calendar::Instant;
+use store::{Store, StoreError};
+use thiserror::Error;
+use tokio::sync::Mutex;
+
+use super::queue::{QueueError, Queues};
+use super::time::Time;
+
+/// So far may clocks differ that are both right: as far as facts may be dated ahead of one.
+const DIFFER_MS: i64 = 5 * 60 * 1_000;
+/// Everything was recorded before this: the end of the year 9999.
+const EVER_MS: i64 = 253_402_300_799_999;
+/// Why nothing is swept.
+#[derive(Debug, Error)]
+pub enum Wrong {
+    /// The clock is behind what is on record.
+    #[error(
+        "it says {now}, and was {} ahead of that: nothing is swept until it is right, or the system is started again",
+        in_words(*behind)
+    )]
+    Behind {
+        /// What it says.
+        now: Instant,
+        /// By how many milliseconds.
+        behind: i64,
+    },
+    /// What time it is could not be noted.
+    #[error(transparent)]
+    Unnoted(#[from] QueueError),
+}
+
+/// What time it is is noted so often: so a store that takes nothing is found out, whoever else writes.
+const NOTED_EVERY_MS: i64 = 10 * 1_000;
+
+/// The latest instant on record.
+#[derive(Debug)]
+pub struct Watch {
+    latest: Mutex<Latest>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Latest {
+    seen: Instant,
+    noted: Instant,
+}
+
+/// The latest instant that a store knows of: at which this system ran; or, where an earlier release noted none, at which a job was
+/// opened.
+///
+/// # Errors
+/// See [`QueueError`].
+pub async fn latest(store: &Store, queues: &Queues) -> Result<Option<Instant>, QueueError> {
+    if let Some(noted) = queues.noted_time().await? {
+        return Ok(Some(noted));
+    }
+    let mut latest = None;
+    for shop in store.shops().await.map_err(QueueError::of_store)? {
+        latest = latest.max(opened_last(store, &shop).await.map_err(QueueError::of_store)?);
+    }
+    Ok(latest)
+}
+
+/// When the latest job of a shop was opened.
+async fn opened_last(store: &Store, shop: &store::shop::ShopId) -> Result<Option<Instant>, StoreError> {
+    let ever = Instant::from_millis(EVER_MS);
+    let jobs = store.latest_jobs(shop, ever, 1).await?;
+    Ok(jobs.first().map(|job| job.body.opened_at))
+}
+
+/// By how much a clock is behind an instant on record, if that is more than clocks may differ.
+pub fn behind(now: Instant, latest: Option<Instant>) -> Option<i64> {
+    let behind = latest?.millis() - now.millis();
+    (behind > DIFFER_MS).then_some(behind)
+}
+
+impl Watch {
+    /// A watch that begins now.
+    pub fn from(now: Instant) -> Self {
+        let noted = Instant::from_millis(i64::MIN / 2);
+        Self { latest: Mutex::new(Latest { seen: now, noted }) }
+    }
+
+    /// Begins anew, where time was set before anything happened.
+    pub async fn begin(&self, now: Instant) {
+        self.latest.lock().await.seen = now;
+    }
+
+    /// Looks at the clock, and notes now and then what it says.
+    ///
+    /// # Errors
+    /// [`Wrong`].
+    pub async fn look(&self, time: &Time, queues: &Queues) -> Result<(), Wrong> {
+        let now = time.now();
+        let mut latest = self.latest.lock().await;
+        if let Some(behind) = behind(now, Some(latest.seen)) {
+            return Err(Wrong::Behind { now, behind });
+        }
+        latest.seen = latest.seen.max(now);
+        if now.millis().saturating_sub(latest.noted.millis()) >= NOTED_EVERY_MS {
+            queues.note_time(now).await?;
+            latest.noted = now;
+        }
+        Ok(())
+    }
+}
+
+/// A stretch of time for people.
+pub fn in_words(ms: i64) -> String {
+    let minutes = ms / 60_000;
+    match (minutes / 1_440, minutes / 60) {
+        (0, 0) => format!("{minutes} minutes"),
+        (0, hours) => format!("{hours} hours"),
+        (days, _) => format!("{days} days"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_behind_by_more_than_clocks_differ_is_noticed() {
+        let at = |minutes: i64| Instant::from_millis(minutes * 60_000);
+        assert_eq!(behind(at(10), None), None);
+        assert_eq!(behind(at(10), Some(at(15))), None);
+        assert_eq!(behind(at(10), Some(at(16))), Some(6 * 60_000));
+        assert_eq!(behind(at(10), Some(at(1))), None);
+        assert_eq!(
+            [in_words(360_000), in_words(7_300_000), in_words(730 * 86_400_000)],
+            ["6 minutes", "2 hours", "730 days"]
+        );
+    }
+}

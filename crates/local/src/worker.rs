@@ -1,0 +1,111 @@
+//! Takes in what is in the queue, batch after batch, as the deployed function does.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::ingest::{Message, Report};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::System;
+use super::health::Trouble;
+use super::queue::{LOOK_AGAIN, QueueError, Queued};
+
+/// So many messages are taken together, as by the deployed function.
+const BATCH_MAX: usize = 100;
+/// After the store failed, it is left alone for so long.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Bodies that were set aside are looked through for old ones so often.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Works until it is told to stop; then the batch that is under way is still finished.
+pub async fn work(system: Arc<System>, mut stop: watch::Receiver<bool>) {
+    let mut expired_at: Option<Instant> = None;
+    while !*stop.borrow() {
+        if expired_at.is_none_or(|at| at.elapsed() >= EXPIRE_EVERY) {
+            expired_at = Some(Instant::now());
+            if let Err(error) = system.queues.expire().await {
+                tracing::warn!(%error, "what was set aside long ago is still kept; it is tried again in an hour");
+            }
+        }
+        system.health.worker.beat();
+        let worked = batch(&system).await;
+        system.health.note(Trouble::Ingest, worked.as_ref().err().map(ToString::to_string));
+        let pause = match worked {
+            Ok(true) => continue,
+            Ok(false) => LOOK_AGAIN,
+            Err(error) => {
+                tracing::warn!(%error, "the queue cannot be worked on; it is tried again");
+                PAUSE
+            }
+        };
+        tokio::select! {
+            () = system.queues.news() => {}
+            () = tokio::time::sleep(pause) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// Takes in one batch; whether there was one.
+async fn batch(system: &Arc<System>) -> Result<bool, QueueError> {
+    let batch = system.queues.receive(BATCH_MAX).await?;
+    let _under_way = system.api.batch.read().await;
+    if batch.is_empty() {
+        return Ok(false);
+    }
+    match handled(system, &batch).await {
+        Some(report) => settle(system, &batch, &report).await?,
+        // Something in it breaks the process: what that is shows one by one, and its neighbours go on.
+        None => {
+            for queued in &batch {
+                let alone = std::slice::from_ref(queued);
+                let report = handled(system, alone).await.unwrap_or_else(|| broken(queued));
+                settle(system, alone, &report).await?;
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Takes messages in, on a task of their own; nothing if it panicked.
+async fn handled(system: &Arc<System>, batch: &[Queued]) -> Option<Report> {
+    let message = |it: &Queued| Message { id: it.id.clone(), body: it.body.clone(), sent_at: None };
+    let messages: Vec<Message> = batch.iter().map(message).collect();
+    let ingest = Arc::clone(&system.ingest);
+    tokio::spawn(async move { ingest.handle(&messages).await }).await.ok()
+}
+
+fn broken(queued: &Queued) -> Report {
+    let failure = Some("it broke what takes it in".to_owned());
+    Report { failed: vec![queued.id.clone()], failure, ..Report::default() }
+}
+
+/// What is done is removed, what failed comes again.
+async fn settle(system: &System, batch: &[Queued], report: &Report) -> Result<(), QueueError> {
+    system.count(&report.counts);
+    if report.counts.transitions + report.counts.rewards > 0 {
+        system.api.recorded.notify_one();
+    }
+    for (_, aside) in &report.set_aside {
+        let (reason, remedy, paths) = (aside.reason.code(), aside.reason.remedy(), aside.paths.join(" "));
+        tracing::warn!(reason, paths, remedy, "set aside an event that can never succeed as it is");
+    }
+    if let Some(failure) = &report.failure {
+        tracing::warn!(failed = report.failed.len(), failure, "events failed, and come again");
+    }
+    let failed: BTreeSet<&str> = report.failed.iter().map(String::as_str).collect();
+    system.health.took(batch.iter().map(|it| (it, failed.contains(&*it.id))), report.failure.as_deref());
+    let (failed, done): (Vec<Queued>, Vec<Queued>) = batch.iter().cloned().partition(|it| failed.contains(&*it.id));
+    system.queues.delete(&done).await?;
+    for queued in &failed {
+        if system.queues.back_off(queued).await? {
+            tracing::error!(
+                id = queued.id,
+                "an event failed too often: `echelon quarantine replay --dead` tries again"
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! Writing, all or nothing, each item on the condition that it is exactly as it was read.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnConsumedCapacity, TransactWriteItem};
+use rules::book::Thing;
+use rules::calendar::Instant;
+use rules::fact::{Fact, Told};
+use rules::id::MemberId;
+use rules::ledger::Ledger;
+use rules::page;
+use rules::record::Record;
+
+use super::item::{Item, VERSION};
+use super::load::{Filed, Held, laid_texts, name};
+use super::meter::Kind;
+use super::{Store, StoreError, key};
+use crate::shop::ShopId;
+
+/// A transaction has at most this many items: DynamoDB takes 100, and a page may have to be divided.
+pub const WRITES_MAX: usize = 90;
+
+/// An item has at most this many bytes: DynamoDB takes 400 KB.
+const ITEM_BYTES_MAX: usize = 390_000;
+
+/// Items to be written together or not at all.
+#[derive(Debug, Default)]
+pub struct Commit {
+    writes: Vec<Write>,
+}
+
+#[derive(Debug)]
+struct Write {
+    table: String,
+    item: Item,
+    /// The version the item must have now; none if there must be no item.
+    expected: Option<u64>,
+}
+
+impl Commit {
+    /// How many items are written.
+    pub fn len(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// Whether nothing is written.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// Writes what another writes, too.
+    pub fn append(&mut self, other: Self) {
+        self.writes.extend(other.writes);
+    }
+
+    fn put(&mut self, table: &str, item: Item, expected: Option<u64>) -> Result<(), StoreError> {
+        let item = item.number(VERSION, expected.unwrap_or(0).saturating_add(1));
+        let bytes = item.size();
+        if bytes > ITEM_BYTES_MAX {
+            return Err(StoreError::TooLarge { key: item.key(), bytes });
+        }
+        self.writes.push(Write { table: table.to_owned(), item, expected });
+        Ok(())
+    }
+
+    /// The row of a thing, with the facts that are known of it now.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`].
+    pub fn file(
+        &mut self,
+        store: &Store,
+        shop: &ShopId,
+        thing: &Thing,
+        facts: &[Fact],
+        was: &Filed,
+    ) -> Result<(), StoreError> {
+        let told = |fact: &Fact| Told { fact: fact.clone(), received_at: None }.to_json().to_string();
+        let mut item = Item::at(&key::thing(shop, thing)).texts(name::FACTS, facts.iter().map(told));
+        // The index by member finds what is somebody's: for history, export and erasure.
+        if let Some((member, at)) = facts.iter().find_map(|fact| Some((fact.member()?, fact.occurred_at()))) {
+            let (by, sorted) = key::BY_MEMBER;
+            item = item.text(by, key::about(shop, member)).text(sorted, key::at(at));
+        }
+        self.put(&store.tables.ledger, item, was.version)
+    }
+
+    /// A member's item, with pages where it is heavy.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`].
+    pub fn member(
+        &mut self,
+        store: &Store,
+        shop: &ShopId,
+        member: &MemberId,
+        (ledger, record): (&Ledger, &Record),
+        was: &Held,
+    ) -> Result<(), StoreError> {
+        let parts = page::divide(ledger, record, &was.directory);
+        let version = was.version.unwrap_or(0).saturating_add(1);
+        // A page is written when it changes, and carries the version of the root that it was written with. The root says
+        // which that is of each, so that a torn read is seen from either side.
+        let unchanged: BTreeMap<u32, u64> = parts
+            .pages
+            .iter()
+            .filter_map(|(number, bytes)| Some((number, was.pages.get(number)?, bytes)))
+            .filter(|(_, (_, before), bytes)| before == *bytes)
+            .map(|(number, (version, _), _)| (*number, *version))
+            .collect();
+        let mut root = Item::at(&key::member(store.tables.spread, shop, member)).bytes(name::BODY, parts.root);
+        if !parts.directory.0.is_empty() {
+            let version_of = |number| unchanged.get(&number).copied().unwrap_or(version);
+            root = root.texts(name::PAGES, laid_texts(&parts.directory, version_of));
+        }
+        if !was.noticed.is_empty() {
+            root = root.texts(name::NOTICED, was.noticed.iter().cloned());
+        }
+        self.put(&store.tables.members, root, was.version)?;
+        for (number, bytes) in parts.pages.into_iter().filter(|(number, _)| !unchanged.contains_key(number)) {
+            let item = Item::at(&key::page(store.tables.spread, shop, member, number))
+                .bytes(name::BODY, bytes)
+                .number(VERSION, version);
+            let expected = was.pages.get(&number).map(|(version, _)| *version);
+            self.writes.push(Write { table: store.tables.members.clone(), item, expected });
+        }
+        Ok(())
+    }
+
+    /// A tombstone in place of a member: it keeps out what is told later.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`], which a tombstone never is.
+    pub fn tombstone(
+        &mut self,
+        store: &Store,
+        shop: &ShopId,
+        member: &MemberId,
+        at: Instant,
+        was: &Held,
+    ) -> Result<(), StoreError> {
+        let item = Item::at(&key::member(store.tables.spread, shop, member)).text(name::ERASED_AT, key::at(at));
+        self.put(&store.tables.members, item, was.version)
+    }
+
+    /// That a member's erasure is to be verified later: goes with the tombstone.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`], which it never is.
+    pub fn erasure(&mut self, store: &Store, shop: &ShopId, member: &MemberId, at: Instant) -> Result<(), StoreError> {
+        let item = Item::at(&key::erasure(shop, member)).text(name::ERASED_AT, key::at(at));
+        self.control(store, item)
+    }
+
+    /// A row of the control table, which must be new.
+    pub(super) fn control(&mut self, store: &Store, item: Item) -> Result<(), StoreError> {
+        self.row(store, item, None)
+    }
+
+    /// A row of the control table, which must be of this version.
+    pub(super) fn row(&mut self, store: &Store, item: Item, expected: Option<u64>) -> Result<(), StoreError> {
+        self.put(&store.tables.control, item, expected)
+    }
+
+    /// A row of the history, which must be new.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`].
+    pub fn record(&mut self, store: &Store, item: Item) -> Result<(), StoreError> {
+        self.put(&store.tables.ledger, item, None)
+    }
+}
+
+impl Store {
+    /// Writes everything or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if an item is not as it was read; after [`StoreError::Unavailable`] it may have been
+    /// written or not.
+    pub async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
+        let mut writes = commit.writes;
+        match writes.len() {
+            0 => Ok(()),
+            // A transaction costs double.
+            1 => match writes.pop() {
+                Some(write) => self.put_one(write).await,
+                None => Ok(()),
+            },
+            _ => self.put_all(writes).await,
+        }
+    }
+
+    async fn put_one(&self, write: Write) -> Result<(), StoreError> {
+        let (condition, value) = condition(write.expected);
+        let asked = self.client.put_item().table_name(write.table).set_item(Some(write.item.0));
+        let asked = asked.condition_expression(condition).return_consumed_capacity(ReturnConsumedCapacity::Indexes);
+        let asked = match value {
+            Some(value) => asked.expression_attribute_values(":v", value),
+            None => asked,
+        };
+        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        self.meter.add(Kind::Write, answer.consumed_capacity());
+        Ok(())
+    }
+
+    async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        let mut asked = self.client.transact_write_items();
+        for write in writes {
+            let (condition, value) = condition(write.expected);
+            let put = Put::builder().table_name(write.table).set_item(Some(write.item.0));
+            let put = put.condition_expression(condition);
+            let put = match value {
+                Some(value) => put.expression_attribute_values(":v", value),
+                None => put,
+            };
+            let put = put.build().map_err(|error| StoreError::Refused(error.to_string()))?;
+            asked = asked.transact_items(TransactWriteItem::builder().put(put).build());
+        }
+        let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
+        let answer = asked.send().await.map_err(|error| StoreError::of_transaction(&error))?;
+        self.meter.add(Kind::Write, answer.consumed_capacity());
+        Ok(())
+    }
+}
+
+/// An item must be exactly as it was read: of this version, or absent.
+fn condition(expected: Option<u64>) -> (&'static str, Option<AttributeValue>) {
+    match expected {
+        Some(version) => ("v = :v", Some(AttributeValue::N(version.to_string()))),
+        None => ("attribute_not_exists(pk)", None),
+    }
+}

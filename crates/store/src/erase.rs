@@ -1,0 +1,192 @@
+//! Forgetting a member: the tombstone is there already and fences off every writer; what is left goes now, and is looked
+//! for again later, until a pass finds nothing: the index by member follows the table, and a writer who read before the
+//! tombstone may have come after the first pass.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use rules::book::Thing;
+use rules::calendar::Instant;
+use rules::fact::Fact;
+use rules::id::MemberId;
+
+use super::commit::Commit;
+use super::item::{Item, VERSION};
+use super::key::Key;
+use super::load::{Filed, filed, name};
+use super::meter::Kind;
+use super::{Store, StoreError, key, table};
+use crate::shop::ShopId;
+
+/// An erasure is looked at again after this long: longer than a writer may take, and than an index lags.
+const VERIFIED_MS: i64 = 15 * 60_000;
+
+impl Store {
+    /// Deletes everything about a member but the tombstone. May be done again at any time, and is, until nothing is
+    /// found: the index by member follows the table a little later. Yields how many rows and pages were found.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; then some may be left.
+    pub async fn erase(&self, shop: &ShopId, member: &MemberId) -> Result<usize, StoreError> {
+        let (mut erased, of) = (0, key::about(shop, member));
+        let (by, _) = key::BY_MEMBER;
+        for found in self.query(&self.tables.ledger, Some(table::BY_MEMBER), (by, &of), None).await? {
+            // A row that has meanwhile changed is looked at again in the next pass.
+            match self.forget(shop, member, &found.key()).await {
+                Ok(()) | Err(StoreError::Conflict) => erased += 1,
+                Err(error) => return Err(error),
+            }
+        }
+        for page in self.pages(shop, member).await? {
+            self.delete(&self.tables.members, &page, None).await?;
+            erased += 1;
+        }
+        Ok(erased)
+    }
+
+    /// Deletes the item and the pages of a member who does not read, so that they can be put together again from rows.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if it is a tombstone: what keeps somebody out is not in the rows. [`StoreError::Conflict`] if
+    /// somebody writes the item meanwhile: it stays. Otherwise see [`StoreError`]; then some may be left.
+    pub async fn discard(&self, shop: &ShopId, member: &MemberId) -> Result<(), StoreError> {
+        let root =
+            self.get_all(&self.tables.members, std::iter::once(&key::member(self.tables.spread, shop, member))).await?;
+        if let Some(tombstone) = root.iter().find(|root| root.0.contains_key(name::ERASED_AT)) {
+            return Err(tombstone.corrupt("tombstone"));
+        }
+        // The root goes last: without it nobody would know that pages are left.
+        for page in self.pages(shop, member).await? {
+            self.delete(&self.tables.members, &page, None).await?;
+        }
+        for root in root {
+            self.delete_as_read(&self.tables.members, &root).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks again for what is left of members erased so long ago that no writer of that time is left. Yields how many are
+    /// gone for good.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; the rest is looked for next time.
+    pub async fn verify_erasures(&self, shop: &ShopId, now: Instant) -> Result<usize, StoreError> {
+        let mut gone = 0;
+        for row in self.query(&self.tables.control, None, (key::PK, &key::erasures(shop)), None).await? {
+            let at = Instant::parse(row.need_text(name::ERASED_AT)?).map_err(|_| row.corrupt(name::ERASED_AT))?;
+            let member = MemberId::new(&row.key().sk).map_err(|error| row.corrupt(error.to_string()))?;
+            if now.millis() - at.millis() < VERIFIED_MS {
+                continue;
+            }
+            self.settle_request(shop, &member).await?;
+            if self.erase(shop, &member).await? == 0 {
+                self.delete(&self.tables.control, &row, None).await?;
+                gone += 1;
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Deletes a row. If it is about others too, it stays without this member's name: several may speak of one order.
+    async fn forget(&self, shop: &ShopId, member: &MemberId, at: &Key) -> Result<(), StoreError> {
+        for row in self.get_all(&self.tables.ledger, std::iter::once(at)).await? {
+            let was = if row.0.contains_key(name::FACTS) { filed(&row)? } else { Filed::default() };
+            // A cancellation of points is filed with its entry too, which may be somebody else's.
+            for entry in entries(&was.facts).map(|entry| key::thing(shop, &entry)).filter(|entry| entry != at) {
+                for row in self.get_all(&self.tables.ledger, std::iter::once(&entry)).await? {
+                    self.rename(shop, member, &filed(&row)?).await?;
+                }
+            }
+            let rest = without(member, &was.facts);
+            match rest.first().and_then(|fact| fact.things().next()) {
+                Some(thing) => {
+                    let mut commit = Commit::default();
+                    commit.file(self, shop, &thing, &rest, &was)?;
+                    self.commit(commit).await?;
+                }
+                None => {
+                    self.forget_cancels(shop, at, &was.facts).await?;
+                    self.delete_as_read(&self.tables.ledger, &row).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// With an entry go the cancellations of its points, whomever they name: left by themselves, they would be taken for
+    /// ones that wait with whom they name.
+    async fn forget_cancels(&self, shop: &ShopId, at: &Key, facts: &[Fact]) -> Result<(), StoreError> {
+        let filed_here = |fact: &Fact| entries(std::slice::from_ref(fact)).any(|entry| key::thing(shop, &entry) == *at);
+        let cancels = facts.iter().filter(|fact| filed_here(fact)).flat_map(Fact::things);
+        for cancel in cancels.filter(|thing| matches!(thing, Thing::Cancel(_))) {
+            for row in self.get_all(&self.tables.ledger, std::iter::once(&key::thing(shop, &cancel))).await? {
+                // It may have moved to another entry.
+                if filed(&row)?.facts.iter().any(filed_here) {
+                    self.delete_as_read(&self.tables.ledger, &row).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes an entry of somebody else's without this member's name, if it has it.
+    async fn rename(&self, shop: &ShopId, member: &MemberId, was: &Filed) -> Result<(), StoreError> {
+        let rest = without(member, &was.facts);
+        let Some(thing) =
+            rest.iter().find(|fact| matches!(fact, Fact::PointsEntry { .. })).and_then(|it| it.things().next())
+        else {
+            return Ok(());
+        };
+        if rest == was.facts {
+            return Ok(());
+        }
+        let mut commit = Commit::default();
+        commit.file(self, shop, &thing, &rest, was)?;
+        self.commit(commit).await
+    }
+
+    /// Deletes an item that is still of the version that was read.
+    async fn delete_as_read(&self, table: &str, item: &Item) -> Result<(), StoreError> {
+        let version = item.0.get(VERSION).cloned();
+        self.delete(table, item, version.map(|version| (VERSION, version))).await
+    }
+
+    pub(super) async fn delete(
+        &self,
+        table: &str,
+        item: &Item,
+        only_if: Option<(&str, AttributeValue)>,
+    ) -> Result<(), StoreError> {
+        let at = Item::at(&item.key());
+        let asked = self.client.delete_item().table_name(table).set_key(Some(at.0));
+        let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
+        let asked = match only_if {
+            Some((name, value)) => asked
+                .condition_expression("#name = :value")
+                .expression_attribute_names("#name", name)
+                .expression_attribute_values(":value", value),
+            None => asked,
+        };
+        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        self.meter.add(Kind::Write, answer.consumed_capacity());
+        Ok(())
+    }
+}
+
+/// The entries that cancellations of points are about.
+fn entries(facts: &[Fact]) -> impl Iterator<Item = Thing> {
+    let canceled = facts.iter().filter(|fact| matches!(fact, Fact::PointsCanceled { .. }));
+    canceled.flat_map(Fact::things).filter(|thing| matches!(thing, Thing::Entry(_)))
+}
+
+/// What is left of a row's facts without a member: nothing, if the thing is theirs or nobody else speaks of it.
+fn without(member: &MemberId, facts: &[Fact]) -> Vec<Fact> {
+    let theirs = |fact: &Fact| fact.member() == Some(member);
+    if facts.iter().all(theirs) || facts.iter().any(|fact| is_thing(fact) && theirs(fact)) {
+        return Vec::new();
+    }
+    facts.iter().filter_map(|fact| if theirs(fact) { fact.without_member() } else { Some(fact.clone()) }).collect()
+}
+
+/// Whether a fact is the thing that others follow: its member is theirs too, whomever they name (section 4).
+pub fn is_thing(fact: &Fact) -> bool {
+    matches!(fact, Fact::OrderPaid { .. } | Fact::PointsEntry { .. })
+}

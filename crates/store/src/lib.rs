@@ -1,0 +1,119 @@
+//! What is kept in DynamoDB: facts, members and what was recorded of them, programs.
+//!
+//! - **members** has one item per member, the compact value of `rules::compact`, with pages for heavy ones. It is
+//!   derived, but for what is on record.
+//! - **ledger** has one row per business thing with the latest version of its facts, and one per transition and reward:
+//!   audit, history and outbox in one; and one per version published, to be announced.
+//! - **control** has program versions, the shops, jobs with the lists and the insight that they wrote, and what could not
+//!   be taken in.
+//!
+//! Every item carries a version of its own, and every write is conditioned on the item being exactly as it was read:
+//! who lost a race loads again and decides again.
+
+pub mod announce;
+mod aside;
+mod commit;
+mod draft;
+mod erase;
+mod error;
+pub mod history;
+mod item;
+mod job;
+pub mod key;
+mod list;
+mod load;
+mod meter;
+mod outbox;
+mod program;
+mod query;
+pub mod records;
+mod request;
+mod scan;
+pub mod shop;
+mod sortable;
+mod spread;
+pub mod table;
+mod timeline;
+pub mod unread;
+mod walk;
+
+pub use aside::{AsideMark, AsidePage, Exact, TURN_MS_MAX};
+pub use commit::{Commit, WRITES_MAX};
+pub use draft::SavedDraft;
+pub use erase::is_thing;
+pub use error::{Remedy, StoreError, in_words};
+pub use item::{Attributes, Item};
+pub use job::Row;
+pub use list::NewListRow;
+pub use load::{Filed, Held};
+pub use meter::{Meter, Units};
+pub use outbox::{Outgoing, Page};
+pub use program::{
+    BroughtForward, Draft, PastPublication, Publication, PublicationError, SETTLED_MS, Withdrawn, published,
+};
+pub use request::{DataRequest, REDACTED_AFTER_MS, Redaction};
+pub use scan::Scanned;
+pub use timeline::{Mark, Stretch, Told};
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use rules::calendar::Zones;
+
+use crate::shop::ShopId;
+use table::Tables;
+
+/// The tables of a deployment, and how much has been used of them through this handle.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    tables: Arc<Tables>,
+    zones: Zones,
+    meter: Arc<Meter>,
+}
+
+impl Store {
+    /// The tables behind a client; programs are read by the release of the time zone database that is built in.
+    pub fn new(client: Client, tables: Tables) -> Self {
+        Self { client, tables: Arc::new(tables), zones: Zones::built_in(), meter: Arc::default() }
+    }
+
+    /// The same, programs read by another release.
+    #[must_use]
+    pub fn with_zones(self, zones: Zones) -> Self {
+        Self { zones, ..self }
+    }
+
+    /// The time zones that programs are read by.
+    pub fn zones(&self) -> &Zones {
+        &self.zones
+    }
+
+    /// What has been used through this handle and its clones.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// The client, for what only one machine does: making tables, queues of its own.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The tables.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+}
+
+/// The only shop of a store, if it has just one beside the canary's.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn only_shop(store: &Store) -> Result<Option<ShopId>, StoreError> {
+    let mut shops = store.shops().await?;
+    shops.retain(|shop| !shop.is_canary());
+    Ok(match shops.as_slice() {
+        [only] => Some(only.clone()),
+        _ => None,
+    })
+}

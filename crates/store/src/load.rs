@@ -1,0 +1,265 @@
+//! Reading members and what is known of things, strongly consistent: what a decision to write rests on.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
+use rules::book::Thing;
+use rules::calendar::Instant;
+use rules::compact::CompactError;
+use rules::fact::{Currency, Fact};
+use rules::id::MemberId;
+use rules::ledger::Ledger;
+use rules::page::{self, Directory, Page};
+use rules::record::Record;
+
+use super::item::{Attributes, Item};
+use super::key::{self, Key};
+use super::meter::Kind;
+use super::{Store, StoreError};
+use crate::shop::ShopId;
+
+/// The most keys that one request reads.
+const KEYS_MAX: usize = 100;
+/// How often what a busy database left out is asked for again.
+const ASKED_AGAIN_MAX: u32 = 5;
+/// How often a member whose parts do not fit together is read again: for five seconds in all, each time for twice as long.
+const READ_AGAIN_MAX: u32 = 10;
+
+/// What is known of a business thing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filed {
+    /// Its facts, each in its latest version.
+    pub facts: Vec<Fact>,
+    /// The row's own version; none if there is no row.
+    pub(super) version: Option<u64>,
+}
+
+/// A member as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Held {
+    /// Their facts.
+    pub ledger: Ledger,
+    /// What is on record.
+    pub record: Record,
+    /// What the member was told ahead and must not be told again: keys of [`rules::notice::Notice`]. Only sweeps tell.
+    pub noticed: Vec<String>,
+    /// Whether the member was erased: then there is nothing else.
+    pub erased: bool,
+    /// How the pages lie.
+    pub(super) directory: Directory,
+    /// The pages as they were read: the page's version, and its bytes.
+    pub(super) pages: BTreeMap<u32, (u64, Vec<u8>)>,
+    /// The item's own version; none if there is no item.
+    pub(super) version: Option<u64>,
+}
+
+impl Filed {
+    /// Whether there is a row.
+    pub fn is_stored(&self) -> bool {
+        self.version.is_some()
+    }
+}
+
+impl Held {
+    /// How many pages there are beside the item.
+    pub fn pages(&self) -> usize {
+        self.directory.0.len()
+    }
+
+    /// Whether there is an item.
+    pub fn is_stored(&self) -> bool {
+        self.version.is_some()
+    }
+}
+
+/// The attributes of rows and members beside their keys.
+pub(super) mod name {
+    pub(crate) const FACTS: &str = "facts";
+    pub(crate) const BODY: &str = "body";
+    pub(crate) const PAGES: &str = "pages";
+    pub(crate) const NOTICED: &str = "noticed";
+    pub(crate) const ERASED_AT: &str = "erased_at";
+}
+
+impl Store {
+    /// What is known of things; of those that have no row, nothing.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn things(
+        &self,
+        shop: &ShopId,
+        things: impl IntoIterator<Item = Thing>,
+    ) -> Result<BTreeMap<Thing, Filed>, StoreError> {
+        let keys: HashMap<Key, Thing> = things.into_iter().map(|thing| (key::thing(shop, &thing), thing)).collect();
+        let mut found: BTreeMap<Thing, Filed> = keys.values().map(|thing| (thing.clone(), Filed::default())).collect();
+        for item in self.get_all(&self.tables.ledger, keys.keys()).await? {
+            if let Some(thing) = keys.get(&item.key()) {
+                found.insert(thing.clone(), filed(&item)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Members as stored; those who have no item, empty.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn members(
+        &self,
+        shop: &ShopId,
+        members: impl IntoIterator<Item = MemberId>,
+    ) -> Result<BTreeMap<MemberId, Held>, StoreError> {
+        let keys: HashMap<Key, MemberId> =
+            members.into_iter().map(|id| (key::member(self.tables.spread, shop, &id), id)).collect();
+        let mut found: BTreeMap<MemberId, Held> = keys.values().map(|id| (id.clone(), Held::default())).collect();
+        for item in self.get_all(&self.tables.members, keys.keys()).await? {
+            let Some(id) = keys.get(&item.key()) else { continue };
+            let laid = laid(&item)?;
+            let held = if laid.is_empty() { held(&item, &laid, &[]) } else { self.heavy(shop, id, item, laid).await };
+            found.insert(id.clone(), held?);
+        }
+        Ok(found)
+    }
+
+    /// A member with pages, read again where somebody writes meanwhile. What does not fit together for longer than any
+    /// transaction is seen in part was damaged, unless somebody wrote all the while.
+    async fn heavy(&self, shop: &ShopId, id: &MemberId, mut root: Item, mut at: Laid) -> Result<Held, StoreError> {
+        let first = root.version()?;
+        for tries in 0..READ_AGAIN_MAX {
+            match held(&root, &at, &self.pages(shop, id).await?) {
+                Err(StoreError::Conflict | StoreError::Corrupt { .. }) => {}
+                read => return read,
+            }
+            tokio::time::sleep(Duration::from_millis(5 << tries)).await;
+            let again = self.get_all(&self.tables.members, std::iter::once(&root.key())).await?;
+            let Some(again) = again.into_iter().next() else { return Ok(Held::default()) };
+            (at, root) = (laid(&again)?, again);
+        }
+        let is_busy = root.version()? != first;
+        match held(&root, &at, &self.pages(shop, id).await?) {
+            Err(StoreError::Conflict | StoreError::Corrupt { .. }) if is_busy => {
+                Err(StoreError::Unavailable("a member's pages are written all the while".to_owned()))
+            }
+            Err(StoreError::Conflict) => Err(root.corrupt("directory: the pages are of other versions")),
+            read => read,
+        }
+    }
+
+    pub(super) async fn pages(&self, shop: &ShopId, member: &MemberId) -> Result<Vec<Item>, StoreError> {
+        let bucket = key::bucket_of(shop, self.tables.spread.bucket(member));
+        self.query(&self.tables.members, None, (key::PK, &bucket), Some(&key::pages(member))).await
+    }
+
+    /// All items of these keys that there are.
+    pub(super) async fn get_all(&self, table: &str, keys: impl Iterator<Item = &Key>) -> Result<Vec<Item>, StoreError> {
+        let mut keys: Vec<&Key> = keys.collect();
+        keys.sort_unstable();
+        let mut items = Vec::with_capacity(keys.len());
+        for some in keys.chunks(KEYS_MAX) {
+            let mut rest = Some(some.iter().map(|key| Item::at(key).0).collect::<Vec<_>>());
+            let mut asked_again = 0;
+            while let Some(keys) = rest.take() {
+                let (found, left) = self.get_some(table, keys).await?;
+                items.extend(found);
+                if !left.is_empty() {
+                    if asked_again == ASKED_AGAIN_MAX {
+                        return Err(StoreError::Unavailable(format!("{} keys were left unread", left.len())));
+                    }
+                    tokio::time::sleep(Duration::from_millis(20 << asked_again)).await;
+                    asked_again += 1;
+                    rest = Some(left);
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    async fn get_some(
+        &self,
+        table: &str,
+        keys: Vec<Attributes>,
+    ) -> Result<(impl Iterator<Item = Item>, Vec<Attributes>), StoreError> {
+        let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+        let wanted = wanted.map_err(|error| StoreError::Refused(error.to_string()))?;
+        let asked = self.client.batch_get_item().request_items(table, wanted);
+        let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
+        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        self.meter.add(Kind::Read, answer.consumed_capacity());
+        let found = answer.responses.unwrap_or_default().into_values().flatten().map(Item);
+        let left = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys).collect();
+        Ok((found, left))
+    }
+}
+
+/// The facts of a row.
+pub(super) fn filed(item: &Item) -> Result<Filed, StoreError> {
+    // Facts are written with everything filled in; the currency is only a default.
+    let currency = Currency::from_code("USD").ok_or_else(|| item.corrupt("currency"))?;
+    let read = |text: &str| {
+        let value = serde_json::from_str(text).map_err(|error| item.corrupt(format!("fact: {error}")))?;
+        Fact::read(&value, currency).map(|told| told.fact).map_err(|error| item.corrupt(format!("fact: {error}")))
+    };
+    let facts = item.maybe_texts(name::FACTS)?.into_iter().map(read).collect::<Result<_, _>>()?;
+    Ok(Filed { facts, version: Some(item.version()?) })
+}
+
+/// Where the pages of a member lie, and which version of each goes with the root. Those written before there were any
+/// say none.
+#[derive(Debug, Default)]
+pub(super) struct Laid(Vec<(Page, Option<u64>)>);
+
+impl Laid {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+pub(super) fn laid(item: &Item) -> Result<Laid, StoreError> {
+    let page = |text: &str| {
+        let mut parts = text.split(' ');
+        let (number, until) = (parts.next()?.parse().ok()?, Instant::from_millis(parts.next()?.parse().ok()?));
+        let version = parts.next().map(str::parse).transpose().ok()?;
+        Some((Page { number, until }, version))
+    };
+    let texts = item.maybe_texts(name::PAGES)?;
+    let pages = texts.into_iter().map(|text| page(text).ok_or_else(|| item.corrupt(name::PAGES)));
+    Ok(Laid(pages.collect::<Result<_, _>>()?))
+}
+
+/// The same as it is written.
+pub(super) fn laid_texts(directory: &Directory, version: impl Fn(u32) -> u64) -> impl Iterator<Item = String> {
+    directory.0.iter().map(move |page| format!("{} {} {}", page.number, page.until.millis(), version(page.number)))
+}
+
+/// A member of a root and its pages. Those that are not of this root's version, or not there, were read while somebody wrote
+/// them: no read of several items is of one moment.
+pub(super) fn held(item: &Item, laid: &Laid, page_items: &[Item]) -> Result<Held, StoreError> {
+    let version = Some(item.version()?);
+    if item.maybe_text(name::ERASED_AT).is_some() {
+        return Ok(Held { erased: true, version, ..Held::default() });
+    }
+    let noticed = item.maybe_texts(name::NOTICED)?.into_iter().map(str::to_owned).collect();
+    let mut pages = BTreeMap::new();
+    for page in page_items {
+        let number = page.key().sk.rsplit('\t').next().and_then(|number| number.parse().ok());
+        let number = number.ok_or_else(|| page.corrupt("page number"))?;
+        pages.insert(number, (page.version()?, page.need_bytes(name::BODY)?.to_vec()));
+    }
+    if pages.values().any(|(page, _)| Some(*page) > version) {
+        return Err(StoreError::Conflict);
+    }
+    let parts = laid.0.iter().map(|(page, laid)| match pages.get(&page.number) {
+        Some((found, _)) if laid.is_some_and(|laid| laid != *found) => Err(StoreError::Conflict),
+        Some((_, bytes)) => Ok(bytes.as_slice()),
+        None => Err(item.corrupt(format!("directory: page {} is missing", page.number))),
+    });
+    let parts = parts.collect::<Result<Vec<_>, _>>()?;
+    let (ledger, record) = page::assemble(item.need_bytes(name::BODY)?, parts).map_err(|what| match what {
+        CompactError::UnknownFormat(_) => StoreError::Newer { key: item.key(), what },
+        CompactError::Truncated | CompactError::Corrupt(_) => item.corrupt(what.to_string()),
+    })?;
+    let directory = Directory(laid.0.iter().map(|(page, _)| *page).collect());
+    Ok(Held { ledger, record, noticed, erased: false, directory, pages, version })
+}

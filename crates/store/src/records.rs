@@ -1,0 +1,13 @@
+//! What rows say, beside facts and members: jobs and what came of them, lists, insight, and what was set aside.
+
+pub mod insight;
+mod job;
+pub mod list;
+mod quarantined;
+pub mod tally;
+
+pub use insight::{Counts, InTier, Insight};
+pub use job::{Job, JobId, Kind, Lease, NoJob, Place, Segment, State};
+pub use list::{Entry, Keep, Lists, Month, Name, Next, Restart};
+pub use quarantined::{Aside, Reason};
+pub use tally::{Moves, Tally};

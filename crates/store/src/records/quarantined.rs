@@ -1,0 +1,139 @@
+//! What can never succeed is set aside: its body in an encrypted queue for at most 14 days, and a row that says why, of
+//! which no field comes from the body but such as are on a list.
+
+use rules::json::Problem;
+use serde::{Deserialize, Serialize};
+
+use crate::shop::ShopId;
+
+/// Why a message can never succeed as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// No JSON, or not an event in EventBridge's envelope.
+    NotAnEvent,
+    /// An event from a source that tells no facts.
+    UnknownSource,
+    /// The shop has published no program.
+    UnknownShop,
+    /// The topic is none that is known.
+    UnknownTopic,
+    /// A fact with problems; the paths say where.
+    Invalid,
+    /// Dated more than five minutes after its arrival.
+    FromTheFuture,
+    /// Two customers became one, which is not supported yet.
+    MergeNotSupported,
+    /// Only an id arrived, for the payload was too large.
+    OversizeStub,
+    /// Amounts of one order in several currencies.
+    MixedCurrencies,
+    /// Nothing in it says when it was.
+    NoInstant,
+    /// What is known of the thing has grown beyond what an item takes.
+    TooLarge,
+}
+
+impl Reason {
+    /// All reasons.
+    pub const ALL: [Self; 11] = [
+        Self::NotAnEvent,
+        Self::UnknownSource,
+        Self::UnknownShop,
+        Self::UnknownTopic,
+        Self::Invalid,
+        Self::FromTheFuture,
+        Self::MergeNotSupported,
+        Self::OversizeStub,
+        Self::MixedCurrencies,
+        Self::NoInstant,
+        Self::TooLarge,
+    ];
+
+    /// The reason of a code.
+    pub fn named(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+
+    /// A stable name for counting and for files.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotAnEvent => "not_an_event",
+            Self::UnknownSource => "unknown_source",
+            Self::UnknownShop => "unknown_shop",
+            Self::UnknownTopic => "unknown_topic",
+            Self::Invalid => "invalid",
+            Self::FromTheFuture => "from_the_future",
+            Self::MergeNotSupported => "merge_not_supported",
+            Self::OversizeStub => "oversize_stub",
+            Self::MixedCurrencies => "mixed_currencies",
+            Self::NoInstant => "no_instant",
+            Self::TooLarge => "too_large",
+        }
+    }
+
+    /// What to do about it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::NotAnEvent => "send an event in EventBridge's envelope, as JSON",
+            Self::UnknownSource => "send with the source `echelon.shop/SHOP`, or over Shopify's partner bus",
+            Self::UnknownShop => "publish the shop's program, then replay this",
+            Self::UnknownTopic => "drop the subscription, or name one of the known topics or types",
+            Self::Invalid => "correct the fields that are named and send the event again",
+            Self::FromTheFuture => "set the sender's clock right and send the event again, or replay it later",
+            Self::MergeNotSupported => "send the orders again with the new member and a later revision",
+            Self::OversizeStub => "fetch the resource from the shop's system and send it",
+            Self::MixedCurrencies => "send all amounts of an order in the shop's currency",
+            Self::NoInstant => "send it in its envelope, which says when it was triggered",
+            Self::TooLarge => {
+                "so much about one thing (corrections of an order, tags, a text) is a mistake upstream: correct it there"
+            }
+        }
+    }
+}
+
+/// Why a message was set aside, and what may be told about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aside {
+    /// The shop that its envelope names, if it does.
+    pub shop: Option<ShopId>,
+    /// Why.
+    pub reason: Reason,
+    /// The topic or type of the event, if it is one that is known.
+    pub topic: Option<&'static str>,
+    /// The JSON paths of fields with problems; never what stands there.
+    pub paths: Vec<String>,
+}
+
+impl Aside {
+    /// A message of a shop.
+    pub fn of(shop: &ShopId, reason: Reason) -> Self {
+        Self { shop: Some(shop.clone()), reason, topic: None, paths: Vec::new() }
+    }
+
+    /// A message that names no shop.
+    pub fn unattributed(reason: Reason) -> Self {
+        Self { shop: None, reason, topic: None, paths: Vec::new() }
+    }
+
+    /// With the path of a field.
+    pub fn at(mut self, path: impl Into<String>) -> Self {
+        self.paths.push(path.into());
+        self
+    }
+
+    /// With the places of problems. A path can quote a field's name from the body: only such as fields have.
+    pub fn at_all<'a>(mut self, problems: impl IntoIterator<Item = &'a Problem>) -> Self {
+        let plain =
+            |path: &&str| path.len() <= 100 && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"$._[]".contains(&b));
+        let paths = problems.into_iter().map(|problem| problem.path.as_str()).filter(plain);
+        self.paths.extend(paths.map(str::to_owned));
+        self
+    }
+
+    /// With its topic or type, if it is one that is known.
+    pub fn about(mut self, topic: Option<&'static str>) -> Self {
+        self.topic = topic;
+        self
+    }
+}

@@ -1,0 +1,245 @@
+//! What came of a job, counted.
+//!
+//! What counts is rows that belong to the job's boundary, whoever wrote them, not writes of the sweep: a member whom an
+//! event brought past the boundary first was changed by the boundary all the same, and a page that is swept twice tells
+//! the same both times.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rules::cause::Cause;
+use rules::id::TierId;
+use rules::record::{Change, Row};
+use serde::{Deserialize, Serialize};
+
+use super::job::{JobId, Kind};
+
+/// Counts of a job, or of a part of one. Members are retained, without a tier, or moved in one of four ways.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tally {
+    /// Members looked at.
+    pub members: u64,
+    /// They hold a tier, and the boundary left it as it was.
+    #[serde(alias = "kept")]
+    pub retained: u64,
+    /// They held none, and hold none.
+    pub without: u64,
+    /// They entered a tier from none.
+    pub entered: u64,
+    /// They were upgraded.
+    #[serde(alias = "rose")]
+    pub upgraded: u64,
+    /// They were downgraded.
+    #[serde(alias = "fell")]
+    pub downgraded: u64,
+    /// They left the tiers.
+    pub left: u64,
+    /// Of those retained: renewed at the boundary.
+    pub renewed: u64,
+    /// Of those retained: held there although the new rules would take it.
+    pub held: u64,
+    /// Members moved, by the tier before and the tier after.
+    pub moves: Moves,
+    /// Entry rewards that became due.
+    pub rewards: u64,
+    /// Birthdays with points.
+    pub birthdays: u64,
+    /// Notices: tiers about to expire, tiers within reach.
+    pub notices: u64,
+    /// Members written by the sweep.
+    pub written: u64,
+    /// Items that do not read, which the sweep passed by.
+    pub unreadable: u64,
+}
+
+/// How many members went from one tier to another; none stands for no tier.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Moves(pub BTreeMap<(Option<TierId>, Option<TierId>), u64>);
+
+impl Moves {
+    /// Counts a member, who moves unless the two are the same.
+    pub fn count(&mut self, from: &Option<TierId>, to: &Option<TierId>) {
+        if from != to {
+            *self.0.entry((from.clone(), to.clone())).or_default() += 1;
+        }
+    }
+
+    /// Adds moves that were counted elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        for (pair, members) in &other.0 {
+            *self.0.entry(pair.clone()).or_default() += members;
+        }
+    }
+}
+
+/// A move, as it is written.
+#[derive(Serialize, Deserialize)]
+struct Move {
+    from: Option<TierId>,
+    to: Option<TierId>,
+    members: u64,
+}
+
+impl Serialize for Moves {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let moves = self.0.iter();
+        serializer.collect_seq(moves.map(|((from, to), members)| Move {
+            from: from.clone(),
+            to: to.clone(),
+            members: *members,
+        }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Moves {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let moves = Vec::<Move>::deserialize(deserializer)?;
+        Ok(Self(moves.into_iter().map(|Move { from, to, members }| ((from, to), members)).collect()))
+    }
+}
+
+/// A row, as far as it is counted: just decided, or read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CountedRow {
+    /// A tier changed, or was renewed.
+    Transition {
+        /// Its number among the member's.
+        seq: u32,
+        /// What happened.
+        change: Change,
+        /// Why.
+        cause: Cause,
+        /// The version that decided.
+        version: u32,
+        /// The tier before.
+        from: Option<TierId>,
+        /// The tier after.
+        to: Option<TierId>,
+    },
+    /// An entry reward became due.
+    Reward {
+        /// The number of the transition that brought it.
+        transition: u32,
+    },
+    /// Points for a birthday became due.
+    Birthday,
+    /// A tier is held over a change of rules.
+    Held {
+        /// The version that would take it.
+        version: u32,
+    },
+    /// Something was announced ahead of time.
+    Notice,
+}
+
+impl From<&Row> for CountedRow {
+    fn from(row: &Row) -> Self {
+        match row {
+            Row::Transition(made) => Self::Transition {
+                seq: made.seq,
+                change: made.kind,
+                cause: made.cause,
+                version: made.version,
+                from: made.from.clone(),
+                to: made.to.clone(),
+            },
+            Row::Reward(due) => Self::Reward { transition: due.transition },
+            Row::Birthday(_) => Self::Birthday,
+            Row::Held(held) => Self::Held { version: held.version },
+        }
+    }
+}
+
+impl Tally {
+    /// Counts a member who held `tier` before the boundary, with rows that may belong to it.
+    pub fn member(&mut self, job: &JobId, tier: Option<&TierId>, rows: &[CountedRow]) {
+        self.members += 1;
+        let (mut brought, mut moved, mut renewed): (BTreeSet<u32>, Option<(_, _, Change)>, bool) = Default::default();
+        for row in rows {
+            match (row, job.kind) {
+                (CountedRow::Transition { seq, change, cause, version, from, to }, kind) => {
+                    let belongs = match kind {
+                        Kind::Rollover => *cause == Cause::PeriodEnd,
+                        Kind::Recalculation { version: changed } => {
+                            *cause == Cause::ProgramChanged && *version == changed
+                        }
+                    };
+                    if !belongs {
+                        continue;
+                    }
+                    brought.insert(*seq);
+                    match change {
+                        Change::Renewed => renewed = true,
+                        Change::Entered | Change::Upgraded | Change::Downgraded | Change::Left => {
+                            let first = moved.map_or_else(|| from.clone(), |(first, _, _)| first);
+                            moved = Some((first, to.clone(), *change));
+                        }
+                    }
+                }
+                (CountedRow::Reward { transition }, _) => self.rewards += u64::from(brought.contains(transition)),
+                (CountedRow::Birthday, Kind::Rollover) => self.birthdays += 1,
+                (CountedRow::Notice, Kind::Rollover) => self.notices += 1,
+                (CountedRow::Held { version }, Kind::Recalculation { version: changed }) => {
+                    self.held += u64::from(*version == changed);
+                }
+                (CountedRow::Birthday | CountedRow::Notice, Kind::Recalculation { .. })
+                | (CountedRow::Held { .. }, Kind::Rollover) => {}
+            }
+        }
+        self.renewed += u64::from(renewed);
+        match moved {
+            None if tier.is_some() => self.retained += 1,
+            None => self.without += 1,
+            Some((from, to, last)) => {
+                *match (&from, &to, last) {
+                    (None, _, _) => &mut self.entered,
+                    (_, None, _) => &mut self.left,
+                    (_, _, Change::Downgraded) => &mut self.downgraded,
+                    (_, _, Change::Entered | Change::Upgraded | Change::Renewed | Change::Left) => &mut self.upgraded,
+                } += 1;
+                *self.moves.0.entry((from, to)).or_default() += 1;
+            }
+        }
+    }
+
+    /// Members whose tier the boundary changed.
+    pub fn changed(&self) -> u64 {
+        self.entered + self.upgraded + self.downgraded + self.left
+    }
+
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        // Every field by its name: a new one does not compile before it is added up.
+        let Self {
+            members,
+            retained,
+            without,
+            entered,
+            upgraded,
+            downgraded,
+            left,
+            renewed,
+            held,
+            rewards,
+            birthdays,
+            notices,
+            written,
+            unreadable,
+            moves,
+        } = other;
+        self.members += members;
+        self.retained += retained;
+        self.without += without;
+        self.entered += entered;
+        self.upgraded += upgraded;
+        self.downgraded += downgraded;
+        self.left += left;
+        self.renewed += renewed;
+        self.held += held;
+        self.rewards += rewards;
+        self.birthdays += birthdays;
+        self.notices += notices;
+        self.written += written;
+        self.unreadable += unreadable;
+        self.moves.add(moves);
+    }
+}

@@ -193,13 +193,17 @@ pub struct AssignmentFound {
 
 /// Explains the standing that [`crate::standing::evaluate`] gives. Facts later than `as_of` are not seen.
 pub fn explain(version: &Version, ledger: &Ledger, as_of: Instant) -> Explanation {
-    let now = assess(version, &Facts::of(ledger), as_of, as_of);
+    of(version, ledger, as_of, &assess(version, &Facts::of(ledger), as_of, as_of))
+}
+
+/// The same for a member who is assessed already: under this version, from all facts up to this instant, at it.
+pub(crate) fn of(version: &Version, ledger: &Ledger, as_of: Instant, now: &Assessment) -> Explanation {
     let program = &version.program;
     let tier_id = |rank: Option<Rank>| program.tier_id(rank).cloned();
     let mut findings = Findings {
         version,
         as_of,
-        now: &now,
+        now,
         movements: program.counted().map(|it| movements(ledger, version, it, as_of)).unwrap_or_default(),
         counted: Vec::new(),
         in_effect: Vec::new(),
@@ -233,8 +237,8 @@ pub fn explain(version: &Version, ledger: &Ledger, as_of: Instant) -> Explanatio
         moved_from: version.moved_from.map(Day::of),
         windows: windows.collect(),
         tags,
-        earned: met(version, &now),
-        missed: missed(version, &now),
+        earned: met(version, now),
+        missed: missed(version, now),
         assignment: in_force(version, ledger.assignments(), as_of),
         next_change_at: program.active.then(|| step.into_iter().chain(deadline).min()).flatten(),
         counted: findings.counted,

@@ -94,6 +94,8 @@ pub(crate) struct Assessment {
 /// read as active.
 #[inline] // its result is large
 pub(crate) fn assess(version: &Version, facts: &Facts<'_, impl Credits>, seen: Instant, at: Instant) -> Assessment {
+    #[cfg(test)]
+    tests::ASKED.with_borrow_mut(|asked| asked.push((version.number, seen, at)));
     let program = &version.program;
     let seen_tags = facts.tags.partition_point(|fact| fact.at <= seen);
     let known = Known {
@@ -162,4 +164,16 @@ fn since(
         Some(Act::Hold { tier: held, since, .. }) if program.rank(held) == tier => *since,
         _ => start,
     })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::cell::RefCell;
+
+    use crate::calendar::Instant;
+
+    thread_local! {
+        /// What [`super::assess`] was asked on this thread: under which version, from facts up to when, and at which instant.
+        pub(crate) static ASKED: RefCell<Vec<(u32, Instant, Instant)>> = const { RefCell::new(Vec::new()) };
+    }
 }

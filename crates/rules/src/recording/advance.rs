@@ -3,10 +3,13 @@
 //! record. Ingest, rollover, recalculation and preview only choose how far: they may meet in any order and write
 //! identical rows, and late jobs write what timely ones would have.
 
+mod assessed;
+
+use assessed::Assessed;
+
 use crate::calendar::{Day, Instant};
 use crate::cause::{Attribution, Cause};
 use crate::earned::Renewal;
-use crate::explain;
 use crate::id::TierId;
 use crate::ledger::Ledger;
 use crate::program::{Perk, Program, Rank};
@@ -31,26 +34,27 @@ pub fn advance_some(
     enough: usize,
 ) -> Vec<Row> {
     let mut rows = Vec::new();
+    let mut last = None;
     while let Some(done) = record.evaluated_at.filter(|_| rows.len() < enough) {
         let current = versions.numbered(record.version).unwrap_or(versions.in_force(done));
         if is_behind(current, record) {
-            catch_up(&Page { ledger, versions, version: current, at: done }, record, &mut rows);
+            last = catch_up(ledger, record, versions, current, done, &mut rows);
             continue;
         }
-        let now = current.program.active.then(|| assess(current, &Facts::of(ledger), done, done));
+        let now = current.program.active.then(|| Assessed::last_or_new(last.take(), current, ledger, done));
         let next = versions.iter().find(|version| version.number > current.number);
         let change = next.map(|next| (next.effective_at.max(done), next)).filter(|(at, _)| *at <= until);
-        let review = now.as_ref().and_then(|now| next_review(current, ledger, now, done));
+        let review = now.as_ref().and_then(|assessed| next_review(ledger, assessed));
         match (change, review.filter(|review| *review <= until)) {
             (Some((at, next)), review) if review.is_none_or(|review| at <= review) => {
-                change_version(ledger, record, versions, next, at, &mut rows);
+                last = change_version(ledger, record, versions, next, at, now, &mut rows);
             }
-            (_, Some(at)) => review_at(ledger, record, versions, current, at, &mut rows),
+            (_, Some(at)) => last = Some(review_at(ledger, record, versions, current, at, &mut rows)),
             (_, None) => {
                 let at = done.max(until);
-                if let Some(now) = now {
-                    let page = Page { ledger, versions, version: current, at };
-                    note_tier(&page, record, &now, &Occasion::none(&now), &mut rows);
+                if let Some(assessed) = now {
+                    let page = Page { ledger, versions, assessed: &assessed, at };
+                    note_tier(&page, record, &Occasion::none(&assessed.now), &mut rows);
                 }
                 record.looked_at(at, &current.program.timezone);
                 break;
@@ -65,10 +69,8 @@ pub fn is_due(ledger: &Ledger, record: &Record, versions: &Versions, until: Inst
     record.evaluated_at.is_some_and(|done| {
         let current = versions.numbered(record.version).unwrap_or(versions.in_force(done));
         let changes = versions.iter().any(|next| next.number > current.number && next.effective_at <= until);
-        let is_reviewed = || {
-            let now = assess(current, &Facts::of(ledger), done, done);
-            next_review(current, ledger, &now, done).is_some_and(|review| review <= until)
-        };
+        let is_reviewed =
+            || next_review(ledger, &Assessed::new(current, ledger, done)).is_some_and(|review| review <= until);
         changes || is_behind(current, record) || (current.program.active && is_reviewed())
     })
 }
@@ -88,21 +90,30 @@ fn was_passed(version: &Version, record: &Record, at: Instant) -> bool {
     record.day_in(zone) >= Some(day) && zone.midnight(day) == at
 }
 
-/// Records what midnights brought that were moved to before the last look.
-fn catch_up(page: &Page<'_>, record: &mut Record, rows: &mut Vec<Row>) {
-    let (program, facts) = (&page.version.program, Facts::of(page.ledger));
-    let zone = &program.timezone;
-    if program.active {
+/// Records what midnights brought that were moved to before the last look, which was at `done`.
+fn catch_up<'v>(
+    ledger: &Ledger,
+    record: &mut Record,
+    versions: &Versions,
+    version: &'v Version,
+    done: Instant,
+    rows: &mut Vec<Row>,
+) -> Option<Assessed<'v>> {
+    let zone = &version.program.timezone;
+    let found = version.program.active.then(|| {
         let first = record.day_in(zone).map(Day::next);
-        let missed = std::iter::successors(first, |day| Some(day.next())).take_while(|day| *day <= zone.day(page.at));
+        let missed = std::iter::successors(first, |day| Some(day.next())).take_while(|day| *day <= zone.day(done));
         for at in missed.map(|day| zone.midnight(day)) {
-            let now = assess(page.version, &facts, at, at);
-            rows.extend(birthday(&Page { at, ..*page }, record, &now).map(Row::Birthday));
+            let assessed = Assessed::new(version, ledger, at);
+            rows.extend(birthday(&Page { ledger, versions, assessed: &assessed, at }, record).map(Row::Birthday));
         }
-        let now = assess(page.version, &facts, page.at, page.at);
-        note_tier(page, record, &now, &Occasion::none(&now), rows);
-    }
-    record.looked_at(page.at, zone);
+        let assessed = Assessed::new(version, ledger, done);
+        let page = Page { ledger, versions, assessed: &assessed, at: done };
+        note_tier(&page, record, &Occasion::none(&assessed.now), rows);
+        assessed
+    });
+    record.looked_at(done, zone);
+    found
 }
 
 /// Brings a member back to `now` whom a clock looked at that was ahead of it, and yields the rows that set right what is then
@@ -118,10 +129,10 @@ pub fn bring_back(ledger: &mut Ledger, record: &mut Record, versions: &Versions,
     for (old, new) in versions.passed_again(record.version, now) {
         before = before.or(Some(old));
         // What it holds already it does not hold again.
-        let was = assess(old, &Facts::of(ledger), new.effective_at, new.effective_at);
+        let assessed = |version| Assessed::new(version, ledger, new.effective_at);
         if new.program.active
             && new.holds_demotions_from(&old.program)
-            && let Some(held) = hold(ledger, old, new, new.effective_at, &was)
+            && let Some(held) = hold(&assessed(old), &assessed(new))
         {
             ledger.put_assignment(held.assignment());
             rows.push(Row::Held(held));
@@ -130,19 +141,18 @@ pub fn bring_back(ledger: &mut Ledger, record: &mut Record, versions: &Versions,
     record.version = version.number;
     record.last_at = record.last_at.map(|at| at.min(now));
     if version.program.active {
-        let found = assess(version, &Facts::of(ledger), now, now);
-        let page = Page { ledger, versions, version, at: now };
+        let found = Assessed::new(version, ledger, now);
+        let page = Page { ledger, versions, assessed: &found, at: now };
         match before {
             Some(old) => {
-                let was = assess(old, &Facts::of(ledger), now, now);
                 let told = Attribution { cause: Cause::ProgramChanged, may_reward: version.options.rewards };
-                let without = Translated { old, before: &was }.into_terms_of(version);
+                let without = into_terms_of(version, Assessed::new(old, ledger, now));
                 let occasion = Occasion { told, without: &without, notify: version.options.notify, is_news: true };
-                note_tier(&page, record, &found, &occasion, &mut rows);
+                note_tier(&page, record, &occasion, &mut rows);
             }
             None => {
-                let occasion = Occasion { is_news: true, ..Occasion::none(&found) };
-                note_tier(&page, record, &found, &occasion, &mut rows);
+                let occasion = Occasion { is_news: true, ..Occasion::none(&found.now) };
+                note_tier(&page, record, &occasion, &mut rows);
             }
         }
     }
@@ -164,8 +174,8 @@ impl Arrival {
     pub fn before(ledger: &mut Ledger, record: &mut Record, versions: &Versions, at: Instant) -> Self {
         let at = record.evaluated_at.map_or(at, |done| done.max(at));
         let mut rows = advance(ledger, record, versions, at.plus_millis(-1));
-        pass_version_changes(ledger, record, versions, at, &mut rows);
-        let without = assess(versions.in_force(at), &Facts::of(ledger), at, at);
+        let last = pass_version_changes(ledger, record, versions, at, &mut rows);
+        let without = Assessed::last_or_new(last, versions.in_force(at), ledger, at).now;
         Self { at, without, rows }
     }
 
@@ -179,10 +189,10 @@ impl Arrival {
         let Self { at, without, mut rows } = self;
         let version = versions.in_force(at);
         if version.program.active {
-            let now = assess(version, &Facts::of(ledger), at, at);
+            let assessed = Assessed::new(version, ledger, at);
             let is_news = !was_passed(version, record, at);
             let occasion = Occasion { told, without: &without, notify: told.cause != Cause::Imported, is_news };
-            note(&Page { ledger, versions, version, at }, record, &now, &occasion, &mut rows);
+            note(&Page { ledger, versions, assessed: &assessed, at }, record, &occasion, &mut rows);
         }
         record.version = version.number;
         record.looked_at(at, &version.program.timezone);
@@ -191,113 +201,109 @@ impl Arrival {
 }
 
 /// Versions that take effect at the very instant of an arrival are in force for it.
-fn pass_version_changes(
+fn pass_version_changes<'v>(
     ledger: &mut Ledger,
     record: &mut Record,
-    versions: &Versions,
+    versions: &'v Versions,
     at: Instant,
     rows: &mut Vec<Row>,
-) {
-    if record.evaluated_at.is_none() {
-        return;
-    }
+) -> Option<Assessed<'v>> {
+    record.evaluated_at?;
+    let mut last = None;
     while let Some(current) = versions.numbered(record.version)
         && let Some(next) = versions.iter().find(|next| next.number > current.number && next.effective_at <= at)
     {
-        change_version(ledger, record, versions, next, at, rows);
+        last = change_version(ledger, record, versions, next, at, last, rows);
     }
+    last
 }
 
 /// Something happened at an instant of itself: a period ended, a birthday came, a fact's own instant was reached.
-fn review_at(
+fn review_at<'v>(
     ledger: &Ledger,
     record: &mut Record,
     versions: &Versions,
-    version: &Version,
+    version: &'v Version,
     at: Instant,
     rows: &mut Vec<Row>,
-) {
-    let page = Page { ledger, versions, version, at };
-    let facts = Facts::of(ledger);
-    let now = assess(version, &facts, at, at);
+) -> Assessed<'v> {
+    let assessed = Assessed::new(version, ledger, at);
+    let page = Page { ledger, versions, assessed: &assessed, at };
     let is_news = !was_passed(version, record, at);
     // A fact may be dated a little after its arrival; it takes effect, as itself, when its instant comes.
     match ledger.told_at(at) {
         Some(told) => {
-            let without = assess(version, &facts, at.plus_millis(-1), at);
+            let without = assess(version, &Facts::of(ledger), at.plus_millis(-1), at);
             let occasion = Occasion { told, without: &without, notify: told.cause != Cause::Imported, is_news };
-            note(&page, record, &now, &occasion, rows);
+            note(&page, record, &occasion, rows);
         }
-        None => note(&page, record, &now, &Occasion { is_news, ..Occasion::none(&now) }, rows),
+        None => note(&page, record, &Occasion { is_news, ..Occasion::none(&assessed.now) }, rows),
     }
     record.looked_at(at, &version.program.timezone);
+    assessed
 }
 
-fn change_version(
+/// Puts a new version in force. `last`: the member as last assessed, which may have been under the old version at this instant.
+fn change_version<'v>(
     ledger: &mut Ledger,
     record: &mut Record,
-    versions: &Versions,
-    new: &Version,
+    versions: &'v Versions,
+    new: &'v Version,
     at: Instant,
+    last: Option<Assessed<'v>>,
     rows: &mut Vec<Row>,
-) {
+) -> Option<Assessed<'v>> {
     let old = versions.numbered(record.version).unwrap_or(new);
     record.version = new.number;
     let is_news = !was_passed(old, record, at);
     if !old.program.timezone.has_the_days_of(&new.program.timezone) {
         record.day = None; // it is another zone's day
     }
-    if new.program.active {
-        let before = assess(old, &Facts::of(ledger), at, at);
+    let found = new.program.active.then(|| {
+        let before = Assessed::last_or_new(last, old, ledger, at);
+        let mut assessed = Assessed::new(new, ledger, at);
         if new.holds_demotions_from(&old.program)
-            && let Some(held) = hold(ledger, old, new, at, &before)
+            && let Some(held) = hold(&before, &assessed)
         {
             ledger.put_assignment(held.assignment());
             rows.push(Row::Held(held));
+            assessed = Assessed::new(new, ledger, at);
         }
-        let now = assess(new, &Facts::of(ledger), at, at);
         let told = Attribution { cause: Cause::ProgramChanged, may_reward: new.options.rewards };
-        let without = Translated { old, before: &before }.into_terms_of(new);
+        let without = into_terms_of(new, before);
         let occasion = Occasion { told, without: &without, notify: new.options.notify, is_news };
-        note(&Page { ledger, versions, version: new, at }, record, &now, &occasion, rows);
-    }
+        note(&Page { ledger, versions, assessed: &assessed, at }, record, &occasion, rows);
+        assessed
+    });
     record.looked_at(at, &new.program.timezone);
+    found
 }
 
-/// What the old version gave, in the ranks of the new one.
-struct Translated<'a> {
-    old: &'a Version,
-    before: &'a Assessment,
-}
-
-impl Translated<'_> {
-    /// The assessment under the old version as if the new one had made it: a tier that the new version does not have
-    /// is no tier of it, and an inactive old version gave nothing.
-    fn into_terms_of(self, new: &Version) -> Assessment {
-        let Self { old, before } = self;
-        let mut same = before.clone();
-        let tier = old.program.tier_id(before.standing.tier);
-        same.standing.tier = tier.and_then(|tier| new.program.rank(tier));
-        same.standing.active = old.program.active && (tier.is_none() || same.standing.tier.is_some());
-        if !old.program.active {
-            same.count = None;
-        }
-        same
+/// What an old version gave as if the new one had given it: a tier that the new version does not have is no tier of it, and
+/// an inactive old version gave nothing.
+fn into_terms_of(new: &Version, before: Assessed<'_>) -> Assessment {
+    let Assessed { version: old, now: mut same, .. } = before;
+    let tier = old.program.tier_id(same.standing.tier);
+    same.standing.tier = tier.and_then(|tier| new.program.rank(tier));
+    same.standing.active = old.program.active && (tier.is_none() || same.standing.tier.is_some());
+    if !old.program.active {
+        same.count = None;
     }
+    same
 }
 
 /// The floor that keeps the tier of a member whom the new version would drop, until it would have ended under the old.
-fn hold(ledger: &Ledger, old: &Version, new: &Version, at: Instant, before: &Assessment) -> Option<Held> {
-    let tier = old.program.tier_id(before.standing.tier)?;
-    let rank = new.program.rank(tier)?; // a removed tier cannot be held
-    let after = assess(new, &Facts::of(ledger), at, at);
-    let drops = after.standing.tier < Some(rank);
+fn hold(before: &Assessed<'_>, after: &Assessed<'_>) -> Option<Held> {
+    let standing = &before.now.standing;
+    let tier = before.version.program.tier_id(standing.tier)?;
+    let rank = after.version.program.rank(tier)?; // a removed tier cannot be held
+    let drops = after.now.standing.tier < Some(rank);
     drops.then(|| Held {
-        version: new.number,
+        version: after.version.number,
         tier: tier.clone(),
-        at,
-        until: before.standing.valid_until,
-        since: before.standing.since.unwrap_or(at),
+        at: after.at,
+        until: standing.valid_until,
+        since: standing.since.unwrap_or(after.at),
     })
 }
 
@@ -332,44 +338,45 @@ impl<'a> Occasion<'a> {
 struct Page<'a> {
     ledger: &'a Ledger,
     versions: &'a Versions,
-    version: &'a Version,
+    /// The member as assessed, at that instant or at the last look before it.
+    assessed: &'a Assessed<'a>,
     at: Instant,
 }
 
 /// Records what differs from what is on record at an instant, and birthday points that are due at it.
-fn note(page: &Page<'_>, record: &mut Record, now: &Assessment, occasion: &Occasion<'_>, rows: &mut Vec<Row>) {
-    note_tier(page, record, now, occasion, rows);
-    rows.extend(birthday(page, record, now).map(Row::Birthday));
+fn note(page: &Page<'_>, record: &mut Record, occasion: &Occasion<'_>, rows: &mut Vec<Row>) {
+    note_tier(page, record, occasion, rows);
+    rows.extend(birthday(page, record).map(Row::Birthday));
 }
 
 /// Records a tier that differs from the one on record at an instant, or that is renewed.
-fn note_tier(page: &Page<'_>, record: &mut Record, now: &Assessment, occasion: &Occasion<'_>, rows: &mut Vec<Row>) {
-    let program = &page.version.program;
-    let tier = program.tier_id(now.standing.tier).cloned();
-    let renewed = renewal(page, record, now, occasion);
+fn note_tier(page: &Page<'_>, record: &mut Record, occasion: &Occasion<'_>, rows: &mut Vec<Row>) {
+    let Assessed { version, now, .. } = page.assessed;
+    let tier = version.program.tier_id(now.standing.tier).cloned();
+    let renewed = renewal(page, record, occasion);
     if record.tier != tier {
         let before = &occasion.without.standing;
         let (told, notify) = occasion.decide(!before.active || now.standing.tier != before.tier);
-        let not_before = (told.cause == Cause::ProgramChanged).then_some(page.version.effective_at);
+        let not_before = (told.cause == Cause::ProgramChanged).then_some(version.effective_at);
         let effective = now.standing.since.max(not_before);
-        let floor = record.tier.as_ref().and_then(|tier| floor(page.versions, page.version, tier));
+        let floor = record.tier.as_ref().and_then(|tier| floor(page.versions, version, tier));
         let kind = match (&record.tier, now.standing.tier) {
             (None, _) => Change::Entered,
             (Some(_), None) => Change::Left,
             (Some(_), to) if to > floor => Change::Upgraded,
             (Some(_), Some(_)) => Change::Downgraded,
         };
-        rows.push(transition(page, record, now, kind, effective, (told, notify)));
+        rows.push(transition(page, record, kind, effective, (told, notify)));
         if told.may_reward
             && matches!(kind, Change::Entered | Change::Upgraded)
             && let Some(reached) = now.standing.tier
         {
             let since = now.standing.since.unwrap_or(page.at);
             let when = (record.last_at.unwrap_or(since), since);
-            rows.extend(reward::due(record, page.version, floor, reached, when).into_iter().map(Row::Reward));
+            rows.extend(reward::due(record, version, floor, reached, when).into_iter().map(Row::Reward));
         }
     } else if let Some((at, by)) = renewed {
-        rows.push(transition(page, record, now, Change::Renewed, Some(at), by));
+        rows.push(transition(page, record, Change::Renewed, Some(at), by));
     }
 }
 
@@ -377,18 +384,18 @@ fn note_tier(page: &Page<'_>, record: &mut Record, now: &Assessment, occasion: &
 fn transition(
     page: &Page<'_>,
     record: &mut Record,
-    now: &Assessment,
     kind: Change,
     effective: Option<Instant>,
     (told, notify): (Attribution, bool),
 ) -> Row {
+    let Assessed { version, now, .. } = page.assessed;
     let at = effective.max(record.last_at).unwrap_or(page.at);
-    let to = page.version.program.tier_id(now.standing.tier).cloned();
+    let to = version.program.tier_id(now.standing.tier).cloned();
     let from = std::mem::replace(&mut record.tier, to.clone());
     record.seq = record.seq.saturating_add(1);
     record.last_at = Some(at);
-    let because = explain::explain(page.version, page.ledger, page.at);
-    let (seq, cause, version) = (record.seq, told.cause, page.version.number);
+    let because = page.assessed.explained(page.ledger, page.at);
+    let (seq, cause, version) = (record.seq, told.cause, version.number);
     let (valid_until, renewed) = (now.standing.valid_until, record.renewed.clone());
     Row::Transition(Box::new(Transition {
         seq,
@@ -418,13 +425,9 @@ fn floor(versions: &Versions, version: &Version, tier: &TierId) -> Option<Rank> 
 }
 
 /// When the tier on record is renewed, if it is by now, and on what occasion (section 7).
-fn renewal(
-    page: &Page<'_>,
-    record: &mut Record,
-    now: &Assessment,
-    occasion: &Occasion<'_>,
-) -> Option<(Instant, (Attribution, bool))> {
-    let program = &page.version.program;
+fn renewal(page: &Page<'_>, record: &mut Record, occasion: &Occasion<'_>) -> Option<(Instant, (Attribution, bool))> {
+    let Assessed { version, now, .. } = page.assessed;
+    let program = &version.program;
     let day = record.day_in(&program.timezone);
     let held = record.tier.as_ref() == program.tier_id(now.standing.tier) && now.standing.tier == now.earned;
     match now.count.as_ref()?.renewal {
@@ -456,19 +459,20 @@ fn renewal(
 }
 
 /// Birthday points are due once per local year to whoever holds the tier at the birthday's midnight (section 7).
-fn birthday(page: &Page<'_>, record: &mut Record, now: &Assessment) -> Option<BirthdayDue> {
-    let zone = &page.version.program.timezone;
+fn birthday(page: &Page<'_>, record: &mut Record) -> Option<BirthdayDue> {
+    let Assessed { version, now, .. } = page.assessed;
+    let zone = &version.program.timezone;
     let on = zone.day(page.at);
     let birthday = page.ledger.birthday(page.at)?;
     let today = zone.midnight(on) == page.at && birthday.in_year(on.year()) == Some(on.date());
     if !today || record.birthday_year >= Some(on.year()) {
         return None;
     }
-    let tier = page.version.program.tier(now.standing.tier?)?;
+    let tier = version.program.tier(now.standing.tier?)?;
     let each = tier.perks.iter().filter_map(birthday_points).map(Points::get);
     let points = Points::new(each.fold(0, i64::saturating_add))?;
     record.birthday_year = Some(on.year());
-    Some(BirthdayDue { tier: tier.id.clone(), on, points, version: page.version.number })
+    Some(BirthdayDue { tier: tier.id.clone(), on, points, version: version.number })
 }
 
 fn birthday_points(perk: &Perk) -> Option<Points> {
@@ -480,7 +484,8 @@ fn birthday_points(perk: &Perk) -> Option<Points> {
 
 /// The next instant at which something may be due under an active version although nothing arrives, for a member as assessed
 /// at the last look.
-fn next_review(version: &Version, ledger: &Ledger, now: &Assessment, done: Instant) -> Option<Instant> {
+fn next_review(ledger: &Ledger, assessed: &Assessed<'_>) -> Option<Instant> {
+    let Assessed { version, at: done, ref now } = *assessed;
     let step = now.steps.after(done).first().map(|step| step.at);
     let deadline = now.count.as_ref().and_then(|count| match count.renewal {
         Renewal::Deadlines { next, .. } => Some(next),
@@ -499,3 +504,6 @@ fn next_birthday(program: &Program, ledger: &Ledger, done: Instant) -> Option<In
     let midnight = |year| birthday.in_year(year).map(|date| program.timezone.midnight(Day::of(date)));
     [year, year + 1].into_iter().filter_map(midnight).find(|midnight| *midnight > done)
 }
+
+#[cfg(test)]
+mod tests;

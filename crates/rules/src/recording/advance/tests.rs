@@ -1,0 +1,126 @@
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::calendar::Zones;
+use crate::id::MemberId;
+use crate::replay::Replay;
+use crate::standing::tests::ASKED;
+use crate::version::Options;
+
+fn at(text: &str) -> Instant {
+    Instant::parse(text).unwrap()
+}
+
+fn spent(id: usize, total: &str, on: Instant) -> Value {
+    json!({ "type": "order.paid", "member_id": "anna", "order_id": id.to_string(), "total": total,
+            "occurred_at": on.to_string() })
+}
+
+fn program(period: &Value, gold: u32) -> Value {
+    json!({ "start_date": "2023-01-01", "milestone": { "metric": "amount_spent", "period": period },
+            "tiers": [{ "id": "silver", "threshold": 100 }, { "id": "gold", "threshold": gold }] })
+}
+
+/// The versions, the first of which is in force from the beginning; the others hold the tiers that they would take.
+fn versions(first: &Value, others: &[(&str, Value)]) -> Versions {
+    let read = |program: &Value| Program::read(program, &Zones::built_in()).unwrap();
+    let mut versions = Versions::first(read(first).program, read(first).effective_at).unwrap();
+    let options =
+        Options { demotions: Some(crate::version::Demotions::Hold), while_active: true, ..Options::default() };
+    for (on, program) in others {
+        versions.publish(read(program).program, at(on), options, true).unwrap();
+    }
+    versions
+}
+
+/// Anna with these facts, whom nobody has looked at since an instant.
+fn anna(program: &Value, facts: &[Value], evaluated_at: &str) -> (Ledger, Record) {
+    let mut replay = Replay::start(program, &Zones::built_in()).unwrap();
+    for fact in facts {
+        replay.line(fact, at("2040-01-01T00:00:00Z")).unwrap();
+    }
+    let ledger = replay.book().ledger(&MemberId::new("anna").unwrap()).unwrap().clone();
+    (ledger, Record { evaluated_at: Some(at(evaluated_at)), version: 1, ..Record::default() })
+}
+
+/// The rows of an advance, and what was assessed for them.
+fn advanced(
+    (mut ledger, mut record): (Ledger, Record),
+    versions: &Versions,
+    until: &str,
+) -> (Vec<Row>, Vec<(u32, Instant, Instant)>) {
+    ASKED.take();
+    let rows = advance(&mut ledger, &mut record, versions, at(until));
+    (rows, ASKED.take())
+}
+
+/// A fact is judged with and without itself, a version against the one before it, and a tier that is held once more.
+#[test]
+fn a_step_assesses_each_question_once_and_the_next_step_begins_with_its_answer() {
+    let year = json!("calendar_year");
+    let first = program(&year, 500);
+    let versions = versions(
+        &first,
+        &[("2025-02-01T00:00:00Z", program(&year, 900)), ("2025-03-01T00:00:00Z", program(&year, 950))],
+    );
+    let anna = anna(&first, &[spent(1, "600", at("2024-06-01T00:00:00Z"))], "2024-01-01T00:00:00Z");
+    let (rows, asked) = advanced(anna, &versions, "2028-01-01T00:00:00Z");
+    let asked: Vec<_> = asked.iter().map(|(version, seen, at)| (*version, seen.to_string(), at.to_string())).collect();
+    let asked: Vec<_> = asked.iter().map(|(version, seen, at)| (*version, seen.as_str(), at.as_str())).collect();
+    let expected = [
+        (1, "2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z"), // where it begins
+        (1, "2024-06-01T00:00:00Z", "2024-06-01T00:00:00Z"), // the order: gold
+        (1, "2024-05-31T23:59:59.999Z", "2024-06-01T00:00:00Z"), // and without it
+        (1, "2025-02-01T00:00:00Z", "2025-02-01T00:00:00Z"), // the old version
+        (2, "2025-02-01T00:00:00Z", "2025-02-01T00:00:00Z"), // the new one: silver
+        (2, "2025-02-01T00:00:00Z", "2025-02-01T00:00:00Z"), // and with gold held
+        (2, "2025-03-01T00:00:00Z", "2025-03-01T00:00:00Z"),
+        (3, "2025-03-01T00:00:00Z", "2025-03-01T00:00:00Z"), // gold is held already
+        (3, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"), // nothing is left
+    ];
+    assert_eq!(asked, expected);
+    let transitions = rows.iter().filter(|row| matches!(row, Row::Transition(_))).count();
+    assert_eq!((transitions, rows.len()), (2, 3), "{rows:?}");
+}
+
+/// 365 orders, over a hundred reviews beside them, seven changes of rules.
+#[test]
+fn a_long_run_assesses_nothing_twice_but_where_a_tier_is_held() {
+    let months = |months: u32| json!({ "since_last_upgrade": { "months": months } });
+    let rolling = |days: u32| json!({ "rolling": { "days": days } });
+    let first = program(&rolling(3), 150);
+    let versions = versions(
+        &first,
+        &[
+            ("2024-06-01T00:00:00Z", program(&months(3), 500)),
+            ("2025-01-01T00:00:00Z", program(&rolling(2), 150)),
+            ("2025-03-01T05:00:00Z", program(&json!("calendar_year"), 9_000)),
+            ("2025-03-01T05:00:00Z", program(&json!("calendar_year"), 20_000)),
+            ("2025-08-01T00:00:00Z", program(&rolling(3), 180)),
+            ("2026-01-01T00:00:00Z", program(&json!("lifetime"), 90_000)),
+            ("2027-01-01T00:00:00Z", program(&rolling(3), 120)),
+        ],
+    );
+    let begun = at("2023-02-01T12:00:00Z");
+    let orders: Vec<_> = (0..365_usize)
+        .map(|n| {
+            let day = i64::try_from(n * 4 + n % 7).unwrap();
+            spent(n, &format!("{}.50", n * 37 % 290), begun.plus_millis(day * 86_400_000))
+        })
+        .collect();
+    let (rows, asked) = advanced(anna(&first, &orders, "2023-01-01T00:00:00Z"), &versions, "2029-01-01T00:00:00Z");
+    let transitions = rows.iter().filter(|row| matches!(row, Row::Transition(_))).count();
+    let holds = rows.iter().filter(|row| matches!(row, Row::Held(_))).count();
+    assert!(transitions > 100 && holds > 1, "{transitions} transitions, {holds} holds");
+
+    let steps: BTreeSet<_> = asked.iter().map(|(_, _, at)| *at).collect();
+    let questions: BTreeSet<_> = asked.iter().collect();
+    assert_eq!(asked.len(), questions.len() + holds);
+    // One a step; another one where a fact is, without it, and where the rules change, under the old ones.
+    let (facts, changes) = (orders.len(), versions.iter().count() - 1);
+    assert!(asked.len() <= steps.len() + facts + changes + holds, "{} at {} instants", asked.len(), steps.len());
+    let reviews = steps.len() - facts - changes;
+    assert!(reviews > 100, "{reviews} reviews beside facts and changes");
+}

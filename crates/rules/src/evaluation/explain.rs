@@ -204,11 +204,12 @@ pub(crate) fn of(version: &Version, ledger: &Ledger, as_of: Instant, now: &Asses
         version,
         as_of,
         now,
-        movements: program.counted().map(|it| movements(ledger, version, it, as_of)).unwrap_or_default(),
+        own: program.counted().map(|it| movements(ledger, version, it, as_of)).unwrap_or_default(),
         counted: Vec::new(),
         in_effect: Vec::new(),
         excluded: Vec::new(),
     };
+    findings.own.retain(|movement| !movement.kind.is_correction());
     findings.orders(ledger.orders());
     findings.entries(ledger.entries());
     findings.states(ledger);
@@ -294,7 +295,8 @@ struct Findings<'a> {
     version: &'a Version,
     as_of: Instant,
     now: &'a Assessment,
-    movements: Vec<Movement>,
+    /// The movements that orders or entries made themselves, in the order of these: corrections keep no such order.
+    own: Vec<Movement>,
     counted: Vec<CountedFact>,
     in_effect: Vec<FactRef>,
     excluded: Vec<ExcludedFact>,
@@ -349,9 +351,9 @@ impl Findings<'_> {
 
     /// The movement that an order or entry made itself.
     fn own(&self, source: usize) -> Option<Movement> {
-        let own =
-            |movement: &&Movement| usize::try_from(movement.source) == Ok(source) && !movement.kind.is_correction();
-        self.movements.iter().find(own).copied()
+        let source = u32::try_from(source).ok()?;
+        let place = self.own.binary_search_by_key(&source, |movement| movement.source).ok()?;
+        self.own.get(place).copied()
     }
 
     fn orders(&mut self, orders: &[Order]) {

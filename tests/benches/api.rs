@@ -59,7 +59,7 @@ async fn base(system: &System) {
         let (mut book, mut records) = (Book::new(), std::collections::BTreeMap::new());
         for order in (0..ORDERS).map(|place| order(n, place)) {
             let fact = Fact::read(&order, Currency::from_code("USD").unwrap()).unwrap().fact;
-            let at = fact.occurred_at();
+            let at = fact.occurred_at;
             arrive(&mut book, &mut records, &versions, fact, at);
         }
         let member = MemberId::new(&id(n)).unwrap();

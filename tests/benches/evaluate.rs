@@ -71,7 +71,7 @@ fn decoded(bytes: &[u8]) -> Vec<Moved> {
     let ledger = Packed::open(bytes).unwrap().ledger().unwrap();
     let mut movements = Vec::new();
     for order in ledger.orders() {
-        let dated = order.paid.occurred_at;
+        let dated = order.at;
         movements.push((dated, dated, order.paid.total.decimal()));
         movements.extend(order.refunds.iter().map(|refund| (refund.at, dated, -refund.amount.decimal())));
     }

@@ -61,7 +61,7 @@ fn known(versions: &Versions, (id, orders): (MemberId, Vec<Value>)) -> (MemberId
     let (mut book, mut records) = (Book::new(), std::collections::BTreeMap::new());
     for order in orders {
         let fact = Fact::read(&order, Currency::from_code("USD").unwrap()).unwrap().fact;
-        let at = fact.occurred_at();
+        let at = fact.occurred_at;
         arrive(&mut book, &mut records, versions, fact, at);
     }
     let (ledger, record) = (book.ledger(&id).unwrap().clone(), records.remove(&id).unwrap());

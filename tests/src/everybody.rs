@@ -236,7 +236,7 @@ fn revenue(version: &Version, ledger: &Ledger, until: Instant) -> (Decimal, u64,
     let from = zone.midnight(Span::Days(365).before(zone.day(until)));
     let (mut net, mut orders, mut left_out) = (Decimal::ZERO, 0, 0);
     for order in ledger.orders() {
-        let at = order.paid.occurred_at;
+        let at = order.at;
         let is_cancelled = order.cancelled.is_some_and(|cancelled| cancelled.at < until);
         if at < from || at >= until || is_cancelled || order.paid.test {
             continue;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rules::book::Taken;
 use rules::calendar::{Day, Instant, Zone};
-use rules::fact::{Fact, OrderPaid, Revised, Told};
+use rules::fact::{Fact, FactBody, OrderPaid, Told};
 use rules::id::{MemberId, OrderId};
 use serde::Serialize;
 
@@ -70,35 +70,36 @@ impl Counts {
             Taken::MemberErased => return,
         }
         let late = self.count_late(told, zone);
-        match &told.fact {
-            Fact::OrderPaid { order, paid } => {
-                self.order(order, paid);
-                if let Some(arrived_at) = late.filter(|_| paid.revision == paid.content.occurred_at)
-                    && let Some(member) = paid.member.clone()
+        let fact = &told.fact;
+        match &fact.body {
+            FactBody::OrderPaid(order, paid) => {
+                self.order(order, paid, fact.member());
+                if let Some(arrived_at) = late.filter(|_| fact.revision == fact.occurred_at)
+                    && let Some(member) = fact.member.clone()
                 {
-                    let (order_id, paid_at) = (order.clone(), paid.content.occurred_at);
+                    let (order_id, paid_at) = (order.clone(), fact.occurred_at);
                     let (paid_on, arrived_on) = (zone.day(paid_at), zone.day(arrived_at));
                     self.late_orders.push(LateOrder { member, order_id, paid_at, paid_on, arrived_at, arrived_on });
                 }
             }
-            Fact::OrderRefunded { .. } => self.returns += 1,
-            Fact::OrderCancelled { .. } => self.cancellations += 1,
-            Fact::Enrolled(_) => self.enrolments += 1,
-            Fact::TierAssigned { .. } => self.given_by_hand += 1,
-            Fact::TierUnassigned { .. }
-            | Fact::BirthdaySet(_)
-            | Fact::PointsEntry { .. }
-            | Fact::PointsCanceled { .. }
-            | Fact::TagsSet(_)
-            | Fact::TagsChanged(_)
-            | Fact::Erased { .. } => {}
+            FactBody::OrderRefunded(..) => self.returns += 1,
+            FactBody::OrderCancelled(_) => self.cancellations += 1,
+            FactBody::Enrolled(_) => self.enrolments += 1,
+            FactBody::TierAssigned(..) => self.given_by_hand += 1,
+            FactBody::TierUnassigned(..)
+            | FactBody::BirthdaySet(_)
+            | FactBody::PointsEntry(..)
+            | FactBody::PointsCanceled(..)
+            | FactBody::TagsSet(_)
+            | FactBody::TagsChanged(_)
+            | FactBody::Erased => {}
         }
     }
 
     /// Counts what is late; its arrival, if that was in a later year.
     fn count_late(&mut self, told: &Told, zone: &Zone) -> Option<Instant> {
-        let known_at =
-            if let Fact::OrderPaid { paid, .. } = &told.fact { paid.revision } else { told.fact.occurred_at() };
+        let Fact { revision, occurred_at, body, .. } = &told.fact;
+        let known_at = *if let FactBody::OrderPaid(..) = body { revision } else { occurred_at };
         let arrived_at = told.received_at?;
         if arrived_at.millis() - known_at.millis() <= LATE_MS {
             return None;
@@ -109,18 +110,18 @@ impl Counts {
         across.then_some(arrived_at)
     }
 
-    fn order(&mut self, order: &OrderId, paid: &Revised<OrderPaid, Option<MemberId>>) {
+    fn order(&mut self, order: &OrderId, paid: &OrderPaid, member: Option<&MemberId>) {
         if self.seen.insert(order.clone()) {
-            let foreign = paid.content.currency.code() != "USD";
+            let foreign = paid.currency.code() != "USD";
             self.orders += 1;
-            self.tests += u64::from(paid.content.test);
+            self.tests += u64::from(paid.test);
             self.in_foreign_currency += u64::from(foreign);
-            self.without_exchange_rate += u64::from(foreign && paid.content.exchange_rate.is_none());
-            if paid.member.is_none() {
+            self.without_exchange_rate += u64::from(foreign && paid.exchange_rate.is_none());
+            if member.is_none() {
                 self.by_guests += 1;
                 self.guests.insert(order.clone());
             }
-        } else if paid.member.is_some() && self.guests.remove(order) {
+        } else if member.is_some() && self.guests.remove(order) {
             self.claimed += 1;
         } else {
             self.corrected += 1;

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use rules::book::Thing;
 use rules::calendar::Instant;
 use rules::explain::{FactRef, explain};
-use rules::fact::{Fact, Mode, Revised, TierAssigned, TierUnassigned};
+use rules::fact::{Fact, FactBody, Mode, TierAssigned, TierUnassigned};
 use rules::id::{AssignmentId, MemberId, TierId};
 use rules::json::steers;
 use rules::ledger::Act;
@@ -189,14 +189,9 @@ async fn end(
 ) -> Result<Response, Problem> {
     let versions = api.versions(&shop).await?;
     let id = key_of(&shop, &headers)?;
-    let fact = |occurred_at| Fact::TierUnassigned {
-        assignment: id.clone(),
-        told: Revised {
-            member: member.clone(),
-            content: TierUnassigned { occurred_at, reason: Some(reason.0.clone()), by: Some(by.clone()) },
-            revision: occurred_at,
-            imported: false,
-        },
+    let fact = |occurred_at| {
+        let ended = TierUnassigned { reason: Some(reason.0.clone()), by: Some(by.clone()) };
+        Fact::new(occurred_at, member.clone(), FactBody::TierUnassigned(id.clone(), ended))
     };
     Ok((StatusCode::CREATED, Json(api.act(&shop, &versions, &id, fact).await?)).into_response())
 }
@@ -246,23 +241,15 @@ async fn list(
 
 fn assigned(id: &AssignmentId, member: &MemberId, wanted: &Assign, by: &str, occurred_at: Instant) -> Fact {
     let Assign { tier, mode, until, reason, reward } = wanted;
-    Fact::TierAssigned {
-        assignment: id.clone(),
-        told: Revised {
-            member: member.clone(),
-            content: TierAssigned {
-                occurred_at,
-                tier: tier.clone(),
-                mode: (*mode).into(),
-                until: *until,
-                reason: Some(reason.0.clone()),
-                by: Some(by.to_owned()),
-                reward: *reward,
-            },
-            revision: occurred_at,
-            imported: false,
-        },
-    }
+    let assigned = TierAssigned {
+        tier: tier.clone(),
+        mode: (*mode).into(),
+        until: *until,
+        reason: Some(reason.0.clone()),
+        by: Some(by.to_owned()),
+        reward: *reward,
+    };
+    Fact::new(occurred_at, member.clone(), FactBody::TierAssigned(id.clone(), assigned))
 }
 
 /// A tier that the program in force does not have would be passed over.
@@ -281,9 +268,9 @@ fn is_tier(versions: &Versions, tier: Option<&TierId>, now: Instant) -> Result<(
 
 /// What would be over before it begins is not meant.
 fn is_to_come(fact: Fact) -> Result<Fact, Problem> {
-    let Fact::TierAssigned { told, .. } = &fact else { return Ok(fact) };
-    match told.content.until {
-        Some(until) if until <= told.content.occurred_at => {
+    let FactBody::TierAssigned(_, TierAssigned { until, .. }) = &fact.body else { return Ok(fact) };
+    match until {
+        Some(until) if *until <= fact.occurred_at => {
             let detail = format!("until: {until} is past already");
             let remedy = "name an instant to come, or leave `until` out";
             Err(Problem::new(ProblemCode::ValidationFailed, detail.clone(), remedy).at("$.until", detail))
@@ -334,7 +321,7 @@ impl Api {
             let now = self.clock.now();
             return is_to_come(fact(now)).map(|fact| (now, Some(fact)));
         };
-        let at = known.occurred_at();
+        let at = known.occurred_at;
         if known == fact(at) {
             return Ok((at, None));
         }

@@ -199,7 +199,7 @@ fn read(versions: &Versions, shop: &ShopId, key: Option<&str>, place: usize, mut
         .and_then(|()| Fact::read(&event, versions.last().program.currency))
     {
         Err(problems) => Err(OneResult::invalid(&problems)),
-        Ok(told) if matches!(told.fact, Fact::Erased { .. }) => {
+        Ok(told) if told.fact.erased().is_some() => {
             let remedy = "DELETE /v1/members/{member_id}, with the scope `echelon/admin`";
             let detail = "members are not forgotten by telling a fact here";
             Err(OneResult::because(Became::Refused, detail, remedy).at("$.type", detail))

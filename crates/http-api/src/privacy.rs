@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use rules::calendar::Instant;
-use rules::fact::Fact;
+use rules::fact::{Fact, FactBody};
 use rules::id::MemberId;
 use serde::Serialize;
 use serde_json::Value;
@@ -63,7 +63,7 @@ impl Api {
     /// Forgets a member of a shop that has a program; of another there is nobody.
     pub(crate) async fn forget(&self, shop: &ShopId, member: &MemberId) -> Result<(), Problem> {
         let versions = self.versions(shop).await?;
-        let fact = Fact::Erased { member: member.clone(), occurred_at: self.clock.now() };
+        let fact = Fact::new(self.clock.now(), member.clone(), FactBody::Erased);
         let result = self.take(shop, &versions, vec![fact]).await.pop();
         result.and_then(crate::facts::OneResult::problem).map_or(Ok(()), Err)
     }

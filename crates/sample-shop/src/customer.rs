@@ -2,7 +2,7 @@
 
 use chrono::{Datelike, NaiveDate};
 use rules::calendar::Instant;
-use rules::fact::{Birthday, BirthdaySet, Enrolled, Fact, Mode, Revised, TierAssigned, TierUnassigned};
+use rules::fact::{Birthday, BirthdaySet, Enrolled, Fact, FactBody, Mode, TierAssigned, TierUnassigned};
 use rules::id::{AssignmentId, MemberId, TierId};
 
 use super::dice::{Dice, MILLION, interpolate};
@@ -159,10 +159,10 @@ impl Customer {
             let later = if dice.permille(400) { dice.between(1, 60) } else { 0 };
             let at = ms_later(days_later(at, later), dice.between(1_000, 600_000));
             let told = birthday.filter(|_| dice.permille(600));
-            outbox.at_once(Fact::Enrolled(revised(at, Enrolled { occurred_at: at, birthday: told }, member)));
+            outbox.at_once(Fact::new(at, member.clone(), FactBody::Enrolled(Enrolled { birthday: told })));
             if told.is_none() && dice.permille(200) {
                 let at = ms_later(days_later(at, dice.between(5, 200)), dice.below(600_000));
-                outbox.at_once(Fact::BirthdaySet(revised(at, BirthdaySet { occurred_at: at, birthday }, member)));
+                outbox.at_once(Fact::new(at, member.clone(), FactBody::BirthdaySet(BirthdaySet { birthday })));
             }
         }
         if dice.permille(5) {
@@ -187,8 +187,7 @@ fn assign(number: u32, member: &MemberId, at: Instant, dice: &mut Dice, outbox: 
     } else {
         ("bronze", Mode::Lock, "sells on what is bought here")
     };
-    let content = TierAssigned {
-        occurred_at: at,
+    let assigned = TierAssigned {
         tier: TierId::new(tier).ok(),
         mode,
         until: ambassador.then(|| days_later(at, 365)),
@@ -197,18 +196,14 @@ fn assign(number: u32, member: &MemberId, at: Instant, dice: &mut Dice, outbox: 
         reward: ambassador,
     };
     if let Ok(assignment) = AssignmentId::new(&format!("care-{number}")) {
-        outbox.at_once(Fact::TierAssigned { assignment, told: revised(at, content, member) });
+        outbox.at_once(Fact::new(at, member.clone(), FactBody::TierAssigned(assignment, assigned)));
     }
     let at = days_later(at, dice.between(30, 200));
     if dice.permille(250)
         && let Ok(assignment) = AssignmentId::new(&format!("care-{number}-ended"))
     {
         let reason = Some("settled".to_owned());
-        let content = TierUnassigned { occurred_at: at, reason, by: Some("customer care".to_owned()) };
-        outbox.at_once(Fact::TierUnassigned { assignment, told: revised(at, content, member) });
+        let ended = TierUnassigned { reason, by: Some("customer care".to_owned()) };
+        outbox.at_once(Fact::new(at, member.clone(), FactBody::TierUnassigned(assignment, ended)));
     }
-}
-
-fn revised<T>(revision: Instant, content: T, member: &MemberId) -> Revised<T> {
-    Revised { revision, content, member: member.clone(), imported: false }
 }

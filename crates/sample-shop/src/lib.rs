@@ -81,7 +81,7 @@ impl Event {
     /// When it arrives.
     pub fn arrives_at(&self) -> Instant {
         match self {
-            Self::Fact(told) => told.received_at.unwrap_or_else(|| told.fact.occurred_at()),
+            Self::Fact(told) => told.received_at.unwrap_or(told.fact.occurred_at),
             Self::Published { at, .. } => *at,
         }
     }

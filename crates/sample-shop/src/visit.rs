@@ -2,7 +2,7 @@
 
 use chrono::Datelike;
 use rules::calendar::Instant;
-use rules::fact::{Cancelled, Fact, OrderPaid, Refunded, Revised, Told};
+use rules::fact::{Fact, FactBody, OrderPaid, Refunded, Told};
 use rules::id::{MemberId, OrderId, RefundId};
 use rules::quantity::{Amount, Rate};
 
@@ -56,7 +56,7 @@ impl Outbox {
 
     /// Sends what arrives the instant it happens.
     pub(super) fn at_once(&mut self, fact: Fact) {
-        self.told.push((fact.occurred_at(), Told { fact, received_at: None }));
+        self.told.push((fact.occurred_at, Told { fact, received_at: None }));
     }
 
     /// Sends what is known at an instant, some seconds later or after some days, and now and then twice.
@@ -89,6 +89,7 @@ pub(super) struct Visit<'a> {
 /// An order on its way.
 struct Placed {
     order: OrderId,
+    at: Instant,
     paid: OrderPaid,
     member: Option<MemberId>,
     basket: Basket,
@@ -132,8 +133,8 @@ impl Visit<'_> {
         let order = outbox.next_order()?;
         let guest = self.dice.permille(45);
         let basket = self.basket();
-        let paid = self.paid(&basket, at)?;
-        Some(Placed { order, paid, member: (!guest).then(|| self.member.clone()), basket })
+        let paid = self.paid(&basket)?;
+        Some(Placed { order, at, paid, member: (!guest).then(|| self.member.clone()), basket })
     }
 
     fn basket(&mut self) -> Basket {
@@ -149,7 +150,7 @@ impl Visit<'_> {
         Basket { cents, percent_off }
     }
 
-    fn paid(&mut self, basket: &Basket, at: Instant) -> Option<OrderPaid> {
+    fn paid(&mut self, basket: &Basket) -> Option<OrderPaid> {
         let money = self.habits.money;
         let rate = self.shop.rate(money, self.day);
         let cents = basket.in_cents(self.habits.tax);
@@ -160,7 +161,6 @@ impl Visit<'_> {
         let (net, tax, shipping) = (convert(cents.net), convert(cents.tax), convert(cents.shipping));
         let known_rate = !money.is_own() && !self.dice.permille(20);
         Some(OrderPaid {
-            occurred_at: at,
             total: Amount::from_ten_thousandths(net + tax + shipping)?,
             tax: Amount::from_ten_thousandths(tax)?,
             shipping: Amount::from_ten_thousandths(shipping)?,
@@ -181,26 +181,26 @@ impl Visit<'_> {
 
     /// Something in the order was exchanged: the same order is told again, with other amounts.
     fn correct(&mut self, placed: &mut Placed, outbox: &mut Outbox) -> Option<()> {
-        let revision = ms_later(placed.paid.occurred_at, self.dice.between(MS_PER_HOUR, 10 * MS_PER_DAY));
+        let revision = ms_later(placed.at, self.dice.between(MS_PER_HOUR, 10 * MS_PER_DAY));
         placed.basket.cents = placed.basket.cents * self.dice.between(600, 1_400) / 1_000;
         let (rate, test) = (placed.paid.exchange_rate, placed.paid.test);
-        let paid = self.paid(&placed.basket, placed.paid.occurred_at)?;
+        let paid = self.paid(&placed.basket)?;
         placed.paid = OrderPaid { exchange_rate: rate, test, ..paid };
         outbox.deliver(revision, placed.fact(revision), false, &mut self.dice);
         Some(())
     }
 
     fn cancel(&mut self, placed: &Placed, outbox: &mut Outbox) {
-        let at = ms_later(placed.paid.occurred_at, self.dice.between(10 * MS_PER_MINUTE, 36 * MS_PER_HOUR));
-        let cancelled = revised(at, Cancelled { occurred_at: at }, placed.member.clone());
-        outbox.deliver(at, Fact::OrderCancelled { order: placed.order.clone(), cancelled }, false, &mut self.dice);
+        let at = ms_later(placed.at, self.dice.between(10 * MS_PER_MINUTE, 36 * MS_PER_HOUR));
+        let cancelled = Fact::new(at, placed.member.clone(), FactBody::OrderCancelled(placed.order.clone()));
+        outbox.deliver(at, cancelled, false, &mut self.dice);
     }
 
     /// All of it comes back, or a part, or a part and then the rest.
     fn give_back(&mut self, placed: &Placed, outbox: &mut Outbox) -> Option<()> {
         let minor = self.habits.money.minor;
         let total = placed.paid.total.ten_thousandths();
-        let at = ms_later(placed.paid.occurred_at, self.dice.between(4 * MS_PER_DAY, 38 * MS_PER_DAY));
+        let at = ms_later(placed.at, self.dice.between(4 * MS_PER_DAY, 38 * MS_PER_DAY));
         let part =
             if self.dice.permille(600) { total } else { total * self.dice.between(200, 700) / 1_000 / minor * minor };
         self.refund(placed, 1, at, part, outbox)?;
@@ -214,18 +214,18 @@ impl Visit<'_> {
     fn refund(&mut self, placed: &Placed, nth: u8, at: Instant, part: u64, outbox: &mut Outbox) -> Option<()> {
         let order = placed.order.clone();
         let refund = RefundId::new(&format!("{order}-R{nth}")).ok()?;
-        let content = Refunded { occurred_at: at, amount: Amount::from_ten_thousandths(part)? };
-        let refunded = revised(at, content, placed.member.clone());
+        let refunded = Refunded { amount: Amount::from_ten_thousandths(part)? };
+        let fact = Fact::new(at, placed.member.clone(), FactBody::OrderRefunded(order, refund, refunded));
         let late = self.dice.permille(15);
-        outbox.deliver(at, Fact::OrderRefunded { order, refund, refunded }, late, &mut self.dice);
+        outbox.deliver(at, fact, late, &mut self.dice);
         Some(())
     }
 }
 
 impl Placed {
     fn fact(&self, revision: Instant) -> Fact {
-        let paid = revised(revision, self.paid.clone(), self.member.clone());
-        Fact::OrderPaid { order: self.order.clone(), paid }
+        let body = FactBody::OrderPaid(self.order.clone(), self.paid.clone());
+        Fact { revision, ..Fact::new(self.at, self.member.clone(), body) }
     }
 }
 
@@ -250,8 +250,4 @@ impl Basket {
         let shipping = if net < FREE_SHIPPING_FROM_CENTS { SHIPPING_CENTS } else { 0 };
         Cents { net, tax: (net * tax + MILLION / 2) / MILLION, shipping, discount }
     }
-}
-
-fn revised<T>(revision: Instant, content: T, member: Option<MemberId>) -> Revised<T, Option<MemberId>> {
-    Revised { revision, content, member, imported: false }
 }

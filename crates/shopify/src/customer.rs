@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rules::calendar::Instant;
-use rules::fact::{Enrolled, Fact, Revised, Tag, TagsChanged, TagsSet};
+use rules::fact::{Enrolled, Fact, FactBody, Tag, TagsChanged, TagsSet};
 use rules::id::MemberId;
 
 use super::body::Body;
@@ -18,10 +18,9 @@ type Told = std::result::Result<Vec<Fact>, Aside>;
 pub(super) fn created(customer: &Body<'_>, triggered_at: Option<Instant>) -> Told {
     let member = whole(customer, "customers/create")?;
     let occurred_at = value::needed_instant(&customer.created_at, "$.created_at")?;
-    let content = Enrolled { occurred_at, birthday: None };
-    let enrolled = Revised { revision: occurred_at, content, member: member.clone(), imported: false };
+    let enrolled = Fact::new(occurred_at, member.clone(), FactBody::Enrolled(Enrolled { birthday: None }));
     let tags = tags_set(customer, member, triggered_at)?;
-    Ok([Some(Fact::Enrolled(enrolled)), tags].into_iter().flatten().collect())
+    Ok([Some(enrolled), tags].into_iter().flatten().collect())
 }
 
 /// Reads `customers/update`: the full set of tags, where the API version still has it.
@@ -47,9 +46,9 @@ fn tags_set(customer: &Body<'_>, member: MemberId, triggered_at: Option<Instant>
     }
     let text = customer.tags.text().ok_or_else(|| Rejected::unreadable("$.tags", "must be a text with commas"))?;
     let occurred_at = value::needed_instant(&customer.updated_at, "$.updated_at")?;
-    let content = TagsSet { occurred_at, tags: text.split(',').filter_map(Tag::new).collect() };
+    let body = FactBody::TagsSet(TagsSet { tags: text.split(',').filter_map(Tag::new).collect() });
     let revision = value::revision(occurred_at, triggered_at);
-    Ok(Some(Fact::TagsSet(Revised { revision, content, member, imported: false })))
+    Ok(Some(Fact { revision, ..Fact::new(occurred_at, member, body) }))
 }
 
 /// Which way tags went.
@@ -75,8 +74,7 @@ pub(super) fn tags_changed(body: &Body<'_>, change: Change) -> Told {
         Change::Added => (tags, BTreeSet::new()),
         Change::Removed => (BTreeSet::new(), tags),
     };
-    let content = TagsChanged { occurred_at, added, removed };
-    Ok(vec![Fact::TagsChanged(Revised { revision: occurred_at, content, member, imported: false })])
+    Ok(vec![Fact::new(occurred_at, member, FactBody::TagsChanged(TagsChanged { added, removed }))])
 }
 
 /// The tags of today: a list of texts.
@@ -98,7 +96,7 @@ pub(super) fn redacted(body: &Body<'_>, told_at: Option<Instant>) -> Told {
     let customer = body.customer.object("$.customer")?.ok_or_else(|| Rejected::missing(path))?;
     let digits = value::digits(&customer.id, path)?.ok_or_else(|| Rejected::missing(path))?;
     let occurred_at = told_at.unwrap_or(Instant::from_millis(0));
-    Ok(vec![Fact::Erased { member: id(&digits, path, MemberId::new)?, occurred_at }])
+    Ok(vec![Fact::new(occurred_at, id(&digits, path, MemberId::new)?, FactBody::Erased)])
 }
 
 /// Reads `customers/merge` to say whom it is about; it cannot be taken.

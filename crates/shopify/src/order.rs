@@ -1,7 +1,7 @@
 //! Orders: every snapshot is the whole truth about its order, refunds included.
 
 use rules::calendar::Instant;
-use rules::fact::{Cancelled, Fact, OrderPaid, Revised};
+use rules::fact::{Fact, FactBody, OrderPaid};
 use rules::id::{MemberId, OrderId};
 
 use super::body::{Body, ShippingLine};
@@ -44,8 +44,7 @@ pub(super) fn deleted(order: &Body<'_>, triggered_at: Option<Instant>) -> std::r
 
 /// A cancellation names no member, but follows its order: of an order that was never paid it touches nobody.
 fn cancelled(order: OrderId, occurred_at: Instant, revision: Instant) -> Fact {
-    let cancelled = Revised { revision, content: Cancelled { occurred_at }, member: None, imported: false };
-    Fact::OrderCancelled { order, cancelled }
+    Fact { revision, ..Fact::new(occurred_at, None, FactBody::OrderCancelled(order)) }
 }
 
 /// Whether its payment makes it count. `voided` and `expired` may still be paid another way; `partially_paid` is also
@@ -79,8 +78,8 @@ fn paid(order: &Body<'_>, order_id: &OrderId, revision: Instant, is_cancelled: b
     let price = price.positive(shop)?.ok_or_else(|| Rejected::missing("$.total_price"))?;
     let current = current.positive(shop)?;
     let total = if is_cancelled { price } else { charged(price, current, &worths) };
-    let content = OrderPaid {
-        occurred_at: occurred_at(order)?,
+    let occurred_at = occurred_at(order)?;
+    let paid = OrderPaid {
         total: value::amount(total, "$.total_price")?,
         tax: value::amount(tax(order, shop, is_cancelled, &worths)?, "$.total_tax")?,
         shipping: value::amount(shipping(order, shop)?, "$.shipping_lines")?,
@@ -89,9 +88,9 @@ fn paid(order: &Body<'_>, order_id: &OrderId, revision: Instant, is_cancelled: b
         exchange_rate: None,
         test: value::flag(&order.test, "$.test")?,
     };
-    let paid = Revised { revision, content, member: member(order)?, imported: false };
+    let body = FactBody::OrderPaid(order_id.clone(), paid);
     let mut facts = Vec::with_capacity(refunds.len() + 2); // a cancellation may follow
-    facts.push(Fact::OrderPaid { order: order_id.clone(), paid });
+    facts.push(Fact { revision, ..Fact::new(occurred_at, member(order)?, body) });
     for (refund, worth) in refunds.iter().zip(&worths) {
         facts.push(refund.fact(order_id.clone(), Some(revision), worth.total)?);
     }

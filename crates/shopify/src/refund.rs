@@ -6,7 +6,7 @@
 //! are not used: they are in the customer's currency, may be pending, or not there at all.
 
 use rules::calendar::Instant;
-use rules::fact::{Fact, Refunded, Revised};
+use rules::fact::{Fact, FactBody, Refunded};
 use rules::id::{OrderId, RefundId};
 
 use serde::Deserialize;
@@ -154,10 +154,9 @@ impl<'a> Refund<'a> {
         let occurred_at = processed_at.or(created_at).ok_or_else(|| Rejected::missing("$..processed_at"))?;
         let ids = Id { number: &self.id, global: &self.admin_graphql_api_id };
         let refund = id(&ids.needed("Refund", "$..id")?, "$..id", RefundId::new)?;
-        let content = Refunded { occurred_at, amount: value::amount(total, "$..refunds[]")? };
+        let body = FactBody::OrderRefunded(order, refund, Refunded { amount: value::amount(total, "$..refunds[]")? });
         let revision = revision.or(created_at).unwrap_or(occurred_at);
-        let refunded = Revised { revision, content, member: None, imported: false };
-        Ok(Fact::OrderRefunded { order, refund, refunded })
+        Ok(Fact { revision, ..Fact::new(occurred_at, None, body) })
     }
 }
 

@@ -78,7 +78,7 @@ impl Commit {
         let told = |fact: &Fact| Told { fact: fact.clone(), received_at: None }.to_json().to_string();
         let mut item = Item::at(&key::thing(shop, thing)).texts(name::FACTS, facts.iter().map(told));
         // The index by member finds what is somebody's: for history, export and erasure.
-        if let Some((member, at)) = facts.iter().find_map(|fact| Some((fact.member()?, fact.occurred_at()))) {
+        if let Some((member, at)) = facts.iter().find_map(|fact| Some((fact.member()?, fact.occurred_at))) {
             let (by, sorted) = key::BY_MEMBER;
             item = item.text(by, key::about(shop, member)).text(sorted, key::at(at));
         }

@@ -5,7 +5,7 @@
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use rules::book::Thing;
 use rules::calendar::Instant;
-use rules::fact::Fact;
+use rules::fact::{Fact, FactBody};
 use rules::id::MemberId;
 
 use super::commit::Commit;
@@ -131,7 +131,7 @@ impl Store {
     async fn rename(&self, shop: &ShopId, member: &MemberId, was: &Filed) -> Result<(), StoreError> {
         let rest = without(member, &was.facts);
         let Some(thing) =
-            rest.iter().find(|fact| matches!(fact, Fact::PointsEntry { .. })).and_then(|it| it.things().next())
+            rest.iter().find(|fact| matches!(fact.body, FactBody::PointsEntry(..))).and_then(|it| it.things().next())
         else {
             return Ok(());
         };
@@ -173,7 +173,7 @@ impl Store {
 
 /// The entries that cancellations of points are about.
 fn entries(facts: &[Fact]) -> impl Iterator<Item = Thing> {
-    let canceled = facts.iter().filter(|fact| matches!(fact, Fact::PointsCanceled { .. }));
+    let canceled = facts.iter().filter(|fact| matches!(fact.body, FactBody::PointsCanceled(..)));
     canceled.flat_map(Fact::things).filter(|thing| matches!(thing, Thing::Entry(_)))
 }
 
@@ -188,5 +188,5 @@ fn without(member: &MemberId, facts: &[Fact]) -> Vec<Fact> {
 
 /// Whether a fact is the thing that others follow: its member is theirs too, whomever they name (section 4).
 pub fn is_thing(fact: &Fact) -> bool {
-    matches!(fact, Fact::OrderPaid { .. } | Fact::PointsEntry { .. })
+    matches!(fact.body, FactBody::OrderPaid(..) | FactBody::PointsEntry(..))
 }

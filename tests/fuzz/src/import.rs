@@ -9,7 +9,7 @@ use echelon::import::preset::Preset;
 use echelon::import::report::{Place, Report};
 use echelon::import::table::{Layout, Table};
 use echelon::import::time::Clock;
-use rules::fact::{Currency, Fact, Told};
+use rules::fact::{Currency, Fact, FactBody, Told};
 use serde_json::Value;
 
 use super::{first_line, written_and_read};
@@ -153,5 +153,5 @@ fn row(report: &mut Report, place: Place, outcome: Outcome) -> Row {
 }
 
 fn is_of_an_order(fact: &Fact) -> bool {
-    matches!(fact, Fact::OrderPaid { .. } | Fact::OrderRefunded { .. } | Fact::OrderCancelled { .. })
+    matches!(fact.body, FactBody::OrderPaid(..) | FactBody::OrderRefunded(..) | FactBody::OrderCancelled(_))
 }

@@ -10,7 +10,7 @@ pub mod program;
 mod sample;
 pub mod shopify;
 
-use rules::fact::{Currency, Fact, Told};
+use rules::fact::{Currency, Fact, FactBody, Told};
 use rules::quantity::Amount;
 
 /// What is done with bytes.
@@ -42,12 +42,9 @@ fn written_and_read(fact: &Fact) {
     let text = told.to_json().to_string();
     let read = Fact::read(&serde_json::from_str(&text).unwrap(), usd());
     assert_eq!(read.as_ref(), Ok(&told), "{text}");
-    let amounts = match fact {
-        Fact::OrderPaid { paid, .. } => {
-            let paid = &paid.content;
-            vec![paid.total, paid.tax, paid.shipping, paid.discounts]
-        }
-        Fact::OrderRefunded { refunded, .. } => vec![refunded.content.amount],
+    let amounts = match &fact.body {
+        FactBody::OrderPaid(_, paid) => vec![paid.total, paid.tax, paid.shipping, paid.discounts],
+        FactBody::OrderRefunded(.., refunded) => vec![refunded.amount],
         _ => Vec::new(),
     };
     for amount in amounts {

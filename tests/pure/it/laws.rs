@@ -64,7 +64,7 @@ fn keys(ledger: &Ledger, as_of: Instant) -> BTreeSet<FactRef> {
         }
     };
     for order in ledger.orders() {
-        seen(order.paid.occurred_at, FactRef::Order(order.id.clone()));
+        seen(order.at, FactRef::Order(order.id.clone()));
         for refund in &order.refunds {
             seen(refund.at, FactRef::Refund(order.id.clone(), refund.id.clone()));
         }

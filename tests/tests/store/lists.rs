@@ -400,7 +400,7 @@ async fn many(system: &System, members: usize) {
                             "member_id": format!("{}", 7_119_551_000_000 + n * 7_919_000_331 % 1_000_000_000),
                             "occurred_at": format!("{year}-03-{:02}T10:00:00Z", 1 + n % 28) });
         let fact = Fact::read(&order, Currency::from_code("USD").unwrap()).unwrap().fact;
-        let (at, id) = (fact.occurred_at(), fact.member().unwrap().clone());
+        let (at, id) = (fact.occurred_at, fact.member().unwrap().clone());
         let (mut book, mut records) = (Book::new(), BTreeMap::new());
         arrive(&mut book, &mut records, &versions, fact, at);
         let mut commit = Commit::default();

@@ -291,7 +291,7 @@ async fn many(system: &System, members: usize) {
         let (mut book, mut records) = (rules::book::Book::new(), std::collections::BTreeMap::new());
         let told = order(&format!("order-{n}"), &format!("2071{n:06}"), 5, "2024-03-01T10:00:00Z");
         let fact = rules::fact::Fact::read(&told, rules::fact::Currency::from_code("USD").unwrap()).unwrap().fact;
-        let at = fact.occurred_at();
+        let at = fact.occurred_at;
         let id = fact.member().unwrap().clone();
         arrive(&mut book, &mut records, &versions, fact, at);
         let (ledger, record): (&Ledger, &Record) = (book.ledger(&id).unwrap(), &records[&id]);

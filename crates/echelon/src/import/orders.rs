@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use rules::calendar::Instant;
-use rules::fact::{Cancelled, Currency, Fact, OrderPaid, Refunded, Revised};
+use rules::fact::{Currency, Fact, FactBody, OrderPaid, Refunded};
 use rules::id::{IdError, MemberId, OrderId, RefundId};
 use rules::quantity::{Amount, NumberError, Quantity, Rate};
 
@@ -140,7 +140,7 @@ impl Orders {
         if head.member.is_none() && head.amount == Amount::ZERO {
             return Err(Ignored::NobodyAndNothing.into());
         }
-        let content = self.order_paid(row, head)?;
+        let paid = self.order_paid(row, head)?;
         let refund = self.refund_in_row(row, head)?;
         let cancelled_at = self.time(row, Field::CancelledAt)?;
         let print = self.unknown(row, head, Meaning::Order)?;
@@ -152,19 +152,15 @@ impl Orders {
             let left = Amount::from_ten_thousandths(left).unwrap_or(Amount::ZERO);
             self.open.add(member, &head.id, head.at, left, head.currency);
         }
-        let mut facts = vec![Fact::OrderPaid { order: head.id.clone(), paid: told(head.at, content, head) }];
+        let mut facts = vec![told(head.at, FactBody::OrderPaid(head.id.clone(), paid), head)];
         facts.extend(refund.map(|(fact, _)| fact));
-        facts.extend(cancelled_at.map(|occurred_at| Fact::OrderCancelled {
-            order: head.id.clone(),
-            cancelled: told(occurred_at, Cancelled { occurred_at }, head),
-        }));
+        facts.extend(cancelled_at.map(|at| told(at, FactBody::OrderCancelled(head.id.clone()), head)));
         Ok(facts)
     }
 
     fn order_paid(&self, row: Row<'_>, head: &Head) -> Result<OrderPaid, Rejected> {
         let exchange_rate = row.cell(Field::ExchangeRate)?.map(Rate::parse).transpose();
         Ok(OrderPaid {
-            occurred_at: head.at,
             total: head.amount,
             tax: amount(row, Field::Tax)?,
             shipping: amount(row, Field::Shipping)?,
@@ -248,12 +244,12 @@ impl Orders {
     }
 }
 
-fn told<T>(at: Instant, content: T, head: &Head) -> Revised<T, Option<MemberId>> {
-    Revised { revision: at, content, member: head.member.clone(), imported: false }
+fn told(at: Instant, body: FactBody, head: &Head) -> Fact {
+    Fact::new(at, head.member.clone(), body)
 }
 
 fn refunded(order: OrderId, refund: RefundId, at: Instant, amount: Amount, head: &Head) -> Fact {
-    Fact::OrderRefunded { order, refund, refunded: told(at, Refunded { occurred_at: at, amount }, head) }
+    told(at, FactBody::OrderRefunded(order, refund, Refunded { amount }), head)
 }
 
 fn money(amount: Amount, currency: Currency) -> String {

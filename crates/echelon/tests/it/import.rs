@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use assert_cmd::Command;
-use rules::fact::{Currency, Fact};
+use rules::fact::{Currency, Fact, FactBody};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -118,24 +118,24 @@ fn every_invoice_of_a_real_shop_is_accounted_for() {
         let told = Fact::read(&event, Currency::from_code("USD").unwrap()).unwrap();
         assert_eq!(event["imported"], true);
         assert_eq!(told.to_json(), event);
-        match told.fact {
-            Fact::OrderPaid { order, paid } => {
-                left.insert(order.to_string(), paid.content.total.ten_thousandths());
+        match told.fact.body {
+            FactBody::OrderPaid(order, paid) => {
+                left.insert(order.to_string(), paid.total.ten_thousandths());
             }
-            Fact::OrderRefunded { order, refunded, .. } => {
+            FactBody::OrderRefunded(order, _, refunded) => {
                 let left = left.get_mut(order.as_str()).expect("a refund comes after its order");
-                *left = left.checked_sub(refunded.content.amount.ten_thousandths()).expect("never more than is left");
+                *left = left.checked_sub(refunded.amount.ten_thousandths()).expect("never more than is left");
             }
-            fact @ (Fact::OrderCancelled { .. }
-            | Fact::PointsEntry { .. }
-            | Fact::PointsCanceled { .. }
-            | Fact::TagsSet(_)
-            | Fact::TagsChanged(_)
-            | Fact::Enrolled(_)
-            | Fact::BirthdaySet(_)
-            | Fact::TierAssigned { .. }
-            | Fact::TierUnassigned { .. }
-            | Fact::Erased { .. }) => panic!("no invoice says {fact:?}"),
+            body @ (FactBody::OrderCancelled(_)
+            | FactBody::PointsEntry(..)
+            | FactBody::PointsCanceled(..)
+            | FactBody::TagsSet(_)
+            | FactBody::TagsChanged(_)
+            | FactBody::Enrolled(_)
+            | FactBody::BirthdaySet(_)
+            | FactBody::TierAssigned(..)
+            | FactBody::TierUnassigned(..)
+            | FactBody::Erased) => panic!("no invoice says {body:?}"),
         }
     }
 }

@@ -6,7 +6,7 @@ use rules::advance::bring_back;
 use rules::arrive::arrive;
 use rules::book::{Book, Taken, Thing};
 use rules::calendar::Instant;
-use rules::fact::{FUTURE_MS_MAX, Fact, Revised};
+use rules::fact::{FUTURE_MS_MAX, Fact, FactBody};
 use rules::id::MemberId;
 use rules::ledger::Ledger;
 use rules::record::{Record, Row};
@@ -96,7 +96,7 @@ impl Known {
         let mut book = Book::new();
         for (id, held) in members.iter().filter_map(|id| Some((id, self.members.get(id)?))) {
             if held.erased {
-                book.take(Fact::Erased { member: id.clone(), occurred_at: now });
+                book.take(Fact::new(now, id.clone(), FactBody::Erased));
             } else {
                 book.seat(id.clone(), held.ledger.clone());
             }
@@ -137,10 +137,10 @@ pub(super) fn fold<'a>(
         }
     }
     for fact in facts {
-        if let Fact::Erased { member, occurred_at } = fact {
+        if let Some(member) = fact.erased() {
             erased.push(member.clone());
             if !book.is_erased(member) {
-                forgotten.push((member.clone(), *occurred_at));
+                forgotten.push((member.clone(), fact.occurred_at));
             }
         }
         let fact = nameless(fact, &book, known).unwrap_or_else(|| fact.clone());
@@ -205,18 +205,18 @@ fn kept(fact: Fact, is_erased: impl Fn(&Fact) -> bool) -> Option<Fact> {
     if !is_erased(&fact) {
         return Some(fact);
     }
-    if let Fact::OrderPaid { order, paid } = fact {
-        return Some(Fact::OrderPaid { order, paid: Revised { member: None, ..paid } });
+    if matches!(fact.body, FactBody::OrderPaid(..)) {
+        return Some(Fact { member: None, ..fact });
     }
     fact.without_member()
 }
 
 fn is_entry(fact: &Fact) -> bool {
-    matches!(fact, Fact::PointsEntry { .. })
+    matches!(fact.body, FactBody::PointsEntry(..))
 }
 
 fn has_order(facts: &[Fact]) -> bool {
-    facts.iter().any(|fact| matches!(fact, Fact::OrderPaid { .. }))
+    facts.iter().any(|fact| matches!(fact.body, FactBody::OrderPaid(..)))
 }
 
 /// What follows an order that is known is taken in without the name that it may have; also if that is of somebody erased,

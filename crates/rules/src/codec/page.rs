@@ -6,7 +6,7 @@
 
 use crate::calendar::Instant;
 use crate::compact::{CompactError, Packed, pack};
-use crate::ledger::{Entry, Ledger, Order};
+use crate::ledger::{Entry, Ledger};
 use crate::record::Record;
 
 /// A part above this many bytes is divided: four write units, and room beside it for keys.
@@ -98,7 +98,7 @@ fn lay(mut part: Ledger, page: Page, numbers: &mut Numbers, pages: &mut Vec<(Pag
 impl Ledger {
     /// Takes the credits before an instant out, as a ledger of their own.
     fn take_before(&mut self, until: Instant) -> Self {
-        let orders = self.orders.partition_point(|order| order.paid.occurred_at < until);
+        let orders = self.orders.partition_point(|order| order.at < until);
         let entries = self.entries.partition_point(|entry| entry.at < until);
         let later = (self.orders.split_off(orders), self.entries.split_off(entries));
         let orders = std::mem::replace(&mut self.orders, later.0);
@@ -108,7 +108,7 @@ impl Ledger {
 
     /// An instant with credits before it and from it on, about as many; none if they are all of one instant.
     fn middle(&self) -> Option<Instant> {
-        let orders = self.orders.iter().map(|Order { paid, .. }| paid.occurred_at);
+        let orders = self.orders.iter().map(|order| order.at);
         let mut all: Vec<Instant> = orders.chain(self.entries.iter().map(|Entry { at, .. }| *at)).collect();
         all.sort_unstable();
         let first = *all.first()?;

@@ -9,7 +9,7 @@ use std::ops::Range;
 pub(crate) use taker::{Quiet, Taker};
 
 use crate::calendar::{Instant, TWO_DAYS};
-use crate::fact::{EntryKind, OrderPaid};
+use crate::fact::EntryKind;
 use crate::ledger::{Entry, Ledger, Order};
 use crate::program::{Counted, Metric, Program, Spend};
 use crate::quantity::{Amount, Points, Quantity, Rate};
@@ -105,9 +105,10 @@ impl Spend {
 }
 
 impl Priced {
-    pub(crate) fn of(paid: &OrderPaid, program: &Program) -> Self {
+    pub(crate) fn of(order: &Order, program: &Program) -> Self {
+        let paid = &order.paid;
         Self {
-            at: paid.occurred_at,
+            at: order.at,
             total: paid.total,
             basis: program.spend.basis(paid.total, || paid.tax, || paid.shipping, || paid.discounts),
             currency: if paid.currency == program.currency {
@@ -476,7 +477,7 @@ impl Credits for Ledger {
 fn tell_order(source: u32, order: &Order, program: &Program, tally: &mut Tally<'_, Ledger, impl Taker>) {
     let refunds = order.refunds.iter().map(|refund| (refund.at, refund.amount));
     let cancelled = order.cancelled.map(|cancelled| cancelled.at);
-    tally.order(source, &Priced::of(&order.paid, program), refunds, cancelled);
+    tally.order(source, &Priced::of(order, program), refunds, cancelled);
 }
 
 fn tell_entry(source: u32, entry: &Entry, first_cancel: usize, tally: &mut Tally<'_, Ledger, impl Taker>) {

@@ -358,7 +358,7 @@ impl Findings<'_> {
 
     fn orders(&mut self, orders: &[Order]) {
         let as_of = self.as_of;
-        for (source, order) in orders.iter().enumerate().filter(|(_, order)| order.paid.occurred_at <= as_of) {
+        for (source, order) in orders.iter().enumerate().filter(|(_, order)| order.at <= as_of) {
             let parts = self.order_parts(order);
             self.place(self.own(source), parts);
         }
@@ -371,10 +371,8 @@ impl Findings<'_> {
         let cancelled = order.cancelled.filter(|cancelled| cancelled.at <= as_of);
         let worth = match self.milestone().map(|counted| counted.metric) {
             None | Some(Metric::PointsEarned) => Err(Reason::NotThisMetric),
-            Some(metric) => match Priced::of(&order.paid, program).worth(metric, program) {
-                Ok(_) if program.timezone.day(order.paid.occurred_at) < self.version.effective_start => {
-                    Err(Reason::BeforeStart)
-                }
+            Some(metric) => match Priced::of(order, program).worth(metric, program) {
+                Ok(_) if program.timezone.day(order.at) < self.version.effective_start => Err(Reason::BeforeStart),
                 Ok(_) if cancelled.is_some() => Err(Reason::Cancelled),
                 Ok(worth) => Ok((metric, worth)),
                 Err(NoCredit::TestOrder) => Err(Reason::TestOrder),

@@ -9,9 +9,10 @@
 mod row;
 mod thing;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::fact::{Fact, PointsCanceled, Revised};
+use crate::fact::{Fact, FactBody, PointsCanceled};
 use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId};
 use crate::ledger::{Ledger, Waiting};
 
@@ -44,11 +45,16 @@ pub struct Book {
 }
 
 /// Puts a version in place if it wins over the one that is there.
-fn merge<T: Ord>(place: &mut Option<T>, told: T) -> Taken {
-    match place.as_ref().map(|known| told.cmp(known)) {
-        Some(std::cmp::Ordering::Equal) => Taken::Duplicate,
-        Some(std::cmp::Ordering::Less) => Taken::Superseded,
-        Some(std::cmp::Ordering::Greater) | None => {
+fn merge<B: Ord>(place: &mut Option<Fact<B>>, told: Fact<B>) -> Taken {
+    merge_by(place, told, Fact::cmp)
+}
+
+/// The same, with an order of its own.
+fn merge_by<B>(place: &mut Option<Fact<B>>, told: Fact<B>, compare: impl Fn(&Fact<B>, &Fact<B>) -> Ordering) -> Taken {
+    match place.as_ref().map(|known| compare(&told, known)) {
+        Some(Ordering::Equal) => Taken::Duplicate,
+        Some(Ordering::Less) => Taken::Superseded,
+        Some(Ordering::Greater) | None => {
             *place = Some(told);
             Taken::Applied
         }
@@ -106,9 +112,8 @@ impl Book {
     /// What changes nothing of the thing it is about changes no ledger either, whatever else is known of the thing: a ledger
     /// that was seated may know more than this book does.
     pub fn take(&mut self, fact: Fact) -> Taken {
-        if let Fact::Erased { member, .. } = fact {
-            self.members.remove(&member);
-            return if self.erased.insert(member) { Taken::Applied } else { Taken::Duplicate };
+        if let Some(member) = fact.erased() {
+            return self.erase(member.clone());
         }
         let member_erased = fact.member().is_some_and(|member| self.erased.contains(member));
         if let Some(member) = fact.member().filter(|_| !member_erased) {
@@ -135,46 +140,50 @@ impl Book {
 
     /// Files a fact without changing a ledger: one that was taken in before, and is in the ledgers already.
     pub fn know(&mut self, fact: Fact) -> Taken {
-        match fact {
-            Fact::OrderPaid { order, paid } => merge(&mut self.orders.entry(order).or_default().paid, paid),
-            Fact::OrderRefunded { order, refund, refunded } => {
-                self.orders.entry(order).or_default().refund(refund, refunded)
+        let (body, told) = fact.apart();
+        match body {
+            FactBody::OrderPaid(order, paid) => {
+                merge(&mut self.orders.entry(order).or_default().paid, told.map(|()| paid))
             }
-            Fact::OrderCancelled { order, cancelled } => {
-                merge(&mut self.orders.entry(order).or_default().cancelled, cancelled)
+            FactBody::OrderRefunded(order, refund, refunded) => {
+                self.orders.entry(order).or_default().take_refund(refund, told.map(|()| refunded))
             }
-            Fact::PointsEntry { entry, told } => merge(&mut self.entries.entry(entry).or_default().entry, told),
-            Fact::PointsCanceled { cancel, told } => self.know_cancel(cancel, told),
-            Fact::TierAssigned { assignment, told } => {
-                merge(&mut self.assignments.entry(assignment).or_default().assigned, told)
+            FactBody::OrderCancelled(order) => merge(&mut self.orders.entry(order).or_default().cancelled, told),
+            FactBody::PointsEntry(id, entry) => self.entries.entry(id).or_default().take_entry(told.map(|()| entry)),
+            FactBody::PointsCanceled(id, canceled) => self.know_cancel(id, told.map(|()| canceled)),
+            FactBody::TierAssigned(id, assigned) => {
+                merge(&mut self.assignments.entry(id).or_default().assigned, told.map(|()| assigned))
             }
-            Fact::TierUnassigned { assignment, told } => {
-                merge(&mut self.assignments.entry(assignment).or_default().unassigned, told)
+            FactBody::TierUnassigned(id, unassigned) => {
+                merge(&mut self.assignments.entry(id).or_default().unassigned, told.map(|()| unassigned))
             }
-            Fact::TagsSet(told) => self.of(&told.member.clone(), |row| row.take_tag_set(told)),
-            Fact::TagsChanged(told) => self.of(&told.member.clone(), |row| row.take_tag_change(told)),
-            Fact::Enrolled(told) => self.of(&told.member.clone(), |row| row.take_enrolled(told)),
-            Fact::BirthdaySet(told) => self.of(&told.member.clone(), |row| row.take_birthday(told)),
-            Fact::Erased { member, .. } => {
-                self.members.remove(&member);
-                if self.erased.insert(member) { Taken::Applied } else { Taken::Duplicate }
-            }
+            FactBody::TagsSet(set) => self.own(told.map(|()| set), MemberRow::take_tag_set),
+            FactBody::TagsChanged(changed) => self.own(told.map(|()| changed), MemberRow::take_tag_change),
+            FactBody::Enrolled(enrolled) => self.own(told.map(|()| enrolled), MemberRow::take_enrolled),
+            FactBody::BirthdaySet(birthday) => self.own(told.map(|()| birthday), MemberRow::take_birthday),
+            FactBody::Erased => told.member.map_or(Taken::Duplicate, |member| self.erase(member)),
         }
     }
 
-    fn of(&mut self, member: &MemberId, take: impl FnOnce(&mut MemberRow) -> Taken) -> Taken {
-        self.members.get_mut(member).map_or(Taken::MemberErased, take)
+    /// Takes in what only the member has whom it names.
+    fn own<B>(&mut self, told: Fact<B>, take: impl FnOnce(&mut MemberRow, Fact<B>) -> Taken) -> Taken {
+        let row = told.member().and_then(|member| self.members.get_mut(member));
+        row.map_or(Taken::MemberErased, |row| take(row, told))
+    }
+
+    fn erase(&mut self, member: MemberId) -> Taken {
+        self.members.remove(&member);
+        if self.erased.insert(member) { Taken::Applied } else { Taken::Duplicate }
     }
 
     /// A later revision may refer to another entry: then the cancellation leaves the one it was with.
-    fn know_cancel(&mut self, id: CancelId, told: Revised<PointsCanceled, Option<MemberId>>) -> Taken {
-        let named = told.content.entry.clone();
-        let before = self.cancels.insert(id.clone(), named.clone());
+    fn know_cancel(&mut self, id: CancelId, told: Fact<PointsCanceled>) -> Taken {
+        let before = self.cancels.insert(id.clone(), told.body.entry.clone());
         let was_with = before.and_then(|entry| self.entries.get_mut(&entry));
         let mut place = was_with.and_then(|row| row.cancels.remove(&id));
         let taken = merge(&mut place, told);
         if let Some(kept) = place {
-            let entry = kept.content.entry.clone();
+            let entry = kept.body.entry.clone();
             self.cancels.insert(id.clone(), entry.clone());
             self.entries.entry(entry).or_default().cancels.insert(id, kept);
         }
@@ -184,7 +193,7 @@ impl Book {
     /// The things whose facts or whose place in ledgers a fact may change.
     pub fn touched(&self, fact: &Fact) -> BTreeSet<Thing> {
         let mut things: BTreeSet<Thing> = fact.things().collect();
-        if let Fact::PointsCanceled { cancel, .. } = fact {
+        if let FactBody::PointsCanceled(cancel, _) = &fact.body {
             things.extend(self.cancels.get(cancel).cloned().map(Thing::Entry));
         }
         things
@@ -229,7 +238,7 @@ impl Book {
         match thing {
             Thing::Order(id) => match self.orders.get(id) {
                 Some(row @ OrderRow { paid: Some(paid), .. }) => {
-                    if let Some(held) = paid.member.as_ref().and_then(|member| self.members.get_mut(member)) {
+                    if let Some(held) = paid.member().and_then(|member| self.members.get_mut(member)) {
                         held.ledger.put_order(row.order(id, paid));
                     }
                 }
@@ -238,7 +247,7 @@ impl Book {
             },
             Thing::Entry(id) => match self.entries.get(id) {
                 Some(row @ EntryRow { entry: Some(entry), .. }) => {
-                    if let Some(held) = self.members.get_mut(&entry.member) {
+                    if let Some(held) = entry.member().and_then(|member| self.members.get_mut(member)) {
                         held.ledger.put_entry(row.entry(id, entry));
                     }
                 }
@@ -273,8 +282,7 @@ impl Book {
             Thing::Entry(id) => self.entries.get(id).map(|row| row.facts(id)).unwrap_or_default(),
             Thing::Cancel(id) => {
                 let row = self.cancels.get(id).and_then(|entry| self.entries.get(entry));
-                let told = row.and_then(|row| row.cancels.get(id)).cloned();
-                told.map(|told| Fact::PointsCanceled { cancel: id.clone(), told }).into_iter().collect()
+                row.and_then(|row| row.cancel_fact(id)).into_iter().collect()
             }
             Thing::Assignment(id) => self.assignments.get(id).map(|row| row.facts(id)).unwrap_or_default(),
             Thing::Tags(member, year) => {
@@ -293,3 +301,6 @@ fn put_waiting(members: &mut BTreeMap<MemberId, MemberRow>, waiting: Vec<(Member
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Why a tier changes: the causes of section 7, and which of them a fact brings about.
 
-use crate::fact::Fact;
+use crate::fact::{EntryKind, Fact, FactBody};
 use crate::id::MemberId;
 
 /// What made a tier change (section 7).
@@ -36,24 +36,21 @@ impl Attribution {
     /// What a fact that arrives makes of a transition of `member`. An assignment that leaves a member for another is as
     /// an end of it: only whom it names is rewarded.
     pub fn by(fact: &Fact, member: &MemberId) -> Self {
-        use crate::fact::EntryKind::Imported;
-        let new = |cause, imported| Self::new(cause, imported, true);
-        match fact {
-            Fact::OrderPaid { paid, .. } => new(Cause::Activity, paid.imported),
-            Fact::OrderRefunded { refunded, .. } => new(Cause::Refund, refunded.imported),
-            Fact::OrderCancelled { cancelled, .. } => new(Cause::Refund, cancelled.imported),
-            Fact::PointsEntry { told, .. } => new(Cause::Activity, told.imported || told.content.kind == Imported),
-            Fact::PointsCanceled { told, .. } => new(Cause::Refund, told.imported),
-            Fact::TagsSet(told) => new(Cause::TagsChanged, told.imported),
-            Fact::TagsChanged(told) => new(Cause::TagsChanged, told.imported),
-            Fact::Enrolled(told) => new(Cause::Activity, told.imported),
-            Fact::BirthdaySet(told) => new(Cause::Activity, told.imported),
-            Fact::TierAssigned { told, .. } => {
-                Self::new(Cause::Assigned, told.imported, told.content.reward && told.member == *member)
+        let (cause, may_reward) = match &fact.body {
+            FactBody::OrderPaid(..)
+            | FactBody::PointsEntry(..)
+            | FactBody::Enrolled(_)
+            | FactBody::BirthdaySet(_)
+            | FactBody::Erased => (Cause::Activity, true),
+            FactBody::OrderRefunded(..) | FactBody::OrderCancelled(_) | FactBody::PointsCanceled(..) => {
+                (Cause::Refund, true)
             }
-            Fact::TierUnassigned { told, .. } => Self::new(Cause::Assigned, told.imported, false),
-            Fact::Erased { .. } => new(Cause::Activity, false),
-        }
+            FactBody::TagsSet(_) | FactBody::TagsChanged(_) => (Cause::TagsChanged, true),
+            FactBody::TierAssigned(_, assigned) => (Cause::Assigned, assigned.reward && fact.member() == Some(member)),
+            FactBody::TierUnassigned(..) => (Cause::Assigned, false),
+        };
+        let brought_over = matches!(&fact.body, FactBody::PointsEntry(_, entry) if entry.kind == EntryKind::Imported);
+        Self::new(cause, fact.imported || brought_over, may_reward)
     }
 
     pub(crate) fn new(cause: Cause, imported: bool, may_reward: bool) -> Self {

@@ -1,7 +1,8 @@
 //! Facts: what happened, as a shop tells it, each with its natural key (section 4 of the semantics).
 //!
-//! The order of fields in these structs is the order of the table in section 4: of two versions of one fact with the
-//! same revision the one that compares greater wins, so that the order of arrival never matters.
+//! A [`Fact`] says whose it is and when it happened; its body says what. The order of fields in these structs is the order of the
+//! table in section 4: of two versions of one fact with the same revision the one that compares greater wins, so that the order
+//! of arrival never matters.
 
 mod read;
 
@@ -125,15 +126,18 @@ impl fmt::Display for Birthday {
     }
 }
 
-/// One version of a fact: the later revision wins; at equal revisions the one that compares greater, field by field.
+/// Something that happened, as one version of the fact tells it: the later revision wins; at equal revisions the one that compares
+/// greater, field by field.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Revised<T, M = MemberId> {
+pub struct Fact<B = FactBody> {
     /// When this version was made (default: when the fact occurred).
     pub revision: Instant,
-    /// What it says.
-    pub content: T,
-    /// Whose it is.
-    pub member: M,
+    /// When it happened.
+    pub occurred_at: Instant,
+    /// What happened, with its natural key.
+    pub body: B,
+    /// The member named. Only a guest's order and what follows an order or an entry can do without (section 4).
+    pub member: Option<MemberId>,
     /// Whether it was imported: then it is announced quietly and brings no reward.
     pub imported: bool,
 }
@@ -141,8 +145,6 @@ pub struct Revised<T, M = MemberId> {
 /// A paid order; nobody's while it names no member (a guest).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OrderPaid {
-    /// When it was paid.
-    pub occurred_at: Instant,
     /// The grand total charged: after discounts, with tax and shipping, in the order's currency.
     pub total: Amount,
     /// The tax in it.
@@ -162,17 +164,8 @@ pub struct OrderPaid {
 /// Money given back, a part of the grand total of its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refunded {
-    /// When it was given back.
-    pub occurred_at: Instant,
     /// How much, in the order's currency.
     pub amount: Amount,
-}
-
-/// An order undone: nothing of it is left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cancelled {
-    /// When it was cancelled.
-    pub occurred_at: Instant,
 }
 
 /// How an entry of the points system came about.
@@ -191,8 +184,6 @@ pub enum EntryKind {
 pub struct PointsEntry {
     /// How it came about.
     pub kind: EntryKind,
-    /// When.
-    pub occurred_at: Instant,
     /// How many; below zero only when adjusted.
     pub points: Points,
     /// Why, in the shop's words.
@@ -202,8 +193,6 @@ pub struct PointsEntry {
 /// Points of an entry taken back.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PointsCanceled {
-    /// When.
-    pub occurred_at: Instant,
     /// The entry they came from.
     pub entry: EntryId,
     /// How many; all that is left if it does not say.
@@ -213,8 +202,6 @@ pub struct PointsCanceled {
 /// A member's full set of tags.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TagsSet {
-    /// When it was so.
-    pub occurred_at: Instant,
     /// All the tags.
     pub tags: BTreeSet<Tag>,
 }
@@ -222,8 +209,6 @@ pub struct TagsSet {
 /// Tags that came and went.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TagsChanged {
-    /// When.
-    pub occurred_at: Instant,
     /// What came.
     pub added: BTreeSet<Tag>,
     /// What went.
@@ -233,8 +218,6 @@ pub struct TagsChanged {
 /// The customer joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Enrolled {
-    /// When.
-    pub occurred_at: Instant,
     /// Their birthday, if they said it.
     pub birthday: Option<Birthday>,
 }
@@ -242,8 +225,6 @@ pub struct Enrolled {
 /// The customer's birthday became known, or was withdrawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BirthdaySet {
-    /// When.
-    pub occurred_at: Instant,
     /// The day, or none any more.
     pub birthday: Option<Birthday>,
 }
@@ -260,8 +241,6 @@ pub enum Mode {
 /// A tier given by hand.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TierAssigned {
-    /// From when.
-    pub occurred_at: Instant,
     /// The tier, or none.
     pub tier: Option<TierId>,
     /// How it binds.
@@ -279,157 +258,90 @@ pub struct TierAssigned {
 /// The end of all older assignments of the member.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TierUnassigned {
-    /// When.
-    pub occurred_at: Instant,
     /// Why, in the shop's words.
     pub reason: Option<String>,
     /// Who ended them.
     pub by: Option<String>,
 }
 
-/// Something that happened, under its natural key.
+/// What happened, under its natural key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fact {
+pub enum FactBody {
     /// `order.paid`
-    OrderPaid {
-        /// The key.
-        order: OrderId,
-        /// The version told.
-        paid: Revised<OrderPaid, Option<MemberId>>,
-    },
-    /// `order.refunded`
-    OrderRefunded {
-        /// The order it belongs to: half of the key.
-        order: OrderId,
-        /// The other half.
-        refund: RefundId,
-        /// The version told.
-        refunded: Revised<Refunded, Option<MemberId>>,
-    },
-    /// `order.cancelled`
-    OrderCancelled {
-        /// The key.
-        order: OrderId,
-        /// The version told.
-        cancelled: Revised<Cancelled, Option<MemberId>>,
-    },
+    OrderPaid(OrderId, OrderPaid),
+    /// `order.refunded`: the order and the refund are the key
+    OrderRefunded(OrderId, RefundId, Refunded),
+    /// `order.cancelled`: nothing of the order is left
+    OrderCancelled(OrderId),
     /// `points.earned`, `points.adjusted`, `points.imported`
-    PointsEntry {
-        /// The key.
-        entry: EntryId,
-        /// The version told.
-        told: Revised<PointsEntry>,
-    },
+    PointsEntry(EntryId, PointsEntry),
     /// `points.canceled`
-    PointsCanceled {
-        /// The key.
-        cancel: CancelId,
-        /// The version told.
-        told: Revised<PointsCanceled, Option<MemberId>>,
-    },
+    PointsCanceled(CancelId, PointsCanceled),
     /// `customer.tags_set`, keyed by its instant within the member
-    TagsSet(Revised<TagsSet>),
+    TagsSet(TagsSet),
     /// `customer.tags_changed`, keyed by instant and content within the member
-    TagsChanged(Revised<TagsChanged>),
+    TagsChanged(TagsChanged),
     /// `customer.enrolled`, one per member: the earliest wins
-    Enrolled(Revised<Enrolled>),
+    Enrolled(Enrolled),
     /// `customer.birthday_set`, one per member
-    BirthdaySet(Revised<BirthdaySet>),
+    BirthdaySet(BirthdaySet),
     /// `tier.assigned`
-    TierAssigned {
-        /// The key.
-        assignment: AssignmentId,
-        /// The version told.
-        told: Revised<TierAssigned>,
-    },
+    TierAssigned(AssignmentId, TierAssigned),
     /// `tier.unassigned`
-    TierUnassigned {
-        /// The key.
-        assignment: AssignmentId,
-        /// The version told.
-        told: Revised<TierUnassigned>,
-    },
+    TierUnassigned(AssignmentId, TierUnassigned),
     /// `customer.erased`: everything about the member is deleted, and later facts are kept out
-    Erased {
-        /// Who is forgotten.
-        member: MemberId,
-        /// When.
-        occurred_at: Instant,
-    },
+    Erased,
+}
+
+impl<B> Fact<B> {
+    /// What happened at an instant, told for the first time as it happened.
+    pub fn new(occurred_at: Instant, member: impl Into<Option<MemberId>>, body: B) -> Self {
+        Self { revision: occurred_at, occurred_at, body, member: member.into(), imported: false }
+    }
+
+    /// The member named, if there is one.
+    pub fn member(&self) -> Option<&MemberId> {
+        self.member.as_ref()
+    }
+
+    /// The same of another body.
+    pub(crate) fn map<C>(self, body: impl FnOnce(B) -> C) -> Fact<C> {
+        let Self { revision, occurred_at, body: was, member, imported } = self;
+        Fact { revision, occurred_at, body: body(was), member, imported }
+    }
+
+    /// The body, and everything else.
+    pub(crate) fn apart(self) -> (B, Fact<()>) {
+        let Self { revision, occurred_at, body, member, imported } = self;
+        (body, Fact { revision, occurred_at, body: (), member, imported })
+    }
 }
 
 impl Fact {
-    /// When it happened.
-    pub fn occurred_at(&self) -> Instant {
-        match self {
-            Self::OrderPaid { paid, .. } => paid.content.occurred_at,
-            Self::OrderRefunded { refunded, .. } => refunded.content.occurred_at,
-            Self::OrderCancelled { cancelled, .. } => cancelled.content.occurred_at,
-            Self::PointsEntry { told, .. } => told.content.occurred_at,
-            Self::PointsCanceled { told, .. } => told.content.occurred_at,
-            Self::TagsSet(told) => told.content.occurred_at,
-            Self::TagsChanged(told) => told.content.occurred_at,
-            Self::Enrolled(told) => told.content.occurred_at,
-            Self::BirthdaySet(told) => told.content.occurred_at,
-            Self::TierAssigned { told, .. } => told.content.occurred_at,
-            Self::TierUnassigned { told, .. } => told.content.occurred_at,
-            Self::Erased { occurred_at, .. } => *occurred_at,
-        }
-    }
-
-    /// Whom it names.
-    pub fn member(&self) -> Option<&MemberId> {
-        match self {
-            Self::OrderPaid { paid, .. } => paid.member.as_ref(),
-            Self::OrderRefunded { refunded, .. } => refunded.member.as_ref(),
-            Self::OrderCancelled { cancelled, .. } => cancelled.member.as_ref(),
-            Self::PointsEntry { told, .. } => Some(&told.member),
-            Self::PointsCanceled { told, .. } => told.member.as_ref(),
-            Self::TagsSet(told) => Some(&told.member),
-            Self::TagsChanged(told) => Some(&told.member),
-            Self::Enrolled(told) => Some(&told.member),
-            Self::BirthdaySet(told) => Some(&told.member),
-            Self::TierAssigned { told, .. } => Some(&told.member),
-            Self::TierUnassigned { told, .. } => Some(&told.member),
-            Self::Erased { member, .. } => Some(member),
-        }
+    /// The member of whom everything is to be deleted, if the fact says that.
+    pub fn erased(&self) -> Option<&MemberId> {
+        self.member().filter(|_| self.body == FactBody::Erased)
     }
 
     /// The fact as one that names nobody, where that may be (section 4: what follows an order or an entry).
     pub fn without_member(&self) -> Option<Self> {
-        let mut fact = self.clone();
-        match &mut fact {
-            Self::OrderRefunded { refunded, .. } => refunded.member = None,
-            Self::OrderCancelled { cancelled, .. } => cancelled.member = None,
-            Self::PointsCanceled { told, .. } => told.member = None,
-            Self::OrderPaid { .. }
-            | Self::PointsEntry { .. }
-            | Self::TagsSet(_)
-            | Self::TagsChanged(_)
-            | Self::Enrolled(_)
-            | Self::BirthdaySet(_)
-            | Self::TierAssigned { .. }
-            | Self::TierUnassigned { .. }
-            | Self::Erased { .. } => return None,
-        }
-        Some(fact)
+        let follows = match self.body {
+            FactBody::OrderRefunded(..) | FactBody::OrderCancelled(_) | FactBody::PointsCanceled(..) => true,
+            FactBody::OrderPaid(..)
+            | FactBody::PointsEntry(..)
+            | FactBody::TagsSet(_)
+            | FactBody::TagsChanged(_)
+            | FactBody::Enrolled(_)
+            | FactBody::BirthdaySet(_)
+            | FactBody::TierAssigned(..)
+            | FactBody::TierUnassigned(..)
+            | FactBody::Erased => false,
+        };
+        follows.then(|| Self { member: None, ..self.clone() })
     }
 
-    /// Marks the fact as imported, so that it is announced quietly and brings no reward.
+    /// Marks the fact as imported, so that it is announced quietly and brings no reward. An erasure is announced to nobody.
     pub fn mark_imported(&mut self) {
-        match self {
-            Self::OrderPaid { paid, .. } => paid.imported = true,
-            Self::OrderRefunded { refunded, .. } => refunded.imported = true,
-            Self::OrderCancelled { cancelled, .. } => cancelled.imported = true,
-            Self::PointsEntry { told, .. } => told.imported = true,
-            Self::PointsCanceled { told, .. } => told.imported = true,
-            Self::TagsSet(told) => told.imported = true,
-            Self::TagsChanged(told) => told.imported = true,
-            Self::Enrolled(told) => told.imported = true,
-            Self::BirthdaySet(told) => told.imported = true,
-            Self::TierAssigned { told, .. } => told.imported = true,
-            Self::TierUnassigned { told, .. } => told.imported = true,
-            Self::Erased { .. } => {}
-        }
+        self.imported = self.body != FactBody::Erased;
     }
 }

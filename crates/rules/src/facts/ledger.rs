@@ -28,6 +28,8 @@ pub struct Ledger {
 pub struct Order {
     /// Its id.
     pub id: OrderId,
+    /// When it was paid.
+    pub at: Instant,
     /// What was paid.
     pub paid: OrderPaid,
     /// Whether it was imported.
@@ -283,7 +285,7 @@ impl Ledger {
     /// When the member's timeline starts: at the first fact (section 4); a birthday starts none.
     pub fn first_at(&self) -> Option<Instant> {
         [
-            self.orders.first().map(|order| order.paid.occurred_at),
+            self.orders.first().map(|order| order.at),
             self.entries.first().map(|entry| entry.at),
             self.waiting.first().map(|waiting| waiting.at),
             self.tags.first().map(|tags| tags.at),
@@ -298,7 +300,7 @@ impl Ledger {
     /// Whether everything stands where the order of section 5 puts it, acts not before what it belongs to, and is held since before.
     pub(crate) fn is_in_order(&self) -> bool {
         let refunds = |order: &Order| {
-            let paid_at = order.paid.occurred_at;
+            let paid_at = order.at;
             let cancelled = order.cancelled.is_none_or(|cancelled| cancelled.at >= paid_at);
             let acts = order.refunds.iter().all(|refund| refund.at >= paid_at);
             cancelled && acts && order.refunds.is_sorted_by_key(|refund| (refund.at, &refund.id))
@@ -311,7 +313,7 @@ impl Ledger {
             Act::Hold { since, .. } => *since <= assignment.at,
             Act::Assign { .. } | Act::Unassign { .. } => true,
         };
-        self.orders.is_sorted_by_key(|order| (order.paid.occurred_at, &order.id))
+        self.orders.is_sorted_by_key(|order| (order.at, &order.id))
             && self.orders.iter().all(refunds)
             && self.entries.is_sorted_by_key(|entry| (entry.at, entry.kind, &entry.id))
             && self.entries.iter().all(cancels)
@@ -334,7 +336,7 @@ impl Ledger {
     fn acting(&self) -> impl Iterator<Item = (Instant, u8, Attribution)> {
         let refund = |at, kind, imported| (at, kind, Attribution::new(Cause::Refund, imported, true));
         let orders = self.orders.iter().flat_map(move |order| {
-            let paid = (order.paid.occurred_at, 0, Attribution::new(Cause::Activity, order.imported, true));
+            let paid = (order.at, 0, Attribution::new(Cause::Activity, order.imported, true));
             let refunds = order.refunds.iter().map(move |it| refund(it.at, 1, it.imported));
             let cancelled = order.cancelled.map(|it| refund(it.at, 2, it.imported));
             std::iter::once(paid).chain(refunds).chain(cancelled)
@@ -368,7 +370,7 @@ impl Ledger {
 
     pub(crate) fn put_order(&mut self, mut order: Order) {
         order.refunds.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
-        insert(&mut self.orders, order, |a, b| (a.paid.occurred_at, &a.id).cmp(&(b.paid.occurred_at, &b.id)));
+        insert(&mut self.orders, order, |a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
     }
 
     pub(crate) fn put_entry(&mut self, mut entry: Entry) {

@@ -40,8 +40,8 @@ pub fn trailing_year(version: &Version, as_of: Instant) -> Range<Instant> {
 /// orders and those cancelled by then do not count; when the program starts makes no difference.
 pub fn revenue(program: &Program, ledger: &Ledger, window: Range<Instant>) -> Revenue {
     let orders = ledger.orders();
-    let first = orders.partition_point(|order| order.paid.occurred_at < window.start);
-    let orders = orders.iter().skip(first).take_while(|order| order.paid.occurred_at < window.end);
+    let first = orders.partition_point(|order| order.at < window.start);
+    let orders = orders.iter().skip(first).take_while(|order| order.at < window.end);
     let mut sum = Revenue::default();
     for order in orders.filter(|order| order.cancelled.is_none_or(|cancelled| cancelled.at >= window.end)) {
         sum.add(brought_in(program, order, window.end));
@@ -51,7 +51,7 @@ pub fn revenue(program: &Program, ledger: &Ledger, window: Range<Instant>) -> Re
 
 fn brought_in(program: &Program, order: &Order, until: Instant) -> Revenue {
     let total = order.paid.total;
-    let priced = Priced { basis: total.ten_thousandths(), ..Priced::of(&order.paid, program) };
+    let priced = Priced { basis: total.ten_thousandths(), ..Priced::of(order, program) };
     let worth = match priced.worth(Metric::AmountSpent, program) {
         Ok(worth) => worth,
         Err(NoCredit::WorthNothing) => Quantity::ZERO,

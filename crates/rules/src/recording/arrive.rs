@@ -23,7 +23,7 @@ pub fn arrive(
     fact: Fact,
     at: Instant,
 ) -> (Taken, Vec<(MemberId, Row)>) {
-    if let Fact::Erased { member, .. } = &fact {
+    if let Some(member) = fact.erased() {
         records.remove(member);
         return (book.take(fact), Vec::new());
     }

@@ -82,7 +82,7 @@ impl Replay {
             return self.publish(event, as_of);
         }
         let told = Fact::read(event, self.versions.last().program.currency)?;
-        let occurred_at = told.fact.occurred_at();
+        let occurred_at = told.fact.occurred_at;
         let arrival = self.arrival(told.received_at.unwrap_or(occurred_at));
         if occurred_at > arrival.plus_millis(FUTURE_MS_MAX) {
             return Err(LineError::FromTheFuture { occurred_at, arrival });
@@ -112,7 +112,7 @@ impl Replay {
     }
 
     fn take(&mut self, fact: Fact, at: Instant) -> Taken {
-        if let Fact::Erased { member, .. } = &fact {
+        if let Some(member) = fact.erased() {
             self.rows.remove(member);
         }
         let (taken, due) = arrive(&mut self.book, &mut self.records, &self.versions, fact, at);

@@ -83,7 +83,7 @@ fn orders(w: &mut Writer, orders: &[Order]) {
     w.count(orders.len());
     w.text(&currencies.concat());
     w.columns(&[
-        each(orders, |order| order.paid.occurred_at.millis()),
+        each(orders, |order| order.at.millis()),
         each(orders, |order| signed(order.paid.total.ten_thousandths())),
         each(orders, |order| signed(order.paid.tax.ten_thousandths())),
         each(orders, |order| signed(order.paid.shipping.ten_thousandths())),
@@ -98,7 +98,7 @@ fn orders(w: &mut Writer, orders: &[Order]) {
                 | bit(order.paid.exchange_rate.is_some(), flag::HAS_RATE)
         }),
         each(orders, |order| {
-            let after = |at: Instant| at.millis().wrapping_sub(order.paid.occurred_at.millis());
+            let after = |at: Instant| at.millis().wrapping_sub(order.at.millis());
             order.cancelled.map_or(0, |cancelled| after(cancelled.at))
         }),
         each(orders, |order| count(order.refunds.len())),

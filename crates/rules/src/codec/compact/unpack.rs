@@ -338,8 +338,8 @@ fn unpacked_orders(orders: &Orders<'_>) -> Result<Vec<Order>> {
             if exchange_rate.is_some() != (flags & flag::HAS_RATE != 0) {
                 return Err(CompactError::Corrupt("rate"));
             }
+            let at = instant(orders.at.get(position))?;
             let paid = OrderPaid {
-                occurred_at: instant(orders.at.get(position))?,
                 total: part(&orders.total)?,
                 tax: part(&orders.tax)?,
                 shipping: part(&orders.shipping)?,
@@ -352,7 +352,7 @@ fn unpacked_orders(orders: &Orders<'_>) -> Result<Vec<Order>> {
             let cancelled = orders.cancelled_at(position, flags).map(|at| instant(at.millis())).transpose()?;
             let cancelled = cancelled.map(|at| Cancellation { at, imported });
             let id = id(OrderId::new(&keys.get(position)))?;
-            Ok(Order { id, paid, imported: flags & flag::IMPORTED != 0, refunds, cancelled })
+            Ok(Order { id, at, paid, imported: flags & flag::IMPORTED != 0, refunds, cancelled })
         })
         .collect()
 }

@@ -1,12 +1,13 @@
 //! What is known of one business thing, each fact in its latest version.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Taken, merge};
+use super::{Taken, merge, merge_by};
 use crate::calendar::Instant;
 use crate::fact::{
-    BirthdaySet, Cancelled, Enrolled, Fact, OrderPaid, PointsCanceled, PointsEntry, Refunded, Revised, TagsChanged,
-    TagsSet, TierAssigned, TierUnassigned,
+    BirthdaySet, Enrolled, Fact, FactBody, OrderPaid, PointsCanceled, PointsEntry, Refunded, TagsChanged, TagsSet,
+    TierAssigned, TierUnassigned,
 };
 use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId, RefundId};
 use crate::ledger::{
@@ -16,35 +17,36 @@ use crate::ledger::{
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct OrderRow {
-    pub(super) paid: Option<Revised<OrderPaid, Option<MemberId>>>,
-    pub(super) cancelled: Option<Revised<Cancelled, Option<MemberId>>>,
-    pub(super) refunds: BTreeMap<RefundId, Revised<Refunded, Option<MemberId>>>,
+    pub(super) paid: Option<Fact<OrderPaid>>,
+    pub(super) cancelled: Option<Fact<()>>,
+    pub(super) refunds: BTreeMap<RefundId, Fact<Refunded>>,
 }
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct EntryRow {
-    pub(super) entry: Option<Revised<PointsEntry>>,
-    pub(super) cancels: BTreeMap<CancelId, Revised<PointsCanceled, Option<MemberId>>>,
+    pub(super) entry: Option<Fact<PointsEntry>>,
+    pub(super) cancels: BTreeMap<CancelId, Fact<PointsCanceled>>,
 }
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct AssignmentRow {
-    pub(super) assigned: Option<Revised<TierAssigned>>,
-    pub(super) unassigned: Option<Revised<TierUnassigned>>,
+    pub(super) assigned: Option<Fact<TierAssigned>>,
+    pub(super) unassigned: Option<Fact<TierUnassigned>>,
 }
 
 /// A member's ledger, and what only they have.
 #[derive(Debug, Clone, Default)]
 pub(super) struct MemberRow {
     pub(super) ledger: Ledger,
-    tag_sets: BTreeMap<Instant, Revised<TagsSet>>,
-    tag_changes: BTreeMap<TagsChanged, bool>,
-    enrolled: Option<Revised<Enrolled>>,
-    birthday: Option<Revised<BirthdaySet>>,
+    tag_sets: BTreeMap<Instant, Fact<TagsSet>>,
+    /// A change is its own key, beside its instant; each with whether it was imported.
+    tag_changes: BTreeMap<(Instant, TagsChanged), bool>,
+    enrolled: Option<Fact<Enrolled>>,
+    birthday: Option<Fact<BirthdaySet>>,
 }
 
 impl OrderRow {
-    pub(super) fn refund(&mut self, id: RefundId, refunded: Revised<Refunded, Option<MemberId>>) -> Taken {
+    pub(super) fn take_refund(&mut self, id: RefundId, refunded: Fact<Refunded>) -> Taken {
         let mut place = self.refunds.remove(&id);
         let taken = merge(&mut place, refunded);
         self.refunds.extend(place.map(|kept| (id, kept)));
@@ -62,118 +64,136 @@ impl OrderRow {
         }
     }
 
-    pub(super) fn order(&self, id: &OrderId, paid: &Revised<OrderPaid, Option<MemberId>>) -> Order {
-        let not_before = |at: Instant| at.max(paid.content.occurred_at);
-        let refund = |(id, refund): (&RefundId, &Revised<Refunded, Option<MemberId>>)| Refund {
-            at: not_before(refund.content.occurred_at),
+    pub(super) fn order(&self, id: &OrderId, paid: &Fact<OrderPaid>) -> Order {
+        let not_before = |at: Instant| at.max(paid.occurred_at);
+        let refund = |(id, refund): (&RefundId, &Fact<Refunded>)| Refund {
+            at: not_before(refund.occurred_at),
             id: id.clone(),
-            amount: refund.content.amount,
+            amount: refund.body.amount,
             imported: refund.imported,
         };
-        let cancelled = self.cancelled.as_ref().map(|cancelled| Cancellation {
-            at: not_before(cancelled.content.occurred_at),
-            imported: cancelled.imported,
-        });
+        let cancelled = self
+            .cancelled
+            .as_ref()
+            .map(|cancelled| Cancellation { at: not_before(cancelled.occurred_at), imported: cancelled.imported });
         let refunds = self.refunds.iter().map(refund).collect();
-        Order { id: id.clone(), paid: paid.content.clone(), imported: paid.imported, refunds, cancelled }
+        Order {
+            id: id.clone(),
+            at: paid.occurred_at,
+            paid: paid.body.clone(),
+            imported: paid.imported,
+            refunds,
+            cancelled,
+        }
     }
 
     pub(super) fn waiting(&self, order: &OrderId) -> Vec<(MemberId, Waiting)> {
         let refunds = self.refunds.iter().filter_map(|(id, refund)| {
             let fact = WaitingFact::Refund(order.clone(), id.clone());
-            let waiting = Waiting { at: refund.content.occurred_at, fact, imported: refund.imported };
+            let waiting = Waiting { at: refund.occurred_at, fact, imported: refund.imported };
             refund.member.clone().map(|member| (member, waiting))
         });
         let cancelled = self.cancelled.as_ref().and_then(|cancelled| {
             let fact = WaitingFact::Cancellation(order.clone());
-            let waiting = Waiting { at: cancelled.content.occurred_at, fact, imported: cancelled.imported };
+            let waiting = Waiting { at: cancelled.occurred_at, fact, imported: cancelled.imported };
             cancelled.member.clone().map(|member| (member, waiting))
         });
         refunds.chain(cancelled).collect()
     }
 
     pub(super) fn facts(&self, order: &OrderId) -> Vec<Fact> {
-        let paid = self.paid.iter().map(|paid| Fact::OrderPaid { order: order.clone(), paid: paid.clone() });
-        let refunds = self.refunds.iter().map(|(refund, told)| Fact::OrderRefunded {
-            order: order.clone(),
-            refund: refund.clone(),
-            refunded: told.clone(),
+        let paid = self.paid.iter().cloned().map(|told| told.map(|paid| FactBody::OrderPaid(order.clone(), paid)));
+        let refunds = self.refunds.iter().map(|(id, told)| {
+            told.clone().map(|refunded| FactBody::OrderRefunded(order.clone(), id.clone(), refunded))
         });
-        let cancelled = self.cancelled.iter();
-        let cancelled = cancelled.map(|it| Fact::OrderCancelled { order: order.clone(), cancelled: it.clone() });
+        let cancelled = self.cancelled.iter().cloned();
+        let cancelled = cancelled.map(|told| told.map(|()| FactBody::OrderCancelled(order.clone())));
         paid.chain(refunds).chain(cancelled).collect()
     }
 }
 
 impl EntryRow {
+    /// For entries the kind is compared before the rest (section 4).
+    pub(super) fn take_entry(&mut self, told: Fact<PointsEntry>) -> Taken {
+        let first = |told: &Fact<PointsEntry>| (told.revision, told.body.kind);
+        merge_by(&mut self.entry, told, |one, other| first(one).cmp(&first(other)).then_with(|| one.cmp(other)))
+    }
+
     pub(super) fn holders(&self) -> BTreeSet<MemberId> {
         match &self.entry {
-            Some(entry) => BTreeSet::from([entry.member.clone()]),
+            Some(entry) => entry.member.clone().into_iter().collect(),
             None => self.cancels.values().filter_map(|told| told.member.clone()).collect(),
         }
     }
 
-    pub(super) fn entry(&self, id: &EntryId, entry: &Revised<PointsEntry>) -> Entry {
-        let at = entry.content.occurred_at;
-        let cancel = |(id, told): (&CancelId, &Revised<PointsCanceled, Option<MemberId>>)| Cancel {
-            at: told.content.occurred_at.max(at),
+    pub(super) fn entry(&self, id: &EntryId, entry: &Fact<PointsEntry>) -> Entry {
+        let at = entry.occurred_at;
+        let cancel = |(id, told): (&CancelId, &Fact<PointsCanceled>)| Cancel {
+            at: told.occurred_at.max(at),
             id: id.clone(),
-            points: told.content.points,
+            points: told.body.points,
             imported: told.imported,
         };
         let cancels = self.cancels.iter().map(cancel).collect();
-        let PointsEntry { kind, points, .. } = entry.content;
+        let PointsEntry { kind, points, .. } = entry.body;
         Entry { id: id.clone(), kind, at, points, imported: entry.imported, cancels }
     }
 
     pub(super) fn waiting(&self, entry: &EntryId) -> Vec<(MemberId, Waiting)> {
-        let waiting = |(id, told): (&CancelId, &Revised<PointsCanceled, Option<MemberId>>)| {
+        let waiting = |(id, told): (&CancelId, &Fact<PointsCanceled>)| {
             let fact = WaitingFact::PointsCanceled(entry.clone(), id.clone());
-            let waiting = Waiting { at: told.content.occurred_at, fact, imported: told.imported };
+            let waiting = Waiting { at: told.occurred_at, fact, imported: told.imported };
             told.member.clone().map(|member| (member, waiting))
         };
         self.cancels.iter().filter_map(waiting).collect()
     }
 
     pub(super) fn facts(&self, entry: &EntryId) -> Vec<Fact> {
-        let told = self.entry.iter().map(|told| Fact::PointsEntry { entry: entry.clone(), told: told.clone() });
-        let cancels = self.cancels.iter();
-        let cancels = cancels.map(|(id, told)| Fact::PointsCanceled { cancel: id.clone(), told: told.clone() });
-        told.chain(cancels).collect()
+        let told = self.entry.iter().cloned().map(|told| told.map(|own| FactBody::PointsEntry(entry.clone(), own)));
+        told.chain(self.cancels.keys().filter_map(|id| self.cancel_fact(id))).collect()
+    }
+
+    pub(super) fn cancel_fact(&self, id: &CancelId) -> Option<Fact> {
+        let told = self.cancels.get(id)?.clone();
+        Some(told.map(|canceled| FactBody::PointsCanceled(id.clone(), canceled)))
     }
 }
 
 impl AssignmentRow {
     pub(super) fn holders(&self) -> BTreeSet<MemberId> {
-        let assigned = self.assigned.iter().map(|told| told.member.clone());
-        assigned.chain(self.unassigned.iter().map(|told| told.member.clone())).collect()
+        let assigned = self.assigned.iter().filter_map(|told| told.member.clone());
+        assigned.chain(self.unassigned.iter().filter_map(|told| told.member.clone())).collect()
     }
 
     pub(super) fn acts(&self, id: &AssignmentId) -> Vec<(MemberId, Assignment)> {
-        let assigned = self.assigned.iter().map(|told| {
-            let TierAssigned { occurred_at, tier, mode, until, reward, .. } = told.content.clone();
-            let act = Act::Assign { id: id.clone(), tier, mode, until, reward };
-            (told.member.clone(), Assignment { at: occurred_at, act, imported: told.imported })
+        let assigned = self.assigned.iter().cloned().map(|told| {
+            told.map(|TierAssigned { tier, mode, until, reward, .. }| Act::Assign {
+                id: id.clone(),
+                tier,
+                mode,
+                until,
+                reward,
+            })
         });
-        let unassigned = self.unassigned.iter().map(|told| {
-            let act = Act::Unassign { id: id.clone() };
-            (told.member.clone(), Assignment { at: told.content.occurred_at, act, imported: told.imported })
-        });
-        assigned.chain(unassigned).collect()
+        let unassigned = self.unassigned.iter().cloned().map(|told| told.map(|_| Act::Unassign { id: id.clone() }));
+        let act = |Fact { occurred_at: at, body: act, member, imported, .. }: Fact<Act>| {
+            member.map(|member| (member, Assignment { at, act, imported }))
+        };
+        assigned.chain(unassigned).filter_map(act).collect()
     }
 
     pub(super) fn facts(&self, id: &AssignmentId) -> Vec<Fact> {
-        let assigned = self.assigned.iter();
-        let assigned = assigned.map(|told| Fact::TierAssigned { assignment: id.clone(), told: told.clone() });
-        let unassigned = self.unassigned.iter();
-        let unassigned = unassigned.map(|told| Fact::TierUnassigned { assignment: id.clone(), told: told.clone() });
+        let assigned = self.assigned.iter().cloned();
+        let assigned = assigned.map(|told| told.map(|own| FactBody::TierAssigned(id.clone(), own)));
+        let unassigned = self.unassigned.iter().cloned();
+        let unassigned = unassigned.map(|told| told.map(|own| FactBody::TierUnassigned(id.clone(), own)));
         assigned.chain(unassigned).collect()
     }
 }
 
 impl MemberRow {
-    pub(super) fn take_tag_set(&mut self, told: Revised<TagsSet>) -> Taken {
-        let at = told.content.occurred_at;
+    pub(super) fn take_tag_set(&mut self, told: Fact<TagsSet>) -> Taken {
+        let at = told.occurred_at;
         let mut place = self.tag_sets.remove(&at);
         let taken = merge(&mut place, told);
         self.tag_sets.extend(place.map(|kept| (at, kept)));
@@ -181,69 +201,61 @@ impl MemberRow {
     }
 
     /// A change is its own key: the same twice is one.
-    pub(super) fn take_tag_change(&mut self, told: Revised<TagsChanged>) -> Taken {
-        let imported = self.tag_changes.get(&told.content).copied();
-        if imported.is_some_and(|imported| imported >= told.imported) {
+    pub(super) fn take_tag_change(&mut self, told: Fact<TagsChanged>) -> Taken {
+        let (key, imported) = ((told.occurred_at, told.body), told.imported);
+        if self.tag_changes.get(&key).is_some_and(|known| *known >= imported) {
             return Taken::Duplicate;
         }
-        self.tag_changes.insert(told.content, told.imported);
+        self.tag_changes.insert(key, imported);
         Taken::Applied
     }
 
     /// One per member, the earliest wins; of two at one instant the one that compares greater.
-    pub(super) fn take_enrolled(&mut self, told: Revised<Enrolled>) -> Taken {
-        let earliest = |told: &Revised<Enrolled>| std::cmp::Reverse(told.content.occurred_at);
-        if let Some(known) = &self.enrolled {
-            match earliest(&told).cmp(&earliest(known)).then_with(|| told.cmp(known)) {
-                std::cmp::Ordering::Less => return Taken::Superseded,
-                std::cmp::Ordering::Equal => return Taken::Duplicate,
-                std::cmp::Ordering::Greater => {}
-            }
-        }
-        self.enrolled = Some(told);
-        Taken::Applied
+    pub(super) fn take_enrolled(&mut self, told: Fact<Enrolled>) -> Taken {
+        let earliest = |told: &Fact<Enrolled>| Reverse(told.occurred_at);
+        merge_by(&mut self.enrolled, told, |one, other| {
+            earliest(one).cmp(&earliest(other)).then_with(|| one.cmp(other))
+        })
     }
 
-    pub(super) fn take_birthday(&mut self, told: Revised<BirthdaySet>) -> Taken {
+    pub(super) fn take_birthday(&mut self, told: Fact<BirthdaySet>) -> Taken {
         merge(&mut self.birthday, told)
     }
 
     /// Puts the tags of a year into the ledger; those that were there have been taken out.
     pub(super) fn lay_tags(&mut self, year: i32) {
         for (at, told) in self.tag_sets.iter().filter(|(at, _)| at.utc_year() == year) {
-            let said = TagsSaid::All(told.content.tags.clone());
+            let said = TagsSaid::All(told.body.tags.clone());
             self.ledger.put_tags(TagFact { at: *at, said, imported: told.imported });
         }
-        for (told, imported) in self.tag_changes.iter().filter(|(told, _)| told.occurred_at.utc_year() == year) {
+        for ((at, told), imported) in self.tag_changes.iter().filter(|((at, _), _)| at.utc_year() == year) {
             let said = TagsSaid::Change { added: told.added.clone(), removed: told.removed.clone() };
-            self.ledger.put_tags(TagFact { at: told.occurred_at, said, imported: *imported });
+            self.ledger.put_tags(TagFact { at: *at, said, imported: *imported });
         }
     }
 
     /// Puts enrolment and birthday into the ledger.
     pub(super) fn lay_person(&mut self) {
         self.ledger.enrolled = self.enrolled.as_ref().map(|told| {
-            let Enrolled { occurred_at, birthday } = told.content;
-            Enrolment { at: occurred_at, birthday, imported: told.imported }
+            let Enrolled { birthday } = told.body;
+            Enrolment { at: told.occurred_at, birthday, imported: told.imported }
         });
-        self.ledger.birthday = self
-            .birthday
-            .as_ref()
-            .map(|told| BirthdayTold { at: told.content.occurred_at, birthday: told.content.birthday });
+        let birthday = self.birthday.as_ref();
+        self.ledger.birthday = birthday.map(|told| BirthdayTold { at: told.occurred_at, birthday: told.body.birthday });
     }
 
     pub(super) fn tag_facts(&self, member: &MemberId, year: i32) -> Vec<Fact> {
-        let sets = self.tag_sets.values().filter(|told| told.content.occurred_at.utc_year() == year);
-        let changes = self.tag_changes.iter().filter(|(told, _)| told.occurred_at.utc_year() == year);
-        let changes = changes.map(|(told, imported)| {
-            let (revision, content) = (told.occurred_at, told.clone());
-            Fact::TagsChanged(Revised { revision, content, member: member.clone(), imported: *imported })
+        let sets = self.tag_sets.values().filter(|told| told.occurred_at.utc_year() == year);
+        let changes = self.tag_changes.iter().filter(|((at, _), _)| at.utc_year() == year);
+        let changes = changes.map(|((at, told), imported)| {
+            let body = FactBody::TagsChanged(told.clone());
+            Fact { imported: *imported, ..Fact::new(*at, member.clone(), body) }
         });
-        sets.cloned().map(Fact::TagsSet).chain(changes).collect()
+        sets.cloned().map(|told| told.map(FactBody::TagsSet)).chain(changes).collect()
     }
 
     pub(super) fn person_facts(&self) -> Vec<Fact> {
-        let enrolled = self.enrolled.iter().cloned().map(Fact::Enrolled);
-        enrolled.chain(self.birthday.iter().cloned().map(Fact::BirthdaySet)).collect()
+        let enrolled = self.enrolled.iter().cloned().map(|told| told.map(FactBody::Enrolled));
+        enrolled.chain(self.birthday.iter().cloned().map(|told| told.map(FactBody::BirthdaySet))).collect()
     }
 }

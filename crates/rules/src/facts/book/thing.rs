@@ -2,7 +2,7 @@
 //! it is.
 
 use crate::calendar::Instant;
-use crate::fact::Fact;
+use crate::fact::{Fact, FactBody, PointsCanceled};
 use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId};
 
 /// A business thing: an order with its refunds and its cancellation, an entry of points with its cancellations, …
@@ -35,22 +35,21 @@ impl Fact {
     /// A cancellation of points is filed twice, with its entry and by itself: it comes with the entry, and is found
     /// without it.
     pub fn things(&self) -> impl Iterator<Item = Thing> {
-        let (thing, other) = match self {
-            Self::OrderPaid { order, .. } | Self::OrderRefunded { order, .. } | Self::OrderCancelled { order, .. } => {
+        let own = |thing: fn(&MemberId, Instant) -> Thing| (self.member().map(|it| thing(it, self.occurred_at)), None);
+        let (thing, other) = match &self.body {
+            FactBody::OrderPaid(order, _) | FactBody::OrderRefunded(order, ..) | FactBody::OrderCancelled(order) => {
                 (Some(Thing::Order(order.clone())), None)
             }
-            Self::PointsEntry { entry, .. } => (Some(Thing::Entry(entry.clone())), None),
-            Self::PointsCanceled { cancel, told } => {
-                (Some(Thing::Entry(told.content.entry.clone())), Some(Thing::Cancel(cancel.clone())))
+            FactBody::PointsEntry(entry, _) => (Some(Thing::Entry(entry.clone())), None),
+            FactBody::PointsCanceled(cancel, PointsCanceled { entry, .. }) => {
+                (Some(Thing::Entry(entry.clone())), Some(Thing::Cancel(cancel.clone())))
             }
-            Self::TagsSet(told) => (Some(Thing::tags(&told.member, told.content.occurred_at)), None),
-            Self::TagsChanged(told) => (Some(Thing::tags(&told.member, told.content.occurred_at)), None),
-            Self::Enrolled(told) => (Some(Thing::Person(told.member.clone())), None),
-            Self::BirthdaySet(told) => (Some(Thing::Person(told.member.clone())), None),
-            Self::TierAssigned { assignment, .. } | Self::TierUnassigned { assignment, .. } => {
+            FactBody::TagsSet(_) | FactBody::TagsChanged(_) => own(Thing::tags),
+            FactBody::Enrolled(_) | FactBody::BirthdaySet(_) => own(|member, _| Thing::Person(member.clone())),
+            FactBody::TierAssigned(assignment, _) | FactBody::TierUnassigned(assignment, _) => {
                 (Some(Thing::Assignment(assignment.clone())), None)
             }
-            Self::Erased { .. } => (None, None),
+            FactBody::Erased => (None, None),
         };
         thing.into_iter().chain(other)
     }

@@ -1,0 +1,174 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::fact::Currency;
+
+fn fact(event: &Value) -> Fact {
+    Fact::read(event, Currency::from_code("USD").unwrap()).unwrap().fact
+}
+
+/// The fields of an event, with others over them.
+fn with(event: &Value, over: &Value) -> Value {
+    let mut event = event.clone();
+    event.as_object_mut().unwrap().extend(over.as_object().unwrap().clone());
+    event
+}
+
+/// Of one fact, in the order in which versions of it are compared: each step says what is greater though all that follows is less.
+fn steps(event: &Value, content: &[Value]) -> Vec<Value> {
+    let mut steps = vec![
+        json!({ "revision": "2024-05-01T00:00:00Z" }),
+        json!({ "revision": "2024-05-02T00:00:00Z" }),
+        json!({ "member_id": "anna" }),
+        json!({ "member_id": "bert" }),
+        json!({ "imported": false }),
+        json!({ "imported": true }),
+    ];
+    steps.splice(2..2, content.iter().cloned());
+    let least = |pairs: &[Value]| pairs.iter().step_by(2).fold(event.clone(), |event, low| with(&event, low));
+    let greatest =
+        |pairs: &[Value]| pairs.iter().skip(1).step_by(2).fold(event.clone(), |event, high| with(&event, high));
+    let mut versions = Vec::new();
+    for place in (0..steps.len()).step_by(2) {
+        let (before, rest) = (least(&steps[..place]), &steps[place + 2..]);
+        let merged = |over: &Value, at: &Value| with(&with(&before, over), at);
+        versions.push((merged(&greatest(rest), &steps[place]), merged(&least(rest), &steps[place + 1])));
+    }
+    versions.into_iter().flat_map(|(less, more)| [less, more]).collect()
+}
+
+/// Section 4: by revision, then field by field in the order of the table (for entries the kind first), then by member, then by
+/// `imported`.
+#[test]
+fn of_two_versions_the_one_that_compares_greater_wins_in_whatever_order_they_come() {
+    let at = |on: &str| json!({ "occurred_at": on });
+    let (early, late) = (at("2024-01-01T00:00:00Z"), at("2024-02-01T00:00:00Z"));
+    let facts: [(Value, Vec<Value>); 8] = [
+        (
+            json!({ "type": "order.paid", "order_id": "1", "total": "1", "currency": "USD" }),
+            vec![
+                early.clone(),
+                late.clone(),
+                json!({ "total": "9" }),
+                json!({ "total": "10" }),
+                json!({ "tax": "1" }),
+                json!({ "tax": "2" }),
+                json!({ "shipping": "1" }),
+                json!({ "shipping": "2" }),
+                json!({ "discounts": "1" }),
+                json!({ "discounts": "2" }),
+                json!({ "currency": "EUR" }),
+                json!({ "currency": "USD" }),
+                json!({ "exchange_rate": "1" }),
+                json!({ "exchange_rate": "2" }),
+                json!({ "test": false }),
+                json!({ "test": true }),
+            ],
+        ),
+        (
+            json!({ "type": "order.refunded", "order_id": "1", "refund_id": "1" }),
+            vec![early.clone(), late.clone(), json!({ "amount": "1" }), json!({ "amount": "2" })],
+        ),
+        (json!({ "type": "order.cancelled", "order_id": "1" }), vec![early.clone(), late.clone()]),
+        (
+            json!({ "entry_id": "1" }),
+            vec![
+                json!({ "type": "points.earned" }),
+                json!({ "type": "points.adjusted" }),
+                early.clone(),
+                late.clone(),
+                json!({ "points": 1 }),
+                json!({ "points": 2 }),
+                json!({ "reason": "a" }),
+                json!({ "reason": "b" }),
+            ],
+        ),
+        (
+            json!({ "type": "points.canceled", "cancel_id": "1" }),
+            vec![
+                early.clone(),
+                late.clone(),
+                json!({ "entry_id": "1" }),
+                json!({ "entry_id": "2" }),
+                json!({ "points": 1 }),
+                json!({ "points": 2 }),
+            ],
+        ),
+        (
+            json!({ "type": "customer.tags_set", "occurred_at": "2024-01-01T00:00:00Z" }),
+            vec![json!({ "tags": ["a"] }), json!({ "tags": ["b"] })],
+        ),
+        (
+            json!({ "type": "tier.assigned", "assignment_id": "1" }),
+            vec![
+                early.clone(),
+                late.clone(),
+                json!({ "tier": null }),
+                json!({ "tier": "gold" }),
+                json!({ "mode": "floor" }),
+                json!({ "mode": "lock" }),
+                json!({ "until": "2025-01-01T00:00:00Z" }),
+                json!({ "until": "2025-02-01T00:00:00Z" }),
+                json!({ "reason": "a" }),
+                json!({ "reason": "b" }),
+                json!({ "by": "a" }),
+                json!({ "by": "b" }),
+                json!({ "reward": false }),
+                json!({ "reward": true }),
+            ],
+        ),
+        (
+            json!({ "type": "tier.unassigned", "assignment_id": "1" }),
+            vec![
+                early,
+                late,
+                json!({ "reason": "a" }),
+                json!({ "reason": "b" }),
+                json!({ "by": "a" }),
+                json!({ "by": "b" }),
+            ],
+        ),
+    ];
+    for (event, content) in facts {
+        // Tags are the member's own: no other member's can be compared with them.
+        let is_own = event["type"] == "customer.tags_set";
+        for pair in
+            steps(&event, &content).chunks(2).filter(|pair| !is_own || pair[0]["member_id"] == pair[1]["member_id"])
+        {
+            let (less, more) = (fact(&pair[0]), fact(&pair[1]));
+            let mut book = Book::new();
+            assert_eq!(book.take(less.clone()), Taken::Applied, "{less:?}");
+            assert_eq!(book.take(more.clone()), Taken::Applied, "{more:?} over {less:?}");
+            assert_eq!(book.take(less.clone()), Taken::Superseded, "{less:?} under {more:?}");
+            assert_eq!(book.take(more.clone()), Taken::Duplicate, "{more:?}");
+        }
+    }
+}
+
+/// Events always name the member whom they must name. A fact that is put together without one is nobody's.
+#[test]
+fn a_fact_that_names_nobody_where_it_must_reaches_nobody() {
+    let events = [
+        json!({ "type": "points.earned", "entry_id": "1", "points": 1 }),
+        json!({ "type": "customer.tags_set", "tags": ["a"] }),
+        json!({ "type": "customer.tags_changed", "added": ["a"] }),
+        json!({ "type": "customer.enrolled" }),
+        json!({ "type": "customer.birthday_set", "birthday": null }),
+        json!({ "type": "tier.assigned", "assignment_id": "1", "tier": "gold", "mode": "floor" }),
+        json!({ "type": "tier.unassigned", "assignment_id": "1" }),
+        json!({ "type": "customer.erased" }),
+    ];
+    let mut book = Book::new();
+    let before =
+        fact(&json!({ "type": "customer.enrolled", "member_id": "anna", "occurred_at": "2024-01-01T00:00:00Z" }));
+    book.take(before);
+    let anna = book.members().next().unwrap().clone();
+    let ledger = book.ledger(&anna).unwrap().clone();
+    for event in events {
+        let whole = fact(&with(&event, &json!({ "member_id": "anna", "occurred_at": "2024-02-01T00:00:00Z" })));
+        let nobodys = Fact { member: None, ..whole };
+        assert_eq!((nobodys.erased(), book.concerned(&nobodys)), (None, BTreeSet::new()), "{event}");
+        book.take(nobodys);
+        assert_eq!((book.members().collect::<Vec<_>>(), book.ledger(&anna)), (vec![&anna], Some(&ledger)), "{event}");
+    }
+}

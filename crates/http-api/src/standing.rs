@@ -181,12 +181,8 @@ impl Standing {
         let program = &version.program;
         let zone = &program.timezone;
         let amount = |quantity: Quantity| quantity.with_decimals(program.decimals());
-        let earned = |threshold| match &program.milestone {
-            Milestone::Counted(counted) => tier(program, counted.reached(threshold)),
-            Milestone::Tags(_) => None,
-        };
         let requalify = standing.requalify.map(|requalify| Requalify {
-            tier: earned(requalify.threshold),
+            tier: tier(program, Some(requalify.tier)),
             threshold: amount(requalify.threshold),
             counted: amount(requalify.counted),
             remaining: amount(requalify.remaining),

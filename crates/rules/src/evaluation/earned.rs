@@ -97,8 +97,10 @@ pub(crate) struct Total {
 }
 
 /// What has to be done to keep the earned tier beyond its present end (section 6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requalify {
+    /// The tier earned, over which an assignment may lie.
+    pub tier: Rank,
     /// What the tier asks for.
     pub threshold: Quantity,
     /// What counts towards it so far.
@@ -225,8 +227,10 @@ impl<'c> Ladder<'c> {
 }
 
 impl Requalify {
-    pub(crate) fn new(threshold: Quantity, counted: Quantity, by: Instant) -> Self {
-        Self { threshold, counted, remaining: threshold.remaining_from(counted), by }
+    /// What keeps a tier of a milestone of which so much counts.
+    fn new(milestone: &Counted, tier: Rank, counted: Quantity, by: Instant) -> Self {
+        let threshold = milestone.threshold(tier);
+        Self { tier, threshold, counted, remaining: threshold.remaining_from(counted), by }
     }
 }
 

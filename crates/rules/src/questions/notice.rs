@@ -79,12 +79,7 @@ fn expiring(version: &Version, standing: &Standing, as_of: Instant) -> Option<Ex
     let zone = &program.timezone;
     let has_begun = |days: &u16| as_of >= zone.midnight(Span::Days(*days).before(zone.day(valid_until)));
     let days = program.notices.expiring_days.iter().copied().filter(|days| *days > 0).filter(has_begun).min()?;
-    let asked = match &program.milestone {
-        Milestone::Counted(counted) => Some(counted.threshold(rank)),
-        Milestone::Tags(_) => None,
-    };
-    // Thresholds rise: another one is another tier's, over which an assignment lies.
-    let requalify = standing.requalify.filter(|requalify| Some(requalify.threshold) == asked);
+    let requalify = standing.requalify.filter(|requalify| requalify.tier == rank);
     let tier = program.tier_id(Some(rank))?.clone();
     Some(Expiring { tier, upcoming: program.tier_id(standing.upcoming).cloned(), valid_until, days, requalify })
 }

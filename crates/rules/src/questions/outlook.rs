@@ -65,8 +65,7 @@ fn is_at_risk(version: &Version, standing: &Standing, as_of: Instant) -> bool {
     let (Some(rank), Some(ends), Some(requalify)) = (standing.tier, standing.valid_until, standing.requalify) else {
         return false;
     };
-    // Thresholds rise: another one is another tier's, over which an assignment lies.
-    let is_earned = requalify.threshold == counted.threshold(rank);
+    let is_earned = requalify.tier == rank;
     let is_missed = !requalify.remaining.is_zero() && requalify.by == ends;
     let is_near = match counted.period {
         Period::CalendarYear | Period::SinceLastUpgrade(_) => true,

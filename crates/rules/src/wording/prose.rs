@@ -242,8 +242,7 @@ impl Teller<'_> {
     fn requalify(&mut self) {
         let Some(requalify) = self.standing.requalify else { return };
         let zone = &self.version.program.timezone;
-        let earned = self.explanation.earned.as_ref().and_then(|met| self.version.program.rank(&met.tier));
-        let name = self.name(earned);
+        let name = self.name(Some(requalify.tier));
         let end = words::beyond(zone, requalify.by);
         self.say(if requalify.remaining.is_zero() {
             format!("Requalified: {name} is already earned beyond {end}.")

@@ -146,7 +146,7 @@ fn kind(notice: &Notice) -> &'static str {
 }
 
 fn requalify_of(program: &Program, what: &rules::Requalify) -> Requalify {
-    let rules::Requalify { threshold, counted, remaining, by } = *what;
+    let rules::Requalify { tier: _, threshold, counted, remaining, by } = *what;
     Requalify {
         unit: unit(program),
         threshold: number(program, threshold),

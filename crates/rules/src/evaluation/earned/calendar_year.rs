@@ -175,7 +175,7 @@ fn count(version: &Version, years: &Years<'_>, year: i32, by: Instant) -> Count 
     let (this, last) = (total(year), total(year - 1));
     let is_earned = |rank: &Rank| years.counted.is_earned(*rank);
     let requalify = this.earns.max(last.earns).filter(is_earned).map(|held| {
-        let open = Requalify::new(years.counted.threshold(held), this.counted, by);
+        let open = Requalify::new(years.counted, held, this.counted, by);
         if this.earns >= Some(held) { Requalify { remaining: Quantity::ZERO, ..open } } else { open }
     });
     let renewal = match (this.earns, last.earns.filter(is_earned)) {

@@ -87,7 +87,7 @@ fn requalify(roll: &mut Roll<'_>, counted: &Counted, held: Option<Rank>) -> Opti
         let threshold = counted.threshold(held);
         while let Some(midnight) = roll.pass(Instant::LAST) {
             if roll.window.sum < threshold {
-                found = Some(Requalify::new(threshold, roll.window.sum, midnight));
+                found = Some(Requalify::new(counted, held, roll.window.sum, midnight));
                 break;
             }
         }

@@ -264,7 +264,7 @@ impl<'p> Term<'p> {
             return Count { current, previous: None, requalify: None, renewal: Renewal::None };
         };
         let window = Window { from: Some(held.from), until: Some(held.deadline) };
-        let requalify = Requalify::new(self.counted.threshold(held.rank), held.counted, held.deadline);
+        let requalify = Requalify::new(self.counted, held.rank, held.counted, held.deadline);
         let counts = Counting::From(held.first);
         Count {
             current: Total { window, counted: held.counted, earns: Some(held.rank), counts },

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use engine::clock::Clock;
-use engine::ingest::{Asides, Ingest, Message, Report, native};
-use engine::quarantine::{Again, AsideId, Bodies, BodiesError};
+use engine::ingest::{Ingest, Message, Quarantine, Report, native};
+use engine::quarantine::{Again, Bodies, BodiesError, QuarantineId};
 use engine::sweep::{PAGE, Settings, Sweep, Work, Worked, Workers};
 use futures::future::BoxFuture;
 use rules::calendar::Instant;
@@ -19,7 +19,7 @@ use store::shop::ShopId;
 use store::table::{Tables, create};
 use store::{Exact, Held, Item, Publication, Store, Units};
 
-/// Keeps in memory what was set aside.
+/// Keeps in memory what was quarantined.
 #[derive(Debug, Clone, Default)]
 pub struct Kept(Arc<Mutex<Shelf>>);
 
@@ -32,7 +32,7 @@ struct Shelf {
 }
 
 impl Kept {
-    /// The bodies that were set aside, with their ids.
+    /// The quarantined bodies, with their ids.
     pub fn bodies(&self) -> Vec<(String, String)> {
         self.0.lock().unwrap().kept.clone()
     }
@@ -58,21 +58,21 @@ impl Kept {
     }
 }
 
-impl Asides for Kept {
-    async fn keep(&self, id: &str, body: &str) -> Result<(), String> {
+impl Quarantine for Kept {
+    async fn put(&self, id: &str, body: &str) -> Result<(), String> {
         self.0.lock().unwrap().kept.push((id.to_owned(), body.to_owned()));
         Ok(())
     }
 }
 
 impl Bodies for Kept {
-    fn again<'a>(&'a self, ids: &'a BTreeSet<AsideId>) -> BoxFuture<'a, Result<Again, BodiesError>> {
+    fn again<'a>(&'a self, ids: &'a BTreeSet<QuarantineId>) -> BoxFuture<'a, Result<Again, BodiesError>> {
         let Shelf { kept, again, found_at_once, is_busy } = &mut *self.0.lock().unwrap();
         if *is_busy {
             return Box::pin(ready(Err(BodiesError::Busy)));
         }
         let most = found_at_once.unwrap_or(usize::MAX);
-        let moved: BTreeSet<AsideId> =
+        let moved: BTreeSet<QuarantineId> =
             ids.iter().filter(|id| kept.iter().any(|(of, _)| of == id.as_str())).take(most).cloned().collect();
         for id in &moved {
             let place = kept.iter().position(|(of, _)| of == id.as_str()).unwrap();
@@ -101,11 +101,11 @@ impl Workers for Waiting {
     }
 }
 
-/// The rows of what was set aside of a shop, or of nobody's, as they were written.
-pub async fn asides(store: &Store, shop: Option<&ShopId>) -> Vec<Item> {
+/// The rows of what was quarantined of a shop, or of nobody's, as they were written.
+pub async fn quarantine_rows(store: &Store, shop: Option<&ShopId>) -> Vec<Item> {
     let (mut rows, mut from) = (Vec::new(), None);
     loop {
-        let page = store.asides_page(shop, Exact::Now, usize::MAX, from, |_| true).await.unwrap();
+        let page = store.quarantined_page(shop, Exact::Now, usize::MAX, from, |_| true).await.unwrap();
         rows.extend(page.rows.into_iter().filter(|(of, _)| of.as_ref() == shop).map(|(_, item)| item));
         from = page.next;
         if from.is_none() {
@@ -138,7 +138,7 @@ pub struct System {
     pub ingest: Ingest<Kept>,
     /// The sweeps.
     pub sweep: Sweep<Waiting>,
-    /// What was set aside.
+    /// What was quarantined.
     pub kept: Kept,
     /// The shop that events are about unless they say otherwise.
     pub shop: ShopId,

@@ -13,10 +13,10 @@ use futures::stream::iter;
 use uuid::Uuid;
 
 use engine::clock::Clock;
-use engine::quarantine::{Again, AsideId, Bodies, BodiesError};
+use engine::quarantine::{Again, Bodies, BodiesError, QuarantineId};
 use store::{Store, TURN_MS_MAX};
 
-use crate::SqsAsides;
+use crate::SqsQuarantine;
 
 /// So long a queue is asked before it counts as empty: then all of its servers have been.
 const WAIT_S: i32 = 1;
@@ -84,7 +84,7 @@ impl SqsBodies {
     async fn receive(&self, way: &mut Way) -> Result<Vec<Message>, BodiesError> {
         let hidden_s = i32::try_from(self.limits.hidden.as_secs()).unwrap_or(i32::MAX);
         let asked = self.client.receive_message().queue_url(&self.urls.quarantine);
-        let asked = asked.message_attribute_names(SqsAsides::ID).max_number_of_messages(RECEIVED_MAX);
+        let asked = asked.message_attribute_names(SqsQuarantine::ID).max_number_of_messages(RECEIVED_MAX);
         let asked = asked.wait_time_seconds(WAIT_S).visibility_timeout(hidden_s);
         let received = asked.send().await.map_err(|error| {
             // An answer that did not arrive may have had messages.
@@ -120,7 +120,7 @@ impl SqsBodies {
     }
 
     /// Goes through the queue and moves each of the ids once.
-    async fn go_through(&self, by: &str, ids: &BTreeSet<AsideId>, way: &mut Way) -> Result<(), BodiesError> {
+    async fn go_through(&self, by: &str, ids: &BTreeSet<QuarantineId>, way: &mut Way) -> Result<(), BodiesError> {
         let (begun, mut turn, mut seen) = (Stopwatch::now(), Stopwatch::now(), BTreeSet::new());
         while way.again.moved.len() < ids.len() {
             if self.limits.within.is_some_and(|within| begun.elapsed() >= within) {
@@ -151,14 +151,14 @@ impl SqsBodies {
 
     async fn sort_out(
         &self,
-        ids: &BTreeSet<AsideId>,
+        ids: &BTreeSet<QuarantineId>,
         received: Vec<Message>,
         way: &mut Way,
     ) -> Result<(), BodiesError> {
-        let mut wanted: Vec<(AsideId, Message)> = Vec::new();
+        let mut wanted: Vec<(QuarantineId, Message)> = Vec::new();
         for message in received {
-            // What comes a second time may have been set aside anew meanwhile.
-            let is_new = |id: &AsideId| !way.again.moved.contains(id) && wanted.iter().all(|(of, _)| of != id);
+            // What comes a second time may have been quarantined anew meanwhile.
+            let is_new = |id: &QuarantineId| !way.again.moved.contains(id) && wanted.iter().all(|(of, _)| of != id);
             match id(&message).filter(|id| ids.contains(id) && is_new(id)) {
                 Some(id) => wanted.push((id, message)),
                 None => way.passed.push(message),
@@ -180,7 +180,7 @@ impl SqsBodies {
         all
     }
 
-    async fn in_turn(&self, by: &str, ids: &BTreeSet<AsideId>) -> Result<Again, BodiesError> {
+    async fn in_turn(&self, by: &str, ids: &BTreeSet<QuarantineId>) -> Result<Again, BodiesError> {
         let mut way = Way::default();
         let went = self.go_through(by, ids, &mut way).await;
         let shown: Vec<bool> =
@@ -213,7 +213,7 @@ struct Way {
 }
 
 impl Bodies for SqsBodies {
-    fn again<'a>(&'a self, ids: &'a BTreeSet<AsideId>) -> BoxFuture<'a, Result<Again, BodiesError>> {
+    fn again<'a>(&'a self, ids: &'a BTreeSet<QuarantineId>) -> BoxFuture<'a, Result<Again, BodiesError>> {
         Box::pin(async move {
             let by = Uuid::now_v7().to_string();
             if self.turn(&by).await? { self.in_turn(&by, ids).await } else { Err(BodiesError::Busy) }
@@ -221,9 +221,9 @@ impl Bodies for SqsBodies {
     }
 }
 
-fn id(message: &Message) -> Option<AsideId> {
-    let id = message.message_attributes.as_ref()?.get(SqsAsides::ID)?.string_value()?;
-    AsideId::new(id).ok()
+fn id(message: &Message) -> Option<QuarantineId> {
+    let id = message.message_attributes.as_ref()?.get(SqsQuarantine::ID)?.string_value()?;
+    QuarantineId::new(id).ok()
 }
 
 fn failed<E, R>(error: SdkError<E, R>) -> BodiesError

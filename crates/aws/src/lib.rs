@@ -11,7 +11,7 @@ mod segments;
 
 pub use bodies::{Limits, SqsBodies, Urls};
 pub use bus::EventBridge;
-pub use quarantine::SqsAsides;
+pub use quarantine::SqsQuarantine;
 pub use segments::{Queues, SqsWorkers};
 
 use std::time::Duration;
@@ -181,7 +181,7 @@ pub fn sweep(config: &SdkConfig, variable: Variable, store: Store, clock: Clock)
     Ok(Sweep::new(store, workers, clock, settings))
 }
 
-/// What was set aside, and trying it again, as a function does it that somebody waits for.
+/// What was quarantined, and trying it again, as a function does it that somebody waits for.
 ///
 /// # Errors
 /// Names the variable that is missing.
@@ -192,8 +192,8 @@ pub fn bodies(config: &SdkConfig, variable: Variable, store: Store, clock: Clock
 }
 
 /// The queue for what can never succeed.
-pub fn asides(config: &SdkConfig, url: &str) -> SqsAsides {
-    SqsAsides::new(aws_sdk_sqs::Client::new(config), url)
+pub fn quarantine(config: &SdkConfig, url: &str) -> SqsQuarantine {
+    SqsQuarantine::new(aws_sdk_sqs::Client::new(config), url)
 }
 
 #[cfg(test)]
@@ -202,7 +202,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use engine::ingest::Asides;
+    use engine::ingest::Quarantine;
 
     /// As Amazon publishes them.
     const FINGERPRINTS: [&str; 5] = [
@@ -233,7 +233,7 @@ mod tests {
             _ => None,
         });
         // Nothing listens there; a root that does not read would be told of before.
-        let why = asides(&config.unwrap(), "https://127.0.0.1:1/queue").keep("1", "{}").await.unwrap_err();
+        let why = quarantine(&config.unwrap(), "https://127.0.0.1:1/queue").put("1", "{}").await.unwrap_err();
         assert!(why.contains("dispatch failure"), "{why}");
         let missing = super::config(|name| (name != "AWS_REGION").then(|| "set".to_owned()));
         assert_eq!(missing.unwrap_err(), NotSet("AWS_REGION"));

@@ -1,19 +1,19 @@
-//! Bodies that were set aside, in a queue of SQS: encrypted, and kept no longer than the queue keeps them.
+//! Quarantined bodies, in a queue of SQS: encrypted, and kept no longer than the queue keeps them.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::MessageAttributeValue;
 
-use engine::ingest::Asides;
+use engine::ingest::Quarantine;
 
-/// A queue of SQS for what was set aside.
+/// A queue of SQS for what was quarantined.
 #[derive(Debug, Clone)]
-pub struct SqsAsides {
+pub struct SqsQuarantine {
     client: Client,
     url: String,
 }
 
-impl SqsAsides {
+impl SqsQuarantine {
     /// The attribute of a message with the id of the row that tells of it.
     pub const ID: &str = "id";
 
@@ -23,8 +23,8 @@ impl SqsAsides {
     }
 }
 
-impl Asides for SqsAsides {
-    async fn keep(&self, id: &str, body: &str) -> Result<(), String> {
+impl Quarantine for SqsQuarantine {
+    async fn put(&self, id: &str, body: &str) -> Result<(), String> {
         let id = MessageAttributeValue::builder().data_type("String").string_value(id).build();
         let id = id.map_err(|error| error.to_string())?;
         let asked = self.client.send_message().queue_url(&self.url).message_body(body).message_attributes(Self::ID, id);

@@ -1,31 +1,31 @@
 //! A deployed system, as far as a command works on it from outside: its tables, and the queue where it keeps the bodies of
-//! what was set aside.
+//! what was quarantined.
 
-use aws::SqsAsides;
+use aws::SqsQuarantine;
 use aws::{Limits, SqsBodies, Urls};
 use aws_sdk_sqs::Client;
 use engine::clock::Clock;
-use engine::ingest::{Asides, Ingest};
+use engine::ingest::{Ingest, Quarantine};
 use local::queue::Queues;
 use store::Store;
 
 use crate::failure::Failure;
 use crate::place::{Place, config};
 
-/// Where bodies go that were set aside.
+/// Where bodies go that were quarantined.
 #[derive(Debug)]
 pub enum Kept {
     /// Into a queue of rows, beside the tables.
     Here(Queues),
     /// Into the queue of a deployed system.
-    There(SqsAsides),
+    There(SqsQuarantine),
 }
 
-impl Asides for Kept {
-    async fn keep(&self, id: &str, body: &str) -> Result<(), String> {
+impl Quarantine for Kept {
+    async fn put(&self, id: &str, body: &str) -> Result<(), String> {
         match self {
-            Self::Here(queues) => queues.keep(id, body).await,
-            Self::There(queue) => queue.keep(id, body).await,
+            Self::Here(queues) => queues.put(id, body).await,
+            Self::There(queue) => queue.put(id, body).await,
         }
     }
 }
@@ -44,7 +44,7 @@ pub async fn ingest(place: &Place, quarantine: Option<&str>, clock: Clock) -> Re
         Failure::input("--quarantine-queue: name the queue for what can never succeed (output `QuarantineQueueUrl`)")
     })?;
     let store = place.store().await?;
-    let ingest = Ingest::new(store.clone(), Kept::There(aws::asides(&config()?, url)), clock);
+    let ingest = Ingest::new(store.clone(), Kept::There(aws::quarantine(&config()?, url)), clock);
     Ok((store, ingest))
 }
 

@@ -1,19 +1,19 @@
 //! A batch of events becomes facts, members and rows to announce.
 //!
 //! Each message ends in one of four ways: its facts are applied (or were already known), it is ignored as of no
-//! consequence, it is set aside because it can never succeed, or it failed for now and comes again. A message that comes
+//! consequence, it is quarantined because it can never succeed, or it failed for now and comes again. A message that comes
 //! twice changes nothing the second time, for facts are found under their natural keys.
 
-mod aside;
 mod fold;
 mod group;
 mod programs;
+mod quarantine;
 mod read;
 mod take;
 mod told;
 
-pub use aside::Asides;
 pub use programs::Programs;
+pub use quarantine::Quarantine;
 pub use read::{native, read};
 pub use told::{Answered, Told};
 
@@ -25,7 +25,7 @@ use rules::book::Taken;
 use rules::calendar::Instant;
 use rules::fact::{FUTURE_MS_MAX, Fact};
 use rules::record::Row;
-use store::records::{Aside, Reason};
+use store::records::{Quarantined, Reason};
 use store::shop::ShopId;
 use store::{Store, StoreError, Units};
 
@@ -52,15 +52,15 @@ pub struct Report {
     pub failed: Vec<String>,
     /// Why the first of them failed.
     pub failure: Option<String>,
-    /// What was set aside, by message, in no order.
-    pub set_aside: Vec<(String, Aside)>,
+    /// What was quarantined, by message, in no order.
+    pub quarantined: Vec<(String, Quarantined)>,
     /// Counts of everything else.
     pub counts: Counts,
     /// The age of the oldest message, in milliseconds.
     pub oldest_ms: Option<i64>,
 }
 
-/// What was counted in a batch. Messages are done, ignored, set aside or failed; facts of done ones are applied, known,
+/// What was counted in a batch. Messages are done, ignored, quarantined or failed; facts of done ones are applied, known,
 /// superseded, or about an erased member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
@@ -71,7 +71,8 @@ pub struct Counts {
     /// Messages of no consequence.
     pub ignored: u64,
     /// Messages that can never succeed.
-    pub set_aside: u64,
+    #[serde(alias = "set_aside")]
+    pub quarantined: u64,
     /// Facts that are new, or newer versions of known ones.
     pub applied: u64,
     /// Facts that were known already.
@@ -94,19 +95,19 @@ pub struct Counts {
 pub struct Ingest<A> {
     store: Store,
     programs: Arc<Programs>,
-    asides: A,
+    quarantine: A,
     clock: Clock,
     together: usize,
     salt: u64,
 }
 
-impl<A: Asides> Ingest<A> {
-    /// The ingest over a store; what can never succeed goes to `asides`.
-    pub fn new(store: Store, asides: A, clock: Clock) -> Self {
+impl<A: Quarantine> Ingest<A> {
+    /// The ingest over a store; what can never succeed goes to `quarantine`.
+    pub fn new(store: Store, quarantine: A, clock: Clock) -> Self {
         let programs = Arc::new(Programs::new(store.clone(), clock.clone()));
         // Processes of functions are numbered alike: what tells them apart has to be chance.
         let salt = RandomState::new().build_hasher().finish();
-        Self { store, programs, asides, clock, together: 1, salt }
+        Self { store, programs, quarantine, clock, together: 1, salt }
     }
 
     /// Waits after a lost race as the salt has it, and not by chance.
@@ -150,12 +151,12 @@ impl<A: Asides> Ingest<A> {
         report.counts.events = messages.len() as u64;
         report.oldest_ms = messages.iter().filter_map(|it| Some(now.millis() - it.sent_at?.millis())).max();
         let mut failed = BTreeSet::new();
-        let mut asides: Vec<(usize, Aside)> = Vec::new();
+        let mut quarantined: Vec<(usize, Quarantined)> = Vec::new();
         let mut shops: BTreeMap<ShopId, Vec<(usize, Content)>> = BTreeMap::new();
         for (place, message) in messages.iter().enumerate() {
             match read::open(&message.body) {
                 Ok(Opened { shop, content }) => shops.entry(shop).or_default().push((place, content)),
-                Err(aside) => asides.push((place, aside)),
+                Err(why) => quarantined.push((place, why)),
             }
         }
         for (shop, contents) in shops {
@@ -168,8 +169,9 @@ impl<A: Asides> Ingest<A> {
                 }
             };
             let Some(versions) = versions else {
-                let unknown = |(place, content): (usize, Content)| (place, content.aside(&shop, Reason::UnknownShop));
-                asides.extend(contents.into_iter().map(unknown));
+                let unknown =
+                    |(place, content): (usize, Content)| (place, content.quarantined(&shop, Reason::UnknownShop));
+                quarantined.extend(contents.into_iter().map(unknown));
                 continue;
             };
             let mut deliveries = Vec::new();
@@ -177,24 +179,25 @@ impl<A: Asides> Ingest<A> {
                 match content.facts(&shop, versions.last().program.currency) {
                     Ok(facts) if facts.is_empty() => report.counts.ignored += 1,
                     Ok(facts) => match early(&facts, now) {
-                        Some(path) => asides.push((place, Aside::of(&shop, Reason::FromTheFuture).at(path))),
+                        Some(path) => quarantined.push((place, Quarantined::of(&shop, Reason::FromTheFuture).at(path))),
                         None => deliveries.push(Delivery { place, facts }),
                     },
-                    Err(aside) => asides.push((place, aside)),
+                    Err(why) => quarantined.push((place, why)),
                 }
             }
             let outcome = self.take(&shop, &versions, deliveries).await;
             report.counts.add(&outcome.counts);
             failed.extend(outcome.failed);
             report.failure = report.failure.or(outcome.failure);
-            asides.extend(outcome.set_aside.into_iter().map(|(place, reason)| (place, Aside::of(&shop, reason))));
+            quarantined
+                .extend(outcome.quarantined.into_iter().map(|(place, reason)| (place, Quarantined::of(&shop, reason))));
         }
-        for (place, aside) in asides {
+        for (place, why) in quarantined {
             let Some(message) = messages.get(place) else { continue };
-            match self.set_aside(message, &aside).await {
+            match self.quarantine(message, &why).await {
                 Ok(()) => {
-                    report.counts.set_aside += 1;
-                    report.set_aside.push((message.id.clone(), aside));
+                    report.counts.quarantined += 1;
+                    report.quarantined.push((message.id.clone(), why));
                 }
                 Err(error) => {
                     failed.insert(place);
@@ -207,10 +210,10 @@ impl<A: Asides> Ingest<A> {
     }
 
     /// The body first, then the row that tells of it: a row without a body could not be replayed.
-    async fn set_aside(&self, message: &Message, aside: &Aside) -> Result<(), StoreError> {
-        let id = aside::id(&message.body);
-        self.asides.keep(&id, &message.body).await.map_err(StoreError::Unavailable)?;
-        self.store.set_aside(&id, aside, message.body.len(), self.clock.now()).await
+    async fn quarantine(&self, message: &Message, quarantined: &Quarantined) -> Result<(), StoreError> {
+        let id = quarantine::id(&message.body);
+        self.quarantine.put(&id, &message.body).await.map_err(StoreError::Unavailable)?;
+        self.store.quarantine(&id, quarantined, message.body.len(), self.clock.now()).await
     }
 }
 
@@ -228,7 +231,7 @@ impl Counts {
             events,
             done,
             ignored,
-            set_aside,
+            quarantined,
             applied,
             duplicates,
             superseded,
@@ -240,7 +243,7 @@ impl Counts {
         self.events += events;
         self.done += done;
         self.ignored += ignored;
-        self.set_aside += set_aside;
+        self.quarantined += quarantined;
         self.applied += applied;
         self.duplicates += duplicates;
         self.superseded += superseded;
@@ -258,7 +261,7 @@ impl Counts {
             (Metric::Duplicates, self.duplicates),
             (Metric::Superseded, self.superseded),
             (Metric::Ignored, self.ignored + self.member_erased),
-            (Metric::Quarantined, self.set_aside),
+            (Metric::Quarantined, self.quarantined),
             (Metric::Transitions, self.transitions),
             (Metric::Rewards, self.rewards),
             (Metric::Conflicts, self.conflicts),

@@ -1,4 +1,4 @@
-//! What was set aside, for people: told as rows, and put back into the ingest queue once what was in its way is put right.
+//! What was quarantined, for people: told as rows, and put back into the ingest queue once what was in its way is put right.
 //!
 //! A row says why; the body lies in a queue ([`Bodies`]). Each body is in the ingest queue before it leaves that one, and a row
 //! is forgotten after its body was moved: whatever goes wrong in between, nothing is lost, and at the worst something comes
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use store::key::{self, Key};
 use store::records::Reason;
 use store::shop::ShopId;
-use store::{AsideMark, AsidePage, Exact, Item, Store, StoreError};
+use store::{Exact, Item, QuarantineMark, QuarantinePage, Store, StoreError};
 use thiserror::Error;
 
 /// Rows are replayed so many at a time: each time, a queue is gone through as a whole.
@@ -21,20 +21,20 @@ const TOGETHER: usize = 200;
 /// Ids that come without a shop are looked for in so many pages of the table: the pass through the queue is still to come.
 const PAGES_MAX: usize = 2;
 
-/// By what something that was set aside is known: letters, digits and `-`, 1 to 64 of them.
+/// By what a quarantined message is known: letters, digits and `-`, 1 to 64 of them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String")]
-pub struct AsideId(String);
+pub struct QuarantineId(String);
 
-impl AsideId {
+impl QuarantineId {
     /// Reads an id.
     ///
     /// # Errors
-    /// [`NoAsideId`], if it is none.
-    pub fn new(text: impl Into<String>) -> Result<Self, NoAsideId> {
+    /// [`QuarantineIdError`], if it is none.
+    pub fn new(text: impl Into<String>) -> Result<Self, QuarantineIdError> {
         let text = text.into();
         let fits = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if fits { Ok(Self(text)) } else { Err(NoAsideId) }
+        if fits { Ok(Self(text)) } else { Err(QuarantineIdError) }
     }
 
     /// As text.
@@ -43,33 +43,33 @@ impl AsideId {
     }
 }
 
-impl TryFrom<String> for AsideId {
-    type Error = NoAsideId;
+impl TryFrom<String> for QuarantineId {
+    type Error = QuarantineIdError;
 
-    fn try_from(text: String) -> Result<Self, NoAsideId> {
+    fn try_from(text: String) -> Result<Self, QuarantineIdError> {
         Self::new(text)
     }
 }
 
-impl fmt::Display for AsideId {
+impl fmt::Display for QuarantineId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-/// Nothing is ever set aside under such an id.
+/// Nothing is ever quarantined under such an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("is no id as `echelon quarantine list` shows them: 1 to 64 letters, digits and `-`")]
-pub struct NoAsideId;
+pub struct QuarantineIdError;
 
-/// What is known of something that was set aside. Nothing in it tells of a person.
+/// What is known of a quarantined message. Nothing in it tells of a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// By what it is known.
-    pub id: AsideId,
+    pub id: QuarantineId,
     /// Whose it is, if it says.
     pub shop: Option<String>,
-    /// When it was set aside, as RFC 3339 in UTC.
+    /// When it was quarantined, as RFC 3339 in UTC.
     pub recorded_at: String,
     /// Why.
     pub reason: String,
@@ -103,8 +103,8 @@ impl Row {
 const REASON: &str = "reason";
 const RECORDED_AT: &str = "recorded_at";
 
-fn id(item: &Item) -> Result<AsideId, StoreError> {
-    AsideId::new(item.key().sk).map_err(|error| item.corrupt(format!("sk {error}")))
+fn id(item: &Item) -> Result<QuarantineId, StoreError> {
+    QuarantineId::new(item.key().sk).map_err(|error| item.corrupt(format!("sk {error}")))
 }
 
 /// Rows, page by page.
@@ -113,7 +113,7 @@ pub struct Rows {
     /// The rows of this page: there may be none though it is not the last.
     pub rows: Vec<Row>,
     /// Where the next page begins, unless this is the last.
-    pub next: Option<AsideMark>,
+    pub next: Option<QuarantineMark>,
 }
 
 /// Of which rows something is asked.
@@ -135,7 +135,7 @@ impl Of<'_> {
 ///
 /// # Errors
 /// See [`StoreError`].
-pub async fn list(store: &Store, of: Of<'_>, limit: usize, from: Option<AsideMark>) -> Result<Rows, StoreError> {
+pub async fn list(store: &Store, of: Of<'_>, limit: usize, from: Option<QuarantineMark>) -> Result<Rows, StoreError> {
     some(store, of, Exact::Nearly, limit, from).await
 }
 
@@ -144,9 +144,10 @@ async fn some(
     of: Of<'_>,
     exact: Exact,
     limit: usize,
-    from: Option<AsideMark>,
+    from: Option<QuarantineMark>,
 ) -> Result<Rows, StoreError> {
-    let AsidePage { rows, next } = store.asides_page(of.shop, exact, limit, from, |item| of.fits(item)).await?;
+    let QuarantinePage { rows, next } =
+        store.quarantined_page(of.shop, exact, limit, from, |item| of.fits(item)).await?;
     let rows = rows.iter().map(|(shop, item)| Row::of(shop.as_ref(), item)).collect::<Result<_, _>>()?;
     Ok(Rows { rows, next })
 }
@@ -168,23 +169,23 @@ pub async fn list_all(store: &Store, of: Of<'_>) -> Result<Vec<Row>, StoreError>
     }
 }
 
-/// By when they were set aside, the latest last.
+/// By when they were quarantined, the latest last.
 pub fn sort(rows: &mut [Row]) {
     rows.sort_by(|a, b| (&a.recorded_at, &a.id).cmp(&(&b.recorded_at, &b.id)));
 }
 
-/// Where the bodies lie that were set aside. On one machine that is a queue of rows; deployed, it is one of SQS, which has to
+/// Where the bodies lie that were quarantined. On one machine that is a queue of rows; deployed, it is one of SQS, which has to
 /// be gone through as a whole: so bodies are asked for together.
 pub trait Bodies: Send + Sync {
     /// Puts the bodies with these ids into the ingest queue again. Done twice they are there twice, which does no harm.
-    fn again<'a>(&'a self, ids: &'a BTreeSet<AsideId>) -> BoxFuture<'a, Result<Again, BodiesError>>;
+    fn again<'a>(&'a self, ids: &'a BTreeSet<QuarantineId>) -> BoxFuture<'a, Result<Again, BodiesError>>;
 }
 
 /// What became of bodies.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Again {
     /// Those that are in the ingest queue again.
-    pub moved: BTreeSet<AsideId>,
+    pub moved: BTreeSet<QuarantineId>,
     /// Whether everything was looked through: then the others are not kept any more.
     pub through: bool,
 }
@@ -229,14 +230,14 @@ pub enum ReplayError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
     /// These.
-    Ids(BTreeSet<AsideId>),
+    Ids(BTreeSet<QuarantineId>),
     /// All that there are, or those for a reason, from a place on.
     From {
         /// For this reason; for any, if none is given.
         reason: Option<Reason>,
         /// Behind this row; from the first on, if none is given.
-        behind: Option<AsideMark>,
-        /// Not what was set aside after this instant: what is as wrong as it was is set aside anew, and would be replayed
+        behind: Option<QuarantineMark>,
+        /// Not what was quarantined after this instant: what is as wrong as it was is quarantined anew, and would be replayed
         /// again and again.
         until: Option<Instant>,
     },
@@ -245,17 +246,17 @@ pub enum Which {
 /// What became of a part of what is to be replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replayed {
-    /// In the ingest queue again, and not set aside any more.
-    pub replayed: Vec<AsideId>,
+    /// In the ingest queue again, and not quarantined any more.
+    pub replayed: Vec<QuarantineId>,
     /// Known only by their rows, which stay: no body was found.
-    pub gone: Vec<AsideId>,
-    /// Of ids: those under which nothing is set aside.
-    pub unknown: Vec<AsideId>,
+    pub gone: Vec<QuarantineId>,
+    /// Of ids: those under which nothing is quarantined.
+    pub unknown: Vec<QuarantineId>,
     /// What is still to be replayed, if anything.
     pub left: Option<Which>,
 }
 
-/// Puts a part of what is meant into the ingest queue again, and forgets that it was set aside: as much as can be done at
+/// Puts a part of what is meant into the ingest queue again, and forgets that it was quarantined: as much as can be done at
 /// once.
 ///
 /// # Errors
@@ -278,7 +279,7 @@ pub async fn replay(
                 last.as_deref().is_none_or(|last| item.maybe_text(RECORDED_AT).is_none_or(|at| at <= last))
             };
             let fits = |item: &Item| of.fits(item) && is_before(item);
-            let page = store.asides_page(shop, Exact::Now, TOGETHER, behind.clone(), fits).await?;
+            let page = store.quarantined_page(shop, Exact::Now, TOGETHER, behind.clone(), fits).await?;
             let items = page.rows.into_iter().map(|(_, item)| item).collect();
             let then = page.next.map(|next| Which::From { reason: *reason, behind: Some(next), until: *until });
             (items, Vec::new(), then)
@@ -292,12 +293,12 @@ pub async fn replay(
     for item in &items {
         // The bodies first: a row that is left over tells of something that is on its way, a body without one is lost.
         if again.moved.contains(&id(item)?)
-            && let Err(error) = store.forget_aside(item).await
+            && let Err(error) = store.forget_quarantined(item).await
         {
             tracing::warn!(%error, "the row of something that was replayed stays, and says `gone` the next time");
         }
     }
-    let others: BTreeSet<AsideId> = ids.difference(&again.moved).cloned().collect();
+    let others: BTreeSet<QuarantineId> = ids.difference(&again.moved).cloned().collect();
     let replayed = again.moved.into_iter().collect();
     Ok(match (again.through, which) {
         (true, _) => Replayed { replayed, gone: others.into_iter().collect(), unknown, left: then },
@@ -308,19 +309,19 @@ pub async fn replay(
 }
 
 /// The rows with these ids, of a shop or of anybody.
-async fn named(store: &Store, shop: Option<&ShopId>, ids: &BTreeSet<AsideId>) -> Result<Vec<Item>, ReplayError> {
+async fn named(store: &Store, shop: Option<&ShopId>, ids: &BTreeSet<QuarantineId>) -> Result<Vec<Item>, ReplayError> {
     if shop.is_some() {
-        return Ok(store.asides_named(shop, ids.iter().map(AsideId::as_str)).await?);
+        return Ok(store.quarantined_named(shop, ids.iter().map(QuarantineId::as_str)).await?);
     }
     // What names no shop is found without one, however much there is; the others are where any shop's may be.
-    let mut found = store.asides_named(None, ids.iter().map(AsideId::as_str)).await?;
+    let mut found = store.quarantined_named(None, ids.iter().map(QuarantineId::as_str)).await?;
     if found.len() == ids.len() {
         return Ok(found);
     }
     let is_meant = |key: &Key| key.pk != key::quarantined(None) && ids.iter().any(|id| id.as_str() == key.sk);
     let mut from = None;
     for _ in 0..PAGES_MAX {
-        let page = store.asides_page(None, Exact::Now, usize::MAX, from, |item| is_meant(&item.key())).await?;
+        let page = store.quarantined_page(None, Exact::Now, usize::MAX, from, |item| is_meant(&item.key())).await?;
         found.extend(page.rows.into_iter().map(|(_, item)| item));
         from = page.next;
         if from.is_none() {

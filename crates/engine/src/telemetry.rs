@@ -96,7 +96,7 @@ pub enum Metric {
     Superseded,
     /// Messages of no consequence, and facts about somebody who was erased.
     Ignored,
-    /// Messages set aside because they can never succeed.
+    /// Messages quarantined because they can never succeed.
     Quarantined,
     /// Changes of tiers recorded.
     Transitions,

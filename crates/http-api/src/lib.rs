@@ -73,7 +73,7 @@ pub struct Parts {
     pub store: Store,
     /// Takes in facts that are told directly.
     pub ingest: Ingest<Answered>,
-    /// The bodies of what was set aside.
+    /// The quarantined bodies.
     pub bodies: Box<dyn Bodies>,
     /// Orders to jobs.
     pub sweeps: Box<dyn Sweeps>,

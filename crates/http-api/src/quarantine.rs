@@ -1,13 +1,13 @@
-//! What was set aside because it can never succeed as it is: why, and trying it again.
+//! What was quarantined because it can never succeed as it is: why, and trying it again.
 
 use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
-use engine::quarantine::{AsideId, BodiesError, Of, ReplayError, Replayed, Row, Rows, Which, list, replay};
+use engine::quarantine::{BodiesError, Of, QuarantineId, ReplayError, Replayed, Row, Rows, Which, list, replay};
 use rules::calendar::Instant;
 use serde::{Deserialize, Serialize};
-use store::AsideMark;
+use store::QuarantineMark;
 use store::records::Reason;
 use tokio::sync::Mutex;
 use utoipa::{IntoParams, ToSchema};
@@ -36,7 +36,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
     /// For this reason alone.
-    #[param(value_type = Option<schema::AsideReason>)]
+    #[param(value_type = Option<schema::QuarantineReason>)]
     reason: Option<Reason>,
     /// How many at a time at the most.
     #[param(minimum = 1, maximum = 200, default = 50)]
@@ -45,18 +45,18 @@ pub(crate) struct Wanted {
     cursor: Option<String>,
 }
 
-/// What was set aside.
+/// What was quarantined.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Quarantine {
     /// The rows of this page: there may be fewer than asked for, or none, though it is not the last.
-    #[schema(value_type = Vec<schema::Aside>)]
+    #[schema(value_type = Vec<schema::QuarantineRow>)]
     rows: Vec<Row>,
     /// The cursor of the next page, or null at the end.
     next: Option<String>,
 }
 
-/// What was set aside
+/// What was quarantined
 ///
 /// Events that can never be taken in as they are: when, why, where in the event, and what to do about it. Of an event itself
 /// nothing is told but the names of its fields, and nothing of a person. In no order that people know. A token of a shop shows
@@ -81,10 +81,10 @@ async fn quarantine(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Replay {
     /// These.
-    #[schema(value_type = Option<Vec<schema::AsideId>>, min_items = 1, max_items = 100)]
-    ids: Option<BTreeSet<AsideId>>,
-    /// Or whatever was set aside for this reason.
-    #[schema(value_type = Option<schema::AsideReason>)]
+    #[schema(value_type = Option<Vec<schema::QuarantineId>>, min_items = 1, max_items = 100)]
+    ids: Option<BTreeSet<QuarantineId>>,
+    /// Or whatever was quarantined for this reason.
+    #[schema(value_type = Option<schema::QuarantineReason>)]
     reason: Option<Reason>,
     /// Or everything: `true`.
     all: Option<bool>,
@@ -96,10 +96,10 @@ pub(crate) struct Replay {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Place {
-    /// Behind this row, or before the first; of what was set aside until the first request came, in milliseconds since 1970.
-    Behind { row: Option<AsideMark>, until_ms: Option<i64> },
+    /// Behind this row, or before the first; of what was quarantined until the first request came, in milliseconds since 1970.
+    Behind { row: Option<QuarantineMark>, until_ms: Option<i64> },
     /// These of the ids are left.
-    Ids(BTreeSet<AsideId>),
+    Ids(BTreeSet<QuarantineId>),
 }
 
 impl Replay {
@@ -140,15 +140,15 @@ fn of_other() -> Problem {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReplayedPart {
-    /// In the ingest queue again, and not set aside any more; whatever still cannot succeed is set aside anew.
-    #[schema(value_type = Vec<schema::AsideId>)]
-    replayed: Vec<AsideId>,
+    /// In the ingest queue again, and not quarantined any more; whatever still cannot succeed is quarantined anew.
+    #[schema(value_type = Vec<schema::QuarantineId>)]
+    replayed: Vec<QuarantineId>,
     /// Their bodies were not found, for they are kept for 14 days: only their senders can send them again.
-    #[schema(value_type = Vec<schema::AsideId>)]
-    gone: Vec<AsideId>,
-    /// Nothing is set aside under these of the `ids`.
-    #[schema(value_type = Vec<schema::AsideId>)]
-    unknown: Vec<AsideId>,
+    #[schema(value_type = Vec<schema::QuarantineId>)]
+    gone: Vec<QuarantineId>,
+    /// Nothing is quarantined under these of the `ids`.
+    #[schema(value_type = Vec<schema::QuarantineId>)]
+    unknown: Vec<QuarantineId>,
     /// More is left: send the same again with this `cursor`. Null when all is done.
     next: Option<String>,
 }
@@ -179,7 +179,7 @@ impl From<ReplayError> for Problem {
     }
 }
 
-/// Tries again what was set aside
+/// Tries again what was quarantined
 ///
 /// Once what was in its way is put right. As much as can be done at once: as long as `next` is there, send the same again with it
 /// as `cursor`. A body is in the ingest queue before it leaves the quarantine, and its row is forgotten last: whatever goes
@@ -203,7 +203,7 @@ async fn replay_quarantine(
         replayed,
         gone,
         is_more,
-        "replayed what was set aside"
+        "replayed what was quarantined"
     );
     Ok(Json(done.into()))
 }

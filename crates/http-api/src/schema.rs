@@ -17,15 +17,15 @@ pub(crate) struct Id(String);
 #[schema(value_type = String, min_length = 1, max_length = 256, pattern = "^[^~/\\x00-\\x1f\\x7f-\\x9f\\s][^/\\x00-\\x1f\\x7f-\\x9f]*$")]
 pub(crate) struct PathId(String);
 
-/// By what something that was set aside is known.
+/// By what a quarantined message is known.
 #[derive(ToSchema)]
 #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[0-9A-Za-z-]+$", examples("4b227777d4dd1fc61c6f884f48641d02"))]
-pub(crate) struct AsideId(String);
+pub(crate) struct QuarantineId(String);
 
 /// Why something can never be taken in as it is.
 #[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum AsideReason {
+pub(crate) enum QuarantineReason {
     NotAnEvent,
     UnknownSource,
     UnknownShop,
@@ -39,15 +39,15 @@ pub(crate) enum AsideReason {
     TooLarge,
 }
 
-/// Something that was set aside.
+/// A quarantined message.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Aside {
+pub(crate) struct QuarantineRow {
     /// By what it is known.
-    id: AsideId,
+    id: QuarantineId,
     /// Whose it is, if it says.
     shop: Option<String>,
-    /// When it was set aside.
+    /// When it was quarantined.
     #[schema(format = DateTime)]
     recorded_at: String,
     /// Why, in a word; there may be others than are known here, of an earlier or a later release.

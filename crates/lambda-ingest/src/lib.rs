@@ -2,7 +2,7 @@
 //! them again; all others are done.
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use engine::ingest::{Asides, Ingest, Message, Report};
+use engine::ingest::{Ingest, Message, Quarantine, Report};
 use engine::telemetry::Metrics;
 use rules::calendar::Instant;
 
@@ -10,7 +10,7 @@ use rules::calendar::Instant;
 const SENT: &str = "SentTimestamp";
 
 /// Takes the queue's batch in, and counts what became of it at `now`.
-pub async fn handle<A: Asides>(
+pub async fn handle<A: Quarantine>(
     ingest: &Ingest<A>,
     event: SqsEvent,
     now: Instant,
@@ -23,9 +23,9 @@ pub async fn handle<A: Asides>(
     if let Some(failure) = &report.failure {
         tracing::warn!(failed = report.failed.len(), failure, "messages come again");
     }
-    for (id, aside) in &report.set_aside {
-        let shop = aside.shop.as_ref().map(|shop| shop.as_str());
-        tracing::warn!(message = id, shop, reason = aside.reason.code(), paths = ?aside.paths, "set aside");
+    for (id, quarantined) in &report.quarantined {
+        let shop = quarantined.shop.as_ref().map(|shop| shop.as_str());
+        tracing::warn!(message = id, shop, reason = quarantined.reason.code(), paths = ?quarantined.paths, "quarantined");
     }
     let mut answer = SqsBatchResponse::default();
     answer.batch_item_failures.extend(report.failed.into_iter().map(|id| {

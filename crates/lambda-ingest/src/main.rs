@@ -14,8 +14,8 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 async fn main() -> Result<(), Error> {
     telemetry::init(&variable("RUST_LOG").unwrap_or_default());
     let config = aws::config(variable)?;
-    let asides = aws::asides(&config, &aws::need(variable, "QUARANTINE_QUEUE_URL")?);
-    let ingest = Ingest::new(aws::store(&config, variable)?, asides, Clock::new(now));
+    let quarantine = aws::quarantine(&config, &aws::need(variable, "QUARANTINE_QUEUE_URL")?);
+    let ingest = Ingest::new(aws::store(&config, variable)?, quarantine, Clock::new(now));
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         let mut metrics = Metrics::of("ingest");
         let answer = lambda_ingest::handle(&ingest, event.payload, now(), &mut metrics).await;

@@ -22,12 +22,12 @@ use serde_json::{Value, json};
 use store::shop::ShopId;
 use tower_http::cors::{Any, CorsLayer};
 
-use super::aside;
 use super::envelope::{EVENT_BYTES_MAX, Messages};
 use super::guard::Guard;
 use super::health::Trouble;
 use super::lane::Lane;
 use super::once::Keyed;
+use super::quarantine;
 use super::queue::QueueError;
 use super::shopify::{self, Delivery, Seen, Shopify};
 use super::time::Move;
@@ -281,5 +281,5 @@ async fn backup(State(Local(system)): State<Local>, _: May<Admin>) -> Result<Res
 
 /// What failed too often, though it might succeed.
 async fn replay_dead(State(Local(system)): State<Local>, _: May<Admin>) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!({ "replayed": aside::replay_dead(&system.queues).await? })))
+    Ok(Json(json!({ "replayed": quarantine::replay_dead(&system.queues).await? })))
 }

@@ -5,7 +5,6 @@
 //! step may be done twice, and none is ever left out: whatever the process was doing when it died, it does again.
 
 pub mod accept;
-pub mod aside;
 pub mod backup;
 pub mod clear;
 pub mod client;
@@ -20,6 +19,7 @@ pub mod listen;
 pub mod once;
 pub mod opened;
 pub mod outward;
+pub mod quarantine;
 pub mod queue;
 pub mod shopify;
 pub mod signals;

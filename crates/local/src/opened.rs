@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::clock::Clock;
-use engine::ingest::{Asides, Ingest};
+use engine::ingest::{Ingest, Quarantine};
 use engine::sweep::Sweep;
 use store::Store;
 
@@ -32,9 +32,9 @@ const TOGETHER: usize = 32;
 pub const AHEAD_MS: i64 = 60_000;
 
 impl Opened {
-    /// What takes events into the store; what can never succeed goes to `asides`.
-    pub fn ingest<A: Asides>(&self, asides: A, clock: Clock) -> Ingest<A> {
-        let ingest = Ingest::new(self.store.clone(), asides, clock);
+    /// What takes events into the store; what can never succeed goes to `quarantine`.
+    pub fn ingest<A: Quarantine>(&self, quarantine: A, clock: Clock) -> Ingest<A> {
+        let ingest = Ingest::new(self.store.clone(), quarantine, clock);
         if self.alone { ingest.gathering(TOGETHER) } else { ingest }
     }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, Select, TransactWriteItem};
-use engine::ingest::Asides;
+use engine::ingest::Quarantine;
 use http_api::problem::Problem;
 use rules::calendar::Instant;
 use store::{Item, StoreError, in_words, key, table};
@@ -39,7 +39,7 @@ const CLOCK: &str = "clock";
 
 /// A message that failed so often goes to the dead letters, as in the deployed queues.
 pub const RECEIVED_MAX: u32 = 20;
-/// How long bodies that were set aside are kept: as long as the deployed queue keeps them.
+/// How long quarantined bodies are kept: as long as the deployed queue keeps them.
 const KEPT_MS_MAX: i64 = 14 * 24 * 60 * 60 * 1_000;
 /// A transaction has at most this many items, and 4 MB; attributes beside the body are small.
 const WRITES_MAX: usize = 100;
@@ -338,7 +338,7 @@ impl Queues {
         Ok(())
     }
 
-    /// Deletes what has been kept long enough: bodies that were set aside, and digests of bodies that came signed.
+    /// Deletes what has been kept long enough: quarantined bodies, and digests of bodies that came signed.
     ///
     /// # Errors
     /// [`QueueError`].
@@ -461,8 +461,8 @@ impl Queues {
     }
 }
 
-impl Asides for Queues {
-    async fn keep(&self, id: &str, body: &str) -> Result<(), String> {
+impl Quarantine for Queues {
+    async fn put(&self, id: &str, body: &str) -> Result<(), String> {
         let item = item(QUARANTINE, id, body, crate::now());
         let asked = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
         asked.send().await.map(drop).map_err(|error| QueueError::of(&error).to_string())

@@ -2,7 +2,7 @@
 //!
 //! Shopify signs the body and nothing else: whoever has one signed body can send it again with other headers. So a topic is
 //! believed only if the body has its shape; a shop only if webhooks of it are expected here; and a body that came once is
-//! remembered with its shop and what it told, for as long as bodies that were set aside are kept.
+//! remembered with its shop and what it told, for as long as quarantined bodies are kept.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -16,7 +16,7 @@ use super::queue::{LOOK_AGAIN, QueueError, Queued};
 const BATCH_MAX: usize = 100;
 /// After the store failed, it is left alone for so long.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Bodies that were set aside are looked through for old ones so often.
+/// Quarantined bodies are looked through for old ones so often.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Works until it is told to stop; then the batch that is under way is still finished.
@@ -26,7 +26,7 @@ pub async fn work(system: Arc<System>, mut stop: watch::Receiver<bool>) {
         if expired_at.is_none_or(|at| at.elapsed() >= EXPIRE_EVERY) {
             expired_at = Some(Instant::now());
             if let Err(error) = system.queues.expire().await {
-                tracing::warn!(%error, "what was set aside long ago is still kept; it is tried again in an hour");
+                tracing::warn!(%error, "what was quarantined long ago is still kept; it is tried again in an hour");
             }
         }
         system.health.worker.beat();
@@ -88,9 +88,10 @@ async fn settle(system: &System, batch: &[Queued], report: &Report) -> Result<()
     if report.counts.transitions + report.counts.rewards > 0 {
         system.api.recorded.notify_one();
     }
-    for (_, aside) in &report.set_aside {
-        let (reason, remedy, paths) = (aside.reason.code(), aside.reason.remedy(), aside.paths.join(" "));
-        tracing::warn!(reason, paths, remedy, "set aside an event that can never succeed as it is");
+    for (_, quarantined) in &report.quarantined {
+        let (reason, remedy, paths) =
+            (quarantined.reason.code(), quarantined.reason.remedy(), quarantined.paths.join(" "));
+        tracing::warn!(reason, paths, remedy, "quarantined an event that can never succeed as it is");
     }
     if let Some(failure) = &report.failure {
         tracing::warn!(failed = report.failed.len(), failure, "events failed, and come again");

@@ -8,14 +8,14 @@ use rules::id::MemberId;
 
 use super::body::Body;
 use super::json::Scalar;
-use super::reason::{Aside, Fault, Result};
+use super::reason::{NoFacts, Fault, Result};
 use super::value;
 use super::{Ignored, Rejected, id};
 
-type Told = std::result::Result<Vec<Fact>, Aside>;
+type Facts = std::result::Result<Vec<Fact>, NoFacts>;
 
 /// Reads `customers/create`: the customer joined, and has the tags it names, if it names any.
-pub(super) fn created(customer: &Body<'_>, triggered_at: Option<Instant>) -> Told {
+pub(super) fn created(customer: &Body<'_>, triggered_at: Option<Instant>) -> Facts {
     let member = whole(customer, "customers/create")?;
     let occurred_at = value::needed_instant(&customer.created_at, "$.created_at")?;
     let enrolled = Fact::new(occurred_at, member.clone(), FactBody::Enrolled(Enrolled { birthday: None }));
@@ -24,7 +24,7 @@ pub(super) fn created(customer: &Body<'_>, triggered_at: Option<Instant>) -> Tol
 }
 
 /// Reads `customers/update`: the full set of tags, where the API version still has it.
-pub(super) fn updated(customer: &Body<'_>, triggered_at: Option<Instant>) -> Told {
+pub(super) fn updated(customer: &Body<'_>, triggered_at: Option<Instant>) -> Facts {
     let member = whole(customer, "customers/update")?;
     let tags = tags_set(customer, member, triggered_at)?;
     Ok(vec![tags.ok_or(Ignored::NoTags)?])
@@ -59,7 +59,7 @@ pub(super) enum Change {
 }
 
 /// Reads `customer.tags_added` and `customer.tags_removed`, which have one and the same body.
-pub(super) fn tags_changed(body: &Body<'_>, change: Change) -> Told {
+pub(super) fn tags_changed(body: &Body<'_>, change: Change) -> Facts {
     let path = "$.customerId";
     if body.customer_id.is_absent() {
         return Err(Rejected::missing(path).into());
@@ -91,7 +91,7 @@ fn listed(tags: &Scalar<'_>) -> Result<BTreeSet<Tag>> {
 
 /// Reads `customers/redact`: everything about the customer must go. The body has no date; a bare one is dated 1970,
 /// because an erasure must not be lost for want of a date, and holds for all of the past in any case.
-pub(super) fn redacted(body: &Body<'_>, told_at: Option<Instant>) -> Told {
+pub(super) fn redacted(body: &Body<'_>, told_at: Option<Instant>) -> Facts {
     let path = "$.customer.id";
     let customer = body.customer.object("$.customer")?.ok_or_else(|| Rejected::missing(path))?;
     let digits = value::digits(&customer.id, path)?.ok_or_else(|| Rejected::missing(path))?;

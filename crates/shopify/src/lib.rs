@@ -44,7 +44,7 @@ use rules::id::IdError;
 
 use body::Body;
 use customer::Change;
-use reason::{Aside, Fault};
+use reason::{NoFacts, Fault};
 
 /// What became of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,8 +72,8 @@ pub fn read(document: &[u8], hint: Option<&str>) -> Outcome {
             let facts = facts.into_iter().map(|fact| Told { fact, received_at: None }).collect();
             Outcome::Facts { shop, facts }
         }
-        Err(Aside::Ignored(ignored)) => Outcome::Ignored(ignored),
-        Err(Aside::Rejected(rejected)) => Outcome::Rejected(*rejected),
+        Err(NoFacts::Ignored(ignored)) => Outcome::Ignored(ignored),
+        Err(NoFacts::Rejected(rejected)) => Outcome::Rejected(*rejected),
     }
 }
 
@@ -83,7 +83,7 @@ pub fn source(document: &[u8]) -> Option<Source> {
     envelope::source(document)
 }
 
-fn told(document: &[u8], hint: Option<&str>) -> Result<(Option<String>, Vec<Fact>), Aside> {
+fn told(document: &[u8], hint: Option<&str>) -> Result<(Option<String>, Vec<Fact>), NoFacts> {
     let (source, body) = envelope::open(document)?;
     let name = match (&source, hint) {
         (Some(source), _) => {

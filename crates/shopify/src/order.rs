@@ -5,13 +5,13 @@ use rules::fact::{Fact, FactBody, OrderPaid};
 use rules::id::{MemberId, OrderId};
 
 use super::body::{Body, ShippingLine};
-use super::reason::{Aside, Result};
+use super::reason::{NoFacts, Result};
 use super::refund::Worth;
 use super::value::{self, Id, Money, Signed};
 use super::{Ignored, Rejected, id};
 
 /// Reads a snapshot of an order, from whichever topic.
-pub(super) fn snapshot(order: &Body<'_>, triggered_at: Option<Instant>) -> std::result::Result<Vec<Fact>, Aside> {
+pub(super) fn snapshot(order: &Body<'_>, triggered_at: Option<Instant>) -> std::result::Result<Vec<Fact>, NoFacts> {
     let digits = order.ids().needed("Order", "$.id")?;
     if order.is_stub() {
         return Err(Rejected::OversizeStub { topic: "orders/*", id: digits }.into());
@@ -36,7 +36,7 @@ pub(super) fn snapshot(order: &Body<'_>, triggered_at: Option<Instant>) -> std::
 /// Reads the body of `orders/delete`, which is only an id. Shopify lets go of orders that were cancelled, tests,
 /// imported or paid by hand; whichever it was, nothing of the order is left. What the order itself said of its
 /// cancellation stands: this says it with the earliest of revisions, so that it never redates one.
-pub(super) fn deleted(order: &Body<'_>, triggered_at: Option<Instant>) -> std::result::Result<Vec<Fact>, Aside> {
+pub(super) fn deleted(order: &Body<'_>, triggered_at: Option<Instant>) -> std::result::Result<Vec<Fact>, NoFacts> {
     let digits = order.ids().needed("Order", "$.id")?;
     let occurred_at = triggered_at.ok_or(Rejected::NoInstant { topic: "orders/delete" })?;
     Ok(vec![cancelled(id(&digits, "$.id", OrderId::new)?, occurred_at, Instant::from_millis(0))])

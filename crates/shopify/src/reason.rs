@@ -187,24 +187,24 @@ pub(super) type Result<T> = std::result::Result<T, Fault>;
 
 /// Why reading ended without facts.
 #[derive(Debug)]
-pub(super) enum Aside {
+pub(super) enum NoFacts {
     Ignored(Ignored),
     Rejected(Fault),
 }
 
-impl From<Ignored> for Aside {
+impl From<Ignored> for NoFacts {
     fn from(ignored: Ignored) -> Self {
         Self::Ignored(ignored)
     }
 }
 
-impl From<Rejected> for Aside {
+impl From<Rejected> for NoFacts {
     fn from(rejected: Rejected) -> Self {
         Self::Rejected(Box::new(rejected))
     }
 }
 
-impl From<Fault> for Aside {
+impl From<Fault> for NoFacts {
     fn from(rejected: Fault) -> Self {
         Self::Rejected(rejected)
     }

@@ -13,12 +13,12 @@ use serde::Deserialize;
 
 use super::body::Body;
 use super::json::{Nested, Scalar};
-use super::reason::{Aside, Result};
+use super::reason::{NoFacts, Result};
 use super::value::{self, Id, Money, MoneySet, Signed};
 use super::{Rejected, id};
 
 /// Reads the body of `refunds/create`: taken until a later snapshot of the order says the same, under the same id.
-pub(super) fn alone(body: &Body<'_>) -> std::result::Result<Vec<Fact>, Aside> {
+pub(super) fn alone(body: &Body<'_>) -> std::result::Result<Vec<Fact>, NoFacts> {
     if body.is_stub() {
         let id = body.ids().needed("Refund", "$.id")?;
         return Err(Rejected::OversizeStub { topic: "refunds/create", id }.into());

@@ -254,7 +254,7 @@ pub fn quarantined_of(key: &Key) -> Option<ShopId> {
     ShopId::new(shop).ok()
 }
 
-/// control: whose turn it is to replay what was set aside.
+/// control: whose turn it is to replay what was quarantined.
 pub fn turn() -> Key {
     Key::new("#replaying".to_owned(), "-")
 }

@@ -11,7 +11,6 @@
 //! who lost a race loads again and decides again.
 
 pub mod announce;
-mod aside;
 mod commit;
 mod draft;
 mod erase;
@@ -25,6 +24,7 @@ mod load;
 mod meter;
 mod outbox;
 mod program;
+mod quarantine;
 mod query;
 pub mod records;
 mod request;
@@ -37,7 +37,6 @@ mod timeline;
 pub mod unread;
 mod walk;
 
-pub use aside::{AsideMark, AsidePage, Exact, TURN_MS_MAX};
 pub use commit::{Commit, WRITES_MAX};
 pub use draft::SavedDraft;
 pub use erase::is_thing;
@@ -51,6 +50,7 @@ pub use outbox::{Outgoing, Page};
 pub use program::{
     BroughtForward, Draft, PastPublication, Publication, PublicationError, SETTLED_MS, Withdrawn, published,
 };
+pub use quarantine::{Exact, QuarantineMark, QuarantinePage, TURN_MS_MAX};
 pub use request::{DataRequest, REDACTED_AFTER_MS, Redaction};
 pub use scan::Scanned;
 pub use timeline::{Mark, Stretch, Told};

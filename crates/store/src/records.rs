@@ -1,4 +1,4 @@
-//! What rows say, beside facts and members: jobs and what came of them, lists, insight, and what was set aside.
+//! What rows say, beside facts and members: jobs and what came of them, lists, insight, and what was quarantined.
 
 pub mod insight;
 mod job;
@@ -9,5 +9,5 @@ pub mod tally;
 pub use insight::{Counts, InTier, Insight};
 pub use job::{Job, JobId, Kind, Lease, NoJob, Place, Segment, State};
 pub use list::{Entry, Keep, Lists, Month, Name, Next, Restart};
-pub use quarantined::{Aside, Reason};
+pub use quarantined::{Quarantined, Reason};
 pub use tally::{Moves, Tally};

@@ -313,7 +313,7 @@ impl Store {
         self.meter.add(Kind::Read, answer.consumed_capacity());
         let items = answer.items.unwrap_or_default().into_iter().map(Item);
         let theirs: Vec<Item> = items.filter(|item| key::shop_of(&item.key().pk).as_ref() == Some(shop)).collect();
-        // What is told of a shop without a program is set aside: that is no end, and nothing of the shop's.
+        // What is told of a shop without a program is quarantined: that is no end, and nothing of the shop's.
         let aside = key::quarantined(Some(shop));
         for some in theirs.chunks(DELETED_TOGETHER) {
             self.delete_together(table, some).await?;

@@ -4,11 +4,11 @@ use engine::ingest::{native, read};
 use rules::fact::{Fact, Told};
 use serde_json::Value;
 use shopify;
-use store::records::{Aside, Reason};
+use store::records::{Quarantined, Reason};
 
 use super::{usd, written_and_read};
 
-/// A message is set aside for a reason that tells nothing of it, or gives facts of the shop that its envelope names.
+/// A message is quarantined for a reason that tells nothing of it, or gives facts of the shop that its envelope names.
 pub fn check(data: &[u8]) {
     let Ok(body) = std::str::from_utf8(data) else { return }; // the queue holds texts
     let (shop, facts) = match read(body, usd()) {
@@ -33,7 +33,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-fn tells_nothing(aside: &Aside) {
+fn tells_nothing(aside: &Quarantined) {
     assert_eq!(Reason::named(aside.reason.code()), Some(aside.reason));
     assert!(aside.topic.is_none_or(|topic| Fact::TYPES.contains(&topic)), "{aside:?}");
     let plain = |path: &String| path.starts_with('$') && path.len() <= 100 && !path.contains(['"', ' ', '@']);

@@ -65,7 +65,7 @@ pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result
         }
         answer(world, shop, (id, &ledger), &versions, instant(dice, now)).await.map_err(at)?;
     }
-    asides(world, shop).await?;
+    quarantine_rows(world, shop).await?;
     announcements(world, shop)?;
     found::check(world, shop, &versions, &stored).await?;
     // The twin knows the newest release alone.
@@ -79,7 +79,7 @@ pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result
 fn book(shop: &Shop, dice: &mut Dice) -> Book {
     let meant = shop.sent.iter().filter_map(|sent| match &sent.meant {
         Meant::Facts(facts) => Some(facts),
-        Meant::Nothing | Meant::Aside => None,
+        Meant::Nothing | Meant::Quarantined => None,
     });
     let mut all: Vec<_> = meant.flatten().collect();
     let twice: Vec<_> = all.iter().copied().filter(|_| dice.chance(200)).collect();
@@ -226,9 +226,9 @@ async fn answer(
     }
 }
 
-/// What can never succeed is set aside, with its body, and nothing else is.
-async fn asides(world: &World, shop: &Shop) -> Result<(), Broken> {
-    let aside = shop.sent.iter().filter(|sent| matches!(sent.meant, Meant::Aside));
+/// What can never succeed is quarantined, with its body, and nothing else is.
+async fn quarantine_rows(world: &World, shop: &Shop) -> Result<(), Broken> {
+    let aside = shop.sent.iter().filter(|sent| matches!(sent.meant, Meant::Quarantined));
     let expected: BTreeSet<&str> = aside.map(|sent| sent.body.as_str()).collect();
     let all = list_all(&world.store, Of { shop: None, reason: None }).await.map_err(|error| error.detail())?;
     let rows: BTreeSet<String> = all.into_iter().map(|row| row.id.to_string()).collect();
@@ -245,11 +245,11 @@ async fn asides(world: &World, shop: &Shop) -> Result<(), Broken> {
         .shops
         .iter()
         .flat_map(|shop| &shop.sent)
-        .filter(|sent| matches!(sent.meant, Meant::Aside))
+        .filter(|sent| matches!(sent.meant, Meant::Quarantined))
         .map(|sent| sent.body.as_str())
         .collect();
     if let Some(body) = kept.keys().find(|body| !everybodys.contains(*body)) {
-        return Err(format!("set aside for nothing: {body}"));
+        return Err(format!("quarantined for nothing: {body}"));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws::EventBridge;
-use aws::SqsAsides;
+use aws::SqsQuarantine;
 use aws::{Queues, SqsWorkers};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region, retry::RetryConfig};
 use embedded_dynamodb::Store as Nowhere;
@@ -172,9 +172,9 @@ impl Host {
     }
 
     /// The ingest, as it does it.
-    pub fn ingest(&self) -> Ingest<SqsAsides> {
+    pub fn ingest(&self) -> Ingest<SqsQuarantine> {
         let salt = self.network.state().dice.below(u64::MAX);
-        Ingest::new(self.store(), SqsAsides::new(self.sqs(), QUARANTINE), self.clock.clone()).salted(salt)
+        Ingest::new(self.store(), SqsQuarantine::new(self.sqs(), QUARANTINE), self.clock.clone()).salted(salt)
     }
 
     /// The relay, as it does it.
@@ -220,7 +220,7 @@ fn skew(network: &Network) -> i64 {
 /// A process that takes events in.
 pub struct Ingesting {
     host: Host,
-    ingest: Ingest<SqsAsides>,
+    ingest: Ingest<SqsQuarantine>,
 }
 
 impl Ingesting {
@@ -254,7 +254,7 @@ impl Ingesting {
         }
     }
 
-    /// What was received and did not fail was applied, known, superseded, ignored or set aside, each once.
+    /// What was received and did not fail was applied, known, superseded, ignored or quarantined, each once.
     fn counts_add_up(&self, batch: &[Waiting], failed: &[u64], metrics: &Metrics) {
         let became =
             [Metric::FactsApplied, Metric::Duplicates, Metric::Superseded, Metric::Ignored, Metric::Quarantined];

@@ -51,8 +51,8 @@ pub enum Meant {
     Facts(Vec<Fact>),
     /// Nothing.
     Nothing,
-    /// It is set aside.
-    Aside,
+    /// It is quarantined.
+    Quarantined,
 }
 
 /// A message as it was sent.
@@ -72,7 +72,7 @@ impl Sent {
     pub fn weight(&self) -> u64 {
         match &self.meant {
             Meant::Facts(facts) => facts.len() as u64,
-            Meant::Nothing | Meant::Aside => 1,
+            Meant::Nothing | Meant::Quarantined => 1,
         }
     }
 }
@@ -200,7 +200,7 @@ impl Shop {
         if dice.chance(150) {
             body.truncate(body.len() - 7);
         }
-        Sent { body, meant: Meant::Aside, at: now }
+        Sent { body, meant: Meant::Quarantined, at: now }
     }
 
     /// Their orders are their own, for erasing them erases what was said of those.

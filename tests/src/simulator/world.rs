@@ -286,7 +286,7 @@ impl World {
             return;
         }
         let sent = sent[self.dice.place(sent.len())].clone();
-        if matches!(sent.meant, Meant::Aside) {
+        if matches!(sent.meant, Meant::Quarantined) {
             return; // what was too early may not be by now
         }
         self.hits(if self.now() - sent.at >= 30 * DAY { Fault::DuplicateLater } else { Fault::DuplicateAtOnce });

@@ -218,7 +218,7 @@ async fn a_shop_is_deleted_in_slices_and_no_other_waits_for_it() {
     while store.redaction(&desk.system.shop).await.unwrap().is_some() {
         // No time at all: each call takes one step of it.
         store.redact_shops(due, std::time::Duration::ZERO).await.unwrap();
-        // What is told meanwhile is set aside, and is no reason to go on for ever.
+        // What is told meanwhile is quarantined, and is no reason to go on for ever.
         desk.system.tell(std::slice::from_ref(&aside)).await;
         slices += 1;
         assert!(slices < 100, "it does not come to an end");

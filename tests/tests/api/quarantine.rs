@@ -1,4 +1,4 @@
-//! What was set aside: told as rows, and tried again.
+//! What was quarantined: told as rows, and tried again.
 
 use std::collections::BTreeSet;
 
@@ -8,18 +8,18 @@ use store::shop::ShopId;
 
 use tests::desk::{Answer, Desk, order};
 
-/// A desk with five bodies set aside: two broken ones and one from the future of acme's, one of a shop that nobody knows, and
+/// A desk with five bodies quarantined: two broken ones and one from the future of acme's, one of a shop that nobody knows, and
 /// one of nobody's. All their members are called anna.
 async fn desk() -> Desk {
     let mut desk = Desk::open().await;
     let broken = |id: &str| json!({ "type": "order.paid", "member_id": "anna", "order_id": id, "total": "a lot" });
     let mut future = order("anna", "3", "5.00");
     future["occurred_at"] = json!("2030-01-01T00:00:00Z");
-    assert_eq!(desk.system.tell(&[broken("1"), broken("2"), future]).await.counts.set_aside, 3);
+    assert_eq!(desk.system.tell(&[broken("1"), broken("2"), future]).await.counts.quarantined, 3);
     desk.system.shop = ShopId::new("late").unwrap();
-    assert_eq!(desk.system.tell(&[order("anna", "4", "600.00")]).await.counts.set_aside, 1);
+    assert_eq!(desk.system.tell(&[order("anna", "4", "600.00")]).await.counts.quarantined, 1);
     desk.system.shop = ShopId::new("acme").unwrap();
-    assert_eq!(desk.system.deliver(&["anna".to_owned()]).await.counts.set_aside, 1);
+    assert_eq!(desk.system.deliver(&["anna".to_owned()]).await.counts.quarantined, 1);
     desk
 }
 
@@ -110,8 +110,8 @@ async fn what_is_replayed_is_sent_again_and_forgotten_and_what_has_no_body_stays
     let again = desk.system.kept.again();
     assert!(again.len() == 1 && again[0].contains("order.paid"), "{again:?}");
     assert_eq!(reasons(&desk.get("/v1/quarantine").await.is(200)), ["from_the_future", "invalid"]);
-    // It is set aside anew, for it is as wrong as it was.
-    assert_eq!(desk.system.deliver(&again).await.counts.set_aside, 1);
+    // It is quarantined anew, for it is as wrong as it was.
+    assert_eq!(desk.system.deliver(&again).await.counts.quarantined, 1);
     assert_eq!(reasons(&desk.get("/v1/quarantine").await.is(200)).len(), 3);
 
     let of_reason = desk.post("/v1/quarantine/replay", json!({ "reason": "from_the_future" })).await.is(200);
@@ -148,7 +148,7 @@ async fn more_than_can_be_done_at_once_is_done_in_parts() {
     let desk = Desk::open().await;
     let broken = |id: u32| json!({ "type": "order.paid", "member_id": "anna", "order_id": id.to_string() });
     let events: Vec<Value> = (0..7).map(broken).collect();
-    assert_eq!(desk.system.tell(&events).await.counts.set_aside, 7);
+    assert_eq!(desk.system.tell(&events).await.counts.quarantined, 7);
     let all = ids(&desk.get("/v1/quarantine").await.is(200));
     desk.system.kept.finds_at_once(2);
     let some: BTreeSet<String> = all.iter().take(3).cloned().collect();
@@ -171,14 +171,14 @@ async fn more_than_can_be_done_at_once_is_done_in_parts() {
     assert_eq!(desk.system.kept.again().len(), 7);
 }
 
-/// What is as wrong as it was is set aside anew while the replay goes on: it ends all the same.
+/// What is as wrong as it was is quarantined anew while the replay goes on: it ends all the same.
 #[tokio::test]
-async fn a_replay_ends_though_what_it_sends_in_is_set_aside_anew() {
+async fn a_replay_ends_though_what_it_sends_in_is_quarantined_anew() {
     for of_whom in ["reason", "all"] {
         let desk = Desk::open().await;
         let broken = |id: u32| json!({ "type": "order.paid", "member_id": "anna", "order_id": id.to_string() });
         let events: Vec<Value> = (0..7).map(broken).collect();
-        assert_eq!(desk.system.tell(&events).await.counts.set_aside, 7);
+        assert_eq!(desk.system.tell(&events).await.counts.quarantined, 7);
         let all = ids(&desk.get("/v1/quarantine").await.is(200));
         desk.system.kept.finds_at_once(2);
         let mut body = if of_whom == "all" { json!({ "all": true }) } else { json!({ "reason": "invalid" }) };
@@ -188,7 +188,7 @@ async fn a_replay_ends_though_what_it_sends_in_is_set_aside_anew() {
             replayed.extend(done["replayed"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()));
             let again = desk.system.kept.again();
             desk.at(&format!("2029-01-01T00:00:{part:02}Z"));
-            assert_eq!(desk.system.deliver(&again).await.counts.set_aside, again.len() as u64);
+            assert_eq!(desk.system.deliver(&again).await.counts.quarantined, again.len() as u64);
             assert_eq!(done["gone"], json!([]));
             if done["next"].is_null() {
                 break;

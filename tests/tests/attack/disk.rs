@@ -26,7 +26,7 @@ pub fn cases() -> Vec<Trial> {
     let alone = cases![
         "disk",
         what_was_accepted_and_waits_is_taken_in_once_there_is_room,
-        what_cannot_succeed_is_set_aside_once_there_is_room,
+        what_cannot_succeed_is_quarantined_once_there_is_room,
         a_sweep_goes_on_once_there_is_room,
         a_changed_tier_is_announced_once_there_is_room,
         a_webhook_of_shopify_is_refused_and_is_not_known_afterwards,
@@ -211,7 +211,7 @@ fn what_was_accepted_and_waits_is_taken_in_once_there_is_room() {
     disk.ends_sound();
 }
 
-fn what_cannot_succeed_is_set_aside_once_there_is_room() {
+fn what_cannot_succeed_is_quarantined_once_there_is_room() {
     let disk = Disk::with_room(&[]);
     let broken = |it: usize| json!({ "type": "order.paid", "member_id": "anna", "order_id": it, "total": "a lot" });
     let events: Vec<String> = (0..200).map(|it| broken(it).to_string()).collect();
@@ -219,11 +219,11 @@ fn what_cannot_succeed_is_set_aside_once_there_is_room() {
     disk.fill();
     until("it is told", || disk.health().0 == 503);
     disk.make_room();
-    until("all are set aside", || disk.health().1["quarantined"] == 200);
+    until("all are quarantined", || disk.health().1["quarantined"] == 200);
     disk.fill();
     assert_eq!(disk.send("POST", "/v1/quarantine/replay", &json!({ "all": true })).0, 503);
     disk.make_room();
-    until("all are set aside", || disk.health().1["quarantined"] == 200 && disk.health().1["waiting"] == 0);
+    until("all are quarantined", || disk.health().1["quarantined"] == 200 && disk.health().1["waiting"] == 0);
     disk.ends_sound();
 }
 

@@ -32,7 +32,7 @@ fn metrics_are_as_prometheus_reads_them() {
     let broken = json!({ "type": "order.paid", "member_id": "anna", "order_id": "2", "total": "a lot" });
     served.ask("POST", "/events", &broken);
     let health = || served.ask("GET", "/health", &Value::Null);
-    until("it is set aside and all is swept", || health()["quarantined"] == 1 && health()["last_sweep"].is_string());
+    until("it is quarantined and all is swept", || health()["quarantined"] == 1 && health()["last_sweep"].is_string());
     until("nothing waits", || health()["waiting"] == 0);
     let (status, head, text) =
         served.send_raw("GET", "/metrics", &[("Authorization", &bearer(&token("read", None)))], "");

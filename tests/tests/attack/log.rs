@@ -52,7 +52,7 @@ fn started(folder: &std::path::Path, streams: &str) -> Served {
     Served::at(process, &free, Some(&ADMIN))
 }
 
-/// Facts are taken, what cannot be is set aside, sweeps are done, and it ends in order.
+/// Facts are taken, what cannot be is quarantined, sweeps are done, and it ends in order.
 fn goes_on(served: Served) {
     served.spent("anna", "1", "2025-05-01T10:00:00Z", "600");
     assert_eq!(post(&served.address, &admin(), r#"{"type":"unheard.of"}"#), Some(202));

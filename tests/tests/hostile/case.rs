@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use store::records::Reason;
 use store::shop::ShopId;
 use tests::desk::Desk;
-use tests::system::asides;
+use tests::system::quarantine_rows;
 
 /// What has to become of something that is delivered.
 #[derive(Debug, Clone, Copy)]
@@ -20,15 +20,15 @@ pub enum Becomes {
     MemberErased,
     /// Of no consequence.
     Ignored,
-    /// Set aside.
-    Aside(Aside),
+    /// Quarantined.
+    Quarantined(Quarantined),
 }
 
 pub use Becomes::{Applied, Duplicate, Ignored, MemberErased, Superseded};
 
-/// How something is set aside.
+/// How something is quarantined.
 #[derive(Debug, Clone, Copy)]
-pub struct Aside {
+pub struct Quarantined {
     /// Under this shop's name, or nobody's.
     shop: Option<&'static str>,
     reason: Reason,
@@ -37,34 +37,34 @@ pub struct Aside {
     says: &'static str,
 }
 
-/// Set aside with the shop, for this reason, with these places.
+/// Quarantined with the shop, for this reason, with these places.
 pub const fn aside(reason: Reason, paths: &'static [&'static str]) -> Becomes {
-    Becomes::Aside(Aside { shop: Some("acme"), reason, paths, says: "" })
+    Becomes::Quarantined(Quarantined { shop: Some("acme"), reason, paths, says: "" })
 }
 
-/// Set aside, and it is not known, or not believed, whose it is.
+/// Quarantined, and it is not known, or not believed, whose it is.
 pub const fn nobodys(reason: Reason, paths: &'static [&'static str]) -> Becomes {
-    Becomes::Aside(Aside { shop: None, reason, paths, says: "" })
+    Becomes::Quarantined(Quarantined { shop: None, reason, paths, says: "" })
 }
 
-/// Set aside as wrong at one place; whoever tells the same fact over HTTP is told so with these words.
+/// Quarantined as wrong at one place; whoever tells the same fact over HTTP is told so with these words.
 pub const fn wrong(path: &'static [&'static str; 1], says: &'static str) -> Becomes {
-    Becomes::Aside(Aside { shop: Some("acme"), reason: Reason::Invalid, paths: path, says })
+    Becomes::Quarantined(Quarantined { shop: Some("acme"), reason: Reason::Invalid, paths: path, says })
 }
 
 impl Becomes {
-    /// Set aside, and whoever tells the same over HTTP is told so with these words.
+    /// Quarantined, and whoever tells the same over HTTP is told so with these words.
     pub const fn saying(self, says: &'static str) -> Self {
         match self {
-            Self::Aside(aside) => Self::Aside(Aside { says, ..aside }),
+            Self::Quarantined(aside) => Self::Quarantined(Quarantined { says, ..aside }),
             other => other,
         }
     }
 
-    /// Set aside with another shop.
+    /// Quarantined with another shop.
     pub const fn of(self, shop: &'static str) -> Self {
         match self {
-            Self::Aside(aside) => Self::Aside(Aside { shop: Some(shop), ..aside }),
+            Self::Quarantined(aside) => Self::Quarantined(Quarantined { shop: Some(shop), ..aside }),
             other => other,
         }
     }
@@ -195,7 +195,7 @@ async fn becomes_what_it_has_to(case: &Case) -> Result<(), String> {
         let report =
             desk.system.deliver(&[neighbour(&desk, 2 * place), body.clone(), neighbour(&desk, 2 * place + 1)]).await;
         became(&report, *becomes).map_err(|why| format!("message {place}: {why}"))?;
-        if let Becomes::Aside(aside) = becomes {
+        if let Becomes::Quarantined(aside) = becomes {
             nothing_but_a_row(&desk, &before, aside, &body).await?;
             if let Sent::Event(event) = sent {
                 is_refused_over_http(&desk, event, aside).await?;
@@ -206,11 +206,11 @@ async fn becomes_what_it_has_to(case: &Case) -> Result<(), String> {
     same("the neighbours taken in", neighbours(&desk).await, 2 * bodies.len())?;
     stand(&desk, case).await?;
     let after = everything(&desk).await;
-    let aside = case.sent.iter().filter(|(_, becomes)| matches!(becomes, Becomes::Aside(_))).count();
+    let aside = case.sent.iter().filter(|(_, becomes)| matches!(becomes, Becomes::Quarantined(_))).count();
     let again = desk.system.deliver(&bodies).await;
     same(
-        "again: failed, applied, set aside",
-        (again.failed.len(), again.counts.applied, again.set_aside.len()),
+        "again: failed, applied, quarantined",
+        (again.failed.len(), again.counts.applied, again.quarantined.len()),
         (0, 0, aside),
     )?;
     unchanged("after the same again", &everything(&desk).await, &after)?;
@@ -252,21 +252,27 @@ fn unchanged(when: &str, found: &[String], before: &[String]) -> Result<(), Stri
 
 fn became(report: &Report, becomes: Becomes) -> Result<(), String> {
     let counts = &report.counts;
-    let found =
-        [counts.applied, counts.duplicates, counts.superseded, counts.member_erased, counts.ignored, counts.set_aside];
+    let found = [
+        counts.applied,
+        counts.duplicates,
+        counts.superseded,
+        counts.member_erased,
+        counts.ignored,
+        counts.quarantined,
+    ];
     let expected = match becomes {
         Applied => [3, 0, 0, 0, 0, 0],
         Duplicate => [2, 1, 0, 0, 0, 0],
         Superseded => [2, 0, 1, 0, 0, 0],
         MemberErased => [2, 0, 0, 1, 0, 0],
         Ignored => [2, 0, 0, 0, 1, 0],
-        Becomes::Aside(_) => [2, 0, 0, 0, 0, 1],
+        Becomes::Quarantined(_) => [2, 0, 0, 0, 0, 1],
     };
     same("failed", (&report.failed, &report.failure), (&Vec::new(), &None))?;
     if found != expected {
-        let why = format!("{:?}", report.set_aside);
+        let why = format!("{:?}", report.quarantined);
         return same(
-            "applied, duplicate, superseded, kept out, ignored, set aside",
+            "applied, duplicate, superseded, kept out, ignored, quarantined",
             (found, why),
             (expected, String::new()),
         );
@@ -275,7 +281,7 @@ fn became(report: &Report, becomes: Becomes) -> Result<(), String> {
 }
 
 /// In the tables nothing changed but that a row tells of it; its body is kept.
-async fn nothing_but_a_row(desk: &Desk, before: &[String], aside: &Aside, body: &str) -> Result<(), String> {
+async fn nothing_but_a_row(desk: &Desk, before: &[String], aside: &Quarantined, body: &str) -> Result<(), String> {
     let mut after = everything(desk).await;
     let Some(place) = after.iter().position(|item| item.contains("quarantine") && !before.contains(item)) else {
         return Err("no row tells of it".to_owned());
@@ -283,7 +289,7 @@ async fn nothing_but_a_row(desk: &Desk, before: &[String], aside: &Aside, body: 
     let new = after.remove(place);
     unchanged("but a row that tells of it", &after, before)?;
     let shop = aside.shop.map(|shop| ShopId::new(shop).unwrap());
-    let rows = asides(&desk.system.store, shop.as_ref()).await;
+    let rows = quarantine_rows(&desk.system.store, shop.as_ref()).await;
     let row =
         rows.iter().find(|row| format!("{:?}", row.0.iter().collect::<std::collections::BTreeMap<_, _>>()) == new);
     let Some(row) = row else { return Err(format!("the row is not with {shop:?}: {new}")) };
@@ -293,7 +299,7 @@ async fn nothing_but_a_row(desk: &Desk, before: &[String], aside: &Aside, body: 
 }
 
 /// Whoever tells it over HTTP hears the same, in words, and nothing is kept of it.
-async fn is_refused_over_http(desk: &Desk, event: &Value, aside: &Aside) -> Result<(), String> {
+async fn is_refused_over_http(desk: &Desk, event: &Value, aside: &Quarantined) -> Result<(), String> {
     let before = everything(desk).await;
     let said = desk.post("/v1/facts", event.clone()).await;
     same("status over HTTP", said.status, 422)?;

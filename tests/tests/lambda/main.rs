@@ -15,7 +15,7 @@ use store::key::{self, Spread};
 use store::shop::ShopId;
 use tests::aws::Aws;
 use tests::dynamodb::{self, KEY, REGION};
-use tests::system::{System, asides, instant};
+use tests::system::{System, instant, quarantine_rows};
 
 const SHOPS: [&str; 2] = ["acme", "acme.myshopify.com"];
 /// Whoever the events are about.
@@ -151,7 +151,7 @@ fn counted(line: &Value, expected: Value) {
 }
 
 #[tokio::test]
-async fn a_batch_of_the_queue_becomes_members_and_what_nobody_can_read_is_set_aside() {
+async fn a_batch_of_the_queue_becomes_members_and_what_nobody_can_read_is_quarantined() {
     let world = World::new().await;
     let ingest = world.function("ingest");
     let batch = event("sqs-batch");
@@ -171,7 +171,7 @@ async fn a_batch_of_the_queue_becomes_members_and_what_nobody_can_read_is_set_as
     let sent = world.aws.queue(QUEUE);
     assert_eq!(sent.len(), 2);
     assert!(sent.iter().all(|(message, _)| message["MessageBody"] == *unreadable), "{sent:?}");
-    let rows = asides(&world.system.store, None).await;
+    let rows = quarantine_rows(&world.system.store, None).await;
     let [row] = rows.as_slice() else { panic!("{rows:?}") };
     assert_eq!(row.maybe_text("reason"), Some("not_an_event"));
     assert_eq!(sent[0].0["MessageAttributes"]["id"]["StringValue"], row.key().sk);

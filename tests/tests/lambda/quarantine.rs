@@ -15,7 +15,7 @@ use rules::calendar::Instant;
 use serde_json::{Value, json};
 use tests::built::built;
 use tests::dynamodb::KEY;
-use tests::system::{System, asides};
+use tests::system::{System, quarantine_rows};
 
 use crate::api::{INGEST, request};
 use crate::runtime::{Function, event};
@@ -78,7 +78,7 @@ fn json_of(output: &Output, code: i32) -> Value {
 }
 
 /// The batch has one body that nobody can read; here it comes with another one.
-async fn set_aside(world: &World) {
+async fn quarantined(world: &World) {
     let ingest = world.function("ingest");
     let mut batch = event("sqs-batch");
     ingest.invoke(&batch).await;
@@ -88,9 +88,9 @@ async fn set_aside(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_set_aside_is_listed_and_replayed_over_the_api() {
+async fn what_was_quarantined_is_listed_and_replayed_over_the_api() {
     let world = World::new().await;
-    set_aside(&world).await;
+    quarantined(&world).await;
     let api = Arc::new(world.api());
     let gateway = Gateway::before(Arc::clone(&api)).await;
     let list = ["quarantine", "list", "--format", "json"];
@@ -129,7 +129,7 @@ async fn what_was_set_aside_is_listed_and_replayed_over_the_api() {
     assert_eq!(all.status.code(), Some(0), "{all:?}");
     assert_eq!((world.aws.queue(INGEST).len(), world.aws.queue(QUEUE).len()), (2, 0));
     assert_eq!(json_of(&echelon(&gateway, &list).await, 0)["rows"], json!([]));
-    assert!(api.log().contains("replayed what was set aside"), "{}", api.log());
+    assert!(api.log().contains("replayed what was quarantined"), "{}", api.log());
     log_is_fit_to_keep(&api);
 }
 
@@ -141,9 +141,10 @@ fn now() -> Instant {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_not_all_is_shown_again_nobody_takes_what_is_hidden_for_gone() {
     let world = World::new().await;
-    set_aside(&world).await;
+    quarantined(&world).await;
     let api = world.api();
-    let ids: Vec<String> = asides(&world.system.store, None).await.into_iter().map(|row| row.key().sk).collect();
+    let ids: Vec<String> =
+        quarantine_rows(&world.system.store, None).await.into_iter().map(|row| row.key().sk).collect();
     let replay = |id: &str| {
         let mut replay = request("POST", "/v1/quarantine/replay", Some(&json!({ "ids": [id] })));
         replay["requestContext"]["authorizer"] = json!({ "iam": { "userArn": OPERATOR } });
@@ -168,9 +169,9 @@ async fn while_not_all_is_shown_again_nobody_takes_what_is_hidden_for_gone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_not_kept_any_more_is_told_as_gone_and_its_row_stays() {
     let world = World::new().await;
-    set_aside(&world).await;
+    quarantined(&world).await;
     let api = world.api();
-    let rows = asides(&world.system.store, None).await;
+    let rows = quarantine_rows(&world.system.store, None).await;
     let gone = rows[0].key().sk;
     // As if the queue had forgotten it.
     world.aws.forget(QUEUE, &gone);
@@ -180,7 +181,7 @@ async fn a_body_that_is_not_kept_any_more_is_told_as_gone_and_its_row_stays() {
     let told: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
     let expected = json!({ "replayed": [rows[1].key().sk], "gone": [gone], "unknown": [], "next": null });
     assert_eq!((&answer["statusCode"], &told), (&json!(200), &expected));
-    assert_eq!(asides(&world.system.store, None).await.len(), 1);
+    assert_eq!(quarantine_rows(&world.system.store, None).await.len(), 1);
     // A token is of one shop, and what is nobody's is none of its business.
     let mut list = request("GET", "/v1/quarantine", None);
     let answer = api.invoke(&list).await;

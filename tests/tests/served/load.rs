@@ -192,7 +192,7 @@ fn what_was_not_taken_in_before_it_was_broken_off_is_told_when_it_goes_on() {
     let by_an_api = Loading::deployed(&events);
     broken_off(&by_an_api, "no JSON");
     let (report, said) = by_an_api.report(1);
-    assert_eq!(report["earlier"], json!({ "left_out": 0, "set_aside": 0, "refused": 1 }), "{said}");
+    assert_eq!(report["earlier"], json!({ "left_out": 0, "quarantined": 0, "refused": 1 }), "{said}");
     assert_eq!((&report["from_line"], &report["taken_in"]["refused"]), (&json!(1_201), &json!(0)), "{report}");
     assert_eq!(by_an_api.counted("anna"), "1499.00");
     // Lines that are loaded once more are counted once more.
@@ -204,11 +204,11 @@ fn what_was_not_taken_in_before_it_was_broken_off_is_told_when_it_goes_on() {
     let (report, _) = by_an_api.report(1);
     assert_eq!((&report["earlier"]["refused"], &report["taken_in"]["refused"]), (&json!(0), &json!(1)), "{report}");
 
-    // What a served system sets aside it counts from the first line on.
+    // What a served system quarantines it counts from the first line on.
     let served = Loading::of(&events);
     broken_off(&served, "no JSON");
     let (report, said) = served.report(1);
-    assert_eq!((&report["from_line"], &report["taken_in"]["set_aside"]), (&json!(1_001), &json!(1)), "{said}");
+    assert_eq!((&report["from_line"], &report["taken_in"]["quarantined"]), (&json!(1_001), &json!(1)), "{said}");
     assert_eq!(report["taken_in"]["events"], 1_500);
     assert_eq!(served.counted("anna"), "1499.00");
 }

@@ -9,7 +9,7 @@ use store::records::Reason;
 use store::shop::ShopId;
 use store::{Item, key};
 use tests::dynamodb::Place;
-use tests::system::{System, asides, instant};
+use tests::system::{System, instant, quarantine_rows};
 
 tests::for_every_table!(
     an_order_brings_a_tier_and_its_reward_once,
@@ -20,7 +20,7 @@ tests::for_every_table!(
     a_heavy_member_spills_to_pages_and_takes_late_facts,
     two_writers_on_one_order_and_its_refund_lose_nothing,
     many_writers_on_one_member_lose_nothing,
-    what_can_never_succeed_is_set_aside_and_its_neighbours_are_not,
+    what_can_never_succeed_is_quarantined_and_its_neighbours_are_not,
     shops_do_not_touch_each_other,
     who_was_erased_leaves_nothing_and_stays_away,
     an_order_of_somebody_erased_is_not_kept_though_its_refund_comes_with_it,
@@ -70,7 +70,7 @@ fn refund(order: &str, id: &str, amount: u32) -> Value {
 #[track_caller]
 fn applied(report: &Report, facts: u64) {
     let Report { failed, failure, counts, .. } = report;
-    assert_eq!((failed.len(), failure, counts.set_aside), (0, &None, 0));
+    assert_eq!((failed.len(), failure, counts.quarantined), (0, &None, 0));
     assert_eq!(counts.applied, facts, "{counts:?}");
 }
 
@@ -204,7 +204,7 @@ async fn many_writers_on_one_member_lose_nothing(place: Place) {
     assert_eq!(one.member("anna").await.record.seq(), 2, "silver, gold");
 }
 
-async fn what_can_never_succeed_is_set_aside_and_its_neighbours_are_not(place: Place) {
+async fn what_can_never_succeed_is_quarantined_and_its_neighbours_are_not(place: Place) {
     let system = shop(place).await;
     let now = system.now();
     let stranger = ShopId::new("stranger").unwrap();
@@ -232,12 +232,12 @@ async fn what_can_never_succeed_is_set_aside_and_its_neighbours_are_not(place: P
     bodies.insert(4, mine(order(9, "anna", 120)));
     for _ in 0..2 {
         let report = system.deliver(&bodies).await;
-        assert_eq!((report.failed.len(), report.counts.set_aside, report.counts.done), (0, 9, 1), "{report:?}");
+        assert_eq!((report.failed.len(), report.counts.quarantined, report.counts.done), (0, 9, 1), "{report:?}");
     }
     assert_eq!(system.tier("anna").await.as_deref(), Some("silver"));
     let mut rows = Vec::new();
     for shop in [None, Some(&system.shop), Some(&stranger)] {
-        rows.extend(asides(&system.store, shop).await);
+        rows.extend(quarantine_rows(&system.store, shop).await);
     }
     let mut found: Vec<&str> = rows.iter().map(|row| row.need_text("reason").unwrap()).collect();
     let mut expected: Vec<&str> = cases.iter().map(|(_, reason)| reason.code()).collect();
@@ -266,7 +266,7 @@ async fn shops_do_not_touch_each_other(place: Place) {
     assert_eq!((one.tier("anna").await.as_deref(), other.tier("anna").await), (Some("gold"), None));
     // A body says what it wants about its shop: only the envelope is believed.
     let lies = with(order(2, "anna", 600), json!({ "shop": "acme" }));
-    assert_eq!(other.tell(&[lies]).await.counts.set_aside, 1);
+    assert_eq!(other.tell(&[lies]).await.counts.quarantined, 1);
 }
 
 async fn who_was_erased_leaves_nothing_and_stays_away(place: Place) {
@@ -423,12 +423,12 @@ async fn shopify_s_events_come_in_their_envelope(place: Place) {
     for round in 0..2 {
         let report = shopify.deliver(&bodies).await;
         let counts = report.counts;
-        assert_eq!((counts.done, counts.ignored, counts.set_aside, report.failed.len()), (1, 1, 2, 0), "{report:?}");
+        assert_eq!((counts.done, counts.ignored, counts.quarantined, report.failed.len()), (1, 1, 2, 0), "{report:?}");
         assert_eq!(counts.applied, if round == 0 { 1 } else { 0 });
     }
     assert_eq!(shopify.tier("42").await.as_deref(), Some("gold"));
     assert_eq!(system.tier("42").await, None, "another shop's customer 42 is somebody else");
-    let rows = asides(&shopify.store, Some(&shopify.shop)).await;
+    let rows = quarantine_rows(&shopify.store, Some(&shopify.shop)).await;
     let mut reasons: Vec<&str> = rows.iter().map(|row| row.need_text("reason").unwrap()).collect();
     reasons.sort_unstable();
     assert_eq!(reasons, ["oversize_stub", "unknown_topic"]);

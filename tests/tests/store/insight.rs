@@ -31,7 +31,7 @@ async fn shop(place: &Place, name: &str, program: &Value, members: usize) -> Sys
     let mut dice = Dice(members as u64);
     for n in 0..members {
         let events = life(&format!("member-{n}"), &mut dice, instant(NIGHT));
-        assert_eq!(system.tell(&events).await.counts.set_aside, 0);
+        assert_eq!(system.tell(&events).await.counts.quarantined, 0);
     }
     system
 }

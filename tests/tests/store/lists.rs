@@ -46,7 +46,7 @@ async fn shop(place: &Place, name: &str, period: &Value, members: usize) -> Syst
     let events: Vec<Value> =
         (0..members).flat_map(|n| life(&format!("member-{n}"), &mut dice, instant(NIGHT))).collect();
     for some in events.chunks(60) {
-        assert_eq!(system.tell(some).await.counts.set_aside, 0);
+        assert_eq!(system.tell(some).await.counts.quarantined, 0);
     }
     system
 }

@@ -86,7 +86,7 @@ async fn check(program: Value, lines: Vec<Value>, cuts: Vec<bool>) {
         }
         // Every message comes twice: once beside itself, and once in a batch of its own.
         let twice: Vec<Value> = facts.iter().flat_map(|fact| [fact.clone(), fact.clone()]).collect();
-        assert_eq!(tell(&system, &twice).await.set_aside, 0);
+        assert_eq!(tell(&system, &twice).await.quarantined, 0);
         told.extend(facts);
     }
     system.at(end);

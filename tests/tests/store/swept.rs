@@ -60,7 +60,7 @@ async fn check(system: &System, program: &Value, lines: Vec<Value>, sweeps: Vec<
         match replay.line(&line, end) {
             Ok(Line::Fact(_)) => {
                 let report = system.tell(std::slice::from_ref(&line)).await;
-                assert_eq!((report.failed, report.failure, report.counts.set_aside), (Vec::new(), None, 0));
+                assert_eq!((report.failed, report.failure, report.counts.quarantined), (Vec::new(), None, 0));
             }
             Ok(Line::Published) => {
                 let mut options = line.get("options").cloned().unwrap_or_else(|| json!({}));

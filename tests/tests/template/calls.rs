@@ -25,7 +25,7 @@ const RUN_BY: [(&str, &[&str]); 30] = [
     ("crates/aws/src/quarantine.rs", &["IngestFunction"]),
     ("crates/aws/src/bodies.rs", &["ApiFunction"]),
     ("crates/store/src/aside.rs", &["ApiFunction"]),
-    ("crates/store/src/aside.rs: set_aside", &["IngestFunction"]),
+    ("crates/store/src/aside.rs: quarantined", &["IngestFunction"]),
     // Going through whole shops is a command.
     ("crates/store/src/walk.rs", &[]),
     ("crates/store/src/commit.rs", &WRITERS),

@@ -81,14 +81,14 @@ The shop must have a program. Facts count from the program's start on: for the
 history of earlier years, give its file an `effective_at` before it is put in
 force.
 
-`echelon serve` sets aside what can never succeed, for `echelon quarantine`; an
+`echelon serve` quarantines what can never succeed, for `echelon quarantine`; an
 API refuses it, and each such line is named. Where an answer is lost the lines are
 sent again, and nothing counts twice. `customer.erased` takes the scope `admin`.
 
 How far it is, is kept in FILE.load beside the file until it is done, with a
 fingerprint of the lines loaded and how many of them are not in. Lines that publish a program are passed over.
 
-Exit codes: 0 done; 1 done, but events were set aside or left out; 2 the input
+Exit codes: 0 done; 1 done, but events were quarantined or left out; 2 the input
 or the system cannot be used.";
 
 /// Runs the command.

@@ -4,9 +4,9 @@ mod replaying;
 
 use aws::Urls;
 use clap::Subcommand;
-use engine::quarantine::{AsideId, Of, Row, list_all, sort};
-use local::aside;
+use engine::quarantine::{Of, QuarantineId, Row, list_all, sort};
 use local::opened::Opened;
+use local::quarantine;
 use local::time::Time;
 use serde::Deserialize;
 use serde_json::json;
@@ -20,9 +20,9 @@ use crate::failure::Failure;
 use crate::output::{Format, counted, print, print_json, say, table};
 use replaying::{Asked, Done};
 
-/// Shows what was set aside because it can never succeed as it is, and tries it again
+/// Shows what was quarantined because it can never succeed as it is, and tries it again
 ///
-/// A broken or unknown event blocks nobody: it is set aside with a reason, and its body is kept for 14 days. Of the
+/// A broken or unknown event blocks nobody: it is quarantined with a reason, and its body is kept for 14 days. Of the
 /// body nothing is shown but the names of its fields.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
@@ -37,7 +37,7 @@ enum Act {
     Replay(Replay),
 }
 
-/// Lists what was set aside: when, why, where in the event, and what to do
+/// Lists what was quarantined: when, why, where in the event, and what to do
 #[derive(Debug, clap::Args)]
 struct List {
     #[command(flatten)]
@@ -51,7 +51,7 @@ struct List {
     format: Format,
 }
 
-/// Puts what was set aside into the ingest queue again, after what was in its way is put right
+/// Puts what was quarantined into the ingest queue again, after what was in its way is put right
 #[derive(Debug, clap::Args)]
 struct Replay {
     #[command(flatten)]
@@ -61,8 +61,8 @@ struct Replay {
     which: Which,
 
     /// These, as `list` names them
-    #[arg(value_name = "ID", value_parser = |text: &str| AsideId::new(text), conflicts_with = "reason")]
-    ids: Vec<AsideId>,
+    #[arg(value_name = "ID", value_parser = |text: &str| QuarantineId::new(text), conflicts_with = "reason")]
+    ids: Vec<QuarantineId>,
 
     /// Everything that --shop and --reason leave
     #[arg(long, conflicts_with_all = ["ids", "dead"])]
@@ -72,7 +72,7 @@ struct Replay {
     #[arg(long, conflicts_with_all = ["ids", "shop", "reason", "tables"])]
     dead: bool,
 
-    /// Where a deployed system keeps the bodies of what was set aside: its output `QuarantineQueueUrl`
+    /// Where a deployed system keeps the quarantined bodies: its output `QuarantineQueueUrl`
     #[arg(long, value_name = "URL", requires_all = ["tables", "ingest_queue"])]
     quarantine_queue: Option<String>,
 
@@ -151,7 +151,7 @@ async fn list(args: &List) -> Result<(), Failure> {
     };
     match args.format {
         Format::Json => print_json(&json!({ "rows": rows })),
-        Format::Text if rows.is_empty() => print("Nothing is set aside."),
+        Format::Text if rows.is_empty() => print("Nothing is quarantined."),
         Format::Text => print(&text(&rows)),
     }
 }
@@ -174,7 +174,7 @@ async fn rows(system: &System, which: &Which) -> Result<Vec<Row>, Failure> {
 }
 
 fn text(rows: &[Row]) -> String {
-    let head = ["ID", "SET ASIDE", "SHOP", "REASON", "TOPIC", "WHERE"].map(str::to_owned).to_vec();
+    let head = ["ID", "QUARANTINED", "SHOP", "REASON", "TOPIC", "WHERE"].map(str::to_owned).to_vec();
     let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let cells = |row: &Row| {
         let Row { id, shop, recorded_at, reason, topic, paths, .. } = row;
@@ -219,7 +219,7 @@ async fn replay(args: &Replay) -> Result<(), Failure> {
 fn tell(Done { replayed, gone, unknown }: &Done) -> Result<(), Failure> {
     print(&format!("{} in the ingest queue again", counted(replayed.len(), "event")))?;
     gone.iter().for_each(|id| say(&format!("{id}: its body is not kept any more: send the event again")));
-    unknown.iter().for_each(|id| say(&format!("{id}: nothing is set aside under this id")));
+    unknown.iter().for_each(|id| say(&format!("{id}: nothing is quarantined under this id")));
     if gone.is_empty() && unknown.is_empty() { Ok(()) } else { Err(Failure::Findings) }
 }
 
@@ -229,7 +229,7 @@ async fn replay_dead(system: &System) -> Result<(), Failure> {
         replayed
     } else {
         let Opened { queues, .. } = system.place.open().await?;
-        aside::replay_dead(&queues).await.map_err(Failure::input)?
+        quarantine::replay_dead(&queues).await.map_err(Failure::input)?
     };
     print(&format!("{} in the ingest queue again", counted(count, "dead letter")))
 }

@@ -280,7 +280,7 @@ async fn serve(args: &Args) -> Result<(), Failure> {
         None => say("whoever asks needs a token; `echelon token`, with the same key, makes one"),
     }
     if !args.demo && system.store.shops().await.map_err(Failure::input)?.is_empty() {
-        let remedy = "events are set aside until `echelon publish --program FILE --shop NAME` gives one";
+        let remedy = "events are quarantined until `echelon publish --program FILE --shop NAME` gives one";
         warn(false, &format!("no shop has a program yet: {remedy}"));
     }
     let shown = match args.format {

@@ -66,7 +66,7 @@ fn a_webhook_of_shopify_is_taken_if_it_is_signed() {
 }
 
 #[test]
-fn what_cannot_be_taken_is_refused_by_name_and_what_cannot_succeed_is_set_aside_and_replayed() {
+fn what_cannot_be_taken_is_refused_by_name_and_what_cannot_succeed_is_quarantined_and_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let served = Served::start(folder.path(), &[]);
     let good = order("anna", "1", "10.00");
@@ -78,7 +78,7 @@ fn what_cannot_be_taken_is_refused_by_name_and_what_cannot_succeed_is_set_aside_
     let broken = json!({ "type": "order.paid", "member_id": "anna", "order_id": "2", "total": "a lot" });
     assert_eq!(served.post("/events", &json!([broken, good]).to_string(), &[]).0, 202);
     assert_eq!(served.post("/events", &order("bert", "3", "500.00").to_string(), &[("X-Echelon-Shop", "late")]).0, 202);
-    served.health_once(|health| health["taken_in"]["set_aside"] == 2);
+    served.health_once(|health| health["taken_in"]["quarantined"] == 2);
     served.member_once("anna", |anna| anna["standing"]["progress"]["counted"] == "10.00");
     let url = served.url();
     let listed = command(&["quarantine", "list", "--url", &url, "--format", "json"]);
@@ -89,7 +89,7 @@ fn what_cannot_be_taken_is_refused_by_name_and_what_cannot_succeed_is_set_aside_
     let table = command(&["quarantine", "list", "--url", &url]);
     let table = String::from_utf8(table.stdout).unwrap();
     assert!(table.contains("$.total") && table.contains("order.paid") && !table.contains("a lot"), "{table}");
-    // What was in its way is put right, and it goes through; what is still wrong is set aside anew.
+    // What was in its way is put right, and it goes through; what is still wrong is quarantined anew.
     served.end();
     let served = Served::start_as(folder.path(), "late", &[]);
     let url = served.url();
@@ -288,7 +288,7 @@ fn again_into_the_file(folder: &Path, events: &Path) {
     let some = load(&["--resume-from", "1"]);
     assert_eq!(some.status.code(), Some(1), "{}", String::from_utf8_lossy(&some.stderr));
     let said = String::from_utf8(some.stdout).unwrap();
-    assert!(said.contains("set aside") && said.contains("invalid"), "{said}");
+    assert!(said.contains("quarantined") && said.contains("invalid"), "{said}");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use store::shop::ShopId;
 
-use super::aside;
-use store::records::{Aside, Reason};
+use super::quarantine;
+use store::records::{Quarantined, Reason};
 
 /// What the source of a shop's own events begins with; the shop's name follows.
 pub const NATIVE: &str = "echelon.shop/";
@@ -43,47 +43,47 @@ pub(super) enum Content {
 }
 
 /// Opens the envelope of a message.
-pub(super) fn open(body: &str) -> Result<Opened, Aside> {
-    let nobodys = || Aside::unattributed(Reason::NotAnEvent);
-    let envelope: Envelope<'_> = serde_json::from_str(body).map_err(|_| nobodys())?;
+pub(super) fn open(body: &str) -> Result<Opened, Quarantined> {
+    let unattributed = || Quarantined::unattributed(Reason::NotAnEvent);
+    let envelope: Envelope<'_> = serde_json::from_str(body).map_err(|_| unattributed())?;
     if let Some(shop) = envelope.source.strip_prefix(NATIVE) {
-        let shop = ShopId::new(shop).map_err(|_| Aside::unattributed(Reason::UnknownSource))?;
+        let shop = ShopId::new(shop).map_err(|_| Quarantined::unattributed(Reason::UnknownSource))?;
         let mut event = event(&shop, envelope.detail.get())?;
         let unlike = event.get("type").is_some_and(|kind| kind.as_str() != Some(&*envelope.detail_type));
         match event.as_object_mut() {
             Some(fields) if !unlike => {
                 fields.insert("type".to_owned(), Value::from(envelope.detail_type));
             }
-            Some(_) => return Err(Aside::of(&shop, Reason::Invalid).at("$.detail-type").at("$.detail.type")),
-            None => return Err(Aside::of(&shop, Reason::Invalid).at("$.detail")),
+            Some(_) => return Err(Quarantined::of(&shop, Reason::Invalid).at("$.detail-type").at("$.detail.type")),
+            None => return Err(Quarantined::of(&shop, Reason::Invalid).at("$.detail")),
         }
         return Ok(Opened { shop, content: Content::Native(event) });
     }
     if envelope.source.starts_with(SHOPIFY) {
         return foreign(body);
     }
-    Err(Aside::unattributed(Reason::UnknownSource))
+    Err(Quarantined::unattributed(Reason::UnknownSource))
 }
 
 /// An event, each field of which is said once: of two, it would be open which is meant. The envelope is JSON, and its detail
 /// may still hold what no reader takes: a number beyond all, half a letter, lists without end.
-fn event(shop: &ShopId, detail: &str) -> Result<Value, Aside> {
+fn event(shop: &ShopId, detail: &str) -> Result<Value, Quarantined> {
     let read = repeated(detail).and_then(|twice| Ok((serde_json::from_str(detail)?, twice)));
     match read {
-        Err(_) => Err(Aside::of(shop, Reason::Invalid).at("$.detail")),
+        Err(_) => Err(Quarantined::of(shop, Reason::Invalid).at("$.detail")),
         Ok((event, twice)) if twice.is_empty() => Ok(event),
-        Ok((_, twice)) => Err(Aside::of(shop, Reason::Invalid).at_all(&twice)),
+        Ok((_, twice)) => Err(Quarantined::of(shop, Reason::Invalid).at_all(&twice)),
     }
 }
 
-fn foreign(body: &str) -> Result<Opened, Aside> {
+fn foreign(body: &str) -> Result<Opened, Quarantined> {
     let shop = || {
         let named = shopify::source(body.as_bytes()).and_then(|source| source.shop);
         named.and_then(|shop| ShopId::new(&shop).ok())
     };
     let opened = |shop: Option<ShopId>, content| match shop {
         Some(shop) => Ok(Opened { shop, content }),
-        None => Err(Aside::unattributed(Reason::UnknownSource).at("$.detail.metadata.X-Shopify-Shop-Domain")),
+        None => Err(Quarantined::unattributed(Reason::UnknownSource).at("$.detail.metadata.X-Shopify-Shop-Domain")),
     };
     match shopify::read(body.as_bytes(), None) {
         shopify::Outcome::Facts { shop, facts } => {
@@ -91,30 +91,30 @@ fn foreign(body: &str) -> Result<Opened, Aside> {
             opened(shop, Content::Facts(facts.into_iter().map(|told| told.fact).collect()))
         }
         shopify::Outcome::Ignored(_) => opened(shop(), Content::Nothing),
-        shopify::Outcome::Rejected(rejected) => Err(aside::rejected(shop(), &rejected)),
+        shopify::Outcome::Rejected(rejected) => Err(quarantine::rejected(shop(), &rejected)),
     }
 }
 
 impl Content {
     /// The facts; none if it is of no consequence. An order without a currency is in `currency`.
-    pub(super) fn facts(self, shop: &ShopId, currency: Currency) -> Result<Vec<Fact>, Aside> {
+    pub(super) fn facts(self, shop: &ShopId, currency: Currency) -> Result<Vec<Fact>, Quarantined> {
         match self {
             Self::Facts(facts) => Ok(facts),
             Self::Nothing => Ok(Vec::new()),
             Self::Native(event) => match Fact::read(&event, currency) {
                 Ok(told) => Ok(vec![told.fact]),
-                Err(problems) => Err(aside::invalid(shop, &problems).about(known_type(&event))),
+                Err(problems) => Err(quarantine::invalid(shop, &problems).about(known_type(&event))),
             },
         }
     }
 
-    /// Set aside unread.
-    pub(super) fn aside(&self, shop: &ShopId, reason: Reason) -> Aside {
+    /// Quarantined unread.
+    pub(super) fn quarantined(&self, shop: &ShopId, reason: Reason) -> Quarantined {
         let topic = match self {
             Self::Native(event) => known_type(event),
             Self::Facts(_) | Self::Nothing => None,
         };
-        Aside::of(shop, reason).about(topic)
+        Quarantined::of(shop, reason).about(topic)
     }
 }
 
@@ -123,7 +123,7 @@ impl Content {
 ///
 /// # Errors
 /// The message can never succeed.
-pub fn read(body: &str, currency: Currency) -> Result<(ShopId, Vec<Fact>), Aside> {
+pub fn read(body: &str, currency: Currency) -> Result<(ShopId, Vec<Fact>), Quarantined> {
     let Opened { shop, content } = open(body)?;
     let facts = content.facts(&shop, currency)?;
     Ok((shop, facts))

@@ -14,7 +14,7 @@ use store::{Commit, Remedy, StoreError, WRITES_MAX};
 
 use super::fold::{self, Folded, Known, fold};
 use super::group::{self, Group};
-use super::{Asides, Counts, Ingest};
+use super::{Counts, Ingest, Quarantine};
 use store::records::Reason;
 
 /// How often a group that lost a race is decided again before its messages are given back.
@@ -36,7 +36,7 @@ pub(super) struct Outcome {
     pub(super) counts: Counts,
     /// What became of each fact of the messages that are done, with the message's place.
     pub(super) taken: Vec<(usize, Taken)>,
-    pub(super) set_aside: Vec<(usize, Reason)>,
+    pub(super) quarantined: Vec<(usize, Reason)>,
     pub(super) failed: Vec<usize>,
     pub(super) failure: Option<String>,
 }
@@ -83,7 +83,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl<A: Asides> Ingest<A> {
+impl<A: Quarantine> Ingest<A> {
     /// Takes the messages of a shop in. An item that does not read holds up those alone whom it concerns.
     pub(super) async fn take(&self, shop: &ShopId, versions: &Versions, deliveries: Vec<Delivery>) -> Outcome {
         let mut outcome = Outcome::default();
@@ -154,7 +154,7 @@ impl<A: Asides> Ingest<A> {
                 }
                 Err(Next::Fewer) if some.len() > 1 => at_most = some.len() / 2,
                 Err(Next::Fewer) => {
-                    outcome.set_aside.extend(some.iter().map(|delivery| (delivery.place, Reason::TooLarge)));
+                    outcome.quarantined.extend(some.iter().map(|delivery| (delivery.place, Reason::TooLarge)));
                     (left, at_most, tries) = (rest, rest.len(), 0);
                 }
                 Err(Next::Again) => {}
@@ -238,7 +238,7 @@ impl Outcome {
     fn and(mut self, other: Self) -> Self {
         self.counts.add(&other.counts);
         self.taken.extend(other.taken);
-        self.set_aside.extend(other.set_aside);
+        self.quarantined.extend(other.quarantined);
         self.failed.extend(other.failed);
         self.failure = self.failure.or(other.failure);
         self

@@ -6,7 +6,7 @@ use rules::version::Versions;
 use store::shop::ShopId;
 
 use super::take::Delivery;
-use super::{Asides, Ingest, early};
+use super::{Ingest, Quarantine, early};
 use store::records::Reason;
 
 /// What became of a fact that was told directly.
@@ -20,13 +20,13 @@ pub enum Told {
     Failed(String),
 }
 
-/// Who waits for an answer hears at once what can never succeed: nothing is set aside.
+/// Who waits for an answer hears at once what can never succeed: nothing is quarantined.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Answered;
 
-impl Asides for Answered {
-    async fn keep(&self, id: &str, _body: &str) -> Result<(), String> {
-        Err(format!("`{id}` is answered, not set aside"))
+impl Quarantine for Answered {
+    async fn put(&self, id: &str, _body: &str) -> Result<(), String> {
+        Err(format!("`{id}` is answered, not quarantined"))
     }
 }
 
@@ -46,7 +46,7 @@ impl Ingest<Answered> {
         let outcome = self.take(shop, versions, deliveries).await;
         let why = outcome.failure.unwrap_or_default();
         outcome.failed.into_iter().for_each(|place| set(&mut told, place, Told::Failed(why.clone())));
-        outcome.set_aside.into_iter().for_each(|(place, reason)| set(&mut told, place, Told::Refused(reason)));
+        outcome.quarantined.into_iter().for_each(|(place, reason)| set(&mut told, place, Told::Refused(reason)));
         outcome.taken.into_iter().for_each(|(place, taken)| set(&mut told, place, Told::Taken(taken)));
         told
     }

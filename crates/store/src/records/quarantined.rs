@@ -1,4 +1,4 @@
-//! What can never succeed is set aside: its body in an encrypted queue for at most 14 days, and a row that says why, of
+//! What can never succeed is quarantined: its body in an encrypted queue for at most 14 days, and a row that says why, of
 //! which no field comes from the body but such as are on a list.
 
 use rules::json::Problem;
@@ -92,9 +92,9 @@ impl Reason {
     }
 }
 
-/// Why a message was set aside, and what may be told about it.
+/// Why a message was quarantined, and what may be told about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Aside {
+pub struct Quarantined {
     /// The shop that its envelope names, if it does.
     pub shop: Option<ShopId>,
     /// Why.
@@ -105,7 +105,7 @@ pub struct Aside {
     pub paths: Vec<String>,
 }
 
-impl Aside {
+impl Quarantined {
     /// A message of a shop.
     pub fn of(shop: &ShopId, reason: Reason) -> Self {
         Self { shop: Some(shop.clone()), reason, topic: None, paths: Vec::new() }

@@ -94,7 +94,7 @@ pub const PAUSE: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_millis(200);
 /// A system that has got no further for so long is not waited for.
 const STUCK_AFTER: u32 = 300;
-/// So many of the events that were set aside are named; the report counts all.
+/// So many of the events that were quarantined are named; the report counts all.
 pub const NAMED_MAX: u64 = 20;
 
 impl Door {
@@ -322,7 +322,7 @@ fn since(before: &Counts, now: &Counts) -> Counts {
         events: less(|it| it.events),
         done: less(|it| it.done),
         ignored: less(|it| it.ignored),
-        set_aside: less(|it| it.set_aside),
+        quarantined: less(|it| it.quarantined),
         applied: less(|it| it.applied),
         duplicates: less(|it| it.duplicates),
         superseded: less(|it| it.superseded),
@@ -348,12 +348,12 @@ impl Straight {
             let messages: Vec<Message> = waiting.values().cloned().collect();
             let taken = self.ingest.handle(&messages).await;
             report.counts.add(&taken.counts);
-            for (line, aside) in &taken.set_aside {
-                let count = report.reasons.entry(aside.reason).or_default();
+            for (line, quarantined) in &taken.quarantined {
+                let count = report.reasons.entry(quarantined.reason).or_default();
                 *count += 1;
                 if *count <= NAMED_MAX {
-                    let (reason, paths) = (aside.reason.code(), aside.paths.join(", "));
-                    lines.note(&format!("set aside {}:{line}: {reason} {paths}", lines.name()));
+                    let (reason, paths) = (quarantined.reason.code(), quarantined.paths.join(", "));
+                    lines.note(&format!("quarantined {}:{line}: {reason} {paths}", lines.name()));
                 }
             }
             waiting.retain(|_, message| taken.failed.contains(&message.id));

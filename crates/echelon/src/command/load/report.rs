@@ -17,8 +17,9 @@ use crate::output::{Format, print, print_json, table};
 pub struct NotIn {
     /// Of lines that are no JSON.
     pub left_out: u64,
-    /// Set aside, as far as this command knows.
-    pub set_aside: u64,
+    /// Quarantined, as far as this command knows.
+    #[serde(alias = "set_aside")]
+    pub quarantined: u64,
     /// Refused, and kept nowhere.
     pub refused: u64,
 }
@@ -42,7 +43,7 @@ pub struct Report {
     pub starts_at: Option<Instant>,
     /// Facts dated before that: they are kept, and do not count.
     pub before_the_start: u64,
-    /// Why events were set aside, where that is known.
+    /// Why events were quarantined, where that is known.
     pub reasons: BTreeMap<Reason, u64>,
     /// Facts that are in, and were known when they were sent again after an answer that never came: new the first time, or
     /// known before.
@@ -87,10 +88,10 @@ impl Report {
 
     /// What is not in, of the lines before as well.
     pub fn not_in(&self) -> NotIn {
-        let NotIn { left_out, set_aside, refused } = self.earlier;
+        let NotIn { left_out, quarantined, refused } = self.earlier;
         NotIn {
             left_out: left_out + self.left_out,
-            set_aside: set_aside + self.counts.set_aside,
+            quarantined: quarantined + self.counts.quarantined,
             refused: refused + self.refused,
         }
     }
@@ -128,7 +129,7 @@ impl Report {
             row("ignored", counts.ignored, "of no consequence"),
             row("member erased", counts.member_erased, "about an erased member: not kept"),
             row("erased", self.erased, "members forgotten"),
-            row("set aside", counts.set_aside, "see `echelon quarantine list`"),
+            row("quarantined", counts.quarantined, "see `echelon quarantine list`"),
             row("refused", self.refused, "kept nowhere: correct these lines and load the file again"),
         ];
         for (reason, count) in &self.reasons {
@@ -141,7 +142,7 @@ impl Report {
         rows.extend([
             row("left out", self.left_out, "no JSON"),
             row("left out before", earlier.left_out, &before),
-            row("set aside before", earlier.set_aside, &before),
+            row("quarantined before", earlier.quarantined, &before),
             row("refused before", earlier.refused, &before),
             row("programs", self.programs, "passed over: put them in force with `echelon serve --program`"),
             row("before the start", self.before_the_start, &start),
@@ -152,7 +153,7 @@ impl Report {
         rows.retain(|row| matches!(row.as_slice(), [what, count, ..] if count != "0" || what.trim() == "applied"));
         said.extend(table(&rows));
         if self.restarted {
-            said.push("  the system was started again meanwhile, and counts from then on: all was accepted; what it set aside".to_owned());
+            said.push("  the system was started again meanwhile, and counts from then on: all was accepted; what it quarantined".to_owned());
             said.push("  before is in `echelon quarantine list`".to_owned());
         }
         said.join("\n")

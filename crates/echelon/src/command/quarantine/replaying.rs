@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use engine::quarantine::{AsideId, Bodies, Replayed, Which, replay};
+use engine::quarantine::{Bodies, QuarantineId, Replayed, Which, replay};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::Store;
@@ -21,16 +21,16 @@ const IDLE_MAX: u32 = 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
     /// These.
-    Ids(Vec<AsideId>),
-    /// What was set aside for this reason.
+    Ids(Vec<QuarantineId>),
+    /// What was quarantined for this reason.
     For(Reason),
     /// Everything.
     All,
 }
 
 impl Asked {
-    /// These ids; if there are none, what was set aside for a reason, or everything.
-    pub fn of(ids: &[AsideId], reason: Option<Reason>) -> Self {
+    /// These ids; if there are none, what was quarantined for a reason, or everything.
+    pub fn of(ids: &[QuarantineId], reason: Option<Reason>) -> Self {
         match reason {
             _ if !ids.is_empty() => Self::Ids(ids.to_vec()),
             Some(reason) => Self::For(reason),
@@ -60,24 +60,24 @@ impl Asked {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Done {
     /// In the ingest queue again.
-    pub replayed: Vec<AsideId>,
+    pub replayed: Vec<QuarantineId>,
     /// Without a body.
-    pub gone: Vec<AsideId>,
-    /// Set aside by nobody.
-    pub unknown: Vec<AsideId>,
+    pub gone: Vec<QuarantineId>,
+    /// Quarantined by nobody.
+    pub unknown: Vec<QuarantineId>,
 }
 
 /// An answer of the API.
 #[derive(Debug, Deserialize)]
 struct Part {
-    replayed: Vec<AsideId>,
-    gone: Vec<AsideId>,
-    unknown: Vec<AsideId>,
+    replayed: Vec<QuarantineId>,
+    gone: Vec<QuarantineId>,
+    unknown: Vec<QuarantineId>,
     next: Option<String>,
 }
 
 impl Done {
-    fn add(&mut self, replayed: Vec<AsideId>, gone: Vec<AsideId>, unknown: Vec<AsideId>) {
+    fn add(&mut self, replayed: Vec<QuarantineId>, gone: Vec<QuarantineId>, unknown: Vec<QuarantineId>) {
         self.replayed.extend(replayed);
         self.gone.extend(gone);
         self.unknown.extend(unknown);
@@ -124,7 +124,7 @@ pub async fn within(store: &Store, bodies: &dyn Bodies, shop: Option<&ShopId>, a
         let replayed = replay(store, bodies, shop, part.clone()).await;
         let Replayed { replayed, gone, unknown, left } = replayed.map_err(|error| Failure::input(in_full(&error)))?;
         done.add(replayed, gone, unknown);
-        // What is set aside anew is at the same place again.
+        // What is quarantined anew is at the same place again.
         stays = if left.as_ref() == Some(&part) { stays + 1 } else { 0 };
         if stays == IDLE_MAX {
             let count = done.replayed.len();

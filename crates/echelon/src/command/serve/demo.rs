@@ -171,7 +171,7 @@ async fn page(
     lines.push("\nAnd New Year comes when you say so; watch this window:".to_owned());
     let eve = new_year(version, now).plus_millis(-EVE_MS);
     lines.push(format!("  {curl} http://{address}/clock --json '{{\"now\": \"{eve}\"}}'"));
-    lines.push("\nWhat can never succeed is set aside, and blocks nobody:".to_owned());
+    lines.push("\nWhat can never succeed is quarantined, and blocks nobody:".to_owned());
     lines.push(format!("  {curl} http://{address}/events --json '{{\"type\": \"order.paid\", \"total\": \"a lot\"}}'"));
     lines.push(format!("  echelon quarantine list --url http://{address}"));
     Ok(lines.join("\n"))

@@ -1,4 +1,4 @@
-//! What can never succeed is set aside: a row says why, and the body is kept where it can be sent again.
+//! What can never succeed is quarantined: a row says why, and the body is kept where it can be sent again.
 
 use std::fmt::Write as _;
 use std::future::Future;
@@ -6,18 +6,18 @@ use std::future::Future;
 use rules::json::Problems;
 use sha2::{Digest, Sha256};
 use shopify::Rejected;
-use store::records::{Aside, Reason};
+use store::records::{Quarantined, Reason};
 use store::shop::ShopId;
 
 /// A fact with problems.
-pub(super) fn invalid(shop: &ShopId, problems: &Problems) -> Aside {
+pub(super) fn invalid(shop: &ShopId, problems: &Problems) -> Quarantined {
     let merge = problems.iter().any(|problem| problem.message.starts_with("merge_not_supported"));
     let reason = if merge { Reason::MergeNotSupported } else { Reason::Invalid };
-    Aside::of(shop, reason).at_all(problems.iter())
+    Quarantined::of(shop, reason).at_all(problems.iter())
 }
 
 /// A document that Shopify sent.
-pub(super) fn rejected(shop: Option<ShopId>, rejected: &Rejected) -> Aside {
+pub(super) fn rejected(shop: Option<ShopId>, rejected: &Rejected) -> Quarantined {
     let (reason, path) = match rejected {
         Rejected::Empty | Rejected::NotJson { .. } => (Reason::NotAnEvent, None),
         Rejected::UnknownTopic { .. } => (Reason::UnknownTopic, None),
@@ -27,10 +27,10 @@ pub(super) fn rejected(shop: Option<ShopId>, rejected: &Rejected) -> Aside {
         Rejected::MergeNotSupported { .. } => (Reason::MergeNotSupported, None),
         Rejected::NoInstant { .. } => (Reason::NoInstant, None),
     };
-    Aside { shop, reason, topic: None, paths: path.map(str::to_owned).into_iter().collect() }
+    Quarantined { shop, reason, topic: None, paths: path.map(str::to_owned).into_iter().collect() }
 }
 
-/// By what a body that was set aside is known: the same body always by the same.
+/// By what a body that was quarantined is known: the same body always by the same.
 pub(super) fn id(body: &str) -> String {
     let digest: [u8; 32] = Sha256::digest(body.as_bytes()).into();
     digest.iter().take(16).fold(String::with_capacity(32), |mut id, byte| {
@@ -39,11 +39,11 @@ pub(super) fn id(body: &str) -> String {
     })
 }
 
-/// Where bodies that were set aside are kept, encrypted, for at most 14 days.
-pub trait Asides: Send + Sync {
+/// Where quarantined bodies are kept, encrypted, for at most 14 days.
+pub trait Quarantine: Send + Sync {
     /// Keeps a body; keeping it twice does no harm.
     ///
     /// # Errors
     /// Says why it is not kept; the message then comes again.
-    fn keep(&self, id: &str, body: &str) -> impl Future<Output = Result<(), String>> + Send;
+    fn put(&self, id: &str, body: &str) -> impl Future<Output = Result<(), String>> + Send;
 }

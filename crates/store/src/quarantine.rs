@@ -8,10 +8,10 @@ use super::item::{Attributes, Item};
 use super::key::{self, Key};
 use super::meter::Kind;
 use super::{Store, StoreError};
-use crate::records::Aside;
+use crate::records::Quarantined;
 use crate::shop::ShopId;
 
-/// When it was set aside last.
+/// When it was quarantined last.
 const RECORDED_AT: &str = "recorded_at";
 /// Whose turn it is to replay, and until when, in milliseconds since 1970.
 const BY: &str = "by";
@@ -36,17 +36,17 @@ pub enum Exact {
     Nearly,
 }
 
-/// A place among what was set aside: behind this row.
+/// A place among what was quarantined: behind this row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AsideMark {
+pub struct QuarantineMark {
     #[serde(deserialize_with = "key::partition_part")]
     pk: String,
     #[serde(deserialize_with = "key::sort_part")]
     sk: String,
 }
 
-impl AsideMark {
+impl QuarantineMark {
     fn behind(Key { pk, sk }: Key) -> Self {
         Self { pk, sk }
     }
@@ -57,30 +57,36 @@ impl AsideMark {
     }
 }
 
-/// A part of what was set aside.
+/// A part of what was quarantined.
 #[derive(Debug, Clone, PartialEq)]
-pub struct AsidePage {
+pub struct QuarantinePage {
     /// The rows, each with its shop, if it names one.
     pub rows: Vec<(Option<ShopId>, Item)>,
     /// Where it goes on, unless this is the end.
-    pub next: Option<AsideMark>,
+    pub next: Option<QuarantineMark>,
 }
 
 /// Items of one read, and where the next one begins.
-type Read = (Vec<Item>, Option<AsideMark>);
+type Read = (Vec<Item>, Option<QuarantineMark>);
 
 fn read(items: Option<Vec<Attributes>>, last: Option<Attributes>) -> Read {
     let items = items.unwrap_or_default().into_iter().map(Item).collect();
-    (items, last.map(|last| AsideMark::behind(Item(last).key())))
+    (items, last.map(|last| QuarantineMark::behind(Item(last).key())))
 }
 
 impl Store {
-    /// Notes that a message was set aside. Of the same message again the last time is noted.
+    /// Notes that a message was quarantined. Of the same message again the last time is noted.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn set_aside(&self, id: &str, aside: &Aside, bytes: usize, now: Instant) -> Result<(), StoreError> {
-        let Aside { shop, reason, topic, paths } = aside;
+    pub async fn quarantine(
+        &self,
+        id: &str,
+        quarantined: &Quarantined,
+        bytes: usize,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let Quarantined { shop, reason, topic, paths } = quarantined;
         let mut row = Item::at(&key::quarantine(shop.as_ref(), id)).text("reason", reason.code());
         row = row.number("bytes", bytes).text(RECORDED_AT, key::at(now)).texts("paths", paths.iter().cloned());
         if let Some(topic) = topic {
@@ -97,7 +103,7 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn asides_named<'a>(
+    pub async fn quarantined_named<'a>(
         &self,
         shop: Option<&ShopId>,
         ids: impl IntoIterator<Item = &'a str>,
@@ -106,20 +112,20 @@ impl Store {
         self.get_all(&self.tables.control, keys.iter()).await
     }
 
-    /// A page of what was set aside, of a shop or of all of them: also of shops that never published a program, and of nobody's.
+    /// A page of what was quarantined, of a shop or of all of them: also of shops that never published a program, and of nobody's.
     /// At most `limit` rows of those that fit, in no order that people know. A page may have fewer, or none, and not be the
     /// last: so that an answer comes in time, whatever else lies in the table.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn asides_page(
+    pub async fn quarantined_page(
         &self,
         shop: Option<&ShopId>,
         exact: Exact,
         limit: usize,
-        from: Option<AsideMark>,
+        from: Option<QuarantineMark>,
         fits: impl Fn(&Item) -> bool,
-    ) -> Result<AsidePage, StoreError> {
+    ) -> Result<QuarantinePage, StoreError> {
         let (mut rows, mut from) = (Vec::new(), from);
         for _ in 0..shop.map_or(SCANS_MAX, |_| READS_MAX) {
             let (items, next) = match shop {
@@ -132,8 +138,8 @@ impl Store {
                 let is_last = next.is_none() && last.as_ref() == Some(&key);
                 rows.push((key::quarantined_of(&key), item));
                 if rows.len() == limit {
-                    let next = if is_last { None } else { Some(AsideMark::behind(key)) };
-                    return Ok(AsidePage { rows, next });
+                    let next = if is_last { None } else { Some(QuarantineMark::behind(key)) };
+                    return Ok(QuarantinePage { rows, next });
                 }
             }
             from = next;
@@ -141,13 +147,18 @@ impl Store {
                 break;
             }
         }
-        Ok(AsidePage { rows, next: from })
+        Ok(QuarantinePage { rows, next: from })
     }
 
-    async fn some_asides_of(&self, shop: &ShopId, exact: Exact, from: Option<AsideMark>) -> Result<Read, StoreError> {
+    async fn some_asides_of(
+        &self,
+        shop: &ShopId,
+        exact: Exact,
+        from: Option<QuarantineMark>,
+    ) -> Result<Read, StoreError> {
         let of = key::quarantined(Some(shop));
         // Whoever made the mark up only moves within what is the shop's.
-        let from = from.map(|mark| AsideMark { pk: of.clone(), ..mark }.key().0);
+        let from = from.map(|mark| QuarantineMark { pk: of.clone(), ..mark }.key().0);
         let asked = self.client.query().table_name(&self.tables.control).consistent_read(exact == Exact::Now);
         let asked = asked.key_condition_expression("pk = :of").limit(READ_TOGETHER);
         let asked = asked.expression_attribute_values(":of", AttributeValue::S(of));
@@ -157,7 +168,7 @@ impl Store {
         Ok(read(answer.items, answer.last_evaluated_key))
     }
 
-    async fn some_asides(&self, exact: Exact, from: Option<AsideMark>) -> Result<Read, StoreError> {
+    async fn some_asides(&self, exact: Exact, from: Option<QuarantineMark>) -> Result<Read, StoreError> {
         let asked = self.client.scan().table_name(&self.tables.control).consistent_read(exact == Exact::Now);
         let asked = asked.filter_expression("contains(pk, :quarantine)");
         let asked = asked.expression_attribute_values(":quarantine", AttributeValue::S(key::quarantined(None)));
@@ -206,11 +217,11 @@ impl Store {
         }
     }
 
-    /// Forgets that a message was set aside, for it is tried again; unless it has been set aside anew meanwhile.
+    /// Forgets that a message was quarantined, for it is tried again; unless it has been quarantined anew meanwhile.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn forget_aside(&self, row: &Item) -> Result<(), StoreError> {
+    pub async fn forget_quarantined(&self, row: &Item) -> Result<(), StoreError> {
         let recorded_at = row.need_text(RECORDED_AT)?;
         match self
             .delete(&self.tables.control, row, Some((RECORDED_AT, AttributeValue::S(recorded_at.to_owned()))))

@@ -1,8 +1,8 @@
-//! On one machine: the bodies of what was set aside, in a queue of rows; and dead letters, put back into the ingest queue.
+//! On one machine: the quarantined bodies, in a queue of rows; and dead letters, put back into the ingest queue.
 
 use std::collections::BTreeSet;
 
-use engine::quarantine::{Again, AsideId, Bodies, BodiesError};
+use engine::quarantine::{Again, Bodies, BodiesError, QuarantineId};
 use futures::future::BoxFuture;
 
 use super::queue::{DEAD, QUARANTINE, QueueError, Queues};
@@ -14,7 +14,7 @@ impl From<QueueError> for BodiesError {
 }
 
 impl Bodies for Queues {
-    fn again<'a>(&'a self, ids: &'a BTreeSet<AsideId>) -> BoxFuture<'a, Result<Again, BodiesError>> {
+    fn again<'a>(&'a self, ids: &'a BTreeSet<QuarantineId>) -> BoxFuture<'a, Result<Again, BodiesError>> {
         Box::pin(async move {
             let mut moved = BTreeSet::new();
             for id in ids {

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use engine::ingest::{Answered, Ingest};
 use engine::sweep::Sweep;
+use http_api::authenticate::AuthMode;
 use http_api::caller::{Caller, Scope};
-use http_api::door::Door;
 use http_api::token::TokenKey;
 use http_api::{Api, Parts};
 use rules::arrive::arrive;
@@ -23,7 +23,7 @@ use rules::id::MemberId;
 use serde_json::{Value, json};
 use store::table::{Tables, create_unstreamed};
 use store::{Commit, Held, Store};
-use tests::system::{System, Waiting, instant, settings};
+use tests::system::{InMemorySegmentQueue, System, instant, settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, RwLock};
@@ -79,11 +79,16 @@ async fn served(system: &System) -> (SocketAddr, String) {
         store: system.store.clone(),
         ingest: Ingest::new(system.store.clone(), Answered, clock.clone()),
         bodies: Box::new(system.kept.clone()),
-        sweeps: Box::new(Arc::new(Sweep::new(system.store.clone(), Waiting::default(), clock.clone(), settings()))),
+        sweeps: Box::new(Arc::new(Sweep::new(
+            system.store.clone(),
+            InMemorySegmentQueue::default(),
+            clock.clone(),
+            settings(),
+        ))),
         clock,
         ahead_ms: 0,
         preview_budget: None,
-        door: Door::Tokens(key),
+        auth: AuthMode::Tokens(key),
         shopify_secret: None,
         shop: None,
         batch: Arc::new(RwLock::default()),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use engine::clock::Clock;
 use engine::preview::Preview;
 use engine::sweep::preview::parts;
-use engine::sweep::{Settings, Sweep, Worked};
+use engine::sweep::{RunEnd, Settings, Sweep};
 use futures::StreamExt;
 use rules::arrive::arrive;
 use rules::book::Book;
@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use store::records::Tally;
 use store::table::{Tables, create_unstreamed};
 use store::{Commit, Held, Publication, Store, Units};
-use tests::system::{System, Waiting, instant};
+use tests::system::{InMemorySegmentQueue, System, instant};
 
 /// Members are laid down so many at a time.
 const TOGETHER: usize = 90;
@@ -108,7 +108,7 @@ fn peak() -> u64 {
 async fn swept(system: &System, is_version: bool) -> (Tally, Units, Duration) {
     let now = system.now();
     let settings = Settings { together: 30, ..tests::system::settings() };
-    let sweep = Sweep::new(system.store.clone(), Waiting::default(), Clock::new(move || now), settings);
+    let sweep = Sweep::new(system.store.clone(), InMemorySegmentQueue::default(), Clock::new(move || now), settings);
     let number = system.store.versions(&system.shop).await.unwrap().unwrap().last().number;
     system.used();
     let begun = Instant::now();
@@ -119,7 +119,7 @@ async fn swept(system: &System, is_version: bool) -> (Tally, Units, Duration) {
     }
     let waiting = sweep.workers().take();
     let worked = futures::stream::iter(&waiting).map(|work| sweep.work(work)).buffer_unordered(AT_ONCE);
-    worked.for_each(async |worked| assert_eq!(worked.unwrap().ended, Worked::Done)).await;
+    worked.for_each(async |worked| assert_eq!(worked.unwrap().ended, RunEnd::Done)).await;
     let took = begun.elapsed();
     let tally = sweep.progress(&system.shop, &waiting[0].job).await.unwrap().unwrap().so_far;
     (tally, system.used(), took)

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use tokio::sync::OnceCell;
 
-use crate::alone::Alone;
+use crate::in_memory_tables::InMemoryTables;
 
 /// A store, and a prefix for names of tables that no other test has: tests run beside each other.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub async fn embedded() -> Place {
 
 /// A place in tables of the simulator, of its own.
 pub async fn simulated() -> Place {
-    Place::new(Alone::default().client())
+    Place::new(InMemoryTables::default().client())
 }
 
 /// A place in the DynamoDB Local of this process, or in the DynamoDB at `ECHELON_DYNAMODB_URL` if that is set.

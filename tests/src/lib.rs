@@ -1,13 +1,13 @@
 //! Tests that cross crates.
 
-pub mod alone;
+pub mod api_harness;
 pub mod aws;
 pub mod built;
-pub mod desk;
-pub mod dies;
+pub mod crash;
 pub mod dynamodb;
-pub mod eve;
-pub mod everybody;
+pub mod in_memory_tables;
+pub mod list_oracle;
+pub mod new_year;
 pub mod proxy;
 pub mod served;
 pub mod simulator;

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::Client;
 use engine::clock::Clock;
 use engine::ingest::{Ingest, Message, Quarantine, Report, native};
 use engine::quarantine::{Again, Bodies, BodiesError, QuarantineId};
-use engine::sweep::{PAGE, Settings, Sweep, Work, Worked, Workers};
+use engine::sweep::{PAGE, RunEnd, SegmentQueue, Settings, Sweep, Work};
 use futures::future::BoxFuture;
 use rules::calendar::Instant;
 use rules::id::MemberId;
@@ -21,7 +21,7 @@ use store::{Exact, Held, Item, Publication, Store, Units};
 
 /// Keeps in memory what was quarantined.
 #[derive(Debug, Clone, Default)]
-pub struct Kept(Arc<Mutex<Shelf>>);
+pub struct InMemoryQuarantine(Arc<Mutex<Shelf>>);
 
 #[derive(Debug, Default)]
 struct Shelf {
@@ -31,7 +31,7 @@ struct Shelf {
     is_busy: bool,
 }
 
-impl Kept {
+impl InMemoryQuarantine {
     /// The quarantined bodies, with their ids.
     pub fn bodies(&self) -> Vec<(String, String)> {
         self.0.lock().unwrap().kept.clone()
@@ -58,14 +58,14 @@ impl Kept {
     }
 }
 
-impl Quarantine for Kept {
+impl Quarantine for InMemoryQuarantine {
     async fn put(&self, id: &str, body: &str) -> Result<(), String> {
         self.0.lock().unwrap().kept.push((id.to_owned(), body.to_owned()));
         Ok(())
     }
 }
 
-impl Bodies for Kept {
+impl Bodies for InMemoryQuarantine {
     fn again<'a>(&'a self, ids: &'a BTreeSet<QuarantineId>) -> BoxFuture<'a, Result<Again, BodiesError>> {
         let Shelf { kept, again, found_at_once, is_busy } = &mut *self.0.lock().unwrap();
         if *is_busy {
@@ -85,17 +85,17 @@ impl Bodies for Kept {
 
 /// Segments that wait for a worker, in memory.
 #[derive(Debug, Clone, Default)]
-pub struct Waiting(Arc<Mutex<Vec<Work>>>);
+pub struct InMemorySegmentQueue(Arc<Mutex<Vec<Work>>>);
 
-impl Waiting {
+impl InMemorySegmentQueue {
     /// Takes the segments that wait.
     pub fn take(&self) -> Vec<Work> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
 
-impl Workers for Waiting {
-    async fn send(&self, work: Vec<Work>, _: Duration) -> Result<(), String> {
+impl SegmentQueue for InMemorySegmentQueue {
+    async fn enqueue(&self, work: Vec<Work>, _: Duration) -> Result<(), String> {
         self.0.lock().unwrap().extend(work);
         Ok(())
     }
@@ -135,11 +135,11 @@ pub struct System {
     /// The store.
     pub store: Store,
     /// The ingest.
-    pub ingest: Ingest<Kept>,
+    pub ingest: Ingest<InMemoryQuarantine>,
     /// The sweeps.
-    pub sweep: Sweep<Waiting>,
+    pub sweep: Sweep<InMemorySegmentQueue>,
     /// What was quarantined.
-    pub kept: Kept,
+    pub kept: InMemoryQuarantine,
     /// The shop that events are about unless they say otherwise.
     pub shop: ShopId,
     clock: Arc<AtomicI64>,
@@ -158,9 +158,9 @@ impl System {
         let clock = Arc::new(AtomicI64::new(0));
         let ticks = Arc::clone(&clock);
         let now = Clock::new(move || Instant::from_millis(ticks.load(Ordering::SeqCst)));
-        let kept = Kept::default();
+        let kept = InMemoryQuarantine::default();
         let ingest = Ingest::new(store.clone(), kept.clone(), now.clone());
-        let sweep = Sweep::new(store.clone(), Waiting::default(), now, settings());
+        let sweep = Sweep::new(store.clone(), InMemorySegmentQueue::default(), now, settings());
         Self { store, ingest, sweep, kept, shop: ShopId::new("acme").unwrap(), clock }
     }
 
@@ -185,7 +185,7 @@ impl System {
         let event = json!({ "type": "program.published", "occurred_at": self.now().to_string(), "program": program, "options": options });
         let publication = Publication { event, by: "tests".to_owned(), why: "a test".to_owned() };
         self.store.publish(&self.shop, &publication, self.now()).await.unwrap();
-        self.ingest.forget_programs();
+        self.ingest.invalidate_programs();
     }
 
     /// Opens what is due, and sweeps until nothing waits any more.
@@ -198,7 +198,7 @@ impl System {
             }
             for work in waiting {
                 let worked = self.sweep.work(&work).await.unwrap().ended;
-                assert!(matches!(worked, Worked::Done | Worked::GoesOn), "{work}: {worked:?}");
+                assert!(matches!(worked, RunEnd::Done | RunEnd::GoesOn), "{work}: {worked:?}");
             }
         }
     }

@@ -45,7 +45,7 @@ fn whatever_goes_wrong_all_is_as_it_should_be() {
     });
     let (summary, broken) = (summary.into_inner().unwrap(), broken.into_inner().unwrap());
     assert_eq!(broken, BTreeMap::new(), "run `cargo run --release --bin simulate -- --seed N`");
-    let never: Vec<_> = Fault::ALL.iter().filter(|fault| summary.hits.of(**fault) == 0).collect();
+    let never: Vec<_> = Fault::ALL.iter().filter(|fault| summary.fault_counts.of(**fault) == 0).collect();
     assert!(never.is_empty(), "never went wrong: {never:?}\n{summary}");
     println!("{summary}");
 }
@@ -53,7 +53,7 @@ fn whatever_goes_wrong_all_is_as_it_should_be() {
 #[test]
 fn a_seed_is_the_same_however_often_it_is_run() {
     for seed in 0..6 {
-        let told = |outcome: Outcome| (outcome.digest, outcome.requests, outcome.messages, outcome.hits);
+        let told = |outcome: Outcome| (outcome.digest, outcome.requests, outcome.messages, outcome.fault_counts);
         assert_eq!(told(run(seed, OPERATIONS, None)), told(run(seed, OPERATIONS, None)), "seed {seed}");
     }
 }

@@ -4,7 +4,7 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
-use engine::relay::{Answer, Bus, SOURCE};
+use engine::relay::{Bus, PutResult, SOURCE};
 use store::Outgoing;
 
 /// A bus of EventBridge.
@@ -28,7 +28,7 @@ impl EventBridge {
 }
 
 impl Bus for EventBridge {
-    async fn put(&self, entries: &[&Outgoing]) -> Vec<Answer> {
+    async fn put(&self, entries: &[&Outgoing]) -> Vec<PutResult> {
         let asked = entries.iter().map(|row| self.entry(row)).collect();
         match self.client.put_events().set_entries(Some(asked)).send().await {
             Ok(answer) => answer.entries().iter().map(answered).collect(),
@@ -41,9 +41,9 @@ impl Bus for EventBridge {
     }
 }
 
-fn answered(entry: &PutEventsResultEntry) -> Answer {
+fn answered(entry: &PutEventsResultEntry) -> PutResult {
     match (entry.event_id(), entry.error_code()) {
-        (Some(_), None) => Answer::Taken,
+        (Some(_), None) => PutResult::Taken,
         (_, code) => {
             let code = code.unwrap_or("no answer");
             refused(code, format!("{code}: {}", entry.error_message().unwrap_or_default()))
@@ -53,10 +53,10 @@ fn answered(entry: &PutEventsResultEntry) -> Answer {
 
 /// Whether trying again can help: decided here and nowhere else. A refusal for want of a permission or a bus may be a
 /// deployment half done, and passes.
-fn refused(code: &str, why: String) -> Answer {
+fn refused(code: &str, why: String) -> PutResult {
     match code {
-        "MalformedDetail" | "InvalidArgument" => Answer::Never(why),
-        _ => Answer::Later(why),
+        "MalformedDetail" | "InvalidArgument" => PutResult::Never(why),
+        _ => PutResult::Later(why),
     }
 }
 

@@ -12,7 +12,7 @@ mod segments;
 pub use bodies::{Limits, SqsBodies, Urls};
 pub use bus::EventBridge;
 pub use quarantine::SqsQuarantine;
-pub use segments::{Queues, SqsWorkers};
+pub use segments::{Queues, SqsSegmentQueue};
 
 use std::time::Duration;
 
@@ -171,10 +171,15 @@ pub fn need(variable: Variable, name: &'static str) -> Result<String, NotSet> {
 ///
 /// # Errors
 /// Names the variable that is missing.
-pub fn sweep(config: &SdkConfig, variable: Variable, store: Store, clock: Clock) -> Result<Sweep<SqsWorkers>, NotSet> {
+pub fn sweep(
+    config: &SdkConfig,
+    variable: Variable,
+    store: Store,
+    clock: Clock,
+) -> Result<Sweep<SqsSegmentQueue>, NotSet> {
     let need = |name| need(variable, name);
     let queues = Queues { rollover: need("ROLLOVER_QUEUE_URL")?, recalculation: need("RECALCULATION_QUEUE_URL")? };
-    let workers = SqsWorkers::new(aws_sdk_sqs::Client::new(config), queues);
+    let workers = SqsSegmentQueue::new(aws_sdk_sqs::Client::new(config), queues);
     // Every instance of a function has a log stream of its own, and works on one thing at a time.
     let owner = need("AWS_LAMBDA_LOG_STREAM_NAME")?;
     let settings = Settings { owner, margin: MARGIN, budget: BUDGET, together: 1, page: PAGE, redaction: REDACTION };

@@ -7,7 +7,7 @@ use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use serde_json::json;
 
-use engine::sweep::{Work, Workers};
+use engine::sweep::{SegmentQueue, Work};
 use store::records::Kind;
 
 /// One request takes so many messages.
@@ -35,20 +35,20 @@ impl Queues {
 
 /// Queues of SQS for segments.
 #[derive(Debug, Clone)]
-pub struct SqsWorkers {
+pub struct SqsSegmentQueue {
     client: Client,
     queues: Queues,
 }
 
-impl SqsWorkers {
+impl SqsSegmentQueue {
     /// The queues, through a client.
     pub fn new(client: Client, queues: Queues) -> Self {
         Self { client, queues }
     }
 }
 
-impl Workers for SqsWorkers {
-    async fn send(&self, work: Vec<Work>, delay: Duration) -> Result<(), String> {
+impl SegmentQueue for SqsSegmentQueue {
+    async fn enqueue(&self, work: Vec<Work>, delay: Duration) -> Result<(), String> {
         // Whole seconds, and none too few: a message that comes too early only goes round again.
         let seconds = delay.min(DELAY_MAX).as_millis().div_ceil(1_000);
         let delay = i32::try_from(seconds).unwrap_or_default();

@@ -10,7 +10,7 @@ use local::queue::Queues;
 use store::Store;
 
 use crate::failure::Failure;
-use crate::place::{Place, config};
+use crate::location::{StoreLocation, config};
 
 /// Where bodies go that were quarantined.
 #[derive(Debug)]
@@ -34,7 +34,11 @@ impl Quarantine for Kept {
 ///
 /// # Errors
 /// If it cannot be opened, or a deployed system's queue is not named.
-pub async fn ingest(place: &Place, quarantine: Option<&str>, clock: Clock) -> Result<(Store, Ingest<Kept>), Failure> {
+pub async fn ingest(
+    place: &StoreLocation,
+    quarantine: Option<&str>,
+    clock: Clock,
+) -> Result<(Store, Ingest<Kept>), Failure> {
     if place.tables.is_none() {
         let opened = place.open().await?;
         let ingest = opened.ingest(Kept::Here(opened.queues.clone()), clock);

@@ -4,8 +4,8 @@ mod command;
 mod deployed;
 mod failure;
 mod input;
+mod location;
 mod output;
-mod place;
 mod shop;
 mod sink;
 

@@ -4,18 +4,18 @@
 //! consequence, it is quarantined because it can never succeed, or it failed for now and comes again. A message that comes
 //! twice changes nothing the second time, for facts are found under their natural keys.
 
+mod direct;
 mod fold;
 mod group;
 mod programs;
 mod quarantine;
 mod read;
 mod take;
-mod told;
 
-pub use programs::Programs;
+pub use direct::{Answered, FactOutcome};
+pub use programs::ProgramCache;
 pub use quarantine::Quarantine;
 pub use read::{native, read};
-pub use told::{Answered, Told};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -94,33 +94,33 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Ingest<A> {
     store: Store,
-    programs: Arc<Programs>,
+    programs: Arc<ProgramCache>,
     quarantine: A,
     clock: Clock,
-    together: usize,
+    max_messages_per_commit: usize,
     salt: u64,
 }
 
 impl<A: Quarantine> Ingest<A> {
     /// The ingest over a store; what can never succeed goes to `quarantine`.
     pub fn new(store: Store, quarantine: A, clock: Clock) -> Self {
-        let programs = Arc::new(Programs::new(store.clone(), clock.clone()));
+        let programs = Arc::new(ProgramCache::new(store.clone(), clock.clone()));
         // Processes of functions are numbered alike: what tells them apart has to be chance.
         let salt = RandomState::new().build_hasher().finish();
-        Self { store, programs, quarantine, clock, together: 1, salt }
+        Self { store, programs, quarantine, clock, max_messages_per_commit: 1, salt }
     }
 
     /// Waits after a lost race as the salt has it, and not by chance.
     #[must_use]
-    pub fn salted(self, salt: u64) -> Self {
+    pub fn with_jitter_seed(self, salt: u64) -> Self {
         Self { salt, ..self }
     }
 
     /// Commits up to so many messages in one transaction though they have nothing to do with each other: where nobody
     /// else writes, and a transaction of many items takes as long as one of two. Elsewhere that would only cost races.
     #[must_use]
-    pub fn gathering(self, together: usize) -> Self {
-        Self { together: together.max(1), ..self }
+    pub fn with_batching(self, max_messages_per_commit: usize) -> Self {
+        Self { max_messages_per_commit: max_messages_per_commit.max(1), ..self }
     }
 
     /// What was used of the store since this was asked last.
@@ -129,18 +129,18 @@ impl<A: Quarantine> Ingest<A> {
     }
 
     /// The programs in use, remembered for a while.
-    pub fn programs(&self) -> &Arc<Programs> {
+    pub fn programs(&self) -> &Arc<ProgramCache> {
         &self.programs
     }
 
     /// The same with what another remembers, so that both forget together.
     #[must_use]
-    pub fn remembering(self, programs: Arc<Programs>) -> Self {
+    pub fn sharing_cache(self, programs: Arc<ProgramCache>) -> Self {
         Self { programs, ..self }
     }
 
     /// Forgets the versions that are known, so that one just published is in use at once.
-    pub fn forget_programs(&self) {
+    pub fn invalidate_programs(&self) {
         self.programs.forget();
     }
 

@@ -2,12 +2,12 @@
 //!
 //! Whatever carries messages and bodies is behind a trait: nothing here knows SQS or EventBridge.
 
-pub mod change;
 pub mod clock;
 pub mod ingest;
 pub mod insight;
 pub mod lists;
 pub mod preview;
+pub mod publishing;
 pub mod quarantine;
 pub mod relay;
 pub mod sweep;

@@ -8,9 +8,9 @@ mod bus;
 mod pass;
 mod publish;
 
-pub use bus::{Answer, Bus, ENTRIES_MAX, SOURCE};
+pub use bus::{Bus, ENTRIES_MAX, PutResult, SOURCE};
 pub use pass::{Passed, SETTLED_AFTER};
-pub use publish::{Fate, Pace, publish};
+pub use publish::{Delivery, RetryPolicy, publish};
 
 use tokio::task::JoinSet;
 
@@ -30,7 +30,7 @@ pub struct Relay<B> {
     /// Where it is announced.
     pub bus: B,
     /// How often and how long it is tried.
-    pub pace: Pace,
+    pub retry_policy: RetryPolicy,
     /// What time it is.
     pub clock: Clock,
     /// What members are called in logs.
@@ -41,23 +41,23 @@ impl<B: Bus> Relay<B> {
     /// Announces rows and marks those that the bus took. Yields what became of each, and counts it.
     ///
     /// A row that was sent and could not be marked counts as published: the hourly pass sends it again.
-    pub async fn announce(&self, rows: &[Outgoing], metrics: &mut Metrics) -> Vec<Fate> {
-        let fates = publish(&self.bus, rows, &self.pace).await;
+    pub async fn announce(&self, rows: &[Outgoing], metrics: &mut Metrics) -> Vec<Delivery> {
+        let deliveries = publish(&self.bus, rows, &self.retry_policy).await;
         let now = self.clock.now();
         let mut sent = Vec::new();
-        for (row, fate) in rows.iter().zip(&fates) {
+        for (row, delivery) in rows.iter().zip(&deliveries) {
             metrics.oldest(row.recorded_at, now);
-            match fate {
-                Fate::Published => sent.push(row.key.clone()),
-                Fate::Later(why) => self.warn(&row.key, &row.kind, why),
-                Fate::Never(why) => self.warn(&row.key, &row.kind, why),
+            match delivery {
+                Delivery::Published => sent.push(row.key.clone()),
+                Delivery::Later(why) => self.warn(&row.key, &row.kind, why),
+                Delivery::Never(why) => self.warn(&row.key, &row.kind, why),
             }
         }
         metrics.count(Metric::Published, sent.len());
         metrics.count(Metric::PublishFailures, rows.len().saturating_sub(sent.len()));
         self.mark(sent).await;
         metrics.used(self.store.meter().take());
-        fates
+        deliveries
     }
 
     async fn mark(&self, sent: Vec<Key>) {

@@ -13,14 +13,14 @@
 
 mod again;
 mod batch;
-mod census;
 mod due;
-mod look;
+mod member;
 mod pace;
 mod page;
 pub mod preview;
 mod progress;
 mod since;
+mod statistics;
 mod tick;
 mod work;
 
@@ -34,7 +34,7 @@ pub use batch::{Batch, Failures};
 pub use due::due;
 pub use progress::{Listed, Order, Progress, latest, progress};
 pub use tick::Ticked;
-pub use work::{Stint, Worked};
+pub use work::{RunEnd, SegmentRun};
 
 use crate::clock::Clock;
 use store::records::JobId;
@@ -59,15 +59,15 @@ impl fmt::Display for Work {
 }
 
 /// Those who work on segments: a queue of SQS, or tasks of this process.
-pub trait Workers: Send + Sync {
+pub trait SegmentQueue: Send + Sync {
     /// Has segments worked on, not before a while has passed.
     ///
     /// # Errors
     /// Says why they will not be; the next tick tries again.
-    fn send(&self, work: Vec<Work>, delay: Duration) -> impl Future<Output = Result<(), String>> + Send;
+    fn enqueue(&self, work: Vec<Work>, delay: Duration) -> impl Future<Output = Result<(), String>> + Send;
 
     /// Lets live traffic go first, where it is known that there is some.
-    fn give_way(&self) -> impl Future<Output = ()> + Send {
+    fn yield_to_traffic(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
 }
@@ -106,7 +106,7 @@ pub struct Sweep<W> {
     settings: Settings,
 }
 
-impl<W: Workers> Sweep<W> {
+impl<W: SegmentQueue> Sweep<W> {
     /// Sweeps over a store.
     pub fn new(store: Store, workers: W, clock: Clock, settings: Settings) -> Self {
         Self { store, workers, clock, settings }

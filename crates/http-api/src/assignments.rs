@@ -25,7 +25,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::Api;
-use crate::caller::{Of, Read, Write};
+use crate::caller::{Authorized, Read, Write};
 use crate::extract::{Body, idempotency_key};
 use crate::facts::{Became, OneResult, made_key};
 use crate::path::Named;
@@ -148,7 +148,7 @@ pub(crate) struct AssignmentEntry {
 )]
 async fn assign(
     State(api): State<Api>,
-    Of { shop, by, .. }: Of<Write>,
+    Authorized { shop, by, .. }: Authorized<Write>,
     Named(member): Named,
     headers: HeaderMap,
     Body(wanted): Body<Assign>,
@@ -182,7 +182,7 @@ pub(crate) struct End {
 )]
 async fn end(
     State(api): State<Api>,
-    Of { shop, by, .. }: Of<Write>,
+    Authorized { shop, by, .. }: Authorized<Write>,
     Named(member): Named,
     headers: HeaderMap,
     Body(End { reason }): Body<End>,
@@ -207,7 +207,7 @@ async fn end(
 )]
 async fn list(
     State(api): State<Api>,
-    Of { shop, .. }: Of<Read>,
+    Authorized { shop, .. }: Authorized<Read>,
     Named(member): Named,
 ) -> Result<Json<Assignments>, Problem> {
     let (now, versions) = (api.clock.now(), api.versions(&shop).await?);

@@ -1,4 +1,4 @@
-//! Who asks, for which shop, and what they may do. A handler names what it needs in its signature, [`Of<Read>`] or another,
+//! Who asks, for which shop, and what they may do. A handler names what it needs in its signature, [`Authorized<Read>`] or another,
 //! and is given the shop; there is no other way to a shop's name. [`Among`] is for what may be about all of them.
 
 use std::fmt;
@@ -75,7 +75,7 @@ pub enum Caller {
 }
 
 /// What a handler needs, as a type.
-pub trait Needs: Send + Sync + 'static {
+pub trait RequiredScope: Send + Sync + 'static {
     /// The scope.
     const SCOPE: Scope;
 }
@@ -90,19 +90,19 @@ pub enum Write {}
 #[derive(Debug)]
 pub enum Admin {}
 
-impl Needs for Read {
+impl RequiredScope for Read {
     const SCOPE: Scope = Scope::Read;
 }
-impl Needs for Write {
+impl RequiredScope for Write {
     const SCOPE: Scope = Scope::Write;
 }
-impl Needs for Admin {
+impl RequiredScope for Admin {
     const SCOPE: Scope = Scope::Admin;
 }
 
 /// A request about a shop, by somebody who may.
 #[derive(Debug)]
-pub struct Of<S> {
+pub struct Authorized<S> {
     /// The shop.
     pub shop: ShopId,
     /// Who asks, for the audit.
@@ -110,7 +110,7 @@ pub struct Of<S> {
     needs: PhantomData<S>,
 }
 
-impl<N: Needs, S: Send + Sync> FromRequestParts<S> for Of<N>
+impl<N: RequiredScope, S: Send + Sync> FromRequestParts<S> for Authorized<N>
 where
     Api: FromRef<S>,
 {
@@ -136,7 +136,7 @@ pub struct Among<N> {
     needs: PhantomData<N>,
 }
 
-impl<N: Needs, S: Send + Sync> FromRequestParts<S> for Among<N> {
+impl<N: RequiredScope, S: Send + Sync> FromRequestParts<S> for Among<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -147,7 +147,7 @@ impl<N: Needs, S: Send + Sync> FromRequestParts<S> for Among<N> {
 }
 
 /// The shop of staff who may, if they are of one, and what the audit calls them.
-fn staff<N: Needs>(parts: &Parts) -> Result<(Option<ShopId>, String), Problem> {
+fn staff<N: RequiredScope>(parts: &Parts) -> Result<(Option<ShopId>, String), Problem> {
     match parts.extensions.get::<Caller>() {
         None => Err(Problem::unauthenticated()),
         Some(Caller::Staff { shop, scope, name }) if *scope >= N::SCOPE => Ok((shop.clone(), name.clone())),
@@ -169,9 +169,9 @@ fn one_of(theirs: Option<ShopId>, named: Option<ShopId>) -> Result<Option<ShopId
 
 /// A request about the system as a whole, by somebody who may.
 #[derive(Debug)]
-pub struct May<N>(PhantomData<N>);
+pub struct Operator<N>(PhantomData<N>);
 
-impl<N: Needs, S: Send + Sync> FromRequestParts<S> for May<N> {
+impl<N: RequiredScope, S: Send + Sync> FromRequestParts<S> for Operator<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -187,14 +187,14 @@ impl<N: Needs, S: Send + Sync> FromRequestParts<S> for May<N> {
 
 /// A member who asks about themselves.
 #[derive(Debug)]
-pub struct Themselves {
+pub struct MemberSelf {
     /// Their shop.
     pub shop: ShopId,
     /// Who.
     pub member: MemberId,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Themselves {
+impl<S: Send + Sync> FromRequestParts<S> for MemberSelf {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {

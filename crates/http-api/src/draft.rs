@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Api;
-use crate::caller::{Admin, Of, Read};
+use crate::caller::{Admin, Authorized, Read};
 use crate::etag::Etag;
 use crate::extract::Body;
 use crate::problem::{Place, Problem, ProblemCode};
@@ -78,7 +78,11 @@ fn none() -> Problem {
               (status = 404, description = "There is none", body = Problem)),
     security(("bearer" = ["echelon/read"]))
 )]
-async fn show(State(api): State<Api>, Of { shop, .. }: Of<Read>, headers: HeaderMap) -> Result<Response, Problem> {
+async fn show(
+    State(api): State<Api>,
+    Authorized { shop, .. }: Authorized<Read>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let saved = api.store.saved_draft(&shop).await?.ok_or_else(none)?;
     Ok(tag(&saved).answer(&headers, Json(Draft::of(saved, api.store.zones()))))
 }
@@ -95,7 +99,7 @@ async fn show(State(api): State<Api>, Of { shop, .. }: Of<Read>, headers: Header
 )]
 async fn save(
     State(api): State<Api>,
-    Of { shop, by, .. }: Of<Admin>,
+    Authorized { shop, by, .. }: Authorized<Admin>,
     headers: HeaderMap,
     Body(Save { program }): Body<Save>,
 ) -> Result<Response, Problem> {
@@ -122,7 +126,7 @@ async fn save(
     delete, path = "/v1/program/draft", tag = "Program", operation_id = "discard_draft",
     responses((status = 204, description = "There is none any more")), security(("bearer" = ["echelon/admin"]))
 )]
-async fn discard(State(api): State<Api>, Of { shop, .. }: Of<Admin>) -> Result<Response, Problem> {
+async fn discard(State(api): State<Api>, Authorized { shop, .. }: Authorized<Admin>) -> Result<Response, Problem> {
     api.store.discard_draft(&shop).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

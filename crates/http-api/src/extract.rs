@@ -71,7 +71,7 @@ fn wrong_path(wrong: ErrorKind, names: Option<RawPathParams>) -> Problem {
 pub(crate) const IN_PATHS: &str = "correct what stands in the path, percent-encoded as URLs need it";
 const NO_NUMBER: &str = "is not a whole number, or not one of those there may be";
 
-/// The query. `T` names its fields and refuses others; but for `shop`, which stands anywhere ([`crate::caller::Of`]).
+/// The query. `T` names its fields and refuses others; but for `shop`, which stands anywhere ([`crate::caller::Authorized`]).
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 

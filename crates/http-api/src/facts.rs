@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use engine::ingest::Told;
+use engine::ingest::FactOutcome;
 use rules::book::Taken;
 use rules::fact::Fact;
 use rules::json::{Problems, check_texts};
@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::Api;
-use crate::caller::{Of, Write};
+use crate::caller::{Authorized, Write};
 use crate::extract::{Any, idempotency_key};
 use crate::problem::{Place, Problem, ProblemCode};
 use crate::timeline::told;
@@ -133,21 +133,21 @@ impl OneResult {
     }
 }
 
-impl From<Told> for OneResult {
-    fn from(told: Told) -> Self {
+impl From<FactOutcome> for OneResult {
+    fn from(told: FactOutcome) -> Self {
         match told {
-            Told::Taken(Taken::Applied) => Self::of(Became::Applied),
-            Told::Taken(Taken::Duplicate) => Self::of(Became::Duplicate),
-            Told::Taken(Taken::Superseded) => Self::of(Became::Superseded),
-            Told::Taken(Taken::MemberErased) => Self::of(Became::MemberErased),
-            Told::Refused(reason) => {
+            FactOutcome::Taken(Taken::Applied) => Self::of(Became::Applied),
+            FactOutcome::Taken(Taken::Duplicate) => Self::of(Became::Duplicate),
+            FactOutcome::Taken(Taken::Superseded) => Self::of(Became::Superseded),
+            FactOutcome::Taken(Taken::MemberErased) => Self::of(Became::MemberErased),
+            FactOutcome::Refused(reason) => {
                 let refused = Self::because(Became::Refused, reason.code(), reason.remedy());
                 if reason != Reason::FromTheFuture {
                     return refused;
                 }
                 refused.at("$.occurred_at", "is more than five minutes ahead of the clock here")
             }
-            Told::Failed(why) => {
+            FactOutcome::Failed(why) => {
                 tracing::warn!(%why, "a fact was not taken in for now");
                 Self::because(
                     Became::Failed,
@@ -260,7 +260,7 @@ impl Api {
 )]
 async fn facts(
     State(api): State<Api>,
-    Of { shop, .. }: Of<Write>,
+    Authorized { shop, .. }: Authorized<Write>,
     headers: HeaderMap,
     Any(sent): Any<OneOrMany>,
 ) -> Result<Response, Problem> {

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Api;
-use crate::caller::{Admin, Of, Read};
+use crate::caller::{Admin, Authorized, Read};
 use crate::extract::Path;
 use crate::problem::{Problem, ProblemCode};
 use crate::schema;
@@ -27,7 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
     get, path = "/v1/jobs", tag = "Jobs", operation_id = "jobs", responses((status = 200, body = schema::Jobs)),
     security(("bearer" = ["echelon/read"]))
 )]
-async fn list(State(api): State<Api>, Of { shop, .. }: Of<Read>) -> Result<Json<Value>, Problem> {
+async fn list(State(api): State<Api>, Authorized { shop, .. }: Authorized<Read>) -> Result<Json<Value>, Problem> {
     let jobs = latest(&api.store, &shop, api.clock.now()).await?;
     Ok(Json(json!({ "jobs": jobs })))
 }
@@ -41,7 +41,7 @@ async fn list(State(api): State<Api>, Of { shop, .. }: Of<Read>) -> Result<Json<
 )]
 async fn show(
     State(api): State<Api>,
-    Of { shop, .. }: Of<Read>,
+    Authorized { shop, .. }: Authorized<Read>,
     Path(job): Path<String>,
 ) -> Result<Json<Listed>, Problem> {
     api.job(shop, &named(&job)?).await
@@ -67,7 +67,7 @@ impl Api {
 )]
 async fn order(
     State(api): State<Api>,
-    Of { shop, .. }: Of<Admin>,
+    Authorized { shop, .. }: Authorized<Admin>,
     Path((job, order)): Path<(String, schema::JobOrder)>,
 ) -> Result<Json<Listed>, Problem> {
     let id = named(&job)?;

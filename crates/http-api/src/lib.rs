@@ -2,7 +2,7 @@
 //! customers. One router, for the deployed function and for one machine alike.
 //!
 //! # Words
-//! - *caller*: who asks, as the [`door`] has found out; a handler's signature says what they need ([`caller::Of`]).
+//! - *caller*: who asks, as [`authenticate`] found out; a handler's signature says what they need ([`caller::Authorized`]).
 //! - *problem*: why a request was not done, as RFC 9457 has it ([`problem`]).
 //! - *cursor*: where a list goes on; opaque to who asks (`page.rs`).
 
@@ -10,9 +10,10 @@
 #![recursion_limit = "256"]
 
 mod assignments;
+pub mod authenticate;
 pub mod caller;
+mod cursor;
 mod docs;
-pub mod door;
 mod draft;
 mod etag;
 pub mod extract;
@@ -20,7 +21,6 @@ pub mod facts;
 mod jobs;
 mod lists;
 mod member;
-mod page;
 pub mod path;
 mod privacy;
 pub mod problem;
@@ -40,9 +40,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use engine::clock::Clock;
-use engine::ingest::{Answered, Ingest, Programs};
+use engine::ingest::{Answered, Ingest, ProgramCache};
 use engine::quarantine::Bodies;
-use engine::sweep::{Order, Sweep, Workers};
+use engine::sweep::{Order, SegmentQueue, Sweep};
 use futures::future::BoxFuture;
 use serde_json::Value;
 use store::records::{JobId, State};
@@ -52,7 +52,7 @@ use tokio::sync::{Notify, RwLock};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
-use door::Door;
+use authenticate::AuthMode;
 use problem::{Problem, ProblemCode};
 
 /// What all answers are given from.
@@ -84,7 +84,7 @@ pub struct Parts {
     /// The time there is for a preview; as much as it takes, if none is given.
     pub preview_budget: Option<std::time::Duration>,
     /// Who may come in.
-    pub door: Door,
+    pub auth: AuthMode,
     /// What Shopify signs webhooks with, if it sends any.
     pub shopify_secret: Option<shopify::Secret>,
     /// The shop that is meant where the caller names none and is of none.
@@ -114,7 +114,7 @@ pub trait Sweeps: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<State>, StoreError>>;
 }
 
-impl<W: Workers> Sweeps for Arc<Sweep<W>> {
+impl<W: SegmentQueue> Sweeps for Arc<Sweep<W>> {
     fn order<'a>(
         &'a self,
         shop: &'a ShopId,
@@ -142,7 +142,7 @@ impl Api {
         }
     }
 
-    fn programs(&self) -> &Arc<Programs> {
+    fn programs(&self) -> &Arc<ProgramCache> {
         self.ingest.programs()
     }
 }
@@ -155,10 +155,10 @@ pub fn router(api: Api, beside: Router) -> Router {
     let router = router
         .fallback(async |uri: axum::http::Uri| nothing_here(uri.path()))
         .method_not_allowed_fallback(async || wrong_method());
-    let router = router.layer(from_fn_with_state(api, door::enter));
+    let router = router.layer(from_fn_with_state(api, authenticate::authenticate));
     let router = router
         .layer(CatchPanicLayer::custom(|_| axum::response::IntoResponse::into_response(Problem::internal_error())));
-    router.layer(from_fn(door::note))
+    router.layer(from_fn(authenticate::log_request))
 }
 
 /// The document that tells of the API, made of the handlers. It is committed as `docs/openapi.json`, and answered from there:

@@ -13,9 +13,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Api;
-use crate::caller::{Of, Read};
+use crate::caller::{Authorized, Read};
+use crate::cursor::limit;
 use crate::extract::Query;
-use crate::page::limit;
 use crate::problem::{Problem, ProblemCode};
 use crate::schema;
 
@@ -96,7 +96,7 @@ fn no_sweep() -> Problem {
 )]
 async fn members(
     State(api): State<Api>,
-    Of { shop, .. }: Of<Read>,
+    Authorized { shop, .. }: Authorized<Read>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<ListPage>, Problem> {
     let (list, limit) = (wanted.list()?, limit(wanted.limit)?);
@@ -126,7 +126,7 @@ fn never(_: CursorError) -> Problem {
     responses((status = 200, body = schema::Insight), (status = 404, description = "No sweep has ended yet", body = Problem)),
     security(("bearer" = ["echelon/read"]))
 )]
-async fn insight(State(api): State<Api>, Of { shop, .. }: Of<Read>) -> Result<Json<Insight>, Problem> {
+async fn insight(State(api): State<Api>, Authorized { shop, .. }: Authorized<Read>) -> Result<Json<Insight>, Problem> {
     insight::latest(&api.store, &shop, api.clock.now()).await?.map(Json).ok_or_else(no_sweep)
 }
 
@@ -153,7 +153,7 @@ pub(crate) struct Period {
 )]
 async fn flows(
     State(api): State<Api>,
-    Of { shop, .. }: Of<Read>,
+    Authorized { shop, .. }: Authorized<Read>,
     Query(Period { from, to }): Query<Period>,
 ) -> Result<Json<Flows>, Problem> {
     if from >= to {

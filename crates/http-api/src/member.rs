@@ -22,7 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Api;
-use crate::caller::{Of, Read};
+use crate::caller::{Authorized, Read};
 use crate::etag::Etag;
 use crate::extract::{Body, Query};
 use crate::path::Named;
@@ -124,7 +124,7 @@ impl Api {
 )]
 async fn standing(
     State(api): State<Api>,
-    Of { shop, .. }: Of<Read>,
+    Authorized { shop, .. }: Authorized<Read>,
     Named(member): Named,
     Query(when): Query<When>,
     headers: HeaderMap,
@@ -161,7 +161,7 @@ pub(crate) struct Explained {
 )]
 async fn explanation(
     State(api): State<Api>,
-    Of { shop, .. }: Of<Read>,
+    Authorized { shop, .. }: Authorized<Read>,
     Named(member): Named,
     Query(when): Query<When>,
 ) -> Result<Json<Explained>, Problem> {
@@ -189,7 +189,7 @@ pub(crate) struct Many {
     #[schema(value_type = Option<String>, format = DateTime)]
     as_of: Option<Instant>,
     /// The program version to answer by; the one in force then, if none is named.
-    #[serde(default, deserialize_with = "engine::change::whole")]
+    #[serde(default, deserialize_with = "engine::publishing::whole")]
     #[schema(minimum = 1)]
     version: Option<u32>,
 }
@@ -203,7 +203,7 @@ pub(crate) struct Many {
 )]
 async fn standings(
     State(api): State<Api>,
-    Of { shop, .. }: Of<Read>,
+    Authorized { shop, .. }: Authorized<Read>,
     Body(many): Body<Many>,
 ) -> Result<Json<Standings>, Problem> {
     let Many { member_ids, as_of, version } = many;

@@ -14,8 +14,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rules::id::MemberId;
 
 use crate::Api;
-use crate::caller::{Of, Read};
-use crate::door::Door;
+use crate::authenticate::AuthMode;
+use crate::caller::{Authorized, Read};
 use crate::extract::{IN_PATHS, Path};
 use crate::problem::Problem;
 
@@ -67,7 +67,7 @@ where
         // Whoever does not know of the encoded form may mean somebody who is called like it.
         let other = if said.starts_with(ENCODED) {
             MemberId::new(&said).ok()
-        } else if matches!(Api::from_ref(state).door, Door::Gateway(_)) {
+        } else if matches!(Api::from_ref(state).auth, AuthMode::Gateway(_)) {
             longer(parts, &member)
         } else {
             None
@@ -92,7 +92,7 @@ async fn is_nobody<S: Send + Sync>(parts: &mut Parts, state: &S, other: &MemberI
 where
     Api: FromRef<S>,
 {
-    let Of { shop, .. } = Of::<Read>::from_request_parts(parts, state).await?;
+    let Authorized { shop, .. } = Authorized::<Read>::from_request_parts(parts, state).await?;
     let found = Api::from_ref(state).store.members(&shop, [other.clone()]).await?.remove(other);
     if found.is_some_and(|held| held.is_stored()) {
         let message = format!("there is a member `{other}` too, and this path could mean either");

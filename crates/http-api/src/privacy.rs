@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Api;
-use crate::caller::{Admin, Of, Read};
+use crate::caller::{Admin, Authorized, Read};
 use crate::path::Named;
 use crate::problem::{Problem, ProblemCode};
 use crate::schema::PathId;
@@ -54,7 +54,11 @@ pub(crate) struct Erasure {
     params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
     responses((status = 202, body = Erasure)), security(("bearer" = ["echelon/admin"]))
 )]
-async fn forget(State(api): State<Api>, Of { shop, .. }: Of<Admin>, Named(member): Named) -> Result<Response, Problem> {
+async fn forget(
+    State(api): State<Api>,
+    Authorized { shop, .. }: Authorized<Admin>,
+    Named(member): Named,
+) -> Result<Response, Problem> {
     api.forget(&shop, &member).await?;
     Ok((StatusCode::ACCEPTED, Json(Erasure { member_id: member, verified: false })).into_response())
 }
@@ -78,7 +82,7 @@ impl Api {
 )]
 async fn erasure(
     State(api): State<Api>,
-    Of { shop, .. }: Of<Read>,
+    Authorized { shop, .. }: Authorized<Read>,
     Named(member): Named,
 ) -> Result<Json<Erasure>, Problem> {
     let held = api.store.members(&shop, [member.clone()]).await?.remove(&member).unwrap_or_default();
@@ -118,7 +122,7 @@ pub(crate) struct Export {
 )]
 async fn export(
     State(api): State<Api>,
-    Of { shop, .. }: Of<Admin>,
+    Authorized { shop, .. }: Authorized<Admin>,
     Named(member): Named,
 ) -> Result<Json<Export>, Problem> {
     let (exported_at, versions) = (api.clock.now(), api.versions(&shop).await?);
@@ -166,7 +170,10 @@ pub(crate) struct Request {
     get, path = "/v1/privacy/requests", tag = "Privacy", operation_id = "requests",
     responses((status = 200, body = Requests)), security(("bearer" = ["echelon/admin"]))
 )]
-async fn requests(State(api): State<Api>, Of { shop, .. }: Of<Admin>) -> Result<Json<Requests>, Problem> {
+async fn requests(
+    State(api): State<Api>,
+    Authorized { shop, .. }: Authorized<Admin>,
+) -> Result<Json<Requests>, Problem> {
     Ok(Json(Requests { requests: api.store.requests(&shop).await? }))
 }
 
@@ -178,7 +185,7 @@ async fn requests(State(api): State<Api>, Of { shop, .. }: Of<Admin>) -> Result<
 )]
 async fn settle(
     State(api): State<Api>,
-    Of { shop, .. }: Of<Admin>,
+    Authorized { shop, .. }: Authorized<Admin>,
     Named(member): Named,
 ) -> Result<StatusCode, Problem> {
     api.store.settle_request(&shop, &member).await?;
@@ -206,7 +213,10 @@ pub(crate) struct Deletion {
     responses((status = 200, body = Deletion), (status = 404, description = "The shop is not to be deleted", body = Problem)),
     security(("bearer" = ["echelon/admin"]))
 )]
-async fn redaction(State(api): State<Api>, Of { shop, .. }: Of<Admin>) -> Result<Json<Redaction>, Problem> {
+async fn redaction(
+    State(api): State<Api>,
+    Authorized { shop, .. }: Authorized<Admin>,
+) -> Result<Json<Redaction>, Problem> {
     api.store.redaction(&shop).await?.map(Json).ok_or_else(no_redaction)
 }
 
@@ -219,7 +229,10 @@ async fn redaction(State(api): State<Api>, Of { shop, .. }: Of<Admin>) -> Result
               (status = 409, description = "It is under way", body = Problem)),
     security(("bearer" = ["echelon/admin"]))
 )]
-async fn withdraw(State(api): State<Api>, Of { shop, by, .. }: Of<Admin>) -> Result<StatusCode, Problem> {
+async fn withdraw(
+    State(api): State<Api>,
+    Authorized { shop, by, .. }: Authorized<Admin>,
+) -> Result<StatusCode, Problem> {
     match api.store.withdraw_redaction(&shop).await {
         Ok(true) => {
             tracing::warn!(%shop, by, "the deletion of a shop was withdrawn");

@@ -4,7 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use engine::change::{Listed, Looking, Previewed, Published, Rules, State as Stands, Wanted};
+use engine::publishing::{
+    Listed, PreviewOptions, Previewed, PublishOutcome, PublishRequest, Publisher, State as Stands,
+};
 use rules::calendar::{Instant, Zones};
 use rules::json::check_texts;
 use rules::program::Program;
@@ -17,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Api;
-use crate::caller::{Admin, Of, Read};
+use crate::caller::{Admin, Authorized, Read};
 use crate::etag::Etag;
 use crate::extract::{Body, Path, Query};
 use crate::problem::{Place, Problem, ProblemCode};
@@ -38,8 +40,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 
 impl Api {
     /// The rules of a shop, as they are changed now.
-    fn rules<'a>(&'a self, shop: &'a ShopId) -> Rules<'a> {
-        Rules { store: &self.store, shop, now: self.clock.now(), ahead_ms: self.ahead_ms }
+    fn rules<'a>(&'a self, shop: &'a ShopId) -> Publisher<'a> {
+        Publisher { store: &self.store, shop, now: self.clock.now(), ahead_ms: self.ahead_ms }
     }
 
     async fn published(&self, shop: &ShopId) -> Result<Vec<Listed>, Problem> {
@@ -75,11 +77,11 @@ pub(crate) struct When {
 )]
 async fn program(
     State(api): State<Api>,
-    Of { shop, .. }: Of<Read>,
+    Authorized { shop, .. }: Authorized<Read>,
     Query(When { as_of }): Query<When>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let rules = Rules { now: as_of.unwrap_or_else(|| api.clock.now()), ..api.rules(&shop) };
+    let rules = Publisher { now: as_of.unwrap_or_else(|| api.clock.now()), ..api.rules(&shop) };
     let in_force = rules.list().await?.into_iter().find(|one| one.state == Stands::InForce);
     let in_force = in_force.ok_or_else(|| Problem::no_program(&shop))?;
     Ok(Etag::of(&in_force).answer(&headers, Json(in_force)))
@@ -93,7 +95,11 @@ async fn program(
     responses((status = 200, body = schema::Versions), (status = 304, description = "As `If-None-Match` says")),
     security(("bearer" = ["echelon/read"]))
 )]
-async fn versions(State(api): State<Api>, Of { shop, .. }: Of<Read>, headers: HeaderMap) -> Result<Response, Problem> {
+async fn versions(
+    State(api): State<Api>,
+    Authorized { shop, .. }: Authorized<Read>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let all = api.rules(&shop).list().await?;
     let tag = state(&all);
     Ok(tag.answer(&headers, Json(serde_json::json!({ "shop": shop, "programs": all }))))
@@ -108,7 +114,7 @@ async fn versions(State(api): State<Api>, Of { shop, .. }: Of<Read>, headers: He
 )]
 async fn version(
     State(api): State<Api>,
-    Of { shop, .. }: Of<Read>,
+    Authorized { shop, .. }: Authorized<Read>,
     Path(number): Path<u32>,
 ) -> Result<Json<Listed>, Problem> {
     let all = api.published(&shop).await?;
@@ -140,11 +146,11 @@ async fn version(
 )]
 async fn publish(
     State(api): State<Api>,
-    Of { shop, by, .. }: Of<Admin>,
+    Authorized { shop, by, .. }: Authorized<Admin>,
     headers: HeaderMap,
-    Body(wanted): Body<Wanted>,
+    Body(wanted): Body<PublishRequest>,
 ) -> Result<Response, Problem> {
-    let wanted = Wanted { by: author(&by, wanted.by), ..wanted };
+    let wanted = PublishRequest { by: author(&by, wanted.by), ..wanted };
     // Nobody takes facts in meanwhile: whoever decides next decides by the versions as they are then.
     let batch = api.batch.write().await;
     if headers.contains_key(header::IF_MATCH) {
@@ -153,7 +159,7 @@ async fn publish(
             return Err(Problem::changed("what is published"));
         }
     }
-    let published: Published = api.rules(&shop).publish(&wanted).await?;
+    let published: PublishOutcome = api.rules(&shop).publish(&wanted).await?;
     api.programs().forget();
     drop(batch);
     api.due.notify_one();
@@ -164,9 +170,9 @@ async fn publish(
 
 /// Who publishes: whom the token names, and whom they say.
 fn author(token: &str, said: String) -> String {
-    if said == engine::change::SOMEBODY || said == token {
+    if said == engine::publishing::DEFAULT_AUTHOR || said == token {
         token.to_owned()
-    } else if token == engine::change::SOMEBODY {
+    } else if token == engine::publishing::DEFAULT_AUTHOR {
         said
     } else {
         format!("{said} (with the token of {token})")
@@ -194,7 +200,10 @@ pub(crate) struct Withdrawn {
               (status = 409, description = "It is about to take effect", body = Problem)),
     security(("bearer" = ["echelon/admin"]))
 )]
-async fn pending(State(api): State<Api>, Of { shop, by, .. }: Of<Admin>) -> Result<Json<Withdrawn>, Problem> {
+async fn pending(
+    State(api): State<Api>,
+    Authorized { shop, by, .. }: Authorized<Admin>,
+) -> Result<Json<Withdrawn>, Problem> {
     let batch = api.batch.write().await;
     let version = api.store.withdraw(&shop, &by, api.clock.now()).await?;
     api.programs().forget();
@@ -230,7 +239,11 @@ pub(crate) struct Checked {
     post, path = "/v1/program/validate", tag = "Program", operation_id = "validate", request_body = Unchecked,
     responses((status = 200, body = Checked)), security(("bearer" = ["echelon/read"]))
 )]
-async fn validate(State(api): State<Api>, _: Of<Read>, Body(Unchecked { program }): Body<Unchecked>) -> Json<Checked> {
+async fn validate(
+    State(api): State<Api>,
+    _: Authorized<Read>,
+    Body(Unchecked { program }): Body<Unchecked>,
+) -> Json<Checked> {
     Json(checked(&Value::Object(program), api.store.zones()))
 }
 
@@ -272,12 +285,12 @@ pub(crate) struct How {
 )]
 async fn preview(
     State(api): State<Api>,
-    Of { shop, .. }: Of<Read>,
+    Authorized { shop, .. }: Authorized<Read>,
     Query(How { list, from_part }): Query<How>,
-    Body(wanted): Body<Wanted>,
+    Body(wanted): Body<PublishRequest>,
 ) -> Result<Json<Previewed>, Problem> {
     // Whoever asks for many at once waits for their own, and holds up nothing else.
     let _turn = PREVIEWS.acquire().await.map_err(|_| Problem::internal_error())?;
-    let looking = Looking { listed: list, from: from_part.into(), budget: api.preview_budget };
+    let looking = PreviewOptions { listed: list, from: from_part.into(), budget: api.preview_budget };
     Ok(Json(api.rules(&shop).preview(&wanted, looking, || {}).await?))
 }

@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 
 use crate::Api;
 use crate::caller::{Admin, Among, Read};
+use crate::cursor::{cursor, limit, place};
 use crate::extract::{Body, Query};
-use crate::page::{cursor, limit, place};
 use crate::problem::Problem;
 use crate::schema;
 

@@ -14,9 +14,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Api;
-use crate::caller::{Of, Read};
+use crate::caller::{Authorized, Read};
+use crate::cursor::{cursor, limit, place};
 use crate::extract::Query;
-use crate::page::{cursor, limit, place};
 use crate::path::Named;
 use crate::problem::Problem;
 use crate::schema::PathId;
@@ -85,7 +85,7 @@ impl From<Stretch<Recorded>> for History {
 impl Api {
     async fn recorded(
         &self,
-        of: Of<Read>,
+        of: Authorized<Read>,
         member: &MemberId,
         which: Which,
         kinds: &[&str],
@@ -113,7 +113,7 @@ pub(crate) fn told(fact: Fact) -> Value {
 )]
 async fn history(
     State(api): State<Api>,
-    of: Of<Read>,
+    of: Authorized<Read>,
     Named(member): Named,
     Query(which): Query<Which>,
 ) -> Result<Json<History>, Problem> {
@@ -131,7 +131,7 @@ async fn history(
 )]
 async fn rewards(
     State(api): State<Api>,
-    of: Of<Read>,
+    of: Authorized<Read>,
     Named(member): Named,
     Query(which): Query<Which>,
 ) -> Result<Json<History>, Problem> {
@@ -150,7 +150,7 @@ async fn rewards(
 )]
 async fn ledger(
     State(api): State<Api>,
-    Of { shop, .. }: Of<Read>,
+    Authorized { shop, .. }: Authorized<Read>,
     Named(member): Named,
     Query(which): Query<Which>,
 ) -> Result<Json<LedgerPage>, Problem> {

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Api;
-use crate::caller::{Caller, Of, Themselves, Write};
+use crate::caller::{Authorized, Caller, MemberSelf, Write};
 use crate::extract::Body;
 use crate::member::When;
 use crate::path::Named;
@@ -46,7 +46,7 @@ pub(crate) fn routes() -> Router<Api> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct HowLong {
     /// For so many minutes.
-    #[serde(default, deserialize_with = "engine::change::whole")]
+    #[serde(default, deserialize_with = "engine::publishing::whole")]
     #[schema(minimum = 1, maximum = 60, default = 15)]
     minutes: Option<u16>,
 }
@@ -62,7 +62,7 @@ pub(crate) struct HowLong {
 )]
 async fn token(
     State(api): State<Api>,
-    Of { shop, .. }: Of<Write>,
+    Authorized { shop, .. }: Authorized<Write>,
     Named(member): Named,
     Body(HowLong { minutes }): Body<HowLong>,
 ) -> Result<Response, Problem> {
@@ -71,7 +71,7 @@ async fn token(
         return Err(Problem::field("$.minutes", format!("is not between 1 and {MINUTES_MAX}")));
     }
     let until = api.clock.now().plus_millis(i64::from(minutes) * 60_000);
-    let token = api.door.key().sign(&Caller::Member { shop, member }, until);
+    let token = api.auth.key().sign(&Caller::Member { shop, member }, until);
     Ok((axum::http::StatusCode::CREATED, Json(token)).into_response())
 }
 
@@ -86,7 +86,7 @@ async fn token(
 )]
 async fn themselves(
     State(api): State<Api>,
-    Themselves { shop, member }: Themselves,
+    MemberSelf { shop, member }: MemberSelf,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (standing, tag) = api.standing(&shop, &member, When::default()).await?;

@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use engine::clock::Clock;
 use engine::ingest::{Answered, Ingest};
 use engine::telemetry;
-use http_api::door::{Door, RequestId};
+use http_api::authenticate::{AuthMode, RequestId};
 use http_api::problem::Problem;
 use http_api::shopify::Secret;
 use http_api::token::TokenKey;
@@ -51,7 +51,7 @@ fn api(variable: Variable) -> Result<Api, Error> {
         clock,
         ahead_ms: SETTLED_MS,
         preview_budget: Some(PREVIEW),
-        door: Door::Gateway(TokenKey::new(aws::need(variable, "TOKEN_KEY")?)?),
+        auth: AuthMode::Gateway(TokenKey::new(aws::need(variable, "TOKEN_KEY")?)?),
         shopify_secret: variable("SHOPIFY_SECRET").as_deref().map(Secret::new).transpose()?,
         shop: None,
         batch: Arc::default(),

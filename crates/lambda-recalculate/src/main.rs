@@ -5,7 +5,7 @@
 // The futures of an SDK's calls lie deep in one another.
 #![recursion_limit = "256"]
 
-use aws::SqsWorkers;
+use aws::SqsSegmentQueue;
 use aws::function::{now, variable};
 use engine::clock::Clock;
 use engine::sweep::{Batch, Sweep};
@@ -37,7 +37,7 @@ async fn main() -> Result<(), Error> {
     run(service_fn(async |event: LambdaEvent<Incoming>| handle(&sweep, event.payload).await)).await
 }
 
-async fn handle(sweep: &Sweep<SqsWorkers>, event: Incoming) -> Result<Value, Error> {
+async fn handle(sweep: &Sweep<SqsSegmentQueue>, event: Incoming) -> Result<Value, Error> {
     let mut metrics = Metrics::of("recalculate");
     let answer = match event {
         Incoming::Published { detail: Published { shop, program_version } } => {

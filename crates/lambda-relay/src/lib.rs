@@ -2,7 +2,7 @@
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
-use engine::relay::{Bus, Fate, Relay};
+use engine::relay::{Bus, Delivery, Relay};
 use engine::telemetry::{Metric, Metrics};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -44,9 +44,11 @@ pub async fn handle<B: Bus>(relay: &Relay<B>, event: Incoming, metrics: &mut Met
 async fn stream<B: Bus>(relay: &Relay<B>, event: Event, metrics: &mut Metrics) -> DynamoDbEventResponse {
     let (numbers, rows): (Vec<_>, Vec<_>) =
         event.records.into_iter().filter_map(|record| announced(record, metrics)).unzip();
-    let fates = relay.announce(&rows, metrics).await;
+    let deliveries = relay.announce(&rows, metrics).await;
     let mut answer = DynamoDbEventResponse::default();
-    if let Some((number, _)) = numbers.into_iter().zip(fates).find(|(_, fate)| matches!(fate, Fate::Later(_))) {
+    if let Some((number, _)) =
+        numbers.into_iter().zip(deliveries).find(|(_, delivery)| matches!(delivery, Delivery::Later(_)))
+    {
         let mut failure = DynamoDbBatchItemFailure::default();
         failure.item_identifier = Some(number);
         answer.batch_item_failures.push(failure);

@@ -5,7 +5,7 @@
 
 use aws::function::{now, variable};
 use engine::clock::Clock;
-use engine::relay::{Pace, Relay};
+use engine::relay::{Relay, RetryPolicy};
 use engine::telemetry::{self, LogKey, Metrics};
 use lambda_relay::Incoming;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Error> {
     let relay = Relay {
         store: aws::store(&config, variable)?,
         bus: aws::bus(&config, &aws::need(variable, "EVENT_BUS")?),
-        pace: Pace::default(),
+        retry_policy: RetryPolicy::default(),
         clock: Clock::new(now),
         log_key: LogKey::new(&aws::need(variable, "LOG_KEY")?)?,
     };

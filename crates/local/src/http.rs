@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use http_api::Api;
-use http_api::caller::{Admin, Caller, May, Of, Read, Write};
+use http_api::caller::{Admin, Authorized, Caller, Operator, Read, Write};
 use http_api::extract::{idempotency_key, json, whole};
 use http_api::problem::{Problem, ProblemCode};
 use serde::Deserialize;
@@ -170,12 +170,13 @@ async fn events(State(Local(system)): State<Local>, request: Request) -> Result<
         }
         return webhook(&system, &mut parts, &whole(body, EVENT_BYTES_MAX).await?).await;
     }
-    let Of { shop, .. } = Of::<Write>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
+    let Authorized { shop, .. } =
+        Authorized::<Write>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
     let (key, body) = (idempotency_key(&parts.headers)?, whole(body, BODY_BYTES_MAX).await?);
     let Messages { bodies, erase } = envelope::native(&body, &shop, now)?;
     if erase {
         // For good: so it takes what DELETE /v1/members/{member_id} takes.
-        Of::<Admin>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
+        Authorized::<Admin>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
     }
     let accepted = bodies.len();
     match key {
@@ -189,7 +190,7 @@ async fn events(State(Local(system)): State<Local>, request: Request) -> Result<
 /// Takes a webhook of Shopify's: signed, where there is a secret; else from somebody who may tell facts.
 async fn webhook(system: &System, parts: &mut Parts, body: &[u8]) -> Result<Response, Problem> {
     let Some(shopify) = &system.shopify else {
-        May::<Write>::from_request_parts(parts, &()).await?;
+        Operator::<Write>::from_request_parts(parts, &()).await?;
         let Delivery { shop, message, .. } = Delivery::read(body, &parts.headers, system.time.now())?;
         system.accepts(Lane::of(&shop), vec![message]).await?;
         return Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": 1 }))).into_response());
@@ -251,7 +252,7 @@ async fn health(State(Local(system)): State<Local>, caller: Option<Extension<Cal
     (status, Json(report)).into_response()
 }
 
-async fn metrics(State(Local(system)): State<Local>, _: May<Read>) -> Response {
+async fn metrics(State(Local(system)): State<Local>, _: Operator<Read>) -> Response {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], system.report(true).await.metrics()).into_response()
 }
 
@@ -261,7 +262,7 @@ struct When {
     now: String,
 }
 
-async fn clock(State(Local(system)): State<Local>, _: May<Admin>, body: Body) -> Result<Json<Value>, Problem> {
+async fn clock(State(Local(system)): State<Local>, _: Operator<Admin>, body: Body) -> Result<Json<Value>, Problem> {
     const REMEDY: &str = "send {\"now\": \"2026-12-31T23:59:50Z\"}, or a step such as {\"now\": \"+30d\"}";
     let When { now } = json(&whole(body, http_api::extract::BODY_BYTES_MAX).await?)
         .map_err(|problem| Problem::bad(problem.detail, REMEDY))?;
@@ -275,11 +276,11 @@ async fn clock(State(Local(system)): State<Local>, _: May<Admin>, body: Body) ->
 }
 
 /// The bytes of a copy, rather than one on this machine: who may ask for it may not choose where files are written.
-async fn backup(State(Local(system)): State<Local>, _: May<Admin>) -> Result<Response, Problem> {
+async fn backup(State(Local(system)): State<Local>, _: Operator<Admin>) -> Result<Response, Problem> {
     backup::answer(system.here.as_ref()).await
 }
 
 /// What failed too often, though it might succeed.
-async fn replay_dead(State(Local(system)): State<Local>, _: May<Admin>) -> Result<Json<Value>, Problem> {
+async fn replay_dead(State(Local(system)): State<Local>, _: Operator<Admin>) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({ "replayed": quarantine::replay_dead(&system.queues).await? })))
 }

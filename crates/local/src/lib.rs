@@ -4,12 +4,12 @@
 //! `engine::ingest`, as the deployed function does; what was recorded is announced from the rows that say so. Every
 //! step may be done twice, and none is ever left out: whatever the process was doing when it died, it does again.
 
-pub mod accept;
 pub mod backup;
 pub mod clear;
 pub mod client;
 pub mod console;
 pub mod envelope;
+pub mod group_commit;
 pub mod guard;
 pub mod health;
 pub mod http;
@@ -35,14 +35,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::ingest::{Answered, Counts, Ingest};
 use engine::sweep::Sweep;
-use http_api::door::Door;
+use http_api::authenticate::AuthMode;
 use http_api::{Api, Parts};
 use rules::calendar::Instant;
 use store::Store;
 use store::shop::ShopId;
 use tokio::sync::{Notify, RwLock};
 
-use accept::Accept;
+use group_commit::GroupCommit;
 use health::Health;
 use opened::Opened;
 use queue::Queues;
@@ -61,7 +61,7 @@ pub struct System {
     /// The store itself, where it is in this process.
     pub here: Option<embedded_dynamodb::Store>,
     /// Puts what is told into the queue.
-    pub accept: Accept,
+    pub accept: GroupCommit,
     /// Takes in what is in the queue.
     pub ingest: Arc<Ingest<Queues>>,
     /// Brings everybody past midnights and changes of rules.
@@ -83,13 +83,13 @@ pub struct System {
 
 impl System {
     /// A system on an open store. Events that name no shop are about `shop`, if it is given.
-    pub fn new(opened: Opened, time: Time, shop: Option<ShopId>, shopify: Option<Shopify>, door: Door) -> Self {
+    pub fn new(opened: Opened, time: Time, shop: Option<ShopId>, shopify: Option<Shopify>, auth: AuthMode) -> Self {
         let (health, watch) = (Health::default(), Watch::from(time.now()));
         let ingest = opened.ingest(opened.queues.clone(), time.clock());
-        let told = opened.ingest(Answered, time.clock()).remembering(Arc::clone(ingest.programs()));
+        let told = opened.ingest(Answered, time.clock()).sharing_cache(Arc::clone(ingest.programs()));
         let (sweep, ahead_ms) = (Arc::new(opened.sweep(time.clock(), Arc::clone(&health.sweeper))), opened.ahead_ms());
         let Opened { store, queues, here, .. } = opened;
-        let accept = Accept::new(queues.clone());
+        let accept = GroupCommit::new(queues.clone());
         let api = Api::new(Parts {
             store: store.clone(),
             ingest: told,
@@ -98,7 +98,7 @@ impl System {
             clock: time.clock(),
             ahead_ms,
             preview_budget: None,
-            door,
+            auth,
             shopify_secret: shopify.as_ref().map(|shopify| shopify.secret.clone()),
             shop,
             batch: Arc::new(RwLock::default()),

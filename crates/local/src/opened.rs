@@ -35,7 +35,7 @@ impl Opened {
     /// What takes events into the store; what can never succeed goes to `quarantine`.
     pub fn ingest<A: Quarantine>(&self, quarantine: A, clock: Clock) -> Ingest<A> {
         let ingest = Ingest::new(self.store.clone(), quarantine, clock);
-        if self.alone { ingest.gathering(TOGETHER) } else { ingest }
+        if self.alone { ingest.with_batching(TOGETHER) } else { ingest }
     }
 
     /// How far ahead a version takes effect where no instant is named.

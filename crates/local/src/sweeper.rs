@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use engine::lists;
-use engine::sweep::{PAGE, Progress, Settings, Sweep, Ticked, Work, Workers};
+use engine::sweep::{PAGE, Progress, SegmentQueue, Settings, Sweep, Ticked, Work};
 use futures::StreamExt;
 use store::StoreError;
 use store::records::{JobId, State};
@@ -47,16 +47,16 @@ impl Here {
     }
 }
 
-impl Workers for Here {
+impl SegmentQueue for Here {
     /// What is to wait for longer comes again with a tick: they come all the time.
-    async fn send(&self, work: Vec<Work>, delay: Duration) -> Result<(), String> {
+    async fn enqueue(&self, work: Vec<Work>, delay: Duration) -> Result<(), String> {
         if delay.is_zero() {
             self.waiting.lock().unwrap_or_else(PoisonError::into_inner).extend(work);
         }
         Ok(())
     }
 
-    async fn give_way(&self) {
+    async fn yield_to_traffic(&self) {
         self.pulse.beat();
         let Some(queues) = &self.queues else { return };
         let begun = tokio::time::Instant::now();

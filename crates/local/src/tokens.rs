@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use http_api::caller::{Admin, May};
+use http_api::caller::{Admin, Operator};
 use http_api::problem::Problem;
 use http_api::register::{Known, TokenId};
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,7 @@ pub async fn load(system: &System) -> Result<(), QueueError> {
         let read =
             |row: &Queued| serde_json::from_str(&row.body).map_err(|error| QueueError::unread(queue, &row.id, &error));
         let known: Vec<Known> = rows.iter().map(read).collect::<Result<_, _>>()?;
-        system.api.door.key().register().load(known);
+        system.api.auth.key().register().load(known);
     }
     Ok(())
 }
@@ -66,7 +66,7 @@ pub async fn keep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
 
 /// Writes down what is known since the last time, and forgets those that have ended.
 async fn note(system: &System) -> Result<(), QueueError> {
-    let register = system.api.door.key().register();
+    let register = system.api.auth.key().register();
     let mut failed = None;
     for known in register.take_changed() {
         if let Err(error) = write(&system.queues, TOKENS, &known).await {
@@ -85,20 +85,20 @@ async fn write(queues: &Queues, queue: &str, known: &Known) -> Result<(), QueueE
 }
 
 /// Which tokens of staff were used or revoked, and have not ended.
-pub(crate) async fn list(State(Local(system)): State<Local>, _: May<Admin>) -> Json<Tokens> {
-    Json(Tokens { tokens: system.api.door.key().register().list(system.time.now()) })
+pub(crate) async fn list(State(Local(system)): State<Local>, _: Operator<Admin>) -> Json<Tokens> {
+    Json(Tokens { tokens: system.api.auth.key().register().list(system.time.now()) })
 }
 
 /// Revokes one: from now on, and from the answer on also after a restart.
 pub(crate) async fn revoke(
     State(Local(system)): State<Local>,
-    _: May<Admin>,
+    _: Operator<Admin>,
     Path(id): Path<String>,
 ) -> Result<Json<Known>, Problem> {
     // A token itself does not belong into a path, which others log: the command takes its id.
     let id = TokenId::try_from(id)
         .map_err(|_| Problem::bad("this is no id of a token", "ask GET /tokens for the ids there are"))?;
-    let known = system.api.door.key().register().revoke(&id, system.time.now());
+    let known = system.api.auth.key().register().revoke(&id, system.time.now());
     write(&system.queues, REVOKED, &known).await?;
     Ok(Json(known))
 }

@@ -8,7 +8,7 @@ use rules::id::MemberId;
 
 use super::body::Body;
 use super::json::Scalar;
-use super::reason::{NoFacts, Fault, Result};
+use super::reason::{Fault, NoFacts, Result};
 use super::value;
 use super::{Ignored, Rejected, id};
 

@@ -44,7 +44,7 @@ use rules::id::IdError;
 
 use body::Body;
 use customer::Change;
-use reason::{NoFacts, Fault};
+use reason::{Fault, NoFacts};
 
 /// What became of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]

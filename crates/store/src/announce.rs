@@ -7,16 +7,16 @@
 //! An event is decided by its row alone, its id included: sent twice, it is the same event, and whoever hears of it can
 //! tell. Amounts are decimal texts, points whole numbers as in facts, instants RFC 3339 in UTC.
 
-mod ahead;
 mod event;
 mod gift;
+mod notice_event;
 
-pub use ahead::{EXPIRING, Expiring, Requalify, WITHIN_REACH, WithinReach, told_ahead};
 pub use event::{
     BIRTHDAY_POINTS_DUE, BirthdayPointsDue, Demotions, Options, PROGRAM_PUBLISHED, ProgramPublished, REWARD_ISSUED,
     RewardIssued, TIER_CHANGED, Tier, TierChanged,
 };
 pub use gift::{Gift, Reward};
+pub use notice_event::{EXPIRING, Expiring, Requalify, WITHIN_REACH, WithinReach, notice_event};
 
 use rules::calendar::Instant;
 use rules::id::{MemberId, TierId};

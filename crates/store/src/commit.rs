@@ -113,8 +113,8 @@ impl Commit {
             let version_of = |number| unchanged.get(&number).copied().unwrap_or(version);
             root = root.texts(name::PAGES, laid_texts(&parts.directory, version_of));
         }
-        if !was.noticed.is_empty() {
-            root = root.texts(name::NOTICED, was.noticed.iter().cloned());
+        if !was.sent_notices.is_empty() {
+            root = root.texts(name::NOTICED, was.sent_notices.iter().cloned());
         }
         self.put(&store.tables.members, root, was.version)?;
         for (number, bytes) in parts.pages.into_iter().filter(|(number, _)| !unchanged.contains_key(number)) {

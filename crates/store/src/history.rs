@@ -28,7 +28,8 @@ use super::key::{self, Key, Spread};
 use super::{Store, StoreError};
 use crate::announce::{
     About, Announcement, BIRTHDAY_POINTS_DUE, BirthdayPointsDue, EXPIRING, Expiring, REWARD_ISSUED, RewardIssued,
-    TIER_CHANGED, TierChanged, WITHIN_REACH, WithinReach, birthday_points_due, reward_issued, tier_changed, told_ahead,
+    TIER_CHANGED, TierChanged, WITHIN_REACH, WithinReach, birthday_points_due, notice_event, reward_issued,
+    tier_changed,
 };
 use crate::shop::ShopId;
 
@@ -94,7 +95,7 @@ pub fn item(spread: Spread, about: About<'_>, row: &Row) -> Item {
 /// the member. A notice told twice has the same key, and the second is refused.
 pub fn notice(spread: Spread, about: About<'_>, version: &Version, told: &Notice, at: Instant) -> Item {
     let key = key::notice(about.shop, about.member, &told.key());
-    announced(spread, about, key, told_ahead(about, version, told, at))
+    announced(spread, about, key, notice_event(about, version, told, at))
 }
 
 fn announced(spread: Spread, about: About<'_>, key: Key, made: Announcement) -> Item {
@@ -156,7 +157,7 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn noticed(&self, shop: &ShopId, member: &MemberId) -> Result<Vec<String>, StoreError> {
+    pub async fn sent_notices(&self, shop: &ShopId, member: &MemberId) -> Result<Vec<String>, StoreError> {
         let (of, begins) = (key::history(shop, member), key::notices());
         let rows = self.query(&self.tables.ledger, None, (key::PK, &of), Some(begins)).await?;
         let told = |row: &Item| row.key().sk.strip_prefix(begins).map(str::to_owned);

@@ -9,7 +9,7 @@ use rules::id::{MemberId, TierId};
 use serde::de::{Deserialize, Deserializer, Error};
 
 use crate::records::list::Name;
-use crate::records::{JobId, Place};
+use crate::records::{JobId, ScanPosition};
 use crate::shop::ShopId;
 pub use crate::sortable::at;
 pub use crate::spread::Spread;
@@ -286,12 +286,12 @@ pub fn list(shop: &ShopId, job: &JobId, list: &Name) -> String {
 
 /// control: where a page of members began, as rows of lists have it. Texts sort as places do: buckets have two digits, and
 /// a tab sorts before whatever an id may have.
-pub fn list_place(place: &Place) -> String {
+pub fn list_place(place: &ScanPosition) -> String {
     format!("{:02x}#{}", place.bucket, place.behind.as_deref().unwrap_or_default())
 }
 
 /// control: a row of a list, of the page that began at a place; a page may need several.
-pub fn list_row(shop: &ShopId, job: &JobId, name: &Name, place: &Place, number: usize) -> Key {
+pub fn list_row(shop: &ShopId, job: &JobId, name: &Name, place: &ScanPosition, number: usize) -> Key {
     Key::new(list(shop, job, name), format!("{}\t{number:02}", list_place(place)))
 }
 

@@ -46,9 +46,9 @@ pub use job::Row;
 pub use list::NewListRow;
 pub use load::{Filed, Held};
 pub use meter::{Meter, Units};
-pub use outbox::{Outgoing, Page};
+pub use outbox::{OutboxBatch, Outgoing};
 pub use program::{
-    BroughtForward, Draft, PastPublication, Publication, PublicationError, SETTLED_MS, Withdrawn, published,
+    BroughtForward, PastPublication, Publication, PublicationError, SETTLED_MS, VersionDraft, Withdrawn, published,
 };
 pub use quarantine::{Exact, QuarantineMark, QuarantinePage, TURN_MS_MAX};
 pub use request::{DataRequest, REDACTED_AFTER_MS, Redaction};

@@ -43,7 +43,7 @@ pub struct Held {
     /// What is on record.
     pub record: Record,
     /// What the member was told ahead and must not be told again: keys of [`rules::notice::Notice`]. Only sweeps tell.
-    pub noticed: Vec<String>,
+    pub sent_notices: Vec<String>,
     /// Whether the member was erased: then there is nothing else.
     pub erased: bool,
     /// How the pages lie.
@@ -240,7 +240,7 @@ pub(super) fn held(item: &Item, laid: &Laid, page_items: &[Item]) -> Result<Held
     if item.maybe_text(name::ERASED_AT).is_some() {
         return Ok(Held { erased: true, version, ..Held::default() });
     }
-    let noticed = item.maybe_texts(name::NOTICED)?.into_iter().map(str::to_owned).collect();
+    let sent_notices = item.maybe_texts(name::NOTICED)?.into_iter().map(str::to_owned).collect();
     let mut pages = BTreeMap::new();
     for page in page_items {
         let number = page.key().sk.rsplit('\t').next().and_then(|number| number.parse().ok());
@@ -261,5 +261,5 @@ pub(super) fn held(item: &Item, laid: &Laid, page_items: &[Item]) -> Result<Held
         CompactError::Truncated | CompactError::Corrupt(_) => item.corrupt(what.to_string()),
     })?;
     let directory = Directory(laid.0.iter().map(|(page, _)| *page).collect());
-    Ok(Held { ledger, record, noticed, erased: false, directory, pages, version })
+    Ok(Held { ledger, record, sent_notices, erased: false, directory, pages, version })
 }

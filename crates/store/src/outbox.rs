@@ -44,7 +44,7 @@ impl Outgoing {
 
 /// Some keys of an outbox, and where it goes on.
 #[derive(Debug, Clone, Default)]
-pub struct Page {
+pub struct OutboxBatch {
     /// The keys, oldest first.
     pub keys: Vec<Key>,
     /// From where the next page goes on; none if this is the last.
@@ -72,7 +72,7 @@ impl Store {
         outbox: u8,
         before: Instant,
         from: Option<Attributes>,
-    ) -> Result<Page, StoreError> {
+    ) -> Result<OutboxBatch, StoreError> {
         let (by, sorted) = key::UNPUBLISHED;
         let asked = self.client.query().table_name(&self.tables.ledger).index_name(table::UNPUBLISHED).limit(PAGE);
         let asked = asked.key_condition_expression("#by = :outbox AND #at < :before");
@@ -83,7 +83,7 @@ impl Store {
         let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
         self.meter.add(Kind::Read, answer.consumed_capacity());
         let keys = answer.items.unwrap_or_default().into_iter().map(|item| Item(item).key()).collect();
-        Ok(Page { keys, next: answer.last_evaluated_key })
+        Ok(OutboxBatch { keys, next: answer.last_evaluated_key })
     }
 
     /// The rows of these keys that are still to be announced, and the keys of those that do not read. The index follows

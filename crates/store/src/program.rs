@@ -84,7 +84,7 @@ pub struct BroughtForward {
 
 /// A version that could be published now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft {
+pub struct VersionDraft {
     /// All versions with it, the newest among them.
     pub versions: Versions,
     /// The version in place of which it would be published, and which would never take effect.
@@ -279,7 +279,7 @@ impl Store {
     ///
     /// # Errors
     /// See [`PublicationError`]: the same that publishing would say.
-    pub async fn draft(&self, shop: &ShopId, event: &Value, now: Instant) -> Result<Draft, PublicationError> {
+    pub async fn draft(&self, shop: &ShopId, event: &Value, now: Instant) -> Result<VersionDraft, PublicationError> {
         event.get("program").map_or(Ok(()), |program| check_texts(program, "$.program"))?;
         let mut before = self.versions(shop).await?;
         let replaces = before.as_mut().map_or(Ok(None), |before| withdrawn(before, now))?;
@@ -294,7 +294,7 @@ impl Store {
         if !is_first && at < now {
             return Err(PublicationError::InThePast { at, now });
         }
-        Ok(Draft { versions, replaces, is_first })
+        Ok(VersionDraft { versions, replaces, is_first })
     }
 
     /// Publishes a version and yields all versions with it. The first makes the shop known. At most one version waits to
@@ -313,7 +313,7 @@ impl Store {
         if self.redaction(shop).await?.is_some_and(|redaction| redaction.due_at <= now) {
             return Err(PublicationError::BeingDeleted);
         }
-        let Draft { versions, replaces, is_first } = self.draft(shop, event, now).await?;
+        let VersionDraft { versions, replaces, is_first } = self.draft(shop, event, now).await?;
         let version = versions.last();
         let row = Item::at(&key::version(shop, version.number)).text(name::EVENT, event.to_string());
         let row = row.text(name::BY, by).text(name::WHY, why).text(name::RECORDED_AT, key::at(now));

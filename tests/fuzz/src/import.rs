@@ -6,7 +6,7 @@ use echelon::import::columns::Mapping;
 use echelon::import::orders::{Orders, Reading};
 use echelon::import::outcome::Outcome;
 use echelon::import::preset::Preset;
-use echelon::import::report::{Place, Report};
+use echelon::import::report::{Report, SourceLocation};
 use echelon::import::table::{Layout, Table};
 use echelon::import::time::Clock;
 use rules::fact::{Currency, Fact, FactBody, Told};
@@ -136,8 +136,8 @@ impl Options {
 }
 
 /// Counts a row as the command does.
-fn row(report: &mut Report, place: Place, outcome: Outcome) -> Row {
-    let Place::Line(line) = place else { panic!("{place:?}") };
+fn row(report: &mut Report, place: SourceLocation, outcome: Outcome) -> Row {
+    let SourceLocation::Line(line) = place else { panic!("{place:?}") };
     let why = match outcome {
         Outcome::Facts(facts) => {
             let lines: Vec<Value> = facts.iter().map(Told::to_json).collect();

@@ -121,7 +121,7 @@ fn many(args: &Args, bug: Option<Bug>) -> ExitCode {
     print!("{summary}");
     let took = begun.elapsed();
     println!("{:.1} s, {:.1} seeds/s", took.as_secs_f64(), summary.seeds as f64 / took.as_secs_f64());
-    let never: Vec<_> = Fault::ALL.iter().filter(|fault| summary.hits.of(**fault) == 0).collect();
+    let never: Vec<_> = Fault::ALL.iter().filter(|fault| summary.fault_counts.of(**fault) == 0).collect();
     never.iter().for_each(|fault| println!("never: {fault}"));
     failed.values().map(|outcome| verdict(outcome, args)).fold(ExitCode::SUCCESS, |_, _| ExitCode::from(1))
 }

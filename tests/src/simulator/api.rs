@@ -7,8 +7,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use engine::ingest::{Answered, Ingest};
 use engine::sweep::Sweep;
+use http_api::authenticate::AuthMode;
 use http_api::caller::{Caller, Scope};
-use http_api::door::Door;
 use http_api::token::TokenKey;
 use http_api::{Api, Parts};
 use serde_json::Value;
@@ -18,7 +18,7 @@ use tower::ServiceExt;
 
 use super::network::{Network, Role};
 use super::process::{Ended, Host};
-use crate::system::Kept;
+use crate::system::InMemoryQuarantine;
 
 /// A token is good for so long.
 const LASTING_MS: i64 = 10 * 366 * 24 * 3_600_000;
@@ -39,13 +39,13 @@ impl Answering {
         let sweep: Sweep<_> = host.sweep("api".to_owned());
         let api = Api::new(Parts {
             store: store.clone(),
-            ingest: Ingest::new(store, Answered, host.clock.clone()).salted(0),
-            bodies: Box::new(Kept::default()),
+            ingest: Ingest::new(store, Answered, host.clock.clone()).with_jitter_seed(0),
+            bodies: Box::new(InMemoryQuarantine::default()),
             sweeps: Box::new(Arc::new(sweep)),
             clock: host.clock.clone(),
             ahead_ms: 90_000,
             preview_budget: None,
-            door: Door::Tokens(key.clone()),
+            auth: AuthMode::Tokens(key.clone()),
             shopify_secret: None,
             shop: None,
             batch: Arc::new(RwLock::default()),

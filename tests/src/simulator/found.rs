@@ -11,9 +11,9 @@ use store::Held;
 use store::records::State;
 use store::records::insight::Insight;
 
-use super::story::Shop;
-use super::world::{Broken, World};
-use crate::everybody::{by_place, expected, in_tiers, told, whole};
+use super::workload::Shop;
+use super::world::{InvariantViolation, World};
+use crate::list_oracle::{by_place, expected, in_tiers, told, whole};
 use crate::system::FOREVER;
 use crate::system::instant;
 
@@ -30,7 +30,7 @@ pub(super) async fn check(
     shop: &Shop,
     versions: &Versions,
     stored: &BTreeMap<MemberId, Held>,
-) -> Result<(), Broken> {
+) -> Result<(), InvariantViolation> {
     counted_alike(world, shop).await?;
     let latest =
         insight::latest(&world.store, &shop.id, world.network.instant()).await.map_err(|error| error.detail())?;
@@ -65,7 +65,7 @@ pub(super) async fn check(
 }
 
 /// Whoever was looked at was found, and once: the two are counted apart.
-async fn counted_alike(world: &World, shop: &Shop) -> Result<(), Broken> {
+async fn counted_alike(world: &World, shop: &Shop) -> Result<(), InvariantViolation> {
     let jobs = world.store.latest_jobs(&shop.id, FOREVER, LATEST).await.map_err(|error| error.detail())?;
     let soon = world.network.instant().plus_millis(24 * 60 * 60 * 1_000);
     if let Some(job) = jobs.iter().map(|row| &row.body).find(|job| job.id.until > soon) {

@@ -19,11 +19,11 @@ mod oracle;
 mod process;
 mod queue;
 mod release;
-mod rest;
+mod settle;
 mod spell;
-mod story;
 mod table;
 mod workers;
+mod workload;
 mod world;
 
 use std::fmt;
@@ -35,7 +35,7 @@ pub use fault::{Fault, Hits};
 pub(crate) use table::{At, Tables};
 
 use log::Log;
-use world::{Broken, World};
+use world::{InvariantViolation, World};
 
 /// What came of a seed.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +43,7 @@ pub struct Outcome {
     /// The seed.
     pub seed: u64,
     /// What went wrong, and how often.
-    pub hits: Hits,
+    pub fault_counts: Hits,
     /// Messages sent.
     pub messages: u64,
     /// Requests that processes made.
@@ -55,7 +55,7 @@ pub struct Outcome {
     /// What was logged.
     pub log: String,
     /// What is not as it should be.
-    pub broken: Option<Broken>,
+    pub broken: Option<InvariantViolation>,
 }
 
 /// What came of many.
@@ -64,7 +64,7 @@ pub struct Summary {
     /// How many.
     pub seeds: u64,
     /// What went wrong, and how often.
-    pub hits: Hits,
+    pub fault_counts: Hits,
     messages: u64,
     requests: u64,
     checks: u64,
@@ -75,7 +75,7 @@ impl Summary {
     /// Adds one.
     pub fn add(&mut self, outcome: &Outcome) {
         self.seeds += 1;
-        self.hits.add(&outcome.hits);
+        self.fault_counts.add(&outcome.fault_counts);
         self.messages += outcome.messages;
         self.requests += outcome.requests;
         self.checks += outcome.checks;
@@ -86,7 +86,7 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for fault in Fault::ALL {
-            writeln!(f, "{:>10}  {fault}", self.hits.of(*fault))?;
+            writeln!(f, "{:>10}  {fault}", self.fault_counts.of(*fault))?;
         }
         let Self { seeds, messages, requests, checks, broken, .. } = self;
         writeln!(
@@ -109,7 +109,7 @@ pub fn run(seed: u64, operations: u32, bug: Option<Bug>) -> Outcome {
                 outcome.broken = live(&mut world, operations, &mut outcome.checks).await.err();
                 world.close();
                 let state = world.network.state();
-                outcome.hits = state.hits.clone();
+                outcome.fault_counts = state.fault_counts.clone();
                 (outcome.requests, outcome.digest) = (state.requests, state.digest);
                 outcome.messages = world.shops.iter().map(|shop| shop.sent.len() as u64).sum();
             }
@@ -120,7 +120,7 @@ pub fn run(seed: u64, operations: u32, bug: Option<Bug>) -> Outcome {
 }
 
 /// Operations, with a rest now and then and at the end.
-async fn live(world: &mut World, operations: u32, checks: &mut u64) -> Result<(), Broken> {
+async fn live(world: &mut World, operations: u32, checks: &mut u64) -> Result<(), InvariantViolation> {
     for number in 1..=operations {
         if world.spell == Some(number) {
             world.spell_of_wrong_clocks().await?;

@@ -33,7 +33,7 @@ pub enum Role {
     /// Answers.
     Api,
     /// Answers who compares; nothing ever goes wrong.
-    Desk,
+    ApiHarness,
     /// Looks and publishes; nothing ever goes wrong.
     Operator,
 }
@@ -84,7 +84,7 @@ pub struct State {
     /// How bad things are.
     pub weather: Weather,
     /// What went wrong.
-    pub hits: Hits,
+    pub fault_counts: Hits,
     /// Chance.
     pub dice: Dice,
     /// What is wrong with the code, where that is tried.
@@ -128,7 +128,7 @@ impl Network {
             announced: Vec::new(),
             quarantine: Vec::new(),
             weather: Weather::CALM,
-            hits: Hits::default(),
+            fault_counts: Hits::default(),
             dice,
             bug,
             requests: 0,
@@ -204,7 +204,7 @@ impl State {
         for entry in input["Entries"].as_array().into_iter().flatten() {
             let field = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
             if partial && self.dice.chance(500) {
-                self.hits.hit(Fault::PartialEvents);
+                self.fault_counts.hit(Fault::PartialEvents);
                 failed += 1;
                 entries.push(json!({ "ErrorCode": "ThrottlingException", "ErrorMessage": "slow down" }));
                 continue;
@@ -212,7 +212,7 @@ impl State {
             let (kind, detail) = (field("DetailType"), field("Detail"));
             entries.push(json!({ "EventId": self.announced.len().to_string() }));
             if partial && self.dice.chance(100) {
-                self.hits.hit(Fault::BusDuplicate);
+                self.fault_counts.hit(Fault::BusDuplicate);
                 self.announced.push((kind.clone(), detail.clone()));
                 if kind == PROGRAM_PUBLISHED {
                     self.bring_publication(&detail, now);
@@ -233,7 +233,7 @@ impl State {
     /// A rule brings published versions to who opens their jobs. Should it be lost, a tick does.
     fn bring_publication(&mut self, detail: &str, now: i64) {
         if self.dice.chance(200) {
-            self.hits.hit(Fault::LostAnnouncement);
+            self.fault_counts.hit(Fault::LostAnnouncement);
         } else if let Some(queue) = self.queues.get_mut(&Line::Published) {
             queue.send(detail.to_owned(), now, now);
         }
@@ -333,7 +333,7 @@ impl Connection {
         }
         let operation = request.operation.as_str();
         let mut input: Value = serde_json::from_slice(&request.body).unwrap();
-        if matches!(self.role, Role::Desk | Role::Operator) {
+        if matches!(self.role, Role::ApiHarness | Role::Operator) {
             let plan = Plan { page: usize::MAX, ..Plan::default() };
             let answer = self.network.carry_out(self.role, operation, &input, &plan);
             let bug = self.network.state().bug;
@@ -392,7 +392,7 @@ impl Connection {
     fn plan(&self, request: &Request, input: &Value) -> Plan {
         let (operation, now) = (request.operation.as_str(), self.network.now());
         let mut state = self.network.state();
-        let State { weather, hits, dice, requests, digest, .. } = &mut *state;
+        let State { weather, fault_counts, dice, requests, digest, .. } = &mut *state;
         *requests += 1;
         let mut hasher = DefaultHasher::new();
         // Fields of what is sent stand in any order: it is as long in each.
@@ -409,7 +409,7 @@ impl Connection {
         if dice.chance(crash) {
             let after = dice.chance(500);
             (plan.dies_before, plan.dies_after) = (!after, after);
-            hits.hit(match (self.role, kind, after) {
+            fault_counts.hit(match (self.role, kind, after) {
                 (Role::Sweep, ..) => Fault::CrashAtPage,
                 (_, Kind::Read, false) => Fault::CrashBeforeRead,
                 (_, Kind::Read, true) => Fault::CrashAfterRead,
@@ -421,10 +421,10 @@ impl Connection {
             return plan;
         }
         if dice.chance(weather.throttled) {
-            hits.hit(Fault::Throttled);
+            fault_counts.hit(Fault::Throttled);
             plan.instead = Some(throttled(operation, input));
         } else if dice.chance(weather.server_error) {
-            hits.hit(Fault::ServerError);
+            fault_counts.hit(Fault::ServerError);
             plan.instead = Some(Answer::error(500, "InternalServerError", "it did not work"));
         } else if dice.chance(weather.lost) {
             let answer = if dice.chance(500) { Answer::TimedOut } else { Answer::Broken };
@@ -435,13 +435,13 @@ impl Connection {
                 2 => Fault::SentAgain,
                 _ => Fault::LateWrite,
             };
-            hits.hit(fault);
+            fault_counts.hit(fault);
             plan.lost = fault == Fault::AmbiguousApplied;
             plan.again = fault == Fault::SentAgain;
             plan.late = (fault == Fault::LateWrite).then(|| dice.below(LATE_MS));
             plan.instead = matches!(fault, Fault::ReadFailed | Fault::AmbiguousLost).then_some(answer);
         } else if operation == "TransactWriteItems" && dice.chance(weather.conflict) {
-            hits.hit(Fault::ConflictStorm);
+            fault_counts.hit(Fault::ConflictStorm);
             plan.instead = Some(cancelled_for_first(input, "TransactionConflict"));
         }
         if plan.instead.is_some() {
@@ -454,11 +454,11 @@ impl Connection {
         if kind == Kind::Read && dice.chance(weather.stale) {
             plan.lag = dice.between(1, LAG_MS);
             if input["ConsistentRead"] != true && operation != "BatchGetItem" {
-                hits.hit(Fault::StaleRead);
+                fault_counts.hit(Fault::StaleRead);
             }
         }
         if plan.page < usize::MAX {
-            hits.hit(Fault::ShortPage);
+            fault_counts.hit(Fault::ShortPage);
         }
         plan
     }
@@ -470,7 +470,7 @@ impl Connection {
             let Some(keys) = wanted["Keys"].as_array_mut().filter(|keys| keys.len() > 1) else { continue };
             let mut state = self.network.state();
             let some = keys.split_off(1 + state.dice.place(keys.len() - 1));
-            state.hits.hit(Fault::PartialRead);
+            state.fault_counts.hit(Fault::PartialRead);
             left[table] = json!({ "Keys": some, "ConsistentRead": wanted["ConsistentRead"] });
         }
         left

@@ -25,12 +25,12 @@ use super::dice::Dice;
 use super::expression;
 use super::found;
 use super::process::{Ended, tables};
-use super::story::{CANARY, Meant, Shop};
-use super::world::{Broken, World};
+use super::workload::{CANARY, Meant, Shop};
+use super::world::{InvariantViolation, World};
 use reference;
 
 /// Compares a shop with what it should be.
-pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result<(), Broken> {
+pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result<(), InvariantViolation> {
     let versions = world.store.versions(&shop.id).await.map_err(|error| error.detail())?;
     let versions = versions.ok_or("the program is lost")?;
     let now = world.network.instant();
@@ -39,7 +39,7 @@ pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result
     ids.extend(stored_ids(world, shop));
     let stored = world.store.members(&shop.id, ids.iter().cloned()).await.map_err(|error| error.detail())?;
     for (id, held) in &stored {
-        let at = |broken: Broken| format!("{id}: {broken}");
+        let at = |broken: InvariantViolation| format!("{id}: {broken}");
         facts(&book, id, held).map_err(at)?;
         if held.erased {
             continue;
@@ -107,7 +107,7 @@ fn text(item: &expression::Item, name: &str) -> String {
 }
 
 /// Whoever is to be forgotten is, and nobody else; whoever is known is stored.
-fn facts(book: &Book, id: &MemberId, held: &Held) -> Result<(), Broken> {
+fn facts(book: &Book, id: &MemberId, held: &Held) -> Result<(), InvariantViolation> {
     let known = book.ledger(id).is_some_and(|ledger| !ledger.is_empty());
     match (book.is_erased(id), held.erased) {
         (true, false) => Err("is not forgotten".to_owned()),
@@ -129,7 +129,12 @@ fn with_holds(book: &Book, id: &MemberId, recorded: &[Recorded]) -> Ledger {
 
 /// The tier on record is that of the last transition; their numbers have no gaps, and each begins where the last one ended.
 /// Nobody is left behind: nothing is due up to the last boundary, and what is on record there is what evaluating says.
-fn record(versions: &Versions, held: &Held, recorded: &[Recorded], swept_at: Instant) -> Result<(), Broken> {
+fn record(
+    versions: &Versions,
+    held: &Held,
+    recorded: &[Recorded],
+    swept_at: Instant,
+) -> Result<(), InvariantViolation> {
     let mut transitions: Vec<_> = recorded
         .iter()
         .filter_map(|row| match row {
@@ -167,7 +172,7 @@ fn record(versions: &Versions, held: &Held, recorded: &[Recorded], swept_at: Ins
 }
 
 /// No entry reward comes twice: with repeats, not twice in one stretch of the tier.
-fn rewards(versions: &Versions, recorded: &[Recorded]) -> Result<(), Broken> {
+fn rewards(versions: &Versions, recorded: &[Recorded]) -> Result<(), InvariantViolation> {
     let mut given: BTreeMap<&TierId, BTreeSet<Instant>> = BTreeMap::new();
     let mut rewards: Vec<_> = recorded
         .iter()
@@ -199,7 +204,7 @@ pub(super) async fn stored_standing(
     shop: &ShopId,
     id: &MemberId,
     as_of: Instant,
-) -> Result<Option<Value>, Broken> {
+) -> Result<Option<Value>, InvariantViolation> {
     let versions = world.store.versions(shop).await.map_err(|error| error.detail())?.ok_or("the program is lost")?;
     let mut stored = world.store.members(shop, [id.clone()]).await.map_err(|error| error.detail())?;
     let ledger = stored.remove(id).unwrap_or_default().ledger;
@@ -214,7 +219,7 @@ async fn answer(
     (id, ledger): (&MemberId, &Ledger),
     versions: &Versions,
     as_of: Instant,
-) -> Result<(), Broken> {
+) -> Result<(), InvariantViolation> {
     let expected = json!(http_api::standing::Standing::of(&shop.id, id, versions.in_force(as_of), ledger, as_of));
     match world.desk.ask(&shop.id, "GET", &format!("/v1/members/{id}?as_of={as_of}"), None).await {
         Ended::Answered((200, said)) if said == expected => Ok(()),
@@ -227,7 +232,7 @@ async fn answer(
 }
 
 /// What can never succeed is quarantined, with its body, and nothing else is.
-async fn quarantine_rows(world: &World, shop: &Shop) -> Result<(), Broken> {
+async fn quarantine_rows(world: &World, shop: &Shop) -> Result<(), InvariantViolation> {
     let aside = shop.sent.iter().filter(|sent| matches!(sent.meant, Meant::Quarantined));
     let expected: BTreeSet<&str> = aside.map(|sent| sent.body.as_str()).collect();
     let all = list_all(&world.store, Of { shop: None, reason: None }).await.map_err(|error| error.detail())?;
@@ -255,7 +260,7 @@ async fn quarantine_rows(world: &World, shop: &Shop) -> Result<(), Broken> {
 }
 
 /// What was recorded was announced, as it is recorded, and nothing else; and nothing waits any more.
-fn announcements(world: &World, shop: &Shop) -> Result<(), Broken> {
+fn announcements(world: &World, shop: &Shop) -> Result<(), InvariantViolation> {
     let state = world.network.state();
     let mut announced: BTreeMap<String, &str> = BTreeMap::new();
     for (_, detail) in &state.announced {
@@ -294,7 +299,12 @@ fn announcements(world: &World, shop: &Shop) -> Result<(), Broken> {
 
 /// The twin, which was written from the text and shares no code with the rules, says the same of everybody, down to the sum of
 /// what counts.
-fn twins(shop: &Shop, versions: &Versions, stored: &BTreeMap<MemberId, Held>, now: Instant) -> Result<(), Broken> {
+fn twins(
+    shop: &Shop,
+    versions: &Versions,
+    stored: &BTreeMap<MemberId, Held>,
+    now: Instant,
+) -> Result<(), InvariantViolation> {
     let mut programs: Vec<reference::Program> = Vec::new();
     for version in versions.iter() {
         let is_it = |event: &&Value| event["occurred_at"] == version.effective_at.to_string();
@@ -336,7 +346,7 @@ fn readable(item: &expression::Item) -> String {
 }
 
 /// Nothing that is nobody's business is stored or logged, and nothing is left of who was forgotten.
-pub(super) fn check_bytes(world: &World) -> Result<(), Broken> {
+pub(super) fn check_bytes(world: &World) -> Result<(), InvariantViolation> {
     let state = world.network.state();
     let names = tables();
     let forgotten: Vec<&str> = world.shops.iter().flat_map(|shop| &shop.forgotten).map(MemberId::as_str).collect();

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use aws::EventBridge;
 use aws::SqsQuarantine;
-use aws::{Queues, SqsWorkers};
+use aws::{Queues, SqsSegmentQueue};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region, retry::RetryConfig};
 use embedded_dynamodb::Store as Nowhere;
 use engine::clock::Clock;
 use engine::ingest::Ingest;
-use engine::relay::{Pace, Relay};
+use engine::relay::{Relay, RetryPolicy};
 use engine::sweep::{MARGIN, PAGE, Settings, Sweep};
 use engine::telemetry::{LogKey, Metric, Metrics};
 use rules::calendar::{Instant, Zones};
@@ -112,7 +112,7 @@ impl Host {
         let life = Arc::new(Life::default());
         let connection = Connection { network: Arc::clone(network), life: Arc::clone(&life), role };
         let ticking = Arc::clone(network);
-        let clock = if matches!(role, Role::Desk | Role::Operator) {
+        let clock = if matches!(role, Role::ApiHarness | Role::Operator) {
             Clock::new(move || Instant::from_millis(ticking.now()))
         } else {
             let skew = skew(network);
@@ -158,7 +158,7 @@ impl Host {
     }
 
     /// The sweeps, as it does them.
-    pub fn sweep(&self, owner: String) -> Sweep<SqsWorkers> {
+    pub fn sweep(&self, owner: String) -> Sweep<SqsSegmentQueue> {
         let queues = Queues { rollover: Line::Rollover.url(), recalculation: Line::Recalculation.url() };
         let settings = Settings {
             owner,
@@ -168,13 +168,13 @@ impl Host {
             page: self.network.scale.page,
             redaction: Duration::MAX,
         };
-        Sweep::new(self.store(), SqsWorkers::new(self.sqs(), queues), self.clock.clone(), settings)
+        Sweep::new(self.store(), SqsSegmentQueue::new(self.sqs(), queues), self.clock.clone(), settings)
     }
 
     /// The ingest, as it does it.
     pub fn ingest(&self) -> Ingest<SqsQuarantine> {
         let salt = self.network.state().dice.below(u64::MAX);
-        Ingest::new(self.store(), SqsQuarantine::new(self.sqs(), QUARANTINE), self.clock.clone()).salted(salt)
+        Ingest::new(self.store(), SqsQuarantine::new(self.sqs(), QUARANTINE), self.clock.clone()).with_jitter_seed(salt)
     }
 
     /// The relay, as it does it.
@@ -182,7 +182,7 @@ impl Host {
         Relay {
             store: self.store(),
             bus: self.bus(),
-            pace: Pace::default(),
+            retry_policy: RetryPolicy::default(),
             clock: self.clock.clone(),
             log_key: LogKey::new("a key of the simulator").unwrap(),
         }
@@ -197,7 +197,7 @@ impl Host {
             done = tokio::time::timeout(TIMEOUT, Box::pin(work)) => match done {
                 Ok(answer) => Ended::Answered(answer),
                 Err(_) => {
-                    self.network.state().hits.hit(Fault::TimedOut);
+                    self.network.state().fault_counts.hit(Fault::TimedOut);
                     self.life.end();
                     Ended::Gone
                 }
@@ -210,8 +210,8 @@ fn skew(network: &Network) -> i64 {
     let mut state = network.state();
     let skew = if state.dice.chance(300) { state.dice.between(-SKEW_MS, SKEW_MS) } else { 0 };
     match skew {
-        1.. => state.hits.hit(Fault::ClockAhead),
-        ..0 => state.hits.hit(Fault::ClockBehind),
+        1.. => state.fault_counts.hit(Fault::ClockAhead),
+        ..0 => state.fault_counts.hit(Fault::ClockBehind),
         0 => {}
     }
     skew
@@ -327,7 +327,7 @@ impl Relaying {
 /// A process that sweeps.
 pub struct Sweeping {
     host: Host,
-    sweep: Sweep<SqsWorkers>,
+    sweep: Sweep<SqsSegmentQueue>,
 }
 
 impl Sweeping {

@@ -52,13 +52,13 @@ impl Queue {
         at_most: usize,
         disorder: u64,
         dice: &mut Dice,
-        hits: &mut Hits,
+        fault_counts: &mut Hits,
     ) -> Vec<Waiting> {
         let mut visible: Vec<u64> =
             self.messages.values().filter(|message| message.visible_at <= now).map(|message| message.id).collect();
         if visible.len() > 1 && dice.chance(disorder * 2) {
             dice.shuffle(&mut visible);
-            hits.hit(Fault::Reordered);
+            fault_counts.hit(Fault::Reordered);
         }
         visible.truncate(at_most);
         let mut received = Vec::new();
@@ -70,7 +70,7 @@ impl Queue {
             }
             message.deliveries += 1;
             if dice.chance(disorder) {
-                hits.hit(Fault::DuplicateAtOnce);
+                fault_counts.hit(Fault::DuplicateAtOnce);
                 // Twice in one batch, or in two at once.
                 if dice.chance(500) {
                     received.push(message.clone());

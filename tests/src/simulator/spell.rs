@@ -12,7 +12,7 @@ use super::fault::{Fault, Hits, Weather};
 use super::network::Network;
 use super::process::tables;
 use super::release::Moved;
-use super::world::{Broken, DAY, World};
+use super::world::{DAY, InvariantViolation, World};
 
 /// Of so many seeds in a thousand the clocks are wrong once.
 const WRONG: u64 = 200;
@@ -43,12 +43,12 @@ impl World {
     ///
     /// # Errors
     /// Says what is wrong.
-    pub(super) async fn spell_of_wrong_clocks(&mut self) -> Result<(), Broken> {
+    pub(super) async fn spell_of_wrong_clocks(&mut self) -> Result<(), InvariantViolation> {
         self.network.state().weather = Weather::CALM;
         self.write_older()?;
         self.drain("events").await?;
         self.network.set_ahead(self.dice.between(1, 6) * 365 * DAY + self.dice.between(0, 400) * DAY / 2);
-        self.hits(Fault::ClockYearsAhead);
+        self.fault_counts(Fault::ClockYearsAhead);
         self.tell_some();
         self.drain("events by a clock that is ahead").await?;
         if self.dice.chance(800) {
@@ -82,9 +82,9 @@ impl World {
     /// Facts that are taken in whatever the time.
     fn tell_some(&mut self) {
         for _ in 0..1 + self.dice.below(6) {
-            let (shop, now, mut hits) = (self.dice.place(self.shops.len()), self.now(), Hits::default());
-            let (_, sent) = self.shops[shop].fact(&mut self.dice, &mut hits, now);
-            self.network.state().hits.add(&hits);
+            let (shop, now, mut fault_counts) = (self.dice.place(self.shops.len()), self.now(), Hits::default());
+            let (_, sent) = self.shops[shop].fact(&mut self.dice, &mut fault_counts, now);
+            self.network.state().fault_counts.add(&fault_counts);
             self.send(&sent);
         }
     }

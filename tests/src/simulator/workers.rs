@@ -74,11 +74,11 @@ async fn next(network: &Network, lines: &[Line], at_most: usize) -> (Line, Vec<W
         let mut soonest = None;
         {
             let mut state = network.state();
-            let super::network::State { queues, dice, hits, weather, .. } = &mut *state;
+            let super::network::State { queues, dice, fault_counts, weather, .. } = &mut *state;
             for line in lines {
                 let Some(queue) = queues.get_mut(line) else { continue };
                 let at_most = 1 + dice.place(at_most);
-                let received = queue.receive(now, at_most, weather.disorder, dice, hits);
+                let received = queue.receive(now, at_most, weather.disorder, dice, fault_counts);
                 if !received.is_empty() {
                     return (*line, received);
                 }
@@ -132,7 +132,7 @@ async fn sweeping(network: Arc<Network>) {
             process = Sweeping::start(&network);
         }
         let ended = if messages.len() > 1 {
-            network.state().hits.hit(Fault::TwoWorkers);
+            network.state().fault_counts.hit(Fault::TwoWorkers);
             let another = Sweeping::start(&network);
             tokio::join!(process.invoke(message), another.invoke(message)).0
         } else {
@@ -231,14 +231,14 @@ async fn relaying(network: Arc<Network>, stream: Arc<Stream>, shard: usize) {
         let mut state = network.state();
         let disorder = state.weather.disorder;
         let next = if next > 0 && state.dice.chance(disorder / 2) {
-            state.hits.hit(Fault::StreamReplayed);
+            state.fault_counts.hit(Fault::StreamReplayed);
             let back = 1 + state.dice.place(8);
             next.saturating_sub(back)
         } else {
             next
         };
         if stream.read[1 - shard].load(SeqCst) < behind {
-            state.hits.hit(Fault::StreamInterleaved);
+            state.fault_counts.hit(Fault::StreamInterleaved);
         }
         drop(state);
         let _ = read.compare_exchange(from, next, SeqCst, SeqCst);

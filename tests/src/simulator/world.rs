@@ -21,8 +21,8 @@ use super::oracle;
 use super::process::{Ended, Host, Relaying, Scale, Sweeping, tables};
 use super::release::{Moved, Releases};
 use super::spell;
-use super::story::{Meant, Sent, Shop, ZONES, edge};
 use super::workers::{self, Stream};
+use super::workload::{Meant, Sent, Shop, ZONES, edge};
 
 pub(super) const SECOND: i64 = 1_000;
 pub(super) const MINUTE: i64 = 60 * SECOND;
@@ -61,14 +61,14 @@ pub struct World {
 }
 
 /// What went wrong that never should.
-pub type Broken = String;
+pub type InvariantViolation = String;
 
 impl World {
     /// A deployment of one or two shops, a few days before something happens to their calendars.
     ///
     /// # Errors
     /// Says what is wrong.
-    pub async fn open(seed: u64, bug: Option<Bug>, log: Log) -> Result<Self, Broken> {
+    pub async fn open(seed: u64, bug: Option<Bug>, log: Log) -> Result<Self, InvariantViolation> {
         let mut dice = Dice::of(seed);
         let (mut zone, mut edge, mut what) = edge(&mut dice);
         let mut releases = Releases::one();
@@ -91,7 +91,7 @@ impl World {
         }
         let stream = Arc::new(Stream::default());
         let workers = workers::start(&network, &stream);
-        let (desk, api) = (Answering::start(&network, Role::Desk), Answering::start(&network, Role::Api));
+        let (desk, api) = (Answering::start(&network, Role::ApiHarness), Answering::start(&network, Role::Api));
         edges.push((edge, what));
         let mut world = Self {
             network,
@@ -129,15 +129,15 @@ impl World {
             self.had_newer = true;
         }
         if self.desk.is_outdated() {
-            self.desk = Answering::start(&self.network, Role::Desk);
+            self.desk = Answering::start(&self.network, Role::ApiHarness);
         }
         if self.api.is_outdated() {
             self.api = Answering::start(&self.network, Role::Api);
         }
     }
 
-    pub(super) fn hits(&self, fault: Fault) {
-        self.network.state().hits.hit(fault);
+    pub(super) fn fault_counts(&self, fault: Fault) {
+        self.network.state().fault_counts.hit(fault);
     }
 
     /// Lets time pass.
@@ -145,7 +145,7 @@ impl World {
         let until = self.network.now() + millis;
         tokio::time::sleep(Duration::from_millis(millis.unsigned_abs())).await;
         for (_, fault) in self.edges.extract_if(.., |(at, _)| *at <= until) {
-            self.network.state().hits.hit(fault);
+            self.network.state().fault_counts.hit(fault);
         }
     }
 
@@ -154,7 +154,7 @@ impl World {
     }
 
     /// Whether it is published: not if another is about to take effect.
-    async fn publish_at(&mut self, shop: usize, program: Value, at: i64) -> Result<bool, Broken> {
+    async fn publish_at(&mut self, shop: usize, program: Value, at: i64) -> Result<bool, InvariantViolation> {
         let options = json!({ "rewards": self.dice.chance(500), "while_active": true,
                               "demotions": *self.dice.one(&["hold", "apply"]) });
         let at = Instant::from_millis(at);
@@ -172,13 +172,13 @@ impl World {
         }
     }
 
-    async fn publish(&mut self, shop: usize) -> Result<(), Broken> {
+    async fn publish(&mut self, shop: usize) -> Result<(), InvariantViolation> {
         let start = Instant::from_millis(self.now() - self.dice.between(0, 500) * DAY).to_string();
         let program = self.shops[shop].program(&mut self.dice, &start[..10]);
         let at = self.now() + self.dice.between(61 * SECOND, 3 * MINUTE);
         let is_swept = self.is_swept();
         if self.publish_at(shop, program, at).await? && !is_swept {
-            self.hits(Fault::VersionMidSweep);
+            self.fault_counts(Fault::VersionMidSweep);
         }
         Ok(())
     }
@@ -195,20 +195,20 @@ impl World {
 
     fn tell(&mut self, shop: usize) {
         let now = self.now();
-        let mut hits = Hits::default();
-        let sent = self.shops[shop].message(&mut self.dice, &mut hits, now);
-        self.network.state().hits.add(&hits);
+        let mut fault_counts = Hits::default();
+        let sent = self.shops[shop].message(&mut self.dice, &mut fault_counts, now);
+        self.network.state().fault_counts.add(&fault_counts);
         if now - self.published_at < 20 * SECOND {
-            self.hits(Fault::StaleProgram);
+            self.fault_counts(Fault::StaleProgram);
         }
         self.send(&sent);
     }
 
     /// Tells the API something. What it does not say is in comes over the bus too, whether it is or not.
-    async fn tell_directly(&mut self, shop: usize) -> Result<(), Broken> {
-        let (now, mut hits) = (self.now(), Hits::default());
-        let (fact, sent) = self.shops[shop].fact(&mut self.dice, &mut hits, now);
-        self.network.state().hits.add(&hits);
+    async fn tell_directly(&mut self, shop: usize) -> Result<(), InvariantViolation> {
+        let (now, mut fault_counts) = (self.now(), Hits::default());
+        let (fact, sent) = self.shops[shop].fact(&mut self.dice, &mut fault_counts, now);
+        self.network.state().fault_counts.add(&fault_counts);
         match self.api.ask(&self.shops[shop].id, "POST", "/v1/facts", Some(&fact)).await {
             Ended::Answered((200, _)) => return Ok(()),
             Ended::Answered((503, _)) => {}
@@ -223,7 +223,7 @@ impl World {
     ///
     /// # Errors
     /// Says what is wrong.
-    pub async fn operate(&mut self) -> Result<(), Broken> {
+    pub async fn operate(&mut self) -> Result<(), InvariantViolation> {
         self.redeploy();
         let shop = self.dice.place(self.shops.len());
         if self.newer.is_some() && self.dice.chance(400) {
@@ -240,7 +240,7 @@ impl World {
             134 | 135 => self.tell_many(shop),
             136..=138 => self.publish(shop).await?,
             139 => {
-                self.hits(Fault::VersionsInARow);
+                self.fault_counts(Fault::VersionsInARow);
                 for _ in 0..3 {
                     self.publish(shop).await?;
                     // In force, and its sweep just under way.
@@ -266,16 +266,16 @@ impl World {
     }
 
     fn tell_many(&mut self, shop: usize) {
-        let (now, mut hits) = (self.now(), Hits::default());
-        let burst = self.shops[shop].burst(&mut self.dice, &mut hits, now);
-        self.network.state().hits.add(&hits);
+        let (now, mut fault_counts) = (self.now(), Hits::default());
+        let burst = self.shops[shop].burst(&mut self.dice, &mut fault_counts, now);
+        self.network.state().fault_counts.add(&fault_counts);
         burst.iter().for_each(|sent| self.send(sent));
     }
 
     /// The relay is down for so long that the stream has forgotten what it did not bring.
     fn lose_stream(&mut self) {
         if self.stream.lose(&self.network) {
-            self.hits(Fault::StreamLost);
+            self.fault_counts(Fault::StreamLost);
         }
     }
 
@@ -289,17 +289,21 @@ impl World {
         if matches!(sent.meant, Meant::Quarantined) {
             return; // what was too early may not be by now
         }
-        self.hits(if self.now() - sent.at >= 30 * DAY { Fault::DuplicateLater } else { Fault::DuplicateAtOnce });
+        self.fault_counts(if self.now() - sent.at >= 30 * DAY {
+            Fault::DuplicateLater
+        } else {
+            Fault::DuplicateAtOnce
+        });
         self.send(&sent);
     }
 
     fn erase(&mut self, shop: usize) {
         let now = self.now();
         if !self.network.state().queues[&Line::Ingest].is_empty() {
-            self.hits(Fault::ErasureBesideIngest);
+            self.fault_counts(Fault::ErasureBesideIngest);
         }
         if !self.is_swept() {
-            self.hits(Fault::ErasureBesideSweep);
+            self.fault_counts(Fault::ErasureBesideSweep);
         }
         let sent = self.shops[shop].erasure(&mut self.dice, now);
         self.send(&sent);
@@ -320,7 +324,7 @@ impl World {
             }
         };
         if zone.day(now).year() < zone.day(now.plus_millis(millis)).year() {
-            self.hits(Fault::YearEdge);
+            self.fault_counts(Fault::YearEdge);
         }
         // A storm does not last for days: it is there again when something happens.
         let weather = self.network.state().weather;
@@ -334,7 +338,7 @@ impl World {
 
     fn tick(&mut self) {
         if self.dice.chance(150) {
-            self.hits(Fault::LostTick);
+            self.fault_counts(Fault::LostTick);
             return;
         }
         let network = Arc::clone(&self.network);
@@ -409,13 +413,13 @@ impl World {
         newer["body"] = json!({ "B": "/v7+/v4=" });
         raise(&mut newer, 1);
         state.tables.put(&tables().members, newer.clone(), now);
-        state.hits.hit(Fault::NewerItem);
+        state.fault_counts.hit(Fault::NewerItem);
         drop(state);
         (self.newer, self.had_newer) = (Some((was.clone(), newer)), true);
     }
 
     /// The newer release writes what this one reads. Nobody has touched the item meanwhile.
-    pub(super) fn write_older(&mut self) -> Result<(), Broken> {
+    pub(super) fn write_older(&mut self) -> Result<(), InvariantViolation> {
         let Some((mut was, newer)) = self.newer.take() else { return Ok(()) };
         let now = self.now();
         let mut state = self.network.state();
@@ -434,7 +438,7 @@ impl World {
     }
 
     /// Whoever asks is answered with what is stored, or told to come again.
-    async fn ask(&mut self, shop: usize) -> Result<(), Broken> {
+    async fn ask(&mut self, shop: usize) -> Result<(), InvariantViolation> {
         let shop = self.shops[shop].id.clone();
         let id = MemberId::new(&format!("a-member-{}", self.dice.below(4))).unwrap();
         let as_of = self.network.instant().plus_millis(self.dice.between(-20, 20) * DAY);
@@ -470,7 +474,7 @@ impl World {
     ///
     /// # Errors
     /// Says what is not as it should be.
-    pub async fn check(&mut self) -> Result<(), Broken> {
+    pub async fn check(&mut self) -> Result<(), InvariantViolation> {
         let dice = &mut self.dice.split();
         for shop in &self.shops {
             oracle::check(self, shop, dice).await.map_err(|broken| format!("{}: {broken}", shop.id))?;

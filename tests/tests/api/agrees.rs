@@ -14,7 +14,7 @@ use rules::fact::{Currency, Fact};
 use rules::id::MemberId;
 use serde_json::{Value, json};
 
-use tests::desk::{Answer, Desk};
+use tests::api_harness::{Answer, ApiHarness};
 use tests::system::System;
 
 /// What the API says at any moment is what the rules say of some of the facts told until then: at least those whose
@@ -37,7 +37,7 @@ async fn shop(program: Value, facts: Vec<Value>, asked: Vec<i64>) {
     let system = System::new(place.client, &place.prefix).await;
     system.at(Instant::from_millis(BEGIN));
     system.publish(&program, &json!({})).await;
-    let desk = Arc::new(Desk::over(system));
+    let desk = Arc::new(ApiHarness::over(system));
     let versions = desk.system.store.versions(&desk.system.shop).await.unwrap().unwrap();
     desk.system.at(Instant::from_millis(BEGIN + 2_400 * HOUR));
     let token = desk.lasting_token();
@@ -99,7 +99,13 @@ impl Said {
 }
 
 /// What the rules say of some facts.
-fn standing(desk: &Desk, versions: &rules::version::Versions, facts: &[Value], member: &str, as_of: Instant) -> Said {
+fn standing(
+    desk: &ApiHarness,
+    versions: &rules::version::Versions,
+    facts: &[Value],
+    member: &str,
+    as_of: Instant,
+) -> Said {
     let (member, usd) = (MemberId::new(member).unwrap(), Currency::from_code("USD").unwrap());
     let mut book = Book::new();
     for fact in facts.iter().filter_map(|fact| Fact::read(fact, usd).ok()) {

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use tests::desk::{Desk, order};
+use tests::api_harness::{ApiHarness, order};
 
 #[tokio::test]
 async fn a_tier_is_assigned_listed_with_reason_and_author_and_ended() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00")]).await;
     let made = desk
         .post("/v1/members/anna/assignments", json!({ "tier": "gold", "mode": "floor", "reason": "a lost parcel" }))
@@ -30,7 +30,7 @@ async fn a_tier_is_assigned_listed_with_reason_and_author_and_ended() {
 
 #[tokio::test]
 async fn under_a_key_it_is_done_once_and_what_is_wrong_is_not_done() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     let assign = |body: Value, key: &'static str| {
         desk.send(desk.ask("POST", "/v1/members/anna/assignments").json(&body).with("Idempotency-Key", key))
     };
@@ -62,7 +62,7 @@ const FILE: &str = "member_id,tier,mode,reason,until,reward\n\
 
 #[tokio::test]
 async fn a_file_of_assignments_reports_every_row_and_a_dry_run_does_nothing() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     let send = |query: &str, file: &str| {
         desk.send(
             desk.ask("POST", &format!("/v1/assignments{query}"))
@@ -110,7 +110,7 @@ async fn a_file_of_assignments_reports_every_row_and_a_dry_run_does_nothing() {
 /// Found by asking at random.
 #[tokio::test]
 async fn a_reason_has_one_to_a_thousand_characters() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     let (longest, longer) = ("é".repeat(1_000), "é".repeat(1_001));
     for (reason, status) in [(&longest, 201), (&longer, 400), (&String::new(), 400)] {
         let assigned = desk

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use tests::desk::{Desk, order};
+use tests::api_harness::{ApiHarness, order};
 
 /// Made of the code, and committed, so that a change of the API is seen where changes are looked at.
 #[test]
@@ -55,7 +55,7 @@ async fn every_example_of_the_document_can_be_sent() {
             for (kind, content) in content.as_object().into_iter().flatten() {
                 let example = &content["example"];
                 let body = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
-                let desk = Desk::open().await;
+                let desk = ApiHarness::open().await;
                 desk.tell(&[order("anna", "1", "120.00")]).await;
                 let method = method.to_uppercase();
                 let ask = desk.ask(&method, &path.replace("{member_id}", "anna"));

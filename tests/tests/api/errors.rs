@@ -6,7 +6,7 @@ use http_api::caller::Scope;
 use http_api::problem::{Problem, ProblemCode};
 use serde_json::{Value, json};
 
-use tests::desk::{Desk, order, program};
+use tests::api_harness::{ApiHarness, order, program};
 
 /// A problem: its kind, its status, and what its detail and its remedy say.
 type Told = (&'static str, u16, &'static str, &'static str);
@@ -42,7 +42,7 @@ fn says(body: &Value, (kind, status, detail, remedy): Told) {
 
 #[tokio::test]
 async fn every_problem_says_what_is_wrong_and_what_to_do() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00"), order("bert", "2", "600.00")]).await;
     desk.send(desk.ask("PUT", "/v1/program/draft").json(&json!({ "program": {} }))).await.is(200);
     let get = |path: &str| desk.ask("GET", path);
@@ -139,14 +139,14 @@ async fn every_problem_says_what_is_wrong_and_what_to_do() {
     let gone = desk.get(&format!("/v1/members?list=tier&tier=gold&cursor={cursor}")).await.is(410);
     says(&gone, ("cursor-expired", 410, "are gone", "without a cursor"));
     seen.insert("cursor-expired");
-    let unsigned = Desk::open().await.without_secret();
+    let unsigned = ApiHarness::open().await.without_secret();
     let webhook = unsigned.post("/webhooks/shopify", json!({})).await.is(404);
     says(&webhook, ("unknown-webhook", 404, "no secret", "--shopify-secret"));
     seen.insert("unknown-webhook");
     let withdraw = desk.send(desk.ask("DELETE", "/v1/privacy/redaction")).await.is(404);
     says(&withdraw, ("unknown-redaction", 404, "nobody has asked", "nothing to withdraw"));
     seen.insert("unknown-redaction");
-    let lost = Desk::open().await;
+    let lost = ApiHarness::open().await;
     lost.system.store.client().delete_table().table_name(&lost.system.store.tables().members).send().await.unwrap();
     says(&lost.get("/v1/members/anna").await.is(503), ("unavailable", 503, "does not answer", "`Retry-After`"));
     seen.insert("unavailable");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use tests::desk::{Desk, order};
+use tests::api_harness::{ApiHarness, order};
 
 fn earned(points: i64) -> Value {
     json!({ "type": "points.earned", "member_id": "anna", "points": points, "occurred_at": "2024-03-01T12:00:00Z" })
@@ -10,7 +10,7 @@ fn earned(points: i64) -> Value {
 
 #[tokio::test]
 async fn each_fact_is_taken_in_for_itself_before_the_answer_comes() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     let broken = json!({ "type": "order.paid", "member_id": "anna", "order_id": "2", "total": "a lot" });
     let mut future = order("anna", "3", "5");
     future["occurred_at"] = json!("2024-06-01T12:06:00Z");
@@ -29,7 +29,7 @@ async fn each_fact_is_taken_in_for_itself_before_the_answer_comes() {
 
 #[tokio::test]
 async fn one_fact_alone_that_is_not_taken_in_is_a_problem() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     for (body, status, says) in [
         (json!({}), 422, "it is not a fact"),
         (json!({ "type": "order.paid" }), 422, "it is not a fact"),
@@ -58,7 +58,7 @@ async fn one_fact_alone_that_is_not_taken_in_is_a_problem() {
 /// For good: there is no table of keys that would be forgotten, for the key is the fact's own.
 #[tokio::test]
 async fn under_an_idempotency_key_nothing_happens_twice_however_late_it_is_sent_again() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     let send = |key: &'static str, facts: Value| {
         desk.send(desk.ask("POST", "/v1/facts").json(&facts).with("Idempotency-Key", key))
     };

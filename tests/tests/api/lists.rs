@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use tests::desk::{Desk, order};
+use tests::api_harness::{ApiHarness, order};
 
 /// Anna is near gold, bert holds it, carl loses silver on January 1 unless more happens.
-async fn swept() -> Desk {
-    let desk = Desk::open().await;
+async fn swept() -> ApiHarness {
+    let desk = ApiHarness::open().await;
     let last_year = json!({ "type": "order.paid", "member_id": "carl", "order_id": "3", "total": "150.00",
                             "occurred_at": "2023-08-01T12:00:00Z" });
     desk.tell(&[order("anna", "1", "460.00"), order("bert", "2", "700.00"), last_year]).await;
@@ -15,7 +15,7 @@ async fn swept() -> Desk {
     desk
 }
 
-async fn ids(desk: &Desk, query: &str) -> Value {
+async fn ids(desk: &ApiHarness, query: &str) -> Value {
     let page = desk.get(&format!("/v1/members?{query}")).await.is(200);
     assert_eq!((&page["as_of"], &page["version"]), (&json!("2024-06-02T04:00:00Z"), &json!(1)));
     let mut ids: Vec<_> = page["entries"].as_array().unwrap().iter().map(|entry| entry["member_id"].clone()).collect();
@@ -64,7 +64,7 @@ async fn what_is_asked_wrongly_is_named_and_before_the_first_sweep_there_is_none
         let said = desk.get(&format!("/v1/members?{query}")).await.is(400);
         assert!(said["detail"].as_str().unwrap().contains(says), "{query}: {said}");
     }
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     for path in ["/v1/members?list=at_risk", "/v1/insight"] {
         assert_eq!(desk.get(path).await.is(404)["type"], "urn:echelon:problem:unknown-sweep", "{path}");
     }

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use tests::desk::{Desk, order, program};
+use tests::api_harness::{ApiHarness, order, program};
 
 #[tokio::test]
 async fn a_standing_says_the_tier_until_when_what_is_next_and_what_keeps_it() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00")]).await;
     let anna = desk.get("/v1/members/anna").await.is(200);
     assert_eq!(
@@ -27,7 +27,7 @@ async fn a_standing_says_the_tier_until_when_what_is_next_and_what_keeps_it() {
 /// Right from the first moment of the year in the shop's own zone, before any job has run.
 #[tokio::test]
 async fn a_standing_is_right_at_any_instant_and_under_any_version() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00")]).await;
     let mut next = program();
     next["tiers"][0]["threshold"] = json!("200");
@@ -58,7 +58,7 @@ async fn a_standing_is_right_at_any_instant_and_under_any_version() {
 
 #[tokio::test]
 async fn what_is_known_already_is_not_sent_again() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00")]).await;
     let first = desk.get("/v1/members/anna").await;
     let tag = first.header("etag").unwrap().to_owned();
@@ -71,7 +71,7 @@ async fn what_is_known_already_is_not_sent_again() {
 
 #[tokio::test]
 async fn an_explanation_says_every_fact_once_as_data_and_in_words() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     let test = json!({ "type": "order.paid", "member_id": "anna", "order_id": "2", "total": "900", "test": true,
                        "occurred_at": "2024-03-02T12:00:00Z" });
     desk.tell(&[order("anna", "1", "120.00"), test]).await;
@@ -87,7 +87,7 @@ async fn an_explanation_says_every_fact_once_as_data_and_in_words() {
 
 #[tokio::test]
 async fn up_to_a_hundred_members_are_read_at_once_and_those_unknown_are_null() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00"), order("bert", "2", "600.00")]).await;
     let many = desk.post("/v1/standings", json!({ "member_ids": ["bert", "anna", "nobody"] })).await.is(200);
     let tiers: Vec<_> = many["standings"]
@@ -107,7 +107,7 @@ async fn up_to_a_hundred_members_are_read_at_once_and_those_unknown_are_null() {
 
 #[tokio::test]
 async fn a_history_is_paged_the_latest_first_and_each_entry_comes_once() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     for (n, total) in [("1", "120.00"), ("2", "400.00")] {
         desk.tell(&[order("anna", n, total)]).await;
     }
@@ -142,7 +142,7 @@ async fn a_history_is_paged_the_latest_first_and_each_entry_comes_once() {
 
 #[tokio::test]
 async fn a_standing_costs_one_read_of_at_most_one_unit() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     let orders: Vec<Value> = (0..24).map(|n| order("anna", &format!("82098291194{n:03}"), "9.95")).collect();
     desk.tell(&orders).await;
     desk.get("/v1/members/anna").await.is(200);
@@ -154,7 +154,7 @@ async fn a_standing_costs_one_read_of_at_most_one_unit() {
 
 #[tokio::test]
 async fn a_member_sees_themselves_with_their_own_token_and_nothing_else() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00"), order("bert", "2", "600.00")]).await;
     let made = desk.post("/v1/members/anna/token", json!({ "minutes": 5 })).await.is(201);
     let token = made["token"].as_str().unwrap().to_owned();

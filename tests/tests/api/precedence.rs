@@ -3,11 +3,11 @@
 
 use http_api::caller::Scope;
 use serde_json::{Value, json};
-use tests::desk::{Ask, Desk, order};
+use tests::api_harness::{ApiHarness, Ask, order};
 
 #[tokio::test]
 async fn of_two_problems_the_one_that_is_checked_first_is_told() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00")]).await;
     let ask = |method, path: &str| desk.ask(method, path);
     let reads = || desk.token(Some("acme"), Scope::Read);
@@ -66,7 +66,7 @@ async fn of_two_problems_the_one_that_is_checked_first_is_told() {
             "{what}"
         );
     }
-    let unsigned = Desk::open().await.without_secret();
+    let unsigned = ApiHarness::open().await.without_secret();
     let webhook = unsigned.post("/webhooks/shopify", json!({})).await.is(404);
     assert_eq!(
         webhook["type"], "urn:echelon:problem:unknown-webhook",
@@ -76,7 +76,7 @@ async fn of_two_problems_the_one_that_is_checked_first_is_told() {
 
 #[tokio::test]
 async fn of_two_reasons_to_refuse_a_fact_the_one_that_is_checked_first_is_told() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     let mut future = order("anna", "1", "5.00");
     future["occurred_at"] = json!("2030-01-01T00:00:00Z");
     let mut wrong = future.clone();

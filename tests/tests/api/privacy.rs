@@ -4,11 +4,11 @@ use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 
-use tests::desk::{Answer, Desk, SECRET, order};
+use tests::api_harness::{Answer, ApiHarness, SECRET, order};
 
 #[tokio::test]
 async fn a_member_is_forgotten_at_once_and_a_later_pass_finds_nothing() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00"), order("bert", "2", "120.00")]).await;
     desk.get("/v1/members/anna/erasure").await.is(404);
     assert_eq!(desk.send(desk.ask("DELETE", "/v1/members/anna")).await.is(202)["verified"], false);
@@ -33,7 +33,7 @@ async fn a_member_is_forgotten_at_once_and_a_later_pass_finds_nothing() {
 
 #[tokio::test]
 async fn a_member_gets_all_there_is_about_them_and_nothing_about_others() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00"), order("bert", "2", "120.00")]).await;
     let refund = json!({ "type": "order.refunded", "member_id": "anna", "order_id": "1", "refund_id": "r", "amount": "1.00",
                          "occurred_at": "2024-05-01T12:00:00Z" });
@@ -56,7 +56,7 @@ async fn a_name_in_what_is_somebody_elses_is_not_kept() {
                          "occurred_at": "2024-04-01T12:00:00Z" });
     let canceled = json!({ "type": "points.canceled", "member_id": "anna", "entry_id": "e", "cancel_id": "c", "points": 3,
                            "occurred_at": "2024-05-01T12:00:00Z" });
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00"), order("bert", "2", "120.00"), refund("2", "r2"), refund("3", "r3")])
         .await;
     desk.tell(&[order("bert", "3", "120.00"), refund("2", "r4"), earned, canceled]).await;
@@ -72,12 +72,12 @@ async fn a_name_in_what_is_somebody_elses_is_not_kept() {
 }
 
 /// A webhook as Shopify sends it: the headers fit the body.
-async fn webhook(desk: &Desk, topic: &str, body: &Value, secret: &str) -> Answer {
+async fn webhook(desk: &ApiHarness, topic: &str, body: &Value, secret: &str) -> Answer {
     let domain = body["shop_domain"].as_str().unwrap_or_default();
     webhook_of(desk, topic, domain, body, secret).await
 }
 
-async fn webhook_of(desk: &Desk, topic: &str, domain: &str, body: &Value, secret: &str) -> Answer {
+async fn webhook_of(desk: &ApiHarness, topic: &str, domain: &str, body: &Value, secret: &str) -> Answer {
     let body = body.to_string();
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body.as_bytes());
@@ -89,7 +89,7 @@ async fn webhook_of(desk: &Desk, topic: &str, domain: &str, body: &Value, secret
 
 #[tokio::test]
 async fn shopifys_compliance_webhooks_are_done_if_they_are_signed() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("115310627314723954", "1", "120.00"), order("bert", "2", "120.00")]).await;
     let of =
         |shop: &str| json!({ "shop_id": 1, "shop_domain": shop, "customer": { "id": 115_310_627_314_723_954_u64 } });
@@ -120,10 +120,10 @@ async fn shopifys_compliance_webhooks_are_done_if_they_are_signed() {
 
 #[tokio::test]
 async fn a_whole_shop_is_forgotten_guests_included_and_no_other() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     let guest = json!({ "type": "order.paid", "order_id": "g", "total": "5", "occurred_at": "2024-03-01T12:00:00Z" });
     desk.tell(&[order("anna", "1", "600.00"), guest]).await;
-    let other = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": tests::desk::program() }));
+    let other = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": tests::api_harness::program() }));
     let token = desk.token(Some("acme2"), http_api::caller::Scope::Admin);
     desk.send(other.by(token.clone())).await.is(201);
     let bert = desk.ask("POST", "/v1/facts").json(&order("bert", "1", "600.00")).by(token.clone());
@@ -149,7 +149,7 @@ async fn a_whole_shop_is_forgotten_guests_included_and_no_other() {
 
 #[tokio::test]
 async fn a_signed_body_is_good_for_its_own_topic_and_shop_alone() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("7", "1", "600.00")]).await;
     let customer = json!({ "id": 7, "email": "x@example.com" });
     let bodies = [
@@ -178,7 +178,7 @@ async fn a_signed_body_is_good_for_its_own_topic_and_shop_alone() {
 
 #[tokio::test]
 async fn the_deletion_of_a_shop_is_withdrawn_until_it_is_due() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "600.00")]).await;
     let gone = json!({ "shop_id": 1, "shop_domain": "acme" });
     let withdraw = || desk.ask("DELETE", "/v1/privacy/redaction");
@@ -200,13 +200,13 @@ async fn the_deletion_of_a_shop_is_withdrawn_until_it_is_due() {
     let answer = desk.send(withdraw()).await.is(409);
     assert_eq!(answer["type"], "urn:echelon:problem:deletion-in-progress");
     // Nobody publishes meanwhile, or it would be deleted as well.
-    let publish = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": tests::desk::program() }));
+    let publish = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": tests::api_harness::program() }));
     assert_eq!(desk.send(publish).await.is(409)["type"], "urn:echelon:problem:shop-being-deleted");
 }
 
 #[tokio::test]
 async fn a_shop_is_deleted_in_slices_and_no_other_waits_for_it() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     let many: Vec<Value> = (0..90).map(|it| order(&format!("m{it}"), &format!("{it}"), "10.00")).collect();
     desk.tell(&many).await;
     let store = &desk.system.store;
@@ -232,9 +232,9 @@ async fn a_shop_is_deleted_in_slices_and_no_other_waits_for_it() {
 /// What a shop system tells beside what counts: names, addresses, texts.
 #[tokio::test]
 async fn nothing_personal_is_stored_beyond_ids_money_dates_tags_and_the_birthday() {
-    let mut desk = Desk::open().await;
+    let mut desk = ApiHarness::open().await;
     desk.system.shop = store::shop::ShopId::new("acme.myshopify.com").unwrap();
-    desk.system.publish(&tests::desk::program(), &json!({})).await;
+    desk.system.publish(&tests::api_harness::program(), &json!({})).await;
     let money = |amount: &str| json!({ "shop_money": { "amount": amount, "currency_code": "USD" } });
     let address = json!({ "first_name": "Ada", "last_name": "Lovelace", "address1": "12 St James's Square", "phone": "+44 20 7946 0991",
                           "city": "London", "zip": "SW1Y 4JH" });

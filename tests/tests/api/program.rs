@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use tests::desk::{Desk, order, program};
+use tests::api_harness::{ApiHarness, order, program};
 
 fn gold_at(threshold: &str) -> Value {
     let mut program = program();
@@ -12,7 +12,7 @@ fn gold_at(threshold: &str) -> Value {
 
 #[tokio::test]
 async fn a_program_is_checked_with_everything_that_is_wrong_or_likely_not_meant() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     let check = async |program: Value| desk.post("/v1/program/validate", json!({ "program": program })).await.is(200);
     let right = check(program()).await;
     assert_eq!((&right["valid"], &right["problems"]), (&json!(true), &json!([])));
@@ -26,7 +26,7 @@ async fn a_program_is_checked_with_everything_that_is_wrong_or_likely_not_meant(
 
 #[tokio::test]
 async fn a_draft_is_never_overwritten_unseen() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.get("/v1/program/draft").await.is(404);
     let save = |program: Value, tag: Option<&str>| {
         let ask = desk.ask("PUT", "/v1/program/draft").json(&json!({ "program": program }));
@@ -55,7 +55,7 @@ async fn a_draft_is_never_overwritten_unseen() {
 
 #[tokio::test]
 async fn a_version_is_previewed_published_listed_and_rolled_back() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "420.00"), order("bert", "2", "600.00")]).await;
     let wanted = json!({ "program": gold_at("400"), "why": "gold for more" });
     let previewed = desk.post("/v1/program/preview?list=true", wanted.clone()).await.is(200);
@@ -93,7 +93,7 @@ async fn a_version_is_previewed_published_listed_and_rolled_back() {
 
 #[tokio::test]
 async fn two_who_publish_at_once_both_know() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     let tag = desk.get("/v1/program/versions").await.header("etag").unwrap().to_owned();
     let publish = |threshold: &'static str| {
         let ask = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": gold_at(threshold) }));
@@ -105,7 +105,7 @@ async fn two_who_publish_at_once_both_know() {
 
 #[tokio::test]
 async fn what_cannot_be_published_says_why_and_what_to_do() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     let mut fewer = program();
     fewer["tiers"].as_array_mut().unwrap().pop();
     for (body, status, kind, says) in [
@@ -127,7 +127,7 @@ async fn what_cannot_be_published_says_why_and_what_to_do() {
 
 #[tokio::test]
 async fn jobs_are_seen_paused_resumed_and_cancelled() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00")]).await;
     desk.at("2024-06-02T05:00:00Z");
     desk.system.sweep.tick().await.unwrap();
@@ -149,7 +149,7 @@ async fn jobs_are_seen_paused_resumed_and_cancelled() {
 /// Found by asking at random: a list was saved as the draft, and told as the object that it is not.
 #[tokio::test]
 async fn a_draft_is_an_object_right_or_not() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     for wrong in [json!([]), json!("gold"), json!(null)] {
         for (method, path) in [("PUT", "/v1/program/draft"), ("POST", "/v1/program/validate")] {
             let said = desk.send(desk.ask(method, path).json(&json!({ "program": wrong }))).await.is(400);

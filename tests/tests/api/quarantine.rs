@@ -6,12 +6,12 @@ use http_api::caller::Scope;
 use serde_json::{Value, json};
 use store::shop::ShopId;
 
-use tests::desk::{Answer, Desk, order};
+use tests::api_harness::{Answer, ApiHarness, order};
 
 /// A desk with five bodies quarantined: two broken ones and one from the future of acme's, one of a shop that nobody knows, and
 /// one of nobody's. All their members are called anna.
-async fn desk() -> Desk {
-    let mut desk = Desk::open().await;
+async fn desk() -> ApiHarness {
+    let mut desk = ApiHarness::open().await;
     let broken = |id: &str| json!({ "type": "order.paid", "member_id": "anna", "order_id": id, "total": "a lot" });
     let mut future = order("anna", "3", "5.00");
     future["occurred_at"] = json!("2030-01-01T00:00:00Z");
@@ -24,7 +24,7 @@ async fn desk() -> Desk {
 }
 
 /// As somebody of the deployment.
-async fn operator(desk: &Desk, method: &str, path: &str, body: Option<Value>) -> Answer {
+async fn operator(desk: &ApiHarness, method: &str, path: &str, body: Option<Value>) -> Answer {
     let ask = desk.ask(method, path).by(desk.token(None, Scope::Admin));
     desk.send(match body {
         Some(body) => ask.json(&body),
@@ -145,7 +145,7 @@ async fn whoever_is_of_no_shop_replays_of_one_or_of_all() {
 /// Where not everything can be done at once, nothing is left out and nothing is taken for gone.
 #[tokio::test]
 async fn more_than_can_be_done_at_once_is_done_in_parts() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     let broken = |id: u32| json!({ "type": "order.paid", "member_id": "anna", "order_id": id.to_string() });
     let events: Vec<Value> = (0..7).map(broken).collect();
     assert_eq!(desk.system.tell(&events).await.counts.quarantined, 7);
@@ -175,7 +175,7 @@ async fn more_than_can_be_done_at_once_is_done_in_parts() {
 #[tokio::test]
 async fn a_replay_ends_though_what_it_sends_in_is_quarantined_anew() {
     for of_whom in ["reason", "all"] {
-        let desk = Desk::open().await;
+        let desk = ApiHarness::open().await;
         let broken = |id: u32| json!({ "type": "order.paid", "member_id": "anna", "order_id": id.to_string() });
         let events: Vec<Value> = (0..7).map(broken).collect();
         assert_eq!(desk.system.tell(&events).await.counts.quarantined, 7);

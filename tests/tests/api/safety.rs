@@ -3,7 +3,7 @@
 use http_api::caller::Scope;
 use serde_json::{Value, json};
 
-use tests::desk::{Answer, Desk, order};
+use tests::api_harness::{Answer, ApiHarness, order};
 
 /// Every operation: its method, its path with names filled in, and the scope that it takes; none for members' own.
 fn operations() -> Vec<(String, String, Option<Scope>)> {
@@ -20,12 +20,12 @@ fn operations() -> Vec<(String, String, Option<Scope>)> {
     all
 }
 
-async fn asked(desk: &Desk, method: &str, path: &str, token: impl Into<Option<String>>) -> Answer {
+async fn asked(desk: &ApiHarness, method: &str, path: &str, token: impl Into<Option<String>>) -> Answer {
     desk.send(desk.ask(method, path).by(token).json(&json!({}))).await
 }
 
-async fn shop_with_something() -> Desk {
-    let desk = Desk::open().await;
+async fn shop_with_something() -> ApiHarness {
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00")]).await;
     desk.at("2024-06-02T05:00:00Z");
     desk.system.sweep_all().await;
@@ -101,13 +101,13 @@ async fn nothing_of_another_shop_comes_through_any_route() {
 
 #[tokio::test]
 async fn who_is_of_no_shop_names_it_and_is_told_so() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00")]).await;
     let operator = || desk.token(None, Scope::Read);
     // As long as there is one alone, it is meant.
     asked(&desk, "GET", "/v1/members/anna", operator()).await.is(200);
     let token = desk.token(Some("second"), Scope::Admin);
-    let publish = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": tests::desk::program() }));
+    let publish = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": tests::api_harness::program() }));
     desk.send(publish.by(token)).await.is(201);
     let said = asked(&desk, "GET", "/v1/members/anna", operator()).await.is(400);
     assert_eq!(said["problems"], json!([{ "path": "shop", "message": "is missing" }]));
@@ -118,7 +118,7 @@ async fn who_is_of_no_shop_names_it_and_is_told_so() {
 
 #[tokio::test]
 async fn what_is_not_there_or_goes_wrong_tells_nothing_of_the_inside() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     for (method, path, status) in [
         ("GET", "/", 404),
         ("GET", "/v1/elsewhere", 404),
@@ -144,7 +144,7 @@ async fn what_is_not_there_or_goes_wrong_tells_nothing_of_the_inside() {
 
 #[tokio::test]
 async fn the_page_and_the_script_are_there_for_anybody() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     for (path, kind) in [
         ("/docs", "text/html; charset=utf-8"),
         ("/openapi.json", "application/json"),
@@ -159,7 +159,7 @@ async fn the_page_and_the_script_are_there_for_anybody() {
 /// Found by asking at random.
 #[tokio::test]
 async fn what_does_not_read_is_named_with_its_place() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     for (path, body, place) in [
         ("/v1/standings", json!({ "member_ids": ["anna", ""] }), "$.member_ids[1]"),
         ("/v1/standings", json!({ "member_ids": ["a\u{7}b"] }), "$.member_ids[0]"),
@@ -180,7 +180,7 @@ async fn what_does_not_read_is_named_with_its_place() {
 /// Found by asking at random: to JSON they are the same, and to the document as well.
 #[tokio::test]
 async fn a_whole_number_may_be_written_with_a_point() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00")]).await;
     for (minutes, status) in
         [(json!(12), 201), (json!(12.0), 201), (json!(null), 201), (json!(12.5), 400), (json!(1e30), 400)]

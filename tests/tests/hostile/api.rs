@@ -7,17 +7,17 @@ mod loads;
 mod places;
 
 use serde_json::{Value, json};
-use tests::desk::{Ask, Desk, order};
+use tests::api_harness::{ApiHarness, Ask, order};
 
 /// A request, and how it is answered: with a status, a kind of problem (empty: none), and these words in it.
 pub struct Case {
     /// A sentence that says what is bad.
     pub name: &'static str,
-    ask: fn(&Desk) -> Ask<'static>,
+    ask: fn(&ApiHarness) -> Ask<'static>,
     answer: (u16, &'static str, &'static str),
 }
 
-fn case(name: &'static str, ask: fn(&Desk) -> Ask<'static>, answer: (u16, &'static str, &'static str)) -> Case {
+fn case(name: &'static str, ask: fn(&ApiHarness) -> Ask<'static>, answer: (u16, &'static str, &'static str)) -> Case {
     Case { name, ask, answer }
 }
 
@@ -32,17 +32,17 @@ pub fn cases() -> Vec<Case> {
     kinds.into_iter().flatten().collect()
 }
 
-fn told(desk: &Desk, body: impl AsRef<[u8]>) -> Ask<'static> {
+fn told(desk: &ApiHarness, body: impl AsRef<[u8]>) -> Ask<'static> {
     desk.ask("POST", FACTS).with("content-type", "application/json").raw(body)
 }
 
-fn assign(desk: &Desk, body: Value) -> Ask<'static> {
+fn assign(desk: &ApiHarness, body: Value) -> Ask<'static> {
     desk.ask("POST", "/v1/members/anna/assignments").json(&body)
 }
 
 /// Asks all, and panics with the names of those that were answered in another way.
 pub async fn all_are_answered_as_they_have_to() {
-    let desk = Desk::open().await;
+    let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00"), order("anna", "2", "1.00")]).await;
     desk.send(assign(&desk, json!({ "tier": "gold", "mode": "floor", "reason": "x" })).with("Idempotency-Key", "used"))
         .await

@@ -4,7 +4,7 @@ use engine::ingest::{Report, native};
 use serde_json::{Value, json};
 use store::records::Reason;
 use store::shop::ShopId;
-use tests::desk::Desk;
+use tests::api_harness::ApiHarness;
 use tests::system::quarantine_rows;
 
 /// What has to become of something that is delivered.
@@ -180,7 +180,7 @@ pub async fn all_become_what_they_have_to(cases: Vec<Case>) {
 }
 
 async fn becomes_what_it_has_to(case: &Case) -> Result<(), String> {
-    let desk = Desk::with(&case.program).await;
+    let desk = ApiHarness::with(&case.program).await;
     for event in &case.before {
         same("taken in before", desk.system.tell(std::slice::from_ref(event)).await.counts.applied, 1)?;
     }
@@ -223,20 +223,20 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, expected: T) -> Re
 
 const NEIGHBOUR: &str = "neighbour";
 
-fn neighbour(desk: &Desk, number: usize) -> String {
+fn neighbour(desk: &ApiHarness, number: usize) -> String {
     native(
         &desk.system.shop,
-        &tests::desk::order(NEIGHBOUR, &format!("{NEIGHBOUR} {number}"), "1.00"),
+        &tests::api_harness::order(NEIGHBOUR, &format!("{NEIGHBOUR} {number}"), "1.00"),
         desk.system.now(),
     )
 }
 
-async fn neighbours(desk: &Desk) -> usize {
+async fn neighbours(desk: &ApiHarness) -> usize {
     desk.system.member(NEIGHBOUR).await.ledger.orders().len()
 }
 
 /// All items but the neighbour's.
-async fn everything(desk: &Desk) -> Vec<String> {
+async fn everything(desk: &ApiHarness) -> Vec<String> {
     let mut all = desk.everything().await;
     all.retain(|item| !item.contains(NEIGHBOUR));
     all
@@ -281,7 +281,12 @@ fn became(report: &Report, becomes: Becomes) -> Result<(), String> {
 }
 
 /// In the tables nothing changed but that a row tells of it; its body is kept.
-async fn nothing_but_a_row(desk: &Desk, before: &[String], aside: &Quarantined, body: &str) -> Result<(), String> {
+async fn nothing_but_a_row(
+    desk: &ApiHarness,
+    before: &[String],
+    aside: &Quarantined,
+    body: &str,
+) -> Result<(), String> {
     let mut after = everything(desk).await;
     let Some(place) = after.iter().position(|item| item.contains("quarantine") && !before.contains(item)) else {
         return Err("no row tells of it".to_owned());
@@ -299,7 +304,7 @@ async fn nothing_but_a_row(desk: &Desk, before: &[String], aside: &Quarantined, 
 }
 
 /// Whoever tells it over HTTP hears the same, in words, and nothing is kept of it.
-async fn is_refused_over_http(desk: &Desk, event: &Value, aside: &Quarantined) -> Result<(), String> {
+async fn is_refused_over_http(desk: &ApiHarness, event: &Value, aside: &Quarantined) -> Result<(), String> {
     let before = everything(desk).await;
     let said = desk.post("/v1/facts", event.clone()).await;
     same("status over HTTP", said.status, 422)?;
@@ -313,7 +318,7 @@ async fn is_refused_over_http(desk: &Desk, event: &Value, aside: &Quarantined) -
     unchanged("after it was told over HTTP", &everything(desk).await, &before)
 }
 
-async fn stand(desk: &Desk, case: &Case) -> Result<(), String> {
+async fn stand(desk: &ApiHarness, case: &Case) -> Result<(), String> {
     if let Some(gone) = case.gone {
         let all = desk.everything().await;
         let left: Vec<&String> = all.iter().filter(|item| item.contains(gone) && !item.contains("erased_at")).collect();

@@ -2,7 +2,7 @@
 //! nothing.
 
 use serde_json::{Value, json};
-use tests::desk::{Desk, program};
+use tests::api_harness::{ApiHarness, program};
 
 use crate::told::with;
 
@@ -176,8 +176,8 @@ pub fn cases() -> Vec<Case> {
 
 /// Checks, previews and publishes all, and panics with the names of those that were not refused as they have to be.
 pub async fn all_are_refused() {
-    let desk = Desk::open().await;
-    desk.tell(&[tests::desk::order("anna", "1", "120.00")]).await;
+    let desk = ApiHarness::open().await;
+    desk.tell(&[tests::api_harness::order("anna", "1", "120.00")]).await;
     let before = desk.everything().await;
     let mut bad = Vec::new();
     for Case { name, program, wrong } in cases() {

@@ -10,7 +10,7 @@ use rules::advance::is_due;
 use rules::calendar::Instant;
 use rules::id::MemberId;
 use serde_json::json;
-use tests::system::{Kept, System, instant};
+use tests::system::{InMemoryQuarantine, System, instant};
 
 /// A clock that jumps at its n-th reading.
 fn jumps(at: usize, before: Instant, after: Instant) -> (Clock, Arc<AtomicUsize>) {
@@ -38,7 +38,7 @@ async fn a_midnight_that_passes_while_ingest_decides_is_passed_in_what_it_commit
         assert_eq!(system.tell(&[order("1", "600", "2024-01-02T10:00:00Z")]).await.counts.transitions, 1);
 
         let (clock, readings) = jumps(at, before, midnight);
-        let ingest = Ingest::new(system.store.clone(), Kept::default(), clock);
+        let ingest = Ingest::new(system.store.clone(), InMemoryQuarantine::default(), clock);
         let body = native(&system.shop, &order("2", "20", "2024-01-31T20:00:00Z"), before);
         let report = ingest.handle(&[Message { id: "a".to_owned(), body, sent_at: None }]).await;
         assert_eq!((report.failed.len(), report.counts.applied), (0, 1), "{report:?}");

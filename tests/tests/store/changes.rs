@@ -305,7 +305,7 @@ async fn readers_see_the_old_version_until_the_new_one_is_in_force(place: Place)
                         "program": program(&json!({ "tiers": [tier("silver", 100), tier("gold", 700)] })) });
     let publication = store::Publication { event, by: "eve".to_owned(), why: "too easy".to_owned() };
     system.store.publish(&system.shop, &publication, system.now()).await.unwrap();
-    system.ingest.forget_programs();
+    system.ingest.invalidate_programs();
     let versions = system.store.versions(&system.shop).await.unwrap().unwrap();
     let before = told(&system).await;
     for (now, version, tier) in [(at.plus_millis(-1), 1, "gold"), (at, 2, "silver")] {

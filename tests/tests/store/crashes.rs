@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use embedded_dynamodb::{Answer, Decision, Intercept, Request};
 use serde_json::{Value, json};
-use tests::dies::Dies;
+use tests::crash::CrashAtRequest;
 use tests::system::{System, instant};
 
 fn program() -> Value {
@@ -61,11 +61,11 @@ async fn opened() -> (embedded_dynamodb::Store, System) {
 async fn a_good_day() -> (Vec<String>, usize) {
     let (store, system) = opened().await;
     let seen = Arc::new(AtomicUsize::new(0));
-    let watched = system.another(store.client_with(Dies {
+    let watched = system.another(store.client_with(CrashAtRequest {
         at: usize::MAX,
         carried_out: true,
         seen: Arc::clone(&seen),
-        ..Dies::default()
+        ..CrashAtRequest::default()
     }));
     for batch in batches() {
         assert_eq!(watched.tell(&batch).await.failed.len(), 0);
@@ -80,7 +80,7 @@ async fn wherever_ingest_dies_the_next_process_ends_where_it_would_have() {
     for at in 0..requests {
         for carried_out in [false, true] {
             let (store, system) = opened().await;
-            let dies = Dies { at, carried_out, ..Dies::default() };
+            let dies = CrashAtRequest { at, carried_out, ..CrashAtRequest::default() };
             let first = system.another(store.client_with(dies));
             let next = system.another(store.client());
             for batch in batches() {

@@ -71,7 +71,7 @@ fn replayed(program: &Value, lines: &[Value], as_of: Instant) -> Replay {
 }
 
 /// What there is to tell everybody of a replay ahead, as items of the ledger table.
-fn told_ahead(shop: &ShopId, replay: &Replay, at: Instant, recorded_at: Instant) -> Vec<Item> {
+fn notice_event(shop: &ShopId, replay: &Replay, at: Instant, recorded_at: Instant) -> Vec<Item> {
     let of = |member: &MemberId| {
         let version = replay.version_at(at);
         let about = About { shop, member, versions: replay.versions(), recorded_at };
@@ -106,10 +106,10 @@ fn everyday() -> Vec<Item> {
     let mut replay = replayed(&program, &lines, at("2023-12-01T00:00:00Z"));
     let mut all = items(&acme(), &replay, at("2023-12-01T00:00:00.250Z"));
     replay.line(&order("6003", "2024-11-20T15:30:00Z", "455.00"), at("2024-12-02T05:00:00Z")).unwrap();
-    all.extend(told_ahead(&acme(), &replay, at("2024-12-02T05:00:00Z"), at("2024-12-02T05:03:00.125Z")));
+    all.extend(notice_event(&acme(), &replay, at("2024-12-02T05:00:00Z"), at("2024-12-02T05:03:00.125Z")));
     // Who is near gold for the first time.
     let near = replayed(&program, &[order("6001", "2023-02-01T15:30:00Z", "455.00")], at("2023-02-01T15:30:00Z"));
-    all.extend(told_ahead(&acme(), &near, at("2023-02-01T15:30:00Z"), at("2023-02-01T15:30:00.250Z")));
+    all.extend(notice_event(&acme(), &near, at("2023-02-01T15:30:00Z"), at("2023-02-01T15:30:00.250Z")));
     all
 }
 
@@ -282,7 +282,7 @@ proptest! {
         for member in replay.members() {
             let item = |row: &Row| history::item(Spread::DEPLOYED, About { shop: &acme(), member, versions: replay.versions(), recorded_at: as_of }, row);
             let mut items: Vec<_> = replay.rows(member).iter().map(item).collect();
-            items.extend(told_ahead(&acme(), &replay, as_of, as_of).into_iter().filter(|item| {
+            items.extend(notice_event(&acme(), &replay, as_of, as_of).into_iter().filter(|item| {
                 item.key().pk == key::history(&acme(), member)
             }));
             for item in &items {

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use embedded_dynamodb::{Answer, Decision, Intercept, Request};
 use engine::clock::Clock;
-use engine::relay::{Answer as Said, Bus, Pace, Relay};
+use engine::relay::{Bus, PutResult as Said, Relay, RetryPolicy};
 use engine::telemetry::{LogKey, Metrics};
 use engine::verify::recompute;
 use rules::id::MemberId;
 use serde_json::{Value, json};
 use store::Outgoing;
-use tests::dies::Dies;
+use tests::crash::CrashAtRequest;
 use tests::system::{System, instant};
 
 fn program() -> Value {
@@ -115,7 +115,7 @@ fn relay(system: &System, bus: &Noted) -> Relay<Noted> {
     Relay {
         store: system.store.clone(),
         bus: bus.clone(),
-        pace: Pace { attempts: 2, wait: Duration::from_millis(1), budget: Duration::from_secs(60) },
+        retry_policy: RetryPolicy { attempts: 2, wait: Duration::from_millis(1), budget: Duration::from_secs(60) },
         clock: Clock::new(move || now),
         log_key: LogKey::new("a key only for tests").unwrap(),
     }
@@ -137,7 +137,12 @@ async fn a_relay_dies(at: usize, carried_out: bool) -> usize {
     }
     let (bus, rows, seen) = (Noted::default(), waiting(&system).await, Arc::new(AtomicUsize::new(0)));
     assert_eq!(rows, 4, "a program published, and three who rise");
-    let first = system.another(store.client_with(Dies { at, carried_out, seen: Arc::clone(&seen), ..Dies::default() }));
+    let first = system.another(store.client_with(CrashAtRequest {
+        at,
+        carried_out,
+        seen: Arc::clone(&seen),
+        ..CrashAtRequest::default()
+    }));
     let _ = relay(&first, &bus).pass(&mut Metrics::of("relay")).await;
     let passed = relay(&system, &bus).pass(&mut Metrics::of("relay")).await.unwrap();
     assert!(passed.finished && passed.failed == 0, "request {at}: {passed:?}");

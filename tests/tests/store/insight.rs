@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use store::records::insight::Insight;
 use store::records::{Job, JobId, Kind, Moves, State};
 use tests::dynamodb::Place;
-use tests::everybody::{Dice, everybody, in_tiers, is_on, life, new_year, program, tier, tiers, told, version_at};
+use tests::list_oracle::{Dice, everybody, in_tiers, is_on, life, new_year, program, tier, tiers, told, version_at};
 use tests::system::{System, instant};
 
 tests::for_every_table!(

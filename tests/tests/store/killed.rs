@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use embedded_dynamodb::{Answer, Decision, Intercept, Request};
-use engine::sweep::Worked;
+use engine::sweep::RunEnd;
 use store::Store;
 use store::records::State;
 use store::table::Tables;
-use tests::alone::Alone;
-use tests::dies::Dies;
-use tests::eve::{NEW_YEAR, ROLLOVER, counted, eve, histories, job};
+use tests::crash::CrashAtRequest;
+use tests::in_memory_tables::InMemoryTables;
+use tests::new_year::{NEW_YEAR, ROLLOVER, counted, eve, histories, job};
 use tests::system::{System, instant};
 
 /// Opens what is due and sweeps, until the first thing that fails.
@@ -22,7 +22,7 @@ async fn swept(system: &System) -> bool {
     for work in system.sweep.workers().take() {
         // A worker whose database does not answer gives its segment back in the end; here the process is gone at once.
         match tokio::time::timeout(Duration::from_millis(150), system.sweep.work(&work)).await {
-            Ok(Ok(stint)) if stint.ended == Worked::Done => {}
+            Ok(Ok(stint)) if stint.ended == RunEnd::Done => {}
             _ => return false,
         }
     }
@@ -33,9 +33,9 @@ async fn swept(system: &System) -> bool {
 /// eve, of which a copy costs nothing.
 #[tokio::test(start_paused = true)]
 async fn killed_at_any_request_a_sweep_ends_where_it_would_have() {
-    let begin = Alone::default();
+    let begin = InMemoryTables::default();
     eve(begin.client(), "t").await;
-    let opened = |tables: &Alone| {
+    let opened = |tables: &InMemoryTables| {
         let system = System::over(Store::new(tables.client(), Tables::prefixed("t")));
         system.at(instant(NEW_YEAR));
         system
@@ -43,7 +43,8 @@ async fn killed_at_any_request_a_sweep_ends_where_it_would_have() {
     let tables = begin.copied();
     let system = opened(&tables);
     let seen = Arc::new(AtomicUsize::new(0));
-    let whole = Dies { at: usize::MAX, carried_out: true, seen: Arc::clone(&seen), ..Dies::default() };
+    let whole =
+        CrashAtRequest { at: usize::MAX, carried_out: true, seen: Arc::clone(&seen), ..CrashAtRequest::default() };
     assert!(swept(&system.another(tables.client_with(whole))).await);
     let (expected, requests) =
         ((histories(&system).await, counted(&job(&system, ROLLOVER).await)), seen.load(Ordering::SeqCst));
@@ -52,7 +53,7 @@ async fn killed_at_any_request_a_sweep_ends_where_it_would_have() {
     for (at, carried_out) in (0..requests).flat_map(|at| [(at, false), (at, true)]) {
         let tables = begin.copied();
         let system = opened(&tables);
-        let dies = Dies { at, carried_out, ..Dies::default() };
+        let dies = CrashAtRequest { at, carried_out, ..CrashAtRequest::default() };
         let _ = swept(&system.another(tables.client_with(dies))).await;
         // The next tick comes after the lease of whoever died.
         system.at(instant(NEW_YEAR).plus_millis(15 * 60_000));
@@ -77,7 +78,7 @@ async fn what_was_read_before_the_database_was_too_busy_is_a_page() {
         }
     }
 
-    let tables = Alone::default();
+    let tables = InMemoryTables::default();
     let system = eve(tables.client(), "t").await;
     system.at(instant(NEW_YEAR));
     let busy = system.another(tables.client_with(EverySecond::default()));

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use embedded_dynamodb::{Answer, Decision, Intercept, Request};
 use engine::lists::{List, ListError, tidy};
-use engine::sweep::Worked;
+use engine::sweep::RunEnd;
 use rules::arrive::arrive;
 use rules::book::Book;
 use rules::fact::{Currency, Fact};
@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use store::records::JobId;
 use store::records::list::Entry;
 use store::{Commit, Held};
-use tests::dies::Dies;
+use tests::crash::CrashAtRequest;
 use tests::dynamodb::Place;
 
-use tests::everybody::{Dice, everybody, expected, life, lists, one_page, program, read, version_at};
+use tests::list_oracle::{Dice, everybody, expected, life, lists, one_page, program, read, version_at};
 use tests::system::{System, instant};
 use tokio::sync::Notify;
 
@@ -122,7 +122,7 @@ async fn lists_are_those_of_a_sweep_that_is_done(place: Place) {
     system.sweep.tick().await.unwrap();
     let waiting = system.sweep.workers().take();
     for (done, work) in waiting.iter().enumerate() {
-        assert_eq!(system.sweep.work(work).await.unwrap().ended, Worked::Done);
+        assert_eq!(system.sweep.work(work).await.unwrap().ended, RunEnd::Done);
         let is_last = done + 1 == waiting.len();
         let page = one_page(&system, &List::AtRisk, 9, None).await.unwrap().unwrap();
         assert_eq!(page.job == first, !is_last, "after {done} segments of {}", waiting.len());
@@ -224,7 +224,7 @@ async fn until_it_dies(system: &System) {
     }
     for work in system.sweep.workers().take() {
         let worked = tokio::time::timeout(std::time::Duration::from_millis(100), system.sweep.work(&work)).await;
-        if !matches!(worked, Ok(Ok(stint)) if stint.ended == Worked::Done) {
+        if !matches!(worked, Ok(Ok(stint)) if stint.ended == RunEnd::Done) {
             return;
         }
     }
@@ -237,7 +237,8 @@ async fn killed_at_any_write_a_sweep_leaves_the_lists_of_whoever_ended_it() {
     let store = embedded_dynamodb::Store::memory().unwrap();
     let system = small(&store).await;
     let writes = Arc::new(Mutex::default());
-    let whole = Dies { at: usize::MAX, carried_out: true, writes: Arc::clone(&writes), ..Dies::default() };
+    let whole =
+        CrashAtRequest { at: usize::MAX, carried_out: true, writes: Arc::clone(&writes), ..CrashAtRequest::default() };
     until_it_dies(&system.another(store.client_with(whole))).await;
     lists_are_right(&system, "when nobody dies").await;
     let writes: Vec<usize> = writes.lock().unwrap().clone();
@@ -247,7 +248,12 @@ async fn killed_at_any_write_a_sweep_leaves_the_lists_of_whoever_ended_it() {
     for (at, carried_out) in writes.into_iter().map(|at| (at, false)).chain(last.map(|at| (at, true))) {
         let store = embedded_dynamodb::Store::memory().unwrap();
         let system = small(&store).await;
-        until_it_dies(&system.another(store.client_with(Dies { at, carried_out, ..Dies::default() }))).await;
+        until_it_dies(&system.another(store.client_with(CrashAtRequest {
+            at,
+            carried_out,
+            ..CrashAtRequest::default()
+        })))
+        .await;
         // Who was swept before stands as they were found then.
         let swept = swept_buckets(&system).await;
         let (version, before) = (version_at(&system, instant(NIGHT)).await, everybody(&system).await);
@@ -354,7 +360,7 @@ async fn rows_of_a_worker_who_was_overtaken_are_of_no_list() {
             is_stalled
         };
         let (ended, is_stalled) = tokio::join!(sweep, overtaken);
-        assert_eq!(ended, if is_stalled { Worked::Elsewhere } else { Worked::Done });
+        assert_eq!(ended, if is_stalled { RunEnd::Elsewhere } else { RunEnd::Done });
         if is_stalled {
             strays += 1;
             lists_are_right(&system, &format!("segment {segment}")).await;
@@ -374,10 +380,10 @@ async fn two_workers_on_one_segment_write_everybody_down_once() {
     for work in system.sweep.workers().take() {
         let (one, two) = tokio::join!(system.sweep.work(&work), other.sweep.work(&work));
         let ended = [one.unwrap().ended, two.unwrap().ended];
-        assert!(ended.contains(&Worked::Done), "{ended:?}");
+        assert!(ended.contains(&RunEnd::Done), "{ended:?}");
         // Again there is nothing left to do; the last one ended the job.
         let again = system.sweep.work(&work).await.unwrap().ended;
-        assert!(matches!(again, Worked::Done | Worked::Stopped), "{again:?}");
+        assert!(matches!(again, RunEnd::Done | RunEnd::Stopped), "{again:?}");
     }
     lists_are_right(&system, "two workers").await;
     exactly_once(&system, "two workers").await;

@@ -20,6 +20,5 @@ mod stored;
 mod stores;
 mod sweeps;
 mod swept;
-mod told_ahead;
 mod torn;
 mod verified;

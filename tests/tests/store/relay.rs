@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::clock::Clock;
-use engine::relay::{Answer, Bus, Fate, Pace, Passed, Relay, publish};
+use engine::relay::{Bus, Delivery, Passed, PutResult, Relay, RetryPolicy, publish};
 use engine::telemetry::{LogKey, Metrics};
 use rules::calendar::Instant;
 use rules::id::MemberId;
@@ -56,13 +56,13 @@ impl Noted {
 }
 
 impl Bus for Noted {
-    async fn put(&self, entries: &[&Outgoing]) -> Vec<Answer> {
+    async fn put(&self, entries: &[&Outgoing]) -> Vec<PutResult> {
         if *self.down.lock().unwrap() {
-            return vec![Answer::Later("InternalFailure".to_owned()); entries.len()];
+            return vec![PutResult::Later("InternalFailure".to_owned()); entries.len()];
         }
         let read = |row: &&Outgoing| (row.kind.clone(), serde_json::from_str(&row.detail).unwrap());
         self.taken.lock().unwrap().extend(entries.iter().map(read));
-        vec![Answer::Taken; entries.len()]
+        vec![PutResult::Taken; entries.len()]
     }
 }
 
@@ -70,15 +70,21 @@ fn start() -> Instant {
     Instant::parse("2024-05-01T10:00:00Z").unwrap()
 }
 
-fn pace() -> Pace {
-    Pace { attempts: 2, wait: Duration::from_millis(1), budget: Duration::from_secs(60) }
+fn retry_policy() -> RetryPolicy {
+    RetryPolicy { attempts: 2, wait: Duration::from_millis(1), budget: Duration::from_secs(60) }
 }
 
 /// The relay, so many minutes after the start.
 fn relay(store: &Store, bus: &Noted, minutes: i64) -> Relay<Noted> {
     let now = start().plus_millis(minutes * MINUTE);
     let log_key = LogKey::new("a key only for tests").unwrap();
-    Relay { store: store.clone(), bus: bus.clone(), pace: pace(), clock: Clock::new(move || now), log_key }
+    Relay {
+        store: store.clone(),
+        bus: bus.clone(),
+        retry_policy: retry_policy(),
+        clock: Clock::new(move || now),
+        log_key,
+    }
 }
 
 async fn pass(store: &Store, bus: &Noted, minutes: i64) -> Passed {
@@ -129,8 +135,8 @@ async fn what_was_recorded_is_announced_once_and_stays_as_history(place: Place) 
     let (system, bus) = (shop(place, "acme").await, Noted::default());
     reaches_gold(&system, "anna").await;
     let rows = waiting(&system).await;
-    let fates = relay(&system.store, &bus, 0).announce(&rows, &mut Metrics::of("relay")).await;
-    assert_eq!(fates, [Fate::Published, Fate::Published]);
+    let deliveries = relay(&system.store, &bus, 0).announce(&rows, &mut Metrics::of("relay")).await;
+    assert_eq!(deliveries, [Delivery::Published, Delivery::Published]);
     let kinds: BTreeSet<_> = bus.taken().into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["tier.changed.v1", "tier.reward_issued.v1"]);
     assert!(waiting(&system).await.is_empty());
@@ -154,8 +160,11 @@ async fn what_an_outage_left_is_announced_by_a_later_pass(place: Place) {
     bus.is_down(true);
     reaches_gold(&system, "anna").await;
     let rows = waiting(&system).await;
-    let fates = relay(&system.store, &bus, 0).announce(&rows, &mut Metrics::of("relay")).await;
-    assert!(fates.iter().all(|fate| matches!(fate, Fate::Later(why) if why == "InternalFailure")), "{fates:?}");
+    let deliveries = relay(&system.store, &bus, 0).announce(&rows, &mut Metrics::of("relay")).await;
+    assert!(
+        deliveries.iter().all(|delivery| matches!(delivery, Delivery::Later(why) if why == "InternalFailure")),
+        "{deliveries:?}"
+    );
     assert_eq!(pass(&system.store, &bus, 60).await, passed(0, 2));
     bus.is_down(false);
     assert_eq!(pass(&system.store, &bus, 120).await, passed(2, 0));
@@ -165,8 +174,8 @@ async fn what_an_outage_left_is_announced_by_a_later_pass(place: Place) {
 async fn a_crash_between_sending_and_marking_sends_the_same_event_again(place: Place) {
     let (system, bus) = (shop(place, "acme").await, Noted::default());
     reaches_gold(&system, "anna").await;
-    let fates = publish(&bus, &waiting(&system).await, &pace()).await;
-    assert_eq!(fates, [Fate::Published, Fate::Published]);
+    let deliveries = publish(&bus, &waiting(&system).await, &retry_policy()).await;
+    assert_eq!(deliveries, [Delivery::Published, Delivery::Published]);
     assert_eq!(pass(&system.store, &bus, 60).await, passed(2, 0));
     let ids = bus.ids();
     assert_eq!(ids.len(), 4);

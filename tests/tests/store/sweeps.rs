@@ -2,15 +2,15 @@
 //! overtaken by the next change.
 
 use engine::clock::Clock;
-use engine::sweep::{Order, Settings, Sweep, Work, Worked, Workers};
+use engine::sweep::{Order, RunEnd, SegmentQueue, Settings, Sweep, Work};
 use rules::ledger::Ledger;
 use rules::record::Record;
 use serde_json::json;
 use store::records::{JobId, Kind, State};
 use store::{Commit, Held, Publication};
 use tests::dynamodb::Place;
-use tests::eve::{MEMBERS, NEW_YEAR, ROLLOVER, counted, eve, histories, history, job, order, program};
-use tests::system::{System, Waiting, instant, settings};
+use tests::new_year::{MEMBERS, NEW_YEAR, ROLLOVER, counted, eve, histories, history, job, order, program};
+use tests::system::{InMemorySegmentQueue, System, instant, settings};
 
 tests::for_every_table!(
     a_late_job_writes_and_counts_what_a_timely_one_would_have,
@@ -77,7 +77,7 @@ async fn two_workers_on_one_segment_record_and_count_everybody_once(place: Place
     for work in &waiting {
         let (ours, theirs) = futures::join!(system.sweep.work(work), other.sweep.work(work));
         let ended = [ours.unwrap().ended, theirs.unwrap().ended];
-        assert!(ended.contains(&Worked::Done), "{ended:?}");
+        assert!(ended.contains(&RunEnd::Done), "{ended:?}");
     }
     assert_eq!(counted(&job(&system, ROLLOVER).await), (4, 1, 1, 1, 1));
     assert_eq!(
@@ -119,17 +119,17 @@ async fn a_job_is_paused_resumed_and_cancelled(place: Place) {
     let order = async |order| system.sweep.order(&system.shop, &id, order).await.unwrap();
     assert_eq!(order(Order::Pause).await, Some(State::Paused));
     for work in &waiting {
-        assert_eq!(system.sweep.work(work).await.unwrap().ended, Worked::Stopped);
+        assert_eq!(system.sweep.work(work).await.unwrap().ended, RunEnd::Stopped);
     }
     system.sweep.tick().await.unwrap();
     assert_eq!(system.sweep.workers().take(), [], "a tick does not go on with what is paused");
     assert_eq!(system.tier("anna").await.as_deref(), Some("gold"));
     assert_eq!(order(Order::Resume).await, Some(State::Running));
     let (first, rest) = waiting.split_first().unwrap();
-    assert_eq!(system.sweep.work(first).await.unwrap().ended, Worked::Done);
+    assert_eq!(system.sweep.work(first).await.unwrap().ended, RunEnd::Done);
     assert_eq!(order(Order::Cancel).await, Some(State::Cancelled));
     for work in rest {
-        assert_eq!(system.sweep.work(work).await.unwrap().ended, Worked::Stopped);
+        assert_eq!(system.sweep.work(work).await.unwrap().ended, RunEnd::Stopped);
     }
     assert_eq!(order(Order::Resume).await, Some(State::Cancelled), "what has ended stays so");
     system.sweep.workers().take();
@@ -163,12 +163,12 @@ async fn three_changes_in_a_row_leave_everybody_under_the_last(place: Place) {
         let sent = system.sweep.workers().take();
         // Each change overtakes the sweep of the one before after its first segment.
         let first = sent.iter().find(|work| work.job.kind != Kind::Rollover).unwrap();
-        assert_eq!(system.sweep.work(first).await.unwrap().ended, Worked::Done);
+        assert_eq!(system.sweep.work(first).await.unwrap().ended, RunEnd::Done);
         waiting.extend(sent);
     }
     for work in waiting {
         let ended = system.sweep.work(&work).await.unwrap().ended;
-        assert!(matches!(ended, Worked::Done | Worked::Stopped), "{ended:?}");
+        assert!(matches!(ended, RunEnd::Done | RunEnd::Stopped), "{ended:?}");
     }
     let states = ["10:00:01.000Z-recalculation-2", "10:00:02.000Z-recalculation-3", "10:00:03.000Z-recalculation-4"];
     let mut ended = Vec::new();
@@ -337,16 +337,16 @@ async fn a_segment_that_runs_out_of_time_is_gone_on_with() {
     system.at(instant(NEW_YEAR));
     let now = system.now();
     let hurried = Settings { budget: std::time::Duration::ZERO, ..settings() };
-    let hurried = Sweep::new(system.store.clone(), Waiting::default(), Clock::new(move || now), hurried);
+    let hurried = Sweep::new(system.store.clone(), InMemorySegmentQueue::default(), Clock::new(move || now), hurried);
     hurried.tick().await.unwrap();
     let waiting = hurried.workers().take();
     for work in &waiting {
-        assert_eq!(hurried.work(work).await.unwrap().ended, Worked::GoesOn);
+        assert_eq!(hurried.work(work).await.unwrap().ended, RunEnd::GoesOn);
     }
     let again: Vec<Work> = hurried.workers().take();
     assert_eq!(again, waiting);
     for work in &again {
-        assert_eq!(system.sweep.work(work).await.unwrap().ended, Worked::Done);
+        assert_eq!(system.sweep.work(work).await.unwrap().ended, RunEnd::Done);
     }
     assert_eq!(counted(&job(&system, ROLLOVER).await), (4, 1, 1, 1, 1));
 }
@@ -356,8 +356,8 @@ async fn a_segment_that_runs_out_of_time_is_gone_on_with() {
 async fn a_job_opens_at_its_boundary_and_starts_a_margin_later() {
     #[derive(Debug, Default)]
     struct Delays(std::sync::Mutex<Vec<u64>>);
-    impl Workers for Delays {
-        async fn send(&self, work: Vec<Work>, delay: std::time::Duration) -> Result<(), String> {
+    impl SegmentQueue for Delays {
+        async fn enqueue(&self, work: Vec<Work>, delay: std::time::Duration) -> Result<(), String> {
             self.0.lock().unwrap().extend(work.iter().map(|_| delay.as_secs()));
             Ok(())
         }
@@ -371,7 +371,7 @@ async fn a_job_opens_at_its_boundary_and_starts_a_margin_later() {
     assert!(!delays.is_empty() && delays.iter().all(|delay| *delay == 60), "{delays:?}");
     // A message that comes early waits on.
     let early = Work { shop: system.shop.clone(), job: ROLLOVER.parse().unwrap(), segment: 0 };
-    assert_eq!(sweep.work(&early).await.unwrap().ended, Worked::GoesOn);
+    assert_eq!(sweep.work(&early).await.unwrap().ended, RunEnd::GoesOn);
     assert_eq!(sweep.workers().0.lock().unwrap().last(), Some(&60));
     assert_eq!(job(&system, ROLLOVER).await.parts_done, 0);
 }

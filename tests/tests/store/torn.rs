@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use store::StoreError;
 use store::key::Spread;
 use store::records::State;
-use tests::alone::Alone;
+use tests::in_memory_tables::InMemoryTables;
 use tests::system::{System, instant};
 
 /// A shop where it takes 500 to hold gold, and a refund may take it away again.
@@ -98,7 +98,7 @@ async fn what_moves_away_is_taken_from_a_member_who_was_not_seen_yet() {
     };
     let (first, later) = ("2024-05-01T10:00:00Z", "2024-05-02T10:00:00Z");
     for told in [order, points] {
-        let tables = Alone::default();
+        let tables = InMemoryTables::default();
         let system = shop(tables.client()).await;
         assert_eq!(system.tell(&[told("anna", first)]).await.counts.applied, 1);
         let lagging = system.another(tables.client_with(MembersLag::default()));
@@ -124,7 +124,7 @@ impl Intercept for SegmentsLag {
 /// Found by the simulator: the job was done before it had begun, and everybody was left behind.
 #[tokio::test(start_paused = true)]
 async fn a_job_whose_segments_are_not_seen_yet_is_not_done() {
-    let tables = Alone::default();
+    let tables = InMemoryTables::default();
     let system = shop(tables.client()).await;
     let order = json!({ "type": "order.paid", "order_id": "1", "member_id": "anna", "total": "600",
                         "occurred_at": "2024-05-01T10:00:00Z" });
@@ -149,7 +149,7 @@ async fn a_job_whose_segments_are_not_seen_yet_is_not_done() {
 /// what was there before, or nothing.
 #[derive(Debug)]
 struct PagesLag {
-    before: Option<Alone>,
+    before: Option<InMemoryTables>,
     times: AtomicUsize,
 }
 
@@ -217,7 +217,7 @@ fn order(n: usize, on: &str) -> Value {
 }
 
 /// Anna, who has pages, and the tables as they were before a late fact changed the first of those.
-async fn heavy(tables: &Alone) -> (System, Alone) {
+async fn heavy(tables: &InMemoryTables) -> (System, InMemoryTables) {
     let system = shop(tables.client()).await;
     let many: Vec<Value> = (0..600).map(|n| order(n, &format!("2024-{:02}-{:02}", 1 + n / 150, 1 + n % 28))).collect();
     for some in many.chunks(80) {
@@ -236,7 +236,7 @@ fn annas_bucket() -> u16 {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_that_is_older_than_its_root_or_not_there_is_read_again() {
-    let tables = Alone::default();
+    let tables = InMemoryTables::default();
     let (system, before) = heavy(&tables).await;
     let is = system.member("anna").await;
     for (before, times) in
@@ -254,7 +254,7 @@ async fn a_page_that_is_older_than_its_root_or_not_there_is_read_again() {
 /// A sweep passes by who was damaged, and comes again to who is busy.
 #[tokio::test(start_paused = true)]
 async fn pages_that_never_fit_are_damage_unless_somebody_writes_all_the_while() {
-    let tables = Alone::default();
+    let tables = InMemoryTables::default();
     let (system, before) = heavy(&tables).await;
     for before in [None, Some(before)] {
         let torn = system.another(tables.client_with(PagesLag { before, times: AtomicUsize::new(usize::MAX) }));

@@ -12,8 +12,8 @@ use rules::version::Versions;
 use serde_json::{Value, json};
 use store::key::{self, Spread};
 use store::{Item, StoreError};
-use tests::alone::Alone;
 use tests::dynamodb::Place;
+use tests::in_memory_tables::InMemoryTables;
 use tests::system::{System, instant};
 
 tests::for_every_table!(
@@ -159,7 +159,7 @@ type Damage = fn(&mut BTreeMap<String, Item>);
 
 #[tokio::test(start_paused = true)]
 async fn a_member_who_does_not_read_is_found_and_rebuilt() {
-    let tables = Alone::default();
+    let tables = InMemoryTables::default();
     let as_it_was = shop(Place { client: tables.client(), prefix: "t".to_owned() }).await;
     let before = as_it_was.member("hugo").await;
     let damages: [(&str, Damage); 4] = [
@@ -189,7 +189,7 @@ async fn a_member_who_does_not_read_is_found_and_rebuilt() {
 /// Somebody wrote between, and the member is readable after all: nothing of what came in is lost, nor what the item alone knows.
 #[tokio::test(start_paused = true)]
 async fn whoever_reads_by_the_time_they_are_rebuilt_stays_as_they_are() {
-    let tables = Alone::default();
+    let tables = InMemoryTables::default();
     let as_it_was = shop(Place { client: tables.client(), prefix: "t".to_owned() }).await;
     let tables = tables.copied();
     let system = as_it_was.another(tables.client());
@@ -209,7 +209,7 @@ async fn whoever_reads_by_the_time_they_are_rebuilt_stays_as_they_are() {
     let repaired = recomputed.repair(&system.store, &system.shop, &versions, system.now()).await;
     assert!(matches!(repaired, Err(StoreError::Conflict)), "{repaired:?}");
     let after = system.member("hugo").await;
-    assert_eq!((before.ledger, before.record, before.noticed), (after.ledger, after.record, after.noticed));
+    assert_eq!((before.ledger, before.record, before.sent_notices), (after.ledger, after.record, after.sent_notices));
     assert_eq!(differing(&system).await, BTreeMap::new());
 }
 
@@ -235,7 +235,7 @@ impl Intercept for BeforeDeleted {
 /// Somebody is erased while their pages are being deleted to be put together again: that stays.
 #[tokio::test(start_paused = true)]
 async fn whoever_is_erased_while_they_are_rebuilt_stays_erased() {
-    let tables = Alone::default();
+    let tables = InMemoryTables::default();
     let system = shop(Place { client: tables.client(), prefix: "t".to_owned() }).await;
     damaged(&system, |items| version(items, "hugo\t00000001", "4711")).await;
     let hugo = key::member(Spread::DEPLOYED, &system.shop, &MemberId::new("hugo").unwrap());
@@ -249,7 +249,7 @@ async fn whoever_is_erased_while_they_are_rebuilt_stays_erased() {
 /// What keeps somebody out who was erased is not in the rows: it is left as it is.
 #[tokio::test(start_paused = true)]
 async fn a_tombstone_that_does_not_read_is_found_and_left_alone() {
-    let system = shop(Place { client: Alone::default().client(), prefix: "t".to_owned() }).await;
+    let system = shop(Place { client: InMemoryTables::default().client(), prefix: "t".to_owned() }).await;
     damaged(&system, |items| version(items, "dora", "1.5")).await;
     assert_eq!(differing(&system).await, BTreeMap::from([("dora".to_owned(), vec![Difference::Unreadable])]));
     assert!(matches!(rebuild(&system, "dora").await, Err(StoreError::Corrupt { .. })));

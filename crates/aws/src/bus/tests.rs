@@ -69,9 +69,9 @@ async fn entries_are_put_as_event_bridge_wants_them_and_each_has_its_answer() {
     let rows = [row(1), row(2), row(3)];
     let answers = bus.put(&rows.iter().collect::<Vec<_>>()).await;
     let expected = [
-        Answer::Taken,
-        Answer::Later("ThrottlingException: Rate exceeded".to_owned()),
-        Answer::Never("MalformedDetail: Detail is malformed.".to_owned()),
+        PutResult::Taken,
+        PutResult::Later("ThrottlingException: Rate exceeded".to_owned()),
+        PutResult::Never("MalformedDetail: Detail is malformed.".to_owned()),
     ];
     assert_eq!(answers, expected);
     let asked = asked.join().unwrap();
@@ -86,6 +86,6 @@ async fn a_bus_that_fails_as_a_whole_is_asked_again_for_every_entry() {
     let (bus, asked) = says("500 Internal Server Error", &json!({ "__type": "InternalException" }));
     let rows = [row(1), row(2)];
     let answers = bus.put(&rows.iter().collect::<Vec<_>>()).await;
-    assert!(answers.len() == 2 && answers.iter().all(|answer| matches!(answer, Answer::Later(_))), "{answers:?}");
+    assert!(answers.len() == 2 && answers.iter().all(|answer| matches!(answer, PutResult::Later(_))), "{answers:?}");
     asked.join().unwrap();
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use engine::change::{Published, Wanted, What};
+use engine::publishing::{ProgramSource, PublishOutcome, PublishRequest};
 use rules::book::Book;
 use rules::calendar::{Instant, Zone};
 use rules::fact::{Currency, Fact};
@@ -185,14 +185,14 @@ impl Canary {
                 "shop `{shop}` has a program of its own, and is no canary: nothing was done"
             )));
         }
-        let wanted = Wanted {
-            what: What::Program(self.program.clone()),
+        let wanted = PublishRequest {
+            what: ProgramSource::Program(self.program.clone()),
             options: json!({}),
             at: None,
             by: "echelon canary".to_owned(),
             why: "the canary's own program".to_owned(),
         };
-        let _: Published = system.post(&path, &json!(wanted)).await?;
+        let _: PublishOutcome = system.post(&path, &json!(wanted)).await?;
         let mut wrong = Vec::new();
         for some in self.events.chunks(TOGETHER) {
             let told: Told = system.post(&of_shop("/v1/facts", Some(shop)), &json!(some)).await?;

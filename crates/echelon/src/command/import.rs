@@ -23,7 +23,7 @@ use echelon::import::columns::{self, Field, Mapping};
 use echelon::import::orders::{Orders, Reading};
 use echelon::import::outcome::Outcome;
 use echelon::import::preset::{self, Meaning, Preset};
-use echelon::import::report::{Place, Report};
+use echelon::import::report::{Report, SourceLocation};
 use echelon::import::table::{Layout, Table, TableError};
 use echelon::import::time::Clock;
 use input::{Form, Opened, Progress, Source};
@@ -222,7 +222,7 @@ struct Import<'a> {
 
 impl Import<'_> {
     /// Counts an outcome and writes what is to be written.
-    fn take(&mut self, place: Place, outcome: Outcome) -> Result<(), Failure> {
+    fn take(&mut self, place: SourceLocation, outcome: Outcome) -> Result<(), Failure> {
         let line = match outcome {
             Outcome::Facts(facts) => return self.facts(facts),
             Outcome::Ignored(why) => self.report.ignored(self.file, place, &why),
@@ -242,7 +242,7 @@ impl Import<'_> {
 
     /// Takes a document, unless it is of another shop than those before: nothing of one shop ever touches another's
     /// (section 3), and events do not name theirs.
-    fn document(&mut self, place: Place, document: &[u8], topic: Option<&str>) -> Result<(), Failure> {
+    fn document(&mut self, place: SourceLocation, document: &[u8], topic: Option<&str>) -> Result<(), Failure> {
         let (shop, outcome) = documents::shopify(document, topic);
         let outcome = match (&*self.shop, shop) {
             (Some(known), Some(other)) if *known != other => {

@@ -2,8 +2,8 @@
 
 mod api;
 mod checkpoint;
-mod door;
 mod report;
+mod target;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -18,8 +18,8 @@ use crate::failure::Failure;
 use crate::input::{Lines, Raw, content};
 use crate::output::Format;
 use checkpoint::{Checkpoint, SoFar};
-use door::{Door, Event};
 use report::Report;
+use target::{Event, Target};
 
 /// Loads a shop's history from a file of events into a system: a served one, a file, a store behind an endpoint, or a
 /// deployed one
@@ -103,16 +103,16 @@ async fn load(args: &Args) -> Result<(), Failure> {
     let shop = args.shop.as_deref().map(ShopId::new).transpose();
     let shop = shop.map_err(|error| Failure::input(format!("--shop: {error}")))?;
     let mut lines = Lines::open(&args.events)?;
-    let mut door = if args.system.is_served() {
-        Door::over(args.system.client()?, shop).await?
+    let mut target = if args.system.is_served() {
+        Target::over(args.system.client()?, shop).await?
     } else {
-        Door::store(&args.system.place, args.quarantine_queue.as_deref(), shop).await?
+        Target::store(&args.system.place, args.quarantine_queue.as_deref(), shop).await?
     };
-    let mut checkpoint = Checkpoint::of(&args.events, door.name());
+    let mut checkpoint = Checkpoint::of(&args.events, target.name());
     let from = checkpoint.resume(&mut lines, args.resume_from)?;
     let mut so_far = checkpoint.so_far();
-    door.begin(&mut so_far);
-    let starts_at = door.starts_at().await;
+    target.begin(&mut so_far);
+    let starts_at = target.starts_at().await;
     let mut report = Report { from, earlier: so_far.not_in, starts_at, ..Report::default() };
     let pace = Pace::of(args.per_second);
     let mut batch = Vec::new();
@@ -120,24 +120,24 @@ async fn load(args: &Args) -> Result<(), Failure> {
         checkpoint.pass(&raw);
         report.lines += 1;
         batch.extend(event(args, &lines, raw, &mut report)?);
-        if batch.len() == door.together().min(pace.most) {
-            send(&door, &lines, &mut batch, &mut report).await?;
+        if batch.len() == target.together().min(pace.most) {
+            send(&target, &lines, &mut batch, &mut report).await?;
             checkpoint.save(SoFar { not_in: report.not_in(), ..so_far })?;
             pace.wait(report.lines).await;
         }
     }
-    send(&door, &lines, &mut batch, &mut report).await?;
+    send(&target, &lines, &mut batch, &mut report).await?;
     checkpoint.save(SoFar { not_in: report.not_in(), ..so_far })?;
-    door.settle(&mut report).await?;
+    target.settle(&mut report).await?;
     checkpoint.done();
     report.print(&args.events, args.format)
 }
 
-async fn send(door: &Door, lines: &Lines, batch: &mut Vec<Event>, report: &mut Report) -> Result<(), Failure> {
+async fn send(target: &Target, lines: &Lines, batch: &mut Vec<Event>, report: &mut Report) -> Result<(), Failure> {
     if batch.is_empty() {
         return Ok(());
     }
-    let sent = door.send(lines, std::mem::take(batch), report).await;
+    let sent = target.send(lines, std::mem::take(batch), report).await;
     sent.map_err(|failure| Failure::input(format!("{failure}\n       the same command goes on where this was")))
 }
 

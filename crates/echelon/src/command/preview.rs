@@ -16,7 +16,7 @@ use crate::command::system::{System, of_shop, shop_of};
 use crate::failure::Failure;
 use crate::output::{Format, counted, print, print_json, say, warn};
 use crate::sink::Sink;
-use engine::change::{Looking, Previewed, Rules, Wanted};
+use engine::publishing::{PreviewOptions, Previewed, PublishRequest, Publisher};
 
 /// Shows what publishing a program would do to everybody, and writes nothing
 ///
@@ -82,7 +82,12 @@ pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
     tell(args, previewed)
 }
 
-async fn preview(args: &Args, shop: Option<&ShopId>, wanted: &Wanted, now: Instant) -> Result<Previewed, Failure> {
+async fn preview(
+    args: &Args,
+    shop: Option<&ShopId>,
+    wanted: &PublishRequest,
+    now: Instant,
+) -> Result<Previewed, Failure> {
     let listed = args.list.is_some();
     if args.system.is_served() {
         let path = of_shop("/v1/program/preview", shop);
@@ -91,9 +96,9 @@ async fn preview(args: &Args, shop: Option<&ShopId>, wanted: &Wanted, now: Insta
     }
     let store = args.system.place.store().await?;
     let shop = shop_of(&store, shop).await?;
-    let rules = Rules { store: &store, shop: &shop, now, ahead_ms: args.system.place.ahead_ms() };
+    let rules = Publisher { store: &store, shop: &shop, now, ahead_ms: args.system.place.ahead_ms() };
     let bar = sweeping::bar();
-    let previewed = rules.preview(wanted, Looking { listed, ..Looking::default() }, || bar.inc(1)).await;
+    let previewed = rules.preview(wanted, PreviewOptions { listed, ..PreviewOptions::default() }, || bar.inc(1)).await;
     bar.finish_and_clear();
     previewed.map_err(|error| refused(args.program.as_ref(), &args.system.place, &error))
 }

@@ -17,9 +17,9 @@ use crate::command::sweeping;
 use crate::command::system::{System, of_shop, shop_of};
 use crate::failure::Failure;
 use crate::input;
+use crate::location::StoreLocation;
 use crate::output::{Format, print, print_json, say, table, warn};
-use crate::place::Place;
-use engine::change::{Listed, Published, Rules, Wanted, What};
+use engine::publishing::{Listed, ProgramSource, PublishOutcome, PublishRequest, Publisher};
 
 /// Publishes a program as the next version of a shop's; the first makes the shop known
 ///
@@ -117,7 +117,7 @@ pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
         runtime.block_on(withdraw(args, shop.as_ref(), now))
     } else {
         let wanted = wanted(args.program.as_ref(), args.roll_back, &args.said)?;
-        let wanted = Wanted { by: args.by.clone(), why: args.why.clone(), ..wanted };
+        let wanted = PublishRequest { by: args.by.clone(), why: args.why.clone(), ..wanted };
         runtime.block_on(publish(args, shop.as_ref(), &wanted, now))
     }
 }
@@ -134,19 +134,19 @@ pub fn shop(named: Option<&str>) -> Result<Option<ShopId>, Failure> {
 ///
 /// # Errors
 /// What is wrong with the program, or with what is said besides.
-pub fn wanted(program: Option<&PathBuf>, version: Option<u32>, said: &Said) -> Result<Wanted, Failure> {
+pub fn wanted(program: Option<&PathBuf>, version: Option<u32>, said: &Said) -> Result<PublishRequest, Failure> {
     let what = match (program, version) {
-        (Some(path), _) => What::Program(input::program(path)?.0),
-        (None, Some(version)) => What::Version(version),
+        (Some(path), _) => ProgramSource::Program(input::program(path)?.0),
+        (None, Some(version)) => ProgramSource::Version(version),
         (None, None) => return Err(Failure::input("say which program: --program FILE, or --roll-back NUMBER")),
     };
     let options: Value =
         serde_json::from_str(&said.options).map_err(|error| Failure::input(format!("--options: {error}")))?;
-    Ok(Wanted { what, options, at: said.at, by: String::new(), why: String::new() })
+    Ok(PublishRequest { what, options, at: said.at, by: String::new(), why: String::new() })
 }
 
 /// What is refused, with what it is about: the file of the program, or the store.
-pub fn refused(program: Option<&PathBuf>, place: &Place, error: &PublicationError) -> Failure {
+pub fn refused(program: Option<&PathBuf>, place: &StoreLocation, error: &PublicationError) -> Failure {
     if let PublicationError::Store(error) = error {
         return Failure::input(format!("{}: {}", place.name(), error.detail()));
     }
@@ -154,10 +154,11 @@ pub fn refused(program: Option<&PathBuf>, place: &Place, error: &PublicationErro
     Failure::input(format!("{program}{error}"))
 }
 
-async fn publish(args: &Args, shop: Option<&ShopId>, wanted: &Wanted, now: Instant) -> Result<(), Failure> {
+async fn publish(args: &Args, shop: Option<&ShopId>, wanted: &PublishRequest, now: Instant) -> Result<(), Failure> {
     let place = &args.system.place;
     if args.system.is_served() {
-        let published: Published = args.system.post(&of_shop("/v1/program/versions", shop), &json!(wanted)).await?;
+        let published: PublishOutcome =
+            args.system.post(&of_shop("/v1/program/versions", shop), &json!(wanted)).await?;
         let url = &args.system.url;
         return tell(
             args,
@@ -168,9 +169,9 @@ async fn publish(args: &Args, shop: Option<&ShopId>, wanted: &Wanted, now: Insta
     }
     let store = place.store_or_new().await?;
     let shop = shop_of(&store, shop).await?;
-    let rules = Rules { store: &store, shop: &shop, now, ahead_ms: place.ahead_ms() };
+    let rules = Publisher { store: &store, shop: &shop, now, ahead_ms: place.ahead_ms() };
     let published = rules.publish(wanted).await.map_err(|error| refused(args.program.as_ref(), place, &error))?;
-    let Published { version, effective_at, published: is_new, .. } = published;
+    let PublishOutcome { version, effective_at, published: is_new, .. } = published;
     let is_here = place.is_alone() && is_new && effective_at <= local::now();
     let mut job = None;
     if is_here {
@@ -192,7 +193,7 @@ async fn publish(args: &Args, shop: Option<&ShopId>, wanted: &Wanted, now: Insta
     tell(args, &published, job.as_ref(), later)
 }
 
-fn tell(args: &Args, published: &Published, job: Option<&ListedJob>, later: &str) -> Result<(), Failure> {
+fn tell(args: &Args, published: &PublishOutcome, job: Option<&ListedJob>, later: &str) -> Result<(), Failure> {
     if args.format == Format::Json {
         let mut said = json!(published);
         if let Some(fields) = said.as_object_mut() {
@@ -200,7 +201,7 @@ fn tell(args: &Args, published: &Published, job: Option<&ListedJob>, later: &str
         }
         return print_json(&said);
     }
-    let Published { shop, version, published, effective_at, replaces, warnings } = published;
+    let PublishOutcome { shop, version, published, effective_at, replaces, warnings } = published;
     if !published {
         return print(&format!("version {version} of shop `{shop}` is the same already; nothing was published"));
     }
@@ -259,7 +260,7 @@ async fn list(args: &Args, shop: Option<&ShopId>, now: Instant) -> Result<(), Fa
     } else {
         let store = args.system.place.store().await?;
         let shop = shop_of(&store, shop).await?;
-        let rules = Rules { store: &store, shop: &shop, now, ahead_ms: 0 };
+        let rules = Publisher { store: &store, shop: &shop, now, ahead_ms: 0 };
         let programs = rules.list().await.map_err(|error| refused(None, &args.system.place, &error))?;
         All { shop, programs }
     };

@@ -11,8 +11,8 @@ use super::publish::shop;
 use crate::command::serve::runtime;
 use crate::command::sweeping;
 use crate::failure::Failure;
+use crate::location::StoreLocation;
 use crate::output::{Format, print, print_json, say};
-use crate::place::Place;
 
 /// Brings everybody past what is due by now: January 1, every other midnight, a change of rules
 ///
@@ -22,7 +22,7 @@ use crate::place::Place;
 #[command(after_help = AFTER)]
 pub struct Args {
     #[command(flatten)]
-    place: Place,
+    place: StoreLocation,
 
     /// One shop alone
     #[arg(long, value_name = "NAME")]

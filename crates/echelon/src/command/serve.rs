@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::change::{Published, Rules, SOMEBODY, Wanted, What};
+use engine::publishing::{DEFAULT_AUTHOR, ProgramSource, PublishOutcome, PublishRequest, Publisher};
 use engine::sweep::sweep_again;
+use http_api::authenticate::AuthMode;
 use http_api::caller::{Caller, Scope};
-use http_api::door::Door;
 use http_api::shopify::Secret;
 use http_api::token::{MemberToken, TokenKey};
 use local::guard::Guard;
@@ -42,8 +42,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::failure::Failure;
 use crate::input;
+use crate::location::StoreLocation;
 use crate::output::{Format, say, warn};
-use crate::place::Place;
 
 /// Runs the whole system on this machine: events in over HTTP, tiers kept, changes announced
 ///
@@ -54,7 +54,7 @@ use crate::place::Place;
 #[command(after_help = AFTER)]
 pub struct Args {
     #[command(flatten)]
-    place: Place,
+    place: StoreLocation,
 
     /// Where to listen; port 0 takes a free one, and the first line printed names it
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8700")]
@@ -293,7 +293,7 @@ async fn serve(args: &Args) -> Result<(), Failure> {
 
 /// The clock must not be behind what is on record: nothing of that has happened yet, as it were. A demonstration goes on from
 /// where it was.
-async fn right_time(args: &Args, place: &Place, opened: &Opened, time: &Time) -> Result<(), Failure> {
+async fn right_time(args: &Args, place: &StoreLocation, opened: &Opened, time: &Time) -> Result<(), Failure> {
     let latest = latest(&opened.store, &opened.queues).await.map_err(Failure::input)?;
     let (Some(latest), Some(behind)) = (latest, behind(time.now(), latest)) else { return Ok(()) };
     if args.demo {
@@ -370,22 +370,22 @@ fn token_key(args: &Args) -> Result<Option<TokenKey>, Failure> {
 }
 
 /// Who may come in; and a token, where the key is made up, so that nobody else could make one. It ends with the key.
-fn door(args: &Args, key: Option<TokenKey>, now: Instant) -> (Door, Option<String>) {
+fn door(args: &Args, key: Option<TokenKey>, now: Instant) -> (AuthMode, Option<String>) {
     match key {
-        Some(key) if args.open => (Door::Open(key), None),
-        Some(key) => (Door::Tokens(key), None),
-        None if args.open => (Door::Open(TokenKey::made_up()), None),
+        Some(key) if args.open => (AuthMode::Open(key), None),
+        Some(key) => (AuthMode::Tokens(key), None),
+        None if args.open => (AuthMode::Open(TokenKey::made_up()), None),
         None => {
             let key = TokenKey::made_up();
             let MemberToken { token, .. } = key.sign(&somebody(), now.plus_millis(TOKEN_MS));
-            (Door::Tokens(key), Some(token))
+            (AuthMode::Tokens(key), Some(token))
         }
     }
 }
 
 /// Who may do anything in any shop.
 fn somebody() -> Caller {
-    Caller::Staff { shop: None, scope: Scope::Admin, name: SOMEBODY.to_owned() }
+    Caller::Staff { shop: None, scope: Scope::Admin, name: DEFAULT_AUTHOR.to_owned() }
 }
 
 /// The server, the worker and what announces, until Ctrl-C; in the end in the order in which work flows.
@@ -481,9 +481,9 @@ async fn publish(args: &Args, opened: &Opened, time: &Time, shop: Option<ShopId>
     };
     let (now, ahead_ms) = (time.now(), 0);
     let (by, why) = ("echelon serve".to_owned(), "given when the system was started".to_owned());
-    let wanted = Wanted { what: What::Program(program), options, at: None, by, why };
-    let put = Rules { store: &opened.store, shop: &shop, now, ahead_ms }.publish(&wanted).await;
-    let Published { version, published, warnings, .. } =
+    let wanted = PublishRequest { what: ProgramSource::Program(program), options, at: None, by, why };
+    let put = Publisher { store: &opened.store, shop: &shop, now, ahead_ms }.publish(&wanted).await;
+    let PublishOutcome { version, published, warnings, .. } =
         put.map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
     warnings.iter().for_each(|advice| warn(advice.loud, &advice.message));
     let is = if published { "is" } else { "is in force already," };

@@ -12,7 +12,7 @@ use store::shop::ShopId;
 use store::{Store, only_shop};
 
 use crate::failure::Failure;
-use crate::place::Place;
+use crate::location::StoreLocation;
 
 /// Which system is meant.
 #[derive(Debug, Clone, clap::Args)]
@@ -32,7 +32,7 @@ pub struct System {
 
     /// Or a store
     #[command(flatten)]
-    pub place: Place,
+    pub place: StoreLocation,
 }
 
 /// A system that runs somewhere, where no store can take its place.
@@ -56,7 +56,7 @@ impl Remote {
     /// The same as any command has it.
     pub fn system(&self) -> System {
         let Self { url, token, sigv4 } = self.clone();
-        System { url, token, sigv4, place: Place::nowhere() }
+        System { url, token, sigv4, place: StoreLocation::nowhere() }
     }
 }
 

@@ -13,8 +13,8 @@ use store::shop::ShopId;
 use crate::command::serve::runtime;
 use crate::command::system::System;
 use crate::failure::Failure;
+use crate::location::StoreLocation;
 use crate::output::{Format, print, print_json, table};
-use crate::place::Place;
 
 /// Makes a token for who asks a system that `echelon serve` runs with the same key; lists those in use, and revokes them
 ///
@@ -197,6 +197,6 @@ async fn revoke(args: &Revoke) -> Result<(), Failure> {
 
 impl Served {
     fn system(&self) -> System {
-        System { url: self.url.clone(), token: self.token.clone(), sigv4: false, place: Place::nowhere() }
+        System { url: self.url.clone(), token: self.token.clone(), sigv4: false, place: StoreLocation::nowhere() }
     }
 }

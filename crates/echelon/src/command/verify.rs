@@ -11,8 +11,8 @@ use store::{Store, StoreError};
 
 use crate::command::serve::runtime;
 use crate::failure::Failure;
+use crate::location::StoreLocation;
 use crate::output::{Format, counted, print, print_json};
-use crate::place::Place;
 
 /// Recomputes members from the ledger and says where what is stored of them is another
 ///
@@ -31,7 +31,7 @@ Exit codes: 0 all is well; 1 something differs, is damaged or does not read;
 2 usage, or there is no such store.")]
 pub struct Args {
     #[command(flatten)]
-    place: Place,
+    place: StoreLocation,
 
     /// One shop alone
     #[arg(long, value_name = "NAME")]

@@ -14,14 +14,14 @@ const EXAMPLES_MAX: usize = 10;
 
 /// Where a row or document stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum SourceLocation {
     /// On this line of its file, counted from 1.
     Line(u64),
     /// The how-manieth document of its file, counted from 1.
     Document(u64),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourceLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(line) => write!(f, "line {line}"),
@@ -92,14 +92,14 @@ impl Report {
     }
 
     /// A row was ignored; returns the line about it.
-    pub fn ignored(&mut self, file: &str, place: Place, why: &Why) -> Value {
+    pub fn ignored(&mut self, file: &str, place: SourceLocation, why: &Why) -> Value {
         self.read += 1;
         self.ignored.count(why);
         left_out("ignored", file, place, why)
     }
 
     /// A row was rejected; returns the line about it.
-    pub fn rejected(&mut self, file: &str, place: Place, why: &Why) -> Value {
+    pub fn rejected(&mut self, file: &str, place: SourceLocation, why: &Why) -> Value {
         self.read += 1;
         self.rejected.count(why);
         let line = left_out("rejected", file, place, why);
@@ -120,10 +120,10 @@ impl Report {
     }
 }
 
-fn left_out(outcome: &str, file: &str, place: Place, why: &Why) -> Value {
+fn left_out(outcome: &str, file: &str, place: SourceLocation, why: &Why) -> Value {
     let (counted, number) = match place {
-        Place::Line(number) => ("line", number),
-        Place::Document(number) => ("document", number),
+        SourceLocation::Line(number) => ("line", number),
+        SourceLocation::Document(number) => ("document", number),
     };
     json!({"outcome": outcome, "file": file, (counted): number, "reason": why.code, "message": why.text})
 }
@@ -140,7 +140,7 @@ impl fmt::Display for Report {
         for example in examples {
             let text = |key: &str| example.get(key).and_then(Value::as_str).unwrap_or_default();
             let number = |key: &str| example.get(key).and_then(Value::as_u64);
-            let place = number("line").map(Place::Line).or(number("document").map(Place::Document));
+            let place = number("line").map(SourceLocation::Line).or(number("document").map(SourceLocation::Document));
             let place = place.map_or(String::new(), |place| format!(" {place}"));
             writeln!(f, "{}{place}: {}: {}", text("file"), text("reason"), text("message"))?;
         }

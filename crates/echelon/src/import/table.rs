@@ -10,7 +10,7 @@ use super::columns::{Header, Mapping, Row};
 use super::newlines::Newlines;
 use super::orders::Orders;
 use super::outcome::{LeftOut, Outcome, Rejected};
-use super::report::Place;
+use super::report::SourceLocation;
 
 /// How a table is laid out.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl<R: BufRead> Table<R> {
     ///
     /// # Errors
     /// The file cannot be read on, or the import ends here.
-    pub fn next(&mut self, orders: &mut Orders) -> Result<Option<(Place, Outcome)>, TableError> {
+    pub fn next(&mut self, orders: &mut Orders) -> Result<Option<(SourceLocation, Outcome)>, TableError> {
         if !self.lines.read_byte_record(&mut self.cells)? {
             return Ok(None);
         }
@@ -89,7 +89,7 @@ impl<R: BufRead> Table<R> {
             Err(LeftOut::Rejected(why @ Rejected::NoTimezone { .. })) => return Err(TableError::Row { line, why }),
             Err(left_out) => left_out.into(),
         };
-        Ok(Some((Place::Line(line), outcome)))
+        Ok(Some((SourceLocation::Line(line), outcome)))
     }
 
     /// The line a row starts on: the reader stands on the line after it, and a quoted cell may hold further ones, the

@@ -18,7 +18,7 @@ use store::{Commit, Filed, Held, Store, StoreError, history, is_thing};
 use super::Counts;
 
 /// What is known of the things that facts are about, and of the members whom they concern.
-pub(super) struct Known {
+pub(super) struct LoadedState {
     things: BTreeMap<Thing, Filed>,
     members: BTreeMap<MemberId, Held>,
     /// The things' facts by their keys, to ask whom a fact concerns.
@@ -50,7 +50,7 @@ pub(super) async fn load(
     store: &Store,
     shop: &ShopId,
     facts: impl Iterator<Item = &Fact> + Clone,
-) -> Result<Known, StoreError> {
+) -> Result<LoadedState, StoreError> {
     let wanted: BTreeSet<Thing> = facts.clone().flat_map(Fact::things).collect();
     let mut things = store.things(shop, wanted).await?;
     // A cancellation of points may have been with another entry before; and those of an entry may lose their names with it.
@@ -70,7 +70,7 @@ pub(super) async fn load(
     }
     let members: BTreeSet<MemberId> = facts.flat_map(|fact| concerned(&book, fact)).collect();
     let members = store.members(shop, members).await?;
-    Ok(Known { things, members, book })
+    Ok(LoadedState { things, members, book })
 }
 
 fn concerned(book: &Book, fact: &Fact) -> BTreeSet<MemberId> {
@@ -79,7 +79,7 @@ fn concerned(book: &Book, fact: &Fact) -> BTreeSet<MemberId> {
     members
 }
 
-impl Known {
+impl LoadedState {
     /// The things whose rows a fact may change.
     pub(super) fn touched(&self, fact: &Fact) -> BTreeSet<Thing> {
         let mut things = self.book.touched(fact);
@@ -116,7 +116,7 @@ impl Known {
 /// Folds facts that arrive at `now`, in their order.
 pub(super) fn fold<'a>(
     versions: &Versions,
-    known: &Known,
+    known: &LoadedState,
     facts: impl Iterator<Item = &'a Fact> + Clone,
     now: Instant,
 ) -> Folded {
@@ -221,7 +221,7 @@ fn has_order(facts: &[Fact]) -> bool {
 
 /// What follows an order that is known is taken in without the name that it may have; also if that is of somebody erased,
 /// unless the name stands there already: by it the row is found, and is about to be deleted.
-fn nameless(fact: &Fact, book: &Book, known: &Known) -> Option<Fact> {
+fn nameless(fact: &Fact, book: &Book, known: &LoadedState) -> Option<Fact> {
     let member = fact.member();
     let stands = |filed: &Filed| filed.facts.iter().any(|other| other.member() == member);
     let others = |thing: Thing| known.things.get(&thing).is_some_and(|filed| filed.is_stored() && !stands(filed));
@@ -237,7 +237,7 @@ impl Folded {
         store: &Store,
         shop: &ShopId,
         versions: &Versions,
-        known: &Known,
+        known: &LoadedState,
         now: Instant,
     ) -> Result<Commit, StoreError> {
         let mut commit = Commit::default();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use rules::book::Thing;
 use rules::id::MemberId;
 
-use super::fold::Known;
+use super::fold::LoadedState;
 use super::take::Delivery;
 
 /// Messages that belong together, in the order of the batch.
@@ -21,7 +21,7 @@ enum Node {
 }
 
 /// The groups of a batch.
-pub(super) fn connected(deliveries: Vec<Delivery>, known: &Known) -> Vec<Group> {
+pub(super) fn connected(deliveries: Vec<Delivery>, known: &LoadedState) -> Vec<Group> {
     // Each message points to an earlier one of its group, or to itself.
     let mut earlier: Vec<usize> = Vec::with_capacity(deliveries.len());
     let mut seen: HashMap<Node, usize> = HashMap::new();
@@ -47,7 +47,7 @@ pub(super) fn connected(deliveries: Vec<Delivery>, known: &Known) -> Vec<Group> 
 }
 
 /// Groups that are committed together, with up to so many messages unless one group has more.
-pub(super) fn gathered(groups: Vec<Group>, together: usize) -> Vec<Vec<Group>> {
+pub(super) fn gathered(groups: Vec<Group>, max_messages_per_commit: usize) -> Vec<Vec<Group>> {
     let mut gathered: Vec<Vec<Group>> = Vec::new();
     let mut room = 0;
     for group in groups {
@@ -58,7 +58,7 @@ pub(super) fn gathered(groups: Vec<Group>, together: usize) -> Vec<Vec<Group>> {
                 last.push(group);
             }
             None => {
-                room = together.saturating_sub(size);
+                room = max_messages_per_commit.saturating_sub(size);
                 gathered.push(vec![group]);
             }
         }

@@ -19,13 +19,13 @@ type Known = (Instant, Option<Arc<Versions>>);
 
 /// The versions of shops' programs, those that are not in force yet included.
 #[derive(Debug)]
-pub struct Programs {
+pub struct ProgramCache {
     store: Store,
     clock: Clock,
     known: Mutex<HashMap<ShopId, Known>>,
 }
 
-impl Programs {
+impl ProgramCache {
     /// Programs as the store has them.
     pub fn new(store: Store, clock: Clock) -> Self {
         Self { store, clock, known: Mutex::default() }

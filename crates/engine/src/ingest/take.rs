@@ -12,7 +12,7 @@ use rules::version::Versions;
 use store::shop::ShopId;
 use store::{Commit, Remedy, StoreError, WRITES_MAX};
 
-use super::fold::{self, Folded, Known, fold};
+use super::fold::{self, Folded, LoadedState, fold};
 use super::group::{self, Group};
 use super::{Counts, Ingest, Quarantine};
 use store::records::Reason;
@@ -107,16 +107,22 @@ impl<A: Quarantine> Ingest<A> {
         shop: &ShopId,
         versions: &Versions,
         deliveries: Vec<Delivery>,
-        known: &Known,
+        known: &LoadedState,
     ) -> Outcome {
-        let gathered = group::gathered(group::connected(deliveries, known), self.together);
+        let gathered = group::gathered(group::connected(deliveries, known), self.max_messages_per_commit);
         let taken = futures::stream::iter(gathered).map(|groups| self.take_groups(shop, versions, groups, known));
         let outcomes: Vec<Outcome> = taken.buffer_unordered(COMMITS_AT_A_TIME).collect().await;
         outcomes.into_iter().fold(Outcome::default(), Outcome::and)
     }
 
     /// Takes groups in, together if nothing is in the way of any; otherwise each half apart, down to one alone.
-    async fn take_groups(&self, shop: &ShopId, versions: &Versions, groups: Vec<Group>, known: &Known) -> Outcome {
+    async fn take_groups(
+        &self,
+        shop: &ShopId,
+        versions: &Versions,
+        groups: Vec<Group>,
+        known: &LoadedState,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
         let mut stack = vec![groups];
         while let Some(mut groups) = stack.pop() {
@@ -140,7 +146,7 @@ impl<A: Quarantine> Ingest<A> {
     }
 
     /// Takes connected messages in, as many at a time as one transaction holds.
-    async fn take_group(&self, shop: &ShopId, versions: &Versions, group: Group, known: &Known) -> Outcome {
+    async fn take_group(&self, shop: &ShopId, versions: &Versions, group: Group, known: &LoadedState) -> Outcome {
         let mut outcome = Outcome::default();
         let mut left = group.deliveries.as_slice();
         let (mut at_most, mut tries, mut reloaded) = (left.len(), 0, None);
@@ -179,7 +185,7 @@ impl<A: Quarantine> Ingest<A> {
         shop: &ShopId,
         versions: &Versions,
         facts: impl Iterator<Item = &'a Fact> + Clone,
-        known: &Known,
+        known: &LoadedState,
     ) -> Result<Folded, Failure> {
         let now = self.clock.now();
         let folded = fold(versions, known, facts, now);

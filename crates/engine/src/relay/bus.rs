@@ -18,7 +18,7 @@ const TIME_BYTES: usize = 14;
 
 /// What a bus says to an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum PutResult {
     /// It has it.
     Taken,
     /// Not now: it is worth trying again.
@@ -30,8 +30,8 @@ pub enum Answer {
 /// Where events are announced.
 pub trait Bus: Send + Sync {
     /// Puts at most [`ENTRIES_MAX`] entries, together within what a bus takes, and yields one answer for each. If
-    /// nothing is known of an entry, the answer is [`Answer::Later`].
-    fn put(&self, entries: &[&Outgoing]) -> impl Future<Output = Vec<Answer>> + Send;
+    /// nothing is known of an entry, the answer is [`PutResult::Later`].
+    fn put(&self, entries: &[&Outgoing]) -> impl Future<Output = Vec<PutResult>> + Send;
 }
 
 /// How many bytes an entry counts: what is sent, its names, and its time.

@@ -2,10 +2,10 @@
 
 use rules::calendar::Instant;
 use store::shop::ShopId;
-use store::{Page, StoreError};
+use store::{OutboxBatch, StoreError};
 use tokio::task::JoinSet;
 
-use super::{Bus, Fate, Relay};
+use super::{Bus, Delivery, Relay};
 use crate::telemetry::{Metric, Metrics};
 
 /// A row that is younger is on its way through the stream.
@@ -41,7 +41,7 @@ impl<B: Bus> Relay<B> {
     /// # Errors
     /// As [`Self::pass`].
     pub async fn pass_before(&self, before: Instant, metrics: &mut Metrics) -> Result<Passed, StoreError> {
-        let until = tokio::time::Instant::now() + self.pace.budget;
+        let until = tokio::time::Instant::now() + self.retry_policy.budget;
         let now = self.clock.now();
         let outboxes = self.store.tables().spread.outboxes();
         let mut passed = Passed::default();
@@ -74,7 +74,7 @@ impl<B: Bus> Relay<B> {
         shop: &ShopId,
         outboxes: std::ops::Range<u8>,
         before: Instant,
-    ) -> Result<Vec<(u8, Page)>, StoreError> {
+    ) -> Result<Vec<(u8, OutboxBatch)>, StoreError> {
         let mut asked = JoinSet::new();
         for outbox in outboxes {
             let (store, shop) = (self.store.clone(), shop.clone());
@@ -85,14 +85,19 @@ impl<B: Bus> Relay<B> {
         Ok(pages)
     }
 
-    async fn announce_page(&self, page: &Page, passed: &mut Passed, metrics: &mut Metrics) -> Result<(), StoreError> {
+    async fn announce_page(
+        &self,
+        page: &OutboxBatch,
+        passed: &mut Passed,
+        metrics: &mut Metrics,
+    ) -> Result<(), StoreError> {
         let (rows, unreadable) = self.store.outgoing(&page.keys).await?;
         for key in &unreadable {
             self.warn(key, "", "the row does not read");
         }
         metrics.count(Metric::PublishFailures, unreadable.len());
-        let fates = self.announce(&rows, metrics).await;
-        let published = fates.iter().filter(|fate| **fate == Fate::Published).count();
+        let deliveries = self.announce(&rows, metrics).await;
+        let published = deliveries.iter().filter(|delivery| **delivery == Delivery::Published).count();
         passed.published += published;
         passed.failed += rows.len() - published + unreadable.len();
         Ok(())

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::bus::{Answer, BYTES_MAX, Bus, ENTRIES_MAX, size};
+use super::bus::{BYTES_MAX, Bus, ENTRIES_MAX, PutResult, size};
 use store::Outgoing;
 
 /// How often and how long something is tried.
 #[derive(Debug, Clone)]
-pub struct Pace {
+pub struct RetryPolicy {
     /// So often in all.
     pub attempts: u32,
     /// So long before the second time; then twice as long each time.
@@ -18,7 +18,7 @@ pub struct Pace {
     pub budget: Duration,
 }
 
-impl Default for Pace {
+impl Default for RetryPolicy {
     /// Four times within two seconds, and half a minute for everything: half of what a function may take.
     fn default() -> Self {
         Self { attempts: 4, wait: Duration::from_millis(200), budget: Duration::from_secs(30) }
@@ -27,7 +27,7 @@ impl Default for Pace {
 
 /// What became of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum Delivery {
     /// The bus has it.
     Published,
     /// The bus does not have it, and may take it later.
@@ -37,13 +37,13 @@ pub enum Fate {
 }
 
 /// Puts rows on the bus and yields what became of each.
-pub async fn publish(bus: &impl Bus, rows: &[Outgoing], pace: &Pace) -> Vec<Fate> {
-    let until = Instant::now() + pace.budget;
-    let mut fates: Vec<Fate> = rows.iter().map(first_fate).collect();
-    let mut wait = pace.wait;
-    for attempt in 0..pace.attempts {
+pub async fn publish(bus: &impl Bus, rows: &[Outgoing], retry_policy: &RetryPolicy) -> Vec<Delivery> {
+    let until = Instant::now() + retry_policy.budget;
+    let mut deliveries: Vec<Delivery> = rows.iter().map(first_fate).collect();
+    let mut wait = retry_policy.wait;
+    for attempt in 0..retry_policy.attempts {
         let mut waiting: Vec<_> =
-            fates.iter_mut().zip(rows).filter(|(fate, _)| matches!(fate, Fate::Later(_))).collect();
+            deliveries.iter_mut().zip(rows).filter(|(delivery, _)| matches!(delivery, Delivery::Later(_))).collect();
         if waiting.is_empty() {
             break;
         }
@@ -61,16 +61,16 @@ pub async fn publish(bus: &impl Bus, rows: &[Outgoing], pace: &Pace) -> Vec<Fate
             rest = others;
         }
     }
-    fates
+    deliveries
 }
 
 /// Before it is tried.
-fn first_fate(row: &Outgoing) -> Fate {
+fn first_fate(row: &Outgoing) -> Delivery {
     let size = size(row);
     if size > BYTES_MAX {
-        Fate::Never(format!("it has {size} bytes, and the bus takes {BYTES_MAX}"))
+        Delivery::Never(format!("it has {size} bytes, and the bus takes {BYTES_MAX}"))
     } else {
-        Fate::Later("there was no time to try".to_owned())
+        Delivery::Later("there was no time to try".to_owned())
     }
 }
 
@@ -84,14 +84,14 @@ fn batch<'a>(rows: impl Iterator<Item = &'a Outgoing>) -> usize {
     rows.take(ENTRIES_MAX).take_while(fits).count().max(1)
 }
 
-async fn put(bus: &impl Bus, batch: &mut [(&mut Fate, &Outgoing)]) {
+async fn put(bus: &impl Bus, batch: &mut [(&mut Delivery, &Outgoing)]) {
     let entries: Vec<_> = batch.iter().map(|(_, row)| *row).collect();
     // What has no answer may have been taken or not: it is sent again.
-    for ((fate, _), answer) in batch.iter_mut().zip(bus.put(&entries).await) {
-        **fate = match answer {
-            Answer::Taken => Fate::Published,
-            Answer::Later(why) => Fate::Later(why),
-            Answer::Never(why) => Fate::Never(why),
+    for ((delivery, _), answer) in batch.iter_mut().zip(bus.put(&entries).await) {
+        **delivery = match answer {
+            PutResult::Taken => Delivery::Published,
+            PutResult::Later(why) => Delivery::Later(why),
+            PutResult::Never(why) => Delivery::Never(why),
         };
     }
 }

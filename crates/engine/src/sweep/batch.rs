@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::work::Stint;
-use super::{Sweep, Ticked, Work, Workers};
+use super::work::SegmentRun;
+use super::{SegmentQueue, Sweep, Ticked, Work};
 use crate::telemetry::{Metric, Metrics};
 
 /// The messages of an invocation.
@@ -33,7 +33,7 @@ struct Failure {
     item_identifier: String,
 }
 
-impl<W: Workers> Sweep<W> {
+impl<W: SegmentQueue> Sweep<W> {
     /// Works on the segments of a batch, one after the other.
     pub async fn batch(&self, batch: Batch, metrics: &mut Metrics) -> Failures {
         let mut failures = Failures::default();
@@ -54,7 +54,7 @@ impl<W: Workers> Sweep<W> {
     }
 }
 
-impl Stint {
+impl SegmentRun {
     fn measure(&self, metrics: &mut Metrics) {
         let tally = &self.tally;
         for (metric, count) in [

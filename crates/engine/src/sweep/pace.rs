@@ -31,12 +31,12 @@ impl Pace {
     }
 
     /// A page went well.
-    pub(super) fn well(&mut self) {
+    pub(super) fn speed_up(&mut self) {
         *self = Self { at_a_time: (self.at_a_time + 1).min(AT_A_TIME_MAX), busy: 0 };
     }
 
     /// The database is busy: how long to rest; nothing if that was too often.
-    pub(super) fn busy(&mut self) -> Option<Duration> {
+    pub(super) fn back_off(&mut self) -> Option<Duration> {
         *self = Self { at_a_time: (self.at_a_time / 2).max(1), busy: self.busy + 1 };
         (self.busy <= PATIENCE).then(|| REST * 2_u32.pow(self.busy - 1))
     }
@@ -49,11 +49,11 @@ mod tests {
     #[test]
     fn it_speeds_up_slowly_and_slows_down_at_once() {
         let mut pace = Pace::default();
-        (0..100).for_each(|_| pace.well());
+        (0..100).for_each(|_| pace.speed_up());
         assert_eq!(pace.at_a_time(), AT_A_TIME_MAX);
-        let rests: Vec<_> = std::iter::from_fn(|| pace.busy()).map(|rest| rest.as_millis()).collect();
+        let rests: Vec<_> = std::iter::from_fn(|| pace.back_off()).map(|rest| rest.as_millis()).collect();
         assert_eq!((rests, pace.at_a_time()), (vec![200, 400, 800, 1_600, 3_200, 6_400], 1));
-        pace.well();
-        assert_eq!(pace.busy(), Some(REST));
+        pace.speed_up();
+        assert_eq!(pace.back_off(), Some(REST));
     }
 }

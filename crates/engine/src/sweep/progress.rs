@@ -7,7 +7,7 @@ use store::shop::ShopId;
 use store::{Row, Store, StoreError};
 
 use super::tick::AHEAD_MS;
-use super::{Sweep, Workers};
+use super::{SegmentQueue, Sweep};
 use store::records::tally::Tally;
 use store::records::{Job, JobId, Segment, State};
 
@@ -91,7 +91,7 @@ pub async fn latest(store: &Store, shop: &ShopId, now: Instant) -> Result<Vec<Li
     Ok(listed)
 }
 
-impl<W: Workers> Sweep<W> {
+impl<W: SegmentQueue> Sweep<W> {
     /// How a job is; none if there is no such job.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use store::shop::ShopId;
 use store::{Row, StoreError};
 
 use super::due::{due, recalculation};
-use super::{Sweep, Work, Workers};
+use super::{SegmentQueue, Sweep, Work};
 use crate::lists::KEPT_MS;
 use store::records::{Job, JobId, Kind, Segment, State};
 
@@ -53,7 +53,7 @@ impl Ticked {
     }
 }
 
-impl<W: Workers> Sweep<W> {
+impl<W: SegmentQueue> Sweep<W> {
     /// Opens whatever is due in any shop, and has open jobs worked on. What fails in one shop stops no other.
     ///
     /// # Errors
@@ -179,7 +179,7 @@ impl<W: Workers> Sweep<W> {
             self.finish(shop, &job.id).await?;
         }
         if sent > 0 {
-            self.workers.send(idle, wait(now, job.starts_at)).await.map_err(StoreError::Unavailable)?;
+            self.workers.enqueue(idle, wait(now, job.starts_at)).await.map_err(StoreError::Unavailable)?;
         }
         Ok(sent)
     }

@@ -7,11 +7,11 @@ use rules::version::Versions;
 use store::{Remedy, Row, StoreError};
 use tokio::time::Instant;
 
-use super::census::Frame;
-use super::look::Look;
+use super::member::ReviewContext;
 use super::pace::Pace;
+use super::statistics::SnapshotContext;
 use super::tick::is_of;
-use super::{Sweep, Work, Workers};
+use super::{SegmentQueue, Sweep, Work};
 use store::key::list_place;
 use store::records::tally::Tally;
 use store::records::{Job, Lease, Segment, State};
@@ -23,7 +23,7 @@ const RECOVERY: Duration = Duration::from_secs(60);
 
 /// How work on a segment ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Worked {
+pub enum RunEnd {
     /// All of it is done.
     Done,
     /// It goes on with another message: time is up, or it is not time yet.
@@ -36,48 +36,48 @@ pub enum Worked {
 
 /// Work on a segment, from taking it to leaving it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stint {
+pub struct SegmentRun {
     /// How it ended.
-    pub ended: Worked,
+    pub ended: RunEnd,
     /// What was counted on the way.
     pub tally: Tally,
 }
 
-impl<W: Workers> Sweep<W> {
+impl<W: SegmentQueue> Sweep<W> {
     /// Works on a segment until it is done, or the time for it is up. May be called any number of times for the same, also
     /// at once.
     ///
     /// # Errors
     /// See [`StoreError`]; then the message may come again.
-    pub async fn work(&self, work: &Work) -> Result<Stint, StoreError> {
+    pub async fn work(&self, work: &Work) -> Result<SegmentRun, StoreError> {
         let mut tally = Tally::default();
         let ended = self.work_and_count(work, &mut tally).await?;
-        Ok(Stint { ended, tally })
+        Ok(SegmentRun { ended, tally })
     }
 
-    async fn work_and_count(&self, work: &Work, tally: &mut Tally) -> Result<Worked, StoreError> {
+    async fn work_and_count(&self, work: &Work, tally: &mut Tally) -> Result<RunEnd, StoreError> {
         let begun = Instant::now();
         let Work { shop, job, segment } = work;
-        let Some(mut segment) = self.store.segment(shop, job, *segment).await? else { return Ok(Worked::Stopped) };
-        let Some(versions) = self.store.versions(shop).await? else { return Ok(Worked::Stopped) };
+        let Some(mut segment) = self.store.segment(shop, job, *segment).await? else { return Ok(RunEnd::Stopped) };
+        let Some(versions) = self.store.versions(shop).await? else { return Ok(RunEnd::Stopped) };
         let (mut pace, mut is_mine) = (Pace::default(), false);
         loop {
-            let job_now = match self.may_go_on(work, &versions).await? {
+            let job_now = match self.check_job(work, &versions).await? {
                 ControlFlow::Continue(job) => job,
                 ControlFlow::Break(end) => {
                     if is_mine {
-                        self.leave(work, &mut segment).await?;
+                        self.release(work, &mut segment).await?;
                     }
                     return Ok(end);
                 }
             };
             if segment.body.is_done() {
                 self.finish(shop, job).await?;
-                return Ok(Worked::Done);
+                return Ok(RunEnd::Done);
             }
             let now = self.clock.now();
             if !is_mine && segment.body.is_leased_to_another(&self.settings.owner, now) {
-                return Ok(Worked::Elsewhere);
+                return Ok(RunEnd::Elsewhere);
             }
             let is_over = begun.elapsed() >= self.settings.budget;
             let lease = Lease { owner: self.settings.owner.clone(), until: now.plus_millis(LEASE_MS) };
@@ -89,24 +89,31 @@ impl<W: Workers> Sweep<W> {
                     segment.body.taken_as(version, place);
                 }
                 match self.store.write_segment(shop, job, &mut segment).await {
-                    Err(StoreError::Conflict) => return Ok(Worked::Elsewhere),
+                    Err(StoreError::Conflict) => return Ok(RunEnd::Elsewhere),
                     written => written?,
                 }
                 is_mine = true;
             }
             if is_over {
-                return self.again(work, Duration::ZERO).await;
+                return self.requeue(work, Duration::ZERO).await;
             }
-            self.workers.give_way().await;
-            let (frame, now) = (Frame::of(&job_now, &versions), self.clock.now());
-            let look = Look { store: &self.store, shop, versions: &versions, job, frame: frame.as_ref(), now };
-            match self.page(&look, &mut segment, pace).await {
+            self.workers.yield_to_traffic().await;
+            let (snapshot_context, now) = (SnapshotContext::of(&job_now, &versions), self.clock.now());
+            let context = ReviewContext {
+                store: &self.store,
+                shop,
+                versions: &versions,
+                job,
+                snapshot_context: snapshot_context.as_ref(),
+                now,
+            };
+            match self.page(&context, &mut segment, pace).await {
                 Ok(counted) => {
                     tally.add(&counted);
-                    pace.well();
+                    pace.speed_up();
                 }
-                Err(StoreError::Conflict) => return Ok(Worked::Elsewhere),
-                Err(error) => match (error.remedy(), pace.busy()) {
+                Err(StoreError::Conflict) => return Ok(RunEnd::Elsewhere),
+                Err(error) => match (error.remedy(), pace.back_off()) {
                     (Remedy::Later, Some(rest)) => {
                         tracing::warn!(%error, %work, "the sweep goes slower");
                         tokio::time::sleep(rest).await;
@@ -115,7 +122,7 @@ impl<W: Workers> Sweep<W> {
                     }
                     (Remedy::Later, None) => {
                         tracing::warn!(%error, %work, "the sweep rests");
-                        return self.again(work, RECOVERY).await;
+                        return self.requeue(work, RECOVERY).await;
                     }
                     (Remedy::Reload | Remedy::SetAside, _) => return Err(error),
                 },
@@ -124,7 +131,7 @@ impl<W: Workers> Sweep<W> {
     }
 
     /// Gives a segment back, so that it can go on as soon as the job is resumed.
-    async fn leave(&self, work: &Work, segment: &mut Row<Segment>) -> Result<(), StoreError> {
+    async fn release(&self, work: &Work, segment: &mut Row<Segment>) -> Result<(), StoreError> {
         segment.body.lease = None;
         match self.store.write_segment(&work.shop, &work.job, segment).await {
             // Somebody else has it already.
@@ -133,14 +140,14 @@ impl<W: Workers> Sweep<W> {
         }
     }
 
-    async fn again(&self, work: &Work, delay: Duration) -> Result<Worked, StoreError> {
-        self.workers.send(vec![work.clone()], delay).await.map_err(StoreError::Unavailable)?;
-        Ok(Worked::GoesOn)
+    async fn requeue(&self, work: &Work, delay: Duration) -> Result<RunEnd, StoreError> {
+        self.workers.enqueue(vec![work.clone()], delay).await.map_err(StoreError::Unavailable)?;
+        Ok(RunEnd::GoesOn)
     }
 
     /// Looks at the job again before each page, so that a pause acts at once.
-    async fn may_go_on(&self, work: &Work, versions: &Versions) -> Result<ControlFlow<Worked, Job>, StoreError> {
-        let stopped = Ok(ControlFlow::Break(Worked::Stopped));
+    async fn check_job(&self, work: &Work, versions: &Versions) -> Result<ControlFlow<RunEnd, Job>, StoreError> {
+        let stopped = Ok(ControlFlow::Break(RunEnd::Stopped));
         let Some(mut job) = self.store.job(&work.shop, &work.job).await? else { return stopped };
         if job.body.state != State::Running {
             return stopped;
@@ -155,7 +162,7 @@ impl<W: Workers> Sweep<W> {
         match u64::try_from(early) {
             Ok(early) if early > 0 => {
                 let early = Duration::from_millis(early);
-                self.again(work, early).await.map(ControlFlow::Break)
+                self.requeue(work, early).await.map(ControlFlow::Break)
             }
             Ok(_) | Err(_) => Ok(ControlFlow::Continue(job.body)),
         }

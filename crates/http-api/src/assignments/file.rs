@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{Assign, Binding, Reason, assigned, is_tier, is_to_come};
 use crate::Api;
-use crate::caller::{Of, Write};
+use crate::caller::{Authorized, Write};
 use crate::extract::{Query, Raw, idempotency_key};
 use crate::facts::{Became, made_key};
 use crate::problem::{Place, Problem, ProblemCode};
@@ -109,7 +109,7 @@ struct CsvRow {
 )]
 async fn file(
     State(api): State<Api>,
-    Of { shop, by, .. }: Of<Write>,
+    Authorized { shop, by, .. }: Authorized<Write>,
     Query(How { dry_run }): Query<How>,
     headers: HeaderMap,
     Raw(body): Raw,

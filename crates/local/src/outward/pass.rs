@@ -8,7 +8,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use rules::calendar;
 use store::key::{self, Key};
 use store::shop::ShopId;
-use store::{Attributes, Page, StoreError};
+use store::{Attributes, OutboxBatch, StoreError};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
@@ -66,7 +66,7 @@ impl Announcer {
     async fn pass(self: &Arc<Self>, shop: &ShopId, wanted: Option<&Arc<Notify>>) -> Result<Passed, StoreError> {
         let outboxes = self.system.store.tables().spread.outboxes();
         let firsts = stream::iter(0..outboxes).map(async |outbox| Ok((outbox, self.page(shop, outbox, None).await?)));
-        let firsts: Vec<(u8, Page)> = firsts.buffered(READ_AT_ONCE).try_collect().await?;
+        let firsts: Vec<(u8, OutboxBatch)> = firsts.buffered(READ_AT_ONCE).try_collect().await?;
         self.state().waits(shop, self.waiting(shop, &firsts).await?);
         let (mut passed, mut found) = (Passed::default(), HashSet::new());
         for (outbox, mut page) in firsts {
@@ -200,13 +200,13 @@ impl Announcer {
         }
     }
 
-    async fn page(&self, shop: &ShopId, outbox: u8, from: Option<Attributes>) -> Result<Page, StoreError> {
+    async fn page(&self, shop: &ShopId, outbox: u8, from: Option<Attributes>) -> Result<OutboxBatch, StoreError> {
         let _turn = self.reads.acquire().await;
         self.system.store.unpublished(shop, outbox, calendar::Instant::from_millis(EVER_MS), from).await
     }
 
     /// How many rows there are in all, of which these are the first.
-    async fn waiting(&self, shop: &ShopId, firsts: &[(u8, Page)]) -> Result<u64, StoreError> {
+    async fn waiting(&self, shop: &ShopId, firsts: &[(u8, OutboxBatch)]) -> Result<u64, StoreError> {
         let mut count = 0;
         for (outbox, first) in firsts {
             count += first.keys.len();

@@ -186,7 +186,7 @@ pub struct Segment {
     /// Its number, from 0.
     pub number: u16,
     /// Where it goes on.
-    pub place: Place,
+    pub place: ScanPosition,
     /// The bucket at which the segment ends.
     pub end: u16,
     /// The first bucket.
@@ -205,7 +205,7 @@ pub struct Segment {
 
 /// A place in a shop's members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct ScanPosition {
     /// The bucket that is next; the segment's end if all are done.
     pub bucket: u16,
     /// Behind what in that bucket; none at its beginning.
@@ -232,7 +232,7 @@ impl Segment {
         };
         let part = |number| {
             let (begin, end) = (border(number), border(number + 1));
-            let place = Place { bucket: begin, behind: None };
+            let place = ScanPosition { bucket: begin, behind: None };
             Self {
                 number,
                 place,

@@ -1,7 +1,7 @@
 //! What is sent.
 
 use serde_json::json;
-use tests::desk::order;
+use tests::api_harness::order;
 
 use super::{BAD, Case, FACTS, assign, case, told};
 

@@ -7,7 +7,7 @@ use http_api::token::TokenKey;
 use rules::calendar::Instant;
 use serde_json::json;
 use store::shop::ShopId;
-use tests::desk::{Desk, order};
+use tests::api_harness::{ApiHarness, order};
 
 use super::{ANNA, BAD, Case, assign, case, told};
 
@@ -159,7 +159,7 @@ fn signed(key: &str, shop: &str, until: Instant) -> String {
 }
 
 /// A token that is right but for its header, and the signature that goes with another one.
-fn unsigned(desk: &Desk, header: &str) -> String {
+fn unsigned(desk: &ApiHarness, header: &str) -> String {
     let right = desk.token(Some("acme"), Scope::Admin);
     let (_, rest) = right.split_once('.').unwrap();
     format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header))

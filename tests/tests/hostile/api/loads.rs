@@ -1,7 +1,7 @@
 //! What is more than there may be, programs that cannot follow, and files.
 
 use serde_json::json;
-use tests::desk::program;
+use tests::api_harness::program;
 
 use super::{Case, case, told};
 use crate::told::with;

@@ -8,7 +8,7 @@ use super::Import;
 use super::input::{Form, Opened};
 use crate::failure::Failure;
 use echelon::import::outcome::{Outcome, Why};
-use echelon::import::report::Place;
+use echelon::import::report::SourceLocation;
 
 /// Reads a file's documents, each into an outcome.
 pub fn read(opened: Opened, topic: Option<&str>, import: &mut Import<'_>) -> Result<(), Failure> {
@@ -29,7 +29,7 @@ fn lines(mut reader: Box<dyn BufRead>, topic: Option<&str>, import: &mut Import<
         }
         let document = line.trim_ascii();
         if !document.is_empty() {
-            import.document(Place::Line(number), document, topic)?;
+            import.document(SourceLocation::Line(number), document, topic)?;
         }
     }
     Ok(())
@@ -46,13 +46,13 @@ fn documents(reader: Box<dyn BufRead>, topic: Option<&str>, import: &mut Import<
             }
             Err(error) => {
                 let text = format!("the document is not JSON, and nothing after it is read: {error}");
-                return import.take(Place::Document(number + 1), rejected("not_json", text));
+                return import.take(SourceLocation::Document(number + 1), rejected("not_json", text));
             }
         };
         let list: Result<Vec<&RawValue>, _> = serde_json::from_str(value.get());
         for document in list.unwrap_or_else(|_| vec![&value]) {
             number += 1;
-            import.document(Place::Document(number), document.get().as_bytes(), topic)?;
+            import.document(SourceLocation::Document(number), document.get().as_bytes(), topic)?;
         }
     }
     Ok(())

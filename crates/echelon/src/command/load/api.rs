@@ -12,8 +12,8 @@ use serde_json::Value;
 use store::records::Reason;
 use store::shop::ShopId;
 
-use super::door::{Event, NAMED_MAX, PAUSE, TRIES};
 use super::report::Report;
+use super::target::{Event, NAMED_MAX, PAUSE, TRIES};
 use crate::command::system::{of_shop, refused};
 use crate::failure::Failure;
 use crate::input::Lines;

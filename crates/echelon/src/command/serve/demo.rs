@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_api::authenticate::AuthMode;
 use http_api::caller::{Caller, Scope};
-use http_api::door::Door;
 use local::System;
 use local::client::Client;
 use local::time::Move;
@@ -63,7 +63,7 @@ fn member(event: &Event) -> Option<MemberId> {
 async fn fill(system: &System, shop: &ShopId, address: &str) -> Result<BTreeSet<MemberId>, Failure> {
     // Of its own, until the demonstration's time is over: nobody is told it.
     let teller = Caller::Staff { shop: None, scope: Scope::Write, name: SHOP.to_owned() };
-    let token = system.api.door.key().sign(&teller, Setup::end().plus_millis(TOGETHER_MS)).token;
+    let token = system.api.auth.key().sign(&teller, Setup::end().plus_millis(TOGETHER_MS)).token;
     let client = Client::new(&format!("http://{address}")).map_err(Failure::input)?.with_token(Some(&token));
     let opens_at = Instant::parse(OPENS_AT).map_err(Failure::input)?;
     system.time.start(Move::To(opens_at));
@@ -114,7 +114,7 @@ async fn publish(system: &System, shop: &ShopId, program: &Value, options: &Valu
     let event = json!({ "type": "program.published", "occurred_at": now, "program": program, "options": options });
     let publication = Publication { event, by: "echelon serve".to_owned(), why: "the demonstration".to_owned() };
     let versions = system.store.publish(shop, &publication, now).await.map_err(Failure::input)?;
-    system.ingest.forget_programs();
+    system.ingest.invalidate_programs();
     say(&format!("{now}  {shop}  version {} of the program is in force", versions.last().number));
     Ok(())
 }
@@ -136,7 +136,7 @@ async fn page(
     token: Option<&str>,
 ) -> Result<String, Failure> {
     let now = system.time.now();
-    let is_open = matches!(system.api.door, Door::Open(_));
+    let is_open = matches!(system.api.auth, AuthMode::Open(_));
     let curl = if is_open { "curl" } else { "curl -H \"Authorization: Bearer $ECHELON_TOKEN\"" };
     let versions = system.store.versions(shop).await.map_err(Failure::input)?;
     let Some(versions) = versions else { return Err(Failure::input("the shop has no program")) };

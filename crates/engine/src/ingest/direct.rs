@@ -11,7 +11,7 @@ use store::records::Reason;
 
 /// What became of a fact that was told directly.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum FactOutcome {
     /// It is in, or was before.
     Taken(Taken),
     /// It can never be taken in as it is.
@@ -32,27 +32,27 @@ impl Quarantine for Answered {
 
 impl Ingest<Answered> {
     /// Takes facts of a shop in, each for itself, and says of each what became of it, in their order.
-    pub async fn facts(&self, shop: &ShopId, versions: &Versions, facts: Vec<Fact>) -> Vec<Told> {
+    pub async fn facts(&self, shop: &ShopId, versions: &Versions, facts: Vec<Fact>) -> Vec<FactOutcome> {
         let now = self.clock.now();
-        let mut told: Vec<Told> = vec![Told::Failed("it was not reached".to_owned()); facts.len()];
+        let mut told: Vec<FactOutcome> = vec![FactOutcome::Failed("it was not reached".to_owned()); facts.len()];
         let mut deliveries = Vec::with_capacity(facts.len());
         for (place, fact) in facts.into_iter().enumerate() {
             if early(std::slice::from_ref(&fact), now).is_some() {
-                set(&mut told, place, Told::Refused(Reason::FromTheFuture));
+                set(&mut told, place, FactOutcome::Refused(Reason::FromTheFuture));
             } else {
                 deliveries.push(Delivery { place, facts: vec![fact] });
             }
         }
         let outcome = self.take(shop, versions, deliveries).await;
         let why = outcome.failure.unwrap_or_default();
-        outcome.failed.into_iter().for_each(|place| set(&mut told, place, Told::Failed(why.clone())));
-        outcome.quarantined.into_iter().for_each(|(place, reason)| set(&mut told, place, Told::Refused(reason)));
-        outcome.taken.into_iter().for_each(|(place, taken)| set(&mut told, place, Told::Taken(taken)));
+        outcome.failed.into_iter().for_each(|place| set(&mut told, place, FactOutcome::Failed(why.clone())));
+        outcome.quarantined.into_iter().for_each(|(place, reason)| set(&mut told, place, FactOutcome::Refused(reason)));
+        outcome.taken.into_iter().for_each(|(place, taken)| set(&mut told, place, FactOutcome::Taken(taken)));
         told
     }
 }
 
-fn set(told: &mut [Told], place: usize, what: Told) {
+fn set(told: &mut [FactOutcome], place: usize, what: FactOutcome) {
     if let Some(slot) = told.get_mut(place) {
         *slot = what;
     }

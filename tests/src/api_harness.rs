@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::system::{System, Waiting, instant, settings};
+use crate::system::{InMemorySegmentQueue, System, instant, settings};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
 use engine::ingest::{Answered, Ingest};
 use engine::sweep::Sweep;
+use http_api::authenticate::AuthMode;
 use http_api::caller::{Caller, Scope};
-use http_api::door::Door;
 use http_api::token::TokenKey;
 use http_api::{Api, Parts};
 use jsonschema::Validator;
@@ -27,7 +27,7 @@ const HOUR_MS: i64 = 3_600_000;
 pub const SECRET: &str = "hush, hush, hush";
 
 /// A shop, its API, and who asks.
-pub struct Desk {
+pub struct ApiHarness {
     /// The system under it.
     pub system: System,
     router: Router,
@@ -86,7 +86,7 @@ pub fn order(member: &str, id: &str, total: &str) -> Value {
     json!({ "type": "order.paid", "member_id": member, "order_id": id, "total": total, "occurred_at": "2024-03-01T12:00:00Z" })
 }
 
-impl Desk {
+impl ApiHarness {
     /// A shop with a program, at noon of June 1, 2024.
     pub async fn open() -> Self {
         Self::with(&program()).await
@@ -115,7 +115,7 @@ impl Desk {
     fn signed(system: System, secret: Option<&str>) -> Self {
         let key = TokenKey::new("a key of thirty-two bytes or more").unwrap();
         let clock = system.clock();
-        let sweep = Sweep::new(system.store.clone(), Waiting::default(), clock.clone(), settings());
+        let sweep = Sweep::new(system.store.clone(), InMemorySegmentQueue::default(), clock.clone(), settings());
         let api = Api::new(Parts {
             store: system.store.clone(),
             ingest: Ingest::new(system.store.clone(), Answered, clock.clone()),
@@ -124,7 +124,7 @@ impl Desk {
             clock,
             ahead_ms: 0,
             preview_budget: None,
-            door: Door::Tokens(key.clone()),
+            auth: AuthMode::Tokens(key.clone()),
             shopify_secret: secret.map(|secret| http_api::shopify::Secret::new(secret).unwrap()),
             shop: None,
             batch: Arc::new(RwLock::default()),

@@ -16,10 +16,10 @@ use store::records::list::{ENTRIES_MAX, Entry, Keep, Month, Name, Next, pack};
 use store::shop::ShopId;
 use store::{NewListRow, StoreError};
 
-use store::records::{Job, JobId, Place};
+use store::records::{Job, JobId, ScanPosition};
 
 /// What everybody is looked at under: the version in force at the job's instant, and what it is compared with.
-pub(super) struct Frame<'a> {
+pub(super) struct SnapshotContext<'a> {
     version: &'a Version,
     as_of: Instant,
     /// Whether moves are counted; a change of rules is told by its transitions.
@@ -27,32 +27,32 @@ pub(super) struct Frame<'a> {
     /// The beginning of the last stretch of time, which is under the version.
     earlier: Instant,
     /// The stretches before it, under the versions in force then: mostly there is none.
-    stretches: Vec<Stretch<'a>>,
+    stretches: Vec<VersionInterval<'a>>,
     window: Range<Instant>,
     /// Until when lists can be read.
     until: Instant,
 }
 
-struct Stretch<'a> {
+struct VersionInterval<'a> {
     version: &'a Version,
     from: Instant,
     to: Instant,
 }
 
 /// A member as found.
-pub(super) struct Portrait {
-    seen: MemberFigures,
+pub(super) struct MemberSnapshot {
+    figures: MemberFigures,
     entry: Entry,
 }
 
 /// The members of a page as found.
 #[derive(Default)]
-pub(super) struct Census {
+pub(super) struct PageStatistics {
     pub(super) counts: Counts,
     lists: BTreeMap<Name, Vec<Entry>>,
 }
 
-impl<'a> Frame<'a> {
+impl<'a> SnapshotContext<'a> {
     /// What a job looks for; nothing if it was opened by a release that looked for nothing.
     pub(super) fn of(job: &Job, versions: &'a Versions) -> Option<Self> {
         let lists = job.lists.as_ref()?;
@@ -66,7 +66,7 @@ impl<'a> Frame<'a> {
         for change in changes.filter(|at| *at > since && *at <= as_of) {
             if change > earlier {
                 let to = change.plus_millis(-1);
-                stretches.push(Stretch { version: versions.in_force(earlier), from: earlier, to });
+                stretches.push(VersionInterval { version: versions.in_force(earlier), from: earlier, to });
                 earlier = change;
             }
         }
@@ -75,7 +75,7 @@ impl<'a> Frame<'a> {
     }
 
     /// A member, as the ledger has them.
-    pub(super) fn portrait(&self, member: &MemberId, ledger: &Ledger) -> Portrait {
+    pub(super) fn snapshot(&self, member: &MemberId, ledger: &Ledger) -> MemberSnapshot {
         let program = &self.version.program;
         let id = |rank: Option<Rank>| program.tier_id(rank).cloned();
         let found = outlook(self.version, ledger, self.as_of, self.earlier);
@@ -88,7 +88,7 @@ impl<'a> Frame<'a> {
                 passages.push((id(found.before), tier.clone()));
             }
         }
-        let seen = MemberFigures {
+        let figures = MemberFigures {
             tier: tier.clone(),
             passages,
             on_new_year: id(found.on_new_year),
@@ -106,11 +106,11 @@ impl<'a> Frame<'a> {
             next: next.and_then(|(rank, remaining)| Some(Next { tier: id(Some(rank))?, remaining })),
             requalify: standing.requalify.map(|keep| Keep { remaining: keep.remaining, by: keep.by }),
         };
-        Portrait { seen, entry }
+        MemberSnapshot { figures, entry }
     }
 }
 
-impl Stretch<'_> {
+impl VersionInterval<'_> {
     fn moved(&self, ledger: &Ledger) -> Option<(Option<TierId>, Option<TierId>)> {
         let (from, to) = passage(self.version, ledger, self.to, self.from);
         let id = |rank| self.version.program.tier_id(rank).cloned();
@@ -118,24 +118,24 @@ impl Stretch<'_> {
     }
 }
 
-impl Census {
+impl PageStatistics {
     /// Everybody of a page, each with their place on it; lists are in its order.
-    pub(super) fn of(mut portraits: Vec<(usize, Portrait)>) -> Self {
+    pub(super) fn of(mut portraits: Vec<(usize, MemberSnapshot)>) -> Self {
         portraits.sort_unstable_by_key(|(place, _)| *place);
-        let mut census = Self::default();
-        for (_, portrait) in portraits {
-            census.add(portrait);
+        let mut statistics = Self::default();
+        for (_, snapshot) in portraits {
+            statistics.add(snapshot);
         }
-        census
+        statistics
     }
 
-    fn add(&mut self, Portrait { seen, entry }: Portrait) {
-        self.counts.member(&seen);
+    fn add(&mut self, MemberSnapshot { figures, entry }: MemberSnapshot) {
+        self.counts.member(&figures);
         let lists = [
-            seen.near_upgrade.then_some(Name::NearUpgrade),
-            seen.at_risk.then_some(Name::AtRisk),
-            seen.expiring.map(Name::Expiring),
-            seen.tier.map(Name::Tier),
+            figures.near_upgrade.then_some(Name::NearUpgrade),
+            figures.at_risk.then_some(Name::AtRisk),
+            figures.expiring.map(Name::Expiring),
+            figures.tier.map(Name::Tier),
         ];
         for name in lists.into_iter().flatten() {
             self.lists.entry(name).or_default().push(entry.clone());
@@ -146,16 +146,16 @@ impl Census {
     pub(super) fn rows(
         &self,
         (shop, job): (&ShopId, &JobId),
-        place: &Place,
+        place: &ScanPosition,
         attempt: u64,
-        frame: &Frame<'_>,
+        snapshot_context: &SnapshotContext<'_>,
     ) -> Result<Vec<NewListRow>, StoreError> {
         let mut rows = Vec::new();
         for (name, entries) in &self.lists {
             for (number, entries) in entries.chunks(ENTRIES_MAX).enumerate() {
                 let key = list_row(shop, job, name, place, number);
                 let packed = pack(entries).map_err(|error| StoreError::Refused(error.to_string()))?;
-                rows.push(NewListRow { key, packed, members: entries.len(), attempt, until: frame.until });
+                rows.push(NewListRow { key, packed, members: entries.len(), attempt, until: snapshot_context.until });
             }
         }
         Ok(rows)

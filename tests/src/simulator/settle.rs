@@ -3,7 +3,7 @@
 use super::fault::{Fault, Weather};
 use super::process::{Relaying, Sweeping};
 use super::queue::Queue;
-use super::world::{Broken, DAY, MINUTE, SECOND, World};
+use super::world::{DAY, InvariantViolation, MINUTE, SECOND, World};
 use crate::system::FOREVER;
 
 impl World {
@@ -11,7 +11,7 @@ impl World {
     ///
     /// # Errors
     /// Says what does not.
-    pub async fn rest(&mut self) -> Result<(), Broken> {
+    pub async fn rest(&mut self) -> Result<(), InvariantViolation> {
         self.network.state().weather = Weather::CALM;
         self.write_older()?;
         // A release that comes while everything rests would have to be looked at by a midnight that is not waited for.
@@ -48,7 +48,7 @@ impl World {
     }
 
     /// Does what is due.
-    pub(super) async fn sweep(&mut self) -> Result<(), Broken> {
+    pub(super) async fn sweep(&mut self) -> Result<(), InvariantViolation> {
         let mut open = Some("no tick comes to its end".to_owned());
         for _ in 0..20 {
             self.swept_at = self.network.instant();
@@ -65,7 +65,7 @@ impl World {
     }
 
     /// A sweep that has not ended.
-    async fn open_job(&self) -> Result<Option<String>, Broken> {
+    async fn open_job(&self) -> Result<Option<String>, InvariantViolation> {
         for shop in &self.shops {
             let jobs = self.store.latest_jobs(&shop.id, FOREVER, 10).await.map_err(|error| error.detail())?;
             if let Some(job) = jobs.iter().find(|job| job.body.state.is_open()) {
@@ -76,7 +76,7 @@ impl World {
     }
 
     /// Waits until nothing is under way any more.
-    pub(super) async fn drain(&mut self, what: &str) -> Result<(), Broken> {
+    pub(super) async fn drain(&mut self, what: &str) -> Result<(), InvariantViolation> {
         for _ in 0..400 {
             if self.network.state().goes_on_for_ever() {
                 return Err(format!("{what} go on for ever"));
@@ -92,7 +92,7 @@ impl World {
                     dead += queue.redrive(now);
                 }
                 for _ in 0..dead {
-                    state.hits.hit(Fault::DeadLetter);
+                    state.fault_counts.hit(Fault::DeadLetter);
                 }
                 state.queues.values().all(Queue::is_empty)
             };

@@ -7,7 +7,7 @@ use embedded_dynamodb::{Answer, Decision, Intercept, Request};
 
 /// From a request on, nothing comes back any more; whether that one is carried out is chosen.
 #[derive(Debug, Default)]
-pub struct Dies {
+pub struct CrashAtRequest {
     /// The request, from 0.
     pub at: usize,
     /// Whether the store carries that one out.
@@ -18,7 +18,7 @@ pub struct Dies {
     pub writes: Arc<Mutex<Vec<usize>>>,
 }
 
-impl Intercept for Dies {
+impl Intercept for CrashAtRequest {
     fn before<'a>(&'a self, request: &'a Request) -> Decision<'a> {
         let number = self.seen.fetch_add(1, Ordering::SeqCst);
         if ["PutItem", "TransactWriteItems"].contains(&request.operation.as_str()) {

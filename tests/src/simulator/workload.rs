@@ -154,13 +154,13 @@ impl Shop {
     }
 
     /// A message about something that happens at about now.
-    pub fn message(&mut self, dice: &mut Dice, hits: &mut Hits, now: i64) -> Sent {
+    pub fn message(&mut self, dice: &mut Dice, fault_counts: &mut Hits, now: i64) -> Sent {
         let sent = match dice.below(40) {
-            0 => self.unreadable(dice, hits, now),
+            0 => self.unreadable(dice, fault_counts, now),
             1..=4 if self.id.as_str().contains('.') => self.shopify(dice, now),
             5 | 6 => self.about_the_forgettable(dice, now),
             _ => {
-                let event = self.event(dice, hits, now);
+                let event = self.event(dice, fault_counts, now);
                 self.native(&event, now)
             }
         };
@@ -169,8 +169,8 @@ impl Shop {
     }
 
     /// A fact about something that happens at about now, and the message that would tell it.
-    pub fn fact(&mut self, dice: &mut Dice, hits: &mut Hits, now: i64) -> (Value, Sent) {
-        let event = self.event(dice, hits, now);
+    pub fn fact(&mut self, dice: &mut Dice, fault_counts: &mut Hits, now: i64) -> (Value, Sent) {
+        let event = self.event(dice, fault_counts, now);
         let sent = self.native(&event, now);
         self.sent.push(sent.clone());
         (event, sent)
@@ -183,8 +183,8 @@ impl Shop {
         Sent { body, meant: Meant::Facts(vec![fact]), at: now }
     }
 
-    fn unreadable(&mut self, dice: &mut Dice, hits: &mut Hits, now: i64) -> Sent {
-        hits.hit(Fault::Unreadable);
+    fn unreadable(&mut self, dice: &mut Dice, fault_counts: &mut Hits, now: i64) -> Sent {
+        fault_counts.hit(Fault::Unreadable);
         self.counter += 1;
         let at = Instant::from_millis(now).to_string();
         let member = format!("{CANARY}-{}", self.counter);
@@ -268,10 +268,10 @@ impl Shop {
     }
 
     /// When something told now happened.
-    fn instant(&self, dice: &mut Dice, hits: &mut Hits, now: i64) -> i64 {
+    fn instant(&self, dice: &mut Dice, fault_counts: &mut Hits, now: i64) -> i64 {
         match dice.below(20) {
             0 => {
-                hits.hit(Fault::YearLate);
+                fault_counts.hit(Fault::YearLate);
                 now - 365 * DAY - dice.between(0, 30) * DAY
             }
             1 => now + dice.between(0, 4 * MINUTE),
@@ -285,23 +285,23 @@ impl Shop {
         }
     }
 
-    fn event(&mut self, dice: &mut Dice, hits: &mut Hits, now: i64) -> Value {
-        let when = Instant::from_millis(self.instant(dice, hits, now));
+    fn event(&mut self, dice: &mut Dice, fault_counts: &mut Hits, now: i64) -> Value {
+        let when = Instant::from_millis(self.instant(dice, fault_counts, now));
         let (member, id) = (self.member(dice), dice.below(8).to_string());
         let size = dice.between(1, 6);
         let tier = *dice.one(&["bronze", "silver", "gold", "ruby"]);
         let until = Instant::from_millis(when.millis() + dice.between(1, 60) * DAY / 2).to_string();
         let mut event = match dice.below(22) {
-            0..=6 => return self.order(dice, hits, (when, now), (member, id)),
+            0..=6 => return self.order(dice, fault_counts, (when, now), (member, id)),
             7 | 8 => {
                 if !self.orders.contains_key(&id) {
-                    hits.hit(Fault::RefundFirst);
+                    fault_counts.hit(Fault::RefundFirst);
                 }
                 json!({ "type": "order.refunded", "order_id": id, "refund_id": size.to_string(), "amount": size * 25 })
             }
             9 => {
                 if !self.orders.contains_key(&id) {
-                    hits.hit(Fault::CancellationFirst);
+                    fault_counts.hit(Fault::CancellationFirst);
                 }
                 json!({ "type": "order.cancelled", "order_id": id })
             }
@@ -315,7 +315,7 @@ impl Shop {
             }
             15 => {
                 if !self.entries.contains(&id) {
-                    hits.hit(Fault::PointsCanceledFirst);
+                    fault_counts.hit(Fault::PointsCanceledFirst);
                 }
                 json!({ "type": "points.canceled", "cancel_id": size.to_string(), "entry_id": id, "points": size * 40,
                         "member_id": member })
@@ -327,7 +327,7 @@ impl Shop {
             17 => {
                 let removed = *dice.one(&["gold", "silver"]);
                 if !self.tags.contains(&format!("{member} {removed}")) {
-                    hits.hit(Fault::TagRemovedFirst);
+                    fault_counts.hit(Fault::TagRemovedFirst);
                 }
                 self.tags.insert(format!("{member} {tier}"));
                 json!({ "type": "customer.tags_changed", "added": [tier], "removed": [removed], "member_id": member })
@@ -347,7 +347,7 @@ impl Shop {
     fn order(
         &mut self,
         dice: &mut Dice,
-        hits: &mut Hits,
+        fault_counts: &mut Hits,
         (when, now): (Instant, i64),
         (member, id): (String, String),
     ) -> Value {
@@ -355,7 +355,7 @@ impl Shop {
             && dice.chance(150)
         {
             // The same revision, and another body.
-            hits.hit(Fault::SameRevision);
+            fault_counts.hit(Fault::SameRevision);
             let mut event = before.clone();
             event["total"] = json!(format!("{}.95", 10 + dice.below(200)));
             return event;
@@ -376,15 +376,15 @@ impl Shop {
             _ => {}
         }
         if self.orders.get(&id).is_some_and(|(before, _)| *before != member) {
-            hits.hit(Fault::OrderMoved);
+            fault_counts.hit(Fault::OrderMoved);
         }
         self.orders.insert(id, (member, event.clone()));
         event
     }
 
     /// Many orders of one member at once.
-    pub fn burst(&mut self, dice: &mut Dice, hits: &mut Hits, now: i64) -> Vec<Sent> {
-        hits.hit(Fault::Burst);
+    pub fn burst(&mut self, dice: &mut Dice, fault_counts: &mut Hits, now: i64) -> Vec<Sent> {
+        fault_counts.hit(Fault::Burst);
         let member = self.member(dice);
         let count = 20 + dice.below(30);
         let mut all = Vec::new();

@@ -95,7 +95,7 @@ pub struct WithinReach {
 }
 
 /// A notice that `version` yields at `at`, announced.
-pub fn told_ahead(about: About<'_>, version: &Version, notice: &Notice, at: Instant) -> Announcement {
+pub fn notice_event(about: About<'_>, version: &Version, notice: &Notice, at: Instant) -> Announcement {
     let (kind, summary) = (kind(notice), prose::notice(version, notice));
     let id = id(about, kind, &[&notice.key()]);
     let named = |id| tier(about, version, id);

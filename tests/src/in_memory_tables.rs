@@ -10,9 +10,9 @@ use crate::simulator::{At, Tables};
 
 /// The tables, and how many moments have passed.
 #[derive(Debug, Clone, Default)]
-pub struct Alone(Arc<Mutex<(Tables, i64)>>);
+pub struct InMemoryTables(Arc<Mutex<(Tables, i64)>>);
 
-impl Alone {
+impl InMemoryTables {
     /// A client of these tables.
     #[must_use]
     pub fn client(&self) -> Client {
@@ -40,7 +40,7 @@ impl Alone {
     }
 }
 
-impl Intercept for Alone {
+impl Intercept for InMemoryTables {
     fn before<'a>(&'a self, request: &'a Request) -> Decision<'a> {
         Box::pin(async { Some(self.answer(request)) })
     }
@@ -48,7 +48,7 @@ impl Intercept for Alone {
 
 #[derive(Debug)]
 struct Between<I> {
-    tables: Alone,
+    tables: InMemoryTables,
     intercept: I,
 }
 

@@ -12,7 +12,7 @@ use store::announce::About;
 use store::shop::ShopId;
 use store::{Commit, Held, Store, StoreError, history};
 
-use super::census::{Frame, Portrait};
+use super::statistics::{MemberSnapshot, SnapshotContext};
 use store::records::tally::CountedRow;
 use store::records::{JobId, Kind};
 
@@ -21,23 +21,23 @@ const ROWS: usize = 60;
 
 /// What a member is looked at for.
 #[derive(Clone, Copy)]
-pub(super) struct Look<'a> {
+pub(super) struct ReviewContext<'a> {
     pub(super) store: &'a Store,
     pub(super) shop: &'a ShopId,
     pub(super) versions: &'a Versions,
     pub(super) job: &'a JobId,
     /// What everybody is looked at for besides; nothing where a job does not.
-    pub(super) frame: Option<&'a Frame<'a>>,
+    pub(super) snapshot_context: Option<&'a SnapshotContext<'a>>,
     /// What time it is: what has ended meanwhile is not told ahead.
     pub(super) now: Instant,
 }
 
 /// What was found.
-pub(super) enum Found {
+pub(super) enum Review {
     /// Erased: nobody is there.
-    Nobody,
+    Erased,
     /// Nothing is due. The member may have been brought past the boundary before, by an event or another worker.
-    Nothing { tier: Option<TierId>, was_passed: bool, portrait: Option<Box<Portrait>> },
+    UpToDate { tier: Option<TierId>, was_passed: bool, snapshot: Option<Box<MemberSnapshot>> },
     /// Something is to be recorded.
     Due(Box<Due>),
 }
@@ -52,7 +52,7 @@ pub(super) struct Due {
     rows: Vec<Row>,
     notices: Vec<Notice>,
     /// How they are found once this is recorded.
-    pub(super) portrait: Option<Box<Portrait>>,
+    pub(super) snapshot: Option<Box<MemberSnapshot>>,
     /// Whether this is not all: look again after it is recorded.
     pub(super) is_part: bool,
 }
@@ -65,15 +65,15 @@ impl Due {
     }
 }
 
-impl Look<'_> {
+impl ReviewContext<'_> {
     /// Looks at a member as read.
-    pub(super) fn at(&self, member: MemberId, mut held: Held) -> Found {
+    pub(super) fn at(&self, member: MemberId, mut held: Held) -> Review {
         if held.erased {
-            return Found::Nobody;
+            return Review::Erased;
         }
         let until = self.job.until;
         let tier = held.record.tier().cloned();
-        let is_told_of = held.record.seq() > 0 || !held.noticed.is_empty();
+        let is_told_of = held.record.seq() > 0 || !held.sent_notices.is_empty();
         let was_passed = is_told_of && held.record.evaluated_at() >= Some(until);
         let mut rows = Vec::new();
         // Farther ahead than clocks differ: it was wrong, and so is what is on record.
@@ -85,13 +85,16 @@ impl Look<'_> {
         let is_part = rows.len() >= ROWS;
         let notices = if is_part { Vec::new() } else { self.notices(&mut held) };
         // Holds are in the ledger by now. What is still to come is looked at again.
-        let portrait = self.frame.filter(|_| !is_part).map(|frame| Box::new(frame.portrait(&member, &held.ledger)));
+        let snapshot = self
+            .snapshot_context
+            .filter(|_| !is_part)
+            .map(|snapshot_context| Box::new(snapshot_context.snapshot(&member, &held.ledger)));
         if rows.is_empty() && notices.is_empty() && !was_ahead {
             // That somebody was looked at is not worth a write: looking again finds the same. Not so by a clock that was
             // ahead: facts that come would be judged by its time.
-            return Found::Nothing { tier, was_passed, portrait };
+            return Review::UpToDate { tier, was_passed, snapshot };
         }
-        Found::Due(Box::new(Due { member, tier, held, rows, notices, portrait, is_part }))
+        Review::Due(Box::new(Due { member, tier, held, rows, notices, snapshot, is_part }))
     }
 
     /// What the member is to be told ahead and was not told yet: looked at with each midnight, as things are by now. It is
@@ -104,10 +107,10 @@ impl Look<'_> {
         let version = self.versions.in_force(now);
         let standing = evaluate(version, &held.ledger, now);
         let mut notices = notice::due(version, &standing, now);
-        notices.retain(|notice| !notice.was_told(&held.noticed, &version.program.timezone));
+        notices.retain(|notice| !notice.was_told(&held.sent_notices, &version.program.timezone));
         if !notices.is_empty() {
-            held.noticed.retain(|key| notice::can_recur(key, version, &standing, now));
-            held.noticed.extend(notices.iter().map(Notice::key));
+            held.sent_notices.retain(|key| notice::can_recur(key, version, &standing, now));
+            held.sent_notices.extend(notices.iter().map(Notice::key));
         }
         notices
     }

@@ -20,7 +20,7 @@ const TOGETHER: usize = 100;
 
 /// Takes messages in.
 #[derive(Debug, Clone)]
-pub struct Accept {
+pub struct GroupCommit {
     senders: mpsc::Sender<Sent>,
 }
 
@@ -34,7 +34,7 @@ struct Sent {
     done: oneshot::Sender<Result<(), QueueError>>,
 }
 
-impl Accept {
+impl GroupCommit {
     /// Over the queues. Ends when nobody can send any more.
     pub fn new(queues: Queues) -> Self {
         let (senders, sent) = mpsc::channel(SENDERS_MAX);

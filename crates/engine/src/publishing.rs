@@ -14,17 +14,17 @@ use rules::version::{Version, Versions, change_advice};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use store::shop::ShopId;
-use store::{Draft, PastPublication, Publication, PublicationError, Store, Withdrawn};
+use store::{PastPublication, Publication, PublicationError, Store, VersionDraft, Withdrawn};
 
 /// Who publishes where nobody says.
-pub const SOMEBODY: &str = "echelon";
+pub const DEFAULT_AUTHOR: &str = "echelon";
 
 /// A program that is to be in force, and what is said with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Told", into = "Told")]
-pub struct Wanted {
+#[serde(try_from = "PublishBody", into = "PublishBody")]
+pub struct PublishRequest {
     /// Which program.
-    pub what: What,
+    pub what: ProgramSource,
     /// What the publisher says besides (section 3).
     pub options: Value,
     /// From when on; as soon as may be, if none is named.
@@ -37,7 +37,7 @@ pub struct Wanted {
 
 /// Which program is wanted.
 #[derive(Debug, Clone, PartialEq)]
-pub enum What {
+pub enum ProgramSource {
     /// This one.
     Program(Value),
     /// The one of an earlier version.
@@ -47,7 +47,7 @@ pub enum What {
 /// The same as it is sent.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Told {
+struct PublishBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     program: Option<Value>,
     #[serde(default, deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
@@ -72,29 +72,29 @@ pub fn whole<'de, D: Deserializer<'de>, T: FromStr>(deserializer: D) -> Result<O
     number.to_string().parse().map(Some).map_err(wrong)
 }
 
-impl TryFrom<Told> for Wanted {
+impl TryFrom<PublishBody> for PublishRequest {
     type Error = &'static str;
 
-    fn try_from(told: Told) -> Result<Self, Self::Error> {
-        let Told { program, version, options, at, by, why } = told;
+    fn try_from(told: PublishBody) -> Result<Self, Self::Error> {
+        let PublishBody { program, version, options, at, by, why } = told;
         let what = match (program, version) {
-            (Some(program), None) => What::Program(program),
-            (None, Some(version)) => What::Version(version),
+            (Some(program), None) => ProgramSource::Program(program),
+            (None, Some(version)) => ProgramSource::Version(version),
             (Some(_), Some(_)) | (None, None) => {
                 return Err("say which program: `program`, or `version` for the one of an earlier version");
             }
         };
         let options = options.unwrap_or_else(|| json!({}));
-        Ok(Self { what, options, at, by: by.unwrap_or_else(|| SOMEBODY.to_owned()), why })
+        Ok(Self { what, options, at, by: by.unwrap_or_else(|| DEFAULT_AUTHOR.to_owned()), why })
     }
 }
 
-impl From<Wanted> for Told {
-    fn from(wanted: Wanted) -> Self {
-        let Wanted { what, options, at, by, why } = wanted;
+impl From<PublishRequest> for PublishBody {
+    fn from(wanted: PublishRequest) -> Self {
+        let PublishRequest { what, options, at, by, why } = wanted;
         let (program, version) = match what {
-            What::Program(program) => (Some(program), None),
-            What::Version(version) => (None, Some(version)),
+            ProgramSource::Program(program) => (Some(program), None),
+            ProgramSource::Version(version) => (None, Some(version)),
         };
         Self { program, version, options: Some(options), at, by: Some(by), why }
     }
@@ -113,7 +113,7 @@ pub struct Advice {
 
 /// What became of a program that was to be in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Published {
+pub struct PublishOutcome {
     /// The shop.
     pub shop: ShopId,
     /// The number of the version.
@@ -157,7 +157,7 @@ pub struct Previewed {
 
 /// How members are looked at for a preview.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Looking {
+pub struct PreviewOptions {
     /// Whether those whose tier would change are named one by one.
     pub listed: bool,
     /// The first of the 256 parts.
@@ -217,7 +217,7 @@ impl State {
 
 /// The rules of a shop, as they are changed at an instant.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules<'a> {
+pub struct Publisher<'a> {
     /// The store.
     pub store: &'a Store,
     /// The shop.
@@ -228,19 +228,19 @@ pub struct Rules<'a> {
     pub ahead_ms: i64,
 }
 
-impl Rules<'_> {
+impl Publisher<'_> {
     /// Publishes what is wanted, unless the newest version is the same: as the shop's first version, or as the next one.
     ///
     /// # Errors
     /// See [`PublicationError`]; then nothing changed.
-    pub async fn publish(&self, wanted: &Wanted) -> Result<Published, PublicationError> {
+    pub async fn publish(&self, wanted: &PublishRequest) -> Result<PublishOutcome, PublicationError> {
         let before = self.store.versions(self.shop).await?;
         let publication = self.publication(wanted, before.as_ref()).await?;
-        let Draft { versions, replaces, .. } = self.store.draft(self.shop, &publication.event, self.now).await?;
+        let VersionDraft { versions, replaces, .. } = self.store.draft(self.shop, &publication.event, self.now).await?;
         let shop = self.shop.clone();
         if let Some(known) = before.as_ref().map(Versions::last).filter(|last| self.is_same(last, &versions, wanted)) {
             let (version, effective_at) = (known.number, known.effective_at);
-            return Ok(Published {
+            return Ok(PublishOutcome {
                 shop,
                 version,
                 published: false,
@@ -253,24 +253,28 @@ impl Rules<'_> {
         let new = versions.last();
         let (version, effective_at) = (new.number, new.effective_at);
         let (replaces, warnings) = (replaces.map(|version| version.number), advice(&versions));
-        Ok(Published { shop, version, published: true, effective_at, replaces, warnings })
+        Ok(PublishOutcome { shop, version, published: true, effective_at, replaces, warnings })
     }
 
     /// One that waits may be published again for another instant.
-    fn is_same(&self, last: &Version, with_draft: &Versions, wanted: &Wanted) -> bool {
+    fn is_same(&self, last: &Version, with_draft: &Versions, wanted: &PublishRequest) -> bool {
         let is_then = last.effective_at <= self.now || wanted.at.is_none_or(|at| at == last.effective_at);
         is_then && last.program == with_draft.last().program
     }
 
-    async fn publication(&self, wanted: &Wanted, before: Option<&Versions>) -> Result<Publication, PublicationError> {
-        let Wanted { what, options, at, by, why } = wanted;
+    async fn publication(
+        &self,
+        wanted: &PublishRequest,
+        before: Option<&Versions>,
+    ) -> Result<Publication, PublicationError> {
+        let PublishRequest { what, options, at, by, why } = wanted;
         let soon = self.now.plus_millis(self.ahead_ms);
         match what {
-            What::Version(number) => {
+            ProgramSource::Version(number) => {
                 let at = at.unwrap_or(soon);
                 self.store.roll_back(self.shop, *number, (at, options), (by, why)).await
             }
-            What::Program(program) => {
+            ProgramSource::Program(program) => {
                 // A first version may say since when it is in force: facts of that time on are seen under it.
                 let since = match before {
                     None => Program::read(program, self.store.zones())?.effective_at.filter(|since| *since <= self.now),
@@ -291,15 +295,15 @@ impl Rules<'_> {
     /// See [`PublicationError`]: what publishing would say, or that the store does not answer.
     pub async fn preview(
         &self,
-        wanted: &Wanted,
-        how: Looking,
+        wanted: &PublishRequest,
+        how: PreviewOptions,
         mut each: impl FnMut(),
     ) -> Result<Previewed, PublicationError> {
-        let Looking { listed, from, budget } = how;
+        let PreviewOptions { listed, from, budget } = how;
         let begun = tokio::time::Instant::now();
         let before = self.store.versions(self.shop).await?;
         let publication = self.publication(wanted, before.as_ref()).await?;
-        let Draft { versions, replaces, .. } = self.store.draft(self.shop, &publication.event, self.now).await?;
+        let VersionDraft { versions, replaces, .. } = self.store.draft(self.shop, &publication.event, self.now).await?;
         let (mut preview, mut changes, mut unreadable) = (Preview::default(), Vec::new(), 0);
         let mut all = std::pin::pin!(parts(self.store, self.shop, &versions, listed, from));
         let mut next_part = from;
@@ -380,9 +384,12 @@ mod tests {
 
     #[test]
     fn what_is_wanted_is_a_program_or_an_earlier_version_and_nothing_is_passed_over() {
-        let read = |told: Value| serde_json::from_value::<Wanted>(told).map_err(|error| error.to_string());
+        let read = |told: Value| serde_json::from_value::<PublishRequest>(told).map_err(|error| error.to_string());
         let wanted = read(json!({ "version": 1, "why": "it was better" })).unwrap();
-        assert_eq!((&wanted.what, &wanted.options, &*wanted.by), (&What::Version(1), &json!({}), SOMEBODY));
+        assert_eq!(
+            (&wanted.what, &wanted.options, &*wanted.by),
+            (&ProgramSource::Version(1), &json!({}), DEFAULT_AUTHOR)
+        );
         assert_eq!(read(json!(wanted)), Ok(wanted));
         for (wrong, why) in [
             (json!({}), "say which program"),

@@ -29,7 +29,7 @@ enum Absent {
 
 /// Where the store is.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Place {
+pub struct StoreLocation {
     /// The file that holds everything, open in one process at a time; `serve` and `publish` make it if it is not there
     #[arg(long, value_name = "FILE", conflicts_with = "dynamodb")]
     pub data: Option<PathBuf>,
@@ -58,7 +58,7 @@ fn tables(text: &str) -> Result<Tables, String> {
     }
 }
 
-impl Place {
+impl StoreLocation {
     /// None at all: a served system is asked.
     pub fn nowhere() -> Self {
         Self { data: None, dynamodb: None, prefix: String::new(), tables: None }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use engine::change::Listed;
 use engine::ingest::{Counts, Ingest, Message, native};
+use engine::publishing::Listed;
 use http_api::problem::Problem;
 use local::client::{Client, NoAnswer};
 use local::envelope::ITEM;
@@ -25,7 +25,7 @@ use crate::command::system::of_shop;
 use crate::deployed::{self, Kept};
 use crate::failure::Failure;
 use crate::input::Lines;
-use crate::place::Place;
+use crate::location::StoreLocation;
 
 /// An event of a line.
 pub struct Event {
@@ -36,13 +36,13 @@ pub struct Event {
 }
 
 /// The system that takes events.
-pub enum Door {
+pub enum Target {
     /// One that is served.
     Served(Box<Served>),
     /// One that is deployed, over its API.
     Api(Box<Api>),
     /// A store, through the ingest itself.
-    Store(Box<Straight>),
+    Store(Box<DirectStore>),
 }
 
 /// A served system.
@@ -56,7 +56,7 @@ pub struct Served {
 }
 
 /// A store.
-pub struct Straight {
+pub struct DirectStore {
     ingest: Ingest<Kept>,
     shop: ShopId,
     time: Time,
@@ -97,7 +97,7 @@ const STUCK_AFTER: u32 = 300;
 /// So many of the events that were quarantined are named; the report counts all.
 pub const NAMED_MAX: u64 = 20;
 
-impl Door {
+impl Target {
     /// Of a system at a URL: `echelon serve` answers `/health`, a deployed API does not.
     ///
     /// # Errors
@@ -123,7 +123,7 @@ impl Door {
     ///
     /// # Errors
     /// If it cannot be opened, or it is not clear whose history it is.
-    pub async fn store(place: &Place, quarantine: Option<&str>, shop: Option<ShopId>) -> Result<Self, Failure> {
+    pub async fn store(place: &StoreLocation, quarantine: Option<&str>, shop: Option<ShopId>) -> Result<Self, Failure> {
         let time = Time::default();
         let (store, ingest) = deployed::ingest(place, quarantine, time.clock()).await?;
         let shop = match shop {
@@ -138,7 +138,7 @@ impl Door {
         })?;
         let within = place.tables.as_ref().map_or(&place.prefix, |tables| &tables.ledger);
         let name = format!("{} {within} {shop}", place.name());
-        Ok(Self::Store(Box::new(Straight { ingest, shop, time, name, versions })))
+        Ok(Self::Store(Box::new(DirectStore { ingest, shop, time, name, versions })))
     }
 
     /// Which system, for who goes on later.
@@ -333,7 +333,7 @@ fn since(before: &Counts, now: &Counts) -> Counts {
     }
 }
 
-impl Straight {
+impl DirectStore {
     async fn send(&self, lines: &Lines, events: &[Event], report: &mut Report) -> Result<(), Failure> {
         let now = self.time.now();
         let message = |event: &Event| Message {

@@ -13,7 +13,7 @@ use crate::token::{TokenKey, bearer};
 
 /// How it is found out who asks.
 #[derive(Debug, Clone)]
-pub enum Door {
+pub enum AuthMode {
     /// API Gateway has looked at the token of staff, and the function put a [`Caller`] into the request; members bring
     /// tokens signed with this key.
     Gateway(TokenKey),
@@ -23,7 +23,7 @@ pub enum Door {
     Open(TokenKey),
 }
 
-impl Door {
+impl AuthMode {
     /// The key that members' tokens are signed with.
     pub fn key(&self) -> &TokenKey {
         match self {
@@ -37,18 +37,18 @@ impl Door {
 pub struct RequestId(pub String);
 
 /// Finds out who asks.
-pub(crate) async fn enter(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     if request.extensions().get::<Caller>().is_none() {
         let token = bearer(request.headers());
-        let theirs = token.and_then(|token| api.door.key().caller(token, api.clock.now()));
-        let caller = match (&api.door, theirs) {
-            (Door::Tokens(_) | Door::Open(_), Some(caller)) => Some(caller),
-            (Door::Gateway(_), Some(member @ Caller::Member { .. })) => Some(member),
+        let theirs = token.and_then(|token| api.auth.key().caller(token, api.clock.now()));
+        let caller = match (&api.auth, theirs) {
+            (AuthMode::Tokens(_) | AuthMode::Open(_), Some(caller)) => Some(caller),
+            (AuthMode::Gateway(_), Some(member @ Caller::Member { .. })) => Some(member),
             // Staff has tokens of their own there.
-            (Door::Gateway(_), Some(Caller::Staff { .. }) | None) | (Door::Tokens(_), None) => None,
+            (AuthMode::Gateway(_), Some(Caller::Staff { .. }) | None) | (AuthMode::Tokens(_), None) => None,
             // A token that has ended is no reason to let its member do anything.
-            (Door::Open(_), None) if token.is_some() => None,
-            (Door::Open(_), None) => {
+            (AuthMode::Open(_), None) if token.is_some() => None,
+            (AuthMode::Open(_), None) => {
                 Some(Caller::Staff { shop: None, scope: Scope::Admin, name: "echelon".to_owned() })
             }
         };
@@ -60,7 +60,7 @@ pub(crate) async fn enter(State(api): State<Api>, mut request: Request, next: Ne
 }
 
 /// Gives each request a name, in the answer and in the log: there by its route, never by what stands in the path.
-pub(crate) async fn note(request: Request, next: Next) -> Response {
+pub(crate) async fn log_request(request: Request, next: Next) -> Response {
     let begun = Stopwatch::now();
     let given = request.extensions().get::<RequestId>().map(|RequestId(id)| id.clone());
     let id = given.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());

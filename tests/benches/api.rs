@@ -15,10 +15,10 @@ use http_api::authenticate::AuthMode;
 use http_api::caller::{Caller, Scope};
 use http_api::token::TokenKey;
 use http_api::{Api, Parts};
-use rules::arrive::arrive;
-use rules::book::Book;
+use rules::apply::apply_fact;
 use rules::calendar;
 use rules::fact::{Currency, Fact};
+use rules::fact_index::FactIndex;
 use rules::id::MemberId;
 use serde_json::{Value, json};
 use store::table::{Tables, create_unstreamed};
@@ -56,14 +56,14 @@ fn order(n: usize, place: usize) -> Value {
 async fn base(system: &System) {
     let versions = system.store.versions(&system.shop).await.unwrap().unwrap();
     for n in 0..MEMBERS {
-        let (mut book, mut records) = (Book::new(), std::collections::BTreeMap::new());
+        let (mut index, mut records) = (FactIndex::new(), std::collections::BTreeMap::new());
         for order in (0..ORDERS).map(|place| order(n, place)) {
             let fact = Fact::read(&order, Currency::from_code("USD").unwrap()).unwrap().fact;
             let at = fact.occurred_at;
-            arrive(&mut book, &mut records, &versions, fact, at);
+            apply_fact(&mut index, &mut records, &versions, fact, at);
         }
         let member = MemberId::new(&id(n)).unwrap();
-        let (ledger, record) = (book.ledger(&member).unwrap(), &records[&member]);
+        let (ledger, record) = (index.ledger(&member).unwrap(), &records[&member]);
         let mut commit = Commit::default();
         commit.member(&system.store, &system.shop, &member, (ledger, record), &Held::default()).unwrap();
         system.store.commit(commit).await.unwrap();

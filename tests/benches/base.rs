@@ -8,10 +8,10 @@ use std::path::Path;
 use std::thread::{available_parallelism, scope};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use rules::book::Book;
 use rules::calendar::{Instant, Zones};
 use rules::compact::{Packed, pack};
 use rules::fact::{Currency, Fact};
+use rules::fact_index::FactIndex;
 use rules::program::Program;
 use rules::record::Record;
 use rules::version::{Version, Versions};
@@ -21,8 +21,8 @@ use serde_json::{Value, json};
 /// Customers of one generated shop: their book is packed and dropped before the next shop's.
 const SHOP: u32 = 10_000;
 
-fn packed(book: &Book) -> impl Iterator<Item = Vec<u8>> {
-    book.members().filter_map(|id| book.ledger(id)).map(|ledger| pack(ledger, &Record::default()))
+fn packed(index: &FactIndex) -> impl Iterator<Item = Vec<u8>> {
+    index.members().filter_map(|id| index.ledger(id)).map(|ledger| pack(ledger, &Record::default()))
 }
 
 /// So many members: up to 100,000 different ones, each as often as it takes.
@@ -39,13 +39,13 @@ fn generated(members: usize) -> Vec<Vec<u8>> {
 }
 
 fn shop(seed: u64) -> Vec<Vec<u8>> {
-    let mut book = Book::new();
+    let mut index = FactIndex::new();
     for event in Sample::of(Setup { seed, customers: SHOP }) {
         if let Event::Fact(told) = event {
-            book.take(told.fact);
+            index.apply(told.fact);
         }
     }
-    packed(&book).collect()
+    packed(&index).collect()
 }
 
 /// The real invoices, straight from their file: orders only, for returns need the import's matching.
@@ -53,16 +53,16 @@ fn invoices() -> Option<Vec<Vec<u8>>> {
     let file =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures/orders/online-retail-uci-invoices.csv.gz");
     let mut csv = csv::Reader::from_reader(flate2::read::GzDecoder::new(File::open(file).ok()?));
-    let mut book = Book::new();
+    let mut index = FactIndex::new();
     for row in csv.records() {
         let row = row.ok()?;
         if row[5] == *"order" && !row[1].is_empty() {
             let order = json!({ "type": "order.paid", "order_id": row[0], "member_id": row[1], "total": row[3],
                                 "occurred_at": format!("{}Z", &row[2]), "currency": row[4] });
-            book.take(Fact::read(&order, Currency::from_code("GBP")?).ok()?.fact);
+            index.apply(Fact::read(&order, Currency::from_code("GBP")?).ok()?.fact);
         }
     }
-    Some(packed(&book).collect())
+    Some(packed(&index).collect())
 }
 
 fn version(period: &Value, currency: &str) -> Version {

@@ -54,7 +54,7 @@ fn packed(orders: i64) -> Vec<u8> {
         replay.line(fact, end).unwrap();
     }
     let anna = rules::id::MemberId::new("anna").unwrap();
-    rules::compact::pack(replay.book().ledger(&anna).unwrap(), replay.record(&anna).unwrap())
+    rules::compact::pack(replay.index().ledger(&anna).unwrap(), replay.record(&anna).unwrap())
 }
 
 fn program(period: &Value) -> Value {

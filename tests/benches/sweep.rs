@@ -13,9 +13,9 @@ use engine::preview::Preview;
 use engine::sweep::preview::parts;
 use engine::sweep::{RunEnd, Settings, Sweep};
 use futures::StreamExt;
-use rules::arrive::arrive;
-use rules::book::Book;
+use rules::apply::apply_fact;
 use rules::fact::{Currency, Fact};
+use rules::fact_index::FactIndex;
 use rules::id::MemberId;
 use rules::ledger::Ledger;
 use rules::record::Record;
@@ -58,13 +58,13 @@ fn member(n: usize, year: u32) -> (MemberId, Vec<Value>) {
 }
 
 fn known(versions: &Versions, (id, orders): (MemberId, Vec<Value>)) -> (MemberId, Ledger, Record) {
-    let (mut book, mut records) = (Book::new(), std::collections::BTreeMap::new());
+    let (mut index, mut records) = (FactIndex::new(), std::collections::BTreeMap::new());
     for order in orders {
         let fact = Fact::read(&order, Currency::from_code("USD").unwrap()).unwrap().fact;
         let at = fact.occurred_at;
-        arrive(&mut book, &mut records, versions, fact, at);
+        apply_fact(&mut index, &mut records, versions, fact, at);
     }
-    let (ledger, record) = (book.ledger(&id).unwrap().clone(), records.remove(&id).unwrap());
+    let (ledger, record) = (index.ledger(&id).unwrap().clone(), records.remove(&id).unwrap());
     (id, ledger, record)
 }
 

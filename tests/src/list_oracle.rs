@@ -135,7 +135,7 @@ pub fn is_on(list: &List, version: &Version, ledger: &Ledger, at: Instant) -> bo
     }
 }
 
-/// As the documentation of `Outlook::at_risk` says it.
+/// As the documentation of `Forecast::at_risk` says it.
 fn is_at_risk(version: &Version, standing: &Standing, at: Instant) -> bool {
     let (Some(tier), Some(until), Some(keep)) = (standing.tier, standing.valid_until, standing.requalify) else {
         return false;

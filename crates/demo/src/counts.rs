@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use rules::book::Taken;
 use rules::calendar::{Day, Instant, Zone};
-use rules::fact::{Fact, FactBody, OrderPaid, Told};
+use rules::fact::{Fact, FactBody, OrderPaid, ReceivedFact};
+use rules::fact_index::FactStatus;
 use rules::id::{MemberId, OrderId};
 use serde::Serialize;
 
@@ -59,15 +59,15 @@ pub(crate) struct LateOrder {
 
 impl Counts {
     /// Counts one event.
-    pub(crate) fn add(&mut self, told: &Told, taken: Taken, zone: &Zone) {
+    pub(crate) fn add(&mut self, told: &ReceivedFact, taken: FactStatus, zone: &Zone) {
         self.events += 1;
         match taken {
-            Taken::Applied => {}
-            Taken::Duplicate | Taken::Superseded => {
+            FactStatus::Applied => {}
+            FactStatus::Duplicate | FactStatus::Superseded => {
                 self.repeated += 1;
                 return;
             }
-            Taken::MemberErased => return,
+            FactStatus::MemberErased => return,
         }
         let late = self.count_late(told, zone);
         let fact = &told.fact;
@@ -97,7 +97,7 @@ impl Counts {
     }
 
     /// Counts what is late; its arrival, if that was in a later year.
-    fn count_late(&mut self, told: &Told, zone: &Zone) -> Option<Instant> {
+    fn count_late(&mut self, told: &ReceivedFact, zone: &Zone) -> Option<Instant> {
         let Fact { revision, occurred_at, body, .. } = &told.fact;
         let known_at = *if let FactBody::OrderPaid(..) = body { revision } else { occurred_at };
         let arrived_at = told.received_at?;

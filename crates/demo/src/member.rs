@@ -50,7 +50,7 @@ type Candidate = (MemberId, Option<Instant>, Option<LateOrder>);
 
 /// The candidate of the latest New Year that has any, with the number of facts nearest to what can be read at a glance.
 fn best(played: &Played, candidates: impl Iterator<Item = Candidate>) -> Option<Candidate> {
-    let facts = |member: &MemberId| played.replay.book().ledger(member).map_or(0, rules::ledger::Ledger::len);
+    let facts = |member: &MemberId| played.replay.index().ledger(member).map_or(0, rules::ledger::Ledger::len);
     candidates.min_by_key(|(member, at, _)| {
         let later = at.map_or(0, |at| -at.millis());
         (later, facts(member).abs_diff(FACTS_WANTED), member.clone())

@@ -75,7 +75,7 @@ fn a_change_of_rules_that_holds_moves_only_up_and_as_recorded() {
 fn who_is_held_over_the_change_of_rules_is_held_until_the_new_year_that_ends_the_tier_anyway() {
     let played = played(1);
     let boundary = &played.changes[0];
-    let floors = played.replay.members().into_iter().filter_map(|member| played.replay.book().ledger(member));
+    let floors = played.replay.members().into_iter().filter_map(|member| played.replay.index().ledger(member));
     let held = floors.flat_map(|ledger| ledger.assignments()).filter(|assignment| assignment.at == boundary.at);
     let until: Vec<_> = held.map(|assignment| assignment.act.until().unwrap().to_string()).collect();
     assert_eq!(until.len() as u64, boundary.held);

@@ -21,9 +21,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
-use rules::book::Taken;
 use rules::calendar::Instant;
 use rules::fact::{FUTURE_MS_MAX, Fact};
+use rules::fact_index::FactStatus;
 use rules::record::Row;
 use store::records::{Quarantined, Reason};
 use store::shop::ShopId;
@@ -268,12 +268,12 @@ impl Counts {
         ]
     }
 
-    fn fact(&mut self, taken: Taken) {
+    fn fact(&mut self, taken: FactStatus) {
         match taken {
-            Taken::Applied => self.applied += 1,
-            Taken::Duplicate => self.duplicates += 1,
-            Taken::Superseded => self.superseded += 1,
-            Taken::MemberErased => self.member_erased += 1,
+            FactStatus::Applied => self.applied += 1,
+            FactStatus::Duplicate => self.duplicates += 1,
+            FactStatus::Superseded => self.superseded += 1,
+            FactStatus::MemberErased => self.member_erased += 1,
         }
     }
 

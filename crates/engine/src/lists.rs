@@ -43,7 +43,7 @@ pub enum List {
     Tier(TierId),
     /// Those to whose next tier little is missing, as [`rules::notice::WithinReach`] has it.
     NearUpgrade,
-    /// Those who lose their tier at the next review unless more happens: [`rules::outlook::Outlook::at_risk`].
+    /// Those who lose their tier at the next review unless more happens: [`rules::forecast::Forecast::at_risk`].
     AtRisk,
     /// Those whose tier ends before an instant if nothing more happens, for whatever reason.
     ExpiringBefore(Instant),

@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use rules::book::{Book, Thing};
 use rules::calendar::Instant;
 use rules::fact::Fact;
+use rules::fact_index::{FactIndex, Subject};
 use rules::id::MemberId;
 use rules::ledger::{Ledger, WaitingFact};
 use rules::record::Record;
@@ -100,24 +100,25 @@ pub async fn recompute(
     let (mut facts, rows) = store.rows_about(shop, member).await?;
     // Rows of several members lie under one of them in the index; the item knows of them all.
     let waits = was.ledger.waiting().iter().map(|waiting| match &waiting.fact {
-        WaitingFact::Refund(order, _) | WaitingFact::Cancellation(order) => Thing::Order(order.clone()),
-        WaitingFact::PointsCanceled(entry, _) => Thing::Entry(entry.clone()),
+        WaitingFact::Refund(order, _) | WaitingFact::Cancellation(order) => Subject::Order(order.clone()),
+        WaitingFact::PointsCanceled(entry, _) => Subject::Entry(entry.clone()),
     });
-    let acts = was.ledger.assignments().iter().filter_map(|given| given.act.id().cloned().map(Thing::Assignment));
+    let acts = was.ledger.assignments().iter().filter_map(|given| given.act.id().cloned().map(Subject::Assignment));
     // A cancellation of points names this member, and its entry may be somebody else's: then so is the cancellation.
-    let entries: Vec<Thing> = facts.iter().flat_map(Fact::things).filter(|it| matches!(it, Thing::Entry(_))).collect();
-    let others = store.things(shop, waits.chain(acts).chain(entries)).await?;
-    facts.extend(others.into_values().flat_map(|filed| filed.facts));
+    let entries: Vec<Subject> =
+        facts.iter().flat_map(Fact::subjects).filter(|it| matches!(it, Subject::Entry(_))).collect();
+    let others = store.subjects(shop, waits.chain(acts).chain(entries)).await?;
+    facts.extend(others.into_values().flat_map(|stored| stored.facts));
 
     let recorded = rows.iter().map(history::read).collect::<Result<Vec<_>, _>>()?;
     let recorded: Vec<Recorded> = recorded.into_iter().flatten().collect();
     let nothing = facts.is_empty() && recorded.is_empty();
     let is_known = !nothing || !is_readable || was.erased || was.is_stored();
-    let mut book = Book::new();
+    let mut index = FactIndex::new();
     for fact in facts {
-        book.take(fact);
+        index.apply(fact);
     }
-    let mut ledger = book.ledger(member).cloned().unwrap_or_default();
+    let mut ledger = index.ledger(member).cloned().unwrap_or_default();
     for row in &recorded {
         if let Recorded::Held(held) = row {
             ledger.hold(held.assignment());

@@ -8,10 +8,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use rules::book::Thing;
 use rules::calendar::Instant;
 use rules::explain::{FactRef, explain};
 use rules::fact::{Fact, FactBody, Mode, TierAssigned, TierUnassigned};
+use rules::fact_index::Subject;
 use rules::id::{AssignmentId, MemberId, TierId};
 use rules::json::steers;
 use rules::ledger::Act;
@@ -214,14 +214,14 @@ async fn list(
     let held = api.held(&shop, &member).await?;
     let ruling = explain(versions.in_force(now), &held.ledger, now).assignment.map(|found| found.fact);
     let acts = held.ledger.assignments();
-    let things = acts.iter().filter_map(|act| act.act.id()).map(|id| Thing::Assignment(id.clone()));
+    let subjects = acts.iter().filter_map(|act| act.act.id()).map(|id| Subject::Assignment(id.clone()));
     // Why and by whom is not with the member, but with the fact.
-    let filed = api.store.things(&shop, things).await?;
-    let facts: BTreeMap<&AssignmentId, &Fact> = filed
+    let stored = api.store.subjects(&shop, subjects).await?;
+    let facts: BTreeMap<&AssignmentId, &Fact> = stored
         .iter()
-        .filter_map(|(thing, filed)| match thing {
-            Thing::Assignment(id) => Some((id, filed.facts.first()?)),
-            Thing::Order(_) | Thing::Entry(_) | Thing::Cancel(_) | Thing::Tags(..) | Thing::Person(_) => None,
+        .filter_map(|(subject, stored)| match subject {
+            Subject::Assignment(id) => Some((id, stored.facts.first()?)),
+            Subject::Order(_) | Subject::Entry(_) | Subject::Cancel(_) | Subject::Tags(..) | Subject::Person(_) => None,
         })
         .collect();
     let entry = |assignment: &rules::ledger::Assignment| {
@@ -315,8 +315,8 @@ impl Api {
         id: &AssignmentId,
         fact: impl Fn(Instant) -> Fact,
     ) -> Result<(Instant, Option<Fact>), Problem> {
-        let thing = Thing::Assignment(id.clone());
-        let known = self.store.things(shop, [thing]).await?.into_values().flat_map(|filed| filed.facts).next();
+        let subject = Subject::Assignment(id.clone());
+        let known = self.store.subjects(shop, [subject]).await?.into_values().flat_map(|stored| stored.facts).next();
         let Some(known) = known else {
             let now = self.clock.now();
             return is_to_come(fact(now)).map(|fact| (now, Some(fact)));

@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use engine::ingest::FactOutcome;
-use rules::book::Taken;
 use rules::fact::Fact;
+use rules::fact_index::FactStatus;
 use rules::json::{Problems, check_texts};
 use rules::version::Versions;
 use serde::{Deserialize, Serialize};
@@ -136,10 +136,10 @@ impl OneResult {
 impl From<FactOutcome> for OneResult {
     fn from(told: FactOutcome) -> Self {
         match told {
-            FactOutcome::Taken(Taken::Applied) => Self::of(Became::Applied),
-            FactOutcome::Taken(Taken::Duplicate) => Self::of(Became::Duplicate),
-            FactOutcome::Taken(Taken::Superseded) => Self::of(Became::Superseded),
-            FactOutcome::Taken(Taken::MemberErased) => Self::of(Became::MemberErased),
+            FactOutcome::Taken(FactStatus::Applied) => Self::of(Became::Applied),
+            FactOutcome::Taken(FactStatus::Duplicate) => Self::of(Became::Duplicate),
+            FactOutcome::Taken(FactStatus::Superseded) => Self::of(Became::Superseded),
+            FactOutcome::Taken(FactStatus::MemberErased) => Self::of(Became::MemberErased),
             FactOutcome::Refused(reason) => {
                 let refused = Self::because(Became::Refused, reason.code(), reason.remedy());
                 if reason != Reason::FromTheFuture {
@@ -222,18 +222,18 @@ impl Api {
     /// Refuses facts whose made keys stand for something else already: their idempotency key was used before.
     async fn refuse_reused(&self, shop: &ShopId, sent: &mut [Sent]) -> Result<(), Problem> {
         let made = || sent.iter().filter(|sent| sent.key.is_some()).filter_map(|sent| sent.fact.as_ref().ok());
-        let things = made().flat_map(|fact| fact.things().collect::<Vec<_>>()).collect::<Vec<_>>();
-        if things.is_empty() {
+        let subjects = made().flat_map(|fact| fact.subjects().collect::<Vec<_>>()).collect::<Vec<_>>();
+        if subjects.is_empty() {
             return Ok(());
         }
-        let known = self.store.things(shop, things).await?;
+        let known = self.store.subjects(shop, subjects).await?;
         for one in sent.iter_mut() {
             let (Some(_), Ok(fact)) = (&one.key, &one.fact) else { continue };
             let said = told(fact.clone());
             let field = key_field(&said).unwrap_or_default();
             let is_other = |other: Value| other.get(field) == said.get(field) && other != said;
-            let filed = fact.things().filter_map(|thing| known.get(&thing)).flat_map(|filed| &filed.facts);
-            if filed.cloned().map(told).any(is_other) {
+            let stored = fact.subjects().filter_map(|subject| known.get(&subject)).flat_map(|stored| &stored.facts);
+            if stored.cloned().map(told).any(is_other) {
                 let remedy = "use another `Idempotency-Key` for something else";
                 let detail = "the `Idempotency-Key` was used for something else";
                 one.fact = Err(OneResult::because(Became::Refused, detail, remedy));

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use rules::fact::{Fact, Told};
+use rules::fact::{Fact, ReceivedFact};
 use rules::id::MemberId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -98,7 +98,7 @@ impl Api {
 
 /// A fact as it is sent and told.
 pub(crate) fn told(fact: Fact) -> Value {
-    Told { fact, received_at: None }.to_json()
+    ReceivedFact { fact, received_at: None }.to_json()
 }
 
 /// What was recorded about a member

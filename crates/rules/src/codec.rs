@@ -1,4 +1,4 @@
 //! A member in few bytes, and in parts where there are many.
 
+pub mod chunk;
 pub mod compact;
-pub mod page;

@@ -8,7 +8,7 @@
 //!
 //! - *program*: the rules of one shop's tiers; a *version* of it is in force from an instant on
 //! - *fact*: something that happened, under its natural key
-//! - *book*: a shop's facts, each in its latest version; *ledger*: those of one member
+//! - *fact index*: a shop's facts, each in its latest version; *ledger*: those of one member
 //! - *movement*: credit that comes or goes, at an instant, counting for a day
 //! - *threshold*: what a tier takes; *milestone*: what is counted towards it, and over which period
 //! - *course*: the tier earned over all time, as known at an instant
@@ -17,7 +17,7 @@
 //! - *transition*: a recorded change: entered, upgraded, downgraded, left, renewed
 //! - *entry reward*: due once when a tier is reached; *perk*: holds while the tier is held
 //! - *notice*: what a member is told ahead: a tier is expiring, a tier is within reach
-//! - *outlook*: a standing with the tier before it and the one to come, and whether something stands out
+//! - *forecast*: a standing with the tier before it and the one to come, and whether something stands out
 //! - *review*: an instant at which something may be due although nothing arrives
 //!
 //! # Chapters
@@ -36,13 +36,13 @@ mod recording;
 mod wording;
 
 pub use base::{calendar, id, json, quantity};
-pub use codec::{compact, page};
+pub use codec::{chunk, compact};
 pub use evaluation::earned::{Requalify, Window};
 pub(crate) use evaluation::{assignment, credit, earned};
 pub use evaluation::{explain, standing};
-pub use facts::{book, cause, fact, ledger};
+pub use facts::{cause, fact, fact_index, ledger};
 pub use programs::{program, version};
-pub use questions::{notice, outlook, preview, revenue};
+pub use questions::{forecast, notice, preview, revenue};
 pub(crate) use recording::reward;
-pub use recording::{advance, arrive, record, replay};
+pub use recording::{advance, apply, record, replay};
 pub use wording::prose;

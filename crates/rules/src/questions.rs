@@ -1,6 +1,6 @@
 //! What else is asked of members: notices that are due, the tier to come, what a change of rules would do, revenue.
 
+pub mod forecast;
 pub mod notice;
-pub mod outlook;
 pub mod preview;
 pub mod revenue;

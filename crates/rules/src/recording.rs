@@ -1,7 +1,7 @@
 //! What is recorded: a member advanced to an instant, a fact that arrives, entry rewards, and a whole shop replayed.
 
 pub mod advance;
-pub mod arrive;
+pub mod apply;
 pub mod record;
 pub mod replay;
 pub(crate) mod reward;

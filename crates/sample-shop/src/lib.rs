@@ -25,7 +25,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use rules::calendar::Instant;
-use rules::fact::{Told, program_published};
+use rules::fact::{ReceivedFact, program_published};
 use serde_json::Value;
 
 use customer::Customer;
@@ -57,7 +57,7 @@ impl Setup {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// A fact, and when it arrives.
-    Fact(Box<Told>),
+    Fact(Box<ReceivedFact>),
     /// A change of rules.
     Published {
         /// From when.
@@ -173,7 +173,7 @@ struct Due {
 #[derive(Debug)]
 enum What {
     Visit(u32),
-    Arrival(Box<Told>),
+    Arrival(Box<ReceivedFact>),
     Change,
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::Datelike;
 use rules::calendar::Instant;
-use rules::fact::{Fact, FactBody, OrderPaid, Refunded, Told};
+use rules::fact::{Fact, FactBody, OrderPaid, ReceivedFact, Refunded};
 use rules::id::{MemberId, OrderId, RefundId};
 use rules::quantity::{Amount, Rate};
 
@@ -36,7 +36,7 @@ const FIRST_ORDER: u64 = 10_001;
 #[derive(Debug)]
 pub(super) struct Outbox {
     orders: u64,
-    told: Vec<(Instant, Told)>,
+    told: Vec<(Instant, ReceivedFact)>,
 }
 
 impl Outbox {
@@ -50,13 +50,13 @@ impl Outbox {
         self.orders
     }
 
-    pub(super) fn into_told(self) -> Vec<(Instant, Told)> {
+    pub(super) fn into_told(self) -> Vec<(Instant, ReceivedFact)> {
         self.told
     }
 
     /// Sends what arrives the instant it happens.
     pub(super) fn at_once(&mut self, fact: Fact) {
-        self.told.push((fact.occurred_at, Told { fact, received_at: None }));
+        self.told.push((fact.occurred_at, ReceivedFact { fact, received_at: None }));
     }
 
     /// Sends what is known at an instant, some seconds later or after some days, and now and then twice.
@@ -65,9 +65,9 @@ impl Outbox {
         let first = ms_later(known_at, on_the_way + dice.between(200, 8_000));
         if dice.permille(12) {
             let again = ms_later(first, dice.between(MS_PER_MINUTE, 2 * MS_PER_DAY));
-            self.told.push((again, Told { fact: fact.clone(), received_at: Some(again) }));
+            self.told.push((again, ReceivedFact { fact: fact.clone(), received_at: Some(again) }));
         }
-        self.told.push((first, Told { fact, received_at: Some(first) }));
+        self.told.push((first, ReceivedFact { fact, received_at: Some(first) }));
     }
 
     fn next_order(&mut self) -> Option<OrderId> {

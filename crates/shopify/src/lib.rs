@@ -39,7 +39,7 @@ pub use envelope::Source;
 pub use reason::{Ignored, Rejected};
 pub use topic::Topic;
 
-use rules::fact::{Fact, Told};
+use rules::fact::{Fact, ReceivedFact};
 use rules::id::IdError;
 
 use body::Body;
@@ -54,7 +54,7 @@ pub enum Outcome {
         /// The shop's domain, from the envelope; a bare body names none that could be believed.
         shop: Option<String>,
         /// The facts, never none; when they arrived is for the receiver to say.
-        facts: Vec<Told>,
+        facts: Vec<ReceivedFact>,
     },
     /// It is of no consequence.
     Ignored(Ignored),
@@ -69,7 +69,7 @@ pub enum Outcome {
 pub fn read(document: &[u8], hint: Option<&str>) -> Outcome {
     match told(document, hint) {
         Ok((shop, facts)) => {
-            let facts = facts.into_iter().map(|fact| Told { fact, received_at: None }).collect();
+            let facts = facts.into_iter().map(|fact| ReceivedFact { fact, received_at: None }).collect();
             Outcome::Facts { shop, facts }
         }
         Err(NoFacts::Ignored(ignored)) => Outcome::Ignored(ignored),

@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use rules::fact::{Fact, FactBody, Told};
+use rules::fact::{Fact, FactBody, ReceivedFact};
 use serde_json::{Value, json};
 use shopify::{Ignored, Outcome, Rejected, Topic, read};
 
@@ -106,7 +106,7 @@ fn worth(facts: &[Fact]) -> i64 {
 }
 
 /// One fact in a short readable form.
-fn short(told: &Told) -> String {
+fn short(told: &ReceivedFact) -> String {
     let line = told.to_json();
     let mut short = line["type"].as_str().unwrap().to_owned();
     for (key, value) in line.as_object().unwrap().iter().filter(|(key, _)| *key != "type") {

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnConsumedCapacity, TransactWriteItem};
-use rules::book::Thing;
 use rules::calendar::Instant;
-use rules::fact::{Fact, Told};
+use rules::chunk;
+use rules::fact::{Fact, ReceivedFact};
+use rules::fact_index::Subject;
 use rules::id::MemberId;
 use rules::ledger::Ledger;
-use rules::page;
 use rules::record::Record;
 
 use super::item::{Item, VERSION};
-use super::load::{Filed, Held, laid_texts, name};
+use super::load::{Held, StoredSubject, laid_texts, name};
 use super::meter::Kind;
 use super::{Store, StoreError, key};
 use crate::shop::ShopId;
@@ -63,7 +63,7 @@ impl Commit {
         Ok(())
     }
 
-    /// The row of a thing, with the facts that are known of it now.
+    /// The row of a subject, with the facts that are known of it now.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`].
@@ -71,12 +71,12 @@ impl Commit {
         &mut self,
         store: &Store,
         shop: &ShopId,
-        thing: &Thing,
+        subject: &Subject,
         facts: &[Fact],
-        was: &Filed,
+        was: &StoredSubject,
     ) -> Result<(), StoreError> {
-        let told = |fact: &Fact| Told { fact: fact.clone(), received_at: None }.to_json().to_string();
-        let mut item = Item::at(&key::thing(shop, thing)).texts(name::FACTS, facts.iter().map(told));
+        let told = |fact: &Fact| ReceivedFact { fact: fact.clone(), received_at: None }.to_json().to_string();
+        let mut item = Item::at(&key::subject(shop, subject)).texts(name::FACTS, facts.iter().map(told));
         // The index by member finds what is somebody's: for history, export and erasure.
         if let Some((member, at)) = facts.iter().find_map(|fact| Some((fact.member()?, fact.occurred_at))) {
             let (by, sorted) = key::BY_MEMBER;
@@ -97,27 +97,27 @@ impl Commit {
         (ledger, record): (&Ledger, &Record),
         was: &Held,
     ) -> Result<(), StoreError> {
-        let parts = page::divide(ledger, record, &was.directory);
+        let parts = chunk::divide(ledger, record, &was.directory);
         let version = was.version.unwrap_or(0).saturating_add(1);
         // A page is written when it changes, and carries the version of the root that it was written with. The root says
         // which that is of each, so that a torn read is seen from either side.
         let unchanged: BTreeMap<u32, u64> = parts
-            .pages
+            .chunks
             .iter()
             .filter_map(|(number, bytes)| Some((number, was.pages.get(number)?, bytes)))
             .filter(|(_, (_, before), bytes)| before == *bytes)
             .map(|(number, (version, _), _)| (*number, *version))
             .collect();
         let mut root = Item::at(&key::member(store.tables.spread, shop, member)).bytes(name::BODY, parts.root);
-        if !parts.directory.0.is_empty() {
+        if !parts.index.0.is_empty() {
             let version_of = |number| unchanged.get(&number).copied().unwrap_or(version);
-            root = root.texts(name::PAGES, laid_texts(&parts.directory, version_of));
+            root = root.texts(name::PAGES, laid_texts(&parts.index, version_of));
         }
         if !was.sent_notices.is_empty() {
             root = root.texts(name::NOTICED, was.sent_notices.iter().cloned());
         }
         self.put(&store.tables.members, root, was.version)?;
-        for (number, bytes) in parts.pages.into_iter().filter(|(number, _)| !unchanged.contains_key(number)) {
+        for (number, bytes) in parts.chunks.into_iter().filter(|(number, _)| !unchanged.contains_key(number)) {
             let item = Item::at(&key::page(store.tables.spread, shop, member, number))
                 .bytes(name::BODY, bytes)
                 .number(VERSION, version);

@@ -3,15 +3,15 @@
 //! tombstone may have come after the first pass.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
-use rules::book::Thing;
 use rules::calendar::Instant;
 use rules::fact::{Fact, FactBody};
+use rules::fact_index::Subject;
 use rules::id::MemberId;
 
 use super::commit::Commit;
 use super::item::{Item, VERSION};
 use super::key::Key;
-use super::load::{Filed, filed, name};
+use super::load::{StoredSubject, name, stored_subject};
 use super::meter::Kind;
 use super::{Store, StoreError, key, table};
 use crate::shop::ShopId;
@@ -88,18 +88,18 @@ impl Store {
     /// Deletes a row. If it is about others too, it stays without this member's name: several may speak of one order.
     async fn forget(&self, shop: &ShopId, member: &MemberId, at: &Key) -> Result<(), StoreError> {
         for row in self.get_all(&self.tables.ledger, std::iter::once(at)).await? {
-            let was = if row.0.contains_key(name::FACTS) { filed(&row)? } else { Filed::default() };
+            let was = if row.0.contains_key(name::FACTS) { stored_subject(&row)? } else { StoredSubject::default() };
             // A cancellation of points is filed with its entry too, which may be somebody else's.
-            for entry in entries(&was.facts).map(|entry| key::thing(shop, &entry)).filter(|entry| entry != at) {
+            for entry in entries(&was.facts).map(|entry| key::subject(shop, &entry)).filter(|entry| entry != at) {
                 for row in self.get_all(&self.tables.ledger, std::iter::once(&entry)).await? {
-                    self.rename(shop, member, &filed(&row)?).await?;
+                    self.rename(shop, member, &stored_subject(&row)?).await?;
                 }
             }
             let rest = without(member, &was.facts);
-            match rest.first().and_then(|fact| fact.things().next()) {
-                Some(thing) => {
+            match rest.first().and_then(|fact| fact.subjects().next()) {
+                Some(subject) => {
                     let mut commit = Commit::default();
-                    commit.file(self, shop, &thing, &rest, &was)?;
+                    commit.file(self, shop, &subject, &rest, &was)?;
                     self.commit(commit).await?;
                 }
                 None => {
@@ -114,12 +114,13 @@ impl Store {
     /// With an entry go the cancellations of its points, whomever they name: left by themselves, they would be taken for
     /// ones that wait with whom they name.
     async fn forget_cancels(&self, shop: &ShopId, at: &Key, facts: &[Fact]) -> Result<(), StoreError> {
-        let filed_here = |fact: &Fact| entries(std::slice::from_ref(fact)).any(|entry| key::thing(shop, &entry) == *at);
-        let cancels = facts.iter().filter(|fact| filed_here(fact)).flat_map(Fact::things);
-        for cancel in cancels.filter(|thing| matches!(thing, Thing::Cancel(_))) {
-            for row in self.get_all(&self.tables.ledger, std::iter::once(&key::thing(shop, &cancel))).await? {
+        let is_of_this_row =
+            |fact: &Fact| entries(std::slice::from_ref(fact)).any(|entry| key::subject(shop, &entry) == *at);
+        let cancels = facts.iter().filter(|fact| is_of_this_row(fact)).flat_map(Fact::subjects);
+        for cancel in cancels.filter(|subject| matches!(subject, Subject::Cancel(_))) {
+            for row in self.get_all(&self.tables.ledger, std::iter::once(&key::subject(shop, &cancel))).await? {
                 // It may have moved to another entry.
-                if filed(&row)?.facts.iter().any(filed_here) {
+                if stored_subject(&row)?.facts.iter().any(is_of_this_row) {
                     self.delete_as_read(&self.tables.ledger, &row).await?;
                 }
             }
@@ -128,10 +129,10 @@ impl Store {
     }
 
     /// Writes an entry of somebody else's without this member's name, if it has it.
-    async fn rename(&self, shop: &ShopId, member: &MemberId, was: &Filed) -> Result<(), StoreError> {
+    async fn rename(&self, shop: &ShopId, member: &MemberId, was: &StoredSubject) -> Result<(), StoreError> {
         let rest = without(member, &was.facts);
-        let Some(thing) =
-            rest.iter().find(|fact| matches!(fact.body, FactBody::PointsEntry(..))).and_then(|it| it.things().next())
+        let Some(subject) =
+            rest.iter().find(|fact| matches!(fact.body, FactBody::PointsEntry(..))).and_then(|it| it.subjects().next())
         else {
             return Ok(());
         };
@@ -139,7 +140,7 @@ impl Store {
             return Ok(());
         }
         let mut commit = Commit::default();
-        commit.file(self, shop, &thing, &rest, was)?;
+        commit.file(self, shop, &subject, &rest, was)?;
         self.commit(commit).await
     }
 
@@ -172,21 +173,21 @@ impl Store {
 }
 
 /// The entries that cancellations of points are about.
-fn entries(facts: &[Fact]) -> impl Iterator<Item = Thing> {
+fn entries(facts: &[Fact]) -> impl Iterator<Item = Subject> {
     let canceled = facts.iter().filter(|fact| matches!(fact.body, FactBody::PointsCanceled(..)));
-    canceled.flat_map(Fact::things).filter(|thing| matches!(thing, Thing::Entry(_)))
+    canceled.flat_map(Fact::subjects).filter(|subject| matches!(subject, Subject::Entry(_)))
 }
 
-/// What is left of a row's facts without a member: nothing, if the thing is theirs or nobody else speaks of it.
+/// What is left of a row's facts without a member: nothing, if the subject is theirs or nobody else speaks of it.
 fn without(member: &MemberId, facts: &[Fact]) -> Vec<Fact> {
     let theirs = |fact: &Fact| fact.member() == Some(member);
-    if facts.iter().all(theirs) || facts.iter().any(|fact| is_thing(fact) && theirs(fact)) {
+    if facts.iter().all(theirs) || facts.iter().any(|fact| owns_subject(fact) && theirs(fact)) {
         return Vec::new();
     }
     facts.iter().filter_map(|fact| if theirs(fact) { fact.without_member() } else { Some(fact.clone()) }).collect()
 }
 
-/// Whether a fact is the thing that others follow: its member is theirs too, whomever they name (section 4).
-pub fn is_thing(fact: &Fact) -> bool {
+/// Whether a fact is the subject that others follow: its member is theirs too, whomever they name (section 4).
+pub fn owns_subject(fact: &Fact) -> bool {
     matches!(fact.body, FactBody::OrderPaid(..) | FactBody::PointsEntry(..))
 }

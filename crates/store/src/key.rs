@@ -3,8 +3,8 @@
 //! A shop's name has no `#` and no kind has one, so that a key is never ambiguous whatever characters an id has; ids
 //! have no control characters, so that a tab ends a member's id and its pages lie directly behind the member.
 
-use rules::book::Thing;
 use rules::calendar::Instant;
+use rules::fact_index::Subject;
 use rules::id::{MemberId, TierId};
 use serde::de::{Deserialize, Deserializer, Error};
 
@@ -88,15 +88,15 @@ pub fn behind(member: &MemberId) -> String {
     format!("{}~", pages(member))
 }
 
-/// ledger: the row of a business thing.
-pub fn thing(shop: &ShopId, thing: &Thing) -> Key {
-    match thing {
-        Thing::Order(id) => Key::new(format!("{shop}#order#{id}"), "-"),
-        Thing::Entry(id) => Key::new(format!("{shop}#entry#{id}"), "-"),
-        Thing::Cancel(id) => Key::new(format!("{shop}#cancel#{id}"), "-"),
-        Thing::Assignment(id) => Key::new(format!("{shop}#assignment#{id}"), "-"),
-        Thing::Tags(member, year) => Key::new(format!("{shop}#tags#{member}"), format!("{year:04}")),
-        Thing::Person(member) => Key::new(format!("{shop}#person#{member}"), "-"),
+/// ledger: the row of a subject.
+pub fn subject(shop: &ShopId, subject: &Subject) -> Key {
+    match subject {
+        Subject::Order(id) => Key::new(format!("{shop}#order#{id}"), "-"),
+        Subject::Entry(id) => Key::new(format!("{shop}#entry#{id}"), "-"),
+        Subject::Cancel(id) => Key::new(format!("{shop}#cancel#{id}"), "-"),
+        Subject::Assignment(id) => Key::new(format!("{shop}#assignment#{id}"), "-"),
+        Subject::Tags(member, year) => Key::new(format!("{shop}#tags#{member}"), format!("{year:04}")),
+        Subject::Person(member) => Key::new(format!("{shop}#person#{member}"), "-"),
     }
 }
 

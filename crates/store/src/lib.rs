@@ -2,7 +2,7 @@
 //!
 //! - **members** has one item per member, the compact value of `rules::compact`, with pages for heavy ones. It is
 //!   derived, but for what is on record.
-//! - **ledger** has one row per business thing with the latest version of its facts, and one per transition and reward:
+//! - **ledger** has one row per subject with the latest version of its facts, and one per transition and reward:
 //!   audit, history and outbox in one; and one per version published, to be announced.
 //! - **control** has program versions, the shops, jobs with the lists and the insight that they wrote, and what could not
 //!   be taken in.
@@ -39,12 +39,12 @@ mod walk;
 
 pub use commit::{Commit, WRITES_MAX};
 pub use draft::SavedDraft;
-pub use erase::is_thing;
+pub use erase::owns_subject;
 pub use error::{Remedy, StoreError, in_words};
 pub use item::{Attributes, Item};
 pub use job::Row;
 pub use list::NewListRow;
-pub use load::{Filed, Held};
+pub use load::{Held, StoredSubject};
 pub use meter::{Meter, Units};
 pub use outbox::{OutboxBatch, Outgoing};
 pub use program::{

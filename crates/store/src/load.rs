@@ -1,16 +1,16 @@
-//! Reading members and what is known of things, strongly consistent: what a decision to write rests on.
+//! Reading members and what is known of subjects, strongly consistent: what a decision to write rests on.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
-use rules::book::Thing;
 use rules::calendar::Instant;
+use rules::chunk::{self, Chunk, ChunkIndex};
 use rules::compact::CompactError;
 use rules::fact::{Currency, Fact};
+use rules::fact_index::Subject;
 use rules::id::MemberId;
 use rules::ledger::Ledger;
-use rules::page::{self, Directory, Page};
 use rules::record::Record;
 
 use super::item::{Attributes, Item};
@@ -26,9 +26,9 @@ const ASKED_AGAIN_MAX: u32 = 5;
 /// How often a member whose parts do not fit together is read again: for five seconds in all, each time for twice as long.
 const READ_AGAIN_MAX: u32 = 10;
 
-/// What is known of a business thing.
+/// What is known of a subject.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Filed {
+pub struct StoredSubject {
     /// Its facts, each in its latest version.
     pub facts: Vec<Fact>,
     /// The row's own version; none if there is no row.
@@ -47,14 +47,14 @@ pub struct Held {
     /// Whether the member was erased: then there is nothing else.
     pub erased: bool,
     /// How the pages lie.
-    pub(super) directory: Directory,
+    pub(super) directory: ChunkIndex,
     /// The pages as they were read: the page's version, and its bytes.
     pub(super) pages: BTreeMap<u32, (u64, Vec<u8>)>,
     /// The item's own version; none if there is no item.
     pub(super) version: Option<u64>,
 }
 
-impl Filed {
+impl StoredSubject {
     /// Whether there is a row.
     pub fn is_stored(&self) -> bool {
         self.version.is_some()
@@ -83,20 +83,22 @@ pub(super) mod name {
 }
 
 impl Store {
-    /// What is known of things; of those that have no row, nothing.
+    /// What is known of subjects; of those that have no row, nothing.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn things(
+    pub async fn subjects(
         &self,
         shop: &ShopId,
-        things: impl IntoIterator<Item = Thing>,
-    ) -> Result<BTreeMap<Thing, Filed>, StoreError> {
-        let keys: HashMap<Key, Thing> = things.into_iter().map(|thing| (key::thing(shop, &thing), thing)).collect();
-        let mut found: BTreeMap<Thing, Filed> = keys.values().map(|thing| (thing.clone(), Filed::default())).collect();
+        subjects: impl IntoIterator<Item = Subject>,
+    ) -> Result<BTreeMap<Subject, StoredSubject>, StoreError> {
+        let keys: HashMap<Key, Subject> =
+            subjects.into_iter().map(|subject| (key::subject(shop, &subject), subject)).collect();
+        let mut found: BTreeMap<Subject, StoredSubject> =
+            keys.values().map(|subject| (subject.clone(), StoredSubject::default())).collect();
         for item in self.get_all(&self.tables.ledger, keys.keys()).await? {
-            if let Some(thing) = keys.get(&item.key()) {
-                found.insert(thing.clone(), filed(&item)?);
+            if let Some(subject) = keys.get(&item.key()) {
+                found.insert(subject.clone(), stored_subject(&item)?);
             }
         }
         Ok(found)
@@ -194,7 +196,7 @@ impl Store {
 }
 
 /// The facts of a row.
-pub(super) fn filed(item: &Item) -> Result<Filed, StoreError> {
+pub(super) fn stored_subject(item: &Item) -> Result<StoredSubject, StoreError> {
     // Facts are written with everything filled in; the currency is only a default.
     let currency = Currency::from_code("USD").ok_or_else(|| item.corrupt("currency"))?;
     let read = |text: &str| {
@@ -202,13 +204,13 @@ pub(super) fn filed(item: &Item) -> Result<Filed, StoreError> {
         Fact::read(&value, currency).map(|told| told.fact).map_err(|error| item.corrupt(format!("fact: {error}")))
     };
     let facts = item.maybe_texts(name::FACTS)?.into_iter().map(read).collect::<Result<_, _>>()?;
-    Ok(Filed { facts, version: Some(item.version()?) })
+    Ok(StoredSubject { facts, version: Some(item.version()?) })
 }
 
 /// Where the pages of a member lie, and which version of each goes with the root. Those written before there were any
 /// say none.
 #[derive(Debug, Default)]
-pub(super) struct Laid(Vec<(Page, Option<u64>)>);
+pub(super) struct Laid(Vec<(Chunk, Option<u64>)>);
 
 impl Laid {
     pub(super) fn is_empty(&self) -> bool {
@@ -221,7 +223,7 @@ pub(super) fn laid(item: &Item) -> Result<Laid, StoreError> {
         let mut parts = text.split(' ');
         let (number, until) = (parts.next()?.parse().ok()?, Instant::from_millis(parts.next()?.parse().ok()?));
         let version = parts.next().map(str::parse).transpose().ok()?;
-        Some((Page { number, until }, version))
+        Some((Chunk { number, until }, version))
     };
     let texts = item.maybe_texts(name::PAGES)?;
     let pages = texts.into_iter().map(|text| page(text).ok_or_else(|| item.corrupt(name::PAGES)));
@@ -229,7 +231,7 @@ pub(super) fn laid(item: &Item) -> Result<Laid, StoreError> {
 }
 
 /// The same as it is written.
-pub(super) fn laid_texts(directory: &Directory, version: impl Fn(u32) -> u64) -> impl Iterator<Item = String> {
+pub(super) fn laid_texts(directory: &ChunkIndex, version: impl Fn(u32) -> u64) -> impl Iterator<Item = String> {
     directory.0.iter().map(move |page| format!("{} {} {}", page.number, page.until.millis(), version(page.number)))
 }
 
@@ -256,10 +258,10 @@ pub(super) fn held(item: &Item, laid: &Laid, page_items: &[Item]) -> Result<Held
         None => Err(item.corrupt(format!("directory: page {} is missing", page.number))),
     });
     let parts = parts.collect::<Result<Vec<_>, _>>()?;
-    let (ledger, record) = page::assemble(item.need_bytes(name::BODY)?, parts).map_err(|what| match what {
+    let (ledger, record) = chunk::assemble(item.need_bytes(name::BODY)?, parts).map_err(|what| match what {
         CompactError::UnknownFormat(_) => StoreError::Newer { key: item.key(), what },
         CompactError::Truncated | CompactError::Corrupt(_) => item.corrupt(what.to_string()),
     })?;
-    let directory = Directory(laid.0.iter().map(|(page, _)| *page).collect());
+    let directory = ChunkIndex(laid.0.iter().map(|(page, _)| *page).collect());
     Ok(Held { ledger, record, sent_notices, erased: false, directory, pages, version })
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::item::Item;
 use super::key::{self, Key};
-use super::load::{filed, name};
+use super::load::{name, stored_subject};
 use super::meter::Kind;
 use super::{Store, StoreError, history, table};
 use crate::shop::ShopId;
@@ -74,7 +74,7 @@ impl Store {
         self.stretch(shop, member, true, limit, from, told).await
     }
 
-    /// The facts about a member, those about one thing together: at most `limit` things.
+    /// The facts about a member, those about one subject together: at most `limit` subjects.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -86,7 +86,11 @@ impl Store {
         from: Option<Mark>,
     ) -> Result<Stretch<Vec<Fact>>, StoreError> {
         let facts = |item: &Item| {
-            if item.0.contains_key(name::FACTS) { filed(item).map(|filed| Some(filed.facts)) } else { Ok(None) }
+            if item.0.contains_key(name::FACTS) {
+                stored_subject(item).map(|stored| Some(stored.facts))
+            } else {
+                Ok(None)
+            }
         };
         self.stretch(shop, member, false, limit, from, facts).await
     }

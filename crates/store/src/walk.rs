@@ -8,7 +8,7 @@ use rules::id::MemberId;
 
 use super::item::Item;
 use super::key::{self, Key};
-use super::load::{filed, name};
+use super::load::{name, stored_subject};
 use super::meter::Kind;
 use super::{Store, StoreError, table};
 use crate::shop::ShopId;
@@ -93,7 +93,7 @@ impl Store {
         }
     }
 
-    /// All rows about a member: the facts of their things, and what was recorded, in its order.
+    /// All rows about a member: the facts of their subjects, and what was recorded, in its order.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -106,7 +106,7 @@ impl Store {
         let mut facts = Vec::new();
         for row in self.get_all(&self.tables.ledger, keys.iter()).await? {
             if row.0.contains_key(name::FACTS) {
-                facts.extend(filed(&row)?.facts);
+                facts.extend(stored_subject(&row)?.facts);
             }
         }
         let recorded = self.query(&self.tables.ledger, None, (key::PK, &history), None).await?;

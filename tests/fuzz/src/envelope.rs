@@ -1,7 +1,7 @@
 //! What ingest reads off its queue: [`engine::ingest::read`].
 
 use engine::ingest::{native, read};
-use rules::fact::{Fact, Told};
+use rules::fact::{Fact, ReceivedFact};
 use serde_json::Value;
 use shopify;
 use store::records::{Quarantined, Reason};
@@ -27,7 +27,7 @@ pub fn check(data: &[u8]) {
     }
     for fact in facts {
         written_and_read(&fact);
-        let event = Told { fact: fact.clone(), received_at: None }.to_json();
+        let event = ReceivedFact { fact: fact.clone(), received_at: None }.to_json();
         let told = native(&shop, &event, fact.occurred_at);
         assert_eq!(read(&told, usd()), Ok((shop.clone(), vec![fact])), "{told}");
     }

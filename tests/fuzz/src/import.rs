@@ -9,7 +9,7 @@ use echelon::import::preset::Preset;
 use echelon::import::report::{Report, SourceLocation};
 use echelon::import::table::{Layout, Table};
 use echelon::import::time::Clock;
-use rules::fact::{Currency, Fact, FactBody, Told};
+use rules::fact::{Currency, Fact, FactBody, ReceivedFact};
 use serde_json::Value;
 
 use super::{first_line, written_and_read};
@@ -73,7 +73,7 @@ struct Imported {
 #[derive(Debug, PartialEq)]
 struct Row {
     line: u64,
-    facts: Option<Vec<Told>>,
+    facts: Option<Vec<ReceivedFact>>,
 }
 
 impl Options {
@@ -140,7 +140,7 @@ fn row(report: &mut Report, place: SourceLocation, outcome: Outcome) -> Row {
     let SourceLocation::Line(line) = place else { panic!("{place:?}") };
     let why = match outcome {
         Outcome::Facts(facts) => {
-            let lines: Vec<Value> = facts.iter().map(Told::to_json).collect();
+            let lines: Vec<Value> = facts.iter().map(ReceivedFact::to_json).collect();
             assert!(!lines.is_empty() && facts.iter().all(|told| is_of_an_order(&told.fact)));
             report.gave(&lines);
             return Row { line, facts: Some(facts) };

@@ -10,7 +10,7 @@ pub mod program;
 mod sample;
 pub mod shopify;
 
-use rules::fact::{Currency, Fact, FactBody, Told};
+use rules::fact::{Currency, Fact, FactBody, ReceivedFact};
 use rules::quantity::Amount;
 
 /// What is done with bytes.
@@ -38,7 +38,7 @@ fn first_line(data: &[u8]) -> (&str, &[u8]) {
 
 /// A fact is within the bounds of section 3, and reads as it was written.
 fn written_and_read(fact: &Fact) {
-    let told = Told { fact: fact.clone(), received_at: None };
+    let told = ReceivedFact { fact: fact.clone(), received_at: None };
     let text = told.to_json().to_string();
     let read = Fact::read(&serde_json::from_str(&text).unwrap(), usd());
     assert_eq!(read.as_ref(), Ok(&told), "{text}");

@@ -2,9 +2,9 @@
 
 use std::sync::OnceLock;
 
-use rules::book::Book;
 use rules::calendar::{Instant, Zones};
 use rules::fact::Fact;
+use rules::fact_index::FactIndex;
 use rules::id::MemberId;
 use rules::ledger::Ledger;
 use rules::program::Program;
@@ -78,13 +78,13 @@ pub fn extremes() -> &'static Ledger {
 }
 
 fn ledger(facts: &[Value]) -> Ledger {
-    let mut book = Book::new();
+    let mut index = FactIndex::new();
     for fact in facts {
         let mut fact = fact.clone();
         fact["member_id"] = json!("anna");
-        let _ = book.take(Fact::read(&fact, usd()).unwrap().fact);
+        let _ = index.apply(Fact::read(&fact, usd()).unwrap().fact);
     }
-    book.ledger(&MemberId::new("anna").unwrap()).unwrap().clone()
+    index.ledger(&MemberId::new("anna").unwrap()).unwrap().clone()
 }
 
 /// Programs of each metric and period.

@@ -16,7 +16,7 @@ use serde_json::json;
 
 fn packed(replay: &Replay) -> Vec<Vec<u8>> {
     let record = |id| replay.record(id).cloned().unwrap_or_default();
-    replay.members().into_iter().filter_map(|id| Some(pack(replay.book().ledger(id)?, &record(id)))).collect()
+    replay.members().into_iter().filter_map(|id| Some(pack(replay.index().ledger(id)?, &record(id)))).collect()
 }
 
 proptest! {
@@ -35,7 +35,8 @@ proptest! {
         let other = Versions::first(draft.program, draft.effective_at).unwrap();
         let asked = Instant::from_millis(BEGIN + asked * HOUR);
         for id in replay.members() {
-            let (Some(ledger), record) = (replay.book().ledger(id), replay.record(id).cloned().unwrap_or_default()) else {
+            let record = replay.record(id).cloned().unwrap_or_default();
+            let Some(ledger) = replay.index().ledger(id) else {
                 continue;
             };
             let bytes = pack(ledger, &record);
@@ -100,7 +101,7 @@ fn points_given_back_at_one_instant_act_in_the_order_of_their_keys() {
         let stands = Packed::open(&bytes).unwrap().standing(version, as_of).unwrap();
         assert_eq!(version.program.tier_id(stands.tier).map(|id| id.as_str()), Some(tier), "{of_ninety} {of_sixty}");
         let anna = rules::id::MemberId::new("anna").unwrap();
-        assert_eq!(stands, evaluate(version, replay.book().ledger(&anna).unwrap(), as_of));
+        assert_eq!(stands, evaluate(version, replay.index().ledger(&anna).unwrap(), as_of));
         let twins = twin::replay(&program, &lines, as_of.millis());
         assert_eq!(twins["standings"]["anna"]["tier"], tier);
     }
@@ -171,7 +172,7 @@ fn a_value_that_was_once_written_always_reads() {
     let replay = everything();
     let bytes = packed(&replay).remove(0);
     let anna = rules::id::MemberId::new("anna").unwrap();
-    let (ledger, record) = (replay.book().ledger(&anna).unwrap(), replay.record(&anna).unwrap());
+    let (ledger, record) = (replay.index().ledger(&anna).unwrap(), replay.record(&anna).unwrap());
 
     let second = golden("member-format-2.hex", &bytes);
     let packed = Packed::open(&second).unwrap();

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use pure_tests::random::{BEGIN, HOUR, arrival, at, erasure, fact, programs, published, replayed};
-use rules::book::Book;
 use rules::calendar::{Instant, Zones};
 use rules::explain::{Explanation, FactRef, Which, explain};
 use rules::fact::{Currency, Fact};
+use rules::fact_index::FactIndex;
 use rules::id::MemberId;
 use rules::ledger::{Act, Ledger, WaitingFact};
 use rules::program::{Milestone, Period, Program};
@@ -21,12 +21,12 @@ fn read(event: &Value) -> Fact {
     Fact::read(event, Currency::from_code("USD").unwrap()).unwrap().fact
 }
 
-fn book(events: &[Value]) -> Book {
-    let mut book = Book::new();
+fn index(events: &[Value]) -> FactIndex {
+    let mut index = FactIndex::new();
     for event in events {
-        book.take(read(event));
+        index.apply(read(event));
     }
-    book
+    index
 }
 
 fn versions(program: &Value) -> Versions {
@@ -42,8 +42,8 @@ fn instant(hours: i64) -> Instant {
     Instant::from_millis(BEGIN + hours * HOUR)
 }
 
-fn ledger(book: &Book, id: &str) -> Ledger {
-    book.ledger(&member(id)).cloned().unwrap_or_default()
+fn ledger(index: &FactIndex, id: &str) -> Ledger {
+    index.ledger(&member(id)).cloned().unwrap_or_default()
 }
 
 fn in_order(mut lines: Vec<Value>) -> Vec<Value> {
@@ -122,11 +122,11 @@ proptest! {
         }),
         hours in 0..3000_i64,
     ) {
-        let (once, twice) = (book(&facts), book(&shuffled));
+        let (once, twice) = (index(&facts), index(&shuffled));
         let versions = versions(&program);
         for id in ["anna", "ben"] {
             prop_assert_eq!(ledger(&once, id), ledger(&twice, id));
-            let stand = |book: &Book| evaluate(versions.last(), &ledger(book, id), instant(hours));
+            let stand = |index: &FactIndex| evaluate(versions.last(), &ledger(index, id), instant(hours));
             prop_assert_eq!(stand(&once), stand(&twice));
         }
     }
@@ -156,13 +156,13 @@ proptest! {
     ) {
         let versions = versions(&program);
         prop_assume!(!matches!(versions.last().program.period(), Period::SinceLastUpgrade(_)));
-        let before = ledger(&book(&facts), "anna");
+        let before = ledger(&index(&facts), "anna");
         let accrual = if orders {
             json!({ "type": "order.paid", "member_id": "anna", "order_id": "more", "occurred_at": at(more), "total": points })
         } else {
             json!({ "type": "points.earned", "member_id": "anna", "entry_id": "more", "occurred_at": at(more), "points": points })
         };
-        let after = ledger(&book(&facts.into_iter().chain([accrual]).collect::<Vec<_>>()), "anna");
+        let after = ledger(&index(&facts.into_iter().chain([accrual]).collect::<Vec<_>>()), "anna");
         let tier = |ledger: &Ledger| evaluate(versions.last(), ledger, instant(hours)).tier;
         prop_assert!(tier(&after) >= tier(&before));
     }
@@ -170,9 +170,9 @@ proptest! {
     #[test]
     fn l5_the_explanation_adds_up(program in programs(), facts in events(), hours in 0..3000_i64) {
         let versions = versions(&program);
-        let (book, as_of) = (book(&facts), instant(hours));
+        let (index, as_of) = (index(&facts), instant(hours));
         for id in ["anna", "ben"] {
-            let ledger = ledger(&book, id);
+            let ledger = ledger(&index, id);
             let explanation = explain(versions.last(), &ledger, as_of);
             let told_once = told(&explanation);
             let told_keys: BTreeSet<_> = told_once.iter().cloned().collect();
@@ -201,7 +201,7 @@ proptest! {
         let lines = in_order(facts);
         let replay = replayed(&program, &lines, as_of);
         let arrived: Vec<Value> = lines.into_iter().filter(|line| Instant::parse(arrival(line)).unwrap() <= as_of).collect();
-        let whole = book(&arrived);
+        let whole = index(&arrived);
         let versions = versions(&program);
         for id in ["anna", "ben"] {
             let standing = evaluate(versions.last(), &ledger(&whole, id), as_of);

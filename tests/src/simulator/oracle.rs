@@ -9,9 +9,9 @@ use cases::vector::same;
 use engine::quarantine::{Of, list_all};
 use engine::verify::recompute;
 use rules::advance::advance;
-use rules::book::Book;
 use rules::calendar::{Instant, Zones};
-use rules::fact::{FUTURE_MS_MAX, Told};
+use rules::fact::{FUTURE_MS_MAX, ReceivedFact};
+use rules::fact_index::FactIndex;
 use rules::id::{MemberId, TierId};
 use rules::ledger::Ledger;
 use rules::standing::evaluate;
@@ -34,18 +34,18 @@ pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result
     let versions = world.store.versions(&shop.id).await.map_err(|error| error.detail())?;
     let versions = versions.ok_or("the program is lost")?;
     let now = world.network.instant();
-    let book = book(shop, dice);
-    let mut ids: BTreeSet<MemberId> = book.members().chain(book.erased()).cloned().collect();
+    let index = index(shop, dice);
+    let mut ids: BTreeSet<MemberId> = index.members().chain(index.erased()).cloned().collect();
     ids.extend(stored_ids(world, shop));
     let stored = world.store.members(&shop.id, ids.iter().cloned()).await.map_err(|error| error.detail())?;
     for (id, held) in &stored {
         let at = |broken: InvariantViolation| format!("{id}: {broken}");
-        facts(&book, id, held).map_err(at)?;
+        facts(&index, id, held).map_err(at)?;
         if held.erased {
             continue;
         }
         let recorded = world.store.history(&shop.id, id).await.map_err(|error| at(error.detail()))?;
-        let ledger = with_holds(&book, id, &recorded);
+        let ledger = with_holds(&index, id, &recorded);
         if ledger != held.ledger {
             return Err(at(format!("other facts are stored than were told: {:?} in place of {ledger:?}", held.ledger)));
         }
@@ -76,7 +76,7 @@ pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result
 }
 
 /// All that was told, in another order, some of it twice.
-fn book(shop: &Shop, dice: &mut Dice) -> Book {
+fn index(shop: &Shop, dice: &mut Dice) -> FactIndex {
     let meant = shop.sent.iter().filter_map(|sent| match &sent.meant {
         Meant::Facts(facts) => Some(facts),
         Meant::Nothing | Meant::Quarantined => None,
@@ -85,11 +85,11 @@ fn book(shop: &Shop, dice: &mut Dice) -> Book {
     let twice: Vec<_> = all.iter().copied().filter(|_| dice.chance(200)).collect();
     all.extend(twice);
     dice.shuffle(&mut all);
-    let mut book = Book::new();
+    let mut index = FactIndex::new();
     for fact in all {
-        book.take(fact.clone());
+        index.apply(fact.clone());
     }
-    book
+    index
 }
 
 fn stored_ids(world: &World, shop: &Shop) -> BTreeSet<MemberId> {
@@ -107,9 +107,9 @@ fn text(item: &expression::Item, name: &str) -> String {
 }
 
 /// Whoever is to be forgotten is, and nobody else; whoever is known is stored.
-fn facts(book: &Book, id: &MemberId, held: &Held) -> Result<(), InvariantViolation> {
-    let known = book.ledger(id).is_some_and(|ledger| !ledger.is_empty());
-    match (book.is_erased(id), held.erased) {
+fn facts(index: &FactIndex, id: &MemberId, held: &Held) -> Result<(), InvariantViolation> {
+    let known = index.ledger(id).is_some_and(|ledger| !ledger.is_empty());
+    match (index.is_erased(id), held.erased) {
         (true, false) => Err("is not forgotten".to_owned()),
         (false, true) => Err("is forgotten, and never asked for it".to_owned()),
         (false, false) if known && !held.is_stored() => Err("is not stored".to_owned()),
@@ -117,8 +117,8 @@ fn facts(book: &Book, id: &MemberId, held: &Held) -> Result<(), InvariantViolati
     }
 }
 
-fn with_holds(book: &Book, id: &MemberId, recorded: &[Recorded]) -> Ledger {
-    let mut ledger = book.ledger(id).cloned().unwrap_or_default();
+fn with_holds(index: &FactIndex, id: &MemberId, recorded: &[Recorded]) -> Ledger {
+    let mut ledger = index.ledger(id).cloned().unwrap_or_default();
     for row in recorded {
         if let Recorded::Held(held) = row {
             ledger.hold(held.assignment());
@@ -320,7 +320,7 @@ fn twins(
     for sent in &shop.sent {
         if let Meant::Facts(all) = &sent.meant {
             for fact in all {
-                facts.take(&Told { fact: fact.clone(), received_at: None }.to_json());
+                facts.take(&ReceivedFact { fact: fact.clone(), received_at: None }.to_json());
             }
         }
     }

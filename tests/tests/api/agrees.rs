@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use pure_tests::random::{BEGIN, HOUR, fact, programs};
-use rules::book::Book;
 use rules::calendar::Instant;
 use rules::fact::{Currency, Fact};
+use rules::fact_index::FactIndex;
 use rules::id::MemberId;
 use serde_json::{Value, json};
 
@@ -107,11 +107,11 @@ fn standing(
     as_of: Instant,
 ) -> Said {
     let (member, usd) = (MemberId::new(member).unwrap(), Currency::from_code("USD").unwrap());
-    let mut book = Book::new();
+    let mut index = FactIndex::new();
     for fact in facts.iter().filter_map(|fact| Fact::read(fact, usd).ok()) {
-        book.take(fact.fact);
+        index.apply(fact.fact);
     }
-    match book.ledger(&member).filter(|_| !book.is_erased(&member)) {
+    match index.ledger(&member).filter(|_| !index.is_erased(&member)) {
         None => Said::Nothing,
         Some(ledger) => {
             let standing = Standing::of(&desk.system.shop, &member, versions.last(), ledger, as_of);

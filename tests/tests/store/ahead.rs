@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use rules::advance::{advance, bring_back};
-use rules::arrive::arrive;
-use rules::book::Book;
+use rules::apply::apply_fact;
 use rules::calendar::{Instant, Zones};
 use rules::fact::{Currency, Fact};
+use rules::fact_index::FactIndex;
 use rules::id::MemberId;
 use rules::ledger::Act;
 use rules::program::Program;
@@ -33,7 +33,7 @@ fn anna() -> MemberId {
 
 /// A shop of one member.
 struct Shop {
-    book: Book,
+    index: FactIndex,
     records: BTreeMap<MemberId, Record>,
     versions: Versions,
 }
@@ -41,24 +41,24 @@ struct Shop {
 impl Shop {
     fn new() -> Self {
         let versions = Versions::first(program("500"), None).unwrap();
-        Self { book: Book::new(), records: BTreeMap::new(), versions }
+        Self { index: FactIndex::new(), records: BTreeMap::new(), versions }
     }
 
     /// Tells a fact by a clock that says this.
     fn tell(&mut self, fact: &Value, now: &str) -> Vec<Row> {
         let fact = Fact::read(fact, Currency::from_code("USD").unwrap()).unwrap().fact;
-        let (_, rows) = arrive(&mut self.book, &mut self.records, &self.versions, fact, at(now));
+        let (_, rows) = apply_fact(&mut self.index, &mut self.records, &self.versions, fact, at(now));
         rows.into_iter().map(|(_, row)| row).collect()
     }
 
     fn advance(&mut self, until: &str) -> Vec<Row> {
-        let (ledger, record) = (self.book.ledger_mut(&anna()).unwrap(), self.records.get_mut(&anna()).unwrap());
+        let (ledger, record) = (self.index.ledger_mut(&anna()).unwrap(), self.records.get_mut(&anna()).unwrap());
         advance(ledger, record, &self.versions, at(until))
     }
 
     fn bring_back(&mut self, now: &str) -> Vec<Row> {
         let record = self.records.get_mut(&anna()).unwrap();
-        bring_back(self.book.ledger_mut(&anna()).unwrap(), record, &self.versions, at(now))
+        bring_back(self.index.ledger_mut(&anna()).unwrap(), record, &self.versions, at(now))
     }
 }
 
@@ -114,11 +114,11 @@ fn a_version_that_was_passed_ahead_of_its_time_holds_a_tier_from_its_time_on() {
     let acme = ShopId::new("acme").unwrap();
     assert_ne!(key::hold(&acme, &anna(), 2, first[0]), key::hold(&acme, &anna(), 2, second[0]));
     let holds = |shop: &Shop| -> Vec<Instant> {
-        let all = shop.book.ledger(&anna()).unwrap().assignments();
+        let all = shop.index.ledger(&anna()).unwrap().assignments();
         all.iter().filter(|it| matches!(it.act, Act::Hold { .. })).map(|it| it.at).collect()
     };
     assert_eq!(holds(&shop), second);
-    let ledger = shop.book.ledger_mut(&anna()).unwrap();
+    let ledger = shop.index.ledger_mut(&anna()).unwrap();
     let mut later = ledger.assignments().iter().find(|it| matches!(it.act, Act::Hold { .. })).unwrap().clone();
     later.at = first[0];
     ledger.hold(later);

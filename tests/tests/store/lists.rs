@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use embedded_dynamodb::{Answer, Decision, Intercept, Request};
 use engine::lists::{List, ListError, tidy};
 use engine::sweep::RunEnd;
-use rules::arrive::arrive;
-use rules::book::Book;
+use rules::apply::apply_fact;
 use rules::fact::{Currency, Fact};
+use rules::fact_index::FactIndex;
 use rules::id::{MemberId, TierId};
 use serde_json::{Value, json};
 use store::records::JobId;
@@ -407,10 +407,10 @@ async fn many(system: &System, members: usize) {
                             "occurred_at": format!("{year}-03-{:02}T10:00:00Z", 1 + n % 28) });
         let fact = Fact::read(&order, Currency::from_code("USD").unwrap()).unwrap().fact;
         let (at, id) = (fact.occurred_at, fact.member().unwrap().clone());
-        let (mut book, mut records) = (Book::new(), BTreeMap::new());
-        arrive(&mut book, &mut records, &versions, fact, at);
+        let (mut index, mut records) = (FactIndex::new(), BTreeMap::new());
+        apply_fact(&mut index, &mut records, &versions, fact, at);
         let mut commit = Commit::default();
-        let known = (book.ledger(&id).unwrap(), &records[&id]);
+        let known = (index.ledger(&id).unwrap(), &records[&id]);
         commit.member(&system.store, &system.shop, &id, known, &Held::default()).unwrap();
         system.store.commit(commit).await.unwrap();
     }

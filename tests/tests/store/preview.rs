@@ -64,7 +64,7 @@ proptest! {
         let versions = with_draft(replay.versions(), &draft);
         let members: Vec<_> = replay.members().into_iter().cloned().collect();
         let before: Vec<(Outcome, usize, Vec<Row>)> = members.iter().map(|id| {
-            let ledger = replay.book().ledger(id).cloned().unwrap_or_default();
+            let ledger = replay.index().ledger(id).cloned().unwrap_or_default();
             let record = replay.record(id).cloned().unwrap_or_default();
             let mut anyway = (ledger.clone(), record.clone());
             let due = advance(&mut anyway.0, &mut anyway.1, replay.versions(), change.plus_millis(-1));
@@ -79,7 +79,7 @@ proptest! {
             let record = replay.record(id).cloned().unwrap_or_default();
             prop_assert_eq!(record.tier(), outcome.after.tier.as_ref());
             prop_assert_eq!(outcome.movement, moved(&outcome.rows));
-            let ledger = replay.book().ledger(id).cloned().unwrap_or_default();
+            let ledger = replay.index().ledger(id).cloned().unwrap_or_default();
             let standing = evaluate(versions.last(), &ledger, change);
             prop_assert_eq!(outcome.after.valid_until, standing.valid_until);
             if outcome.wiped {
@@ -111,7 +111,7 @@ fn outcomes(program: &Value, facts: &[Value], draft: &Value, options: &Value) ->
     let event = json!({ "type": "program.published", "occurred_at": "2024-07-01T00:00:00Z", "program": draft, "options": options });
     let versions = with_draft(replay.versions(), &event);
     let of = |id: &MemberId| {
-        let (ledger, record) = (replay.book().ledger(id).unwrap(), replay.record(id).unwrap());
+        let (ledger, record) = (replay.index().ledger(id).unwrap(), replay.record(id).unwrap());
         (id.clone(), preview(ledger, record, &versions))
     };
     let all = Replay::members(&replay).into_iter().map(of).collect();

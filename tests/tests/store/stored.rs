@@ -93,28 +93,28 @@ async fn check(program: Value, lines: Vec<Value>, cuts: Vec<bool>) {
     replay.finish(end);
     let again = tell(&system, &told).await;
     // With a member goes what named nobody and was about theirs: told again, it is news.
-    let someone_erased = replay.book().erased().next().is_some();
+    let someone_erased = replay.index().erased().next().is_some();
     let news = if someone_erased { again.applied } else { 0 };
     assert_eq!(again.applied, news);
 
     for id in replay.members() {
         let held = system.member(id.as_str()).await;
-        assert_eq!(held.erased, replay.book().is_erased(id), "{id}");
+        assert_eq!(held.erased, replay.index().is_erased(id), "{id}");
         // What was told of an erased member's orders is deleted; a replay still has it, should they become others'.
         if someone_erased {
             continue;
         }
         // Somebody whose only entry moved on within the batch that brought it: nothing is known of them.
-        if !held.is_stored() && replay.rows(id).is_empty() && replay.book().ledger(id).is_some_and(Ledger::is_empty) {
+        if !held.is_stored() && replay.rows(id).is_empty() && replay.index().ledger(id).is_some_and(Ledger::is_empty) {
             continue;
         }
         let (mut ledger, mut record) = (held.ledger, held.record);
         let late = advance(&mut ledger, &mut record, replay.versions(), end);
-        assert_eq!(Some(&ledger), replay.book().ledger(id), "{id}");
+        assert_eq!(Some(&ledger), replay.index().ledger(id), "{id}");
         assert_eq!(record, replay.record(id).cloned().unwrap_or_default(), "{id}");
         assert!(replay.rows(id).ends_with(&late), "{id}");
     }
-    for id in replay.book().erased() {
+    for id in replay.index().erased() {
         let name = format!("S(\"acme#{id}\")");
         let left: Vec<_> = system.items("ledger").await.into_iter().filter(|item| item.contains(&name)).collect();
         assert_eq!(left, Vec::<String>::new(), "{id} is not forgotten");

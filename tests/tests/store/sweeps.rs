@@ -285,16 +285,16 @@ async fn the_job_of_a_version_that_was_replaced_ends_though_its_message_is_lost(
 
 /// Members who spent little in one order each, laid down as ingest would have.
 async fn many(system: &System, members: usize) {
-    use rules::arrive::arrive;
+    use rules::apply::apply_fact;
     let versions = system.store.versions(&system.shop).await.unwrap().unwrap();
     for n in 0..members {
-        let (mut book, mut records) = (rules::book::Book::new(), std::collections::BTreeMap::new());
+        let (mut index, mut records) = (rules::fact_index::FactIndex::new(), std::collections::BTreeMap::new());
         let told = order(&format!("order-{n}"), &format!("2071{n:06}"), 5, "2024-03-01T10:00:00Z");
         let fact = rules::fact::Fact::read(&told, rules::fact::Currency::from_code("USD").unwrap()).unwrap().fact;
         let at = fact.occurred_at;
         let id = fact.member().unwrap().clone();
-        arrive(&mut book, &mut records, &versions, fact, at);
-        let (ledger, record): (&Ledger, &Record) = (book.ledger(&id).unwrap(), &records[&id]);
+        apply_fact(&mut index, &mut records, &versions, fact, at);
+        let (ledger, record): (&Ledger, &Record) = (index.ledger(&id).unwrap(), &records[&id]);
         let mut commit = Commit::default();
         commit.member(&system.store, &system.shop, &id, (ledger, record), &Held::default()).unwrap();
         system.store.commit(commit).await.unwrap();

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use engine::publishing::{ProgramSource, PublishOutcome, PublishRequest};
-use rules::book::Book;
 use rules::calendar::{Instant, Zone};
 use rules::fact::{Currency, Fact};
+use rules::fact_index::FactIndex;
 use rules::id::MemberId;
 use rules::ledger::Ledger;
 use rules::program::Program;
@@ -114,7 +114,7 @@ struct Canary {
     versions: Versions,
     zone: Zone,
     events: Vec<Value>,
-    book: Book,
+    index: FactIndex,
     now: Instant,
 }
 
@@ -165,11 +165,11 @@ impl Canary {
             .map(|(_, event)| event)
             .collect();
         let usd = Currency::from_code("USD").ok_or_else(|| Failure::input("USD is no currency"))?;
-        let mut book = Book::new();
+        let mut index = FactIndex::new();
         for event in &events {
-            book.take(Fact::read(event, usd).map_err(Failure::input)?.fact);
+            index.apply(Fact::read(event, usd).map_err(Failure::input)?.fact);
         }
-        Ok(Self { program, versions, zone, events, book, now })
+        Ok(Self { program, versions, zone, events, index, now })
     }
 
     /// Has the system know it, and looks whether it says the same.
@@ -229,7 +229,7 @@ impl Canary {
     }
 
     fn members(&self) -> impl Iterator<Item = (&MemberId, &Ledger)> {
-        self.book.members().filter_map(|member| Some((member, self.book.ledger(member)?)))
+        self.index.members().filter_map(|member| Some((member, self.index.ledger(member)?)))
     }
 
     /// Where a member stands; whether they are known at all.

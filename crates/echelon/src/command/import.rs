@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use rules::calendar::Zone;
-use rules::fact::{Currency, Told};
+use rules::fact::{Currency, ReceivedFact};
 use serde_json::Value;
 use shopify::Topic;
 
@@ -231,11 +231,11 @@ impl Import<'_> {
         self.left_out.as_mut().map_or(Ok(()), |left_out| left_out.line(&line))
     }
 
-    fn facts(&mut self, mut facts: Vec<Told>) -> Result<(), Failure> {
+    fn facts(&mut self, mut facts: Vec<ReceivedFact>) -> Result<(), Failure> {
         if !self.live {
             facts.iter_mut().for_each(|told| told.fact.mark_imported());
         }
-        let lines: Vec<Value> = facts.iter().map(Told::to_json).collect();
+        let lines: Vec<Value> = facts.iter().map(ReceivedFact::to_json).collect();
         self.report.gave(&lines);
         lines.iter().try_for_each(|line| self.output.line(line))
     }

@@ -1,6 +1,6 @@
 //! What becomes of one row or document: facts, or why there are none.
 
-use rules::fact::Told;
+use rules::fact::ReceivedFact;
 use rules::id::IdError;
 use rules::quantity::NumberError;
 use thiserror::Error;
@@ -9,7 +9,7 @@ use thiserror::Error;
 #[derive(Debug)]
 pub enum Outcome {
     /// What it says.
-    Facts(Vec<Told>),
+    Facts(Vec<ReceivedFact>),
     /// It says nothing about tiers, rightly.
     Ignored(Why),
     /// It says something that cannot be used: someone should look.

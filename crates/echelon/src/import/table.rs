@@ -3,7 +3,7 @@
 use std::io::BufRead;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
-use rules::fact::Told;
+use rules::fact::ReceivedFact;
 use thiserror::Error;
 
 use super::columns::{Header, Mapping, Row};
@@ -85,7 +85,9 @@ impl<R: BufRead> Table<R> {
         }
         let line = self.first_line();
         let outcome = match orders.read(Row { header: &self.header, cells: &self.cells }) {
-            Ok(facts) => Outcome::Facts(facts.into_iter().map(|fact| Told { fact, received_at: None }).collect()),
+            Ok(facts) => {
+                Outcome::Facts(facts.into_iter().map(|fact| ReceivedFact { fact, received_at: None }).collect())
+            }
             Err(LeftOut::Rejected(why @ Rejected::NoTimezone { .. })) => return Err(TableError::Row { line, why }),
             Err(left_out) => left_out.into(),
         };

@@ -101,7 +101,7 @@ fn projected(events: &[Value], years: i64) -> Vec<Value> {
 fn sizes(replay: &Replay) -> Vec<usize> {
     let mut sizes = Vec::new();
     for member in replay.members() {
-        let (ledger, record) = (replay.book().ledger(member).unwrap(), replay.record(member).unwrap());
+        let (ledger, record) = (replay.index().ledger(member).unwrap(), replay.record(member).unwrap());
         let bytes = pack(ledger, record);
         assert_eq!(&Packed::open(&bytes).unwrap().ledger().unwrap(), ledger);
         sizes.push(bytes.len());

@@ -1,7 +1,7 @@
 //! Facts told directly, by somebody who waits for an answer: taken in at once, with what became of each.
 
-use rules::book::Taken;
 use rules::fact::Fact;
+use rules::fact_index::FactStatus;
 use rules::version::Versions;
 use store::shop::ShopId;
 
@@ -13,7 +13,7 @@ use store::records::Reason;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FactOutcome {
     /// It is in, or was before.
-    Taken(Taken),
+    Taken(FactStatus),
     /// It can never be taken in as it is.
     Refused(Reason),
     /// It was not taken in for now: told again, it is.

@@ -1,34 +1,34 @@
-//! Facts folded into what is known of their things and members: decided in memory, without the world.
+//! Facts folded into what is known of their subjects and members: decided in memory, without the world.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rules::advance::bring_back;
-use rules::arrive::arrive;
-use rules::book::{Book, Taken, Thing};
+use rules::apply::apply_fact;
 use rules::calendar::Instant;
 use rules::fact::{FUTURE_MS_MAX, Fact, FactBody};
+use rules::fact_index::{FactIndex, FactStatus, Subject};
 use rules::id::MemberId;
 use rules::ledger::Ledger;
 use rules::record::{Record, Row};
 use rules::version::Versions;
 use store::announce::About;
 use store::shop::ShopId;
-use store::{Commit, Filed, Held, Store, StoreError, history, is_thing};
+use store::{Commit, Held, Store, StoreError, StoredSubject, history, owns_subject};
 
 use super::Counts;
 
-/// What is known of the things that facts are about, and of the members whom they concern.
+/// What is known of the subjects that facts are about, and of the members whom they concern.
 pub(super) struct LoadedState {
-    things: BTreeMap<Thing, Filed>,
+    subjects: BTreeMap<Subject, StoredSubject>,
     members: BTreeMap<MemberId, Held>,
-    /// The things' facts by their keys, to ask whom a fact concerns.
-    book: Book,
+    /// The subjects' facts by their keys, to ask whom a fact concerns.
+    index: FactIndex,
 }
 
 /// What facts make of what was known.
 pub(super) struct Folded {
     /// Things of which more is known now.
-    things: Vec<(Thing, Vec<Fact>)>,
+    subjects: Vec<(Subject, Vec<Fact>)>,
     /// Members who are not as they were.
     pub(super) members: Vec<(MemberId, Ledger, Record)>,
     /// Members who are forgotten, whether now or before.
@@ -38,78 +38,78 @@ pub(super) struct Folded {
     /// What is recorded.
     rows: Vec<(MemberId, Row)>,
     /// What became of the facts, in their order.
-    pub(super) taken: Vec<Taken>,
+    pub(super) taken: Vec<FactStatus>,
     /// The same, counted.
     pub(super) counts: Counts,
-    /// Whether a thing and a member were read at different moments, so that all has to be read again.
+    /// Whether a subject and a member were read at different moments, so that all has to be read again.
     pub(super) is_torn: bool,
 }
 
-/// Reads what facts need: first what is known of their things, then the members whom they concern.
+/// Reads what facts need: first what is known of their subjects, then the members whom they concern.
 pub(super) async fn load(
     store: &Store,
     shop: &ShopId,
     facts: impl Iterator<Item = &Fact> + Clone,
 ) -> Result<LoadedState, StoreError> {
-    let wanted: BTreeSet<Thing> = facts.clone().flat_map(Fact::things).collect();
-    let mut things = store.things(shop, wanted).await?;
+    let wanted: BTreeSet<Subject> = facts.clone().flat_map(Fact::subjects).collect();
+    let mut subjects = store.subjects(shop, wanted).await?;
     // A cancellation of points may have been with another entry before; and those of an entry may lose their names with it.
-    let entries: BTreeSet<Thing> = facts.clone().filter(|fact| is_entry(fact)).flat_map(Fact::things).collect();
-    let others = things.iter().flat_map(|(thing, filed)| {
-        let with_cancels = entries.contains(thing);
-        let others = filed.facts.iter().flat_map(Fact::things);
-        others.filter(move |other| with_cancels || matches!(other, Thing::Entry(_)))
+    let entries: BTreeSet<Subject> = facts.clone().filter(|fact| is_entry(fact)).flat_map(Fact::subjects).collect();
+    let others = subjects.iter().flat_map(|(subject, stored)| {
+        let with_cancels = entries.contains(subject);
+        let others = stored.facts.iter().flat_map(Fact::subjects);
+        others.filter(move |other| with_cancels || matches!(other, Subject::Entry(_)))
     });
-    let others: BTreeSet<Thing> = others.filter(|thing| !things.contains_key(thing)).collect();
+    let others: BTreeSet<Subject> = others.filter(|subject| !subjects.contains_key(subject)).collect();
     if !others.is_empty() {
-        things.extend(store.things(shop, others).await?);
+        subjects.extend(store.subjects(shop, others).await?);
     }
-    let mut book = Book::new();
-    for fact in things.values().flat_map(|filed| &filed.facts) {
-        book.know(fact.clone());
+    let mut index = FactIndex::new();
+    for fact in subjects.values().flat_map(|stored| &stored.facts) {
+        index.insert_known(fact.clone());
     }
-    let members: BTreeSet<MemberId> = facts.flat_map(|fact| concerned(&book, fact)).collect();
+    let members: BTreeSet<MemberId> = facts.flat_map(|fact| concerned(&index, fact)).collect();
     let members = store.members(shop, members).await?;
-    Ok(LoadedState { things, members, book })
+    Ok(LoadedState { subjects, members, index })
 }
 
-fn concerned(book: &Book, fact: &Fact) -> BTreeSet<MemberId> {
-    let mut members = book.concerned(fact);
+fn concerned(index: &FactIndex, fact: &Fact) -> BTreeSet<MemberId> {
+    let mut members = index.affected_members(fact);
     members.extend(fact.member().cloned());
     members
 }
 
 impl LoadedState {
-    /// The things whose rows a fact may change.
-    pub(super) fn touched(&self, fact: &Fact) -> BTreeSet<Thing> {
-        let mut things = self.book.touched(fact);
-        things.extend(fact.things());
+    /// The subjects whose rows a fact may change.
+    pub(super) fn touched(&self, fact: &Fact) -> BTreeSet<Subject> {
+        let mut subjects = self.index.touched(fact);
+        subjects.extend(fact.subjects());
         if is_entry(fact) {
-            let filed = fact.things().filter_map(|thing| self.things.get(&thing));
-            things.extend(filed.flat_map(|filed| &filed.facts).flat_map(Fact::things));
+            let stored = fact.subjects().filter_map(|subject| self.subjects.get(&subject));
+            subjects.extend(stored.flat_map(|stored| &stored.facts).flat_map(Fact::subjects));
         }
-        things
+        subjects
     }
 
-    /// The members with their ledgers, and what is known of the things.
-    fn seated(&self, things: &BTreeSet<Thing>, members: &BTreeSet<MemberId>, now: Instant) -> Book {
-        let mut book = Book::new();
+    /// The members with their ledgers, and what is known of the subjects.
+    fn seated(&self, subjects: &BTreeSet<Subject>, members: &BTreeSet<MemberId>, now: Instant) -> FactIndex {
+        let mut index = FactIndex::new();
         for (id, held) in members.iter().filter_map(|id| Some((id, self.members.get(id)?))) {
             if held.erased {
-                book.take(Fact::new(now, id.clone(), FactBody::Erased));
+                index.apply(Fact::new(now, id.clone(), FactBody::Erased));
             } else {
-                book.seat(id.clone(), held.ledger.clone());
+                index.load_ledger(id.clone(), held.ledger.clone());
             }
         }
-        for fact in things.iter().filter_map(|thing| self.things.get(thing)).flat_map(|filed| &filed.facts) {
-            book.know(fact.clone());
+        for fact in subjects.iter().filter_map(|subject| self.subjects.get(subject)).flat_map(|stored| &stored.facts) {
+            index.insert_known(fact.clone());
         }
-        book
+        index
     }
 
     /// The members whose items a fact may change.
     pub(super) fn concerned(&self, fact: &Fact) -> BTreeSet<MemberId> {
-        concerned(&self.book, fact)
+        concerned(&self.index, fact)
     }
 }
 
@@ -120,10 +120,10 @@ pub(super) fn fold<'a>(
     facts: impl Iterator<Item = &'a Fact> + Clone,
     now: Instant,
 ) -> Folded {
-    let things: BTreeSet<Thing> = facts.clone().flat_map(|fact| known.touched(fact)).collect();
+    let subjects: BTreeSet<Subject> = facts.clone().flat_map(|fact| known.touched(fact)).collect();
     let members: BTreeSet<MemberId> = facts.clone().flat_map(|fact| known.concerned(fact)).collect();
     let held = || members.iter().filter_map(|id| Some((id, known.members.get(id)?)));
-    let mut book = known.seated(&things, &members, now);
+    let mut index = known.seated(&subjects, &members, now);
     let alive = held().filter(|(_, held)| !held.erased);
     let mut records: BTreeMap<_, _> = alive.map(|(id, held)| (id.clone(), held.record.clone())).collect();
     let (mut rows, mut counts, mut all_taken) = (Vec::new(), Counts::default(), Vec::new());
@@ -132,64 +132,64 @@ pub(super) fn fold<'a>(
         // Farther ahead than clocks differ: who looked at the member did so by one that was wrong, and facts are judged by now.
         if record.evaluated_at() > Some(now.plus_millis(FUTURE_MS_MAX)) {
             let mut none = Ledger::default();
-            let back = bring_back(book.ledger_mut(id).unwrap_or(&mut none), record, versions, now);
+            let back = bring_back(index.ledger_mut(id).unwrap_or(&mut none), record, versions, now);
             rows.extend(back.into_iter().map(|row| (id.clone(), row)));
         }
     }
     for fact in facts {
         if let Some(member) = fact.erased() {
             erased.push(member.clone());
-            if !book.is_erased(member) {
+            if !index.is_erased(member) {
                 forgotten.push((member.clone(), fact.occurred_at));
             }
         }
-        let fact = nameless(fact, &book, known).unwrap_or_else(|| fact.clone());
-        let (taken, due) = arrive(&mut book, &mut records, versions, fact, now);
+        let fact = nameless(fact, &index, known).unwrap_or_else(|| fact.clone());
+        let (taken, due) = apply_fact(&mut index, &mut records, versions, fact, now);
         counts.fact(taken);
         all_taken.push(taken);
         rows.extend(due);
     }
-    rows.retain(|(member, _)| !book.is_erased(member));
+    rows.retain(|(member, _)| !index.is_erased(member));
     rows.iter().for_each(|(_, row)| counts.row(row));
     let changed = |id: &MemberId, held: &Held| {
-        let (ledger, record) = (book.ledger(id)?, records.get(id)?);
+        let (ledger, record) = (index.ledger(id)?, records.get(id)?);
         // That somebody was looked at is not worth a write, as long as nothing came of it.
         let news = *ledger != held.ledger || rows.iter().any(|(member, _)| member == id);
         news.then(|| (id.clone(), ledger.clone(), record.clone()))
     };
     let changed: Vec<_> = held().filter_map(|(id, held)| changed(id, held)).collect();
-    let news = |thing: Thing| {
+    let news = |subject: Subject| {
         // Their rows stay as they are until they are deleted: by the name in them they are found.
-        if matches!(&thing, Thing::Tags(member, _) | Thing::Person(member) if book.is_erased(member)) {
+        if matches!(&subject, Subject::Tags(member, _) | Subject::Person(member) if index.is_erased(member)) {
             return None;
         }
-        let facts = book.facts(&thing);
-        let was = known.things.get(&thing)?;
-        let is_erased = |fact: &Fact| fact.member().is_some_and(|member| book.is_erased(member));
+        let facts = index.facts(&subject);
+        let was = known.subjects.get(&subject)?;
+        let is_erased = |fact: &Fact| fact.member().is_some_and(|member| index.is_erased(member));
         // A cancellation of points is filed by itself too, and goes with its entry.
         let owner_is_erased = facts
             .iter()
-            .flat_map(Fact::things)
-            .any(|of| book.facts(&of).iter().any(|it| is_thing(it) && is_erased(it)));
+            .flat_map(Fact::subjects)
+            .any(|of| index.facts(&of).iter().any(|it| owns_subject(it) && is_erased(it)));
         let is_member_erased = owner_is_erased || facts.iter().all(is_erased);
         let worth_it = was.is_stored() || !is_member_erased;
         let facts = if owner_is_erased || has_order(&facts) { unnamed(facts) } else { facts };
         // What was theirs before is found by their name, and deleted as a whole.
         let is_theirs = was.facts.iter().any(is_erased);
         let facts = if is_theirs { facts } else { facts.into_iter().filter_map(|it| kept(it, is_erased)).collect() };
-        (facts != was.facts && worth_it).then_some((thing, facts))
+        (facts != was.facts && worth_it).then_some((subject, facts))
     };
-    let news: Vec<_> = things.iter().cloned().filter_map(news).collect();
+    let news: Vec<_> = subjects.iter().cloned().filter_map(news).collect();
     // Who is written is written on the condition that they are as they were read. Who holds something that changes, and is
     // not written, may be older than it: then they lack what is to be taken from them.
     let is_written = |id: &MemberId| changed.iter().any(|(written, ..)| written == id);
-    let unwritten = |thing: &Thing| known.book.holders(thing).iter().any(|id| !is_written(id));
-    let doubtful: Vec<_> = news.iter().map(|(thing, _)| thing).filter(|thing| unwritten(thing)).collect();
+    let unwritten = |subject: &Subject| known.index.holders(subject).iter().any(|id| !is_written(id));
+    let doubtful: Vec<_> = news.iter().map(|(subject, _)| subject).filter(|subject| unwritten(subject)).collect();
     let is_torn = !doubtful.is_empty() && {
-        let before = known.seated(&things, &members, now);
-        doubtful.into_iter().any(|thing| !before.agrees(thing))
+        let before = known.seated(&subjects, &members, now);
+        doubtful.into_iter().any(|subject| !before.is_consistent(subject))
     };
-    Folded { things: news, members: changed, erased, forgotten, rows, taken: all_taken, counts, is_torn }
+    Folded { subjects: news, members: changed, erased, forgotten, rows, taken: all_taken, counts, is_torn }
 }
 
 /// What follows an order that is there is with that one's member, whomever it names (section 4): the name is not stored. It
@@ -221,13 +221,14 @@ fn has_order(facts: &[Fact]) -> bool {
 
 /// What follows an order that is known is taken in without the name that it may have; also if that is of somebody erased,
 /// unless the name stands there already: by it the row is found, and is about to be deleted.
-fn nameless(fact: &Fact, book: &Book, known: &LoadedState) -> Option<Fact> {
+fn nameless(fact: &Fact, index: &FactIndex, known: &LoadedState) -> Option<Fact> {
     let member = fact.member();
-    let stands = |filed: &Filed| filed.facts.iter().any(|other| other.member() == member);
-    let others = |thing: Thing| known.things.get(&thing).is_some_and(|filed| filed.is_stored() && !stands(filed));
-    let erased = member.is_some_and(|member| book.is_erased(member));
-    let follows = || fact.things().any(|thing| has_order(&book.facts(&thing)));
-    ((erased && fact.things().any(others)) || follows()).then(|| fact.without_member()).flatten()
+    let stands = |stored: &StoredSubject| stored.facts.iter().any(|other| other.member() == member);
+    let others =
+        |subject: Subject| known.subjects.get(&subject).is_some_and(|stored| stored.is_stored() && !stands(stored));
+    let erased = member.is_some_and(|member| index.is_erased(member));
+    let follows = || fact.subjects().any(|subject| has_order(&index.facts(&subject)));
+    ((erased && fact.subjects().any(others)) || follows()).then(|| fact.without_member()).flatten()
 }
 
 impl Folded {
@@ -241,9 +242,9 @@ impl Folded {
         now: Instant,
     ) -> Result<Commit, StoreError> {
         let mut commit = Commit::default();
-        for (thing, facts) in &self.things {
-            if let Some(was) = known.things.get(thing) {
-                commit.file(store, shop, thing, facts, was)?;
+        for (subject, facts) in &self.subjects {
+            if let Some(was) = known.subjects.get(subject) {
+                commit.file(store, shop, subject, facts, was)?;
             }
         }
         for (id, ledger, record) in &self.members {

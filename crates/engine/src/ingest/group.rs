@@ -1,9 +1,9 @@
-//! Which messages belong together: those that touch the same things or the same members are decided and committed
+//! Which messages belong together: those that touch the same subjects or the same members are decided and committed
 //! together, all others apart.
 
 use std::collections::{BTreeMap, HashMap};
 
-use rules::book::Thing;
+use rules::fact_index::Subject;
 use rules::id::MemberId;
 
 use super::fold::LoadedState;
@@ -16,7 +16,7 @@ pub(super) struct Group {
 
 #[derive(PartialEq, Eq, Hash)]
 enum Node {
-    Thing(Thing),
+    Subject(Subject),
     Member(MemberId),
 }
 
@@ -28,9 +28,9 @@ pub(super) fn connected(deliveries: Vec<Delivery>, known: &LoadedState) -> Vec<G
     for (place, delivery) in deliveries.iter().enumerate() {
         earlier.push(place);
         for fact in &delivery.facts {
-            let things = known.touched(fact);
+            let subjects = known.touched(fact);
             let members = known.concerned(fact).into_iter().map(Node::Member);
-            for node in things.into_iter().map(Node::Thing).chain(members) {
+            for node in subjects.into_iter().map(Node::Subject).chain(members) {
                 let other = *seen.entry(node).or_insert(place);
                 let (a, b) = (first(&earlier, other), first(&earlier, place));
                 if let Some(later) = earlier.get_mut(a.max(b)) {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use rules::advance::is_due;
-use rules::book::Taken;
 use rules::fact::Fact;
+use rules::fact_index::FactStatus;
 use rules::version::Versions;
 use store::shop::ShopId;
 use store::{Commit, Remedy, StoreError, WRITES_MAX};
@@ -35,7 +35,7 @@ pub(super) struct Delivery {
 pub(super) struct Outcome {
     pub(super) counts: Counts,
     /// What became of each fact of the messages that are done, with the message's place.
-    pub(super) taken: Vec<(usize, Taken)>,
+    pub(super) taken: Vec<(usize, FactStatus)>,
     pub(super) quarantined: Vec<(usize, Reason)>,
     pub(super) failed: Vec<usize>,
     pub(super) failure: Option<String>,

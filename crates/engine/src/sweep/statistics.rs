@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use rules::calendar::Instant;
+use rules::forecast::{forecast, passage};
 use rules::id::{MemberId, TierId};
 use rules::ledger::Ledger;
-use rules::outlook::{outlook, passage};
 use rules::program::Rank;
 use rules::revenue::{revenue, trailing_year};
 use rules::version::{Version, Versions};
@@ -78,7 +78,7 @@ impl<'a> SnapshotContext<'a> {
     pub(super) fn snapshot(&self, member: &MemberId, ledger: &Ledger) -> MemberSnapshot {
         let program = &self.version.program;
         let id = |rank: Option<Rank>| program.tier_id(rank).cloned();
-        let found = outlook(self.version, ledger, self.as_of, self.earlier);
+        let found = forecast(self.version, ledger, self.as_of, self.earlier);
         let standing = &found.standing;
         let tier = id(standing.tier);
         let mut passages = Vec::new();

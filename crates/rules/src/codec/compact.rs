@@ -10,7 +10,7 @@
 mod column;
 mod keys;
 mod pack;
-mod tell;
+mod stream;
 mod unpack;
 
 use thiserror::Error;

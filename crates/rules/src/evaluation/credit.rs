@@ -1,12 +1,12 @@
 //! What facts are worth: each yields movements of credit, or a reason why it yields none (section 4).
 
-mod taker;
+mod sink;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-pub(crate) use taker::{Quiet, Taker};
+pub(crate) use sink::{MovementSink, SumWindow};
 
 use crate::calendar::{Instant, TWO_DAYS};
 use crate::fact::EntryKind;
@@ -184,21 +184,21 @@ fn left_of_order(worth: Quantity, metric: Metric, refunded: u64, total: u64, pro
 }
 
 /// Hands over the movements of a member's facts, as far as they have happened by an instant, in the order of section 5.
-/// Orders and entries are told in that order; corrections are kept back until their time has come.
-pub(crate) struct Tally<'v, C, T> {
+/// Orders and entries are emitted in that order; corrections are kept back until their time has come.
+pub(crate) struct MovementStream<'v, C, T> {
     credits: &'v C,
     version: &'v Version,
     metric: Metric,
     until: Instant,
     /// The days around the start, in which an instant's own day has to be looked up.
     about_start: Range<Instant>,
-    taker: &'v mut T,
+    sink: &'v mut T,
     /// The first of the pending corrections: mostly there is no other.
     pending: Option<Correction>,
     later: BinaryHeap<Reverse<Correction>>,
     /// When the first of the pending corrections acts.
     due: Instant,
-    /// How many corrections have been told.
+    /// How many corrections have been emitted.
     told: usize,
 }
 
@@ -208,7 +208,7 @@ pub(crate) struct Tally<'v, C, T> {
 struct Correction {
     at: Instant,
     kind: MovementKind,
-    /// Its place among those told.
+    /// its place among those emitted.
     place: usize,
     source: u32,
     dated: Instant,
@@ -217,8 +217,8 @@ struct Correction {
     cancel: usize,
 }
 
-impl<'v, C: Credits, T: Taker> Tally<'v, C, T> {
-    fn new(credits: &'v C, version: &'v Version, counted: &Counted, until: Instant, taker: &'v mut T) -> Self {
+impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
+    fn new(credits: &'v C, version: &'v Version, counted: &Counted, until: Instant, sink: &'v mut T) -> Self {
         let start = version.starts_at;
         Self {
             credits,
@@ -226,7 +226,7 @@ impl<'v, C: Credits, T: Taker> Tally<'v, C, T> {
             metric: counted.metric,
             until,
             about_start: start.plus_millis(-TWO_DAYS)..start.plus_millis(TWO_DAYS),
-            taker,
+            sink,
             pending: None,
             later: BinaryHeap::new(),
             due: Instant::LAST,
@@ -241,24 +241,24 @@ impl<'v, C: Credits, T: Taker> Tally<'v, C, T> {
         let instants = paid_at.iter().copied().map(Instant::from_millis);
         let mut orders = (first..).zip(instants.zip(worths.iter().copied()));
         loop {
-            let stirs = match self.quiet() {
-                Some(mut quiet) => {
-                    let stirs = orders.find(|(_, (at, worth))| !quiet.adds(*at, *worth));
-                    self.taker.add(quiet.sum());
-                    stirs
+            let crossing = match self.sum_only() {
+                Some(mut window) => {
+                    let crossing = orders.find(|(_, (at, worth))| !window.try_add(*at, *worth));
+                    self.sink.add(window.sum());
+                    crossing
                 }
                 None => orders.next(),
             };
-            let Some((source, (at, worth))) = stirs else { break };
+            let Some((source, (at, worth))) = crossing else { break };
             self.plain_order(source, at, Quantity::from_ten_thousandths(worth));
         }
     }
 
     /// Which credits are only added up: until the next correction nothing else happens.
     #[inline]
-    fn quiet(&self) -> Option<Quiet> {
+    fn sum_only(&self) -> Option<SumWindow> {
         let end = self.until.min(self.due).plus_millis(1);
-        self.taker.quiet().map(|quiet| quiet.within(self.about_start.end..end))
+        self.sink.sum_only().map(|window| window.within(self.about_start.end..end))
     }
 
     #[inline]
@@ -305,7 +305,7 @@ impl<'v, C: Credits, T: Taker> Tally<'v, C, T> {
             if self.due < at {
                 self.hand_over(|correction| correction < at);
             }
-            self.taker.take(Movement { at, kind, source, dated: at, amount });
+            self.sink.accept(Movement { at, kind, source, dated: at, amount });
         }
         counts
     }
@@ -365,7 +365,7 @@ impl<'v, C: Credits, T: Taker> Tally<'v, C, T> {
             if first.kind == MovementKind::PointsCanceled {
                 self.hand_over_by_key(first);
             } else {
-                self.taker.take(first.movement());
+                self.sink.accept(first.movement());
             }
         }
         self.due = self.pending.map_or(Instant::LAST, |next| next.at);
@@ -384,7 +384,7 @@ impl<'v, C: Credits, T: Taker> Tally<'v, C, T> {
             tied.sort_by(|one, other| key(one).cmp(&key(other)));
         }
         for correction in tied {
-            self.taker.take(correction.movement());
+            self.sink.accept(correction.movement());
         }
     }
 
@@ -416,8 +416,8 @@ pub(crate) fn taken_back(left: i64, points: Option<Points>) -> i64 {
 pub(crate) trait Credits: Sized {
     /// How many movements there may be.
     fn count(&self, metric: Metric) -> usize;
-    /// Tells every order or entry, in the order of the timeline.
-    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_, Self, impl Taker>);
+    /// Emits every order or entry, in the order of the timeline.
+    fn emit(&self, metric: Metric, program: &Program, stream: &mut MovementStream<'_, Self, impl MovementSink>);
     /// The keys of all cancellations of points, entry by entry.
     fn cancel_keys(&self) -> Vec<impl AsRef<str>>;
 }
@@ -429,11 +429,11 @@ pub(crate) fn each_movement<C: Credits>(
     version: &Version,
     counted: &Counted,
     until: Instant,
-    taker: &mut impl Taker,
+    sink: &mut impl MovementSink,
 ) {
-    let mut tally = Tally::new(credits, version, counted, until, taker);
-    credits.tell(counted.metric, &version.program, &mut tally);
-    tally.hand_over(|_| true);
+    let mut stream = MovementStream::new(credits, version, counted, until, sink);
+    credits.emit(counted.metric, &version.program, &mut stream);
+    stream.hand_over(|_| true);
 }
 
 /// The movements of a member up to an instant, in order.
@@ -451,19 +451,19 @@ impl Credits for Ledger {
         }
     }
 
-    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_, Self, impl Taker>) {
+    fn emit(&self, metric: Metric, program: &Program, stream: &mut MovementStream<'_, Self, impl MovementSink>) {
         let position = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
         match metric {
             Metric::PointsEarned => {
                 let mut first = 0;
                 for (index, entry) in self.entries.iter().enumerate() {
-                    tell_entry(position(index), entry, first, tally);
+                    emit_entry(position(index), entry, first, stream);
                     first += entry.cancels.len();
                 }
             }
             Metric::AmountSpent | Metric::OrdersPlaced => {
                 for (index, order) in self.orders.iter().enumerate() {
-                    tell_order(position(index), order, program, tally);
+                    emit_order(position(index), order, program, stream);
                 }
             }
         }
@@ -474,13 +474,23 @@ impl Credits for Ledger {
     }
 }
 
-fn tell_order(source: u32, order: &Order, program: &Program, tally: &mut Tally<'_, Ledger, impl Taker>) {
+fn emit_order(
+    source: u32,
+    order: &Order,
+    program: &Program,
+    stream: &mut MovementStream<'_, Ledger, impl MovementSink>,
+) {
     let refunds = order.refunds.iter().map(|refund| (refund.at, refund.amount));
     let cancelled = order.cancelled.map(|cancelled| cancelled.at);
-    tally.order(source, &Priced::of(order, program), refunds, cancelled);
+    stream.order(source, &Priced::of(order, program), refunds, cancelled);
 }
 
-fn tell_entry(source: u32, entry: &Entry, first_cancel: usize, tally: &mut Tally<'_, Ledger, impl Taker>) {
+fn emit_entry(
+    source: u32,
+    entry: &Entry,
+    first_cancel: usize,
+    stream: &mut MovementStream<'_, Ledger, impl MovementSink>,
+) {
     let cancels = (first_cancel..).zip(&entry.cancels).map(|(place, cancel)| (place, cancel.at, cancel.points));
-    tally.entry(source, entry.kind, entry.at, entry.points, cancels);
+    stream.entry(source, entry.kind, entry.at, entry.points, cancels);
 }

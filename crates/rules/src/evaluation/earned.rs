@@ -13,7 +13,7 @@ mod tags;
 mod trailing;
 
 use crate::calendar::{Day, Instant};
-use crate::credit::{self, Credits, Movement, Taker};
+use crate::credit::{self, Credits, Movement, MovementSink};
 use crate::ledger::TagFact;
 use crate::program::{Counted, Milestone, Period, Rank};
 use crate::quantity::Quantity;
@@ -165,8 +165,8 @@ pub(crate) struct Known<'a, C> {
 impl<C: Credits> Known<'_, C> {
     /// Hands over what moves, in the order of section 5.
     #[inline]
-    fn each_movement(&self, version: &Version, counted: &Counted, taker: &mut impl Taker) {
-        credit::each_movement(self.credits, version, counted, self.seen, taker);
+    fn each_movement(&self, version: &Version, counted: &Counted, sink: &mut impl MovementSink) {
+        credit::each_movement(self.credits, version, counted, self.seen, sink);
     }
 
     /// What moves, all of it.

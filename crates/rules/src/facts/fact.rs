@@ -6,7 +6,7 @@
 
 mod read;
 
-pub use read::{Told, program_published};
+pub use read::{ReceivedFact, program_published};
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,7 +1,7 @@
 //! A member's ledger: the facts that are theirs, each in its latest version, in the order of the timeline.
 //!
-//! This is all that evaluation knows of a member. Revisions and free text stay with the facts (see [`crate::book`]);
-//! everything here also has a compact binary form (see [`crate::compact`]).
+//! This is all that evaluation knows of a member. Revisions and free text stay with the facts (see
+//! [`crate::fact_index`]); everything here also has a compact binary form (see [`crate::compact`]).
 
 use std::collections::BTreeSet;
 

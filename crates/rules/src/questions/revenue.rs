@@ -86,7 +86,7 @@ mod tests {
             replay.line(line, at("2030-01-01T00:00:00Z")).unwrap();
         }
         let version = replay.version_at(at(as_of)).clone();
-        let ledger = replay.book().ledger(&MemberId::new("anna").unwrap()).unwrap();
+        let ledger = replay.index().ledger(&MemberId::new("anna").unwrap()).unwrap();
         let Revenue { net, orders, left_out } = revenue(&version.program, ledger, trailing_year(&version, at(as_of)));
         (net.to_string(), orders, left_out)
     }

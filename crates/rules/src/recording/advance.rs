@@ -53,8 +53,8 @@ pub fn advance_some(
             (_, None) => {
                 let at = done.max(until);
                 if let Some(assessed) = now {
-                    let page = Page { ledger, versions, assessed: &assessed, at };
-                    note_tier(&page, record, &Occasion::none(&assessed.now), &mut rows);
+                    let step = StepContext { ledger, versions, assessed: &assessed, at };
+                    record_tier(&step, record, &Trigger::none(&assessed.now), &mut rows);
                 }
                 record.looked_at(at, &current.program.timezone);
                 break;
@@ -105,11 +105,13 @@ fn catch_up<'v>(
         let missed = std::iter::successors(first, |day| Some(day.next())).take_while(|day| *day <= zone.day(done));
         for at in missed.map(|day| zone.midnight(day)) {
             let assessed = Assessed::new(version, ledger, at);
-            rows.extend(birthday(&Page { ledger, versions, assessed: &assessed, at }, record).map(Row::Birthday));
+            rows.extend(
+                birthday(&StepContext { ledger, versions, assessed: &assessed, at }, record).map(Row::Birthday),
+            );
         }
         let assessed = Assessed::new(version, ledger, done);
-        let page = Page { ledger, versions, assessed: &assessed, at: done };
-        note_tier(&page, record, &Occasion::none(&assessed.now), rows);
+        let step = StepContext { ledger, versions, assessed: &assessed, at: done };
+        record_tier(&step, record, &Trigger::none(&assessed.now), rows);
         assessed
     });
     record.looked_at(done, zone);
@@ -142,17 +144,17 @@ pub fn bring_back(ledger: &mut Ledger, record: &mut Record, versions: &Versions,
     record.last_at = record.last_at.map(|at| at.min(now));
     if version.program.active {
         let found = Assessed::new(version, ledger, now);
-        let page = Page { ledger, versions, assessed: &found, at: now };
+        let step = StepContext { ledger, versions, assessed: &found, at: now };
         match before {
             Some(old) => {
                 let told = Attribution { cause: Cause::ProgramChanged, may_reward: version.options.rewards };
                 let without = into_terms_of(version, Assessed::new(old, ledger, now));
-                let occasion = Occasion { told, without: &without, notify: version.options.notify, is_news: true };
-                note_tier(&page, record, &occasion, &mut rows);
+                let trigger = Trigger { told, without: &without, notify: version.options.notify, is_news: true };
+                record_tier(&step, record, &trigger, &mut rows);
             }
             None => {
-                let occasion = Occasion { is_news: true, ..Occasion::none(&found.now) };
-                note_tier(&page, record, &occasion, &mut rows);
+                let trigger = Trigger { is_news: true, ..Trigger::none(&found.now) };
+                record_tier(&step, record, &trigger, &mut rows);
             }
         }
     }
@@ -162,16 +164,16 @@ pub fn bring_back(ledger: &mut Ledger, record: &mut Record, versions: &Versions,
 }
 
 /// A fact's arrival at a member, before the fact is taken in.
-pub struct Arrival {
+pub struct PendingChange {
     at: Instant,
     without: Assessment,
     rows: Vec<Row>,
 }
 
-impl Arrival {
+impl PendingChange {
     /// Passes every review due before an arrival, and the versions in force at it. An arrival before the instant up to
     /// which the member was already looked at counts as arriving then.
-    pub fn before(ledger: &mut Ledger, record: &mut Record, versions: &Versions, at: Instant) -> Self {
+    pub fn begin(ledger: &mut Ledger, record: &mut Record, versions: &Versions, at: Instant) -> Self {
         let at = record.evaluated_at.map_or(at, |done| done.max(at));
         let mut rows = advance(ledger, record, versions, at.plus_millis(-1));
         let last = pass_version_changes(ledger, record, versions, at, &mut rows);
@@ -180,19 +182,19 @@ impl Arrival {
     }
 
     /// The rows that were due anyway, where the fact turned out to change nothing about the member.
-    pub fn unchanged(self) -> Vec<Row> {
+    pub fn discard(self) -> Vec<Row> {
         self.rows
     }
 
     /// Looks at the member again, with the fact in the ledger, and yields all rows to record.
-    pub fn after(self, ledger: &Ledger, record: &mut Record, versions: &Versions, told: Attribution) -> Vec<Row> {
+    pub fn finish(self, ledger: &Ledger, record: &mut Record, versions: &Versions, told: Attribution) -> Vec<Row> {
         let Self { at, without, mut rows } = self;
         let version = versions.in_force(at);
         if version.program.active {
             let assessed = Assessed::new(version, ledger, at);
             let is_news = !was_passed(version, record, at);
-            let occasion = Occasion { told, without: &without, notify: told.cause != Cause::Imported, is_news };
-            note(&Page { ledger, versions, assessed: &assessed, at }, record, &occasion, &mut rows);
+            let trigger = Trigger { told, without: &without, notify: told.cause != Cause::Imported, is_news };
+            record_changes(&StepContext { ledger, versions, assessed: &assessed, at }, record, &trigger, &mut rows);
         }
         record.version = version.number;
         record.looked_at(at, &version.program.timezone);
@@ -228,16 +230,16 @@ fn review_at<'v>(
     rows: &mut Vec<Row>,
 ) -> Assessed<'v> {
     let assessed = Assessed::new(version, ledger, at);
-    let page = Page { ledger, versions, assessed: &assessed, at };
+    let step = StepContext { ledger, versions, assessed: &assessed, at };
     let is_news = !was_passed(version, record, at);
     // A fact may be dated a little after its arrival; it takes effect, as itself, when its instant comes.
     match ledger.told_at(at) {
         Some(told) => {
             let without = assess(version, &Facts::of(ledger), at.plus_millis(-1), at);
-            let occasion = Occasion { told, without: &without, notify: told.cause != Cause::Imported, is_news };
-            note(&page, record, &occasion, rows);
+            let trigger = Trigger { told, without: &without, notify: told.cause != Cause::Imported, is_news };
+            record_changes(&step, record, &trigger, rows);
         }
-        None => note(&page, record, &Occasion { is_news, ..Occasion::none(&assessed.now) }, rows),
+        None => record_changes(&step, record, &Trigger { is_news, ..Trigger::none(&assessed.now) }, rows),
     }
     record.looked_at(at, &version.program.timezone);
     assessed
@@ -271,8 +273,8 @@ fn change_version<'v>(
         }
         let told = Attribution { cause: Cause::ProgramChanged, may_reward: new.options.rewards };
         let without = into_terms_of(new, before);
-        let occasion = Occasion { told, without: &without, notify: new.options.notify, is_news };
-        note(&Page { ledger, versions, assessed: &assessed, at }, record, &occasion, rows);
+        let trigger = Trigger { told, without: &without, notify: new.options.notify, is_news };
+        record_changes(&StepContext { ledger, versions, assessed: &assessed, at }, record, &trigger, rows);
         assessed
     });
     record.looked_at(at, &new.program.timezone);
@@ -308,15 +310,15 @@ fn hold(before: &Assessed<'_>, after: &Assessed<'_>) -> Option<Held> {
 }
 
 /// Why a member is looked at: what to name as the cause if the standing differs from what it were `without` it.
-struct Occasion<'a> {
+struct Trigger<'a> {
     told: Attribution,
     without: &'a Assessment,
     notify: bool,
-    /// Whether members should hear of what the occasion does not explain, which is that a period ended.
+    /// Whether members should hear of what the trigger does not explain, which is that a period ended.
     is_news: bool,
 }
 
-impl<'a> Occasion<'a> {
+impl<'a> Trigger<'a> {
     /// Nothing happened at all. What differs from what is on record comes of a newer release of the time zone database
     /// (section 2), or of a repair that put the facts in order, and is recorded without a word.
     fn none(now: &'a Assessment) -> Self {
@@ -324,8 +326,8 @@ impl<'a> Occasion<'a> {
         Self { told, without: now, notify: false, is_news: false }
     }
 
-    /// The cause is the occasion's own if it made the difference, else a period ended (section 7).
-    fn decide(&self, made_the_difference: bool) -> (Attribution, bool) {
+    /// The cause is the trigger's own if it made the difference, else a period ended (section 7).
+    fn attribute(&self, made_the_difference: bool) -> (Attribution, bool) {
         if made_the_difference {
             (self.told, self.notify)
         } else {
@@ -335,7 +337,7 @@ impl<'a> Occasion<'a> {
 }
 
 /// Where rows are written about one member at one instant.
-struct Page<'a> {
+struct StepContext<'a> {
     ledger: &'a Ledger,
     versions: &'a Versions,
     /// The member as assessed, at that instant or at the last look before it.
@@ -344,57 +346,57 @@ struct Page<'a> {
 }
 
 /// Records what differs from what is on record at an instant, and birthday points that are due at it.
-fn note(page: &Page<'_>, record: &mut Record, occasion: &Occasion<'_>, rows: &mut Vec<Row>) {
-    note_tier(page, record, occasion, rows);
-    rows.extend(birthday(page, record).map(Row::Birthday));
+fn record_changes(step: &StepContext<'_>, record: &mut Record, trigger: &Trigger<'_>, rows: &mut Vec<Row>) {
+    record_tier(step, record, trigger, rows);
+    rows.extend(birthday(step, record).map(Row::Birthday));
 }
 
 /// Records a tier that differs from the one on record at an instant, or that is renewed.
-fn note_tier(page: &Page<'_>, record: &mut Record, occasion: &Occasion<'_>, rows: &mut Vec<Row>) {
-    let Assessed { version, now, .. } = page.assessed;
+fn record_tier(step: &StepContext<'_>, record: &mut Record, trigger: &Trigger<'_>, rows: &mut Vec<Row>) {
+    let Assessed { version, now, .. } = step.assessed;
     let tier = version.program.tier_id(now.standing.tier).cloned();
-    let renewed = renewal(page, record, occasion);
+    let renewed = renewal(step, record, trigger);
     if record.tier != tier {
-        let before = &occasion.without.standing;
-        let (told, notify) = occasion.decide(!before.active || now.standing.tier != before.tier);
+        let before = &trigger.without.standing;
+        let (told, notify) = trigger.attribute(!before.active || now.standing.tier != before.tier);
         let not_before = (told.cause == Cause::ProgramChanged).then_some(version.effective_at);
         let effective = now.standing.since.max(not_before);
-        let floor = record.tier.as_ref().and_then(|tier| floor(page.versions, version, tier));
+        let floor = record.tier.as_ref().and_then(|tier| rank_for_comparison(step.versions, version, tier));
         let kind = match (&record.tier, now.standing.tier) {
             (None, _) => Change::Entered,
             (Some(_), None) => Change::Left,
             (Some(_), to) if to > floor => Change::Upgraded,
             (Some(_), Some(_)) => Change::Downgraded,
         };
-        rows.push(transition(page, record, kind, effective, (told, notify)));
+        rows.push(transition(step, record, kind, effective, (told, notify)));
         if told.may_reward
             && matches!(kind, Change::Entered | Change::Upgraded)
             && let Some(reached) = now.standing.tier
         {
-            let since = now.standing.since.unwrap_or(page.at);
+            let since = now.standing.since.unwrap_or(step.at);
             let when = (record.last_at.unwrap_or(since), since);
             rows.extend(reward::due(record, version, floor, reached, when).into_iter().map(Row::Reward));
         }
     } else if let Some((at, by)) = renewed {
-        rows.push(transition(page, record, Change::Renewed, Some(at), by));
+        rows.push(transition(step, record, Change::Renewed, Some(at), by));
     }
 }
 
 /// Writes a transition; its instant is never before the previous one's, and without a timeline it is that one's.
 fn transition(
-    page: &Page<'_>,
+    step: &StepContext<'_>,
     record: &mut Record,
     kind: Change,
     effective: Option<Instant>,
     (told, notify): (Attribution, bool),
 ) -> Row {
-    let Assessed { version, now, .. } = page.assessed;
-    let at = effective.max(record.last_at).unwrap_or(page.at);
+    let Assessed { version, now, .. } = step.assessed;
+    let at = effective.max(record.last_at).unwrap_or(step.at);
     let to = version.program.tier_id(now.standing.tier).cloned();
     let from = std::mem::replace(&mut record.tier, to.clone());
     record.seq = record.seq.saturating_add(1);
     record.last_at = Some(at);
-    let because = page.assessed.explained(page.ledger, page.at);
+    let because = step.assessed.explained(step.ledger, step.at);
     let (seq, cause, version) = (record.seq, told.cause, version.number);
     let (valid_until, renewed) = (now.standing.valid_until, record.renewed.clone());
     Row::Transition(Box::new(Transition {
@@ -414,7 +416,7 @@ fn transition(
 
 /// The rank above which a tier is higher than the one on record. A tier that the version removed is judged as if it
 /// ranked just above the remaining tiers that were below it (section 7).
-fn floor(versions: &Versions, version: &Version, tier: &TierId) -> Option<Rank> {
+fn rank_for_comparison(versions: &Versions, version: &Version, tier: &TierId) -> Option<Rank> {
     if let Some(rank) = version.program.rank(tier) {
         return Some(rank);
     }
@@ -424,9 +426,13 @@ fn floor(versions: &Versions, version: &Version, tier: &TierId) -> Option<Rank> 
     below.filter_map(|(_, other)| version.program.rank(&other.id)).max()
 }
 
-/// When the tier on record is renewed, if it is by now, and on what occasion (section 7).
-fn renewal(page: &Page<'_>, record: &mut Record, occasion: &Occasion<'_>) -> Option<(Instant, (Attribution, bool))> {
-    let Assessed { version, now, .. } = page.assessed;
+/// When the tier on record is renewed, if it is by now, and on what trigger (section 7).
+fn renewal(
+    step: &StepContext<'_>,
+    record: &mut Record,
+    trigger: &Trigger<'_>,
+) -> Option<(Instant, (Attribution, bool))> {
+    let Assessed { version, now, .. } = step.assessed;
     let program = &version.program;
     let day = record.day_in(&program.timezone);
     let held = record.tier.as_ref() == program.tier_id(now.standing.tier) && now.standing.tier == now.earned;
@@ -438,33 +444,33 @@ fn renewal(page: &Page<'_>, record: &mut Record, occasion: &Occasion<'_>) -> Opt
                 return None;
             }
             record.renewed.push(settled);
-            let anyway = occasion.without.count.as_ref().is_some_and(|count| match count.renewal {
+            let anyway = trigger.without.count.as_ref().is_some_and(|count| match count.renewal {
                 Renewal::ForYear(_, same) => same == year,
                 Renewal::None | Renewal::Deadlines { .. } => false,
             });
             // Who was looked at in the next year already, before a newer release of the time zone database moved its
             // beginning, had the renewals of this one settled.
             let is_settled = anyway && day.is_some_and(|day| day.year() > year);
-            (held && !is_settled).then(|| (page.at, occasion.decide(!anyway)))
+            (held && !is_settled).then(|| (step.at, trigger.attribute(!anyway)))
         }
         Renewal::Deadlines { kept_at, .. } => {
             // By the day: a newer release of the time zone database may have moved the deadline over the last look.
             let at = kept_at?;
             let first_look = day.is_some_and(|day| day < program.timezone.day(at));
-            (held && first_look && (at == page.at || record.evaluated_at >= Some(at)))
-                .then(|| (at, occasion.decide(false)))
+            (held && first_look && (at == step.at || record.evaluated_at >= Some(at)))
+                .then(|| (at, trigger.attribute(false)))
         }
         Renewal::None => None,
     }
 }
 
 /// Birthday points are due once per local year to whoever holds the tier at the birthday's midnight (section 7).
-fn birthday(page: &Page<'_>, record: &mut Record) -> Option<BirthdayDue> {
-    let Assessed { version, now, .. } = page.assessed;
+fn birthday(step: &StepContext<'_>, record: &mut Record) -> Option<BirthdayDue> {
+    let Assessed { version, now, .. } = step.assessed;
     let zone = &version.program.timezone;
-    let on = zone.day(page.at);
-    let birthday = page.ledger.birthday(page.at)?;
-    let today = zone.midnight(on) == page.at && birthday.in_year(on.year()) == Some(on.date());
+    let on = zone.day(step.at);
+    let birthday = step.ledger.birthday(step.at)?;
+    let today = zone.midnight(on) == step.at && birthday.in_year(on.year()) == Some(on.date());
     if !today || record.birthday_year >= Some(on.year()) {
         return None;
     }

@@ -7,11 +7,11 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::advance::advance;
-use crate::arrive::arrive;
-use crate::book::{Book, Taken};
+use crate::apply::apply_fact;
 use crate::calendar::{Instant, Zones};
 use crate::explain::{Explanation, explain};
 use crate::fact::{FUTURE_MS_MAX, Fact};
+use crate::fact_index::{FactIndex, FactStatus};
 use crate::id::MemberId;
 use crate::json::Problems;
 use crate::ledger::Ledger;
@@ -43,7 +43,7 @@ pub enum LineError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
     /// A fact, and what became of it.
-    Fact(Taken),
+    Fact(FactStatus),
     /// A new program version is in force.
     Published,
     /// It arrives after the instant the replay goes to: nothing later is read.
@@ -55,7 +55,7 @@ pub enum Line {
 pub struct Replay {
     zones: Zones,
     versions: Versions,
-    book: Book,
+    index: FactIndex,
     records: BTreeMap<MemberId, Record>,
     rows: BTreeMap<MemberId, Vec<Row>>,
     clock: Option<Instant>,
@@ -70,7 +70,14 @@ impl Replay {
         let draft = Program::read(program, zones)?;
         let versions = Versions::first(draft.program, draft.effective_at)?;
         let zones = zones.clone();
-        Ok(Self { zones, versions, book: Book::new(), records: BTreeMap::new(), rows: BTreeMap::new(), clock: None })
+        Ok(Self {
+            zones,
+            versions,
+            index: FactIndex::new(),
+            records: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            clock: None,
+        })
     }
 
     /// Takes the next line, unless it arrives after `as_of`.
@@ -97,7 +104,7 @@ impl Replay {
     /// Passes everything that is due up to and including `as_of`.
     pub fn finish(&mut self, as_of: Instant) {
         for (id, record) in &mut self.records {
-            if let Some(ledger) = self.book.ledger_mut(id) {
+            if let Some(ledger) = self.index.ledger_mut(id) {
                 let due = advance(ledger, record, &self.versions, as_of);
                 if !due.is_empty() {
                     self.rows.entry(id.clone()).or_default().extend(due);
@@ -111,11 +118,11 @@ impl Replay {
         self.clock.map_or(at, |clock| clock.max(at))
     }
 
-    fn take(&mut self, fact: Fact, at: Instant) -> Taken {
+    fn take(&mut self, fact: Fact, at: Instant) -> FactStatus {
         if let Some(member) = fact.erased() {
             self.rows.remove(member);
         }
-        let (taken, due) = arrive(&mut self.book, &mut self.records, &self.versions, fact, at);
+        let (taken, due) = apply_fact(&mut self.index, &mut self.records, &self.versions, fact, at);
         for (member, row) in due {
             self.rows.entry(member).or_default().push(row);
         }
@@ -130,7 +137,7 @@ impl Replay {
         if at > as_of {
             return Ok(Line::Beyond);
         }
-        self.versions.publish(published.program, at, options, self.book.has_orders())?;
+        self.versions.publish(published.program, at, options, self.index.has_orders())?;
         self.clock = Some(at);
         self.finish(at);
         Ok(Line::Published)
@@ -142,13 +149,13 @@ impl Replay {
     }
 
     /// The shop's facts.
-    pub fn book(&self) -> &Book {
-        &self.book
+    pub fn index(&self) -> &FactIndex {
+        &self.index
     }
 
     /// Everybody who was ever named, in order of id, the erased included.
     pub fn members(&self) -> Vec<&MemberId> {
-        let mut all: Vec<_> = self.book.members().chain(self.book.erased()).collect();
+        let mut all: Vec<_> = self.index.members().chain(self.index.erased()).collect();
         all.sort_unstable();
         all
     }
@@ -179,10 +186,10 @@ impl Replay {
     }
 
     fn with_ledger<T>(&self, member: &MemberId, ask: impl FnOnce(&Ledger) -> T) -> Option<T> {
-        if self.book.is_erased(member) {
+        if self.index.is_erased(member) {
             return None;
         }
         let nothing = Ledger::default();
-        Some(ask(self.book.ledger(member).unwrap_or(&nothing)))
+        Some(ask(self.index.ledger(member).unwrap_or(&nothing)))
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use rules::calendar::Instant;
+use rules::forecast::new_year;
 use rules::id::TierId;
-use rules::outlook::new_year;
 use rules::revenue::{Revenue, trailing_year};
 use rules::version::Version;
 use serde::{Deserialize, Serialize};

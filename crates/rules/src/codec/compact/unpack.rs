@@ -426,12 +426,12 @@ mod tests {
 
     use super::super::pack;
     use super::*;
-    use crate::book::Book;
     use crate::fact::Fact;
+    use crate::fact_index::FactIndex;
     use crate::id::MemberId;
 
     fn member() -> Ledger {
-        let mut book = Book::new();
+        let mut index = FactIndex::new();
         let order = |id: &str, day: u32, currency: &str| {
             json!({ "type": "order.paid", "member_id": "anna", "order_id": id, "total": 10, "currency": currency,
                     "occurred_at": format!("2024-01-{day:02}T00:00:00Z") })
@@ -439,9 +439,9 @@ mod tests {
         let back = json!({ "type": "order.refunded", "order_id": "1", "refund_id": "r", "amount": 1, "occurred_at": "2024-01-05T00:00:00Z" });
         let points = json!({ "type": "points.earned", "member_id": "anna", "entry_id": "p", "points": 1, "occurred_at": "2024-01-05T00:00:00Z" });
         for fact in [order("1", 1, "EUR"), order("2", 2, "USD"), back, points] {
-            let _ = book.take(Fact::read(&fact, Currency::from_code("USD").unwrap()).unwrap().fact);
+            let _ = index.apply(Fact::read(&fact, Currency::from_code("USD").unwrap()).unwrap().fact);
         }
-        book.ledger(&MemberId::new("anna").unwrap()).unwrap().clone()
+        index.ledger(&MemberId::new("anna").unwrap()).unwrap().clone()
     }
 
     fn refused(bytes: &[u8]) -> CompactError {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::sum::Sum;
 use super::{Count, Counting, Course, Known, Renewal, Requalify, Steps, Total, window};
 use crate::calendar::{Day, Instant, TWO_DAYS, Zone};
-use crate::credit::{Credits, Movement, Quiet, Taker};
+use crate::credit::{Credits, Movement, MovementSink, SumWindow};
 use crate::program::{Counted, Rank};
 use crate::quantity::Quantity;
 use crate::version::Version;
@@ -101,12 +101,12 @@ struct SoFar<'c, 'z> {
     steps: Steps,
 }
 
-impl Taker for SoFar<'_, '_> {
+impl MovementSink for SoFar<'_, '_> {
     #[inline]
-    fn take(&mut self, movement: Movement) {
+    fn accept(&mut self, movement: Movement) {
         self.walk.to(movement.at, &self.years, &mut self.steps);
         if let Some(year) = self.years.of(&movement, &self.walk)
-            && year.sum.stirs(movement.amount)
+            && year.sum.crosses_threshold(movement.amount)
         {
             year.sum.turn(movement.at);
             self.steps.push(movement.at, self.years.tier(self.walk.year));
@@ -114,9 +114,9 @@ impl Taker for SoFar<'_, '_> {
     }
 
     #[inline]
-    fn quiet(&self) -> Option<Quiet> {
+    fn sum_only(&self) -> Option<SumWindow> {
         let last = self.years.seen.last()?;
-        Some(last.sum.quiet(last.surely.start..last.surely.end.min(self.walk.next)))
+        Some(last.sum.sum_only(last.surely.start..last.surely.end.min(self.walk.next)))
     }
 
     #[inline]

@@ -3,7 +3,7 @@
 use super::sum::Sum;
 use super::{Count, Counting, Course, Known, Renewal, Steps, Total, window};
 use crate::calendar::{Day, Instant};
-use crate::credit::{Credits, Movement, Quiet, Taker};
+use crate::credit::{Credits, Movement, MovementSink, SumWindow};
 use crate::program::Counted;
 use crate::quantity::Quantity;
 use crate::version::Version;
@@ -40,17 +40,17 @@ impl SoFar<'_> {
     }
 }
 
-impl Taker for SoFar<'_> {
+impl MovementSink for SoFar<'_> {
     #[inline]
-    fn take(&mut self, Movement { at, amount, .. }: Movement) {
-        if self.sum.stirs(amount) {
+    fn accept(&mut self, Movement { at, amount, .. }: Movement) {
+        if self.sum.crosses_threshold(amount) {
             self.turn(at);
         }
     }
 
     #[inline]
-    fn quiet(&self) -> Option<Quiet> {
-        Some(self.sum.quiet(Instant::FIRST..Instant::LAST))
+    fn sum_only(&self) -> Option<SumWindow> {
+        Some(self.sum.sum_only(Instant::FIRST..Instant::LAST))
     }
 
     #[inline]

@@ -280,8 +280,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::book::Book;
     use crate::fact::{Currency, Fact};
+    use crate::fact_index::FactIndex;
     use crate::id::MemberId;
     use crate::standing::evaluate;
     use crate::version::Versions;
@@ -292,9 +292,9 @@ mod tests {
     type Orders = [(i64, i64, Option<(i64, i64)>)];
 
     fn standing(orders: &Orders, versions: &Versions, at: i64) -> crate::standing::Standing {
-        let mut book = Book::new();
+        let mut index = FactIndex::new();
         let mut tell = |fact: serde_json::Value| {
-            book.take(Fact::read(&fact, Currency::from_code("USD").unwrap()).unwrap().fact);
+            index.apply(Fact::read(&fact, Currency::from_code("USD").unwrap()).unwrap().fact);
         };
         for (order, (paid, total, refund)) in orders.iter().enumerate() {
             let at = |millis: i64| Instant::from_millis(millis).to_string();
@@ -305,7 +305,7 @@ mod tests {
                              "occurred_at": at(*given), "amount": amount.to_string() }));
             }
         }
-        evaluate(versions.last(), book.ledger(&MemberId::new("anna").unwrap()).unwrap(), Instant::from_millis(at))
+        evaluate(versions.last(), index.ledger(&MemberId::new("anna").unwrap()).unwrap(), Instant::from_millis(at))
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Ladder;
 use crate::calendar::Instant;
-use crate::credit::Quiet;
+use crate::credit::SumWindow;
 use crate::program::{Counted, OnRefund, Rank};
 use crate::quantity::Quantity;
 
@@ -29,7 +29,7 @@ impl<'c> Sum<'c> {
 
     /// Takes in what comes or goes; says whether the sum comes to another tier by it, so that it has to [`Self::turn`].
     #[inline]
-    pub(super) fn stirs(&mut self, amount: Quantity) -> bool {
+    pub(super) fn crosses_threshold(&mut self, amount: Quantity) -> bool {
         self.counted += amount;
         !self.ladder.holds(self.counted)
     }
@@ -48,7 +48,7 @@ impl<'c> Sum<'c> {
 
     /// As long as what is added comes to no other tier, in a time in which all is added here.
     #[inline]
-    pub(super) fn quiet(&self, during: Range<Instant>) -> Quiet {
-        Quiet::new(during, self.ladder.room_above(self.counted))
+    pub(super) fn sum_only(&self, during: Range<Instant>) -> SumWindow {
+        SumWindow::new(during, self.ladder.room_above(self.counted))
     }
 }

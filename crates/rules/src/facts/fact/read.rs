@@ -15,7 +15,7 @@ use crate::quantity::{Amount, Points, Rate};
 
 /// A fact as it was told, with the instant of its arrival if the teller gave one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct ReceivedFact {
     /// What was told.
     pub fact: Fact,
     /// When it arrived; if absent, when it occurred.
@@ -45,14 +45,14 @@ impl Fact {
     ///
     /// # Errors
     /// All problems at once, each with its JSON path.
-    pub fn read(event: &Value, currency: Currency) -> Result<Told, Problems> {
+    pub fn read(event: &Value, currency: Currency) -> Result<ReceivedFact, Problems> {
         let notes = Notes::default();
         let read = Node::root(event, &notes).object().and_then(|object| read_told(object, currency));
         notes.settle(read)
     }
 }
 
-fn read_told(o: Object<'_>, currency: Currency) -> Option<Told> {
+fn read_told(o: Object<'_>, currency: Currency) -> Option<ReceivedFact> {
     let kind = o.need("type")?.text()?;
     let received_at = o.maybe("received_at", Node::instant);
     let read = match kind {
@@ -81,7 +81,7 @@ fn read_told(o: Object<'_>, currency: Currency) -> Option<Told> {
         }
     };
     o.finish();
-    Some(Told { fact: read?, received_at: received_at? })
+    Some(ReceivedFact { fact: read?, received_at: received_at? })
 }
 
 fn some_member(o: &Object<'_>) -> Option<Option<MemberId>> {
@@ -403,7 +403,7 @@ impl FactBody {
     }
 }
 
-impl Told {
+impl ReceivedFact {
     /// The event of section 4 that says this, readable by [`Fact::read`].
     pub fn to_json(&self) -> Value {
         let mut line = Line::new(&self.fact);
@@ -422,7 +422,7 @@ pub fn program_published(occurred_at: Instant, program: Value, options: Value) -
 mod tests {
     use super::*;
 
-    fn read(event: Value) -> Result<Told, Vec<String>> {
+    fn read(event: Value) -> Result<ReceivedFact, Vec<String>> {
         Fact::read(&event, Currency::from_code("USD").unwrap())
             .map_err(|problems| problems.iter().map(ToString::to_string).collect())
     }

@@ -41,7 +41,7 @@ fn anna(program: &Value, facts: &[Value], evaluated_at: &str) -> (Ledger, Record
     for fact in facts {
         replay.line(fact, at("2040-01-01T00:00:00Z")).unwrap();
     }
-    let ledger = replay.book().ledger(&MemberId::new("anna").unwrap()).unwrap().clone();
+    let ledger = replay.index().ledger(&MemberId::new("anna").unwrap()).unwrap().clone();
     (ledger, Record { evaluated_at: Some(at(evaluated_at)), version: 1, ..Record::default() })
 }
 

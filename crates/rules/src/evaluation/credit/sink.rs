@@ -7,30 +7,30 @@ use crate::calendar::Instant;
 use crate::quantity::Quantity;
 
 /// Takes in movements, in order.
-pub(crate) trait Taker {
-    fn take(&mut self, movement: Movement);
+pub(crate) trait MovementSink {
+    fn accept(&mut self, movement: Movement);
 
     /// Which credits would only be added up now, if any; they may be handed over as a sum.
     #[inline]
-    fn quiet(&self) -> Option<Quiet> {
+    fn sum_only(&self) -> Option<SumWindow> {
         None
     }
 
-    /// Takes in what came while it was quiet.
+    /// Accepts the sum of what came in such a window.
     #[inline]
     fn add(&mut self, _sum: Quantity) {}
 }
 
-impl Taker for Vec<Movement> {
+impl MovementSink for Vec<Movement> {
     #[inline]
-    fn take(&mut self, movement: Movement) {
+    fn accept(&mut self, movement: Movement) {
         self.push(movement);
     }
 }
 
 /// A stretch of time in which credits are only added up as long as they stay below the next threshold: nearly all do.
 #[derive(Debug)]
-pub(crate) struct Quiet {
+pub(crate) struct SumWindow {
     during: Range<Instant>,
     /// What is added stays below it, in ten-thousandths.
     room: i64,
@@ -38,7 +38,7 @@ pub(crate) struct Quiet {
     left: i64,
 }
 
-impl Quiet {
+impl SumWindow {
     /// As long as it is the time, and what is added stays below the room.
     #[inline]
     pub(crate) fn new(during: Range<Instant>, room: Quantity) -> Self {
@@ -55,12 +55,12 @@ impl Quiet {
 
     /// Adds a credit of so many ten-thousandths, 0 or more, unless it might change more than the sum.
     #[inline]
-    pub(super) fn adds(&mut self, at: Instant, worth: i64) -> bool {
-        let adds = self.during.contains(&at) && worth < self.left;
-        if adds {
+    pub(super) fn try_add(&mut self, at: Instant, worth: i64) -> bool {
+        let fits = self.during.contains(&at) && worth < self.left;
+        if fits {
             self.left -= worth;
         }
-        adds
+        fits
     }
 
     /// What has been added.

@@ -15,7 +15,7 @@ const ROLLING_DAYS: u16 = 30;
 
 /// A member at an instant, with what lies around it. Ranks are those of the version that was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outlook {
+pub struct Forecast {
     /// The standing at the instant, as [`crate::standing::evaluate`] tells it.
     pub standing: Standing,
     /// The tier at the earlier instant that was asked about, as things are known at this one.
@@ -41,7 +41,7 @@ pub fn new_year(version: &Version, as_of: Instant) -> Instant {
 
 /// Where a member stands at an instant under a version, where they stood at an earlier one, and where they are going.
 /// Facts later than the instant are not seen. While the program is inactive nobody has a tier, at no time.
-pub fn outlook(version: &Version, ledger: &Ledger, as_of: Instant, earlier: Instant) -> Outlook {
+pub fn forecast(version: &Version, ledger: &Ledger, as_of: Instant, earlier: Instant) -> Forecast {
     let assessed = assess(version, &Facts::of(ledger), as_of, as_of);
     let is_active = version.program.active;
     let at = |at: Instant| assessed.steps.at(at).filter(|_| is_active);
@@ -49,7 +49,7 @@ pub fn outlook(version: &Version, ledger: &Ledger, as_of: Instant, earlier: Inst
     let standing = told_as(version, assessed.standing);
     let within_reach = notice::within_reach(version, &standing);
     let at_risk = is_at_risk(version, &standing, as_of);
-    Outlook { standing, before, on_new_year, within_reach, at_risk }
+    Forecast { standing, before, on_new_year, within_reach, at_risk }
 }
 
 /// The tier at an instant, and at an earlier one, as things are known at the later: how a stretch of time under one version

@@ -1,4 +1,4 @@
-//! What evaluation reads of a packed member: the columns that the program asks for, straight into the tally.
+//! What evaluation reads of a packed member: the columns that the program asks for, straight into movements.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use super::column::{Block, Column, each_row};
 use super::keys::Keys;
 use super::{Entries, Orders, amount, flag, kind};
 use crate::calendar::Instant;
-use crate::credit::{Credits, InCurrency, Priced, Taker, Tally, own_worth};
+use crate::credit::{Credits, InCurrency, MovementSink, MovementStream, Priced, own_worth};
 use crate::program::{Metric, Program, Spend};
 use crate::quantity::{Amount, Points, Quantity};
 
@@ -27,7 +27,7 @@ impl Credits for Orders<'_> {
         self.count + self.refund_count
     }
 
-    fn tell(&self, metric: Metric, program: &Program, tally: &mut Tally<'_, Self, impl Taker>) {
+    fn emit(&self, metric: Metric, program: &Program, stream: &mut MovementStream<'_, Self, impl MovementSink>) {
         let own = self.own(program);
         let mut unusual = Unusual::new([
             Watch { column: &self.currency, bits: !0, usual: own },
@@ -42,7 +42,7 @@ impl Credits for Orders<'_> {
         while position < self.count {
             if position == unusual.next {
                 let refunds = next(&mut refunded, self.refunds.get(position), self.refund_count);
-                self.tell_unusual(position, own, refunds, program, tally);
+                self.emit_exception(position, own, refunds, program, stream);
                 unusual.pass();
                 position += 1;
                 continue;
@@ -52,7 +52,7 @@ impl Credits for Orders<'_> {
             if !as_they_are {
                 self.price(position, worths, metric, program);
             }
-            tally.plain_orders(source(position), paid_at, worths);
+            stream.plain_orders(source(position), paid_at, worths);
             position += worths.len();
         }
     }
@@ -124,13 +124,13 @@ impl Orders<'_> {
 
     /// An order in another currency, or of which something was taken back, or a test.
     #[inline(never)] // out of the loop over plain orders
-    fn tell_unusual(
+    fn emit_exception(
         &self,
         position: usize,
         own: i64,
         refunds: Range<usize>,
         program: &Program,
-        tally: &mut Tally<'_, Self, impl Taker>,
+        stream: &mut MovementStream<'_, Self, impl MovementSink>,
     ) {
         let (at, total) = (Instant::from_millis(self.at.get(position)), amount(self.total.get(position)));
         let flags = self.flags.get(position);
@@ -138,7 +138,7 @@ impl Orders<'_> {
         let currency = if is_own { InCurrency::Own } else { InCurrency::Foreign(self.rate(position, flags)) };
         let basis = self.basis(position, total, program.spend);
         let priced = Priced { at, total, basis, currency, test: flags & flag::TEST != 0 };
-        tally.order(source(position), &priced, self.refunds(refunds), self.cancelled_at(position, flags));
+        stream.order(source(position), &priced, self.refunds(refunds), self.cancelled_at(position, flags));
     }
 
     #[inline]
@@ -158,7 +158,7 @@ impl Credits for Entries<'_> {
         self.count + self.cancel_count
     }
 
-    fn tell(&self, _: Metric, _: &Program, tally: &mut Tally<'_, Self, impl Taker>) {
+    fn emit(&self, _: Metric, _: &Program, stream: &mut MovementStream<'_, Self, impl MovementSink>) {
         let mut cancelled = 0;
         let columns = [&self.at, &self.kind, &self.points, &self.cancels];
         each_row(columns, self.count, |source, [at, of, points, cancels]| {
@@ -167,7 +167,7 @@ impl Credits for Entries<'_> {
                 (cancel, Instant::from_millis(self.cancel_at.get(cancel)), points)
             });
             if let Some(points) = Points::new(points) {
-                tally.entry(source, kind(of), Instant::from_millis(at), points, cancels);
+                stream.entry(source, kind(of), Instant::from_millis(at), points, cancels);
             }
         });
     }

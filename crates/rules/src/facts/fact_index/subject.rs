@@ -1,13 +1,13 @@
-//! The business things that facts are about: a fact is filed under them, and can be found there without knowing whose
+//! The subjects that facts are about: a fact is filed under them, and can be found there without knowing whose
 //! it is.
 
 use crate::calendar::Instant;
 use crate::fact::{Fact, FactBody, PointsCanceled};
 use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId};
 
-/// A business thing: an order with its refunds and its cancellation, an entry of points with its cancellations, …
+/// A subject: an order with its refunds and its cancellation, an entry of points with its cancellations, …
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Thing {
+pub enum Subject {
     /// An order.
     Order(OrderId),
     /// An entry of the points system.
@@ -22,7 +22,7 @@ pub enum Thing {
     Person(MemberId),
 }
 
-impl Thing {
+impl Subject {
     /// The tags of a member around an instant.
     pub(super) fn tags(member: &MemberId, at: Instant) -> Self {
         Self::Tags(member.clone(), at.utc_year())
@@ -30,27 +30,28 @@ impl Thing {
 }
 
 impl Fact {
-    /// What the fact is about; an erasure is about no thing but the member as a whole.
+    /// What the fact is about; an erasure is about no subject but the member as a whole.
     ///
     /// A cancellation of points is filed twice, with its entry and by itself: it comes with the entry, and is found
     /// without it.
-    pub fn things(&self) -> impl Iterator<Item = Thing> {
-        let own = |thing: fn(&MemberId, Instant) -> Thing| (self.member().map(|it| thing(it, self.occurred_at)), None);
-        let (thing, other) = match &self.body {
+    pub fn subjects(&self) -> impl Iterator<Item = Subject> {
+        let own =
+            |subject: fn(&MemberId, Instant) -> Subject| (self.member().map(|it| subject(it, self.occurred_at)), None);
+        let (subject, other) = match &self.body {
             FactBody::OrderPaid(order, _) | FactBody::OrderRefunded(order, ..) | FactBody::OrderCancelled(order) => {
-                (Some(Thing::Order(order.clone())), None)
+                (Some(Subject::Order(order.clone())), None)
             }
-            FactBody::PointsEntry(entry, _) => (Some(Thing::Entry(entry.clone())), None),
+            FactBody::PointsEntry(entry, _) => (Some(Subject::Entry(entry.clone())), None),
             FactBody::PointsCanceled(cancel, PointsCanceled { entry, .. }) => {
-                (Some(Thing::Entry(entry.clone())), Some(Thing::Cancel(cancel.clone())))
+                (Some(Subject::Entry(entry.clone())), Some(Subject::Cancel(cancel.clone())))
             }
-            FactBody::TagsSet(_) | FactBody::TagsChanged(_) => own(Thing::tags),
-            FactBody::Enrolled(_) | FactBody::BirthdaySet(_) => own(|member, _| Thing::Person(member.clone())),
+            FactBody::TagsSet(_) | FactBody::TagsChanged(_) => own(Subject::tags),
+            FactBody::Enrolled(_) | FactBody::BirthdaySet(_) => own(|member, _| Subject::Person(member.clone())),
             FactBody::TierAssigned(assignment, _) | FactBody::TierUnassigned(assignment, _) => {
-                (Some(Thing::Assignment(assignment.clone())), None)
+                (Some(Subject::Assignment(assignment.clone())), None)
             }
             FactBody::Erased => (None, None),
         };
-        thing.into_iter().chain(other)
+        subject.into_iter().chain(other)
     }
 }

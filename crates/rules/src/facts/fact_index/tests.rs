@@ -136,11 +136,11 @@ fn of_two_versions_the_one_that_compares_greater_wins_in_whatever_order_they_com
             steps(&event, &content).chunks(2).filter(|pair| !is_own || pair[0]["member_id"] == pair[1]["member_id"])
         {
             let (less, more) = (fact(&pair[0]), fact(&pair[1]));
-            let mut book = Book::new();
-            assert_eq!(book.take(less.clone()), Taken::Applied, "{less:?}");
-            assert_eq!(book.take(more.clone()), Taken::Applied, "{more:?} over {less:?}");
-            assert_eq!(book.take(less.clone()), Taken::Superseded, "{less:?} under {more:?}");
-            assert_eq!(book.take(more.clone()), Taken::Duplicate, "{more:?}");
+            let mut index = FactIndex::new();
+            assert_eq!(index.apply(less.clone()), FactStatus::Applied, "{less:?}");
+            assert_eq!(index.apply(more.clone()), FactStatus::Applied, "{more:?} over {less:?}");
+            assert_eq!(index.apply(less.clone()), FactStatus::Superseded, "{less:?} under {more:?}");
+            assert_eq!(index.apply(more.clone()), FactStatus::Duplicate, "{more:?}");
         }
     }
 }
@@ -158,17 +158,17 @@ fn a_fact_that_names_nobody_where_it_must_reaches_nobody() {
         json!({ "type": "tier.unassigned", "assignment_id": "1" }),
         json!({ "type": "customer.erased" }),
     ];
-    let mut book = Book::new();
+    let mut index = FactIndex::new();
     let before =
         fact(&json!({ "type": "customer.enrolled", "member_id": "anna", "occurred_at": "2024-01-01T00:00:00Z" }));
-    book.take(before);
-    let anna = book.members().next().unwrap().clone();
-    let ledger = book.ledger(&anna).unwrap().clone();
+    index.apply(before);
+    let anna = index.members().next().unwrap().clone();
+    let ledger = index.ledger(&anna).unwrap().clone();
     for event in events {
         let whole = fact(&with(&event, &json!({ "member_id": "anna", "occurred_at": "2024-02-01T00:00:00Z" })));
         let nobodys = Fact { member: None, ..whole };
-        assert_eq!((nobodys.erased(), book.concerned(&nobodys)), (None, BTreeSet::new()), "{event}");
-        book.take(nobodys);
-        assert_eq!((book.members().collect::<Vec<_>>(), book.ledger(&anna)), (vec![&anna], Some(&ledger)), "{event}");
+        assert_eq!((nobodys.erased(), index.affected_members(&nobodys)), (None, BTreeSet::new()), "{event}");
+        index.apply(nobodys);
+        assert_eq!((index.members().collect::<Vec<_>>(), index.ledger(&anna)), (vec![&anna], Some(&ledger)), "{event}");
     }
 }

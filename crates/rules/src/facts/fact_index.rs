@@ -3,11 +3,12 @@
 //! The order of arrival never matters: of two versions of one fact the later revision wins, at equal revisions the one
 //! that compares greater; a refund waits for its order; the latest revision says whose an order is.
 //!
-//! A book need not be whole. With the ledgers of some members ([`Book::seat`]) and what is known of the things that facts
-//! are about ([`Book::know`]) it takes those facts in ([`Book::take`]) as the whole book would.
+//! An index need not be whole. With the ledgers of some members ([`FactIndex::load_ledger`]) and what is known of the
+//! subjects that facts are about ([`FactIndex::insert_known`]) it takes those facts in ([`FactIndex::apply`]) as the
+//! whole index would.
 
 mod row;
-mod thing;
+mod subject;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -17,11 +18,11 @@ use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId};
 use crate::ledger::{Ledger, Waiting};
 
 use row::{AssignmentRow, EntryRow, MemberRow, OrderRow};
-pub use thing::Thing;
+pub use subject::Subject;
 
 /// What became of a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
+pub enum FactStatus {
     /// It is new, or a newer version of a known one.
     Applied,
     /// The very same is already known.
@@ -32,9 +33,9 @@ pub enum Taken {
     MemberErased,
 }
 
-/// A shop's facts.
+/// A shop's facts by natural key.
 #[derive(Debug, Clone, Default)]
-pub struct Book {
+pub struct FactIndex {
     orders: HashMap<OrderId, OrderRow>,
     entries: HashMap<EntryId, EntryRow>,
     /// With which entry a cancellation of points is.
@@ -45,24 +46,28 @@ pub struct Book {
 }
 
 /// Puts a version in place if it wins over the one that is there.
-fn merge<B: Ord>(place: &mut Option<Fact<B>>, told: Fact<B>) -> Taken {
+fn merge<B: Ord>(place: &mut Option<Fact<B>>, told: Fact<B>) -> FactStatus {
     merge_by(place, told, Fact::cmp)
 }
 
 /// The same, with an order of its own.
-fn merge_by<B>(place: &mut Option<Fact<B>>, told: Fact<B>, compare: impl Fn(&Fact<B>, &Fact<B>) -> Ordering) -> Taken {
+fn merge_by<B>(
+    place: &mut Option<Fact<B>>,
+    told: Fact<B>,
+    compare: impl Fn(&Fact<B>, &Fact<B>) -> Ordering,
+) -> FactStatus {
     match place.as_ref().map(|known| compare(&told, known)) {
-        Some(Ordering::Equal) => Taken::Duplicate,
-        Some(Ordering::Less) => Taken::Superseded,
+        Some(Ordering::Equal) => FactStatus::Duplicate,
+        Some(Ordering::Less) => FactStatus::Superseded,
         Some(Ordering::Greater) | None => {
             *place = Some(told);
-            Taken::Applied
+            FactStatus::Applied
         }
     }
 }
 
-impl Book {
-    /// An empty book.
+impl FactIndex {
+    /// An empty index.
     pub fn new() -> Self {
         Self::default()
     }
@@ -98,10 +103,10 @@ impl Book {
     }
 
     /// Whose ledgers a fact may change: the member it names, and whoever holds what it belongs to.
-    pub fn concerned(&self, fact: &Fact) -> BTreeSet<MemberId> {
+    pub fn affected_members(&self, fact: &Fact) -> BTreeSet<MemberId> {
         let mut found: BTreeSet<MemberId> = fact.member().cloned().into_iter().collect();
-        for thing in self.touched(fact) {
-            found.extend(self.holders(&thing));
+        for subject in self.touched(fact) {
+            found.extend(self.holders(&subject));
         }
         found.retain(|member| !self.erased.contains(member));
         found
@@ -109,9 +114,9 @@ impl Book {
 
     /// Takes a fact in.
     ///
-    /// What changes nothing of the thing it is about changes no ledger either, whatever else is known of the thing: a ledger
-    /// that was seated may know more than this book does.
-    pub fn take(&mut self, fact: Fact) -> Taken {
+    /// What changes nothing of the subject it is about changes no ledger either, whatever else is known of the subject:
+    /// a ledger that was loaded may know more than this index does.
+    pub fn apply(&mut self, fact: Fact) -> FactStatus {
         if let Some(member) = fact.erased() {
             return self.erase(member.clone());
         }
@@ -119,27 +124,27 @@ impl Book {
         if let Some(member) = fact.member().filter(|_| !member_erased) {
             self.members.entry(member.clone()).or_default();
         }
-        let things = self.touched(&fact);
-        let held: Vec<_> = things.iter().map(|thing| (thing, self.holders(thing))).collect();
-        let taken = self.know(fact);
-        if taken == Taken::Applied {
-            for (thing, holders) in held {
-                self.lift(thing, holders);
+        let subjects = self.touched(&fact);
+        let held: Vec<_> = subjects.iter().map(|subject| (subject, self.holders(subject))).collect();
+        let taken = self.insert_known(fact);
+        if taken == FactStatus::Applied {
+            for (subject, holders) in held {
+                self.detach(subject, holders);
             }
-            for thing in &things {
-                self.lay(thing);
+            for subject in &subjects {
+                self.attach(subject);
             }
         }
-        if member_erased { Taken::MemberErased } else { taken }
+        if member_erased { FactStatus::MemberErased } else { taken }
     }
 
     /// Gives a member the ledger that was made of their facts before.
-    pub fn seat(&mut self, member: MemberId, ledger: Ledger) {
+    pub fn load_ledger(&mut self, member: MemberId, ledger: Ledger) {
         self.members.entry(member).or_default().ledger = ledger;
     }
 
     /// Files a fact without changing a ledger: one that was taken in before, and is in the ledgers already.
-    pub fn know(&mut self, fact: Fact) -> Taken {
+    pub fn insert_known(&mut self, fact: Fact) -> FactStatus {
         let (body, told) = fact.apart();
         match body {
             FactBody::OrderPaid(order, paid) => {
@@ -150,7 +155,7 @@ impl Book {
             }
             FactBody::OrderCancelled(order) => merge(&mut self.orders.entry(order).or_default().cancelled, told),
             FactBody::PointsEntry(id, entry) => self.entries.entry(id).or_default().take_entry(told.map(|()| entry)),
-            FactBody::PointsCanceled(id, canceled) => self.know_cancel(id, told.map(|()| canceled)),
+            FactBody::PointsCanceled(id, canceled) => self.insert_cancel(id, told.map(|()| canceled)),
             FactBody::TierAssigned(id, assigned) => {
                 merge(&mut self.assignments.entry(id).or_default().assigned, told.map(|()| assigned))
             }
@@ -161,23 +166,23 @@ impl Book {
             FactBody::TagsChanged(changed) => self.own(told.map(|()| changed), MemberRow::take_tag_change),
             FactBody::Enrolled(enrolled) => self.own(told.map(|()| enrolled), MemberRow::take_enrolled),
             FactBody::BirthdaySet(birthday) => self.own(told.map(|()| birthday), MemberRow::take_birthday),
-            FactBody::Erased => told.member.map_or(Taken::Duplicate, |member| self.erase(member)),
+            FactBody::Erased => told.member.map_or(FactStatus::Duplicate, |member| self.erase(member)),
         }
     }
 
     /// Takes in what only the member has whom it names.
-    fn own<B>(&mut self, told: Fact<B>, take: impl FnOnce(&mut MemberRow, Fact<B>) -> Taken) -> Taken {
+    fn own<B>(&mut self, told: Fact<B>, take: impl FnOnce(&mut MemberRow, Fact<B>) -> FactStatus) -> FactStatus {
         let row = told.member().and_then(|member| self.members.get_mut(member));
-        row.map_or(Taken::MemberErased, |row| take(row, told))
+        row.map_or(FactStatus::MemberErased, |row| take(row, told))
     }
 
-    fn erase(&mut self, member: MemberId) -> Taken {
+    fn erase(&mut self, member: MemberId) -> FactStatus {
         self.members.remove(&member);
-        if self.erased.insert(member) { Taken::Applied } else { Taken::Duplicate }
+        if self.erased.insert(member) { FactStatus::Applied } else { FactStatus::Duplicate }
     }
 
     /// A later revision may refer to another entry: then the cancellation leaves the one it was with.
-    fn know_cancel(&mut self, id: CancelId, told: Fact<PointsCanceled>) -> Taken {
+    fn insert_cancel(&mut self, id: CancelId, told: Fact<PointsCanceled>) -> FactStatus {
         let before = self.cancels.insert(id.clone(), told.body.entry.clone());
         let was_with = before.and_then(|entry| self.entries.get_mut(&entry));
         let mut place = was_with.and_then(|row| row.cancels.remove(&id));
@@ -190,53 +195,53 @@ impl Book {
         taken
     }
 
-    /// The things whose facts or whose place in ledgers a fact may change.
-    pub fn touched(&self, fact: &Fact) -> BTreeSet<Thing> {
-        let mut things: BTreeSet<Thing> = fact.things().collect();
+    /// The subjects whose facts or whose place in ledgers a fact may change.
+    pub fn touched(&self, fact: &Fact) -> BTreeSet<Subject> {
+        let mut subjects: BTreeSet<Subject> = fact.subjects().collect();
         if let FactBody::PointsCanceled(cancel, _) = &fact.body {
-            things.extend(self.cancels.get(cancel).cloned().map(Thing::Entry));
+            subjects.extend(self.cancels.get(cancel).cloned().map(Subject::Entry));
         }
-        things
+        subjects
     }
 
-    /// Whether the ledgers of those who hold a thing have what is known of it. They always do, unless the thing and they were
-    /// read at different moments.
-    pub fn agrees(&self, thing: &Thing) -> bool {
+    /// Whether the ledgers of those who hold a subject have what is known of it. They always do, unless the subject and
+    /// they were read at different moments.
+    pub fn is_consistent(&self, subject: &Subject) -> bool {
         let mut again = self.clone();
-        again.lift(thing, self.holders(thing));
-        again.lay(thing);
-        self.holders(thing).iter().all(|member| self.ledger(member) == again.ledger(member))
+        again.detach(subject, self.holders(subject));
+        again.attach(subject);
+        self.holders(subject).iter().all(|member| self.ledger(member) == again.ledger(member))
     }
 
-    /// Who holds something of a thing.
-    pub fn holders(&self, thing: &Thing) -> BTreeSet<MemberId> {
-        match thing {
-            Thing::Order(id) => self.orders.get(id).map(OrderRow::holders).unwrap_or_default(),
-            Thing::Entry(id) => self.entries.get(id).map(EntryRow::holders).unwrap_or_default(),
-            Thing::Assignment(id) => self.assignments.get(id).map(AssignmentRow::holders).unwrap_or_default(),
-            Thing::Tags(member, _) | Thing::Person(member) => BTreeSet::from([member.clone()]),
-            Thing::Cancel(_) => BTreeSet::new(),
+    /// Who holds something of a subject.
+    pub fn holders(&self, subject: &Subject) -> BTreeSet<MemberId> {
+        match subject {
+            Subject::Order(id) => self.orders.get(id).map(OrderRow::holders).unwrap_or_default(),
+            Subject::Entry(id) => self.entries.get(id).map(EntryRow::holders).unwrap_or_default(),
+            Subject::Assignment(id) => self.assignments.get(id).map(AssignmentRow::holders).unwrap_or_default(),
+            Subject::Tags(member, _) | Subject::Person(member) => BTreeSet::from([member.clone()]),
+            Subject::Cancel(_) => BTreeSet::new(),
         }
     }
 
-    /// Takes a thing out of the ledgers of those who held it.
-    fn lift(&mut self, thing: &Thing, holders: BTreeSet<MemberId>) {
+    /// Takes a subject out of the ledgers of those who held it.
+    fn detach(&mut self, subject: &Subject, holders: BTreeSet<MemberId>) {
         for member in holders {
             let Some(MemberRow { ledger, .. }) = self.members.get_mut(&member) else { continue };
-            match thing {
-                Thing::Order(id) => ledger.drop_order(id),
-                Thing::Entry(id) => ledger.drop_entry(id),
-                Thing::Assignment(id) => ledger.drop_assignment(id),
-                Thing::Tags(_, year) => ledger.drop_tags(*year),
-                Thing::Cancel(_) | Thing::Person(_) => {}
+            match subject {
+                Subject::Order(id) => ledger.drop_order(id),
+                Subject::Entry(id) => ledger.drop_entry(id),
+                Subject::Assignment(id) => ledger.drop_assignment(id),
+                Subject::Tags(_, year) => ledger.drop_tags(*year),
+                Subject::Cancel(_) | Subject::Person(_) => {}
             }
         }
     }
 
-    /// Puts a thing into the ledgers of those who hold it now.
-    fn lay(&mut self, thing: &Thing) {
-        match thing {
-            Thing::Order(id) => match self.orders.get(id) {
+    /// Puts a subject into the ledgers of those who hold it now.
+    fn attach(&mut self, subject: &Subject) {
+        match subject {
+            Subject::Order(id) => match self.orders.get(id) {
                 Some(row @ OrderRow { paid: Some(paid), .. }) => {
                     if let Some(held) = paid.member().and_then(|member| self.members.get_mut(member)) {
                         held.ledger.put_order(row.order(id, paid));
@@ -245,7 +250,7 @@ impl Book {
                 Some(row) => put_waiting(&mut self.members, row.waiting(id)),
                 None => {}
             },
-            Thing::Entry(id) => match self.entries.get(id) {
+            Subject::Entry(id) => match self.entries.get(id) {
                 Some(row @ EntryRow { entry: Some(entry), .. }) => {
                     if let Some(held) = entry.member().and_then(|member| self.members.get_mut(member)) {
                         held.ledger.put_entry(row.entry(id, entry));
@@ -254,41 +259,41 @@ impl Book {
                 Some(row) => put_waiting(&mut self.members, row.waiting(id)),
                 None => {}
             },
-            Thing::Assignment(id) => {
+            Subject::Assignment(id) => {
                 for (member, act) in self.assignments.get(id).map(|row| row.acts(id)).unwrap_or_default() {
                     if let Some(held) = self.members.get_mut(&member) {
                         held.ledger.put_assignment(act);
                     }
                 }
             }
-            Thing::Tags(member, year) => {
+            Subject::Tags(member, year) => {
                 if let Some(held) = self.members.get_mut(member) {
-                    held.lay_tags(*year);
+                    held.attach_tags(*year);
                 }
             }
-            Thing::Person(member) => {
+            Subject::Person(member) => {
                 if let Some(held) = self.members.get_mut(member) {
-                    held.lay_person();
+                    held.attach_person();
                 }
             }
-            Thing::Cancel(_) => {}
+            Subject::Cancel(_) => {}
         }
     }
 
-    /// The facts that are known of a thing, each in its latest version, in an order of their own.
-    pub fn facts(&self, thing: &Thing) -> Vec<Fact> {
-        match thing {
-            Thing::Order(id) => self.orders.get(id).map(|row| row.facts(id)).unwrap_or_default(),
-            Thing::Entry(id) => self.entries.get(id).map(|row| row.facts(id)).unwrap_or_default(),
-            Thing::Cancel(id) => {
+    /// The facts that are known of a subject, each in its latest version, in an order of their own.
+    pub fn facts(&self, subject: &Subject) -> Vec<Fact> {
+        match subject {
+            Subject::Order(id) => self.orders.get(id).map(|row| row.facts(id)).unwrap_or_default(),
+            Subject::Entry(id) => self.entries.get(id).map(|row| row.facts(id)).unwrap_or_default(),
+            Subject::Cancel(id) => {
                 let row = self.cancels.get(id).and_then(|entry| self.entries.get(entry));
                 row.and_then(|row| row.cancel_fact(id)).into_iter().collect()
             }
-            Thing::Assignment(id) => self.assignments.get(id).map(|row| row.facts(id)).unwrap_or_default(),
-            Thing::Tags(member, year) => {
+            Subject::Assignment(id) => self.assignments.get(id).map(|row| row.facts(id)).unwrap_or_default(),
+            Subject::Tags(member, year) => {
                 self.members.get(member).map(|row| row.tag_facts(member, *year)).unwrap_or_default()
             }
-            Thing::Person(member) => self.members.get(member).map(MemberRow::person_facts).unwrap_or_default(),
+            Subject::Person(member) => self.members.get(member).map(MemberRow::person_facts).unwrap_or_default(),
         }
     }
 }

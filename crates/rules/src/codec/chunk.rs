@@ -1,7 +1,7 @@
-//! A heavy member in parts: credits of long ago lie on pages of their own, so that one more order costs about what it
+//! A heavy member in parts: credits of long ago lie in chunks of their own, so that one more order costs about what it
 //! costs for anybody.
 //!
-//! The root has what is not credits (tags, assignments, what is on record) and the latest credits. A page has those of
+//! The root has what is not credits (tags, assignments, what is on record) and the latest credits. A chunk has those of
 //! a stretch of time before. How stretches lie decides costs and never meaning: any division assembles to the same.
 
 use crate::calendar::Instant;
@@ -12,60 +12,60 @@ use crate::record::Record;
 /// A part above this many bytes is divided: four write units, and room beside it for keys.
 pub const PART_BYTES_MAX: usize = 4_000;
 
-/// Which pages a member has, oldest first.
+/// Which chunks a member has, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Directory(pub Vec<Page>);
+pub struct ChunkIndex(pub Vec<Chunk>);
 
-/// A page's place in time.
+/// A chunk's place in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
-    /// Its number, which never changes: the newest page need not be the latest in time.
+pub struct Chunk {
+    /// Its number, which never changes: the newest chunk need not be the latest in time.
     pub number: u32,
-    /// It has the credits before this instant, from where the page before it ends.
+    /// It has the credits before this instant, from where the chunk before it ends.
     pub until: Instant,
 }
 
 /// A member in parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parts {
+pub struct MemberChunks {
     /// What everybody has.
     pub root: Vec<u8>,
-    /// The pages, in the order of the directory.
-    pub pages: Vec<(u32, Vec<u8>)>,
+    /// The chunks, in the order of the index.
+    pub chunks: Vec<(u32, Vec<u8>)>,
     /// How they lie.
-    pub directory: Directory,
+    pub index: ChunkIndex,
 }
 
 /// Takes a member apart, dividing what has grown too large.
-pub fn divide(ledger: &Ledger, record: &Record, directory: &Directory) -> Parts {
+pub fn divide(ledger: &Ledger, record: &Record, index: &ChunkIndex) -> MemberChunks {
     let mut rest = ledger.clone();
-    let mut pages = Vec::new();
-    let mut numbers = Numbers(directory.0.iter().map(|page| page.number).max().unwrap_or(0));
-    for page in &directory.0 {
-        let part = rest.take_before(page.until);
-        lay(part, *page, &mut numbers, &mut pages);
+    let mut chunks = Vec::new();
+    let mut numbers = Numbers(index.0.iter().map(|chunk| chunk.number).max().unwrap_or(0));
+    for chunk in &index.0 {
+        let part = rest.take_before(chunk.until);
+        lay(part, *chunk, &mut numbers, &mut chunks);
     }
     let mut root = pack(&rest, record);
     while root.len() > PART_BYTES_MAX
         && let Some(until) = rest.middle()
     {
-        lay(rest.take_before(until), Page { number: numbers.next(), until }, &mut numbers, &mut pages);
+        lay(rest.take_before(until), Chunk { number: numbers.next(), until }, &mut numbers, &mut chunks);
         root = pack(&rest, record);
     }
-    let directory = Directory(pages.iter().map(|(page, _)| *page).collect());
-    Parts { root, pages: pages.into_iter().map(|(page, bytes)| (page.number, bytes)).collect(), directory }
+    let index = ChunkIndex(chunks.iter().map(|(chunk, _)| *chunk).collect());
+    MemberChunks { root, chunks: chunks.into_iter().map(|(chunk, bytes)| (chunk.number, bytes)).collect(), index }
 }
 
-/// Puts a member together again; pages in the order of the directory.
+/// Puts a member together again; chunks in the order of the index.
 ///
 /// # Errors
 /// Bytes that were never written so, or in a format that is not known yet.
-pub fn assemble<'a>(root: &[u8], pages: impl IntoIterator<Item = &'a [u8]>) -> Result<(Ledger, Record), CompactError> {
+pub fn assemble<'a>(root: &[u8], chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<(Ledger, Record), CompactError> {
     let root = Packed::open(root)?;
     let (mut ledger, record) = (root.ledger()?, root.record()?);
     let (mut orders, mut entries) = (Vec::new(), Vec::new());
-    for page in pages {
-        let part = Packed::open(page)?.ledger()?;
+    for chunk in chunks {
+        let part = Packed::open(chunk)?.ledger()?;
         orders.extend(part.orders);
         entries.extend(part.entries);
     }
@@ -83,16 +83,16 @@ impl Numbers {
     }
 }
 
-/// Lays a part down as a page, or as several if it is too large: then the last keeps the number.
-fn lay(mut part: Ledger, page: Page, numbers: &mut Numbers, pages: &mut Vec<(Page, Vec<u8>)>) {
+/// Lays a part down as a chunk, or as several if it is too large: then the last keeps the number.
+fn lay(mut part: Ledger, chunk: Chunk, numbers: &mut Numbers, chunks: &mut Vec<(Chunk, Vec<u8>)>) {
     let mut bytes = pack(&part, &Record::default());
     while bytes.len() > PART_BYTES_MAX
         && let Some(until) = part.middle()
     {
-        lay(part.take_before(until), Page { number: numbers.next(), until }, numbers, pages);
+        lay(part.take_before(until), Chunk { number: numbers.next(), until }, numbers, chunks);
         bytes = pack(&part, &Record::default());
     }
-    pages.push((page, bytes));
+    chunks.push((chunk, bytes));
 }
 
 impl Ledger {
@@ -120,62 +120,62 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::book::Book;
     use crate::fact::{Currency, Fact};
+    use crate::fact_index::FactIndex;
     use crate::id::MemberId;
 
     fn heavy(orders: i64) -> Ledger {
-        let mut book = Book::new();
+        let mut index = FactIndex::new();
         for n in 0..orders {
             // Late facts too: every seventh comes with a date of long ago.
             let day = if n % 7 == 0 { n / 2 } else { n };
             let at = Instant::from_millis(1_600_000_000_000 + day * 40_000_000 + n);
             let told = serde_json::json!({ "type": "order.paid", "member_id": "anna", "order_id": format!("{}", 5_000_000 + n),
                 "occurred_at": at.to_string(), "total": format!("{}.{:02}", 20 + n % 90, n % 100) });
-            book.take(Fact::read(&told, Currency::from_code("USD").unwrap()).unwrap().fact);
+            index.apply(Fact::read(&told, Currency::from_code("USD").unwrap()).unwrap().fact);
         }
-        book.ledger(&MemberId::new("anna").unwrap()).unwrap().clone()
+        index.ledger(&MemberId::new("anna").unwrap()).unwrap().clone()
     }
 
-    fn assembled(parts: &Parts) -> (Ledger, Record) {
-        assemble(&parts.root, parts.pages.iter().map(|(_, bytes)| bytes.as_slice())).unwrap()
+    fn assembled(parts: &MemberChunks) -> (Ledger, Record) {
+        assemble(&parts.root, parts.chunks.iter().map(|(_, bytes)| bytes.as_slice())).unwrap()
     }
 
     #[test]
     fn an_ordinary_member_is_one_part() {
-        let parts = divide(&heavy(40), &Record::default(), &Directory::default());
-        assert_eq!((parts.pages.len(), assembled(&parts).0), (0, heavy(40)));
+        let parts = divide(&heavy(40), &Record::default(), &ChunkIndex::default());
+        assert_eq!((parts.chunks.len(), assembled(&parts).0), (0, heavy(40)));
     }
 
     #[test]
     fn a_heavy_member_lies_in_parts_of_bounded_size_and_reads_as_before() {
         let ledger = heavy(3_000);
-        let parts = divide(&ledger, &Record::default(), &Directory::default());
-        assert!(parts.pages.len() > 3, "{}", parts.pages.len());
-        assert!(parts.pages.iter().all(|(_, bytes)| bytes.len() <= PART_BYTES_MAX));
+        let parts = divide(&ledger, &Record::default(), &ChunkIndex::default());
+        assert!(parts.chunks.len() > 3, "{}", parts.chunks.len());
+        assert!(parts.chunks.iter().all(|(_, bytes)| bytes.len() <= PART_BYTES_MAX));
         assert!(parts.root.len() <= PART_BYTES_MAX);
         assert_eq!(assembled(&parts).0, ledger);
-        let untils: Vec<_> = parts.directory.0.iter().map(|page| page.until).collect();
+        let untils: Vec<_> = parts.index.0.iter().map(|chunk| chunk.until).collect();
         assert!(untils.is_sorted());
     }
 
     #[test]
     fn one_more_order_changes_the_root_or_one_page_and_numbers_stay() {
-        let mut directory = Directory::default();
-        let mut before = divide(&heavy(1), &Record::default(), &directory);
+        let mut index = ChunkIndex::default();
+        let mut before = divide(&heavy(1), &Record::default(), &index);
         for orders in (2..1_200).step_by(13) {
             let ledger = heavy(orders);
-            let parts = divide(&ledger, &Record::default(), &directory);
+            let parts = divide(&ledger, &Record::default(), &index);
             assert_eq!(assembled(&parts).0, ledger);
-            assert!(directory.0.iter().all(|page| parts.directory.0.contains(page)), "a page keeps its place");
-            directory = parts.directory.clone();
+            assert!(index.0.iter().all(|chunk| parts.index.0.contains(chunk)), "a page keeps its place");
+            index = parts.index.clone();
             before = parts;
         }
         let mut ledger = assembled(&before).0;
         let last = ledger.orders.last().unwrap().clone();
         ledger.drop_order(&last.id);
-        let after = divide(&ledger, &Record::default(), &directory);
-        assert_eq!(after.pages, before.pages);
+        let after = divide(&ledger, &Record::default(), &index);
+        assert_eq!(after.chunks, before.chunks);
         assert_ne!(after.root, before.root);
     }
 }

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::advance::Arrival;
-use crate::book::{Book, Taken};
+use crate::advance::PendingChange;
 use crate::calendar::Instant;
 use crate::cause::Attribution;
 use crate::fact::Fact;
+use crate::fact_index::{FactIndex, FactStatus};
 use crate::id::MemberId;
 use crate::ledger::Ledger;
 use crate::record::{Record, Row};
@@ -15,32 +15,33 @@ use crate::version::Versions;
 
 /// Takes a fact in that arrives at `at`, and yields the rows to record.
 ///
-/// The book needs to know the things that the fact is about, with those who hold them; see [`Book::concerned`].
-pub fn arrive(
-    book: &mut Book,
+/// The index needs to know the subjects that the fact is about, with those who hold them; see
+/// [`FactIndex::affected_members`].
+pub fn apply_fact(
+    index: &mut FactIndex,
     records: &mut BTreeMap<MemberId, Record>,
     versions: &Versions,
     fact: Fact,
     at: Instant,
-) -> (Taken, Vec<(MemberId, Row)>) {
+) -> (FactStatus, Vec<(MemberId, Row)>) {
     if let Some(member) = fact.erased() {
         records.remove(member);
-        return (book.take(fact), Vec::new());
+        return (index.apply(fact), Vec::new());
     }
-    let mut arrivals = Vec::new();
-    for id in book.concerned(&fact) {
+    let mut all_pending = Vec::new();
+    for id in index.affected_members(&fact) {
         let record = records.entry(id.clone()).or_default();
         let mut none = Ledger::default();
-        let ledger = book.ledger_mut(&id).unwrap_or(&mut none);
-        let arrival = Arrival::before(ledger, record, versions, at);
+        let ledger = index.ledger_mut(&id).unwrap_or(&mut none);
+        let pending = PendingChange::begin(ledger, record, versions, at);
         let told = Attribution::by(&fact, &id);
-        arrivals.push((id, told, ledger.clone(), arrival));
+        all_pending.push((id, told, ledger.clone(), pending));
     }
-    let taken = book.take(fact);
+    let taken = index.apply(fact);
     let mut rows = Vec::new();
-    for (id, told, before, arrival) in arrivals {
-        let Some((record, ledger)) = records.get_mut(&id).zip(book.ledger(&id)) else { continue };
-        let due = if *ledger == before { arrival.unchanged() } else { arrival.after(ledger, record, versions, told) };
+    for (id, told, before, pending) in all_pending {
+        let Some((record, ledger)) = records.get_mut(&id).zip(index.ledger(&id)) else { continue };
+        let due = if *ledger == before { pending.discard() } else { pending.finish(ledger, record, versions, told) };
         rows.extend(due.into_iter().map(|row| (id.clone(), row)));
     }
     (taken, rows)

@@ -25,14 +25,14 @@ fn assigned(tier: &str, mode: &str, until: Option<&str>) -> Value {
             "occurred_at": "2025-01-10T00:00:00Z", "until": until })
 }
 
-fn look(program: &Value, facts: &[Value], as_of: &str, earlier: &str) -> (Outlook, Vec<Option<String>>) {
+fn look(program: &Value, facts: &[Value], as_of: &str, earlier: &str) -> (Forecast, Vec<Option<String>>) {
     let mut replay = Replay::start(program, &Zones::built_in()).unwrap();
     for fact in facts {
         replay.line(fact, at("2030-01-01T00:00:00Z")).unwrap();
     }
     let version = replay.version_at(at(as_of));
-    let ledger = replay.book().ledger(&MemberId::new("anna").unwrap()).unwrap();
-    let found = outlook(version, ledger, at(as_of), at(earlier));
+    let ledger = replay.index().ledger(&MemberId::new("anna").unwrap()).unwrap();
+    let found = forecast(version, ledger, at(as_of), at(earlier));
     assert_eq!(found.standing, evaluate(version, ledger, at(as_of)));
     assert_eq!(passage(version, ledger, at(as_of), at(earlier)), (found.before, found.standing.tier));
     let id = |rank| version.program.tier_id(rank).map(ToString::to_string);

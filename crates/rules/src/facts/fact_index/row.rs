@@ -1,9 +1,9 @@
-//! What is known of one business thing, each fact in its latest version.
+//! What is known of one subject, each fact in its latest version.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Taken, merge, merge_by};
+use super::{FactStatus, merge, merge_by};
 use crate::calendar::Instant;
 use crate::fact::{
     BirthdaySet, Enrolled, Fact, FactBody, OrderPaid, PointsCanceled, PointsEntry, Refunded, TagsChanged, TagsSet,
@@ -46,7 +46,7 @@ pub(super) struct MemberRow {
 }
 
 impl OrderRow {
-    pub(super) fn take_refund(&mut self, id: RefundId, refunded: Fact<Refunded>) -> Taken {
+    pub(super) fn take_refund(&mut self, id: RefundId, refunded: Fact<Refunded>) -> FactStatus {
         let mut place = self.refunds.remove(&id);
         let taken = merge(&mut place, refunded);
         self.refunds.extend(place.map(|kept| (id, kept)));
@@ -114,7 +114,7 @@ impl OrderRow {
 
 impl EntryRow {
     /// For entries the kind is compared before the rest (section 4).
-    pub(super) fn take_entry(&mut self, told: Fact<PointsEntry>) -> Taken {
+    pub(super) fn take_entry(&mut self, told: Fact<PointsEntry>) -> FactStatus {
         let first = |told: &Fact<PointsEntry>| (told.revision, told.body.kind);
         merge_by(&mut self.entry, told, |one, other| first(one).cmp(&first(other)).then_with(|| one.cmp(other)))
     }
@@ -192,7 +192,7 @@ impl AssignmentRow {
 }
 
 impl MemberRow {
-    pub(super) fn take_tag_set(&mut self, told: Fact<TagsSet>) -> Taken {
+    pub(super) fn take_tag_set(&mut self, told: Fact<TagsSet>) -> FactStatus {
         let at = told.occurred_at;
         let mut place = self.tag_sets.remove(&at);
         let taken = merge(&mut place, told);
@@ -201,29 +201,29 @@ impl MemberRow {
     }
 
     /// A change is its own key: the same twice is one.
-    pub(super) fn take_tag_change(&mut self, told: Fact<TagsChanged>) -> Taken {
+    pub(super) fn take_tag_change(&mut self, told: Fact<TagsChanged>) -> FactStatus {
         let (key, imported) = ((told.occurred_at, told.body), told.imported);
         if self.tag_changes.get(&key).is_some_and(|known| *known >= imported) {
-            return Taken::Duplicate;
+            return FactStatus::Duplicate;
         }
         self.tag_changes.insert(key, imported);
-        Taken::Applied
+        FactStatus::Applied
     }
 
     /// One per member, the earliest wins; of two at one instant the one that compares greater.
-    pub(super) fn take_enrolled(&mut self, told: Fact<Enrolled>) -> Taken {
+    pub(super) fn take_enrolled(&mut self, told: Fact<Enrolled>) -> FactStatus {
         let earliest = |told: &Fact<Enrolled>| Reverse(told.occurred_at);
         merge_by(&mut self.enrolled, told, |one, other| {
             earliest(one).cmp(&earliest(other)).then_with(|| one.cmp(other))
         })
     }
 
-    pub(super) fn take_birthday(&mut self, told: Fact<BirthdaySet>) -> Taken {
+    pub(super) fn take_birthday(&mut self, told: Fact<BirthdaySet>) -> FactStatus {
         merge(&mut self.birthday, told)
     }
 
     /// Puts the tags of a year into the ledger; those that were there have been taken out.
-    pub(super) fn lay_tags(&mut self, year: i32) {
+    pub(super) fn attach_tags(&mut self, year: i32) {
         for (at, told) in self.tag_sets.iter().filter(|(at, _)| at.utc_year() == year) {
             let said = TagsSaid::All(told.body.tags.clone());
             self.ledger.put_tags(TagFact { at: *at, said, imported: told.imported });
@@ -235,7 +235,7 @@ impl MemberRow {
     }
 
     /// Puts enrolment and birthday into the ledger.
-    pub(super) fn lay_person(&mut self) {
+    pub(super) fn attach_person(&mut self) {
         self.ledger.enrolled = self.enrolled.as_ref().map(|told| {
             let Enrolled { birthday } = told.body;
             Enrolment { at: told.occurred_at, birthday, imported: told.imported }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use engine::ingest::{Answered, Ingest};
+use engine::ingest::FactWriter;
 use engine::sweep::Sweep;
 use http_api::authenticate::AuthMode;
 use http_api::caller::{Caller, Scope};
@@ -77,7 +77,7 @@ async fn served(system: &System) -> (SocketAddr, String) {
     let token = key.sign(&caller, calendar::Instant::from_millis(i64::MAX / 1_000_000)).token;
     let api = Api::new(Parts {
         store: system.store.clone(),
-        ingest: Ingest::new(system.store.clone(), Answered, clock.clone()),
+        writer: FactWriter::new(system.store.clone(), clock.clone()),
         bodies: Box::new(system.kept.clone()),
         sweeps: Box::new(Arc::new(Sweep::new(
             system.store.clone(),

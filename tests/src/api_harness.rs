@@ -7,7 +7,7 @@ use crate::system::{InMemorySegmentQueue, System, instant, settings};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
-use engine::ingest::{Answered, Ingest};
+use engine::ingest::FactWriter;
 use engine::sweep::Sweep;
 use http_api::authenticate::AuthMode;
 use http_api::caller::{Caller, Scope};
@@ -118,7 +118,7 @@ impl ApiHarness {
         let sweep = Sweep::new(system.store.clone(), InMemorySegmentQueue::default(), clock.clone(), settings());
         let api = Api::new(Parts {
             store: system.store.clone(),
-            ingest: Ingest::new(system.store.clone(), Answered, clock.clone()),
+            writer: FactWriter::new(system.store.clone(), clock.clone()),
             bodies: Box::new(system.kept.clone()),
             sweeps: Box::new(Arc::new(sweep)),
             clock,

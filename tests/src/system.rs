@@ -11,6 +11,7 @@ use engine::clock::Clock;
 use engine::ingest::{Ingest, Message, Quarantine, Report, native};
 use engine::quarantine::{Again, Bodies, BodiesError, QuarantineId};
 use engine::sweep::{PAGE, RunEnd, SegmentQueue, Settings, Sweep, Work};
+use engine::transport::TransportError;
 use futures::future::BoxFuture;
 use rules::calendar::Instant;
 use rules::id::MemberId;
@@ -59,7 +60,7 @@ impl InMemoryQuarantine {
 }
 
 impl Quarantine for InMemoryQuarantine {
-    async fn put(&self, id: &str, body: &str) -> Result<(), String> {
+    async fn put(&self, id: &str, body: &str) -> Result<(), TransportError> {
         self.0.lock().unwrap().kept.push((id.to_owned(), body.to_owned()));
         Ok(())
     }
@@ -95,7 +96,7 @@ impl InMemorySegmentQueue {
 }
 
 impl SegmentQueue for InMemorySegmentQueue {
-    async fn enqueue(&self, work: Vec<Work>, _: Duration) -> Result<(), String> {
+    async fn enqueue(&self, work: Vec<Work>, _: Duration) -> Result<(), TransportError> {
         self.0.lock().unwrap().extend(work);
         Ok(())
     }

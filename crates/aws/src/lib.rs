@@ -19,10 +19,12 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient};
+use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 pub use aws_types::SdkConfig;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+use engine::transport::TransportError;
 use thiserror::Error;
 
 use engine::clock::Clock;
@@ -60,14 +62,14 @@ pub type Variable = fn(&str) -> Option<String>;
 /// A variable that clients cannot be made without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the environment has no `{0}`")]
-pub struct NotSet(&'static str);
+pub struct MissingVariableError(&'static str);
 
 /// Why a function cannot start.
 #[derive(Debug, Error)]
 pub enum SetUpError {
     /// The environment lacks a variable.
     #[error(transparent)]
-    NotSet(#[from] NotSet),
+    MissingVariableError(#[from] MissingVariableError),
     /// The folder of zones that it names cannot be used.
     #[error(transparent)]
     Zones(#[from] FolderError),
@@ -81,7 +83,7 @@ pub enum SetUpError {
 ///
 /// # Errors
 /// Names the variable that is missing.
-pub fn config(variable: Variable) -> Result<SdkConfig, NotSet> {
+pub fn config(variable: Variable) -> Result<SdkConfig, MissingVariableError> {
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT);
     let http = if variable("SSL_CERT_FILE").is_some() { https() } else { https_to_aws() };
     let config = of_variables(variable, http)?.into_builder();
@@ -93,11 +95,11 @@ pub fn config(variable: Variable) -> Result<SdkConfig, NotSet> {
 ///
 /// # Errors
 /// Names the variable that is missing.
-pub fn config_of_a_command(variable: Variable) -> Result<SdkConfig, NotSet> {
+pub fn config_of_a_command(variable: Variable) -> Result<SdkConfig, MissingVariableError> {
     of_variables(variable, https())
 }
 
-fn of_variables(variable: Variable, http: SharedHttpClient) -> Result<SdkConfig, NotSet> {
+fn of_variables(variable: Variable, http: SharedHttpClient) -> Result<SdkConfig, MissingVariableError> {
     let need = |name| need(variable, name);
     let (id, secret) = (need("AWS_ACCESS_KEY_ID")?, need("AWS_SECRET_ACCESS_KEY")?);
     let credentials = Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "environment");
@@ -154,7 +156,7 @@ pub fn bus(config: &SdkConfig, name: &str) -> EventBridge {
     EventBridge::new(aws_sdk_eventbridge::Client::new(config), name)
 }
 
-fn tables(variable: Variable) -> Result<Tables, NotSet> {
+fn tables(variable: Variable) -> Result<Tables, MissingVariableError> {
     let need = |name| need(variable, name);
     Ok(Tables::named(need("MEMBERS_TABLE")?, need("LEDGER_TABLE")?, need("CONTROL_TABLE")?))
 }
@@ -163,8 +165,8 @@ fn tables(variable: Variable) -> Result<Tables, NotSet> {
 ///
 /// # Errors
 /// Names it, if there is none.
-pub fn need(variable: Variable, name: &'static str) -> Result<String, NotSet> {
-    variable(name).ok_or(NotSet(name))
+pub fn need(variable: Variable, name: &'static str) -> Result<String, MissingVariableError> {
+    variable(name).ok_or(MissingVariableError(name))
 }
 
 /// Sweeps as a function does them, over the queues of its segments.
@@ -176,7 +178,7 @@ pub fn sweep(
     variable: Variable,
     store: Store,
     clock: Clock,
-) -> Result<Sweep<SqsSegmentQueue>, NotSet> {
+) -> Result<Sweep<SqsSegmentQueue>, MissingVariableError> {
     let need = |name| need(variable, name);
     let queues = Queues { rollover: need("ROLLOVER_QUEUE_URL")?, recalculation: need("RECALCULATION_QUEUE_URL")? };
     let workers = SqsSegmentQueue::new(aws_sdk_sqs::Client::new(config), queues);
@@ -190,10 +192,24 @@ pub fn sweep(
 ///
 /// # Errors
 /// Names the variable that is missing.
-pub fn bodies(config: &SdkConfig, variable: Variable, store: Store, clock: Clock) -> Result<SqsBodies, NotSet> {
+pub fn bodies(
+    config: &SdkConfig,
+    variable: Variable,
+    store: Store,
+    clock: Clock,
+) -> Result<SqsBodies, MissingVariableError> {
     let urls =
         Urls { quarantine: need(variable, "QUARANTINE_QUEUE_URL")?, ingest: need(variable, "INGEST_QUEUE_URL")? };
     Ok(SqsBodies::new(aws_sdk_sqs::Client::new(config), urls, store, clock, Limits::OF_AN_ANSWER))
+}
+
+/// What a queue said, with all that caused it.
+fn failed<E, R>(error: SdkError<E, R>) -> TransportError
+where
+    E: std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    TransportError::of(DisplayErrorContext(&error).to_string(), error)
 }
 
 /// The queue for what can never succeed.
@@ -239,8 +255,8 @@ mod tests {
         });
         // Nothing listens there; a root that does not read would be told of before.
         let why = quarantine(&config.unwrap(), "https://127.0.0.1:1/queue").put("1", "{}").await.unwrap_err();
-        assert!(why.contains("dispatch failure"), "{why}");
+        assert!(why.to_string().contains("dispatch failure"), "{why}");
         let missing = super::config(|name| (name != "AWS_REGION").then(|| "set".to_owned()));
-        assert_eq!(missing.unwrap_err(), NotSet("AWS_REGION"));
+        assert_eq!(missing.unwrap_err(), MissingVariableError("AWS_REGION"));
     }
 }

@@ -1,10 +1,12 @@
 //! Quarantined bodies, in a queue of SQS: encrypted, and kept no longer than the queue keeps them.
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::MessageAttributeValue;
 
 use engine::ingest::Quarantine;
+use engine::transport::TransportError;
+
+use crate::failed;
 
 /// A queue of SQS for what was quarantined.
 #[derive(Debug, Clone)]
@@ -24,10 +26,10 @@ impl SqsQuarantine {
 }
 
 impl Quarantine for SqsQuarantine {
-    async fn put(&self, id: &str, body: &str) -> Result<(), String> {
+    async fn put(&self, id: &str, body: &str) -> Result<(), TransportError> {
         let id = MessageAttributeValue::builder().data_type("String").string_value(id).build();
-        let id = id.map_err(|error| error.to_string())?;
+        let id = id.map_err(|error| TransportError::of(error.to_string(), error))?;
         let asked = self.client.send_message().queue_url(&self.url).message_body(body).message_attributes(Self::ID, id);
-        asked.send().await.map(|_| ()).map_err(|error| DisplayErrorContext(&error).to_string())
+        asked.send().await.map(|_| ()).map_err(failed)
     }
 }

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use serde_json::json;
 
 use engine::sweep::{SegmentQueue, Work};
+use engine::transport::TransportError;
 use store::records::Kind;
+
+use crate::failed;
 
 /// One request takes so many messages.
 const ENTRIES_MAX: usize = 10;
@@ -48,7 +50,7 @@ impl SqsSegmentQueue {
 }
 
 impl SegmentQueue for SqsSegmentQueue {
-    async fn enqueue(&self, work: Vec<Work>, delay: Duration) -> Result<(), String> {
+    async fn enqueue(&self, work: Vec<Work>, delay: Duration) -> Result<(), TransportError> {
         // Whole seconds, and none too few: a message that comes too early only goes round again.
         let seconds = delay.min(DELAY_MAX).as_millis().div_ceil(1_000);
         let delay = i32::try_from(seconds).unwrap_or_default();
@@ -58,12 +60,16 @@ impl SegmentQueue for SqsSegmentQueue {
             let mut asked = self.client.send_message_batch().queue_url(self.queues.of(first.job.kind));
             for (place, work) in some.iter().enumerate() {
                 let entry = SendMessageBatchRequestEntry::builder().id(place.to_string()).delay_seconds(delay);
-                let entry = entry.message_body(json!(work).to_string()).build().map_err(|error| error.to_string())?;
+                let entry = entry
+                    .message_body(json!(work).to_string())
+                    .build()
+                    .map_err(|error| TransportError::of(error.to_string(), error))?;
                 asked = asked.entries(entry);
             }
-            let answer = asked.send().await.map_err(|error| DisplayErrorContext(&error).to_string())?;
+            let answer = asked.send().await.map_err(failed)?;
             if let Some(failed) = answer.failed().first() {
-                return Err(format!("{}: {}", failed.code(), failed.message().unwrap_or("it does not say why")));
+                let why = failed.message().unwrap_or("it does not say why");
+                return Err(TransportError::new(format!("{}: {why}", failed.code())));
             }
         }
         Ok(())

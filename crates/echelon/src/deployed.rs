@@ -6,10 +6,11 @@ use aws::{Limits, SqsBodies, Urls};
 use aws_sdk_sqs::Client;
 use engine::clock::Clock;
 use engine::ingest::{Ingest, Quarantine};
+use engine::transport::TransportError;
 use local::queue::Queues;
 use store::Store;
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::location::{StoreLocation, config};
 
 /// Where bodies go that were quarantined.
@@ -22,7 +23,7 @@ pub enum Kept {
 }
 
 impl Quarantine for Kept {
-    async fn put(&self, id: &str, body: &str) -> Result<(), String> {
+    async fn put(&self, id: &str, body: &str) -> Result<(), TransportError> {
         match self {
             Self::Here(queues) => queues.put(id, body).await,
             Self::There(queue) => queue.put(id, body).await,
@@ -38,14 +39,16 @@ pub async fn ingest(
     place: &StoreLocation,
     quarantine: Option<&str>,
     clock: Clock,
-) -> Result<(Store, Ingest<Kept>), Failure> {
+) -> Result<(Store, Ingest<Kept>), CommandError> {
     if place.tables.is_none() {
         let opened = place.open().await?;
         let ingest = opened.ingest(Kept::Here(opened.queues.clone()), clock);
         return Ok((opened.store, ingest));
     }
     let url = quarantine.ok_or_else(|| {
-        Failure::input("--quarantine-queue: name the queue for what can never succeed (output `QuarantineQueueUrl`)")
+        CommandError::input(
+            "--quarantine-queue: name the queue for what can never succeed (output `QuarantineQueueUrl`)",
+        )
     })?;
     let store = place.store().await?;
     let ingest = Ingest::new(store.clone(), Kept::There(aws::quarantine(&config()?, url)), clock);
@@ -56,6 +59,6 @@ pub async fn ingest(
 ///
 /// # Errors
 /// If AWS cannot be asked.
-pub fn bodies(store: Store, clock: Clock, urls: Urls) -> Result<SqsBodies, Failure> {
+pub fn bodies(store: Store, clock: Clock, urls: Urls) -> Result<SqsBodies, CommandError> {
     Ok(SqsBodies::new(Client::new(&config()?), urls, store, clock, Limits::OF_A_COMMAND))
 }

@@ -10,7 +10,7 @@ use rules::json::{Problem, repeated};
 use rules::program::{Draft, Program};
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::output::say;
 
 /// A JSON document, with the fields that it names twice.
@@ -25,15 +25,15 @@ pub struct Document {
 ///
 /// # Errors
 /// Names the file, and the line and column where it is not JSON.
-pub fn document(path: &Path) -> Result<Document, Failure> {
+pub fn document(path: &Path) -> Result<Document, CommandError> {
     let text = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
     let text = String::from_utf8(text)
-        .map_err(|_| Failure::input(format!("{}: is not UTF-8 text; save it as UTF-8", path.display())))?;
+        .map_err(|_| CommandError::input(format!("{}: is not UTF-8 text; save it as UTF-8", path.display())))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let parsed = repeated(text).and_then(|repeated| Ok(Document { value: serde_json::from_str(text)?, repeated }));
     parsed.map_err(|error| {
         let place = format!("{}:{}:{}", path.display(), error.line(), error.column());
-        Failure::input(format!("{place}: is not JSON: {}", without_place(&error)))
+        CommandError::input(format!("{place}: is not JSON: {}", without_place(&error)))
     })
 }
 
@@ -41,7 +41,7 @@ pub fn document(path: &Path) -> Result<Document, Failure> {
 ///
 /// # Errors
 /// Names the file, and every problem with its JSON path.
-pub fn program(path: &Path) -> Result<(Value, Draft), Failure> {
+pub fn program(path: &Path) -> Result<(Value, Draft), CommandError> {
     let Document { value, repeated } = document(path)?;
     let draft = match Program::read(&value, crate::zones()) {
         Ok(draft) if repeated.is_empty() => return Ok((value, draft)),
@@ -49,7 +49,7 @@ pub fn program(path: &Path) -> Result<(Value, Draft), Failure> {
         Err(problems) => problems.iter().cloned().collect(),
     };
     let lines: Vec<_> = repeated.iter().chain(&draft).map(|problem| format!("{}: {problem}", path.display())).collect();
-    Err(Failure::input(lines.join("\n       ")))
+    Err(CommandError::input(lines.join("\n       ")))
 }
 
 /// A file, or the standard input for `-`, line by line; `.gz` is unpacked. On a terminal the progress is shown.
@@ -81,7 +81,7 @@ impl Lines {
     ///
     /// # Errors
     /// Names the file that cannot be opened.
-    pub fn open(path: &Path) -> Result<Self, Failure> {
+    pub fn open(path: &Path) -> Result<Self, CommandError> {
         if path == Path::new("-") {
             let bar = ProgressBar::no_length().with_style(style("{spinner} {bytes} read, {elapsed}"));
             let reader = BufReader::new(bar.wrap_read(stdin()));
@@ -111,7 +111,7 @@ impl Lines {
     ///
     /// # Errors
     /// If reading fails in the middle.
-    pub fn next_line(&mut self) -> Result<Option<Line>, Failure> {
+    pub fn next_line(&mut self) -> Result<Option<Line>, CommandError> {
         let raw = self.next_raw()?;
         Ok(raw.map(|Raw { number, bytes }| Line { number, content: content(&bytes) }))
     }
@@ -120,7 +120,7 @@ impl Lines {
     ///
     /// # Errors
     /// If reading fails in the middle.
-    pub fn next_raw(&mut self) -> Result<Option<Raw>, Failure> {
+    pub fn next_raw(&mut self) -> Result<Option<Raw>, CommandError> {
         loop {
             match self.next_any()? {
                 Some(raw) if raw.bytes.is_empty() => {}
@@ -133,10 +133,10 @@ impl Lines {
     ///
     /// # Errors
     /// If reading fails in the middle.
-    pub fn next_any(&mut self) -> Result<Option<Raw>, Failure> {
+    pub fn next_any(&mut self) -> Result<Option<Raw>, CommandError> {
         let mut bytes = Vec::new();
         let read = self.reader.read_until(b'\n', &mut bytes).map_err(|error| {
-            Failure::input(format!("{}:{}: cannot be read on: {error}", self.name, self.number + 1))
+            CommandError::input(format!("{}:{}: cannot be read on: {error}", self.name, self.number + 1))
         })?;
         if read == 0 {
             self.bar.finish_and_clear();
@@ -179,8 +179,8 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::input(format!("{}: cannot be read: {error}", path.display()))
+fn unreadable(path: &Path, error: &std::io::Error) -> CommandError {
+    CommandError::input(format!("{}: cannot be read: {error}", path.display()))
 }
 
 /// What serde_json found, without the place, which stands before it already.

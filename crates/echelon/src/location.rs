@@ -13,7 +13,7 @@ use local::sweeper::{self, Here};
 use store::Store;
 use store::table::{self, Tables, create_unstreamed};
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::output::{say, warn};
 
 /// A file up to this size is looked through at the start. All of it is read: 200 MB took 0.9 s from a disk, 0.13 s from
@@ -97,7 +97,7 @@ impl StoreLocation {
     ///
     /// # Errors
     /// Names the file, the endpoint or the table that is not there, and says what to do.
-    pub async fn store(&self) -> Result<Store, Failure> {
+    pub async fn store(&self) -> Result<Store, CommandError> {
         Ok(self.connect(Absent::Refused).await?.0)
     }
 
@@ -105,7 +105,7 @@ impl StoreLocation {
     ///
     /// # Errors
     /// As [`Self::store`].
-    pub async fn store_here(&self) -> Result<(Store, Option<embedded_dynamodb::Store>), Failure> {
+    pub async fn store_here(&self) -> Result<(Store, Option<embedded_dynamodb::Store>), CommandError> {
         self.connect(Absent::Refused).await
     }
 
@@ -113,7 +113,7 @@ impl StoreLocation {
     ///
     /// # Errors
     /// Names the file or the endpoint, and says what to do.
-    pub async fn store_or_new(&self) -> Result<Store, Failure> {
+    pub async fn store_or_new(&self) -> Result<Store, CommandError> {
         Ok(self.connect(Absent::Made).await?.0)
     }
 
@@ -121,7 +121,7 @@ impl StoreLocation {
     ///
     /// # Errors
     /// As [`Self::store`].
-    pub async fn open(&self) -> Result<Opened, Failure> {
+    pub async fn open(&self) -> Result<Opened, CommandError> {
         self.open_with(Absent::Refused).await
     }
 
@@ -129,13 +129,13 @@ impl StoreLocation {
     ///
     /// # Errors
     /// Names the file or the endpoint, and says what to do.
-    pub async fn open_or_new(&self) -> Result<Opened, Failure> {
+    pub async fn open_or_new(&self) -> Result<Opened, CommandError> {
         self.open_with(Absent::Made).await
     }
 
-    async fn open_with(&self, absent: Absent) -> Result<Opened, Failure> {
+    async fn open_with(&self, absent: Absent) -> Result<Opened, CommandError> {
         if self.tables.is_some() {
-            return Err(Failure::input("--tables: a deployed system serves itself, with queues of its own"));
+            return Err(CommandError::input("--tables: a deployed system serves itself, with queues of its own"));
         }
         let ((store, here), shared) = (self.connect(absent).await?, self.dynamodb.is_some());
         let queues = Queues::open(store.client().clone(), &self.prefix, shared).await;
@@ -143,8 +143,8 @@ impl StoreLocation {
         Ok(Opened { store, queues, here, alone: !shared })
     }
 
-    async fn connect(&self, absent: Absent) -> Result<(Store, Option<embedded_dynamodb::Store>), Failure> {
-        let said = |error: embedded_dynamodb::OpenError| Failure::input(error.in_full());
+    async fn connect(&self, absent: Absent) -> Result<(Store, Option<embedded_dynamodb::Store>), CommandError> {
+        let said = |error: embedded_dynamodb::OpenError| CommandError::input(error.in_full());
         let here = match (&self.dynamodb, &self.data, absent) {
             (Some(_), ..) => None,
             (None, Some(file), Absent::Made) => Some(embedded_dynamodb::Store::open(file).map_err(said)?),
@@ -157,7 +157,7 @@ impl StoreLocation {
         let client = match (&here, &self.dynamodb) {
             (None, Some(url)) => remote(url)?,
             (Some(store), _) => store.client(),
-            (None, None) => return Err(Failure::input("say which store: --data FILE, or --dynamodb URL")),
+            (None, None) => return Err(CommandError::input("say which store: --data FILE, or --dynamodb URL")),
         };
         let tables = self.tables.clone().unwrap_or_else(|| Tables::prefixed(&self.prefix));
         if self.dynamodb.is_some() {
@@ -173,7 +173,7 @@ impl StoreLocation {
         Ok((Store::new(client, tables).with_zones(crate::zones().clone()), here))
     }
 
-    async fn make(&self, client: &Client, tables: &Tables) -> Result<(), Failure> {
+    async fn make(&self, client: &Client, tables: &Tables) -> Result<(), CommandError> {
         create_unstreamed(client, tables).await.map_err(|error| self.wrong(error.to_string()))?;
         if self.dynamodb.is_none() {
             return Ok(());
@@ -181,7 +181,7 @@ impl StoreLocation {
         table::ready(client, tables).await.map_err(|error| self.wrong(error.to_string()))
     }
 
-    async fn find(&self, client: &Client, tables: &Tables) -> Result<(), Failure> {
+    async fn find(&self, client: &Client, tables: &Tables) -> Result<(), CommandError> {
         let missing = table::missing(client, tables).await.map_err(|error| self.wrong(error.to_string()))?;
         let Some(missing) = missing else { return Ok(()) };
         let names = if self.tables.is_some() { "--tables" } else { "--prefix" };
@@ -199,7 +199,7 @@ impl StoreLocation {
     ///
     /// # Errors
     /// Says what is damaged, and what to do.
-    pub async fn look_through(&self, opened: &Opened) -> Result<(), Failure> {
+    pub async fn look_through(&self, opened: &Opened) -> Result<(), CommandError> {
         let Some((store, path)) = opened.here.as_ref().and_then(|store| store.path().map(|path| (store, path))) else {
             return Ok(());
         };
@@ -221,16 +221,16 @@ impl StoreLocation {
         )))
     }
 
-    fn wrong(&self, what: String) -> Failure {
-        Failure::input(format!("{}: {what}", self.name()))
+    fn wrong(&self, what: String) -> CommandError {
+        CommandError::input(format!("{}: {what}", self.name()))
     }
 }
 
-fn remote(url: &str) -> Result<Client, Failure> {
+fn remote(url: &str) -> Result<Client, CommandError> {
     let is_url =
         |url: &Uri| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|it| !it.is_empty());
     if !url.parse().as_ref().is_ok_and(is_url) {
-        return Err(Failure::input(format!(
+        return Err(CommandError::input(format!(
             "--dynamodb {url}: it is no URL of an endpoint, such as http://127.0.0.1:8000"
         )));
     }
@@ -242,8 +242,8 @@ fn remote(url: &str) -> Result<Client, Failure> {
 ///
 /// # Errors
 /// If a variable is missing that has no default.
-pub fn config() -> Result<SdkConfig, Failure> {
-    aws::config_of_a_command(variable).map_err(Failure::input)
+pub fn config() -> Result<SdkConfig, CommandError> {
+    aws::config_of_a_command(variable).map_err(CommandError::input)
 }
 
 /// The environment's, where it says anything: an endpoint on one's own machine takes any credentials, but not none.

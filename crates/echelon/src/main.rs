@@ -2,7 +2,7 @@
 
 mod command;
 mod deployed;
-mod failure;
+mod error;
 mod input;
 mod location;
 mod output;
@@ -18,7 +18,7 @@ use engine::zones;
 use local::now;
 use rules::calendar::Zones;
 
-use failure::Failure;
+use error::CommandError;
 use output::say;
 
 /// Tiers for shops: which tier each customer holds, why, until when, and what they need next.
@@ -105,13 +105,13 @@ fn main() -> ExitCode {
     let done = match (Cli::try_parse(), found) {
         // Help needs no zones; a version without them would be another one.
         (Err(error), Err(_)) if error.kind() != ErrorKind::DisplayVersion => error.exit(),
-        (_, Err(error)) => Err(Failure::input(error.in_full())),
+        (_, Err(error)) => Err(CommandError::input(error.in_full())),
         (cli, Ok(_)) => run(cli.unwrap_or_else(|error| error.exit()).command),
     };
     let code = match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if let Failure::Input(_) = failure {
+            if let CommandError::Input(_) = failure {
                 say(&format!("error: {failure}"));
             }
             failure.exit_code()
@@ -124,7 +124,7 @@ fn main() -> ExitCode {
     code
 }
 
-fn run(command: Command) -> Result<(), Failure> {
+fn run(command: Command) -> Result<(), CommandError> {
     match command {
         Command::Demo(args) => command::demo::run(&args),
         Command::Replay(args) => command::replay::run(&args),

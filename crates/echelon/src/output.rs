@@ -8,7 +8,7 @@ use local::console::shown;
 pub use local::console::{counted, say, warn};
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// The form in which a command answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -23,7 +23,7 @@ pub enum Format {
 ///
 /// # Errors
 /// If it cannot be written, for example because the disk is full. That a reader went away, as `head` does, is no error.
-pub fn print(text: &str) -> Result<(), Failure> {
+pub fn print(text: &str) -> Result<(), CommandError> {
     print_to(stdout().lock(), &shown(text))
 }
 
@@ -31,14 +31,14 @@ pub fn print(text: &str) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As [`print()`].
-pub fn print_styled(text: &str) -> Result<(), Failure> {
+pub fn print_styled(text: &str) -> Result<(), CommandError> {
     print_to(AutoStream::auto(stdout().lock()), text)
 }
 
-fn print_to(mut out: impl Write, text: &str) -> Result<(), Failure> {
+fn print_to(mut out: impl Write, text: &str) -> Result<(), CommandError> {
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::input(format!("standard output: {error}; nothing more can be written there")))
+            Err(CommandError::input(format!("standard output: {error}; nothing more can be written there")))
         }
         Ok(()) | Err(_) => Ok(()),
     }
@@ -48,7 +48,7 @@ fn print_to(mut out: impl Write, text: &str) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As [`print()`].
-pub fn print_json(value: &Value) -> Result<(), Failure> {
+pub fn print_json(value: &Value) -> Result<(), CommandError> {
     print(&format!("{value:#}"))
 }
 

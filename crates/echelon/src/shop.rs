@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use rules::calendar::{Day, Instant, Zone};
 use rules::replay::{Line, Replay};
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::input::{self, Lines};
 use crate::output::say;
 
@@ -48,19 +48,19 @@ impl Shop {
     ///
     /// # Errors
     /// Names the file, the line and the field that cannot be used.
-    pub fn replayed(given: &Given) -> Result<Self, Failure> {
+    pub fn replayed(given: &Given) -> Result<Self, CommandError> {
         let (value, draft) = input::program(&given.program)?;
         let as_of = instant(&given.as_of, &draft.program.timezone)
-            .map_err(|what| Failure::input(format!("--as-of: {what}")))?;
+            .map_err(|what| CommandError::input(format!("--as-of: {what}")))?;
         let replay = Replay::start(&value, crate::zones())
-            .map_err(|error| Failure::input(format!("{}: {error}", given.program.display())))?;
+            .map_err(|error| CommandError::input(format!("{}: {error}", given.program.display())))?;
         let mut shop = Self { replay, as_of, facts: 0, skipped: 0 };
         shop.take(&mut Lines::open(&given.events)?, given.skip_invalid)?;
         shop.replay.finish(as_of);
         Ok(shop)
     }
 
-    fn take(&mut self, lines: &mut Lines, skip_invalid: bool) -> Result<(), Failure> {
+    fn take(&mut self, lines: &mut Lines, skip_invalid: bool) -> Result<(), CommandError> {
         while let Some(line) = lines.next_line()? {
             let taken =
                 line.content.and_then(|event| self.replay.line(&event, self.as_of).map_err(|error| error.to_string()));
@@ -75,7 +75,7 @@ impl Shop {
                 }
                 Err(what) => {
                     let remedy = "correct the line, or leave such lines out with --skip-invalid";
-                    return Err(Failure::input(format!("{place}: {what}\n       {remedy}")));
+                    return Err(CommandError::input(format!("{place}: {what}\n       {remedy}")));
                 }
             }
         }
@@ -85,14 +85,14 @@ impl Shop {
     /// Says how many lines were left out, which is a finding.
     ///
     /// # Errors
-    /// [`Failure::Findings`] if there were any.
-    pub fn settled(&self) -> Result<(), Failure> {
+    /// [`CommandError::Findings`] if there were any.
+    pub fn settled(&self) -> Result<(), CommandError> {
         if self.skipped == 0 {
             return Ok(());
         }
         let lines = if self.skipped == 1 { "line was" } else { "lines were" };
         say(&format!("{} {lines} skipped", self.skipped));
-        Err(Failure::Findings)
+        Err(CommandError::Findings)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// Where lines go: the standard output, or a file that appears when it is finished.
 pub struct Sink {
@@ -39,13 +39,13 @@ impl Sink {
     ///
     /// # Errors
     /// If it cannot be written, or would take the place of a store.
-    pub fn file(path: &Path) -> Result<Self, Failure> {
+    pub fn file(path: &Path) -> Result<Self, CommandError> {
         if is_database(path) {
             return Err(in_place_of_a_store(path));
         }
         is_beside_no_store(path)?;
         let name = format!("`{}`", path.display());
-        let failed = |error: io::Error| Failure::input(format!("{name} cannot be written: {error}"));
+        let failed = |error: io::Error| CommandError::input(format!("{name} cannot be written: {error}"));
         let special = fs::metadata(path).is_ok_and(|found| !found.is_file());
         let (file, unfinished) = if special {
             // A device or a pipe is written to, not replaced; a folder fails here.
@@ -61,31 +61,31 @@ impl Sink {
     }
 
     /// Writes a value as one line.
-    pub fn line(&mut self, value: &serde_json::Value) -> Result<(), Failure> {
+    pub fn line(&mut self, value: &serde_json::Value) -> Result<(), CommandError> {
         let written = serde_json::to_writer(&mut self.writer, value).map_err(io::Error::from);
         let written = written.and_then(|()| self.writer.write_all(b"\n"));
         self.settle(written)
     }
 
     /// Writes text as it is.
-    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
+    pub fn text(&mut self, text: &str) -> Result<(), CommandError> {
         let written = self.writer.write_all(text.as_bytes());
         self.settle(written)
     }
 
     /// Gives the file its name.
-    pub fn finish(mut self) -> Result<(), Failure> {
+    pub fn finish(mut self) -> Result<(), CommandError> {
         let written = self.writer.flush();
         self.settle(written)?;
         match &self.unfinished {
             Some(file) => {
-                fs::rename(&file.passing, &file.target).map_err(|error| Failure::input(self.unwritable(&error)))
+                fs::rename(&file.passing, &file.target).map_err(|error| CommandError::input(self.unwritable(&error)))
             }
             None => Ok(()),
         }
     }
 
-    fn settle(&mut self, written: io::Result<()>) -> Result<(), Failure> {
+    fn settle(&mut self, written: io::Result<()>) -> Result<(), CommandError> {
         match written {
             Ok(()) => Ok(()),
             Err(_) if self.closed => Ok(()),
@@ -94,7 +94,7 @@ impl Sink {
                 self.writer = BufWriter::new(Box::new(io::sink()));
                 Ok(())
             }
-            Err(error) => Err(Failure::input(self.unwritable(&error))),
+            Err(error) => Err(CommandError::input(self.unwritable(&error))),
         }
     }
 
@@ -113,12 +113,12 @@ const LOGS: [&[u8]; 2] = [&[0x37, 0x7f, 0x06, 0x82], &[0x37, 0x7f, 0x06, 0x83]];
 ///
 /// # Errors
 /// Names the store.
-pub fn is_beside_no_store(path: &Path) -> Result<(), Failure> {
+pub fn is_beside_no_store(path: &Path) -> Result<(), CommandError> {
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let name = real.to_string_lossy();
     let of = BESIDE.iter().filter_map(|end| name.strip_suffix(end)).find(|store| Path::new(store).exists());
     match of {
-        Some(store) => Err(Failure::input(format!(
+        Some(store) => Err(CommandError::input(format!(
             "{} would belong to the file `{store}` and be taken for a part of it: name another file",
             path.display()
         ))),
@@ -135,8 +135,11 @@ fn is_database(path: &Path) -> bool {
     is_read && (begins == DATABASE || LOGS.iter().any(|log| begins.starts_with(log)))
 }
 
-fn in_place_of_a_store(path: &Path) -> Failure {
-    Failure::input(format!("{} is a store, and no list or report takes its place: name another file", path.display()))
+fn in_place_of_a_store(path: &Path) -> CommandError {
+    CommandError::input(format!(
+        "{} is a store, and no list or report takes its place: name another file",
+        path.display()
+    ))
 }
 
 #[cfg(test)]

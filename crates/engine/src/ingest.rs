@@ -12,7 +12,7 @@ mod quarantine;
 mod read;
 mod take;
 
-pub use direct::{Answered, FactOutcome};
+pub use direct::FactOutcome;
 pub use programs::ProgramCache;
 pub use quarantine::Quarantine;
 pub use read::{native, read};
@@ -90,24 +90,23 @@ pub struct Counts {
     pub conflicts: u64,
 }
 
-/// The ingest of a deployment.
+/// Writes facts: decides in memory what they change, and commits it.
 #[derive(Debug)]
-pub struct Ingest<A> {
+pub struct FactWriter {
     store: Store,
     programs: Arc<ProgramCache>,
-    quarantine: A,
     clock: Clock,
     max_messages_per_commit: usize,
     salt: u64,
 }
 
-impl<A: Quarantine> Ingest<A> {
-    /// The ingest over a store; what can never succeed goes to `quarantine`.
-    pub fn new(store: Store, quarantine: A, clock: Clock) -> Self {
+impl FactWriter {
+    /// A writer over a store.
+    pub fn new(store: Store, clock: Clock) -> Self {
         let programs = Arc::new(ProgramCache::new(store.clone(), clock.clone()));
         // Processes of functions are numbered alike: what tells them apart has to be chance.
         let salt = RandomState::new().build_hasher().finish();
-        Self { store, programs, quarantine, clock, max_messages_per_commit: 1, salt }
+        Self { store, programs, clock, max_messages_per_commit: 1, salt }
     }
 
     /// Waits after a lost race as the salt has it, and not by chance.
@@ -123,30 +122,54 @@ impl<A: Quarantine> Ingest<A> {
         Self { max_messages_per_commit: max_messages_per_commit.max(1), ..self }
     }
 
-    /// What was used of the store since this was asked last.
-    pub fn used(&self) -> Units {
-        self.store.meter().take()
-    }
-
-    /// The programs in use, remembered for a while.
-    pub fn programs(&self) -> &Arc<ProgramCache> {
-        &self.programs
-    }
-
-    /// The same with what another remembers, so that both forget together.
+    /// The same with another's cache of programs, so that both forget together.
     #[must_use]
     pub fn sharing_cache(self, programs: Arc<ProgramCache>) -> Self {
         Self { programs, ..self }
     }
 
-    /// Forgets the versions that are known, so that one just published is in use at once.
+    /// The programs in use, cached for 20 s.
+    pub fn programs(&self) -> &Arc<ProgramCache> {
+        &self.programs
+    }
+}
+
+/// Ingests messages of a queue; what can never succeed goes to the quarantine.
+#[derive(Debug)]
+pub struct Ingest<Q> {
+    writer: FactWriter,
+    quarantine: Q,
+}
+
+impl<Q: Quarantine> Ingest<Q> {
+    /// The ingest over a store.
+    pub fn new(store: Store, quarantine: Q, clock: Clock) -> Self {
+        Self::with(FactWriter::new(store, clock), quarantine)
+    }
+
+    /// The ingest with a writer that is set up already.
+    pub fn with(writer: FactWriter, quarantine: Q) -> Self {
+        Self { writer, quarantine }
+    }
+
+    /// What was used of the store since this was asked last.
+    pub fn used(&self) -> Units {
+        self.writer.store.meter().take()
+    }
+
+    /// The programs in use, cached for 20 s.
+    pub fn programs(&self) -> &Arc<ProgramCache> {
+        self.writer.programs()
+    }
+
+    /// Forgets the versions that are cached, so that one just published is in use at once.
     pub fn invalidate_programs(&self) {
-        self.programs.forget();
+        self.writer.programs.forget();
     }
 
     /// Takes a batch in.
     pub async fn handle(&self, messages: &[Message]) -> Report {
-        let now = self.clock.now();
+        let now = self.writer.clock.now();
         let mut report = Report::default();
         report.counts.events = messages.len() as u64;
         report.oldest_ms = messages.iter().filter_map(|it| Some(now.millis() - it.sent_at?.millis())).max();
@@ -160,7 +183,7 @@ impl<A: Quarantine> Ingest<A> {
             }
         }
         for (shop, contents) in shops {
-            let versions = match self.programs.of(&shop).await {
+            let versions = match self.writer.programs.of(&shop).await {
                 Ok(versions) => versions,
                 Err(error) => {
                     failed.extend(contents.iter().map(|(place, _)| *place));
@@ -185,7 +208,7 @@ impl<A: Quarantine> Ingest<A> {
                     Err(why) => quarantined.push((place, why)),
                 }
             }
-            let outcome = self.take(&shop, &versions, deliveries).await;
+            let outcome = self.writer.take(&shop, &versions, deliveries).await;
             report.counts.add(&outcome.counts);
             failed.extend(outcome.failed);
             report.failure = report.failure.or(outcome.failure);
@@ -212,8 +235,8 @@ impl<A: Quarantine> Ingest<A> {
     /// The body first, then the row that tells of it: a row without a body could not be replayed.
     async fn quarantine(&self, message: &Message, quarantined: &Quarantined) -> Result<(), StoreError> {
         let id = quarantine::id(&message.body);
-        self.quarantine.put(&id, &message.body).await.map_err(StoreError::Unavailable)?;
-        self.store.quarantine(&id, quarantined, message.body.len(), self.clock.now()).await
+        self.quarantine.put(&id, &message.body).await?;
+        self.writer.store.quarantine(&id, quarantined, message.body.len(), self.writer.clock.now()).await
     }
 }
 

@@ -12,5 +12,6 @@ pub mod quarantine;
 pub mod relay;
 pub mod sweep;
 pub mod telemetry;
+pub mod transport;
 pub mod verify;
 pub mod zones;

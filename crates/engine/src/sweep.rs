@@ -37,6 +37,7 @@ pub use tick::Ticked;
 pub use work::{RunEnd, SegmentRun};
 
 use crate::clock::Clock;
+use crate::transport::TransportError;
 use store::records::JobId;
 use store::shop::ShopId;
 use store::{Store, Units};
@@ -64,7 +65,7 @@ pub trait SegmentQueue: Send + Sync {
     ///
     /// # Errors
     /// Says why they will not be; the next tick tries again.
-    fn enqueue(&self, work: Vec<Work>, delay: Duration) -> impl Future<Output = Result<(), String>> + Send;
+    fn enqueue(&self, work: Vec<Work>, delay: Duration) -> impl Future<Output = Result<(), TransportError>> + Send;
 
     /// Lets live traffic go first, where it is known that there is some.
     fn yield_to_traffic(&self) -> impl Future<Output = ()> + Send {

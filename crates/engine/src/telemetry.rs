@@ -45,16 +45,16 @@ pub struct LogKey(Hmac<Sha256>);
 /// A key is too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the key for member ids in logs has fewer than {KEY_BYTES_MIN} characters: anybody could guess it")]
-pub struct WeakKey;
+pub struct LogKeyError;
 
 impl LogKey {
     /// Takes a secret text as the key.
     ///
     /// # Errors
     /// If it is too short to be a secret.
-    pub fn new(secret: &str) -> Result<Self, WeakKey> {
-        let secret = Some(secret.as_bytes()).filter(|secret| secret.len() >= KEY_BYTES_MIN).ok_or(WeakKey)?;
-        Hmac::new_from_slice(secret).map(Self).map_err(|_| WeakKey)
+    pub fn new(secret: &str) -> Result<Self, LogKeyError> {
+        let secret = Some(secret.as_bytes()).filter(|secret| secret.len() >= KEY_BYTES_MIN).ok_or(LogKeyError)?;
+        Hmac::new_from_slice(secret).map(Self).map_err(|_| LogKeyError)
     }
 
     /// The tag of a member: the same in every line, another one in another shop.
@@ -287,7 +287,7 @@ mod tests {
         assert!(tag.bytes().all(|byte| byte.is_ascii_hexdigit()));
         assert_ne!(tag, ours.tag(&shop("other"), &anna).to_string());
         assert_ne!(tag, key("another key, 16+").tag(&shop("acme"), &anna).to_string());
-        assert_eq!(LogKey::new("short").unwrap_err(), WeakKey);
+        assert_eq!(LogKey::new("short").unwrap_err(), LogKeyError);
         assert_eq!(format!("{ours:?}"), "LogKey(…)");
     }
 

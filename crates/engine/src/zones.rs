@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use rules::calendar::{NotAZone, Release, ReleaseError, Zones};
+use rules::calendar::{Release, ReleaseError, ZoneFileError, Zones};
 use thiserror::Error;
 
 /// The variable of the environment that names the folder.
@@ -82,7 +82,7 @@ pub enum FolderError {
         /// The folder.
         folder: PathBuf,
         /// Which zone, and what is wrong with it.
-        source: NotAZone,
+        source: ZoneFileError,
     },
     /// Programs may name zones that are not in it.
     #[error(

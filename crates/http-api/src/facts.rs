@@ -213,7 +213,7 @@ impl Api {
     /// Takes facts in, each for itself, and says what became of each.
     pub(crate) async fn take(&self, shop: &ShopId, versions: &Versions, facts: Vec<Fact>) -> Vec<OneResult> {
         let batch = self.batch.read().await;
-        let told = self.ingest.facts(shop, versions, facts).await;
+        let told = self.writer.write(shop, versions, facts).await;
         drop(batch);
         self.recorded.notify_one();
         told.into_iter().map(OneResult::from).collect()

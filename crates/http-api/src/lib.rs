@@ -40,7 +40,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use engine::clock::Clock;
-use engine::ingest::{Answered, Ingest, ProgramCache};
+use engine::ingest::{FactWriter, ProgramCache};
 use engine::quarantine::Bodies;
 use engine::sweep::{Order, SegmentQueue, Sweep};
 use futures::future::BoxFuture;
@@ -72,7 +72,7 @@ pub struct Parts {
     /// The tables.
     pub store: Store,
     /// Takes in facts that are told directly.
-    pub ingest: Ingest<Answered>,
+    pub writer: FactWriter,
     /// The quarantined bodies.
     pub bodies: Box<dyn Bodies>,
     /// Orders to jobs.
@@ -143,7 +143,7 @@ impl Api {
     }
 
     fn programs(&self) -> &Arc<ProgramCache> {
-        self.ingest.programs()
+        self.writer.programs()
     }
 }
 

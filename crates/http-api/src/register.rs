@@ -23,7 +23,7 @@ pub struct TokenId(String);
 /// A text is neither the id of a token nor a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is neither the id of a token, which is 32 digits from 0 to f, nor a token")]
-pub struct NoTokenId;
+pub struct TokenIdError;
 
 impl TokenId {
     /// That of a token, by what is signed of it.
@@ -35,8 +35,8 @@ impl TokenId {
     /// Reads an id, or takes that of a token.
     ///
     /// # Errors
-    /// [`NoTokenId`].
-    pub fn read(text: &str) -> Result<Self, NoTokenId> {
+    /// [`TokenIdError`].
+    pub fn read(text: &str) -> Result<Self, TokenIdError> {
         if let Some((signed, _)) = text.rsplit_once('.').filter(|(signed, _)| signed.contains('.')) {
             return Ok(Self::of(signed));
         }
@@ -45,11 +45,11 @@ impl TokenId {
 }
 
 impl TryFrom<String> for TokenId {
-    type Error = NoTokenId;
+    type Error = TokenIdError;
 
-    fn try_from(text: String) -> Result<Self, NoTokenId> {
+    fn try_from(text: String) -> Result<Self, TokenIdError> {
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if text.len() == 32 && text.bytes().all(is_digit) { Ok(Self(text)) } else { Err(NoTokenId) }
+        if text.len() == 32 && text.bytes().all(is_digit) { Ok(Self(text)) } else { Err(TokenIdError) }
     }
 }
 
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(TokenId::read("head.claims.signature"), Ok(id.clone()));
         assert_eq!(TokenId::read(&id.to_string()), Ok(id));
         for text in ["", "a", "a.b", &"A".repeat(32), &"0".repeat(33)] {
-            assert_eq!(TokenId::read(text), Err(NoTokenId), "{text}");
+            assert_eq!(TokenId::read(text), Err(TokenIdError), "{text}");
         }
     }
 }

@@ -42,19 +42,19 @@ pub struct Secret(String);
 #[error(
     "a secret of Shopify's has at least {SECRET_BYTES_MIN} bytes, this one has {0}: copy it whole from the app's settings"
 )]
-pub struct ShortSecret(usize);
+pub struct SecretError(usize);
 
 impl Secret {
     /// A secret, if it is long enough that nobody guesses it.
     ///
     /// # Errors
-    /// [`ShortSecret`].
-    pub fn new(text: &str) -> Result<Self, ShortSecret> {
+    /// [`SecretError`].
+    pub fn new(text: &str) -> Result<Self, SecretError> {
         let text = text.trim();
         // A file of settings may take what was meant as a comment for a part of it.
         let length = text.split_once(" #").map_or(text, |(before, _)| before.trim()).len();
         if length < SECRET_BYTES_MIN || length < text.len() {
-            Err(ShortSecret(length))
+            Err(SecretError(length))
         } else {
             Ok(Self(text.to_owned()))
         }
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_secret_that_can_be_guessed_is_none() {
         for short in ["", " ", "hush", "123456789012345", "               "] {
-            assert_eq!(Secret::new(short).unwrap_err(), ShortSecret(short.trim().len()), "{short}");
+            assert_eq!(Secret::new(short).unwrap_err(), SecretError(short.trim().len()), "{short}");
         }
         assert!(Secret::new("hush, hush, hush    # of the app").is_err(), "a comment is no part of it");
         assert!(!format!("{:?}", Secret::new("hush, hush, hush")).contains("hush"));

@@ -39,7 +39,7 @@ pub struct TokenKey {
 /// A text is too short for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a key for tokens has at least {KEY_BYTES_MIN} bytes, this one has {0}")]
-pub struct ShortKey(usize);
+pub struct TokenKeyError(usize);
 
 /// What a token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,10 +74,10 @@ impl TokenKey {
     /// A key of a secret.
     ///
     /// # Errors
-    /// [`ShortKey`].
-    pub fn new(secret: impl Into<Vec<u8>>) -> Result<Self, ShortKey> {
+    /// [`TokenKeyError`].
+    pub fn new(secret: impl Into<Vec<u8>>) -> Result<Self, TokenKeyError> {
         let secret = secret.into();
-        if secret.len() < KEY_BYTES_MIN { Err(ShortKey(secret.len())) } else { Ok(Self::of(secret)) }
+        if secret.len() < KEY_BYTES_MIN { Err(TokenKeyError(secret.len())) } else { Ok(Self::of(secret)) }
     }
 
     /// A key that nobody else knows, of 366 random bits.
@@ -229,6 +229,6 @@ mod tests {
         ] {
             assert_eq!(key(1).caller(&wrong, at(0)), None, "{wrong}");
         }
-        assert_eq!(TokenKey::new("short").unwrap_err(), ShortKey(5));
+        assert_eq!(TokenKey::new("short").unwrap_err(), TokenKeyError(5));
     }
 }

@@ -15,7 +15,7 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use engine::clock::Clock;
-use engine::ingest::{Answered, Ingest};
+use engine::ingest::FactWriter;
 use engine::telemetry;
 use http_api::authenticate::{AuthMode, RequestId};
 use http_api::problem::Problem;
@@ -44,7 +44,7 @@ fn api(variable: Variable) -> Result<Api, Error> {
     let (config, clock) = (aws::config(variable)?, Clock::new(now));
     let store = aws::store(&config, variable)?;
     Ok(Api::new(Parts {
-        ingest: Ingest::new(store.clone(), Answered, clock.clone()),
+        writer: FactWriter::new(store.clone(), clock.clone()),
         sweeps: Box::new(Arc::new(aws::sweep(&config, variable, store.clone(), clock.clone())?)),
         bodies: Box::new(aws::bodies(&config, variable, store.clone(), clock.clone())?),
         store,

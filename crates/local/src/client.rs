@@ -29,7 +29,7 @@ const UNREAD_BYTES_MAX: usize = 64 * 1024;
 /// Why there was no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
-pub struct NoAnswer(pub String);
+pub struct RequestError(pub String);
 
 /// Why nobody can be asked at a URL. None of it tells what a URL has beside scheme, host, port and path.
 #[derive(Debug, Error)]
@@ -148,37 +148,37 @@ impl Client {
     /// Asks for what is there.
     ///
     /// # Errors
-    /// [`NoAnswer`].
-    pub async fn get(&self, path: &str) -> Result<(StatusCode, Bytes), NoAnswer> {
+    /// [`RequestError`].
+    pub async fn get(&self, path: &str) -> Result<(StatusCode, Bytes), RequestError> {
         self.ask(Method::GET, path, Bytes::new(), &[]).await
     }
 
     /// Takes something away.
     ///
     /// # Errors
-    /// [`NoAnswer`]; whether it is done is not known.
-    pub async fn delete(&self, path: &str) -> Result<(StatusCode, Bytes), NoAnswer> {
+    /// [`RequestError`]; whether it is done is not known.
+    pub async fn delete(&self, path: &str) -> Result<(StatusCode, Bytes), RequestError> {
         self.ask(Method::DELETE, path, Bytes::new(), &[]).await
     }
 
     /// Sends JSON there, with headers.
     ///
     /// # Errors
-    /// [`NoAnswer`]; whether it arrived is not known.
+    /// [`RequestError`]; whether it arrived is not known.
     pub async fn post(
         &self,
         path: &str,
         body: impl Into<Bytes>,
         headers: &[(&str, &str)],
-    ) -> Result<(StatusCode, Bytes), NoAnswer> {
+    ) -> Result<(StatusCode, Bytes), RequestError> {
         self.ask(Method::POST, path, body.into(), headers).await
     }
 
     /// Sends JSON to the URL itself, with headers; what is answered but for its status is not looked at.
     ///
     /// # Errors
-    /// [`NoAnswer`]; whether it arrived is not known.
-    pub async fn tell(&self, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> Result<StatusCode, NoAnswer> {
+    /// [`RequestError`]; whether it arrived is not known.
+    pub async fn tell(&self, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> Result<StatusCode, RequestError> {
         let told = async {
             let (parts, body) = self.answer(Method::POST, "", body.into(), headers).await?.into_parts();
             // It was answered, however the rest of the answer ends.
@@ -194,7 +194,7 @@ impl Client {
         path: &str,
         body: Bytes,
         headers: &[(&str, &str)],
-    ) -> Result<(StatusCode, Bytes), NoAnswer> {
+    ) -> Result<(StatusCode, Bytes), RequestError> {
         let asked = async {
             let (parts, body) = self.answer(method, path, body, headers).await?.into_parts();
             let body = to_bytes(body, BYTES_MAX).await;
@@ -209,7 +209,7 @@ impl Client {
         path: &str,
         body: Bytes,
         headers: &[(&str, &str)],
-    ) -> Result<Response<Body>, NoAnswer> {
+    ) -> Result<Response<Body>, RequestError> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -228,14 +228,18 @@ impl Client {
     }
 
     /// What comes of it, unless it takes too long.
-    async fn within<T>(&self, path: &str, asked: impl Future<Output = Result<T, NoAnswer>>) -> Result<T, NoAnswer> {
+    async fn within<T>(
+        &self,
+        path: &str,
+        asked: impl Future<Output = Result<T, RequestError>>,
+    ) -> Result<T, RequestError> {
         let late = |_| Err(self.wrong(path, &format!("no answer in {} s", self.answer_max.as_secs())));
         tokio::time::timeout(self.answer_max, asked).await.unwrap_or_else(late)
     }
 
-    fn wrong(&self, path: &str, what: &dyn fmt::Display) -> NoAnswer {
+    fn wrong(&self, path: &str, what: &dyn fmt::Display) -> RequestError {
         let (path, _) = path.split_once('?').unwrap_or((path, ""));
-        NoAnswer(format!("{}{path}: {what}", self.shown))
+        RequestError(format!("{}{path}: {what}", self.shown))
     }
 }
 

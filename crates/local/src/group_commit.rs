@@ -54,9 +54,9 @@ impl GroupCommit {
     pub async fn take(&self, lane: Lane, bodies: Vec<String>) -> Result<(), QueueError> {
         let (done, answer) = oneshot::channel();
         if self.senders.send(Sent { lane, bodies: bodies.into(), taken: 0, done }).await.is_err() {
-            return Err(QueueError::ended());
+            return Err(QueueError::Ended);
         }
-        answer.await.unwrap_or_else(|_| Err(QueueError::ended()))
+        answer.await.unwrap_or_else(|_| Err(QueueError::Ended))
     }
 }
 
@@ -185,7 +185,7 @@ mod tests {
         }
         let messages = waiting.take(2);
         waiting.add(other);
-        waiting.fail(&messages, &QueueError::ended());
+        waiting.fail(&messages, &QueueError::Ended);
         assert!(first_done.try_recv().unwrap().is_err() && cut_done.try_recv().unwrap().is_err());
         assert!(later_done.try_recv().is_err() && other_done.try_recv().is_err());
         assert_eq!(waiting.take(10).len(), 2);

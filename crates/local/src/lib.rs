@@ -33,7 +33,7 @@ pub mod worker;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use engine::ingest::{Answered, Counts, Ingest};
+use engine::ingest::{Counts, Ingest};
 use engine::sweep::Sweep;
 use http_api::authenticate::AuthMode;
 use http_api::{Api, Parts};
@@ -86,13 +86,13 @@ impl System {
     pub fn new(opened: Opened, time: Time, shop: Option<ShopId>, shopify: Option<Shopify>, auth: AuthMode) -> Self {
         let (health, watch) = (Health::default(), Watch::from(time.now()));
         let ingest = opened.ingest(opened.queues.clone(), time.clock());
-        let told = opened.ingest(Answered, time.clock()).sharing_cache(Arc::clone(ingest.programs()));
+        let writer = opened.writer(time.clock()).sharing_cache(Arc::clone(ingest.programs()));
         let (sweep, ahead_ms) = (Arc::new(opened.sweep(time.clock(), Arc::clone(&health.sweeper))), opened.ahead_ms());
         let Opened { store, queues, here, .. } = opened;
         let accept = GroupCommit::new(queues.clone());
         let api = Api::new(Parts {
             store: store.clone(),
-            ingest: told,
+            writer,
             bodies: Box::new(queues.clone()),
             sweeps: Box::new(Arc::clone(&sweep)),
             clock: time.clock(),

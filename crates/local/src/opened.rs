@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::clock::Clock;
-use engine::ingest::{Ingest, Quarantine};
+use engine::ingest::{FactWriter, Ingest, Quarantine};
 use engine::sweep::Sweep;
 use store::Store;
 
@@ -32,10 +32,15 @@ const TOGETHER: usize = 32;
 pub const AHEAD_MS: i64 = 60_000;
 
 impl Opened {
+    /// What writes facts into the store.
+    pub fn writer(&self, clock: Clock) -> FactWriter {
+        let writer = FactWriter::new(self.store.clone(), clock);
+        if self.alone { writer.with_batching(TOGETHER) } else { writer }
+    }
+
     /// What takes events into the store; what can never succeed goes to `quarantine`.
-    pub fn ingest<A: Quarantine>(&self, quarantine: A, clock: Clock) -> Ingest<A> {
-        let ingest = Ingest::new(self.store.clone(), quarantine, clock);
-        if self.alone { ingest.with_batching(TOGETHER) } else { ingest }
+    pub fn ingest<Q: Quarantine>(&self, quarantine: Q, clock: Clock) -> Ingest<Q> {
+        Ingest::with(self.writer(clock), quarantine)
     }
 
     /// How far ahead a version takes effect where no instant is named.

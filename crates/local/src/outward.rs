@@ -28,7 +28,7 @@ use tokio::time::Instant;
 
 use self::lanes::{Lanes, News};
 use self::line::line;
-use self::webhook::NotTaken;
+use self::webhook::DeliveryError;
 use super::System;
 use crate::lines::Lines;
 
@@ -67,7 +67,7 @@ impl Outward {
         Self { webhook, shown, screen: Lines::to(std::io::stdout()) }
     }
 
-    async fn put(&self, row: &Outgoing) -> Result<(), NotTaken> {
+    async fn put(&self, row: &Outgoing) -> Result<(), DeliveryError> {
         let event: Value = serde_json::from_str(&row.detail).unwrap_or_default();
         if let Some(webhook) = &self.webhook {
             let id = event.get("id").and_then(Value::as_str).unwrap_or_default();
@@ -117,7 +117,7 @@ impl Announcer {
     fn tell(&self, news: News, row: Option<&Outgoing>, why: &dyn std::fmt::Display) {
         match news {
             News::None => {}
-            News::NotTaken => {
+            News::DeliveryError => {
                 let row = row.map(|row| self.named(&row.key)).unwrap_or_default();
                 tracing::warn!(row, %why, "the webhook does not take an event; it is tried again until it does");
             }

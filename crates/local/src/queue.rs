@@ -15,9 +15,10 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, Select, TransactWriteItem};
 use engine::ingest::Quarantine;
+use engine::transport::TransportError;
 use http_api::problem::Problem;
 use rules::calendar::Instant;
-use store::{Item, StoreError, in_words, key, table};
+use store::{Item, Source, in_words, key, table};
 use thiserror::Error;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -60,8 +61,33 @@ const SENT_AT: &str = "sent_at";
 
 /// Why the store did not do what a queue asked of it.
 #[derive(Debug, Clone, Error)]
-#[error("the store did not answer as it should: {0}")]
-pub struct QueueError(String);
+pub enum QueueError {
+    /// The database refused, was busy, or did not answer.
+    #[error("the store did not answer as it should: {words}")]
+    Store {
+        /// What it said.
+        words: String,
+        /// The error behind it.
+        #[source]
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// A row cannot be decoded.
+    #[error("the store did not answer as it should: row {id} of {queue}: {source}")]
+    Undecodable {
+        /// Which queue.
+        queue: String,
+        /// Which row.
+        id: String,
+        /// What is wrong with it.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// Others write the same row all the while.
+    #[error("the store did not answer as it should: others are in the way")]
+    Contended,
+    /// The system is ending and takes nothing any more.
+    #[error("the store did not answer as it should: the system is ending")]
+    Ended,
+}
 
 impl From<QueueError> for Problem {
     fn from(error: QueueError) -> Self {
@@ -72,27 +98,23 @@ impl From<QueueError> for Problem {
 
 impl QueueError {
     /// Of what a queue or its table answered.
-    pub fn of<E, R>(error: &SdkError<E, R>) -> Self
+    pub fn of_sdk<E, R>(error: SdkError<E, R>) -> Self
     where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-        R: std::fmt::Debug,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
     {
-        Self(in_words(error))
+        Self::Store { words: in_words(&error), source: Arc::new(error) }
     }
 
-    /// Of a table that is not the queues'.
-    pub fn of_store(error: StoreError) -> Self {
-        Self(error.to_string())
+    /// Of something else that the store or a library says.
+    pub fn of(error: impl Into<Source>) -> Self {
+        let error = error.into();
+        Self::Store { words: error.to_string(), source: error.into() }
     }
 
-    /// A row does not read.
-    pub fn unread(queue: &str, id: &str, error: &serde_json::Error) -> Self {
-        Self(format!("row {id} of {queue}: {error}"))
-    }
-
-    /// The system is ending and takes nothing any more.
-    pub fn ended() -> Self {
-        Self("the system is ending".to_owned())
+    /// A row cannot be decoded.
+    pub fn undecodable(queue: &str, id: &str, error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Undecodable { queue: queue.to_owned(), id: id.to_owned(), source: Arc::new(error) }
     }
 }
 
@@ -135,9 +157,9 @@ impl Queues {
     /// What the database says.
     pub async fn open(client: Client, prefix: &str, shared: bool) -> Result<Self, QueueError> {
         let name = format!("{prefix}-queues");
-        table::make(&client, &name, table::QUEUES).await.map_err(|error| QueueError(error.to_string()))?;
+        table::make(&client, &name, table::QUEUES).await.map_err(QueueError::of)?;
         if shared {
-            table::one_ready(&client, &name).await.map_err(|error| QueueError(error.to_string()))?;
+            table::one_ready(&client, &name).await.map_err(QueueError::of)?;
         }
         let (news, waiting, turn) = (Arc::default(), Arc::default(), Arc::default());
         let queues = Self { client, table: name, shared, news, waiting, turn };
@@ -220,7 +242,7 @@ impl Queues {
             let asked = asked.expression_attribute_values(":now", AttributeValue::N(now.to_string()));
             let ahead = now + PAUSE_MS_MAX.max(HIDDEN_MS);
             let asked = asked.expression_attribute_values(":ahead", AttributeValue::N(ahead.to_string()));
-            let answer = asked.set_exclusive_start_key(from).send().await.map_err(|error| QueueError::of(&error))?;
+            let answer = asked.set_exclusive_start_key(from).send().await.map_err(QueueError::of_sdk)?;
             for item in answer.items.unwrap_or_default().into_iter().map(Item) {
                 let queued = queued(&item)?;
                 let has_room = taken.len() < max && bytes < TAKEN_BYTES_MAX;
@@ -256,7 +278,7 @@ impl Queues {
             Ok(_) => Ok(true),
             Err(error) => {
                 let lost = error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception());
-                if lost { Ok(false) } else { Err(QueueError::of(&error)) }
+                if lost { Ok(false) } else { Err(QueueError::of_sdk(error)) }
             }
         }
     }
@@ -292,7 +314,7 @@ impl Queues {
         let asked = asked.condition_expression("attribute_exists(pk)");
         let asked = asked.expression_attribute_values(":later", AttributeValue::N(visible_at.to_string()));
         let asked = asked.expression_attribute_values(":received", AttributeValue::N(received.to_string()));
-        asked.send().await.map_err(|error| QueueError::of(&error))?;
+        asked.send().await.map_err(QueueError::of_sdk)?;
         Ok(false)
     }
 
@@ -302,7 +324,7 @@ impl Queues {
     /// [`QueueError`].
     pub async fn get(&self, queue: &str, id: &str) -> Result<Option<Queued>, QueueError> {
         let asked = self.client.get_item().table_name(&self.table).set_key(Some(at(queue, id).0)).consistent_read(true);
-        let answer = asked.send().await.map_err(|error| QueueError::of(&error))?;
+        let answer = asked.send().await.map_err(QueueError::of_sdk)?;
         answer.item.map(|item| queued(&Item(item))).transpose()
     }
 
@@ -314,7 +336,7 @@ impl Queues {
         let (mut all, mut from) = (Vec::new(), None);
         loop {
             let answer = self.query(queue).set_exclusive_start_key(from).send().await;
-            let answer = answer.map_err(|error| QueueError::of(&error))?;
+            let answer = answer.map_err(QueueError::of_sdk)?;
             for item in answer.items.unwrap_or_default() {
                 all.push(queued(&Item(item))?);
             }
@@ -384,7 +406,7 @@ impl Queues {
     /// [`QueueError`].
     pub async fn noted_time(&self) -> Result<Option<Instant>, QueueError> {
         let noted = self.get(CLOCK, "-").await?;
-        noted.map(|noted| Instant::parse(&noted.body).map_err(|error| QueueError(error.to_string()))).transpose()
+        noted.map(|noted| Instant::parse(&noted.body).map_err(QueueError::of)).transpose()
     }
 
     /// Writes something of no meaning, to find out whether anything can be written.
@@ -402,7 +424,7 @@ impl Queues {
     pub async fn oldest(&self) -> Result<Option<Instant>, QueueError> {
         let mut oldest: Option<Instant> = None;
         for lane in Lane::all() {
-            let answer = self.query(&lane.name()).limit(1).send().await.map_err(|error| QueueError::of(&error))?;
+            let answer = self.query(&lane.name()).limit(1).send().await.map_err(QueueError::of_sdk)?;
             for item in answer.items.unwrap_or_default() {
                 let sent_at = queued(&Item(item))?.sent_at;
                 oldest = Some(oldest.map_or(sent_at, |oldest| oldest.min(sent_at)));
@@ -419,7 +441,7 @@ impl Queues {
         let (mut count, mut from) = (0, None);
         loop {
             let asked = self.query(queue).select(Select::Count).set_exclusive_start_key(from);
-            let answer = asked.send().await.map_err(|error| QueueError::of(&error))?;
+            let answer = asked.send().await.map_err(QueueError::of_sdk)?;
             count += u64::try_from(answer.count).unwrap_or_default();
             from = answer.last_evaluated_key;
             if from.is_none() {
@@ -444,28 +466,31 @@ impl Queues {
 
     fn put(&self, queue: &str, id: &str, body: &str, sent_at: Instant) -> Result<TransactWriteItem, QueueError> {
         let put = Put::builder().table_name(&self.table).set_item(Some(item(queue, id, body, sent_at).0)).build();
-        let put = put.map_err(|error| QueueError(error.to_string()))?;
+        let put = put.map_err(QueueError::of)?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
     fn remove(&self, queue: &str, id: &str) -> Result<TransactWriteItem, QueueError> {
         let delete = Delete::builder().table_name(&self.table).set_key(Some(at(queue, id).0)).build();
-        let delete = delete.map_err(|error| QueueError(error.to_string()))?;
+        let delete = delete.map_err(QueueError::of)?;
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     /// All or nothing, in one commit.
     async fn write(&self, writes: Vec<TransactWriteItem>) -> Result<(), QueueError> {
         let asked = self.client.transact_write_items().set_transact_items(Some(writes));
-        asked.send().await.map(drop).map_err(|error| QueueError::of(&error))
+        asked.send().await.map(drop).map_err(QueueError::of_sdk)
     }
 }
 
 impl Quarantine for Queues {
-    async fn put(&self, id: &str, body: &str) -> Result<(), String> {
+    async fn put(&self, id: &str, body: &str) -> Result<(), TransportError> {
         let item = item(QUARANTINE, id, body, crate::now());
         let asked = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
-        asked.send().await.map(drop).map_err(|error| QueueError::of(&error).to_string())
+        asked.send().await.map(drop).map_err(|error| {
+            let error = QueueError::of_sdk(error);
+            TransportError::of(error.to_string(), error)
+        })
     }
 }
 
@@ -501,10 +526,10 @@ fn item(queue: &str, id: &str, body: &str, sent_at: Instant) -> Item {
 fn queued(item: &Item) -> Result<Queued, QueueError> {
     Ok(Queued {
         id: item.key().sk,
-        body: item.need_text(BODY).map_err(QueueError::of_store)?.to_owned(),
-        received: item.need_number(RECEIVED).map_err(QueueError::of_store)?,
-        sent_at: Instant::from_millis(item.need_number(SENT_AT).map_err(QueueError::of_store)?),
-        visible_at: item.need_number(VISIBLE_AT).map_err(QueueError::of_store)?,
+        body: item.need_text(BODY).map_err(QueueError::of)?.to_owned(),
+        received: item.need_number(RECEIVED).map_err(QueueError::of)?,
+        sent_at: Instant::from_millis(item.need_number(SENT_AT).map_err(QueueError::of)?),
+        visible_at: item.need_number(VISIBLE_AT).map_err(QueueError::of)?,
         queue: item.key().pk,
     })
 }

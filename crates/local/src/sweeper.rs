@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use engine::lists;
 use engine::sweep::{PAGE, Progress, SegmentQueue, Settings, Sweep, Ticked, Work};
+use engine::transport::TransportError;
 use futures::StreamExt;
 use store::StoreError;
 use store::records::{JobId, State};
@@ -14,7 +15,7 @@ use tokio::sync::watch;
 use super::System;
 use super::health::{Pulse, Trouble};
 use super::queue::Queues;
-use super::watch::Wrong;
+use super::watch::ClockError;
 use crate::console::{counted, say};
 
 /// It is looked this often whether something is due.
@@ -49,7 +50,7 @@ impl Here {
 
 impl SegmentQueue for Here {
     /// What is to wait for longer comes again with a tick: they come all the time.
-    async fn enqueue(&self, work: Vec<Work>, delay: Duration) -> Result<(), String> {
+    async fn enqueue(&self, work: Vec<Work>, delay: Duration) -> Result<(), TransportError> {
         if delay.is_zero() {
             self.waiting.lock().unwrap_or_else(PoisonError::into_inner).extend(work);
         }
@@ -146,14 +147,14 @@ async fn once(system: &System) -> Result<bool, StoreError> {
     let was_wrong = system.health.is_troubled(Trouble::Clock);
     match system.watch.look(&system.time, &system.queues).await {
         Ok(()) => system.health.note(Trouble::Clock, None),
-        Err(why @ Wrong::Behind { .. }) => {
+        Err(why @ ClockError::Behind { .. }) => {
             if !was_wrong {
                 tracing::error!(%why, "the clock is wrong");
             }
             system.health.note(Trouble::Clock, Some(why.to_string()));
             return Ok(false);
         }
-        Err(Wrong::Unnoted(error)) => {
+        Err(ClockError::Unnoted(error)) => {
             tracing::warn!(%error, "what time it is cannot be noted; it is tried again");
             system.health.wrote(&Err(error), system.time.now());
             return Ok(false);

@@ -36,8 +36,9 @@ const NOTED_EVERY: Duration = Duration::from_secs(1);
 pub async fn load(system: &System) -> Result<(), QueueError> {
     for queue in [TOKENS, REVOKED] {
         let rows = system.queues.all(queue).await?;
-        let read =
-            |row: &Queued| serde_json::from_str(&row.body).map_err(|error| QueueError::unread(queue, &row.id, &error));
+        let read = |row: &Queued| {
+            serde_json::from_str(&row.body).map_err(|error| QueueError::undecodable(queue, &row.id, error))
+        };
         let known: Vec<Known> = rows.iter().map(read).collect::<Result<_, _>>()?;
         system.api.auth.key().register().load(known);
     }

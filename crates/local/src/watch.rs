@@ -15,7 +15,7 @@ const DIFFER_MS: i64 = 5 * 60 * 1_000;
 const EVER_MS: i64 = 253_402_300_799_999;
 /// Why nothing is swept.
 #[derive(Debug, Error)]
-pub enum Wrong {
+pub enum ClockError {
     /// The clock is behind what is on record.
     #[error(
         "it says {now}, and was {} ahead of that: nothing is swept until it is right, or the system is started again",
@@ -57,8 +57,8 @@ pub async fn latest(store: &Store, queues: &Queues) -> Result<Option<Instant>, Q
         return Ok(Some(noted));
     }
     let mut latest = None;
-    for shop in store.shops().await.map_err(QueueError::of_store)? {
-        latest = latest.max(opened_last(store, &shop).await.map_err(QueueError::of_store)?);
+    for shop in store.shops().await.map_err(QueueError::of)? {
+        latest = latest.max(opened_last(store, &shop).await.map_err(QueueError::of)?);
     }
     Ok(latest)
 }
@@ -91,12 +91,12 @@ impl Watch {
     /// Looks at the clock, and notes now and then what it says.
     ///
     /// # Errors
-    /// [`Wrong`].
-    pub async fn look(&self, time: &Time, queues: &Queues) -> Result<(), Wrong> {
+    /// [`ClockError`].
+    pub async fn look(&self, time: &Time, queues: &Queues) -> Result<(), ClockError> {
         let now = time.now();
         let mut latest = self.latest.lock().await;
         if let Some(behind) = behind(now, Some(latest.seen)) {
-            return Err(Wrong::Behind { now, behind });
+            return Err(ClockError::Behind { now, behind });
         }
         latest.seen = latest.seen.max(now);
         if now.millis().saturating_sub(latest.noted.millis()) >= NOTED_EVERY_MS {

@@ -10,7 +10,7 @@ use super::body::Body;
 use super::json::Scalar;
 use super::reason::{Fault, NoFacts, Result};
 use super::value;
-use super::{Ignored, Rejected, id};
+use super::{DocumentError, Ignored, id};
 
 type Facts = std::result::Result<Vec<Fact>, NoFacts>;
 
@@ -34,7 +34,7 @@ pub(super) fn updated(customer: &Body<'_>, triggered_at: Option<Instant>) -> Fac
 fn whole(customer: &Body<'_>, topic: &'static str) -> Result<MemberId> {
     let digits = customer.ids().needed("Customer", "$.id")?;
     if customer.is_stub() {
-        return Err(Rejected::OversizeStub { topic, id: digits }.into());
+        return Err(DocumentError::OversizeStub { topic, id: digits }.into());
     }
     id(&digits, "$.id", MemberId::new)
 }
@@ -44,7 +44,7 @@ fn tags_set(customer: &Body<'_>, member: MemberId, triggered_at: Option<Instant>
     if customer.tags.is_absent() {
         return Ok(None);
     }
-    let text = customer.tags.text().ok_or_else(|| Rejected::unreadable("$.tags", "must be a text with commas"))?;
+    let text = customer.tags.text().ok_or_else(|| DocumentError::unreadable("$.tags", "must be a text with commas"))?;
     let occurred_at = value::needed_instant(&customer.updated_at, "$.updated_at")?;
     let body = FactBody::TagsSet(TagsSet { tags: text.split(',').filter_map(Tag::new).collect() });
     let revision = value::revision(occurred_at, triggered_at);
@@ -62,7 +62,7 @@ pub(super) enum Change {
 pub(super) fn tags_changed(body: &Body<'_>, change: Change) -> Facts {
     let path = "$.customerId";
     if body.customer_id.is_absent() {
-        return Err(Rejected::missing(path).into());
+        return Err(DocumentError::missing(path).into());
     }
     let member = id(&value::global_digits(&body.customer_id, "Customer", path)?, path, MemberId::new)?;
     let occurred_at = value::needed_instant(&body.occurred_at, "$.occurredAt")?;
@@ -81,9 +81,11 @@ pub(super) fn tags_changed(body: &Body<'_>, change: Change) -> Facts {
 fn listed(tags: &Scalar<'_>) -> Result<BTreeSet<Tag>> {
     let list: Vec<String> = match tags {
         Scalar::Absent => Vec::new(),
-        Scalar::Parts(list) => serde_json::from_str(list).map_err(|error| Rejected::unreadable("$.tags", error))?,
+        Scalar::Parts(list) => {
+            serde_json::from_str(list).map_err(|error| DocumentError::unreadable("$.tags", error))?
+        }
         Scalar::Bool(_) | Scalar::Number(_) | Scalar::Text(_) => {
-            return Err(Rejected::unreadable("$.tags", "must be a list of texts"));
+            return Err(DocumentError::unreadable("$.tags", "must be a list of texts"));
         }
     };
     Ok(list.iter().filter_map(|tag| Tag::new(tag)).collect())
@@ -93,8 +95,8 @@ fn listed(tags: &Scalar<'_>) -> Result<BTreeSet<Tag>> {
 /// because an erasure must not be lost for want of a date, and holds for all of the past in any case.
 pub(super) fn redacted(body: &Body<'_>, told_at: Option<Instant>) -> Facts {
     let path = "$.customer.id";
-    let customer = body.customer.object("$.customer")?.ok_or_else(|| Rejected::missing(path))?;
-    let digits = value::digits(&customer.id, path)?.ok_or_else(|| Rejected::missing(path))?;
+    let customer = body.customer.object("$.customer")?.ok_or_else(|| DocumentError::missing(path))?;
+    let digits = value::digits(&customer.id, path)?.ok_or_else(|| DocumentError::missing(path))?;
     let occurred_at = told_at.unwrap_or(Instant::from_millis(0));
     Ok(vec![Fact::new(occurred_at, id(&digits, path, MemberId::new)?, FactBody::Erased)])
 }
@@ -104,5 +106,5 @@ pub(super) fn merged(body: &Body<'_>) -> Fault {
     let name = |global: &Scalar<'_>| value::global_digits(global, "Customer", "$").unwrap_or_else(|_| "?".to_owned());
     let kept = name(&body.admin_graphql_api_customer_kept_id);
     let deleted = name(&body.admin_graphql_api_customer_deleted_id);
-    Rejected::MergeNotSupported { kept, deleted }.into()
+    DocumentError::MergeNotSupported { kept, deleted }.into()
 }

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use super::body::Body;
 use super::json::{Nested, Scalar};
 use super::reason::{Fault, Result};
-use super::{Rejected, value};
+use super::{DocumentError, value};
 
 /// Where an enveloped document comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,8 +109,8 @@ impl<'a> Envelope<'a> {
 fn object<T>(value: Nested<T>, path: &'static str) -> Result<T> {
     match value {
         Nested::Object(object) => Ok(object),
-        Nested::Absent => Err(Rejected::missing(path)),
-        Nested::List(_) | Nested::Other => Err(Rejected::unreadable(path, "must be an object")),
+        Nested::Absent => Err(DocumentError::missing(path)),
+        Nested::List(_) | Nested::Other => Err(DocumentError::unreadable(path, "must be an object")),
     }
 }
 
@@ -133,16 +133,16 @@ fn sent(headers: &BTreeMap<String, Scalar<'_>>) -> Result<Source> {
 
 /// The text of a document, which must be UTF-8 and not empty.
 fn text(document: &[u8]) -> Result<&str> {
-    let text = std::str::from_utf8(document).map_err(|error| Rejected::NotJson { problem: error.to_string() })?;
+    let text = std::str::from_utf8(document).map_err(|error| DocumentError::NotJson { problem: error.to_string() })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.trim_ascii().is_empty() { Err(Rejected::Empty.into()) } else { Ok(text) }
+    if text.trim_ascii().is_empty() { Err(DocumentError::Empty.into()) } else { Ok(text) }
 }
 
 /// JSON may be fine and yet not what it should be: a field that comes twice, or half a surrogate pair.
 #[cold]
 fn fault(error: serde_json::Error) -> Fault {
     if error.is_data() {
-        return Rejected::unreadable("$", error);
+        return DocumentError::unreadable("$", error);
     }
-    Rejected::NotJson { problem: error.to_string() }.into()
+    DocumentError::NotJson { problem: error.to_string() }.into()
 }

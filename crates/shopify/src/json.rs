@@ -12,7 +12,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Rejected;
+use super::DocumentError;
 use super::reason::Result;
 
 /// A value without parts, or the news that it was none.
@@ -86,13 +86,13 @@ impl<T> Nested<T> {
         match self {
             Self::Absent => Ok(None),
             Self::Object(object) => Ok(Some(object)),
-            Self::List(_) | Self::Other => Err(Rejected::unreadable(path, "must be an object")),
+            Self::List(_) | Self::Other => Err(DocumentError::unreadable(path, "must be an object")),
         }
     }
 
     /// The objects of the list, if there is one; anything else must not be there.
     pub(super) fn list(&self, path: &'static str) -> Result<Vec<&T>> {
-        let wrong = || Rejected::unreadable(path, "must be a list of objects");
+        let wrong = || DocumentError::unreadable(path, "must be a list of objects");
         match self {
             Self::Absent => Ok(Vec::new()),
             Self::List(items) => items.iter().map(|item| item.object(path)?.ok_or_else(wrong)).collect(),

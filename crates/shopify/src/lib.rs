@@ -36,7 +36,7 @@ mod topic;
 mod value;
 
 pub use envelope::Source;
-pub use reason::{Ignored, Rejected};
+pub use reason::{DocumentError, Ignored};
 pub use topic::Topic;
 
 use rules::fact::{Fact, ReceivedFact};
@@ -59,7 +59,7 @@ pub enum Outcome {
     /// It is of no consequence.
     Ignored(Ignored),
     /// It cannot be taken.
-    Rejected(Rejected),
+    Rejected(DocumentError),
 }
 
 /// Reads a webhook's body or the envelope around one.
@@ -87,13 +87,13 @@ fn told(document: &[u8], hint: Option<&str>) -> Result<(Option<String>, Vec<Fact
     let (source, body) = envelope::open(document)?;
     let name = match (&source, hint) {
         (Some(source), _) => {
-            source.topic.clone().ok_or_else(|| Rejected::missing("$.detail.metadata.X-Shopify-Topic"))?
+            source.topic.clone().ok_or_else(|| DocumentError::missing("$.detail.metadata.X-Shopify-Topic"))?
         }
         (None, Some(hint)) => hint.to_owned(),
         (None, None) => guess(&body)?,
     };
     let source = source.unwrap_or_default();
-    let topic = Topic::named(&name).ok_or_else(|| Rejected::UnknownTopic { topic: Some(name.clone()) })?;
+    let topic = Topic::named(&name).ok_or_else(|| DocumentError::UnknownTopic { topic: Some(name.clone()) })?;
     let triggered_at = source.triggered_at;
     let told_at = triggered_at.or(source.accepted_at);
     let facts = match topic {
@@ -130,11 +130,11 @@ fn guess(body: &Body<'_>) -> Result<String, Fault> {
     let mut fitting = shapes.iter().filter(|(fits, _)| *fits).map(|(_, name)| *name);
     match (fitting.next(), fitting.next()) {
         (Some(name), None) => Ok(name.to_owned()),
-        _ => Err(Rejected::UnknownTopic { topic: None }.into()),
+        _ => Err(DocumentError::UnknownTopic { topic: None }.into()),
     }
 }
 
 /// Takes digits as an id of the rules.
 fn id<T>(digits: &str, path: &'static str, new: impl FnOnce(&str) -> Result<T, IdError>) -> Result<T, Fault> {
-    new(digits).map_err(|error| Rejected::unreadable(path, error))
+    new(digits).map_err(|error| DocumentError::unreadable(path, error))
 }

@@ -8,13 +8,13 @@ use super::body::{Body, ShippingLine};
 use super::reason::{NoFacts, Result};
 use super::refund::Worth;
 use super::value::{self, Id, Money, Signed};
-use super::{Ignored, Rejected, id};
+use super::{DocumentError, Ignored, id};
 
 /// Reads a snapshot of an order, from whichever topic.
 pub(super) fn snapshot(order: &Body<'_>, triggered_at: Option<Instant>) -> std::result::Result<Vec<Fact>, NoFacts> {
     let digits = order.ids().needed("Order", "$.id")?;
     if order.is_stub() {
-        return Err(Rejected::OversizeStub { topic: "orders/*", id: digits }.into());
+        return Err(DocumentError::OversizeStub { topic: "orders/*", id: digits }.into());
     }
     let order_id = id(&digits, "$.id", OrderId::new)?;
     let updated_at = value::needed_instant(&order.updated_at, "$.updated_at")?;
@@ -38,7 +38,7 @@ pub(super) fn snapshot(order: &Body<'_>, triggered_at: Option<Instant>) -> std::
 /// cancellation stands: this says it with the earliest of revisions, so that it never redates one.
 pub(super) fn deleted(order: &Body<'_>, triggered_at: Option<Instant>) -> std::result::Result<Vec<Fact>, NoFacts> {
     let digits = order.ids().needed("Order", "$.id")?;
-    let occurred_at = triggered_at.ok_or(Rejected::NoInstant { topic: "orders/delete" })?;
+    let occurred_at = triggered_at.ok_or(DocumentError::NoInstant { topic: "orders/delete" })?;
     Ok(vec![cancelled(id(&digits, "$.id", OrderId::new)?, occurred_at, Instant::from_millis(0))])
 }
 
@@ -55,9 +55,9 @@ fn counts(order: &Body<'_>) -> Result<bool> {
     match order.financial_status.text() {
         Some("paid" | "partially_refunded" | "refunded") => Ok(true),
         Some("pending" | "authorized" | "partially_paid" | "voided" | "expired") => Ok(false),
-        Some(other) => Err(Rejected::unreadable(path, format_args!("`{other}` is no payment status of Shopify"))),
-        None if order.financial_status.is_absent() => Err(Rejected::missing(path)),
-        None => Err(Rejected::unreadable(path, "must be a text")),
+        Some(other) => Err(DocumentError::unreadable(path, format_args!("`{other}` is no payment status of Shopify"))),
+        None if order.financial_status.is_absent() => Err(DocumentError::missing(path)),
+        None => Err(DocumentError::unreadable(path, "must be a text")),
     }
 }
 
@@ -69,13 +69,14 @@ fn counts(order: &Body<'_>) -> Result<bool> {
 /// it was.
 fn paid(order: &Body<'_>, order_id: &OrderId, revision: Instant, is_cancelled: bool) -> Result<Vec<Fact>> {
     let price = Money::of(&order.total_price, &order.total_price_set, "$.total_price")?;
-    let code = price.currency().or_else(|| order.currency.text()).ok_or_else(|| Rejected::missing("$.currency"))?;
+    let code =
+        price.currency().or_else(|| order.currency.text()).ok_or_else(|| DocumentError::missing("$.currency"))?;
     let shop = Some(code);
     let refunds = order.refunds.list("$.refunds")?;
     let worths = refunds.iter().map(|refund| refund.worth(shop)).collect::<Result<Vec<_>>>()?;
     let current = Money::of(&order.current_total_price, &order.current_total_price_set, "$.current_total_price")?;
     let discounts = Money::of(&order.total_discounts, &order.total_discounts_set, "$.total_discounts")?;
-    let price = price.positive(shop)?.ok_or_else(|| Rejected::missing("$.total_price"))?;
+    let price = price.positive(shop)?.ok_or_else(|| DocumentError::missing("$.total_price"))?;
     let current = current.positive(shop)?;
     let total = if is_cancelled { price } else { charged(price, current, &worths) };
     let occurred_at = occurred_at(order)?;

@@ -76,7 +76,7 @@ impl fmt::Display for Ignored {
 
 /// Why a document cannot be taken, and what to do about it. Trying the same bytes again never helps.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Rejected {
+pub enum DocumentError {
     /// Nothing arrived.
     #[error("the document is empty; send the body of the webhook, or its envelope")]
     Empty,
@@ -145,7 +145,7 @@ pub enum Rejected {
     },
 }
 
-impl Rejected {
+impl DocumentError {
     /// A stable name for counting and for files.
     pub fn code(&self) -> &'static str {
         match self {
@@ -180,7 +180,7 @@ fn given(topic: &Option<String>) -> String {
 }
 
 /// Why reading stopped: one word, so that results stay in registers.
-pub(super) type Fault = Box<Rejected>;
+pub(super) type Fault = Box<DocumentError>;
 
 /// What reading gives.
 pub(super) type Result<T> = std::result::Result<T, Fault>;
@@ -198,8 +198,8 @@ impl From<Ignored> for NoFacts {
     }
 }
 
-impl From<Rejected> for NoFacts {
-    fn from(rejected: Rejected) -> Self {
+impl From<DocumentError> for NoFacts {
+    fn from(rejected: DocumentError) -> Self {
         Self::Rejected(Box::new(rejected))
     }
 }

@@ -15,16 +15,16 @@ use super::body::Body;
 use super::json::{Nested, Scalar};
 use super::reason::{NoFacts, Result};
 use super::value::{self, Id, Money, MoneySet, Signed};
-use super::{Rejected, id};
+use super::{DocumentError, id};
 
 /// Reads the body of `refunds/create`: taken until a later snapshot of the order says the same, under the same id.
 pub(super) fn alone(body: &Body<'_>) -> std::result::Result<Vec<Fact>, NoFacts> {
     if body.is_stub() {
         let id = body.ids().needed("Refund", "$.id")?;
-        return Err(Rejected::OversizeStub { topic: "refunds/create", id }.into());
+        return Err(DocumentError::OversizeStub { topic: "refunds/create", id }.into());
     }
     let path = "$.order_id";
-    let order = value::digits(&body.order_id, path)?.ok_or_else(|| Rejected::missing(path))?;
+    let order = value::digits(&body.order_id, path)?.ok_or_else(|| DocumentError::missing(path))?;
     let refund = Refund::of(body);
     let worth = refund.worth(refund.currency()?)?;
     Ok(vec![refund.fact(id(&order, path, OrderId::new)?, None, worth.total)?])
@@ -106,7 +106,7 @@ impl<'a> Refund<'a> {
     pub(super) fn worth(&self, shop: Option<&str>) -> Result<Worth> {
         let mut worth = Worth::default();
         for line in self.refund_line_items.list("$..refund_line_items")? {
-            let subtotal = line.worth()?.positive(shop)?.ok_or_else(|| Rejected::missing(LINES))?;
+            let subtotal = line.worth()?.positive(shop)?.ok_or_else(|| DocumentError::missing(LINES))?;
             let tax = Money::of(&line.total_tax, &line.total_tax_set, "$..refund_line_items[].total_tax")?;
             let tax = tax.positive(shop)?.unwrap_or(0);
             worth.total += subtotal + tax;
@@ -114,7 +114,7 @@ impl<'a> Refund<'a> {
         }
         let adjustments = self.order_adjustments.list("$..order_adjustments")?;
         for adjustment in &adjustments {
-            let amount = adjustment.worth()?.signed(shop)?.ok_or_else(|| Rejected::missing(ADJUSTMENTS))?;
+            let amount = adjustment.worth()?.signed(shop)?.ok_or_else(|| DocumentError::missing(ADJUSTMENTS))?;
             let path = "$..order_adjustments[].tax_amount";
             let tax = Money::of(&adjustment.tax_amount, &adjustment.tax_amount_set, path)?.signed(shop)?.unwrap_or(0);
             worth.total -= amount + tax;
@@ -151,7 +151,7 @@ impl<'a> Refund<'a> {
     pub(super) fn fact(&self, order: OrderId, revision: Option<Instant>, total: Signed) -> Result<Fact> {
         let created_at = value::instant(&self.created_at, "$..created_at")?;
         let processed_at = value::instant(&self.processed_at, "$..processed_at")?;
-        let occurred_at = processed_at.or(created_at).ok_or_else(|| Rejected::missing("$..processed_at"))?;
+        let occurred_at = processed_at.or(created_at).ok_or_else(|| DocumentError::missing("$..processed_at"))?;
         let ids = Id { number: &self.id, global: &self.admin_graphql_api_id };
         let refund = id(&ids.needed("Refund", "$..id")?, "$..id", RefundId::new)?;
         let body = FactBody::OrderRefunded(order, refund, Refunded { amount: value::amount(total, "$..refunds[]")? });

@@ -5,7 +5,7 @@ use rules::fact::Currency;
 use rules::quantity::{Amount, NumberError};
 use serde::Deserialize;
 
-use super::Rejected;
+use super::DocumentError;
 use super::json::{Nested, Scalar};
 use super::reason::Result;
 
@@ -30,7 +30,7 @@ impl Id<'_, '_> {
 
     /// The digits of the id, which must be there.
     pub(super) fn needed(&self, kind: &str, path: &'static str) -> Result<String> {
-        self.digits(kind, path)?.ok_or_else(|| Rejected::missing(path))
+        self.digits(kind, path)?.ok_or_else(|| DocumentError::missing(path))
     }
 }
 
@@ -46,7 +46,7 @@ pub(super) fn digits(value: &Scalar<'_>, path: &'static str) -> Result<Option<St
         Scalar::Number(text) if is_id(text) => Ok(Some((*text).to_owned())),
         Scalar::Text(text) if is_id(text) => Ok(Some(text.clone().into_owned())),
         Scalar::Bool(_) | Scalar::Number(_) | Scalar::Text(_) | Scalar::Parts(_) => {
-            Err(Rejected::unreadable(path, "an id must be a whole number above 0, or its digits as text"))
+            Err(DocumentError::unreadable(path, "an id must be a whole number above 0, or its digits as text"))
         }
     }
 }
@@ -57,7 +57,10 @@ pub(super) fn global_digits(value: &Scalar<'_>, kind: &str, path: &'static str) 
     let digits = text.strip_prefix("gid://shopify/").and_then(|rest| rest.strip_prefix(kind)?.strip_prefix('/'));
     match digits {
         Some(digits) if is_id(digits) => Ok(digits.to_owned()),
-        _ => Err(Rejected::unreadable(path, format_args!("a global id must read `gid://shopify/{kind}/` and digits"))),
+        _ => Err(DocumentError::unreadable(
+            path,
+            format_args!("a global id must read `gid://shopify/{kind}/` and digits"),
+        )),
     }
 }
 
@@ -65,16 +68,16 @@ pub(super) fn global_digits(value: &Scalar<'_>, kind: &str, path: &'static str) 
 pub(super) fn instant(value: &Scalar<'_>, path: &'static str) -> Result<Option<Instant>> {
     match value {
         Scalar::Absent => Ok(None),
-        Scalar::Text(text) => Instant::parse(text).map(Some).map_err(|error| Rejected::unreadable(path, error)),
+        Scalar::Text(text) => Instant::parse(text).map(Some).map_err(|error| DocumentError::unreadable(path, error)),
         Scalar::Bool(_) | Scalar::Number(_) | Scalar::Parts(_) => {
-            Err(Rejected::unreadable(path, "a date must be a text"))
+            Err(DocumentError::unreadable(path, "a date must be a text"))
         }
     }
 }
 
 /// The instant of a date, which must be there.
 pub(super) fn needed_instant(value: &Scalar<'_>, path: &'static str) -> Result<Instant> {
-    instant(value, path)?.ok_or_else(|| Rejected::missing(path))
+    instant(value, path)?.ok_or_else(|| DocumentError::missing(path))
 }
 
 /// A yes or no; absent is no.
@@ -83,7 +86,7 @@ pub(super) fn flag(value: &Scalar<'_>, path: &'static str) -> Result<bool> {
         Scalar::Absent => Ok(false),
         Scalar::Bool(value) => Ok(*value),
         Scalar::Number(_) | Scalar::Text(_) | Scalar::Parts(_) => {
-            Err(Rejected::unreadable(path, "must be true or false"))
+            Err(DocumentError::unreadable(path, "must be true or false"))
         }
     }
 }
@@ -94,7 +97,7 @@ pub(super) type Signed = i128;
 /// An amount that must fit where facts keep theirs: what is below 0 counts as 0.
 pub(super) fn amount(sum: Signed, path: &'static str) -> Result<Amount> {
     let count = u64::try_from(sum.max(0)).ok();
-    count.and_then(Amount::from_ten_thousandths).ok_or_else(|| Rejected::unreadable(path, "is 10^12 or more"))
+    count.and_then(Amount::from_ten_thousandths).ok_or_else(|| DocumentError::unreadable(path, "is 10^12 or more"))
 }
 
 fn signed(text: &str) -> std::result::Result<Signed, NumberError> {
@@ -155,23 +158,25 @@ impl<'d, 'a> Money<'d, 'a> {
             && currency != found
         {
             let (currency, found) = (currency.to_owned(), found.to_owned());
-            return Err(Rejected::MixedCurrencies { path, currency, found }.into());
+            return Err(DocumentError::MixedCurrencies { path, currency, found }.into());
         }
         let amount = self.shop.map(|shop| &shop.amount).filter(|amount| !amount.is_absent());
         let text = match amount.unwrap_or(self.plain) {
             Scalar::Absent => return Ok(None),
             Scalar::Number(text) => text,
             Scalar::Text(text) => text.as_ref(),
-            Scalar::Bool(_) | Scalar::Parts(_) => return Err(Rejected::unreadable(path, "an amount must be a text")),
+            Scalar::Bool(_) | Scalar::Parts(_) => {
+                return Err(DocumentError::unreadable(path, "an amount must be a text"));
+            }
         };
-        signed(text).map(Some).map_err(|error| Rejected::unreadable(path, error))
+        signed(text).map(Some).map_err(|error| DocumentError::unreadable(path, error))
     }
 
     /// As [`Self::signed`], and 0 or more.
     pub(super) fn positive(self, shop: Option<&str>) -> Result<Option<Signed>> {
         let amount = self.signed(shop)?;
         if amount.is_some_and(|amount| amount < 0) {
-            return Err(Rejected::unreadable(self.path, "must not be negative"));
+            return Err(DocumentError::unreadable(self.path, "must not be negative"));
         }
         Ok(amount)
     }
@@ -180,7 +185,7 @@ impl<'d, 'a> Money<'d, 'a> {
 /// A currency that ISO 4217 knows.
 pub(super) fn currency(code: &str, path: &'static str) -> Result<Currency> {
     Currency::from_code(code)
-        .ok_or_else(|| Rejected::unreadable(path, format_args!("`{code}` is no ISO 4217 currency code")))
+        .ok_or_else(|| DocumentError::unreadable(path, format_args!("`{code}` is no ISO 4217 currency code")))
 }
 
 /// One instant that orders versions as the pair (`updated_at`, `triggered_at`) does.

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use rules::fact::{Fact, FactBody, ReceivedFact};
 use serde_json::{Value, json};
-use shopify::{Ignored, Outcome, Rejected, Topic, read};
+use shopify::{DocumentError, Ignored, Outcome, Topic, read};
 
 mod hostile;
 
@@ -75,7 +75,7 @@ fn ignored(document: &[u8], hint: &str) -> &'static str {
     }
 }
 
-fn rejected(document: &[u8], hint: &str) -> Rejected {
+fn rejected(document: &[u8], hint: &str) -> DocumentError {
     match read(document, Some(hint)) {
         Outcome::Rejected(rejected) => rejected,
         other => panic!("{other:?}"),
@@ -123,8 +123,8 @@ fn shown(outcome: &Outcome) -> String {
             shop + &facts.iter().map(short).collect::<Vec<_>>().join(" | ")
         }
         Outcome::Ignored(ignored) => format!("ignored({})", ignored.code()),
-        Outcome::Rejected(Rejected::Missing { path }) => format!("rejected(missing_field {path})"),
-        Outcome::Rejected(Rejected::Unreadable { path, .. }) => format!("rejected(unreadable_field {path})"),
+        Outcome::Rejected(DocumentError::Missing { path }) => format!("rejected(missing_field {path})"),
+        Outcome::Rejected(DocumentError::Unreadable { path, .. }) => format!("rejected(unreadable_field {path})"),
         Outcome::Rejected(rejected) => format!("rejected({})", rejected.code()),
     }
 }
@@ -309,7 +309,7 @@ fn an_order_is_dated_when_it_was_processed_which_may_be_the_year_before() {
     assert_eq!(at(json!({ "processed_at": null })), "2026-01-01T05:00:03Z");
     assert_eq!(
         rejected(&order(json!({ "processed_at": null, "created_at": null })), "orders/paid"),
-        Rejected::Missing { path: "$.created_at" }
+        DocumentError::Missing { path: "$.created_at" }
     );
 }
 
@@ -474,7 +474,11 @@ fn without_a_topic_only_an_unmistakable_shape_is_taken() {
         "{}",
     ];
     for body in unclear {
-        assert_eq!(read(body.as_bytes(), None), Outcome::Rejected(Rejected::UnknownTopic { topic: None }), "{body}");
+        assert_eq!(
+            read(body.as_bytes(), None),
+            Outcome::Rejected(DocumentError::UnknownTopic { topic: None }),
+            "{body}"
+        );
     }
     assert_eq!(rejected(b"{}", "orders/payed").code(), "unknown_topic");
     assert_eq!(ignored(b"{}", "products/update"), "not_used");

@@ -198,7 +198,7 @@ impl Store {
             Some(value) => asked.expression_attribute_values(":v", value),
             None => asked,
         };
-        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        let answer = asked.send().await.map_err(StoreError::of_sdk)?;
         self.meter.add(Kind::Write, answer.consumed_capacity());
         Ok(())
     }
@@ -213,11 +213,11 @@ impl Store {
                 Some(value) => put.expression_attribute_values(":v", value),
                 None => put,
             };
-            let put = put.build().map_err(|error| StoreError::Refused(error.to_string()))?;
+            let put = put.build().map_err(StoreError::refused)?;
             asked = asked.transact_items(TransactWriteItem::builder().put(put).build());
         }
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let answer = asked.send().await.map_err(|error| StoreError::of_transaction(&error))?;
+        let answer = asked.send().await.map_err(StoreError::of_transaction)?;
         self.meter.add(Kind::Write, answer.consumed_capacity());
         Ok(())
     }

@@ -166,7 +166,7 @@ impl Store {
                 .expression_attribute_values(":value", value),
             None => asked,
         };
-        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        let answer = asked.send().await.map_err(StoreError::of_sdk)?;
         self.meter.add(Kind::Write, answer.consumed_capacity());
         Ok(())
     }

@@ -36,6 +36,9 @@ where
     }
 }
 
+/// An error behind another one.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why the database did not do what was asked.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -43,8 +46,14 @@ pub enum StoreError {
     #[error("an item was changed in between")]
     Conflict,
     /// It did not answer in time, or is busy. A write may have been done all the same.
-    #[error("the database is not available: {0}")]
-    Unavailable(String),
+    #[error("the database is not available: {words}")]
+    Unavailable {
+        /// What it said, or what is in the way.
+        words: String,
+        /// The error behind it, if there is one.
+        #[source]
+        source: Option<Source>,
+    },
     /// A newer release wrote an item.
     #[error("an item was written by a newer release: {what}")]
     Newer {
@@ -70,8 +79,14 @@ pub enum StoreError {
         bytes: usize,
     },
     /// The request is wrong, or not allowed: a mistake of ours or of the deployment.
-    #[error("the database refused: {0}")]
-    Refused(String),
+    #[error("the database refused: {words}")]
+    Refused {
+        /// What it said.
+        words: String,
+        /// The error behind it, if there is one.
+        #[source]
+        source: Option<Source>,
+    },
 }
 
 /// What to do about an error.
@@ -86,12 +101,23 @@ pub enum Remedy {
 }
 
 impl StoreError {
+    /// Not available, for a reason that is no error of the SDK's.
+    pub fn unavailable(words: impl Into<String>) -> Self {
+        Self::Unavailable { words: words.into(), source: None }
+    }
+
+    /// Refused before it was sent: the SDK or an encoder would not have it.
+    pub fn refused(source: impl Into<Source>) -> Self {
+        let source = source.into();
+        Self::Refused { words: source.to_string(), source: Some(source) }
+    }
+
     /// All there is to say, for people who may see members' ids.
     pub fn detail(&self) -> String {
         match self {
             Self::Newer { key, .. } | Self::TooLarge { key, .. } => format!("{self}: `{}` / `{}`", key.pk, key.sk),
             Self::Corrupt { key, what } => format!("{self}: `{}` / `{}` has an impossible {what}", key.pk, key.sk),
-            Self::Conflict | Self::Unavailable(_) | Self::Refused(_) => self.to_string(),
+            Self::Conflict | Self::Unavailable { .. } | Self::Refused { .. } => self.to_string(),
         }
     }
 
@@ -101,54 +127,57 @@ impl StoreError {
             Self::Conflict => Remedy::Reload,
             // A refusal may be a deployment half done, and an unknown format one half rolled out: nothing is lost by
             // waiting, and after its last try a message lies in the dead letters, whole.
-            Self::Unavailable(_) | Self::Newer { .. } | Self::Corrupt { .. } | Self::Refused(_) => Remedy::Later,
+            Self::Unavailable { .. } | Self::Newer { .. } | Self::Corrupt { .. } | Self::Refused { .. } => {
+                Remedy::Later
+            }
             Self::TooLarge { .. } => Remedy::SetAside,
         }
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's errors may grow, and none else decides anything")]
-    pub(super) fn of_sdk<E, R>(error: &SdkError<E, R>) -> Self
+    pub(super) fn of_sdk<E, R>(error: SdkError<E, R>) -> Self
     where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-        R: std::fmt::Debug,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
     {
-        match error {
-            SdkError::ConstructionFailure(_) => Self::Refused(in_words(error)),
-            SdkError::ServiceError(answer) => Self::of_code(answer.err()),
+        match &error {
+            SdkError::ConstructionFailure(_) => Self::Refused { words: in_words(&error), source: Some(error.into()) },
+            SdkError::ServiceError(answer) => {
+                let code = answer.err().code().unwrap_or_default();
+                let words = format!("{code}: {}", answer.err().message().unwrap_or("it does not say why"));
+                match code {
+                    "ConditionalCheckFailedException" | "TransactionConflictException" => Self::Conflict,
+                    "ValidationException"
+                    | "AccessDeniedException"
+                    | "ResourceNotFoundException"
+                    | "ItemCollectionSizeLimitExceededException"
+                    | "IdempotentParameterMismatchException" => Self::Refused { words, source: Some(error.into()) },
+                    // Throttling in its many spellings, internal errors, and what is not known.
+                    _ => Self::Unavailable { words, source: Some(error.into()) },
+                }
+            }
             // Timed out, not connected, or an answer that broke off: whether it was done is not known.
-            _ => Self::Unavailable(in_words(error)),
+            _ => Self::Unavailable { words: in_words(&error), source: Some(error.into()) },
         }
     }
 
-    pub(super) fn of_transaction<R: std::fmt::Debug>(error: &SdkError<TransactWriteItemsError, R>) -> Self {
+    pub(super) fn of_transaction<R>(error: SdkError<TransactWriteItemsError, R>) -> Self
+    where
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
         if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
             let codes = || cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
             let lost = |code: &str| matches!(code, "ConditionalCheckFailed" | "TransactionConflict");
             let busy = |code: &str| matches!(code, "ThrottlingError" | "ProvisionedThroughputExceeded");
-            let said = codes().collect::<Vec<_>>().join(", ");
+            let words = codes().collect::<Vec<_>>().join(", ");
             return if codes().any(lost) {
                 Self::Conflict
             } else if codes().any(busy) {
-                Self::Unavailable(said)
+                Self::Unavailable { words, source: Some(error.into()) }
             } else {
-                Self::Refused(said)
+                Self::Refused { words, source: Some(error.into()) }
             };
         }
         Self::of_sdk(error)
-    }
-
-    fn of_code(answer: &impl ProvideErrorMetadata) -> Self {
-        let code = answer.code().unwrap_or_default();
-        let said = format!("{code}: {}", answer.message().unwrap_or("it does not say why"));
-        match code {
-            "ConditionalCheckFailedException" | "TransactionConflictException" => Self::Conflict,
-            "ValidationException"
-            | "AccessDeniedException"
-            | "ResourceNotFoundException"
-            | "ItemCollectionSizeLimitExceededException"
-            | "IdempotentParameterMismatchException" => Self::Refused(said),
-            // Throttling in its many spellings, internal errors, and what is not known.
-            _ => Self::Unavailable(said),
-        }
     }
 }

@@ -124,7 +124,7 @@ impl Store {
         let asked = asked.expression_attribute_values(":pk", AttributeValue::S(key::jobs(shop)));
         let asked = asked.expression_attribute_values(":last", AttributeValue::S(key::behind_jobs_at(until)));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        let answer = asked.send().await.map_err(StoreError::of_sdk)?;
         self.meter.add(Kind::Read, answer.consumed_capacity());
         answer.items.unwrap_or_default().into_iter().map(|item| Row::read(&Item(item))).collect()
     }

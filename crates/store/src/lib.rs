@@ -40,7 +40,7 @@ mod walk;
 pub use commit::{Commit, WRITES_MAX};
 pub use draft::SavedDraft;
 pub use erase::owns_subject;
-pub use error::{Remedy, StoreError, in_words};
+pub use error::{Remedy, Source, StoreError, in_words};
 pub use item::{Attributes, Item};
 pub use job::Row;
 pub use list::NewListRow;

@@ -77,7 +77,7 @@ impl Store {
         let asked = asked.condition_expression("attribute_not_exists(pk) OR attempt <= :attempt");
         let asked = asked.expression_attribute_values(":attempt", AttributeValue::N(attempt.to_string()));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        let answer = asked.send().await.map_err(StoreError::of_sdk)?;
         self.meter.add(Kind::Write, answer.consumed_capacity());
         Ok(())
     }
@@ -100,7 +100,7 @@ impl Store {
         let asked = asked.expression_attribute_values(":pk", AttributeValue::S(key::list(shop, job, list)));
         let asked = asked.expression_attribute_values(":from", AttributeValue::S(from.unwrap_or("0").to_owned()));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        let answer = asked.send().await.map_err(StoreError::of_sdk)?;
         self.meter.add(Kind::Read, answer.consumed_capacity());
         let next = answer.last_evaluated_key.map(|last| Item(last).key().sk);
         let rows = answer.items.unwrap_or_default().into_iter().map(|item| list_row(&Item(item)));
@@ -138,7 +138,7 @@ impl Store {
         let asked = asked.expression_attribute_values(":pk", AttributeValue::S(key::insights(shop)));
         let asked = asked.expression_attribute_values(":last", AttributeValue::S(key::behind_jobs_at(until)));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        let answer = asked.send().await.map_err(StoreError::of_sdk)?;
         self.meter.add(Kind::Read, answer.consumed_capacity());
         answer.items.unwrap_or_default().into_iter().next().map(|item| insight(&Item(item))).transpose()
     }
@@ -162,7 +162,7 @@ impl Store {
         let (mut found, mut begin) = (Vec::new(), None);
         loop {
             let answer = asked.clone().set_exclusive_start_key(begin).send().await;
-            let answer = answer.map_err(|error| StoreError::of_sdk(&error))?;
+            let answer = answer.map_err(StoreError::of_sdk)?;
             self.meter.add(Kind::Read, answer.consumed_capacity());
             for item in answer.items.unwrap_or_default() {
                 found.push(insight(&Item(item))?);

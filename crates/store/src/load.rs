@@ -142,7 +142,7 @@ impl Store {
         let is_busy = root.version()? != first;
         match held(&root, &at, &self.pages(shop, id).await?) {
             Err(StoreError::Conflict | StoreError::Corrupt { .. }) if is_busy => {
-                Err(StoreError::Unavailable("a member's pages are written all the while".to_owned()))
+                Err(StoreError::unavailable("a member's pages are written all the while".to_owned()))
             }
             Err(StoreError::Conflict) => Err(root.corrupt("directory: the pages are of other versions")),
             read => read,
@@ -167,7 +167,7 @@ impl Store {
                 items.extend(found);
                 if !left.is_empty() {
                     if asked_again == ASKED_AGAIN_MAX {
-                        return Err(StoreError::Unavailable(format!("{} keys were left unread", left.len())));
+                        return Err(StoreError::unavailable(format!("{} keys were left unread", left.len())));
                     }
                     tokio::time::sleep(Duration::from_millis(20 << asked_again)).await;
                     asked_again += 1;
@@ -184,10 +184,10 @@ impl Store {
         keys: Vec<Attributes>,
     ) -> Result<(impl Iterator<Item = Item>, Vec<Attributes>), StoreError> {
         let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-        let wanted = wanted.map_err(|error| StoreError::Refused(error.to_string()))?;
+        let wanted = wanted.map_err(StoreError::refused)?;
         let asked = self.client.batch_get_item().request_items(table, wanted);
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        let answer = asked.send().await.map_err(StoreError::of_sdk)?;
         self.meter.add(Kind::Read, answer.consumed_capacity());
         let found = answer.responses.unwrap_or_default().into_values().flatten().map(Item);
         let left = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys).collect();

@@ -80,7 +80,7 @@ impl Store {
         let asked = asked.expression_attribute_values(":outbox", AttributeValue::S(key::outbox_of(shop, outbox)));
         let asked = asked.expression_attribute_values(":before", AttributeValue::S(key::at(before)));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes).set_exclusive_start_key(from);
-        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        let answer = asked.send().await.map_err(StoreError::of_sdk)?;
         self.meter.add(Kind::Read, answer.consumed_capacity());
         let keys = answer.items.unwrap_or_default().into_iter().map(|item| Item(item).key()).collect();
         Ok(OutboxBatch { keys, next: answer.last_evaluated_key })
@@ -111,7 +111,7 @@ impl Store {
         let asked = asked.update_expression("REMOVE #by").expression_attribute_names("#by", key::UNPUBLISHED.0);
         let asked = asked.condition_expression("attribute_exists(pk)");
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        match asked.send().await.map_err(|error| StoreError::of_sdk(&error)) {
+        match asked.send().await.map_err(StoreError::of_sdk) {
             Ok(answer) => {
                 self.meter.add(Kind::Write, answer.consumed_capacity());
                 Ok(())

@@ -94,7 +94,7 @@ impl Store {
         }
         let asked = self.client.put_item().table_name(&self.tables.control).set_item(Some(row.0));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        let answer = asked.send().await.map_err(StoreError::of_sdk)?;
         self.meter.add(Kind::Write, answer.consumed_capacity());
         Ok(())
     }
@@ -163,7 +163,7 @@ impl Store {
         let asked = asked.key_condition_expression("pk = :of").limit(READ_TOGETHER);
         let asked = asked.expression_attribute_values(":of", AttributeValue::S(of));
         let asked = asked.set_exclusive_start_key(from).return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        let answer = asked.send().await.map_err(StoreError::of_sdk)?;
         self.meter.add(Kind::Read, answer.consumed_capacity());
         Ok(read(answer.items, answer.last_evaluated_key))
     }
@@ -174,7 +174,7 @@ impl Store {
         let asked = asked.expression_attribute_values(":quarantine", AttributeValue::S(key::quarantined(None)));
         let asked = asked.set_exclusive_start_key(from.map(|mark| mark.key().0));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        let answer = asked.send().await.map_err(StoreError::of_sdk)?;
         self.meter.add(Kind::Read, answer.consumed_capacity());
         Ok(read(answer.items, answer.last_evaluated_key))
     }
@@ -195,7 +195,7 @@ impl Store {
         let asked = asked.expression_attribute_values(":ahead", AttributeValue::N(ahead.to_string()));
         let asked = asked.expression_attribute_values(":now", AttributeValue::N(now.millis().to_string()));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        match asked.send().await.map_err(|error| StoreError::of_sdk(&error)) {
+        match asked.send().await.map_err(StoreError::of_sdk) {
             Ok(answer) => {
                 self.meter.add(Kind::Write, answer.consumed_capacity());
                 Ok(true)

@@ -30,7 +30,7 @@ impl Store {
         let (mut items, mut from) = (Vec::new(), None);
         loop {
             let answer = asked.clone().set_exclusive_start_key(from).send().await;
-            let answer = answer.map_err(|error| StoreError::of_sdk(&error))?;
+            let answer = answer.map_err(StoreError::of_sdk)?;
             self.meter.add(Kind::Read, answer.consumed_capacity());
             items.extend(answer.items.unwrap_or_default().into_iter().map(Item));
             from = answer.last_evaluated_key;

@@ -7,7 +7,7 @@ mod quarantined;
 pub mod tally;
 
 pub use insight::{Counts, InTier, Insight};
-pub use job::{Job, JobId, Kind, Lease, NoJob, ScanPosition, Segment, State};
+pub use job::{Job, JobId, JobIdError, Kind, Lease, ScanPosition, Segment, State};
 pub use list::{Entry, Keep, Lists, Month, Name, Next, Restart};
 pub use quarantined::{Quarantined, Reason};
 pub use tally::{Moves, Tally};

@@ -174,7 +174,7 @@ impl Store {
                 let has_begun = row.0.contains_key(BEGUN);
                 let at = if has_begun { now.plus_millis(-REDACTED_AFTER_MS) } else { now };
                 let asked = asked.expression_attribute_values(":now", AttributeValue::S(key::at(at)));
-                match asked.send().await.map_err(|error| StoreError::of_sdk(&error)) {
+                match asked.send().await.map_err(StoreError::of_sdk) {
                     Ok(_) => count += 1,
                     // Withdrawn or done at this moment.
                     Err(StoreError::Conflict) => {}
@@ -199,7 +199,7 @@ impl Store {
             // Whoever deletes says so first: one of the two is told that the other was there before.
             let asked = asked.condition_expression("attribute_not_exists(#begun)");
             let asked = asked.expression_attribute_names("#begun", BEGUN);
-            asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+            asked.send().await.map_err(StoreError::of_sdk)?;
         }
         Ok(true)
     }
@@ -299,7 +299,7 @@ impl Store {
                 .expression_attribute_values(":sk", AttributeValue::S(sk.clone())),
             None => asked.update_expression("SET #begun = :begun, #table = :table, #found = :found REMOVE #pk, #sk"),
         };
-        asked.send().await.map(drop).map_err(|error| StoreError::of_sdk(&error))
+        asked.send().await.map(drop).map_err(StoreError::of_sdk)
     }
 
     /// Deletes what a shop has in the next part of a table; whether that was its last.
@@ -309,7 +309,7 @@ impl Store {
         let asked = asked.expression_attribute_values(":shop", AttributeValue::S(format!("{shop}#")));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
         let asked = asked.set_exclusive_start_key(pass.behind.as_ref().map(|key| Item::at(key).0));
-        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        let answer = asked.send().await.map_err(StoreError::of_sdk)?;
         self.meter.add(Kind::Read, answer.consumed_capacity());
         let items = answer.items.unwrap_or_default().into_iter().map(Item);
         let theirs: Vec<Item> = items.filter(|item| key::shop_of(&item.key().pk).as_ref() == Some(shop)).collect();
@@ -327,13 +327,13 @@ impl Store {
     async fn delete_together(&self, table: &str, items: &[Item]) -> Result<(), StoreError> {
         let delete = |item: &Item| {
             let delete = Delete::builder().table_name(table).set_key(Some(Item::at(&item.key()).0)).build();
-            let delete = delete.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            let delete = delete.map_err(|error| StoreError::unavailable(error.to_string()))?;
             Ok(TransactWriteItem::builder().delete(delete).build())
         };
         let writes = items.iter().map(delete).collect::<Result<_, StoreError>>()?;
         let asked = self.client.transact_write_items().set_transact_items(Some(writes));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        let answer = asked.send().await.map_err(StoreError::of_sdk)?;
         for consumed in answer.consumed_capacity() {
             self.meter.add(Kind::Write, Some(consumed));
         }

@@ -44,7 +44,7 @@ impl Store {
         let asked = asked.expression_attribute_values(":pk", AttributeValue::S(pk.clone()));
         let from = behind.map(|sk| Item::at(&Key { pk, sk: sk.to_owned() }).0);
         let asked = asked.set_exclusive_start_key(from).return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        let answer = asked.send().await.map_err(StoreError::of_sdk)?;
         self.meter.add(Kind::Read, answer.consumed_capacity());
         let mut items = answer.items.unwrap_or_default().into_iter().map(Item).peekable();
         let mut page =

@@ -20,18 +20,18 @@ pub struct ShopId(Arc<str>);
 /// Why a text names no shop.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{0}` names no shop: a shop's name has 1 to {SHOP_BYTES_MAX} small letters, digits, `.`, `-` or `_`")]
-pub struct NoShop(String);
+pub struct ShopIdError(String);
 
 impl ShopId {
     /// Takes a text as a shop's name; capital letters are as small ones, as in domains.
     ///
     /// # Errors
     /// Says what a shop's name looks like.
-    pub fn new(text: &str) -> Result<Self, NoShop> {
+    pub fn new(text: &str) -> Result<Self, ShopIdError> {
         let name = text.to_ascii_lowercase();
         let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_".contains(&b);
         if name.is_empty() || name.len() > SHOP_BYTES_MAX || !name.bytes().all(fits) {
-            return Err(NoShop(text.chars().take(SHOP_BYTES_MAX).collect()));
+            return Err(ShopIdError(text.chars().take(SHOP_BYTES_MAX).collect()));
         }
         Ok(Self(Arc::from(name)))
     }

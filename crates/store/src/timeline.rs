@@ -135,7 +135,7 @@ impl Store {
         let asked = asked.expression_attribute_values(":of", AttributeValue::S(of.to_owned()));
         let asked = asked.set_exclusive_start_key(from.map(|mark| mark.key(of).0));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let answer = asked.send().await.map_err(|error| StoreError::of_sdk(&error))?;
+        let answer = asked.send().await.map_err(StoreError::of_sdk)?;
         self.meter.add(Kind::Read, answer.consumed_capacity());
         let keys = answer.items.unwrap_or_default().into_iter().map(Item).collect();
         let next = answer.last_evaluated_key.map(|last| Mark::behind(&Item(last))).transpose()?;

@@ -40,7 +40,7 @@ impl Unread {
             | StoreError::Corrupt { .. }
             | StoreError::TooLarge { .. }
             | StoreError::Conflict => self.passes != Passes::Nothing,
-            StoreError::Unavailable(_) | StoreError::Refused(_) => self.passes == Passes::Anything,
+            StoreError::Unavailable { .. } | StoreError::Refused { .. } => self.passes == Passes::Anything,
         }
     }
 

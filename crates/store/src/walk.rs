@@ -71,7 +71,7 @@ impl Store {
             let answer = match asked.clone().set_exclusive_start_key(from).send().await {
                 Ok(answer) => answer,
                 Err(error) => {
-                    unread.pass(StoreError::of_sdk(&error))?;
+                    unread.pass(StoreError::of_sdk(error))?;
                     return Ok(all);
                 }
             };

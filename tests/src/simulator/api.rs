@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use engine::ingest::{Answered, Ingest};
+use engine::ingest::FactWriter;
 use engine::sweep::Sweep;
 use http_api::authenticate::AuthMode;
 use http_api::caller::{Caller, Scope};
@@ -39,7 +39,7 @@ impl Answering {
         let sweep: Sweep<_> = host.sweep("api".to_owned());
         let api = Api::new(Parts {
             store: store.clone(),
-            ingest: Ingest::new(store, Answered, host.clock.clone()).with_jitter_seed(0),
+            writer: FactWriter::new(store, host.clock.clone()).with_jitter_seed(0),
             bodies: Box::new(InMemoryQuarantine::default()),
             sweeps: Box::new(Arc::new(sweep)),
             clock: host.clock.clone(),

@@ -11,7 +11,7 @@ use aws::{Queues, SqsSegmentQueue};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region, retry::RetryConfig};
 use embedded_dynamodb::Store as Nowhere;
 use engine::clock::Clock;
-use engine::ingest::Ingest;
+use engine::ingest::{FactWriter, Ingest};
 use engine::relay::{Relay, RetryPolicy};
 use engine::sweep::{MARGIN, PAGE, Settings, Sweep};
 use engine::telemetry::{LogKey, Metric, Metrics};
@@ -174,7 +174,8 @@ impl Host {
     /// The ingest, as it does it.
     pub fn ingest(&self) -> Ingest<SqsQuarantine> {
         let salt = self.network.state().dice.below(u64::MAX);
-        Ingest::new(self.store(), SqsQuarantine::new(self.sqs(), QUARANTINE), self.clock.clone()).with_jitter_seed(salt)
+        let writer = FactWriter::new(self.store(), self.clock.clone()).with_jitter_seed(salt);
+        Ingest::with(writer, SqsQuarantine::new(self.sqs(), QUARANTINE))
     }
 
     /// The relay, as it does it.

@@ -3,6 +3,7 @@
 
 use engine::clock::Clock;
 use engine::sweep::{Order, RunEnd, SegmentQueue, Settings, Sweep, Work};
+use engine::transport::TransportError;
 use rules::ledger::Ledger;
 use rules::record::Record;
 use serde_json::json;
@@ -357,7 +358,7 @@ async fn a_job_opens_at_its_boundary_and_starts_a_margin_later() {
     #[derive(Debug, Default)]
     struct Delays(std::sync::Mutex<Vec<u64>>);
     impl SegmentQueue for Delays {
-        async fn enqueue(&self, work: Vec<Work>, delay: std::time::Duration) -> Result<(), String> {
+        async fn enqueue(&self, work: Vec<Work>, delay: std::time::Duration) -> Result<(), TransportError> {
             self.0.lock().unwrap().extend(work.iter().map(|_| delay.as_secs()));
             Ok(())
         }

@@ -268,6 +268,6 @@ async fn pages_that_never_fit_are_damage_unless_somebody_writes_all_the_while() 
         };
         let torn = system.another(tables.client_with(busy));
         let read = torn.store.members(&torn.shop, [MemberId::new("anna").unwrap()]).await;
-        assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+        assert!(matches!(read, Err(StoreError::Unavailable { .. })), "{read:?}");
     }
 }

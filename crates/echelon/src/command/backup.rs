@@ -15,7 +15,7 @@ use local::backup::ITEMS;
 
 use crate::command::serve::runtime;
 use crate::command::system::refused;
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::output::{counted, print};
 use crate::sink::is_beside_no_store;
 
@@ -87,7 +87,7 @@ pub struct RestoreArgs {
 ///
 /// # Errors
 /// Why there is no copy.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     runtime()?.block_on(back_up(args))
 }
 
@@ -95,29 +95,29 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Why nothing was put in place.
-pub fn restore(args: &RestoreArgs) -> Result<(), Failure> {
+pub fn restore(args: &RestoreArgs) -> Result<(), CommandError> {
     let RestoreArgs { from, data } = args;
     let target = Target::new(data, false)?;
     let log = beside(from, "-wal");
     if log.exists() {
-        return Err(Failure::input(format!(
+        return Err(CommandError::input(format!(
             "{}: `{}` lies beside it and has what was written last: this is a store rather than a copy; make one with `echelon backup FILE --data {}`",
             from.display(),
             log.display(),
             from.display()
         )));
     }
-    let wrong = |error: io::Error| Failure::input(format!("{}: {error}", from.display()));
+    let wrong = |error: io::Error| CommandError::input(format!("{}: {error}", from.display()));
     let mut read = fs::File::open(from).map_err(wrong)?;
     if read.metadata().map_err(wrong)?.is_dir() {
-        return Err(Failure::input(format!("{} is a folder: name the copy", from.display())));
+        return Err(CommandError::input(format!("{} is a folder: name the copy", from.display())));
     }
     io::copy(&mut read, &mut target.file()?).map_err(|error| target.wrong(&error))?;
     let contents = target.put(None).map_err(|error| naming(error, &target.part, from))?;
     print(&format!("{} has all of {}: {}", data.display(), from.display(), said(&contents)))
 }
 
-async fn back_up(args: &Args) -> Result<(), Failure> {
+async fn back_up(args: &Args) -> Result<(), CommandError> {
     let target = Target::new(&args.to, args.force)?;
     let items = match &args.data {
         Some(source) => copy(source, &target).await?,
@@ -133,9 +133,9 @@ fn said(contents: &Contents) -> String {
 }
 
 /// From the file of a system that is stopped; how many items that has.
-async fn copy(source: &Path, target: &Target) -> Result<u64, Failure> {
-    let wrong = |error: SnapshotError| Failure::input(format!("{}: {error}", source.display()));
-    let store = Store::open_existing(source).map_err(|error| Failure::input(error.in_full()))?;
+async fn copy(source: &Path, target: &Target) -> Result<u64, CommandError> {
+    let wrong = |error: SnapshotError| CommandError::input(format!("{}: {error}", source.display()));
+    let store = Store::open_existing(source).map_err(|error| CommandError::input(error.in_full()))?;
     let snapshot = store.snapshot().await.map_err(wrong)?;
     let read = fs::File::open(snapshot.path());
     let copied = read.and_then(|mut read| io::copy(&mut read, &mut target.create()?));
@@ -144,9 +144,9 @@ async fn copy(source: &Path, target: &Target) -> Result<u64, Failure> {
 }
 
 /// From a served system; how many items it says that there are.
-async fn fetch(url: &str, token: Option<&str>, target: &Target) -> Result<u64, Failure> {
+async fn fetch(url: &str, token: Option<&str>, target: &Target) -> Result<u64, CommandError> {
     let wrong = |what: &dyn std::fmt::Display| {
-        Failure::input(format!("{url}: {what}\n       nothing was kept; name a stopped system's file with --data"))
+        CommandError::input(format!("{url}: {what}\n       nothing was kept; name a stopped system's file with --data"))
     };
     let mut request = Request::builder().method(Method::POST).uri(format!("{}/backup", url.trim_end_matches('/')));
     if let Some(token) = token {
@@ -186,10 +186,10 @@ struct Target {
 }
 
 impl Target {
-    fn new(path: &Path, force: bool) -> Result<Self, Failure> {
+    fn new(path: &Path, force: bool) -> Result<Self, CommandError> {
         let target = Self { path: path.to_owned(), part: beside(path, ".part"), force };
         if path.is_dir() {
-            return Err(Failure::input(format!("{} is a folder: name a file in it", path.display())));
+            return Err(CommandError::input(format!("{} is a folder: name a file in it", path.display())));
         }
         if path.exists() && !force {
             return Err(target.exists());
@@ -198,7 +198,7 @@ impl Target {
         for log in [beside(path, "-wal"), beside(path, "-journal")] {
             if log.exists() {
                 let (log, path) = (log.display(), path.display());
-                return Err(Failure::input(if target.path.exists() {
+                return Err(CommandError::input(if target.path.exists() {
                     format!(
                         "`{path}` is in use, or was left by a crash: `{log}` has what was written last. Name another file"
                     )
@@ -212,13 +212,13 @@ impl Target {
         Ok(target)
     }
 
-    fn exists(&self) -> Failure {
+    fn exists(&self) -> CommandError {
         let path = self.path.display();
-        Failure::input(format!("{path} exists, and nothing is written over: name another file"))
+        CommandError::input(format!("{path} exists, and nothing is written over: name another file"))
     }
 
-    fn wrong(&self, error: &io::Error) -> Failure {
-        Failure::input(format!("{}: {error}; nothing was kept", self.path.display()))
+    fn wrong(&self, error: &io::Error) -> CommandError {
+        CommandError::input(format!("{}: {error}; nothing was kept", self.path.display()))
     }
 
     fn create(&self) -> io::Result<fs::File> {
@@ -229,15 +229,15 @@ impl Target {
         private().create_new(true).write(true).open(&self.part)
     }
 
-    fn file(&self) -> Result<fs::File, Failure> {
+    fn file(&self) -> Result<fs::File, CommandError> {
         self.create().map_err(|error| self.wrong(&error))
     }
 
     /// Looks the file through and gives it its name.
-    fn put(&self, items: Option<u64>) -> Result<Contents, Failure> {
-        let contents = examine(&self.part).map_err(|error| Failure::input(error.to_string()))?;
+    fn put(&self, items: Option<u64>) -> Result<Contents, CommandError> {
+        let contents = examine(&self.part).map_err(|error| CommandError::input(error.to_string()))?;
         if items.is_some_and(|items| items != contents.items) {
-            return Err(Failure::input(format!(
+            return Err(CommandError::input(format!(
                 "{}: {} items arrived, and not the {} that were sent; nothing was kept",
                 self.path.display(),
                 contents.items,
@@ -281,12 +281,12 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// What is wrong is wrong with what was copied.
-fn naming(failure: Failure, part: &Path, from: &Path) -> Failure {
+fn naming(failure: CommandError, part: &Path, from: &Path) -> CommandError {
     match failure {
-        Failure::Input(said) => {
+        CommandError::Input(said) => {
             let part = part.display().to_string();
-            Failure::Input(format!("{}: {}", from.display(), said.replace(&part, &from.display().to_string())))
+            CommandError::Input(format!("{}: {}", from.display(), said.replace(&part, &from.display().to_string())))
         }
-        Failure::Findings => failure,
+        CommandError::Findings => failure,
     }
 }

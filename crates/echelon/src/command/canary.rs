@@ -19,7 +19,7 @@ use store::shop::{CANARY, ShopId};
 
 use crate::command::serve::runtime;
 use crate::command::system::{Remote, System, of_shop};
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::output::{Format, counted, print, print_json};
 
 /// Keeps a small shop of made-up members in a system, and checks that the system says of them what the rules say
@@ -83,8 +83,8 @@ fn instant(text: &str) -> Result<Instant, String> {
 ///
 /// # Errors
 /// What is not as it should be, or why the system cannot be asked.
-pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
-    let shop = ShopId::new(CANARY).map_err(Failure::input)?;
+pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
+    let shop = ShopId::new(CANARY).map_err(CommandError::input)?;
     let canary = Canary::at(&args.zone, args.now.unwrap_or(now))?;
     let found = runtime()?.block_on(canary.check(&args.remote.system(), &shop, args.within))?;
     let Found { members, wrong } = &found;
@@ -97,7 +97,7 @@ pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
             print(&format!("{} of shop `{shop}` checked: {} wrong", counted(*members, "member"), wrong.len()))?;
         }
     }
-    if wrong.is_empty() { Ok(()) } else { Err(Failure::Findings) }
+    if wrong.is_empty() { Ok(()) } else { Err(CommandError::Findings) }
 }
 
 /// What was found.
@@ -146,7 +146,7 @@ struct OneTold {
 
 impl Canary {
     /// As it should be at an instant, where days begin in a zone.
-    fn at(zone: &str, now: Instant) -> Result<Self, Failure> {
+    fn at(zone: &str, now: Instant) -> Result<Self, CommandError> {
         let program = json!({
             "program_id": "canary", "name": "Canary", "active": true, "timezone": zone, "currency": "USD",
             "start_date": format!("{FIRST_YEAR}-01-01"),
@@ -156,24 +156,24 @@ impl Canary {
             "tiers": [{ "id": "silver", "name": "Silver", "threshold": "100" },
                       { "id": "gold", "name": "Gold", "threshold": "500" }] });
         let read = Program::read(&program, crate::zones())
-            .map_err(|error| Failure::input(format!("--zone: {error}; name one such as Pacific/Kiritimati")))?;
+            .map_err(|error| CommandError::input(format!("--zone: {error}; name one such as Pacific/Kiritimati")))?;
         let zone = read.program.timezone.clone();
-        let versions = Versions::first(read.program, read.effective_at).map_err(Failure::input)?;
+        let versions = Versions::first(read.program, read.effective_at).map_err(CommandError::input)?;
         let events: Vec<Value> = (FIRST_YEAR..=zone.day(now).year())
             .flat_map(orders)
             .filter(|(at, _)| at.millis() + i64::try_from(TOLD_BEFORE.as_millis()).unwrap_or(0) <= now.millis())
             .map(|(_, event)| event)
             .collect();
-        let usd = Currency::from_code("USD").ok_or_else(|| Failure::input("USD is no currency"))?;
+        let usd = Currency::from_code("USD").ok_or_else(|| CommandError::input("USD is no currency"))?;
         let mut index = FactIndex::new();
         for event in &events {
-            index.apply(Fact::read(event, usd).map_err(Failure::input)?.fact);
+            index.apply(Fact::read(event, usd).map_err(CommandError::input)?.fact);
         }
         Ok(Self { program, versions, zone, events, index, now })
     }
 
     /// Has the system know it, and looks whether it says the same.
-    async fn check(&self, system: &System, shop: &ShopId, within: u16) -> Result<Found, Failure> {
+    async fn check(&self, system: &System, shop: &ShopId, within: u16) -> Result<Found, CommandError> {
         let path = of_shop("/v1/program/versions", Some(shop));
         let before: Programs = system.get(&path).await?;
         if before
@@ -181,7 +181,7 @@ impl Canary {
             .iter()
             .any(|version| version.pointer("/program/program_id") != self.program.get("program_id"))
         {
-            return Err(Failure::input(format!(
+            return Err(CommandError::input(format!(
                 "shop `{shop}` has a program of its own, and is no canary: nothing was done"
             )));
         }
@@ -239,7 +239,7 @@ impl Canary {
         shop: &ShopId,
         (member, ledger): (&MemberId, &Ledger),
         wrong: &mut Vec<String>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, CommandError> {
         let path = format!("/v1/members/{member}?shop={shop}&as_of={}", self.now);
         let Some(said) = system.find::<Value>(&path).await? else { return Ok(false) };
         let should = json!(http_api::standing::Standing::of(shop, member, self.versions.last(), ledger, self.now));
@@ -260,7 +260,7 @@ impl Canary {
         shop: &ShopId,
         (midnight, is_told_since): (Instant, bool),
         wrong: &mut Vec<String>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         let said: Value = system.find(&of_shop("/v1/insight", Some(shop))).await?.unwrap_or_default();
         let as_of = said.get("as_of").and_then(Value::as_str).and_then(|at| Instant::parse(at).ok());
         if as_of.is_none_or(|as_of| as_of < midnight) {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cases::vector::{Miss, Vector};
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::input;
 use crate::output::{print, say};
 
@@ -41,7 +41,7 @@ cannot be read (the others are run).";
 ///
 /// # Errors
 /// A failed case, no case at all, or a file that cannot be read.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     let mut unreadable = Vec::new();
     let (mut passed, mut failed) = (0_usize, 0_usize);
     for file in args.paths.iter().flat_map(|path| files(path, &mut unreadable)).collect::<Vec<_>>() {
@@ -66,12 +66,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     print(&format!("{passed} passed, {failed} failed"))?;
     if !unreadable.is_empty() {
-        return Err(Failure::input(unreadable.join("\nerror: ")));
+        return Err(CommandError::input(unreadable.join("\nerror: ")));
     }
     if passed + failed == 0 {
         say("nothing was run: there are no vectors in what was given");
     }
-    if failed > 0 || passed == 0 { Err(Failure::Findings) } else { Ok(()) }
+    if failed > 0 || passed == 0 { Err(CommandError::Findings) } else { Ok(()) }
 }
 
 /// The file itself, or the files of a folder in order of name.
@@ -92,9 +92,9 @@ fn files(path: &Path, unreadable: &mut Vec<String>) -> Vec<PathBuf> {
     found
 }
 
-fn vectors(file: &Path) -> Result<Vec<Vector>, Failure> {
+fn vectors(file: &Path) -> Result<Vec<Vector>, CommandError> {
     let document = input::document(file)?;
-    Vector::read_all(&document.value).map_err(|what| Failure::input(format!("{}: {what}", file.display())))
+    Vector::read_all(&document.value).map_err(|what| CommandError::input(format!("{}: {what}", file.display())))
 }
 
 fn failure_line(vector: &Vector, miss: &Miss) -> String {

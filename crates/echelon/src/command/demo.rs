@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sample_shop::Setup;
 use serde_json::json;
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::output::{Format, print_json, print_styled};
 
 /// Plays three years of a made-up shop through the engine: its tiers, two January 1 requalifications, what a change of
@@ -45,13 +45,13 @@ Colours only on a terminal; NO_COLOR=1 turns them off.";
 ///
 /// # Errors
 /// If the directory of `--write` cannot be written, or holds these files already; or if the output cannot be written.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     let setup = Setup { seed: args.seed, customers: args.customers };
     let bar = progress();
     let report = demo::demonstrate(setup, crate::zones(), args.write.as_deref(), |day| bar.set_position(day));
     let report = report.map_err(|error| match error {
-        DemoError::IsThere(_) | DemoError::Unwritten { .. } => Failure::input(format!("--write: {error}")),
-        DemoError::Shop(_) => Failure::input(error),
+        DemoError::IsThere(_) | DemoError::Unwritten { .. } => CommandError::input(format!("--write: {error}")),
+        DemoError::Shop(_) => CommandError::input(error),
     })?;
     bar.finish_and_clear();
     match args.format {

@@ -6,7 +6,7 @@ use rules::prose::{ERASED, Lists, history, prose};
 use rules::replay::Replay;
 use serde_json::{Value, json};
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::output::{Format, print, print_json};
 use crate::shop::{Given, Shop};
 
@@ -53,7 +53,7 @@ const SUGGESTIONS_MAX: usize = 3;
 ///
 /// # Errors
 /// What is wrong with the input, that nobody has the id, or that lines were skipped.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     let shop = Shop::replayed(&args.shop)?;
     let member = known(&shop, &args.member)?;
     let lists = if args.all { Lists::Full } else { Lists::Short };
@@ -102,7 +102,7 @@ fn object(shop: &Shop, member: &MemberId, lists: Lists) -> Value {
 }
 
 /// The member of an id that somebody has; otherwise the ids that are close to it.
-fn known(shop: &Shop, id: &str) -> Result<MemberId, Failure> {
+fn known(shop: &Shop, id: &str) -> Result<MemberId, CommandError> {
     let members = shop.replay.members();
     if let Some(member) = members.iter().find(|member| member.as_str() == id) {
         return Ok((*member).clone());
@@ -112,7 +112,7 @@ fn known(shop: &Shop, id: &str) -> Result<MemberId, Failure> {
         [] => format!("{} members are known", members.len()),
         close => format!("did you mean {}?", close.join(" or ")),
     };
-    Err(Failure::input(format!("--member: no event up to {} names `{id}`; {hint}", shop.as_of)))
+    Err(CommandError::input(format!("--member: no event up to {} names `{id}`; {hint}", shop.as_of)))
 }
 
 fn close(id: &str, replay: &Replay) -> Vec<String> {

@@ -16,7 +16,7 @@ use rules::fact::{Currency, ReceivedFact};
 use serde_json::Value;
 use shopify::Topic;
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::output::say;
 use crate::sink::Sink;
 use echelon::import::columns::{self, Field, Mapping};
@@ -159,9 +159,9 @@ and the engine keeps one of them by the order's number.)
 Exit codes: 0 done, 1 done but rows were rejected, 2 the input or the options cannot be used.";
 
 /// Runs the command.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     apart(args)?;
-    let sources = input::sources(&args.files).map_err(Failure::input)?;
+    let sources = input::sources(&args.files).map_err(CommandError::input)?;
     let mut output = args.output.as_deref().map_or_else(|| Ok(Sink::stdout()), Sink::file)?;
     let mut left_out = args.left_out.as_deref().map(Sink::file).transpose()?;
     let report_to = args.report.as_deref().map(Sink::file).transpose()?;
@@ -175,7 +175,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     output.finish()?;
     left_out.map(Sink::finish).transpose()?;
     publish(&report, args.format, report_to)?;
-    if report.has_findings() { Err(Failure::Findings) } else { Ok(()) }
+    if report.has_findings() { Err(CommandError::Findings) } else { Ok(()) }
 }
 
 /// Reads every source in turn. Whoever ends here with an error leaves no file behind, for none has its name yet.
@@ -186,13 +186,13 @@ fn import_all(
     report: &mut Report,
     output: &mut Sink,
     left_out: &mut Option<Sink>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let layout = layout(args);
     let mut orders = Orders::new(reading(args));
     let mut shop = None;
     for source in sources {
         let file = source.name();
-        let opened = source.open(progress).map_err(Failure::input)?;
+        let opened = source.open(progress).map_err(CommandError::input)?;
         let mut import = Import {
             file: &file,
             live: args.live,
@@ -222,7 +222,7 @@ struct Import<'a> {
 
 impl Import<'_> {
     /// Counts an outcome and writes what is to be written.
-    fn take(&mut self, place: SourceLocation, outcome: Outcome) -> Result<(), Failure> {
+    fn take(&mut self, place: SourceLocation, outcome: Outcome) -> Result<(), CommandError> {
         let line = match outcome {
             Outcome::Facts(facts) => return self.facts(facts),
             Outcome::Ignored(why) => self.report.ignored(self.file, place, &why),
@@ -231,7 +231,7 @@ impl Import<'_> {
         self.left_out.as_mut().map_or(Ok(()), |left_out| left_out.line(&line))
     }
 
-    fn facts(&mut self, mut facts: Vec<ReceivedFact>) -> Result<(), Failure> {
+    fn facts(&mut self, mut facts: Vec<ReceivedFact>) -> Result<(), CommandError> {
         if !self.live {
             facts.iter_mut().for_each(|told| told.fact.mark_imported());
         }
@@ -242,7 +242,7 @@ impl Import<'_> {
 
     /// Takes a document, unless it is of another shop than those before: nothing of one shop ever touches another's
     /// (section 3), and events do not name theirs.
-    fn document(&mut self, place: SourceLocation, document: &[u8], topic: Option<&str>) -> Result<(), Failure> {
+    fn document(&mut self, place: SourceLocation, document: &[u8], topic: Option<&str>) -> Result<(), CommandError> {
         let (shop, outcome) = documents::shopify(document, topic);
         let outcome = match (&*self.shop, shop) {
             (Some(known), Some(other)) if *known != other => {
@@ -261,9 +261,9 @@ impl Import<'_> {
 }
 
 /// Reads a file's rows, each into an outcome.
-fn table(opened: Opened, layout: &Layout, orders: &mut Orders, import: &mut Import<'_>) -> Result<(), Failure> {
+fn table(opened: Opened, layout: &Layout, orders: &mut Orders, import: &mut Import<'_>) -> Result<(), CommandError> {
     let file = import.file;
-    let failed = |error: TableError| Failure::input(format!("`{file}` {error}"));
+    let failed = |error: TableError| CommandError::input(format!("`{file}` {error}"));
     let mut table = Table::open(opened.reader, layout).map_err(failed)?;
     import.report.opened(file, table.header());
     while let Some((place, outcome)) = table.next(orders).map_err(failed)? {
@@ -292,7 +292,7 @@ fn topic<'a>(args: &'a Args, source: &'a Source) -> Option<&'a str> {
     args.topic.as_deref().or_else(|| Topic::filed_under(source.path()))
 }
 
-fn publish(report: &Report, format: Format, to: Option<Sink>) -> Result<(), Failure> {
+fn publish(report: &Report, format: Format, to: Option<Sink>) -> Result<(), CommandError> {
     let text = match format {
         Format::Text => report.to_string(),
         Format::Json => report.to_json(),
@@ -310,12 +310,12 @@ fn publish(report: &Report, format: Format, to: Option<Sink>) -> Result<(), Fail
 }
 
 /// No two outputs may go to one file.
-fn apart(args: &Args) -> Result<(), Failure> {
+fn apart(args: &Args) -> Result<(), CommandError> {
     let files = [&args.output, &args.report, &args.left_out].map(Option::as_ref);
     let [output, report, left_out] = files;
     let same = |a: Option<&PathBuf>, b| a.is_some() && a == b;
     if same(output, report) || same(output, left_out) || same(report, left_out) {
-        return Err(Failure::input("--output, --report and --left-out must name different files"));
+        return Err(CommandError::input("--output, --report and --left-out must name different files"));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use super::publish::shop;
 use crate::command::serve::runtime;
 use crate::command::sweeping::moves;
 use crate::command::system::{System, of_shop, shop_of};
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::output::{Format, print, print_json, table};
 
 /// Shows the jobs that bring everybody past a midnight or a change of rules; pauses, resumes or cancels one
@@ -87,7 +87,7 @@ asked.";
 ///
 /// # Errors
 /// If there is no such job, or the system cannot be asked.
-pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
+pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
     let runtime = runtime()?;
     match &args.act {
         None => runtime.block_on(list(&args.list, now)),
@@ -104,14 +104,14 @@ struct All {
     jobs: Vec<Listed>,
 }
 
-async fn list(args: &List, now: Instant) -> Result<(), Failure> {
+async fn list(args: &List, now: Instant) -> Result<(), CommandError> {
     let shop = shop(args.shop.as_deref())?;
     let jobs = if args.system.is_served() {
         let All { jobs } = args.system.get(&of_shop("/v1/jobs", shop.as_ref())).await?;
         jobs
     } else {
         let store = args.system.place.store().await?;
-        stored(&store, shop, now).await.map_err(Failure::input)?
+        stored(&store, shop, now).await.map_err(CommandError::input)?
     };
     match args.format {
         Format::Json => print_json(&json!({ "jobs": jobs })),
@@ -162,7 +162,7 @@ fn when(progress: &Progress) -> String {
 }
 
 /// Shows a job, after what is to be done to it.
-async fn show(One { job, list: args }: &One, order: Option<Order>, now: Instant) -> Result<(), Failure> {
+async fn show(One { job, list: args }: &One, order: Option<Order>, now: Instant) -> Result<(), CommandError> {
     let named = shop(args.shop.as_deref())?;
     let listed = if args.system.is_served() {
         match order.map(word) {
@@ -174,12 +174,12 @@ async fn show(One { job, list: args }: &One, order: Option<Order>, now: Instant)
     } else {
         let store = args.system.place.store().await?;
         let shop = shop_of(&store, named.as_ref()).await?;
-        let unknown = || Failure::input(format!("shop `{shop}` has no job `{job}`; `echelon jobs` lists them"));
+        let unknown = || CommandError::input(format!("shop `{shop}` has no job `{job}`; `echelon jobs` lists them"));
         if let Some(order) = order {
             let sweep = args.system.place.sweep(&store);
-            sweep.order(&shop, job, order).await.map_err(Failure::input)?.ok_or_else(unknown)?;
+            sweep.order(&shop, job, order).await.map_err(CommandError::input)?.ok_or_else(unknown)?;
         }
-        let progress = engine::sweep::progress(&store, &shop, job, now).await.map_err(Failure::input)?;
+        let progress = engine::sweep::progress(&store, &shop, job, now).await.map_err(CommandError::input)?;
         let progress = progress.ok_or_else(unknown)?;
         Listed { shop, progress }
     };

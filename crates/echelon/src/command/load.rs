@@ -14,7 +14,7 @@ use store::shop::ShopId;
 
 use crate::command::serve::runtime;
 use crate::command::system::System;
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::input::{Lines, Raw, content};
 use crate::output::Format;
 use checkpoint::{Checkpoint, SoFar};
@@ -95,13 +95,13 @@ or the system cannot be used.";
 ///
 /// # Errors
 /// What is wrong with the file, naming the line, or with the system.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     runtime()?.block_on(load(args))
 }
 
-async fn load(args: &Args) -> Result<(), Failure> {
+async fn load(args: &Args) -> Result<(), CommandError> {
     let shop = args.shop.as_deref().map(ShopId::new).transpose();
-    let shop = shop.map_err(|error| Failure::input(format!("--shop: {error}")))?;
+    let shop = shop.map_err(|error| CommandError::input(format!("--shop: {error}")))?;
     let mut lines = Lines::open(&args.events)?;
     let mut target = if args.system.is_served() {
         Target::over(args.system.client()?, shop).await?
@@ -133,16 +133,16 @@ async fn load(args: &Args) -> Result<(), Failure> {
     report.print(&args.events, args.format)
 }
 
-async fn send(target: &Target, lines: &Lines, batch: &mut Vec<Event>, report: &mut Report) -> Result<(), Failure> {
+async fn send(target: &Target, lines: &Lines, batch: &mut Vec<Event>, report: &mut Report) -> Result<(), CommandError> {
     if batch.is_empty() {
         return Ok(());
     }
     let sent = target.send(lines, std::mem::take(batch), report).await;
-    sent.map_err(|failure| Failure::input(format!("{failure}\n       the same command goes on where this was")))
+    sent.map_err(|failure| CommandError::input(format!("{failure}\n       the same command goes on where this was")))
 }
 
 /// The event of a line, ready to be told; nothing if the line is passed over.
-fn event(args: &Args, lines: &Lines, raw: Raw, report: &mut Report) -> Result<Option<Event>, Failure> {
+fn event(args: &Args, lines: &Lines, raw: Raw, report: &mut Report) -> Result<Option<Event>, CommandError> {
     let place = format!("{}:{}", lines.name(), raw.number);
     let read = content(&raw.bytes).and_then(|value| match value.is_object() {
         true => Ok(value),
@@ -157,7 +157,7 @@ fn event(args: &Args, lines: &Lines, raw: Raw, report: &mut Report) -> Result<Op
         }
         Err(what) => {
             let remedy = "correct the line, or leave such lines out with --skip-invalid";
-            return Err(Failure::input(format!("{place}: {what}\n       {remedy}")));
+            return Err(CommandError::input(format!("{place}: {what}\n       {remedy}")));
         }
     };
     let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();

@@ -13,7 +13,7 @@ use super::publish::{Said, refused, shop, wanted};
 use crate::command::serve::runtime;
 use crate::command::sweeping;
 use crate::command::system::{System, of_shop, shop_of};
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::output::{Format, counted, print, print_json, say, warn};
 use crate::sink::Sink;
 use engine::publishing::{PreviewOptions, Previewed, PublishRequest, Publisher};
@@ -69,7 +69,7 @@ Exit codes: 0 done; 2 usage, or publishing would be refused.";
 ///
 /// # Errors
 /// What is wrong with the program, or why publishing it would be refused.
-pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
+pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
     let shop = shop(args.shop.as_deref())?;
     let wanted = wanted(args.program.as_ref(), args.roll_back, &args.said)?;
     // Before everybody is looked at: that takes minutes, and the name may be wrong.
@@ -87,7 +87,7 @@ async fn preview(
     shop: Option<&ShopId>,
     wanted: &PublishRequest,
     now: Instant,
-) -> Result<Previewed, Failure> {
+) -> Result<Previewed, CommandError> {
     let listed = args.list.is_some();
     if args.system.is_served() {
         let path = of_shop("/v1/program/preview", shop);
@@ -104,8 +104,8 @@ async fn preview(
 }
 
 /// Each change as a row, for a spreadsheet.
-fn rows(changes: &[Changed]) -> Result<String, Failure> {
-    let wrong = |error: &dyn std::fmt::Display| Failure::input(format!("--list: {error}"));
+fn rows(changes: &[Changed]) -> Result<String, CommandError> {
+    let wrong = |error: &dyn std::fmt::Display| CommandError::input(format!("--list: {error}"));
     let mut rows = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     rows.write_record(["member_id", "from", "to", "movement"]).map_err(|error| wrong(&error))?;
     for Changed { member_id, from, to, movement } in changes {
@@ -125,7 +125,7 @@ fn no_formula(cell: &str) -> Cow<'_, str> {
     }
 }
 
-fn tell(args: &Args, mut previewed: Previewed) -> Result<(), Failure> {
+fn tell(args: &Args, mut previewed: Previewed) -> Result<(), CommandError> {
     let changes = previewed.changes.take();
     if args.format == Format::Json {
         return print_json(&json!(previewed));

@@ -4,7 +4,7 @@ use rules::calendar::Span;
 use rules::program::{Counted, Metric, Milestone, OnRefund, Period, Program};
 use serde_json::{Value, json};
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::output::{Format, print, print_json, table};
 
 /// Lists the ready programs to start from, or prints one
@@ -61,7 +61,7 @@ ready![
 ///
 /// # Errors
 /// If there is no program of this name.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     let Some(name) = &args.name else { return list(args.format) };
     let wanted = name.strip_suffix(".json").unwrap_or(name);
     match READY.iter().find(|(name, _)| *name == wanted) {
@@ -70,13 +70,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-fn unknown(wanted: &str) -> Failure {
+fn unknown(wanted: &str) -> CommandError {
     let closest = READY.iter().map(|(name, _)| *name).min_by_key(|name| strsim::levenshtein(wanted, name));
     let hint = closest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-    Failure::input(format!("`{wanted}` is no ready program{hint} `echelon programs` lists them all"))
+    CommandError::input(format!("`{wanted}` is no ready program{hint} `echelon programs` lists them all"))
 }
 
-fn list(format: Format) -> Result<(), Failure> {
+fn list(format: Format) -> Result<(), CommandError> {
     let described = READY.iter().map(|(name, file)| (*name, description(file)));
     match format {
         Format::Json => {

@@ -15,7 +15,7 @@ use store::shop::ShopId;
 use crate::command::serve::runtime;
 use crate::command::sweeping;
 use crate::command::system::{System, of_shop, shop_of};
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::input;
 use crate::location::StoreLocation;
 use crate::output::{Format, print, print_json, say, table, warn};
@@ -108,7 +108,7 @@ fn instant(text: &str) -> Result<Instant, String> {
 ///
 /// # Errors
 /// What is wrong with the program, or why it is refused.
-pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
+pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
     let shop = shop(args.shop.as_deref())?;
     let runtime = runtime()?;
     if args.list {
@@ -126,35 +126,40 @@ pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Says how shops are named.
-pub fn shop(named: Option<&str>) -> Result<Option<ShopId>, Failure> {
-    named.map(ShopId::new).transpose().map_err(|error| Failure::input(format!("--shop: {error}")))
+pub fn shop(named: Option<&str>) -> Result<Option<ShopId>, CommandError> {
+    named.map(ShopId::new).transpose().map_err(|error| CommandError::input(format!("--shop: {error}")))
 }
 
 /// What is to be in force: the program of a file, or of an earlier version.
 ///
 /// # Errors
 /// What is wrong with the program, or with what is said besides.
-pub fn wanted(program: Option<&PathBuf>, version: Option<u32>, said: &Said) -> Result<PublishRequest, Failure> {
+pub fn wanted(program: Option<&PathBuf>, version: Option<u32>, said: &Said) -> Result<PublishRequest, CommandError> {
     let what = match (program, version) {
         (Some(path), _) => ProgramSource::Program(input::program(path)?.0),
         (None, Some(version)) => ProgramSource::Version(version),
-        (None, None) => return Err(Failure::input("say which program: --program FILE, or --roll-back NUMBER")),
+        (None, None) => return Err(CommandError::input("say which program: --program FILE, or --roll-back NUMBER")),
     };
     let options: Value =
-        serde_json::from_str(&said.options).map_err(|error| Failure::input(format!("--options: {error}")))?;
+        serde_json::from_str(&said.options).map_err(|error| CommandError::input(format!("--options: {error}")))?;
     Ok(PublishRequest { what, options, at: said.at, by: String::new(), why: String::new() })
 }
 
 /// What is refused, with what it is about: the file of the program, or the store.
-pub fn refused(program: Option<&PathBuf>, place: &StoreLocation, error: &PublicationError) -> Failure {
+pub fn refused(program: Option<&PathBuf>, place: &StoreLocation, error: &PublicationError) -> CommandError {
     if let PublicationError::Store(error) = error {
-        return Failure::input(format!("{}: {}", place.name(), error.detail()));
+        return CommandError::input(format!("{}: {}", place.name(), error.detail()));
     }
     let program = program.map(|path| format!("{}: ", path.display())).unwrap_or_default();
-    Failure::input(format!("{program}{error}"))
+    CommandError::input(format!("{program}{error}"))
 }
 
-async fn publish(args: &Args, shop: Option<&ShopId>, wanted: &PublishRequest, now: Instant) -> Result<(), Failure> {
+async fn publish(
+    args: &Args,
+    shop: Option<&ShopId>,
+    wanted: &PublishRequest,
+    now: Instant,
+) -> Result<(), CommandError> {
     let place = &args.system.place;
     if args.system.is_served() {
         let published: PublishOutcome =
@@ -176,9 +181,9 @@ async fn publish(args: &Args, shop: Option<&ShopId>, wanted: &PublishRequest, no
     let mut job = None;
     if is_here {
         let sweep = place.sweep(&store);
-        sweep.published(&shop, version).await.map_err(Failure::input)?;
+        sweep.published(&shop, version).await.map_err(CommandError::input)?;
         let jobs = sweeping::work(&store, &sweep, std::slice::from_ref(&shop)).await.map_err(|error| {
-            Failure::input(format!(
+            CommandError::input(format!(
                 "{error}\n       it is published; `echelon rollover` goes on with the recalculation"
             ))
         })?;
@@ -193,7 +198,7 @@ async fn publish(args: &Args, shop: Option<&ShopId>, wanted: &PublishRequest, no
     tell(args, &published, job.as_ref(), later)
 }
 
-fn tell(args: &Args, published: &PublishOutcome, job: Option<&ListedJob>, later: &str) -> Result<(), Failure> {
+fn tell(args: &Args, published: &PublishOutcome, job: Option<&ListedJob>, later: &str) -> Result<(), CommandError> {
     if args.format == Format::Json {
         let mut said = json!(published);
         if let Some(fields) = said.as_object_mut() {
@@ -229,7 +234,7 @@ struct Withdrawn {
     effective_at: Instant,
 }
 
-async fn withdraw(args: &Args, shop: Option<&ShopId>, now: Instant) -> Result<(), Failure> {
+async fn withdraw(args: &Args, shop: Option<&ShopId>, now: Instant) -> Result<(), CommandError> {
     let done: Withdrawn = if args.system.is_served() {
         args.system.delete(&of_shop("/v1/program/versions/pending", shop)).await?
     } else {
@@ -254,7 +259,7 @@ struct All {
     programs: Vec<Listed>,
 }
 
-async fn list(args: &Args, shop: Option<&ShopId>, now: Instant) -> Result<(), Failure> {
+async fn list(args: &Args, shop: Option<&ShopId>, now: Instant) -> Result<(), CommandError> {
     let All { shop, programs } = if args.system.is_served() {
         args.system.get(&of_shop("/v1/program/versions", shop)).await?
     } else {

@@ -16,7 +16,7 @@ use store::shop::ShopId;
 use crate::command::serve::runtime;
 use crate::command::system::System;
 use crate::deployed::bodies;
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::output::{Format, counted, print, print_json, say, table};
 use replaying::{Asked, Done};
 
@@ -122,7 +122,7 @@ fn reason(text: &str) -> Result<Reason, String> {
 ///
 /// # Errors
 /// If the system cannot be asked, or something is not kept any more.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     let runtime = runtime()?;
     match &args.act {
         Act::List(args) => runtime.block_on(list(args)),
@@ -141,13 +141,13 @@ struct Dead {
     replayed: usize,
 }
 
-async fn list(args: &List) -> Result<(), Failure> {
+async fn list(args: &List) -> Result<(), CommandError> {
     let rows = if args.system.is_served() {
         rows(&args.system, &args.which).await?
     } else {
         let store = args.system.place.store().await?;
         let of = Of { shop: args.which.shop.as_ref(), reason: args.which.reason };
-        list_all(&store, of).await.map_err(Failure::input)?
+        list_all(&store, of).await.map_err(CommandError::input)?
     };
     match args.format {
         Format::Json => print_json(&json!({ "rows": rows })),
@@ -157,7 +157,7 @@ async fn list(args: &List) -> Result<(), Failure> {
 }
 
 /// All that an API tells, page by page; the latest last.
-async fn rows(system: &System, which: &Which) -> Result<Vec<Row>, Failure> {
+async fn rows(system: &System, which: &Which) -> Result<Vec<Row>, CommandError> {
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
         let reason = which.reason.map(|reason| format!("&reason={}", reason.code())).unwrap_or_default();
@@ -189,19 +189,19 @@ fn text(rows: &[Row]) -> String {
     lines.join("\n")
 }
 
-async fn replay(args: &Replay) -> Result<(), Failure> {
+async fn replay(args: &Replay) -> Result<(), CommandError> {
     if args.dead {
         return replay_dead(&args.system).await;
     }
     if args.ids.is_empty() && !args.all {
-        return Err(Failure::input("name the ids to replay, or say --all; `echelon quarantine list` shows them"));
+        return Err(CommandError::input("name the ids to replay, or say --all; `echelon quarantine list` shows them"));
     }
     let (shop, asked) = (args.which.shop.as_ref(), Asked::of(&args.ids, args.which.reason));
     let done = if args.system.is_served() {
         replaying::over(&args.system, shop, &asked).await?
     } else if args.system.place.tables.is_some() {
         let (Some(quarantine), Some(ingest)) = (&args.quarantine_queue, &args.ingest_queue) else {
-            return Err(Failure::input(
+            return Err(CommandError::input(
                 "--tables: name the system's queues with --quarantine-queue and --ingest-queue",
             ));
         };
@@ -216,20 +216,20 @@ async fn replay(args: &Replay) -> Result<(), Failure> {
     tell(&done)
 }
 
-fn tell(Done { replayed, gone, unknown }: &Done) -> Result<(), Failure> {
+fn tell(Done { replayed, gone, unknown }: &Done) -> Result<(), CommandError> {
     print(&format!("{} in the ingest queue again", counted(replayed.len(), "event")))?;
     gone.iter().for_each(|id| say(&format!("{id}: its body is not kept any more: send the event again")));
     unknown.iter().for_each(|id| say(&format!("{id}: nothing is quarantined under this id")));
-    if gone.is_empty() && unknown.is_empty() { Ok(()) } else { Err(Failure::Findings) }
+    if gone.is_empty() && unknown.is_empty() { Ok(()) } else { Err(CommandError::Findings) }
 }
 
-async fn replay_dead(system: &System) -> Result<(), Failure> {
+async fn replay_dead(system: &System) -> Result<(), CommandError> {
     let count = if system.is_served() {
         let Dead { replayed } = system.post("/dead-letters/replay", &json!({})).await?;
         replayed
     } else {
         let Opened { queues, .. } = system.place.open().await?;
-        quarantine::replay_dead(&queues).await.map_err(Failure::input)?
+        quarantine::replay_dead(&queues).await.map_err(CommandError::input)?
     };
     print(&format!("{} in the ingest queue again", counted(count, "dead letter")))
 }

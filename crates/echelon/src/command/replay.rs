@@ -10,7 +10,7 @@ use rules::record::{Change, Row};
 use rules::standing::Standing;
 use rules::version::Version;
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::output::{Format, counted, print, print_json, table};
 use crate::shop::{Given, Shop};
 
@@ -53,7 +53,7 @@ or the options cannot be used.";
 ///
 /// # Errors
 /// What is wrong with the input, or that lines were skipped.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     let shop = Shop::replayed(&args.shop)?;
     match args.format {
         Format::Json => print_json(&history::replayed(&shop.replay, shop.as_of))?,

@@ -10,7 +10,7 @@ use store::records::State;
 use super::publish::shop;
 use crate::command::serve::runtime;
 use crate::command::sweeping;
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::location::StoreLocation;
 use crate::output::{Format, print, print_json, say};
 
@@ -51,16 +51,16 @@ Exit codes: 0 everything due is done; 1 something is left, and it says why;
 ///
 /// # Errors
 /// Findings if something is left; otherwise what the store does not do.
-pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
+pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
     if args.place.is_nowhere() {
-        return Err(Failure::input("say which store: --data FILE, or --dynamodb URL"));
+        return Err(CommandError::input("say which store: --data FILE, or --dynamodb URL"));
     }
     runtime()?.block_on(roll_over(args, now))
 }
 
-async fn roll_over(args: &Args, now: Instant) -> Result<(), Failure> {
+async fn roll_over(args: &Args, now: Instant) -> Result<(), CommandError> {
     let store = args.place.store().await?;
-    let wrong = |error: StoreError| Failure::input(format!("{}: {}", args.place.name(), error.detail()));
+    let wrong = |error: StoreError| CommandError::input(format!("{}: {}", args.place.name(), error.detail()));
     let shops = match shop(args.shop.as_deref())? {
         Some(shop) => vec![shop],
         None => store.shops().await.map_err(wrong)?,
@@ -70,7 +70,7 @@ async fn roll_over(args: &Args, now: Instant) -> Result<(), Failure> {
         sweep.tick_shop(shop).await.map_err(wrong)?;
     }
     let jobs = sweeping::work(&store, &sweep, &shops).await.map_err(|error| {
-        Failure::input(format!(
+        CommandError::input(format!(
             "{}: {}\n       the same again goes on where this was",
             args.place.name(),
             error.detail()
@@ -98,7 +98,7 @@ async fn roll_over(args: &Args, now: Instant) -> Result<(), Failure> {
         return Ok(());
     }
     left.iter().for_each(|listed| say(&format!("{}  {}", listed.shop, why_left(listed))));
-    Err(Failure::Findings)
+    Err(CommandError::Findings)
 }
 
 fn why_left(Listed { progress, .. }: &Listed) -> String {

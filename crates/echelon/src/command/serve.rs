@@ -40,7 +40,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::input;
 use crate::location::StoreLocation;
 use crate::output::{Format, say, warn};
@@ -204,7 +204,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// If the store cannot be opened, the address is taken, or the program cannot be put in force.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     // There is no connection that could be closed where the store is in this process.
     let targets = Targets::new().with_default(LevelFilter::WARN).with_target(NO_CONNECTION, LevelFilter::OFF);
     let log = tracing_subscriber::fmt::layer().with_writer(say_aside().clone()).with_target(false);
@@ -220,15 +220,15 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 ///
 /// # Errors
 /// If the system gives no threads.
-pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Failure::input(format!("no threads to run on: {error}")))
+    runtime.map_err(|error| CommandError::input(format!("no threads to run on: {error}")))
 }
 
-async fn serve(args: &Args) -> Result<(), Failure> {
+async fn serve(args: &Args) -> Result<(), CommandError> {
     let (secret, key) = (secret(args)?, token_key(args)?);
     if args.open && !args.listen.ip().is_loopback() && !args.open_to_the_network {
-        return Err(Failure::input(format!(
+        return Err(CommandError::input(format!(
             "--open: {} can be reached from other machines, and everybody there could do anything: listen on 127.0.0.1, take \
              tokens, or say --open-to-the-network",
             args.listen
@@ -237,13 +237,13 @@ async fn serve(args: &Args) -> Result<(), Failure> {
     let (webhook_secret, authorization) =
         (given(&args.webhook_secret, WEBHOOK_SECRET), given(&args.webhook_authorization, WEBHOOK_AUTHORIZATION));
     let webhook = args.webhook.as_deref().map(|url| Webhook::new(url, webhook_secret, authorization)).transpose();
-    let webhook = webhook.map_err(Failure::input)?;
+    let webhook = webhook.map_err(CommandError::input)?;
     let time = Time::default();
     if let Some(at) = &args.clock {
-        time.start(Move::parse(at).map_err(|what| Failure::input(format!("--clock: {what}")))?);
+        time.start(Move::parse(at).map_err(|what| CommandError::input(format!("--clock: {what}")))?);
     }
     let shop = args.shop.as_deref().map(ShopId::new).transpose();
-    let shop = shop.map_err(|error| Failure::input(format!("--shop: {error}")))?;
+    let shop = shop.map_err(|error| CommandError::input(format!("--shop: {error}")))?;
     let mut place = args.place.clone();
     if place.is_nowhere() && !args.demo {
         place.data = Some(PathBuf::from(DATA));
@@ -253,18 +253,18 @@ async fn serve(args: &Args) -> Result<(), Failure> {
     right_time(args, &place, &opened, &time).await?;
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener
-        .map_err(|error| Failure::input(format!("--listen: {}: {error}; name another address", args.listen)))?;
-    let address = listener.local_addr().map_err(|error| Failure::input(format!("--listen: {error}")))?;
+        .map_err(|error| CommandError::input(format!("--listen: {}: {error}; name another address", args.listen)))?;
+    let address = listener.local_addr().map_err(|error| CommandError::input(format!("--listen: {error}")))?;
     let shop = publish(args, &opened, &time, shop).await?;
     let shop = if args.demo { shop.or_else(|| ShopId::new(demo::SHOP).ok()) } else { shop };
     let (door, token) = door(args, key, time.now());
     let shops = args.shopify_shop.iter().map(|shop| ShopId::new(shop)).collect::<Result<_, _>>();
-    let shops = shops.map_err(|error| Failure::input(format!("--shopify-shop: {error}")))?;
+    let shops = shops.map_err(|error| CommandError::input(format!("--shopify-shop: {error}")))?;
     let shopify = secret.map(|secret| Shopify { secret, shops, turn: Arc::default() });
     let system = Arc::new(System::new(opened, time, shop, shopify, door));
-    tokens::load(&system).await.map_err(Failure::input)?;
+    tokens::load(&system).await.map_err(CommandError::input)?;
     // Before it is said that it listens: whoever reads that may ask it to end at once.
-    let signals = Signals::taken().map_err(|error| Failure::input(format!("signals cannot be taken: {error}")))?;
+    let signals = Signals::taken().map_err(|error| CommandError::input(format!("signals cannot be taken: {error}")))?;
     say(&format!("listening on http://{address}, with everything in {}; Ctrl-C ends it", place.name()));
     say(&format!("this is echelon {}", *crate::VERSION));
     match &token {
@@ -279,7 +279,7 @@ async fn serve(args: &Args) -> Result<(), Failure> {
         }
         None => say("whoever asks needs a token; `echelon token`, with the same key, makes one"),
     }
-    if !args.demo && system.store.shops().await.map_err(Failure::input)?.is_empty() {
+    if !args.demo && system.store.shops().await.map_err(CommandError::input)?.is_empty() {
         let remedy = "events are quarantined until `echelon publish --program FILE --shop NAME` gives one";
         warn(false, &format!("no shop has a program yet: {remedy}"));
     }
@@ -293,8 +293,8 @@ async fn serve(args: &Args) -> Result<(), Failure> {
 
 /// The clock must not be behind what is on record: nothing of that has happened yet, as it were. A demonstration goes on from
 /// where it was.
-async fn right_time(args: &Args, place: &StoreLocation, opened: &Opened, time: &Time) -> Result<(), Failure> {
-    let latest = latest(&opened.store, &opened.queues).await.map_err(Failure::input)?;
+async fn right_time(args: &Args, place: &StoreLocation, opened: &Opened, time: &Time) -> Result<(), CommandError> {
+    let latest = latest(&opened.store, &opened.queues).await.map_err(CommandError::input)?;
     let (Some(latest), Some(behind)) = (latest, behind(time.now(), latest)) else { return Ok(()) };
     if args.demo {
         time.start(Move::To(latest));
@@ -304,32 +304,32 @@ async fn right_time(args: &Args, place: &StoreLocation, opened: &Opened, time: &
     if args.trust_clock {
         let what = "what was recorded ahead of the clock is left behind";
         warn(true, &format!("--trust-clock: {name} was in use until {latest}, {ahead} after {now}: {what}"));
-        let shops = opened.store.shops().await.map_err(Failure::input)?;
-        let requests = opened.store.bring_requests_forward(&shops, now).await.map_err(Failure::input)?;
+        let shops = opened.store.shops().await.map_err(CommandError::input)?;
+        let requests = opened.store.bring_requests_forward(&shops, now).await.map_err(CommandError::input)?;
         if requests > 0 {
             let what = "deletions and erasures that were asked for ahead of the clock count as asked for now";
             warn(true, &format!("--trust-clock: {requests} {what}"));
         }
         for shop in shops {
-            sweep_again(&opened.store, &shop, now).await.map_err(Failure::input)?;
+            sweep_again(&opened.store, &shop, now).await.map_err(CommandError::input)?;
             bring_forward(&opened.store, &shop, latest, now).await?;
         }
-        return opened.queues.note_time(now).await.map_err(Failure::input);
+        return opened.queues.note_time(now).await.map_err(CommandError::input);
     }
-    Err(Failure::input(format!(
+    Err(CommandError::input(format!(
         "the clock says {now}, and {name} was in use until {latest}, {ahead} later. If time was moved there, go on with \
          --clock {latest}; if this clock is wrong, mend it; if that one was, say --trust-clock"
     )))
 }
 
 /// What a shop's versions did by a clock that was ahead, they do by the right one, from now on.
-async fn bring_forward(store: &Store, shop: &ShopId, latest: Instant, now: Instant) -> Result<(), Failure> {
-    let brought = store.bring_forward(shop, latest, now).await.map_err(Failure::input)?;
+async fn bring_forward(store: &Store, shop: &ShopId, latest: Instant, now: Instant) -> Result<(), CommandError> {
+    let brought = store.bring_forward(shop, latest, now).await.map_err(CommandError::input)?;
     for BroughtForward { number, from, to } in brought {
         let what = format!("version {number} of shop `{shop}` took effect at {from} by the clock that was ahead");
         warn(true, &format!("--trust-clock: {what}; it takes effect at {to} instead"));
     }
-    let versions = store.versions(shop).await.map_err(Failure::input)?;
+    let versions = store.versions(shop).await.map_err(CommandError::input)?;
     for waits in
         versions.iter().flat_map(Versions::iter).filter(|version| version.number > 1 && version.effective_at > now)
     {
@@ -350,21 +350,23 @@ fn given<'a>(value: &'a Option<String>, variable: &str) -> Option<&'a str> {
 }
 
 /// What Shopify signs with.
-fn secret(args: &Args) -> Result<Option<Secret>, Failure> {
+fn secret(args: &Args) -> Result<Option<Secret>, CommandError> {
     let secret = given(&args.shopify_secret, SHOPIFY_SECRET).map(Secret::new).transpose();
-    secret.map_err(|error| Failure::input(format!("--shopify-secret: {error}")))
+    secret.map_err(|error| CommandError::input(format!("--shopify-secret: {error}")))
 }
 
 /// What tokens are signed with, if it is given.
-fn token_key(args: &Args) -> Result<Option<TokenKey>, Failure> {
+fn token_key(args: &Args) -> Result<Option<TokenKey>, CommandError> {
     let key = |given: Option<&str>, option| {
         let key = given.map(TokenKey::new).transpose();
-        key.map_err(|error| Failure::input(format!("{option}: {error}; `openssl rand -hex 32` makes one")))
+        key.map_err(|error| CommandError::input(format!("{option}: {error}; `openssl rand -hex 32` makes one")))
     };
     let now = key(given(&args.token_key, TOKEN_KEY), "--token-key")?;
     match (now, key(given(&args.token_key_before, TOKEN_KEY_BEFORE), "--token-key-before")?) {
         (Some(now), Some(before)) => Ok(Some(now.after(before))),
-        (None, Some(_)) => Err(Failure::input("--token-key-before: there is no key after it: give --token-key too")),
+        (None, Some(_)) => {
+            Err(CommandError::input("--token-key-before: there is no key after it: give --token-key too"))
+        }
         (now, None) => Ok(now),
     }
 }
@@ -397,7 +399,7 @@ async fn run_until_told(
     system: &Arc<System>,
     outward: Outward,
     mut signals: Signals,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let (stop_serving, serving) = watch::channel(false);
     let (stop_working, working) = watch::channel(false);
     let (stop_announcing, announcing) = watch::channel(false);
@@ -422,7 +424,7 @@ async fn run_until_told(
             Some(shown) => match shown.await {
                 Ok(Ok(())) => std::future::pending().await,
                 Ok(Err(failure)) => failure,
-                Err(error) => Failure::input(error),
+                Err(error) => CommandError::input(error),
             },
             None => std::future::pending().await,
         }
@@ -463,20 +465,25 @@ async fn part<F>(
 }
 
 /// Puts the given program in force; yields the shop that is meant where none is named.
-async fn publish(args: &Args, opened: &Opened, time: &Time, shop: Option<ShopId>) -> Result<Option<ShopId>, Failure> {
+async fn publish(
+    args: &Args,
+    opened: &Opened,
+    time: &Time,
+    shop: Option<ShopId>,
+) -> Result<Option<ShopId>, CommandError> {
     let Some(path) = &args.program else { return Ok(shop) };
     let (program, _) = input::program(path)?;
     let options: Value =
-        serde_json::from_str(&args.options).map_err(|error| Failure::input(format!("--options: {error}")))?;
+        serde_json::from_str(&args.options).map_err(|error| CommandError::input(format!("--options: {error}")))?;
     let shop = match shop {
         Some(shop) => shop,
         None => {
-            let several = opened.store.shops().await.map_err(Failure::input)?.len() > 1;
+            let several = opened.store.shops().await.map_err(CommandError::input)?.len() > 1;
             if several {
-                return Err(Failure::input(format!("--shop: {} is for which of the shops?", path.display())));
+                return Err(CommandError::input(format!("--shop: {} is for which of the shops?", path.display())));
             }
-            let only = only_shop(&opened.store).await.map_err(Failure::input)?;
-            only.map_or_else(|| ShopId::new(SHOP).map_err(Failure::input), Ok)?
+            let only = only_shop(&opened.store).await.map_err(CommandError::input)?;
+            only.map_or_else(|| ShopId::new(SHOP).map_err(CommandError::input), Ok)?
         }
     };
     let (now, ahead_ms) = (time.now(), 0);
@@ -484,7 +491,7 @@ async fn publish(args: &Args, opened: &Opened, time: &Time, shop: Option<ShopId>
     let wanted = PublishRequest { what: ProgramSource::Program(program), options, at: None, by, why };
     let put = Publisher { store: &opened.store, shop: &shop, now, ahead_ms }.publish(&wanted).await;
     let PublishOutcome { version, published, warnings, .. } =
-        put.map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+        put.map_err(|error| CommandError::input(format!("{}: {error}", path.display())))?;
     warnings.iter().for_each(|advice| warn(advice.loud, &advice.message));
     let is = if published { "is" } else { "is in force already," };
     say(&format!("{} {is} version {version} of shop `{shop}`", path.display()));

@@ -5,13 +5,13 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use http_api::problem::Problem;
-use local::client::{Client, NoAnswer, Signer, UrlError, region_of};
+use local::client::{Client, RequestError, Signer, UrlError, region_of};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use store::shop::ShopId;
 use store::{Store, only_shop};
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::location::StoreLocation;
 
 /// Which system is meant.
@@ -76,7 +76,7 @@ impl System {
     ///
     /// # Errors
     /// If nobody is there, or what it refuses and why.
-    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CommandError> {
         let client = self.client()?;
         read(&client, client.get(path).await)
     }
@@ -85,7 +85,7 @@ impl System {
     ///
     /// # Errors
     /// If nobody is there, or what it refuses and why.
-    pub async fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Failure> {
+    pub async fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, CommandError> {
         let client = self.client()?;
         match client.get(path).await {
             Ok((StatusCode::NOT_FOUND, _)) => Ok(None),
@@ -97,7 +97,7 @@ impl System {
     ///
     /// # Errors
     /// If nobody is there, or what it refuses and why.
-    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Failure> {
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, CommandError> {
         let client = self.client()?.patient(LONG);
         read(&client, client.post(path, body.to_string(), &[]).await)
     }
@@ -106,7 +106,7 @@ impl System {
     ///
     /// # Errors
     /// If nobody is there, or what it refuses and why.
-    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, CommandError> {
         let client = self.client()?;
         read(&client, client.delete(path).await)
     }
@@ -115,13 +115,13 @@ impl System {
     ///
     /// # Errors
     /// If nobody can be asked there, or there is nothing to sign with.
-    pub fn client(&self) -> Result<Client, Failure> {
+    pub fn client(&self) -> Result<Client, CommandError> {
         let client = client(&self.url, self.token.as_deref())?;
         if !self.sigv4 && (self.token.is_some() || region_of(client.host()).is_none()) {
             return Ok(client);
         }
         let signer = Signer::new(client.host(), crate::environment);
-        let signer = signer.map_err(|error| Failure::input(format!("--sigv4: {error}; {NO_CREDENTIALS}")))?;
+        let signer = signer.map_err(|error| CommandError::input(format!("--sigv4: {error}; {NO_CREDENTIALS}")))?;
         Ok(client.with_token(None).with_signer(Some(signer)))
     }
 }
@@ -130,37 +130,41 @@ impl System {
 ///
 /// # Errors
 /// If nobody can be asked there.
-pub fn client(url: &str, token: Option<&str>) -> Result<Client, Failure> {
+pub fn client(url: &str, token: Option<&str>) -> Result<Client, CommandError> {
     let client = Client::new(url).map_err(|error| {
         let remedy = if matches!(error, UrlError::Login(_)) { "; name a token with --token" } else { "" };
-        Failure::input(format!("--url: {error}{remedy}"))
+        CommandError::input(format!("--url: {error}{remedy}"))
     })?;
     if url.contains('?') {
-        return Err(Failure::input(format!("--url: `{}` was given with a query; name it without", client.url())));
+        return Err(CommandError::input(format!("--url: `{}` was given with a query; name it without", client.url())));
     }
     if token.is_some_and(|token| token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic())) {
         let remedy = "name it alone, without `Bearer`, spaces or line breaks";
-        return Err(Failure::input(format!("--token, or ECHELON_TOKEN: this is no token; {remedy}")));
+        return Err(CommandError::input(format!("--token, or ECHELON_TOKEN: this is no token; {remedy}")));
     }
     Ok(client.with_token(token))
 }
 
-fn read<T: DeserializeOwned>(client: &Client, answer: Result<(StatusCode, Bytes), NoAnswer>) -> Result<T, Failure> {
+fn read<T: DeserializeOwned>(
+    client: &Client,
+    answer: Result<(StatusCode, Bytes), RequestError>,
+) -> Result<T, CommandError> {
     let url = client.url();
     let (status, body) = answer.map_err(|error| {
-        Failure::input(format!("{error}\n       start it with `echelon serve`, or name a store with --data"))
+        CommandError::input(format!("{error}\n       start it with `echelon serve`, or name a store with --data"))
     })?;
     if !status.is_success() {
         let problem = serde_json::from_slice::<Problem>(&body);
-        let problem = problem.map_err(|_| Failure::input(format!("{url}: {status}")))?;
+        let problem = problem.map_err(|_| CommandError::input(format!("{url}: {status}")))?;
         return Err(refused(url, &problem));
     }
     let said: Value = serde_json::from_slice(&body).unwrap_or_default();
-    serde_json::from_value(said).map_err(|error| Failure::input(format!("{url}: answers as nothing known: {error}")))
+    serde_json::from_value(said)
+        .map_err(|error| CommandError::input(format!("{url}: answers as nothing known: {error}")))
 }
 
 /// What a served system says that it does not do.
-pub fn refused(url: &str, problem: &Problem) -> Failure {
+pub fn refused(url: &str, problem: &Problem) -> CommandError {
     let Problem { status, detail, remedy, problems, .. } = problem;
     let places = problems.iter().map(|place| format!("\n       {}: {}", place.path, place.message));
     let remedy = match () {
@@ -170,7 +174,7 @@ pub fn refused(url: &str, problem: &Problem) -> Failure {
         () if problems.iter().any(|place| place.path == "shop") => "name the shop: --shop NAME",
         () => remedy,
     };
-    Failure::input(format!("{url}: {status}: {detail}; {remedy}{}", places.collect::<String>()))
+    CommandError::input(format!("{url}: {status}: {detail}; {remedy}{}", places.collect::<String>()))
 }
 
 /// What is asked of a served system about a shop, or about its only one.
@@ -182,12 +186,11 @@ pub fn of_shop(path: &str, shop: Option<&ShopId>) -> String {
 ///
 /// # Errors
 /// If none is named and there is not just one.
-pub async fn shop_of(store: &Store, named: Option<&ShopId>) -> Result<ShopId, Failure> {
+pub async fn shop_of(store: &Store, named: Option<&ShopId>) -> Result<ShopId, CommandError> {
     match named {
         Some(shop) => Ok(shop.clone()),
-        None => only_shop(store)
-            .await
-            .map_err(Failure::input)?
-            .ok_or_else(|| Failure::input("--shop: the store does not have just one shop; name the one that is meant")),
+        None => only_shop(store).await.map_err(CommandError::input)?.ok_or_else(|| {
+            CommandError::input("--shop: the store does not have just one shop; name the one that is meant")
+        }),
     }
 }

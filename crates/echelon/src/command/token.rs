@@ -12,7 +12,7 @@ use store::shop::ShopId;
 
 use crate::command::serve::runtime;
 use crate::command::system::System;
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::location::StoreLocation;
 use crate::output::{Format, print, print_json, table};
 
@@ -122,7 +122,7 @@ Exit codes: 0 done; 2 usage, or the system cannot be asked.";
 ///
 /// # Errors
 /// If the key is too short, the shop none, or the system cannot be asked.
-pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
+pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
     match &args.act {
         None => make(&args.make, now),
         Some(Act::List(args)) => runtime()?.block_on(list(args)),
@@ -130,13 +130,13 @@ pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
     }
 }
 
-fn make(args: &Make, now: Instant) -> Result<(), Failure> {
+fn make(args: &Make, now: Instant) -> Result<(), CommandError> {
     let key = args.token_key.as_deref().ok_or_else(|| {
-        Failure::input("--token-key: name the key that `echelon serve` has, or set ECHELON_TOKEN_KEY to it")
+        CommandError::input("--token-key: name the key that `echelon serve` has, or set ECHELON_TOKEN_KEY to it")
     })?;
-    let key = TokenKey::new(key).map_err(|error| Failure::input(format!("--token-key: {error}")))?;
+    let key = TokenKey::new(key).map_err(|error| CommandError::input(format!("--token-key: {error}")))?;
     let shop = args.shop.as_deref().map(ShopId::new).transpose();
-    let shop = shop.map_err(|error| Failure::input(format!("--shop: {error}")))?;
+    let shop = shop.map_err(|error| CommandError::input(format!("--shop: {error}")))?;
     let scope = match args.scope {
         Allowed::Read => Scope::Read,
         Allowed::Write => Scope::Write,
@@ -147,13 +147,13 @@ fn make(args: &Make, now: Instant) -> Result<(), Failure> {
     match args.format {
         Format::Text => print(&token),
         Format::Json => {
-            let id = TokenId::read(&token).map_err(|error| Failure::input(format!("it {error}")))?;
+            let id = TokenId::read(&token).map_err(|error| CommandError::input(format!("it {error}")))?;
             print_json(&json!({ "token": token, "expires_at": expires_at, "id": id }))
         }
     }
 }
 
-async fn list(args: &List) -> Result<(), Failure> {
+async fn list(args: &List) -> Result<(), CommandError> {
     let listed: Tokens = args.served.system().get("/tokens").await?;
     match args.format {
         Format::Json => print_json(&json!(listed)),
@@ -181,8 +181,8 @@ fn text(tokens: &[Known]) -> String {
     table(&std::iter::once(head).chain(tokens.iter().map(cells)).collect::<Vec<_>>()).join("\n")
 }
 
-async fn revoke(args: &Revoke) -> Result<(), Failure> {
-    let read = |id: &String| TokenId::read(id).map_err(|error| Failure::input(format!("`{id}` {error}")));
+async fn revoke(args: &Revoke) -> Result<(), CommandError> {
+    let read = |id: &String| TokenId::read(id).map_err(|error| CommandError::input(format!("`{id}` {error}")));
     let ids: Vec<TokenId> = args.ids.iter().map(read).collect::<Result<_, _>>()?;
     for id in ids {
         let Known { says, .. } = args.served.system().delete(&format!("/tokens/{id}")).await?;

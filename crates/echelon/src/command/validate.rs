@@ -7,7 +7,7 @@ use rules::json::Problem;
 use rules::program::{Draft, Program, replacing, starting};
 use serde_json::json;
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::input::{self, Document};
 use crate::output::{Format, counted, print, print_json};
 use crate::shop::instant;
@@ -52,7 +52,7 @@ be read or is not JSON.";
 ///
 /// # Errors
 /// A file that cannot be used, or problems.
-pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
+pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
     let old = args.replaces.as_deref().map(input::program).transpose()?;
     let Document { value, repeated: mut problems } = input::document(&args.program)?;
     let mut warnings = Vec::new();
@@ -61,19 +61,19 @@ pub fn run(args: &Args, now: Instant) -> Result<(), Failure> {
         Ok(draft) => warnings = advised(args, draft, old.map(|(_, old)| old.program).as_ref(), now)?,
     }
     report(args, &problems, &warnings)?;
-    if problems.is_empty() { Ok(()) } else { Err(Failure::Findings) }
+    if problems.is_empty() { Ok(()) } else { Err(CommandError::Findings) }
 }
 
-fn advised(args: &Args, draft: Draft, old: Option<&Program>, now: Instant) -> Result<Vec<Problem>, Failure> {
+fn advised(args: &Args, draft: Draft, old: Option<&Program>, now: Instant) -> Result<Vec<Problem>, CommandError> {
     let Draft { program, effective_at, mut warnings } = draft;
     let said = args.at.as_deref().map(|text| instant(text, &program.timezone)).transpose();
-    let said = said.map_err(|what| Failure::input(format!("--at: {what}")))?;
+    let said = said.map_err(|what| CommandError::input(format!("--at: {what}")))?;
     let at = said.or(effective_at).unwrap_or(now);
     warnings.extend(old.map_or_else(|| starting(&program, at), |old| replacing(&program, old, at)));
     Ok(warnings)
 }
 
-fn report(args: &Args, problems: &[Problem], warnings: &[Problem]) -> Result<(), Failure> {
+fn report(args: &Args, problems: &[Problem], warnings: &[Problem]) -> Result<(), CommandError> {
     let file = args.program.display().to_string();
     if args.format == Format::Json {
         let valid = problems.is_empty();

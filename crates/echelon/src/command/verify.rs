@@ -10,7 +10,7 @@ use store::unread::Unread;
 use store::{Store, StoreError};
 
 use crate::command::serve::runtime;
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::location::StoreLocation;
 use crate::output::{Format, counted, print, print_json};
 
@@ -100,39 +100,39 @@ impl Found {
 ///
 /// # Errors
 /// Findings where something differs or does not read; otherwise why nothing can be read.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     let found = runtime()?.block_on(go(args, false))?;
     tell(args, &found, "not as the ledger has it")?;
-    if found.differing.is_empty() && found.is_all_read() { Ok(()) } else { Err(Failure::Findings) }
+    if found.differing.is_empty() && found.is_all_read() { Ok(()) } else { Err(CommandError::Findings) }
 }
 
 /// Runs `rebuild`.
 ///
 /// # Errors
 /// Findings where something does not read; otherwise why nothing can be read or written.
-pub fn rebuild(args: &RebuildArgs) -> Result<(), Failure> {
+pub fn rebuild(args: &RebuildArgs) -> Result<(), CommandError> {
     let found = runtime()?.block_on(go(&args.args, true))?;
     tell(&args.args, &found, "stored anew")?;
-    if found.is_all_read() { Ok(()) } else { Err(Failure::Findings) }
+    if found.is_all_read() { Ok(()) } else { Err(CommandError::Findings) }
 }
 
-async fn go(args: &Args, repair: bool) -> Result<Found, Failure> {
+async fn go(args: &Args, repair: bool) -> Result<Found, CommandError> {
     if args.place.is_nowhere() {
-        return Err(Failure::input("say which store: --data FILE, or --dynamodb URL"));
+        return Err(CommandError::input("say which store: --data FILE, or --dynamodb URL"));
     }
     let (store, here) = args.place.store_here().await?;
-    let refused = |why: String| Failure::input(format!("{}: {why}", args.place.name()));
+    let refused = |why: String| CommandError::input(format!("{}: {why}", args.place.name()));
     let wrong = |error: StoreError| refused(error.detail());
     let mut found = Found::default();
     if let Some(here) = &here {
         let checked = here.check(false).await;
-        found.damage = checked.map_err(|error| Failure::input(format!("{}: {error}", args.place.name())))?;
+        found.damage = checked.map_err(|error| CommandError::input(format!("{}: {error}", args.place.name())))?;
     }
     let shops = match &args.shop {
-        Some(shop) => vec![ShopId::new(shop).map_err(Failure::input)?],
+        Some(shop) => vec![ShopId::new(shop).map_err(CommandError::input)?],
         None => store.shops().await.map_err(wrong)?,
     };
-    let member = args.member.as_deref().map(MemberId::new).transpose().map_err(Failure::input)?;
+    let member = args.member.as_deref().map(MemberId::new).transpose().map_err(CommandError::input)?;
     let which = Which { member, is_here: here.is_some(), repair };
     for shop in shops {
         match one_shop(&which, &store, &shop, &mut found).await {
@@ -225,7 +225,7 @@ async fn settled(
     }
 }
 
-fn tell(args: &Args, found: &Found, done: &str) -> Result<(), Failure> {
+fn tell(args: &Args, found: &Found, done: &str) -> Result<(), CommandError> {
     let Found { members, differing, unread, damage } = found;
     match args.format {
         Format::Json => {

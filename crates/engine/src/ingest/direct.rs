@@ -6,7 +6,7 @@ use rules::version::Versions;
 use store::shop::ShopId;
 
 use super::take::Delivery;
-use super::{Ingest, Quarantine, early};
+use super::{FactWriter, early};
 use store::records::Reason;
 
 /// What became of a fact that was told directly.
@@ -20,19 +20,9 @@ pub enum FactOutcome {
     Failed(String),
 }
 
-/// Who waits for an answer hears at once what can never succeed: nothing is quarantined.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Answered;
-
-impl Quarantine for Answered {
-    async fn put(&self, id: &str, _body: &str) -> Result<(), String> {
-        Err(format!("`{id}` is answered, not quarantined"))
-    }
-}
-
-impl Ingest<Answered> {
+impl FactWriter {
     /// Takes facts of a shop in, each for itself, and says of each what became of it, in their order.
-    pub async fn facts(&self, shop: &ShopId, versions: &Versions, facts: Vec<Fact>) -> Vec<FactOutcome> {
+    pub async fn write(&self, shop: &ShopId, versions: &Versions, facts: Vec<Fact>) -> Vec<FactOutcome> {
         let now = self.clock.now();
         let mut told: Vec<FactOutcome> = vec![FactOutcome::Failed("it was not reached".to_owned()); facts.len()];
         let mut deliveries = Vec::with_capacity(facts.len());

@@ -5,9 +5,11 @@ use std::future::Future;
 
 use rules::json::Problems;
 use sha2::{Digest, Sha256};
-use shopify::Rejected;
+use shopify::DocumentError;
 use store::records::{Quarantined, Reason};
 use store::shop::ShopId;
+
+use crate::transport::TransportError;
 
 /// A fact with problems.
 pub(super) fn invalid(shop: &ShopId, problems: &Problems) -> Quarantined {
@@ -17,15 +19,15 @@ pub(super) fn invalid(shop: &ShopId, problems: &Problems) -> Quarantined {
 }
 
 /// A document that Shopify sent.
-pub(super) fn rejected(shop: Option<ShopId>, rejected: &Rejected) -> Quarantined {
+pub(super) fn rejected(shop: Option<ShopId>, rejected: &DocumentError) -> Quarantined {
     let (reason, path) = match rejected {
-        Rejected::Empty | Rejected::NotJson { .. } => (Reason::NotAnEvent, None),
-        Rejected::UnknownTopic { .. } => (Reason::UnknownTopic, None),
-        Rejected::Missing { path } | Rejected::Unreadable { path, .. } => (Reason::Invalid, Some(*path)),
-        Rejected::MixedCurrencies { path, .. } => (Reason::MixedCurrencies, Some(*path)),
-        Rejected::OversizeStub { .. } => (Reason::OversizeStub, None),
-        Rejected::MergeNotSupported { .. } => (Reason::MergeNotSupported, None),
-        Rejected::NoInstant { .. } => (Reason::NoInstant, None),
+        DocumentError::Empty | DocumentError::NotJson { .. } => (Reason::NotAnEvent, None),
+        DocumentError::UnknownTopic { .. } => (Reason::UnknownTopic, None),
+        DocumentError::Missing { path } | DocumentError::Unreadable { path, .. } => (Reason::Invalid, Some(*path)),
+        DocumentError::MixedCurrencies { path, .. } => (Reason::MixedCurrencies, Some(*path)),
+        DocumentError::OversizeStub { .. } => (Reason::OversizeStub, None),
+        DocumentError::MergeNotSupported { .. } => (Reason::MergeNotSupported, None),
+        DocumentError::NoInstant { .. } => (Reason::NoInstant, None),
     };
     Quarantined { shop, reason, topic: None, paths: path.map(str::to_owned).into_iter().collect() }
 }
@@ -45,5 +47,5 @@ pub trait Quarantine: Send + Sync {
     ///
     /// # Errors
     /// Says why it is not kept; the message then comes again.
-    fn put(&self, id: &str, body: &str) -> impl Future<Output = Result<(), String>> + Send;
+    fn put(&self, id: &str, body: &str) -> impl Future<Output = Result<(), TransportError>> + Send;
 }

@@ -14,7 +14,7 @@ use store::{Commit, Remedy, StoreError, WRITES_MAX};
 
 use super::fold::{self, Folded, LoadedState, fold};
 use super::group::{self, Group};
-use super::{Counts, Ingest, Quarantine};
+use super::{Counts, FactWriter};
 use store::records::Reason;
 
 /// How often a group that lost a race is decided again before its messages are given back.
@@ -83,7 +83,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl<A: Quarantine> Ingest<A> {
+impl FactWriter {
     /// Takes the messages of a shop in. An item that does not read holds up those alone whom it concerns.
     pub(super) async fn take(&self, shop: &ShopId, versions: &Versions, deliveries: Vec<Delivery>) -> Outcome {
         let mut outcome = Outcome::default();
@@ -211,7 +211,7 @@ impl<A: Quarantine> Ingest<A> {
 
     async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
         let done = tokio::time::timeout(Duration::from_millis(COMMIT_MS_MAX), self.store.commit(commit)).await;
-        done.unwrap_or_else(|_| Err(StoreError::Unavailable(format!("no answer in {COMMIT_MS_MAX} ms"))))
+        done.unwrap_or_else(|_| Err(StoreError::unavailable(format!("no answer in {COMMIT_MS_MAX} ms"))))
     }
 }
 

@@ -221,7 +221,7 @@ impl<W: SegmentQueue> Sweep<W> {
                     tries += 1;
                     tokio::time::sleep(Duration::from_millis(5 << tries)).await;
                 }
-                Err(error) => return Err(StoreError::Unavailable(error.to_string())),
+                Err(error) => return Err(StoreError::unavailable(error.to_string())),
             }
         }
     }

@@ -154,7 +154,7 @@ impl PageStatistics {
         for (name, entries) in &self.lists {
             for (number, entries) in entries.chunks(ENTRIES_MAX).enumerate() {
                 let key = list_row(shop, job, name, place, number);
-                let packed = pack(entries).map_err(|error| StoreError::Refused(error.to_string()))?;
+                let packed = pack(entries).map_err(StoreError::refused)?;
                 rows.push(NewListRow { key, packed, members: entries.len(), attempt, until: snapshot_context.until });
             }
         }

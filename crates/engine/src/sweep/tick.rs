@@ -179,7 +179,7 @@ impl<W: SegmentQueue> Sweep<W> {
             self.finish(shop, &job.id).await?;
         }
         if sent > 0 {
-            self.workers.enqueue(idle, wait(now, job.starts_at)).await.map_err(StoreError::Unavailable)?;
+            self.workers.enqueue(idle, wait(now, job.starts_at)).await?;
         }
         Ok(sent)
     }

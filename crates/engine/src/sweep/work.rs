@@ -141,7 +141,7 @@ impl<W: SegmentQueue> Sweep<W> {
     }
 
     async fn requeue(&self, work: &Work, delay: Duration) -> Result<RunEnd, StoreError> {
-        self.workers.enqueue(vec![work.clone()], delay).await.map_err(StoreError::Unavailable)?;
+        self.workers.enqueue(vec![work.clone()], delay).await?;
         Ok(RunEnd::GoesOn)
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use aws::{NotSet, Variable, need};
+use aws::{MissingVariableError, Variable, need};
 use aws_sdk_dynamodb::config::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningError, SigningSettings, sign};
 use aws_sigv4::sign::v4;
@@ -58,7 +58,7 @@ impl Signer {
     ///
     /// # Errors
     /// Names the variable that is missing.
-    pub fn new(host: &str, variable: Variable) -> Result<Self, NotSet> {
+    pub fn new(host: &str, variable: Variable) -> Result<Self, MissingVariableError> {
         let (id, secret) = (need(variable, "AWS_ACCESS_KEY_ID")?, need(variable, "AWS_SECRET_ACCESS_KEY")?);
         let credentials = Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "environment");
         let named = || variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));

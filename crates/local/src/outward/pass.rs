@@ -65,7 +65,8 @@ impl Announcer {
 
     async fn pass(self: &Arc<Self>, shop: &ShopId, wanted: Option<&Arc<Notify>>) -> Result<Passed, StoreError> {
         let outboxes = self.system.store.tables().spread.outboxes();
-        let firsts = stream::iter(0..outboxes).map(async |outbox| Ok((outbox, self.page(shop, outbox, None).await?)));
+        let firsts = stream::iter(0..outboxes)
+            .map(async |outbox| Ok::<_, StoreError>((outbox, self.page(shop, outbox, None).await?)));
         let firsts: Vec<(u8, OutboxBatch)> = firsts.buffered(READ_AT_ONCE).try_collect().await?;
         self.state().waits(shop, self.waiting(shop, &firsts).await?);
         let (mut passed, mut found) = (Passed::default(), HashSet::new());

@@ -33,7 +33,7 @@ pub enum WebhookError {
 
 /// Why an event was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum NotTaken {
+pub enum DeliveryError {
     /// It was answered, and would be answered the same again.
     #[error("the webhook answers {0}")]
     Refused(StatusCode),
@@ -72,8 +72,8 @@ impl Webhook {
     /// Posts an event of this name and id.
     ///
     /// # Errors
-    /// [`NotTaken`]; whether it arrived is not known.
-    pub async fn post(&self, kind: &str, id: &str, detail: &str) -> Result<(), NotTaken> {
+    /// [`DeliveryError`]; whether it arrived is not known.
+    pub async fn post(&self, kind: &str, id: &str, detail: &str) -> Result<(), DeliveryError> {
         let (timestamp, signature) = self.signed(detail);
         let mut headers = vec![("X-Echelon-Event", kind), ("X-Echelon-Delivery", id)];
         if let Some(signature) = &signature {
@@ -81,9 +81,9 @@ impl Webhook {
         }
         match self.client.tell(detail.to_owned(), &headers).await {
             Ok(status) if status.is_success() => Ok(()),
-            Ok(status) if is_final(status) => Err(NotTaken::Refused(status)),
-            Ok(status) => Err(NotTaken::Trouble(format!("the webhook answers {status}"))),
-            Err(error) => Err(NotTaken::Trouble(error.to_string())),
+            Ok(status) if is_final(status) => Err(DeliveryError::Refused(status)),
+            Ok(status) => Err(DeliveryError::Trouble(format!("the webhook answers {status}"))),
+            Err(error) => Err(DeliveryError::Trouble(error.to_string())),
         }
     }
 

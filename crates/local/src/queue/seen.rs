@@ -66,7 +66,7 @@ impl Queues {
             if self.write_first(lane, some, &row, &says).await? {
                 (sent, part, tries) = (until, part + 1, 0);
             } else if tries == TRIES {
-                return Err(QueueError("others are in the way".to_owned()));
+                return Err(QueueError::Contended);
             } else {
                 // The row tells what was sent, if it is there by now.
                 tries += 1;
@@ -81,14 +81,14 @@ impl Queues {
         let now = crate::now();
         let first = Put::builder().table_name(&self.table).set_item(Some(item(SEEN, row, says, now).0));
         let first = first.condition_expression("attribute_not_exists(pk)").build();
-        let first = first.map_err(|error| QueueError(error.to_string()))?;
+        let first = first.map_err(QueueError::of)?;
         let mut writes = vec![TransactWriteItem::builder().put(first).build()];
         for body in bodies {
             writes.push(self.put(&lane.name(), &Uuid::now_v7().to_string(), body, now)?);
         }
         let asked = self.client.transact_write_items().set_transact_items(Some(writes));
         if let Err(error) = asked.send().await {
-            return if is_second(error.as_service_error()) { Ok(false) } else { Err(QueueError::of(&error)) };
+            return if is_second(error.as_service_error()) { Ok(false) } else { Err(QueueError::of_sdk(error)) };
         }
         self.come(lane, bodies.len() as u64);
         self.news.notify_one();

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 pub(crate) use zone::Clock;
 pub use zone::Zone;
-pub use zones::{NoZone, NotAZone, Release, ReleaseError, Zones};
+pub use zones::{Release, ReleaseError, ZoneError, ZoneFileError, Zones};
 
 const MS_PER_DAY: i64 = 86_400_000;
 /// The years 0000 to 9999 in UTC, a leap second at their end left out.

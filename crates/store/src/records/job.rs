@@ -61,12 +61,12 @@ impl fmt::Display for JobId {
 /// A text names no job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` names no job: jobs are named like `2027-01-01T00:00:00.000Z-rollover`; `echelon jobs` lists them")]
-pub struct NoJob(String);
+pub struct JobIdError(String);
 
 impl FromStr for JobId {
-    type Err = NoJob;
+    type Err = JobIdError;
 
-    fn from_str(text: &str) -> Result<Self, NoJob> {
+    fn from_str(text: &str) -> Result<Self, JobIdError> {
         let parsed = || {
             let (until, kind) = text.split_once("Z-")?;
             let until = Instant::parse(&format!("{until}Z")).ok()?;
@@ -77,7 +77,7 @@ impl FromStr for JobId {
             };
             Some(Self { until, kind })
         };
-        parsed().ok_or_else(|| NoJob(text.to_owned()))
+        parsed().ok_or_else(|| JobIdError(text.to_owned()))
     }
 }
 

@@ -8,7 +8,7 @@ use rules::id::{MemberId, TierId};
 use rules::quantity::Quantity;
 use serde::{Deserialize, Serialize};
 
-pub use name::{Month, Name, NoMonth};
+pub use name::{Month, MonthError, Name};
 pub use packed::{ENTRIES_MAX, pack, unpack};
 
 /// A member on a list.

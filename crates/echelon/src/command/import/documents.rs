@@ -6,12 +6,12 @@ use serde_json::value::RawValue;
 
 use super::Import;
 use super::input::{Form, Opened};
-use crate::failure::Failure;
+use crate::error::CommandError;
 use echelon::import::outcome::{Outcome, Why};
 use echelon::import::report::SourceLocation;
 
 /// Reads a file's documents, each into an outcome.
-pub fn read(opened: Opened, topic: Option<&str>, import: &mut Import<'_>) -> Result<(), Failure> {
+pub fn read(opened: Opened, topic: Option<&str>, import: &mut Import<'_>) -> Result<(), CommandError> {
     match opened.form {
         Form::Lines => lines(opened.reader, topic, import),
         Form::Document | Form::Table => documents(opened.reader, topic, import),
@@ -19,11 +19,12 @@ pub fn read(opened: Opened, topic: Option<&str>, import: &mut Import<'_>) -> Res
 }
 
 /// A line that is no JSON is one rejected document, and the next is read.
-fn lines(mut reader: Box<dyn BufRead>, topic: Option<&str>, import: &mut Import<'_>) -> Result<(), Failure> {
+fn lines(mut reader: Box<dyn BufRead>, topic: Option<&str>, import: &mut Import<'_>) -> Result<(), CommandError> {
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
-        let unreadable = |error| Failure::input(format!("`{}` line {number} cannot be read: {error}", import.file));
+        let unreadable =
+            |error| CommandError::input(format!("`{}` line {number} cannot be read: {error}", import.file));
         if reader.read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
             break;
         }
@@ -36,13 +37,13 @@ fn lines(mut reader: Box<dyn BufRead>, topic: Option<&str>, import: &mut Import<
 }
 
 /// One document, or several after each other, or lists of them.
-fn documents(reader: Box<dyn BufRead>, topic: Option<&str>, import: &mut Import<'_>) -> Result<(), Failure> {
+fn documents(reader: Box<dyn BufRead>, topic: Option<&str>, import: &mut Import<'_>) -> Result<(), CommandError> {
     let mut number = 0;
     for value in serde_json::Deserializer::from_reader(reader).into_iter::<Box<RawValue>>() {
         let value = match value {
             Ok(value) => value,
             Err(error) if error.is_io() => {
-                return Err(Failure::input(format!("`{}` cannot be read: {error}", import.file)));
+                return Err(CommandError::input(format!("`{}` cannot be read: {error}", import.file)));
             }
             Err(error) => {
                 let text = format!("the document is not JSON, and nothing after it is read: {error}");

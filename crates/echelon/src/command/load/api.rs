@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use http_api::facts::Became;
 use http_api::path::segment;
 use http_api::problem::{Place, Problem};
-use local::client::{Client, NoAnswer};
+use local::client::{Client, RequestError};
 use rules::id::MemberId;
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,7 +15,7 @@ use store::shop::ShopId;
 use super::report::Report;
 use super::target::{Event, NAMED_MAX, PAUSE, TRIES};
 use crate::command::system::{of_shop, refused};
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::input::Lines;
 
 /// It takes so many facts at once.
@@ -69,14 +69,16 @@ impl Api {
     ///
     /// # Errors
     /// If it does not answer so.
-    pub async fn open(client: Client, shop: Option<ShopId>) -> Result<Self, Failure> {
+    pub async fn open(client: Client, shop: Option<ShopId>) -> Result<Self, CommandError> {
         let asked = client.get(&of_shop("/v1/program", shop.as_ref())).await;
-        let (status, body) = asked.map_err(|NoAnswer(what)| Failure::input(what))?;
+        let (status, body) = asked.map_err(|RequestError(what)| CommandError::input(what))?;
         if !status.is_success() {
             let url = client.url();
             return Err(match serde_json::from_slice::<Problem>(&body) {
                 Ok(problem) => refused(url, &problem),
-                Err(_) => Failure::input(format!("{url}: {status}: neither `echelon serve` nor an API of Echelon's")),
+                Err(_) => {
+                    CommandError::input(format!("{url}: {status}: neither `echelon serve` nor an API of Echelon's"))
+                }
             });
         }
         Ok(Self { client, shop })
@@ -104,7 +106,7 @@ impl Api {
     ///
     /// # Errors
     /// Names the line that is not taken, or says that the system takes nothing any more.
-    pub async fn send(&self, lines: &Lines, events: Vec<Event>, report: &mut Report) -> Result<(), Failure> {
+    pub async fn send(&self, lines: &Lines, events: Vec<Event>, report: &mut Report) -> Result<(), CommandError> {
         let mut batch = Vec::new();
         let mut bytes = 0;
         for event in events {
@@ -125,7 +127,7 @@ impl Api {
     }
 
     /// Tells facts until each is in or refused.
-    async fn tell(&self, lines: &Lines, events: Vec<Event>, report: &mut Report) -> Result<(), Failure> {
+    async fn tell(&self, lines: &Lines, events: Vec<Event>, report: &mut Report) -> Result<(), CommandError> {
         let pending = |event| Pending { event, is_unanswered: false };
         let mut waiting: Vec<Pending> = events.into_iter().map(pending).collect();
         let (mut pause, mut why) = (PAUSE, String::new());
@@ -150,10 +152,10 @@ impl Api {
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
-        if waiting.is_empty() { Ok(()) } else { Err(Failure::input(why)) }
+        if waiting.is_empty() { Ok(()) } else { Err(CommandError::input(why)) }
     }
 
-    async fn told(&self, lines: &Lines, waiting: &[Pending]) -> Result<Once<Vec<OneResult>>, Failure> {
+    async fn told(&self, lines: &Lines, waiting: &[Pending]) -> Result<Once<Vec<OneResult>>, CommandError> {
         let facts: Vec<String> = waiting.iter().map(|one| one.event.value.to_string()).collect();
         let body = format!("[{}]", facts.join(","));
         let asked = self.client.post(&of_shop("/v1/facts", self.shop.as_ref()), body, &[]).await;
@@ -172,10 +174,11 @@ impl Api {
     }
 
     /// Forgets somebody: no fact that is told does that.
-    async fn erase(&self, lines: &Lines, event: &Event, report: &mut Report) -> Result<(), Failure> {
+    async fn erase(&self, lines: &Lines, event: &Event, report: &mut Report) -> Result<(), CommandError> {
         let place = format!("{}:{}", lines.name(), event.line);
         let member = event.value.get("member_id").and_then(Value::as_str).unwrap_or_default();
-        let member = MemberId::new(member).map_err(|error| Failure::input(format!("{place}: member_id: {error}")))?;
+        let member =
+            MemberId::new(member).map_err(|error| CommandError::input(format!("{place}: member_id: {error}")))?;
         let path = of_shop(&format!("/v1/members/{}", segment(&member)), self.shop.as_ref());
         let (mut pause, mut why) = (PAUSE, String::new());
         for _ in 0..TRIES {
@@ -190,7 +193,7 @@ impl Api {
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
-        Err(Failure::input(format!("{place}: {why}")))
+        Err(CommandError::input(format!("{place}: {why}")))
     }
 
     /// What an answer means, or that there is none. `line`: of the fact at a place.
@@ -198,11 +201,11 @@ impl Api {
         &self,
         lines: &Lines,
         line: impl Fn(usize) -> Option<usize>,
-        asked: Result<(StatusCode, Bytes), NoAnswer>,
-    ) -> Result<Once<Bytes>, Failure> {
+        asked: Result<(StatusCode, Bytes), RequestError>,
+    ) -> Result<Once<Bytes>, CommandError> {
         let (status, body) = match asked {
             Ok(answer) => answer,
-            Err(NoAnswer(what)) => return Ok(Once::Unknown(what)),
+            Err(RequestError(what)) => return Ok(Once::Unknown(what)),
         };
         let said = format!("{}: answers {status}", self.client.url());
         if status.is_success() {
@@ -216,10 +219,10 @@ impl Api {
             let detail = serde_json::from_slice::<Problem>(&body).map(|problem| format!(": {}", problem.detail));
             return Ok(Once::Unknown(said + &detail.unwrap_or_default()));
         }
-        let Ok(problem) = serde_json::from_slice::<Problem>(&body) else { return Err(Failure::input(said)) };
+        let Ok(problem) = serde_json::from_slice::<Problem>(&body) else { return Err(CommandError::input(said)) };
         let named = problem.problems.iter().find_map(|place| line(index(&place.path)?)).or_else(|| line(0));
         let named = named.map(|line| format!(":{line}")).unwrap_or_default();
-        Err(Failure::input(format!("{}{named}: {}", lines.name(), refused(self.client.url(), &problem))))
+        Err(CommandError::input(format!("{}{named}: {}", lines.name(), refused(self.client.url(), &problem))))
     }
 }
 

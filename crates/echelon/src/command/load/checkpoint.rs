@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::report::NotIn;
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::input::{Lines, Raw};
 
 /// How far a file is loaded.
@@ -78,7 +78,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// If the lines are not those that were loaded.
-    pub fn resume(&mut self, lines: &mut Lines, from: Option<u64>) -> Result<usize, Failure> {
+    pub fn resume(&mut self, lines: &mut Lines, from: Option<u64>) -> Result<usize, CommandError> {
         let kept = self.kept();
         let until = match (from, &kept) {
             (Some(from), _) => usize::try_from(from).unwrap_or(usize::MAX).saturating_sub(1),
@@ -91,13 +91,13 @@ impl Checkpoint {
         }
         if from.is_some() && lines.number() < until {
             let (name, last) = (lines.name(), lines.number());
-            return Err(Failure::input(format!("--resume-from: {name} has {last} lines; name one of them")));
+            return Err(CommandError::input(format!("--resume-from: {name} has {last} lines; name one of them")));
         }
         if let (None, Some(kept)) = (from, &kept)
             && kept.fingerprint != self.fingerprint()
         {
             let path = self.path.as_deref().unwrap_or(Path::new("-")).display();
-            return Err(Failure::input(format!(
+            return Err(CommandError::input(format!(
                 "{}: the first {until} lines are not those that were loaded; name a line with --resume-from, or \
                  remove {path} to load all of it (what is known already changes nothing)",
                 lines.name()
@@ -139,13 +139,13 @@ impl Checkpoint {
     ///
     /// # Errors
     /// If the file cannot be written beside the events.
-    pub fn save(&self, so_far: SoFar) -> Result<(), Failure> {
+    pub fn save(&self, so_far: SoFar) -> Result<(), CommandError> {
         let Some(path) = &self.path else { return Ok(()) };
         let kept = Kept { into: self.into.clone(), line: self.line, fingerprint: self.fingerprint(), so_far };
         let beside = path.with_extension("load.new");
-        let text = serde_json::to_string(&kept).map_err(Failure::input)?;
+        let text = serde_json::to_string(&kept).map_err(CommandError::input)?;
         let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
-        written.map_err(|error| Failure::input(format!("{}: cannot be written: {error}", path.display())))
+        written.map_err(|error| CommandError::input(format!("{}: cannot be written: {error}", path.display())))
     }
 
     /// All is loaded: nothing is left to remember.

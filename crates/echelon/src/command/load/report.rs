@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::records::Reason;
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::output::{Format, print, print_json, table};
 
 /// Events of a file that are not in, though their lines are passed.
@@ -76,14 +76,14 @@ impl Report {
     /// Prints it.
     ///
     /// # Errors
-    /// [`Failure::Findings`] if there is something to look at.
-    pub fn print(&self, file: &Path, format: Format) -> Result<(), Failure> {
+    /// [`CommandError::Findings`] if there is something to look at.
+    pub fn print(&self, file: &Path, format: Format) -> Result<(), CommandError> {
         match format {
             Format::Json => print_json(&self.object())?,
             Format::Text => print(&self.text(file))?,
         }
         let all_is_in = self.not_in() == NotIn::default() && self.waiting == 0 && !self.restarted;
-        if all_is_in { Ok(()) } else { Err(Failure::Findings) }
+        if all_is_in { Ok(()) } else { Err(CommandError::Findings) }
     }
 
     /// What is not in, of the lines before as well.

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use engine::ingest::{Counts, Ingest, Message, native};
 use engine::publishing::Listed;
 use http_api::problem::Problem;
-use local::client::{Client, NoAnswer};
+use local::client::{Client, RequestError};
 use local::envelope::ITEM;
 use local::time::Time;
 use rules::calendar::Instant;
@@ -23,7 +23,7 @@ use super::checkpoint::{Before, SoFar};
 use super::report::{By, Report};
 use crate::command::system::of_shop;
 use crate::deployed::{self, Kept};
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::input::Lines;
 use crate::location::StoreLocation;
 
@@ -102,20 +102,20 @@ impl Target {
     ///
     /// # Errors
     /// If there is none.
-    pub async fn over(client: Client, shop: Option<ShopId>) -> Result<Self, Failure> {
-        let (status, body) = client.get("/health").await.map_err(|NoAnswer(what)| {
-            Failure::input(format!("{what}\n       start it with `echelon serve`, or name a store with --data"))
+    pub async fn over(client: Client, shop: Option<ShopId>) -> Result<Self, CommandError> {
+        let (status, body) = client.get("/health").await.map_err(|RequestError(what)| {
+            CommandError::input(format!("{what}\n       start it with `echelon serve`, or name a store with --data"))
         })?;
         if let Ok(before) = serde_json::from_slice(&body) {
             return Ok(Self::Served(Box::new(Served { client, shop, before, restarted: false })));
         }
         if serde_json::from_slice::<Strangers>(&body).is_ok() {
             let remedy = "name a token with --token, or ECHELON_TOKEN";
-            return Err(Failure::input(format!("{}: tells strangers nothing; {remedy}", client.url())));
+            return Err(CommandError::input(format!("{}: tells strangers nothing; {remedy}", client.url())));
         }
         match status {
             StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(Self::Api(Box::new(Api::open(client, shop).await?))),
-            _ => Err(Failure::input(format!("{}: answers {status}, as `echelon serve` never does", client.url()))),
+            _ => Err(CommandError::input(format!("{}: answers {status}, as `echelon serve` never does", client.url()))),
         }
     }
 
@@ -123,18 +123,22 @@ impl Target {
     ///
     /// # Errors
     /// If it cannot be opened, or it is not clear whose history it is.
-    pub async fn store(place: &StoreLocation, quarantine: Option<&str>, shop: Option<ShopId>) -> Result<Self, Failure> {
+    pub async fn store(
+        place: &StoreLocation,
+        quarantine: Option<&str>,
+        shop: Option<ShopId>,
+    ) -> Result<Self, CommandError> {
         let time = Time::default();
         let (store, ingest) = deployed::ingest(place, quarantine, time.clock()).await?;
         let shop = match shop {
             Some(shop) => shop,
-            None => only_shop(&store).await.map_err(Failure::input)?.ok_or_else(|| {
-                Failure::input("--shop: it does not have just one shop; name the one whose history this is")
+            None => only_shop(&store).await.map_err(CommandError::input)?.ok_or_else(|| {
+                CommandError::input("--shop: it does not have just one shop; name the one whose history this is")
             })?,
         };
-        let versions = store.versions(&shop).await.map_err(Failure::input)?.ok_or_else(|| {
+        let versions = store.versions(&shop).await.map_err(CommandError::input)?.ok_or_else(|| {
             let remedy = format!("put it in force: echelon publish --program FILE --shop {shop}");
-            Failure::input(format!("{}: shop `{shop}` has no program; {remedy}", place.name()))
+            CommandError::input(format!("{}: shop `{shop}` has no program; {remedy}", place.name()))
         })?;
         let within = place.tables.as_ref().map_or(&place.prefix, |tables| &tables.ledger);
         let name = format!("{} {within} {shop}", place.name());
@@ -179,7 +183,7 @@ impl Target {
     ///
     /// # Errors
     /// Names the line that cannot be taken, or says that the system takes nothing any more.
-    pub async fn send(&self, lines: &Lines, events: Vec<Event>, report: &mut Report) -> Result<(), Failure> {
+    pub async fn send(&self, lines: &Lines, events: Vec<Event>, report: &mut Report) -> Result<(), CommandError> {
         match self {
             Self::Served(served) => served.send(lines, &events).await,
             Self::Api(api) => api.send(lines, events, report).await,
@@ -191,7 +195,7 @@ impl Target {
     ///
     /// # Errors
     /// If the system does not answer any more.
-    pub async fn settle(&self, report: &mut Report) -> Result<(), Failure> {
+    pub async fn settle(&self, report: &mut Report) -> Result<(), CommandError> {
         match self {
             Self::Served(served) => served.settle(report).await,
             Self::Api(_) => {
@@ -212,7 +216,7 @@ impl Target {
 }
 
 impl Served {
-    async fn send(&self, lines: &Lines, events: &[Event]) -> Result<(), Failure> {
+    async fn send(&self, lines: &Lines, events: &[Event]) -> Result<(), CommandError> {
         let body: Vec<String> = events.iter().map(|event| event.value.to_string()).collect();
         let body = axum::body::Bytes::from(body.join("\n"));
         // Sent again under the same key, it is taken once, whether or not the first try was.
@@ -226,15 +230,15 @@ impl Served {
                 Ok((status, _)) if status.is_success() => return Ok(()),
                 Ok((status, body)) if status.is_client_error() => return Err(refused(lines, events, &body)),
                 Ok((status, _)) => why = format!("{}: answers {status}", self.client.url()),
-                Err(NoAnswer(what)) => why = what,
+                Err(RequestError(what)) => why = what,
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
-        Err(Failure::input(why))
+        Err(CommandError::input(why))
     }
 
-    async fn settle(&self, report: &mut Report) -> Result<(), Failure> {
+    async fn settle(&self, report: &mut Report) -> Result<(), CommandError> {
         let (mut last, mut looked) = (u64::MAX, 0);
         loop {
             let now = health(&self.client).await?;
@@ -275,7 +279,7 @@ fn first_start(versions: &Versions) -> Instant {
 }
 
 /// How far a served system is; asked again where there is no answer, for all is on disk there and one answer says nothing.
-async fn health(client: &Client) -> Result<Health, Failure> {
+async fn health(client: &Client) -> Result<Health, CommandError> {
     let mut pause = PAUSE;
     for last in (0..TRIES).rev() {
         let why = match client.get("/health").await {
@@ -287,7 +291,7 @@ async fn health(client: &Client) -> Result<Health, Failure> {
                 }
                 Err(_) => format!("{}: answers {status}", client.url()),
             },
-            Err(NoAnswer(what)) => what,
+            Err(RequestError(what)) => what,
         };
         if last == 0 {
             return Err(untold(&why));
@@ -298,20 +302,20 @@ async fn health(client: &Client) -> Result<Health, Failure> {
     Err(untold(client.url()))
 }
 
-fn untold(why: &str) -> Failure {
+fn untold(why: &str) -> CommandError {
     let remedy = "all of it is accepted, and what becomes of it was not told: the same command asks again";
-    Failure::input(format!("{why}\n       {remedy}"))
+    CommandError::input(format!("{why}\n       {remedy}"))
 }
 
-fn refused(lines: &Lines, events: &[Event], body: &[u8]) -> Failure {
+fn refused(lines: &Lines, events: &[Event], body: &[u8]) -> CommandError {
     let Ok(Problem { detail, remedy, problems, .. }) = serde_json::from_slice(body) else {
-        return Failure::input(String::from_utf8_lossy(body));
+        return CommandError::input(String::from_utf8_lossy(body));
     };
     let item = problems.iter().find_map(|place| place.path.strip_prefix(ITEM)?.parse::<usize>().ok());
     let line = item.and_then(|item| events.get(item.checked_sub(1)?)).map(|event| event.line);
     match line {
-        Some(line) => Failure::input(format!("{}:{line}: {detail}; {remedy}", lines.name())),
-        None => Failure::input(format!("{}: {detail}; {remedy}", lines.name())),
+        Some(line) => CommandError::input(format!("{}:{line}: {detail}; {remedy}", lines.name())),
+        None => CommandError::input(format!("{}: {detail}; {remedy}", lines.name())),
     }
 }
 
@@ -334,7 +338,7 @@ fn since(before: &Counts, now: &Counts) -> Counts {
 }
 
 impl DirectStore {
-    async fn send(&self, lines: &Lines, events: &[Event], report: &mut Report) -> Result<(), Failure> {
+    async fn send(&self, lines: &Lines, events: &[Event], report: &mut Report) -> Result<(), CommandError> {
         let now = self.time.now();
         let message = |event: &Event| Message {
             id: event.line.to_string(),
@@ -360,7 +364,7 @@ impl DirectStore {
             let Some(first) = waiting.values().next() else { return Ok(()) };
             if attempt == TRIES {
                 let why = taken.failure.unwrap_or_default();
-                return Err(Failure::input(format!("{}:{}: {why}", lines.name(), first.id)));
+                return Err(CommandError::input(format!("{}:{}: {why}", lines.name(), first.id)));
             }
             tokio::time::sleep(pause).await;
             pause *= 2;

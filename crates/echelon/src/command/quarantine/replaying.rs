@@ -10,7 +10,7 @@ use store::records::Reason;
 use store::shop::ShopId;
 
 use crate::command::system::{System, of_shop};
-use crate::failure::Failure;
+use crate::error::CommandError;
 
 /// So many ids are asked for at once.
 const IDS_TOGETHER: usize = 100;
@@ -88,7 +88,7 @@ impl Done {
 ///
 /// # Errors
 /// If it does not do what is asked; what it did before is done.
-pub async fn over(system: &System, shop: Option<&ShopId>, asked: &Asked) -> Result<Done, Failure> {
+pub async fn over(system: &System, shop: Option<&ShopId>, asked: &Asked) -> Result<Done, CommandError> {
     let (path, mut done) = (of_shop("/v1/quarantine/replay", shop), Done::default());
     for mut body in asked.bodies() {
         let mut idle = 0;
@@ -99,7 +99,7 @@ pub async fn over(system: &System, shop: Option<&ShopId>, asked: &Asked) -> Resu
             done.add(replayed, gone, unknown);
             let Some(next) = next else { break };
             if idle == IDLE_MAX {
-                return Err(Failure::input(format!(
+                return Err(CommandError::input(format!(
                     "{}: some bodies are not found within a request, so long is the queue; {} in the ingest queue again\n       \
                      go through all of it with --tables, --quarantine-queue and --ingest-queue",
                     system.url,
@@ -118,17 +118,23 @@ pub async fn over(system: &System, shop: Option<&ShopId>, asked: &Asked) -> Resu
 ///
 /// # Errors
 /// If the store or a queue does not do what is asked; what was done before is done.
-pub async fn within(store: &Store, bodies: &dyn Bodies, shop: Option<&ShopId>, asked: &Asked) -> Result<Done, Failure> {
+pub async fn within(
+    store: &Store,
+    bodies: &dyn Bodies,
+    shop: Option<&ShopId>,
+    asked: &Asked,
+) -> Result<Done, CommandError> {
     let (mut done, mut which, mut stays) = (Done::default(), Some(asked.which()), 0);
     while let Some(part) = which {
         let replayed = replay(store, bodies, shop, part.clone()).await;
-        let Replayed { replayed, gone, unknown, left } = replayed.map_err(|error| Failure::input(in_full(&error)))?;
+        let Replayed { replayed, gone, unknown, left } =
+            replayed.map_err(|error| CommandError::input(in_full(&error)))?;
         done.add(replayed, gone, unknown);
         // What is quarantined anew is at the same place again.
         stays = if left.as_ref() == Some(&part) { stays + 1 } else { 0 };
         if stays == IDLE_MAX {
             let count = done.replayed.len();
-            return Err(Failure::input(format!(
+            return Err(CommandError::input(format!(
                 "the queue is not gone through to its end; {count} in the ingest queue again"
             )));
         }

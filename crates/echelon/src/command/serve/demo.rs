@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use store::shop::ShopId;
 use store::{Publication, Store};
 
-use crate::failure::Failure;
+use crate::error::CommandError;
 use crate::output::say;
 
 /// The name of the shop.
@@ -40,9 +40,9 @@ const LOOK: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// Says what went wrong on the way.
-pub async fn show(system: Arc<System>, address: String, printed: Option<String>) -> Result<(), Failure> {
-    let shop = ShopId::new(SHOP).map_err(Failure::input)?;
-    let known = system.store.versions(&shop).await.map_err(Failure::input)?.is_some();
+pub async fn show(system: Arc<System>, address: String, printed: Option<String>) -> Result<(), CommandError> {
+    let shop = ShopId::new(SHOP).map_err(CommandError::input)?;
+    let known = system.store.versions(&shop).await.map_err(CommandError::input)?.is_some();
     let members = if known {
         say("the shop of the demonstration is here already: it goes on from where it was");
         Sample::of(SETUP).filter_map(|event| member(&event)).collect()
@@ -60,12 +60,12 @@ fn member(event: &Event) -> Option<MemberId> {
     }
 }
 
-async fn fill(system: &System, shop: &ShopId, address: &str) -> Result<BTreeSet<MemberId>, Failure> {
+async fn fill(system: &System, shop: &ShopId, address: &str) -> Result<BTreeSet<MemberId>, CommandError> {
     // Of its own, until the demonstration's time is over: nobody is told it.
     let teller = Caller::Staff { shop: None, scope: Scope::Write, name: SHOP.to_owned() };
     let token = system.api.auth.key().sign(&teller, Setup::end().plus_millis(TOGETHER_MS)).token;
-    let client = Client::new(&format!("http://{address}")).map_err(Failure::input)?.with_token(Some(&token));
-    let opens_at = Instant::parse(OPENS_AT).map_err(Failure::input)?;
+    let client = Client::new(&format!("http://{address}")).map_err(CommandError::input)?.with_token(Some(&token));
+    let opens_at = Instant::parse(OPENS_AT).map_err(CommandError::input)?;
     system.time.start(Move::To(opens_at));
     system.watch.begin(opens_at).await;
     publish(system, shop, &program(), &json!({})).await?;
@@ -93,15 +93,15 @@ async fn fill(system: &System, shop: &ShopId, address: &str) -> Result<BTreeSet<
 }
 
 /// Posts what happened in a week, at its end, and waits until it is taken in.
-async fn tell(system: &System, client: &Client, events: &[Event]) -> Result<(), Failure> {
+async fn tell(system: &System, client: &Client, events: &[Event]) -> Result<(), CommandError> {
     let Some(last) = events.last() else { return Ok(()) };
     // Time that ran on by itself may be a little further already.
     let _ = system.time.advance(Move::To(last.arrives_at()));
     let lines: Vec<String> = events.iter().map(|event| event.to_json().to_string()).collect();
     let answer = client.post("/events", lines.join("\n"), &[("X-Echelon-Shop", SHOP)]).await;
-    let (status, body) = answer.map_err(Failure::input)?;
+    let (status, body) = answer.map_err(CommandError::input)?;
     if !status.is_success() {
-        return Err(Failure::input(format!("{status}: {}", String::from_utf8_lossy(&body))));
+        return Err(CommandError::input(format!("{status}: {}", String::from_utf8_lossy(&body))));
     }
     while system.queues.waiting() > 0 {
         tokio::time::sleep(LOOK).await;
@@ -109,11 +109,11 @@ async fn tell(system: &System, client: &Client, events: &[Event]) -> Result<(), 
     Ok(())
 }
 
-async fn publish(system: &System, shop: &ShopId, program: &Value, options: &Value) -> Result<(), Failure> {
+async fn publish(system: &System, shop: &ShopId, program: &Value, options: &Value) -> Result<(), CommandError> {
     let now = system.time.now();
     let event = json!({ "type": "program.published", "occurred_at": now, "program": program, "options": options });
     let publication = Publication { event, by: "echelon serve".to_owned(), why: "the demonstration".to_owned() };
-    let versions = system.store.publish(shop, &publication, now).await.map_err(Failure::input)?;
+    let versions = system.store.publish(shop, &publication, now).await.map_err(CommandError::input)?;
     system.ingest.invalidate_programs();
     say(&format!("{now}  {shop}  version {} of the program is in force", versions.last().number));
     Ok(())
@@ -134,12 +134,12 @@ async fn page(
     members: BTreeSet<MemberId>,
     address: &str,
     token: Option<&str>,
-) -> Result<String, Failure> {
+) -> Result<String, CommandError> {
     let now = system.time.now();
     let is_open = matches!(system.api.auth, AuthMode::Open(_));
     let curl = if is_open { "curl" } else { "curl -H \"Authorization: Bearer $ECHELON_TOKEN\"" };
-    let versions = system.store.versions(shop).await.map_err(Failure::input)?;
-    let Some(versions) = versions else { return Err(Failure::input("the shop has no program")) };
+    let versions = system.store.versions(shop).await.map_err(CommandError::input)?;
+    let Some(versions) = versions else { return Err(CommandError::input("the shop has no program")) };
     let version = versions.in_force(now);
     let (tiers, closest) = counted(&system.store, shop, version, members, now).await?;
     let mut lines = vec![format!("Members per tier on {now}:")];
@@ -189,11 +189,11 @@ async fn counted(
     version: &Version,
     members: BTreeSet<MemberId>,
     now: Instant,
-) -> Result<(BTreeMap<String, u32>, Option<Closest>), Failure> {
+) -> Result<(BTreeMap<String, u32>, Option<Closest>), CommandError> {
     let (mut tiers, mut closest): (BTreeMap<String, u32>, Option<Closest>) = (BTreeMap::new(), None);
     let members: Vec<MemberId> = members.into_iter().collect();
     for some in members.chunks(MEMBERS_AT_A_TIME) {
-        for (member, held) in store.members(shop, some.iter().cloned()).await.map_err(Failure::input)? {
+        for (member, held) in store.members(shop, some.iter().cloned()).await.map_err(CommandError::input)? {
             if held.erased {
                 continue;
             }

@@ -76,7 +76,7 @@ impl<'de> serde::Deserialize<'de> for Release {
 /// A file is not in the format of compiled zones.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{name}` is no compiled zone (TZif, RFC 9636): {reason}")]
-pub struct NotAZone {
+pub struct ZoneFileError {
     name: String,
     /// What the reader of the format says; its error cannot be compared.
     reason: String,
@@ -84,7 +84,7 @@ pub struct NotAZone {
 
 /// Why a name is no time zone.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum NoZone {
+pub enum ZoneError {
     /// It is a zone's name in other capitals or with blanks, its city alone, or an older name of that.
     #[error("`{name}` is no IANA time zone: write `{spelled}`")]
     Spelled {
@@ -138,9 +138,9 @@ impl Zones {
     ///
     /// # Errors
     /// Names the file that is no compiled zone.
-    pub fn given(release: Release, files: BTreeMap<String, Vec<u8>>) -> Result<Self, NotAZone> {
+    pub fn given(release: Release, files: BTreeMap<String, Vec<u8>>) -> Result<Self, ZoneFileError> {
         for (name, bytes) in &files {
-            let refused = |reason: String| NotAZone { name: name.clone(), reason };
+            let refused = |reason: String| ZoneFileError { name: name.clone(), reason };
             TimeZone::tzif(name, bytes).map_err(|error| refused(error.to_string()))?;
             if !has_rule(bytes) {
                 return Err(refused("it ends without a rule for the years that it does not list".to_owned()));
@@ -171,7 +171,7 @@ impl Zones {
     ///
     /// # Errors
     /// The release has no zone of exactly this name.
-    pub fn named(&self, name: &str) -> Result<Zone, NoZone> {
+    pub fn named(&self, name: &str) -> Result<Zone, ZoneError> {
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(zone) = known.get(name) {
             return Ok(zone.clone());
@@ -191,14 +191,14 @@ impl Zones {
         }
     }
 
-    fn no_zone(&self, name: &str) -> NoZone {
+    fn no_zone(&self, name: &str) -> ZoneError {
         let names = self.names();
         let tidy = name.trim().replace(' ', "_");
         let meant = names.iter().find(|zone| zone.eq_ignore_ascii_case(&tidy));
         let meant = meant.map(|zone| legacy::name_to_use(zone).unwrap_or(zone)).or_else(|| in_city(&names, &tidy));
         match meant {
-            Some(zone) => NoZone::Spelled { name: name.to_owned(), spelled: zone.to_owned() },
-            None => NoZone::Unknown { name: name.to_owned(), release: self.release() },
+            Some(zone) => ZoneError::Spelled { name: name.to_owned(), spelled: zone.to_owned() },
+            None => ZoneError::Unknown { name: name.to_owned(), release: self.release() },
         }
     }
 }
@@ -284,7 +284,7 @@ mod tests {
         for wrong in
             ["Mars/Olympus", "", "Factory", "posix/UTC", "../UTC", "America", "GMT+5", "Eastern", "Central", "West"]
         {
-            assert!(matches!(zones.named(wrong), Err(NoZone::Unknown { .. })), "{wrong}");
+            assert!(matches!(zones.named(wrong), Err(ZoneError::Unknown { .. })), "{wrong}");
         }
     }
 

@@ -94,18 +94,18 @@ impl fmt::Display for Month {
 /// A text is no month.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no month such as `2027-01`")]
-pub struct NoMonth(String);
+pub struct MonthError(String);
 
 impl FromStr for Month {
-    type Err = NoMonth;
+    type Err = MonthError;
 
-    fn from_str(text: &str) -> Result<Self, NoMonth> {
+    fn from_str(text: &str) -> Result<Self, MonthError> {
         if text == "later" {
             return Ok(Self::Later);
         }
         let month =
             text.rsplit_once('-').and_then(|(year, month)| Some(Self::Of(year.parse().ok()?, month.parse().ok()?)));
-        month.filter(|month| month.to_string() == text).ok_or_else(|| NoMonth(text.to_owned()))
+        month.filter(|month| month.to_string() == text).ok_or_else(|| MonthError(text.to_owned()))
     }
 }
 

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 /// How a command fails. Exit codes: 0 done, 1 findings, 2 usage or input.
 #[derive(Debug, Error)]
-pub enum Failure {
+pub enum CommandError {
     /// The command ran, and found something: failed vectors, problems of a program, rejected rows. Already printed.
     #[error("findings")]
     Findings,
@@ -15,7 +15,7 @@ pub enum Failure {
     Input(String),
 }
 
-impl Failure {
+impl CommandError {
     /// A failure of what was given.
     pub fn input(what: impl std::fmt::Display) -> Self {
         Self::Input(what.to_string())

@@ -186,6 +186,39 @@ fn a_chapter_of_the_rules_needs_none_behind_it() {
     }
 }
 
+/// A file that no module names is not compiled, and what it tests is not tested.
+#[test]
+fn every_source_file_is_named_by_a_module() {
+    let mut texts: Vec<(PathBuf, String)> = Vec::new();
+    for folder in ["crates", "tests"] {
+        for path in sources(folder) {
+            let text = fs::read_to_string(&path).unwrap();
+            texts.push((path, text));
+        }
+    }
+    let is_root = |path: &Path| {
+        let parent = path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
+        let is_crate = path.parent().and_then(Path::parent).is_some_and(|above| above.join("Cargo.toml").exists());
+        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        matches!(name, "main" | "lib" | "mod" | "build")
+            || matches!(parent, "bin" | "fuzz_targets" | "examples")
+            || (is_crate && matches!(parent, "tests" | "benches"))
+    };
+    let mut unused = Vec::new();
+    for (path, _) in texts.iter().filter(|(path, _)| !is_root(path)) {
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap();
+        let (folder, parent) = (path.parent().unwrap(), path.parent().unwrap().with_extension("rs"));
+        let named = texts.iter().any(|(other, text)| {
+            let is_beside = other.parent() == Some(folder) || *other == parent;
+            is_beside && text.contains(&format!("mod {stem};")) || text.contains(&format!("{stem}.rs\"]"))
+        });
+        if !named {
+            unused.push(path.display().to_string());
+        }
+    }
+    assert!(unused.is_empty(), "no module names {unused:#?}");
+}
+
 #[test]
 fn a_source_file_can_be_read_in_one_sitting() {
     for path in sources("crates").into_iter().chain(sources("tests")) {

@@ -20,5 +20,6 @@ mod stored;
 mod stores;
 mod sweeps;
 mod swept;
+mod told_ahead;
 mod torn;
 mod verified;

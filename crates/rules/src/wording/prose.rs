@@ -322,7 +322,21 @@ impl Teller<'_> {
 
     /// From when things count, under which version.
     fn start(&mut self) {
-        let Explanation { version, effective_start, moved_from, .. } = self.explanation;
+        // Every field by its name: a new one does not compile before it is decided where it is said.
+        let Explanation {
+            version,
+            effective_start,
+            moved_from,
+            windows: _,
+            counted: _,
+            in_effect: _,
+            excluded: _,
+            tags: _,
+            earned: _,
+            missed: _,
+            assignment: _,
+            next_change_at: _,
+        } = self.explanation;
         let start = day(*effective_start);
         let moved = moved_from.map_or_else(String::new, |asked| {
             format!(

@@ -66,7 +66,7 @@ fn decisive(version: &Version, made: &Transition, counted: &Counted) -> Option<S
     let windows = &made.because.windows;
     let earned = made.because.earned.as_ref().map(|met| &met.tier);
     let by = windows.iter().find(|found| earned.is_some() && found.earns.as_ref() == earned);
-    let WindowFound { which, window, total, .. } = by.or(windows.first())?;
+    let WindowFound { which, window, total, earns: _ } = by.or(windows.first())?;
     let when = match (counted.period, which) {
         (Period::SinceLastUpgrade(_), _) => return None,
         (Period::CalendarYear, Which::Previous) => "last year".to_owned(),

@@ -22,7 +22,7 @@ use rules::fact_index::FactIndex;
 use rules::id::MemberId;
 use serde_json::{Value, json};
 use store::table::{Tables, create_unstreamed};
-use store::{Commit, Held, Store};
+use store::{Commit, Member, Store};
 use tests::system::{InMemorySegmentQueue, System, instant, settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -65,7 +65,7 @@ async fn base(system: &System) {
         let member = MemberId::new(&id(n)).unwrap();
         let (ledger, record) = (index.ledger(&member).unwrap(), &records[&member]);
         let mut commit = Commit::default();
-        commit.member(&system.store, &system.shop, &member, (ledger, record), &Held::default()).unwrap();
+        commit.member(&system.store, &system.shop, &member, (ledger, record), &Member::default()).unwrap();
         system.store.commit(commit).await.unwrap();
     }
 }
@@ -191,7 +191,7 @@ async fn measured(system: &System, for_: Duration) {
         let stores = (0..CLIENTS).map(|_| (system.store.clone(), system.shop.clone())).collect();
         let gets = timed(stores, for_, |(store, shop): (Store, _), n| async move {
             let member = MemberId::new(&id(n)).unwrap();
-            assert!(store.members(&shop, [member.clone()]).await.unwrap()[&member].is_stored());
+            assert!(store.members(&shop, [member.clone()]).await.unwrap()[&member] != store::StoredMember::Absent);
             (store, shop)
         });
         let gets = gets.await;

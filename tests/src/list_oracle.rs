@@ -18,7 +18,7 @@ use store::key::Spread;
 use store::records::insight::{InTier, Insight};
 use store::records::list::{Entry, Keep, Next};
 use store::shop::ShopId;
-use store::{Held, Store};
+use store::{Store, StoredMember};
 
 use crate::system::System;
 
@@ -84,9 +84,9 @@ pub async fn everybody(system: &System) -> Vec<(MemberId, Ledger)> {
 }
 
 /// Everybody who was not erased, by place.
-pub fn by_place(spread: Spread, members: BTreeMap<MemberId, Held>) -> Vec<(MemberId, Ledger)> {
-    let alive = members.into_iter().filter(|(_, held)| !held.erased && held.is_stored());
-    let mut all: Vec<_> = alive.map(|(id, held)| (id, held.ledger)).collect();
+pub fn by_place(spread: Spread, members: BTreeMap<MemberId, StoredMember>) -> Vec<(MemberId, Ledger)> {
+    let known = members.into_iter().filter_map(|(id, stored)| Some((id, stored.present()?.ledger)));
+    let mut all: Vec<_> = known.collect();
     all.sort_by_key(|(id, _)| (spread.bucket(id), id.clone()));
     all
 }

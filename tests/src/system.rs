@@ -18,7 +18,7 @@ use rules::id::MemberId;
 use serde_json::{Value, json};
 use store::shop::ShopId;
 use store::table::{Tables, create};
-use store::{Exact, Held, Item, Publication, Store, Units};
+use store::{Exact, Item, Member, Publication, Store, StoredMember, Units};
 
 /// Keeps in memory what was quarantined.
 #[derive(Debug, Clone, Default)]
@@ -222,9 +222,14 @@ impl System {
     }
 
     /// A member as stored.
-    pub async fn member(&self, id: &str) -> Held {
+    pub async fn stored(&self, id: &str) -> StoredMember {
         let id = MemberId::new(id).unwrap();
         self.store.members(&self.shop, [id.clone()]).await.unwrap().remove(&id).unwrap()
+    }
+
+    /// What is stored of a member who was not erased; empty, if nothing is.
+    pub async fn member(&self, id: &str) -> Member {
+        self.stored(id).await.alive().unwrap()
     }
 
     /// The tier on record of a member.

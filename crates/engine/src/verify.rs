@@ -16,7 +16,7 @@ use rules::version::Versions;
 use store::history::{self, Recorded};
 use store::shop::ShopId;
 use store::unread::Unread;
-use store::{Commit, Held, Store, StoreError};
+use store::{Commit, Member, Store, StoreError, StoredMember};
 
 /// What is wrong with what is stored of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +56,8 @@ pub struct Recomputed {
     pub is_known: bool,
     ledger: Ledger,
     record: Record,
-    was: Held,
+    /// As stored; none if they were erased.
+    was: Option<Member>,
 }
 
 /// Everybody of whom something is stored: an item, or a row.
@@ -92,18 +93,21 @@ pub async fn recompute(
     versions: &Versions,
     now: Instant,
 ) -> Result<Recomputed, StoreError> {
-    let (was, is_readable) = match store.members(shop, [member.clone()]).await {
+    let (stored, is_readable) = match store.members(shop, [member.clone()]).await {
         Ok(mut stored) => (stored.remove(member).unwrap_or_default(), true),
-        Err(StoreError::Corrupt { .. }) => (Held::default(), false),
+        Err(StoreError::Corrupt { .. }) => (StoredMember::Absent, false),
         Err(error) => return Err(error),
     };
+    let is_stored = !matches!(stored, StoredMember::Absent);
+    let was = stored.alive();
+    let known = was.clone().unwrap_or_default();
     let (mut facts, rows) = store.rows_about(shop, member).await?;
     // Rows of several members lie under one of them in the index; the item knows of them all.
-    let waits = was.ledger.waiting().iter().map(|waiting| match &waiting.fact {
+    let waits = known.ledger.waiting().iter().map(|waiting| match &waiting.fact {
         WaitingFact::Refund(order, _) | WaitingFact::Cancellation(order) => Subject::Order(order.clone()),
         WaitingFact::PointsCanceled(entry, _) => Subject::Entry(entry.clone()),
     });
-    let acts = was.ledger.assignments().iter().filter_map(|given| given.act.id().cloned().map(Subject::Assignment));
+    let acts = known.ledger.assignments().iter().filter_map(|given| given.act.id().cloned().map(Subject::Assignment));
     // A cancellation of points names this member, and its entry may be somebody else's: then so is the cancellation.
     let entries: Vec<Subject> =
         facts.iter().flat_map(Fact::subjects).filter(|it| matches!(it, Subject::Entry(_))).collect();
@@ -113,7 +117,7 @@ pub async fn recompute(
     let recorded = rows.iter().map(history::read).collect::<Result<Vec<_>, _>>()?;
     let recorded: Vec<Recorded> = recorded.into_iter().flatten().collect();
     let nothing = facts.is_empty() && recorded.is_empty();
-    let is_known = !nothing || !is_readable || was.erased || was.is_stored();
+    let is_known = !nothing || !is_readable || is_stored;
     let mut index = FactIndex::new();
     for fact in facts {
         index.apply(fact);
@@ -124,22 +128,22 @@ pub async fn recompute(
             ledger.hold(held.assignment());
         }
     }
-    let looked_at = was.record.evaluated_at().unwrap_or(now);
-    let version = if was.is_stored() { was.record.version() } else { versions.in_force(now).number };
+    let looked_at = known.record.evaluated_at().unwrap_or(now);
+    let version = if is_stored { known.record.version() } else { versions.in_force(now).number };
     let record = Record::from_history(recorded.iter().filter_map(history::past), looked_at, version);
 
     let mut differences = Vec::new();
     if !is_readable {
         differences.push(Difference::Unreadable);
-    } else if was.erased {
+    } else if was.is_none() {
         differences.extend((!nothing).then_some(Difference::LeftBehind));
-    } else if !was.is_stored() {
+    } else if !is_stored {
         // Rows may name who has nothing of them: a cancellation of somebody else's points.
         let is_somebody = !ledger.is_empty() || !recorded.is_empty();
         differences.extend(is_somebody.then_some(Difference::Missing));
     } else {
-        differences.extend((ledger != was.ledger).then_some(Difference::Facts));
-        differences.extend((!record.tells_the_same_as(&was.record)).then_some(Difference::Record));
+        differences.extend((ledger != known.ledger).then_some(Difference::Facts));
+        differences.extend((!record.tells_the_same_as(&known.record)).then_some(Difference::Record));
     }
     Ok(Recomputed { member: member.clone(), differences, is_known, ledger, record, was })
 }
@@ -174,16 +178,14 @@ impl Recomputed {
         if self.differences.is_empty() {
             return Ok(());
         }
-        if self.was.erased {
-            return store.erase(shop, &self.member).await.map(drop);
-        }
+        let Some(was) = &self.was else { return store.erase(shop, &self.member).await.map(drop) };
         let record = if self.differences.contains(&Difference::Facts) && self.differences.len() == 1 {
-            &self.was.record
+            &was.record
         } else {
             &self.record
         };
         let mut commit = Commit::default();
-        commit.member(store, shop, &self.member, (&self.ledger, record), &self.was)?;
+        commit.member(store, shop, &self.member, (&self.ledger, record), was)?;
         store.commit(commit).await
     }
 }

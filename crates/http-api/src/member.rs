@@ -15,8 +15,8 @@ use rules::standing::evaluate;
 use rules::version::{Version, Versions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::Held;
 use store::shop::ShopId;
+use store::{Member, StoredMember};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -85,9 +85,9 @@ impl Api {
     }
 
     /// A member: one read.
-    pub(crate) async fn held(&self, shop: &ShopId, member: &MemberId) -> Result<Held, Problem> {
+    pub(crate) async fn held(&self, shop: &ShopId, member: &MemberId) -> Result<Member, Problem> {
         let found = self.store.members(shop, [member.clone()]).await?.remove(member);
-        found.filter(|held| held.is_stored() && !held.erased).ok_or_else(|| {
+        found.and_then(StoredMember::present).ok_or_else(|| {
             let remedy = "send a fact about them; one that was sent as an event is taken in within a moment";
             Problem::new(ProblemCode::UnknownMember, "nothing is known of this member", remedy)
         })
@@ -215,9 +215,9 @@ async fn standings(
     let versions = api.versions(&shop).await?;
     let version = When { as_of: None, version }.version(&versions, as_of)?;
     let found = api.store.members(&shop, member_ids).await?;
-    let told = |(member_id, held): (MemberId, Held)| {
-        let is_known = held.is_stored() && !held.erased;
-        let standing = is_known.then(|| Standing::of(&shop, &member_id, version, &held.ledger, as_of));
+    let told = |(member_id, stored): (MemberId, StoredMember)| {
+        let held = stored.present();
+        let standing = held.map(|held| Standing::of(&shop, &member_id, version, &held.ledger, as_of));
         OneOfMany { member_id, standing }
     };
     Ok(Json(Standings { standings: found.into_iter().map(told).collect() }))

@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rules::id::MemberId;
+use store::StoredMember;
 
 use crate::Api;
 use crate::authenticate::AuthMode;
@@ -94,7 +95,7 @@ where
 {
     let Authorized { shop, .. } = Authorized::<Read>::from_request_parts(parts, state).await?;
     let found = Api::from_ref(state).store.members(&shop, [other.clone()]).await?.remove(other);
-    if found.is_some_and(|held| held.is_stored()) {
+    if found.is_some_and(|stored| !matches!(stored, StoredMember::Absent)) {
         let message = format!("there is a member `{other}` too, and this path could mean either");
         return Err(Problem::bad(format!("`member_id`: {message}"), REMEDY).at("member_id", message));
     }

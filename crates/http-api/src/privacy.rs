@@ -85,8 +85,8 @@ async fn erasure(
     Authorized { shop, .. }: Authorized<Read>,
     Named(member): Named,
 ) -> Result<Json<Erasure>, Problem> {
-    let held = api.store.members(&shop, [member.clone()]).await?.remove(&member).unwrap_or_default();
-    if !held.erased {
+    let stored = api.store.members(&shop, [member.clone()]).await?.remove(&member).unwrap_or_default();
+    if !stored.is_erased() {
         let remedy = "DELETE /v1/members/{member_id} forgets somebody";
         return Err(Problem::new(ProblemCode::UnknownErasure, "this member was not erased", remedy));
     }

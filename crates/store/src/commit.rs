@@ -12,7 +12,7 @@ use rules::ledger::Ledger;
 use rules::record::Record;
 
 use super::item::{Item, VERSION};
-use super::load::{Held, StoredSubject, laid_texts, name};
+use super::load::{Member, StoredSubject, laid_texts, name};
 use super::meter::Kind;
 use super::{Store, StoreError, key};
 use crate::shop::ShopId;
@@ -95,7 +95,7 @@ impl Commit {
         shop: &ShopId,
         member: &MemberId,
         (ledger, record): (&Ledger, &Record),
-        was: &Held,
+        was: &Member,
     ) -> Result<(), StoreError> {
         let parts = chunk::divide(ledger, record, &was.directory);
         let version = was.version.unwrap_or(0).saturating_add(1);
@@ -137,7 +137,7 @@ impl Commit {
         shop: &ShopId,
         member: &MemberId,
         at: Instant,
-        was: &Held,
+        was: &Member,
     ) -> Result<(), StoreError> {
         let item = Item::at(&key::member(store.tables.spread, shop, member)).text(name::ERASED_AT, key::at(at));
         self.put(&store.tables.members, item, was.version)

@@ -44,7 +44,7 @@ pub use error::{Remedy, Source, StoreError, in_words};
 pub use item::{Attributes, Item};
 pub use job::Row;
 pub use list::NewListRow;
-pub use load::{Held, StoredSubject};
+pub use load::{Member, StoredMember, StoredSubject};
 pub use meter::{Meter, Units};
 pub use outbox::{OutboxBatch, Outgoing};
 pub use program::{

@@ -37,15 +37,49 @@ pub struct StoredSubject {
 
 /// A member as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Held {
+pub enum StoredMember {
+    /// There is no item: nothing is known of them.
+    #[default]
+    Absent,
+    /// There is an item.
+    Present(Box<Member>),
+    /// There is a tombstone, and nothing else.
+    Erased,
+}
+
+impl StoredMember {
+    /// Whether the member was erased.
+    pub fn is_erased(&self) -> bool {
+        matches!(self, Self::Erased)
+    }
+
+    /// What is stored of a member, and nothing yet of one who is not known; none of one who was erased.
+    pub fn alive(self) -> Option<Member> {
+        match self {
+            Self::Absent => Some(Member::default()),
+            Self::Present(member) => Some(*member),
+            Self::Erased => None,
+        }
+    }
+
+    /// What is stored of a member who is known, and was not erased.
+    pub fn present(self) -> Option<Member> {
+        match self {
+            Self::Present(member) => Some(*member),
+            Self::Absent | Self::Erased => None,
+        }
+    }
+}
+
+/// What is stored of a member, and on which condition it is written again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Member {
     /// Their facts.
     pub ledger: Ledger,
     /// What is on record.
     pub record: Record,
     /// What the member was told ahead and must not be told again: keys of [`rules::notice::Notice`]. Only sweeps tell.
     pub sent_notices: Vec<String>,
-    /// Whether the member was erased: then there is nothing else.
-    pub erased: bool,
     /// How the pages lie.
     pub(super) directory: ChunkIndex,
     /// The pages as they were read: the page's version, and its bytes.
@@ -61,7 +95,7 @@ impl StoredSubject {
     }
 }
 
-impl Held {
+impl Member {
     /// How many pages there are beside the item.
     pub fn pages(&self) -> usize {
         self.directory.0.len()
@@ -112,10 +146,11 @@ impl Store {
         &self,
         shop: &ShopId,
         members: impl IntoIterator<Item = MemberId>,
-    ) -> Result<BTreeMap<MemberId, Held>, StoreError> {
+    ) -> Result<BTreeMap<MemberId, StoredMember>, StoreError> {
         let keys: HashMap<Key, MemberId> =
             members.into_iter().map(|id| (key::member(self.tables.spread, shop, &id), id)).collect();
-        let mut found: BTreeMap<MemberId, Held> = keys.values().map(|id| (id.clone(), Held::default())).collect();
+        let mut found: BTreeMap<MemberId, StoredMember> =
+            keys.values().map(|id| (id.clone(), StoredMember::Absent)).collect();
         for item in self.get_all(&self.tables.members, keys.keys()).await? {
             let Some(id) = keys.get(&item.key()) else { continue };
             let laid = laid(&item)?;
@@ -127,7 +162,13 @@ impl Store {
 
     /// A member with pages, read again where somebody writes meanwhile. What does not fit together for longer than any
     /// transaction is seen in part was damaged, unless somebody wrote all the while.
-    async fn heavy(&self, shop: &ShopId, id: &MemberId, mut root: Item, mut at: Laid) -> Result<Held, StoreError> {
+    async fn heavy(
+        &self,
+        shop: &ShopId,
+        id: &MemberId,
+        mut root: Item,
+        mut at: Laid,
+    ) -> Result<StoredMember, StoreError> {
         let first = root.version()?;
         for tries in 0..READ_AGAIN_MAX {
             match held(&root, &at, &self.pages(shop, id).await?) {
@@ -136,7 +177,7 @@ impl Store {
             }
             tokio::time::sleep(Duration::from_millis(5 << tries)).await;
             let again = self.get_all(&self.tables.members, std::iter::once(&root.key())).await?;
-            let Some(again) = again.into_iter().next() else { return Ok(Held::default()) };
+            let Some(again) = again.into_iter().next() else { return Ok(StoredMember::Absent) };
             (at, root) = (laid(&again)?, again);
         }
         let is_busy = root.version()? != first;
@@ -237,10 +278,10 @@ pub(super) fn laid_texts(directory: &ChunkIndex, version: impl Fn(u32) -> u64) -
 
 /// A member of a root and its pages. Those that are not of this root's version, or not there, were read while somebody wrote
 /// them: no read of several items is of one moment.
-pub(super) fn held(item: &Item, laid: &Laid, page_items: &[Item]) -> Result<Held, StoreError> {
+pub(super) fn held(item: &Item, laid: &Laid, page_items: &[Item]) -> Result<StoredMember, StoreError> {
     let version = Some(item.version()?);
     if item.maybe_text(name::ERASED_AT).is_some() {
-        return Ok(Held { erased: true, version, ..Held::default() });
+        return Ok(StoredMember::Erased);
     }
     let sent_notices = item.maybe_texts(name::NOTICED)?.into_iter().map(str::to_owned).collect();
     let mut pages = BTreeMap::new();
@@ -263,5 +304,5 @@ pub(super) fn held(item: &Item, laid: &Laid, page_items: &[Item]) -> Result<Held
         CompactError::Truncated | CompactError::Corrupt(_) => item.corrupt(what.to_string()),
     })?;
     let directory = ChunkIndex(laid.0.iter().map(|(page, _)| *page).collect());
-    Ok(Held { ledger, record, sent_notices, erased: false, directory, pages, version })
+    Ok(StoredMember::Present(Box::new(Member { ledger, record, sent_notices, directory, pages, version })))
 }

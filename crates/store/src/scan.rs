@@ -11,7 +11,7 @@ use rules::id::MemberId;
 
 use super::item::Item;
 use super::key::{self, Key};
-use super::load::{Held, held, laid};
+use super::load::{StoredMember, held, laid};
 use super::meter::Kind;
 use super::{Store, StoreError};
 use crate::shop::ShopId;
@@ -20,7 +20,7 @@ use crate::shop::ShopId;
 #[derive(Debug, Default)]
 pub struct Scanned {
     /// Who they are, in the order of their ids; those who were erased included.
-    pub members: Vec<(MemberId, Held)>,
+    pub members: Vec<(MemberId, StoredMember)>,
     /// The items that do not read.
     pub unreadable: Vec<Key>,
     /// Behind what the next page begins; none if this is the last.

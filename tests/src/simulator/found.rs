@@ -7,7 +7,7 @@ use engine::insight;
 use engine::lists::List;
 use rules::id::MemberId;
 use rules::version::Versions;
-use store::Held;
+use store::StoredMember;
 use store::records::State;
 use store::records::insight::Insight;
 
@@ -29,7 +29,7 @@ pub(super) async fn check(
     world: &World,
     shop: &Shop,
     versions: &Versions,
-    stored: &BTreeMap<MemberId, Held>,
+    stored: &BTreeMap<MemberId, StoredMember>,
 ) -> Result<(), InvariantViolation> {
     counted_alike(world, shop).await?;
     let latest =

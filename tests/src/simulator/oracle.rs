@@ -17,9 +17,9 @@ use rules::ledger::Ledger;
 use rules::standing::evaluate;
 use rules::version::Versions;
 use serde_json::{Value, json};
-use store::Held;
 use store::history::Recorded;
 use store::shop::ShopId;
+use store::{Member, StoredMember};
 
 use super::dice::Dice;
 use super::expression;
@@ -38,12 +38,10 @@ pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result
     let mut ids: BTreeSet<MemberId> = index.members().chain(index.erased()).cloned().collect();
     ids.extend(stored_ids(world, shop));
     let stored = world.store.members(&shop.id, ids.iter().cloned()).await.map_err(|error| error.detail())?;
-    for (id, held) in &stored {
+    for (id, as_stored) in &stored {
         let at = |broken: InvariantViolation| format!("{id}: {broken}");
-        facts(&index, id, held).map_err(at)?;
-        if held.erased {
-            continue;
-        }
+        facts(&index, id, as_stored).map_err(at)?;
+        let Some(held) = as_stored.clone().alive() else { continue };
         let recorded = world.store.history(&shop.id, id).await.map_err(|error| at(error.detail()))?;
         let ledger = with_holds(&index, id, &recorded);
         if ledger != held.ledger {
@@ -52,7 +50,7 @@ pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result
         if held.record.evaluated_at() > Some(now.plus_millis(FUTURE_MS_MAX)) {
             return Err(at(format!("was looked at by a clock that was ahead: {:?}", held.record)));
         }
-        record(&versions, held, &recorded, world.swept_at).map_err(at)?;
+        record(&versions, &held, &recorded, world.swept_at).map_err(at)?;
         rewards(&versions, &recorded).map_err(at)?;
         let differences = recompute(&world.store, &shop.id, id, &versions, now).await;
         let differences = differences.map_err(|error| at(error.detail()))?.differences;
@@ -107,12 +105,12 @@ fn text(item: &expression::Item, name: &str) -> String {
 }
 
 /// Whoever is to be forgotten is, and nobody else; whoever is known is stored.
-fn facts(index: &FactIndex, id: &MemberId, held: &Held) -> Result<(), InvariantViolation> {
+fn facts(index: &FactIndex, id: &MemberId, stored: &StoredMember) -> Result<(), InvariantViolation> {
     let known = index.ledger(id).is_some_and(|ledger| !ledger.is_empty());
-    match (index.is_erased(id), held.erased) {
+    match (index.is_erased(id), stored.is_erased()) {
         (true, false) => Err("is not forgotten".to_owned()),
         (false, true) => Err("is forgotten, and never asked for it".to_owned()),
-        (false, false) if known && !held.is_stored() => Err("is not stored".to_owned()),
+        (false, false) if known && *stored == StoredMember::Absent => Err("is not stored".to_owned()),
         (true, true) | (false, false) => Ok(()),
     }
 }
@@ -131,7 +129,7 @@ fn with_holds(index: &FactIndex, id: &MemberId, recorded: &[Recorded]) -> Ledger
 /// Nobody is left behind: nothing is due up to the last boundary, and what is on record there is what evaluating says.
 fn record(
     versions: &Versions,
-    held: &Held,
+    held: &Member,
     recorded: &[Recorded],
     swept_at: Instant,
 ) -> Result<(), InvariantViolation> {
@@ -207,7 +205,7 @@ pub(super) async fn stored_standing(
 ) -> Result<Option<Value>, InvariantViolation> {
     let versions = world.store.versions(shop).await.map_err(|error| error.detail())?.ok_or("the program is lost")?;
     let mut stored = world.store.members(shop, [id.clone()]).await.map_err(|error| error.detail())?;
-    let ledger = stored.remove(id).unwrap_or_default().ledger;
+    let ledger = stored.remove(id).and_then(StoredMember::present).unwrap_or_default().ledger;
     let known = Some(ledger).filter(|ledger| !ledger.is_empty());
     Ok(known.map(|ledger| json!(http_api::standing::Standing::of(shop, id, versions.in_force(as_of), &ledger, as_of))))
 }
@@ -302,7 +300,7 @@ fn announcements(world: &World, shop: &Shop) -> Result<(), InvariantViolation> {
 fn twins(
     shop: &Shop,
     versions: &Versions,
-    stored: &BTreeMap<MemberId, Held>,
+    stored: &BTreeMap<MemberId, StoredMember>,
     now: Instant,
 ) -> Result<(), InvariantViolation> {
     let mut programs: Vec<reference::Program> = Vec::new();
@@ -326,7 +324,8 @@ fn twins(
     }
     // A hold is no fact: the twin has none of it but by replaying all.
     let is_held = |ledger: &Ledger| ledger.assignments().iter().any(|given| given.act.id().is_none());
-    for (id, held) in stored.iter().filter(|(_, held)| !held.erased && held.is_stored() && !is_held(&held.ledger)) {
+    let known = stored.iter().filter_map(|(id, stored)| Some((id, stored.clone().present()?)));
+    for (id, held) in known.filter(|(_, held)| !is_held(&held.ledger)) {
         let ours = history::standing(versions.last(), &evaluate(versions.last(), &held.ledger, now));
         let twins = reference::standing(last, &facts, id.as_str(), now.millis());
         if !same(&ours, &twins) {

@@ -48,6 +48,7 @@ async fn a_midnight_that_passes_while_ingest_decides_is_passed_in_what_it_commit
         let versions = system.store.versions(&system.shop).await.unwrap().unwrap();
         let anna = MemberId::new("anna").unwrap();
         let held = system.store.members(&system.shop, [anna.clone()]).await.unwrap().remove(&anna).unwrap();
+        let held = held.alive().unwrap();
         assert!(!is_due(&held.ledger, &held.record, &versions, committed_at), "the jump at reading {at}");
         let lost = held.record.tier().is_none();
         assert_eq!(lost, committed_at == midnight, "gold ends at that midnight; the jump at reading {at}");

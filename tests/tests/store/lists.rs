@@ -15,7 +15,7 @@ use rules::id::{MemberId, TierId};
 use serde_json::{Value, json};
 use store::records::JobId;
 use store::records::list::Entry;
-use store::{Commit, Held};
+use store::{Commit, Member};
 use tests::crash::CrashAtRequest;
 use tests::dynamodb::Place;
 
@@ -411,7 +411,7 @@ async fn many(system: &System, members: usize) {
         apply_fact(&mut index, &mut records, &versions, fact, at);
         let mut commit = Commit::default();
         let known = (index.ledger(&id).unwrap(), &records[&id]);
-        commit.member(&system.store, &system.shop, &id, known, &Held::default()).unwrap();
+        commit.member(&system.store, &system.shop, &id, known, &Member::default()).unwrap();
         system.store.commit(commit).await.unwrap();
     }
 }

@@ -98,12 +98,13 @@ async fn check(program: Value, lines: Vec<Value>, cuts: Vec<bool>) {
     assert_eq!(again.applied, news);
 
     for id in replay.members() {
-        let held = system.member(id.as_str()).await;
-        assert_eq!(held.erased, replay.index().is_erased(id), "{id}");
+        let stored = system.stored(id.as_str()).await;
+        assert_eq!(stored.is_erased(), replay.index().is_erased(id), "{id}");
         // What was told of an erased member's orders is deleted; a replay still has it, should they become others'.
         if someone_erased {
             continue;
         }
+        let held = stored.alive().unwrap();
         // Somebody whose only entry moved on within the batch that brought it: nothing is known of them.
         if !held.is_stored() && replay.rows(id).is_empty() && replay.index().ledger(id).is_some_and(Ledger::is_empty) {
             continue;

@@ -8,9 +8,9 @@ use embedded_dynamodb::{Answer, Decision, Intercept, Request};
 use engine::sweep::PAGE;
 use rules::id::MemberId;
 use serde_json::{Value, json};
-use store::StoreError;
 use store::key::Spread;
 use store::records::State;
+use store::{StoreError, StoredMember};
 use tests::in_memory_tables::InMemoryTables;
 use tests::system::{System, instant};
 
@@ -246,7 +246,7 @@ async fn a_page_that_is_older_than_its_root_or_not_there_is_read_again() {
         let torn = system.another(tables.client_with(lag));
         let scanned = torn.store.scan(&torn.shop, (annas_bucket(), None), PAGE).await.unwrap();
         assert_eq!(scanned.unreadable, [], "{times}");
-        let [(_, found)] = &scanned.members[..] else { panic!("{}", scanned.members.len()) };
+        let [(_, StoredMember::Present(found))] = &scanned.members[..] else { panic!("{}", scanned.members.len()) };
         assert_eq!((&found.ledger, &found.record), (&is.ledger, &is.record), "{times}");
     }
 }

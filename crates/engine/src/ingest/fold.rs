@@ -13,14 +13,15 @@ use rules::record::{Record, Row};
 use rules::version::Versions;
 use store::announce::About;
 use store::shop::ShopId;
-use store::{Commit, Held, Store, StoreError, StoredSubject, history, owns_subject};
+use store::{Commit, Member, Store, StoreError, StoredSubject, history, owns_subject};
 
 use super::Counts;
 
 /// What is known of the subjects that facts are about, and of the members whom they concern.
 pub(super) struct LoadedState {
     subjects: BTreeMap<Subject, StoredSubject>,
-    members: BTreeMap<MemberId, Held>,
+    /// None: erased.
+    members: BTreeMap<MemberId, Option<Member>>,
     /// The subjects' facts by their keys, to ask whom a fact concerns.
     index: FactIndex,
 }
@@ -69,7 +70,7 @@ pub(super) async fn load(
         index.insert_known(fact.clone());
     }
     let members: BTreeSet<MemberId> = facts.flat_map(|fact| concerned(&index, fact)).collect();
-    let members = store.members(shop, members).await?;
+    let members = store.members(shop, members).await?.into_iter().map(|(id, stored)| (id, stored.alive())).collect();
     Ok(LoadedState { subjects, members, index })
 }
 
@@ -95,10 +96,9 @@ impl LoadedState {
     fn seated(&self, subjects: &BTreeSet<Subject>, members: &BTreeSet<MemberId>, now: Instant) -> FactIndex {
         let mut index = FactIndex::new();
         for (id, held) in members.iter().filter_map(|id| Some((id, self.members.get(id)?))) {
-            if held.erased {
-                index.apply(Fact::new(now, id.clone(), FactBody::Erased));
-            } else {
-                index.load_ledger(id.clone(), held.ledger.clone());
+            match held {
+                Some(held) => index.load_ledger(id.clone(), held.ledger.clone()),
+                None => drop(index.apply(Fact::new(now, id.clone(), FactBody::Erased))),
             }
         }
         for fact in subjects.iter().filter_map(|subject| self.subjects.get(subject)).flat_map(|stored| &stored.facts) {
@@ -122,10 +122,9 @@ pub(super) fn fold<'a>(
 ) -> Folded {
     let subjects: BTreeSet<Subject> = facts.clone().flat_map(|fact| known.touched(fact)).collect();
     let members: BTreeSet<MemberId> = facts.clone().flat_map(|fact| known.concerned(fact)).collect();
-    let held = || members.iter().filter_map(|id| Some((id, known.members.get(id)?)));
+    let alive = || members.iter().filter_map(|id| Some((id, known.members.get(id)?.as_ref()?)));
     let mut index = known.seated(&subjects, &members, now);
-    let alive = held().filter(|(_, held)| !held.erased);
-    let mut records: BTreeMap<_, _> = alive.map(|(id, held)| (id.clone(), held.record.clone())).collect();
+    let mut records: BTreeMap<_, _> = alive().map(|(id, held)| (id.clone(), held.record.clone())).collect();
     let (mut rows, mut counts, mut all_taken) = (Vec::new(), Counts::default(), Vec::new());
     let (mut erased, mut forgotten) = (Vec::new(), Vec::new());
     for (id, record) in &mut records {
@@ -151,13 +150,13 @@ pub(super) fn fold<'a>(
     }
     rows.retain(|(member, _)| !index.is_erased(member));
     rows.iter().for_each(|(_, row)| counts.row(row));
-    let changed = |id: &MemberId, held: &Held| {
+    let changed = |id: &MemberId, held: &Member| {
         let (ledger, record) = (index.ledger(id)?, records.get(id)?);
         // That somebody was looked at is not worth a write, as long as nothing came of it.
         let news = *ledger != held.ledger || rows.iter().any(|(member, _)| member == id);
         news.then(|| (id.clone(), ledger.clone(), record.clone()))
     };
-    let changed: Vec<_> = held().filter_map(|(id, held)| changed(id, held)).collect();
+    let changed: Vec<_> = alive().filter_map(|(id, held)| changed(id, held)).collect();
     let news = |subject: Subject| {
         // Their rows stay as they are until they are deleted: by the name in them they are found.
         if matches!(&subject, Subject::Tags(member, _) | Subject::Person(member) if index.is_erased(member)) {
@@ -248,12 +247,12 @@ impl Folded {
             }
         }
         for (id, ledger, record) in &self.members {
-            if let Some(was) = known.members.get(id) {
+            if let Some(Some(was)) = known.members.get(id) {
                 commit.member(store, shop, id, (ledger, record), was)?;
             }
         }
         for (id, at) in &self.forgotten {
-            if let Some(was) = known.members.get(id) {
+            if let Some(Some(was)) = known.members.get(id) {
                 commit.tombstone(store, shop, id, *at, was)?;
                 commit.erasure(store, shop, id, now)?;
             }

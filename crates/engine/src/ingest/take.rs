@@ -156,12 +156,19 @@ impl FactWriter {
             match self.try_some(shop, versions, facts_of(some), known).await.map_err(Failure::next) {
                 Ok(folded) => {
                     outcome.done(some.iter(), &folded);
-                    (left, at_most, tries) = (rest, rest.len(), 0);
+                    (left, at_most, tries) = (rest, some.len().saturating_mul(2), 0);
                 }
-                Err(Next::Fewer) if some.len() > 1 => at_most = some.len() / 2,
+                // Nothing was written: what was read is still what is there. Other work has its turn in between.
                 Err(Next::Fewer) => {
-                    outcome.quarantined.extend(some.iter().map(|delivery| (delivery.place, Reason::TooLarge)));
-                    (left, at_most, tries) = (rest, rest.len(), 0);
+                    tokio::task::yield_now().await;
+                    if some.len() > 1 {
+                        at_most = some.len() / 2;
+                    } else {
+                        outcome.quarantined.extend(some.iter().map(|delivery| (delivery.place, Reason::TooLarge)));
+                        // What comes behind it is likely to be too large as well: not all of it is tried again.
+                        (left, at_most, tries) = (rest, 1, 0);
+                    }
+                    continue;
                 }
                 Err(Next::Again) => {}
                 Err(Next::Pause(_)) if tries < TRIES_MAX => {

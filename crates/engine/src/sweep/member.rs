@@ -10,7 +10,7 @@ use rules::standing::evaluate;
 use rules::version::Versions;
 use store::announce::About;
 use store::shop::ShopId;
-use store::{Commit, Held, Store, StoreError, history};
+use store::{Commit, Member, Store, StoreError, StoredMember, history};
 
 use super::statistics::{MemberSnapshot, SnapshotContext};
 use store::records::tally::CountedRow;
@@ -48,7 +48,7 @@ pub(super) struct Due {
     /// The tier on record before.
     pub(super) tier: Option<TierId>,
     /// As they will be; for the writes' conditions it also knows how they were.
-    held: Held,
+    held: Member,
     rows: Vec<Row>,
     notices: Vec<Notice>,
     /// How they are found once this is recorded.
@@ -67,10 +67,8 @@ impl Due {
 
 impl ReviewContext<'_> {
     /// Looks at a member as read.
-    pub(super) fn at(&self, member: MemberId, mut held: Held) -> Review {
-        if held.erased {
-            return Review::Erased;
-        }
+    pub(super) fn at(&self, member: MemberId, stored: StoredMember) -> Review {
+        let Some(mut held) = stored.alive() else { return Review::Erased };
         let until = self.job.until;
         let tier = held.record.tier().cloned();
         let is_told_of = held.record.seq() > 0 || !held.sent_notices.is_empty();
@@ -99,7 +97,7 @@ impl ReviewContext<'_> {
 
     /// What the member is to be told ahead and was not told yet: looked at with each midnight, as things are by now. It is
     /// remembered with the member.
-    fn notices(&self, held: &mut Held) -> Vec<Notice> {
+    fn notices(&self, held: &mut Member) -> Vec<Notice> {
         let Some(done) = held.record.evaluated_at().filter(|_| self.job.kind == Kind::Rollover) else {
             return Vec::new();
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::{self, TryStreamExt};
 use rules::id::{MemberId, TierId};
-use store::{Commit, Remedy, Row, Scanned, StoreError, WRITES_MAX};
+use store::{Commit, Remedy, Row, Scanned, StoreError, StoredMember, WRITES_MAX};
 
 use super::member::{Due, Review, ReviewContext};
 use super::pace::Pace;
@@ -185,12 +185,13 @@ impl<W: SegmentQueue> Sweep<W> {
     ) -> Result<(), StoreError> {
         let mut tries = 0;
         loop {
-            let mut held = self.store.members(context.shop, [member.clone()]).await?.remove(member).unwrap_or_default();
+            let found = self.store.members(context.shop, [member.clone()]).await?.remove(member);
+            let mut stored = found.unwrap_or_default();
             // A member who was put together again does not know what was told: the history does.
-            if tries > 0 && !held.erased {
-                held.sent_notices = self.store.sent_notices(context.shop, member).await?;
+            if let (1.., StoredMember::Present(known)) = (tries, &mut stored) {
+                known.sent_notices = self.store.sent_notices(context.shop, member).await?;
             }
-            let due = match context.at(member.clone(), held) {
+            let due = match context.at(member.clone(), stored) {
                 Review::Erased => {
                     one.snapshot = None;
                     return Ok(());

@@ -62,7 +62,8 @@ async fn part(
     loop {
         let page = store.scan(shop, (bucket, behind.as_deref()), PAGE).await?;
         part.unreadable += page.unreadable.len() as u64;
-        for (member, held) in page.members.into_iter().filter(|(_, held)| !held.erased) {
+        let alive = page.members.into_iter().filter_map(|(id, stored)| Some((id, stored.alive()?)));
+        for (member, held) in alive {
             let outcome = preview(&held.ledger, &held.record, versions);
             part.preview.add(&member, &outcome);
             if listed && outcome.movement != Movement::Retained {

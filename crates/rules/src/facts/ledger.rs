@@ -387,8 +387,10 @@ impl Ledger {
         insert(&mut self.waiting, waiting, Ord::cmp);
     }
 
-    pub(crate) fn put_tags(&mut self, fact: TagFact) {
-        insert(&mut self.tags, fact, Ord::cmp);
+    /// Puts in all at once what was said about tags: one by one, each would move those behind it.
+    pub(crate) fn put_tags(&mut self, facts: impl IntoIterator<Item = TagFact>) {
+        self.tags.extend(facts);
+        self.tags.sort();
     }
 
     pub(crate) fn put_assignment(&mut self, assignment: Assignment) {

@@ -193,10 +193,8 @@ async fn counted(
     let (mut tiers, mut closest): (BTreeMap<String, u32>, Option<Closest>) = (BTreeMap::new(), None);
     let members: Vec<MemberId> = members.into_iter().collect();
     for some in members.chunks(MEMBERS_AT_A_TIME) {
-        for (member, held) in store.members(shop, some.iter().cloned()).await.map_err(CommandError::input)? {
-            if held.erased {
-                continue;
-            }
+        for (member, stored) in store.members(shop, some.iter().cloned()).await.map_err(CommandError::input)? {
+            let Some(held) = stored.alive() else { continue };
             let standing = evaluate(version, &held.ledger, now);
             let name = |rank| version.program.tier(rank).map(|tier| tier.name.clone());
             *tiers.entry(standing.tier.and_then(name).unwrap_or_else(|| "none".to_owned())).or_default() += 1;

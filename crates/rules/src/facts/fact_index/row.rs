@@ -224,14 +224,16 @@ impl MemberRow {
 
     /// Puts the tags of a year into the ledger; those that were there have been taken out.
     pub(super) fn attach_tags(&mut self, year: i32) {
-        for (at, told) in self.tag_sets.iter().filter(|(at, _)| at.utc_year() == year) {
+        let sets = self.tag_sets.iter().filter(|(at, _)| at.utc_year() == year).map(|(at, told)| {
             let said = TagsSaid::All(told.body.tags.clone());
-            self.ledger.put_tags(TagFact { at: *at, said, imported: told.imported });
-        }
-        for ((at, told), imported) in self.tag_changes.iter().filter(|((at, _), _)| at.utc_year() == year) {
+            TagFact { at: *at, said, imported: told.imported }
+        });
+        let changes = self.tag_changes.iter().filter(|((at, _), _)| at.utc_year() == year);
+        let changes = changes.map(|((at, told), imported)| {
             let said = TagsSaid::Change { added: told.added.clone(), removed: told.removed.clone() };
-            self.ledger.put_tags(TagFact { at: *at, said, imported: *imported });
-        }
+            TagFact { at: *at, said, imported: *imported }
+        });
+        self.ledger.put_tags(sets.chain(changes));
     }
 
     /// Puts enrolment and birthday into the ledger.

@@ -61,7 +61,7 @@ pub(super) fn counts_words(amount: &str) -> String {
 
 /// What a milestone asks for, over which time, and what a refund does.
 pub(super) fn how_earned(counted: &Counted) -> String {
-    let Counted { metric, period, on_refund } = counted;
+    let Counted { metric, period, on_refund, .. } = counted;
     let what = match metric {
         Metric::PointsEarned => "points earned",
         Metric::AmountSpent => "the amount spent",

@@ -126,6 +126,23 @@ pub fn is_beside_no_store(path: &Path) -> Result<(), CommandError> {
     }
 }
 
+/// Refuses to write where it is read from: what is read would be gone.
+///
+/// # Errors
+/// Names the file.
+pub fn is_no_input<'a>(path: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<(), CommandError> {
+    let is_file = fs::metadata(path).is_ok_and(|found| found.is_file());
+    let is_read = |input: &Path| same_file::is_same_file(path, input).unwrap_or(false);
+    match inputs.into_iter().find(|input| is_file && is_read(input)) {
+        Some(input) => Err(CommandError::input(format!(
+            "{} is read (`{}`), and nothing takes its place: name another file",
+            path.display(),
+            input.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Whether there is a database, or the log of one.
 fn is_database(path: &Path) -> bool {
     let is_file = fs::metadata(path).is_ok_and(|found| found.is_file());

@@ -47,6 +47,12 @@ pub enum OpenError {
         /// The file of the store.
         path: PathBuf,
     },
+    /// A pipe, a socket or a device has the name.
+    #[error("`{path}` is a pipe or a device: name a file")]
+    Special {
+        /// The name.
+        path: PathBuf,
+    },
     /// The folder of the file does not exist.
     #[error("cannot open `{path}`: its folder does not exist")]
     NoFolder {

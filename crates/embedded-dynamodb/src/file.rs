@@ -119,6 +119,7 @@ pub(crate) fn items(connection: &Connection) -> Result<u64, rusqlite::Error> {
 pub(crate) fn can_be(path: &Path, absent: Absent) -> Result<(), OpenError> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => return Err(OpenError::Folder { path: path.to_owned() }),
+        Ok(metadata) if !metadata.is_file() => return Err(OpenError::Special { path: path.to_owned() }),
         Ok(metadata) if metadata.len() > 0 => return Ok(()),
         // SQLite would take the log of an empty file for an old one, and remove it; it may have all that was written.
         Ok(_) => {}

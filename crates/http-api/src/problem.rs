@@ -237,7 +237,7 @@ impl From<StoreError> for Problem {
                 // What the database says is for the log.
                 Self::unavailable("the store does not answer as it should")
             }
-            Remedy::SetAside => {
+            Remedy::Quarantine => {
                 let remedy = "say it in fewer words: it has to fit into one item";
                 Self::new(ProblemCode::ItemTooLarge, error.to_string(), remedy)
             }

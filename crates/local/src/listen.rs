@@ -1,5 +1,7 @@
 //! Connections: so many at once, of one address and in all, each for so long. Whoever is slow holds up nobody else.
 
+mod slow;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::clear::clear;
+use slow::Slow;
 
 /// What is taken in, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -25,11 +28,13 @@ pub struct Limits {
     pub of_an_address: usize,
     /// The head of a request is there within so long.
     pub head: Duration,
+    /// A caller who takes next to nothing of an answer for so long is let go of.
+    pub answer: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 512, of_an_address: 256, head: Duration::from_secs(10) }
+        Self { connections: 512, of_an_address: 256, head: Duration::from_secs(10), answer: Duration::from_secs(30) }
     }
 }
 
@@ -74,13 +79,13 @@ pub async fn listen(listener: TcpListener, router: Router, limits: Limits, mut s
     graceful.shutdown().await;
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+type Connection = http1::Connection<TokioIo<Slow<TcpStream>>, TowerToHyperService<Router>>;
 
 fn connection(stream: TcpStream, router: Router, limits: Limits) -> Connection {
     let _ = stream.set_nodelay(true);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head);
-    http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+    http.serve_connection(TokioIo::new(Slow::new(stream, limits.answer)), TowerToHyperService::new(router))
 }
 
 /// How many connections there are.

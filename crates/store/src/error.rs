@@ -96,8 +96,8 @@ pub enum Remedy {
     Reload,
     /// Try again later, as a whole.
     Later,
-    /// Trying again never helps: set the message aside.
-    SetAside,
+    /// Trying again never helps: quarantine the message.
+    Quarantine,
 }
 
 impl StoreError {
@@ -130,7 +130,7 @@ impl StoreError {
             Self::Unavailable { .. } | Self::Newer { .. } | Self::Corrupt { .. } | Self::Refused { .. } => {
                 Remedy::Later
             }
-            Self::TooLarge { .. } => Remedy::SetAside,
+            Self::TooLarge { .. } => Remedy::Quarantine,
         }
     }
 

@@ -16,6 +16,7 @@ pub fn cases() -> Vec<Trial> {
     let alone = cases![
         "limits",
         who_sends_half_a_request_is_not_waited_for,
+        who_does_not_read_the_answer_is_let_go_of,
         a_request_has_at_most_a_thousand_events,
         a_shop_that_sends_very_much_does_not_keep_another_waiting,
         six_previews_at_once_of_one_caller_and_facts_beside_them_are_all_answered,
@@ -51,6 +52,31 @@ fn who_sends_half_a_request_is_not_waited_for() {
         let waits = |error: &std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
         assert!(!ended.as_ref().is_err_and(waits), "{ended:?}");
     }
+}
+
+/// Twenty answers are more than what lies on the way holds; none is read.
+fn who_does_not_read_the_answer_is_let_go_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = served(folder.path(), &[]);
+    let asked = format!("GET /openapi.json HTTP/1.1\r\nhost: {}\r\n\r\n", served.address).repeat(60);
+    let mut deaf: Vec<TcpStream> = (0..256).filter_map(|_| TcpStream::connect(&served.address).ok()).collect();
+    deaf.retain_mut(|stream| stream.write_all(asked.as_bytes()).is_ok());
+    assert!(deaf.len() > 200, "{}", deaf.len());
+    let end = Instant::now() + Duration::from_secs(90);
+    loop {
+        let answered = TcpStream::connect(&served.address).is_ok_and(|mut stream| {
+            stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+            let _ = write!(stream, "GET /health HTTP/1.0\r\nhost: {}\r\n\r\n", served.address);
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).is_ok() && answer.contains(" 200 ")
+        });
+        if answered {
+            break;
+        }
+        assert!(Instant::now() < end, "nobody is answered any more");
+        thread::sleep(Duration::from_millis(500));
+    }
+    drop(deaf);
 }
 
 /// A body of 300 KiB, with a signature or without.

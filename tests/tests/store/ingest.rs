@@ -21,6 +21,7 @@ tests::for_every_table!(
     two_writers_on_one_order_and_its_refund_lose_nothing,
     many_writers_on_one_member_lose_nothing,
     what_can_never_succeed_is_quarantined_and_its_neighbours_are_not,
+    a_batch_that_is_too_large_is_tried_a_few_times_and_not_a_few_for_each_message,
     shops_do_not_touch_each_other,
     who_was_erased_leaves_nothing_and_stays_away,
     an_order_of_somebody_erased_is_not_kept_though_its_refund_comes_with_it,
@@ -252,6 +253,31 @@ async fn what_can_never_succeed_is_quarantined_and_its_neighbours_are_not(place:
     }
     let kept: Vec<String> = system.kept.bodies().into_iter().map(|(_, body)| body).collect();
     assert!(cases.iter().all(|(body, _)| kept.contains(body)), "every body is kept to be replayed");
+}
+
+/// Found by an attack: of a hundred messages about a subject that is full each one had all the others tried again, which took
+/// minutes.
+async fn a_batch_that_is_too_large_is_tried_a_few_times_and_not_a_few_for_each_message(place: Place) {
+    let system = shop(place).await;
+    let tags = |number: usize| {
+        let at = instant("2024-01-02T00:00:00Z").plus_millis(i64::try_from(number).unwrap());
+        let tags: Vec<String> = (0..200).map(|tag| format!("tag {number} {tag} {}", "x".repeat(30))).collect();
+        json!({ "type": "customer.tags_set", "member_id": "anna", "tags": tags, "occurred_at": at.to_string() })
+    };
+    let mut number = 0;
+    while system.tell(&[tags(number)]).await.counts.quarantined == 0 {
+        number += 1;
+    }
+    system.ingest.used();
+    assert_eq!(system.tell(&[tags(number)]).await.counts.quarantined, 1);
+    let one = system.ingest.used().reads;
+    let many: Vec<Value> = (number..number + 100).map(tags).collect();
+    let report = system.tell(&many).await;
+    assert_eq!((report.counts.quarantined, report.failed), (100, vec![]));
+    let hundred = system.ingest.used().reads;
+    // DynamoDB Local counts nothing.
+    assert!(hundred <= 2 * one, "{hundred} units for a hundred, {one} for one");
+    assert_eq!(system.tell(&[order(1, "ben", 120)]).await.counts.transitions, 1);
 }
 
 async fn shops_do_not_touch_each_other(place: Place) {

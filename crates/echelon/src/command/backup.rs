@@ -191,6 +191,9 @@ impl Target {
         if path.is_dir() {
             return Err(CommandError::input(format!("{} is a folder: name a file in it", path.display())));
         }
+        if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(CommandError::input(format!("{} is a pipe or a device: name a file", path.display())));
+        }
         if path.exists() && !force {
             return Err(target.exists());
         }

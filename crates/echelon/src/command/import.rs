@@ -18,7 +18,7 @@ use shopify::Topic;
 
 use crate::error::CommandError;
 use crate::output::say;
-use crate::sink::Sink;
+use crate::sink::{Sink, is_no_input};
 use echelon::import::columns::{self, Field, Mapping};
 use echelon::import::orders::{Orders, Reading};
 use echelon::import::outcome::Outcome;
@@ -162,6 +162,9 @@ Exit codes: 0 done, 1 done but rows were rejected, 2 the input or the options ca
 pub fn run(args: &Args) -> Result<(), CommandError> {
     apart(args)?;
     let sources = input::sources(&args.files).map_err(CommandError::input)?;
+    for written in [&args.output, &args.report, &args.left_out].into_iter().flatten() {
+        is_no_input(written, sources.iter().map(Source::path))?;
+    }
     let mut output = args.output.as_deref().map_or_else(|| Ok(Sink::stdout()), Sink::file)?;
     let mut left_out = args.left_out.as_deref().map(Sink::file).transpose()?;
     let report_to = args.report.as_deref().map(Sink::file).transpose()?;

@@ -15,7 +15,7 @@ use crate::command::sweeping;
 use crate::command::system::{System, of_shop, shop_of};
 use crate::error::CommandError;
 use crate::output::{Format, counted, print, print_json, say, warn};
-use crate::sink::Sink;
+use crate::sink::{Sink, is_no_input};
 use engine::publishing::{PreviewOptions, Previewed, PublishRequest, Publisher};
 
 /// Shows what publishing a program would do to everybody, and writes nothing
@@ -73,6 +73,9 @@ pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
     let shop = shop(args.shop.as_deref())?;
     let wanted = wanted(args.program.as_ref(), args.roll_back, &args.said)?;
     // Before everybody is looked at: that takes minutes, and the name may be wrong.
+    if let (Some(list), Some(program)) = (&args.list, &args.program) {
+        is_no_input(list, [program.as_path()])?;
+    }
     let list = args.list.as_deref().map(Sink::file).transpose()?;
     let previewed = runtime()?.block_on(preview(args, shop.as_ref(), &wanted, now))?;
     if let (Some(mut list), Some(changes)) = (list, &previewed.changes) {

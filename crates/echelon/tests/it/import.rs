@@ -14,6 +14,30 @@ fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/import").join(name)
 }
 
+/// Found by an attack: the order export may be the only copy.
+#[test]
+fn no_output_takes_the_place_of_what_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let orders = "order_id,member_id,occurred_at,total\n1,anna,2024-05-01T10:00:00Z,10.00\n";
+    fs::write(folder.path().join("a.csv"), orders).unwrap();
+    fs::hard_link(folder.path().join("a.csv"), folder.path().join("same.csv")).unwrap();
+    fs::create_dir(folder.path().join("deep")).unwrap();
+    for written in [
+        &["-o", "a.csv"][..],
+        &["-o", "deep/../a.csv"],
+        &["-o", "same.csv"],
+        &["-o", "e.jsonl", "--left-out", "a.csv"],
+        &["-o", "e.jsonl", "--report", "./a.csv"],
+    ] {
+        let mut command = Command::cargo_bin("echelon").unwrap();
+        command.current_dir(folder.path()).args(["import", "a.csv", "--timezone", "UTC", "--currency", "USD"]);
+        let output = command.args(written).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains("name another file"), "{written:?}: {said}");
+        assert_eq!(fs::read_to_string(folder.path().join("a.csv")).unwrap(), orders, "{written:?}");
+    }
+}
+
 /// A run of the command in a folder of its own.
 struct Run {
     folder: TempDir,

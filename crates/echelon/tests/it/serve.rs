@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Output};
 use std::time::Duration;
 
-use crate::common::{Served, Webhook, command, eventually, order, signed};
+use crate::common::{self, Served, TOKEN_KEY, Webhook, command, eventually, order, signed};
 use serde_json::{Value, json};
 
 #[test]
@@ -263,6 +264,32 @@ fn a_history_is_loaded_quietly_and_goes_on_where_it_was_interrupted() {
     assert!(told.iter().all(|told| is_quiet(told) || told.0 == "program.published.v1"), "{:?}", told[0]);
     served.end();
     again_into_the_file(folder.path(), &events);
+}
+
+/// Found by an attack: under another shop's token a load went on behind the lines that the first shop had.
+#[test]
+fn a_load_goes_on_only_into_the_shop_that_it_began_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start(folder.path(), &[]);
+    let events = folder.path().join("events.jsonl");
+    let line = |number: u32| order("anna", &number.to_string(), "1.00").to_string();
+    let mut lines: Vec<String> = (0..1_500).map(line).collect();
+    lines.push("{".to_owned());
+    fs::write(&events, lines.join("\n")).unwrap();
+    let load = |shop: &str| {
+        let made = ["token", "--token-key", TOKEN_KEY, "--scope", "write", "--shop", shop];
+        let made = Command::new(common::echelon()).args(made).output().unwrap();
+        let token = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+        let args = ["load", events.to_str().unwrap(), "--url", &served.url()];
+        Command::new(common::echelon()).env("ECHELON_TOKEN", token).args(args).output().unwrap()
+    };
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let first = load("acme");
+    assert!(!said(&first).contains("goes on behind"), "{}", said(&first));
+    let again = load("acme");
+    assert!(said(&again).contains("goes on behind line 1000"), "{}", said(&again));
+    let other = load("beta");
+    assert!(!said(&other).contains("goes on behind"), "{}", said(&other));
 }
 
 /// Straight into the store, all is known already; and what was loaded must be what is there.

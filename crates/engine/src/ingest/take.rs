@@ -71,7 +71,7 @@ impl Failure {
             Self::Store(error) => match error.remedy() {
                 Remedy::Reload => Next::Pause(error.to_string()),
                 Remedy::Later => Next::GiveUp(error.to_string()),
-                Remedy::SetAside => Next::Fewer,
+                Remedy::Quarantine => Next::Fewer,
             },
         }
     }

@@ -160,7 +160,7 @@ impl<W: SegmentQueue> Sweep<W> {
             Ok(()) => true,
             Err(error) => match error.remedy() {
                 Remedy::Reload => false,
-                Remedy::Later | Remedy::SetAside => return Err(error),
+                Remedy::Later | Remedy::Quarantine => return Err(error),
             },
         };
         let mut settled = Vec::with_capacity(members.len());

@@ -124,7 +124,7 @@ impl<W: SegmentQueue> Sweep<W> {
                         tracing::warn!(%error, %work, "the sweep rests");
                         return self.requeue(work, RECOVERY).await;
                     }
-                    (Remedy::Reload | Remedy::SetAside, _) => return Err(error),
+                    (Remedy::Reload | Remedy::Quarantine, _) => return Err(error),
                 },
             }
         }

@@ -200,13 +200,15 @@ fn read_file<T>(
     let mut rows = Vec::new();
     let mut record = csv::StringRecord::new();
     loop {
-        let line = file.position().line().max(2);
+        // Where lines end with CR and LF, the reader stands between the two.
+        let stands = file.position();
+        let ends = usize::try_from(stands.byte()).ok().and_then(|at| body.get(at)) == Some(&b'\n');
+        let line = (stands.line() + u64::from(ends)).max(2);
         let row = match file.read_record(&mut record) {
             Ok(false) => break,
             Ok(true) => record.deserialize(Some(&header)),
             Err(error) => Err(error),
         };
-        let line = record.position().map_or(line, csv::Position::line);
         if rows.len() == ROWS_MAX {
             return Err(wrong(format!("there are more than {ROWS_MAX} rows"), &format!("line {line}")));
         }

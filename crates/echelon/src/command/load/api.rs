@@ -13,6 +13,7 @@ use store::records::Reason;
 use store::shop::ShopId;
 
 use super::report::Report;
+use super::target::system_of;
 use super::target::{Event, NAMED_MAX, PAUSE, TRIES};
 use crate::command::system::{of_shop, refused};
 use crate::error::CommandError;
@@ -96,10 +97,7 @@ impl Api {
 
     /// Which system, for who goes on later.
     pub fn name(&self) -> String {
-        match &self.shop {
-            Some(shop) => format!("{} {shop}", self.client.url()),
-            None => self.client.url().to_owned(),
-        }
+        system_of(&self.client, self.shop.as_ref())
     }
 
     /// Tells events, and does not return before each is in or refused.

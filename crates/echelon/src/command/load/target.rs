@@ -148,10 +148,7 @@ impl Target {
     /// Which system, for who goes on later.
     pub fn name(&self) -> String {
         match self {
-            Self::Served(served) => match &served.shop {
-                Some(shop) => format!("{} {shop}", served.client.url()),
-                None => served.client.url().to_owned(),
-            },
+            Self::Served(served) => system_of(&served.client, served.shop.as_ref()),
             Self::Api(api) => api.name(),
             Self::Store(straight) => straight.name.clone(),
         }
@@ -259,6 +256,12 @@ impl Served {
             tokio::time::sleep(LOOK).await;
         }
     }
+}
+
+/// Which system events go into, and into which shop of it: another shop is another system.
+pub(super) fn system_of(client: &Client, shop: Option<&ShopId>) -> String {
+    let whose = shop.map(ToString::to_string).or_else(|| client.on_behalf_of());
+    whose.map_or_else(|| client.url().to_owned(), |whose| format!("{} {whose}", client.url()))
 }
 
 /// Of a system that tells its versions. That they do not read says nothing of events.

@@ -69,7 +69,7 @@ pub struct MissingVariableError(&'static str);
 pub enum SetUpError {
     /// The environment lacks a variable.
     #[error(transparent)]
-    MissingVariableError(#[from] MissingVariableError),
+    MissingVariable(#[from] MissingVariableError),
     /// The folder of zones that it names cannot be used.
     #[error(transparent)]
     Zones(#[from] FolderError),

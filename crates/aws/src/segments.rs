@@ -1,4 +1,4 @@
-//! Workers behind queues of SQS, one for each kind of job: a message per segment.
+//! Queues of SQS for segments, one for each kind of job: a message per segment.
 
 use std::time::Duration;
 

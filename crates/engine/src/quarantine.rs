@@ -208,7 +208,10 @@ impl BodiesError {
     /// With everything that caused it, for a log.
     pub fn in_full(&self) -> String {
         let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
-        causes.fold(self.to_string(), |told, cause| format!("{told}: {cause}"))
+        causes.map(ToString::to_string).fold(self.to_string(), |told, cause| {
+            // Some say in their own words what is behind them.
+            if told.contains(&cause) { told } else { format!("{told}: {cause}") }
+        })
     }
 }
 

@@ -59,7 +59,7 @@ impl fmt::Display for Work {
     }
 }
 
-/// Those who work on segments: a queue of SQS, or tasks of this process.
+/// Where segments wait for a worker: a queue of SQS, or tasks of this process.
 pub trait SegmentQueue: Send + Sync {
     /// Has segments worked on, not before a while has passed.
     ///

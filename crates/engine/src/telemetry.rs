@@ -29,7 +29,7 @@ const SERVICE: &str = "echelon";
 const KEY_BYTES_MIN: usize = 16;
 
 /// Starts logging: one JSON object per line on standard output, at and above the levels of `filter` (`info`, or
-/// `warn,service=debug`). Later calls change nothing.
+/// `warn,engine=debug`). Later calls change nothing.
 pub fn init(filter: &str) {
     let targets = Some(filter).filter(|filter| !filter.is_empty()).and_then(|filter| filter.parse().ok());
     let targets: Targets = targets.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));

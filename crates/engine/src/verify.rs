@@ -100,7 +100,8 @@ pub async fn recompute(
     };
     let is_stored = !matches!(stored, StoredMember::Absent);
     let was = stored.alive();
-    let known = was.clone().unwrap_or_default();
+    let nothing_known = Member::default();
+    let known = was.as_ref().unwrap_or(&nothing_known);
     let (mut facts, rows) = store.rows_about(shop, member).await?;
     // Rows of several members lie under one of them in the index; the item knows of them all.
     let waits = known.ledger.waiting().iter().map(|waiting| match &waiting.fact {

@@ -53,7 +53,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Who asks, as the door has found out.
+/// Who asks, as [`crate::authenticate`] found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
     /// Somebody of a shop, or of the deployment.

@@ -191,7 +191,7 @@ fn read(versions: &Versions, shop: &ShopId, key: Option<&str>, place: usize, mut
         fields.insert(field.to_owned(), Value::from(key.clone()));
         made = Some(key);
     }
-    // What an assignment's author says is shown to people, as at the door for assignments.
+    // What an assignment's author says is shown to people, as at the endpoint for assignments.
     let is_assignment = matches!(event.get("type").and_then(Value::as_str), Some("tier.assigned" | "tier.unassigned"));
     let names = ["reason", "by"].into_iter().filter(|_| is_assignment);
     let said: Map<String, Value> = names.filter_map(|name| Some((name.to_owned(), event.get(name)?.clone()))).collect();

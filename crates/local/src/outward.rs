@@ -117,7 +117,7 @@ impl Announcer {
     fn tell(&self, news: News, row: Option<&Outgoing>, why: &dyn std::fmt::Display) {
         match news {
             News::None => {}
-            News::DeliveryError => {
+            News::NotTaken => {
                 let row = row.map(|row| self.named(&row.key)).unwrap_or_default();
                 tracing::warn!(row, %why, "the webhook does not take an event; it is tried again until it does");
             }

@@ -464,13 +464,15 @@ fn item(queue: &str, id: &str, body: &str, sent_at: Instant) -> Item {
 }
 
 fn queued(item: &Item) -> Result<Queued, QueueError> {
+    let key = item.key();
+    let wrong = |error| QueueError::undecodable(&key.pk, &key.sk, error);
     Ok(Queued {
-        id: item.key().sk,
-        body: item.need_text(BODY).map_err(QueueError::of)?.to_owned(),
-        received: item.need_number(RECEIVED).map_err(QueueError::of)?,
-        sent_at: Instant::from_millis(item.need_number(SENT_AT).map_err(QueueError::of)?),
-        visible_at: item.need_number(VISIBLE_AT).map_err(QueueError::of)?,
-        queue: item.key().pk,
+        body: item.need_text(BODY).map_err(wrong)?.to_owned(),
+        received: item.need_number(RECEIVED).map_err(wrong)?,
+        sent_at: Instant::from_millis(item.need_number(SENT_AT).map_err(wrong)?),
+        visible_at: item.need_number(VISIBLE_AT).map_err(wrong)?,
+        id: key.sk.clone(),
+        queue: key.pk.clone(),
     })
 }
 

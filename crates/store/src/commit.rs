@@ -97,7 +97,7 @@ impl Commit {
         (ledger, record): (&Ledger, &Record),
         was: &Member,
     ) -> Result<(), StoreError> {
-        let parts = chunk::divide(ledger, record, &was.directory);
+        let parts = chunk::divide(ledger, record, &was.chunk_index);
         let version = was.version.unwrap_or(0).saturating_add(1);
         // A page is written when it changes, and carries the version of the root that it was written with. The root says
         // which that is of each, so that a torn read is seen from either side.

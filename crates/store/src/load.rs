@@ -81,7 +81,7 @@ pub struct Member {
     /// What the member was told ahead and must not be told again: keys of [`rules::notice::Notice`]. Only sweeps tell.
     pub sent_notices: Vec<String>,
     /// How the pages lie.
-    pub(super) directory: ChunkIndex,
+    pub(super) chunk_index: ChunkIndex,
     /// The pages as they were read: the page's version, and its bytes.
     pub(super) pages: BTreeMap<u32, (u64, Vec<u8>)>,
     /// The item's own version; none if there is no item.
@@ -98,7 +98,7 @@ impl StoredSubject {
 impl Member {
     /// How many pages there are beside the item.
     pub fn pages(&self) -> usize {
-        self.directory.0.len()
+        self.chunk_index.0.len()
     }
 
     /// Whether there is an item.
@@ -272,8 +272,8 @@ pub(super) fn laid(item: &Item) -> Result<Laid, StoreError> {
 }
 
 /// The same as it is written.
-pub(super) fn laid_texts(directory: &ChunkIndex, version: impl Fn(u32) -> u64) -> impl Iterator<Item = String> {
-    directory.0.iter().map(move |page| format!("{} {} {}", page.number, page.until.millis(), version(page.number)))
+pub(super) fn laid_texts(chunk_index: &ChunkIndex, version: impl Fn(u32) -> u64) -> impl Iterator<Item = String> {
+    chunk_index.0.iter().map(move |page| format!("{} {} {}", page.number, page.until.millis(), version(page.number)))
 }
 
 /// A member of a root and its pages. Those that are not of this root's version, or not there, were read while somebody wrote
@@ -303,6 +303,6 @@ pub(super) fn held(item: &Item, laid: &Laid, page_items: &[Item]) -> Result<Stor
         CompactError::UnknownFormat(_) => StoreError::Newer { key: item.key(), what },
         CompactError::Truncated | CompactError::Corrupt(_) => item.corrupt(what.to_string()),
     })?;
-    let directory = ChunkIndex(laid.0.iter().map(|(page, _)| *page).collect());
-    Ok(StoredMember::Present(Box::new(Member { ledger, record, sent_notices, directory, pages, version })))
+    let chunk_index = ChunkIndex(laid.0.iter().map(|(page, _)| *page).collect());
+    Ok(StoredMember::Present(Box::new(Member { ledger, record, sent_notices, chunk_index, pages, version })))
 }

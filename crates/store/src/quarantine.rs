@@ -129,8 +129,8 @@ impl Store {
         let (mut rows, mut from) = (Vec::new(), from);
         for _ in 0..shop.map_or(SCANS_MAX, |_| READS_MAX) {
             let (items, next) = match shop {
-                Some(shop) => self.some_asides_of(shop, exact, from.take()).await?,
-                None => self.some_asides(exact, from.take()).await?,
+                Some(shop) => self.some_rows_of(shop, exact, from.take()).await?,
+                None => self.some_rows(exact, from.take()).await?,
             };
             let last = items.last().map(Item::key);
             for item in items.into_iter().filter(&fits) {
@@ -150,7 +150,7 @@ impl Store {
         Ok(QuarantinePage { rows, next: from })
     }
 
-    async fn some_asides_of(
+    async fn some_rows_of(
         &self,
         shop: &ShopId,
         exact: Exact,
@@ -168,7 +168,7 @@ impl Store {
         Ok(read(answer.items, answer.last_evaluated_key))
     }
 
-    async fn some_asides(&self, exact: Exact, from: Option<QuarantineMark>) -> Result<Read, StoreError> {
+    async fn some_rows(&self, exact: Exact, from: Option<QuarantineMark>) -> Result<Read, StoreError> {
         let asked = self.client.scan().table_name(&self.tables.control).consistent_read(exact == Exact::Now);
         let asked = asked.filter_expression("contains(pk, :quarantine)");
         let asked = asked.expression_attribute_values(":quarantine", AttributeValue::S(key::quarantined(None)));

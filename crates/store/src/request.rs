@@ -314,10 +314,10 @@ impl Store {
         let items = answer.items.unwrap_or_default().into_iter().map(Item);
         let theirs: Vec<Item> = items.filter(|item| key::shop_of(&item.key().pk).as_ref() == Some(shop)).collect();
         // What is told of a shop without a program is quarantined: that is no end, and nothing of the shop's.
-        let aside = key::quarantined(Some(shop));
+        let quarantined = key::quarantined(Some(shop));
         for some in theirs.chunks(DELETED_TOGETHER) {
             self.delete_together(table, some).await?;
-            pass.found += some.iter().filter(|item| item.key().pk != aside).count();
+            pass.found += some.iter().filter(|item| item.key().pk != quarantined).count();
         }
         pass.behind = answer.last_evaluated_key.map(|last| Item(last).key());
         Ok(pass.behind.is_none())
@@ -327,7 +327,7 @@ impl Store {
     async fn delete_together(&self, table: &str, items: &[Item]) -> Result<(), StoreError> {
         let delete = |item: &Item| {
             let delete = Delete::builder().table_name(table).set_key(Some(Item::at(&item.key()).0)).build();
-            let delete = delete.map_err(|error| StoreError::unavailable(error.to_string()))?;
+            let delete = delete.map_err(StoreError::refused)?;
             Ok(TransactWriteItem::builder().delete(delete).build())
         };
         let writes = items.iter().map(delete).collect::<Result<_, StoreError>>()?;

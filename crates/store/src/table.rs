@@ -20,7 +20,7 @@ use super::key::{self, Spread};
 pub struct Tables {
     /// One item per member, and the pages of heavy ones.
     pub members: String,
-    /// One row per business thing, transition and reward.
+    /// One row per subject, transition and reward.
     pub ledger: String,
     /// Program versions, shops, jobs with what they found, quarantine.
     pub control: String,
@@ -51,7 +51,7 @@ pub struct Table {
     /// Whether changes are streamed, with the new item.
     pub streamed: bool,
     /// The attribute with the second after which DynamoDB may delete an item. On one machine nothing does: there it is
-    /// looked after by whoever wrote it ([`engine::lists::tidy`]), and clocks may be moved.
+    /// looked after by whoever wrote it (`engine::lists::tidy`), and clocks may be moved.
     pub expires: Option<&'static str>,
 }
 

@@ -13,7 +13,7 @@ pub fn check(data: &[u8]) {
     let Ok(body) = std::str::from_utf8(data) else { return }; // the queue holds texts
     let (shop, facts) = match read(body, usd()) {
         Ok(found) => found,
-        Err(aside) => return tells_nothing(&aside),
+        Err(quarantined) => return tells_nothing(&quarantined),
     };
     // What nobody reads may be no text (half a surrogate pair), and then the whole is no value.
     let envelope: Value = serde_json::from_str(body).unwrap_or_default();
@@ -33,9 +33,9 @@ pub fn check(data: &[u8]) {
     }
 }
 
-fn tells_nothing(aside: &Quarantined) {
-    assert_eq!(Reason::named(aside.reason.code()), Some(aside.reason));
-    assert!(aside.topic.is_none_or(|topic| Fact::TYPES.contains(&topic)), "{aside:?}");
+fn tells_nothing(quarantined: &Quarantined) {
+    assert_eq!(Reason::named(quarantined.reason.code()), Some(quarantined.reason));
+    assert!(quarantined.topic.is_none_or(|topic| Fact::TYPES.contains(&topic)), "{quarantined:?}");
     let plain = |path: &String| path.starts_with('$') && path.len() <= 100 && !path.contains(['"', ' ', '@']);
-    assert!(aside.paths.iter().all(plain), "{aside:?}");
+    assert!(quarantined.paths.iter().all(plain), "{quarantined:?}");
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use pure_tests::random::{BEGIN, HOUR, arrival, fact, programs, published, replayed};
-use reference as twin;
 use rules::calendar::{Instant, Zones};
 use rules::compact::{CompactError, Packed, pack};
 use rules::program::Program;
@@ -102,8 +101,8 @@ fn points_given_back_at_one_instant_act_in_the_order_of_their_keys() {
         assert_eq!(version.program.tier_id(stands.tier).map(|id| id.as_str()), Some(tier), "{of_ninety} {of_sixty}");
         let anna = rules::id::MemberId::new("anna").unwrap();
         assert_eq!(stands, evaluate(version, replay.index().ledger(&anna).unwrap(), as_of));
-        let twins = twin::replay(&program, &lines, as_of.millis());
-        assert_eq!(twins["standings"]["anna"]["tier"], tier);
+        let theirs = reference::replay(&program, &lines, as_of.millis());
+        assert_eq!(theirs["standings"]["anna"]["tier"], tier);
     }
 }
 

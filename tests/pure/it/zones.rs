@@ -114,7 +114,7 @@ fn every_name_of_an_older_release_is_still_a_zone() {
     }
 }
 
-/// What the twin and the scenarios go by reads the same zones by other code.
+/// What the reference model and the scenarios go by reads the same zones by other code.
 #[test]
 fn jiff_itself_finds_the_same_days() {
     let zones = Zones::built_in();

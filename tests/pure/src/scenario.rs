@@ -3,7 +3,7 @@
 //! A file of `tests/scenarios` tells what happened to a program's members, line by line, and what must hold then.
 //! [`read`] turns it into programs and events in the form of section 9 of the semantics, and expectations;
 //! [`Scenario::run`] plays them to any replay. Whatever computes the standings stays behind that one function,
-//! so the same files try the production code and the twin.
+//! so the same files try the production code and the reference model.
 //!
 //! The sentences are one table each for what happens ([`event::SENTENCES`]) and for what must hold
 //! ([`expect::SENTENCES`]); the README of the scenarios and the error messages show the same tables.

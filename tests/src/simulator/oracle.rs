@@ -66,11 +66,11 @@ pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result
     quarantine_rows(world, shop).await?;
     announcements(world, shop)?;
     found::check(world, shop, &versions, &stored).await?;
-    // The twin knows the newest release alone.
+    // The reference model knows the newest release alone.
     if world.store.zones().release() != Zones::built_in().release() {
         return Ok(());
     }
-    twins(shop, &versions, &stored, now)
+    reference_agrees(shop, &versions, &stored, now)
 }
 
 /// All that was told, in another order, some of it twice.
@@ -231,8 +231,8 @@ async fn answer(
 
 /// What can never succeed is quarantined, with its body, and nothing else is.
 async fn quarantine_rows(world: &World, shop: &Shop) -> Result<(), InvariantViolation> {
-    let aside = shop.sent.iter().filter(|sent| matches!(sent.meant, Meant::Quarantined));
-    let expected: BTreeSet<&str> = aside.map(|sent| sent.body.as_str()).collect();
+    let quarantined = shop.sent.iter().filter(|sent| matches!(sent.meant, Meant::Quarantined));
+    let expected: BTreeSet<&str> = quarantined.map(|sent| sent.body.as_str()).collect();
     let all = list_all(&world.store, Of { shop: None, reason: None }).await.map_err(|error| error.detail())?;
     let rows: BTreeSet<String> = all.into_iter().map(|row| row.id.to_string()).collect();
     let state = world.network.state();
@@ -295,9 +295,9 @@ fn announcements(world: &World, shop: &Shop) -> Result<(), InvariantViolation> {
     }
 }
 
-/// The twin, which was written from the text and shares no code with the rules, says the same of everybody, down to the sum of
+/// The reference model, which was written from the text and shares no code with the rules, says the same of everybody, down to the sum of
 /// what counts.
-fn twins(
+fn reference_agrees(
     shop: &Shop,
     versions: &Versions,
     stored: &BTreeMap<MemberId, StoredMember>,
@@ -311,7 +311,7 @@ fn twins(
         };
         let at = Some(version.effective_at.millis());
         let read = reference::Program::read(&event["program"], at, &programs);
-        programs.push(read.ok_or("a program that the twin does not read")?);
+        programs.push(read.ok_or("a program that the reference model does not read")?);
     }
     let Some(last) = programs.last() else { return Ok(()) };
     let mut facts = reference::Shop::new("USD");
@@ -322,14 +322,14 @@ fn twins(
             }
         }
     }
-    // A hold is no fact: the twin has none of it but by replaying all.
+    // A hold is no fact: the reference model has none of it but by replaying all.
     let is_held = |ledger: &Ledger| ledger.assignments().iter().any(|given| given.act.id().is_none());
     let known = stored.iter().filter_map(|(id, stored)| Some((id, stored.clone().present()?)));
     for (id, held) in known.filter(|(_, held)| !is_held(&held.ledger)) {
         let ours = history::standing(versions.last(), &evaluate(versions.last(), &held.ledger, now));
-        let twins = reference::standing(last, &facts, id.as_str(), now.millis());
-        if !same(&ours, &twins) {
-            return Err(format!("{id}: ours {ours}, the twin's {twins}"));
+        let theirs = reference::standing(last, &facts, id.as_str(), now.millis());
+        if !same(&ours, &theirs) {
+            return Err(format!("{id}: ours {ours}, the reference model's {theirs}"));
         }
     }
     Ok(())

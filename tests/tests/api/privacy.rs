@@ -212,14 +212,14 @@ async fn a_shop_is_deleted_in_slices_and_no_other_waits_for_it() {
     let store = &desk.system.store;
     store.note_redaction(&desk.system.shop, desk.system.now()).await.unwrap();
     let due = desk.system.now().plus_millis(store::REDACTED_AFTER_MS);
-    let aside = json!({ "type": "order.paid", "member_id": "anna", "order_id": "late", "total": "1",
+    let quarantined = json!({ "type": "order.paid", "member_id": "anna", "order_id": "late", "total": "1",
                         "occurred_at": "2024-05-01T10:00:00Z" });
     let mut slices = 0;
     while store.redaction(&desk.system.shop).await.unwrap().is_some() {
         // No time at all: each call takes one step of it.
         store.redact_shops(due, std::time::Duration::ZERO).await.unwrap();
         // What is told meanwhile is quarantined, and is no reason to go on for ever.
-        desk.system.tell(std::slice::from_ref(&aside)).await;
+        desk.system.tell(std::slice::from_ref(&quarantined)).await;
         slices += 1;
         assert!(slices < 100, "it does not come to an end");
     }

@@ -38,7 +38,7 @@ pub struct Quarantined {
 }
 
 /// Quarantined with the shop, for this reason, with these places.
-pub const fn aside(reason: Reason, paths: &'static [&'static str]) -> Becomes {
+pub const fn quarantined(reason: Reason, paths: &'static [&'static str]) -> Becomes {
     Becomes::Quarantined(Quarantined { shop: Some("acme"), reason, paths, says: "" })
 }
 
@@ -56,7 +56,7 @@ impl Becomes {
     /// Quarantined, and whoever tells the same over HTTP is told so with these words.
     pub const fn saying(self, says: &'static str) -> Self {
         match self {
-            Self::Quarantined(aside) => Self::Quarantined(Quarantined { says, ..aside }),
+            Self::Quarantined(quarantined) => Self::Quarantined(Quarantined { says, ..quarantined }),
             other => other,
         }
     }
@@ -64,7 +64,7 @@ impl Becomes {
     /// Quarantined with another shop.
     pub const fn of(self, shop: &'static str) -> Self {
         match self {
-            Self::Quarantined(aside) => Self::Quarantined(Quarantined { shop: Some(shop), ..aside }),
+            Self::Quarantined(quarantined) => Self::Quarantined(Quarantined { shop: Some(shop), ..quarantined }),
             other => other,
         }
     }
@@ -195,10 +195,10 @@ async fn becomes_what_it_has_to(case: &Case) -> Result<(), String> {
         let report =
             desk.system.deliver(&[neighbour(&desk, 2 * place), body.clone(), neighbour(&desk, 2 * place + 1)]).await;
         became(&report, *becomes).map_err(|why| format!("message {place}: {why}"))?;
-        if let Becomes::Quarantined(aside) = becomes {
-            nothing_but_a_row(&desk, &before, aside, &body).await?;
+        if let Becomes::Quarantined(quarantined) = becomes {
+            nothing_but_a_row(&desk, &before, quarantined, &body).await?;
             if let Sent::Event(event) = sent {
-                is_refused_over_http(&desk, event, aside).await?;
+                is_refused_over_http(&desk, event, quarantined).await?;
             }
         }
         bodies.push(body);
@@ -206,12 +206,12 @@ async fn becomes_what_it_has_to(case: &Case) -> Result<(), String> {
     same("the neighbours taken in", neighbours(&desk).await, 2 * bodies.len())?;
     stand(&desk, case).await?;
     let after = everything(&desk).await;
-    let aside = case.sent.iter().filter(|(_, becomes)| matches!(becomes, Becomes::Quarantined(_))).count();
+    let quarantined = case.sent.iter().filter(|(_, becomes)| matches!(becomes, Becomes::Quarantined(_))).count();
     let again = desk.system.deliver(&bodies).await;
     same(
         "again: failed, applied, quarantined",
         (again.failed.len(), again.counts.applied, again.quarantined.len()),
-        (0, 0, aside),
+        (0, 0, quarantined),
     )?;
     unchanged("after the same again", &everything(&desk).await, &after)?;
     stand(&desk, case).await
@@ -284,7 +284,7 @@ fn became(report: &Report, becomes: Becomes) -> Result<(), String> {
 async fn nothing_but_a_row(
     desk: &ApiHarness,
     before: &[String],
-    aside: &Quarantined,
+    quarantined: &Quarantined,
     body: &str,
 ) -> Result<(), String> {
     let mut after = everything(desk).await;
@@ -293,27 +293,31 @@ async fn nothing_but_a_row(
     };
     let new = after.remove(place);
     unchanged("but a row that tells of it", &after, before)?;
-    let shop = aside.shop.map(|shop| ShopId::new(shop).unwrap());
+    let shop = quarantined.shop.map(|shop| ShopId::new(shop).unwrap());
     let rows = quarantine_rows(&desk.system.store, shop.as_ref()).await;
     let row =
         rows.iter().find(|row| format!("{:?}", row.0.iter().collect::<std::collections::BTreeMap<_, _>>()) == new);
     let Some(row) = row else { return Err(format!("the row is not with {shop:?}: {new}")) };
     let paths = row.0["paths"].as_l().unwrap().iter().map(|path| path.as_s().unwrap().as_str()).collect::<Vec<_>>();
-    same("reason and paths", (row.need_text("reason").unwrap(), paths), (aside.reason.code(), aside.paths.to_vec()))?;
+    same(
+        "reason and paths",
+        (row.need_text("reason").unwrap(), paths),
+        (quarantined.reason.code(), quarantined.paths.to_vec()),
+    )?;
     same("the body is kept", desk.system.kept.bodies().iter().any(|(_, kept)| kept == body), true)
 }
 
 /// Whoever tells it over HTTP hears the same, in words, and nothing is kept of it.
-async fn is_refused_over_http(desk: &ApiHarness, event: &Value, aside: &Quarantined) -> Result<(), String> {
+async fn is_refused_over_http(desk: &ApiHarness, event: &Value, quarantined: &Quarantined) -> Result<(), String> {
     let before = everything(desk).await;
     let said = desk.post("/v1/facts", event.clone()).await;
     same("status over HTTP", said.status, 422)?;
     same("type over HTTP", &said.body["type"], &json!("urn:echelon:problem:validation-failed"))?;
     let problems = said.body["problems"].as_array().cloned().unwrap_or_default();
     let paths: Vec<&str> = problems.iter().map(|problem| problem["path"].as_str().unwrap()).collect();
-    same("paths over HTTP", paths, aside.paths.to_vec())?;
-    if !said.body.to_string().contains(aside.says) {
-        return Err(format!("it does not say `{}`: {}", aside.says, said.body));
+    same("paths over HTTP", paths, quarantined.paths.to_vec())?;
+    if !said.body.to_string().contains(quarantined.says) {
+        return Err(format!("it does not say `{}`: {}", quarantined.says, said.body));
     }
     unchanged("after it was told over HTTP", &everything(desk).await, &before)
 }

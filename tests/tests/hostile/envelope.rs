@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use store::records::Reason::{self, Invalid, NotAnEvent, UnknownShop, UnknownSource, UnknownTopic};
 
-use crate::case::{Applied, Case, Ignored, aside, case, nobodys, wrong};
+use crate::case::{Applied, Case, Ignored, case, nobodys, quarantined, wrong};
 use crate::told::{order, with, without};
 
 /// A message as the bus delivers it, with any text for its detail.
@@ -53,7 +53,7 @@ fn no_events() -> Vec<Case> {
 
 fn details() -> Vec<Case> {
     let good = order(json!({})).to_string();
-    let bad = |name, detail: &str, paths| case(name).message(told(detail), aside(Invalid, paths)).unknown("anna");
+    let bad = |name, detail: &str, paths| case(name).message(told(detail), quarantined(Invalid, paths)).unknown("anna");
     let deep = format!(r#"{{"member_id":{}0{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
     vec![
         bad("a detail that is a text", &json!(good).to_string(), &["$.detail"]),
@@ -95,7 +95,7 @@ fn details() -> Vec<Case> {
             .event(order(json!({ "__proto__": { "total": "600" } })), wrong(&["$.__proto__"], "is not known here")),
         case("everything wrong at once is told at once").event(
             json!({ "type": "order.paid", "order_id": "", "total": "x", "currency": "y", "occurred_at": "z" }),
-            aside(Invalid, &["$.order_id", "$.occurred_at", "$.total", "$.currency"]),
+            quarantined(Invalid, &["$.order_id", "$.occurred_at", "$.total", "$.currency"]),
         ),
         case("250 KB in one field")
             .event(order(json!({ "note": "x".repeat(250 * 1024) })), wrong(&["$.note"], "is not known here")),
@@ -116,7 +116,7 @@ fn sources() -> Vec<Case> {
             .message(of("echelon.shop/ACME"), Applied)
             .stands("anna", "silver", "120.00"),
         case("a shop without a program")
-            .message(of("echelon.shop/nobody"), aside(UnknownShop, &[]).of("nobody"))
+            .message(of("echelon.shop/nobody"), quarantined(UnknownShop, &[]).of("nobody"))
             .unknown("anna"),
     ]
 }
@@ -133,18 +133,20 @@ fn shopify() -> Vec<Case> {
                        "refunds": [], "customer": { "id": 42 } });
     let good = case("a webhook that is as it should be").message(hook(of("orders/paid"), paid.clone()), Applied);
     let bad = |name, changes: Value, reason: Reason, paths| {
-        case(name).message(hook(of("orders/paid"), with(paid.clone(), changes)), aside(reason, paths)).unknown("42")
+        case(name)
+            .message(hook(of("orders/paid"), with(paid.clone(), changes)), quarantined(reason, paths))
+            .unknown("42")
     };
     vec![
         good.stands("42", "silver", "120.00"),
         case("a webhook without a topic")
             .message(
                 hook(json!({ "X-Shopify-Shop-Domain": "acme" }), paid.clone()),
-                aside(Invalid, &["$.detail.metadata.X-Shopify-Topic"]),
+                quarantined(Invalid, &["$.detail.metadata.X-Shopify-Topic"]),
             )
             .unknown("42"),
         case("a webhook of a topic that nobody knows")
-            .message(hook(of("orders/unheard_of"), paid.clone()), aside(UnknownTopic, &[]))
+            .message(hook(of("orders/unheard_of"), paid.clone()), quarantined(UnknownTopic, &[]))
             .unknown("42"),
         case("a webhook of nothing that tiers depend on")
             .message(hook(of("products/update"), json!({ "id": 1 })), Ignored),
@@ -163,7 +165,7 @@ fn shopify() -> Vec<Case> {
         case("a webhook at a time that is none")
             .message(
                 hook(of("orders/paid"), paid.clone()).replace("2024-05-01T10:00:00Z", "noon"),
-                aside(Invalid, &["$.time"]),
+                quarantined(Invalid, &["$.time"]),
             )
             .unknown("42"),
         bad("a webhook with a negative total", json!({ "total_price": "-120.00" }), Invalid, &["$.total_price"]),
@@ -176,10 +178,10 @@ fn shopify() -> Vec<Case> {
         bad("a webhook with a customer of words", json!({ "customer": { "id": "anna" } }), Invalid, &["$.customer.id"]),
         bad("a webhook without a date", json!({ "created_at": null, "updated_at": null }), Invalid, &["$.updated_at"]),
         case("a webhook whose order is a text")
-            .message(hook(of("orders/paid"), json!("an order")), aside(Invalid, &["$.detail.payload"])),
+            .message(hook(of("orders/paid"), json!("an order")), quarantined(Invalid, &["$.detail.payload"])),
         case("a webhook that tells its total twice").message(
             hook(of("orders/paid"), paid).replacen(r#""total_price":"#, r#""total_price":"600.00","total_price":"#, 1),
-            aside(Invalid, &["$"]),
+            quarantined(Invalid, &["$"]),
         ),
     ]
 }

@@ -112,7 +112,7 @@ fn same_ids() -> Vec<Case> {
             .event(earned(json!({})), Superseded)
             .stands("anna", "", "5"),
         case("a member of the same name in a shop without a program")
-            .message(other, crate::case::aside(Reason::UnknownShop, &[]).of("other"))
+            .message(other, crate::case::quarantined(Reason::UnknownShop, &[]).of("other"))
             .unknown("anna"),
         case("a shop in a body is never believed")
             .event(order(json!({ "shop": "other" })), wrong(&["$.shop"], "is not known here"))

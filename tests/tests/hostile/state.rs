@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use store::records::Reason;
 
-use crate::case::{Applied, Case, Duplicate, MemberErased, Superseded, aside, case, wrong};
+use crate::case::{Applied, Case, Duplicate, MemberErased, Superseded, case, quarantined, wrong};
 use crate::told::{assigned, canceled, cancelled, earned, enrolled, erased, order, refund, unassigned, with};
 
 /// All that can be out of place.
@@ -142,11 +142,11 @@ fn people() -> Vec<Case> {
             .event(enrolled(json!({ "birthday": "03-01" })), Applied)
             .event(enrolled(json!({ "birthday": "04-01", "occurred_at": "2024-05-09T00:00:00Z" })), Superseded)
             .stands("anna", "", "0.00"),
-        case("two members become one").event(merged, aside(Reason::MergeNotSupported, &["$"]).saying("re-send the orders")),
+        case("two members become one").event(merged, quarantined(Reason::MergeNotSupported, &["$"]).saying("re-send the orders")),
         case("a member becomes themselves")
             .event(
                 json!({ "type": "customer.merged", "member_id": "anna", "into": "anna", "occurred_at": "2024-05-01T10:00:00Z" }),
-                aside(Reason::MergeNotSupported, &["$"]),
+                quarantined(Reason::MergeNotSupported, &["$"]),
             )
             .unknown("anna"),
     ]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use store::records::Reason;
 
-use crate::case::{Applied, Case, Duplicate, Superseded, aside, case, wrong};
+use crate::case::{Applied, Case, Duplicate, Superseded, case, quarantined, wrong};
 use crate::told::{order, tags_changed, tags_set, without};
 
 fn set(tags: Value) -> Value {
@@ -49,13 +49,13 @@ pub fn cases() -> Vec<Case> {
             .stands("anna", "gold", ""),
         tagged("ten thousand tags").event(set(json!(many)), Applied).stands("anna", "silver", ""),
         tagged("more tags than an item holds")
-            .event(set(json!(too_many)), aside(Reason::TooLarge, &[]))
+            .event(set(json!(too_many)), quarantined(Reason::TooLarge, &[]))
             .unknown("anna"),
         case("ten thousand other tags are more than a member holds, and an order after them is not")
             .event(set(json!(many)), Applied)
             .event(
                 tags_set(json!({ "tags": others, "occurred_at": "2023-05-01T00:00:00Z" })),
-                aside(Reason::TooLarge, &[]),
+                quarantined(Reason::TooLarge, &[]),
             )
             .event(order(json!({})), Applied)
             .stands("anna", "silver", "120.00"),

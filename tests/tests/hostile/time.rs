@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use store::records::Reason;
 
-use crate::case::{Applied, Case, aside, case, wrong};
+use crate::case::{Applied, Case, case, quarantined, wrong};
 use crate::told::{assigned, enrolled, order, with, without};
 
 const AT: &[&str; 1] = &["$.occurred_at"];
@@ -43,7 +43,7 @@ fn instants() -> Vec<Case> {
 fn limits() -> Vec<Case> {
     let taken = |name, text: &str| case(name).event(at(json!(text)), Applied).stands("anna", "silver", "120.00");
     let before = |name, text: &str| case(name).event(at(json!(text)), Applied).stands("anna", "", "0.00");
-    let ahead = aside(Reason::FromTheFuture, AT).saying("is more than five minutes ahead of the clock here");
+    let ahead = quarantined(Reason::FromTheFuture, AT).saying("is more than five minutes ahead of the clock here");
     vec![
         taken("now", "2024-06-01T12:00:00Z"),
         case("five minutes ahead to the millisecond is taken, and counts when it comes")

@@ -1,5 +1,5 @@
 //! What ingest costs, in request units, asked of the store with each request: the figures the design rests on. They are
-//! measured on the embedded store, which charges as AWS documents it (`crates/embedded/tests/capacity.rs`).
+//! measured on the embedded store, which charges as AWS documents it (`crates/embedded-dynamodb/tests/it/capacity.rs`).
 
 use serde_json::{Value, json};
 use store::Units;

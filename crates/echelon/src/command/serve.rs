@@ -257,11 +257,11 @@ async fn serve(args: &Args) -> Result<(), CommandError> {
     let address = listener.local_addr().map_err(|error| CommandError::input(format!("--listen: {error}")))?;
     let shop = publish(args, &opened, &time, shop).await?;
     let shop = if args.demo { shop.or_else(|| ShopId::new(demo::SHOP).ok()) } else { shop };
-    let (door, token) = door(args, key, time.now());
+    let (auth, token) = auth(args, key, time.now());
     let shops = args.shopify_shop.iter().map(|shop| ShopId::new(shop)).collect::<Result<_, _>>();
     let shops = shops.map_err(|error| CommandError::input(format!("--shopify-shop: {error}")))?;
     let shopify = secret.map(|secret| Shopify { secret, shops, turn: Arc::default() });
-    let system = Arc::new(System::new(opened, time, shop, shopify, door));
+    let system = Arc::new(System::new(opened, time, shop, shopify, auth));
     tokens::load(&system).await.map_err(CommandError::input)?;
     // Before it is said that it listens: whoever reads that may ask it to end at once.
     let signals = Signals::taken().map_err(|error| CommandError::input(format!("signals cannot be taken: {error}")))?;
@@ -372,7 +372,7 @@ fn token_key(args: &Args) -> Result<Option<TokenKey>, CommandError> {
 }
 
 /// Who may come in; and a token, where the key is made up, so that nobody else could make one. It ends with the key.
-fn door(args: &Args, key: Option<TokenKey>, now: Instant) -> (AuthMode, Option<String>) {
+fn auth(args: &Args, key: Option<TokenKey>, now: Instant) -> (AuthMode, Option<String>) {
     match key {
         Some(key) if args.open => (AuthMode::Open(key), None),
         Some(key) => (AuthMode::Tokens(key), None),

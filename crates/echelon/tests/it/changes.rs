@@ -11,11 +11,11 @@ use crate::common::{Served, Webhook, command, eventually, order, program};
 use serde_json::{Value, json};
 
 /// A folder with a store in it, and what is run there.
-struct Desk {
+struct ApiHarness {
     folder: tempfile::TempDir,
 }
 
-impl Desk {
+impl ApiHarness {
     fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
@@ -74,7 +74,7 @@ fn history(path: &Path) -> String {
 
 #[test]
 fn a_preview_tells_what_publishing_then_does() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     let (first, next) = (desk.write("vip.json", &yearly("500")), desk.write("next.json", &yearly("300")));
     desk.says(&["publish", "--shop", "acme", "--program", &first], 0);
     desk.says(&["load", &history(&desk.path("events.jsonl"))], 0);
@@ -116,7 +116,7 @@ fn a_preview_tells_what_publishing_then_does() {
 
 #[test]
 fn one_version_waits_is_replaced_withdrawn_and_listed() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     let [first, next, other] = ["500", "300", "400"].map(|gold| desk.write(&format!("{gold}.json"), &yearly(gold)));
     desk.says(&["publish", "--shop", "acme", "--program", &first], 0);
     let later = ["--at", "2126-01-01T00:00:00Z"];
@@ -144,7 +144,7 @@ fn one_version_waits_is_replaced_withdrawn_and_listed() {
 
 #[test]
 fn what_is_due_in_a_file_is_done_once() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     let first = desk.write("vip.json", &yearly("500"));
     desk.says(&["publish", "--shop", "acme", "--program", &first], 0);
     let events = desk.path("events.jsonl");
@@ -163,7 +163,7 @@ fn what_is_due_in_a_file_is_done_once() {
 /// The clock of a served system is moved over New Year: who earned too little falls, and who has a birthday is told.
 #[test]
 fn a_new_year_comes_where_the_clock_is_moved() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     let webhook = Webhook::listening();
     let mut program = yearly("500");
     program["tiers"][0]["perks"] = json!([{ "type": "birthday_points", "points": 50 }]);
@@ -229,7 +229,7 @@ fn a_new_year_comes_where_the_clock_is_moved() {
 
 #[test]
 fn rules_are_changed_over_http_and_refusals_say_what_to_do() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     let webhook = Webhook::listening();
     let served = Served::start(desk.folder.path(), &["--webhook", &webhook.url()]);
     for (member, total) in [("anna", "520.00"), ("bert", "310.00")] {
@@ -281,7 +281,7 @@ fn rules_are_changed_over_http_and_refusals_say_what_to_do() {
 #[test]
 fn a_recalculation_that_is_killed_goes_on_and_counts_the_same() {
     const MEMBERS: u32 = 3_000;
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     let mut next = program();
     next["tiers"][1]["threshold"] = json!("300");
     let (first, next) = (desk.write("program.json", &program()), desk.write("next.json", &next));

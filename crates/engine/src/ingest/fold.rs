@@ -28,7 +28,7 @@ pub(super) struct LoadedState {
 
 /// What facts make of what was known.
 pub(super) struct Folded {
-    /// Things of which more is known now.
+    /// Subjects of which more is known now.
     subjects: Vec<(Subject, Vec<Fact>)>,
     /// Members who are not as they were.
     pub(super) members: Vec<(MemberId, Ledger, Record)>,

@@ -90,12 +90,12 @@ impl<W: SegmentQueue> Sweep<W> {
         if !scanned.unreadable.is_empty() {
             tracing::error!(shop = %context.shop, items = scanned.unreadable.len(), "items do not read, and are passed by");
         }
-        let (mut due, mut passed, mut portraits) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut due, mut passed, mut snapshots) = (Vec::new(), Vec::new(), Vec::new());
         for (place, (member, held)) in scanned.members.into_iter().enumerate() {
             match context.at(member.clone(), held) {
                 Review::Erased => {}
                 Review::UpToDate { tier, was_passed, snapshot } => {
-                    portraits.extend(snapshot.map(|snapshot| (place, *snapshot)));
+                    snapshots.extend(snapshot.map(|snapshot| (place, *snapshot)));
                     if was_passed {
                         passed.push((member, tier));
                     } else {
@@ -111,12 +111,12 @@ impl<W: SegmentQueue> Sweep<W> {
         let settled: Vec<Vec<Settled>> = settled.buffer_unordered(pace.at_a_time()).try_collect().await?;
         for Settled { place, tier, rows, snapshot } in settled.into_iter().flatten() {
             tally.member(context.job, tier.as_ref(), &rows);
-            portraits.extend(snapshot.map(|snapshot| (place, *snapshot)));
+            snapshots.extend(snapshot.map(|snapshot| (place, *snapshot)));
         }
         let since = stream::iter(passed).map(|(member, tier)| self.since(context, member, tier));
         let since: Vec<Since> = since.buffer_unordered(READS_AT_A_TIME).try_collect().await?;
         since.iter().for_each(|since| tally.member(context.job, since.tier.as_ref(), &since.rows));
-        Ok((tally, PageStatistics::of(portraits)))
+        Ok((tally, PageStatistics::of(snapshots)))
     }
 
     /// What was recorded since the boundary about somebody who is past it already.
@@ -222,7 +222,9 @@ impl<W: SegmentQueue> Sweep<W> {
                     tries += 1;
                     tokio::time::sleep(Duration::from_millis(5 << tries)).await;
                 }
-                Err(error) => return Err(StoreError::unavailable(error.to_string())),
+                Err(error) => {
+                    return Err(StoreError::Unavailable { words: error.to_string(), source: Some(error.into()) });
+                }
             }
         }
     }

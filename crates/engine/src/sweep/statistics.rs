@@ -120,10 +120,10 @@ impl VersionInterval<'_> {
 
 impl PageStatistics {
     /// Everybody of a page, each with their place on it; lists are in its order.
-    pub(super) fn of(mut portraits: Vec<(usize, MemberSnapshot)>) -> Self {
-        portraits.sort_unstable_by_key(|(place, _)| *place);
+    pub(super) fn of(mut snapshots: Vec<(usize, MemberSnapshot)>) -> Self {
+        snapshots.sort_unstable_by_key(|(place, _)| *place);
         let mut statistics = Self::default();
-        for (_, snapshot) in portraits {
+        for (_, snapshot) in snapshots {
             statistics.add(snapshot);
         }
         statistics

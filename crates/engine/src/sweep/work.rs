@@ -115,13 +115,13 @@ impl<W: SegmentQueue> Sweep<W> {
                 Err(StoreError::Conflict) => return Ok(RunEnd::Elsewhere),
                 Err(error) => match (error.remedy(), pace.back_off()) {
                     (Remedy::Later, Some(rest)) => {
-                        tracing::warn!(%error, %work, "the sweep goes slower");
+                        tracing::warn!(%error, %work, "sweep throttled");
                         tokio::time::sleep(rest).await;
                         // It is begun anew, by a new version: rows of lists that were begun are nobody's now.
                         is_mine = false;
                     }
                     (Remedy::Later, None) => {
-                        tracing::warn!(%error, %work, "the sweep rests");
+                        tracing::warn!(%error, %work, "sweep suspended: the database is busy");
                         return self.requeue(work, RECOVERY).await;
                     }
                     (Remedy::Reload | Remedy::Quarantine, _) => return Err(error),

@@ -86,7 +86,7 @@ pub enum News {
     /// Nothing that was not told of.
     None,
     /// The first that is not taken, or the first that is refused in this way.
-    DeliveryError,
+    NotTaken,
     /// Nothing is taken.
     Absent,
     /// It is there again.
@@ -179,7 +179,7 @@ impl Lanes {
             // Somebody is there.
             self.in_a_row.clear();
             let back = self.absent.take().is_some();
-            return if first || back { News::DeliveryError } else { News::None };
+            return if first || back { News::NotTaken } else { News::None };
         }
         self.in_a_row.insert(lane.to_owned());
         let probes = self.busy.get(lane).is_some_and(|busy| busy.probes);
@@ -195,7 +195,7 @@ impl Lanes {
                 self.absent = Some(Absent { until: now + SOON, tries: 1, probed: false });
                 News::Absent
             }
-            None if first => News::DeliveryError,
+            None if first => News::NotTaken,
             None => News::None,
         }
     }
@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn a_lane_that_fails_rests_twice_as_long_each_time_and_holds_up_no_other() {
         let (mut lanes, mut now) = (Lanes::default(), Instant::now());
-        assert_eq!(fails(&mut lanes, "anna", &trouble(), now), News::DeliveryError);
+        assert_eq!(fails(&mut lanes, "anna", &trouble(), now), News::NotTaken);
         for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
             let until = now + Duration::from_secs(seconds);
             assert_eq!(lanes.next(now), Some(until));
@@ -364,15 +364,12 @@ mod tests {
     fn what_is_refused_for_good_is_tried_slowly_and_told_of_once() {
         let (mut lanes, now) = (Lanes::default(), Instant::now());
         let gone = DeliveryError::Refused(StatusCode::GONE);
-        assert_eq!(fails(&mut lanes, "anna", &gone, now), News::DeliveryError);
+        assert_eq!(fails(&mut lanes, "anna", &gone, now), News::NotTaken);
         assert_eq!(lanes.next(now), Some(now + SLOW));
         for other in 0..2 * IN_A_ROW {
             assert_eq!(fails(&mut lanes, &format!("m{other}"), &gone, now), News::None);
         }
-        assert_eq!(
-            fails(&mut lanes, "bert", &DeliveryError::Refused(StatusCode::BAD_REQUEST), now),
-            News::DeliveryError
-        );
+        assert_eq!(fails(&mut lanes, "bert", &DeliveryError::Refused(StatusCode::BAD_REQUEST), now), News::NotTaken);
         assert_eq!((lanes.may("carl", now), lanes.may("anna", now)), (May::Go, May::Rest));
         assert_eq!(lanes.may("anna", now + SLOW), May::Go);
     }
@@ -382,7 +379,7 @@ mod tests {
         let (mut lanes, now) = (Lanes::default(), Instant::now());
         let names: Vec<_> = (0..IN_A_ROW).map(|number| format!("m{number}")).collect();
         let news: Vec<_> = names.iter().map(|name| fails(&mut lanes, name, &trouble(), now)).collect();
-        assert_eq!((news[0], news[1], news[IN_A_ROW - 1]), (News::DeliveryError, News::None, News::Absent));
+        assert_eq!((news[0], news[1], news[IN_A_ROW - 1]), (News::NotTaken, News::None, News::Absent));
         assert_eq!((lanes.may("anna", now), lanes.next(now)), (May::Nobody, Some(now + SOON)));
         let now = now + SOON;
         assert_eq!(lanes.begin("anna", now), May::Go);

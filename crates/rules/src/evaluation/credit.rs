@@ -208,7 +208,7 @@ pub(crate) struct MovementStream<'v, C, T> {
 struct Correction {
     at: Instant,
     kind: MovementKind,
-    /// its place among those emitted.
+    /// Its place among those emitted.
     place: usize,
     source: u32,
     dated: Instant,

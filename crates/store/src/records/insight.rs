@@ -33,9 +33,9 @@ pub struct Insight {
     pub members: u64,
     /// The tiers, lowest first, and before them those without one.
     pub tiers: Vec<InTier>,
-    /// To how many members' next tier little is missing ([`engine::lists::List::NearUpgrade`]).
+    /// To how many members' next tier little is missing (`engine::lists::List::NearUpgrade`).
     pub near_upgrade: u64,
-    /// How many lose their tier at the next review unless more happens ([`engine::lists::List::AtRisk`]).
+    /// How many lose their tier at the next review unless more happens (`engine::lists::List::AtRisk`).
     pub at_risk: u64,
     /// In which months tiers end if nothing more happens.
     pub expiring: BTreeMap<Month, u64>,

@@ -1,4 +1,4 @@
-//! Into which system it goes: through the door of a served one, over the API of a deployed one, or straight into a store.
+//! Into which system it goes: to `/events` of a served one, over the API of a deployed one, or straight into a store.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -110,7 +110,7 @@ impl Target {
             return Ok(Self::Served(Box::new(Served { client, shop, before, restarted: false })));
         }
         if serde_json::from_slice::<Strangers>(&body).is_ok() {
-            let remedy = "name a token with --token, or ECHELON_TOKEN";
+            let remedy = "name one of its tokens with --token, or ECHELON_TOKEN; with --open it asks for none: unset ECHELON_TOKEN";
             return Err(CommandError::input(format!("{}: tells strangers nothing; {remedy}", client.url())));
         }
         match status {

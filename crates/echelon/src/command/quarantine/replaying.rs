@@ -63,7 +63,7 @@ pub struct Done {
     pub replayed: Vec<QuarantineId>,
     /// Without a body.
     pub gone: Vec<QuarantineId>,
-    /// Quarantined by nobody.
+    /// Ids under which nothing is quarantined.
     pub unknown: Vec<QuarantineId>,
 }
 

@@ -1,6 +1,6 @@
 use std::fs;
 
-use super::desk::{Desk, EVENTS, PROGRAM, has};
+use super::desk::{ApiHarness, EVENTS, PROGRAM, has};
 
 fn vectors(tier: &str) -> String {
     let events: Vec<_> = EVENTS.lines().filter(|line| !line.is_empty()).collect();
@@ -13,7 +13,7 @@ fn vectors(tier: &str) -> String {
 
 #[test]
 fn check_passes_files_and_folders_of_vectors() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     fs::create_dir(desk.folder.path().join("cases")).unwrap();
     desk.put("cases/a.json", vectors("gold"));
     desk.put("cases/b.json", vectors("gold"));
@@ -23,7 +23,7 @@ fn check_passes_files_and_folders_of_vectors() {
 
 #[test]
 fn check_shows_each_difference_on_one_line_and_ends_with_1() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     desk.put("a.json", vectors("silver"));
     desk.put("b.json", vectors("gold"));
     let expected = "FAIL OURS-1 2024-01-01T00:00:00Z anna tier: expected \"silver\", found \"gold\" (Gold takes 500)\n\
@@ -33,7 +33,7 @@ fn check_shows_each_difference_on_one_line_and_ends_with_1() {
 
 #[test]
 fn check_that_runs_nothing_is_a_finding() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     fs::create_dir(desk.folder.path().join("empty")).unwrap();
     let found = desk.run("check empty", 1);
     assert_eq!(found.out, "0 passed, 0 failed\n");
@@ -42,7 +42,7 @@ fn check_that_runs_nothing_is_a_finding() {
 
 #[test]
 fn check_runs_the_others_when_a_file_cannot_be_read() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     desk.put("a.json", vectors("gold"));
     desk.put("b.json", "{}");
     desk.put("c.json", "[{ \"id\": \"X\" }]");

@@ -17,11 +17,11 @@ pub const EVENTS: &str = r#"{"type":"order.paid","member_id":"anna","order_id":"
 {"type":"order.paid","member_id":"bob","order_id":"2","occurred_at":"2024-03-01T15:30:00Z","total":"120.00"}
 "#;
 
-pub struct Desk {
+pub struct ApiHarness {
     pub folder: TempDir,
 }
 
-impl Desk {
+impl ApiHarness {
     pub fn new() -> Self {
         let desk = Self { folder: TempDir::new().unwrap() };
         desk.put("vip.json", PROGRAM);

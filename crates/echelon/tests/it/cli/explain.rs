@@ -1,11 +1,11 @@
 use serde_json::Value;
 
-use super::desk::{Desk, EVENTS, EXPLAIN, REPLAY, has};
+use super::desk::{ApiHarness, EVENTS, EXPLAIN, REPLAY, has};
 
 #[test]
 fn explain_tells_why_in_sentences_with_the_history() {
     has(
-        &Desk::new().run(&format!("{EXPLAIN} anna"), 0).out,
+        &ApiHarness::new().run(&format!("{EXPLAIN} anna"), 0).out,
         &[
             "anna on June 1, 2024 at 00:00 (America/New_York)\n",
             "Holds Gold since November 10, 2023 at 10:30, through December 31, 2024.\n",
@@ -18,7 +18,7 @@ fn explain_tells_why_in_sentences_with_the_history() {
 
 #[test]
 fn explain_as_json_holds_standing_findings_sentences_and_history() {
-    let found = Desk::new().run(&format!("{EXPLAIN} anna --format json"), 0).out;
+    let found = ApiHarness::new().run(&format!("{EXPLAIN} anna --format json"), 0).out;
     let found: Value = serde_json::from_str(&found).unwrap();
     assert_eq!(found["standing"]["tier"], "gold");
     assert_eq!(found["explanation"]["counted"][0]["fact"]["order"], "1");
@@ -29,7 +29,7 @@ fn explain_as_json_holds_standing_findings_sentences_and_history() {
 
 #[test]
 fn explain_shows_long_lists_in_full_when_asked() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     let order = |n: u32| {
         format!(
             r#"{{"type":"order.paid","member_id":"anna","order_id":"{n}","occurred_at":"2024-02-01T00:00:00Z","total":"1"}}"#
@@ -42,14 +42,14 @@ fn explain_shows_long_lists_in_full_when_asked() {
 
 #[test]
 fn a_member_nobody_names_is_an_error_that_offers_close_ids() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     has(&desk.run(&format!("{EXPLAIN} Ana"), 2).err, &["names `Ana`; did you mean `anna`?"]);
     has(&desk.run(&format!("{EXPLAIN} zacharias"), 2).err, &["2 members are known"]);
 }
 
 #[test]
 fn an_erased_member_is_said_to_be_erased() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     let erased = r#"{"type":"customer.erased","member_id":"anna","occurred_at":"2024-04-01T00:00:00Z"}"#;
     desk.put("events.jsonl", format!("{EVENTS}{erased}"));
     has(&desk.run(&format!("{EXPLAIN} anna"), 0).out, &["Was erased"]);

@@ -1,10 +1,10 @@
 use serde_json::Value;
 
-use super::desk::{Desk, PROGRAM, has};
+use super::desk::{ApiHarness, PROGRAM, has};
 
 #[test]
 fn validate_reports_every_problem_at_once() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     desk.put(
         "bad.json",
         r#"{ "active": "yes", "tiers": [ { "id": "a", "threshold": 5 }, { "id": "a", "threshold": 5, "id": "a" } ] }"#,
@@ -26,7 +26,7 @@ fn validate_reports_every_problem_at_once() {
 
 #[test]
 fn validate_warns_and_is_content() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     assert_eq!(desk.run("validate vip.json --at 2023-05-01", 0).out, "vip.json: valid\n");
     let found = desk.run("validate vip.json --at 2022-05-01", 0).out;
     has(&found, &["vip.json: valid, 1 warning\n", "  warning  $.start_date: 2023-01-01 is in the future"]);
@@ -39,7 +39,7 @@ fn validate_warns_and_is_content() {
 
 #[test]
 fn validate_cannot_judge_what_is_no_json_or_missing() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     desk.put("bad.json", "{ \"active\": true,, }");
     has(&desk.run("validate bad.json", 2).err, &["bad.json:1:18: is not JSON"]);
     desk.run("validate nowhere.json", 2);
@@ -49,7 +49,7 @@ fn validate_cannot_judge_what_is_no_json_or_missing() {
 
 #[test]
 fn every_ready_program_is_listed_printed_and_valid() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     let listed = desk.run("programs", 0).out;
     has(&listed, &["smile-revenue-rolling-365-days                money spent in the last 365 days, day by day"]);
     for name in listed.lines().filter_map(|line| line.split_whitespace().next()) {
@@ -65,7 +65,7 @@ fn every_ready_program_is_listed_printed_and_valid() {
 
 #[test]
 fn help_teaches_the_nouns_a_first_session_and_the_exit_codes() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     has(
         &desk.run("--help", 0).out,
         &["Tiers for shops", "Five nouns:", "standing ", "A first session:", "Exit codes: 0"],

@@ -4,7 +4,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
-use super::desk::{Desk, EVENTS, EXPLAIN, REPLAY, has, ran};
+use super::desk::{ApiHarness, EVENTS, EXPLAIN, REPLAY, has, ran};
 
 const BROKEN: &str = r#"{"type":"order.paid","member_id":"anna","order_id":"1","occurred_at":"2023-11-10T15:30:00Z","total":"520.00"}
 {"type":"order.paid","member_id":"anna","order_id":"2",
@@ -15,7 +15,7 @@ const BROKEN: &str = r#"{"type":"order.paid","member_id":"anna","order_id":"1","
 
 #[test]
 fn replay_prints_the_object_of_section_9() {
-    let found: Value = serde_json::from_str(&Desk::new().run(&format!("{REPLAY} --format json"), 0).out).unwrap();
+    let found: Value = serde_json::from_str(&ApiHarness::new().run(&format!("{REPLAY} --format json"), 0).out).unwrap();
     let anna = &found["standings"]["anna"];
     assert_eq!(
         [&anna["tier"], &anna["valid_until"], &anna["upcoming"]],
@@ -32,7 +32,7 @@ fn replay_prints_the_object_of_section_9() {
 
 #[test]
 fn replay_shows_a_table_to_people_and_limits_it() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     has(
         &desk.run(REPLAY, 0).out,
         &[
@@ -50,7 +50,7 @@ fn replay_shows_a_table_to_people_and_limits_it() {
 
 #[test]
 fn replay_reads_the_standard_input_and_packed_files() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     let plain = desk.run(REPLAY, 0).out;
     let piped = desk.command(&REPLAY.replace("events.jsonl", "-")).write_stdin(EVENTS).output().unwrap();
     assert_eq!(ran(piped, 0).out, plain);
@@ -69,7 +69,7 @@ fn replay_reads_the_standard_input_and_packed_files() {
 
 #[test]
 fn replay_stops_at_the_first_event_after_the_instant() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     desk.put("events.jsonl", format!("{EVENTS}not json"));
     has(&desk.run(&REPLAY.replace("2024-06-01", "2024-01-01"), 0).out, &["1 fact, 1 member"]);
     desk.run(REPLAY, 2);
@@ -77,7 +77,7 @@ fn replay_stops_at_the_first_event_after_the_instant() {
 
 #[test]
 fn a_line_that_is_no_valid_fact_is_named_with_file_line_and_field() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     let lines: Vec<_> = BROKEN.lines().collect();
     for (line, expected) in [
         (lines[1], "events.jsonl:1: column 55: is not JSON: EOF while parsing a value"),
@@ -96,7 +96,7 @@ fn a_line_that_is_no_valid_fact_is_named_with_file_line_and_field() {
 
 #[test]
 fn skipped_lines_are_reported_counted_and_a_finding() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     desk.put("events.jsonl", BROKEN);
     let found = desk.run(&format!("{REPLAY} --skip-invalid --format json"), 1);
     has(
@@ -115,7 +115,7 @@ fn skipped_lines_are_reported_counted_and_a_finding() {
 
 #[test]
 fn what_cannot_be_used_is_named_and_ends_with_2() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     has(&desk.run(&REPLAY.replace("vip.json", "nowhere.json"), 2).err, &["error: nowhere.json: cannot be read: "]);
     has(
         &desk.run(&REPLAY.replace("events.jsonl", "nowhere.jsonl"), 2).err,

@@ -3,10 +3,10 @@ use std::path::Path;
 
 use rules::calendar::Zones;
 
-use super::desk::{Desk, PROGRAM, has, ran};
+use super::desk::{ApiHarness, PROGRAM, has, ran};
 
 /// The release that is built in, as a folder that says it is another.
-fn folder(desk: &Desk, release: &str) -> String {
+fn folder(desk: &ApiHarness, release: &str) -> String {
     let folder = desk.folder.path().join(release);
     for name in Zones::built_in().names() {
         let path = folder.join(name);
@@ -19,7 +19,7 @@ fn folder(desk: &Desk, release: &str) -> String {
 
 #[test]
 fn the_release_in_use_is_named_by_the_version_and_can_be_given() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     let built_in = Zones::built_in().release();
     assert_eq!(
         desk.run("--version", 0).out,
@@ -35,7 +35,7 @@ fn the_release_in_use_is_named_by_the_version_and_can_be_given() {
 
 #[test]
 fn a_folder_of_zones_that_cannot_be_used_is_refused_by_name_at_the_start() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     let older = folder(&desk, "2025b");
     let damaged = folder(&desk, "2031c");
     fs::write(Path::new(&damaged).join("America/New_York"), "TZif").unwrap();
@@ -56,7 +56,7 @@ fn a_folder_of_zones_that_cannot_be_used_is_refused_by_name_at_the_start() {
 
 #[test]
 fn a_legacy_name_of_a_zone_is_accepted_with_a_warning_that_names_what_to_use() {
-    let desk = Desk::new();
+    let desk = ApiHarness::new();
     desk.put("est.json", PROGRAM.replace("America/New_York", "EST"));
     has(
         &desk.run("validate est.json --at 2023-05-01", 0).out,

@@ -1,9 +1,8 @@
-//! The twin against itself: trying the midnights that could matter finds what trying all of them finds, and the order
+//! The reference model against itself: trying the midnights that could matter finds what trying all of them finds, and the order
 //! of arrival never matters.
 
 use proptest::prelude::*;
 use pure_tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
-use reference as twin;
 use serde_json::Value;
 
 proptest! {
@@ -19,8 +18,8 @@ proptest! {
         let mut lines: Vec<Value> = facts.into_iter().chain(versions).collect();
         lines.sort_by(|a, b| arrival(a).cmp(arrival(b)));
         let end = BEGIN + end * HOUR;
-        let quick = twin::replay(&program, &lines, end);
-        let slow = twin::replay_trying_every_midnight(&program, &lines, end);
+        let quick = reference::replay(&program, &lines, end);
+        let slow = reference::replay_trying_every_midnight(&program, &lines, end);
         prop_assert_eq!(quick, slow);
     }
 
@@ -31,13 +30,13 @@ proptest! {
             .prop_flat_map(|facts| (Just(facts.clone()), Just(facts).prop_shuffle())),
         end in 0..3000_i64,
     ) {
-        let program = twin::Program::read(&program, None, &[]).unwrap();
+        let program = reference::Program::read(&program, None, &[]).unwrap();
         let stand = |facts: &[Value]| {
-            let mut shop = twin::Shop::new("USD");
+            let mut shop = reference::Shop::new("USD");
             for fact in facts {
                 prop_assert!(shop.take(fact));
             }
-            Ok(twin::standing(&program, &shop, "anna", BEGIN + end * HOUR))
+            Ok(reference::standing(&program, &shop, "anna", BEGIN + end * HOUR))
         };
         prop_assert_eq!(stand(&facts)?, stand(&shuffled)?);
     }

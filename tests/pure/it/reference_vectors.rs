@@ -1,22 +1,21 @@
-//! Every worked vector holds for the twin.
+//! Every worked vector holds for the reference model.
 
-use reference as twin;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use std::fs;
 
 #[test]
 fn every_vector_holds_for_the_twin() {
-    check(twin::replay);
+    check(reference::replay);
 }
 
 #[test]
-fn every_vector_holds_for_the_twin_when_it_tries_every_midnight() {
-    check(twin::replay_trying_every_midnight);
+fn every_vector_holds_for_the_reference_model_when_it_tries_every_midnight() {
+    check(reference::replay_trying_every_midnight);
 }
 
 #[track_caller]
-fn check(replay: fn(&Value, &[Value], twin::Instant) -> Value) {
+fn check(replay: fn(&Value, &[Value], reference::Instant) -> Value) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors");
     let mut wrong = Vec::new();
     let mut compared = 0;
@@ -25,7 +24,7 @@ fn check(replay: fn(&Value, &[Value], twin::Instant) -> Value) {
         let vectors: Vec<Value> = serde_json::from_str(&text).unwrap();
         for vector in &vectors {
             for expected in vector["expect"].as_array().unwrap() {
-                let as_of = twin::instant(expected["as_of"].as_str().unwrap()).unwrap();
+                let as_of = reference::instant(expected["as_of"].as_str().unwrap()).unwrap();
                 let got = replay(&vector["program"], vector["events"].as_array().unwrap(), as_of);
                 compared += 1;
                 for (key, want) in expected.as_object().unwrap() {
@@ -66,7 +65,7 @@ fn same(want: &Value, have: &Value) -> bool {
         (Value::String(want), Value::String(have)) => {
             want == have
                 || matches!((want.parse::<Decimal>(), have.parse::<Decimal>()), (Ok(a), Ok(b)) if a == b)
-                || matches!((twin::instant(want), twin::instant(have)), (Some(a), Some(b)) if a == b)
+                || matches!((reference::instant(want), reference::instant(have)), (Some(a), Some(b)) if a == b)
         }
         (Value::Array(want), Value::Array(have)) => {
             want.len() == have.len() && want.iter().zip(have).all(|(want, have)| same(want, have))

@@ -1,11 +1,10 @@
-//! The rules agree with their twin, which was written from the text alone, on random shops: every standing, every
+//! The rules agree with the reference model, which was written from the text alone, on random shops: every standing, every
 //! transition, reward and birthday, at every instant asked.
 
 use cases::history;
 use cases::vector::same;
 use proptest::prelude::*;
 use pure_tests::random::{BEGIN, HOUR, arrival, erasure, fact, programs, published};
-use reference as twin;
 use rules::calendar::{Instant, Zones};
 use rules::replay::{Line, Replay};
 use serde_json::{Value, json};
@@ -28,8 +27,8 @@ fn replayed(program: &Value, lines: &[Value], as_of: Instant) -> Value {
 }
 
 /// The first place where two documents part.
-fn parting(ours: &Value, twins: &Value, path: &str) -> Option<String> {
-    match (ours, twins) {
+fn parting(ours: &Value, theirs: &Value, path: &str) -> Option<String> {
+    match (ours, theirs) {
         (Value::Object(a), Value::Object(b)) => {
             let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
             keys.into_iter().find_map(|key| {
@@ -44,7 +43,7 @@ fn parting(ours: &Value, twins: &Value, path: &str) -> Option<String> {
             let at = |list: &[Value]| list.get(index).cloned().unwrap_or(json!("nothing"));
             parting(&at(a), &at(b), &format!("{path}[{index}]"))
         }),
-        (a, b) => (!same(a, b)).then(|| format!("{path}: ours {a}, the twin's {b}")),
+        (a, b) => (!same(a, b)).then(|| format!("{path}: ours {a}, the reference model's {b}")),
     }
 }
 
@@ -52,7 +51,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: std::env::var("CASES").map_or(400, |n| n.parse().unwrap()), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_rules_and_their_twin_tell_the_same_story(
+    fn the_rules_and_the_reference_model_tell_the_same_story(
         program in programs(),
         facts in prop::collection::vec(fact(), 1..25),
         versions in prop::collection::vec(published(), 0..3),
@@ -63,8 +62,8 @@ proptest! {
         lines.sort_by(|a, b| arrival(a).cmp(arrival(b)));
         let end = BEGIN + end * HOUR;
         let ours = replayed(&program, &lines, Instant::from_millis(end));
-        let twins = twin::replay(&program, &lines, end);
-        if let Some(part) = parting(&ours, &twins, "") {
+        let theirs = reference::replay(&program, &lines, end);
+        if let Some(part) = parting(&ours, &theirs, "") {
             let lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
             prop_assert!(false, "{part}\nprogram {program}\n{}\nas of {}", lines.join("\n"), Instant::from_millis(end));
         }
@@ -84,7 +83,7 @@ mod found {
     fn agreed(program: &Value, lines: &[Value], as_of: &str) -> Value {
         let as_of = Instant::parse(as_of).unwrap();
         let ours = replayed(program, lines, as_of);
-        assert_eq!(parting(&ours, &twin::replay(program, lines, as_of.millis()), ""), None);
+        assert_eq!(parting(&ours, &reference::replay(program, lines, as_of.millis()), ""), None);
         ours
     }
 

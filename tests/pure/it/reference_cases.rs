@@ -1,6 +1,5 @@
 //! Cases the vectors leave out, worked by hand from the text.
 
-use reference as twin;
 use serde_json::{Value, json};
 
 fn program(milestone: Value) -> Value {
@@ -16,7 +15,7 @@ fn points(id: &str, at: &str, points: i64) -> Value {
 }
 
 fn replay(program: &Value, events: &[Value], as_of: &str) -> Value {
-    twin::replay(program, events, twin::instant(as_of).unwrap())
+    reference::replay(program, events, reference::instant(as_of).unwrap())
 }
 
 fn transitions(got: &Value) -> Value {

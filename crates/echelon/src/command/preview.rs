@@ -20,8 +20,8 @@ use engine::publishing::{PreviewOptions, Previewed, PublishRequest, Publisher};
 
 /// Shows what publishing a program would do to everybody, and writes nothing
 ///
-/// Every member is looked at by the rules that publishing follows: who enters, rises, stays, falls or leaves, the rewards
-/// that would be due and what they cost, and tiers that end sooner or later.
+/// Every member is evaluated by the rules that publishing follows: who enters, is upgraded, retained or downgraded, or
+/// leaves, the rewards that would be due and what they cost, and tiers that end sooner or later.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER, group = ArgGroup::new("what").required(true).args(["program", "roll_back"]))]
 pub struct Args {

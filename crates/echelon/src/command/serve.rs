@@ -271,13 +271,13 @@ async fn serve(args: &Args) -> Result<(), CommandError> {
         Some(token) => {
             let until = "until this process ends";
             say(&format!(
-                "whoever asks needs a token; this one may do anything {until}:\n\n  export ECHELON_TOKEN={token}\n"
+                "requests need a token; this one has full access {until}:\n\n  export ECHELON_TOKEN={token}\n"
             ));
         }
         None if args.open => {
-            warn(true, &format!("--open: whoever reaches {address} may do anything, and nobody is asked for a token"))
+            warn(true, &format!("--open: every caller who reaches {address} has full access, without a token"))
         }
-        None => say("whoever asks needs a token; `echelon token`, with the same key, makes one"),
+        None => say("requests need a token; `echelon token`, with the same key, makes one"),
     }
     if !args.demo && system.store.shops().await.map_err(CommandError::input)?.is_empty() {
         let remedy = "events are quarantined until `echelon publish --program FILE --shop NAME` gives one";

@@ -111,7 +111,10 @@ impl Target {
         }
         if serde_json::from_slice::<Strangers>(&body).is_ok() {
             let remedy = "name one of its tokens with --token, or ECHELON_TOKEN; with --open it asks for none: unset ECHELON_TOKEN";
-            return Err(CommandError::input(format!("{}: tells strangers nothing; {remedy}", client.url())));
+            return Err(CommandError::input(format!(
+                "{}: does not take the token, or was given none; {remedy}",
+                client.url()
+            )));
         }
         match status {
             StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(Self::Api(Box::new(Api::open(client, shop).await?))),

@@ -137,7 +137,8 @@ fn ask(address: &str, request: &str, body: &str) -> Value {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let length = body.len();
-    write!(stream, "{request} HTTP/1.0\r\nhost: {address}\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+    let about = format!("host: {address}\r\ncontent-type: application/json\r\ncontent-length: {length}");
+    write!(stream, "{request} HTTP/1.0\r\n{about}\r\n\r\n{body}").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (_, body) = answer.split_once("\r\n\r\n").unwrap();

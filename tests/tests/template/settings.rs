@@ -41,10 +41,10 @@ fn functions_are_built_from_crates_and_are_lean() {
         let metadata = &template.resource(id)["Metadata"];
         assert_eq!(metadata["BuildMethod"], "rust-cargolambda", "{id}");
         assert_eq!(metadata["BuildProperties"]["Binary"], json!(name), "{id}");
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates").join(&name);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../crates/lambda-{name}"));
         let small = fs::read_to_string(folder.join(".cargo/config.toml")).unwrap();
         assert_eq!(small, "include = [\"../../../infra/functions.toml\"]\n", "{id}");
-        assert_eq!(template.properties(id)["CodeUri"], json!(format!("crates/{name}")), "{id}");
+        assert_eq!(template.properties(id)["CodeUri"], json!(format!("crates/lambda-{name}")), "{id}");
         assert_eq!(template.of_function(id, "Runtime"), "provided.al2023", "{id}");
         assert_eq!(template.of_function(id, "Architectures"), &json!([{ "Ref": "Architecture" }]), "{id}");
     }

@@ -2,7 +2,7 @@
 
 mod sigv4;
 
-pub use sigv4::{Signer, region_of};
+pub use sigv4::{Signer, UnsignedError, region_of};
 
 use std::collections::BTreeMap;
 use std::fmt;

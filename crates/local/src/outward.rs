@@ -11,7 +11,7 @@ mod state;
 mod webhook;
 
 pub use state::{Announcing, State};
-pub use webhook::Webhook;
+pub use webhook::{DeliveryError, Webhook, WebhookError};
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +28,6 @@ use tokio::time::Instant;
 
 use self::lanes::{Lanes, News};
 use self::line::line;
-use self::webhook::DeliveryError;
 use super::System;
 use crate::lines::Lines;
 

@@ -165,11 +165,10 @@ pub(super) fn fold<'a>(
         let facts = index.facts(&subject);
         let was = known.subjects.get(&subject)?;
         let is_erased = |fact: &Fact| fact.member().is_some_and(|member| index.is_erased(member));
-        // A cancellation of points is filed by itself too, and goes with its entry.
-        let owner_is_erased = facts
-            .iter()
-            .flat_map(Fact::subjects)
-            .any(|of| index.facts(&of).iter().any(|it| owns_subject(it) && is_erased(it)));
+        // A cancellation of points is filed by itself too, and goes with its entry. Each subject once: of a thousand facts
+        // about one, all are about it.
+        let of: BTreeSet<Subject> = facts.iter().flat_map(Fact::subjects).collect();
+        let owner_is_erased = of.iter().any(|of| index.facts(of).iter().any(|it| owns_subject(it) && is_erased(it)));
         let is_member_erased = owner_is_erased || facts.iter().all(is_erased);
         let worth_it = was.is_stored() || !is_member_erased;
         let facts = if owner_is_erased || has_order(&facts) { unnamed(facts) } else { facts };

@@ -226,7 +226,7 @@ fn whoever_may_not_or_asks_somebody_else_is_told_so_before_anything_is_sent() {
     let (code, words) = stranger(&loading.proxy.url);
     assert!(code == Some(2) && words.contains("--token"), "{words}");
     let (code, words) = stranger(&format!("http://{}", loading.served.address));
-    assert!(code == Some(2) && words.contains("name a token"), "{words}");
+    assert!(code == Some(2) && words.contains("name one of its tokens"), "{words}");
     for no_token in ["", "Bearer abc", "abc\n"] {
         let (code, words) =
             said(run(&["load", file.to_str().unwrap(), "--url", &loading.proxy.url, "--token", no_token]));

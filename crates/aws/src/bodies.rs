@@ -7,14 +7,13 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::change_message_visibility::ChangeMessageVisibilityError;
 use aws_sdk_sqs::types::Message;
+use engine::clock::Clock;
+use engine::quarantine::{Again, Bodies, BodiesError, QuarantineId};
 use futures::StreamExt;
 use futures::future::{BoxFuture, join_all};
 use futures::stream::iter;
-use uuid::Uuid;
-
-use engine::clock::Clock;
-use engine::quarantine::{Again, Bodies, BodiesError, QuarantineId};
 use store::{Store, TURN_MS_MAX};
+use uuid::Uuid;
 
 use crate::SqsQuarantine;
 

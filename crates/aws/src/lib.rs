@@ -24,14 +24,13 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 pub use aws_types::SdkConfig;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
-use engine::transport::TransportError;
-use thiserror::Error;
-
 use engine::clock::Clock;
 use engine::sweep::{MARGIN, PAGE, Settings, Sweep};
+use engine::transport::TransportError;
 use engine::zones::{self, FolderError};
 use store::Store;
 use store::table::Tables;
+use thiserror::Error;
 
 /// A connection within a region stands in milliseconds, or is not worth waiting for.
 const CONNECT: Duration = Duration::from_secs(1);

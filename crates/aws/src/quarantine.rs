@@ -2,7 +2,6 @@
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
-
 use engine::ingest::Quarantine;
 use engine::transport::TransportError;
 

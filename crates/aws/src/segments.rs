@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use serde_json::json;
-
 use engine::sweep::{SegmentQueue, Work};
 use engine::transport::TransportError;
+use serde_json::json;
 use store::records::Kind;
 
 use crate::failed;

@@ -12,12 +12,12 @@ pub use bus::{Bus, ENTRIES_MAX, PutResult, SOURCE};
 pub use pass::{Passed, SETTLED_AFTER};
 pub use publish::{Delivery, RetryPolicy, publish};
 
+use store::key::{self, Key};
+use store::{Outgoing, Store};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::telemetry::{LogKey, Metric, Metrics};
-use store::key::{self, Key};
-use store::{Outgoing, Store};
 
 /// Rows marked at the same time.
 const MARKED_AT_ONCE: usize = 16;

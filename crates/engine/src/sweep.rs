@@ -28,6 +28,9 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use store::records::JobId;
+use store::shop::ShopId;
+use store::{Store, Units};
 
 pub use again::sweep_again;
 pub use batch::{Batch, Failures};
@@ -38,9 +41,6 @@ pub use work::{RunEnd, SegmentRun};
 
 use crate::clock::Clock;
 use crate::transport::TransportError;
-use store::records::JobId;
-use store::shop::ShopId;
-use store::{Store, Units};
 
 /// A segment to be worked on: the message that a worker takes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

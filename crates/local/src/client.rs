@@ -120,8 +120,8 @@ impl Client {
         Self { answer_max, ..self }
     }
 
-    /// Whose system a caller's token leads to: the shop that it names, or else who it says that asks, in a few letters; the same
-    /// for a newer token. None without a token that says anything.
+    /// On whose behalf the token asks: the shop that it names, or else a digest of its claims that a newer token of the same
+    /// caller has as well. None without a token that can be decoded.
     pub fn on_behalf_of(&self) -> Option<String> {
         /// Claims that differ between two tokens of one caller.
         const PASSING: [&str; 7] = ["exp", "iat", "nbf", "jti", "auth_time", "origin_jti", "event_id"];

@@ -1,12 +1,12 @@
 //! The functions that sweep, with every message twice.
 
+use engine::sweep::{Progress, progress};
 use serde_json::{Value, json};
+use store::records::State;
 use tests::aws::Aws;
 
 use super::runtime::{Function, event};
 use super::{World, counted, log_is_fit_to_keep};
-use engine::sweep::{Progress, progress};
-use store::records::State;
 use tests::system::instant;
 
 const ROLLOVER: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/echelon-RolloverQueue-1A2B3C";

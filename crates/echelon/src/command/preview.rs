@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use clap::ArgGroup;
+use engine::publishing::{PreviewOptions, Previewed, PublishRequest, Publisher};
 use engine::sweep::preview::Changed;
 use rules::calendar::Instant;
 use serde_json::json;
@@ -16,7 +17,6 @@ use crate::command::system::{System, of_shop, shop_of};
 use crate::error::CommandError;
 use crate::output::{Format, counted, print, print_json, say, warn};
 use crate::sink::{Sink, is_no_input};
-use engine::publishing::{PreviewOptions, Previewed, PublishRequest, Publisher};
 
 /// Shows what publishing a program would do to everybody, and writes nothing
 ///

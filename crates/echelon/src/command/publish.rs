@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ArgGroup;
+use engine::publishing::{Listed, ProgramSource, PublishOutcome, PublishRequest, Publisher};
 use engine::sweep::Listed as ListedJob;
 use local::sweeper::told;
 use rules::calendar::Instant;
@@ -19,7 +20,6 @@ use crate::error::CommandError;
 use crate::input;
 use crate::location::StoreLocation;
 use crate::output::{Format, print, print_json, say, table, warn};
-use engine::publishing::{Listed, ProgramSource, PublishOutcome, PublishRequest, Publisher};
 
 /// Publishes a program as the next version of a shop's; the first makes the shop known
 ///

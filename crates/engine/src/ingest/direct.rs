@@ -3,11 +3,11 @@
 use rules::fact::Fact;
 use rules::fact_index::FactStatus;
 use rules::version::Versions;
+use store::records::Reason;
 use store::shop::ShopId;
 
 use super::take::Delivery;
 use super::{FactWriter, early};
-use store::records::Reason;
 
 /// What became of a fact that was told directly.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use rules::json::repeated;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use store::records::{Quarantined, Reason};
 use store::shop::ShopId;
 
 use super::quarantine;
-use store::records::{Quarantined, Reason};
 
 /// What the source of a shop's own events begins with; the shop's name follows.
 pub const NATIVE: &str = "echelon.shop/";

@@ -9,13 +9,13 @@ use rules::advance::is_due;
 use rules::fact::Fact;
 use rules::fact_index::FactStatus;
 use rules::version::Versions;
+use store::records::Reason;
 use store::shop::ShopId;
 use store::{Commit, Remedy, StoreError, WRITES_MAX};
 
 use super::fold::{self, Folded, LoadedState, fold};
 use super::group::{self, Group};
 use super::{Counts, FactWriter};
-use store::records::Reason;
 
 /// How often a group that lost a race is decided again before its messages are given back.
 const TRIES_MAX: u32 = 6;

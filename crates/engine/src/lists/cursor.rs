@@ -6,12 +6,12 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
-
-use super::List;
 use store::key;
 use store::records::JobId;
 use store::records::list::Name;
+use thiserror::Error;
+
+use super::List;
 
 /// Where a page ended. Written as opaque text, which is safe in a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]

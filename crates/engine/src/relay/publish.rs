@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use store::Outgoing;
 use tokio::time::Instant;
 
 use super::bus::{BYTES_MAX, Bus, ENTRIES_MAX, PutResult, size};
-use store::Outgoing;
 
 /// How often and how long something is tried.
 #[derive(Debug, Clone)]

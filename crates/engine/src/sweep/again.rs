@@ -3,10 +3,9 @@
 
 use rules::calendar::Instant;
 use store::records::list::Name;
+use store::records::{Job, Kind};
 use store::shop::ShopId;
 use store::{Row, Store, StoreError};
-
-use store::records::{Job, Kind};
 
 /// So many jobs are read at a time.
 const TOGETHER: i32 = 100;

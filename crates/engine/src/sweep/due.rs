@@ -2,7 +2,6 @@
 
 use rules::calendar::Instant;
 use rules::version::Versions;
-
 use store::records::{JobId, Kind};
 
 /// The boundaries up to which everybody of a shop should have been brought by now, at most one of each kind: the latest

@@ -9,12 +9,12 @@ use rules::record::Row;
 use rules::standing::evaluate;
 use rules::version::Versions;
 use store::announce::About;
+use store::records::tally::CountedRow;
+use store::records::{JobId, Kind};
 use store::shop::ShopId;
 use store::{Commit, Member, Store, StoreError, StoredMember, history};
 
 use super::statistics::{MemberSnapshot, SnapshotContext};
-use store::records::tally::CountedRow;
-use store::records::{JobId, Kind};
 
 /// So many rows are recorded about a member in one transaction; more come in the next.
 const ROWS: usize = 60;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::{self, TryStreamExt};
 use rules::id::{MemberId, TierId};
+use store::records::tally::{CountedRow, Tally};
+use store::records::{Lease, ScanPosition, Segment};
 use store::{Commit, Remedy, Row, Scanned, StoreError, StoredMember, WRITES_MAX};
 
 use super::member::{Due, Review, ReviewContext};
@@ -13,8 +15,6 @@ use super::since::Since;
 use super::statistics::{MemberSnapshot, PageStatistics};
 use super::work::LEASE_MS;
 use super::{SegmentQueue, Sweep};
-use store::records::tally::{CountedRow, Tally};
-use store::records::{Lease, ScanPosition, Segment};
 
 /// How often a member who is written to meanwhile is looked at again.
 const TRIES_MAX: u32 = 8;

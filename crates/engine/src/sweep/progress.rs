@@ -3,13 +3,13 @@
 use rules::calendar::Instant;
 use serde::{Deserialize, Serialize};
 use store::key::Spread;
+use store::records::tally::Tally;
+use store::records::{Job, JobId, Segment, State};
 use store::shop::ShopId;
 use store::{Row, Store, StoreError};
 
 use super::tick::AHEAD_MS;
 use super::{SegmentQueue, Sweep};
-use store::records::tally::Tally;
-use store::records::{Job, JobId, Segment, State};
 
 /// How far a job is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

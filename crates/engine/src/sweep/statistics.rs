@@ -13,10 +13,9 @@ use rules::version::{Version, Versions};
 use store::key::list_row;
 use store::records::insight::{Counts, MemberFigures};
 use store::records::list::{ENTRIES_MAX, Entry, Keep, Month, Name, Next, pack};
+use store::records::{Job, JobId, ScanPosition};
 use store::shop::ShopId;
 use store::{NewListRow, StoreError};
-
-use store::records::{Job, JobId, ScanPosition};
 
 /// What everybody is looked at under: the version in force at the job's instant, and what it is compared with.
 pub(super) struct SnapshotContext<'a> {

@@ -10,13 +10,13 @@ use rules::version::Versions;
 use serde::Serialize;
 use store::records::insight::{Counts, Insight};
 use store::records::list::Lists;
+use store::records::{Job, JobId, Kind, Segment, State};
 use store::shop::ShopId;
 use store::{Row, StoreError};
 
 use super::due::{due, recalculation};
 use super::{SegmentQueue, Sweep, Work};
 use crate::lists::KEPT_MS;
-use store::records::{Job, JobId, Kind, Segment, State};
 
 /// Of a shop's jobs, those that may be open are among the latest few.
 const LATEST: i32 = 10;

@@ -4,6 +4,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use rules::version::Versions;
+use store::key::list_place;
+use store::records::tally::Tally;
+use store::records::{Job, Lease, Segment, State};
 use store::{Remedy, Row, StoreError};
 use tokio::time::Instant;
 
@@ -12,9 +15,6 @@ use super::pace::Pace;
 use super::statistics::SnapshotContext;
 use super::tick::is_of;
 use super::{SegmentQueue, Sweep, Work};
-use store::key::list_place;
-use store::records::tally::Tally;
-use store::records::{Job, Lease, Segment, State};
 
 /// Nobody else works on a segment for so long after its last page: some times as long as a page takes.
 pub(super) const LEASE_MS: i64 = 60_000;

@@ -19,7 +19,7 @@ use rules::fact_index::FactIndex;
 use rules::id::MemberId;
 use rules::ledger::Ledger;
 use rules::record::Record;
-use rules::version::Versions;
+use rules::version::{Published, Versions};
 use serde_json::{Value, json};
 use store::records::Tally;
 use store::table::{Tables, create_unstreamed};
@@ -143,8 +143,8 @@ fn print(what: &str, members: usize, (tally, used, took): &(Tally, Units, Durati
     }
 }
 
-fn publication(system: &System, gold: u64) -> Value {
-    json!({ "type": "program.published", "occurred_at": system.now(), "program": program(gold, "lifetime") })
+fn publication(system: &System, gold: u64) -> Published {
+    Published::of(system.now(), &program(gold, "lifetime"), &json!({}), system.store.zones()).unwrap()
 }
 
 async fn previewed(system: &System, gold: u64, members: usize) {

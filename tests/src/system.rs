@@ -15,7 +15,8 @@ use engine::transport::TransportError;
 use futures::future::BoxFuture;
 use rules::calendar::Instant;
 use rules::id::MemberId;
-use serde_json::{Value, json};
+use rules::version::Published;
+use serde_json::Value;
 use store::shop::ShopId;
 use store::table::{Tables, create};
 use store::{Exact, Item, Member, Publication, Store, StoredMember, Units};
@@ -183,7 +184,7 @@ impl System {
 
     /// Publishes a program of the shop, in force from now on.
     pub async fn publish(&self, program: &Value, options: &Value) {
-        let event = json!({ "type": "program.published", "occurred_at": self.now().to_string(), "program": program, "options": options });
+        let event = Published::of(self.now(), program, options, self.store.zones()).unwrap();
         let publication = Publication { event, by: "tests".to_owned(), why: "a test".to_owned() };
         self.store.publish(&self.shop, &publication, self.now()).await.unwrap();
         self.ingest.invalidate_programs();

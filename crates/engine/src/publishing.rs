@@ -10,7 +10,7 @@ use futures::StreamExt;
 use rules::calendar::Instant;
 use rules::json::Problem;
 use rules::program::{Program, about_zone};
-use rules::version::{Version, Versions, change_advice};
+use rules::version::{Published, Version, Versions, change_advice};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use store::shop::ShopId;
@@ -281,8 +281,7 @@ impl Publisher<'_> {
                     Some(_) => None,
                 };
                 let at = at.or(since).unwrap_or(soon);
-                let event =
-                    json!({ "type": "program.published", "occurred_at": at, "program": program, "options": options });
+                let event = Published::of(at, program, options, self.store.zones())?;
                 Ok(Publication { event, by: by.clone(), why: why.clone() })
             }
         }
@@ -356,8 +355,7 @@ fn listed(past: PastPublication, in_force: Option<u32>) -> Listed {
         () => State::Past,
     };
     let Publication { event, by, why } = publication;
-    let told = |name: &str| event.get(name).cloned().unwrap_or_default();
-    let (options, program) = (told("options"), told("program"));
+    let (options, program) = (event.written_options().clone(), event.written_program().clone());
     Listed { version: number, state, effective_at, recorded_at, by, why, withdrawn, options, program }
 }
 

@@ -2,8 +2,6 @@
 //! a row beside it that says so: its number is not given again, and who published what, when and why stays readable. So does
 //! one that a clock published that was ahead, once it is in force by the right one.
 
-use std::borrow::Cow;
-
 use rules::calendar::{Instant, Zones};
 use rules::json::check_texts;
 use rules::version::{PublishError, Published, Version, Versions};
@@ -37,8 +35,8 @@ mod name {
 /// A version about to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publication {
-    /// `program.published`, with the program and the options; in force from its `occurred_at`.
-    pub event: Value,
+    /// The program and the options; in force from its `occurred_at`.
+    pub event: Published,
     /// Who publishes it.
     pub by: String,
     /// Why.
@@ -139,22 +137,23 @@ pub enum PublicationError {
 pub fn published(events: impl IntoIterator<Item = Value>, zones: &Zones) -> Result<Option<Versions>, PublicationError> {
     let mut versions: Option<Versions> = None;
     for event in events {
-        versions = Some(followed(versions, &event, false, zones)?);
+        let event = Published::read(event, zones)?;
+        versions = Some(followed(versions, &event, event.at, false)?);
     }
     Ok(versions)
 }
 
 fn followed(
     versions: Option<Versions>,
-    event: &Value,
+    event: &Published,
+    at: Instant,
     has_orders: bool,
-    zones: &Zones,
-) -> Result<Versions, PublicationError> {
-    let Published { at, program, options } = Published::read(event, zones)?;
+) -> Result<Versions, PublishError> {
+    let program = event.program.clone();
     Ok(match versions {
         None => Versions::first(program, Some(at))?,
         Some(mut versions) => {
-            versions.publish(program, at, options, has_orders)?;
+            versions.publish(program, at, event.options, has_orders)?;
             versions
         }
     })
@@ -171,38 +170,19 @@ fn withdrawn(versions: &mut Versions, now: Instant) -> Result<Option<Version>, P
 }
 
 impl PastPublication {
-    fn read(row: &Item) -> Result<Self, StoreError> {
+    fn read(row: &Item, zones: &Zones) -> Result<Self, StoreError> {
         let event = row.need_text(name::EVENT)?;
         let event: Value = serde_json::from_str(event).map_err(|error| row.corrupt(format!("event: {error}")))?;
-        let effective_at = event.get("occurred_at").and_then(Value::as_str).and_then(|at| Instant::parse(at).ok());
+        let event = Published::read(event, zones).map_err(|problems| row.corrupt(format!("event: {problems}")))?;
         let text = |name| row.need_text(name).map(str::to_owned);
         Ok(Self {
             number: row.key().sk.parse().map_err(|_| row.corrupt(key::SK))?,
-            effective_at: effective_at.ok_or_else(|| row.corrupt(name::EVENT))?,
+            effective_at: event.at,
             is_early: false,
             publication: Publication { event, by: text(name::BY)?, why: text(name::WHY)? },
             recorded_at: instant(row, name::RECORDED_AT)?,
             withdrawn: None,
         })
-    }
-
-    /// What published it, in force from when it is.
-    fn event(&self) -> Cow<'_, Value> {
-        let mut event = Cow::Borrowed(&self.publication.event);
-        if self.is_early
-            && let Some(fields) = event.to_mut().as_object_mut()
-        {
-            fields.insert("occurred_at".to_owned(), json!(self.effective_at));
-        }
-        event
-    }
-
-    /// The publication that puts this version's program in force again, as it was told, under a number of its own; its
-    /// effective start is then the one stored with this version (section 3). Options are the publisher's, and told anew.
-    pub fn rolled_back(&self, at: Instant, options: &Value, by: &str, why: &str) -> Publication {
-        let program = self.publication.event.get("program").cloned().unwrap_or_default();
-        let event = json!({ "type": "program.published", "occurred_at": at, "program": program, "options": options });
-        Publication { event, by: by.to_owned(), why: why.to_owned() }
     }
 }
 
@@ -223,9 +203,9 @@ impl Store {
                 versions.skip_number();
                 continue;
             }
-            let corrupt =
-                |error: PublicationError| Item::at(&key::version(shop, past.number)).corrupt(error.to_string());
-            let mut followed = followed(versions, &past.event(), false, &self.zones).map_err(corrupt)?;
+            let corrupt = |error: PublishError| Item::at(&key::version(shop, past.number)).corrupt(error.to_string());
+            let mut followed =
+                followed(versions, &past.publication.event, past.effective_at, false).map_err(corrupt)?;
             if past.is_early {
                 followed.last_is_early();
             }
@@ -252,13 +232,15 @@ impl Store {
                     let from = instant(&row, name::EFFECTIVE_AT)?;
                     (past.effective_at, past.is_early) = (past.effective_at.min(from), true);
                 }
-                Some(_) | None => all.push(PastPublication::read(&row)?),
+                Some(_) | None => all.push(PastPublication::read(&row, &self.zones)?),
             }
         }
         Ok(all)
     }
 
-    /// The publication that rolls back to a version, in force from `at`; see [`PastPublication::rolled_back`].
+    /// The publication that puts a version's program in force again from `at`, as it was written, under a number of its own;
+    /// its effective start is then the one stored with this version (section 3). The options are those of the publisher who
+    /// rolls back.
     ///
     /// # Errors
     /// [`PublicationError::NoSuchVersion`], or the database did not answer.
@@ -272,24 +254,28 @@ impl Store {
         let all = self.publications(shop).await?;
         let past = all.iter().find(|past| past.number == number && past.withdrawn.is_none());
         let past = past.ok_or(PublicationError::NoSuchVersion(number))?;
-        Ok(past.rolled_back(at, options, by, why))
+        let event = Published::of(at, past.publication.event.written_program(), options, &self.zones)?;
+        Ok(Publication { event, by: by.to_owned(), why: why.to_owned() })
     }
 
     /// What publishing would make of a shop's versions, writing nothing.
     ///
     /// # Errors
     /// See [`PublicationError`]: the same that publishing would say.
-    pub async fn draft(&self, shop: &ShopId, event: &Value, now: Instant) -> Result<VersionDraft, PublicationError> {
-        event.get("program").map_or(Ok(()), |program| check_texts(program, "$.program"))?;
+    pub async fn draft(
+        &self,
+        shop: &ShopId,
+        event: &Published,
+        now: Instant,
+    ) -> Result<VersionDraft, PublicationError> {
+        check_texts(event.written_program(), "$.program")?;
         let mut before = self.versions(shop).await?;
         let replaces = before.as_mut().map_or(Ok(None), |before| withdrawn(before, now))?;
-        // Whether there is an order is asked only where it matters. Somebody of whom something is known stands for it.
-        let currency = |versions: &Versions| versions.last().program.currency;
-        let now_in = followed(before.clone(), event, false, &self.zones)?;
-        let changes = before.as_ref().is_some_and(|before| currency(before) != currency(&now_in));
+        // Whether there is an order is asked only where it matters. A member of whom something is known stands for it.
+        let changes = before.as_ref().is_some_and(|before| before.last().program.currency != event.program.currency);
         let has_orders = changes && !self.member_ids(shop).await?.is_empty();
         let is_first = before.is_none();
-        let versions = followed(before, event, has_orders, &self.zones)?;
+        let versions = followed(before, event, event.at, has_orders)?;
         let at = versions.last().effective_at;
         if !is_first && at < now {
             return Err(PublicationError::InThePast { at, now });
@@ -315,7 +301,7 @@ impl Store {
         }
         let VersionDraft { versions, replaces, is_first } = self.draft(shop, event, now).await?;
         let version = versions.last();
-        let row = Item::at(&key::version(shop, version.number)).text(name::EVENT, event.to_string());
+        let row = Item::at(&key::version(shop, version.number)).text(name::EVENT, event.written().to_string());
         let row = row.text(name::BY, by).text(name::WHY, why).text(name::RECORDED_AT, key::at(now));
         let mut commit = Commit::default();
         if is_first {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rules::calendar::{Day, Instant};
 use rules::id::MemberId;
+use rules::version::Published;
 use serde_json::{Value, json};
 use store::table::create;
 use store::{Publication, PublicationError, Store, key};
@@ -158,8 +159,10 @@ impl World {
         let options = json!({ "rewards": self.dice.chance(500), "while_active": true,
                               "demotions": *self.dice.one(&["hold", "apply"]) });
         let at = Instant::from_millis(at);
-        let event = json!({ "type": "program.published", "occurred_at": at, "program": program, "options": options });
-        let publication = Publication { event: event.clone(), by: "simulator".to_owned(), why: "a test".to_owned() };
+        let published = Published::of(at, &program, &options, self.store.zones());
+        let published = published.map_err(|problems| format!("{problems}: {program}"))?;
+        let event = published.written().clone();
+        let publication = Publication { event: published, by: "simulator".to_owned(), why: "a test".to_owned() };
         let now = self.network.instant();
         match self.store.publish(&self.shops[shop].id, &publication, now).await {
             Ok(_) => {

@@ -4,6 +4,7 @@
 use engine::preview::Preview;
 use engine::sweep::preview::parts;
 use rules::record::Change;
+use rules::version::Published;
 use serde_json::{Value, json};
 use store::history::Recorded;
 use tests::dynamodb::Place;
@@ -96,8 +97,7 @@ async fn told(system: &System) -> Vec<String> {
 }
 
 async fn preview(system: &System, program: &Value, options: &Value) -> Preview {
-    let event =
-        json!({ "type": "program.published", "occurred_at": system.now(), "program": program, "options": options });
+    let event = Published::of(system.now(), program, options, system.store.zones()).unwrap();
     let draft = system.store.draft(&system.shop, &event, system.now()).await.unwrap();
     let parts =
         futures::StreamExt::collect::<Vec<_>>(parts(&system.store, &system.shop, &draft.versions, true, 0)).await;
@@ -292,7 +292,7 @@ async fn switched_off_changed_and_switched_on_only_real_changes_are_announced(pl
 async fn a_tier_list_changes_only_if_that_is_meant(place: Place) {
     let system = shop(&place, "meant", &json!({})).await;
     let changed = program(&json!({ "tiers": [tier("silver", 100), tier("gold", 500), tier("platinum", 900)] }));
-    let event = json!({ "type": "program.published", "occurred_at": system.now(), "program": changed });
+    let event = Published::of(system.now(), &changed, &json!({}), system.store.zones()).unwrap();
     let refused = system.store.draft(&system.shop, &event, system.now()).await.unwrap_err();
     assert!(refused.to_string().starts_with("program_active"), "{refused}");
     assert_eq!(system.store.versions(&system.shop).await.unwrap().unwrap().last().number, 1);
@@ -301,8 +301,8 @@ async fn a_tier_list_changes_only_if_that_is_meant(place: Place) {
 async fn readers_see_the_old_version_until_the_new_one_is_in_force(place: Place) {
     let system = shop(&place, "pending", &json!({})).await;
     let at = instant(NOW).plus_millis(3_600_000);
-    let event = json!({ "type": "program.published", "occurred_at": at, "options": { "demotions": "apply" },
-                        "program": program(&json!({ "tiers": [tier("silver", 100), tier("gold", 700)] })) });
+    let dearer = program(&json!({ "tiers": [tier("silver", 100), tier("gold", 700)] }));
+    let event = Published::of(at, &dearer, &json!({ "demotions": "apply" }), system.store.zones()).unwrap();
     let publication = store::Publication { event, by: "eve".to_owned(), why: "too easy".to_owned() };
     system.store.publish(&system.shop, &publication, system.now()).await.unwrap();
     system.ingest.invalidate_programs();

@@ -29,7 +29,7 @@ fn stories() -> impl Strategy<Value = (Value, Vec<Value>, i64, Value)> {
 }
 
 fn with_draft(versions: &Versions, draft: &Value) -> Versions {
-    let Published { at, program, options } = Published::read(draft, &Zones::built_in()).unwrap();
+    let Published { at, program, options, .. } = Published::read(draft.clone(), &Zones::built_in()).unwrap();
     let mut versions = versions.clone();
     versions.publish(program, at, Options { while_active: true, ..options }, false).unwrap();
     versions

@@ -1,7 +1,8 @@
 //! Publishing, replacing, withdrawing and rolling back the versions of a shop's program: on every table.
 
 use engine::verify::everybody;
-use rules::version::PublishError;
+use rules::calendar::Zones;
+use rules::version::{PublishError, Published};
 use serde_json::{Value, json};
 use store::announce::{PROGRAM_PUBLISHED, ProgramPublished};
 use store::shop::ShopId;
@@ -30,7 +31,7 @@ fn program(gold: u32) -> Value {
 }
 
 fn publication(gold: u32, at: &str, by: &str) -> Publication {
-    let event = json!({ "type": "program.published", "occurred_at": at, "program": program(gold) });
+    let event = Published::of(instant(at), &program(gold), &json!({}), &Zones::built_in()).unwrap();
     Publication { event, by: by.to_owned(), why: format!("gold takes {gold}") }
 }
 
@@ -145,7 +146,7 @@ async fn rolling_back_puts_the_program_in_force_as_it_was_told(place: Place) {
         system.store.roll_back(&system.shop, number, said, ("eve", "too dear")).await
     };
     let publication = back(1).await.unwrap();
-    assert_eq!((&publication.event["program"], &publication.event["options"]), (&program(500), &options));
+    assert_eq!((publication.event.written_program(), publication.event.written_options()), (&program(500), &options));
     let versions = system.store.publish(&system.shop, &publication, instant(NOW)).await.unwrap();
     let [first, .., last] = versions.iter().collect::<Vec<_>>()[..] else { panic!() };
     assert_eq!((last.number, &last.program, last.effective_start), (4, &first.program, first.effective_start));
@@ -269,7 +270,7 @@ async fn a_first_version_of_a_clock_that_was_ahead_counts_from_the_right_year_on
     let (ahead, now) = ("2031-02-01T00:00:00Z", "2024-03-02T00:00:00Z");
     let program = json!({ "milestone": { "metric": "amount_spent", "period": "calendar_year" },
                           "start_date": "2023-05-01", "tiers": [{ "id": "gold", "threshold": 500 }] });
-    let event = json!({ "type": "program.published", "occurred_at": ahead, "program": program });
+    let event = Published::of(instant(ahead), &program, &json!({}), &Zones::built_in()).unwrap();
     let first = Publication { event, by: "eve".to_owned(), why: "a start".to_owned() };
     let start = |versions: &rules::version::Versions| versions.last().effective_start.to_string();
     let versions = system.store.publish(&system.shop, &first, instant(ahead)).await.unwrap();

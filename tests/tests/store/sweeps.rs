@@ -6,6 +6,7 @@ use engine::sweep::{Order, RunEnd, SegmentQueue, Settings, Sweep, Work};
 use engine::transport::TransportError;
 use rules::ledger::Ledger;
 use rules::record::Record;
+use rules::version::Published;
 use serde_json::json;
 use store::records::{JobId, Kind, State};
 use store::{Commit, Member, Publication};
@@ -264,10 +265,10 @@ async fn the_job_of_a_version_that_was_replaced_ends_though_its_message_is_lost(
     system.at(now);
     // The second takes effect sooner, so its job does not take the place of the first one's.
     for (number, silver, minutes) in [(2, 90, 12), (3, 80, 8)] {
-        let at = now.plus_millis(minutes * 60_000).to_string();
+        let at = now.plus_millis(minutes * 60_000);
         let program =
             program(json!({ "tiers": [{ "id": "silver", "threshold": silver }, { "id": "gold", "threshold": 500 }] }));
-        let event = json!({ "type": "program.published", "occurred_at": at, "program": program, "options": { "while_active": true } });
+        let event = Published::of(at, &program, &json!({ "while_active": true }), system.store.zones()).unwrap();
         let publication = Publication { event, by: "tests".to_owned(), why: "a test".to_owned() };
         system.store.publish(&system.shop, &publication, now).await.unwrap();
         assert_eq!(system.sweep.published(&system.shop, number).await.unwrap().opened, 1, "{number}");

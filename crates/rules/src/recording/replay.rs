@@ -130,7 +130,7 @@ impl Replay {
     }
 
     fn publish(&mut self, event: &Value, as_of: Instant) -> Result<Line, LineError> {
-        let published = Published::read(event, &self.zones)?;
+        let published = Published::read(event.clone(), &self.zones)?;
         // Replay takes `while_active` as given (section 9).
         let options = Options { while_active: true, ..published.options };
         let at = self.arrival(published.at);

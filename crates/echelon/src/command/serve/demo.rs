@@ -13,7 +13,7 @@ use rules::calendar::{Day, Instant};
 use rules::id::MemberId;
 use rules::quantity::Quantity;
 use rules::standing::evaluate;
-use rules::version::Version;
+use rules::version::{Published, Version};
 use sample_shop::{Event, Sample, Setup, program};
 use serde_json::{Value, json};
 use store::shop::ShopId;
@@ -111,7 +111,7 @@ async fn tell(system: &System, client: &Client, events: &[Event]) -> Result<(), 
 
 async fn publish(system: &System, shop: &ShopId, program: &Value, options: &Value) -> Result<(), CommandError> {
     let now = system.time.now();
-    let event = json!({ "type": "program.published", "occurred_at": now, "program": program, "options": options });
+    let event = Published::of(now, program, options, system.store.zones()).map_err(CommandError::input)?;
     let publication = Publication { event, by: "echelon serve".to_owned(), why: "the demonstration".to_owned() };
     let versions = system.store.publish(shop, &publication, now).await.map_err(CommandError::input)?;
     system.ingest.invalidate_programs();

@@ -1,13 +1,13 @@
 //! The event that puts a version in force (section 9).
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Demotions, Options};
 use crate::calendar::{Instant, Zones};
 use crate::json::{Node, Notes, Problems};
 use crate::program::Program;
 
-/// What `program.published` says.
+/// A `program.published` event: parsed once, and kept as it was written for those who list what was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
     /// From when the version is in force.
@@ -16,6 +16,7 @@ pub struct Published {
     pub program: Program,
     /// What the publisher says besides.
     pub options: Options,
+    written: Value,
 }
 
 impl Published {
@@ -23,17 +24,42 @@ impl Published {
     ///
     /// # Errors
     /// All problems at once, each with its JSON path.
-    pub fn read(event: &Value, zones: &Zones) -> Result<Self, Problems> {
+    pub fn read(event: Value, zones: &Zones) -> Result<Self, Problems> {
         let notes = Notes::default();
-        let read = Node::root(event, &notes).object().and_then(|o| {
+        let read = Node::root(&event, &notes).object().and_then(|o| {
             o.get("type");
             let at = o.need("occurred_at").and_then(|node| node.instant());
             let program = o.need("program").and_then(|node| node.nested(|program| Program::read(program, zones)));
             let options = o.get("options").map_or(Some(Options::default()), |node| options(&node));
             o.finish();
-            Some(Self { at: at?, program: program?.program, options: options? })
+            Some((at?, program?.program, options?))
         });
-        notes.settle(read)
+        let (at, program, options) = notes.settle(read)?;
+        Ok(Self { at, program, options, written: event })
+    }
+
+    /// The event that publishes a program from an instant on, both documents as their author wrote them.
+    ///
+    /// # Errors
+    /// All problems at once, each with its JSON path.
+    pub fn of(at: Instant, program: &Value, options: &Value, zones: &Zones) -> Result<Self, Problems> {
+        let event = json!({ "type": "program.published", "occurred_at": at, "program": program, "options": options });
+        Self::read(event, zones)
+    }
+
+    /// The event as it was written.
+    pub fn written(&self) -> &Value {
+        &self.written
+    }
+
+    /// The program as its author wrote it.
+    pub fn written_program(&self) -> &Value {
+        self.written.get("program").unwrap_or(&Value::Null)
+    }
+
+    /// The options as the publisher wrote them; null if there are none.
+    pub fn written_options(&self) -> &Value {
+        self.written.get("options").unwrap_or(&Value::Null)
     }
 }
 

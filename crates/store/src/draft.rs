@@ -21,7 +21,7 @@ pub struct SavedDraft {
     pub program: Value,
     /// The person who saved it.
     pub by: String,
-    /// When.
+    /// When it was saved.
     pub at: Instant,
     /// The number of times it was saved. The next save must name it.
     pub revision: u64,

@@ -68,7 +68,7 @@ pub struct PastPublication {
 pub struct Withdrawn {
     /// The person who withdrew it.
     pub by: String,
-    /// When.
+    /// When it was withdrawn.
     pub at: Instant,
 }
 

@@ -25,7 +25,7 @@ pub struct Tables {
     pub ledger: String,
     /// Program versions, shops, jobs with what they found, quarantine.
     pub control: String,
-    /// How a shop is spread over partitions.
+    /// The spread of a shop over partitions.
     pub spread: Spread,
 }
 

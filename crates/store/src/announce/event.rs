@@ -41,7 +41,7 @@ pub struct TierChanged {
     pub member_id: MemberId,
     /// Counts a member's changes from 1, without gaps; events may come out of order.
     pub sequence: u32,
-    /// How it changed.
+    /// The kind of change.
     pub change: Change,
     /// The cause of the change.
     pub cause: Cause,

@@ -164,7 +164,7 @@ fn is_store(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
     Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION })
 }
 
-/// Reports a file that begins like a database but is none as truncated.
+/// Reports a file as truncated if it begins like a database but is none.
 fn cut_off(error: OpenError, path: &Path) -> OpenError {
     let OpenError::NotADatabase { source, .. } = error else { return error };
     let mut head = Vec::new();

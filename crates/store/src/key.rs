@@ -100,7 +100,7 @@ pub fn subject(shop: &ShopId, subject: &Subject) -> Key {
     }
 }
 
-/// ledger: the partition of what was recorded about a member.
+/// ledger: the partition of a member's history.
 pub fn history(shop: &ShopId, member: &MemberId) -> String {
     format!("{shop}#history#{member}")
 }

@@ -55,7 +55,7 @@ pub enum Order {
     Cancel,
 }
 
-/// The progress of a job, read from the store of any deployment.
+/// The progress of a job, whichever process works on it.
 ///
 /// # Errors
 /// See [`StoreError`].

@@ -1,6 +1,6 @@
 //! Ticks open jobs that are due and missing, and enqueue segments that no worker owns. Events and schedules only make
-//! that sooner; a crash between a write and a message loses nothing. Ticks also verify erasures
-//! and continue the deletion of shops.
+//! that sooner; a crash between a write and a message loses nothing. Ticks also verify erasures and continue the
+//! deletion of shops.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

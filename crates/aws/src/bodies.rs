@@ -1,4 +1,5 @@
-//! The bodies of a deployed system: in a queue of SQS, which gives out what it likes, and hides it from others meanwhile.
+//! The bodies of a deployed system, in an SQS queue. The queue delivers messages in no particular order, and hides
+//! received ones from other receivers.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant as Stopwatch};
@@ -17,47 +18,49 @@ use uuid::Uuid;
 
 use crate::SqsQuarantine;
 
-/// So long a queue is asked before it counts as empty: then all of its servers have been.
+/// The wait of a request in seconds before the queue counts as empty: by then SQS has asked all of its servers.
 const WAIT_S: i32 = 1;
-/// The most that a queue gives at once.
+/// The most messages that a queue delivers at once.
 const RECEIVED_MAX: i32 = 10;
-/// So many are shown again at once.
+/// The number of messages made visible again at once.
 const SHOWN_TOGETHER: usize = 32;
-/// What one request to a queue may take beyond what is counted.
+/// The time that one request to a queue may take beyond the times that are counted.
 const SLACK: Duration = Duration::from_secs(15);
 
-/// The queues, by URL.
+/// The URLs of the queues.
 #[derive(Debug, Clone)]
 pub struct Urls {
-    /// Where the bodies lie.
+    /// The queue with the bodies.
     pub quarantine: String,
-    /// Where events come in.
+    /// The queue that events come in on.
     pub ingest: String,
 }
 
-/// How long going through the queue may take.
+/// The time limits of a pass through the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// It is left off after so long; never, if none is given.
+    /// The time after which the pass stops; none stands for no limit.
     pub within: Option<Duration>,
-    /// So long a message is hidden from others that was received. As long after the last was, nobody else has the turn.
+    /// The time for which a received message is hidden from others. For as long after the last receive, no other
+    /// process can have the turn.
     pub hidden: Duration,
-    /// The turn is taken anew after so long: a pass has no longer a turn than it needs.
+    /// The interval at which the turn is renewed: a pass then has the turn no longer than it needs.
     pub renewed: Duration,
 }
 
 impl Limits {
-    /// Of an answer that somebody waits for: the API's own time-out is 29 s.
+    /// The limits of a request whose caller waits for an answer: the API's own time-out is 29 s.
     pub const OF_AN_ANSWER: Self = Self {
         within: Some(Duration::from_secs(12)),
         hidden: Duration::from_secs(60),
         renewed: Duration::from_secs(12),
     };
-    /// Of a command.
+    /// The limits of a command.
     pub const OF_A_COMMAND: Self =
         Self { within: None, hidden: Duration::from_secs(15 * 60), renewed: Duration::from_secs(5 * 60) };
 
-    /// How long a turn is: until it is taken anew, or the pass ends, and until what was received last is shown again.
+    /// The length of a turn: until it is renewed or the pass ends, and until the messages received last are visible
+    /// again.
     fn turn_ms(self) -> i64 {
         let turn = self.renewed + self.hidden + SLACK;
         i64::try_from(turn.as_millis()).unwrap_or(TURN_MS_MAX).min(TURN_MS_MAX)
@@ -75,7 +78,7 @@ pub struct SqsBodies {
 }
 
 impl SqsBodies {
-    /// Between these queues. Whose turn it is is noted in the store.
+    /// Creates the bodies between these queues. The turn is recorded in the store.
     pub fn new(client: Client, urls: Urls, store: Store, clock: Clock, limits: Limits) -> Self {
         Self { client, urls, store, clock, limits }
     }
@@ -86,14 +89,15 @@ impl SqsBodies {
         let asked = asked.message_attribute_names(SqsQuarantine::ID).max_number_of_messages(RECEIVED_MAX);
         let asked = asked.wait_time_seconds(WAIT_S).visibility_timeout(hidden_s);
         let received = asked.send().await.map_err(|error| {
-            // An answer that did not arrive may have had messages.
+            // A lost answer may have contained messages.
             way.may_hide |= !matches!(error, SdkError::ServiceError(_) | SdkError::ConstructionFailure(_));
             failed(error)
         });
         Ok(received?.messages.unwrap_or_default())
     }
 
-    /// Into the ingest queue first: whatever happens then, it is in one of the two.
+    /// Moves a message. It is sent to the ingest queue first: whatever fails afterwards, it is in one of the two
+    /// queues.
     async fn move_on(&self, message: &Message) -> Result<(), BodiesError> {
         let body = message.body().unwrap_or_default();
         self.client.send_message().queue_url(&self.urls.ingest).message_body(body).send().await.map_err(failed)?;
@@ -102,23 +106,23 @@ impl SqsBodies {
         Ok(())
     }
 
-    /// Whether it is to be had again now; if not, it is a little later.
+    /// Makes a message visible again. Yields whether it is visible now; if not, it will be a little later.
     async fn show(&self, message: Message) -> bool {
         let asked = self.client.change_message_visibility().queue_url(&self.urls.quarantine).visibility_timeout(0);
         match asked.set_receipt_handle(message.receipt_handle).send().await {
             Ok(_) => true,
-            // It was to be had again already.
+            // It was visible already.
             Err(error) => error.as_service_error().is_some_and(ChangeMessageVisibilityError::is_message_not_inflight),
         }
     }
 
-    /// Takes the turn, or keeps it; whether it is to be had.
+    /// Takes the turn, or renews it. Yields whether this process has it.
     async fn turn(&self, by: &str) -> Result<bool, BodiesError> {
         let now = self.clock.now();
         Ok(self.store.take_turn(by, now, now.plus_millis(self.limits.turn_ms())).await?)
     }
 
-    /// Goes through the queue and moves each of the ids once.
+    /// Reads the queue and moves each of the ids once.
     async fn go_through(&self, by: &str, ids: &BTreeSet<QuarantineId>, way: &mut Way) -> Result<(), BodiesError> {
         let (begun, mut turn, mut seen) = (Stopwatch::now(), Stopwatch::now(), BTreeSet::new());
         while way.again.moved.len() < ids.len() {
@@ -139,7 +143,7 @@ impl SqsBodies {
             if is_empty {
                 break;
             }
-            // The first are to be had again: whether any was not to be had yet nobody knows.
+            // The first messages are visible again: others may not have been received yet.
             if comes_again {
                 return Ok(());
             }
@@ -156,7 +160,7 @@ impl SqsBodies {
     ) -> Result<(), BodiesError> {
         let mut wanted: Vec<(QuarantineId, Message)> = Vec::new();
         for message in received {
-            // What comes a second time may have been quarantined anew meanwhile.
+            // A message that comes a second time may have been quarantined again meanwhile.
             let is_new = |id: &QuarantineId| !way.again.moved.contains(id) && wanted.iter().all(|(of, _)| of != id);
             match id(&message).filter(|id| ids.contains(id) && is_new(id)) {
                 Some(id) => wanted.push((id, message)),
@@ -185,13 +189,13 @@ impl SqsBodies {
         let shown: Vec<bool> =
             iter(way.passed).map(|message| self.show(message)).buffer_unordered(SHOWN_TOGETHER).collect().await;
         if way.may_hide || shown.contains(&false) {
-            // Whoever came next would take for gone what is hidden still.
+            // The next process would count messages that are still hidden as gone.
             tracing::warn!("not all of the quarantine is shown again; nobody replays it until it is");
         } else if let Err(error) = self.store.end_turn(by).await {
             tracing::warn!(%error, "the turn to replay ends by itself");
         }
         match went {
-            // Rows of what was moved are to be forgotten, so it is told of.
+            // The rows of moved messages must be deleted, and so they are reported despite the error.
             Err(error) if !way.again.moved.is_empty() => {
                 tracing::warn!(error = error.in_full(), "not all of the quarantine was gone through");
                 Ok(way.again)
@@ -202,12 +206,12 @@ impl SqsBodies {
     }
 }
 
-/// What came of going through a queue so far.
+/// The state of a pass through a queue.
 #[derive(Debug, Default)]
 struct Way {
     again: Again,
     passed: Vec<Message>,
-    /// Whether messages may be hidden of which nothing is known here.
+    /// Whether messages may be hidden that this process does not know of.
     may_hide: bool,
 }
 

@@ -7,7 +7,7 @@ use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 use engine::relay::{Bus, PutResult, SOURCE};
 use store::Outgoing;
 
-/// A bus of EventBridge.
+/// An EventBridge bus.
 #[derive(Debug, Clone)]
 pub struct EventBridge {
     client: Client,
@@ -15,7 +15,7 @@ pub struct EventBridge {
 }
 
 impl EventBridge {
-    /// The bus of this name or ARN.
+    /// Opens the bus with this name or ARN.
     pub fn new(client: Client, name: &str) -> Self {
         Self { client, name: name.to_owned() }
     }
@@ -51,8 +51,8 @@ fn answered(entry: &PutEventsResultEntry) -> PutResult {
     }
 }
 
-/// Whether trying again can help: decided here and nowhere else. A refusal for want of a permission or a bus may be a
-/// deployment half done, and passes.
+/// Decides whether a retry can help, here and nowhere else. A refusal because of a missing permission or bus may come
+/// from a half-finished deployment, and passes.
 fn refused(code: &str, why: String) -> PutResult {
     match code {
         "MalformedDetail" | "InvalidArgument" => PutResult::Never(why),

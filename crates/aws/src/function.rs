@@ -1,4 +1,4 @@
-//! What a Lambda function reads of its surroundings: the time, and variables of its environment.
+//! The environment of a Lambda function: the time, and variables.
 
 use std::env;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ pub fn now() -> Instant {
     Instant::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// A variable of the environment; an empty one is none.
+/// A variable of the environment; none if it is empty.
 pub fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }

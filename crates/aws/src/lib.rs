@@ -1,7 +1,7 @@
-//! The clients of AWS, made in one place, so that every function waits and tries again in the same way.
+//! The clients of AWS services, created in one place: all functions wait and retry in the same way.
 //!
-//! They are made by hand of the variables that Lambda sets: the SDK's own configuration brings every way of getting
-//! credentials there is, which a function pays for at each cold start.
+//! They are created by hand from the variables that Lambda sets. The SDK's own configuration brings every way of
+//! getting credentials, for which a function would pay at each cold start.
 
 mod bodies;
 mod bus;
@@ -32,56 +32,57 @@ use store::Store;
 use store::table::Tables;
 use thiserror::Error;
 
-/// A connection within a region stands in milliseconds, or is not worth waiting for.
+/// The limit for connecting: a connection within a region takes milliseconds, or is not worth waiting for.
 const CONNECT: Duration = Duration::from_secs(1);
 
-/// Of 5-item transactions 99 % are done in 100 ms: what takes this long was lost, and is asked again.
+/// The limit of one attempt: 99 % of transactions with 5 items are done in 100 ms. An attempt that takes this long was
+/// lost, and is retried.
 const ATTEMPT: Duration = Duration::from_millis(2_500);
 
-/// With all attempts. A commit may not take longer: a later one could straddle a midnight.
+/// The limit of all attempts together. A commit may not take longer: a later one could straddle a midnight.
 const OPERATION: Duration = Duration::from_secs(5);
 
-/// Attempts by the SDK, which backs off with jitter. They are safe: every write is conditioned on what was read, and a
-/// transaction that is sent again carries the same token, so that it is done once. What is still not done is tried
-/// again by the queue or the stream, as a whole.
+/// The number of attempts by the SDK, which backs off with jitter. Retries are safe: every write is conditional on what
+/// was read, and a transaction that is sent again carries the same token and is carried out once. If all attempts fail,
+/// the queue or the stream retries the work as a whole.
 const ATTEMPTS: u32 = 3;
 
-/// A segment of a sweep is given back after so long, well before the function is stopped (60 s).
+/// The time after which a segment of a sweep is given back, well before the function is stopped (60 s).
 const BUDGET: Duration = Duration::from_secs(40);
-/// A tick goes on deleting shops for so long, after all that the shops have due.
+/// The time for which a tick continues deleting shops, after all other due work.
 const REDACTION: Duration = Duration::from_secs(10);
 
-/// What AWS's endpoints show leads to one of these, and a function talks to nobody else. Reading a machine's roots
-/// instead is most of what a cold start would take.
+/// The roots of Amazon. The certificates of AWS's endpoints lead to one of them, and a function connects to no other
+/// hosts. Reading a machine's roots instead would take most of a cold start.
 const AMAZON_ROOTS: &str = include_str!("amazon-roots.pem");
 
-/// How a variable of the environment is read; none is as good as an empty one.
+/// A function that reads a variable of the environment, and yields none for an empty one.
 pub type Variable = fn(&str) -> Option<String>;
 
-/// A variable that clients cannot be made without.
+/// A missing variable without which clients cannot be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the environment has no `{0}`")]
 pub struct MissingVariableError(&'static str);
 
-/// Why a function cannot start.
+/// The reason why a function cannot start.
 #[derive(Debug, Error)]
 pub enum SetUpError {
     /// The environment lacks a variable.
     #[error(transparent)]
     MissingVariable(#[from] MissingVariableError),
-    /// The folder of zones that it names cannot be used.
+    /// The folder of zones cannot be used.
     #[error(transparent)]
     Zones(#[from] FolderError),
 }
 
-/// The configuration of a function, from the variables that Lambda sets; they last as long as its process. Make clients
-/// of it before the first event comes: what is set up at the start is set up while the CPU is not rationed.
+/// The configuration of a function, from the variables that Lambda sets; they last as long as its process. Create
+/// clients before the first event comes: at the start of a function the CPU is not rationed.
 ///
-/// Amazon's own roots are trusted and no others, unless `SSL_CERT_FILE` names a file of roots: for a proxy that reads
-/// along, or a partition that has others.
+/// It trusts Amazon's own roots and no others, unless `SSL_CERT_FILE` names a file of roots: for a proxy that inspects
+/// traffic, or a partition with other roots.
 ///
 /// # Errors
-/// Names the variable that is missing.
+/// Names the missing variable.
 pub fn config(variable: Variable) -> Result<SdkConfig, MissingVariableError> {
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT);
     let http = if variable("SSL_CERT_FILE").is_some() { https() } else { https_to_aws() };
@@ -90,10 +91,10 @@ pub fn config(variable: Variable) -> Result<SdkConfig, MissingVariableError> {
     Ok(config.retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS)).build())
 }
 
-/// The configuration of a program that somebody started: patient, and trusting whom their machine trusts.
+/// The configuration of a command: without time limits of ours, and trusting the roots of the user's machine.
 ///
 /// # Errors
-/// Names the variable that is missing.
+/// Names the missing variable.
 pub fn config_of_a_command(variable: Variable) -> Result<SdkConfig, MissingVariableError> {
     of_variables(variable, https())
 }
@@ -111,7 +112,7 @@ fn of_variables(variable: Variable, http: SharedHttpClient) -> Result<SdkConfig,
     Ok(config.build())
 }
 
-/// HTTPS, or HTTP where an endpoint has no other, that trusts the roots of this machine.
+/// An HTTP client that trusts the roots of this machine. It speaks plain HTTP to endpoints without HTTPS.
 pub fn https() -> SharedHttpClient {
     trusting(TrustStore::default())
 }
@@ -124,12 +125,14 @@ fn trusting(roots: TrustStore) -> SharedHttpClient {
     let client = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
     match TlsContext::builder().with_trust_store(roots).build() {
         Ok(context) => client.tls_context(context).build_https(),
-        // Never so: a context is only put together here, and read when the first client is made.
+        // This never happens: the context is only assembled here, and its roots are read when the first client is
+        // created.
         Err(_) => client.build_https(),
     }
 }
 
-/// `AWS_ENDPOINT_URL_DYNAMODB` and its like, and `AWS_ENDPOINT_URL` for all: where a service is, if not in its region.
+/// The endpoints of services that are not in their region: `AWS_ENDPOINT_URL_DYNAMODB` and its like, or
+/// `AWS_ENDPOINT_URL` for all.
 #[derive(Debug)]
 struct Endpoints(Variable);
 
@@ -140,17 +143,17 @@ impl LoadServiceConfig for Endpoints {
     }
 }
 
-/// The tables, and the release of the time zone database that their programs are read by.
+/// Opens the tables, with the release of zones that programs are read by.
 ///
 /// # Errors
-/// Names the variable that is missing, or the folder of zones that cannot be used.
+/// Names the missing variable, or the folder of zones that cannot be used.
 pub fn store(config: &SdkConfig, variable: Variable) -> Result<Store, SetUpError> {
     let zones = zones::in_use(variable).inspect_err(|error| tracing::error!("{}", error.in_full()))?;
     tracing::info!(zones = %zones.release(), "the release of the time zone database in use");
     Ok(Store::new(aws_sdk_dynamodb::Client::new(config), tables(variable)?).with_zones(zones))
 }
 
-/// The bus that events are announced on.
+/// Opens the bus on which events are announced.
 pub fn bus(config: &SdkConfig, name: &str) -> EventBridge {
     EventBridge::new(aws_sdk_eventbridge::Client::new(config), name)
 }
@@ -160,18 +163,18 @@ fn tables(variable: Variable) -> Result<Tables, MissingVariableError> {
     Ok(Tables::named(need("MEMBERS_TABLE")?, need("LEDGER_TABLE")?, need("CONTROL_TABLE")?))
 }
 
-/// A variable that there must be.
+/// Reads a required variable.
 ///
 /// # Errors
-/// Names it, if there is none.
+/// Names the missing variable.
 pub fn need(variable: Variable, name: &'static str) -> Result<String, MissingVariableError> {
     variable(name).ok_or(MissingVariableError(name))
 }
 
-/// Sweeps as a function does them, over the queues of its segments.
+/// Creates the sweeps of a function, on the queues of segments.
 ///
 /// # Errors
-/// Names the variable that is missing.
+/// Names the missing variable.
 pub fn sweep(
     config: &SdkConfig,
     variable: Variable,
@@ -181,16 +184,16 @@ pub fn sweep(
     let need = |name| need(variable, name);
     let queues = Queues { rollover: need("ROLLOVER_QUEUE_URL")?, recalculation: need("RECALCULATION_QUEUE_URL")? };
     let workers = SqsSegmentQueue::new(aws_sdk_sqs::Client::new(config), queues);
-    // Every instance of a function has a log stream of its own, and works on one thing at a time.
+    // Every instance of a function has its own log stream, and works on one event at a time.
     let owner = need("AWS_LAMBDA_LOG_STREAM_NAME")?;
     let settings = Settings { owner, margin: MARGIN, budget: BUDGET, together: 1, page: PAGE, redaction: REDACTION };
     Ok(Sweep::new(store, workers, clock, settings))
 }
 
-/// What was quarantined, and trying it again, as a function does it that somebody waits for.
+/// Creates the bodies of the quarantine, for a function whose caller waits for an answer.
 ///
 /// # Errors
-/// Names the variable that is missing.
+/// Names the missing variable.
 pub fn bodies(
     config: &SdkConfig,
     variable: Variable,
@@ -202,7 +205,7 @@ pub fn bodies(
     Ok(SqsBodies::new(aws_sdk_sqs::Client::new(config), urls, store, clock, Limits::OF_AN_ANSWER))
 }
 
-/// What a queue said, with all that caused it.
+/// The error of a queue, with all its causes.
 fn failed<E, R>(error: SdkError<E, R>) -> TransportError
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -211,7 +214,7 @@ where
     TransportError::of(DisplayErrorContext(&error).to_string(), error)
 }
 
-/// The queue for what can never succeed.
+/// Opens the queue of quarantined bodies.
 pub fn quarantine(config: &SdkConfig, url: &str) -> SqsQuarantine {
     SqsQuarantine::new(aws_sdk_sqs::Client::new(config), url)
 }
@@ -224,7 +227,7 @@ mod tests {
     use super::*;
     use engine::ingest::Quarantine;
 
-    /// As Amazon publishes them.
+    /// The fingerprints that Amazon publishes.
     const FINGERPRINTS: [&str; 5] = [
         "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
         "1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4",
@@ -252,7 +255,7 @@ mod tests {
             "AWS_ENDPOINT_URL_SQS" => Some("https://127.0.0.1:1".to_owned()),
             _ => None,
         });
-        // Nothing listens there; a root that does not read would be told of before.
+        // Nothing listens there; a root that cannot be read would fail before that, with another error.
         let why = quarantine(&config.unwrap(), "https://127.0.0.1:1/queue").put("1", "{}").await.unwrap_err();
         assert!(why.to_string().contains("dispatch failure"), "{why}");
         let missing = super::config(|name| (name != "AWS_REGION").then(|| "set".to_owned()));

@@ -1,4 +1,4 @@
-//! Quarantined bodies, in a queue of SQS: encrypted, and kept no longer than the queue keeps them.
+//! Quarantined bodies in an SQS queue, encrypted, and kept only as long as the queue keeps them.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
@@ -7,7 +7,7 @@ use engine::transport::TransportError;
 
 use crate::failed;
 
-/// A queue of SQS for what was quarantined.
+/// An SQS queue for quarantined bodies.
 #[derive(Debug, Clone)]
 pub struct SqsQuarantine {
     client: Client,
@@ -15,10 +15,10 @@ pub struct SqsQuarantine {
 }
 
 impl SqsQuarantine {
-    /// The attribute of a message with the id of the row that tells of it.
+    /// The message attribute with the id of the quarantine row.
     pub const ID: &str = "id";
 
-    /// The queue at a URL.
+    /// Opens the queue at a URL.
     pub fn new(client: Client, url: impl Into<String>) -> Self {
         Self { client, url: url.into() }
     }

@@ -1,4 +1,4 @@
-//! Queues of SQS for segments, one for each kind of job: a message per segment.
+//! SQS queues for segments, one for each kind of job, with a message per segment.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use store::records::Kind;
 
 use crate::failed;
 
-/// One request takes so many messages.
+/// The most messages in one request.
 const ENTRIES_MAX: usize = 10;
-/// A message is held back for at most so long.
+/// The longest delay of a message.
 const DELAY_MAX: Duration = Duration::from_secs(900);
 
-/// The queues, by their URLs.
+/// The URLs of the queues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queues {
-    /// Segments of rollovers.
+    /// The queue for segments of rollovers.
     pub rollover: String,
-    /// Segments of recalculations.
+    /// The queue for segments of recalculations.
     pub recalculation: String,
 }
 
@@ -34,7 +34,7 @@ impl Queues {
     }
 }
 
-/// Queues of SQS for segments.
+/// The SQS queues for segments.
 #[derive(Debug, Clone)]
 pub struct SqsSegmentQueue {
     client: Client,
@@ -42,7 +42,7 @@ pub struct SqsSegmentQueue {
 }
 
 impl SqsSegmentQueue {
-    /// The queues, through a client.
+    /// Opens the queues with a client.
     pub fn new(client: Client, queues: Queues) -> Self {
         Self { client, queues }
     }
@@ -50,7 +50,7 @@ impl SqsSegmentQueue {
 
 impl SegmentQueue for SqsSegmentQueue {
     async fn enqueue(&self, work: Vec<Work>, delay: Duration) -> Result<(), TransportError> {
-        // Whole seconds, and none too few: a message that comes too early only goes round again.
+        // Whole seconds, rounded up: a message that comes too early only has to be requeued.
         let seconds = delay.min(DELAY_MAX).as_millis().div_ceil(1_000);
         let delay = i32::try_from(seconds).unwrap_or_default();
         let of_a_queue = |a: &Work, b: &Work| self.queues.of(a.job.kind) == self.queues.of(b.job.kind);

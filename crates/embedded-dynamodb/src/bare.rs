@@ -1,5 +1,5 @@
-//! What requests do without that never leave the process: headers for a service that is not there, and a search for
-//! where it is. A tenth of what a request costs.
+//! Switches off the SDK's work that is useless inside one process: headers for a remote service, and the search for its
+//! endpoint. That is a tenth of the cost of a request.
 
 use aws_runtime::invocation_id::InvocationIdInterceptor;
 use aws_runtime::request_info::RequestInfoInterceptor;
@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::interceptors::context::BeforeSerializationIn
 use aws_smithy_runtime_api::client::interceptors::{Intercept, disable_interceptor, dyn_dispatch_hint};
 use aws_smithy_types::config_bag::ConfigBag;
 
-/// Switches off what writes headers that nobody reads, and what reads ones that nobody writes.
+/// Switches off interceptors whose headers have no reader, or no writer.
 #[derive(Debug)]
 pub(crate) struct Bare;
 
@@ -36,7 +36,7 @@ impl Intercept for Bare {
     }
 }
 
-/// Knows where every request goes: nowhere.
+/// Resolves the endpoint of every request to the same address, which is never used.
 #[derive(Debug)]
 pub(crate) struct Here(Endpoint);
 

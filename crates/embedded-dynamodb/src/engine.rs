@@ -1,4 +1,4 @@
-//! Where requests are carried out.
+//! The engine that carries out requests.
 
 use std::fmt;
 use std::fs::File;
@@ -14,32 +14,32 @@ use tokio::sync::oneshot;
 use crate::file::Keeper;
 use crate::{Answer, Request, operation};
 
-/// What was erased is in the log for so long at most.
+/// The maximum time for which erased data stays in the log.
 const LOG_EMPTIED: Duration = Duration::from_secs(60);
 
-/// The database and who works on it. Its calls block, for as long as a disk takes, so that is a thread and never an
-/// executor's. It is one thread, because the database does one thing at a time anyway.
+/// The database and the thread that works on it. Its calls block for as long as a disk takes, and so they never run on
+/// an executor. One thread suffices, because the database does one thing at a time anyway.
 pub(crate) enum Engine {
     Thread { requests: Option<mpsc::Sender<Asked>>, thread: Option<JoinHandle<()>> },
     Nowhere,
 }
 
-/// A request, and where its answer goes.
+/// A request, and the channel for its answer.
 pub(crate) struct Asked {
     request: Arc<Request>,
     answer: oneshot::Sender<Answer>,
 }
 
 impl Engine {
-    /// Beside a database in a file, our own connection to it and the lock beside it go to the thread, to be released after
-    /// the database is closed.
+    /// Starts the thread. For a database in a file, the thread also owns our own connection and the lock beside the
+    /// file, which are released after the database is closed.
     pub(crate) fn on_a_thread(database: Database, file: Option<(Keeper, File)>) -> io::Result<Self> {
         let (requests, asked) = mpsc::channel::<Asked>();
         let work = move || {
             let (keeper, lock) = file.unzip();
             carry_out_all(&asked, &database, keeper.as_ref());
             drop(database);
-            // It is the last to close then: the log is taken in and removed.
+            // The keeper is then the last connection to close: SQLite takes the log into the file and removes it.
             drop(keeper);
             drop(lock);
         };
@@ -55,7 +55,7 @@ impl Engine {
                 let asked = Asked { request: Arc::clone(request), answer };
                 match requests.as_ref().map(|requests| requests.send(asked)) {
                     Some(Ok(())) => answered.await.unwrap_or(Answer::Broken),
-                    // The thread is gone, which it is only after a panic.
+                    // The thread is gone, which happens only after a panic.
                     Some(Err(_)) | None => Answer::Broken,
                 }
             }
@@ -63,13 +63,13 @@ impl Engine {
     }
 }
 
-/// Carries out requests until nobody can send one any more.
+/// Carries out requests until all senders are gone.
 fn carry_out_all(asked: &Receiver<Asked>, database: &Database, keeper: Option<&Keeper>) {
     let mut emptied = Instant::now();
     loop {
         match asked.recv_timeout(LOG_EMPTIED) {
             Ok(Asked { request, answer }) => {
-                // Nobody may be waiting any more: the request was theirs all the same.
+                // The caller may no longer be waiting, but the request is carried out all the same.
                 let _ = answer.send(operation::carry_out(database, &request));
             }
             Err(RecvTimeoutError::Timeout) => {}
@@ -82,7 +82,7 @@ fn carry_out_all(asked: &Receiver<Asked>, database: &Database, keeper: Option<&K
     }
 }
 
-/// Waits until the file is closed and free for the next one.
+/// Waits until the file is closed and free for the next process.
 impl Drop for Engine {
     fn drop(&mut self) {
         if let Self::Thread { requests, thread } = self {

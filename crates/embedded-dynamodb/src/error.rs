@@ -1,4 +1,4 @@
-//! Why a store did not open, by what can be done about it.
+//! The reasons why a store did not open, by what can be done about them.
 
 use std::error::Error;
 use std::io;
@@ -7,31 +7,31 @@ use std::path::{Path, PathBuf};
 use dynoxide::DynoxideError;
 use rusqlite::ErrorCode;
 
-/// What was found behind an error.
+/// The cause of an error.
 pub type Cause = Box<dyn Error + Send + Sync>;
 
-/// Why a store did not open. None of these changed the file.
+/// The reason why a store did not open. In none of these cases was the file changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Somebody else has it open; a store has one process at a time.
+    /// Another process has it open; a store has one process at a time.
     #[error("`{path}` is in use by another process: stop that process first, or ask it instead of opening its file")]
     InUse {
         /// The file of the store.
         path: PathBuf,
     },
-    /// There is no such file, and none was to be made.
+    /// The file does not exist, and was not to be created.
     #[error("there is no file `{path}`: name the file of a store")]
     Missing {
         /// The file of the store.
         path: PathBuf,
     },
-    /// The file has nothing in it, and nothing was to be made.
+    /// The file is empty, and nothing was to be created.
     #[error("`{path}` is empty: name the file of a store")]
     Empty {
         /// The file of the store.
         path: PathBuf,
     },
-    /// What was written last is there, without the file that it belongs to.
+    /// A log with the last writes exists, without the file that it belongs to.
     #[error(
         "`{log}` has what was written last to `{path}`, which is not there: put the two together again, or move the first away"
     )]
@@ -41,13 +41,13 @@ pub enum OpenError {
         /// The log beside it.
         log: PathBuf,
     },
-    /// A folder has the name.
+    /// The name is that of a folder.
     #[error("`{path}` is a folder: name a file in it")]
     Folder {
         /// The file of the store.
         path: PathBuf,
     },
-    /// A pipe, a socket or a device has the name.
+    /// The name is that of a pipe, a socket or a device.
     #[error("`{path}` is a pipe or a device: name a file")]
     Special {
         /// The name.
@@ -59,39 +59,39 @@ pub enum OpenError {
         /// The file of the store.
         path: PathBuf,
     },
-    /// The file, or its folder, is not this user's to write.
+    /// This user may not write the file, or its folder.
     #[error(
         "`{path}` may not be written by this user, who must be able to write the file and to make others beside it: run as who owns it, or change that"
     )]
     Forbidden {
         /// The file of the store.
         path: PathBuf,
-        /// What the system said, if it was asked.
+        /// The system's error, if the system refused.
         source: Option<Cause>,
     },
-    /// Its files can be neither made nor opened, or there is no thread to work on them.
+    /// The files can be neither created nor opened, or there is no thread to work on them.
     #[error("cannot open `{path}`")]
     Files {
         /// The file of the store.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: Cause,
     },
-    /// The name is not one that SQLite can be told.
+    /// SQLite cannot open a file with this name.
     #[error("cannot open `{path}`: its name is not UTF-8, choose another")]
     Name {
         /// The file of the store.
         path: PathBuf,
     },
-    /// The file is something else.
+    /// The file is not a database.
     #[error("`{path}` is no store: it is not a SQLite database; name the file of a store")]
     NotADatabase {
         /// The file of the store.
         path: PathBuf,
-        /// What was found.
+        /// SQLite's error.
         source: Cause,
     },
-    /// The file is a database, of another program.
+    /// The file is a database of another program.
     #[error("`{path}` is no store: it is a SQLite database of another program, and stays as it is; name another file")]
     Foreign {
         /// The file of the store.
@@ -106,23 +106,23 @@ pub enum OpenError {
         path: PathBuf,
         /// The format of the file.
         found: String,
-        /// The newest format that is known here.
+        /// The newest format that this release knows.
         known: u32,
     },
-    /// The file was a store, and is not whole any more.
+    /// The file was a store, and is no longer whole.
     #[error(
         "`{path}` is damaged or cut off: keep it as it is, and restore a backup under another name (`echelon restore`)"
     )]
     Damaged {
         /// The file of the store.
         path: PathBuf,
-        /// What was found.
+        /// SQLite's or dynoxide's error.
         source: Cause,
     },
 }
 
 impl OpenError {
-    /// What is wrong, with the reason behind it, for people.
+    /// The error with its cause, for people.
     #[must_use]
     pub fn in_full(&self) -> String {
         self.source().map_or_else(|| self.to_string(), |source| format!("{self} ({source})"))

@@ -1,8 +1,9 @@
-//! The file of a store, as SQLite has it, beside dynoxide, which gives no access to its own connection.
+//! The file of a store at the level of SQLite. It is used beside dynoxide, which gives no access to its own connection.
 //!
-//! What a connection may set for all, one of ours sets for dynoxide's: both share a cache, so erased bytes are overwritten
-//! with zeros for both (`secure_delete`). Both are opened with a lock on the file itself that is held until the last of
-//! them closes (`unix-excl`), so that no other process, not even one that uses another name of the file, gets in between.
+//! A connection of our own makes settings that hold for dynoxide's as well. Both share a cache, and so erased bytes are
+//! overwritten with zeros for both (`secure_delete`). Both are opened with a lock on the file itself (`unix-excl`),
+//! which is held until the last of them closes. No other process gets in between, not even one that uses another name
+//! of the file.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -15,36 +16,36 @@ use rusqlite::{Connection, OpenFlags};
 use crate::lock::{beside, narrow};
 use crate::{OpenError, halfway, lock};
 
-/// Somebody else's lock is waited for so long: that of a process which is just ending.
+/// The wait for another process's lock: that process may just be ending.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// How a SQLite database begins.
+/// The first bytes of a SQLite database.
 const MAGIC: &[u8] = b"SQLite format 3\0";
-/// A check names at most so many places.
+/// The most places that a check names.
 const PLACES_MAX: u32 = 100;
 
-/// What to do where there is no file, or an empty one.
+/// The treatment of a file that does not exist, or is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Absent {
     Made,
     Refused,
 }
 
-/// A connection of ours to the file of a store.
+/// Our own connection to the file of a store.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     connection: Connection,
-    /// Whether nobody but its owner may read what is there.
+    /// Whether only the owner may read the files.
     pub(crate) private: bool,
 }
 
 impl Keeper {
-    /// Opens the file, or makes it, and looks whether it is a store of ours. The file is left as it was if it is none.
+    /// Opens or creates the file, and checks that it is a store. Any other file is left as it was.
     pub(crate) fn open(path: &Path, absent: Absent) -> Result<Self, OpenError> {
         if absent == Absent::Made {
             make(path)?;
         }
-        // SQLite would open it to read, and leave a file beside it. To close this takes a lock of SQLite's in this process
-        // away, and there is none: the one beside the file is ours.
+        // SQLite would open a file without write permission read-only, and leave a file beside it. Closing this handle
+        // would drop SQLite's locks on the file in this process, but there are none: the lock beside the file is ours.
         File::options().write(true).open(path).map_err(|source| OpenError::of_files(path, source))?;
         let of_sqlite = |source| OpenError::of_sqlite(path, source);
         let connection = Connection::open_with_flags(uri(path, true)?, flags()).map_err(of_sqlite)?;
@@ -59,21 +60,21 @@ impl Keeper {
         if !is_new {
             halfway::unmake(&connection).map_err(of_sqlite)?;
         }
-        // Not before it is known to be a store: other files are left as they are.
+        // Only after the file is known to be a store: other files are left as they are.
         let private = ["", "-wal", "-shm"].iter().all(|ending| narrow(&beside(path, ending)).unwrap_or(false));
-        // It answers with what is so now.
+        // The pragma answers with the new setting.
         connection.query_row("PRAGMA secure_delete = ON", [], |_| Ok(())).map_err(of_sqlite)?;
         Ok(Self { connection, private })
     }
 
-    /// Takes what was written into the file itself, and empties the log, which may still have what was erased. While
-    /// somebody reads an older state nothing is done: there is another time.
+    /// Writes the log into the file and empties it: the log may still contain erased data. Does nothing while a
+    /// connection reads an older state; a later call does it.
     pub(crate) fn empty_log(&self) {
         let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
 }
 
-/// A connection that reads the file of an open store, in this process and beside the others.
+/// Opens a connection that reads the file of an open store, in this process and beside the others.
 pub(crate) fn reader(path: &Path) -> Result<Connection, OpenError> {
     let of_sqlite = |source| OpenError::of_sqlite(path, source);
     let connection = Connection::open_with_flags(uri(path, false)?, flags()).map_err(of_sqlite)?;
@@ -81,7 +82,8 @@ pub(crate) fn reader(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// What SQLite finds wrong with a file: nothing, if all is well. The quick way leaves out whether indexes and tables agree.
+/// The faults that SQLite finds in a file; empty if there are none. The quick check does not compare indexes with
+/// tables.
 pub(crate) fn check(connection: &Connection, quick: bool) -> Result<Vec<String>, rusqlite::Error> {
     let how = if quick { "quick_check" } else { "integrity_check" };
     let mut statement = connection.prepare(&format!("PRAGMA {how}({PLACES_MAX})"))?;
@@ -91,7 +93,7 @@ pub(crate) fn check(connection: &Connection, quick: bool) -> Result<Vec<String>,
         match rows.next() {
             Ok(Some(row)) => found.push(row.get(0)?),
             Ok(None) => break,
-            // It does not get past some damage, and that is a finding.
+            // SQLite cannot read past some damage; that is a finding too.
             Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
                 found.push(error.to_string());
                 break;
@@ -103,7 +105,7 @@ pub(crate) fn check(connection: &Connection, quick: bool) -> Result<Vec<String>,
     Ok(found)
 }
 
-/// How many items all tables of a store have together.
+/// The number of items in all tables of a store.
 pub(crate) fn items(connection: &Connection) -> Result<u64, rusqlite::Error> {
     let mut statement = connection.prepare("SELECT table_name FROM _tables")?;
     let tables = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
@@ -115,13 +117,14 @@ pub(crate) fn items(connection: &Connection) -> Result<u64, rusqlite::Error> {
     Ok(items)
 }
 
-/// Whether there is a file that may be opened, or one may be made. Nothing is yet.
+/// Checks that a file exists that may be opened, or that one may be created. Creates nothing.
 pub(crate) fn can_be(path: &Path, absent: Absent) -> Result<(), OpenError> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => return Err(OpenError::Folder { path: path.to_owned() }),
         Ok(metadata) if !metadata.is_file() => return Err(OpenError::Special { path: path.to_owned() }),
         Ok(metadata) if metadata.len() > 0 => return Ok(()),
-        // SQLite would take the log of an empty file for an old one, and remove it; it may have all that was written.
+        // SQLite would take the log of an empty file for an old one and remove it, although it may contain everything
+        // that was written.
         Ok(_) => {}
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(OpenError::of_files(path, error)),
         Err(_) if absent == Absent::Refused => return Err(OpenError::Missing { path: path.to_owned() }),
@@ -134,7 +137,7 @@ pub(crate) fn can_be(path: &Path, absent: Absent) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Makes the file if it is not there, for its owner alone.
+/// Creates the file if it does not exist, for its owner alone.
 fn make(path: &Path) -> Result<(), OpenError> {
     match lock::private().create_new(true).write(true).open(path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(OpenError::of_files(path, error)),
@@ -142,7 +145,7 @@ fn make(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Whether it is a store that can be read here: of an empty database this is true of what will be in it.
+/// Checks that the database is a store of a known format, or still empty. Yields whether it is empty.
 fn is_store(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
     let of_sqlite = |source| OpenError::of_sqlite(path, source);
     let mut statement = connection.prepare("SELECT name FROM sqlite_schema").map_err(of_sqlite)?;
@@ -161,11 +164,11 @@ fn is_store(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
     Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION })
 }
 
-/// What begins as a database and is none was cut off.
+/// Reports a file as truncated if it begins like a database but is none.
 fn cut_off(error: OpenError, path: &Path) -> OpenError {
     let OpenError::NotADatabase { source, .. } = error else { return error };
     let mut head = Vec::new();
-    // Nobody in this process has a lock on it, which closing it would take away.
+    // No other handle in this process has a lock on the file, which closing this one would drop.
     let read = File::open(path).and_then(|file| file.take(16).read_to_end(&mut head));
     let path = path.to_owned();
     match read {
@@ -174,7 +177,7 @@ fn cut_off(error: OpenError, path: &Path) -> OpenError {
     }
 }
 
-/// The name under which SQLite opens the file; those who share a cache share what is set.
+/// The URI under which SQLite opens the file. Connections that share a cache also share settings.
 pub(crate) fn uri(path: &Path, shared: bool) -> Result<String, OpenError> {
     let name = path.to_str().ok_or_else(|| OpenError::Name { path: path.to_owned() })?;
     if cfg!(not(unix)) {
@@ -185,12 +188,12 @@ pub(crate) fn uri(path: &Path, shared: bool) -> Result<String, OpenError> {
     Ok(format!("file://{name}?vfs=unix-excl&cache={cache}"))
 }
 
-/// To write, and never to make a file: that was done before, if it was to be.
+/// The flags for writing, but never creating, a file: it was created before, if it was to be.
 fn flags() -> OpenFlags {
     OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
-/// A file that is removed when it is not needed any more.
+/// A file that is removed when it is no longer needed.
 #[derive(Debug)]
 pub(crate) struct Passing(pub(crate) PathBuf);
 

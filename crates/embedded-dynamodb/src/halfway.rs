@@ -1,20 +1,20 @@
-//! Tables that were made by half. dynoxide notes a table first, then makes it and its indexes, each in a transaction of its
-//! own: a process that ends in between leaves a table that is there by name and takes nothing. One that has no items yet is
-//! taken away when the file is opened, so that it is made anew.
+//! Tables that were only half created. dynoxide records a table first, then creates it and its indexes, each in a
+//! transaction of its own. A process that ends in between leaves a table that has a name but takes no items. If it has
+//! no items, it is removed when the file is opened, and can be created again.
 
 use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
 use serde::Deserialize;
 
-/// An index, as dynoxide notes it.
+/// An index in dynoxide's records.
 #[derive(Deserialize)]
 struct Index {
     #[serde(rename = "IndexName")]
     name: String,
 }
 
-/// Takes away what was made by half, each table in a transaction of its own.
+/// Removes half-created tables, each in a transaction of its own.
 pub(crate) fn unmake(connection: &Connection) -> Result<(), rusqlite::Error> {
     let mut statement = connection.prepare("SELECT table_name, gsi_definitions FROM _tables")?;
     let noted = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)))?;
@@ -22,7 +22,7 @@ pub(crate) fn unmake(connection: &Connection) -> Result<(), rusqlite::Error> {
     let mut statement = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
     let there = statement.query_map([], |row| row.get(0))?.collect::<Result<BTreeSet<String>, _>>()?;
     for (table, indexes) in noted {
-        // What is noted of indexes and does not read is dynoxide's business, which reads it next.
+        // If the record of the indexes cannot be decoded, dynoxide reports that when it reads the record next.
         let indexes: Vec<Index> = indexes.and_then(|indexes| serde_json::from_str(&indexes).ok()).unwrap_or_default();
         let parts = indexes.iter().map(|index| format!("{table}::gsi::{}", index.name));
         let parts: Vec<String> = std::iter::once(table.clone()).chain(parts).collect();

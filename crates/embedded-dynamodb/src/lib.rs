@@ -1,9 +1,9 @@
-//! A DynamoDB-compatible store in this process, behind the ordinary SDK client: for one machine and for tests.
+//! A DynamoDB-compatible store in this process, behind the ordinary SDK client: for single machines and for tests.
 //!
-//! The code that talks to a table is the same everywhere; only the client differs. Here requests never leave the
-//! process: the SDK's transport hands them to dynoxide, on a thread of its own, and every commit to a file is on disk
-//! before it is answered. What the real service does and this one never does of itself (throttling, time-outs,
-//! conflicts, batches done in part) is brought in with [`Intercept`].
+//! Code that uses a table is the same everywhere; only the client differs. Requests never leave the process here: the
+//! SDK's transport passes them to dynoxide, on a thread of its own. Every commit to a file is on disk before it is
+//! answered. Faults of the real service that this one never has by itself (throttling, time-outs, conflicts, partial
+//! batches) are brought in with [`Intercept`].
 //!
 //! - [`Store`]: an open store; its clients keep it open.
 //! - [`Intercept`]: sees each [`Request`] before and after it is carried out, and may give another [`Answer`].
@@ -37,7 +37,7 @@ pub use crate::lock::private;
 use crate::snapshot::OnDisk;
 pub use crate::snapshot::{Contents, Snapshot, SnapshotError, examine};
 
-/// An open store. It closes, and a file can be opened anew, when it and all its clients are dropped.
+/// An open store. It closes when it and all its clients are dropped; a file can then be opened again.
 #[derive(Clone, Debug)]
 pub struct Store {
     engine: Arc<Engine>,
@@ -45,10 +45,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// A store that is gone when it closes.
+    /// Creates a store in memory, which is gone when it closes.
     ///
     /// # Errors
-    /// [`OpenError::Files`] if there is no memory or no thread for it.
+    /// [`OpenError::Files`] if there is not enough memory or no thread for it.
     pub fn memory() -> Result<Self, OpenError> {
         let files = |source: Cause| OpenError::Files { path: PathBuf::from(":memory:"), source };
         let database = Database::memory().map_err(|source| files(source.into()))?;
@@ -56,16 +56,16 @@ impl Store {
         Ok(Self { engine: Arc::new(engine), file: None })
     }
 
-    /// No store at all: every request is its intercept's to answer. For simulations, whose tables, queues and time are
-    /// their own.
+    /// Creates a store without a database: the intercepts of its clients answer every request. For simulations, which
+    /// have their own tables, queues and time.
     #[must_use]
     pub fn nowhere() -> Self {
         Self { engine: Arc::new(Engine::Nowhere), file: None }
     }
 
-    /// The store in this file, which is made if it is not there. It is ours alone until it closes: `<path>.lock` beside it
-    /// and, on Unix, the file itself are held under exclusive locks, which the system releases however the process ends.
-    /// Nobody but its owner may read it.
+    /// Opens the store in a file, and creates it if it does not exist. It belongs to this process alone until it
+    /// closes: `<path>.lock` beside it and, on Unix, the file itself are held under exclusive locks, which the system
+    /// releases however the process ends. Only its owner may read the file.
     ///
     /// # Errors
     /// [`OpenError`], which names the file.
@@ -73,7 +73,7 @@ impl Store {
         Self::open_or(path, Absent::Made)
     }
 
-    /// The store in this file, which is there already: nothing is made.
+    /// Opens the store in an existing file, and creates nothing.
     ///
     /// # Errors
     /// [`OpenError`], which names the file.
@@ -94,31 +94,31 @@ impl Store {
         Ok(Self { engine: Arc::new(engine), file: Some(file) })
     }
 
-    /// Whether somebody else may read the store's file, since it is not this user's to take that away.
+    /// Whether other users may read the store's file because this user may not forbid it.
     #[must_use]
     pub fn is_exposed(&self) -> bool {
         self.file.as_ref().is_some_and(|file| !file.private)
     }
 
-    /// The store's file; none of one in memory.
+    /// The store's file; none for a store in memory.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.file.as_ref().map(|file| file.path.as_path())
     }
 
-    /// A client of this store. It never retries: a failure is seen as it happened.
+    /// Creates a client of this store. It never retries, and so failures show as they happen.
     #[must_use]
     pub fn client(&self) -> Client {
         self.client_with(Nothing)
     }
 
-    /// A client whose requests `intercept` sees.
+    /// Creates a client whose requests `intercept` sees.
     #[must_use]
     pub fn client_with(&self, intercept: impl Intercept + 'static) -> Client {
         Client::from_conf(self.config_with(intercept).build())
     }
 
-    /// The settings of such a client, for who wants another sleep, clock or source of idempotency tokens.
+    /// The settings of such a client, for callers that need another sleep, clock or source of idempotency tokens.
     #[must_use]
     pub fn config_with(&self, intercept: impl Intercept + 'static) -> config::Builder {
         config::Builder::new()
@@ -126,15 +126,15 @@ impl Store {
             .endpoint_resolver(Here::new())
             .interceptor(Bare)
             .region(Region::from_static("local"))
-            // Nobody checks a signature here, and to sign is a third of what a request costs.
+            // Signatures are not checked here, and signing is a third of the cost of a request.
             .allow_no_auth()
             .retry_config(RetryConfig::disabled())
-            // An answer of this process comes as a whole, and may take a while: nothing is stalled on the way.
+            // An answer of this process comes as a whole, and may take a while: it never stalls on the way.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .http_client(self.transport_with(intercept))
     }
 
-    /// The transport alone, for other clients of the same store: its tables' streams have a client of their own.
+    /// The transport alone, for other clients of the same store: the streams of its tables have a client of their own.
     #[must_use]
     pub fn transport_with(&self, intercept: impl Intercept + 'static) -> SharedHttpClient {
         transport::client(Arc::clone(&self.engine), Arc::new(intercept))

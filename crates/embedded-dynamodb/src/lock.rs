@@ -1,4 +1,4 @@
-//! One process at a time, and files that are nobody else's to read.
+//! Locks that allow one process at a time, and files that only their owner may read.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -7,22 +7,22 @@ use std::path::{Path, PathBuf, absolute};
 
 use crate::OpenError;
 
-/// The same path however it was spelled.
+/// The same path for every spelling.
 pub(crate) fn canonical(path: &Path) -> Result<PathBuf, OpenError> {
     let found = fs::canonicalize(path).or_else(|_| absolute(path));
     found.map_err(|source| OpenError::of_files(path, source))
 }
 
-/// A file that belongs to the one at the path: its name with an ending.
+/// The path of a file that belongs to another: its name with an ending.
 pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name: OsString = path.into();
     name.push(ending);
     name.into()
 }
 
-/// The first of two locks that whoever opens a store must hold: a file beside the store's. It tells openers in one
-/// process apart. Between processes there is the second, too, on the store's own file, which no deletion and no other name
-/// passes by ([`crate::file`]).
+/// Takes the first of the two locks that are needed to open a store: a file beside the store's. It keeps openers within
+/// one process apart. Between processes the second lock counts as well. It is on the store's own file, and neither a
+/// deletion nor another name of the file gets around it ([`crate::file`]).
 pub(crate) fn exclusive(path: &Path) -> Result<File, OpenError> {
     let of_files = |source| OpenError::of_files(path, source);
     let beside = beside(path, ".lock");
@@ -35,7 +35,7 @@ pub(crate) fn exclusive(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// How a file is made that only its owner may read and write.
+/// The options that create a file that only its owner may read and write.
 #[must_use]
 pub fn private() -> OpenOptions {
     let mut options = File::options();
@@ -44,7 +44,7 @@ pub fn private() -> OpenOptions {
     options
 }
 
-/// Takes a file away from everybody but its owner, if it is there; says whether that is so then.
+/// Restricts a file to its owner, if it exists. Yields true if the file is restricted then.
 pub(crate) fn narrow(path: &Path) -> io::Result<bool> {
     #[cfg(unix)]
     {

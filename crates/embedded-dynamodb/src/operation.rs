@@ -1,4 +1,4 @@
-//! From a request to the database's call, and back.
+//! Translates a request into a call of the database, and its result into an answer.
 
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
@@ -14,7 +14,7 @@ pub(crate) fn carry_out(database: &Database, request: &Request) -> Answer {
     }
 }
 
-/// The operations of tables and items, and those of their streams.
+/// Calls the operation of a table, an item or a stream.
 fn call(database: &Database, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
     match operation {
         "CreateTable" => json(body, |input| database.create_table(input)),
@@ -51,11 +51,11 @@ fn json<Input: DeserializeOwned, Output: Serialize>(
     serde_json::to_string(&output).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
 
-/// Marks that dynoxide puts before the messages of its own readers, for its server to take off.
+/// The marks that dynoxide puts before messages of its own readers, for its server to remove.
 const MARKS: [&str; 5] =
     ["VALIDATION:", "VALIDATION_REQUEST:", "VALIDATION_AS_READ:", "SERIALIZATION:", "SERIALIZATION_AS_READ:"];
 
-/// The SDK writes no wrong JSON, so what cannot be read is a value that DynamoDB does not take.
+/// The SDK writes valid JSON; an input that cannot be read therefore has a value that DynamoDB does not accept.
 fn unreadable(error: &serde_json::Error) -> DynoxideError {
     let text = error.to_string();
     let unmarked = MARKS.iter().find_map(|mark| text.strip_prefix(mark)).unwrap_or(&text);

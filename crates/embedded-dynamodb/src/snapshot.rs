@@ -1,4 +1,4 @@
-//! Copies of a store's file, made while it is open, and what is found in one.
+//! Copies of an open store's file, and their examination.
 
 use std::fs::{self, File};
 use std::io;
@@ -19,12 +19,12 @@ use crate::{OpenError, Store};
 pub(crate) struct OnDisk {
     pub(crate) path: PathBuf,
     pub(crate) private: bool,
-    /// Who makes a copy: one at a time, since it takes as much room as the store.
+    /// The lock for copying: one copy at a time, because it takes as much space as the store.
     copying: Arc<Mutex<()>>,
 }
 
 impl OnDisk {
-    /// The file at this path. What a copy has left behind whose process was killed is removed.
+    /// The file at this path. Removes the leftover copy of a process that was killed.
     pub(crate) fn new(path: PathBuf, private: bool) -> Self {
         let _ = fs::remove_file(copy_of(&path));
         Self { path, private, copying: Arc::default() }
@@ -35,39 +35,39 @@ fn copy_of(path: &Path) -> PathBuf {
     beside(path, ".snapshot")
 }
 
-/// A copy of a store as it was at one instant, whole and looked through. It is removed when this is dropped.
+/// A copy of a store as it was at one instant, complete and examined. It is removed when this is dropped.
 #[derive(Debug)]
 pub struct Snapshot {
     contents: Contents,
     file: Passing,
-    /// The store stays open as long, and nobody else makes a copy.
+    /// Keeps the store open, and prevents other copies.
     _held: (Arc<Engine>, OwnedMutexGuard<()>),
 }
 
 impl Snapshot {
-    /// Where it is.
+    /// The path of the copy.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.file.0
     }
 
-    /// What is in it.
+    /// The contents of the copy.
     #[must_use]
     pub fn contents(&self) -> Contents {
         self.contents
     }
 }
 
-/// What is in a store's file.
+/// The contents of a store's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Contents {
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// How many items all tables have together.
+    /// The number of items in all tables.
     pub items: u64,
 }
 
-/// Why there is no copy.
+/// The reason why there is no copy.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// The store is in memory.
@@ -76,20 +76,20 @@ pub enum SnapshotError {
     /// The copy could be neither written nor read.
     #[error("cannot make a copy of the store: {source}")]
     Files {
-        /// What the system or SQLite said.
+        /// The error of the system or of SQLite.
         source: Cause,
     },
-    /// What is to be copied, or was, is no store that can be opened.
+    /// The store or its copy cannot be opened as a store.
     #[error("{}", source.in_full())]
     Unopened {
-        /// Why.
+        /// The reason.
         #[from]
         source: OpenError,
     },
     /// The copy is damaged, and so is the store.
     #[error("the store is damaged, and no copy was kept: {}", places.iter().take(3).map(String::as_str).collect::<Vec<_>>().join("; "))]
     Damaged {
-        /// What SQLite found.
+        /// The places that SQLite found.
         places: Vec<String>,
     },
 }
@@ -112,9 +112,9 @@ impl From<io::Error> for SnapshotError {
 }
 
 impl Store {
-    /// A copy of the store as it is now, beside its file and as nobody else's to read. Requests are carried out meanwhile: what
-    /// was answered before this is in it, what comes in later is not. It is without the room that was free, and so without
-    /// what was deleted.
+    /// Copies the current store to a file beside its own that only its owner may read. Requests are carried out
+    /// meanwhile: the copy contains what was answered before this call, and nothing that comes in later. It omits free
+    /// space, and so everything that was deleted.
     ///
     /// # Errors
     /// [`SnapshotError`].
@@ -129,8 +129,8 @@ impl Store {
         .await
     }
 
-    /// What SQLite finds wrong with the store's file: nothing, if all is well, or if there is no file. All of the file is
-    /// read; the quick way leaves out whether indexes and tables agree.
+    /// The faults that SQLite finds in the store's file; empty if there are none, or no file. The whole file is read;
+    /// the quick check does not compare indexes with tables.
     ///
     /// # Errors
     /// [`SnapshotError`] if the file cannot be read at all.
@@ -155,20 +155,20 @@ async fn blocking<T: Send + 'static>(
 fn copy(from: &Path, to: &Path) -> Result<Contents, SnapshotError> {
     let name = to.to_str().ok_or_else(|| OpenError::Name { path: to.to_owned() })?;
     let reader = file::reader(from)?;
-    // An empty file is taken as it is: so it is never anybody else's to read.
+    // SQLite writes into this empty file, which other users can never read.
     private().create(true).truncate(true).write(true).open(to)?;
     reader.execute("VACUUM INTO ?1", [name])?;
     drop(reader);
     look_through(to)
 }
 
-/// Looks a copy of a store through that is nobody's yet, and brings it to disk.
+/// Examines a copy of a store that no process uses yet, and syncs it to disk.
 ///
 /// # Errors
-/// [`SnapshotError`]: if it is no store, one of a newer release, or a damaged one.
+/// [`SnapshotError`]: it is not a store, or one of a newer release, or damaged.
 pub fn examine(path: &Path) -> Result<Contents, SnapshotError> {
     let path = canonical(path)?;
-    // It tells what the file is, and has no log beside it.
+    // Opening it checks that the file is a store. A copy has no log beside it.
     drop(Keeper::open(&path, Absent::Refused)?);
     look_through(&path)
 }

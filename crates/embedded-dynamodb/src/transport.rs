@@ -1,4 +1,4 @@
-//! The SDK's transport, into this process.
+//! The SDK's transport into this process.
 
 use std::io;
 use std::sync::Arc;

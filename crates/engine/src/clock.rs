@@ -1,16 +1,17 @@
-//! What time it is: told by whoever runs the system, so that time can be moved and nothing else reads a clock.
+//! The present time. The process that runs the system provides the clock; nothing else reads the time, and so it can be
+//! moved.
 
 use std::fmt;
 use std::sync::Arc;
 
 use rules::calendar::Instant;
 
-/// Tells the present instant.
+/// Provides the present instant.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Instant + Send + Sync>);
 
 impl Clock {
-    /// A clock that reads the time as the function does.
+    /// A clock that reads the time with a function.
     pub fn new(now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }

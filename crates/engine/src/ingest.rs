@@ -1,8 +1,8 @@
-//! A batch of events becomes facts, members and rows to announce.
+//! Ingests batches of events: they become facts, members and rows to announce.
 //!
-//! Each message ends in one of four ways: its facts are applied (or were already known), it is ignored as of no
-//! consequence, it is quarantined because it can never succeed, or it failed for now and comes again. A message that comes
-//! twice changes nothing the second time, for facts are found under their natural keys.
+//! Each message ends in one of four ways: its facts are applied (or were already known), it is ignored because it has
+//! no consequence, it is quarantined because it can never succeed, or it failed for now and is redelivered. A
+//! redelivered message changes nothing, because facts are found under their natural keys.
 
 mod direct;
 mod fold;
@@ -37,22 +37,22 @@ use take::Delivery;
 /// A message from the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// How the queue knows it.
+    /// The queue's id of the message.
     pub id: String,
     /// An event in EventBridge's envelope.
     pub body: String,
-    /// When it was put into the queue, if the queue tells.
+    /// When it was sent to the queue, if the queue says so.
     pub sent_at: Option<Instant>,
 }
 
-/// What became of a batch.
+/// The result of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
-    /// The messages to be delivered again, by id, in the order of the batch.
+    /// The messages to redeliver, by id, in the order of the batch.
     pub failed: Vec<String>,
-    /// Why the first of them failed.
+    /// The reason why the first of them failed.
     pub failure: Option<String>,
-    /// What was quarantined, by message, in no order.
+    /// The quarantined messages, in no particular order.
     pub quarantined: Vec<(String, Quarantined)>,
     /// Counts of everything else.
     pub counts: Counts,
@@ -60,37 +60,37 @@ pub struct Report {
     pub oldest_ms: Option<i64>,
 }
 
-/// What was counted in a batch. Messages are done, ignored, quarantined or failed; facts of done ones are applied, known,
+/// The counts of a batch. Messages are done, ignored, quarantined or failed. Facts of done messages are applied, known,
 /// superseded, or about an erased member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
-    /// Messages that came.
+    /// Messages received.
     pub events: u64,
-    /// Messages whose facts are in.
+    /// Messages whose facts are stored.
     pub done: u64,
-    /// Messages of no consequence.
+    /// Messages without consequence.
     pub ignored: u64,
     /// Messages that can never succeed.
     #[serde(alias = "set_aside")]
     pub quarantined: u64,
-    /// Facts that are new, or newer versions of known ones.
+    /// Facts that are new, or newer revisions of known ones.
     pub applied: u64,
     /// Facts that were known already.
     pub duplicates: u64,
-    /// Facts of which a version that wins is known.
+    /// Facts of which a later revision is known.
     pub superseded: u64,
-    /// Facts about somebody who was erased.
+    /// Facts about an erased member.
     #[serde(alias = "kept_out")]
     pub member_erased: u64,
     /// Transitions recorded.
     pub transitions: u64,
-    /// Rewards recorded, birthday points included.
+    /// Rewards recorded, including birthday points.
     pub rewards: u64,
-    /// Races lost.
+    /// Lost races.
     pub conflicts: u64,
 }
 
-/// Writes facts: decides in memory what they change, and commits it.
+/// Writes facts: decides in memory what they change, and commits the result.
 #[derive(Debug)]
 pub struct FactWriter {
     store: Store,
@@ -101,28 +101,28 @@ pub struct FactWriter {
 }
 
 impl FactWriter {
-    /// A writer over a store.
+    /// Creates a writer on a store.
     pub fn new(store: Store, clock: Clock) -> Self {
         let programs = Arc::new(ProgramCache::new(store.clone(), clock.clone()));
-        // Processes of functions are numbered alike: what tells them apart has to be chance.
+        // Processes of functions have the same ids; a random salt tells them apart.
         let salt = RandomState::new().build_hasher().finish();
         Self { store, programs, clock, max_messages_per_commit: 1, salt }
     }
 
-    /// Waits after a lost race as the salt has it, and not by chance.
+    /// Takes the waits after lost races from a given salt instead of a random one.
     #[must_use]
     pub fn with_jitter_seed(self, salt: u64) -> Self {
         Self { salt, ..self }
     }
 
-    /// Commits up to so many messages in one transaction though they have nothing to do with each other: where nobody
-    /// else writes, and a transaction of many items takes as long as one of two. Elsewhere that would only cost races.
+    /// Commits up to this many unrelated messages in one transaction. That pays only where no other process writes, and
+    /// a transaction of many items takes as long as one of two. Elsewhere it would only cause conflicts.
     #[must_use]
     pub fn with_batching(self, max_messages_per_commit: usize) -> Self {
         Self { max_messages_per_commit: max_messages_per_commit.max(1), ..self }
     }
 
-    /// The same with another's cache of programs, so that both forget together.
+    /// Shares another writer's cache of programs; both are then invalidated together.
     #[must_use]
     pub fn sharing_cache(self, programs: Arc<ProgramCache>) -> Self {
         Self { programs, ..self }
@@ -134,7 +134,7 @@ impl FactWriter {
     }
 }
 
-/// Ingests messages of a queue; what can never succeed goes to the quarantine.
+/// Ingests messages of a queue; messages that can never succeed are quarantined.
 #[derive(Debug)]
 pub struct Ingest<Q> {
     writer: FactWriter,
@@ -142,17 +142,17 @@ pub struct Ingest<Q> {
 }
 
 impl<Q: Quarantine> Ingest<Q> {
-    /// The ingest over a store.
+    /// Creates the ingest of a store.
     pub fn new(store: Store, quarantine: Q, clock: Clock) -> Self {
         Self::with(FactWriter::new(store, clock), quarantine)
     }
 
-    /// The ingest with a writer that is set up already.
+    /// Creates the ingest with an existing writer.
     pub fn with(writer: FactWriter, quarantine: Q) -> Self {
         Self { writer, quarantine }
     }
 
-    /// What was used of the store since this was asked last.
+    /// The units of the store used since the last call.
     pub fn used(&self) -> Units {
         self.writer.store.meter().take()
     }
@@ -162,12 +162,12 @@ impl<Q: Quarantine> Ingest<Q> {
         self.writer.programs()
     }
 
-    /// Forgets the versions that are cached, so that one just published is in use at once.
+    /// Invalidates the cached versions; a version just published is then in use at once.
     pub fn invalidate_programs(&self) {
         self.writer.programs.forget();
     }
 
-    /// Takes a batch in.
+    /// Ingests a batch.
     pub async fn handle(&self, messages: &[Message]) -> Report {
         let now = self.writer.clock.now();
         let mut report = Report::default();
@@ -232,7 +232,7 @@ impl<Q: Quarantine> Ingest<Q> {
         report
     }
 
-    /// The body first, then the row that tells of it: a row without a body could not be replayed.
+    /// Stores the body first, then its row: a row without a body could not be replayed.
     async fn quarantine(&self, message: &Message, quarantined: &Quarantined) -> Result<(), StoreError> {
         let id = quarantine::id(&message.body);
         self.quarantine.put(&id, &message.body).await?;
@@ -240,16 +240,16 @@ impl<Q: Quarantine> Ingest<Q> {
     }
 }
 
-/// Facts dated more than five minutes ahead are refused.
+/// Finds facts dated more than five minutes ahead, which are refused.
 fn early(facts: &[Fact], now: Instant) -> Option<&'static str> {
     let latest = now.plus_millis(FUTURE_MS_MAX);
     facts.iter().any(|fact| fact.occurred_at > latest).then_some("$.occurred_at")
 }
 
 impl Counts {
-    /// Adds what was counted in another batch.
+    /// Adds the counts of another batch.
     pub fn add(&mut self, other: &Self) {
-        // Every field by its name: a new one does not compile before it is added up.
+        // All fields are named: a new field does not compile until it is added here.
         let Self {
             events,
             done,
@@ -276,7 +276,7 @@ impl Counts {
         self.conflicts += conflicts;
     }
 
-    /// The same as it is measured, wherever it runs.
+    /// The counts as metrics, the same wherever ingest runs.
     pub fn measured(&self) -> [(Metric, u64); 9] {
         [
             (Metric::EventsIn, self.events),

@@ -1,13 +1,13 @@
-//! How a shop's members are spread over its tiers, how they move and will move, and what they bring in: as of the last
-//! sweep, counted while it went through everybody, and kept for good.
+//! The spread of a shop's members over its tiers, their moves past and expected, and their revenue. It is as of the
+//! last sweep, which counted all members, and it is kept for good.
 //!
 //! # Flows
 //!
-//! A rollover counts who was in which tier at the midnight before and at its own, from each member's course as it is known
-//! now, each stretch of time under the version then in force: so it is net per night (who enters and leaves within a day
-//! went nowhere), and a correction that comes later restates the past without being counted as a move of that day. What a
-//! change of rules moves at its instant is told by its own recalculation. Together they lead from the tiers of one midnight
-//! to those of another.
+//! A rollover counts the tiers of members at the midnight before and at its own. It takes them from each member's
+//! course as known now, each interval under the version in force then. The result is net per night: a member who enters
+//! and leaves within a day did not move. A later correction restates the past, and does not count as a move of its day.
+//! The moves at a change of rules are counted by the recalculation of that version. Together the flows lead from the
+//! tiers at one midnight to those at another.
 
 use rules::calendar::Instant;
 use serde::{Deserialize, Serialize};
@@ -17,16 +17,16 @@ use store::{Store, StoreError};
 
 pub use store::records::insight::{InTier, Insight};
 
-/// How members moved in some time.
+/// The moves of members in a period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flows {
-    /// From when on it is known, at or before what was asked; none if nothing is.
+    /// The instant from which moves are known, at or before the requested one; none if no moves are known.
     pub since: Option<Instant>,
-    /// Until when: the last sweep in that time.
+    /// The end of the last sweep in the period.
     pub until: Option<Instant>,
-    /// Of how many sweeps it is.
+    /// The number of sweeps included.
     pub jobs: u64,
-    /// Who moved, net of each night.
+    /// The moves, net per night.
     pub moves: Moves,
 }
 
@@ -38,14 +38,15 @@ pub async fn latest(store: &Store, shop: &ShopId, now: Instant) -> Result<Option
     store.latest_insight(shop, now).await
 }
 
-/// How members moved after an instant and up to another, that one included: of the sweeps whose instant lies there. Ask
-/// from a midnight to a midnight; a night on which no sweep was done is in the flows of the next one.
+/// The moves after one instant and up to another, inclusive, from the sweeps whose instant lies there. Ask for a period
+/// from midnight to midnight. A night without a finished sweep is included in the flows of the next one.
 ///
 /// # Errors
 /// See [`StoreError`].
 pub async fn flows(store: &Store, shop: &ShopId, from: Instant, to: Instant) -> Result<Flows, StoreError> {
     let mut flows = Flows { since: None, until: None, jobs: 0, moves: Moves::default() };
-    // The latest first. A rollover that ended just as the next one was opened is in that one's flows already.
+    // The latest first. A rollover that ended just when the next one was opened is already included in the next one's
+    // flows.
     let mut known_from = None;
     for insight in store.insights(shop, from, to).await?.into_iter().rev() {
         match insight.job.kind {

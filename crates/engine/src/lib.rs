@@ -1,6 +1,7 @@
-//! What is done with the store: facts are ingested, members swept, rows announced, programs published, and all of it verified.
+//! The work on the store: ingesting facts, sweeping members, announcing rows, publishing programs, and verifying all of
+//! it.
 //!
-//! Whatever carries messages and bodies is behind a trait: nothing here knows SQS or EventBridge.
+//! Transports of messages and bodies are behind traits: nothing here depends on SQS or EventBridge.
 
 pub mod clock;
 pub mod ingest;

@@ -1,12 +1,13 @@
-//! Lists of members, as the last sweep wrote them: who holds a tier, who is near an upgrade, who is at risk, whose tier
-//! ends before a date. Dated: they say how everybody stood at the instant of the sweep, under the version in force then.
+//! Lists of members, as the last sweep wrote them: members who hold a tier, who are near an upgrade, who are at risk,
+//! or whose tier ends before a date. A list shows its members as of the instant of the sweep, under the version in
+//! force then.
 //!
-//! There is no index on members for it. While a sweep goes through the members it writes down, page by page, who is on
-//! which list; when all of it is done its lists are the shop's, and the ones before them may go. Within a list members come
-//! by their place in the store (bucket, then id), which is no order that people know; those whose tier ends before a date
-//! come month by month.
+//! No index on members serves lists. A sweep writes them page by page while it reads the members. When the sweep is
+//! done, its lists become the shop's, and earlier ones may be deleted. The members of a list are ordered by their place
+//! in the store (bucket, then id), which means nothing to people. Members whose tier ends before a date come month by
+//! month.
 //!
-//! Who is erased stays on lists by id until the next sweep has ended, and in the table until the lists expire.
+//! An erased member's id stays on lists until the next sweep has ended, and in the table until the lists expire.
 
 mod cursor;
 
@@ -23,67 +24,69 @@ pub use cursor::{Cursor, CursorError};
 
 use cursor::Behind;
 
-/// Lists can be read for so long after their job was opened: some nights may fail, and there is still an answer.
+/// The time for which lists can be read after their job was opened, in milliseconds: even if a sweep fails on some
+/// nights, there is an answer.
 pub(crate) const KEPT_MS: i64 = 3 * 86_400_000;
-/// So many members are on a page at the most.
+/// The maximum number of members on a page.
 pub const LIMIT_MAX: usize = 1_000;
-/// Of the shop's jobs, those that have lists are among the latest few.
+/// The number of latest jobs of a shop that are read. Jobs with lists are among them.
 const LATEST: i32 = 10;
-/// On one machine the lists of so many sweeps are kept: who pages through the last but one can end.
+/// The number of sweeps whose lists are kept on a single machine: a caller who pages through the last list but one can
+/// finish.
 const KEPT: usize = 2;
-/// Rows are read so many at a time at the most; the first time fewer, as most pages are short.
+/// The maximum number of rows read at once; the first read takes fewer, because most pages are short.
 const ROWS_MAX: i32 = 32;
 const ROWS: i32 = 2;
 
-/// What can be asked for.
+/// A list that a caller can request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum List {
-    /// Everybody who holds a tier.
+    /// The members who hold a tier.
     Tier(TierId),
-    /// Those to whose next tier little is missing, as [`rules::notice::WithinReach`] has it.
+    /// The members who are near their next tier, as defined by [`rules::notice::WithinReach`].
     NearUpgrade,
-    /// Those who lose their tier at the next review unless more happens: [`rules::forecast::Forecast::at_risk`].
+    /// The members who lose their tier at the next review unless more happens: [`rules::forecast::Forecast::at_risk`].
     AtRisk,
-    /// Those whose tier ends before an instant if nothing more happens, for whatever reason.
+    /// The members whose tier ends before an instant if nothing more happens, for any reason.
     ExpiringBefore(Instant),
 }
 
 /// Members of a list, as one sweep found them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListPage {
-    /// Everybody as of this instant.
+    /// The instant for which the members were evaluated.
     pub as_of: Instant,
-    /// The sweep that found it.
+    /// The sweep that wrote the list.
     pub job: JobId,
     /// The version of the program in force at that instant.
     pub version: u32,
-    /// The members, in the order of their places.
+    /// The members, in the order of their places in the store.
     pub entries: Vec<Entry>,
-    /// Where it goes on; none if that is all.
+    /// The place where the next page begins; none if this is the last.
     pub next: Option<Cursor>,
 }
 
-/// What is asked.
+/// A request for a page of a list.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// Which list.
+    /// The list.
     pub list: &'a List,
-    /// At most so many members; at least 1 and at most [`LIMIT_MAX`] in any case.
+    /// The maximum number of members; values are clamped to 1 through [`LIMIT_MAX`].
     pub limit: usize,
-    /// Behind what the page before ended. The answer stays that sweep's, even if another one has ended meanwhile.
+    /// The end of the page before. The answer comes from the same sweep, even if another one has ended meanwhile.
     pub cursor: Option<&'a Cursor>,
-    /// What time it is: lists are kept for three days.
+    /// The present instant: lists are kept for three days.
     pub now: Instant,
 }
 
-/// Why there is no page.
+/// The reason why there is no page.
 #[derive(Debug, Error)]
 pub enum ListError {
-    /// The lists that a cursor leads through are gone.
+    /// The lists that a cursor belongs to were deleted.
     #[error("the lists of {0} are gone: begin again")]
     Gone(JobId),
-    /// A cursor leads through another list.
+    /// The cursor belongs to another list.
     #[error("the cursor is of another list: begin again")]
     OtherList,
     /// The database did not answer.
@@ -91,10 +94,10 @@ pub enum ListError {
     Store(#[from] StoreError),
 }
 
-/// A page of a list of the latest sweep that is done; none if no sweep has ended within the last three days.
+/// A page of a list of the latest finished sweep; none if no sweep has ended within the last three days.
 ///
 /// # Errors
-/// [`ListError::Gone`] and [`ListError::OtherList`] where there is a cursor.
+/// [`ListError::Gone`] and [`ListError::OtherList`], if there is a cursor.
 pub async fn page(store: &Store, shop: &ShopId, asked: &Asked<'_>) -> Result<Option<ListPage>, ListError> {
     let Asked { list, cursor, now, .. } = *asked;
     if cursor.is_some_and(|cursor| cursor.list != *list) {
@@ -115,7 +118,7 @@ pub async fn page(store: &Store, shop: &ShopId, asked: &Asked<'_>) -> Result<Opt
     Ok(Some(ListPage { as_of: insight.as_of, job: insight.job, version: insight.version, entries, next }))
 }
 
-/// What a job that is done says of its lists, unless they are gone.
+/// The insight and the lists of a finished job, unless the lists were deleted.
 async fn of_job(store: &Store, shop: &ShopId, id: JobId, now: Instant) -> Result<Option<(Insight, Lists)>, StoreError> {
     let Some(job) = store.job(shop, &id).await? else { return Ok(None) };
     let Job { state: State::Done, lists: Some(lists), .. } = job.body else { return Ok(None) };
@@ -123,7 +126,7 @@ async fn of_job(store: &Store, shop: &ShopId, id: JobId, now: Instant) -> Result
     Ok(insight.filter(|_| now < lists.until).map(|insight| (insight, lists)))
 }
 
-/// A page being put together.
+/// A page that is being assembled.
 struct Reading<'a> {
     store: &'a Store,
     shop: &'a ShopId,
@@ -134,7 +137,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Reads from behind a place on, until the page is full; yields what it ends behind, if there is more.
+    /// Reads from a place on until the page is full. Yields the place where the page ends if there is more.
     async fn all(&mut self, behind: Option<Behind>) -> Result<Option<Behind>, StoreError> {
         let mut names = self.names();
         if let Some(behind) = &behind {
@@ -150,7 +153,7 @@ impl Reading<'_> {
         Ok(None)
     }
 
-    /// The written lists that the one asked for is made of, in order; those on which nobody is are left out.
+    /// The written lists that make up the requested one, in order; empty months are left out.
     fn names(&self) -> Vec<Name> {
         match self.asked.list {
             List::Tier(tier) => vec![Name::Tier(tier.clone())],
@@ -179,7 +182,7 @@ impl Reading<'_> {
                     if !self.is_asked(&entry) {
                         continue;
                     }
-                    // One more is there: only now is it known that the page does not end here.
+                    // There is another member, so the page does not end the list.
                     if self.entries.len() == limit {
                         return Ok(Some(Behind { name, row: row.sk, taken: place }));
                     }
@@ -187,7 +190,7 @@ impl Reading<'_> {
                 }
             }
             let Some(next) = read.next else { return Ok(None) };
-            // From behind this row: the key that sorts directly after it.
+            // The key that sorts directly after this row.
             behind = Some(Behind { name: name.clone(), row: format!("{next}\0"), taken: 0 });
             rows = (rows * 4).min(ROWS_MAX);
         }
@@ -201,11 +204,11 @@ impl Reading<'_> {
     }
 }
 
-/// On one machine, where nothing deletes what has expired: deletes the lists of all but the last two sweeps that are done.
-/// Yields how many rows that were.
+/// Deletes the lists of all but the last two finished sweeps, on a single machine, where nothing deletes expired items.
+/// Yields the number of deleted rows.
 ///
 /// # Errors
-/// See [`StoreError`]; what is left is deleted the next time.
+/// See [`StoreError`]; the rest is deleted the next time.
 pub async fn tidy(store: &Store, shop: &ShopId, now: Instant) -> Result<u64, StoreError> {
     let Some(versions) = store.versions(shop).await? else { return Ok(0) };
     let latest = store.latest_jobs(shop, now, LATEST).await?;
@@ -218,7 +221,7 @@ pub async fn tidy(store: &Store, shop: &ShopId, now: Instant) -> Result<u64, Sto
             continue;
         }
         let Some(lists) = &mut row.body.lists else { continue };
-        // Whoever reads is told that they are gone before the first row is.
+        // Mark the lists as gone before their first row is deleted: readers then get an error, not a part of a list.
         lists.until = row.body.opened_at;
         store.write_job(shop, &mut row).await?;
         for name in Name::all(&versions, row.body.id.until) {

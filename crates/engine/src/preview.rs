@@ -1,7 +1,7 @@
-//! What a draft version would do to a shop: the outcomes of all members, added up.
+//! The preview of a draft version: the outcomes of all members, added up.
 //!
-//! Made in parts, of any members in any order, which [`Preview::merge`] puts together to the same whole; as JSON in
-//! between. [`picture()`] shows it to people.
+//! It is made in parts, of any members in any order, and passed as JSON. [`Preview::merge`] adds the parts up to the
+//! same whole. [`picture()`] shows it to people.
 
 mod picture;
 
@@ -15,69 +15,69 @@ use serde::{Deserialize, Serialize};
 
 pub use picture::picture;
 
-/// So many members are named of each way from one tier to another: the first by id.
+/// The maximum number of members named for each way from one tier to another: the first by id.
 pub const SAMPLES_MAX: usize = 20;
 
-/// The outcomes of members, added up. Of none, it is the default.
+/// The outcomes of members, added up. The default has no members.
 #[must_use]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Preview {
-    /// How many members were looked at.
+    /// The number of members evaluated.
     pub members: u64,
-    /// How their tiers move.
+    /// The moves between tiers.
     pub moves: Moves,
-    /// How many would drop, and are held. They stay, and are counted there too.
+    /// The number of members who would be downgraded and get a hold. They also count as retained.
     pub held: u64,
-    /// The ways from one tier to another.
+    /// The ways from one tier to another, with their members.
     #[serde(with = "ways")]
     pub ways: BTreeMap<Way, Passage>,
     /// Entry rewards that would be due, by tier.
     pub rewards: BTreeMap<TierId, Rewards>,
     /// Birthday points that fall on the very instant of the change.
     pub birthdays: Birthdays,
-    /// When the tier ends, of those who have the same tier before and after.
+    /// The changed ends of tiers, of members whose tier stays the same.
     pub validity: Validity,
-    /// How many had progress just before, and have none just after.
+    /// The number of members who have progress just before the change, and none just after.
     pub wiped: u64,
 }
 
-/// How many move how.
+/// The numbers of moves, by direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Moves {
-    /// From no tier to one.
+    /// Members who enter a tier from none.
     #[serde(alias = "enter")]
     pub entered: u64,
-    /// To a higher tier.
+    /// Members who move to a higher tier.
     #[serde(alias = "rise")]
     pub upgraded: u64,
-    /// They keep their tier.
+    /// Members who keep their tier.
     #[serde(alias = "stay")]
     pub retained: u64,
-    /// To a lower tier.
+    /// Members who move to a lower tier.
     #[serde(alias = "fall")]
     pub downgraded: u64,
-    /// To no tier.
+    /// Members who leave the tiers.
     #[serde(alias = "leave")]
     pub left: u64,
-    /// They have no tier, before or after.
+    /// Members without a tier before and after.
     pub without_tier: u64,
 }
 
-/// From one tier to another. No tier is none; who stays goes from a tier to itself.
+/// A way from one tier to another; none stands for no tier. A member who stays goes from a tier to itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Way {
     /// The tier before.
     pub from: Option<TierId>,
     /// The tier after.
     pub to: Option<TierId>,
-    /// Up or down: a tier that is removed has no place of its own among the new ones.
+    /// The direction: a removed tier has no rank among the new ones.
     pub movement: Movement,
 }
 
-/// Who goes a way.
+/// The members who go a way.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Passage {
-    /// How many.
+    /// Their number.
     pub members: u64,
     /// The first [`SAMPLES_MAX`] of them by id.
     pub samples: BTreeSet<MemberId>,
@@ -86,38 +86,38 @@ pub struct Passage {
 /// Entry rewards of a tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Rewards {
-    /// To how many members they are due.
+    /// The number of members to whom they are due.
     pub due: u64,
-    /// What they cost in all, in program currency, as far as they say.
+    /// Their total cost in program currency, of rewards with a `unit_cost`.
     pub unit_cost: Quantity,
-    /// How many single rewards name no `unit_cost`.
+    /// The number of single rewards without a `unit_cost`.
     pub unpriced: u64,
 }
 
 /// Birthday points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Birthdays {
-    /// To how many members they are due.
+    /// The number of members to whom they are due.
     pub due: u64,
-    /// How many points in all.
+    /// The total number of points.
     pub points: Quantity,
 }
 
-/// How the ends of tiers change.
+/// The changes of tiers' ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Validity {
-    /// They end later.
+    /// Members whose tier ends later.
     pub longer: u64,
-    /// They end sooner.
+    /// Members whose tier ends sooner.
     pub shorter: u64,
-    /// They had an end, and have none now.
+    /// Members whose tier had an end, and has none now.
     pub now_without_end: u64,
-    /// They had no end, and have one now.
+    /// Members whose tier had no end, and has one now.
     pub now_with_end: u64,
 }
 
 impl Preview {
-    /// Adds a member's outcome. Nobody may be added twice.
+    /// Adds a member's outcome. Each member may be added only once.
     pub fn add(&mut self, member: &MemberId, outcome: &Outcome) {
         let Outcome { before, after, movement, rows, rewards, wiped } = outcome;
         count(&mut self.members);
@@ -243,7 +243,7 @@ impl Validity {
     }
 }
 
-/// JSON has only texts as keys: the ways are a list, in their order.
+/// Serializes the ways as an ordered list: JSON allows only texts as keys.
 mod ways {
     use super::{BTreeMap, Deserialize, Passage, Serialize, Way};
     use serde::{Deserializer, Serializer};

@@ -1,5 +1,5 @@
-//! A change of rules: what is asked for, what it would do to members, and what became of it. The same for the command on
-//! a store, and over HTTP.
+//! A change of rules: the request, its preview, and its outcome. The same types serve the command on a store and the
+//! HTTP API.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -16,35 +16,35 @@ use serde_json::{Value, json};
 use store::shop::ShopId;
 use store::{PastPublication, Publication, PublicationError, Store, VersionDraft, Withdrawn};
 
-/// Who publishes where nobody says.
+/// The author of a publication that names none.
 pub const DEFAULT_AUTHOR: &str = "echelon";
 
-/// A program that is to be in force, and what is said with it.
+/// A request to put a program in force.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "PublishBody", into = "PublishBody")]
 pub struct PublishRequest {
-    /// Which program.
+    /// The program.
     pub what: ProgramSource,
-    /// What the publisher says besides (section 3).
+    /// The publisher's options (section 3).
     pub options: Value,
-    /// From when on; as soon as may be, if none is named.
+    /// The instant from which it is in force; none stands for as soon as possible.
     pub at: Option<Instant>,
-    /// Who wants it: kept with the version.
+    /// The publisher, kept with the version.
     pub by: String,
-    /// Why: kept with the version.
+    /// The reason, kept with the version.
     pub why: String,
 }
 
-/// Which program is wanted.
+/// The source of a requested program.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ProgramSource {
-    /// This one.
+    /// A new program.
     Program(Value),
-    /// The one of an earlier version.
+    /// The program of an earlier version.
     Version(u32),
 }
 
-/// The same as it is sent.
+/// The request in its JSON form.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PublishBody {
@@ -62,10 +62,10 @@ struct PublishBody {
     why: String,
 }
 
-/// Reads a whole number as JSON may write it: `12` and `12.0` are the same.
+/// Reads a whole number in either JSON form: `12` and `12.0` are the same.
 ///
 /// # Errors
-/// If it is not whole, or none of `T`.
+/// The number is not whole, or not a value of `T`.
 pub fn whole<'de, D: Deserializer<'de>, T: FromStr>(deserializer: D) -> Result<Option<T>, D::Error> {
     let Some(number) = Option::<f64>::deserialize(deserializer)? else { return Ok(None) };
     let wrong = |_| serde::de::Error::custom(format!("{number} is not a whole number of those that there may be"));
@@ -100,10 +100,10 @@ impl From<PublishRequest> for PublishBody {
     }
 }
 
-/// Something that a change does to members, and that its publisher should know before.
+/// An effect of a change on members that its publisher should know in advance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advice {
-    /// The field that it is about.
+    /// The field that causes it.
     pub path: String,
     /// A sentence for people.
     pub message: String,
@@ -111,89 +111,89 @@ pub struct Advice {
     pub loud: bool,
 }
 
-/// What became of a program that was to be in force.
+/// The outcome of a publication.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishOutcome {
     /// The shop.
     pub shop: ShopId,
     /// The number of the version.
     pub version: u32,
-    /// Whether it is new. Otherwise the newest version was the same already.
+    /// Whether the version is new. Otherwise the newest version was already the same.
     pub published: bool,
-    /// From when it is in force.
+    /// The instant from which it is in force.
     pub effective_at: Instant,
-    /// The version that waited until now, and never takes effect.
+    /// The pending version that it replaces, and which never takes effect.
     pub replaces: Option<u32>,
-    /// What it does to members.
+    /// The effects on members.
     pub warnings: Vec<Advice>,
 }
 
-/// What publishing would do.
+/// The result of a preview.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Previewed {
     /// The shop.
     pub shop: ShopId,
     /// The number that the version would have.
     pub version: u32,
-    /// From when it would be in force.
+    /// The instant from which it would be in force.
     pub effective_at: Instant,
-    /// The version that waits until now, and would never take effect.
+    /// The pending version that it would replace, and which would never take effect.
     pub replaces: Option<u32>,
-    /// What it would do, told by the rules alone.
+    /// The effects on members, derived from the rules alone.
     pub warnings: Vec<Advice>,
-    /// What it would do, member by member, added up.
+    /// The effects on members, evaluated one by one and added up.
     pub preview: Preview,
-    /// How many members do not read, and are not counted.
+    /// The number of members who cannot be decoded, and are not counted.
     pub unreadable: u64,
-    /// The same for people.
+    /// The preview as a text for people.
     pub picture: String,
-    /// Which of the 256 equal parts of the members comes next, if the time was not enough for all: ask again from there,
-    /// and add up.
+    /// The next of the 256 equal parts of the members, if the time did not suffice for all: request a preview from
+    /// there, and add up the results.
     pub next_part: Option<u16>,
-    /// Everybody whose tier would change, by id, if that was asked for.
+    /// The members whose tier would change, by id, if requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changes: Option<Vec<Changed>>,
 }
 
-/// How members are looked at for a preview.
+/// Options of a preview.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PreviewOptions {
-    /// Whether those whose tier would change are named one by one.
+    /// Whether to list each member whose tier would change.
     pub listed: bool,
     /// The first of the 256 parts.
     pub from: u16,
-    /// The time there is; as much as it takes, if none is given.
+    /// The time limit; none stands for as long as it takes.
     pub budget: Option<Duration>,
 }
 
-/// A version, as it was published.
+/// A version as it was published.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Listed {
     /// Its number.
     pub version: u32,
-    /// How it stands.
+    /// Its state.
     pub state: State,
-    /// From when it is in force, unless it was withdrawn.
+    /// The instant from which it is in force, unless it was withdrawn.
     pub effective_at: Instant,
     /// When it was published.
     pub recorded_at: Instant,
-    /// By whom.
+    /// The publisher.
     pub by: String,
-    /// Why.
+    /// The reason.
     pub why: String,
-    /// Who withdrew or replaced it, and when.
+    /// The withdrawal or replacement, if any: by whom, and when.
     pub withdrawn: Option<Withdrawn>,
-    /// What was said besides.
+    /// The publisher's options.
     pub options: Value,
     /// The program.
     pub program: Value,
 }
 
-/// How a version stands.
+/// The state of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// A later one is in force.
+    /// A later version is in force.
     Past,
     /// It is in force.
     InForce,
@@ -204,7 +204,7 @@ pub enum State {
 }
 
 impl State {
-    /// The words for it.
+    /// The name of the state in texts.
     pub fn words(self) -> &'static str {
         match self {
             Self::Past => "past",
@@ -215,24 +215,25 @@ impl State {
     }
 }
 
-/// The rules of a shop, as they are changed at an instant.
+/// The publisher of a shop's rules at an instant.
 #[derive(Debug, Clone, Copy)]
 pub struct Publisher<'a> {
     /// The store.
     pub store: &'a Store,
     /// The shop.
     pub shop: &'a ShopId,
-    /// Now.
+    /// The present instant.
     pub now: Instant,
-    /// So long after that a version takes effect where no instant is named.
+    /// The time until a version takes effect if the request names no instant, in milliseconds.
     pub ahead_ms: i64,
 }
 
 impl Publisher<'_> {
-    /// Publishes what is wanted, unless the newest version is the same: as the shop's first version, or as the next one.
+    /// Publishes the requested program as the shop's first version, or as the next one, unless the newest version is
+    /// the same.
     ///
     /// # Errors
-    /// See [`PublicationError`]; then nothing changed.
+    /// See [`PublicationError`]; nothing has changed then.
     pub async fn publish(&self, wanted: &PublishRequest) -> Result<PublishOutcome, PublicationError> {
         let before = self.store.versions(self.shop).await?;
         let publication = self.publication(wanted, before.as_ref()).await?;
@@ -256,7 +257,7 @@ impl Publisher<'_> {
         Ok(PublishOutcome { shop, version, published: true, effective_at, replaces, warnings })
     }
 
-    /// One that waits may be published again for another instant.
+    /// Whether the newest version is the same. A pending version may be published again for another instant.
     fn is_same(&self, last: &Version, with_draft: &Versions, wanted: &PublishRequest) -> bool {
         let is_then = last.effective_at <= self.now || wanted.at.is_none_or(|at| at == last.effective_at);
         is_then && last.program == with_draft.last().program
@@ -275,7 +276,7 @@ impl Publisher<'_> {
                 self.store.roll_back(self.shop, *number, (at, options), (by, why)).await
             }
             ProgramSource::Program(program) => {
-                // A first version may say since when it is in force: facts of that time on are seen under it.
+                // A first version may take effect in the past: facts from then on are evaluated under it.
                 let since = match before {
                     None => Program::read(program, self.store.zones())?.effective_at.filter(|since| *since <= self.now),
                     Some(_) => None,
@@ -287,11 +288,11 @@ impl Publisher<'_> {
         }
     }
 
-    /// Looks at every member and says what publishing would do, writing nothing; as many of the 256 parts as there is
-    /// time for. `each` hears of each.
+    /// Evaluates every member under the requested program, and writes nothing. It covers as many of the 256 parts as
+    /// the time allows, and calls `each` after each part.
     ///
     /// # Errors
-    /// See [`PublicationError`]: what publishing would say, or that the store does not answer.
+    /// See [`PublicationError`]: the same errors as publishing, or the store does not answer.
     pub async fn preview(
         &self,
         wanted: &PublishRequest,
@@ -332,7 +333,7 @@ impl Publisher<'_> {
         })
     }
 
-    /// All that was ever published, the oldest first.
+    /// All publications of the shop, the oldest first.
     ///
     /// # Errors
     /// See [`PublicationError`].
@@ -359,7 +360,7 @@ fn listed(past: PastPublication, in_force: Option<u32>) -> Listed {
     Listed { version: number, state, effective_at, recorded_at, by, why, withdrawn, options, program }
 }
 
-/// The version that the newest one follows; of a first version, itself.
+/// The version before the newest one; for a first version, that version itself.
 fn before_last(versions: &Versions) -> &Version {
     versions.iter().rev().nth(1).unwrap_or(versions.last())
 }

@@ -1,7 +1,8 @@
-//! What was quarantined, for people: told as rows, and put back into the ingest queue once what was in its way is put right.
+//! The quarantine for operators: it lists rows, and puts messages back into the ingest queue once the obstacle is
+//! removed.
 //!
-//! A row says why; the body lies in a queue ([`Bodies`]). Each body is in the ingest queue before it leaves that one, and a row
-//! is forgotten after its body was moved: whatever goes wrong in between, nothing is lost, and at the worst something comes
+//! A row says why; the body is in a queue ([`Bodies`]). A body enters the ingest queue before it leaves the other one,
+//! and a row is deleted after its body was moved. A failure in between loses nothing: at worst a message is delivered
 //! twice, which changes nothing.
 
 use std::collections::BTreeSet;
@@ -16,12 +17,13 @@ use store::shop::ShopId;
 use store::{Exact, Item, QuarantineMark, QuarantinePage, Store, StoreError};
 use thiserror::Error;
 
-/// Rows are replayed so many at a time: each time, a queue is gone through as a whole.
+/// The number of rows replayed at a time: each time, the whole queue of bodies is read.
 const TOGETHER: usize = 200;
-/// Ids that come without a shop are looked for in so many pages of the table: the pass through the queue is still to come.
+/// The number of pages of the table that are searched for ids without a shop: the pass through the queue is still to
+/// come.
 const PAGES_MAX: usize = 2;
 
-/// By what a quarantined message is known: letters, digits and `-`, 1 to 64 of them.
+/// The id of a quarantined message: 1 to 64 letters, digits and `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct QuarantineId(String);
@@ -30,14 +32,14 @@ impl QuarantineId {
     /// Reads an id.
     ///
     /// # Errors
-    /// [`QuarantineIdError`], if it is none.
+    /// [`QuarantineIdError`], if the text is not an id.
     pub fn new(text: impl Into<String>) -> Result<Self, QuarantineIdError> {
         let text = text.into();
         let fits = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if fits { Ok(Self(text)) } else { Err(QuarantineIdError) }
     }
 
-    /// As text.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -57,29 +59,29 @@ impl fmt::Display for QuarantineId {
     }
 }
 
-/// Nothing is ever quarantined under such an id.
+/// A text that is never the id of a quarantined message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("is no id as `echelon quarantine list` shows them: 1 to 64 letters, digits and `-`")]
 pub struct QuarantineIdError;
 
-/// What is known of a quarantined message. Nothing in it tells of a person.
+/// The stored details of a quarantined message. They contain no personal data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// By what it is known.
+    /// The message's id.
     pub id: QuarantineId,
-    /// Whose it is, if it says.
+    /// The shop that it names, if any.
     pub shop: Option<String>,
     /// When it was quarantined, as RFC 3339 in UTC.
     pub recorded_at: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// What to do about it.
+    /// The remedy.
     pub remedy: String,
-    /// Its topic or type, if it is one that is known.
+    /// Its topic or type, if it is known.
     pub topic: Option<String>,
     /// The fields with problems.
     pub paths: Vec<String>,
-    /// How long its body is, in bytes.
+    /// The length of its body, in bytes.
     pub bytes: u64,
 }
 
@@ -90,7 +92,7 @@ impl Row {
             id: id(item)?,
             shop: shop.map(ToString::to_string),
             recorded_at: item.need_text(RECORDED_AT)?.to_owned(),
-            // A reason that a later release gave is told as it is.
+            // A reason from a later release is shown as it is.
             remedy: Reason::named(&reason).map(Reason::remedy).unwrap_or_default().to_owned(),
             reason,
             topic: item.maybe_text("topic").map(str::to_owned),
@@ -107,21 +109,21 @@ fn id(item: &Item) -> Result<QuarantineId, StoreError> {
     QuarantineId::new(item.key().sk).map_err(|error| item.corrupt(format!("sk {error}")))
 }
 
-/// Rows, page by page.
+/// A page of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows {
-    /// The rows of this page: there may be none though it is not the last.
+    /// The rows of this page; there may be none although it is not the last.
     pub rows: Vec<Row>,
-    /// Where the next page begins, unless this is the last.
+    /// The place where the next page begins; none if this is the last.
     pub next: Option<QuarantineMark>,
 }
 
-/// Of which rows something is asked.
+/// A filter for rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Of<'a> {
-    /// Those of this shop; of all shops, and those that name none, if none is given.
+    /// Only rows of this shop; none stands for all shops, and messages that name no shop.
     pub shop: Option<&'a ShopId>,
-    /// For this reason; for any, if none is given.
+    /// Only rows with this reason; none stands for any reason.
     pub reason: Option<Reason>,
 }
 
@@ -131,7 +133,7 @@ impl Of<'_> {
     }
 }
 
-/// A page of at most `limit` rows, as they are or were a moment ago.
+/// A page of at most `limit` rows, in their current state or that of a moment ago.
 ///
 /// # Errors
 /// See [`StoreError`].
@@ -152,7 +154,7 @@ async fn some(
     Ok(Rows { rows, next })
 }
 
-/// All rows, the latest last; with as many pages as there are.
+/// All rows from all pages, the latest last.
 ///
 /// # Errors
 /// See [`StoreError`].
@@ -169,101 +171,101 @@ pub async fn list_all(store: &Store, of: Of<'_>) -> Result<Vec<Row>, StoreError>
     }
 }
 
-/// By when they were quarantined, the latest last.
+/// Sorts rows by the time they were quarantined, the latest last.
 pub fn sort(rows: &mut [Row]) {
     rows.sort_by(|a, b| (&a.recorded_at, &a.id).cmp(&(&b.recorded_at, &b.id)));
 }
 
-/// Where the bodies lie that were quarantined. On one machine that is a queue of rows; deployed, it is one of SQS, which has to
-/// be gone through as a whole: so bodies are asked for together.
+/// The store of quarantined bodies. On a single machine it is a queue of rows. In AWS it is an SQS queue, which has to
+/// be read as a whole, and so bodies are requested together.
 pub trait Bodies: Send + Sync {
-    /// Puts the bodies with these ids into the ingest queue again. Done twice they are there twice, which does no harm.
+    /// Puts the bodies with these ids back into the ingest queue. A repeated call puts them there twice, which does no
+    /// harm.
     fn again<'a>(&'a self, ids: &'a BTreeSet<QuarantineId>) -> BoxFuture<'a, Result<Again, BodiesError>>;
 }
 
-/// What became of bodies.
+/// The result of moving bodies.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Again {
-    /// Those that are in the ingest queue again.
+    /// The ids of bodies that are in the ingest queue again.
     pub moved: BTreeSet<QuarantineId>,
-    /// Whether everything was looked through: then the others are not kept any more.
+    /// Whether the whole queue was read: other bodies are then no longer stored.
     pub through: bool,
 }
 
-/// Why bodies were not moved.
+/// The reason why bodies were not moved.
 #[derive(Debug, Error)]
 pub enum BodiesError {
-    /// What somebody has received is hidden from everybody else.
+    /// Another process is reading the queue. Messages that it has received are hidden from all others.
     #[error("somebody else goes through the quarantine just now")]
     Busy,
-    /// A queue did not do what was asked.
+    /// A queue failed.
     #[error("a queue did not do what was asked of it")]
     Queue(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The table did not.
+    /// The table failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl BodiesError {
-    /// With everything that caused it, for a log.
+    /// The error with all its causes, for a log.
     pub fn in_full(&self) -> String {
         let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
         causes.map(ToString::to_string).fold(self.to_string(), |told, cause| {
-            // Some say in their own words what is behind them.
+            // Some errors repeat their cause in their own text.
             if told.contains(&cause) { told } else { format!("{told}: {cause}") }
         })
     }
 }
 
-/// Why nothing was replayed.
+/// The reason why nothing was replayed.
 #[derive(Debug, Error)]
 pub enum ReplayError {
-    /// There is so much in the table that ids are found by their shop alone.
+    /// The table is so large that ids can be found only together with their shop.
     #[error("there is too much to look for ids without their shop")]
     WhoseIds,
     /// The bodies were not moved.
     #[error(transparent)]
     Bodies(#[from] BodiesError),
-    /// The table did not do what was asked.
+    /// The table failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// What is to be replayed.
+/// The messages to replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
-    /// These.
+    /// The messages with these ids.
     Ids(BTreeSet<QuarantineId>),
-    /// All that there are, or those for a reason, from a place on.
+    /// All messages after a place, or those with one reason.
     From {
-        /// For this reason; for any, if none is given.
+        /// Only messages with this reason; none stands for any reason.
         reason: Option<Reason>,
-        /// Behind this row; from the first on, if none is given.
+        /// The row to start after; none stands for the beginning.
         behind: Option<QuarantineMark>,
-        /// Not what was quarantined after this instant: what is as wrong as it was is quarantined anew, and would be replayed
-        /// again and again.
+        /// Only messages quarantined up to this instant. A message that still fails is quarantined again, and would
+        /// otherwise be replayed over and over.
         until: Option<Instant>,
     },
 }
 
-/// What became of a part of what is to be replayed.
+/// The result of replaying a part of the messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replayed {
-    /// In the ingest queue again, and not quarantined any more.
+    /// Messages that are in the ingest queue again, and no longer quarantined.
     pub replayed: Vec<QuarantineId>,
-    /// Known only by their rows, which stay: no body was found.
+    /// Messages whose body was not found; their rows stay.
     pub gone: Vec<QuarantineId>,
-    /// Of ids: those under which nothing is quarantined.
+    /// Requested ids under which nothing is quarantined.
     pub unknown: Vec<QuarantineId>,
-    /// What is still to be replayed, if anything.
+    /// The messages still to be replayed, if any.
     pub left: Option<Which>,
 }
 
-/// Puts a part of what is meant into the ingest queue again, and forgets that it was quarantined: as much as can be done at
-/// once.
+/// Puts a part of the messages back into the ingest queue, and deletes their rows: as many as can be replayed at once.
 ///
 /// # Errors
-/// [`ReplayError`]; what was not done is as it was.
+/// [`ReplayError`]; messages that were not replayed stay as they were.
 pub async fn replay(
     store: &Store,
     bodies: &dyn Bodies,
@@ -294,7 +296,7 @@ pub async fn replay(
         false => bodies.again(&ids).await?,
     };
     for item in &items {
-        // The bodies first: a row that is left over tells of something that is on its way, a body without one is lost.
+        // The bodies first: a leftover row describes a message that is on its way, but a body without a row is lost.
         if again.moved.contains(&id(item)?)
             && let Err(error) = store.forget_quarantined(item).await
         {
@@ -306,17 +308,17 @@ pub async fn replay(
     Ok(match (again.through, which) {
         (true, _) => Replayed { replayed, gone: others.into_iter().collect(), unknown, left: then },
         (false, Which::Ids(_)) => Replayed { replayed, gone: Vec::new(), unknown, left: Some(Which::Ids(others)) },
-        // What was moved is not there any more: from the same place on are those that were not found yet.
+        // Moved messages are no longer there: from the same place on, those not found yet remain.
         (false, again @ Which::From { .. }) => Replayed { replayed, gone: Vec::new(), unknown, left: Some(again) },
     })
 }
 
-/// The rows with these ids, of a shop or of anybody.
+/// The rows with these ids, of one shop or of any.
 async fn named(store: &Store, shop: Option<&ShopId>, ids: &BTreeSet<QuarantineId>) -> Result<Vec<Item>, ReplayError> {
     if shop.is_some() {
         return Ok(store.quarantined_named(shop, ids.iter().map(QuarantineId::as_str)).await?);
     }
-    // What names no shop is found without one, however much there is; the others are where any shop's may be.
+    // Messages that name no shop are found directly, however large the table is; the others may belong to any shop.
     let mut found = store.quarantined_named(None, ids.iter().map(QuarantineId::as_str)).await?;
     if found.len() == ids.len() {
         return Ok(found);

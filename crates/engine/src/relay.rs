@@ -1,8 +1,8 @@
-//! What was recorded is announced: rows of the outbox go to the event bus and are marked.
+//! The relay: it sends rows of the outbox to the event bus and marks them.
 //!
-//! Sent at least once, with an id that tells repeats; in no promised order, which `sequence` tells. Nothing is lost: a row
-//! stays in its outbox until it is marked, and it is marked only after the bus took it. The stream brings rows at once;
-//! an hourly pass over the outboxes brings what an outage left.
+//! Delivery is at least once and in no particular order: the event id identifies repeats, and `sequence` gives the
+//! order. Nothing is lost: a row stays in its outbox until it is marked, and it is marked only after the bus took it.
+//! The stream brings rows at once; an hourly pass over the outboxes sends what an outage left.
 
 mod bus;
 mod pass;
@@ -19,26 +19,26 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::telemetry::{LogKey, Metric, Metrics};
 
-/// Rows marked at the same time.
+/// The number of rows marked at the same time.
 const MARKED_AT_ONCE: usize = 16;
 
-/// Announces what was recorded.
+/// Announces recorded rows.
 #[derive(Debug)]
 pub struct Relay<B> {
-    /// Where it was recorded.
+    /// The store with the rows.
     pub store: Store,
-    /// Where it is announced.
+    /// The bus that events are sent to.
     pub bus: B,
-    /// How often and how long it is tried.
+    /// The number and duration of attempts.
     pub retry_policy: RetryPolicy,
-    /// What time it is.
+    /// The clock.
     pub clock: Clock,
-    /// What members are called in logs.
+    /// The key of the tags that stand for members in logs.
     pub log_key: LogKey,
 }
 
 impl<B: Bus> Relay<B> {
-    /// Announces rows and marks those that the bus took. Yields what became of each, and counts it.
+    /// Announces rows and marks those that the bus took. Yields the delivery of each, and counts it.
     ///
     /// A row that was sent and could not be marked counts as published: the hourly pass sends it again.
     pub async fn announce(&self, rows: &[Outgoing], metrics: &mut Metrics) -> Vec<Delivery> {
@@ -74,7 +74,7 @@ impl<B: Bus> Relay<B> {
         }
     }
 
-    /// A row that was not announced, without its member's id, which is part of its key.
+    /// Logs a row that was not announced, without the member's id, which is part of its key.
     fn warn(&self, row: &Key, kind: &str, why: &str) {
         let (about, shop) = (key::of_history(&row.pk), key::shop_of(&row.pk));
         let shop = shop.as_ref().map(|shop| shop.as_str()).unwrap_or_default();

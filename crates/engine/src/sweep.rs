@@ -1,15 +1,14 @@
-//! Sweeps: everybody of a shop is brought past a boundary that concerns everybody, a midnight (January 1 among them) or a
-//! new version of the program.
+//! Sweeps bring all members of a shop past a boundary: a midnight (January 1 among them) or a new version of the
+//! program.
 //!
-//! A sweep decides nothing. What it records is what `rules::advance` yields, which is what an event about the member
-//! would have recorded at the next opportunity; so sweeps and ingest may meet in any order, and a sweep that is late,
-//! repeated, half done or done by two at once ends in the same rows.
+//! A sweep decides nothing. It records what `rules::advance` yields, which the next event about the member would have
+//! recorded as well. Sweeps and ingest may therefore meet in any order. A sweep that is late, repeated, half done or
+//! done by two workers at once ends in the same rows.
 //!
-//! - a **job** is a boundary of a shop; it opens itself when the boundary is there ([`Sweep::tick`]);
-//! - its **segments** are ranges of the shop's buckets, worked on by whoever takes their message ([`Sweep::work`]), page
-//!   by page, under a lease; the place and what was counted are one write, so that a page never counts twice;
-//! - on the way everybody is looked at for the **lists** and the **insight** of the shop ([`crate::lists`],
-//!   [`crate::insight`]).
+//! - a **job** is a boundary of a shop; a tick opens it when the boundary has come ([`Sweep::tick`]);
+//! - its **segments** are ranges of the shop's buckets. The worker that takes a segment's message ([`Sweep::work`])
+//!   works on it page by page, under a lease. The place and the counts are one write; no page counts twice;
+//! - on the way the sweep fills the **lists** and the **insight** of the shop ([`crate::lists`], [`crate::insight`]).
 
 mod again;
 mod batch;
@@ -42,14 +41,14 @@ pub use work::{RunEnd, SegmentRun};
 use crate::clock::Clock;
 use crate::transport::TransportError;
 
-/// A segment to be worked on: the message that a worker takes.
+/// A segment to sweep: the message that a worker takes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Work {
     /// The shop.
     pub shop: ShopId,
     /// Its job.
     pub job: JobId,
-    /// Which part of it.
+    /// The number of the segment.
     pub segment: u16,
 }
 
@@ -59,43 +58,43 @@ impl fmt::Display for Work {
     }
 }
 
-/// Where segments wait for a worker: a queue of SQS, or tasks of this process.
+/// The queue of segments that wait for a worker: an SQS queue, or tasks of this process.
 pub trait SegmentQueue: Send + Sync {
-    /// Has segments worked on, not before a while has passed.
+    /// Hands segments to workers after a delay.
     ///
     /// # Errors
-    /// Says why they will not be; the next tick tries again.
+    /// The reason why they were not handed over; the next tick tries again.
     fn enqueue(&self, work: Vec<Work>, delay: Duration) -> impl Future<Output = Result<(), TransportError>> + Send;
 
-    /// Lets live traffic go first, where it is known that there is some.
+    /// Lets live traffic go first, if the implementation knows of any.
     fn yield_to_traffic(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
 }
 
-/// How sweeps are done in a deployment.
+/// The settings of sweeps in a deployment.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Who works here: what a lease names. Two who work at once need two names.
+    /// The owner that a lease names. Two workers that run at once need two names.
     pub owner: String,
-    /// So long after a boundary nobody writes any more who could have missed it.
+    /// The time after a boundary by which no writer is left that could have missed it.
     pub margin: Duration,
-    /// A worker gives a segment back after so long, to be gone on with afresh.
+    /// The time after which a worker gives a segment back, to be continued from a new message.
     pub budget: Duration,
-    /// So many members are committed in one transaction, where nobody else writes and that is quicker.
+    /// The number of members committed in one transaction. Larger groups pay where no other process writes.
     pub together: usize,
-    /// A checkpoint follows on about so many members, at least one, and so many items are asked for at once.
+    /// The approximate number of members between checkpoints, at least one, and the number of items read at once.
     pub page: u16,
-    /// A tick goes on deleting shops for so long, after everything else.
+    /// The time for which a tick continues deleting shops, after everything else.
     pub redaction: Duration,
 }
 
-/// As many as [`Settings::page`] is wherever shops are served: of ordinary members some 200 kB, after which a checkpoint is
-/// worth writing.
+/// The value of [`Settings::page`] wherever shops are served: some 200 kB of ordinary members, after which a checkpoint
+/// is worth writing.
 pub const PAGE: u16 = 1_000;
 
-/// Behind a boundary writers may still be under way who read before it: for the longest time that a writer is given (60 s,
-/// the time-out of functions), and half a minute for clocks that differ.
+/// The value of [`Settings::margin`] in deployments. After a boundary, writers may still be at work that read before
+/// it: for at most 60 s, the time-out of functions. Half a minute more is for clocks that differ.
 pub const MARGIN: Duration = Duration::from_secs(90);
 
 /// The sweeps of a deployment.
@@ -108,17 +107,17 @@ pub struct Sweep<W> {
 }
 
 impl<W: SegmentQueue> Sweep<W> {
-    /// Sweeps over a store.
+    /// Creates the sweeps of a store.
     pub fn new(store: Store, workers: W, clock: Clock, settings: Settings) -> Self {
         Self { store, workers, clock, settings }
     }
 
-    /// What was used of the store since this was asked last.
+    /// The units of the store used since the last call.
     pub fn used(&self) -> Units {
         self.store.meter().take()
     }
 
-    /// Those who work on segments.
+    /// The queue of segments.
     pub fn workers(&self) -> &W {
         &self.workers
     }

@@ -1,5 +1,5 @@
-//! What operators see: structured logs, and metrics as lines of the same log (CloudWatch's embedded metric format). A
-//! member's id stands in neither, only a tag that nobody can turn back without the key.
+//! Structured logs, and metrics as lines of the same log (CloudWatch's embedded metric format). Neither contains a
+//! member's id, only a tag that cannot be reversed without the key.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,10 +22,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "Echelon";
 
-/// What all metrics are counted by: every function is one of this service.
+/// The service dimension of all metrics: every function belongs to it.
 const SERVICE: &str = "echelon";
 
-/// A key for tags is at least this long.
+/// The minimum length of a key for tags, in bytes.
 const KEY_BYTES_MIN: usize = 16;
 
 /// Starts logging: one JSON object per line on standard output, at and above the levels of `filter` (`info`, or
@@ -34,15 +34,15 @@ pub fn init(filter: &str) {
     let targets = Some(filter).filter(|filter| !filter.is_empty()).and_then(|filter| filter.parse().ok());
     let targets: Targets = targets.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false);
-    // Somebody else may log already, as in tests.
+    // Another logger may be set already, as in tests.
     let _ = tracing_subscriber::registry().with(lines.with_filter(targets)).try_init();
 }
 
-/// What tags are made with. Whoever has it can find a known member in the logs, and nobody else can.
+/// The key of member tags. Its holder can find a known member in the logs; without it that is impossible.
 #[derive(Clone)]
 pub struct LogKey(Hmac<Sha256>);
 
-/// A key is too short.
+/// A key that is too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the key for member ids in logs has fewer than {KEY_BYTES_MIN} characters: anybody could guess it")]
 pub struct LogKeyError;
@@ -51,16 +51,16 @@ impl LogKey {
     /// Takes a secret text as the key.
     ///
     /// # Errors
-    /// If it is too short to be a secret.
+    /// The text is too short to be a secret.
     pub fn new(secret: &str) -> Result<Self, LogKeyError> {
         let secret = Some(secret.as_bytes()).filter(|secret| secret.len() >= KEY_BYTES_MIN).ok_or(LogKeyError)?;
         Hmac::new_from_slice(secret).map(Self).map_err(|_| LogKeyError)
     }
 
-    /// The tag of a member: the same in every line, another one in another shop.
+    /// The tag of a member: the same in every line, but different in another shop.
     pub fn tag(&self, shop: &ShopId, member: &MemberId) -> MemberTag {
         let mut hash = self.0.clone();
-        // A shop's name has no line break, nor has an id.
+        // Neither a shop's name nor an id has a line break.
         hash.update(format!("{shop}\n{member}").as_bytes());
         let [a, b, c, d, e, f, ..] = hash.finalize().into_bytes().0;
         MemberTag([a, b, c, d, e, f])
@@ -73,7 +73,7 @@ impl fmt::Debug for LogKey {
     }
 }
 
-/// A member in logs: 12 hexadecimal digits of a keyed hash.
+/// The tag of a member in logs: 12 hexadecimal digits of a keyed hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MemberTag([u8; 6]);
 
@@ -83,44 +83,44 @@ impl fmt::Display for MemberTag {
     }
 }
 
-/// What is measured.
+/// A metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Metric {
     /// Messages received.
     EventsIn,
-    /// Facts that changed what is known.
+    /// Facts that changed the stored state.
     FactsApplied,
     /// Facts that were known already.
     Duplicates,
     /// Facts of which a later revision was known.
     Superseded,
-    /// Messages of no consequence, and facts about somebody who was erased.
+    /// Messages without consequence, and facts about erased members.
     Ignored,
     /// Messages quarantined because they can never succeed.
     Quarantined,
-    /// Changes of tiers recorded.
+    /// Transitions recorded.
     Transitions,
     /// Rewards and birthday points recorded.
     Rewards,
-    /// The age of the oldest message when it was handled; of a batch, the greatest.
+    /// The age of the oldest message of a batch when it was handled.
     OldestEventAgeMs,
-    /// Writes that somebody else came before.
+    /// Writes that lost a race to another writer.
     Conflicts,
     /// Events that the bus took.
     Published,
-    /// Events that it did not take.
+    /// Events that the bus did not take.
     PublishFailures,
-    /// Sweeps opened.
+    /// Jobs opened.
     JobsOpened,
-    /// Segments of sweeps given to workers.
+    /// Segments handed to workers.
     SegmentsSent,
-    /// Members that a sweep looked at.
+    /// Members that a sweep visited.
     MembersSwept,
     /// Members whose tier a boundary changed.
     MembersChanged,
-    /// Members told of what is coming.
+    /// Notices sent to members.
     Notices,
-    /// Items that do not read, which a sweep passed by.
+    /// Items that cannot be decoded, which a sweep skipped.
     Unreadable,
     /// Read units used.
     ReadUnits,
@@ -129,7 +129,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// Its name in snake case, as Prometheus has names: `facts_applied`.
+    /// Its name in snake case for Prometheus: `facts_applied`.
     pub fn snake_case(self) -> String {
         let mut name = String::new();
         for letter in format!("{self:?}").chars() {
@@ -141,7 +141,7 @@ impl Metric {
         name
     }
 
-    /// What it counts, for people.
+    /// Its description, for people.
     pub fn help(self) -> &'static str {
         match self {
             Self::EventsIn => "Messages received.",
@@ -193,40 +193,40 @@ impl Metric {
     }
 }
 
-/// What was measured in one batch of one function.
+/// The metrics of one batch of one function.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     function: String,
-    /// In halves, as units are.
+    /// The counts in halves, as for units.
     halves: BTreeMap<Metric, u64>,
 }
 
 impl Metrics {
-    /// Nothing measured yet.
+    /// Creates metrics without counts.
     pub fn of(function: &str) -> Self {
         Self { function: function.to_owned(), halves: BTreeMap::new() }
     }
 
-    /// Counts more of something; 0 says that it was looked for and there was none.
+    /// Adds to a count. Adding 0 records that there was none.
     pub fn count(&mut self, metric: Metric, more: usize) {
         let more = u64::try_from(more).unwrap_or(u64::MAX).saturating_mul(2);
         let held = self.halves.entry(metric).or_default();
         *held = held.saturating_add(more);
     }
 
-    /// How much of something was counted, rounded down.
+    /// The count of a metric, rounded down.
     pub fn counted(&self, metric: Metric) -> u64 {
         self.halves.get(&metric).copied().unwrap_or_default() / 2
     }
 
-    /// Notes how old the oldest message is.
+    /// Records the age of a message; the greatest age counts.
     pub fn oldest(&mut self, at: Instant, now: Instant) {
         let age = u64::try_from(now.millis().saturating_sub(at.millis())).unwrap_or(0).saturating_mul(2);
         let held = self.halves.entry(Metric::OldestEventAgeMs).or_default();
         *held = age.max(*held);
     }
 
-    /// Counts what was used of the database.
+    /// Adds used units of the database.
     pub fn used(&mut self, units: Units) {
         let Units { reads, table_writes, index_writes } = units;
         for (metric, halves) in [(Metric::ReadUnits, reads), (Metric::WriteUnits, table_writes + index_writes)] {
@@ -235,7 +235,7 @@ impl Metrics {
         }
     }
 
-    /// The line that CloudWatch reads metrics from; none if nothing was measured.
+    /// The line that CloudWatch reads metrics from; none if nothing was counted.
     pub fn line(&self, now: Instant) -> Option<String> {
         if self.halves.is_empty() {
             return None;
@@ -251,16 +251,16 @@ impl Metrics {
         Some(Value::Object(line).to_string())
     }
 
-    /// Writes the line to standard output, among the log's.
+    /// Writes the line to standard output, between the lines of the log.
     pub fn emit(&self, now: Instant) {
         if let Some(line) = self.line(now) {
-            // A log that cannot be written to is nothing a batch should fail for.
+            // A batch should not fail because the log cannot be written.
             let _ = writeln!(std::io::stdout().lock(), "{line}");
         }
     }
 }
 
-/// So many halves.
+/// A number of halves as a JSON number.
 fn number(halves: u64) -> Value {
     let whole = halves / 2;
     if halves.is_multiple_of(2) {

@@ -1,9 +1,9 @@
-//! What carries messages and bodies: a queue of SQS, rows of a table, tasks of this process.
+//! Transports of messages and bodies: an SQS queue, rows of a table, or tasks of this process.
 
 use store::{Source, StoreError};
 use thiserror::Error;
 
-/// Why what carries messages did not take one: it is worth trying again.
+/// The reason why a transport did not take a message. A retry may succeed.
 #[derive(Debug, Error)]
 #[error("{words}")]
 pub struct TransportError {
@@ -13,18 +13,18 @@ pub struct TransportError {
 }
 
 impl TransportError {
-    /// For a reason that is no error of another library.
+    /// An error with a reason of our own.
     pub fn new(words: impl Into<String>) -> Self {
         Self { words: words.into(), source: None }
     }
 
-    /// An error of the transport, in words that may stand in a log.
+    /// An error of the transport, in words that may be logged.
     pub fn of(words: impl Into<String>, source: impl Into<Source>) -> Self {
         Self { words: words.into(), source: Some(source.into()) }
     }
 }
 
-/// What waits for the transport is done again as what waits for the database is.
+/// Work that fails in the transport is retried as work that fails in the database.
 impl From<TransportError> for StoreError {
     fn from(error: TransportError) -> Self {
         Self::Unavailable { words: error.words.clone(), source: Some(error.into()) }

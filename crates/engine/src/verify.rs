@@ -1,7 +1,7 @@
-//! Members recomputed from the ledger's rows, and compared with what is stored of them, or stored anew.
+//! Recomputes members from the rows of the ledger, and compares the result with the stored item, or stores it.
 //!
-//! What a member's item says follows from the rows: the facts, and the history of what was recorded. How far the member
-//! was looked at follows from nothing and is kept; without an item it is taken to be now.
+//! A member's item follows from the rows: the facts, and the recorded history. The instant up to which the member was
+//! advanced follows from nothing else and is kept; without an item it is now.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,18 +18,18 @@ use store::shop::ShopId;
 use store::unread::Unread;
 use store::{Commit, Member, Store, StoreError, StoredMember};
 
-/// What is wrong with what is stored of a member.
+/// A fault in the stored data of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Difference {
-    /// There are rows, and no item.
+    /// There are rows, but no item.
     Missing,
-    /// The item, or a page of it, does not read.
+    /// The item, or a page of it, cannot be decoded.
     Unreadable,
-    /// The item has other facts than the rows.
+    /// The facts in the item differ from those in the rows.
     Facts,
-    /// The item has another tier on record, sequence, or rewards than the history.
+    /// The tier on record, the sequence or the rewards in the item differ from the history.
     Record,
-    /// The member was erased, and rows are left.
+    /// The member was erased, but rows are left.
     LeftBehind,
 }
 
@@ -48,19 +48,19 @@ impl fmt::Display for Difference {
 /// A member recomputed.
 #[derive(Debug)]
 pub struct Recomputed {
-    /// Who.
+    /// The member.
     pub member: MemberId,
-    /// What is wrong with what is stored; nothing, if all is well.
+    /// The faults in the stored data; empty if there are none.
     pub differences: Vec<Difference>,
-    /// Whether anything is stored of them: an item, a tombstone or a row.
+    /// Whether an item, a tombstone or a row of the member is stored.
     pub is_known: bool,
     ledger: Ledger,
     record: Record,
-    /// As stored; none if they were erased.
+    /// The member as stored; none if the member was erased.
     was: Option<Member>,
 }
 
-/// Everybody of whom something is stored: an item, or a row.
+/// All members of whom an item or a row is stored.
 ///
 /// # Errors
 /// See [`StoreError`].
@@ -68,7 +68,7 @@ pub async fn everybody(store: &Store, shop: &ShopId) -> Result<BTreeSet<MemberId
     everybody_past(store, shop, &mut Unread::nothing()).await
 }
 
-/// The same, past what does not read: who is in such a place, and in no other, is left out.
+/// The same, skipping what cannot be read. Members that occur only there are left out.
 ///
 /// # Errors
 /// See [`StoreError`].
@@ -82,7 +82,7 @@ pub async fn everybody_past(
     Ok(all)
 }
 
-/// Recomputes a member and says what is wrong with what is stored.
+/// Recomputes a member and lists the faults in the stored data.
 ///
 /// # Errors
 /// See [`StoreError`].
@@ -103,13 +103,14 @@ pub async fn recompute(
     let nothing_known = Member::default();
     let known = was.as_ref().unwrap_or(&nothing_known);
     let (mut facts, rows) = store.rows_about(shop, member).await?;
-    // Rows of several members lie under one of them in the index; the item knows of them all.
+    // The index files a row that names several members under one of them; the item knows of them all.
     let waits = known.ledger.waiting().iter().map(|waiting| match &waiting.fact {
         WaitingFact::Refund(order, _) | WaitingFact::Cancellation(order) => Subject::Order(order.clone()),
         WaitingFact::PointsCanceled(entry, _) => Subject::Entry(entry.clone()),
     });
     let acts = known.ledger.assignments().iter().filter_map(|given| given.act.id().cloned().map(Subject::Assignment));
-    // A cancellation of points names this member, and its entry may be somebody else's: then so is the cancellation.
+    // A cancellation of points names this member, but its entry may belong to another one: the cancellation then does
+    // too.
     let entries: Vec<Subject> =
         facts.iter().flat_map(Fact::subjects).filter(|it| matches!(it, Subject::Entry(_))).collect();
     let others = store.subjects(shop, waits.chain(acts).chain(entries)).await?;
@@ -139,9 +140,9 @@ pub async fn recompute(
     } else if was.is_none() {
         differences.extend((!nothing).then_some(Difference::LeftBehind));
     } else if !is_stored {
-        // Rows may name who has nothing of them: a cancellation of somebody else's points.
-        let is_somebody = !ledger.is_empty() || !recorded.is_empty();
-        differences.extend(is_somebody.then_some(Difference::Missing));
+        // Rows may name a member to whom they do not belong: a cancellation of another member's points.
+        let has_content = !ledger.is_empty() || !recorded.is_empty();
+        differences.extend(has_content.then_some(Difference::Missing));
     } else {
         differences.extend((ledger != known.ledger).then_some(Difference::Facts));
         differences.extend((!record.tells_the_same_as(&known.record)).then_some(Difference::Record));
@@ -150,13 +151,13 @@ pub async fn recompute(
 }
 
 impl Recomputed {
-    /// Stores the member as recomputed; of who was erased, deletes what is left. Does nothing where all is well. Who still does
-    /// not read is deleted and recomputed once more: what came in meanwhile may be in the rows only since. Without a row
-    /// nothing is left of them.
+    /// Stores the member as recomputed, or deletes the leftovers of an erased member. Does nothing if there are no
+    /// faults. A member that still cannot be decoded is deleted and recomputed once more, because rows may have arrived
+    /// meanwhile. Without rows, nothing is left of the member.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if somebody wrote in between, or who did not read does now: recompute again. [`StoreError::Corrupt`] if what does not read
-    /// is the tombstone of somebody erased.
+    /// [`StoreError::Conflict`] if another writer changed the member in between, or if the member can be decoded by
+    /// now: recompute again. [`StoreError::Corrupt`] if the item that cannot be decoded is a tombstone.
     pub async fn repair(
         &self,
         store: &Store,

@@ -1,5 +1,5 @@
-//! Which release of the time zone database is in use: the one that comes with this build, or a newer one in a folder of
-//! compiled zones that the environment names. Never what the machine happens to have.
+//! The release of the time zone database in use: the one that comes with this build, or a newer one in a folder of
+//! compiled zones that the environment names. The machine's own database is never used.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -10,33 +10,33 @@ use std::path::{Path, PathBuf};
 use rules::calendar::{Release, ReleaseError, ZoneFileError, Zones};
 use thiserror::Error;
 
-/// The variable of the environment that names the folder.
+/// The environment variable that names the folder.
 pub const TZDIR: &str = "ECHELON_TZDIR";
 
-/// The files in which builds of the database say which release they are, with what stands before it on the first line.
+/// The files in which builds of the database name their release, with the text before it on the first line.
 const NAMING: [(&str, &str); 3] = [("tzdata.zi", "# version "), ("+VERSION", ""), ("version", "")];
-/// What is no zone of its own: whole copies of the database within it, under other names or with leap seconds, and the machine's
+/// Names that are not zones: whole copies of the database, under other names or with leap seconds, and the machine's
 /// own zone.
 const COPIES: [&str; 4] = ["posix", "right", "localtime", "posixrules"];
-/// `America/Argentina/Ushuaia`: no zone's name has more parts.
+/// The most parts of a zone's name, as in `America/Argentina/Ushuaia`.
 const DEPTH_MAX: usize = 3;
-/// The largest zone takes 4 kB.
+/// The size limit of a zone in bytes; the largest takes 4 kB.
 const BYTES_MAX: u64 = 64 * 1024;
-/// What a compiled zone begins with.
+/// The first bytes of a compiled zone.
 const MAGIC: &[u8] = b"TZif";
 
-/// Why a folder is no release to go by.
+/// The reason why a folder cannot be used as a release.
 #[derive(Debug, Error)]
 pub enum FolderError {
     /// The folder, or a file in it, cannot be read.
     #[error("{TZDIR}: {path} cannot be read")]
     Unreadable {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Nothing in it says which release it is.
+    /// No file in the folder names a release.
     #[error(
         "{TZDIR}: {folder} does not say which release of the time zone database it is: it needs the file `tzdata.zi` \
          that was compiled, or a file `version` with a name such as 2026f"
@@ -45,25 +45,25 @@ pub enum FolderError {
         /// The folder.
         folder: PathBuf,
     },
-    /// What it says is no release.
+    /// The text in a file is not the name of a release.
     #[error("{TZDIR}: {path} does not name a release")]
     Misnamed {
-        /// The file that says it.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault in the text.
         source: ReleaseError,
     },
-    /// It is put together of two.
+    /// The folder mixes two releases.
     #[error("{TZDIR}: {folder} says that it is release {one} and that it is {other}: give one release, whole")]
     Contradictory {
         /// The folder.
         folder: PathBuf,
-        /// What one file says.
+        /// The release that one file names.
         one: Release,
-        /// What another says.
+        /// The release that another file names.
         other: Release,
     },
-    /// It is older than what comes with this build.
+    /// The release is older than the one that comes with this build.
     #[error(
         "{TZDIR}: {folder} holds release {release} of the time zone database, which is older than {built_in}, which is built \
          in: give a newer one, or none"
@@ -81,10 +81,10 @@ pub enum FolderError {
     Damaged {
         /// The folder.
         folder: PathBuf,
-        /// Which zone, and what is wrong with it.
+        /// The zone and the fault in it.
         source: ZoneFileError,
     },
-    /// Programs may name zones that are not in it.
+    /// Zones are missing that programs may name.
     #[error(
         "{TZDIR}: {folder} cannot be used: `{first}` is missing or no compiled zone, one of {count} zones of release {built_in}; \
          the links of the file `backward` have to be compiled too"
@@ -92,27 +92,27 @@ pub enum FolderError {
     Missing {
         /// The folder.
         folder: PathBuf,
-        /// The release that is built in, which has them.
+        /// The built-in release, which has these zones.
         built_in: Release,
-        /// The first that is missing.
+        /// The first missing zone.
         first: String,
-        /// How many are.
+        /// The number of missing zones.
         count: usize,
     },
 }
 
 impl FolderError {
-    /// What is wrong, with the reason behind it, for people.
+    /// The error with its cause, for people.
     pub fn in_full(&self) -> String {
         self.source().map_or_else(|| self.to_string(), |source| format!("{self}: {source}"))
     }
 }
 
-/// The release in use: that in the folder which the environment names, else the one built in.
+/// The release in use: that of the folder that the environment names, otherwise the built-in one.
 ///
 /// # Errors
-/// Names the folder or the file that cannot be used, and says what to do. A program should not start then: it would tell
-/// days by another release than was meant.
+/// Names the folder or the file that cannot be used, and the remedy. A program should then not start: it would compute
+/// days by another release than intended.
 pub fn in_use(variable: impl Fn(&str) -> Option<String>) -> Result<Zones, FolderError> {
     let Some(folder) = variable(TZDIR).map(PathBuf::from) else { return Ok(Zones::built_in()) };
     let (release, built_in) = (release(&folder)?, Zones::built_in().release());
@@ -129,13 +129,13 @@ pub fn in_use(variable: impl Fn(&str) -> Option<String>) -> Result<Zones, Folder
     Zones::given(release, files).map_err(|source| FolderError::Damaged { folder, source })
 }
 
-/// Which release a folder says that it is.
+/// The release that a folder names.
 fn release(folder: &Path) -> Result<Release, FolderError> {
     entries(folder)?;
     let mut said: Vec<Release> = Vec::new();
     for (name, before) in NAMING {
         let path = folder.join(name);
-        // A pipe would have us wait for whoever writes into it.
+        // Opening a pipe would wait for its writer.
         if path.is_file() {
             said.push(named_by(&path, before)?);
         }
@@ -151,13 +151,13 @@ fn release(folder: &Path) -> Result<Release, FolderError> {
 
 /// The release on the first line of a file.
 fn named_by(path: &Path, before: &str) -> Result<Release, FolderError> {
-    // Only its beginning matters: `tzdata.zi` is a hundred kilobytes.
+    // Only the beginning matters: `tzdata.zi` has a hundred kilobytes.
     let mut head = [0; 64];
     let length = File::open(path)
         .and_then(|mut file| file.read(&mut head))
         .map_err(|source| FolderError::Unreadable { path: path.to_owned(), source })?;
     let text = String::from_utf8_lossy(head.get(..length).unwrap_or_default());
-    // A line that goes on is longer than any name.
+    // A longer line is longer than any name.
     let line = text.lines().next().filter(|line| line.len() < head.len()).unwrap_or_default();
     let said = line.strip_prefix(before).unwrap_or(line).trim_ascii();
     said.parse().map_err(|source| FolderError::Misnamed { path: path.to_owned(), source })
@@ -167,12 +167,12 @@ fn entries(folder: &Path) -> Result<fs::ReadDir, FolderError> {
     fs::read_dir(folder).map_err(|source| FolderError::Unreadable { path: folder.to_owned(), source })
 }
 
-/// Whether names of zones have such bytes.
+/// Whether a byte can occur in a zone's name.
 fn is_of_a_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_+-".contains(&byte)
 }
 
-/// Reads all compiled zones below a folder. What is something else is passed by: tables, and the source of the database.
+/// Reads all compiled zones below a folder, and skips other files: tables, and the source of the database.
 fn collect(
     folder: &Path,
     parent: &str,
@@ -186,18 +186,18 @@ fn collect(
         };
         let entry = entry.map_err(unreadable(folder))?;
         let path = entry.path();
-        // No zone has a name that is no text.
+        // A name that is not valid text is not a zone.
         let Ok(name) = entry.file_name().into_string() else { continue };
         let zone = format!("{parent}{name}");
         if COPIES.contains(&zone.as_str()) || !name.bytes().all(is_of_a_name) {
             continue;
         }
         let about = match fs::metadata(&path) {
-            // A link to what is not there.
+            // A link with a missing target.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             about => about.map_err(unreadable(&path))?,
         };
-        // A link may lead anywhere, and back.
+        // A link may lead anywhere, even back.
         let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
         if about.is_dir() && !is_link && depth < DEPTH_MAX {
             collect(&path, &format!("{zone}/"), depth + 1, files)?;
@@ -215,11 +215,11 @@ fn collect(
 mod tests {
     use super::*;
 
-    /// A folder that goes with the test.
+    /// A folder that is deleted with the test.
     struct Folder(PathBuf);
 
     impl Folder {
-        /// The built-in release, as a folder that says it is another.
+        /// Creates a folder with the zones of the built-in release and the name of another one.
         fn of(name: &str, release: &str) -> Self {
             let folder = std::env::temp_dir().join(format!("echelon-zones-{}-{name}", std::process::id()));
             let _ = fs::remove_dir_all(&folder);
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn a_folder_of_a_newer_release_is_used() {
         let folder = Folder::of("newer", "2031c");
-        // Copies of all of it, as systems have them, and what is no zone.
+        // Copies of the whole database, as systems have them, and files that are not zones.
         fs::create_dir_all(folder.0.join("right/Mars")).unwrap();
         fs::write(folder.0.join("right/Mars/Olympus"), b"TZif of other seconds").unwrap();
         for name in ["localtime", "Europe/Berlin~", "Berlin.bak"] {

@@ -1,6 +1,7 @@
-//! Requests as API Gateway hands them over. Who asks is what it has found out: staff of a shop by the token of its identity
-//! provider, or somebody of the deployment by IAM. A path comes decoded, all but `%25`: what stood encoded in it would be
-//! taken for a part of the URI, so it is encoded again before anything reads it.
+//! Requests as API Gateway passes them on. The gateway has authenticated the caller: staff of a shop by the token of
+//! its identity provider, or an operator of the deployment by IAM. The path arrives decoded, except for `%25`.
+//! Characters that were encoded would count as parts of the URI, and so the path is encoded again before anything reads
+//! it.
 
 use std::fmt::Write as _;
 
@@ -10,8 +11,8 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext as Con
 use lambda_http::request::LambdaRequest;
 use store::shop::ShopId;
 
-/// Whoever IAM lets in may do anything in any shop; of a token it is what its claims say. `shop_claim` names the claim that
-/// has the shop: a token without one speaks for nobody.
+/// The caller of a request. A caller admitted by IAM may do anything in any shop; a caller with a token may do what its
+/// claims say. `shop_claim` names the claim with the shop: a token without it authenticates no caller.
 pub fn caller(context: &Context, shop_claim: &str) -> Option<Caller> {
     let authorizer = context.authorizer.as_ref()?;
     if let Some(iam) = &authorizer.iam {
@@ -27,7 +28,7 @@ pub fn caller(context: &Context, shop_claim: &str) -> Option<Caller> {
     Some(Caller::Staff { shop: Some(shop), scope: Scope::greatest(&names)?, name })
 }
 
-/// A request whose path is encoded, as a client sends it.
+/// Encodes the path of a request again, as a client sends it.
 pub fn encoded(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> {
     if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {
         request.raw_path = request.raw_path.as_deref().map(encode);
@@ -35,8 +36,8 @@ pub fn encoded(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaReque
     event
 }
 
-/// Encodes all but what a path is made of. `%25` is the one sequence that the gateway leaves encoded; another one comes from
-/// an emulator that decodes nothing.
+/// Encodes all characters that are not part of a plain path. `%25` is the only sequence that the gateway leaves
+/// encoded; any other comes from an emulator that decodes nothing.
 fn encode(path: &str) -> String {
     let is_escape = |at: usize| {
         let digits = path.as_bytes().get(at + 1..at + 3);

@@ -1,6 +1,6 @@
-//! Lambda: the HTTP API. API Gateway has looked at the token of whoever asks; what it found is who they are here.
+//! Lambda: the HTTP API. API Gateway has checked the token, and its result identifies the caller.
 
-// The futures of an SDK's calls lie deep in one another.
+// The futures of the SDK's calls are deeply nested.
 #![recursion_limit = "256"]
 
 mod gateway;
@@ -27,7 +27,7 @@ use lambda_http::tower::ServiceBuilder;
 use lambda_http::{Adapter, Error, RequestExt, lambda_runtime};
 use store::SETTLED_MS;
 
-/// API Gateway waits for 30 s at the most: a preview that takes longer is given in parts.
+/// The time limit of a preview. API Gateway waits for 30 s at most: a preview that takes longer is given in parts.
 const PREVIEW: Duration = Duration::from_secs(20);
 
 #[tokio::main]
@@ -60,8 +60,8 @@ fn api(variable: Variable) -> Result<Api, Error> {
     }))
 }
 
-/// Puts who asks, as the gateway found out, where the API looks for it. A path of which something was resolved on the way
-/// (`..`) is not the one that was sent, and may be somebody else's.
+/// Passes the caller that the gateway identified to the API. A path that was resolved on the way (`..`) is not the one
+/// that was sent, and may be another member's.
 async fn known(shop_claim: String, mut request: Request, next: Next) -> Response {
     if request.uri().path() != request.raw_http_path() {
         return Problem::field("the path", "has `.` or `..` for a name").into_response();

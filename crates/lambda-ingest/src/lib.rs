@@ -1,15 +1,15 @@
-//! A batch of the queue: its messages are taken in, and those that failed for now are named to the queue, which delivers
-//! them again; all others are done.
+//! Handles a batch of the queue: ingests its messages, and names those that failed for now to the queue, which
+//! redelivers them. All others are done.
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use engine::ingest::{Ingest, Message, Quarantine, Report};
 use engine::telemetry::Metrics;
 use rules::calendar::Instant;
 
-/// What the queue says of when it took a message.
+/// The attribute with the time at which the queue took a message.
 const SENT: &str = "SentTimestamp";
 
-/// Takes the queue's batch in, and counts what became of it at `now`.
+/// Ingests a batch of the queue, and counts the results at `now`.
 pub async fn handle<A: Quarantine>(
     ingest: &Ingest<A>,
     event: SqsEvent,

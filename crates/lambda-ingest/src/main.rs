@@ -1,6 +1,6 @@
-//! Lambda: a batch of events from the queue becomes facts, members and rows to announce.
+//! Lambda: ingests batches of events from the queue, which become facts, members and rows to announce.
 
-// The futures of an SDK's calls lie deep in one another.
+// The futures of the SDK's calls are deeply nested.
 #![recursion_limit = "256"]
 
 use aws::function::{now, variable};

@@ -1,8 +1,8 @@
-//! Lambda: a version of a shop's program was published, so everybody is recalculated under it. The bus brings
-//! `program.published.v1`, which opens the job; its segments come back over a queue, and are swept. Should the event get
+//! Lambda: recalculates all members of a shop under a newly published version of its program. The bus delivers
+//! `program.published.v1`, which opens the job. Its segments come back over a queue, and are swept. If the event is
 //! lost, the next tick of `rollover` opens the same job.
 
-// The futures of an SDK's calls lie deep in one another.
+// The futures of the SDK's calls are deeply nested.
 #![recursion_limit = "256"]
 
 use aws::SqsSegmentQueue;
@@ -22,7 +22,7 @@ enum Incoming {
     Published { detail: Published },
 }
 
-/// What of `program.published.v1` matters here.
+/// The fields of `program.published.v1` that matter here.
 #[derive(Deserialize)]
 struct Published {
     shop: ShopId,

@@ -1,4 +1,5 @@
-//! The least that a function in Rust can be: `tests/servers/coldstart` holds the starts of the others against it.
+//! The smallest possible function in Rust: `tests/servers/coldstart` compares the starts of the other functions with
+//! it.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde::de::IgnoredAny;

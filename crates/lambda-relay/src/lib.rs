@@ -1,4 +1,5 @@
-//! Records of the ledger's stream, and once an hour `{"pass": "unpublished"}`: what was recorded is announced.
+//! Announces recorded rows: those in the records of the ledger's stream, and those left in the outboxes. The latter come
+//! once an hour, with `{"pass": "unpublished"}`.
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
@@ -8,31 +9,31 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{Item, Outgoing, StoreError};
 
-/// What the function is invoked with.
+/// The event that invokes the function.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub enum Incoming {
     /// Records of the ledger's stream.
     Stream(Event),
-    /// The schedule.
+    /// The hourly schedule.
     Hourly {
-        /// What is asked for.
+        /// The requested pass.
         pass: Pass,
     },
 }
 
-/// What the schedule asks for.
+/// The pass that the schedule requests.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pass {
-    /// All outboxes are looked into.
+    /// Reads all outboxes.
     Unpublished,
 }
 
-/// Announces what the stream brings, or what waits in the outboxes, and counts it.
+/// Announces the rows of the stream, or those that wait in the outboxes, and counts them.
 ///
 /// # Errors
-/// The outboxes cannot be read: the next pass goes on.
+/// The outboxes cannot be read; the next pass continues.
 pub async fn handle<B: Bus>(relay: &Relay<B>, event: Incoming, metrics: &mut Metrics) -> Result<Value, StoreError> {
     match event {
         Incoming::Stream(event) => Ok(json!(stream(relay, event, metrics).await)),
@@ -40,7 +41,7 @@ pub async fn handle<B: Bus>(relay: &Relay<B>, event: Incoming, metrics: &mut Met
     }
 }
 
-/// Lambda sends everything again from the first record on that failed.
+/// Answers with the first failed record: Lambda sends everything again from that record on.
 async fn stream<B: Bus>(relay: &Relay<B>, event: Event, metrics: &mut Metrics) -> DynamoDbEventResponse {
     let (numbers, rows): (Vec<_>, Vec<_>) =
         event.records.into_iter().filter_map(|record| announced(record, metrics)).unzip();
@@ -56,8 +57,8 @@ async fn stream<B: Bus>(relay: &Relay<B>, event: Event, metrics: &mut Metrics) -
     answer
 }
 
-/// A new row that is to be announced, with its place in the stream. What does not read holds up nobody behind it: it
-/// stays in its outbox, and the hourly pass tells of it.
+/// A new row that is to be announced, with its place in the stream. A row that cannot be decoded does not hold up later
+/// ones: it stays in its outbox, and the hourly pass logs it.
 fn announced(record: EventRecord, metrics: &mut Metrics) -> Option<(String, Outgoing)> {
     let number = record.change.sequence_number.filter(|_| record.event_name == "INSERT")?;
     let row = Outgoing::of(&Item(record.change.new_image.into())).unwrap_or_else(|_| {

@@ -1,6 +1,6 @@
-//! Lambda: what was recorded is announced on the event bus.
+//! Lambda: announces recorded rows on the event bus.
 
-// The futures of an SDK's calls lie deep in one another.
+// The futures of the SDK's calls are deeply nested.
 #![recursion_limit = "256"]
 
 use aws::function::{now, variable};

@@ -1,8 +1,8 @@
-//! Lambda: January 1, every other local midnight, and whatever else is due. Every quarter of an hour, and as the year
-//! begins, it is invoked with `{"tick": …}` and opens the jobs that are due; their segments come back over a queue, and
-//! are swept.
+//! Lambda: January 1, every other local midnight, and anything else that is due. It is invoked with `{"tick": …}` every
+//! quarter of an hour, and at the beginning of the year, and opens the jobs that are due. Their segments come back over
+//! a queue, and are swept.
 
-// The futures of an SDK's calls lie deep in one another.
+// The futures of the SDK's calls are deeply nested.
 #![recursion_limit = "256"]
 
 use aws::SqsSegmentQueue;
@@ -42,7 +42,7 @@ async fn handle(sweep: &Sweep<SqsSegmentQueue>, event: Incoming) -> Result<Value
         Incoming::Tick { tick: Tick::QuarterOfAnHour | Tick::NewYear } => {
             let ticked = sweep.tick().await?;
             ticked.measure(&mut metrics);
-            // An invocation that fails is repeated at once; a shop that was passed by is worth that.
+            // A failed invocation is repeated at once, and the skipped shops with it.
             if ticked.failed > 0 {
                 Err(format!("{} shops were passed by", ticked.failed).into())
             } else {

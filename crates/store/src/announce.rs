@@ -1,11 +1,11 @@
-//! What is announced: the outgoing events, made of the rows that were recorded.
+//! The outgoing events, made from the rows that were recorded.
 //!
-//! One for each change of tier, entry reward, birthday, and notice ahead; a tier held over a change of rules is not
-//! announced, because nothing changed for the member. One for each version of a program that is published, which names
-//! no person.
+//! There is one event for each change of tier, entry reward, birthday and notice. A hold is not announced, because
+//! nothing changed for the member. There is also one event for each published version of a program, which names no
+//! person.
 //!
-//! An event is decided by its row alone, its id included: sent twice, it is the same event, and whoever hears of it can
-//! tell. Amounts are decimal texts, points whole numbers as in facts, instants RFC 3339 in UTC.
+//! An event follows from its row alone, including its id. If it is sent twice, both have the same id, and the receiver
+//! can tell. Amounts are decimal texts, points are whole numbers as in facts, instants are RFC 3339 in UTC.
 
 mod event;
 mod gift;
@@ -28,17 +28,17 @@ use uuid::Uuid;
 
 use crate::shop::ShopId;
 
-/// What all ids of announcements are derived from. Never to be changed.
+/// The namespace from which all ids of announcements are derived. Never change it.
 const ANNOUNCEMENTS: Uuid = Uuid::from_u128(0x6a3f_6c1e_52d5_4c39_9f0e_7d1c_84b6_20a7);
 
-/// Who something is about, and when it was recorded.
+/// The shop and member that a row is about, and when it was recorded.
 #[derive(Debug, Clone, Copy)]
 pub struct About<'a> {
     /// The shop.
     pub shop: &'a ShopId,
     /// Its member.
     pub member: &'a MemberId,
-    /// All versions of the shop's program: those that decided, and those that had tiers since removed.
+    /// All versions of the shop's program: those that decided, and those whose tiers were removed since.
     pub versions: &'a Versions,
     /// When it was recorded: now.
     pub recorded_at: Instant,
@@ -51,13 +51,13 @@ pub struct Announcement {
     pub id: Uuid,
     /// Its name and version, such as `tier.changed.v1`.
     pub kind: &'static str,
-    /// When what it tells took effect.
+    /// When the change that it announces took effect.
     pub at: Instant,
-    /// What is sent, as JSON.
+    /// The body, as JSON.
     pub detail: String,
 }
 
-/// A change of tier, announced.
+/// Announces a change of tier.
 pub fn tier_changed(about: About<'_>, made: &Transition) -> Announcement {
     let version = decided(about, made.version);
     let id = id(about, TIER_CHANGED, &[&made.seq.to_string()]);
@@ -80,7 +80,7 @@ pub fn tier_changed(about: About<'_>, made: &Transition) -> Announcement {
     Announcement { id, kind: TIER_CHANGED, at: made.at, detail: json!(event).to_string() }
 }
 
-/// Entry rewards of a tier, announced.
+/// Announces the entry rewards of a tier.
 pub fn reward_issued(about: About<'_>, due: &RewardDue) -> Announcement {
     let program = &decided(about, due.version).program;
     let id = id(about, REWARD_ISSUED, &[&due.transition.to_string(), due.tier.as_str()]);
@@ -99,7 +99,7 @@ pub fn reward_issued(about: About<'_>, due: &RewardDue) -> Announcement {
     Announcement { id, kind: REWARD_ISSUED, at: due.at, detail: json!(event).to_string() }
 }
 
-/// Birthday points, announced.
+/// Announces birthday points.
 pub fn birthday_points_due(about: About<'_>, due: &BirthdayDue) -> Announcement {
     let version = decided(about, due.version);
     let id = id(about, BIRTHDAY_POINTS_DUE, &[&due.on.year().to_string()]);
@@ -117,8 +117,8 @@ pub fn birthday_points_due(about: About<'_>, due: &BirthdayDue) -> Announcement 
     Announcement { id, kind: BIRTHDAY_POINTS_DUE, at, detail: json!(event).to_string() }
 }
 
-/// A version of a program, announced. `replaces`: the number of the one that it was published in place of, which never
-/// takes effect.
+/// Announces a version of a program. `replaces` is the number of the version that it was published in place of, which
+/// never takes effect.
 pub fn program_published(
     shop: &ShopId,
     version: &Version,
@@ -129,8 +129,8 @@ pub fn program_published(
     publication(shop, version, replaces, recorded_at, &[shop.as_str(), PROGRAM_PUBLISHED, &number])
 }
 
-/// The same of a version that a clock published that was ahead, and that is in force by the right one: another event, for the
-/// first told another instant.
+/// Announces a version that a clock that was ahead had published and that is now brought forward. Its event has another
+/// id, because the first event named another instant.
 pub fn program_brought_forward(shop: &ShopId, version: &Version, recorded_at: Instant) -> Announcement {
     let (number, from) = (version.number.to_string(), version.effective_at.to_string());
     publication(shop, version, None, recorded_at, &[shop.as_str(), PROGRAM_PUBLISHED, &number, &from])
@@ -156,19 +156,19 @@ fn publication(
     Announcement { id, kind: PROGRAM_PUBLISHED, at: version.effective_at, detail: json!(event).to_string() }
 }
 
-/// The version that decided; rows come from these versions, so it is there.
+/// The version that decided. Rows come from these versions, so it is found.
 fn decided(about: About<'_>, number: u32) -> &Version {
     about.versions.numbered(number).unwrap_or(about.versions.last())
 }
 
-/// A tier with its name; one that the version removed has the name it had last.
+/// A tier with its name. A tier that the version removed has its last name.
 fn tier(about: About<'_>, version: &Version, id: &TierId) -> Tier {
     let until_then = about.versions.iter().rev().filter(|other| other.number <= version.number);
     let named = until_then.filter_map(|version| version.program.tier(version.program.rank(id)?)).next();
     Tier { id: id.clone(), name: named.map_or(id.as_str(), |tier| &tier.name).to_owned() }
 }
 
-/// An id that the same row always has. No part contains a control character.
+/// An id that is always the same for the same row. No part contains a control character.
 fn id(about: About<'_>, kind: &str, parts: &[&str]) -> Uuid {
     named(&[&[about.shop.as_str(), kind, about.member.as_str()], parts].concat())
 }

@@ -1,4 +1,4 @@
-//! Writing, all or nothing, each item on the condition that it is exactly as it was read.
+//! Conditional writes, all or nothing: each item must be exactly as it was read.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ use super::meter::Kind;
 use super::{Store, StoreError, key};
 use crate::shop::ShopId;
 
-/// A transaction has at most this many items: DynamoDB takes 100, and a page may have to be divided.
+/// The most items in a transaction: DynamoDB takes 100, and a page may have to be divided.
 pub const WRITES_MAX: usize = 90;
 
-/// An item has at most this many bytes: DynamoDB takes 400 KB.
+/// The most bytes in an item: DynamoDB takes 400 KB.
 const ITEM_BYTES_MAX: usize = 390_000;
 
 /// Items to be written together or not at all.
@@ -33,12 +33,12 @@ pub struct Commit {
 struct Write {
     table: String,
     item: Item,
-    /// The version the item must have now; none if there must be no item.
+    /// The version that the item must have now; none if it must not exist.
     expected: Option<u64>,
 }
 
 impl Commit {
-    /// How many items are written.
+    /// The number of items to write.
     pub fn len(&self) -> usize {
         self.writes.len()
     }
@@ -48,7 +48,7 @@ impl Commit {
         self.writes.is_empty()
     }
 
-    /// Writes what another writes, too.
+    /// Adds the writes of another commit.
     pub fn append(&mut self, other: Self) {
         self.writes.extend(other.writes);
     }
@@ -63,7 +63,7 @@ impl Commit {
         Ok(())
     }
 
-    /// The row of a subject, with the facts that are known of it now.
+    /// Writes the row of a subject, with all facts known now.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`].
@@ -77,7 +77,7 @@ impl Commit {
     ) -> Result<(), StoreError> {
         let told = |fact: &Fact| ReceivedFact { fact: fact.clone(), received_at: None }.to_json().to_string();
         let mut item = Item::at(&key::subject(shop, subject)).texts(name::FACTS, facts.iter().map(told));
-        // The index by member finds what is somebody's: for history, export and erasure.
+        // The index by member finds all rows of a member, for history, export and erasure.
         if let Some((member, at)) = facts.iter().find_map(|fact| Some((fact.member()?, fact.occurred_at))) {
             let (by, sorted) = key::BY_MEMBER;
             item = item.text(by, key::about(shop, member)).text(sorted, key::at(at));
@@ -85,7 +85,7 @@ impl Commit {
         self.put(&store.tables.ledger, item, was.version)
     }
 
-    /// A member's item, with pages where it is heavy.
+    /// Writes a member's item, with pages if the member is heavy.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`].
@@ -99,8 +99,8 @@ impl Commit {
     ) -> Result<(), StoreError> {
         let parts = chunk::divide(ledger, record, &was.chunk_index);
         let version = was.version.unwrap_or(0).saturating_add(1);
-        // A page is written when it changes, and carries the version of the root that it was written with. The root says
-        // which that is of each, so that a torn read is seen from either side.
+        // A page is written when it changes, and carries the version of the root that it was written with. The root
+        // lists the version of each page; a torn read is detected from either side.
         let unchanged: BTreeMap<u32, u64> = parts
             .chunks
             .iter()
@@ -127,7 +127,7 @@ impl Commit {
         Ok(())
     }
 
-    /// A tombstone in place of a member: it keeps out what is told later.
+    /// Writes a tombstone in place of a member: it keeps out later facts about them.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`], which a tombstone never is.
@@ -143,26 +143,26 @@ impl Commit {
         self.put(&store.tables.members, item, was.version)
     }
 
-    /// That a member's erasure is to be verified later: goes with the tombstone.
+    /// Requests the later verification of a member's erasure. It is committed with the tombstone.
     ///
     /// # Errors
-    /// [`StoreError::TooLarge`], which it never is.
+    /// [`StoreError::TooLarge`], which this row never is.
     pub fn erasure(&mut self, store: &Store, shop: &ShopId, member: &MemberId, at: Instant) -> Result<(), StoreError> {
         let item = Item::at(&key::erasure(shop, member)).text(name::ERASED_AT, key::at(at));
         self.control(store, item)
     }
 
-    /// A row of the control table, which must be new.
+    /// Writes a row of the control table, which must be new.
     pub(super) fn control(&mut self, store: &Store, item: Item) -> Result<(), StoreError> {
         self.row(store, item, None)
     }
 
-    /// A row of the control table, which must be of this version.
+    /// Writes a row of the control table, which must be of this version.
     pub(super) fn row(&mut self, store: &Store, item: Item, expected: Option<u64>) -> Result<(), StoreError> {
         self.put(&store.tables.control, item, expected)
     }
 
-    /// A row of the history, which must be new.
+    /// Writes a row of the history, which must be new.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`].
@@ -175,13 +175,13 @@ impl Store {
     /// Writes everything or nothing.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if an item is not as it was read; after [`StoreError::Unavailable`] it may have been
-    /// written or not.
+    /// [`StoreError::Conflict`] if an item is not as it was read. After [`StoreError::Unavailable`] the items may have
+    /// been written or not.
     pub async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
         let mut writes = commit.writes;
         match writes.len() {
             0 => Ok(()),
-            // A transaction costs double.
+            // A transaction costs twice as much.
             1 => match writes.pop() {
                 Some(write) => self.put_one(write).await,
                 None => Ok(()),
@@ -223,7 +223,7 @@ impl Store {
     }
 }
 
-/// An item must be exactly as it was read: of this version, or absent.
+/// The condition that an item is exactly as it was read: of this version, or absent.
 fn condition(expected: Option<u64>) -> (&'static str, Option<AttributeValue>) {
     match expected {
         Some(version) => ("v = :v", Some(AttributeValue::N(version.to_string()))),

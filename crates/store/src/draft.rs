@@ -1,4 +1,5 @@
-//! The draft of a shop's program: one row, right or not yet, with a revision so that two who write at once both know.
+//! The draft of a shop's program: one row, which need not be valid yet. Its revision detects two people who save at
+//! once.
 
 use rules::calendar::Instant;
 use serde::{Deserialize, Serialize};
@@ -18,11 +19,11 @@ const AT: &str = "at";
 pub struct SavedDraft {
     /// The program, as it was written.
     pub program: Value,
-    /// Who saved it.
+    /// The person who saved it.
     pub by: String,
-    /// When.
+    /// When it was saved.
     pub at: Instant,
-    /// How often it was saved: what who saves next has to know.
+    /// The number of times it was saved. The next save must name it.
     pub revision: u64,
 }
 
@@ -43,10 +44,10 @@ impl Store {
         found.first().map(read).transpose()
     }
 
-    /// Saves a draft over the revision that is known; over none, if there is none yet. Yields the new revision.
+    /// Saves a draft over the known revision, or over none if there is no draft yet. Yields the new revision.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the draft is of another revision by now.
+    /// [`StoreError::Conflict`] if the draft has another revision by now.
     pub async fn save_draft(
         &self,
         shop: &ShopId,
@@ -61,7 +62,7 @@ impl Store {
         Ok(over.unwrap_or(0).saturating_add(1))
     }
 
-    /// Throws the draft away, whatever its revision.
+    /// Discards the draft, whatever its revision.
     ///
     /// # Errors
     /// See [`StoreError`].

@@ -1,6 +1,6 @@
-//! Forgetting a member: the tombstone is there already and fences off every writer; what is left goes now, and is looked
-//! for again later, until a pass finds nothing: the index by member follows the table, and a writer who read before the
-//! tombstone may have come after the first pass.
+//! The erasure of a member. The tombstone exists already and fences off every writer. The rest is deleted now. Later
+//! passes look for leftovers until one finds nothing: the index by member lags behind the table, and a writer that read
+//! before the tombstone may write after the first pass.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use rules::calendar::Instant;
@@ -16,20 +16,21 @@ use super::meter::Kind;
 use super::{Store, StoreError, key, table};
 use crate::shop::ShopId;
 
-/// An erasure is looked at again after this long: longer than a writer may take, and than an index lags.
+/// The time after which an erasure is verified, in milliseconds: longer than a writer may take, and than the index
+/// lags.
 const VERIFIED_MS: i64 = 15 * 60_000;
 
 impl Store {
-    /// Deletes everything about a member but the tombstone. May be done again at any time, and is, until nothing is
-    /// found: the index by member follows the table a little later. Yields how many rows and pages were found.
+    /// Deletes everything about a member but the tombstone. It is repeated until nothing is found, because the index by
+    /// member lags a little behind the table. Yields the number of rows and pages found.
     ///
     /// # Errors
-    /// See [`StoreError`]; then some may be left.
+    /// See [`StoreError`]; some rows may then be left.
     pub async fn erase(&self, shop: &ShopId, member: &MemberId) -> Result<usize, StoreError> {
         let (mut erased, of) = (0, key::about(shop, member));
         let (by, _) = key::BY_MEMBER;
         for found in self.query(&self.tables.ledger, Some(table::BY_MEMBER), (by, &of), None).await? {
-            // A row that has meanwhile changed is looked at again in the next pass.
+            // A row that changed meanwhile is left to the next pass.
             match self.forget(shop, member, &found.key()).await {
                 Ok(()) | Err(StoreError::Conflict) => erased += 1,
                 Err(error) => return Err(error),
@@ -42,18 +43,19 @@ impl Store {
         Ok(erased)
     }
 
-    /// Deletes the item and the pages of a member who does not read, so that they can be put together again from rows.
+    /// Deletes the item and the pages of a member that cannot be decoded. They can then be rebuilt from rows.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] if it is a tombstone: what keeps somebody out is not in the rows. [`StoreError::Conflict`] if
-    /// somebody writes the item meanwhile: it stays. Otherwise see [`StoreError`]; then some may be left.
+    /// [`StoreError::Corrupt`] if it is a tombstone: the rows do not contain what keeps the member out.
+    /// [`StoreError::Conflict`] if another writer changes the item meanwhile: it stays. Otherwise see [`StoreError`];
+    /// some pages may then be left.
     pub async fn discard(&self, shop: &ShopId, member: &MemberId) -> Result<(), StoreError> {
         let root =
             self.get_all(&self.tables.members, std::iter::once(&key::member(self.tables.spread, shop, member))).await?;
         if let Some(tombstone) = root.iter().find(|root| root.0.contains_key(name::ERASED_AT)) {
             return Err(tombstone.corrupt("tombstone"));
         }
-        // The root goes last: without it nobody would know that pages are left.
+        // The root goes last: without it, leftover pages would go unnoticed.
         for page in self.pages(shop, member).await? {
             self.delete(&self.tables.members, &page, None).await?;
         }
@@ -63,11 +65,11 @@ impl Store {
         Ok(())
     }
 
-    /// Looks again for what is left of members erased so long ago that no writer of that time is left. Yields how many are
-    /// gone for good.
+    /// Looks again for leftovers of members erased so long ago that no writer of that time is left. Yields the number
+    /// of members of whom nothing was found.
     ///
     /// # Errors
-    /// See [`StoreError`]; the rest is looked for next time.
+    /// See [`StoreError`]; the rest is verified next time.
     pub async fn verify_erasures(&self, shop: &ShopId, now: Instant) -> Result<usize, StoreError> {
         let mut gone = 0;
         for row in self.query(&self.tables.control, None, (key::PK, &key::erasures(shop)), None).await? {
@@ -85,11 +87,12 @@ impl Store {
         Ok(gone)
     }
 
-    /// Deletes a row. If it is about others too, it stays without this member's name: several may speak of one order.
+    /// Deletes a row. If it is also about other members, it stays without this member's name: several members can
+    /// appear in the facts of one order.
     async fn forget(&self, shop: &ShopId, member: &MemberId, at: &Key) -> Result<(), StoreError> {
         for row in self.get_all(&self.tables.ledger, std::iter::once(at)).await? {
             let was = if row.0.contains_key(name::FACTS) { stored_subject(&row)? } else { StoredSubject::default() };
-            // A cancellation of points is filed with its entry too, which may be somebody else's.
+            // A cancellation of points is also filed under its entry, which may belong to another member.
             for entry in entries(&was.facts).map(|entry| key::subject(shop, &entry)).filter(|entry| entry != at) {
                 for row in self.get_all(&self.tables.ledger, std::iter::once(&entry)).await? {
                     self.rename(shop, member, &stored_subject(&row)?).await?;
@@ -111,15 +114,15 @@ impl Store {
         Ok(())
     }
 
-    /// With an entry go the cancellations of its points, whomever they name: left by themselves, they would be taken for
-    /// ones that wait with whom they name.
+    /// Deletes the cancellations of a deleted entry's points, whichever member they name. Left alone, they would count
+    /// as waiting facts of that member.
     async fn forget_cancels(&self, shop: &ShopId, at: &Key, facts: &[Fact]) -> Result<(), StoreError> {
         let is_of_this_row =
             |fact: &Fact| entries(std::slice::from_ref(fact)).any(|entry| key::subject(shop, &entry) == *at);
         let cancels = facts.iter().filter(|fact| is_of_this_row(fact)).flat_map(Fact::subjects);
         for cancel in cancels.filter(|subject| matches!(subject, Subject::Cancel(_))) {
             for row in self.get_all(&self.tables.ledger, std::iter::once(&key::subject(shop, &cancel))).await? {
-                // It may have moved to another entry.
+                // The cancellation may have moved to another entry.
                 if stored_subject(&row)?.facts.iter().any(is_of_this_row) {
                     self.delete_as_read(&self.tables.ledger, &row).await?;
                 }
@@ -128,7 +131,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes an entry of somebody else's without this member's name, if it has it.
+    /// Writes another member's entry without this member's name, if it contains the name.
     async fn rename(&self, shop: &ShopId, member: &MemberId, was: &StoredSubject) -> Result<(), StoreError> {
         let rest = without(member, &was.facts);
         let Some(subject) =
@@ -144,7 +147,7 @@ impl Store {
         self.commit(commit).await
     }
 
-    /// Deletes an item that is still of the version that was read.
+    /// Deletes an item if it still has the version that was read.
     async fn delete_as_read(&self, table: &str, item: &Item) -> Result<(), StoreError> {
         let version = item.0.get(VERSION).cloned();
         self.delete(table, item, version.map(|version| (VERSION, version))).await
@@ -172,13 +175,14 @@ impl Store {
     }
 }
 
-/// The entries that cancellations of points are about.
+/// The entries whose points are canceled.
 fn entries(facts: &[Fact]) -> impl Iterator<Item = Subject> {
     let canceled = facts.iter().filter(|fact| matches!(fact.body, FactBody::PointsCanceled(..)));
     canceled.flat_map(Fact::subjects).filter(|subject| matches!(subject, Subject::Entry(_)))
 }
 
-/// What is left of a row's facts without a member: nothing, if the subject is theirs or nobody else speaks of it.
+/// The facts of a row without a member's name; none if the subject belongs to the member, or if all facts name the
+/// member.
 fn without(member: &MemberId, facts: &[Fact]) -> Vec<Fact> {
     let theirs = |fact: &Fact| fact.member() == Some(member);
     if facts.iter().all(theirs) || facts.iter().any(|fact| owns_subject(fact) && theirs(fact)) {
@@ -187,7 +191,8 @@ fn without(member: &MemberId, facts: &[Fact]) -> Vec<Fact> {
     facts.iter().filter_map(|fact| if theirs(fact) { fact.without_member() } else { Some(fact.clone()) }).collect()
 }
 
-/// Whether a fact is the subject that others follow: its member is theirs too, whomever they name (section 4).
+/// Whether a fact owns its subject: other facts of the subject belong to its member, whichever member they name
+/// (section 4).
 pub fn owns_subject(fact: &Fact) -> bool {
     matches!(fact.body, FactBody::OrderPaid(..) | FactBody::PointsEntry(..))
 }

@@ -1,5 +1,5 @@
-//! What can go wrong with the database, by what the caller can do about it. What an error says names no member, so that
-//! it may stand in a log; people at a terminal are told more ([`StoreError::detail`]).
+//! Errors of the database, grouped by what the caller can do about them. Their texts name no member and may be logged.
+//! [`StoreError::detail`] says more, for people at a terminal.
 
 use std::error::Error as _;
 
@@ -10,8 +10,8 @@ use thiserror::Error;
 
 use super::key::Key;
 
-/// What the database said, in plain words: its message and under which code, or why there is no answer. What the SDK would
-/// show has the whole answer in it, and may have what was sent.
+/// The database's message and code, or the reason why there is no answer, in plain words. The SDK's own text contains
+/// the whole answer, and may contain the request.
 pub fn in_words<E, R>(error: &SdkError<E, R>) -> String
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -39,16 +39,16 @@ where
 /// An error behind another one.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why the database did not do what was asked.
+/// The reason why the database did not carry out a request.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// Somebody else wrote in between.
+    /// Another writer changed an item in between.
     #[error("an item was changed in between")]
     Conflict,
-    /// It did not answer in time, or is busy. A write may have been done all the same.
+    /// The database did not answer in time, or is busy. A write may have been carried out all the same.
     #[error("the database is not available: {words}")]
     Unavailable {
-        /// What it said, or what is in the way.
+        /// The database's words, or the obstacle.
         words: String,
         /// The error behind it, if there is one.
         #[source]
@@ -57,31 +57,31 @@ pub enum StoreError {
     /// A newer release wrote an item.
     #[error("an item was written by a newer release: {what}")]
     Newer {
-        /// Which.
+        /// The item's key.
         key: Key,
-        /// What is not known.
+        /// The format that is not known.
         what: CompactError,
     },
-    /// An item says something that was never written.
+    /// An item has content that was never written.
     #[error("an item says something that was never written: `echelon verify` finds which")]
     Corrupt {
-        /// Which.
+        /// The item's key.
         key: Key,
-        /// What is wrong with it.
+        /// The fault in it.
         what: String,
     },
-    /// An item has grown beyond what the database takes.
+    /// An item has grown beyond the database's limit.
     #[error("an item would have {bytes} bytes, above what the database takes")]
     TooLarge {
-        /// Which.
+        /// The item's key.
         key: Key,
-        /// How large it would be.
+        /// The size that it would have.
         bytes: usize,
     },
-    /// The request is wrong, or not allowed: a mistake of ours or of the deployment.
+    /// The request is wrong, or not allowed: a fault of this code or of the deployment.
     #[error("the database refused: {words}")]
     Refused {
-        /// What it said.
+        /// The database's words.
         words: String,
         /// The error behind it, if there is one.
         #[source]
@@ -89,7 +89,7 @@ pub enum StoreError {
     },
 }
 
-/// What to do about an error.
+/// The remedy for an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
     /// Load again and decide again, at once.
@@ -101,18 +101,18 @@ pub enum Remedy {
 }
 
 impl StoreError {
-    /// Not available, for a reason that is no error of the SDK's.
+    /// An unavailable database, for a reason that is not an error of the SDK.
     pub fn unavailable(words: impl Into<String>) -> Self {
         Self::Unavailable { words: words.into(), source: None }
     }
 
-    /// Refused before it was sent: the SDK or an encoder would not have it.
+    /// A request that was refused before it was sent, by the SDK or an encoder.
     pub fn refused(source: impl Into<Source>) -> Self {
         let source = source.into();
         Self::Refused { words: source.to_string(), source: Some(source) }
     }
 
-    /// All there is to say, for people who may see members' ids.
+    /// The error in full, for people who may see members' ids.
     pub fn detail(&self) -> String {
         match self {
             Self::Newer { key, .. } | Self::TooLarge { key, .. } => format!("{self}: `{}` / `{}`", key.pk, key.sk),
@@ -121,12 +121,12 @@ impl StoreError {
         }
     }
 
-    /// What to do about it: decided here and nowhere else.
+    /// The remedy. It is decided here and nowhere else.
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Conflict => Remedy::Reload,
-            // A refusal may be a deployment half done, and an unknown format one half rolled out: nothing is lost by
-            // waiting, and after its last try a message lies in the dead letters, whole.
+            // A refusal may come from a half-finished deployment, and an unknown format from a half-finished rollout.
+            // Waiting loses nothing: after the last retry the whole message is in the dead-letter queue.
             Self::Unavailable { .. } | Self::Newer { .. } | Self::Corrupt { .. } | Self::Refused { .. } => {
                 Remedy::Later
             }
@@ -152,11 +152,11 @@ impl StoreError {
                     | "ResourceNotFoundException"
                     | "ItemCollectionSizeLimitExceededException"
                     | "IdempotentParameterMismatchException" => Self::Refused { words, source: Some(error.into()) },
-                    // Throttling in its many spellings, internal errors, and what is not known.
+                    // Throttling in its many spellings, internal errors, and unknown codes.
                     _ => Self::Unavailable { words, source: Some(error.into()) },
                 }
             }
-            // Timed out, not connected, or an answer that broke off: whether it was done is not known.
+            // A timeout, a failed connection, or a broken answer: it is not known whether the request was carried out.
             _ => Self::Unavailable { words: in_words(&error), source: Some(error.into()) },
         }
     }

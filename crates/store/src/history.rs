@@ -1,19 +1,19 @@
-//! What was recorded about a member, as rows of the ledger table: audit, history and outbox in one.
+//! A member's history as rows of the ledger table: audit, history and outbox in one.
 //!
-//! | attribute | of | what |
+//! | attribute | of | content |
 //! |---|---|---|
 //! | `pk`, `sk` | all | see [`super::key`] |
 //! | `member`, `at` | all | the index by member: when it took effect; of a notice, when it was due |
 //! | `recorded_at` | all | when it was recorded |
-//! | `unpublished` | what is announced, until it is | the sparse index that is the outbox |
-//! | `type` | all | the event's name, such as `tier.changed.v1`; `tier.held` is announced nowhere |
-//! | `detail` | all | what is sent, complete; of `tier.held` what is held |
+//! | `unpublished` | rows that are still to be announced | the sparse index that is the outbox |
+//! | `type` | all | the event's name, such as `tier.changed.v1`; `tier.held` is never announced |
+//! | `detail` | all | the complete event; of `tier.held` the hold |
 //! | `renewed` | transitions, where there are any | renewals settled by then: `year tier` |
 //! | `since` | rewards | the start of the stretch that brought the tier |
 //!
-//! What was recorded is read back for history and, with the facts, for rebuilding a member: [`past`] gives what
-//! [`Record::from_history`](rules::record::Record::from_history) takes, [`Recorded::Held`] the floors that no fact tells
-//! ([`Held::assignment`]).
+//! The rows are read back for the history and, together with the facts, for rebuilding a member. [`past`] yields the
+//! input of [`Record::from_history`](rules::record::Record::from_history), and [`Recorded::Held`] the floors that no
+//! fact contains ([`Held::assignment`]).
 
 use rules::calendar::Instant;
 use rules::id::{MemberId, TierId};
@@ -35,42 +35,42 @@ use crate::shop::ShopId;
 
 /// The attribute with the name of an event.
 pub const TYPE: &str = "type";
-/// The attribute with what is sent.
+/// The attribute with the event's body.
 pub const DETAIL: &str = "detail";
-/// The type of a tier held over a change of rules; it is announced nowhere.
+/// The type of a hold, which is never announced.
 pub const HELD: &str = "tier.held";
 const RENEWED: &str = "renewed";
 const SINCE: &str = "since";
 
-/// What was recorded, read back.
+/// A row of the history, read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
     /// The tier changed, or was renewed.
     Transition {
-        /// What was announced.
+        /// The event that was announced.
         event: Box<TierChanged>,
         /// The renewals settled by then.
         renewed: Vec<(TierId, i32)>,
     },
     /// An entry reward was due.
     Reward {
-        /// What was announced.
+        /// The event that was announced.
         event: Box<RewardIssued>,
-        /// Since when the tier reached was held.
+        /// The instant since which the tier reached was held.
         since: Instant,
     },
     /// Birthday points were due.
     Birthday(Box<BirthdayPointsDue>),
-    /// A tier is held over a change of rules: it belongs into the member's ledger beside the facts.
+    /// A hold. It belongs in the member's ledger beside the facts.
     Held(Held),
-    /// The member was told that a tier is expiring.
+    /// The member was notified that a tier is expiring.
     Expiring(Box<Expiring>),
-    /// The member was told that a tier is within reach.
+    /// The member was notified that a tier is within reach.
     WithinReach(Box<WithinReach>),
 }
 
-/// The item of a row, to be put in the transaction that writes the member. The versions it is about are all of the shop's
-/// program: those that decided, and those that had tiers since removed.
+/// The item of a row, to be written in the transaction that writes the member. `about` needs all versions of the shop's
+/// program: those that decided, and those whose tiers were removed since.
 pub fn item(spread: Spread, about: About<'_>, row: &Row) -> Item {
     let About { shop, member, .. } = about;
     match row {
@@ -91,8 +91,8 @@ pub fn item(spread: Spread, about: About<'_>, row: &Row) -> Item {
     }
 }
 
-/// The item of something told ahead, due at `at` under `version`, to be put in the transaction that remembers its key with
-/// the member. A notice told twice has the same key, and the second is refused.
+/// The item of a notice that is due at `at` under `version`, to be written in the transaction that stores its key with
+/// the member. A repeated notice has the same key, and the second write is refused.
 pub fn notice(spread: Spread, about: About<'_>, version: &Version, told: &Notice, at: Instant) -> Item {
     let key = key::notice(about.shop, about.member, &told.key());
     announced(spread, about, key, notice_event(about, version, told, at))
@@ -104,13 +104,14 @@ fn announced(spread: Spread, about: About<'_>, key: Key, made: Announcement) -> 
     item.text(key::BY_MEMBER.0, by).text(key::BY_MEMBER.1, sorted)
 }
 
-/// A row that is announced from an outbox. Without more it is about no member: in no index by member, and erased with none.
+/// A row that is announced from an outbox. By itself it is about no member: it is in no index by member, and no erasure
+/// deletes it.
 pub(super) fn outgoing(key: &Key, made: Announcement, outbox: String, recorded_at: Instant) -> Item {
     let item = Item::at(key).text(key::UNPUBLISHED.0, outbox).text(key::UNPUBLISHED.1, key::at(recorded_at));
     item.text(TYPE, made.kind).text(DETAIL, made.detail)
 }
 
-/// A tier held is announced nowhere.
+/// A hold. It is never announced.
 fn held(about: About<'_>, held: &Held) -> Item {
     let item = Item::at(&key::hold(about.shop, about.member, held.version, held.at));
     let item =
@@ -119,10 +120,10 @@ fn held(about: About<'_>, held: &Held) -> Item {
     item.text(TYPE, HELD).text(DETAIL, json!(held).to_string())
 }
 
-/// Reads a row back; nothing if the row is none of the history, but of a fact.
+/// Reads a row back; none if the row is not of the history, but of a fact.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] if it does not read, or a newer release wrote it.
+/// [`StoreError::Corrupt`] if it cannot be decoded, or a newer release wrote it.
 pub fn read(item: &Item) -> Result<Option<Recorded>, StoreError> {
     Ok(Some(match item.maybe_text(TYPE) {
         None => return Ok(None),
@@ -153,7 +154,7 @@ fn renewed(item: &Item) -> Result<Vec<(TierId, i32)>, StoreError> {
 }
 
 impl Store {
-    /// The keys of all that a member was ever told ahead ([`rules::notice::Notice::key`]).
+    /// The keys of all notices that a member was ever sent ([`rules::notice::Notice::key`]).
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -164,7 +165,7 @@ impl Store {
         Ok(rows.iter().filter_map(told).collect())
     }
 
-    /// What was recorded about a member, transitions with their rewards in order of sequence first.
+    /// The history of a member: transitions with their rewards first, in order of sequence.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -174,7 +175,7 @@ impl Store {
     }
 }
 
-/// What is remembered of a row for putting a record together again; of a tier held and of notices, nothing.
+/// The part of a row that rebuilds a record; none for holds and notices.
 pub fn past(row: &Recorded) -> Option<Past> {
     match row {
         Recorded::Transition { event, renewed } => Some(Past::Transition {

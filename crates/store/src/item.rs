@@ -1,4 +1,4 @@
-//! Items as the database has them: attributes by name, read with an error that names the item and the attribute.
+//! Items of the database: attributes by name. Errors name the item and the attribute.
 
 use std::collections::HashMap;
 
@@ -24,28 +24,28 @@ impl Item {
         Self::default().text(key::PK, &key.pk).text(key::SK, &key.sk)
     }
 
-    /// With a text.
+    /// Adds a text.
     #[must_use]
     pub fn text(mut self, name: &str, text: impl Into<String>) -> Self {
         self.0.insert(name.to_owned(), AttributeValue::S(text.into()));
         self
     }
 
-    /// With a number.
+    /// Adds a number.
     #[must_use]
     pub fn number(mut self, name: &str, number: impl ToString) -> Self {
         self.0.insert(name.to_owned(), AttributeValue::N(number.to_string()));
         self
     }
 
-    /// With bytes.
+    /// Adds bytes.
     #[must_use]
     pub fn bytes(mut self, name: &str, bytes: Vec<u8>) -> Self {
         self.0.insert(name.to_owned(), AttributeValue::B(Blob::new(bytes)));
         self
     }
 
-    /// With a list of texts.
+    /// Adds a list of texts.
     #[must_use]
     pub fn texts(mut self, name: &str, texts: impl IntoIterator<Item = String>) -> Self {
         let texts = texts.into_iter().map(AttributeValue::S).collect();
@@ -53,7 +53,7 @@ impl Item {
         self
     }
 
-    /// The key, as far as it has one.
+    /// The key. Parts that are missing are empty.
     pub fn key(&self) -> Key {
         let part = |name| self.maybe_text(name).unwrap_or_default().to_owned();
         Key { pk: part(key::PK), sk: part(key::SK) }
@@ -117,7 +117,7 @@ impl Item {
         StoreError::Corrupt { key: self.key(), what: what.into() }
     }
 
-    /// How large the database takes it to be: names and values (list: 3 bytes, and 1 per element).
+    /// The size as the database computes it: names and values (list: 3 bytes, and 1 per element).
     pub fn size(&self) -> usize {
         self.0.iter().map(|(name, value)| name.len() + size(value)).sum()
     }
@@ -128,7 +128,7 @@ fn size(value: &AttributeValue) -> usize {
     match value {
         AttributeValue::S(text) => text.len(),
         AttributeValue::B(bytes) => bytes.as_ref().len(),
-        // About a byte for every two digits, and one more.
+        // About a byte for every two digits, plus one.
         AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
         AttributeValue::L(list) => 3 + list.iter().map(|value| 1 + size(value)).sum::<usize>(),
         _ => 1,

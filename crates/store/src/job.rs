@@ -1,4 +1,4 @@
-//! Jobs and their segments, as rows of the control table; each is written on the condition that it is as it was read.
+//! Jobs and their segments, as rows of the control table. A row is written only if it is as it was read.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use rules::calendar::Instant;
@@ -15,15 +15,15 @@ use crate::records::insight::Insight;
 use crate::records::{Job, JobId, Segment};
 use crate::shop::ShopId;
 
-/// The attribute with everything about a job or a segment.
+/// The attribute with the whole job or segment.
 pub(super) const BODY: &str = "body";
-/// The attribute with a job's state, for people who look into the table.
+/// The attribute with a job's state, for people who inspect the table.
 const STATE: &str = "state";
 
 /// A row, and the version it was read with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row<T> {
-    /// What it says.
+    /// Its content.
     pub body: T,
     version: u64,
 }
@@ -35,7 +35,7 @@ impl<T: Serialize + DeserializeOwned> Row<T> {
         Ok(Self { body, version: item.version()? })
     }
 
-    /// The version that the row has: one more with each time it is written.
+    /// The version of the row: one more with each write.
     pub fn version(&self) -> u64 {
         self.version
     }
@@ -54,7 +54,7 @@ fn job_item(shop: &ShopId, job: &Job) -> Item {
 }
 
 impl Store {
-    /// Opens a job, with its segments. Whether it is news: a boundary has one job, whoever opens it.
+    /// Opens a job with its segments. Yields false if it was opened before: a boundary has one job.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -72,7 +72,8 @@ impl Store {
         }
     }
 
-    /// Forgets a job, its segments and what it found. The job goes last: what is left is forgotten by the same again.
+    /// Deletes a job, its segments and its insight. The job's row goes last: a repeated call deletes what an
+    /// interrupted one left.
     pub async fn forget_job(&self, shop: &ShopId, id: &JobId) -> Result<(), StoreError> {
         for row in self.query(&self.tables.control, None, (key::PK, &key::segments(shop, id)), None).await? {
             self.delete(&self.tables.control, &row, None).await?;
@@ -113,8 +114,8 @@ impl Store {
         rows.iter().map(Row::read).collect()
     }
 
-    /// The latest jobs of a shop whose boundaries lie at or before an instant, the latest boundary first. Behind it are jobs of
-    /// a clock that was ahead.
+    /// The latest jobs of a shop whose boundaries lie at or before an instant, the latest boundary first. Later
+    /// boundaries belong to jobs that a clock that was ahead opened.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -129,19 +130,19 @@ impl Store {
         answer.items.unwrap_or_default().into_iter().map(|item| Row::read(&Item(item))).collect()
     }
 
-    /// Writes a job as it is now.
+    /// Writes a job in its new state.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if somebody else wrote it since it was read.
+    /// [`StoreError::Conflict`] if another writer changed it since it was read.
     pub async fn write_job(&self, shop: &ShopId, job: &mut Row<Job>) -> Result<(), StoreError> {
         let item = job_item(shop, &job.body);
         job.write(self, item).await
     }
 
-    /// Writes a job as it is now, together with what it found of everybody: a job that is done has both or neither.
+    /// Writes a job together with its insight: a job that is done has both or neither.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if somebody else wrote it since it was read.
+    /// [`StoreError::Conflict`] if another writer changed it since it was read.
     pub async fn write_found(&self, shop: &ShopId, job: &mut Row<Job>, found: &Insight) -> Result<(), StoreError> {
         let mut commit = Commit::default();
         let item = job_item(shop, &job.body).text(BODY, json!(job.body).to_string());
@@ -152,10 +153,10 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a segment as it is now.
+    /// Writes a segment in its new state.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if somebody else wrote it since it was read: somebody else works on it.
+    /// [`StoreError::Conflict`] if another worker wrote it since it was read: that worker owns the segment now.
     pub async fn write_segment(
         &self,
         shop: &ShopId,

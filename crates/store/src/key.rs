@@ -1,7 +1,7 @@
-//! Every key of every table, spelled here and nowhere else.
+//! Every key of every table. Keys are spelled here and nowhere else.
 //!
-//! A shop's name has no `#` and no kind has one, so that a key is never ambiguous whatever characters an id has; ids
-//! have no control characters, so that a tab ends a member's id and its pages lie directly behind the member.
+//! Neither a shop's name nor a kind contains `#`, and so a key is unambiguous whatever characters an id has. Ids have
+//! no control characters, and so a tab ends a member's id and the member's pages sort directly after the member.
 
 use rules::calendar::Instant;
 use rules::fact_index::Subject;
@@ -18,9 +18,9 @@ pub use crate::spread::Spread;
 pub const PK: &str = "pk";
 /// The sort key of every table.
 pub const SK: &str = "sk";
-/// The partition key of the index by member, and its sort key: when it happened.
+/// The partition key and the sort key of the index by member; the sort key is when it happened.
 pub const BY_MEMBER: (&str, &str) = ("member", "at");
-/// The partition key of the index of what is not published yet, and its sort key: when it was recorded.
+/// The partition key and the sort key of the index of unpublished rows; the sort key is when the row was recorded.
 pub const UNPUBLISHED: (&str, &str) = ("unpublished", "recorded_at");
 
 /// The key of an item.
@@ -28,20 +28,20 @@ pub const UNPUBLISHED: (&str, &str) = ("unpublished", "recorded_at");
 pub struct Key {
     /// The partition.
     pub pk: String,
-    /// The place in it.
+    /// The place in the partition.
     pub sk: String,
 }
 
-/// The parts of a key have at most so many bytes, and at least one: the database refuses others.
+/// The limits of a key's parts, in bytes. The database refuses longer parts, and empty ones.
 const PARTITION_BYTES_MAX: usize = 2_048;
 const SORT_BYTES_MAX: usize = 1_024;
 
-/// Reads a partition that somebody carried for us, and may have changed.
+/// Reads a partition key from a token that a caller sent back and may have changed.
 pub fn partition_part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     part(deserializer, PARTITION_BYTES_MAX)
 }
 
-/// The same of a place in a partition.
+/// Reads a sort key from such a token.
 pub fn sort_part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     part(deserializer, SORT_BYTES_MAX)
 }
@@ -68,12 +68,12 @@ pub fn member(spread: Spread, shop: &ShopId, member: &MemberId) -> Key {
     Key::new(bucket_of(shop, spread.bucket(member)), member.as_str())
 }
 
-/// members: what the sort keys of a member's pages begin with.
+/// members: the prefix of the sort keys of a member's pages.
 pub fn pages(member: &MemberId) -> String {
     format!("{member}\t")
 }
 
-/// members: whose root an item is; none if it is a page.
+/// members: the id of the member whose root an item is; none if it is a page.
 pub fn root_of(key: &Key) -> Option<&str> {
     (!key.sk.contains('\t')).then_some(key.sk.as_str())
 }
@@ -83,7 +83,7 @@ pub fn page(spread: Spread, shop: &ShopId, member: &MemberId, number: u32) -> Ke
     Key::new(bucket_of(shop, spread.bucket(member)), format!("{}{number:08}", pages(member)))
 }
 
-/// members: what sorts behind a member's pages, and before the next member.
+/// members: a sort key that sorts after a member's pages, and before the next member.
 pub fn behind(member: &MemberId) -> String {
     format!("{}~", pages(member))
 }
@@ -100,18 +100,18 @@ pub fn subject(shop: &ShopId, subject: &Subject) -> Key {
     }
 }
 
-/// ledger: the partition of what was recorded about a member.
+/// ledger: the partition of a member's history.
 pub fn history(shop: &ShopId, member: &MemberId) -> String {
     format!("{shop}#history#{member}")
 }
 
-/// Whom a partition of history is about: the reverse of [`history`].
+/// The shop and member of a partition of history: the reverse of [`history`].
 pub fn of_history(pk: &str) -> Option<(ShopId, MemberId)> {
     let (shop, member) = pk.split_once("#history#")?;
     Some((ShopId::new(shop).ok()?, MemberId::new(member).ok()?))
 }
 
-/// The shop that a partition belongs to, where it belongs to one: a shop's name has no `#`.
+/// The shop that a partition belongs to, if it belongs to one: a shop's name has no `#`.
 pub fn shop_of(pk: &str) -> Option<ShopId> {
     ShopId::new(pk.split('#').next()?).ok()
 }
@@ -121,7 +121,7 @@ pub fn transition(shop: &ShopId, member: &MemberId, seq: u32) -> Key {
     Key::new(history(shop, member), format!("{seq:010}"))
 }
 
-/// ledger: the entry rewards of a tier that a transition brought.
+/// ledger: the entry rewards of a tier, due with a transition.
 pub fn reward(shop: &ShopId, member: &MemberId, seq: u32, tier: &TierId) -> Key {
     Key::new(history(shop, member), format!("{seq:010}#{tier}"))
 }
@@ -131,38 +131,38 @@ pub fn birthday(shop: &ShopId, member: &MemberId, year: i32) -> Key {
     Key::new(history(shop, member), format!("birthday#{year:04}"))
 }
 
-/// ledger: what a member was told ahead, by [`rules::notice::Notice::key`].
+/// ledger: a notice to a member, by [`rules::notice::Notice::key`].
 pub fn notice(shop: &ShopId, member: &MemberId, key: &str) -> Key {
     Key::new(history(shop, member), format!("{}{key}", notices()))
 }
 
-/// ledger: what the places of notices begin with.
+/// ledger: the prefix of the sort keys of notices.
 pub fn notices() -> &'static str {
     "notice#"
 }
 
-/// ledger: a tier held over a change of rules, from an instant on. Of the same version there may be another, later one, of a
-/// clock that was ahead.
+/// ledger: a hold, from an instant on. The same version may have another, later hold, written by a clock that was
+/// ahead.
 pub fn hold(shop: &ShopId, member: &MemberId, version: u32, from: Instant) -> Key {
     Key::new(history(shop, member), format!("hold#{version:06}#{}", at(from)))
 }
 
-/// ledger, index by member: the partition of all that is about a member.
+/// ledger, index by member: the partition of all rows about a member.
 pub fn about(shop: &ShopId, member: &MemberId) -> String {
     format!("{shop}#{member}")
 }
 
-/// ledger, index by member: what the partitions of a shop's members begin with.
+/// ledger, index by member: the prefix of the partitions of a shop's members.
 pub fn about_anybody(shop: &ShopId) -> String {
     format!("{shop}#")
 }
 
-/// ledger, index of what is not published: the partition of a member.
+/// ledger, index of unpublished rows: the partition of a member.
 pub fn outbox(spread: Spread, shop: &ShopId, member: &MemberId) -> String {
     outbox_of(shop, spread.outbox(member))
 }
 
-/// ledger, index of what is not published: a partition.
+/// ledger, index of unpublished rows: a partition.
 pub fn outbox_of(shop: &ShopId, number: u8) -> String {
     format!("{shop}#{number:02}")
 }
@@ -172,26 +172,26 @@ pub fn version(shop: &ShopId, number: u32) -> Key {
     Key::new(format!("{shop}#program"), format!("{number:06}"))
 }
 
-/// control: that a version was withdrawn before it took effect; it sorts directly behind the version.
+/// control: the withdrawal of a version before it took effect. It sorts directly after the version.
 pub fn withdrawal(shop: &ShopId, number: u32) -> Key {
     let Key { pk, sk } = version(shop, number);
     Key::new(pk, format!("{sk}#withdrawn"))
 }
 
-/// control: that a version is in force earlier than the clock said that published it, and from when on; it sorts directly
-/// behind the version. ledger: that it was, as long as it is to be announced and afterwards.
+/// control: the earlier instant from which a version is in force if the clock that published it was ahead. It sorts
+/// directly after the version. ledger: the event about it, kept after it was announced.
 pub fn brought_forward(shop: &ShopId, number: u32, to: Instant) -> Key {
     let Key { pk, sk } = version(shop, number);
     Key::new(pk, format!("{sk}#brought_forward#{}", at(to)))
 }
 
-/// Whether a row says that of a version.
+/// Whether a row brings a version forward.
 pub fn is_brought_forward(key: &Key, shop: &ShopId, number: u32) -> bool {
     let Key { pk, sk } = version(shop, number);
     key.pk == pk && key.sk.strip_prefix(&sk).is_some_and(|rest| rest.starts_with("#brought_forward#"))
 }
 
-/// ledger: that a version was published, as long as it is to be announced and afterwards.
+/// ledger: the publication of a version, kept after it was announced.
 pub fn published(shop: &ShopId, number: u32) -> Key {
     version(shop, number)
 }
@@ -206,18 +206,18 @@ pub fn erasure(shop: &ShopId, member: &MemberId) -> Key {
     Key::new(erasures(shop), member.as_str())
 }
 
-/// control: the partition of members whose data was asked for.
+/// control: the partition of members whose data was requested.
 pub fn requests(shop: &ShopId) -> String {
     format!("{shop}#requests")
 }
 
-/// control: a member whose data was asked for.
+/// control: a member whose data was requested.
 pub fn request(shop: &ShopId, member: &MemberId) -> Key {
     Key::new(requests(shop), member.as_str())
 }
 
-/// control: the partitions of shops that are to be deleted. Earlier releases know the second one alone, and delete at once
-/// what stands there.
+/// control: the partitions of shops that are to be deleted. Earlier releases know only the second one, and delete at
+/// once what is in it.
 pub fn redactions() -> [&'static str; 2] {
     ["#deletions", "#redactions"]
 }
@@ -238,23 +238,23 @@ pub fn draft(shop: &ShopId) -> Key {
     Key::new(format!("{shop}#draft"), "-")
 }
 
-/// control: something of a shop that could not be taken in.
+/// control: a quarantined message of a shop.
 pub fn quarantine(shop: Option<&ShopId>, id: &str) -> Key {
     Key::new(quarantined(shop), id)
 }
 
-/// control: the partition of what could not be taken in; what names no shop has one of its own.
+/// control: the partition of a shop's quarantined messages. Messages that name no shop have a partition of their own.
 pub fn quarantined(shop: Option<&ShopId>) -> String {
     shop.map_or_else(|| "#quarantine".to_owned(), |shop| format!("{shop}#quarantine"))
 }
 
-/// control: the shop of something that could not be taken in, if it named one.
+/// control: the shop of a quarantined message, if it named one.
 pub fn quarantined_of(key: &Key) -> Option<ShopId> {
     let shop = key.pk.strip_suffix(&quarantined(None))?;
     ShopId::new(shop).ok()
 }
 
-/// control: whose turn it is to replay what was quarantined.
+/// control: the turn to replay quarantined messages.
 pub fn turn() -> Key {
     Key::new("#replaying".to_owned(), "-")
 }
@@ -284,33 +284,33 @@ pub fn list(shop: &ShopId, job: &JobId, list: &Name) -> String {
     format!("{shop}#list#{job}#{list}")
 }
 
-/// control: where a page of members began, as rows of lists have it. Texts sort as places do: buckets have two digits, and
-/// a tab sorts before whatever an id may have.
+/// control: the place where a page of members began, as rows of lists have it. Texts sort as places do: buckets have
+/// two digits, and a tab sorts before any character of an id.
 pub fn list_place(place: &ScanPosition) -> String {
     format!("{:02x}#{}", place.bucket, place.behind.as_deref().unwrap_or_default())
 }
 
-/// control: a row of a list, of the page that began at a place; a page may need several.
+/// control: a row of a list, for the page that began at a place. A page may need several rows.
 pub fn list_row(shop: &ShopId, job: &JobId, name: &Name, place: &ScanPosition, number: usize) -> Key {
     Key::new(list(shop, job, name), format!("{}\t{number:02}", list_place(place)))
 }
 
-/// control: the place of a row of a list: the reverse of [`list_row`].
+/// control: the place of a list row: the reverse of [`list_row`].
 pub fn place_of_list_row(sk: &str) -> &str {
     sk.rsplit_once('\t').map_or(sk, |(place, _)| place)
 }
 
-/// control: the partition of what jobs found of everybody, oldest first.
+/// control: the partition of insights, oldest first.
 pub fn insights(shop: &ShopId) -> String {
     format!("{shop}#insight")
 }
 
-/// control: what a job found of everybody.
+/// control: the insight of a job.
 pub fn insight(shop: &ShopId, job: &JobId) -> Key {
     Key::new(insights(shop), job.to_string())
 }
 
-/// control: sorts behind all jobs of an instant, and before those of the next.
+/// control: a sort key after all jobs of an instant, and before those of the next.
 pub fn behind_jobs_at(at_instant: Instant) -> String {
     format!("{}~", at(at_instant))
 }
@@ -325,7 +325,7 @@ pub fn shops() -> String {
     "#shops".to_owned()
 }
 
-/// queues, on one machine: a message of a queue. Ids that are made later sort later.
+/// queues, on a single machine: a message of a queue. Ids that are made later sort later.
 pub fn queued(queue: &str, id: &str) -> Key {
     Key::new(queue.to_owned(), id)
 }

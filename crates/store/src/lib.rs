@@ -1,14 +1,14 @@
-//! What is kept in DynamoDB: facts, members and what was recorded of them, programs.
+//! The storage in DynamoDB: facts, members and what was recorded about them, programs.
 //!
-//! - **members** has one item per member, the compact value of `rules::compact`, with pages for heavy ones. It is
-//!   derived, but for what is on record.
-//! - **ledger** has one row per subject with the latest version of its facts, and one per transition and reward:
-//!   audit, history and outbox in one; and one per version published, to be announced.
-//! - **control** has program versions, the shops, jobs with the lists and the insight that they wrote, and what could not
-//!   be taken in.
+//! - **members** has one item per member, the compact value of `rules::compact`, with pages for heavy members. It can
+//!   be rebuilt, except for what is on record.
+//! - **ledger** has one row per subject with the latest revision of its facts, and one row per transition and reward:
+//!   audit, history and outbox in one. It also has one row per published version, to be announced.
+//! - **control** has program versions, the shops, jobs with the lists and the insight that they wrote, and the
+//!   quarantine.
 //!
-//! Every item carries a version of its own, and every write is conditioned on the item being exactly as it was read:
-//! who lost a race loads again and decides again.
+//! A [`Commit`] gives every item a version of its own and writes it only if the item is exactly as it was read. A
+//! writer that loses a race loads again and decides again.
 
 pub mod announce;
 mod commit;
@@ -63,7 +63,7 @@ use rules::calendar::Zones;
 use crate::shop::ShopId;
 use table::Tables;
 
-/// The tables of a deployment, and how much has been used of them through this handle.
+/// The tables of a deployment, with a count of the capacity used through this handle.
 #[derive(Debug, Clone)]
 pub struct Store {
     client: Client,
@@ -73,12 +73,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// The tables behind a client; programs are read by the release of the time zone database that is built in.
+    /// Opens the tables behind a client. Programs are read by the built-in release of the time zone database.
     pub fn new(client: Client, tables: Tables) -> Self {
         Self { client, tables: Arc::new(tables), zones: Zones::built_in(), meter: Arc::default() }
     }
 
-    /// The same, programs read by another release.
+    /// Reads programs by another release of the time zone database.
     #[must_use]
     pub fn with_zones(self, zones: Zones) -> Self {
         Self { zones, ..self }
@@ -89,12 +89,12 @@ impl Store {
         &self.zones
     }
 
-    /// What has been used through this handle and its clones.
+    /// The meter of what was used through this handle and its clones.
     pub fn meter(&self) -> &Meter {
         &self.meter
     }
 
-    /// The client, for what only one machine does: making tables, queues of its own.
+    /// The client, for what only a single machine does: creating tables, and queues of its own.
     pub fn client(&self) -> &Client {
         &self.client
     }
@@ -105,7 +105,7 @@ impl Store {
     }
 }
 
-/// The only shop of a store, if it has just one beside the canary's.
+/// The only shop of a store, if it has exactly one beside the canary's.
 ///
 /// # Errors
 /// See [`StoreError`].

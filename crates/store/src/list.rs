@@ -1,4 +1,4 @@
-//! Rows of lists and of insight in the control table: what sweeps find of everybody.
+//! Rows of lists and of insight in the control table: the results of sweeps.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use rules::calendar::Instant;
@@ -19,7 +19,7 @@ use crate::shop::ShopId;
 
 /// The attribute with the version of the segment under which a row of a list was written.
 const ATTEMPT: &str = "attempt";
-/// The attribute with how many are in a row, for people who look into the table.
+/// The attribute with the number of members in a row, for people who inspect the table.
 const MEMBERS: &str = "members";
 
 /// A row of a list to be written.
@@ -29,7 +29,7 @@ pub struct NewListRow {
     pub key: Key,
     /// Its entries, packed.
     pub packed: Vec<u8>,
-    /// How many entries there are, at most [`crate::records::list::ENTRIES_MAX`].
+    /// The number of entries, at most [`crate::records::list::ENTRIES_MAX`].
     pub members: usize,
     /// The version of the segment under which it is written.
     pub attempt: u64,
@@ -49,7 +49,7 @@ pub struct ListRow {
 }
 
 impl ListRow {
-    /// Where the page began that it is of.
+    /// The place where the row's page began.
     pub fn place(&self) -> &str {
         key::place_of_list_row(&self.sk)
     }
@@ -58,17 +58,17 @@ impl ListRow {
 /// Some rows of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ListRows {
-    /// In the order of their keys.
+    /// The rows, in the order of their keys.
     pub rows: Vec<ListRow>,
-    /// Behind what there may be more.
+    /// The sort key after which there may be more rows.
     pub next: Option<String>,
 }
 
 impl Store {
-    /// Writes a row of a list, over what an earlier attempt left there. Doing it again does no harm.
+    /// Writes a row of a list over the row of an earlier attempt. Repeating it is harmless.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if a later attempt was there: somebody else works on the segment.
+    /// [`StoreError::Conflict`] if a later attempt has written it: another worker owns the segment.
     pub async fn write_list(&self, row: NewListRow) -> Result<(), StoreError> {
         let NewListRow { key, packed, members, attempt, until } = row;
         let item = Item::at(&key).bytes(name::BODY, packed).number(MEMBERS, members).number(ATTEMPT, attempt);
@@ -82,7 +82,7 @@ impl Store {
         Ok(())
     }
 
-    /// Rows of a list from a sort key on, that one included.
+    /// Rows of a list, starting with the row of a sort key.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -107,7 +107,7 @@ impl Store {
         Ok(ListRows { rows: rows.collect::<Result<_, _>>()?, next })
     }
 
-    /// Deletes a list, for stores that do not delete what has expired; yields how many rows it had.
+    /// Deletes a list, for stores that do not delete expired items. Yields the number of its rows.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -119,7 +119,7 @@ impl Store {
         Ok(rows.len() as u64)
     }
 
-    /// What a job found of everybody; none unless it is done.
+    /// The insight of a job; none unless the job is done.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -128,7 +128,7 @@ impl Store {
         found.first().map(insight).transpose()
     }
 
-    /// What the latest job up to an instant found of everybody. Behind it are jobs of a clock that was ahead.
+    /// The insight of the latest job up to an instant. Later ones belong to jobs that a clock that was ahead opened.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -143,14 +143,14 @@ impl Store {
         answer.items.unwrap_or_default().into_iter().next().map(|item| insight(&Item(item))).transpose()
     }
 
-    /// What the jobs found that lie after an instant and up to another, oldest first.
+    /// The insights of jobs after an instant and up to another, oldest first.
     ///
     /// # Errors
     /// See [`StoreError`].
     pub async fn insights(&self, shop: &ShopId, from: Instant, to: Instant) -> Result<Vec<Insight>, StoreError> {
         let (after, last) = (key::behind_jobs_at(from), key::behind_jobs_at(to));
         if from > to {
-            // The database refuses a stretch of time that ends before it begins.
+            // The database refuses a range that ends before it begins.
             return Ok(Vec::new());
         }
         let asked = self.client.query().table_name(&self.tables.control).consistent_read(true);
@@ -176,7 +176,7 @@ impl Store {
 }
 
 impl Commit {
-    /// What a job found, which must be new: a job is done once.
+    /// Writes the insight of a job. It must be new: a job is done once.
     pub(super) fn insight(&mut self, store: &Store, shop: &ShopId, found: &Insight) -> Result<(), StoreError> {
         self.control(store, Item::at(&key::insight(shop, &found.job)).text(BODY, json!(found).to_string()))
     }

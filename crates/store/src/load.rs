@@ -1,4 +1,4 @@
-//! Reading members and what is known of subjects, strongly consistent: what a decision to write rests on.
+//! Reads members and the facts of subjects, strongly consistent, as the basis of writes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -21,15 +21,16 @@ use crate::shop::ShopId;
 
 /// The most keys that one request reads.
 const KEYS_MAX: usize = 100;
-/// How often what a busy database left out is asked for again.
+/// The maximum number of retries for keys that a busy database left unprocessed.
 const ASKED_AGAIN_MAX: u32 = 5;
-/// How often a member whose parts do not fit together is read again: for five seconds in all, each time for twice as long.
+/// The maximum number of retries for a member whose parts do not fit together: five seconds in all, each wait twice as
+/// long as the last.
 const READ_AGAIN_MAX: u32 = 10;
 
-/// What is known of a subject.
+/// The stored facts of a subject.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StoredSubject {
-    /// Its facts, each in its latest version.
+    /// The facts, each in its latest revision.
     pub facts: Vec<Fact>,
     /// The row's own version; none if there is no row.
     pub(super) version: Option<u64>,
@@ -38,7 +39,7 @@ pub struct StoredSubject {
 /// A member as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum StoredMember {
-    /// There is no item: nothing is known of them.
+    /// There is no item.
     #[default]
     Absent,
     /// There is an item.
@@ -53,7 +54,7 @@ impl StoredMember {
         matches!(self, Self::Erased)
     }
 
-    /// What is stored of a member, and nothing yet of one who is not known; none of one who was erased.
+    /// The stored data of a member, empty if there is no item; none if the member was erased.
     pub fn alive(self) -> Option<Member> {
         match self {
             Self::Absent => Some(Member::default()),
@@ -62,7 +63,7 @@ impl StoredMember {
         }
     }
 
-    /// What is stored of a member who is known, and was not erased.
+    /// The stored data of a member; none if there is no item, or the member was erased.
     pub fn present(self) -> Option<Member> {
         match self {
             Self::Present(member) => Some(*member),
@@ -71,16 +72,17 @@ impl StoredMember {
     }
 }
 
-/// What is stored of a member, and on which condition it is written again.
+/// The stored data of a member, with the versions that a write is conditional on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Member {
-    /// Their facts.
+    /// The member's facts.
     pub ledger: Ledger,
-    /// What is on record.
+    /// The member's record.
     pub record: Record,
-    /// What the member was told ahead and must not be told again: keys of [`rules::notice::Notice`]. Only sweeps tell.
+    /// The keys of notices ([`rules::notice::Notice`]) that were sent and must not be sent again. Only sweeps send
+    /// notices.
     pub sent_notices: Vec<String>,
-    /// How the pages lie.
+    /// The index of the pages.
     pub(super) chunk_index: ChunkIndex,
     /// The pages as they were read: the page's version, and its bytes.
     pub(super) pages: BTreeMap<u32, (u64, Vec<u8>)>,
@@ -96,7 +98,7 @@ impl StoredSubject {
 }
 
 impl Member {
-    /// How many pages there are beside the item.
+    /// The number of pages beside the item.
     pub fn pages(&self) -> usize {
         self.chunk_index.0.len()
     }
@@ -117,7 +119,7 @@ pub(super) mod name {
 }
 
 impl Store {
-    /// What is known of subjects; of those that have no row, nothing.
+    /// The stored facts of subjects; empty for subjects that have no row.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -138,7 +140,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Members as stored; those who have no item, empty.
+    /// Members as stored; absent if they have no item.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -160,8 +162,9 @@ impl Store {
         Ok(found)
     }
 
-    /// A member with pages, read again where somebody writes meanwhile. What does not fit together for longer than any
-    /// transaction is seen in part was damaged, unless somebody wrote all the while.
+    /// Reads a member with pages, again if another writer changes them meanwhile. If the parts do not fit together for
+    /// longer than a transaction can be seen in part, the member is damaged, unless writers changed the root all the
+    /// while.
     async fn heavy(
         &self,
         shop: &ShopId,
@@ -195,7 +198,7 @@ impl Store {
         self.query(&self.tables.members, None, (key::PK, &bucket), Some(&key::pages(member))).await
     }
 
-    /// All items of these keys that there are.
+    /// All existing items with these keys.
     pub(super) async fn get_all(&self, table: &str, keys: impl Iterator<Item = &Key>) -> Result<Vec<Item>, StoreError> {
         let mut keys: Vec<&Key> = keys.collect();
         keys.sort_unstable();
@@ -238,7 +241,7 @@ impl Store {
 
 /// The facts of a row.
 pub(super) fn stored_subject(item: &Item) -> Result<StoredSubject, StoreError> {
-    // Facts are written with everything filled in; the currency is only a default.
+    // Facts are written with every field filled in; the currency is only a default.
     let currency = Currency::from_code("USD").ok_or_else(|| item.corrupt("currency"))?;
     let read = |text: &str| {
         let value = serde_json::from_str(text).map_err(|error| item.corrupt(format!("fact: {error}")))?;
@@ -248,8 +251,7 @@ pub(super) fn stored_subject(item: &Item) -> Result<StoredSubject, StoreError> {
     Ok(StoredSubject { facts, version: Some(item.version()?) })
 }
 
-/// Where the pages of a member lie, and which version of each goes with the root. Those written before there were any
-/// say none.
+/// The pages of a member, each with the version that belongs to the root; none in items from before pages had versions.
 #[derive(Debug, Default)]
 pub(super) struct Laid(Vec<(Chunk, Option<u64>)>);
 
@@ -271,13 +273,13 @@ pub(super) fn laid(item: &Item) -> Result<Laid, StoreError> {
     Ok(Laid(pages.collect::<Result<_, _>>()?))
 }
 
-/// The same as it is written.
+/// The page index in its stored form.
 pub(super) fn laid_texts(chunk_index: &ChunkIndex, version: impl Fn(u32) -> u64) -> impl Iterator<Item = String> {
     chunk_index.0.iter().map(move |page| format!("{} {} {}", page.number, page.until.millis(), version(page.number)))
 }
 
-/// A member of a root and its pages. Those that are not of this root's version, or not there, were read while somebody wrote
-/// them: no read of several items is of one moment.
+/// Assembles a member from a root and its pages. Pages that are missing or do not have this root's version were read
+/// during a write: a read of several items is not atomic.
 pub(super) fn held(item: &Item, laid: &Laid, page_items: &[Item]) -> Result<StoredMember, StoreError> {
     let version = Some(item.version()?);
     if item.maybe_text(name::ERASED_AT).is_some() {

@@ -1,4 +1,4 @@
-//! How much of the database is used: every request asks what it cost.
+//! A meter of database use: every request returns its cost.
 
 #![expect(
     clippy::float_arithmetic,
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use aws_sdk_dynamodb::types::ConsumedCapacity;
 
-/// Counts request units. In halves, for an eventually consistent read costs half a unit.
+/// Counts request units, in halves: an eventually consistent read costs half a unit.
 #[derive(Debug, Default)]
 pub struct Meter {
     reads: AtomicI64,
@@ -29,7 +29,7 @@ pub struct Units {
     pub index_writes: i64,
 }
 
-/// In what a request's units are counted.
+/// The kind of units that a request uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Read,
@@ -37,7 +37,7 @@ pub(super) enum Kind {
 }
 
 impl Meter {
-    /// What was used since the last time this was asked.
+    /// Takes the units used since the last call.
     pub fn take(&self) -> Units {
         let take = |counter: &AtomicI64| counter.swap(0, Ordering::Relaxed);
         Units {

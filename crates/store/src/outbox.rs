@@ -1,4 +1,4 @@
-//! What waits to be announced: the sparse index of the ledger, and the mark that takes a row out of it.
+//! The outbox: a sparse index of the ledger. Marking a row as published takes it out of the index.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use rules::calendar::Instant;
@@ -10,7 +10,7 @@ use super::meter::Kind;
 use super::{Store, StoreError, table};
 use crate::shop::ShopId;
 
-/// Rows asked for at once: as many as can be read together.
+/// The number of rows requested at once: as many as can be read together.
 const PAGE: i32 = 100;
 
 /// A row to be announced.
@@ -20,17 +20,17 @@ pub struct Outgoing {
     pub key: Key,
     /// The event's name, such as `tier.changed.v1`.
     pub kind: String,
-    /// What is sent.
+    /// The event's body.
     pub detail: String,
     /// When it was recorded.
     pub recorded_at: Instant,
 }
 
 impl Outgoing {
-    /// What a row of the ledger announces; nothing if it was announced already, or never is.
+    /// The event that a row of the ledger announces; none if it was announced already, or never is.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] if it should be and does not say what.
+    /// [`StoreError::Corrupt`] if it is to be announced and its event is missing.
     pub fn of(row: &Item) -> Result<Option<Self>, StoreError> {
         let (outbox, since) = key::UNPUBLISHED;
         if row.maybe_text(outbox).is_none() {
@@ -42,12 +42,12 @@ impl Outgoing {
     }
 }
 
-/// Some keys of an outbox, and where it goes on.
+/// Some keys of an outbox, and where the next page begins.
 #[derive(Debug, Clone, Default)]
 pub struct OutboxBatch {
     /// The keys, oldest first.
     pub keys: Vec<Key>,
-    /// From where the next page goes on; none if this is the last.
+    /// The start of the next page; none if this is the last.
     pub next: Option<Attributes>,
 }
 
@@ -62,7 +62,7 @@ impl Store {
         rows.iter().map(named).collect()
     }
 
-    /// Rows of an outbox recorded before an instant, oldest first; from where the last page ended.
+    /// Rows of an outbox recorded before an instant, oldest first, from the end of the last page.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -86,8 +86,8 @@ impl Store {
         Ok(OutboxBatch { keys, next: answer.last_evaluated_key })
     }
 
-    /// The rows of these keys that are still to be announced, and the keys of those that do not read. The index follows
-    /// the table a little later: the rows themselves say.
+    /// The rows of these keys that are still to be announced, and the keys of those that cannot be decoded. The index
+    /// lags a little behind the table, so the rows themselves decide.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -102,10 +102,10 @@ impl Store {
         Ok((found, unreadable))
     }
 
-    /// Takes a row out of its outbox. One that was erased meanwhile stays erased.
+    /// Takes a row out of its outbox. A row that was erased meanwhile stays erased.
     ///
     /// # Errors
-    /// See [`StoreError`]; then it is announced again later.
+    /// See [`StoreError`]; the row is then announced again later.
     pub async fn mark_published(&self, row: &Key) -> Result<(), StoreError> {
         let asked = self.client.update_item().table_name(&self.tables.ledger).set_key(Some(Item::at(row).0));
         let asked = asked.update_expression("REMOVE #by").expression_attribute_names("#by", key::UNPUBLISHED.0);

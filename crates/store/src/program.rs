@@ -1,6 +1,6 @@
-//! The versions of a shop's program: one row each, never changed. A version that is withdrawn before it takes effect gets
-//! a row beside it that says so: its number is not given again, and who published what, when and why stays readable. So does
-//! one that a clock published that was ahead, once it is in force by the right one.
+//! The versions of a shop's program: one row each, never changed. If a version is withdrawn before it takes effect, a
+//! second row says so. Its number is not given again, and who published what, when and why stays readable. Another row
+//! brings a version forward that was published by a clock that was ahead.
 
 use rules::calendar::{Instant, Zones};
 use rules::json::check_texts;
@@ -14,8 +14,8 @@ use super::{Store, StoreError, history, key};
 use crate::announce::{program_brought_forward, program_published};
 use crate::shop::ShopId;
 
-/// A version can be withdrawn or replaced as long as it takes effect later than this from now: functions remember versions
-/// for 20 s, and must have forgotten it by then.
+/// The time before its `effective_at`, in milliseconds, from which a version can no longer be withdrawn or replaced.
+/// Functions cache versions for 20 s, and must have dropped it by then.
 pub const SETTLED_MS: i64 = 60_000;
 
 /// The attributes of a version's row.
@@ -25,10 +25,10 @@ mod name {
     pub(super) const BY: &str = "by";
     pub(super) const WHY: &str = "why";
     pub(super) const RECORDED_AT: &str = "recorded_at";
-    /// Of the row beside it.
+    /// In the row of a withdrawal.
     pub(super) const WITHDRAWN_BY: &str = "withdrawn_by";
     pub(super) const WITHDRAWN_AT: &str = "withdrawn_at";
-    /// Of the other row beside it: from when on the version is in force instead.
+    /// In the row that brings a version forward: the instant from which it is in force instead.
     pub(super) const EFFECTIVE_AT: &str = "effective_at";
 }
 
@@ -37,44 +37,45 @@ mod name {
 pub struct Publication {
     /// The program and the options; in force from its `occurred_at`.
     pub event: Published,
-    /// Who publishes it.
+    /// The person who publishes it.
     pub by: String,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
-/// A version as it was published: the audit.
+/// A version as it was published, for the audit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastPublication {
     /// The version's number.
     pub number: u32,
-    /// From when it is in force, unless it was withdrawn.
+    /// The instant from which it is in force, unless it was withdrawn.
     pub effective_at: Instant,
-    /// Whether that is earlier than the clock said that published it ([`Store::bring_forward`]).
+    /// Whether that instant is earlier than published, because the publisher's clock was ahead
+    /// ([`Store::bring_forward`]).
     pub is_early: bool,
-    /// What was published, by whom and why.
+    /// The publication, with its publisher and reason.
     pub publication: Publication,
     /// When it was recorded.
     pub recorded_at: Instant,
-    /// Whether it was withdrawn before it took effect.
+    /// The withdrawal, if it was withdrawn before it took effect.
     pub withdrawn: Option<Withdrawn>,
 }
 
-/// That a version was withdrawn.
+/// The withdrawal of a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withdrawn {
-    /// By whom.
+    /// The person who withdrew it.
     pub by: String,
-    /// When.
+    /// When it was withdrawn.
     pub at: Instant,
 }
 
-/// A version that is in force earlier than the clock said that published it.
+/// A version that was brought forward, because the clock that published it was ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BroughtForward {
     /// Its number.
     pub number: u32,
-    /// When it was to take effect by that clock.
+    /// When it would take effect by that clock.
     pub from: Instant,
     /// When it takes effect.
     pub to: Instant,
@@ -85,19 +86,19 @@ pub struct BroughtForward {
 pub struct VersionDraft {
     /// All versions with it, the newest among them.
     pub versions: Versions,
-    /// The version in place of which it would be published, and which would never take effect.
+    /// The version that it would replace, and which would then never take effect.
     pub replaces: Option<Version>,
-    /// Whether the shop has none before.
+    /// Whether the shop has no versions yet.
     pub is_first: bool,
 }
 
-/// Why a version could not be published or withdrawn.
+/// The reason why a version could not be published or withdrawn.
 #[derive(Debug, thiserror::Error)]
 pub enum PublicationError {
-    /// The event or its program is not right.
+    /// The event or its program is invalid.
     #[error(transparent)]
     Invalid(#[from] rules::json::Problems),
-    /// It cannot follow the versions there are.
+    /// It cannot follow the existing versions.
     #[error(transparent)]
     Refused(#[from] PublishError),
     /// The shop is being deleted.
@@ -111,7 +112,7 @@ pub enum PublicationError {
         /// Now.
         now: Instant,
     },
-    /// Some may already work with the version that is about to take effect.
+    /// Functions may already work with the version that is about to take effect.
     #[error("version {number} takes effect at {at}, too soon to be replaced or withdrawn: publish after that instant")]
     AboutToTakeEffect {
         /// Its number.
@@ -122,18 +123,19 @@ pub enum PublicationError {
     /// Every version is in force already.
     #[error("no version waits to take effect: what is in force is replaced by publishing, not withdrawn")]
     NothingPending,
-    /// No version of this number was ever in force.
+    /// No version with this number was ever in force.
     #[error("there is no version {0} to roll back to: it was never published, or withdrawn before it took effect")]
     NoSuchVersion(u32),
-    /// The database did not take it; after a conflict somebody else has published or withdrawn a version meanwhile.
+    /// The database did not carry it out. After a conflict, another publisher has published or withdrawn a version
+    /// meanwhile.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// The versions that publications make, one after the other; none if there are no publications.
+/// The versions that publications make, one after the other; none without publications.
 ///
 /// # Errors
-/// Says what is wrong with the first that cannot be published.
+/// The problems of the first publication that is refused.
 pub fn published(events: impl IntoIterator<Item = Value>, zones: &Zones) -> Result<Option<Versions>, PublicationError> {
     let mut versions: Option<Versions> = None;
     for event in events {
@@ -159,7 +161,7 @@ fn followed(
     })
 }
 
-/// Takes the version that waits to take effect out of the versions, if there is one.
+/// Removes the version that waits to take effect from the versions, if there is one.
 fn withdrawn(versions: &mut Versions, now: Instant) -> Result<Option<Version>, PublicationError> {
     let Some(pending) = versions.pending(now) else { return Ok(None) };
     let (number, at) = (pending.number, pending.effective_at);
@@ -187,8 +189,8 @@ impl PastPublication {
 }
 
 impl Store {
-    /// The versions of a shop's program, those that are not in force yet included; none if the shop has none. Those
-    /// withdrawn are not among them.
+    /// The versions of a shop's program, including those not in force yet, but not withdrawn ones; none if the shop has
+    /// none.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -214,20 +216,20 @@ impl Store {
         Ok(versions)
     }
 
-    /// What was ever published of a shop's program, oldest first, by whom, when and why; what was withdrawn included.
+    /// All publications of a shop, oldest first, with publisher, time and reason; including withdrawn ones.
     ///
     /// # Errors
     /// See [`StoreError`].
     pub async fn publications(&self, shop: &ShopId) -> Result<Vec<PastPublication>, StoreError> {
         let mut all: Vec<PastPublication> = Vec::new();
-        // What says more of a version sorts directly behind it.
+        // Rows that add to a version sort directly after it.
         for row in self.query(&self.tables.control, None, (key::PK, &key::version(shop, 0).pk), None).await? {
             match all.last_mut() {
                 Some(past) if row.key() == key::withdrawal(shop, past.number) => {
                     let by = row.need_text(name::WITHDRAWN_BY)?.to_owned();
                     past.withdrawn = Some(Withdrawn { by, at: instant(&row, name::WITHDRAWN_AT)? });
                 }
-                // There is one for each time that a clock was set right: the earliest holds.
+                // There is one such row for each correction of a clock; the earliest instant holds.
                 Some(past) if key::is_brought_forward(&row.key(), shop, past.number) => {
                     let from = instant(&row, name::EFFECTIVE_AT)?;
                     (past.effective_at, past.is_early) = (past.effective_at.min(from), true);
@@ -238,12 +240,11 @@ impl Store {
         Ok(all)
     }
 
-    /// The publication that puts a version's program in force again from `at`, as it was written, under a number of its own;
-    /// its effective start is then the one stored with this version (section 3). The options are those of the publisher who
-    /// rolls back.
+    /// The publication that puts a version's program in force again from `at`, as it was written, under a new number. Its
+    /// effective start is the one stored with that version (section 3). The publisher gives the options anew.
     ///
     /// # Errors
-    /// [`PublicationError::NoSuchVersion`], or the database did not answer.
+    /// [`PublicationError::NoSuchVersion`], or an error of the database.
     pub async fn roll_back(
         &self,
         shop: &ShopId,
@@ -258,10 +259,10 @@ impl Store {
         Ok(Publication { event, by: by.to_owned(), why: why.to_owned() })
     }
 
-    /// What publishing would make of a shop's versions, writing nothing.
+    /// The versions that a publication would make. Writes nothing.
     ///
     /// # Errors
-    /// See [`PublicationError`]: the same that publishing would say.
+    /// See [`PublicationError`]: the same errors as publishing.
     pub async fn draft(
         &self,
         shop: &ShopId,
@@ -271,7 +272,7 @@ impl Store {
         check_texts(event.written_program(), "$.program")?;
         let mut before = self.versions(shop).await?;
         let replaces = before.as_mut().map_or(Ok(None), |before| withdrawn(before, now))?;
-        // Whether there is an order is asked only where it matters. A member of whom something is known stands for it.
+        // Orders matter only if the currency changes. Any stored member counts as proof of orders.
         let changes = before.as_ref().is_some_and(|before| before.last().program.currency != event.program.currency);
         let has_orders = changes && !self.member_ids(shop).await?.is_empty();
         let is_first = before.is_none();
@@ -283,11 +284,12 @@ impl Store {
         Ok(VersionDraft { versions, replaces, is_first })
     }
 
-    /// Publishes a version and yields all versions with it. The first makes the shop known. At most one version waits to
-    /// take effect: another one replaces it, if there is time for that. Everybody interested hears of it through the outbox.
+    /// Publishes a version and yields all versions with it. The first version enters the shop in the list of shops. At
+    /// most one version waits to take effect: a new one replaces it, if there is time for that. The outbox announces
+    /// the version.
     ///
     /// # Errors
-    /// See [`PublicationError`]; then nothing changed.
+    /// See [`PublicationError`]; nothing has changed then.
     pub async fn publish(
         &self,
         shop: &ShopId,
@@ -318,12 +320,13 @@ impl Store {
         Ok(versions)
     }
 
-    /// Puts in force by the right clock what was in force by one that was ahead, until `latest`: each version at `now`, or with
-    /// the one before it where that takes effect later. What was to take effect later still stays as it is. Everybody
-    /// interested hears of it through the outbox. Yields what it did; done again, it does nothing.
+    /// Brings versions forward that were in force by a clock that was ahead, until `latest`. Each takes effect at
+    /// `now`, or together with the version before it if that takes effect later. Versions that were not in force by
+    /// that clock stay as they are. The outbox announces each one. Yields the versions brought forward; a repeated call
+    /// finds none.
     ///
     /// # Errors
-    /// See [`PublicationError`]; the same again goes on where it was.
+    /// See [`PublicationError`]; a repeated call continues.
     pub async fn bring_forward(
         &self,
         shop: &ShopId,
@@ -333,19 +336,20 @@ impl Store {
         let mut all = self.publications(shop).await?;
         let (mut at, mut brought) = (now, Vec::new());
         for (place, past) in all.iter_mut().enumerate().filter(|(_, past)| past.withdrawn.is_none()) {
-            // What time it is is noted now and then: what was to take effect at once did so, whether or not that was noted.
+            // The clock is recorded only now and then. A version that was to take effect at once did so, whether or not
+            // the clock was recorded after that.
             let until = latest.max(past.recorded_at.plus_millis(SETTLED_MS));
             let was_in_force = past.recorded_at > now && past.effective_at <= until;
             if was_in_force && past.effective_at > at {
                 brought.push(BroughtForward { number: past.number, from: past.effective_at, to: at });
                 (past.effective_at, past.is_early) = (at, true);
             } else if place > 0 {
-                // The first is in force from the beginning.
+                // The first version is in force from the beginning.
                 at = at.max(past.effective_at);
             }
         }
         let Some(versions) = self.versions_of(shop, &all)? else { return Ok(brought) };
-        // One after the other, in their order: what is done until then is right whenever it breaks off.
+        // In order, one commit each: an interrupted call leaves a valid state.
         for version in brought.iter().filter_map(|one| versions.numbered(one.number)) {
             let key = key::brought_forward(shop, version.number, version.effective_at);
             let mut commit = Commit::default();
@@ -360,7 +364,7 @@ impl Store {
     /// Withdraws the version that waits to take effect, and yields it.
     ///
     /// # Errors
-    /// See [`PublicationError`]; then nothing changed.
+    /// See [`PublicationError`]; nothing has changed then.
     pub async fn withdraw(&self, shop: &ShopId, by: &str, now: Instant) -> Result<Version, PublicationError> {
         let mut versions = self.versions(shop).await?.ok_or(PublicationError::NothingPending)?;
         let pending = withdrawn(&mut versions, now)?.ok_or(PublicationError::NothingPending)?;
@@ -371,7 +375,8 @@ impl Store {
     }
 }
 
-/// Who withdraws a version that somebody else withdraws or replaces at the same time loses: this row must be new.
+/// The row of a withdrawal. It must be new: of two publishers who withdraw or replace a version at the same time, one
+/// gets a conflict.
 fn withdrawal(shop: &ShopId, version: &Version, by: &str, now: Instant) -> Item {
     let item = Item::at(&key::withdrawal(shop, version.number)).text(name::WITHDRAWN_BY, by);
     item.text(name::WITHDRAWN_AT, key::at(now))

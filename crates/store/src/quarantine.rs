@@ -1,4 +1,4 @@
-//! What could not be taken in: a row for each, with nothing from the body but what is on a list.
+//! The quarantine: a row for each message, with nothing from the body except values from known lists.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use rules::calendar::Instant;
@@ -11,32 +11,32 @@ use super::{Store, StoreError};
 use crate::records::Quarantined;
 use crate::shop::ShopId;
 
-/// When it was quarantined last.
+/// When it was last quarantined.
 const RECORDED_AT: &str = "recorded_at";
-/// Whose turn it is to replay, and until when, in milliseconds since 1970.
+/// The process whose turn it is to replay, and until when, in milliseconds since 1970.
 const BY: &str = "by";
 const UNTIL: &str = "until";
 
-/// Nobody has the turn for longer: what says so was written by a clock that was ahead.
+/// The longest turn. A row with a longer turn was written by a clock that was ahead.
 pub const TURN_MS_MAX: i64 = 30 * 60 * 1_000;
 
-/// Rows of a shop read at once.
+/// The number of a shop's rows that one read returns at most.
 const READ_TOGETHER: i32 = 500;
-/// A page is given up as full after so many reads of a shop's rows,
+/// The number of reads of a shop's rows after which a page ends even if it is not full.
 const READS_MAX: usize = 10;
-/// or of whatever lies in the table, of 1 MB each: somebody waits for the answer.
+/// The same for reads of the whole table, of 1 MB each. A caller is waiting for the answer.
 const SCANS_MAX: usize = 4;
 
-/// How exact what is read has to be.
+/// The consistency of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exact {
-    /// As it is now: something is done about what is read.
+    /// The current state, for a caller that acts on it.
     Now,
-    /// As it is or was a moment ago, at half the cost.
+    /// The current state or that of a moment ago, at half the cost.
     Nearly,
 }
 
-/// A place among what was quarantined: behind this row.
+/// A place in the quarantine: after this row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuarantineMark {
@@ -57,16 +57,16 @@ impl QuarantineMark {
     }
 }
 
-/// A part of what was quarantined.
+/// A part of the quarantine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuarantinePage {
     /// The rows, each with its shop, if it names one.
     pub rows: Vec<(Option<ShopId>, Item)>,
-    /// Where it goes on, unless this is the end.
+    /// The place where the next page begins; none if this is the end.
     pub next: Option<QuarantineMark>,
 }
 
-/// Items of one read, and where the next one begins.
+/// The items of one read, and where the next one begins.
 type Read = (Vec<Item>, Option<QuarantineMark>);
 
 fn read(items: Option<Vec<Attributes>>, last: Option<Attributes>) -> Read {
@@ -75,7 +75,8 @@ fn read(items: Option<Vec<Attributes>>, last: Option<Attributes>) -> Read {
 }
 
 impl Store {
-    /// Notes that a message was quarantined. Of the same message again the last time is noted.
+    /// Stores the row of a quarantined message. If the same message is quarantined again, the new row replaces the old
+    /// one.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -99,7 +100,7 @@ impl Store {
         Ok(())
     }
 
-    /// Those of a shop's rows, or of nobody's, that have these ids.
+    /// The rows with these ids, of a shop or of messages that name no shop.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -112,9 +113,9 @@ impl Store {
         self.get_all(&self.tables.control, keys.iter()).await
     }
 
-    /// A page of what was quarantined, of a shop or of all of them: also of shops that never published a program, and of nobody's.
-    /// At most `limit` rows of those that fit, in no order that people know. A page may have fewer, or none, and not be the
-    /// last: so that an answer comes in time, whatever else lies in the table.
+    /// A page of the quarantine, of one shop or of all shops, including shops that never published a program and
+    /// messages that name no shop. At most `limit` rows that fit, in no particular order. To answer in time, a page may
+    /// have fewer rows, or none, without being the last.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -157,7 +158,7 @@ impl Store {
         from: Option<QuarantineMark>,
     ) -> Result<Read, StoreError> {
         let of = key::quarantined(Some(shop));
-        // Whoever made the mark up only moves within what is the shop's.
+        // A caller who made the mark up only moves within the shop's rows.
         let from = from.map(|mark| QuarantineMark { pk: of.clone(), ..mark }.key().0);
         let asked = self.client.query().table_name(&self.tables.control).consistent_read(exact == Exact::Now);
         let asked = asked.key_condition_expression("pk = :of").limit(READ_TOGETHER);
@@ -179,8 +180,9 @@ impl Store {
         Ok(read(answer.items, answer.last_evaluated_key))
     }
 
-    /// Takes the turn to go through the queue of bodies, until an instant, or keeps it until then: what one has received is
-    /// hidden from another, who would take it for gone. Whether it was to be had.
+    /// Takes the turn to go through the queue of bodies until an instant, or extends it. Two processes must not do that
+    /// at once: messages that one has received are hidden from the other, which would count them as gone. Yields
+    /// whether the caller has the turn.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -205,10 +207,10 @@ impl Store {
         }
     }
 
-    /// Gives the turn back, if it is still theirs.
+    /// Gives the turn back, if the caller still has it.
     ///
     /// # Errors
-    /// See [`StoreError`]; then it ends by itself.
+    /// See [`StoreError`]; the turn then ends by itself.
     pub async fn end_turn(&self, by: &str) -> Result<(), StoreError> {
         let only_if = Some((BY, AttributeValue::S(by.to_owned())));
         match self.delete(&self.tables.control, &Item::at(&key::turn()), only_if).await {
@@ -217,7 +219,7 @@ impl Store {
         }
     }
 
-    /// Forgets that a message was quarantined, for it is tried again; unless it has been quarantined anew meanwhile.
+    /// Deletes the row of a quarantined message that is retried, unless the message was quarantined again meanwhile.
     ///
     /// # Errors
     /// See [`StoreError`].

@@ -1,4 +1,4 @@
-//! Reading all items of a partition, page by page.
+//! Reads all items of a partition, page by page.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 
@@ -7,8 +7,8 @@ use super::meter::Kind;
 use super::{Store, StoreError};
 
 impl Store {
-    /// The items of a partition whose sort key begins so, in the order of the sort key; of an index, what it holds.
-    /// Tables are read strongly consistent; indexes cannot be.
+    /// The items of a partition, in order of the sort key, optionally only those whose sort key begins with a prefix;
+    /// of an index, the attributes that it holds. Tables are read strongly consistent, which indexes do not support.
     pub(super) async fn query(
         &self,
         table: &str,

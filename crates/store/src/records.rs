@@ -1,4 +1,4 @@
-//! What rows say, beside facts and members: jobs and what came of them, lists, insight, and what was quarantined.
+//! The contents of rows beside facts and members: jobs and their results, lists, insight, and quarantined messages.
 
 pub mod insight;
 mod job;

@@ -1,5 +1,4 @@
-//! What people and shops ask for under data protection law: a member's data, which the shop hands out, and a whole shop to
-//! be forgotten.
+//! Requests under data protection law: a member's data, which the shop hands out, and the deletion of a whole shop.
 
 use std::time::Duration;
 
@@ -17,25 +16,26 @@ use super::{Store, StoreError};
 use crate::shop::ShopId;
 
 const ASKED_AT: &str = "asked_at";
-/// That everything is being deleted.
+/// The attribute that says that the deletion has begun.
 const BEGUN: &str = "begun";
 const TABLE: &str = "table";
 const FOUND: &str = "found";
 const BEHIND_PK: &str = "behind_pk";
 const BEHIND_SK: &str = "behind_sk";
 
-/// A shop is deleted so long after it was asked for, as Shopify itself waits after an app is uninstalled.
+/// The delay before a shop is deleted, in milliseconds: 48 hours, as long as Shopify itself waits after an app is
+/// uninstalled.
 pub const REDACTED_AFTER_MS: i64 = 48 * 60 * 60 * 1_000;
-/// So many items are read, and so many are deleted, at a time.
+/// The number of items read at a time, and the number deleted at a time.
 const SCANNED_TOGETHER: i32 = 1_000;
 const DELETED_TOGETHER: usize = 100;
 
-/// The deletion of a whole shop, as it was asked for.
+/// The requested deletion of a whole shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redaction {
-    /// When it was asked for.
+    /// When it was requested.
     pub asked_at: Instant,
-    /// From when on everything is deleted; before, it can be withdrawn.
+    /// The instant from which everything is deleted. Before it, the request can be withdrawn.
     pub due_at: Instant,
 }
 
@@ -50,14 +50,14 @@ impl Redaction {
     }
 }
 
-/// How far the deletion of a shop has come in its pass through the tables.
+/// The progress of a shop's deletion in its pass through the tables.
 #[derive(Debug, Default)]
 struct Pass {
-    /// Which of the tables.
+    /// The index of the table.
     table: usize,
-    /// Behind which item of it.
+    /// The last item read from the table.
     behind: Option<Key>,
-    /// How many items this pass has found.
+    /// The number of items that this pass has found.
     found: usize,
 }
 
@@ -70,17 +70,17 @@ impl Pass {
     }
 }
 
-/// A member's data was asked for.
+/// A request for a member's data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataRequest {
-    /// Whose.
+    /// The member.
     pub member_id: MemberId,
-    /// When.
+    /// When it was made.
     pub asked_at: Instant,
 }
 
 impl Store {
-    /// Notes that a member's data was asked for. Asked again, the first time stands.
+    /// Stores the request for a member's data. If it is repeated, the first one stands.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -97,7 +97,7 @@ impl Store {
         }
     }
 
-    /// The data that was asked for and not handed out yet, by member.
+    /// The open requests for data, by member.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -111,7 +111,7 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Notes that what was asked for was handed out, or that there is nobody any more.
+    /// Settles a request: the data was handed out, or the member is gone.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -119,7 +119,7 @@ impl Store {
         self.delete(&self.tables.control, &Item::at(&key::request(shop, member)), None).await
     }
 
-    /// Whether a member's erasure has still to be verified; none of somebody who was not erased.
+    /// Whether a member's erasure is still to be verified; false if the member was not erased.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -128,8 +128,8 @@ impl Store {
         Ok(!self.get_all(&self.tables.control, std::iter::once(&key)).await?.is_empty())
     }
 
-    /// Notes that a whole shop is to be deleted, [`REDACTED_AFTER_MS`] from now: until then it can be withdrawn. Asked again,
-    /// the first time stands.
+    /// Stores the request to delete a whole shop, [`REDACTED_AFTER_MS`] from now. Until then it can be withdrawn. If it
+    /// is repeated, the first one stands.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -141,7 +141,7 @@ impl Store {
         Ok(self.redaction(shop).await?.unwrap_or(Redaction::asked(at)))
     }
 
-    /// The deletion of a whole shop that was asked for, if it was.
+    /// The requested deletion of a whole shop, if any.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -151,11 +151,11 @@ impl Store {
         row.map(|row| Redaction::read(&row)).transpose()
     }
 
-    /// What was asked for by a clock that was ahead counts as asked for now: deletions of shops, and erasures of members of these
-    /// that are still to be verified. Yields how many there were.
+    /// Moves requests to now that a clock that was ahead dated later: deletions of shops, and erasures of these shops'
+    /// members that are still to be verified. Yields the number of moved requests.
     ///
     /// # Errors
-    /// See [`StoreError`]; the same again goes on where it was.
+    /// See [`StoreError`]; a repeated call continues.
     pub async fn bring_requests_forward(&self, shops: &[ShopId], now: Instant) -> Result<usize, StoreError> {
         let deletions = key::redactions().map(|partition| (partition.to_owned(), ASKED_AT));
         let erasures = shops.iter().map(|shop| (key::erasures(shop), name::ERASED_AT));
@@ -170,13 +170,13 @@ impl Store {
                 let asked = asked.set_key(Some(Item::at(&row.key()).0)).update_expression("SET #at = :now");
                 let asked =
                     asked.condition_expression("attribute_exists(pk)").expression_attribute_names("#at", attribute);
-                // What has begun cannot be withdrawn any more, and goes on.
+                // A deletion that has begun can no longer be withdrawn, and goes on.
                 let has_begun = row.0.contains_key(BEGUN);
                 let at = if has_begun { now.plus_millis(-REDACTED_AFTER_MS) } else { now };
                 let asked = asked.expression_attribute_values(":now", AttributeValue::S(key::at(at)));
                 match asked.send().await.map_err(StoreError::of_sdk) {
                     Ok(_) => count += 1,
-                    // Withdrawn or done at this moment.
+                    // It was withdrawn or carried out at this moment.
                     Err(StoreError::Conflict) => {}
                     Err(error) => return Err(error),
                 }
@@ -185,7 +185,7 @@ impl Store {
         Ok(count)
     }
 
-    /// Withdraws the deletion of a shop, unless it has begun; whether there was one to withdraw.
+    /// Withdraws the deletion of a shop, unless it has begun. Yields whether there was one.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if it has begun; otherwise see [`StoreError`].
@@ -196,7 +196,7 @@ impl Store {
         for partition in key::redactions() {
             let key = Item::at(&key::redaction_in(partition, shop)).0;
             let asked = self.client.delete_item().table_name(&self.tables.control).set_key(Some(key));
-            // Whoever deletes says so first: one of the two is told that the other was there before.
+            // The deleting process marks the row first: of the two, the later one gets a conflict.
             let asked = asked.condition_expression("attribute_not_exists(#begun)");
             let asked = asked.expression_attribute_names("#begun", BEGUN);
             asked.send().await.map_err(StoreError::of_sdk)?;
@@ -204,21 +204,22 @@ impl Store {
         Ok(true)
     }
 
-    /// Goes on deleting the shops whose deletion is due, for so long as `budget` allows; yields how many items are gone.
-    /// What is left is found by the next tick, which goes on where this one stopped; a shop is done when a whole pass has
-    /// found nothing. What fails in one shop stops no other.
+    /// Continues the deletion of shops that are due, for as long as `budget` allows. Yields the number of items
+    /// deleted. The next tick continues where this one stopped. A shop is done when a whole pass has found nothing. A
+    /// failure in one shop does not stop another.
     ///
-    /// All tables are gone through: orders of guests are in no index. That is rare, and costs what reading everything costs.
+    /// The pass reads all tables, because orders of guests are in no index. That is rare, and costs as much as reading
+    /// everything.
     ///
     /// # Errors
-    /// See [`StoreError`]: the shops to be deleted cannot be listed.
+    /// See [`StoreError`]: the shops to delete cannot be listed.
     pub async fn redact_shops(&self, now: Instant, budget: Duration) -> Result<usize, StoreError> {
         let (begun, mut gone) = (std::time::Instant::now(), 0);
         for partition in key::redactions() {
             for row in self.query(&self.tables.control, None, (key::PK, partition), None).await? {
                 match self.redact_if_due(&row, now, &|| begun.elapsed() >= budget).await {
                     Ok(found) => gone += found,
-                    // Withdrawn at this moment, or done by another.
+                    // It was withdrawn at this moment, or another process has done it.
                     Err(StoreError::Conflict) => {}
                     Err(error) => {
                         tracing::error!(shop = row.key().sk, %error, "a shop is not deleted yet; the next tick goes on");
@@ -242,7 +243,7 @@ impl Store {
         self.redact(&shop, row, is_over).await
     }
 
-    /// Goes on deleting a shop. How far it is is remembered in the row that asks for it.
+    /// Continues the deletion of a shop. The progress is in the row of the request.
     async fn redact(
         &self,
         shop: &ShopId,
@@ -251,12 +252,12 @@ impl Store {
     ) -> Result<usize, StoreError> {
         let mut pass = Pass::read(row)?;
         let before = pass.found;
-        // From here on it cannot be withdrawn.
+        // From here on the deletion cannot be withdrawn.
         self.put_pass(row, &pass).await?;
         if pass.table == 0 && pass.behind.is_none() {
             self.delete(&self.tables.control, &Item::at(&key::shop(shop)), None).await?;
         }
-        // First, so that nobody takes in what is told of a shop that has no program.
+        // The control table first: events about a shop without a program are quarantined, and no longer ingested.
         let tables = [&self.tables.control, &self.tables.members, &self.tables.ledger];
         while let Some(table) = tables.get(pass.table) {
             let is_end = self.forget_some(table, shop, &mut pass).await?;
@@ -280,7 +281,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Remembers how far a pass has come, and that the deletion has begun.
+    /// Stores the progress of a pass, and that the deletion has begun.
     async fn put_pass(&self, row: &Item, pass: &Pass) -> Result<(), StoreError> {
         let key = Some(Item::at(&row.key()).0);
         let asked = self.client.update_item().table_name(&self.tables.control).set_key(key);
@@ -302,7 +303,7 @@ impl Store {
         asked.send().await.map(drop).map_err(StoreError::of_sdk)
     }
 
-    /// Deletes what a shop has in the next part of a table; whether that was its last.
+    /// Deletes a shop's items in the next part of a table. Yields whether that was the last part.
     async fn forget_some(&self, table: &str, shop: &ShopId, pass: &mut Pass) -> Result<bool, StoreError> {
         let asked = self.client.scan().table_name(table).filter_expression("begins_with(pk, :shop)");
         let asked = asked.projection_expression("pk, sk").limit(SCANNED_TOGETHER);
@@ -313,7 +314,8 @@ impl Store {
         self.meter.add(Kind::Read, answer.consumed_capacity());
         let items = answer.items.unwrap_or_default().into_iter().map(Item);
         let theirs: Vec<Item> = items.filter(|item| key::shop_of(&item.key().pk).as_ref() == Some(shop)).collect();
-        // What is told of a shop without a program is quarantined: that is no end, and nothing of the shop's.
+        // Events about a shop without a program are quarantined. Those rows are deleted but not counted: while events
+        // arrive, a pass would never find nothing.
         let quarantined = key::quarantined(Some(shop));
         for some in theirs.chunks(DELETED_TOGETHER) {
             self.delete_together(table, some).await?;
@@ -323,7 +325,7 @@ impl Store {
         Ok(pass.behind.is_none())
     }
 
-    /// Deletes items, in one commit.
+    /// Deletes items in one transaction.
     async fn delete_together(&self, table: &str, items: &[Item]) -> Result<(), StoreError> {
         let delete = |item: &Item| {
             let delete = Delete::builder().table_name(table).set_key(Some(Item::at(&item.key()).0)).build();

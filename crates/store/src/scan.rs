@@ -1,7 +1,7 @@
-//! Going through the members of a bucket, page by page, in the order of their ids: what a sweep reads.
+//! Reads the members of a bucket for a sweep, page by page, in the order of their ids.
 //!
-//! Read eventually consistent, at half the price. A sweep starts when the last writer who could have missed its boundary
-//! has long been done, and whatever is written on the strength of a page is conditioned on what was read.
+//! Reads are eventually consistent, at half the price. A sweep starts long after the last writer that could have missed
+//! its boundary is done, and whatever it writes because of a page is conditional on what was read.
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;
@@ -19,16 +19,16 @@ use crate::shop::ShopId;
 /// Some members of a bucket.
 #[derive(Debug, Default)]
 pub struct Scanned {
-    /// Who they are, in the order of their ids; those who were erased included.
+    /// The members in the order of their ids, including erased ones.
     pub members: Vec<(MemberId, StoredMember)>,
-    /// The items that do not read.
+    /// The items that cannot be decoded.
     pub unreadable: Vec<Key>,
-    /// Behind what the next page begins; none if this is the last.
+    /// The sort key after which the next page begins; none if this is the last.
     pub next: Option<String>,
 }
 
 impl Store {
-    /// The members of a bucket behind a place in it, of about so many items.
+    /// The members of a bucket after a sort key, read from at most `items` items.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -55,7 +55,7 @@ impl Store {
                 continue;
             };
             let pages = pages_of(&id, &mut items);
-            // Where the page ends, pages of the last member may be missing.
+            // Where the page ends, some pages of the last member may be missing.
             let is_whole = items.peek().is_some() || page.next.is_none();
             let read = laid(&root).and_then(|laid| {
                 let held = held(&root, &laid, &pages);
@@ -63,7 +63,7 @@ impl Store {
             });
             let read = match read {
                 Ok(Some(held)) => Ok(BTreeMap::from([(id, held)])),
-                // Parts of a heavy member are missing, or of another moment.
+                // Parts of a heavy member are missing, or were read at different moments.
                 Ok(None) => {
                     if !is_whole {
                         page.next = Some(key::behind(&id));

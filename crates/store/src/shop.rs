@@ -1,29 +1,29 @@
-//! Which shop: many live in one deployment, and nothing of one ever touches another's.
+//! The shop's identity. Many shops live in one deployment, and none ever touches the data of another.
 
 use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-/// A shop's name is at most this long: it begins every key.
+/// The maximum length of a shop's name in bytes: it begins every key.
 pub const SHOP_BYTES_MAX: usize = 100;
 
 /// The shop that `echelon canary` keeps.
 pub const CANARY: &str = "canary";
 
-/// A shop of the deployment, such as `acme.myshopify.com`: small letters, digits, `.`, `-` and `_`.
+/// A shop of the deployment, such as `acme.myshopify.com`: lower-case letters, digits, `.`, `-` and `_`.
 ///
 /// It comes from the envelope of an event or from a token, never from a body (section 3).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShopId(Arc<str>);
 
-/// Why a text names no shop.
+/// A text that is not a shop's name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{0}` names no shop: a shop's name has 1 to {SHOP_BYTES_MAX} small letters, digits, `.`, `-` or `_`")]
 pub struct ShopIdError(String);
 
 impl ShopId {
-    /// Takes a text as a shop's name; capital letters are as small ones, as in domains.
+    /// Takes a text as a shop's name. Capital letters become lower case, as in domains.
     ///
     /// # Errors
     /// Says what a shop's name looks like.
@@ -36,7 +36,7 @@ impl ShopId {
         Ok(Self(Arc::from(name)))
     }
 
-    /// Whether it is the canary's: a shop of made-up members beside the real ones, which nobody means who names no shop.
+    /// Whether this is the canary's shop. It has made-up members beside the real shops, and is never the default shop.
     pub fn is_canary(&self) -> bool {
         self.as_str() == CANARY
     }

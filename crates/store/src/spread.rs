@@ -1,10 +1,10 @@
-//! How a shop is spread over partitions.
+//! The spread of a shop over partitions.
 
 use rules::id::MemberId;
 use sha2::{Digest, Sha256};
 
-/// Over how many partitions a shop is spread: its members over buckets, which a sweep reads in ranges, and what is not
-/// published yet over outboxes.
+/// The numbers of partitions over which a shop is spread. Members are spread over buckets, which a sweep reads in
+/// ranges; unpublished rows are spread over outboxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spread {
     buckets: u16,
@@ -12,20 +12,20 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// As every deployment has it. Never to be changed: things would be looked for where they are not.
+    /// The spread of every deployment. Never change it: items would be looked for where they are not.
     pub const DEPLOYED: Self = Self { buckets: 256, outboxes: 64 };
 
-    /// Less, over at least one of each: where a few are to lie together as very many do.
+    /// A smaller spread, with at least one of each: few members then share a bucket as very many do in a deployment.
     pub fn over(buckets: u8, outboxes: u8) -> Self {
         Self { buckets: u16::from(buckets.max(1)), outboxes: outboxes.max(1) }
     }
 
-    /// How many buckets.
+    /// The number of buckets.
     pub fn buckets(self) -> u16 {
         self.buckets
     }
 
-    /// How many outboxes.
+    /// The number of outboxes.
     pub fn outboxes(self) -> u8 {
         self.outboxes
     }

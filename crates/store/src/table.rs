@@ -1,4 +1,5 @@
-//! The tables: what `template.yaml` deploys (a test holds it against this), and what is made on one machine.
+//! The tables: those that `template.yaml` deploys (a test compares them with this), and those that a single machine
+//! creates.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use thiserror::Error;
 use super::error::in_words;
 use super::key::{self, Spread};
 
-/// The tables of a deployment: what they are called, and how a shop lies in them.
+/// The tables of a deployment: their names, and the spread of a shop in them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tables {
     /// One item per member, and the pages of heavy ones.
@@ -24,7 +25,7 @@ pub struct Tables {
     pub ledger: String,
     /// Program versions, shops, jobs with what they found, quarantine.
     pub control: String,
-    /// How a shop is spread over partitions.
+    /// The spread of a shop over partitions.
     pub spread: Spread,
 }
 
@@ -41,7 +42,7 @@ impl Tables {
     }
 }
 
-/// A table as it has to be. All keys are text, and every table is billed by request.
+/// The definition of a table. All keys are text, and every table is billed by request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Table {
     /// Its name in the template's resources.
@@ -50,8 +51,8 @@ pub struct Table {
     pub indexes: &'static [Index],
     /// Whether changes are streamed, with the new item.
     pub streamed: bool,
-    /// The attribute with the second after which DynamoDB may delete an item. On one machine nothing does: there it is
-    /// looked after by whoever wrote it (`engine::lists::tidy`), and clocks may be moved.
+    /// The attribute with the second after which DynamoDB may delete an item. On a single machine nothing deletes
+    /// expired items, and the clock may be moved: the writer of an item removes it (`engine::lists::tidy`).
     pub expires: Option<&'static str>,
 }
 
@@ -69,36 +70,36 @@ pub const BY_MEMBER: &str = "by-member";
 /// The sparse index of the ledger's rows that are not published yet.
 pub const UNPUBLISHED: &str = "unpublished";
 
-/// The attribute with the second after which an item may go, counted from 1970.
+/// The attribute with the second after which an item may be deleted, counted from 1970.
 pub const EXPIRES_AT: &str = "expires_at";
 
-/// members.
+/// The members table.
 pub const MEMBERS: Table = Table { resource: "MembersTable", indexes: &[], streamed: false, expires: None };
-/// ledger.
+/// The ledger table.
 pub const LEDGER: Table = Table {
     resource: "LedgerTable",
     indexes: &[Index { name: BY_MEMBER, key: key::BY_MEMBER }, Index { name: UNPUBLISHED, key: key::UNPUBLISHED }],
     streamed: true,
     expires: None,
 };
-/// control.
+/// The control table.
 pub const CONTROL: Table = Table { resource: "ControlTable", indexes: &[], streamed: false, expires: Some(EXPIRES_AT) };
-/// queues: only on one machine, where queues are rows; in AWS they are queues.
+/// The queues table, only on a single machine, where queues are rows. In AWS they are queues.
 pub const QUEUES: Table = Table { resource: "QueuesTable", indexes: &[], streamed: false, expires: None };
 
-/// Makes the tables on one machine, those that are not there yet. In AWS the template does.
+/// Creates the missing tables on a single machine. In AWS the template does.
 ///
 /// # Errors
-/// What the database says.
+/// The database's error.
 pub async fn create(client: &Client, tables: &Tables) -> Result<(), BoxError> {
     make_all(client, tables, LEDGER).await
 }
 
-/// The same without a stream, for who looks into the outboxes instead: the embedded store reads all of a stream whenever
-/// it adds to it, which a history of some ten thousand events would never end.
+/// Creates the missing tables without a stream, for a process that reads the outboxes instead. The embedded store reads
+/// the whole stream whenever it adds to it; with a history of ten thousand events, that would never end.
 ///
 /// # Errors
-/// What the database says.
+/// The database's error.
 pub async fn create_unstreamed(client: &Client, tables: &Tables) -> Result<(), BoxError> {
     make_all(client, tables, Table { streamed: false, ..LEDGER }).await
 }
@@ -110,10 +111,10 @@ async fn make_all(client: &Client, tables: &Tables, ledger: Table) -> Result<(),
     Ok(())
 }
 
-/// Makes a table if it is not there yet.
+/// Creates a table if it does not exist yet.
 ///
 /// # Errors
-/// What the database says.
+/// The database's error.
 pub async fn make(client: &Client, name: &str, table: Table) -> Result<(), BoxError> {
     let made = described(client.create_table().table_name(name), table)?.send().await;
     match made {
@@ -122,43 +123,43 @@ pub async fn make(client: &Client, name: &str, table: Table) -> Result<(), BoxEr
     }
 }
 
-/// Why a database cannot be used, or a table of it could be neither made nor looked at.
+/// The reason why a database cannot be used, or a table can be neither created nor described.
 #[derive(Debug, Error)]
 pub enum TableError {
-    /// There is no answer, or none of DynamoDB's.
+    /// There is no answer, or none from DynamoDB.
     #[error("{0}")]
     NoAnswer(String),
-    /// It does not do several writes as one.
+    /// The database does not support transactions.
     #[error("it has no transactions (TransactWriteItems), without which nothing is kept: use another store")]
     NoTransactions,
-    /// It is not known who asks.
+    /// The database does not accept the caller's identity.
     #[error(
         "the credentials are refused ({code}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN if they are temporary"
     )]
     Credentials {
-        /// What the database calls it.
+        /// The database's code.
         code: String,
     },
-    /// Who asks may not.
+    /// The caller's credentials lack a permission.
     #[error("table `{name}`: these credentials may not do that: {said}")]
     Denied {
-        /// Which table.
+        /// The table's name.
         name: String,
-        /// What the database says.
+        /// The database's message.
         said: String,
     },
-    /// It was made, and cannot be used.
+    /// The table was created, but cannot be used yet.
     #[error("table `{name}` is not ready after {} s: try again later", READY_MAX.as_secs())]
     NotReady {
-        /// Which table.
+        /// The table's name.
         name: String,
     },
-    /// Anything else.
+    /// Any other error.
     #[error("table `{name}`: {said}")]
     Failed {
-        /// Which table.
+        /// The table's name.
         name: String,
-        /// What the database says, with its causes.
+        /// The database's message, with its causes.
         said: String,
     },
 }
@@ -184,7 +185,8 @@ impl TableError {
     }
 }
 
-/// The first of the tables that is not there. One that may not be looked at counts as there: who uses it will be told.
+/// The first table that does not exist. A table that may not be described counts as existing: the caller gets an error
+/// when it uses the table.
 ///
 /// # Errors
 /// [`TableError`].
@@ -199,11 +201,11 @@ pub async fn missing(client: &Client, tables: &Tables) -> Result<Option<String>,
     Ok(None)
 }
 
-/// So long new tables are waited for, and so often they are looked at.
+/// The longest wait for new tables, and the pause between looks.
 const READY_MAX: Duration = Duration::from_secs(120);
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
 
-/// Waits until tables that were just made can be used.
+/// Waits until tables that were just created can be used.
 ///
 /// # Errors
 /// [`TableError`].
@@ -214,7 +216,7 @@ pub async fn ready(client: &Client, tables: &Tables) -> Result<(), TableError> {
     Ok(())
 }
 
-/// The same of one table.
+/// Waits until one table can be used.
 ///
 /// # Errors
 /// [`TableError`].
@@ -222,9 +224,9 @@ pub async fn one_ready(client: &Client, name: &str) -> Result<(), TableError> {
     let until = tokio::time::Instant::now() + READY_MAX;
     loop {
         let table = match client.describe_table().table_name(name).send().await {
-            // It was made, or was there: who may not look at it finds out by using it.
+            // The table exists. A caller that may not describe it learns its state by using it.
             Err(error) if error.code() == Some("AccessDeniedException") => return Ok(()),
-            // It may not be seen everywhere at once.
+            // A new table may not be visible everywhere at once.
             Err(error) if error.code() == Some("ResourceNotFoundException") => None,
             answer => answer.map_err(|error| TableError::of(name, &error))?.table,
         };
@@ -239,15 +241,15 @@ pub async fn one_ready(client: &Client, name: &str) -> Result<(), TableError> {
     }
 }
 
-/// Makes sure that the database has transactions, without which nothing can be written: some that speak DynamoDB's language
-/// have none. It is asked for one that writes nothing, whether or not there are tables yet; only where it says that it does
-/// not know what that is does it count as having none.
+/// Checks that the database has transactions, without which nothing can be written: some databases with DynamoDB's API
+/// have none. It sends a transaction that writes nothing, whether or not the tables exist. The database counts as
+/// having no transactions only if it says that it does not know the operation.
 ///
 /// # Errors
 /// [`TableError::NoTransactions`], or [`TableError::NoAnswer`].
 pub async fn has_transactions(client: &Client, tables: &Tables) -> Result<(), TableError> {
-    let nobody = || AttributeValue::S("nobody".to_owned());
-    let check = ConditionCheck::builder().table_name(&tables.control).key(key::PK, nobody()).key(key::SK, nobody());
+    let absent = || AttributeValue::S("nobody".to_owned());
+    let check = ConditionCheck::builder().table_name(&tables.control).key(key::PK, absent()).key(key::SK, absent());
     let Ok(check) = check.condition_expression(format!("attribute_not_exists({})", key::PK)).build() else {
         return Ok(());
     };
@@ -259,7 +261,7 @@ pub async fn has_transactions(client: &Client, tables: &Tables) -> Result<(), Ta
         Some(code) if ["UnknownOperation", "NotImplemented"].iter().any(|unknown| code.contains(unknown)) => {
             Err(TableError::NoTransactions)
         }
-        // Tables that are not there, credentials that are refused: what comes next will say so, and which.
+        // Missing tables or refused credentials: the next request will say so, and which.
         Some(_) => Ok(()),
     }
 }

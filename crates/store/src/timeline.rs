@@ -1,4 +1,5 @@
-//! What there is about a member, the latest first, page by page: by the index, which follows the table a little later.
+//! A member's timeline, the latest row first, page by page. It is read from the index by member, which lags a little
+//! behind the table.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use rules::fact::Fact;
@@ -13,12 +14,12 @@ use super::meter::Kind;
 use super::{Store, StoreError, history, table};
 use crate::shop::ShopId;
 
-/// Keys read from the index at once.
+/// The number of keys read from the index at once.
 const KEYS: i32 = 100;
-/// A page is given up as full after so many reads, so that an answer comes in time whatever lies in between.
+/// The number of reads after which a page ends even if it is not full, to answer in time whatever rows lie in between.
 const READS_MAX: usize = 10;
 
-/// A place in a timeline: behind this row.
+/// A place in a timeline: after this row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     #[serde(deserialize_with = "key::partition_part")]
@@ -34,23 +35,23 @@ pub struct Mark {
 pub struct Stretch<T> {
     /// The rows, the latest first.
     pub rows: Vec<T>,
-    /// Where it goes on, unless this is the end.
+    /// The place where the next part begins; none if this is the end.
     pub next: Option<Mark>,
 }
 
-/// Something that was recorded about a member.
+/// An event or a hold that was recorded about a member.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Told {
     /// The event's name, such as `tier.changed.v1`.
     pub kind: String,
     /// When it was recorded.
     pub recorded_at: String,
-    /// What was announced, or is held.
+    /// The event that was announced, or the hold.
     pub detail: Value,
 }
 
 impl Store {
-    /// What was recorded about a member: rows of the given types, at most `limit`.
+    /// The recorded rows about a member, of the given types, at most `limit`.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -74,7 +75,7 @@ impl Store {
         self.stretch(shop, member, true, limit, from, told).await
     }
 
-    /// The facts about a member, those about one subject together: at most `limit` subjects.
+    /// The facts about a member, grouped by subject: at most `limit` subjects.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -149,7 +150,7 @@ impl Mark {
         Ok(Self { pk, sk, at: item.need_text(key::BY_MEMBER.1)?.to_owned() })
     }
 
-    /// Whoever made the mark up only moves within what is about the member.
+    /// The start key. A caller who made the mark up only moves within the rows about this member.
     fn key(self, of: &str) -> Item {
         let Self { pk, sk, at } = self;
         Item::at(&Key { pk, sk }).text(key::BY_MEMBER.0, of).text(key::BY_MEMBER.1, at)

@@ -1,39 +1,40 @@
-//! What cannot be decoded, where the rest is read all the same.
+//! Tolerance for data that cannot be read, where the rest is read all the same.
 
 use crate::StoreError;
 
-/// What did not read, where the rest is gone through all the same.
+/// The errors that a reader may skip, and those that it skipped.
 #[derive(Debug, Default)]
 pub struct Unread {
     passes: Passes,
-    /// Why, for each place.
+    /// The errors, one for each place.
     pub errors: Vec<StoreError>,
 }
 
-/// What is gone past.
+/// The kinds of errors that are skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Passes {
     #[default]
     Nothing,
-    /// What does not decode. What is not given at all may be a database that is late, and then nothing else is given.
+    /// Data that cannot be decoded. Data that the database does not return at all is an error: the database may be
+    /// slow, and would return nothing else either.
     Undecoded,
-    /// That, too: the database is this process's own, and what it does not give is damaged.
+    /// Those, and data that the database does not return: the database is in this process, and such data is damaged.
     Anything,
 }
 
 impl Unread {
-    /// For who goes past nothing.
+    /// Skips nothing.
     pub fn nothing() -> Self {
         Self::default()
     }
 
-    /// For who goes past what does not read: of a database in this process, or of one elsewhere.
+    /// Skips what cannot be read: of a database in this process (`is_here`), or of another one.
     pub fn of(is_here: bool) -> Self {
         let passes = if is_here { Passes::Anything } else { Passes::Undecoded };
         Self { passes, errors: Vec::new() }
     }
 
-    /// Whether an error is gone past.
+    /// Whether an error is skipped.
     pub fn passes(&self, error: &StoreError) -> bool {
         match error {
             StoreError::Newer { .. }
@@ -44,10 +45,10 @@ impl Unread {
         }
     }
 
-    /// Goes past an error and notes it.
+    /// Skips an error and notes it.
     ///
     /// # Errors
-    /// The same error, if it is not gone past.
+    /// The same error, if it may not be skipped.
     pub fn pass(&mut self, error: StoreError) -> Result<(), StoreError> {
         if !self.passes(&error) {
             return Err(error);

@@ -1,4 +1,4 @@
-//! Going through a shop: everybody of whom something is stored, and all rows about one of them.
+//! Reads a whole shop: all members of whom something is stored, and all rows about one of them.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::shop::ShopId;
 use crate::unread::Unread;
 
 impl Store {
-    /// Everybody who has an item, the tombstones of those who were erased included.
+    /// All members who have an item, including the tombstones of erased members.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -23,7 +23,7 @@ impl Store {
         self.member_ids_past(shop, &mut Unread::nothing()).await
     }
 
-    /// The same, past what does not read: a bucket, or an id.
+    /// The same, skipping what cannot be read: a bucket, or an id.
     pub async fn member_ids_past(&self, shop: &ShopId, unread: &mut Unread) -> Result<BTreeSet<MemberId>, StoreError> {
         let mut all = BTreeSet::new();
         for bucket in 0..self.tables.spread.buckets() {
@@ -46,7 +46,7 @@ impl Store {
         Ok(all)
     }
 
-    /// Everybody who has a row, as the index by member tells.
+    /// All members who have a row in the index by member.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -54,7 +54,7 @@ impl Store {
         self.ids_with_rows_past(shop, &mut Unread::nothing()).await
     }
 
-    /// The same, past what does not read: an id, or all that comes after a page.
+    /// The same, skipping what cannot be read: an id, or everything after a page.
     pub async fn ids_with_rows_past(
         &self,
         shop: &ShopId,
@@ -93,7 +93,7 @@ impl Store {
         }
     }
 
-    /// All rows about a member: the facts of their subjects, and what was recorded, in its order.
+    /// All rows about a member: the facts of their subjects, and their history in order.
     ///
     /// # Errors
     /// See [`StoreError`].

@@ -1,4 +1,4 @@
-//! EventBridge as it speaks on the wire.
+//! EventBridge at the level of HTTP requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use store::key::Key;
 
 use super::*;
 
-/// A server that answers one request so, and yields what it was asked.
+/// A server that gives one request this answer, and yields the request.
 fn says(status: &str, body: &Value) -> (EventBridge, JoinHandle<Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

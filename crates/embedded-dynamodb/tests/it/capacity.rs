@@ -1,4 +1,5 @@
-//! The embedded store tells what DynamoDB would charge, by DynamoDB's published rules: so costs can be measured on it.
+//! The embedded store reports the capacity that DynamoDB would charge by its published rules. Costs can therefore be
+//! measured on it.
 
 use std::collections::HashMap;
 
@@ -8,7 +9,7 @@ use aws_sdk_dynamodb::types::{
 };
 use embedded_dynamodb::Store;
 
-/// In all, on the table, and on its index.
+/// The units in total, of the table, and of its index.
 fn charged(capacity: &ConsumedCapacity) -> (f64, f64, f64) {
     let table = capacity.table().and_then(|table| table.capacity_units()).unwrap_or_default();
     let indexes = capacity.global_secondary_indexes().into_iter().flat_map(HashMap::values);
@@ -56,7 +57,7 @@ async fn what_is_not_there_costs_the_least_read() {
     }
     for (index, attribute, expected) in [(None, "pk", (0.5, 0.5, 0.0)), (Some("by_member"), "member", (0.5, 0.0, 0.5))]
     {
-        // `member` is one of the words that DynamoDB keeps for itself.
+        // `member` is a reserved word of DynamoDB.
         let query = client.query().table_name("shop").set_index_name(index.map(str::to_owned));
         let query = query.key_condition_expression("#key = :key").expression_attribute_names("#key", attribute);
         let query = query.expression_attribute_values(":key", text("nobody")).return_consumed_capacity(Indexes);

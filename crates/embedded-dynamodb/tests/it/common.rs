@@ -1,4 +1,4 @@
-//! A table, and words for what goes into it.
+//! A table, and helpers for its items.
 
 use std::collections::HashMap;
 
@@ -28,7 +28,7 @@ pub async fn create(client: &Client, name: &str) {
     create_with(client, name, Some(stream.build().unwrap())).await;
 }
 
-/// The same without a stream, which keeps what was deleted.
+/// The same without a stream, which would keep deleted items.
 pub async fn create_unstreamed(client: &Client, name: &str) {
     create_with(client, name, None).await;
 }

@@ -1,4 +1,4 @@
-//! Faults come in where the SDK's transport ends.
+//! Faults are brought in where the SDK's transport ends.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -32,7 +32,7 @@ async fn a_fault_before_the_request_leaves_no_trace() {
     assert_eq!(count(&client).await, 0);
 }
 
-/// Loses the answer to every put.
+/// Loses the answer to the first put.
 #[derive(Debug, Default)]
 struct LosesAnswers {
     lost: AtomicUsize,

@@ -1,4 +1,4 @@
-//! The file of a store: whose it is, what stays in it, what is said of one that does not open, and copies of it.
+//! The file of a store: its permissions, what stays in it, the errors of files that do not open, and copies.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -33,7 +33,7 @@ async fn erase(client: &Client, sk: &str) {
     client.delete_item().table_name("shop").set_key(Some(key("a", sk))).send().await.unwrap();
 }
 
-/// A store with so many items, closed.
+/// Makes a store with this number of items, and closes it.
 async fn filled(path: &Path, items: usize) {
     let client = Store::open(path).unwrap().client();
     create_unstreamed(&client, "shop").await;
@@ -42,8 +42,8 @@ async fn filled(path: &Path, items: usize) {
     }
 }
 
-/// rusqlite 0.36 alone would bring 3.49.2, whose WAL-reset bug, mended in 3.51.3, may damage a file that two connections write
-/// to and checkpoint at the same moment.
+/// rusqlite 0.36 alone would bring SQLite 3.49.2. Its WAL-reset bug, fixed in 3.51.3, may damage a file that two
+/// connections write to and checkpoint at the same moment.
 #[test]
 fn sqlite_is_the_one_that_the_workspace_puts_in_place() {
     assert!(rusqlite::version_number() >= 3_054_001, "{}", rusqlite::version());
@@ -145,7 +145,7 @@ fn what_a_user_may_not_write_is_not_called_damaged() {
     drop(Store::open(&path).unwrap());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
     if fs::File::options().write(true).open(&path).is_ok() {
-        // Who may do anything may do this.
+        // A privileged user may write the file all the same.
         return;
     }
     let error = Store::open(&path).unwrap_err();
@@ -226,7 +226,7 @@ async fn a_copy_made_while_others_write_has_all_that_was_answered_before_and_not
     assert!(matches!(Store::memory().unwrap().snapshot().await.unwrap_err(), SnapshotError::NoFile));
 }
 
-/// A page in the middle is overwritten, of a table or of an index.
+/// A page in the middle of the file is overwritten, of a table or of an index.
 #[tokio::test]
 async fn damage_inside_the_file_is_found_by_a_check_and_never_copied() {
     let folder = tempfile::tempdir().unwrap();
@@ -252,7 +252,7 @@ async fn a_table_that_was_made_by_half_is_made_anew_unless_it_has_items() {
     for (lost, items) in [("shop", 0), ("shop::gsi::by_member", 0), ("shop::gsi::by_member", 3)] {
         let path = folder.path().join(format!("{items} {}.db", lost.len()));
         filled(&path, items).await;
-        // As a process leaves it that ended while it made the table.
+        // The state after a process that ended while it created the table.
         let connection = Connection::open(&path).unwrap();
         connection.execute_batch(&format!("DROP TABLE \"{lost}\"")).unwrap();
         drop(connection);
@@ -260,7 +260,7 @@ async fn a_table_that_was_made_by_half_is_made_anew_unless_it_has_items() {
         let client = Store::open(&path).unwrap().client();
         let there = client.list_tables().send().await.unwrap().table_names.unwrap_or_default();
         if items > 0 {
-            // Nothing is taken away that has items: what is missing is said when it is used.
+            // A table with items is not removed: a request that needs the missing part fails.
             assert_eq!(there, ["shop"]);
             continue;
         }
@@ -281,7 +281,7 @@ async fn the_log_of_a_file_that_was_emptied_is_left_as_it_is() {
     let client = Store::open(&path).unwrap().client();
     create_unstreamed(&client, "shop").await;
     put(&client, "1", REASON).await;
-    // As after a power cut: the log is there, and the file is not what it was.
+    // The state after a power cut: the log exists, but the file has changed.
     let log = fs::read(beside(&path, "-wal")).unwrap();
     let cut = folder.path().join("cut.db");
     fs::write(&cut, "").unwrap();

@@ -1,4 +1,4 @@
-//! The store in one process, as the AWS SDK sees it.
+//! The embedded store, as the AWS SDK sees it.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot be set up fails")]
 
 mod capacity;

@@ -1,4 +1,4 @@
-//! The embedded store answers as DynamoDB does, through the ordinary client, and keeps what it was given.
+//! The embedded store answers as DynamoDB does, through the ordinary client, and keeps its data.
 
 use crate::common::{create, key, text};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;

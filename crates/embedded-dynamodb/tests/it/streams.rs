@@ -1,4 +1,4 @@
-//! A table's stream is served in this process too, through the ordinary client of streams.
+//! The stream of a table is served in this process too, through the ordinary client of streams.
 
 use crate::common::{create, key};
 use aws_sdk_dynamodbstreams::config::{BehaviorVersion, Credentials, Region};

@@ -1,4 +1,4 @@
-//! Facts told directly, by somebody who waits for an answer: taken in at once, with what became of each.
+//! Facts from a caller that waits for an answer. They are ingested at once, and each gets an outcome.
 
 use rules::fact::Fact;
 use rules::fact_index::FactStatus;
@@ -9,19 +9,19 @@ use store::shop::ShopId;
 use super::take::Delivery;
 use super::{FactWriter, early};
 
-/// What became of a fact that was told directly.
+/// The outcome of a fact from a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FactOutcome {
-    /// It is in, or was before.
+    /// It is stored, or was before.
     Taken(FactStatus),
-    /// It can never be taken in as it is.
+    /// It can never be ingested as it is.
     Refused(Reason),
-    /// It was not taken in for now: told again, it is.
+    /// It was not ingested for now; a retry may succeed.
     Failed(String),
 }
 
 impl FactWriter {
-    /// Takes facts of a shop in, each for itself, and says of each what became of it, in their order.
+    /// Ingests facts of a shop, independently of each other. Yields the outcome of each, in their order.
     pub async fn write(&self, shop: &ShopId, versions: &Versions, facts: Vec<Fact>) -> Vec<FactOutcome> {
         let now = self.clock.now();
         let mut told: Vec<FactOutcome> = vec![FactOutcome::Failed("it was not reached".to_owned()); facts.len()];

@@ -1,4 +1,4 @@
-//! Facts folded into what is known of their subjects and members: decided in memory, without the world.
+//! Folds facts into the stored state of their subjects and members. It is decided in memory, without side effects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,36 +17,36 @@ use store::{Commit, Member, Store, StoreError, StoredSubject, history, owns_subj
 
 use super::Counts;
 
-/// What is known of the subjects that facts are about, and of the members whom they concern.
+/// The stored state of the subjects that facts are about, and of the members whom they concern.
 pub(super) struct LoadedState {
     subjects: BTreeMap<Subject, StoredSubject>,
-    /// None: erased.
+    /// None stands for an erased member.
     members: BTreeMap<MemberId, Option<Member>>,
-    /// The subjects' facts by their keys, to ask whom a fact concerns.
+    /// The subjects' facts by key, to find the members whom a fact concerns.
     index: FactIndex,
 }
 
-/// What facts make of what was known.
+/// The result of folding facts into a state.
 pub(super) struct Folded {
-    /// Subjects of which more is known now.
+    /// Subjects whose facts changed.
     subjects: Vec<(Subject, Vec<Fact>)>,
-    /// Members who are not as they were.
+    /// Members whose ledger or record changed.
     pub(super) members: Vec<(MemberId, Ledger, Record)>,
-    /// Members who are forgotten, whether now or before.
+    /// Members who are erased, now or before.
     pub(super) erased: Vec<MemberId>,
-    /// When they asked for it, if it is news.
+    /// Members who are newly erased, with the instant of the erasure.
     forgotten: Vec<(MemberId, Instant)>,
-    /// What is recorded.
+    /// The rows to record.
     rows: Vec<(MemberId, Row)>,
-    /// What became of the facts, in their order.
+    /// The status of each fact, in their order.
     pub(super) taken: Vec<FactStatus>,
-    /// The same, counted.
+    /// The same as counts.
     pub(super) counts: Counts,
-    /// Whether a subject and a member were read at different moments, so that all has to be read again.
+    /// Whether a subject and a member were read at different moments; everything must then be read again.
     pub(super) is_torn: bool,
 }
 
-/// Reads what facts need: first what is known of their subjects, then the members whom they concern.
+/// Loads the state that facts need: first their subjects, then the members whom they concern.
 pub(super) async fn load(
     store: &Store,
     shop: &ShopId,
@@ -54,7 +54,8 @@ pub(super) async fn load(
 ) -> Result<LoadedState, StoreError> {
     let wanted: BTreeSet<Subject> = facts.clone().flat_map(Fact::subjects).collect();
     let mut subjects = store.subjects(shop, wanted).await?;
-    // A cancellation of points may have been with another entry before; and those of an entry may lose their names with it.
+    // A cancellation of points may have been filed under another entry before. The cancellations of an entry may lose
+    // their member names together with it.
     let entries: BTreeSet<Subject> = facts.clone().filter(|fact| is_entry(fact)).flat_map(Fact::subjects).collect();
     let others = subjects.iter().flat_map(|(subject, stored)| {
         let with_cancels = entries.contains(subject);
@@ -92,7 +93,7 @@ impl LoadedState {
         subjects
     }
 
-    /// The members with their ledgers, and what is known of the subjects.
+    /// An index with the members' ledgers and the subjects' facts.
     fn seated(&self, subjects: &BTreeSet<Subject>, members: &BTreeSet<MemberId>, now: Instant) -> FactIndex {
         let mut index = FactIndex::new();
         for (id, held) in members.iter().filter_map(|id| Some((id, self.members.get(id)?))) {
@@ -128,7 +129,7 @@ pub(super) fn fold<'a>(
     let (mut rows, mut counts, mut all_taken) = (Vec::new(), Counts::default(), Vec::new());
     let (mut erased, mut forgotten) = (Vec::new(), Vec::new());
     for (id, record) in &mut records {
-        // Farther ahead than clocks differ: who looked at the member did so by one that was wrong, and facts are judged by now.
+        // The record is farther ahead than clocks may differ: its clock was wrong. The facts are evaluated as of now.
         if record.evaluated_at() > Some(now.plus_millis(FUTURE_MS_MAX)) {
             let mut none = Ledger::default();
             let back = bring_back(index.ledger_mut(id).unwrap_or(&mut none), record, versions, now);
@@ -152,34 +153,35 @@ pub(super) fn fold<'a>(
     rows.iter().for_each(|(_, row)| counts.row(row));
     let changed = |id: &MemberId, held: &Member| {
         let (ledger, record) = (index.ledger(id)?, records.get(id)?);
-        // That somebody was looked at is not worth a write, as long as nothing came of it.
+        // An advanced record without rows is not worth a write.
         let news = *ledger != held.ledger || rows.iter().any(|(member, _)| member == id);
         news.then(|| (id.clone(), ledger.clone(), record.clone()))
     };
     let changed: Vec<_> = alive().filter_map(|(id, held)| changed(id, held)).collect();
     let news = |subject: Subject| {
-        // Their rows stay as they are until they are deleted: by the name in them they are found.
+        // The rows of an erased member stay unchanged until they are deleted: the erasure finds them by the name in
+        // them.
         if matches!(&subject, Subject::Tags(member, _) | Subject::Person(member) if index.is_erased(member)) {
             return None;
         }
         let facts = index.facts(&subject);
         let was = known.subjects.get(&subject)?;
         let is_erased = |fact: &Fact| fact.member().is_some_and(|member| index.is_erased(member));
-        // A cancellation of points is filed by itself too, and goes with its entry. Each subject once: of a thousand facts
-        // about one, all are about it.
+        // A cancellation of points is also filed under its own key, and goes with its entry. Each subject is checked
+        // once, because a thousand facts may be about the same one.
         let of: BTreeSet<Subject> = facts.iter().flat_map(Fact::subjects).collect();
         let owner_is_erased = of.iter().any(|of| index.facts(of).iter().any(|it| owns_subject(it) && is_erased(it)));
         let is_member_erased = owner_is_erased || facts.iter().all(is_erased);
         let worth_it = was.is_stored() || !is_member_erased;
         let facts = if owner_is_erased || has_order(&facts) { unnamed(facts) } else { facts };
-        // What was theirs before is found by their name, and deleted as a whole.
+        // A row that already names an erased member is found by the name, and deleted as a whole.
         let is_theirs = was.facts.iter().any(is_erased);
         let facts = if is_theirs { facts } else { facts.into_iter().filter_map(|it| kept(it, is_erased)).collect() };
         (facts != was.facts && worth_it).then_some((subject, facts))
     };
     let news: Vec<_> = subjects.iter().cloned().filter_map(news).collect();
-    // Who is written is written on the condition that they are as they were read. Who holds something that changes, and is
-    // not written, may be older than it: then they lack what is to be taken from them.
+    // The write of a member is conditional on what was read. A member who holds a changed subject but is not written
+    // may have been read before that subject: the ledger then lacks the facts that are to be removed from it.
     let is_written = |id: &MemberId| changed.iter().any(|(written, ..)| written == id);
     let unwritten = |subject: &Subject| known.index.holders(subject).iter().any(|id| !is_written(id));
     let doubtful: Vec<_> = news.iter().map(|(subject, _)| subject).filter(|subject| unwritten(subject)).collect();
@@ -190,15 +192,17 @@ pub(super) fn fold<'a>(
     Folded { subjects: news, members: changed, erased, forgotten, rows, taken: all_taken, counts, is_torn }
 }
 
-/// What follows an order that is there is with that one's member, whomever it names (section 4): the name is not stored. It
-/// could be somebody else's, by which the row could not be found when they are to be forgotten. Nor is that of what follows
-/// an entry of somebody erased: without the entry it would be taken for theirs whom it names.
+/// Removes the names from facts that follow a known order. They belong to the order's member, whichever member they
+/// name (section 4). The name could be another member's, whose erasure would not find this row. Names are also removed
+/// from facts that follow an erased member's entry: without the entry they would count as facts of the member they
+/// name.
 fn unnamed(facts: Vec<Fact>) -> Vec<Fact> {
     facts.into_iter().map(|fact| fact.without_member().unwrap_or(fact)).collect()
 }
 
-/// Of what names somebody erased nothing is stored but an order, as nobody's: it was somebody's, and an older revision that
-/// comes again must not bring it back.
+/// The part of a fact that may be stored if it names an erased member. An order is stored without a member, because an
+/// older revision that is redelivered must not bring it back. Another fact is stored without the name, if that is
+/// possible.
 fn kept(fact: Fact, is_erased: impl Fn(&Fact) -> bool) -> Option<Fact> {
     if !is_erased(&fact) {
         return Some(fact);
@@ -217,8 +221,8 @@ fn has_order(facts: &[Fact]) -> bool {
     facts.iter().any(|fact| matches!(fact.body, FactBody::OrderPaid(..)))
 }
 
-/// What follows an order that is known is taken in without the name that it may have; also if that is of somebody erased,
-/// unless the name stands there already: by it the row is found, and is about to be deleted.
+/// Removes the name from a fact that follows a known order, or that names an erased member. An erased member's name
+/// stays if the stored row contains it already: the erasure finds the row by it, and deletes it.
 fn nameless(fact: &Fact, index: &FactIndex, known: &LoadedState) -> Option<Fact> {
     let member = fact.member();
     let stands = |stored: &StoredSubject| stored.facts.iter().any(|other| other.member() == member);
@@ -230,7 +234,7 @@ fn nameless(fact: &Fact, index: &FactIndex, known: &LoadedState) -> Option<Fact>
 }
 
 impl Folded {
-    /// The writes that make it so.
+    /// The writes that store the result.
     pub(super) fn commit(
         &self,
         store: &Store,

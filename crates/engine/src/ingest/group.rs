@@ -1,5 +1,5 @@
-//! Which messages belong together: those that touch the same subjects or the same members are decided and committed
-//! together, all others apart.
+//! Groups messages: those that touch the same subjects or members are decided and committed together, all others
+//! separately.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,7 +9,7 @@ use rules::id::MemberId;
 use super::fold::LoadedState;
 use super::take::Delivery;
 
-/// Messages that belong together, in the order of the batch.
+/// Connected messages, in the order of the batch.
 pub(super) struct Group {
     pub(super) deliveries: Vec<Delivery>,
 }
@@ -46,7 +46,7 @@ pub(super) fn connected(deliveries: Vec<Delivery>, known: &LoadedState) -> Vec<G
     groups.into_values().map(|deliveries| Group { deliveries }).collect()
 }
 
-/// Groups that are committed together, with up to so many messages unless one group has more.
+/// Gathers groups for commits, each with up to this many messages unless a single group has more.
 pub(super) fn gathered(groups: Vec<Group>, max_messages_per_commit: usize) -> Vec<Vec<Group>> {
     let mut gathered: Vec<Vec<Group>> = Vec::new();
     let mut room = 0;

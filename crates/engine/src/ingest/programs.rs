@@ -1,4 +1,4 @@
-//! The programs in use, remembered for a while.
+//! A cache of the programs in use.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,14 +10,14 @@ use store::{Store, StoreError};
 
 use crate::clock::Clock;
 
-/// Versions are asked for again after this long. One takes effect at the earliest a minute after it is published, so
-/// nobody works with versions that lack one in force.
+/// The time for which versions are cached, in milliseconds. A version takes effect at the earliest a minute after it is
+/// published, and so no process works without a version in force.
 const LEASE_MS: i64 = 20_000;
 
-/// When it was asked for, and what there was.
+/// When it was read, and the versions found.
 type Known = (Instant, Option<Arc<Versions>>);
 
-/// The versions of shops' programs, those that are not in force yet included.
+/// The versions of shops' programs, including those that are not in force yet.
 #[derive(Debug)]
 pub struct ProgramCache {
     store: Store,
@@ -26,7 +26,7 @@ pub struct ProgramCache {
 }
 
 impl ProgramCache {
-    /// Programs as the store has them.
+    /// Creates a cache of a store's programs.
     pub fn new(store: Store, clock: Clock) -> Self {
         Self { store, clock, known: Mutex::default() }
     }
@@ -50,7 +50,7 @@ impl ProgramCache {
         Ok(versions)
     }
 
-    /// Forgets what is known.
+    /// Invalidates the cache.
     pub fn forget(&self) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

@@ -1,4 +1,4 @@
-//! What can never succeed is quarantined: a row says why, and the body is kept where it can be sent again.
+//! Quarantines messages that can never succeed: a row says why, and the body is kept for a replay.
 
 use std::fmt::Write as _;
 use std::future::Future;
@@ -11,14 +11,14 @@ use store::shop::ShopId;
 
 use crate::transport::TransportError;
 
-/// A fact with problems.
+/// Describes a fact with problems.
 pub(super) fn invalid(shop: &ShopId, problems: &Problems) -> Quarantined {
     let merge = problems.iter().any(|problem| problem.message.starts_with("merge_not_supported"));
     let reason = if merge { Reason::MergeNotSupported } else { Reason::Invalid };
     Quarantined::of(shop, reason).at_all(problems.iter())
 }
 
-/// A document that Shopify sent.
+/// Describes a rejected document from Shopify.
 pub(super) fn rejected(shop: Option<ShopId>, rejected: &DocumentError) -> Quarantined {
     let (reason, path) = match rejected {
         DocumentError::Empty | DocumentError::NotJson { .. } => (Reason::NotAnEvent, None),
@@ -32,7 +32,7 @@ pub(super) fn rejected(shop: Option<ShopId>, rejected: &DocumentError) -> Quaran
     Quarantined { shop, reason, topic: None, paths: path.map(str::to_owned).into_iter().collect() }
 }
 
-/// By what a body that was quarantined is known: the same body always by the same.
+/// The id of a quarantined body; the same body always has the same id.
 pub(super) fn id(body: &str) -> String {
     let digest: [u8; 32] = Sha256::digest(body.as_bytes()).into();
     digest.iter().take(16).fold(String::with_capacity(32), |mut id, byte| {
@@ -41,11 +41,11 @@ pub(super) fn id(body: &str) -> String {
     })
 }
 
-/// Where quarantined bodies are kept, encrypted, for at most 14 days.
+/// The store of quarantined bodies, encrypted, for at most 14 days.
 pub trait Quarantine: Send + Sync {
-    /// Keeps a body; keeping it twice does no harm.
+    /// Stores a body; storing it twice does no harm.
     ///
     /// # Errors
-    /// Says why it is not kept; the message then comes again.
+    /// The reason why it was not stored; the message is then redelivered.
     fn put(&self, id: &str, body: &str) -> impl Future<Output = Result<(), TransportError>> + Send;
 }

@@ -1,4 +1,4 @@
-//! Events as they arrive: in EventBridge's envelope, which says whose they are. A body is never believed about its shop.
+//! Reads events in EventBridge's envelope, which names the shop. A shop named in the body is never trusted.
 
 use rules::calendar::Instant;
 use rules::fact::{Currency, Fact};
@@ -11,9 +11,9 @@ use store::shop::ShopId;
 
 use super::quarantine;
 
-/// What the source of a shop's own events begins with; the shop's name follows.
+/// The prefix of the source of a shop's own events; the shop's name follows.
 pub const NATIVE: &str = "echelon.shop/";
-/// What the source of Shopify's events begins with.
+/// The prefix of the source of Shopify's events.
 const SHOPIFY: &str = "aws.partner/shopify.com/";
 
 #[derive(Deserialize)]
@@ -26,19 +26,19 @@ struct Envelope<'a> {
     detail: &'a RawValue,
 }
 
-/// A message that says whose it is.
+/// A message with its shop.
 pub(super) struct Opened {
     pub(super) shop: ShopId,
     pub(super) content: Content,
 }
 
-/// What a message holds.
+/// The content of a message.
 pub(super) enum Content {
-    /// An event of section 4, not read yet: its currency may be the program's.
+    /// An event of section 4, not decoded yet: its currency may be the program's.
     Native(Value),
     /// The facts of a foreign event.
     Facts(Vec<Fact>),
-    /// Nothing of consequence.
+    /// An event without consequence.
     Nothing,
 }
 
@@ -65,8 +65,9 @@ pub(super) fn open(body: &str) -> Result<Opened, Quarantined> {
     Err(Quarantined::unattributed(Reason::UnknownSource))
 }
 
-/// An event, each field of which is said once: of two, it would be open which is meant. The envelope is JSON, and its detail
-/// may still hold what no reader takes: a number beyond all, half a letter, lists without end.
+/// Decodes an event in which no field is repeated: of two values, either could be meant. The envelope is valid JSON,
+/// but its detail may still contain what no reader takes: a number that is too large, an incomplete character, lists
+/// nested without end.
 fn event(shop: &ShopId, detail: &str) -> Result<Value, Quarantined> {
     let read = repeated(detail).and_then(|twice| Ok((serde_json::from_str(detail)?, twice)));
     match read {
@@ -96,7 +97,7 @@ fn foreign(body: &str) -> Result<Opened, Quarantined> {
 }
 
 impl Content {
-    /// The facts; none if it is of no consequence. An order without a currency is in `currency`.
+    /// The facts; none if the event has no consequence. An order without a currency is in `currency`.
     pub(super) fn facts(self, shop: &ShopId, currency: Currency) -> Result<Vec<Fact>, Quarantined> {
         match self {
             Self::Facts(facts) => Ok(facts),
@@ -108,7 +109,7 @@ impl Content {
         }
     }
 
-    /// Quarantined unread.
+    /// Quarantines the content without decoding it.
     pub(super) fn quarantined(&self, shop: &ShopId, reason: Reason) -> Quarantined {
         let topic = match self {
             Self::Native(event) => known_type(event),
@@ -118,8 +119,8 @@ impl Content {
     }
 }
 
-/// What one message says: whose it is, and its facts, none if it is of no consequence. An order without a currency is in
-/// `currency`. This is all that ingest does with a body before it asks the store.
+/// Reads one message: its shop, and its facts, none if it has no consequence. An order without a currency is in
+/// `currency`. This is all that ingest does with a body before it reads the store.
 ///
 /// # Errors
 /// The message can never succeed.
@@ -129,13 +130,13 @@ pub fn read(body: &str, currency: Currency) -> Result<(ShopId, Vec<Fact>), Quara
     Ok((shop, facts))
 }
 
-/// The type of an event, if it is one that is known: what else may stand there is not told on.
+/// The type of an event, if it is known. Unknown types are not passed on.
 fn known_type(event: &Value) -> Option<&'static str> {
     let said = event.get("type")?.as_str()?;
     Fact::TYPES.into_iter().find(|kind| *kind == said)
 }
 
-/// A shop's own event in its envelope, as it comes from the project's bus.
+/// A shop's own event in its envelope, as the project's bus delivers it.
 pub fn native(shop: &ShopId, event: &Value, at: Instant) -> String {
     json!({
         "version": "0",

@@ -1,5 +1,5 @@
-//! The messages of a shop, read and in order, go in: together what belongs together, as many at a time as one
-//! transaction holds, and again where somebody else was faster.
+//! Ingests the decoded messages of a shop in order. Connected messages go together, as many at a time as one
+//! transaction holds. They are decided again if another writer was faster.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -17,47 +17,47 @@ use super::fold::{self, Folded, LoadedState, fold};
 use super::group::{self, Group};
 use super::{Counts, FactWriter};
 
-/// How often a group that lost a race is decided again before its messages are given back.
+/// The number of retries of a group that lost a race, before its messages are given back.
 const TRIES_MAX: u32 = 6;
-/// How many groups are committed at a time.
+/// The number of groups committed at a time.
 const COMMITS_AT_A_TIME: usize = 16;
-/// A commit that takes longer is given up, so that no writer is late by more than sweeps allow for.
+/// The time limit of a commit, in milliseconds. It keeps a writer from being later than sweeps allow for.
 const COMMIT_MS_MAX: u64 = 5_000;
 
-/// A message that was read: its place in the batch, and its facts.
+/// A decoded message: its place in the batch, and its facts.
 pub(super) struct Delivery {
     pub(super) place: usize,
     pub(super) facts: Vec<Fact>,
 }
 
-/// What became of messages.
+/// The outcome of messages.
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) counts: Counts,
-    /// What became of each fact of the messages that are done, with the message's place.
+    /// The status of each fact of done messages, with the message's place.
     pub(super) taken: Vec<(usize, FactStatus)>,
     pub(super) quarantined: Vec<(usize, Reason)>,
     pub(super) failed: Vec<usize>,
     pub(super) failure: Option<String>,
 }
 
-/// Why facts were not committed.
+/// The reason why facts were not committed.
 enum Failure {
-    /// More than a transaction holds.
+    /// A transaction does not hold them all.
     TooMuch,
     /// A boundary has passed meanwhile.
     Passed,
-    /// The database.
+    /// An error of the database.
     Store(StoreError),
 }
 
-/// What to do about it.
+/// The next step after a failure.
 enum Next {
-    /// Fewer messages at a time; a single one can never succeed.
+    /// Take fewer messages at a time; a single one can never succeed.
     Fewer,
-    /// Read again and decide again, at once.
+    /// Load and decide again, at once.
     Again,
-    /// The same after a pause, but not for ever.
+    /// Load and decide again after a pause, a limited number of times.
     Pause(String),
     /// Give the messages back.
     GiveUp(String),
@@ -84,7 +84,7 @@ impl From<StoreError> for Failure {
 }
 
 impl FactWriter {
-    /// Takes the messages of a shop in. An item that does not read holds up those alone whom it concerns.
+    /// Ingests the messages of a shop. An item that cannot be decoded holds up only the messages that need it.
     pub(super) async fn take(&self, shop: &ShopId, versions: &Versions, deliveries: Vec<Delivery>) -> Outcome {
         let mut outcome = Outcome::default();
         let mut stack = vec![deliveries];
@@ -101,7 +101,7 @@ impl FactWriter {
         outcome
     }
 
-    /// Takes messages in, group by group.
+    /// Ingests messages, group by group.
     async fn take_known(
         &self,
         shop: &ShopId,
@@ -115,7 +115,7 @@ impl FactWriter {
         outcomes.into_iter().fold(Outcome::default(), Outcome::and)
     }
 
-    /// Takes groups in, together if nothing is in the way of any; otherwise each half apart, down to one alone.
+    /// Ingests groups, together if none of them fails; otherwise each half separately, down to a single group.
     async fn take_groups(
         &self,
         shop: &ShopId,
@@ -145,7 +145,7 @@ impl FactWriter {
         outcome
     }
 
-    /// Takes connected messages in, as many at a time as one transaction holds.
+    /// Ingests connected messages, as many at a time as one transaction holds.
     async fn take_group(&self, shop: &ShopId, versions: &Versions, group: Group, known: &LoadedState) -> Outcome {
         let mut outcome = Outcome::default();
         let mut left = group.deliveries.as_slice();
@@ -158,14 +158,14 @@ impl FactWriter {
                     outcome.done(some.iter(), &folded);
                     (left, at_most, tries) = (rest, some.len().saturating_mul(2), 0);
                 }
-                // Nothing was written: what was read is still what is there. Other work has its turn in between.
+                // Nothing was written, and the loaded state is still current. Other tasks get a turn in between.
                 Err(Next::Fewer) => {
                     tokio::task::yield_now().await;
                     if some.len() > 1 {
                         at_most = some.len() / 2;
                     } else {
                         outcome.quarantined.extend(some.iter().map(|delivery| (delivery.place, Reason::TooLarge)));
-                        // What comes behind it is likely to be too large as well: not all of it is tried again.
+                        // The next messages are likely to be too large as well: start with one of them.
                         (left, at_most, tries) = (rest, 1, 0);
                     }
                     continue;
@@ -178,7 +178,7 @@ impl FactWriter {
                 }
                 Err(Next::Pause(why) | Next::GiveUp(why)) => return outcome.and(Outcome::failed(left, why)),
             }
-            // Whatever happened, what was read is not what is there now.
+            // In any case, the loaded state is no longer current.
             match fold::load(&self.store, shop, facts_of(left)).await {
                 Ok(known) => reloaded = Some(known),
                 Err(error) => return outcome.and(Outcome::failed(left, error.to_string())),
@@ -203,8 +203,8 @@ impl FactWriter {
         if commit.len() > WRITES_MAX {
             return Err(Failure::TooMuch);
         }
-        // A boundary may have passed while this was decided: a sweep that looks at members from it on must find what
-        // follows from these facts already passed.
+        // A boundary may have passed during the decision. A sweep that evaluates members from the boundary on must find
+        // the consequences of these facts already recorded.
         let then = self.clock.now().plus_millis(-1);
         if folded.members.iter().any(|(_, ledger, record)| is_due(ledger, record, versions, then)) {
             return Err(Failure::Passed);
@@ -226,7 +226,7 @@ fn facts_of(deliveries: &[Delivery]) -> impl Iterator<Item = &Fact> + Clone {
     deliveries.iter().flat_map(|delivery| &delivery.facts)
 }
 
-/// How long to wait after a lost race: longer each time, and not as long as the others who lost it.
+/// The wait after a lost race: longer each time, and different from that of the other losers.
 fn pause(salt: u64, deliveries: &[Delivery], tries: u32) -> Duration {
     let mut hasher = DefaultHasher::new();
     (salt, deliveries.first().map(|delivery| delivery.place), tries).hash(&mut hasher);

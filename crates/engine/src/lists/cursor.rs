@@ -1,4 +1,4 @@
-//! Where a page of a list ended: text that says nothing to whoever carries it, and leads back into the same sweep's list.
+//! The end of a page of a list, as a text that is opaque to the caller and leads back into the same sweep's list.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::List;
 
-/// Where a page ended. Written as opaque text, which is safe in a URL.
+/// The end of a page. It is written as an opaque text that is safe in a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     pub(super) job: JobId,
@@ -21,7 +21,7 @@ pub struct Cursor {
     pub(super) behind: Behind,
 }
 
-/// A place in a list: so many entries of a row are taken.
+/// A place in a list: a row, and the number of its entries that were taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Behind {
     pub name: Name,
@@ -30,7 +30,7 @@ pub(super) struct Behind {
     pub taken: usize,
 }
 
-/// A text is no cursor.
+/// A text that is not a cursor.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("this is no cursor of a list: begin without one")]
 pub struct CursorError;

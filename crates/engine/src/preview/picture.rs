@@ -1,4 +1,4 @@
-//! A preview as people look at it: the ways from tier to tier as a table with a bar for each row, and the counts below.
+//! A preview for people: the ways from tier to tier as a table with a bar in each row, and the counts below.
 
 use std::fmt::Write;
 
@@ -9,21 +9,21 @@ use rules::version::Version;
 
 use super::{Birthdays, Moves, Passage, Preview, Rewards, Validity, Way};
 
-/// A bar is this long.
+/// The length of a bar, in characters.
 const BAR: u64 = 24;
 
 const NONE: &str = "no tier";
 
-/// Where members come from or go to: a tier, or none.
+/// A tier that members come from or go to, or none.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Place<'a> {
     id: Option<&'a TierId>,
     name: &'a str,
 }
 
-/// The preview of putting `new` in force after `old`, for a terminal: the highest tier above, plain text, every line
-/// ended. A row is where members come from and a column where they go; ▲ they rise, ▼ they fall, and the bar shows what
-/// becomes of the row.
+/// The preview of putting `new` in force after `old`, for a terminal: plain text, the highest tier first, every line
+/// ended. Members go from the tier of the row to the tier of the column. ▲ marks upgrades, ▼ downgrades; the bar shows
+/// the row's shares.
 pub fn picture(preview: &Preview, old: &Version, new: &Version) -> String {
     let (rows, columns) =
         (places(&old.program, preview, |way| &way.from), places(&new.program, preview, |way| &way.to));
@@ -40,7 +40,7 @@ pub fn picture(preview: &Preview, old: &Version, new: &Version) -> String {
         let mut shown = String::new();
         for (at, cell) in line.iter().enumerate() {
             let pad = " ".repeat(widths.get(at).map_or(0, |wide| wide.saturating_sub(width(cell))));
-            // Names stand to the left, numbers to the right, and the bar as it is.
+            // Names are aligned left, numbers right; the bar is not padded.
             let _ = if at == 0 { write!(shown, "{cell}{pad}") } else { write!(shown, "   {pad}{cell}") };
         }
         let _ = writeln!(text, "{}", shown.trim_end());
@@ -51,7 +51,7 @@ pub fn picture(preview: &Preview, old: &Version, new: &Version) -> String {
     text
 }
 
-/// The tiers of a program, the highest first, then those that only members have, and none.
+/// The tiers of a program, the highest first, then tiers that only members have, and none.
 fn places<'a>(
     program: &'a Program,
     preview: &'a Preview,
@@ -68,7 +68,7 @@ fn places<'a>(
     found
 }
 
-/// Names stand over the numbers, not over the marks beside them.
+/// Names are aligned with the numbers, not with the marks beside them.
 fn header(columns: &[Place<'_>]) -> Vec<String> {
     std::iter::once("from ↓  to →".to_owned()).chain(columns.iter().map(|place| format!("{}  ", place.name))).collect()
 }
@@ -100,7 +100,8 @@ fn line(preview: &Preview, from: Place<'_>, cells: &[String]) -> Vec<String> {
     line
 }
 
-/// What becomes of those in a row: falls to the left, rises to the right. Whoever there is has at least one place in it.
+/// The shares of a row: downgrades to the left, upgrades to the right. A share that is not empty has at least one
+/// character.
 fn bar(preview: &Preview, from: Place<'_>) -> String {
     let (mut down, mut same, mut up) = (0_u64, 0_u64, 0_u64);
     for (way, passage) in of(preview, from) {
@@ -121,13 +122,13 @@ fn bar(preview: &Preview, from: Place<'_>) -> String {
     };
     let moved = [places(down), places(up)];
     let whole = usize::try_from(BAR).unwrap_or(0);
-    // Those who stay have what is left.
+    // Members who stay get the rest.
     let rest = if same == 0 { 0 } else { whole.saturating_sub(moved.iter().sum()).max(1) };
     let [down, up] = moved;
     format!("{}{}{}", "▼".repeat(down), "━".repeat(rest), "▲".repeat(up))
 }
 
-/// The counts, a line each, but those of which there is nothing to tell.
+/// The counts, a line each; counts of 0 are left out.
 fn told(preview: &Preview, new: &Version) -> Vec<String> {
     let Preview { members, moves, held, ways: _, rewards, birthdays, validity, wiped } = preview;
     let Moves { entered, upgraded, retained, downgraded, left, without_tier } = *moves;
@@ -185,7 +186,7 @@ fn people(count: u64) -> String {
     format!("{} {}", grouped(count), if count == 1 { "member" } else { "members" })
 }
 
-/// `1,234,567`.
+/// Formats a count as `1,234,567`.
 fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut shown = String::new();

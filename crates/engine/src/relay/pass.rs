@@ -1,4 +1,4 @@
-//! The hourly pass over all outboxes: what an outage left is announced now.
+//! The hourly pass over all outboxes: it announces what an outage left.
 
 use rules::calendar::Instant;
 use store::shop::ShopId;
@@ -8,38 +8,39 @@ use tokio::task::JoinSet;
 use super::{Bus, Delivery, Relay};
 use crate::telemetry::{Metric, Metrics};
 
-/// A row that is younger is on its way through the stream.
+/// The age in milliseconds from which the pass announces a row. A younger row is still on its way through the stream.
 pub const SETTLED_AFTER: i64 = 15 * 60 * 1_000;
 
-/// Outboxes looked into at the same time.
+/// The number of outboxes read at the same time.
 const AT_ONCE: usize = 16;
 
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 
-/// What a pass did.
+/// The result of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Passed {
-    /// Rows announced.
+    /// The number of rows announced.
     pub published: usize,
-    /// Rows that could not be.
+    /// The number of rows that could not be announced.
     pub failed: usize,
-    /// Whether every outbox was looked into. If not, another pass goes on: what was announced is no longer there.
+    /// Whether every outbox was read. If not, another pass continues: announced rows are no longer in the outboxes.
     pub finished: bool,
 }
 
 impl<B: Bus> Relay<B> {
-    /// Announces what has waited for longer than [`SETTLED_AFTER`], within the time of the pace.
+    /// Announces rows that have waited for longer than [`SETTLED_AFTER`], within the budget of the retry policy.
     ///
     /// # Errors
-    /// If the outboxes cannot be read; what was announced by then is marked.
+    /// The outboxes cannot be read; rows announced by then are marked.
     pub async fn pass(&self, metrics: &mut Metrics) -> Result<Passed, StoreError> {
         self.pass_before(self.clock.now().plus_millis(-SETTLED_AFTER), metrics).await
     }
 
-    /// Announces what was recorded before an instant, within the time of the pace: where there is no stream, everything.
+    /// Announces rows that were recorded before an instant, within the budget of the retry policy. Without a stream,
+    /// the pass announces everything.
     ///
     /// # Errors
-    /// As [`Self::pass`].
+    /// See [`Self::pass`].
     pub async fn pass_before(&self, before: Instant, metrics: &mut Metrics) -> Result<Passed, StoreError> {
         let until = tokio::time::Instant::now() + self.retry_policy.budget;
         let now = self.clock.now();
@@ -68,7 +69,7 @@ impl<B: Bus> Relay<B> {
         Ok(passed)
     }
 
-    /// The beginnings of some outboxes, read at the same time: nearly all are empty.
+    /// The first pages of some outboxes, read at the same time: nearly all are empty.
     async fn first_pages(
         &self,
         shop: &ShopId,
@@ -104,7 +105,7 @@ impl<B: Bus> Relay<B> {
     }
 }
 
-/// Each hour another shop comes first, so that none is always reached too late.
+/// Starts with another shop each hour; otherwise the same shop might always be reached too late.
 fn in_turn(mut shops: Vec<ShopId>, now: Instant) -> Vec<ShopId> {
     if let Ok(count @ 1..) = i64::try_from(shops.len()) {
         let first = now.millis().div_euclid(HOUR_MS).rem_euclid(count);

@@ -1,4 +1,4 @@
-//! Rows onto the bus: in batches it takes, each tried a few times.
+//! Puts rows on the bus in batches that it takes, with a few attempts each.
 
 use std::time::Duration;
 
@@ -7,36 +7,36 @@ use tokio::time::Instant;
 
 use super::bus::{BYTES_MAX, Bus, ENTRIES_MAX, PutResult, size};
 
-/// How often and how long something is tried.
+/// The number and duration of attempts.
 #[derive(Debug, Clone)]
 pub struct RetryPolicy {
-    /// So often in all.
+    /// The maximum number of attempts.
     pub attempts: u32,
-    /// So long before the second time; then twice as long each time.
+    /// The wait before the second attempt; it doubles with each further one.
     pub wait: Duration,
-    /// So long in all: nothing is begun afterwards.
+    /// The total time after which no attempt begins.
     pub budget: Duration,
 }
 
 impl Default for RetryPolicy {
-    /// Four times within two seconds, and half a minute for everything: half of what a function may take.
+    /// Four attempts within two seconds, and half a minute for everything: half of a function's time limit.
     fn default() -> Self {
         Self { attempts: 4, wait: Duration::from_millis(200), budget: Duration::from_secs(30) }
     }
 }
 
-/// What became of a row.
+/// The delivery of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
     /// The bus has it.
     Published,
     /// The bus does not have it, and may take it later.
     Later(String),
-    /// The bus will never take it. It stays in its outbox, and is told of each hour.
+    /// The bus will never take it. It stays in its outbox, and each hourly pass logs it again.
     Never(String),
 }
 
-/// Puts rows on the bus and yields what became of each.
+/// Puts rows on the bus and yields the delivery of each.
 pub async fn publish(bus: &impl Bus, rows: &[Outgoing], retry_policy: &RetryPolicy) -> Vec<Delivery> {
     let until = Instant::now() + retry_policy.budget;
     let mut deliveries: Vec<Delivery> = rows.iter().map(first_fate).collect();
@@ -64,7 +64,7 @@ pub async fn publish(bus: &impl Bus, rows: &[Outgoing], retry_policy: &RetryPoli
     deliveries
 }
 
-/// Before it is tried.
+/// The state of a row before the first attempt.
 fn first_fate(row: &Outgoing) -> Delivery {
     let size = size(row);
     if size > BYTES_MAX {
@@ -74,7 +74,7 @@ fn first_fate(row: &Outgoing) -> Delivery {
     }
 }
 
-/// How many of these rows the bus takes at once; at least one.
+/// The number of these rows that the bus takes at once; at least one.
 fn batch<'a>(rows: impl Iterator<Item = &'a Outgoing>) -> usize {
     let mut bytes = 0;
     let fits = |row: &&Outgoing| {
@@ -86,7 +86,7 @@ fn batch<'a>(rows: impl Iterator<Item = &'a Outgoing>) -> usize {
 
 async fn put(bus: &impl Bus, batch: &mut [(&mut Delivery, &Outgoing)]) {
     let entries: Vec<_> = batch.iter().map(|(_, row)| *row).collect();
-    // What has no answer may have been taken or not: it is sent again.
+    // An entry without an answer may have been taken or not: it is sent again.
     for ((delivery, _), answer) in batch.iter_mut().zip(bus.put(&entries).await) {
         **delivery = match answer {
             PutResult::Taken => Delivery::Published,

@@ -1,5 +1,5 @@
-//! After a clock that was ahead: jobs of a time that has not come are forgotten, so that they are done when it comes, and the
-//! last midnight is swept once more, so that everybody is looked at by the right time.
+//! Recovery from a clock that was ahead. Jobs in the future are deleted; they are done again when their time comes. The
+//! last midnight is swept once more, to evaluate all members by the right time.
 
 use rules::calendar::Instant;
 use store::records::list::Name;
@@ -7,22 +7,22 @@ use store::records::{Job, Kind};
 use store::shop::ShopId;
 use store::{Row, Store, StoreError};
 
-/// So many jobs are read at a time.
+/// The number of jobs read at a time.
 const TOGETHER: i32 = 100;
-/// Behind all jobs: the end of the year 9999.
+/// An instant after all jobs: the end of the year 9999.
 const EVER: Instant = Instant::from_millis(253_402_300_799_999);
 
-/// Forgets what a shop's sweeps did at a time that has not come, and the latest midnight.
+/// Deletes a shop's jobs and lists in the future, and those of the latest midnight.
 ///
 /// # Errors
-/// See [`StoreError`]; the same again goes on where it was.
+/// See [`StoreError`]; a repeated call continues.
 pub async fn sweep_again(store: &Store, shop: &ShopId, now: Instant) -> Result<(), StoreError> {
     let Some(versions) = store.versions(shop).await? else { return Ok(()) };
     loop {
         let jobs = store.latest_jobs(shop, EVER, TOGETHER).await?;
         let is_ahead = |row: &&Row<Job>| row.body.id.until > now;
         let ahead: Vec<&Row<Job>> = jobs.iter().filter(is_ahead).collect();
-        // The latest midnight goes last, when nothing is ahead any more: so it goes once.
+        // The latest midnight goes last, when no future job is left; then it goes only once.
         let is_last = |row: &&Row<Job>| !is_ahead(row) && row.body.id.kind == Kind::Rollover;
         let (gone, is_end) =
             if ahead.is_empty() { (jobs.iter().find(is_last).into_iter().collect(), true) } else { (ahead, false) };

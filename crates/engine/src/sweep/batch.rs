@@ -1,4 +1,4 @@
-//! Segments as a queue of SQS brings them to a function, and what the function answers.
+//! Segments as an SQS queue brings them to a function, and the function's answer.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ struct Record {
     body: String,
 }
 
-/// The messages that failed for now, which the queue brings again.
+/// The messages that failed for now, which the queue delivers again.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failures {
@@ -69,7 +69,7 @@ impl SegmentRun {
 }
 
 impl Ticked {
-    /// Counts what a tick did.
+    /// Counts the results of a tick.
     pub fn measure(&self, metrics: &mut Metrics) {
         for (metric, count) in [(Metric::JobsOpened, self.opened), (Metric::SegmentsSent, self.sent)] {
             metrics.count(metric, usize::try_from(count).unwrap_or(usize::MAX));

@@ -1,17 +1,17 @@
-//! Which boundaries of a shop lie behind us: decided by the versions and the clock alone.
+//! The boundaries of a shop that have passed. The versions and the clock alone decide them.
 
 use rules::calendar::Instant;
 use rules::version::Versions;
 use store::records::{JobId, Kind};
 
-/// The boundaries up to which everybody of a shop should have been brought by now, at most one of each kind: the latest
-/// local midnight, if the program in force is active, and the newest version in force. Whoever is brought past these is
+/// The boundaries up to which all members of a shop should have been brought by now, at most one of each kind: the
+/// latest local midnight, if the program in force is active, and the newest version in force. A member past these is
 /// past all earlier ones.
 pub fn due(versions: &Versions, now: Instant) -> Vec<JobId> {
     let in_force = versions.in_force(now);
     let zone = &in_force.program.timezone;
     let midnight = in_force.program.active.then(|| zone.midnight(zone.day(now)));
-    // Nobody was there before the first version.
+    // There were no members before the first version.
     let changed = Some(in_force).filter(|version| version.number > versions.first_of_all().number);
     let rollover = midnight.map(|until| JobId { until, kind: Kind::Rollover });
     let recalculation = changed.map(|version| recalculation(versions, version.number)).unwrap_or_default();
@@ -46,7 +46,7 @@ mod tests {
         Instant::parse(text).unwrap()
     }
 
-    /// Ticks come every quarter of an hour, and every offset there is is a multiple of it.
+    /// Ticks come every quarter of an hour, and every existing offset is a multiple of it.
     #[test]
     fn every_local_midnight_has_one_job_that_opens_within_a_quarter_of_an_hour() {
         let zones = [
@@ -67,7 +67,7 @@ mod tests {
             "Asia/Beirut",
             "America/Havana",
         ];
-        // New Year, a leap day, and the days on which clocks change in one or another of these.
+        // New Year, a leap day, and the days on which clocks change in one or another of these zones.
         let days = [
             "2023-12-31",
             "2024-02-28",

@@ -1,4 +1,4 @@
-//! One member looked at: what is due up to the boundary, and the writes that record it.
+//! The review of one member: what is due up to the boundary, and the writes that record it.
 
 use rules::advance::{advance_some, bring_back};
 use rules::calendar::Instant;
@@ -16,25 +16,25 @@ use store::{Commit, Member, Store, StoreError, StoredMember, history};
 
 use super::statistics::{MemberSnapshot, SnapshotContext};
 
-/// So many rows are recorded about a member in one transaction; more come in the next.
+/// The number of rows recorded about a member in one transaction; more come in the next.
 const ROWS: usize = 60;
 
-/// What a member is looked at for.
+/// The context of a member's review.
 #[derive(Clone, Copy)]
 pub(super) struct ReviewContext<'a> {
     pub(super) store: &'a Store,
     pub(super) shop: &'a ShopId,
     pub(super) versions: &'a Versions,
     pub(super) job: &'a JobId,
-    /// What everybody is looked at for besides; nothing where a job does not.
+    /// The context for members' snapshots; none if the job takes none.
     pub(super) snapshot_context: Option<&'a SnapshotContext<'a>>,
-    /// What time it is: what has ended meanwhile is not told ahead.
+    /// The present instant: notices of something that has ended by now are not sent.
     pub(super) now: Instant,
 }
 
-/// What was found.
+/// The result of a review.
 pub(super) enum Review {
-    /// Erased: nobody is there.
+    /// The member was erased.
     Erased,
     /// Nothing is due. The member may have been brought past the boundary before, by an event or another worker.
     UpToDate { tier: Option<TierId>, was_passed: bool, snapshot: Option<Box<MemberSnapshot>> },
@@ -42,23 +42,23 @@ pub(super) enum Review {
     Due(Box<Due>),
 }
 
-/// A member as they will be, and what is to be recorded.
+/// A member's state after what is due, and the rows to record.
 pub(super) struct Due {
     pub(super) member: MemberId,
     /// The tier on record before.
     pub(super) tier: Option<TierId>,
-    /// As they will be; for the writes' conditions it also knows how they were.
+    /// The state to write. It also carries the versions that were read, for the conditions of the writes.
     held: Member,
     rows: Vec<Row>,
     notices: Vec<Notice>,
-    /// How they are found once this is recorded.
+    /// The snapshot once this is recorded.
     pub(super) snapshot: Option<Box<MemberSnapshot>>,
-    /// Whether this is not all: look again after it is recorded.
+    /// Whether more is due: the member is reviewed again after this is recorded.
     pub(super) is_part: bool,
 }
 
 impl Due {
-    /// What is to be recorded, as it is counted.
+    /// The rows to record, as they are counted.
     pub(super) fn seen(&self) -> Vec<CountedRow> {
         let rows = self.rows.iter().map(CountedRow::from);
         rows.chain(self.notices.iter().map(|_| CountedRow::Notice)).collect()
@@ -66,7 +66,7 @@ impl Due {
 }
 
 impl ReviewContext<'_> {
-    /// Looks at a member as read.
+    /// Reviews a member as read.
     pub(super) fn at(&self, member: MemberId, stored: StoredMember) -> Review {
         let Some(mut held) = stored.alive() else { return Review::Erased };
         let until = self.job.until;
@@ -74,7 +74,7 @@ impl ReviewContext<'_> {
         let is_told_of = held.record.seq() > 0 || !held.sent_notices.is_empty();
         let was_passed = is_told_of && held.record.evaluated_at() >= Some(until);
         let mut rows = Vec::new();
-        // Farther ahead than clocks differ: it was wrong, and so is what is on record.
+        // The record is farther ahead than clocks may differ: its clock was wrong, and so is the record.
         let was_ahead = held.record.evaluated_at() > Some(self.now.plus_millis(FUTURE_MS_MAX));
         if was_ahead {
             rows = bring_back(&mut held.ledger, &mut held.record, self.versions, self.now);
@@ -82,21 +82,21 @@ impl ReviewContext<'_> {
         rows.extend(advance_some(&mut held.ledger, &mut held.record, self.versions, until, ROWS));
         let is_part = rows.len() >= ROWS;
         let notices = if is_part { Vec::new() } else { self.notices(&mut held) };
-        // Holds are in the ledger by now. What is still to come is looked at again.
+        // Holds are in the ledger by now. If more is due, the snapshot is taken in a later review.
         let snapshot = self
             .snapshot_context
             .filter(|_| !is_part)
             .map(|snapshot_context| Box::new(snapshot_context.snapshot(&member, &held.ledger)));
         if rows.is_empty() && notices.is_empty() && !was_ahead {
-            // That somebody was looked at is not worth a write: looking again finds the same. Not so by a clock that was
-            // ahead: facts that come would be judged by its time.
+            // A review without result is not worth a write: another one finds the same. After a clock that was ahead it
+            // is written, because new facts would otherwise be evaluated at that clock's time.
             return Review::UpToDate { tier, was_passed, snapshot };
         }
         Review::Due(Box::new(Due { member, tier, held, rows, notices, snapshot, is_part }))
     }
 
-    /// What the member is to be told ahead and was not told yet: looked at with each midnight, as things are by now. It is
-    /// remembered with the member.
+    /// The notices that are due as of now and were not sent yet. They are reviewed at each midnight, and remembered
+    /// with the member.
     fn notices(&self, held: &mut Member) -> Vec<Notice> {
         let Some(done) = held.record.evaluated_at().filter(|_| self.job.kind == Kind::Rollover) else {
             return Vec::new();

@@ -1,17 +1,17 @@
-//! How fast a sweep goes: live traffic comes first.
+//! The pace of a sweep: live traffic comes first.
 
 use std::time::Duration;
 
-/// So many commits at a time at the most.
+/// The maximum number of concurrent commits.
 const AT_A_TIME_MAX: usize = 16;
-/// So many to begin with.
+/// The initial number of concurrent commits.
 const AT_A_TIME: usize = 4;
-/// After the first sign that the database is busy the sweep rests this long, then twice as long each time.
+/// The rest after the first sign that the database is busy; it doubles each time.
 const REST: Duration = Duration::from_millis(200);
-/// After so many signs in a row a segment is given back.
+/// The number of signs in a row after which a segment is given back.
 const PATIENCE: u32 = 6;
 
-/// The pace of a worker: a little faster with each page that went well, half as fast where the database is busy.
+/// The pace of a worker: a little faster with each page that went well, half as fast when the database is busy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pace {
     at_a_time: usize,
@@ -25,17 +25,17 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// How many commits may be under way at once.
+    /// The number of commits that may be under way at once.
     pub(super) fn at_a_time(self) -> usize {
         self.at_a_time
     }
 
-    /// A page went well.
+    /// Speeds up after a page that went well.
     pub(super) fn speed_up(&mut self) {
         *self = Self { at_a_time: (self.at_a_time + 1).min(AT_A_TIME_MAX), busy: 0 };
     }
 
-    /// The database is busy: how long to rest; nothing if that was too often.
+    /// Slows down because the database is busy. Yields the time to rest; none if it was busy too often.
     pub(super) fn back_off(&mut self) -> Option<Duration> {
         *self = Self { at_a_time: (self.at_a_time / 2).max(1), busy: self.busy + 1 };
         (self.busy <= PATIENCE).then(|| REST * 2_u32.pow(self.busy - 1))

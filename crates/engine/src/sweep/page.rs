@@ -1,4 +1,4 @@
-//! A page of members: everybody on it past the boundary, what was found of them written down, and then the checkpoint.
+//! A page of members: all of them are brought past the boundary, their snapshots are written, and then the checkpoint.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ use super::statistics::{MemberSnapshot, PageStatistics};
 use super::work::LEASE_MS;
 use super::{SegmentQueue, Sweep};
 
-/// How often a member who is written to meanwhile is looked at again.
+/// The number of retries for a member whom other writers change meanwhile.
 const TRIES_MAX: u32 = 8;
-/// Histories read at a time.
+/// The number of histories read at a time.
 const READS_AT_A_TIME: usize = 16;
 
 impl<W: SegmentQueue> Sweep<W> {
-    /// One page: everybody on it past the boundary, then the rows of the lists that they are on, and then the place behind
-    /// it and the counts, in one write. Only that makes the rows valid.
+    /// Sweeps one page: brings all its members past the boundary, writes the rows of their lists, and then the next
+    /// place and the counts, in one write. Only that write makes the rows valid.
     pub(super) async fn page(
         &self,
         context: &ReviewContext<'_>,
@@ -51,9 +51,9 @@ impl<W: SegmentQueue> Sweep<W> {
         written.map(|()| tally)
     }
 
-    /// The members from a place on, as many as are worth a checkpoint, and the place behind them. Where a shop is small
-    /// they are of many buckets. Where the database has too much to do for the next of them, what was read so far is a
-    /// page too: begun anew, hundreds of requests in a row may never all go well.
+    /// Reads the members from a place on, as many as are worth a checkpoint, and the place after them. In a small shop
+    /// they come from many buckets. If the database is too busy for the next ones, those read so far are a page too:
+    /// begun anew, hundreds of requests in a row might never all succeed.
     async fn scan(
         &self,
         context: &ReviewContext<'_>,
@@ -119,7 +119,7 @@ impl<W: SegmentQueue> Sweep<W> {
         Ok((tally, PageStatistics::of(snapshots)))
     }
 
-    /// What was recorded since the boundary about somebody who is past it already.
+    /// The rows recorded since the boundary about a member who is past it already.
     async fn since(
         &self,
         context: &ReviewContext<'_>,
@@ -130,7 +130,7 @@ impl<W: SegmentQueue> Sweep<W> {
         Ok(Since::boundary(history, context.job.until, tier))
     }
 
-    /// Who is committed together: nothing connects them, so it is as many as is quick.
+    /// Groups members for commits. They are independent of each other; the size of a group is a matter of speed.
     fn grouped(&self, context: &ReviewContext<'_>, due: Vec<Placed>) -> Result<Vec<(Vec<Placed>, Commit)>, StoreError> {
         let now = self.clock.now();
         let mut groups: Vec<(Vec<Placed>, Commit)> = Vec::new();
@@ -149,7 +149,7 @@ impl<W: SegmentQueue> Sweep<W> {
         Ok(groups)
     }
 
-    /// Commits members together, and one by one those who are not as they were read.
+    /// Commits members together, and one by one if any of them changed since it was read.
     async fn settle(
         &self,
         context: &ReviewContext<'_>,
@@ -187,7 +187,7 @@ impl<W: SegmentQueue> Sweep<W> {
         loop {
             let found = self.store.members(context.shop, [member.clone()]).await?.remove(member);
             let mut stored = found.unwrap_or_default();
-            // A member who was put together again does not know what was told: the history does.
+            // A member that was rebuilt from rows lacks its sent notices: the history has them.
             if let (1.., StoredMember::Present(known)) = (tries, &mut stored) {
                 known.sent_notices = self.store.sent_notices(context.shop, member).await?;
             }
@@ -198,7 +198,7 @@ impl<W: SegmentQueue> Sweep<W> {
                 }
                 Review::UpToDate { tier, was_passed, snapshot } => {
                     one.snapshot = snapshot;
-                    // Somebody else brought the member past the boundary: their rows are in the history.
+                    // Another writer brought the member past the boundary: the rows are in the history.
                     if was_passed {
                         let since = self.since(context, member.clone(), tier).await?;
                         (one.tier, one.rows) = (since.tier, since.rows);
@@ -230,7 +230,7 @@ impl<W: SegmentQueue> Sweep<W> {
     }
 }
 
-/// A member past the boundary: the tier before, what was recorded, and how they are found.
+/// A member past the boundary: the tier before, the recorded rows, and the snapshot.
 struct Settled {
     place: usize,
     tier: Option<TierId>,
@@ -238,5 +238,5 @@ struct Settled {
     snapshot: Option<Box<MemberSnapshot>>,
 }
 
-/// Somebody for whom something is due, with their place on the page.
+/// A member for whom something is due, with the place on the page.
 type Placed = (usize, Due);

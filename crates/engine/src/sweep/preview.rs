@@ -1,4 +1,5 @@
-//! A draft looked at before it is published: every member of the shop, read as a sweep reads them, and nothing written.
+//! The preview of a draft before it is published. It reads every member of the shop as a sweep does, and writes
+//! nothing.
 
 use futures::Stream;
 use futures::stream::{self, StreamExt};
@@ -11,35 +12,35 @@ use store::{Store, StoreError};
 use crate::preview::Preview;
 use crate::sweep::PAGE;
 
-/// So many parts are read at a time.
+/// The number of parts read at a time.
 const AT_A_TIME: usize = 3;
 
 /// One of 256 parts of a shop's members, previewed.
 #[derive(Debug, Default)]
 pub struct Part {
-    /// What the draft would do to them, added up.
+    /// The preview of these members, added up.
     pub preview: Preview,
-    /// Those whose tier would change, by id, if they are asked for.
+    /// The members whose tier would change, by id, if requested.
     pub changes: Vec<Changed>,
-    /// How many do not read, and are not among them.
+    /// The number of members who cannot be decoded, and are not counted.
     pub unreadable: u64,
 }
 
-/// Somebody whose tier would change.
+/// A member whose tier would change.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Changed {
-    /// Who.
+    /// The member.
     pub member_id: MemberId,
-    /// From which tier.
+    /// The tier before.
     pub from: Option<TierId>,
-    /// To which.
+    /// The tier after.
     pub to: Option<TierId>,
-    /// Up or down.
+    /// The direction.
     pub movement: Movement,
 }
 
-/// The 256 parts of a shop, in their order, from one of them on. The draft is the newest of the versions
-/// ([`Store::draft`]). `listed`: whether those who change are listed one by one.
+/// The 256 parts of a shop in order, starting with one of them. The draft is the newest of the versions
+/// ([`Store::draft`]). `listed` says whether members whose tier changes are listed.
 pub fn parts<'a>(
     store: &'a Store,
     shop: &'a ShopId,

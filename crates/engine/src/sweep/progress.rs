@@ -1,4 +1,4 @@
-//! How far a job is, and what may be done to it.
+//! The progress of a job, and the orders of an operator.
 
 use rules::calendar::Instant;
 use serde::{Deserialize, Serialize};
@@ -11,17 +11,17 @@ use store::{Row, Store, StoreError};
 use super::tick::AHEAD_MS;
 use super::{SegmentQueue, Sweep};
 
-/// How far a job is.
+/// The progress of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// The job.
     #[serde(flatten)]
     pub job: Job,
-    /// What was counted so far.
+    /// The counts so far.
     pub so_far: Tally,
-    /// Of 256 equal parts of the members, how many are done.
+    /// The number of parts done, of 256 equal parts of the members.
     pub parts_done: u16,
-    /// When it is likely to be done, by how long it took up to here; none before the first part is done, and at the end.
+    /// The estimated end, by the time taken so far; none before the first part is done, and at the end.
     pub ends_at: Option<Instant>,
 }
 
@@ -33,7 +33,7 @@ pub(super) fn counted(segments: &[Row<Segment>]) -> Tally {
 }
 
 impl Progress {
-    /// How far a job is at an instant.
+    /// The progress of a job at an instant.
     fn of(job: Job, segments: &[Row<Segment>], spread: Spread, now: Instant) -> Self {
         let parts_done: u16 = segments.iter().map(|row| row.body.place.bucket - row.body.begin).sum();
         let took = now.millis() - job.starts_at.millis();
@@ -44,18 +44,18 @@ impl Progress {
     }
 }
 
-/// What may be done to a job by hand.
+/// An operator's order to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Stop after the pages under way, until it is resumed.
+    /// Stops after the pages under way, until it is resumed.
     Pause,
-    /// Go on.
+    /// Continues.
     Resume,
-    /// End it.
+    /// Ends it.
     Cancel,
 }
 
-/// How a job of a store is, whoever works on it.
+/// The progress of a job, whichever process works on it.
 ///
 /// # Errors
 /// See [`StoreError`].
@@ -65,7 +65,7 @@ pub async fn progress(store: &Store, shop: &ShopId, id: &JobId, now: Instant) ->
     Ok(Some(Progress::of(job.body, &segments, store.tables().spread, now)))
 }
 
-/// A job of a shop, and how far it is.
+/// A job of a shop with its progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
     /// The shop.
@@ -75,7 +75,7 @@ pub struct Listed {
     pub progress: Progress,
 }
 
-/// So many jobs of a shop are listed: the latest.
+/// The number of jobs listed for a shop: the latest.
 const LATEST: i32 = 10;
 
 /// The latest jobs of a shop, the latest boundary first.
@@ -92,7 +92,7 @@ pub async fn latest(store: &Store, shop: &ShopId, now: Instant) -> Result<Vec<Li
 }
 
 impl<W: SegmentQueue> Sweep<W> {
-    /// How a job is; none if there is no such job.
+    /// The progress of a job; none if there is no such job.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -100,11 +100,11 @@ impl<W: SegmentQueue> Sweep<W> {
         progress(&self.store, shop, id, self.clock.now()).await
     }
 
-    /// Pauses, resumes or cancels a job, and yields the state it is in now; none if there is no such job. A job that has
-    /// ended stays as it is.
+    /// Pauses, resumes or cancels a job, and yields its state; none if there is no such job. A job that has ended stays
+    /// as it is.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if it was changed in between: look and ask again.
+    /// [`StoreError::Conflict`] if it was changed in between: read it again and repeat the order.
     pub async fn order(&self, shop: &ShopId, id: &JobId, order: Order) -> Result<Option<State>, StoreError> {
         let Some(mut job) = self.store.job(shop, id).await? else { return Ok(None) };
         match (order, job.body.state) {

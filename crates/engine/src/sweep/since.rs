@@ -1,18 +1,18 @@
-//! What was recorded about a member since a boundary, as far as a job counts it.
+//! The rows recorded about a member since a boundary, as far as a job counts them.
 
 use rules::calendar::Instant;
 use rules::id::TierId;
 use store::history::Recorded;
 use store::records::tally::CountedRow;
 
-/// What was recorded about a member since a boundary: rows that may belong to it, and the tier held at it.
+/// The rows recorded since a boundary that may belong to it, and the tier held at it.
 pub(super) struct Since {
     pub(super) rows: Vec<CountedRow>,
     pub(super) tier: Option<TierId>,
 }
 
 impl Since {
-    /// Of a member's whole history, what was recorded from a boundary on. `tier`: the tier on record now.
+    /// Filters a member's whole history by a boundary. `tier` is the tier on record now.
     pub(super) fn boundary(history: Vec<Recorded>, until: Instant, tier: Option<TierId>) -> Self {
         let (mut rows, mut at_boundary) = (Vec::new(), None);
         for row in history {
@@ -21,7 +21,8 @@ impl Since {
                     let id = |tier: &Option<store::announce::Tier>| tier.as_ref().map(|tier| tier.id.clone());
                     let (from, to) = (id(&event.before), id(&event.after));
                     let (seq, change, cause) = (event.sequence, event.change, event.cause);
-                    // What took effect later is another boundary's; what was told late of before it stood at it.
+                    // A transition that took effect later belongs to another boundary. One that took effect before, but
+                    // was recorded late, sets the tier at this boundary.
                     if event.effective_at > until {
                         at_boundary.get_or_insert(from);
                     } else {

@@ -1,4 +1,4 @@
-//! What a sweep finds of everybody on the way: who is on which list, and the counts of insight.
+//! The snapshots that a sweep takes of members: their lists, and the counts of insight.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,18 +17,18 @@ use store::records::{Job, JobId, ScanPosition};
 use store::shop::ShopId;
 use store::{NewListRow, StoreError};
 
-/// What everybody is looked at under: the version in force at the job's instant, and what it is compared with.
+/// The context of snapshots: the version in force at the job's instant, and the times it is compared with.
 pub(super) struct SnapshotContext<'a> {
     version: &'a Version,
     as_of: Instant,
-    /// Whether moves are counted; a change of rules is told by its transitions.
+    /// Whether moves are counted here. For a recalculation they follow from its transitions.
     is_flow: bool,
-    /// The beginning of the last stretch of time, which is under the version.
+    /// The beginning of the last interval, which is under `version`.
     earlier: Instant,
-    /// The stretches before it, under the versions in force then: mostly there is none.
+    /// The intervals before it, under the versions in force then; mostly there are none.
     stretches: Vec<VersionInterval<'a>>,
     window: Range<Instant>,
-    /// Until when lists can be read.
+    /// The instant until which lists can be read.
     until: Instant,
 }
 
@@ -38,13 +38,13 @@ struct VersionInterval<'a> {
     to: Instant,
 }
 
-/// A member as found.
+/// The snapshot of a member.
 pub(super) struct MemberSnapshot {
     figures: MemberFigures,
     entry: Entry,
 }
 
-/// The members of a page as found.
+/// The snapshots of a page's members.
 #[derive(Default)]
 pub(super) struct PageStatistics {
     pub(super) counts: Counts,
@@ -52,15 +52,15 @@ pub(super) struct PageStatistics {
 }
 
 impl<'a> SnapshotContext<'a> {
-    /// What a job looks for; nothing if it was opened by a release that looked for nothing.
+    /// The context for a job; none if a release opened it that took no snapshots.
     pub(super) fn of(job: &Job, versions: &'a Versions) -> Option<Self> {
         let lists = job.lists.as_ref()?;
         let as_of = job.id.until;
         let version = versions.in_force(as_of);
         let since = job.since.map_or(as_of, |since| since.min(as_of));
         let (mut stretches, mut earlier) = (Vec::new(), since);
-        // What a change of rules itself moves is counted by its own job: the stretch before it ends just before.
-        // The first version is in force from the beginning.
+        // The job of a version counts the moves of the change of rules itself; the interval before it ends just before
+        // the change. The first version is in force from the beginning.
         let changes = versions.iter().skip(1).map(|version| version.effective_at);
         for change in changes.filter(|at| *at > since && *at <= as_of) {
             if change > earlier {
@@ -73,7 +73,7 @@ impl<'a> SnapshotContext<'a> {
         Some(Self { version, as_of, is_flow, earlier, stretches, window, until: lists.until })
     }
 
-    /// A member, as the ledger has them.
+    /// Takes the snapshot of a member from the ledger.
     pub(super) fn snapshot(&self, member: &MemberId, ledger: &Ledger) -> MemberSnapshot {
         let program = &self.version.program;
         let id = |rank: Option<Rank>| program.tier_id(rank).cloned();
@@ -118,7 +118,7 @@ impl VersionInterval<'_> {
 }
 
 impl PageStatistics {
-    /// Everybody of a page, each with their place on it; lists are in its order.
+    /// Adds up a page's members, each with the place on the page. The lists are in that order.
     pub(super) fn of(mut snapshots: Vec<(usize, MemberSnapshot)>) -> Self {
         snapshots.sort_unstable_by_key(|(place, _)| *place);
         let mut statistics = Self::default();
@@ -141,7 +141,7 @@ impl PageStatistics {
         }
     }
 
-    /// The rows of the lists, of the page that began at a place. Nothing is written of lists on which nobody is.
+    /// The rows of the lists for the page that began at a place. Empty lists have no rows.
     pub(super) fn rows(
         &self,
         (shop, job): (&ShopId, &JobId),

@@ -1,6 +1,6 @@
-//! Jobs open themselves: a tick opens what is due and not there yet, and has those worked on that nobody works on. An event
-//! or a schedule only makes it sooner, so a crash between a write and a message loses nothing. It also looks again for
-//! what is left of members who were erased.
+//! Ticks open jobs that are due and missing, and enqueue segments that no worker owns. Events and schedules only make
+//! that sooner; a crash between a write and a message loses nothing. Ticks also verify erasures and continue the
+//! deletion of shops.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,27 +18,27 @@ use super::due::{due, recalculation};
 use super::{SegmentQueue, Sweep, Work};
 use crate::lists::KEPT_MS;
 
-/// Of a shop's jobs, those that may be open are among the latest few.
+/// The number of latest jobs of a shop that are read. Open jobs are among them.
 const LATEST: i32 = 10;
-/// A segment for about so many members.
+/// The approximate number of members per segment.
 const MEMBERS_PER_SEGMENT: u64 = 20_000;
-/// No more segments than fit into one transaction with their job.
+/// The maximum number of segments: they fit into one transaction with their job.
 const SEGMENTS_MAX: u16 = 64;
-/// As many where it is not known how many members there are.
+/// The number of segments if the number of members is not known.
 const SEGMENTS: u16 = 16;
-/// A job is opened ahead of its boundary by so much at the most: as long as a message can be held back.
+/// The longest time before its boundary at which a job is opened, in milliseconds: the longest delay of a message.
 pub(super) const AHEAD_MS: i64 = 900_000;
 
-/// What a tick did.
+/// The result of a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Ticked {
-    /// Shops looked at.
+    /// The number of shops visited.
     pub shops: u64,
-    /// Jobs opened.
+    /// The number of jobs opened.
     pub opened: u64,
-    /// Segments given to workers.
+    /// The number of segments handed to workers.
     pub sent: u64,
-    /// Shops that could not be looked at; they are at the next tick.
+    /// The number of shops that failed; the next tick tries them again.
     pub failed: u64,
 }
 
@@ -54,7 +54,8 @@ impl Ticked {
 }
 
 impl<W: SegmentQueue> Sweep<W> {
-    /// Opens whatever is due in any shop, and has open jobs worked on. What fails in one shop stops no other.
+    /// Opens the jobs that are due in any shop, and enqueues the segments of open jobs. A failure in one shop does not
+    /// stop another.
     ///
     /// # Errors
     /// See [`StoreError`]: the shops cannot be listed.
@@ -76,7 +77,7 @@ impl<W: SegmentQueue> Sweep<W> {
     /// The same for one shop.
     ///
     /// # Errors
-    /// See [`StoreError`]; whatever was done stays, and the next tick does the rest.
+    /// See [`StoreError`]; work already done stays, and the next tick does the rest.
     pub async fn tick_shop(&self, shop: &ShopId) -> Result<Ticked, StoreError> {
         let mut ticked = Ticked { shops: 1, ..Ticked::default() };
         let Some(versions) = self.store.versions(shop).await? else { return Ok(ticked) };
@@ -88,7 +89,8 @@ impl<W: SegmentQueue> Sweep<W> {
         Ok(ticked)
     }
 
-    /// Opens the job of a version that was just published, ahead of its instant where that is near, and has it worked on.
+    /// Opens the job of a version that was just published, even before its instant if that is near, and enqueues its
+    /// segments.
     ///
     /// # Errors
     /// See [`StoreError`]; the next tick tries again.
@@ -104,7 +106,7 @@ impl<W: SegmentQueue> Sweep<W> {
         Ok(ticked)
     }
 
-    /// Opens a job unless it is there; whether it was not. Earlier ones of its kind are superseded by it.
+    /// Opens a job unless it exists. Yields whether it is new. Earlier jobs of its kind are superseded.
     async fn open(&self, shop: &ShopId, id: JobId, versions: &Versions) -> Result<bool, StoreError> {
         let latest = self.store.latest_jobs(shop, self.clock.now().plus_millis(AHEAD_MS), LATEST).await?;
         let is_there = |job: &Row<Job>| job.body.id == id;
@@ -120,7 +122,7 @@ impl<W: SegmentQueue> Sweep<W> {
             })
             .cloned()
             .collect();
-        // Who paused the earlier one did not mean the later one to go on in its place.
+        // An operator who paused the earlier job did not mean the later one to run in its place.
         let is_paused = earlier.iter().any(|job| job.body.state == State::Paused);
         let job = Job {
             id,
@@ -142,7 +144,7 @@ impl<W: SegmentQueue> Sweep<W> {
         Ok(is_news)
     }
 
-    /// Has those segments worked on that wait and that nobody works on; finishes jobs whose segments are all done.
+    /// Enqueues waiting segments that no worker owns, and finishes jobs whose segments are all done.
     async fn nudge(&self, shop: &ShopId, versions: &Versions) -> Result<u64, StoreError> {
         let mut sent = 0;
         for mut job in self.store.latest_jobs(shop, self.clock.now().plus_millis(AHEAD_MS), LATEST).await? {
@@ -155,8 +157,8 @@ impl<W: SegmentQueue> Sweep<W> {
         Ok(sent)
     }
 
-    /// Ends the job of a version that was replaced before it took effect, and whose message is lost. A version that is newer
-    /// than what was known when the job was met is another matter: so it is asked for again.
+    /// Ends the job of a version that was replaced before it took effect, and whose message is lost. The versions are
+    /// read again, because the job may belong to a version newer than those read before.
     async fn end_if_withdrawn(&self, shop: &ShopId, job: &mut Row<Job>) -> Result<(), StoreError> {
         match self.store.versions(shop).await? {
             Some(versions) if !is_of(&job.body.id, &versions) => self.end(shop, job, State::Cancelled).await,
@@ -164,11 +166,11 @@ impl<W: SegmentQueue> Sweep<W> {
         }
     }
 
-    /// Sends the segments of a job that nobody works on.
+    /// Enqueues the segments of a job that no worker owns.
     pub(super) async fn send(&self, shop: &ShopId, job: &Job) -> Result<u64, StoreError> {
         let now = self.clock.now();
         let segments = self.store.segments(shop, &job.id).await?;
-        // One's own lease is what is left of a process that was killed.
+        // A lease of this owner is left over from a process that was killed.
         let is_idle =
             |segment: &Segment| !segment.is_done() && !segment.is_leased_to_another(&self.settings.owner, now);
         let idle = segments.iter().filter(|row| is_idle(&row.body));
@@ -184,7 +186,7 @@ impl<W: SegmentQueue> Sweep<W> {
         Ok(sent)
     }
 
-    /// Ends a job in a state, with what its segments counted; what somebody else wrote meanwhile stands.
+    /// Ends a job in a state, with the counts of its segments. A concurrent write by another process stands.
     pub(super) async fn end(&self, shop: &ShopId, job: &mut Row<Job>, state: State) -> Result<(), StoreError> {
         let segments = self.store.segments(shop, &job.body.id).await?;
         job.body.end(state, self.clock.now(), self.store.zones());
@@ -195,10 +197,10 @@ impl<W: SegmentQueue> Sweep<W> {
         }
     }
 
-    /// Ends a job if all its segments are done, with what they found; from then on its lists are the shop's.
+    /// Ends a job with its insight if all its segments are done. From then on its lists are the shop's.
     pub(super) async fn finish(&self, shop: &ShopId, id: &JobId) -> Result<(), StoreError> {
         let segments = self.store.segments(shop, id).await?;
-        // Most often others are still at work: then the job need not be read.
+        // Mostly other segments are still at work: then the job need not be read.
         if !segments.iter().all(|row| row.body.is_done()) {
             return Ok(());
         }
@@ -228,9 +230,9 @@ fn wait(now: Instant, until: Instant) -> Duration {
     Duration::from_millis(u64::try_from(until.millis() - now.millis()).unwrap_or(0))
 }
 
-/// Since when a rollover counts who moved: since the last one of an earlier day that is done, so that a night on which none
-/// was is not left out; and the first of all since the midnight before. What moved at a midnight that a newer release of the
-/// time zone database has moved is counted again, by the job of the new one, in place of that of the old
+/// The start of the moves that a rollover counts: the last rollover of an earlier day that is done, and so a night
+/// without a rollover is included. The first rollover counts since the midnight before. If a newer release of the time
+/// zone database moves a midnight, its new job counts the moves again, in place of the old job
 /// ([`crate::insight::flows`]).
 fn since(latest: &[Row<Job>], id: JobId, versions: &Versions) -> Option<Instant> {
     let today = day(id, versions)?;
@@ -249,7 +251,7 @@ fn day(id: JobId, versions: &Versions) -> Option<Day> {
     }
 }
 
-/// In how many segments a shop is divided: by how many members the last job found.
+/// The number of segments of a shop, from the number of members that the last job found.
 fn segments(latest: &[Row<Job>]) -> u16 {
     let known = latest.iter().filter(|job| job.body.state == State::Done).find_map(|job| job.body.tally.as_ref());
     known.map_or(SEGMENTS, |tally| {
@@ -257,7 +259,7 @@ fn segments(latest: &[Row<Job>]) -> u16 {
     })
 }
 
-/// Whether the job's boundary is one of these versions' still: a pending one may have been replaced.
+/// Whether the job's boundary still belongs to these versions: a pending version may have been replaced.
 pub(super) fn is_of(id: &JobId, versions: &Versions) -> bool {
     match id.kind {
         Kind::Rollover => true,

@@ -1,4 +1,4 @@
-//! A segment, worked on page by page.
+//! The work on a segment, page by page.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -16,39 +16,40 @@ use super::statistics::SnapshotContext;
 use super::tick::is_of;
 use super::{SegmentQueue, Sweep, Work};
 
-/// Nobody else works on a segment for so long after its last page: some times as long as a page takes.
+/// The duration of a lease after the last page, in milliseconds: several times as long as a page takes. No other worker
+/// may work on the segment meanwhile.
 pub(super) const LEASE_MS: i64 = 60_000;
-/// A segment that is given back because the database is busy rests for so long.
+/// The rest of a segment that was given back because the database is busy.
 const RECOVERY: Duration = Duration::from_secs(60);
 
-/// How work on a segment ended.
+/// The end of the work on a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunEnd {
-    /// All of it is done.
+    /// The segment is done.
     Done,
-    /// It goes on with another message: time is up, or it is not time yet.
+    /// It continues with another message: the budget is used up, or it is too early.
     GoesOn,
-    /// Somebody else works on it.
+    /// Another worker owns it.
     Elsewhere,
     /// The job is paused, ended, or not known.
     Stopped,
 }
 
-/// Work on a segment, from taking it to leaving it.
+/// The work on a segment, from taking it to leaving it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentRun {
-    /// How it ended.
+    /// The way it ended.
     pub ended: RunEnd,
-    /// What was counted on the way.
+    /// The counts of this work.
     pub tally: Tally,
 }
 
 impl<W: SegmentQueue> Sweep<W> {
-    /// Works on a segment until it is done, or the time for it is up. May be called any number of times for the same, also
-    /// at once.
+    /// Works on a segment until it is done, or the budget is used up. May be called any number of times for the same
+    /// segment, also concurrently.
     ///
     /// # Errors
-    /// See [`StoreError`]; then the message may come again.
+    /// See [`StoreError`]; the message may then be delivered again.
     pub async fn work(&self, work: &Work) -> Result<SegmentRun, StoreError> {
         let mut tally = Tally::default();
         let ended = self.work_and_count(work, &mut tally).await?;
@@ -117,7 +118,8 @@ impl<W: SegmentQueue> Sweep<W> {
                     (Remedy::Later, Some(rest)) => {
                         tracing::warn!(%error, %work, "sweep throttled");
                         tokio::time::sleep(rest).await;
-                        // It is begun anew, by a new version: rows of lists that were begun are nobody's now.
+                        // The segment is taken again with a new version, which invalidates the list rows already
+                        // written.
                         is_mine = false;
                     }
                     (Remedy::Later, None) => {
@@ -130,11 +132,11 @@ impl<W: SegmentQueue> Sweep<W> {
         }
     }
 
-    /// Gives a segment back, so that it can go on as soon as the job is resumed.
+    /// Gives a segment back, to be continued as soon as the job is resumed.
     async fn release(&self, work: &Work, segment: &mut Row<Segment>) -> Result<(), StoreError> {
         segment.body.lease = None;
         match self.store.write_segment(&work.shop, &work.job, segment).await {
-            // Somebody else has it already.
+            // Another worker has taken it already.
             Ok(()) | Err(StoreError::Conflict) => Ok(()),
             Err(error) => Err(error),
         }
@@ -145,14 +147,14 @@ impl<W: SegmentQueue> Sweep<W> {
         Ok(RunEnd::GoesOn)
     }
 
-    /// Looks at the job again before each page, so that a pause acts at once.
+    /// Reads the job again before each page; a pause takes effect at once.
     async fn check_job(&self, work: &Work, versions: &Versions) -> Result<ControlFlow<RunEnd, Job>, StoreError> {
         let stopped = Ok(ControlFlow::Break(RunEnd::Stopped));
         let Some(mut job) = self.store.job(&work.shop, &work.job).await? else { return stopped };
         if job.body.state != State::Running {
             return stopped;
         }
-        // A version that was replaced before it took effect concerns nobody.
+        // A version that was replaced before it took effect concerns no member.
         if !is_of(&work.job, versions) {
             job.body.end(State::Cancelled, self.clock.now(), self.store.zones());
             self.store.write_job(&work.shop, &mut job).await?;

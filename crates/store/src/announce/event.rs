@@ -1,5 +1,5 @@
-//! The outgoing events, field by field. A published version never changes: what is different gets a new one, with a
-//! schema and a golden file of its own.
+//! The outgoing events, field by field. A published version of an event never changes: a different event gets a new
+//! version, with a schema and a golden file of its own.
 
 use rules::calendar::{Day, Instant};
 use rules::cause::Cause;
@@ -33,17 +33,17 @@ pub struct Tier {
 /// `tier.changed.v1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TierChanged {
-    /// The same however often it is sent.
+    /// The event's id, the same however often it is sent.
     pub id: Uuid,
     /// The shop.
     pub shop: ShopId,
-    /// Whose tier.
+    /// The member whose tier changed.
     pub member_id: MemberId,
     /// Counts a member's changes from 1, without gaps; events may come out of order.
     pub sequence: u32,
-    /// How it changed.
+    /// The kind of change.
     pub change: Change,
-    /// By what.
+    /// The cause of the change.
     pub cause: Cause,
     /// The tier before, or none.
     pub before: Option<Tier>,
@@ -51,32 +51,32 @@ pub struct TierChanged {
     pub after: Option<Tier>,
     /// When it took effect.
     pub effective_at: Instant,
-    /// When the tier after ends if nothing more happens, exclusive; none if without end.
+    /// When the tier after ends if nothing more happens, exclusive; none if it has no end.
     pub valid_until: Option<Instant>,
     /// The program version that decided.
     pub program_version: u32,
-    /// Whether the member should hear of it.
+    /// Whether the member should be notified.
     pub notify: bool,
     /// When it was recorded.
     pub recorded_at: Instant,
-    /// Why, in a sentence or two.
+    /// The reason, in a sentence or two.
     pub summary: String,
 }
 
 /// `tier.reward_issued.v1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RewardIssued {
-    /// The same however often it is sent.
+    /// The event's id, the same however often it is sent.
     pub id: Uuid,
     /// The shop.
     pub shop: ShopId,
-    /// Whose rewards.
+    /// The member who gets the rewards.
     pub member_id: MemberId,
     /// The change of tier that brought them.
     pub sequence: u32,
     /// The tier whose entry rewards they are.
     pub tier: Tier,
-    /// What is due, as the program said then.
+    /// The rewards due, as the program had them then.
     pub rewards: Vec<Reward>,
     /// When the change took effect.
     pub effective_at: Instant,
@@ -89,17 +89,17 @@ pub struct RewardIssued {
 /// `tier.birthday_points_due.v1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BirthdayPointsDue {
-    /// The same however often it is sent.
+    /// The event's id, the same however often it is sent.
     pub id: Uuid,
     /// The shop.
     pub shop: ShopId,
-    /// Whose birthday.
+    /// The member whose birthday it is.
     pub member_id: MemberId,
-    /// The tier whose perk they are.
+    /// The tier whose perk the points are.
     pub tier: Tier,
-    /// The day, where the program is.
+    /// The day, in the program's time zone.
     pub on: Day,
-    /// How many points.
+    /// The number of points.
     pub points: i64,
     /// The program version that decided.
     pub program_version: u32,
@@ -107,43 +107,43 @@ pub struct BirthdayPointsDue {
     pub recorded_at: Instant,
 }
 
-/// `program.published.v1`. Who published it is kept with the version, and not sent about.
+/// `program.published.v1`. The publisher is kept with the version, and not in the event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramPublished {
-    /// The same however often it is sent.
+    /// The event's id, the same however often it is sent.
     pub id: Uuid,
     /// The shop.
     pub shop: ShopId,
     /// The version's number.
     pub program_version: u32,
-    /// From when it is in force. It may still be replaced or withdrawn until shortly before.
+    /// The instant from which it is in force. It may still be replaced or withdrawn until shortly before.
     pub effective_at: Instant,
-    /// What the publisher said besides.
+    /// The options that the publisher gave.
     pub options: Options,
-    /// The version in place of which it was published, and which never takes effect; none as a rule.
+    /// The version that it was published in place of, and which never takes effect; usually none.
     pub replaces: Option<u32>,
     /// When it was recorded.
     pub recorded_at: Instant,
 }
 
-/// What a publisher says about a change.
+/// The options that a publisher gives with a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
-    /// Members who rise because of it get the entry rewards.
+    /// Members who are upgraded because of it get the entry rewards.
     pub rewards: bool,
     /// The change is announced to members.
     pub notify: bool,
-    /// What happens to members who would drop; none means the default.
+    /// The treatment of members who would be downgraded; none means the default.
     pub demotions: Option<Demotions>,
     /// The tier list may change while the program is active.
     pub while_active: bool,
 }
 
-/// What happens to members whom a change would drop.
+/// The treatment of members whom a new version would downgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Demotions {
-    /// They drop at once.
+    /// They are downgraded at once.
     Apply,
     /// They keep their tier until it would have ended.
     Hold,

@@ -1,4 +1,4 @@
-//! Entry rewards as JSON, the same as in a program file.
+//! Entry rewards as JSON, in the same form as in a program file.
 
 use rules::program;
 use serde::{Deserialize, Serialize};
@@ -6,46 +6,46 @@ use serde::{Deserialize, Serialize};
 /// An entry reward.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reward {
-    /// What it is.
+    /// The gift.
     #[serde(flatten)]
     pub gift: Gift,
-    /// For how many days it can be used.
+    /// The number of days for which it can be used.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub valid_days: Option<u16>,
-    /// What it costs the shop, in program currency.
+    /// The cost for the shop, in program currency.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unit_cost: Option<String>,
 }
 
-/// What a reward is. Amounts are in program currency.
+/// The gift of a reward. Amounts are in program currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Gift {
     /// Bonus points.
     Points {
-        /// How many.
+        /// The number of points.
         points: i64,
     },
-    /// So many percent off.
+    /// A percentage off.
     DiscountPercent {
-        /// How many.
+        /// The percentage.
         percent: String,
     },
-    /// So much off.
+    /// An amount off.
     DiscountAmount {
-        /// How much.
+        /// The amount.
         amount: String,
     },
-    /// No shipping to pay.
+    /// Free shipping.
     FreeShipping,
-    /// A product for nothing.
+    /// A free product.
     FreeProduct {
-        /// Which.
+        /// The product.
         product: String,
     },
     /// Anything else.
     Custom {
-        /// In words.
+        /// Its description.
         text: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What members are told ahead, announced: a tier is expiring, a tier is within reach.
+//! Notices as events: a tier is expiring, or a tier is within reach.
 
 use rules::calendar::{Day, Instant};
 use rules::id::MemberId;
@@ -16,85 +16,85 @@ use crate::shop::ShopId;
 
 /// A tier ends if nothing more happens.
 pub const EXPIRING: &str = "tier.expiring.v1";
-/// Little is missing to the next tier.
+/// The member is close to the next tier.
 pub const WITHIN_REACH: &str = "tier.within_reach.v1";
 
 /// `tier.expiring.v1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expiring {
-    /// The same however often it is sent.
+    /// The event's id, the same however often it is sent.
     pub id: Uuid,
     /// The shop.
     pub shop: ShopId,
-    /// Whose tier.
+    /// The member whose tier it is.
     pub member_id: MemberId,
     /// The tier held.
     pub tier: Tier,
     /// The tier that its end would bring, or none.
     pub upcoming: Option<Tier>,
-    /// The end, exclusive: for machines.
+    /// The end, exclusive, for machines.
     pub valid_until: Instant,
-    /// The last full day, where the program is: for people. None if the end is within a day.
+    /// The last full day in the program's time zone, for people. None if the end is within a day.
     pub valid_through: Option<Day>,
-    /// It ends in at most so many days.
+    /// The number of days within which it ends, at most.
     pub days: u16,
-    /// What keeps it; none if nothing does that the member could do.
+    /// The requirement for keeping it; none if nothing that the member does can keep it.
     pub requalify: Option<Requalify>,
     /// The program version that decided.
     pub program_version: u32,
     /// When it was recorded.
     pub recorded_at: Instant,
-    /// The same in a sentence or two.
+    /// The notice in a sentence or two.
     pub summary: String,
 }
 
-/// What keeps a tier.
+/// The requirement for keeping a tier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requalify {
-    /// What the numbers count: a currency, `points` or `orders`.
+    /// The unit of the numbers: a currency, `points` or `orders`.
     pub unit: String,
-    /// What the tier asks for.
+    /// The tier's threshold.
     pub threshold: String,
-    /// What counts towards it so far.
+    /// The quantity that counts towards it so far.
     pub counted: String,
-    /// What is missing.
+    /// The quantity that is missing.
     pub remaining: String,
-    /// By when, exclusive.
+    /// The deadline, exclusive.
     pub by: Instant,
 }
 
 /// `tier.within_reach.v1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WithinReach {
-    /// The same however often it is sent.
+    /// The event's id, the same however often it is sent.
     pub id: Uuid,
     /// The shop.
     pub shop: ShopId,
-    /// Who is near it.
+    /// The member who is near the next tier.
     pub member_id: MemberId,
     /// The tier held, or none.
     pub tier: Option<Tier>,
-    /// The next one.
+    /// The next tier.
     pub next: Tier,
-    /// What the numbers count: a currency, `points` or `orders`.
+    /// The unit of the numbers: a currency, `points` or `orders`.
     pub unit: String,
-    /// What the next tier takes.
+    /// The next tier's threshold.
     pub threshold: String,
-    /// What counts so far.
+    /// The quantity that counts so far.
     pub counted: String,
-    /// What is missing.
+    /// The quantity that is missing.
     pub remaining: String,
-    /// By when, exclusive; none if the counter does not start again.
+    /// The deadline, exclusive; none if the counter does not start again.
     pub by: Option<Instant>,
     /// The program version that decided.
     pub program_version: u32,
     /// When it was recorded.
     pub recorded_at: Instant,
-    /// The same in a sentence or two.
+    /// The notice in a sentence or two.
     pub summary: String,
 }
 
-/// A notice that `version` yields at `at`, announced.
+/// Announces a notice that `version` yields at `at`.
 pub fn notice_event(about: About<'_>, version: &Version, notice: &Notice, at: Instant) -> Announcement {
     let (kind, summary) = (kind(notice), prose::notice(version, notice));
     let id = id(about, kind, &[&notice.key()]);
@@ -160,7 +160,7 @@ fn number(program: &Program, quantity: Quantity) -> String {
     quantity.with_decimals(program.decimals())
 }
 
-/// Tags count nothing, and yield no notice that would say so.
+/// The unit of a program's numbers. Tags count nothing, and yield no notice that would name a unit.
 fn unit(program: &Program) -> String {
     match &program.milestone {
         Milestone::Tags(_) => "tags",

@@ -1,4 +1,4 @@
-//! What sweeps count of everybody: the insight of a shop, and the sums that it is made of.
+//! The insight of a shop, and the counts that sweeps add up for it.
 
 use std::collections::BTreeMap;
 
@@ -12,53 +12,54 @@ use serde::{Deserialize, Serialize};
 use crate::records::list::Month;
 use crate::records::{Job, JobId, Kind, Moves, Tally};
 
-/// What a sweep found of everybody.
+/// The result of a sweep over all members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Insight {
     /// The sweep.
     pub job: JobId,
-    /// Everybody as of this instant, under the version in force then.
+    /// The instant for which all members were evaluated, under the version in force then.
     pub as_of: Instant,
-    /// Since when moves are counted: of a rollover, the one before.
+    /// The instant since which moves are counted: for a rollover, the one before.
     pub since: Option<Instant>,
     /// The version's number.
     pub version: u32,
     /// The currency of amounts (ISO 4217).
     pub currency: String,
-    /// The coming January 1, to which the forecast goes.
+    /// The coming January 1, the date of the forecast.
     pub new_year: Instant,
-    /// Revenue is of orders paid from this instant on, until `as_of`: the 365 local days before.
+    /// Revenue is of orders paid from this instant until `as_of`: the 365 local days before.
     pub revenue_since: Instant,
-    /// How many members there are, whether they hold a tier or not.
+    /// The number of members, with a tier or without.
     pub members: u64,
-    /// The tiers, lowest first, and before them those without one.
+    /// The tiers, lowest first, and before them the entry of members without a tier.
     pub tiers: Vec<InTier>,
-    /// To how many members' next tier little is missing (`engine::lists::List::NearUpgrade`).
+    /// The number of members who are near an upgrade (`engine::lists::List::NearUpgrade`).
     pub near_upgrade: u64,
-    /// How many lose their tier at the next review unless more happens (`engine::lists::List::AtRisk`).
+    /// The number of members who lose their tier at the next review unless more happens
+    /// (`engine::lists::List::AtRisk`).
     pub at_risk: u64,
-    /// In which months tiers end if nothing more happens.
+    /// The number of tiers that end in each month if nothing more happens.
     pub expiring: BTreeMap<Month, u64>,
-    /// Who moved since: between midnights, or at the change of rules.
+    /// The moves since then: between midnights, or at the change of rules.
     pub flows: Moves,
-    /// Who will have moved by the coming January 1 if nothing more happens, that instant included.
+    /// The moves up to and including the coming January 1 if nothing more happens.
     pub forecast: Moves,
 }
 
 /// A tier and its members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InTier {
-    /// The tier; none for those without.
+    /// The tier; none for members without a tier.
     pub tier: Option<TierId>,
-    /// How many hold it.
+    /// The number of members who hold it.
     pub members: u64,
-    /// How many will on the coming January 1 if nothing more happens.
+    /// The number of members who will hold it on the coming January 1 if nothing more happens.
     pub on_new_year: u64,
-    /// What the orders of those who hold it brought in within a year, whatever tier they had then.
+    /// The revenue of a year from the members who hold it, whatever tier they held then.
     pub revenue: Revenue,
 }
 
-/// What is counted of members while a sweep goes through them; it adds up in any order.
+/// Counts of members during a sweep. They can be added up in any order.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     members: u64,
@@ -78,7 +79,7 @@ struct Counted {
     revenue: Revenue,
 }
 
-/// What is counted of one member, as of the instant of a sweep.
+/// The figures of one member, as of the instant of a sweep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberFigures {
     /// The tier held.
@@ -93,12 +94,12 @@ pub struct MemberFigures {
     pub at_risk: bool,
     /// The month in which the tier ends if nothing more happens.
     pub expiring: Option<Month>,
-    /// What the orders of a year brought in.
+    /// The revenue of a year from the member's orders.
     pub revenue: Revenue,
 }
 
 impl Counts {
-    /// Counts a member. Nobody may be counted twice.
+    /// Counts a member. Each member may be counted only once.
     pub fn member(&mut self, figures: &MemberFigures) {
         let MemberFigures { tier, passages, on_new_year, near_upgrade, at_risk, expiring, revenue } = figures;
         self.members += 1;
@@ -117,7 +118,7 @@ impl Counts {
         self.forecast.count(tier, on_new_year);
     }
 
-    /// Adds what was counted elsewhere.
+    /// Adds counts of another part.
     pub fn add(&mut self, other: &Self) {
         let Self { members, near_upgrade, at_risk, tiers, expiring, flows, forecast } = other;
         self.members += members;
@@ -138,7 +139,7 @@ impl Counts {
 }
 
 impl Insight {
-    /// What a job found, all of it.
+    /// The complete insight of a job.
     pub fn of(job: &Job, version: &Version, counts: Counts, tally: &Tally) -> Self {
         let as_of = job.id.until;
         let Counts { members, near_upgrade, at_risk, mut tiers, expiring, flows, forecast } = counts;
@@ -169,7 +170,7 @@ impl Insight {
     }
 }
 
-/// A map whose keys are no texts, as a list of pairs.
+/// Serializes a map whose keys are not texts as a list of pairs.
 mod pairs {
     use std::collections::BTreeMap;
 

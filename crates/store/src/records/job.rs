@@ -1,4 +1,4 @@
-//! Jobs: what is to be swept, how far it is, and what came of it. All of it is a row, so that any worker goes on where
+//! Jobs: the boundary to sweep, the progress, and the result. All of it is in rows; any worker can continue where
 //! another stopped.
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use crate::records::list::{Lists, Restart};
 use crate::sortable::at;
 use crate::spread::Spread;
 
-/// What a job brings everybody past.
+/// The kind of boundary that a job brings all members past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Kind {
@@ -28,8 +28,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether a later job does what an earlier one would have done: of rollovers the latest midnight, of versions the
-    /// newest.
+    /// Whether a later job replaces an earlier one: the latest midnight among rollovers, the newest version among
+    /// recalculations.
     pub fn is_like(self, other: Self) -> bool {
         match (self, other) {
             (Self::Rollover, Self::Rollover) | (Self::Recalculation { .. }, Self::Recalculation { .. }) => true,
@@ -38,13 +38,13 @@ impl Kind {
     }
 }
 
-/// A job's name within its shop: the instant up to which it brings everybody, and its kind. Names sort as instants do,
-/// and the same boundary has the same job whoever opens it.
+/// A job's name within its shop: the instant up to which it brings all members, and its kind. Names sort as instants
+/// do. The same boundary has the same job, whichever task opens it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId {
-    /// Up to when everybody is brought, that instant included.
+    /// The instant up to which members are brought, inclusive.
     pub until: Instant,
-    /// What lies there.
+    /// The kind of boundary at that instant.
     pub kind: Kind,
 }
 
@@ -58,7 +58,7 @@ impl fmt::Display for JobId {
     }
 }
 
-/// A text names no job.
+/// A text that is not a job's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` names no job: jobs are named like `2027-01-01T00:00:00.000Z-rollover`; `echelon jobs` lists them")]
 pub struct JobIdError(String);
@@ -93,19 +93,19 @@ impl<'de> Deserialize<'de> for JobId {
     }
 }
 
-/// How a job stands.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Segments are worked on, or wait for a worker.
     Running,
-    /// Somebody stopped it for now.
+    /// An operator paused it.
     Paused,
-    /// Somebody ended it: members pass the boundary when the next event about them comes, or with the next job.
+    /// It was ended early. Members pass the boundary with the next event about them, or with the next job.
     Cancelled,
-    /// A later job of its kind does the rest.
+    /// A later job of its kind takes over the rest.
     Superseded,
-    /// Everybody is past the boundary.
+    /// All members are past the boundary.
     Done,
 }
 
@@ -118,7 +118,7 @@ impl State {
         }
     }
 
-    /// The word for it.
+    /// The name of the state in texts.
     pub fn word(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -135,29 +135,29 @@ impl State {
 pub struct Job {
     /// Its name.
     pub id: JobId,
-    /// How it stands.
+    /// Its state.
     pub state: State,
     /// When it was opened.
     pub opened_at: Instant,
-    /// When work may begin: when no writer is left who could have missed the boundary.
+    /// When work may begin: no writer is left by then that could have missed the boundary.
     pub starts_at: Instant,
-    /// When the last segment was done, or somebody ended it.
+    /// When the last segment was done, or the job was ended early.
     pub ended_at: Option<Instant>,
-    /// In how many segments the shop's members are divided.
+    /// The number of segments into which the shop's members are divided.
     pub segments: u16,
-    /// What came of it, once it has ended.
+    /// Its result, once it has ended.
     pub tally: Option<Tally>,
-    /// Of a rollover, since when it counts who moved: the last one that was done before it was opened.
+    /// For a rollover, the boundary since which it counts moves: that of the last rollover done before it was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Instant>,
-    /// Of a rollover, the local day that begins at its boundary, as days were by the release that it was opened under.
+    /// For a rollover, the local day that begins at its boundary, by the release of zones under which it was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<Day>,
-    /// The releases of the time zone database that it was opened and ended under, whatever came in between; none of jobs that an
+    /// The releases of zones under which it was opened and ended, but not those in between; empty for jobs that an
     /// earlier release of Echelon opened.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub zones: BTreeSet<Release>,
-    /// The lists of members that it writes; none once they are deleted, and of jobs that an earlier release opened.
+    /// The lists of members that it writes; none once they are deleted, and for jobs that an earlier release opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lists: Option<Lists>,
 }
@@ -170,35 +170,35 @@ impl Job {
         self.zones.insert(zones.release());
     }
 
-    /// Whether all of it is swept. A transaction is seen item by item: of a job that is just being opened, segments may not
-    /// be there yet.
+    /// Whether all of it is swept. Other readers see a transaction item by item: while a job is being opened, some
+    /// segments may still be missing.
     pub fn is_swept<'a>(&self, spread: Spread, mut segments: impl ExactSizeIterator<Item = &'a Segment>) -> bool {
         segments.len() == Segment::divide(spread, self.segments).len() && segments.all(Segment::is_done)
     }
 }
 
-/// The version of a segment that was taken once since it was made.
+/// The row version of a segment that was taken once since it was created.
 const FIRST_TAKEN: u64 = 2;
 
-/// A part of a job: a range of a shop's buckets, and how far it is.
+/// A part of a job: a range of a shop's buckets, and its progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
     /// Its number, from 0.
     pub number: u16,
-    /// Where it goes on.
+    /// The place where the sweep continues.
     pub place: ScanPosition,
     /// The bucket at which the segment ends.
     pub end: u16,
     /// The first bucket.
     pub begin: u16,
-    /// Who works on it, and until when nobody else may.
+    /// The worker that owns it, and until when.
     pub lease: Option<Lease>,
-    /// What came of it so far. Counted in the same write as the place, so that no page counts twice.
+    /// The counts so far. They are written together with the place; no page is counted twice.
     pub tally: Tally,
-    /// What was found of everybody so far, counted likewise.
+    /// The figures of all members so far, written likewise.
     #[serde(default)]
     pub found: Counts,
-    /// The places at which it was taken by somebody who may not have been the first to begin there.
+    /// The places at which a worker took the segment although an earlier worker may have begun there.
     #[serde(default)]
     pub restarts: Vec<Restart>,
 }
@@ -206,23 +206,23 @@ pub struct Segment {
 /// A place in a shop's members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScanPosition {
-    /// The bucket that is next; the segment's end if all are done.
+    /// The next bucket; the segment's end if all are done.
     pub bucket: u16,
-    /// Behind what in that bucket; none at its beginning.
+    /// The sort key in that bucket after which the sweep continues; none at the bucket's beginning.
     pub behind: Option<String>,
 }
 
-/// Who works on a segment.
+/// The worker that owns a segment, and until when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// The worker.
     pub owner: String,
-    /// Until when.
+    /// The end of the lease.
     pub until: Instant,
 }
 
 impl Segment {
-    /// The parts of a whole shop.
+    /// The segments of a whole shop.
     pub fn divide(spread: Spread, segments: u16) -> Vec<Self> {
         let buckets = spread.buckets();
         let segments = segments.clamp(1, buckets);
@@ -252,9 +252,10 @@ impl Segment {
         self.place.bucket >= self.end
     }
 
-    /// Notes that it is taken, with the write that makes it this version. Whatever anybody began at this place before is
-    /// no part of the lists: only one who goes on from here comes to the page's end. Nobody can have begun before a
-    /// segment was written for the first time. `place` is where it goes on, as the keys of list rows have it.
+    /// Notes that the segment is taken, in the write that gives it this row version. Rows that an earlier worker wrote
+    /// from this place on are not part of the lists: only a worker that continues from here reaches the page's end.
+    /// Before the first take, no worker can have begun. `place` is where the sweep continues, in the form of list rows'
+    /// keys.
     pub fn taken_as(&mut self, version: u64, place: String) {
         if version <= FIRST_TAKEN {
             return;
@@ -263,7 +264,7 @@ impl Segment {
         self.restarts.push(Restart { place, attempt: version });
     }
 
-    /// Whether somebody else may not work on it now.
+    /// Whether another worker's lease forbids this one to work on it now.
     pub fn is_leased_to_another(&self, owner: &str, now: Instant) -> bool {
         self.lease.as_ref().is_some_and(|lease| lease.owner != owner && lease.until > now)
     }

@@ -1,36 +1,36 @@
-//! What can never succeed is quarantined: its body in an encrypted queue for at most 14 days, and a row that says why, of
-//! which no field comes from the body but such as are on a list.
+//! Messages that can never succeed are quarantined. The body is in an encrypted queue for at most 14 days. A row says
+//! why; its fields contain nothing from the body except values from known lists.
 
 use rules::json::Problem;
 use serde::{Deserialize, Serialize};
 
 use crate::shop::ShopId;
 
-/// Why a message can never succeed as it is.
+/// The reason why a message can never succeed as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// No JSON, or not an event in EventBridge's envelope.
+    /// Not JSON, or not an event in EventBridge's envelope.
     NotAnEvent,
-    /// An event from a source that tells no facts.
+    /// An event from a source that sends no facts.
     UnknownSource,
     /// The shop has published no program.
     UnknownShop,
-    /// The topic is none that is known.
+    /// The topic is not known.
     UnknownTopic,
-    /// A fact with problems; the paths say where.
+    /// A fact with problems; the paths locate them.
     Invalid,
     /// Dated more than five minutes after its arrival.
     FromTheFuture,
-    /// Two customers became one, which is not supported yet.
+    /// Two customers were merged, which is not supported yet.
     MergeNotSupported,
-    /// Only an id arrived, for the payload was too large.
+    /// Only an id arrived, because the payload was too large.
     OversizeStub,
     /// Amounts of one order in several currencies.
     MixedCurrencies,
-    /// Nothing in it says when it was.
+    /// It contains no instant.
     NoInstant,
-    /// What is known of the thing has grown beyond what an item takes.
+    /// The facts about one subject have grown beyond what an item can hold.
     TooLarge,
 }
 
@@ -55,7 +55,7 @@ impl Reason {
         Self::ALL.into_iter().find(|reason| reason.code() == code)
     }
 
-    /// A stable name for counting and for files.
+    /// The stable code for counts and for files.
     pub fn code(self) -> &'static str {
         match self {
             Self::NotAnEvent => "not_an_event",
@@ -72,7 +72,7 @@ impl Reason {
         }
     }
 
-    /// What to do about it.
+    /// The advice what to do about it.
     pub fn remedy(self) -> &'static str {
         match self {
             Self::NotAnEvent => "send an event in EventBridge's envelope, as JSON",
@@ -92,16 +92,16 @@ impl Reason {
     }
 }
 
-/// Why a message was quarantined, and what may be told about it.
+/// The reason for a quarantined message, and the details that may be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quarantined {
-    /// The shop that its envelope names, if it does.
+    /// The shop that its envelope names, if any.
     pub shop: Option<ShopId>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// The topic or type of the event, if it is one that is known.
+    /// The topic or type of the event, if it is known.
     pub topic: Option<&'static str>,
-    /// The JSON paths of fields with problems; never what stands there.
+    /// The JSON paths of fields with problems; never their values.
     pub paths: Vec<String>,
 }
 
@@ -116,13 +116,14 @@ impl Quarantined {
         Self { shop: None, reason, topic: None, paths: Vec::new() }
     }
 
-    /// With the path of a field.
+    /// Adds the path of a field.
     pub fn at(mut self, path: impl Into<String>) -> Self {
         self.paths.push(path.into());
         self
     }
 
-    /// With the places of problems. A path can quote a field's name from the body: only such as fields have.
+    /// Adds the paths of problems. A path can quote a field's name from the body; only paths of ordinary characters and
+    /// length are kept.
     pub fn at_all<'a>(mut self, problems: impl IntoIterator<Item = &'a Problem>) -> Self {
         let plain =
             |path: &&str| path.len() <= 100 && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"$._[]".contains(&b));
@@ -131,7 +132,7 @@ impl Quarantined {
         self
     }
 
-    /// With its topic or type, if it is one that is known.
+    /// Adds its topic or type, if it is known.
     pub fn about(mut self, topic: Option<&'static str>) -> Self {
         self.topic = topic;
         self

@@ -1,8 +1,8 @@
-//! What came of a job, counted.
+//! The counted result of a job.
 //!
-//! What counts is rows that belong to the job's boundary, whoever wrote them, not writes of the sweep: a member whom an
-//! event brought past the boundary first was changed by the boundary all the same, and a page that is swept twice tells
-//! the same both times.
+//! The tally counts rows that belong to the job's boundary, whichever writer recorded them, and not writes of the
+//! sweep. A member whom an event brought past the boundary first counts as changed by the boundary. A page that is
+//! swept twice gives the same counts both times.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,57 +13,57 @@ use serde::{Deserialize, Serialize};
 
 use super::job::{JobId, Kind};
 
-/// Counts of a job, or of a part of one. Members are retained, without a tier, or moved in one of four ways.
+/// The counts of a job, or of a part of it. Members are retained, without a tier, or moved in one of four ways.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tally {
-    /// Members looked at.
+    /// Members visited.
     pub members: u64,
-    /// They hold a tier, and the boundary left it as it was.
+    /// Members who hold a tier that the boundary left as it was.
     #[serde(alias = "kept")]
     pub retained: u64,
-    /// They held none, and hold none.
+    /// Members without a tier before and after.
     pub without: u64,
-    /// They entered a tier from none.
+    /// Members who entered a tier from none.
     pub entered: u64,
-    /// They were upgraded.
+    /// Members who were upgraded.
     #[serde(alias = "rose")]
     pub upgraded: u64,
-    /// They were downgraded.
+    /// Members who were downgraded.
     #[serde(alias = "fell")]
     pub downgraded: u64,
-    /// They left the tiers.
+    /// Members who left the tiers.
     pub left: u64,
-    /// Of those retained: renewed at the boundary.
+    /// Retained members whose tier was renewed at the boundary.
     pub renewed: u64,
-    /// Of those retained: held there although the new rules would take it.
+    /// Retained members who have a hold, because the new rules would take their tier.
     pub held: u64,
     /// Members moved, by the tier before and the tier after.
     pub moves: Moves,
     /// Entry rewards that became due.
     pub rewards: u64,
-    /// Birthdays with points.
+    /// Birthday points that became due.
     pub birthdays: u64,
-    /// Notices: tiers about to expire, tiers within reach.
+    /// Notices: tiers that expire soon, tiers within reach.
     pub notices: u64,
     /// Members written by the sweep.
     pub written: u64,
-    /// Items that do not read, which the sweep passed by.
+    /// Items that cannot be decoded, which the sweep skipped.
     pub unreadable: u64,
 }
 
-/// How many members went from one tier to another; none stands for no tier.
+/// The numbers of members who moved from one tier to another; none stands for no tier.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Moves(pub BTreeMap<(Option<TierId>, Option<TierId>), u64>);
 
 impl Moves {
-    /// Counts a member, who moves unless the two are the same.
+    /// Counts a member, who moves unless the two tiers are the same.
     pub fn count(&mut self, from: &Option<TierId>, to: &Option<TierId>) {
         if from != to {
             *self.0.entry((from.clone(), to.clone())).or_default() += 1;
         }
     }
 
-    /// Adds moves that were counted elsewhere.
+    /// Adds moves of another part.
     pub fn add(&mut self, other: &Self) {
         for (pair, members) in &other.0 {
             *self.0.entry(pair.clone()).or_default() += members;
@@ -71,7 +71,7 @@ impl Moves {
     }
 }
 
-/// A move, as it is written.
+/// A move, in its JSON form.
 #[derive(Serialize, Deserialize)]
 struct Move {
     from: Option<TierId>,
@@ -97,16 +97,16 @@ impl<'de> Deserialize<'de> for Moves {
     }
 }
 
-/// A row, as far as it is counted: just decided, or read back.
+/// A row as far as it is counted: just decided, or read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CountedRow {
     /// A tier changed, or was renewed.
     Transition {
         /// Its number among the member's.
         seq: u32,
-        /// What happened.
+        /// The change.
         change: Change,
-        /// Why.
+        /// The cause.
         cause: Cause,
         /// The version that decided.
         version: u32,
@@ -120,14 +120,14 @@ pub enum CountedRow {
         /// The number of the transition that brought it.
         transition: u32,
     },
-    /// Points for a birthday became due.
+    /// Birthday points became due.
     Birthday,
-    /// A tier is held over a change of rules.
+    /// A tier is held although the rules changed.
     Held {
-        /// The version that would take it.
+        /// The version that would take the tier.
         version: u32,
     },
-    /// Something was announced ahead of time.
+    /// A notice was sent.
     Notice,
 }
 
@@ -206,9 +206,9 @@ impl Tally {
         self.entered + self.upgraded + self.downgraded + self.left
     }
 
-    /// Adds what was counted elsewhere.
+    /// Adds counts of another part.
     pub fn add(&mut self, other: &Self) {
-        // Every field by its name: a new one does not compile before it is added up.
+        // All fields are named: a new field does not compile until it is added here.
         let Self {
             members,
             retained,

@@ -6,7 +6,7 @@ use store::key::Key;
 
 use super::*;
 
-/// A bus that says what it was told to, batch by batch, and then takes everything. It notes what it was given.
+/// A bus that gives prepared answers, batch by batch, and then takes everything. It records the entries it was given.
 #[derive(Default)]
 struct Told {
     answers: Mutex<VecDeque<Vec<PutResult>>>,
@@ -83,7 +83,7 @@ async fn a_bus_that_is_busy_for_long_is_left_alone_and_says_what_it_has_not_take
 }
 
 #[tokio::test]
-async fn what_can_never_be_sent_blocks_nobody() {
+async fn a_row_that_can_never_be_sent_blocks_no_other() {
     let mut rows = rows(3);
     rows[1] = row(1, BYTES_MAX);
     let bus = Told::to_say([vec![PutResult::Taken, PutResult::Never("MalformedDetail".to_owned())]]);

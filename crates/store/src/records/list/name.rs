@@ -1,4 +1,4 @@
-//! The lists as they are written: one for each tier and each month, so that every question reads little but its answer.
+//! The lists as they are written: one for each tier and each month. A query then reads little more than its answer.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,8 @@ use rules::id::TierId;
 use rules::version::Versions;
 use serde::{Deserialize, Serialize};
 
-/// Tiers that end later than in so many months share one list: what ends so late is mostly given by hand, and so there is
-/// an end to how many lists there can be.
+/// The number of months ahead that have lists of their own. Tiers that end later share one list. Such tiers are mostly
+/// assigned by hand, and the number of lists stays bounded.
 const AHEAD: i32 = 24;
 const DAY_MS: i64 = 86_400_000;
 
@@ -18,13 +18,13 @@ const DAY_MS: i64 = 86_400_000;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Name {
-    /// Who holds a tier.
+    /// The members who hold a tier.
     Tier(TierId),
-    /// Who is near an upgrade.
+    /// The members who are near an upgrade.
     NearUpgrade,
-    /// Who is at risk.
+    /// The members who are at risk.
     AtRisk,
-    /// Whose tier ends in a month.
+    /// The members whose tier ends in a month.
     Expiring(Month),
 }
 
@@ -50,10 +50,11 @@ impl Name {
     }
 }
 
-/// A month in which tiers end, where the program is: written `2027-01`, or `later` from two years ahead on.
+/// A month in which tiers end, in the program's time zone: written `2027-01`, or `later` if it is more than two years
+/// ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Month {
-    /// A month of a year, from 1.
+    /// A year and a month, counted from 1.
     Of(i32, u32),
     /// More than 24 months after the sweep.
     Later,
@@ -91,7 +92,7 @@ impl fmt::Display for Month {
     }
 }
 
-/// A text is no month.
+/// A text that is not a month.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no month such as `2027-01`")]
 pub struct MonthError(String);

@@ -1,5 +1,5 @@
-//! Entries in few bytes: what is alike lies together, and is then squeezed. A row is written for every 1,000 members and
-//! list each night, so its bytes are what lists cost.
+//! Entries in few bytes: values of the same attribute lie together and are then compressed. A row is written for every
+//! 1,000 members and list each night; its bytes are what lists cost.
 
 use std::io::{Read, Write};
 
@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Entry, Keep, Next};
 
-/// So many entries are in a row at the most: with the longest of ids it stays within what an item may have.
+/// The most entries in a row: even with the longest ids it stays within the item limit.
 pub const ENTRIES_MAX: usize = 500;
-/// No row reads to more than this many bytes: ids and tiers of 256 bytes each, and numbers.
+/// The most bytes that a row decompresses to: ids and tiers of 256 bytes each, and numbers.
 const BYTES_MAX: u64 = 2_000_000;
 
 /// The entries of a row, attribute by attribute. Instants are in milliseconds since 1970.
@@ -31,7 +31,7 @@ struct Columns {
     by: Vec<Option<i64>>,
 }
 
-/// Entries as they are stored.
+/// Packs entries for storage.
 pub fn pack(entries: &[Entry]) -> std::io::Result<Vec<u8>> {
     let mut columns = Columns::default();
     for Entry { member_id, tier, valid_until, upcoming, next, requalify } in entries {
@@ -49,7 +49,7 @@ pub fn pack(entries: &[Entry]) -> std::io::Result<Vec<u8>> {
     packed.finish()
 }
 
-/// Entries that were stored; none if these are no bytes that were ever written.
+/// Unpacks stored entries; none if the bytes are invalid.
 pub fn unpack(packed: &[u8]) -> Option<Vec<Entry>> {
     let mut written = Vec::new();
     DeflateDecoder::new(packed).take(BYTES_MAX).read_to_end(&mut written).ok()?;
@@ -91,7 +91,7 @@ mod tests {
         let entries: Vec<Entry> = (0..ENTRIES_MAX).map(entry).collect();
         let packed = pack(&entries).unwrap();
         assert_eq!(unpack(&packed), Some(entries));
-        // Half of it is ids that look like nothing in common.
+        // Half of it is ids that have nothing in common.
         let each = packed.len() / ENTRIES_MAX;
         assert!(each <= 16, "{each} bytes for an entry");
         assert_eq!(unpack(&pack(&[]).unwrap()), Some(Vec::new()));

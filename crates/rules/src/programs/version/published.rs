@@ -7,19 +7,19 @@ use crate::calendar::{Instant, Zones};
 use crate::json::{Node, Notes, Problems};
 use crate::program::Program;
 
-/// What `program.published` says.
+/// The content of a `program.published` event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// From when the version is in force.
+    /// The instant from which the version is in force.
     pub at: Instant,
     /// The rules.
     pub program: Program,
-    /// What the publisher says besides.
+    /// The publisher's options.
     pub options: Options,
 }
 
 impl Published {
-    /// Reads the event; the program's time zone is one of a release of the database.
+    /// Reads the event; `zones` is the release of the database with the program's time zone.
     ///
     /// # Errors
     /// All problems at once, each with its JSON path.

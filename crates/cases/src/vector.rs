@@ -62,8 +62,7 @@ impl Vector {
         Ok(vector)
     }
 
-    /// Runs the case under a release of the time zone database. Each expectation gets a replay of its own, up to its
-    /// instant.
+    /// Runs the case under a release of the time zone database. Each expectation gets a replay of its own, up to its instant.
     pub fn run(&self, zones: &Zones) -> Vec<Miss> {
         if self.expect.is_empty() {
             return vec![Miss { place: "expect".to_owned(), what: "expects nothing".to_owned() }];

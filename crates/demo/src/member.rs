@@ -32,8 +32,7 @@ pub(crate) struct Story {
 }
 
 /// Chooses a member and explains their standing. The first choice is a member who fell at the last New Year and was
-/// restored by a late order, the second a member who fell, the last any member. The same shop always has the same
-/// story.
+/// restored by a late order, the second a member who fell, the last any member. The same shop always has the same story.
 pub(crate) fn story(played: &Played) -> Option<Story> {
     let restored = played.new_years.iter().rev().flat_map(|boundary| restored(played, boundary));
     let fell = played.new_years.iter().rev().flat_map(fell).map(|(member, at)| (member, at, None));

@@ -80,7 +80,7 @@ pub(crate) struct Requalification {
     pub at: Instant,
     /// The year whose spending decides.
     pub year: i32,
-    /// By tier held before, highest first.
+    /// The moves, by tier held before, highest first.
     pub tiers: Vec<Moves>,
     /// The number of downgrades and departures on record for this midnight.
     pub recorded: u64,
@@ -95,7 +95,7 @@ pub(crate) struct RulesChanged {
     pub on: Day,
     /// The changes, in words.
     pub what: Vec<String>,
-    /// By tier held before, highest first.
+    /// The moves, by tier held before, highest first.
     pub tiers: Vec<Moves>,
     /// The number of transitions on record for the change.
     pub recorded: u64,

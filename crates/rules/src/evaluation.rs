@@ -1,5 +1,4 @@
-//! Evaluation of a member: credits, the earned tier over all time, assignments on top of it, and the resulting
-//! standing.
+//! Evaluation of a member: credits, the earned tier over all time, assignments on top of it, and the resulting standing.
 
 pub(crate) mod assignment;
 pub(crate) mod credit;

@@ -1,5 +1,4 @@
-//! Facts and their keys, the revision that wins, the member that a fact belongs to, and the cause it gives a change of
-//! tier.
+//! Facts and their keys, the revision that wins, the member that a fact belongs to, and the cause it gives a change of tier.
 
 pub mod cause;
 pub mod fact;

@@ -1,5 +1,4 @@
-//! Recording: advancing a member to an instant, applying a fact that arrives, entry rewards, and replaying a whole
-//! shop.
+//! Recording: advancing a member to an instant, applying a fact that arrives, entry rewards, and replaying a whole shop.
 
 pub mod advance;
 pub mod apply;

@@ -1,5 +1,4 @@
-//! Randomness that is the same on every machine: ChaCha8 is a fixed algorithm, and every decision has a stream of its
-//! own.
+//! Randomness that is the same on every machine: ChaCha8 is a fixed algorithm, and every decision has a stream of its own.
 
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng, SeedableRng};

@@ -47,8 +47,7 @@ impl Setup {
     /// The calendar years in which the shop sells.
     pub const YEARS: std::ops::RangeInclusive<i32> = shop::YEARS;
 
-    /// The instant from which nothing arrives: a month after the last year's end, which leaves time for returns and
-    /// late facts.
+    /// The instant from which nothing arrives: a month after the last year's end, which leaves time for returns and late facts.
     pub fn end() -> Instant {
         Shop::new(0).end()
     }

@@ -173,8 +173,7 @@ impl Visit<'_> {
         })
     }
 
-    /// Whether an order arrives late. Most facts arrive within seconds; over the holidays the marketplace sends its
-    /// orders late.
+    /// Whether an order arrives late. Most facts arrive within seconds; over the holidays the marketplace sends its orders late.
     fn is_late(&mut self) -> bool {
         let date = self.shop.date(self.day);
         self.dice.permille(if date.month() == 12 && date.day() > 17 { 90 } else { 18 })

@@ -1,5 +1,4 @@
-//! The time from a webhook's bytes to facts: bare and in an envelope, without whitespace (as webhooks come) and with
-//! it.
+//! The time from a webhook's bytes to facts: bare and in an envelope, without whitespace (as webhooks come) and with it.
 //!
 //! Besides the project's own order, the bodies are real ones from `../shared/fixtures` beside the checkout, if it is
 //! there. `serde_json` skipping the same bytes without reading anything is the least that any reader built on it needs.
@@ -9,11 +8,10 @@
 //! reached. The mapping is less than a tenth of it; detecting that a bare body is not an envelope costs 0.5 µs.
 //!
 //! The reason for `serde_json` and not `sonic-rs` 0.5, measured on the same machine in one program: reading the 5.0 kB
-//! into such structs, without the mapping, took 4.5 µs with `serde_json`, and 4.6 µs with `sonic-rs` with numbers kept
-//! as written (4.0 µs with numbers as floats). The same order with whitespace, 6.2 kB, took 5.2 µs and 7.2 µs (6.5 µs).
-//! For skipping the 4.2 kB alone, no faster reader was found to build on: `serde_json` 2.8 µs, `sonic-rs` 0.5 2.3 µs
-//! and, value by value on demand, 3.7 µs (2.4 µs without checking that the skipped text is JSON), `hifijson` 0.5 6.5
-//! µs.
+//! into such structs, without the mapping, took 4.5 µs with `serde_json`, and 4.6 µs with `sonic-rs` with numbers kept as
+//! written (4.0 µs with numbers as floats). The same order with whitespace, 6.2 kB, took 5.2 µs and 7.2 µs (6.5 µs). For
+//! skipping the 4.2 kB alone, no faster reader was found to build on: `serde_json` 2.8 µs, `sonic-rs` 0.5 2.3 µs and,
+//! value by value on demand, 3.7 µs (2.4 µs without checking that the skipped text is JSON), `hifijson` 0.5 6.5 µs.
 
 use std::fs;
 use std::hint::black_box;

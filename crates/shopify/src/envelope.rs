@@ -114,8 +114,7 @@ fn object<T>(value: Nested<T>, path: &'static str) -> Result<T> {
     }
 }
 
-/// Reads `X-Shopify-Topic` as well as `shopify-topic`: header names are case-insensitive, and the newer ones have no
-/// `X-`.
+/// Reads `X-Shopify-Topic` as well as `shopify-topic`: header names are case-insensitive, and the newer ones have no `X-`.
 fn sent(headers: &BTreeMap<String, Scalar<'_>>) -> Result<Source> {
     let mut source = Source::default();
     for (name, value) in headers {

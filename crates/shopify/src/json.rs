@@ -107,11 +107,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Nested<T> {
     }
 }
 
-/// A visitor that finds the kind of a value before `T` reads it. By itself, `T` would read a list as an object, field
-/// by field.
+/// A visitor that finds the kind of a value before `T` reads it. By itself, `T` would read a list as an object, field by field.
 struct AnyKind<T> {
-    /// Whether the value is in a list. No topic uses a list within a list, and descending into it would only cost
-    /// stack.
+    /// Whether the value is in a list. No topic uses a list within a list, and descending into it would only cost stack.
     in_list: bool,
     kind: PhantomData<T>,
 }

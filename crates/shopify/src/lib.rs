@@ -78,8 +78,7 @@ pub fn read(document: &[u8], hint: Option<&str>) -> Outcome {
     }
 }
 
-/// The source that a document names, if it is an envelope, for filing a rejected document under its shop. Dates are
-/// left out.
+/// The source that a document names, if it is an envelope, for filing a rejected document under its shop. Dates are left out.
 pub fn source(document: &[u8]) -> Option<Source> {
     envelope::source(document)
 }
@@ -115,8 +114,7 @@ fn told(document: &[u8], hint: Option<&str>) -> Result<(Option<String>, Vec<Fact
     Ok((source.shop, facts))
 }
 
-/// The topic of a body whose shape fits exactly one. Added tags look like removed tags, and an erasure is never
-/// guessed.
+/// The topic of a body whose shape fits exactly one. Added tags look like removed tags, and an erasure is never guessed.
 fn guess(body: &Body<'_>) -> Result<String, Fault> {
     let is_order = !body.financial_status.is_absent() && !body.total_price.is_absent() && !body.updated_at.is_absent();
     let is_customer = body.admin_graphql_api_id.text().is_some_and(|id| id.starts_with("gid://shopify/Customer/"));

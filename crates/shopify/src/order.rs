@@ -42,8 +42,7 @@ pub(super) fn deleted(order: &Body<'_>, triggered_at: Option<Instant>) -> std::r
     Ok(vec![cancelled(id(&digits, "$.id", OrderId::new)?, occurred_at, Instant::from_millis(0))])
 }
 
-/// The cancellation of an order. It names no member but follows its order; for an order that was never paid it affects
-/// no member.
+/// The cancellation of an order. It names no member but follows its order; for an order that was never paid it affects no member.
 fn cancelled(order: OrderId, occurred_at: Instant, revision: Instant) -> Fact {
     Fact { revision, ..Fact::new(occurred_at, None, FactBody::OrderCancelled(order)) }
 }
@@ -63,10 +62,9 @@ fn counts(order: &Body<'_>) -> Result<bool> {
 
 /// The paid order and its refunds, such that the total minus the refunds is the rest according to Shopify.
 ///
-/// The `total` is therefore the rest *now* plus the refunded amounts. Mostly that is `total_price`. It differs where an
-/// edit changed the order without a refund, or where Shopify counts a refund differently. The snapshot is then right,
-/// and the difference never was part of the order. A cancelled order keeps its `total_price`, because nothing of it is
-/// left anyway.
+/// The `total` is therefore the rest *now* plus the refunded amounts. Mostly that is `total_price`. It differs where an edit
+/// changed the order without a refund, or where Shopify counts a refund differently. The snapshot is then right, and the
+/// difference never was part of the order. A cancelled order keeps its `total_price`, because nothing of it is left anyway.
 fn paid(order: &Body<'_>, order_id: &OrderId, revision: Instant, is_cancelled: bool) -> Result<Vec<Fact>> {
     let price = Money::of(&order.total_price, &order.total_price_set, "$.total_price")?;
     let code =

@@ -16,8 +16,7 @@ use super::reason::{NoFacts, Result};
 use super::value::{self, Id, Money, MoneySet, Signed};
 use super::{DocumentError, id};
 
-/// Reads the body of `refunds/create`. It counts until a later snapshot of the order repeats the refund under the same
-/// id.
+/// Reads the body of `refunds/create`. It counts until a later snapshot of the order repeats the refund under the same id.
 pub(super) fn alone(body: &Body<'_>) -> std::result::Result<Vec<Fact>, NoFacts> {
     if body.is_stub() {
         let id = body.ids().needed("Refund", "$.id")?;

@@ -297,8 +297,7 @@ impl<'a> Object<'a> {
         found
     }
 
-    /// A required field that may be null, where null has a meaning. The outer option is none if the field is wrong or
-    /// missing.
+    /// A required field that may be null, where null has a meaning. The outer option is none if the field is wrong or missing.
     pub(crate) fn nullable<T>(
         &self,
         key: &'static str,

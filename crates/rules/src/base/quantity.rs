@@ -49,8 +49,7 @@ pub enum NumberError {
     },
 }
 
-/// Reads plain decimal notation (no exponent, no grouping) as a whole number of `10^-decimals`; `decimals` is at most
-/// 10.
+/// Reads plain decimal notation (no exponent, no grouping) as a whole number of `10^-decimals`; `decimals` is at most 10.
 fn scaled(text: &str, decimals: u32, limit: &'static str) -> Result<i128, NumberError> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
@@ -258,8 +257,7 @@ impl MinorUnit {
         Quantity(i128::from(rounded))
     }
 
-    /// `whole · part / of`, rounded half-even to this unit, once (section 4: the part of an order's worth that a refund
-    /// takes).
+    /// `whole · part / of`, rounded half-even to this unit, once (section 4: the part of an order's worth that a refund takes).
     ///
     /// `whole` is a multiple of this unit, `part ≤ of`, `of` above zero. With `whole = q·of + r`, the product is split
     /// into `(q·of + r)·part / of = q·part + r·part/of`, so nothing exceeds `whole` or 10^34. `q` is even, so a tie

@@ -1,9 +1,8 @@
 //! A heavy member in parts: old credits lie in chunks of their own, so one more order costs about as much as it does
 //! for any member.
 //!
-//! The root has everything except credits (tags, assignments, the record) and the latest credits. A chunk has the
-//! credits of an earlier stretch of time. The division affects cost, never meaning: any division assembles to the same
-//! member.
+//! The root has everything except credits (tags, assignments, the record) and the latest credits. A chunk has the credits
+//! of an earlier stretch of time. The division affects cost, never meaning: any division assembles to the same member.
 
 use crate::calendar::Instant;
 use crate::compact::{CompactError, Packed, pack};
@@ -107,8 +106,7 @@ impl Ledger {
         Self { orders, entries, ..Self::default() }
     }
 
-    /// An instant that halves the credits, with some before it and some from it on; none if all credits have the same
-    /// instant.
+    /// An instant that halves the credits, with some before it and some from it on; none if all credits have the same instant.
     fn middle(&self) -> Option<Instant> {
         let orders = self.orders.iter().map(|order| order.at);
         let mut all: Vec<Instant> = orders.chain(self.entries.iter().map(|Entry { at, .. }| *at)).collect();

@@ -171,8 +171,7 @@ impl<'a> Packed<'a> {
         }
     }
 
-    /// The standing from the credits that the program counts. `firsts` are the instants of the first order and the
-    /// first entry.
+    /// The standing from the credits that the program counts. `firsts` are the instants of the first order and the first entry.
     fn standing_by(
         &self,
         credits: &impl Credits,

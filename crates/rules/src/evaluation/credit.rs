@@ -213,7 +213,7 @@ struct Correction {
     source: u32,
     dated: Instant,
     amount: Quantity,
-    /// For canceled points: the place among all the member's cancellations, by which the key is found.
+    /// The place among all the member's cancellations of points, by which the key is found; 0 for orders.
     cancel: usize,
 }
 
@@ -268,8 +268,7 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
         }
     }
 
-    /// Takes the movements of an order: its worth on its day, then the amounts that each refund and the cancellation
-    /// take back.
+    /// Takes the movements of an order: its worth on its day, then the amounts that each refund and the cancellation take back.
     #[inline(never)] // out of loops over plain orders
     pub(crate) fn order(
         &mut self,
@@ -292,8 +291,7 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
         }
     }
 
-    /// Places the credit of an order on its day, if it has happened, is worth something, and does not lie before the
-    /// start.
+    /// Places the credit of an order on its day, if it has happened, is worth something, and does not lie before the start.
     fn credit(&mut self, source: u32, order: &Priced) -> Option<Quantity> {
         let worth = order.worth(self.metric, &self.version.program).ok()?;
         self.place(source, MovementKind::OrderPaid, order.at, worth).then_some(worth)

@@ -106,7 +106,7 @@ pub enum FactRef {
     PointsCanceled(CancelId),
     /// A fact about tags at an instant; the position distinguishes facts of one instant.
     Tags(Instant, usize),
-    /// The enrolment.
+    /// The enrollment.
     Enrolled,
     /// The birthday set last.
     Birthday,
@@ -449,7 +449,7 @@ impl Findings<'_> {
         parts
     }
 
-    /// Sorts tags, enrolment, birthday, and waiting facts.
+    /// Sorts tags, enrollment, birthday, and waiting facts.
     fn states(&mut self, ledger: &Ledger) {
         let as_of = self.as_of;
         for waiting in ledger.waiting().iter().filter(|waiting| waiting.at <= as_of) {

@@ -148,8 +148,7 @@ fn standing(
     }
 }
 
-/// The start of the present unbroken stretch of a tier (section 6). A hold continues the stretch that it keeps (section
-/// 7).
+/// The start of the present unbroken stretch of a tier (section 6). A hold continues the stretch that it keeps (section 7).
 fn since(
     steps: &Steps,
     acts: &[Assignment],

@@ -7,11 +7,11 @@ use crate::id::MemberId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// Orders, points earned or adjusted, enrolment, and their corrections.
+    /// Orders, points earned or adjusted, enrollment, and their corrections.
     Activity,
     /// A refund, a cancellation, points cancelled.
     Refund,
-    /// A deadline, New Year, credits ageing out, the end of an assignment.
+    /// A deadline, New Year, credits aging out, the end of an assignment.
     PeriodEnd,
     /// A new version of the program.
     ProgramChanged,

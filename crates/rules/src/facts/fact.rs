@@ -127,8 +127,7 @@ impl fmt::Display for Birthday {
     }
 }
 
-/// One version of a fact. The later revision wins; at equal revisions, the version that compares greater, field by
-/// field.
+/// One version of a fact. The later revision wins; at equal revisions, the version that compares greater, field by field.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fact<B = FactBody> {
     /// The instant at which this version was made (default: when the fact occurred).
@@ -216,7 +215,7 @@ pub struct TagsChanged {
     pub removed: BTreeSet<Tag>,
 }
 
-/// The enrolment of a customer.
+/// The enrollment of a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Enrolled {
     /// The customer's birthday, if it was given.

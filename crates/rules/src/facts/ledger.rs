@@ -184,10 +184,10 @@ pub enum Act {
     },
 }
 
-/// The enrolment of a customer.
+/// The enrollment of a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Enrolment {
-    /// The instant of the enrolment.
+    /// The instant of the enrollment.
     pub at: Instant,
     /// The customer's birthday, if it was given.
     pub birthday: Option<Birthday>,
@@ -263,12 +263,12 @@ impl Ledger {
         &self.assignments
     }
 
-    /// The enrolment, if the customer joined.
+    /// The enrollment, if the customer joined.
     pub fn enrolled(&self) -> Option<Enrolment> {
         self.enrolled
     }
 
-    /// The birthday as known at an instant: the one set last, or else the one given at enrolment.
+    /// The birthday as known at an instant: the one set last, or else the one given at enrollment.
     pub fn birthday(&self, at: Instant) -> Option<Birthday> {
         match self.birthday.filter(|told| told.at <= at) {
             Some(told) => told.birthday,
@@ -396,8 +396,7 @@ impl Ledger {
     pub(crate) fn put_assignment(&mut self, assignment: Assignment) {
         if let Act::Hold { version, .. } = &assignment.act {
             let is_same = |other: &Assignment| matches!(&other.act, Act::Hold { version: held, .. } if held == version);
-            // A version holds a tier once. Where a clock that was ahead made the hold too early, the earlier one
-            // counts.
+            // A version holds a tier once. Where a clock that was ahead made the hold too early, the earlier one counts.
             if self.assignments.iter().any(|other| is_same(other) && other.at <= assignment.at) {
                 return;
             }

@@ -96,11 +96,11 @@ pub enum Metric {
 /// The period over which a metric is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Period {
-    /// Since the program's start.
+    /// The time since the program's start.
     Lifetime,
     /// One calendar year; the tier lasts the rest of it and all of the next (seeds 001, 004).
     CalendarYear,
-    /// Since the last tier upgrade, which restarts the counter (seed 000).
+    /// The time since the last tier upgrade, which restarts the counter (seed 000).
     SinceLastUpgrade(Span),
     /// The trailing window (Smile's legacy period, seed 002).
     Rolling(Span),

@@ -85,8 +85,7 @@ pub struct Version {
 pub struct Versions {
     first: Version,
     later: Vec<Version>,
-    /// The last number assigned. The number of a withdrawn version is not reused, so a number always means the same
-    /// version.
+    /// The last number assigned. The number of a withdrawn version is not reused, so a number always means the same version.
     given: u32,
 }
 
@@ -336,7 +335,7 @@ mod tests {
         assert_eq!(versions.skip_number(), 4);
         publish(&mut versions, json!({ "start_date": "2024-02-01" }), "2025-06-01T00:00:00Z");
         assert_eq!(versions.last().number, 5);
-        // A withdrawn version cannot be rolled back to: the start is resolved anew.
+        // A withdrawn version cannot be rolled back to: the start is resolved again.
         assert_eq!(versions.last().effective_start.to_string(), "2025-01-01");
     }
 }

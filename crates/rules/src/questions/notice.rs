@@ -1,5 +1,4 @@
-//! Announcements to a member ahead of time: a tier is expiring, or a tier is within reach, each once (`notices`,
-//! section 3).
+//! Announcements to a member ahead of time: a tier is expiring, or a tier is within reach, each once (`notices`, section 3).
 //!
 //! A notice follows from the standing at an instant. Only its [`Notice::key`] records that it was announced. Keys that
 //! cannot recur are forgotten ([`can_recur`]).
@@ -51,8 +50,7 @@ pub struct WithinReach {
     pub counted: Quantity,
     /// The amount missing, above 0.
     pub remaining: Quantity,
-    /// The exclusive instant at which the counter restarts. None where nothing restarts it, or where credits age out
-    /// one by one.
+    /// The exclusive instant at which the counter restarts. None where nothing restarts it, or where credits age out one by one.
     pub by: Option<Instant>,
     /// The start of the counter's period or, where nothing restarts it, of the stretch of the present tier. The notice
     /// is sent once in it.
@@ -67,8 +65,7 @@ const MOVED_MS: i64 = 3 * 3_600_000;
 const EXPIRING: &str = "expiring";
 const WITHIN_REACH: &str = "within_reach";
 
-/// The notices due at an instant, whether or not they were already announced. `standing` must be of the version and the
-/// instant.
+/// The notices due at an instant, whether or not they were already announced. `standing` must be of the version and the instant.
 ///
 /// There are none while the program is inactive, or before a member's first fact.
 pub fn due(version: &Version, standing: &Standing, as_of: Instant) -> Vec<Notice> {
@@ -120,15 +117,13 @@ fn restarts(program: &Program, standing: &Standing) -> bool {
     }
 }
 
-/// The start of the period in "once per period": the window that restarts, or else the stretch of the tier held, or of
-/// no tier.
+/// The start of the period in "once per period": the window that restarts, or else the stretch of the tier held, or of no tier.
 fn period(program: &Program, standing: &Standing) -> Option<Instant> {
     if restarts(program, standing) { standing.progress?.window.from } else { standing.since }
 }
 
 impl Notice {
-    /// The key that distinguishes it from every other notice of the member. A notice is not sent again under the same
-    /// key.
+    /// The key that distinguishes it from every other notice of the member. A notice is not sent again under the same key.
     pub fn key(&self) -> String {
         match self {
             Self::Expiring(Expiring { tier, valid_until, days, .. }) => {

@@ -33,8 +33,7 @@ pub struct Outcome {
     pub wiped: bool,
 }
 
-/// A tier on record, with its end. While a program is inactive no member has a tier; the record keeps the last one
-/// (section 3).
+/// A tier on record, with its end. While a program is inactive no member has a tier; the record keeps the last one (section 3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holding {
     /// The tier on record, or none.
@@ -48,19 +47,19 @@ pub struct Holding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Movement {
-    /// From no tier.
+    /// A move from no tier into one.
     #[serde(alias = "enters")]
     Entered,
-    /// To a higher tier.
+    /// A move to a higher tier.
     #[serde(alias = "rises")]
     Upgraded,
     /// The same tier, or still none.
     #[serde(alias = "stays")]
     Retained,
-    /// To a lower tier.
+    /// A move to a lower tier.
     #[serde(alias = "falls")]
     Downgraded,
-    /// To no tier.
+    /// A move to no tier.
     #[serde(alias = "leaves")]
     Left,
 }

@@ -466,8 +466,7 @@ fn renewal(
     }
 }
 
-/// The birthday points due. A member gets them once per local year, for the tier held at the birthday's midnight
-/// (section 7).
+/// The birthday points due. A member gets them once per local year, for the tier held at the birthday's midnight (section 7).
 fn birthday(step: &StepContext<'_>, record: &mut Record) -> Option<BirthdayDue> {
     let Assessed { version, now, .. } = step.assessed;
     let zone = &version.program.timezone;

@@ -133,13 +133,13 @@ pub enum Past {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// From no tier.
+    /// A move from no tier into one.
     Entered,
-    /// To a higher tier.
+    /// A move to a higher tier.
     Upgraded,
-    /// To a lower tier.
+    /// A move to a lower tier.
     Downgraded,
-    /// To no tier.
+    /// A move to no tier.
     Left,
     /// The tier held was earned again.
     Renewed,

@@ -213,8 +213,7 @@ impl Teller<'_> {
         self.say(format!("{what} {binds} {tier}, {end}; counters go on as if it were not there."));
     }
 
-    /// Adds the next tier above the one held. It follows the standing; under an assignment it is not the one just
-    /// missed.
+    /// Adds the next tier above the one held. It follows the standing; under an assignment it is not the one just missed.
     fn next_tier(&mut self) {
         let Some((rank, remaining)) = self.standing.progress.as_ref().and_then(|progress| progress.next) else {
             if self.standing.active && self.milestone().is_some() {

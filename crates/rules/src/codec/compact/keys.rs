@@ -9,8 +9,7 @@ const NUMBERS: u8 = 1;
 const DIGITS_MAX: usize = 18;
 
 impl Writer {
-    /// Writes ids preceded by their length in bytes, so evaluation can skip them. The reader has to know how many there
-    /// are.
+    /// Writes ids preceded by their length in bytes, so evaluation can skip them. The reader has to know how many there are.
     pub(super) fn keys(&mut self, ids: &[&str]) {
         let mut keys = Self::default();
         keys.bare_keys(ids);

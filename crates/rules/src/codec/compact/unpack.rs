@@ -307,8 +307,7 @@ fn count_at(column: &Column<'_>, position: usize) -> Result<usize> {
     usize::try_from(column.get(position)).map_err(|_| CompactError::Corrupt("count"))
 }
 
-/// The positions of one order's or entry's corrections among all corrections. The last order's or entry's must end the
-/// list.
+/// The positions of one order's or entry's corrections among all corrections. The last order's or entry's must end the list.
 fn corrections(first: &mut usize, count: usize, of: usize, is_last: bool) -> Result<Range<usize>> {
     let start = *first;
     *first = start.saturating_add(count);
@@ -446,8 +445,7 @@ mod tests {
         Packed::open(bytes).unwrap().ledger().unwrap_err()
     }
 
-    /// Evaluation from the columns uses the first position of the currency, so such a member would have two different
-    /// standings.
+    /// Evaluation from the columns uses the first position of the currency, so such a member would have two different standings.
     #[test]
     fn a_currency_that_comes_twice_is_no_member() {
         let bytes = pack(&member(), &Record::default());

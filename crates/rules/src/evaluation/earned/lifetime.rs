@@ -1,4 +1,4 @@
-//! Since the program's start: under `keep`, an achieved tier is never lost (seeds 000, 002, 004).
+//! The lifetime period, since the program's start: under `keep`, an achieved tier is never lost (seeds 000, 002, 004).
 
 use super::sum::Sum;
 use super::{Count, Counting, Course, Known, Renewal, Steps, Total, window};

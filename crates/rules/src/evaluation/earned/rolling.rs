@@ -80,8 +80,7 @@ impl Roll<'_> {
     }
 }
 
-/// Lets all credits age out. The sum that is left when the held tier first ends is the amount that counts towards
-/// keeping it.
+/// Lets all credits age out. The sum that is left when the held tier first ends is the amount that counts towards keeping it.
 fn requalify(roll: &mut Roll<'_>, counted: &Counted, held: Option<Rank>) -> Option<Requalify> {
     let mut found = None;
     if let Some(held) = held.filter(|held| counted.is_earned(*held)) {

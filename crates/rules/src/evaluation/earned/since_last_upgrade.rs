@@ -1,4 +1,4 @@
-//! Since the last tier upgrade: an upgrade restarts the counter, and at the deadline the counter decides (seed 000).
+//! The period since the last tier upgrade: an upgrade restarts the counter, and at the deadline the counter decides (seed 000).
 
 use super::trailing::{InWindow, Trailing, days};
 use super::{Count, Counting, Course, Known, Ladder, Renewal, Requalify, Steps, Total, Window, window};
@@ -10,8 +10,7 @@ use crate::version::Version;
 
 pub(super) fn course(version: &Version, counted: &Counted, span: Span, known: &Known<'_, impl Credits>) -> Course {
     let movements = known.movements(version, counted);
-    // Under `revoke`, corrections amend the credits that they belong to, and only these credits are counted (section
-    // 5).
+    // Under `revoke`, corrections amend the credits that they belong to, and only these credits are counted (section 5).
     let amends =
         counted.on_refund == OnRefund::Revoke && movements.iter().any(|movement| movement.kind.is_correction());
     let mut term = Term::new(version, counted, span, movements, amends);
@@ -31,8 +30,7 @@ pub(super) fn course(version: &Version, counted: &Counted, span: Span, known: &K
     Course { steps: term.steps, count: Some(count) }
 }
 
-/// Where corrections amend credits, the state is kept before one in this many movements, and counting restarts from
-/// there.
+/// The number of movements from one kept state to the next. Where corrections amend credits, counting restarts from a kept state.
 const KEPT_EVERY: usize = 8;
 
 /// The tier held, and the amount counted since the last upgrade or deadline.
@@ -75,7 +73,7 @@ struct Term<'p> {
     state: State,
     /// Whether corrections amend credits.
     amends: bool,
-    /// If so, the states before some of the movements.
+    /// The states before some of the movements, if corrections amend credits.
     kept: Vec<State>,
     steps: Steps,
     /// Whether the past is being counted again; its steps stay as they were.

@@ -96,8 +96,7 @@ fn occurred_at(o: &Object<'_>) -> Option<Instant> {
     o.need("occurred_at")?.instant()
 }
 
-/// A fact from its body and the fields that every fact has. It takes all parts as options, so that every problem is
-/// found.
+/// A fact from its body and the fields that every fact has. It takes all parts as options, so that every problem is found.
 fn fact(
     o: &Object<'_>,
     occurred_at: Option<Instant>,

@@ -211,7 +211,7 @@ impl MemberRow {
         FactStatus::Applied
     }
 
-    /// Each member has one enrolment. The earliest wins; of two at one instant, the one that compares greater.
+    /// Each member has one enrollment. The earliest wins; of two at one instant, the one that compares greater.
     pub(super) fn take_enrolled(&mut self, told: Fact<Enrolled>) -> FactStatus {
         let earliest = |told: &Fact<Enrolled>| Reverse(told.occurred_at);
         merge_by(&mut self.enrolled, told, |one, other| {
@@ -237,7 +237,7 @@ impl MemberRow {
         self.ledger.put_tags(sets.chain(changes));
     }
 
-    /// Puts enrolment and birthday into the ledger.
+    /// Puts enrollment and birthday into the ledger.
     pub(super) fn attach_person(&mut self) {
         self.ledger.enrolled = self.enrolled.as_ref().map(|told| {
             let Enrolled { birthday } = told.body;

@@ -17,7 +17,7 @@ pub enum Subject {
     Assignment(AssignmentId),
     /// The facts about a member's tags in a year (UTC).
     Tags(MemberId, i32),
-    /// The facts about a member as a person: enrolment and birthday.
+    /// The facts about a member as a person: enrollment and birthday.
     Person(MemberId),
 }
 

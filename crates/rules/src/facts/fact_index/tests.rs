@@ -14,8 +14,7 @@ fn with(event: &Value, over: &Value) -> Value {
     event
 }
 
-/// Versions of one fact, in ascending order. Each step raises one field, while all fields that compare later are at
-/// their least.
+/// Versions of one fact, in ascending order. Each step raises one field, while all fields that compare later are at their least.
 fn steps(event: &Value, content: &[Value]) -> Vec<Value> {
     let mut steps = vec![
         json!({ "revision": "2024-05-01T00:00:00Z" }),

@@ -1,5 +1,4 @@
-//! The last assessment of a member, for the next step and for the explanation of the recorded rows: nothing is assessed
-//! twice.
+//! The last assessment of a member, for the next step and for the explanation of the recorded rows: nothing is assessed twice.
 
 use crate::calendar::Instant;
 use crate::explain::{self, Explanation};

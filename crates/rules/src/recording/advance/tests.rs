@@ -71,7 +71,7 @@ fn a_step_assesses_each_question_once_and_the_next_step_begins_with_its_answer()
     let asked: Vec<_> = asked.iter().map(|(version, seen, at)| (*version, seen.to_string(), at.to_string())).collect();
     let asked: Vec<_> = asked.iter().map(|(version, seen, at)| (*version, seen.as_str(), at.as_str())).collect();
     let expected = [
-        (1, "2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z"), // the start
+        (1, "2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z"), // where it begins
         (1, "2024-06-01T00:00:00Z", "2024-06-01T00:00:00Z"), // the order: gold
         (1, "2024-05-31T23:59:59.999Z", "2024-06-01T00:00:00Z"), // and without it
         (1, "2025-02-01T00:00:00Z", "2025-02-01T00:00:00Z"), // the old version
@@ -119,8 +119,7 @@ fn a_long_run_assesses_nothing_twice_except_where_a_tier_is_held() {
     let steps: BTreeSet<_> = asked.iter().map(|(_, _, at)| *at).collect();
     let questions: BTreeSet<_> = asked.iter().collect();
     assert_eq!(asked.len(), questions.len() + holds);
-    // One assessment a step, one more without the fact where there is a fact, and one more under the old rules where
-    // they change.
+    // One assessment a step, one more without the fact where there is a fact, and one more under the old rules where they change.
     let (facts, changes) = (orders.len(), versions.iter().count() - 1);
     assert!(asked.len() <= steps.len() + facts + changes + holds, "{} at {} instants", asked.len(), steps.len());
     let reviews = steps.len() - facts - changes;

@@ -5,8 +5,7 @@ use super::words::{amount, by, through};
 use crate::notice::{Expiring, Notice, WithinReach};
 use crate::version::Version;
 
-/// A notice in a sentence or two of at most [`super::SUMMARY_CHARS_MAX`] characters. `version` must be the one that
-/// decided.
+/// A notice in a sentence or two of at most [`super::SUMMARY_CHARS_MAX`] characters. `version` must be the one that decided.
 pub fn notice(version: &Version, told: &Notice) -> String {
     short(&match told {
         Notice::Expiring(told) => expiring(version, told),

@@ -61,15 +61,14 @@ fn a_start_moved_forward_wipes_and_says_what() {
             &["!$.start_date from 2023-02-01 through 2023-02-28 no longer counts"][..],
         ),
         ("2023-01-15", "2023-05-01T12:00:00Z", &["$.start_date from 2023-01-15 through 2023-01-31 counts as well"]),
-        // Seed 001: set in January, even to an earlier day, the program starts no earlier than January 1, and last year
-        // is lost.
+        // Seed 001: set in January, even to an earlier day, the program starts no earlier than January 1, and last year is lost.
         ("2023-01-15", "2024-01-10T12:00:00Z", &["!$.start_date 2023-01-15 was asked for"]),
         ("2023-03-01", "2024-01-10T12:00:00Z", &["!$.start_date last year's tiers are wiped"]),
         ("2023-06-01", "2023-05-01T12:00:00Z", &["!$.start_date no longer counts", "!$.start_date is ahead"]),
     ] {
         warned(json!({}), moved(start), on, expected);
     }
-    // If the start is set to the same date again, it is not resolved anew.
+    // If the start is set to the same date again, it is not resolved again.
     warned(json!({}), json!({}), "2024-01-10T12:00:00Z", &[]);
 }
 

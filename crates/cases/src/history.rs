@@ -9,7 +9,7 @@ use rules::standing::Standing;
 use rules::version::Version;
 use serde_json::{Map, Value, json};
 
-/// What `replay` prints: all standings at an instant, and all that was recorded up to it.
+/// The document that `replay` prints: all standings at an instant, and everything recorded up to it.
 pub fn replayed(replay: &Replay, as_of: Instant) -> Value {
     let mut standings = Map::new();
     let mut recorded = Recorded::default();
@@ -21,7 +21,7 @@ pub fn replayed(replay: &Replay, as_of: Instant) -> Value {
     json!({ "standings": standings, "transitions": transitions, "rewards": rewards, "birthdays": birthdays })
 }
 
-/// What was recorded, as lists of JSON objects.
+/// The recorded rows, as lists of JSON objects.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Recorded {
     /// The changes of tiers.
@@ -33,7 +33,7 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// What was recorded about one member.
+    /// The rows recorded about one member.
     pub fn about(replay: &Replay, member: &MemberId) -> Self {
         let mut recorded = Self::default();
         recorded.add(replay, member);
@@ -52,7 +52,7 @@ impl Recorded {
     }
 }
 
-/// A member's standing; all nulls for somebody who was erased.
+/// A member's standing; all nulls for a member who was erased.
 pub fn member_standing(replay: &Replay, member: &MemberId, as_of: Instant) -> Value {
     match replay.standing(member, as_of) {
         Some(found) => standing(replay.version_at(as_of), &found),

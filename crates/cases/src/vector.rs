@@ -12,9 +12,9 @@ use crate::history;
 /// A worked case.
 #[derive(Debug, Clone)]
 pub struct Vector {
-    /// Its id, such as `CY-1`.
+    /// The id, such as `CY-1`.
     pub id: String,
-    /// What it shows, as a sentence.
+    /// A sentence that says what the case shows.
     pub title: String,
     program: Value,
     events: Vec<Value>,
@@ -24,9 +24,9 @@ pub struct Vector {
 /// An expectation that was not met, or a case that could not be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Miss {
-    /// Where in the case: the instant, the member and the key.
+    /// The place in the case: the instant, the member and the key.
     pub place: String,
-    /// What was wrong.
+    /// The difference, or the reason why the case could not be run.
     pub what: String,
 }
 
@@ -34,7 +34,7 @@ impl Vector {
     /// Reads a file of vectors.
     ///
     /// # Errors
-    /// Says what the file lacks, and at which vector.
+    /// Names the vector and what it lacks.
     pub fn read_all(file: &Value) -> Result<Vec<Self>, String> {
         let cases = file.as_array().ok_or("must be a list of vectors")?;
         cases
@@ -62,7 +62,7 @@ impl Vector {
         Ok(vector)
     }
 
-    /// Runs the case under a release of the time zone database; each expectation on a replay of its own, up to its instant.
+    /// Runs the case under a release of the time zone database. Each expectation gets a replay of its own, up to its instant.
     pub fn run(&self, zones: &Zones) -> Vec<Miss> {
         if self.expect.is_empty() {
             return vec![Miss { place: "expect".to_owned(), what: "expects nothing".to_owned() }];
@@ -154,7 +154,7 @@ pub fn same(wanted: &Value, found: &Value) -> bool {
     }
 }
 
-/// What differs, each on its own side; of lists only where they part.
+/// Describes what differs. Of two lists, only the first item that differs is shown.
 fn difference(wanted: &Value, found: &Value) -> String {
     match (wanted, found) {
         (Value::Array(wanted), Value::Array(found)) => {

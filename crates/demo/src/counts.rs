@@ -1,4 +1,4 @@
-//! What the shop saw, counted from what the replay made of each event.
+//! Counts of the shop's events, taken from what the replay made of each.
 
 use std::collections::BTreeSet;
 
@@ -8,39 +8,39 @@ use rules::fact_index::FactStatus;
 use rules::id::{MemberId, OrderId};
 use serde::Serialize;
 
-/// News that takes longer than this is late.
+/// An event that arrives more than this long after it was known is late.
 const LATE_MS: i64 = 24 * 3_600_000;
 
 /// Counts of events.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Counts {
-    /// Facts that arrived, each time they arrived.
+    /// Facts that arrived; a repeated fact counts each time.
     pub events: u64,
     pub orders: u64,
-    /// Orders that named nobody when they arrived.
+    /// Orders without a member when they arrived.
     pub by_guests: u64,
-    /// Of these, later claimed by somebody.
+    /// Guest orders that a later revision gave to a member.
     pub claimed: u64,
     pub in_foreign_currency: u64,
     pub without_exchange_rate: u64,
     pub tests: u64,
-    /// Orders told again with other amounts.
+    /// Orders that arrived again with other amounts.
     pub corrected: u64,
     pub returns: u64,
     pub cancellations: u64,
     pub enrolments: u64,
     pub given_by_hand: u64,
-    /// What arrived again although the same or something newer was known.
+    /// Facts that arrived again although the same or a newer revision was known.
     pub repeated: u64,
-    /// What arrived more than a day after it was known.
+    /// Facts that arrived more than a day after they were known.
     pub late: u64,
-    /// Of these, what belongs to an earlier year.
+    /// Late facts that were known in an earlier year than they arrived in.
     pub late_across_new_year: u64,
     #[serde(skip)]
     seen: BTreeSet<OrderId>,
     #[serde(skip)]
     guests: BTreeSet<OrderId>,
-    /// Whose orders arrived in the year after.
+    /// Members' orders that arrived in the year after they were paid.
     #[serde(skip)]
     pub late_orders: Vec<LateOrder>,
 }
@@ -96,7 +96,7 @@ impl Counts {
         }
     }
 
-    /// Counts what is late; its arrival, if that was in a later year.
+    /// Counts a late fact; returns its arrival if that was in a later year.
     fn count_late(&mut self, told: &ReceivedFact, zone: &Zone) -> Option<Instant> {
         let Fact { revision, occurred_at, body, .. } = &told.fact;
         let known_at = *if let FactBody::OrderPaid(..) = body { revision } else { occurred_at };

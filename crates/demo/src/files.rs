@@ -8,19 +8,19 @@ use serde_json::Value;
 
 use crate::DemoError;
 
-/// The file of the rules that the shop starts with.
+/// The file of the program that the shop starts with.
 pub(crate) const PROGRAM: &str = "program.json";
-/// The file of what happened, the change of rules included.
+/// The file of the events, including the change of rules.
 pub(crate) const EVENTS: &str = "events.jsonl";
 
-/// Files under way.
+/// Files that are being written.
 pub(crate) struct Files {
     events: BufWriter<File>,
     path: PathBuf,
 }
 
 impl Files {
-    /// Starts the files in a directory, which is made if need be. What is there is never written over.
+    /// Creates the files in a directory, which is created if it is missing. Existing files are never overwritten.
     pub(crate) fn create(directory: &Path) -> Result<Self, DemoError> {
         fs::create_dir_all(directory).map_err(|error| failed(directory, error))?;
         let program = directory.join(PROGRAM);

@@ -25,30 +25,30 @@ pub use play::days;
 pub use report::Report;
 pub use text::page;
 
-/// The shop that everybody sees first: enough customers for every kind of story, and a matter of seconds.
+/// The default shop: large enough for every kind of story, and played within seconds.
 pub const FIRST: Setup = Setup { seed: 7, customers: 3_000 };
 
-/// Why there is nothing to show.
+/// The reasons why there is nothing to show.
 #[derive(Debug, Error)]
 pub enum DemoError {
-    /// A directory has files of these names.
+    /// The directory already has files of these names.
     #[error("{} is already there; name another directory", .0.display())]
     IsThere(PathBuf),
     /// A file cannot be written.
     #[error("{}: {source}", .path.display())]
     Unwritten {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The engine does not take the made-up shop: a mistake of this crate.
+    /// The engine refuses the made-up shop: a mistake in this crate.
     #[error("the made-up shop: {0}")]
     Shop(String),
 }
 
-/// Plays a shop through the engine, and yields what came of it. With a directory the shop is written there, as files for
-/// `echelon replay` and `echelon explain`. `on_day` hears of each of [`days`].
+/// Plays a shop through the engine and reports the result. With a directory, the shop is also written there, as files
+/// for `echelon replay` and `echelon explain`. `on_day` is called for each of [`days`].
 ///
 /// # Errors
 /// See [`DemoError`].

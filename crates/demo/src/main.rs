@@ -1,4 +1,4 @@
-//! Shows what the engine does, with nothing to prepare and little to build.
+//! A demonstration of the engine that needs no preparation and builds quickly.
 
 use std::io::{ErrorKind, Write, stderr};
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     let shown = demo::demonstrate(demo::FIRST, &Zones::built_in(), None, |_| {});
     let shown = shown.map_err(|error| error.to_string()).and_then(|report| {
         let written = writeln!(anstream::stdout(), "{}", demo::page(&report, None));
-        // A reader that went away, as `head` does, has seen enough.
+        // A reader that closes the pipe, as `head` does, has seen enough.
         written.or_else(|error| if error.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(error.to_string()) })
     });
     match shown {

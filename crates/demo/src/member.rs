@@ -1,4 +1,4 @@
-//! One member's story: whom the year's end took a tier from that a late order then gave back.
+//! One member's story: a New Year took a tier from them, and a late order restored it.
 
 use rules::calendar::{Day, Instant};
 use rules::cause::Cause;
@@ -12,33 +12,33 @@ use serde_json::Value;
 use crate::counts::LateOrder;
 use crate::play::{Boundary, Played};
 
-/// A story with about so many facts can be read at a glance.
+/// A story with about this many facts can be read at a glance.
 const FACTS_WANTED: usize = 9;
 
-/// Why one member stands where they stand.
+/// The explanation of one member's standing.
 #[derive(Debug, Serialize)]
 pub(crate) struct Story {
     pub member_id: MemberId,
-    /// When the member fell.
+    /// The instant at which the member lost the tier.
     pub fell_at: Option<Instant>,
     pub fell_on: Option<Day>,
-    /// What restored the tier.
+    /// The late order that restored the tier.
     pub restored_by: Option<LateOrder>,
     pub standing: Value,
     /// The explanation, a sentence per line; items of lists are indented.
     pub explanation: Vec<String>,
-    /// What was recorded, a sentence per row.
+    /// The recorded rows, a sentence per row.
     pub history: Vec<String>,
 }
 
-/// Chooses a member and tells why they stand where they stand: one who fell at the last New Year and was restored by a
-/// late order; or one who fell; or anybody. The same shop always has the same story.
+/// Chooses a member and explains their standing. The first choice is a member who fell at the last New Year and was
+/// restored by a late order, the second a member who fell, the last any member. The same shop always has the same story.
 pub(crate) fn story(played: &Played) -> Option<Story> {
     let restored = played.new_years.iter().rev().flat_map(|boundary| restored(played, boundary));
     let fell = played.new_years.iter().rev().flat_map(fell).map(|(member, at)| (member, at, None));
-    let anybody = played.replay.members().into_iter().next().cloned();
+    let any_member = played.replay.members().into_iter().next().cloned();
     let (member_id, fell_at, restored_by) =
-        best(played, restored).or_else(|| best(played, fell)).or_else(|| Some((anybody?, None, None)))?;
+        best(played, restored).or_else(|| best(played, fell)).or_else(|| Some((any_member?, None, None)))?;
     let (explanation, history) = told(&played.replay, &member_id, played.as_of);
     let standing = cases::history::member_standing(&played.replay, &member_id, played.as_of);
     let zone = &played.replay.version_at(played.as_of).program.timezone;
@@ -48,7 +48,7 @@ pub(crate) fn story(played: &Played) -> Option<Story> {
 
 type Candidate = (MemberId, Option<Instant>, Option<LateOrder>);
 
-/// The candidate of the latest New Year that has any, with the number of facts nearest to what can be read at a glance.
+/// The candidate of the latest New Year that has any, with the number of facts closest to [`FACTS_WANTED`].
 fn best(played: &Played, candidates: impl Iterator<Item = Candidate>) -> Option<Candidate> {
     let facts = |member: &MemberId| played.replay.index().ledger(member).map_or(0, rules::ledger::Ledger::len);
     candidates.min_by_key(|(member, at, _)| {
@@ -57,12 +57,12 @@ fn best(played: &Played, candidates: impl Iterator<Item = Candidate>) -> Option<
     })
 }
 
-/// Those who lost a tier at a midnight.
+/// The members who lost a tier at a midnight.
 fn fell(boundary: &Boundary) -> impl Iterator<Item = (MemberId, Option<Instant>)> {
     fallen(boundary).map(|(member, _)| (member.clone(), Some(boundary.at)))
 }
 
-/// Those of them who had it back once an order of the old year had arrived.
+/// The members who fell at a midnight and had the tier back once an order of the old year had arrived.
 fn restored<'a>(played: &'a Played, boundary: &'a Boundary) -> impl Iterator<Item = Candidate> + 'a {
     let late = |member: &MemberId| {
         let of =
@@ -74,14 +74,14 @@ fn restored<'a>(played: &'a Played, boundary: &'a Boundary) -> impl Iterator<Ite
         .filter_map(move |(member, _)| late(member).map(|late| (member.clone(), Some(boundary.at), Some(late))))
 }
 
-/// The falls that a midnight brought.
+/// The downward transitions at a midnight.
 pub(crate) fn fallen(boundary: &Boundary) -> impl Iterator<Item = (&MemberId, &Transition)> {
     let down = |made: &Transition| matches!(made.kind, Change::Downgraded | Change::Left);
     let recorded = boundary.recorded.iter().map(|(member, made)| (member, made));
     recorded.filter(move |(_, made)| down(made) && made.cause == Cause::PeriodEnd)
 }
 
-/// Whether an activity that was heard of later gave a member back what a fall had taken, from that very instant on.
+/// Whether an activity that arrived later gave the member back the lost tier, from the same instant on.
 pub(crate) fn is_restored(replay: &Replay, member: &MemberId, fall: &Transition) -> bool {
     replay.rows(member).iter().any(|row| match row {
         Row::Transition(made) => {
@@ -92,7 +92,7 @@ pub(crate) fn is_restored(replay: &Replay, member: &MemberId, fall: &Transition)
     })
 }
 
-/// The standing in sentences, and what was recorded.
+/// The standing in sentences, and the recorded history.
 fn told(replay: &Replay, member: &MemberId, as_of: Instant) -> (Vec<String>, Vec<String>) {
     let version = replay.version_at(as_of);
     let found = replay.standing(member, as_of).zip(replay.explain(member, as_of));

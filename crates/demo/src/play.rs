@@ -1,4 +1,4 @@
-//! Plays the shop through the engine, and stops at the instants that the report is about.
+//! Plays the shop through the engine and stops at the instants that the report covers.
 
 use std::collections::BTreeMap;
 
@@ -15,30 +15,30 @@ use crate::files::Files;
 
 const MS_PER_DAY: i64 = 86_400_000;
 
-/// What was played, with what was seen on the way.
+/// The finished play, with what was recorded on the way.
 pub(crate) struct Played {
     pub setup: Setup,
     pub replay: Replay,
-    /// The end of the play: now, so to speak.
+    /// The end of the play, which the report takes as now.
     pub as_of: Instant,
     pub counts: Counts,
     /// Each New Year after a year of the shop.
     pub new_years: Vec<Boundary>,
-    /// The change of rules.
+    /// The changes of rules.
     pub changes: Vec<Boundary>,
 }
 
-/// Who held what just before an instant and at it, and what was recorded in between.
+/// The tiers held just before an instant and at it, and what was recorded in between.
 pub(crate) struct Boundary {
     pub at: Instant,
     pub before: Holders,
     pub after: Holders,
     pub recorded: Vec<(MemberId, Transition)>,
-    /// How many tiers the change of rules would have taken, and did not.
+    /// The number of members for whom the change of rules recorded a hold.
     pub held: u64,
 }
 
-/// The tier of everybody who is known, or none.
+/// Every known member with the tier they hold, or none.
 pub(crate) type Holders = BTreeMap<MemberId, Option<TierId>>;
 
 /// The days that pass in the play.
@@ -46,13 +46,13 @@ pub fn days() -> u64 {
     day(Setup::end())
 }
 
-/// The day of an instant, counted from the first of the play.
+/// The day of an instant, counted from the first day of the play.
 fn day(at: Instant) -> u64 {
     let days = at.millis() / MS_PER_DAY - i64::from(Day::new_year(*Setup::YEARS.start()).date().to_epoch_days());
     u64::try_from(days).unwrap_or_default()
 }
 
-/// Plays a shop. Every event goes in as a line of a file would; `files` get the same lines.
+/// Plays a shop. Every event goes in as a line of a file would; `files` receives the same lines.
 pub(crate) fn play(
     setup: Setup,
     zones: &Zones,
@@ -101,7 +101,7 @@ fn take(replay: &mut Replay, line: &Value, as_of: Instant) -> Result<Line, DemoE
     replay.line(line, as_of).map_err(|error| DemoError::Shop(format!("{error} in {line}")))
 }
 
-/// Lets an instant pass, and notes what it changed.
+/// Lets an instant pass, and returns what it changed.
 fn pass(
     replay: &mut Replay,
     at: Instant,
@@ -126,7 +126,7 @@ fn pass(
     Ok(boundary)
 }
 
-/// Who holds what at an instant.
+/// The tiers held at an instant.
 pub(crate) fn holders(replay: &Replay, at: Instant) -> Holders {
     let program = &replay.version_at(at).program;
     let held = |member: &MemberId| replay.standing(member, at).and_then(|now| program.tier_id(now.tier).cloned());

@@ -1,4 +1,4 @@
-//! The numbers of the report, all read from what was played.
+//! The numbers of the report, all read from the finished play.
 
 use std::collections::BTreeMap;
 
@@ -18,17 +18,17 @@ use crate::text::money;
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub(crate) seed: u64,
-    /// How many customers were asked for.
+    /// The number of customers in the setup.
     pub(crate) customers_asked: u32,
     pub(crate) program: String,
     pub(crate) from: Day,
     pub(crate) as_of: Instant,
     /// The last day of the play.
     pub(crate) through: Day,
-    /// Customers who were ever named.
+    /// The number of members who were ever named.
     pub(crate) customers: u64,
     pub(crate) events: Counts,
-    /// The tiers of today, lowest first.
+    /// The tiers of the last version, lowest first.
     pub(crate) tiers: Vec<TierShown>,
     pub(crate) year_ends: Vec<YearEnd>,
     pub(crate) requalifications: Vec<Requalification>,
@@ -40,7 +40,7 @@ pub struct Report {
     pub(crate) member: Option<Story>,
 }
 
-/// A tier in words.
+/// A tier as text.
 #[derive(Debug, Serialize)]
 pub(crate) struct TierShown {
     pub id: TierId,
@@ -50,7 +50,7 @@ pub(crate) struct TierShown {
     pub tier: Tier,
 }
 
-/// How many hold a tier, or none.
+/// The number of members with a tier, or with none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Held {
     pub tier: Option<TierId>,
@@ -64,13 +64,13 @@ pub(crate) struct YearEnd {
     pub members: Vec<Held>,
 }
 
-/// What became of those who held a tier.
+/// The moves of the members who held a tier.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Moves {
     pub tier: Option<TierId>,
     pub held: u64,
     pub kept: u64,
-    /// Those who did not keep it, by what they hold instead.
+    /// The members who did not keep it, by the tier they hold instead.
     pub went_to: Vec<Held>,
 }
 
@@ -78,13 +78,13 @@ pub(crate) struct Moves {
 #[derive(Debug, Serialize)]
 pub(crate) struct Requalification {
     pub at: Instant,
-    /// The year that decided.
+    /// The year whose spending decides.
     pub year: i32,
-    /// By tier held before, highest first.
+    /// The moves, by tier held before, highest first.
     pub tiers: Vec<Moves>,
-    /// How many transitions down or out are on record for this midnight.
+    /// The number of downgrades and departures on record for this midnight.
     pub recorded: u64,
-    /// Of these, how many were taken back by what arrived later.
+    /// The number of these that a late arrival reversed.
     pub restored: u64,
 }
 
@@ -93,13 +93,13 @@ pub(crate) struct Requalification {
 pub(crate) struct RulesChanged {
     pub at: Instant,
     pub on: Day,
-    /// What changed, in words.
+    /// The changes, in words.
     pub what: Vec<String>,
-    /// By tier held before, highest first.
+    /// The moves, by tier held before, highest first.
     pub tiers: Vec<Moves>,
-    /// How many transitions are on record for it.
+    /// The number of transitions on record for the change.
     pub recorded: u64,
-    /// How many would have dropped, and keep their tier for now.
+    /// The number of members who would have dropped, and keep their tier for now.
     pub held: u64,
 }
 
@@ -159,7 +159,7 @@ fn tiers(program: &Program) -> Vec<TierShown> {
     program.tiers().map(shown).collect()
 }
 
-/// All tiers of a program, highest first, and none.
+/// All tiers of a program, highest first, then none.
 fn ladder(program: &Program) -> Vec<Option<TierId>> {
     program.tiers().rev().map(|(_, tier)| Some(tier.id.clone())).chain([None]).collect()
 }
@@ -169,7 +169,7 @@ fn per_tier(program: &Program, holders: &Holders) -> Vec<Held> {
     ladder(program).into_iter().map(|tier| Held { members: members(&tier), tier }).collect()
 }
 
-/// Where everybody went, by what they held before.
+/// The moves of all members, by the tier they held before.
 fn moves(program: &Program, boundary: &Boundary) -> Vec<Moves> {
     let mut counts: BTreeMap<(&Option<TierId>, &Option<TierId>), u64> = BTreeMap::new();
     for (member, from) in &boundary.before {
@@ -219,7 +219,7 @@ fn rules_changed(played: &Played, boundary: &Boundary) -> RulesChanged {
     }
 }
 
-/// The tiers that came, and the thresholds that moved.
+/// The new tiers, and the thresholds that changed.
 fn what_changed(old: &Program, new: &Program) -> Vec<String> {
     let before = tiers(old);
     let told = |tier: TierShown| match before.iter().find(|before| before.id == tier.id) {
@@ -232,7 +232,7 @@ fn what_changed(old: &Program, new: &Program) -> Vec<String> {
     tiers(new).into_iter().filter_map(told).collect()
 }
 
-/// Entry rewards due by tier, lowest first, and birthday points.
+/// Entry rewards due by tier, lowest first, and birthday points due.
 fn due(played: &Played) -> (Vec<Held>, Birthdays) {
     let replay = &played.replay;
     let (mut rewards, mut birthdays) = (BTreeMap::new(), Birthdays::default());

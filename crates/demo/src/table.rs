@@ -2,20 +2,20 @@
 
 use anstyle::Style;
 
-/// No line is longer: it fits every terminal.
+/// The longest line, which fits every terminal.
 pub(crate) const COLUMNS: usize = 80;
 
 const EIGHTHS: [&str; 7] = ["▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/// How a column is set.
+/// The alignment of a column.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Align {
     Left,
     Right,
 }
 
-/// Lines of a table: each column as wide as its widest cell, two spaces between them, the last one as it is. The first
-/// row is the head.
+/// Lines of a table. Each column is as wide as its widest cell, with two spaces in between; the last one is not padded.
+/// The first row is the head.
 pub(crate) fn table(aligns: &[Align], head: Style, rows: &[Vec<String>]) -> Vec<String> {
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| length(cell)).max();
     let widths: Vec<usize> = (0..aligns.len()).map(|column| width(column).unwrap_or_default()).collect();
@@ -30,7 +30,7 @@ pub(crate) fn table(aligns: &[Align], head: Style, rows: &[Vec<String>]) -> Vec<
     rows.iter().enumerate().map(styled).collect()
 }
 
-/// A bar of at most `cells` cells, in eighths of a cell; something that is there is never without any.
+/// A bar of at most `cells` cells, in eighths of a cell. A value above zero shows at least one eighth.
 pub(crate) fn bar(value: u64, most: u64, cells: usize) -> String {
     if value == 0 {
         return String::new();
@@ -42,7 +42,7 @@ pub(crate) fn bar(value: u64, most: u64, cells: usize) -> String {
     format!("{full}{part}")
 }
 
-/// Breaks a text between words into lines of at most [`COLUMNS`], the later ones further in.
+/// Breaks a text between words into lines of at most [`COLUMNS`], and indents the later ones by `later`.
 pub(crate) fn wrap(text: &str, first: usize, later: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = " ".repeat(first);
@@ -62,7 +62,7 @@ pub(crate) fn wrap(text: &str, first: usize, later: usize) -> Vec<String> {
     lines
 }
 
-/// A number as people write it: `12,345`.
+/// A number with separators: `12,345`.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -75,7 +75,7 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-/// The characters of a text, which are all one cell wide here.
+/// The number of characters in a text, each of which is one cell wide here.
 pub(crate) fn length(text: &str) -> usize {
     text.chars().count()
 }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_bars_and_lines_are_as_people_read_them() {
+    fn numbers_are_grouped_bars_scale_and_lines_are_wrapped() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([0, 1, 50, 100].map(|value| bar(value, 100, 4)), ["", "▏", "██", "████"]);
         let lines = wrap(&"word ".repeat(40), 2, 4);

@@ -1,4 +1,4 @@
-//! What the page says is what the engine did.
+//! The page reports what the engine did.
 
 use cases::history;
 use rules::calendar::{Instant, Zones};
@@ -17,7 +17,7 @@ fn played(seed: u64) -> Played {
     play(Setup { seed, customers: 400 }, &Zones::built_in(), None, |_| {}).unwrap()
 }
 
-/// Transitions that are on record for an instant when all is over.
+/// The number of transitions on record for an instant at the end of the play.
 fn on_record(played: &Played, at: Instant, cause: Cause, kinds: &[Change]) -> u64 {
     let members = played.replay.members();
     let rows = members.into_iter().flat_map(|member| played.replay.rows(member));
@@ -33,7 +33,7 @@ fn moved(tiers: &[Moves]) -> u64 {
 }
 
 #[test]
-fn who_fell_or_left_at_new_year_is_who_is_on_record_for_it() {
+fn members_who_fell_or_left_at_new_year_are_on_record_for_it() {
     for seed in [1, 2, 3] {
         let played = played(seed);
         let report = Report::of(&played);
@@ -48,7 +48,7 @@ fn who_fell_or_left_at_new_year_is_who_is_on_record_for_it() {
 }
 
 #[test]
-fn everybody_who_held_a_tier_at_the_end_of_a_year_kept_it_or_went_somewhere() {
+fn every_member_with_a_tier_at_the_end_of_a_year_kept_it_or_moved() {
     let report = Report::of(&played(1));
     for (requalification, year) in report.requalifications.iter().zip(report.year_ends.iter().skip(1)) {
         assert_eq!(requalification.year, year.year);
@@ -72,7 +72,7 @@ fn a_change_of_rules_that_holds_moves_only_up_and_as_recorded() {
 }
 
 #[test]
-fn who_is_held_over_the_change_of_rules_is_held_until_the_new_year_that_ends_the_tier_anyway() {
+fn a_member_held_over_a_change_of_rules_is_held_until_the_new_year_that_ends_the_tier_anyway() {
     let played = played(1);
     let boundary = &played.changes[0];
     let floors = played.replay.members().into_iter().filter_map(|member| played.replay.index().ledger(member));
@@ -102,7 +102,7 @@ fn stopping_to_look_changes_nothing_and_the_files_replay_to_the_same_standings()
 }
 
 #[test]
-fn the_story_is_of_somebody_whom_a_late_order_restored() {
+fn the_story_is_of_a_member_restored_by_a_late_order() {
     let report = Report::of(&play(crate::FIRST, &Zones::built_in(), None, |_| {}).unwrap());
     let story = report.member.unwrap();
     let late = story.restored_by.unwrap();

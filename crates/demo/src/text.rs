@@ -14,12 +14,12 @@ use crate::table::{Align, COLUMNS, bar, grouped, length, table, wrap};
 const TITLE: Style = Style::new().bold();
 const HEAD: Style = Style::new().dimmed();
 const BARS: Style = Style::new().fg_color(Some(Color::Ansi(AnsiColor::Cyan)));
-/// The end of the story; `explain` tells all of it.
+/// The number of rows at the end of the history that are shown; `explain` shows all of them.
 const HISTORY_SHOWN: usize = 3;
 /// Cells for the names of tiers, with the space around them.
 const NAME_CELLS: usize = 12;
 
-/// The page; `written` is where the files went, if they were asked for.
+/// The report as a page of text; `written` is the directory of the files, if they were asked for.
 pub fn page(report: &Report, written: Option<&Path>) -> String {
     let parts = [
         shop(report),
@@ -87,7 +87,7 @@ fn rules(report: &Report) -> Vec<String> {
     lines
 }
 
-/// The whole amount of a threshold, as people write it.
+/// The whole amount of a threshold, with separators.
 pub(crate) fn money(threshold: &str) -> String {
     threshold.parse().map_or_else(|_| threshold.to_owned(), grouped)
 }
@@ -112,7 +112,7 @@ fn birthday(tier: &Tier) -> String {
     points.map_or_else(String::new, |points| format!("{points} points"))
 }
 
-/// A row per tier, a column per year: a number and its bar.
+/// A row per tier and a column per year: a number and its bar.
 fn year_ends(report: &Report) -> Vec<String> {
     let mut lines: Vec<String> = title("Members per tier on the last evening of each year").into();
     let most = report.year_ends.iter().flat_map(|year| &year.members).map(|held| held.members).max().unwrap_or(1);
@@ -159,7 +159,7 @@ fn requalification(report: &Report, at: &Requalification) -> Vec<String> {
     lines
 }
 
-/// `Silver 40, Bronze 12`.
+/// Such as `Silver 40, Bronze 12`.
 fn went_to(report: &Report, moves: &Moves, which: impl Fn(&&Held) -> bool) -> String {
     let told = |held: &Held| format!("{} {}", name(report, held.tier.as_ref()), grouped(held.members));
     moves.went_to.iter().filter(which).map(told).collect::<Vec<_>>().join(", ")
@@ -230,7 +230,7 @@ fn story(report: &Report) -> Vec<String> {
     lines
 }
 
-/// What to try next, on the files.
+/// Commands to try next, on the files.
 fn next(report: &Report, written: Option<&Path>) -> Vec<String> {
     let mut lines: Vec<String> = title("Try next").into();
     let directory = written.unwrap_or(Path::new("shop"));
@@ -255,7 +255,7 @@ fn next(report: &Report, written: Option<&Path>) -> Vec<String> {
     lines
 }
 
-/// `January 1, 2023`.
+/// Such as `January 1, 2023`.
 fn date(day: Day) -> String {
     day.date().format("%B %-d, %Y").to_string()
 }

@@ -1,4 +1,4 @@
-//! What everything stands on: instants and local days, exact numbers, ids, and reading JSON with paths.
+//! The foundation: instants and local days, exact numbers, ids, and reading JSON with paths.
 
 pub mod calendar;
 pub mod id;

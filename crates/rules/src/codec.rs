@@ -1,4 +1,4 @@
-//! A member in few bytes, and in parts where there are many.
+//! The compact form of a member, divided into parts where it is large.
 
 pub mod chunk;
 pub mod compact;

@@ -1,4 +1,4 @@
-//! What a member holds, and why: credits, the tier earned over all time, assignments over it, and the standing read off both.
+//! Evaluation of a member: credits, the earned tier over all time, assignments on top of it, and the resulting standing.
 
 pub(crate) mod assignment;
 pub(crate) mod credit;

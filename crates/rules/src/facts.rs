@@ -1,4 +1,4 @@
-//! What happened: facts and their keys, which revision holds, whose they are, and why a fact changes a tier.
+//! Facts and their keys, the revision that wins, the member that a fact belongs to, and the cause it gives a change of tier.
 
 pub mod cause;
 pub mod fact;

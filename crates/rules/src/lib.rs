@@ -1,8 +1,8 @@
 //! The rules of VIP tiers: what a member's facts are worth, which tier they earn, why, and until when.
 //!
-//! `standing = evaluate(program, ledger, as_of)` ([`standing::evaluate`]), pure and total: no clock, no I/O, no failure.
-//! What a shop says comes in through [`program::Program::read`] and [`fact::Fact::read`], which report every problem at
-//! once; after that nothing can go wrong. The meaning is in `docs/semantics.md`, whose sections the modules name.
+//! `standing = evaluate(program, ledger, as_of)` ([`standing::evaluate`]), pure and total: no clock, no I/O, no
+//! failure. A shop's input comes in through [`program::Program::read`] and [`fact::Fact::read`], which report every
+//! problem at once; after that nothing can fail. The meaning is in `docs/semantics.md`; the modules name its sections.
 //!
 //! # Words
 //!
@@ -16,15 +16,16 @@
 //! - *assignment*: a tier given by hand, as a *floor* (at least) or a *lock* (exactly); a *hold* is the program's own floor
 //! - *transition*: a recorded change: entered, upgraded, downgraded, left, renewed
 //! - *entry reward*: due once when a tier is reached; *perk*: holds while the tier is held
-//! - *notice*: what a member is told ahead: a tier is expiring, a tier is within reach
-//! - *forecast*: a standing with the tier before it and the one to come, and whether something stands out
-//! - *review*: an instant at which something may be due although nothing arrives
+//! - *notice*: an announcement ahead of time: a tier is expiring, or a tier is within reach
+//! - *forecast*: a standing together with the tier before it and the tier to come
+//! - *review*: an instant at which something may be due although no fact arrives
 //!
 //! # Chapters
 //!
-//! `base` (instants, numbers, ids) · `facts` (what happened) · `programs` (the rules of a shop) · `evaluation` (what a member holds, and
-//! why) · `recording` (what is written down) · `questions` (what else is asked) · `wording` (the same in sentences) · `codec` (in few
-//! bytes). Each stands on those before it; their modules are named here without them.
+//! `base` (instants, numbers, ids) · `facts` (facts, the fact index and ledgers) · `programs` (the rules of a shop) ·
+//! `evaluation` (the standing and its explanation) · `recording` (what is recorded about a member) · `questions`
+//! (forecast, notices, preview and revenue) · `wording` (explanations and history in sentences) · `codec` (the compact
+//! form). Each stands on those before it; their modules are re-exported here without the chapter's name.
 
 mod base;
 mod codec;

@@ -1,4 +1,4 @@
-//! The rules of a shop: programs as they are written, and their versions.
+//! The rules of a shop: programs, and their versions.
 
 pub mod program;
 pub mod version;

@@ -1,4 +1,4 @@
-//! What else is asked of members: notices that are due, the tier to come, what a change of rules would do, revenue.
+//! Further questions about members: due notices, forecasts, the effects of a change of rules, revenue.
 
 pub mod forecast;
 pub mod notice;

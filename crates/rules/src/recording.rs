@@ -1,4 +1,4 @@
-//! What is recorded: a member advanced to an instant, a fact that arrives, entry rewards, and a whole shop replayed.
+//! Recording: advancing a member to an instant, applying a fact that arrives, entry rewards, and replaying a whole shop.
 
 pub mod advance;
 pub mod apply;

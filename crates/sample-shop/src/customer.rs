@@ -1,4 +1,4 @@
-//! A customer: when they come, how keen they are, and what the shop knows about them besides their orders.
+//! A customer: their visits, their habits, and the facts that the shop knows besides their orders.
 
 use chrono::{Datelike, NaiveDate};
 use rules::calendar::Instant;
@@ -9,7 +9,7 @@ use super::dice::{Dice, MILLION, interpolate};
 use super::shop::{ABROAD, DOLLAR, DayNumber, Money, Shop, YEARS, days_later, ms_later};
 use super::visit::{Outbox, Visit};
 
-/// Questions that are decided about a customer; those from `VISIT` on are one per day.
+/// The decisions about a customer; those from `VISIT` on are one per day.
 mod question {
     pub(super) const HABITS: u32 = 0;
     pub(super) const MEMBERSHIP: u32 = 1;
@@ -17,7 +17,7 @@ mod question {
     pub(super) const VISIT: u32 = 16;
 }
 
-/// Days in a year on which a customer buys, by keenness: most come once or twice, a few all the time.
+/// Days in a year on which a customer buys, by keenness: most buy once or twice, a few all the time.
 const VISITS: [(u64, u64); 9] = [
     (0, 1),
     (400_000, 2),
@@ -30,7 +30,7 @@ const VISITS: [(u64, u64); 9] = [
     (1_000_000, 90),
 ];
 
-/// The hour of a purchase in milliseconds: some at night, most from noon to late evening.
+/// The time of a purchase in milliseconds after midnight: some at night, most from noon to late evening.
 const HOURS: [(u64, u64); 6] = [
     (0, 0),
     (30_000, 25_200_000),
@@ -40,7 +40,7 @@ const HOURS: [(u64, u64); 6] = [
     (1_000_000, 86_300_000),
 ];
 
-/// Sales tax where the customer lives, in millionths.
+/// The customer's sales tax in millionths, with weights.
 const TAXES: [(u64, u64); 6] = [(3, 0), (2, 40_000), (4, 62_500), (3, 72_500), (2, 88_750), (1, 92_500)];
 
 const NAMES: [&str; 40] = [
@@ -49,31 +49,31 @@ const NAMES: [&str; 40] = [
     "olga", "oscar", "paula", "priya", "rosa", "sami", "sofia", "tariq", "tessa", "viktor", "yuki", "zoe",
 ];
 
-/// What does not change about a customer.
+/// The lasting traits of a customer.
 #[derive(Debug)]
 pub(super) struct Habits {
     /// The day of their first visit.
     joins: DayNumber,
     /// Their place among all customers by keenness, in millionths.
     zeal: u64,
-    /// What they put in a basket, in thousandths of the usual.
+    /// The size of their baskets, in thousandths of the usual.
     pub purse: u64,
-    /// What they pay in.
+    /// The currency that they pay in.
     pub money: Money,
     /// Their sales tax, in millionths.
     pub tax: u64,
-    /// Whether they order to try on at home.
+    /// Whether they order goods to try on at home, and send more of them back.
     pub sends_back: bool,
 }
 
-/// A customer, and the days on which they will come.
+/// A customer, and the days of their next visits.
 #[derive(Debug)]
 pub(super) struct Customer {
     number: u32,
     habits: Habits,
-    /// The days of the year under way that are left, the next one last.
+    /// The remaining days of the current year, the next one last.
     days: Vec<DayNumber>,
-    /// The year that has not been planned yet.
+    /// The first year that is not planned yet.
     year: i32,
 }
 
@@ -93,7 +93,7 @@ impl Customer {
         Self { number, habits, days: Vec::new(), year }
     }
 
-    /// When they come next; never after the last year.
+    /// The instant of the next visit; none after the last year.
     pub(super) fn next_visit(&mut self, shop: &Shop) -> Option<Instant> {
         while self.days.is_empty() && YEARS.contains(&self.year) {
             self.plan_year(shop);
@@ -102,14 +102,14 @@ impl Customer {
         Some(self.visit_at(shop, day).0)
     }
 
-    /// Chooses the days of a year. People mostly stay as keen as they were, some change their mind, some stay away.
+    /// Chooses the days of a year. Most customers stay about as keen as they were, some change, and some stay away.
     fn plan_year(&mut self, shop: &Shop) {
         let (year, joins) = (self.year, self.habits.joins);
         self.year += 1;
         let nth = u32::try_from(year - YEARS.start()).unwrap_or_default();
         let mut dice = shop.dice(self.number, question::YEAR + nth);
         let steady = (self.habits.zeal + dice.below(240_000)).saturating_sub(120_000);
-        // Mirrored at the top: if it stopped there, one in twenty would be the keenest of all.
+        // Mirrored at the top. If values were capped there, one customer in twenty would be the keenest of all.
         let steady = steady.min((2 * MILLION).saturating_sub(steady)).min(MILLION - 1);
         let zeal = if dice.permille(300) { dice.below(MILLION) } else { steady };
         let stays_away = dice.permille(if zeal < 500_000 { 420 } else { 110 });
@@ -126,14 +126,14 @@ impl Customer {
         self.days.dedup();
     }
 
-    /// The instant of a visit, and the chance that decides the rest of it.
+    /// The instant of a visit, and the dice that decide the rest of it.
     fn visit_at(&self, shop: &Shop, day: DayNumber) -> (Instant, Dice) {
         let mut dice = shop.dice(self.number, question::VISIT + u32::from(day));
         let ms = dice.quantile(&HOURS) + dice.between(1, 999);
         (shop.at(day, ms), dice)
     }
 
-    /// The visit that [`Self::next_visit`] told of.
+    /// Carries out the visit that [`Self::next_visit`] announced.
     pub(super) fn visit(&mut self, shop: &Shop, outbox: &mut Outbox) {
         let Some((day, member)) = self.days.pop().zip(self.member()) else { return };
         let (at, dice) = self.visit_at(shop, day);
@@ -150,7 +150,7 @@ impl Customer {
         MemberId::new(&format!("{name}-{}", self.number)).ok()
     }
 
-    /// What follows from the first visit besides orders; true if the customer only came to enrol.
+    /// Sends the facts of the first visit besides orders; returns whether the customer came only to enroll.
     fn first_visit(&self, shop: &Shop, member: &MemberId, at: Instant, outbox: &mut Outbox) -> bool {
         let mut dice = shop.dice(self.number, question::MEMBERSHIP);
         let only_enrols = dice.permille(40);
@@ -179,7 +179,7 @@ fn birthday(dice: &mut Dice) -> Option<Birthday> {
     Birthday::new(u8::try_from(date.month()).ok()?, u8::try_from(date.day()).ok()?)
 }
 
-/// A tier given by hand: to an ambassador for a year, or to somebody who is to stay where they are for good.
+/// Assigns a tier by hand: to an ambassador for a year, or as a lock without end to a customer who resells.
 fn assign(number: u32, member: &MemberId, at: Instant, dice: &mut Dice, outbox: &mut Outbox) {
     let ambassador = dice.permille(700);
     let (tier, mode, reason) = if ambassador {

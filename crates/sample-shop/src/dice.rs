@@ -1,17 +1,17 @@
-//! Chance that is the same on every machine: ChaCha8 is a fixed algorithm, and every question has a stream of its own.
+//! Randomness that is the same on every machine: ChaCha8 is a fixed algorithm, and every decision has a stream of its own.
 
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 
-/// A million: tables of quantiles and chances are written in millionths.
+/// Tables of quantiles and chances are in millionths.
 pub(super) const MILLION: u64 = 1_000_000;
 
-/// A stream of chance.
+/// A stream of random numbers.
 #[derive(Debug)]
 pub(super) struct Dice(ChaCha8Rng);
 
 impl Dice {
-    /// The stream that decides one question about one subject.
+    /// The stream for one decision about one subject.
     pub(super) fn of(seed: u64, subject: u32, question: u32) -> Self {
         let mut key = [0; 32];
         for (place, byte) in key.iter_mut().zip(seed.to_le_bytes()) {
@@ -22,23 +22,23 @@ impl Dice {
         Self(rng)
     }
 
-    /// A whole number below `bound`, each as likely as the others (to within 2^-44 of it, for bounds below 2^20).
+    /// A whole number below `bound`, all equally likely (to within 2^-44 of it, for bounds below 2^20).
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         let wide = u128::from(self.0.next_u64()) * u128::from(bound);
         u64::try_from(wide >> 64).unwrap_or_default()
     }
 
-    /// A whole number from `low` to `high`, both included.
+    /// A whole number from `low` to `high`, inclusive.
     pub(super) fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high.saturating_sub(low) + 1)
     }
 
-    /// True in so many of a thousand cases.
+    /// True in `chance` of a thousand cases.
     pub(super) fn permille(&mut self, chance: u64) -> bool {
         self.below(1_000) < chance
     }
 
-    /// One of several, by weight; the first if there is no weight at all.
+    /// One of several choices, by weight; the first if all weights are 0.
     pub(super) fn weighted<'a, T>(&mut self, choices: &'a [(u64, T)]) -> Option<&'a T> {
         let mut left = self.below(choices.iter().map(|(weight, _)| weight).sum());
         for (weight, choice) in choices {
@@ -50,14 +50,14 @@ impl Dice {
         choices.first().map(|(_, choice)| choice)
     }
 
-    /// A value distributed as a table of quantiles says.
+    /// A value distributed by a table of quantiles.
     pub(super) fn quantile(&mut self, table: &[(u64, u64)]) -> u64 {
         let at = self.below(MILLION);
         interpolate(table, at)
     }
 }
 
-/// The value at a place of a rising table of (place, value), on the straight line between its neighbours.
+/// The value at a place in a rising table of (place, value), interpolated linearly.
 pub(super) fn interpolate(table: &[(u64, u64)], at: u64) -> u64 {
     let mut found = table.first().map_or(0, |(_, value)| *value);
     for pair in table.windows(2) {

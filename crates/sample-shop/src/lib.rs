@@ -1,10 +1,10 @@
-//! A shop of our own making: three years of a small shop with everything that real shops bring, to demonstrate, load
-//! and measure with.
+//! A made-up shop: three years of a small shop with all the irregularities of real ones, for demonstrations, loading
+//! and measuring.
 //!
-//! The same [`Setup`] makes the same events on every machine: all arithmetic is in integers, every decision is drawn
+//! The same [`Setup`] makes the same events on every machine. All arithmetic is in integers, every decision is drawn
 //! from a ChaCha stream of its own, and nothing depends on a clock or on the order of a hash map. Customers do not
-//! depend on one another, so a larger shop holds the customers of a smaller one (under other order numbers). What is
-//! kept in memory grows with the customers and with what is on its way, not with the events.
+//! depend on one another, so a larger shop contains the customers of a smaller one (with other order numbers). Memory
+//! grows with the customers and with the facts on their way, not with the events.
 //!
 //! ```
 //! use sample_shop::{Event, Sample, Setup};
@@ -34,12 +34,12 @@ use visit::Outbox;
 
 pub use shop::program;
 
-/// What to make.
+/// The parameters of a shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setup {
-    /// Another seed makes another shop.
+    /// The seed; another seed makes another shop.
     pub seed: u64,
-    /// How many people come to the shop over the three years.
+    /// The number of customers over the three years.
     pub customers: u32,
 }
 
@@ -47,30 +47,30 @@ impl Setup {
     /// The calendar years in which the shop sells.
     pub const YEARS: std::ops::RangeInclusive<i32> = shop::YEARS;
 
-    /// Nothing arrives at or after this instant: a month after the last year's end, time for returns and late news.
+    /// The instant from which nothing arrives: a month after the last year's end, which leaves time for returns and late facts.
     pub fn end() -> Instant {
         Shop::new(0).end()
     }
 }
 
-/// What arrives.
+/// An event that arrives.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// A fact, and when it arrives.
+    /// A fact, with its arrival.
     Fact(Box<ReceivedFact>),
     /// A change of rules.
     Published {
-        /// From when.
+        /// The instant from which it is in force.
         at: Instant,
         /// The new program.
         program: Value,
-        /// What the publisher says about it.
+        /// The publisher's options.
         options: Value,
     },
 }
 
 impl Event {
-    /// The line of section 9 that says this.
+    /// The event as a line of section 9.
     pub fn to_json(&self) -> Value {
         match self {
             Self::Fact(told) => told.to_json(),
@@ -78,7 +78,7 @@ impl Event {
         }
     }
 
-    /// When it arrives.
+    /// The instant of arrival.
     pub fn arrives_at(&self) -> Instant {
         match self {
             Self::Fact(told) => told.received_at.unwrap_or(told.fact.occurred_at),
@@ -93,11 +93,11 @@ pub struct Sample {
     shop: Shop,
     customers: Vec<Customer>,
     due: BinaryHeap<Reverse<Due>>,
-    /// From when on nothing arrives.
+    /// The instant from which nothing arrives.
     end: Instant,
-    /// How much was ever put into `due`: tells apart what is due at one instant.
+    /// The number of items ever put into `due`, which orders items of one instant.
     put: u64,
-    /// How many orders were placed.
+    /// The number of orders placed.
     orders: u64,
 }
 
@@ -127,7 +127,7 @@ impl Sample {
         }
     }
 
-    /// A customer comes by: all that follows from it arrives at that instant or later.
+    /// Carries out a customer's visit. Everything that follows from it arrives at that instant or later.
     fn visit(&mut self, number: u32) {
         let Some(customer) = self.customers.get_mut(number as usize) else { return };
         let mut outbox = Outbox::new(self.orders);
@@ -162,7 +162,7 @@ impl Iterator for Sample {
     }
 }
 
-/// What comes next, and when.
+/// The next item, and its instant.
 #[derive(Debug)]
 struct Due {
     at: Instant,

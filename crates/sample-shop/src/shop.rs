@@ -1,4 +1,4 @@
-//! The shop: its rules and how they change, its calendar, its money.
+//! The shop: its rules and their change, its calendar, its currencies.
 
 use std::ops::RangeInclusive;
 
@@ -14,12 +14,12 @@ pub(super) const YEARS: RangeInclusive<i32> = 2023..=2025;
 
 const ZONE: &str = "America/New_York";
 const MS_PER_DAY: i64 = 86_400_000;
-/// News of the last year still arrives for a month: returns, late orders.
+/// Facts about the last year still arrive for a month: returns and late orders.
 const AFTERMATH_DAYS: u64 = 31;
 /// A Monday morning in New York, in the middle of the second year.
 const CHANGED_AT_MS: i64 = 1_718_632_800_000; // 2024-06-17T14:00:00Z
 
-/// What people buy in each month, in comparison: quiet from January to October, then the weeks before Christmas.
+/// Relative sales in each month: quiet from January to October, then the weeks before Christmas.
 const SEASON: [(u64, u32); 12] =
     [(60, 1), (60, 2), (72, 3), (75, 4), (82, 5), (78, 6), (70, 7), (74, 8), (80, 9), (92, 10), (185, 11), (200, 12)];
 
@@ -28,7 +28,7 @@ pub fn program() -> Value {
     rules(&[bronze(), silver(), gold("750")])
 }
 
-/// The rules from the change on: gold asks for more, and there is a tier above it.
+/// The rules from the change on: gold takes more, and there is a tier above it.
 pub(super) fn changed_program() -> Value {
     let diamond = json!({
         "id": "diamond", "name": "Diamond", "threshold": "2000",
@@ -39,12 +39,13 @@ pub(super) fn changed_program() -> Value {
     rules(&[bronze(), silver(), gold("1000"), diamond])
 }
 
-/// Nobody loses gold on the spot, and a tier is added while the program is active: both must be said.
+/// The options of the change. No member loses gold at once, and a tier is added while the program is active: both must
+/// be requested.
 pub(super) fn change_options() -> Value {
     json!({ "demotions": "hold", "while_active": true })
 }
 
-/// When the rules change.
+/// The instant at which the rules change.
 pub(super) fn changed_at() -> Instant {
     Instant::from_millis(CHANGED_AT_MS)
 }
@@ -80,14 +81,14 @@ fn gold(threshold: &str) -> Value {
                       { "type": "points_multiplier", "factor": "1.5" }, { "type": "free_shipping" }] })
 }
 
-/// A day of the shop, counted from the first.
+/// A day of the shop, counted from the first day.
 pub(super) type DayNumber = u16;
 
 /// A currency that customers pay in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Money {
     pub code: &'static str,
-    /// Ten-thousandths in its minor unit.
+    /// The ten-thousandths in one minor unit.
     pub minor: u64,
     /// Dollars per unit, in millionths, before it drifts.
     dollars: u64,
@@ -96,7 +97,7 @@ pub(super) struct Money {
 /// The shop's own currency.
 pub(super) const DOLLAR: Money = Money { code: "USD", minor: 100, dollars: 1_000_000 };
 
-/// The currencies of customers abroad, by how many there are.
+/// The currencies of customers abroad, weighted by their number.
 pub(super) const ABROAD: [(u64, Money); 4] = [
     (5, Money { code: "CAD", minor: 100, dollars: 735_000 }),
     (3, Money { code: "EUR", minor: 100, dollars: 1_084_000 }),
@@ -110,13 +111,13 @@ impl Money {
         Currency::from_code(self.code)
     }
 
-    /// Whether it is the shop's own.
+    /// Whether it is the shop's own currency.
     pub(super) fn is_own(self) -> bool {
         self == DOLLAR
     }
 }
 
-/// What is the same for all customers.
+/// The properties that all customers share.
 #[derive(Debug)]
 pub(super) struct Shop {
     pub seed: u64,
@@ -130,12 +131,12 @@ impl Shop {
         Self { seed, zone, first: Day::new_year(*YEARS.start()).date() }
     }
 
-    /// Decides one question about a customer.
+    /// The dice for one decision about a customer.
     pub(super) fn dice(&self, customer: u32, question: u32) -> Dice {
         Dice::of(self.seed, customer, question)
     }
 
-    /// A day on which somebody buys, in a year from a day on; as in the season.
+    /// A day in a year on which a customer buys, distributed by the season.
     pub(super) fn season_day(&self, dice: &mut Dice, year: i32) -> DayNumber {
         let month = dice.weighted(&SEASON).copied().unwrap_or(1);
         let first = NaiveDate::from_ymd_opt(year, month, 1).unwrap_or(self.first);
@@ -152,13 +153,13 @@ impl Shop {
         self.first.checked_add_days(Days::new(u64::from(day))).unwrap_or(self.first)
     }
 
-    /// An instant of a day, so many milliseconds after its midnight.
+    /// The instant that lies `ms` milliseconds after a day's midnight.
     pub(super) fn at(&self, day: DayNumber, ms: u64) -> Instant {
         let ms = i64::try_from(ms).unwrap_or_default();
         self.zone.midnight(Day::of(self.date(day))).plus_millis(ms)
     }
 
-    /// The first instant at which nothing arrives any more.
+    /// The first instant at which nothing arrives anymore.
     pub(super) fn end(&self) -> Instant {
         let after = Day::new_year(*YEARS.end() + 1).date();
         self.zone.midnight(Day::of(after.checked_add_days(Days::new(AFTERMATH_DAYS)).unwrap_or(after)))
@@ -172,12 +173,12 @@ impl Shop {
     }
 }
 
-/// An instant some whole days later.
+/// The instant that lies whole days of 24 hours later.
 pub(super) fn days_later(at: Instant, days: u64) -> Instant {
     at.plus_millis(i64::try_from(days).unwrap_or_default() * MS_PER_DAY)
 }
 
-/// An instant some milliseconds later.
+/// The instant that lies some milliseconds later.
 pub(super) fn ms_later(at: Instant, ms: u64) -> Instant {
     at.plus_millis(i64::try_from(ms).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! The shop is the same every time, in order, readable, and as troublesome as it claims to be.
+//! The shop is the same every time, in order, readable, and as irregular as it claims to be.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ fn told(setup: Setup) -> Vec<(Instant, Fact)> {
     Sample::of(setup).filter_map(fact).collect()
 }
 
-/// The orders: when each was told of, whose it is, when it was paid, and what.
+/// The orders: arrival, member, instant of payment, and content.
 fn orders(told: &[(Instant, Fact)]) -> Vec<(Instant, Option<MemberId>, Instant, OrderPaid)> {
     let order = |(at, fact): &(Instant, Fact)| {
         let FactBody::OrderPaid(_, paid) = &fact.body else { return None };
@@ -30,7 +30,7 @@ fn orders(told: &[(Instant, Fact)]) -> Vec<(Instant, Option<MemberId>, Instant, 
     told.iter().filter_map(order).collect()
 }
 
-/// The value below which so many of a hundred lie.
+/// The value below which `percent` percent of the values lie.
 fn percentile(sorted: &[u64], percent: usize) -> u64 {
     sorted[sorted.len() * percent / 100]
 }
@@ -91,7 +91,7 @@ fn every_event_reads_back_as_the_fact_it_was() {
 }
 
 #[test]
-fn most_buy_on_a_few_days_a_year_and_a_few_on_many() {
+fn most_customers_buy_on_a_few_days_a_year_and_a_few_on_many() {
     let told = told(Setup { customers: 4_000, ..SHOP });
     let zone = Zones::built_in().named("America/New_York").unwrap();
     let mut active: BTreeMap<(MemberId, i32), BTreeSet<String>> = BTreeMap::new();

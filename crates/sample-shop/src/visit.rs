@@ -1,4 +1,4 @@
-//! A visit: one order, sometimes two, and all the trouble that orders bring.
+//! A visit: one order, sometimes two, with all their irregularities.
 
 use chrono::Datelike;
 use rules::calendar::Instant;
@@ -10,7 +10,7 @@ use super::customer::Habits;
 use super::dice::{Dice, MILLION};
 use super::shop::{DayNumber, Shop, days_later, ms_later};
 
-/// What is put in a basket, in cents: half below 58 dollars, one in a hundred above 400.
+/// The value of a basket in cents: half are below 58 dollars, one in a hundred is above 400.
 const BASKETS: [(u64, u64); 10] = [
     (0, 600),
     (100_000, 1_900),
@@ -29,10 +29,10 @@ const FREE_SHIPPING_FROM_CENTS: u64 = 7_500;
 const MS_PER_MINUTE: u64 = 60_000;
 const MS_PER_HOUR: u64 = 60 * MS_PER_MINUTE;
 const MS_PER_DAY: u64 = 24 * MS_PER_HOUR;
-/// A first order number that does not look like the first.
+/// The first order number, chosen so that it does not look like the first.
 const FIRST_ORDER: u64 = 10_001;
 
-/// What a visit sends, each with its arrival.
+/// The facts that a visit sends, each with its arrival.
 #[derive(Debug)]
 pub(super) struct Outbox {
     orders: u64,
@@ -40,12 +40,12 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// An outbox in a shop that has taken so many orders.
+    /// An outbox in a shop that has already taken `orders` orders.
     pub(super) fn new(orders: u64) -> Self {
         Self { orders, told: Vec::new() }
     }
 
-    /// How many orders the shop has taken now.
+    /// The number of orders that the shop has taken now.
     pub(super) fn orders(&self) -> u64 {
         self.orders
     }
@@ -54,12 +54,12 @@ impl Outbox {
         self.told
     }
 
-    /// Sends what arrives the instant it happens.
+    /// Sends a fact that arrives at the instant it occurs.
     pub(super) fn at_once(&mut self, fact: Fact) {
         self.told.push((fact.occurred_at, ReceivedFact { fact, received_at: None }));
     }
 
-    /// Sends what is known at an instant, some seconds later or after some days, and now and then twice.
+    /// Sends a fact that is known at an instant: some seconds later or after some days, and now and then twice.
     fn deliver(&mut self, known_at: Instant, fact: Fact, late: bool, dice: &mut Dice) {
         let on_the_way = if late { dice.between(1, 20 * 24) * MS_PER_HOUR } else { 0 };
         let first = ms_later(known_at, on_the_way + dice.between(200, 8_000));
@@ -76,7 +76,7 @@ impl Outbox {
     }
 }
 
-/// A customer who buys.
+/// A visit of a customer who buys.
 pub(super) struct Visit<'a> {
     pub shop: &'a Shop,
     pub habits: &'a Habits,
@@ -86,7 +86,7 @@ pub(super) struct Visit<'a> {
     pub dice: Dice,
 }
 
-/// An order on its way.
+/// An order that was placed.
 struct Placed {
     order: OrderId,
     at: Instant,
@@ -96,10 +96,10 @@ struct Placed {
 }
 
 impl Visit<'_> {
-    /// Places the orders of this visit, and sends what becomes of them.
+    /// Places the orders of this visit, and sends them with their corrections, cancellations and refunds.
     pub(super) fn orders(mut self, outbox: &mut Outbox) {
         let at = self.at;
-        // A test is not followed by anything; nor is an order whose id could not be made, which does not happen.
+        // Nothing follows a test, nor an order whose id could not be made, which does not happen.
         if self.order(at, outbox).is_some() && self.dice.permille(60) {
             let later = ms_later(at, self.dice.between(5, 90) * MS_PER_MINUTE);
             self.order(later, outbox);
@@ -173,13 +173,13 @@ impl Visit<'_> {
         })
     }
 
-    /// Most things arrive within seconds; over the holidays the marketplace sends its orders late.
+    /// Whether an order arrives late. Most facts arrive within seconds; over the holidays the marketplace sends its orders late.
     fn is_late(&mut self) -> bool {
         let date = self.shop.date(self.day);
         self.dice.permille(if date.month() == 12 && date.day() > 17 { 90 } else { 18 })
     }
 
-    /// Something in the order was exchanged: the same order is told again, with other amounts.
+    /// Corrects an order in which something was exchanged: the same order is sent again, with other amounts.
     fn correct(&mut self, placed: &mut Placed, outbox: &mut Outbox) -> Option<()> {
         let revision = ms_later(placed.at, self.dice.between(MS_PER_HOUR, 10 * MS_PER_DAY));
         placed.basket.cents = placed.basket.cents * self.dice.between(600, 1_400) / 1_000;
@@ -196,7 +196,7 @@ impl Visit<'_> {
         outbox.deliver(at, cancelled, false, &mut self.dice);
     }
 
-    /// All of it comes back, or a part, or a part and then the rest.
+    /// Refunds all of an order, or a part, or a part and then the rest.
     fn give_back(&mut self, placed: &Placed, outbox: &mut Outbox) -> Option<()> {
         let minor = self.habits.money.minor;
         let total = placed.paid.total.ten_thousandths();
@@ -229,13 +229,13 @@ impl Placed {
     }
 }
 
-/// What is bought, before money is made of it.
+/// The goods of an order, before they are priced in a currency.
 struct Basket {
     cents: u64,
     percent_off: u64,
 }
 
-/// The parts of a price in cents; the total is all but the discount.
+/// The parts of a price in cents; the total is all of them except the discount.
 struct Cents {
     net: u64,
     tax: u64,

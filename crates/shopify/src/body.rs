@@ -1,4 +1,4 @@
-//! What is written: the fields that matter, by Shopify's names. What they mean is said elsewhere.
+//! The payload: the fields that matter, by Shopify's names. Other modules interpret them.
 
 use serde::Deserialize;
 
@@ -6,10 +6,10 @@ use super::json::{Nested, Scalar};
 use super::refund::{Adjustment, GivenBack, Refund, RefundLine};
 use super::value::{Id, MoneySet};
 
-/// A body, of whatever resource.
+/// A body, of any resource.
 ///
-/// The fields of all stand side by side, because what tells the topic of an enveloped body may come after it: so a body
-/// is read once. What is not listed here is checked to be JSON and passed over; a field that comes twice is an error.
+/// The fields of all resources are in one struct, because the topic of an enveloped body may come after it, and a body
+/// is read only once. Fields not listed here are checked to be JSON and skipped; a field that comes twice is an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct Body<'a> {
@@ -63,7 +63,7 @@ pub(super) struct Body<'a> {
     pub(super) detail_type: Scalar<'a>,
 }
 
-/// The customer inside an order, or one to be erased.
+/// The customer inside an order, or a customer to be erased.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct Customer<'a> {
@@ -71,7 +71,7 @@ pub(super) struct Customer<'a> {
     pub(super) admin_graphql_api_id: Scalar<'a>,
 }
 
-/// What a shipment cost.
+/// The cost of a shipment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct ShippingLine<'a> {
@@ -92,7 +92,7 @@ pub(super) struct Allocation<'a> {
     pub(super) amount_set: Nested<MoneySet<'a>>,
 }
 
-/// One tax of several.
+/// One of several taxes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct TaxLine<'a> {
@@ -105,7 +105,7 @@ impl<'a> Body<'a> {
         Id { number: &self.id, global: &self.admin_graphql_api_id }
     }
 
-    /// Whether of all that is read here there is only the id.
+    /// Whether the body has only the id, of all the fields read here.
     pub(super) fn is_stub(&self) -> bool {
         let (id, admin_graphql_api_id) = (self.id.clone(), self.admin_graphql_api_id.clone());
         self.created_at.is_absent() && *self == Self { id, admin_graphql_api_id, ..Self::default() }

@@ -1,4 +1,4 @@
-//! Customers: enrolment, tags old and new, merging and erasure.
+//! Customers: enrollment, tags in the old and the new form, merging and erasure.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use super::{DocumentError, Ignored, id};
 
 type Facts = std::result::Result<Vec<Fact>, NoFacts>;
 
-/// Reads `customers/create`: the customer joined, and has the tags it names, if it names any.
+/// Reads `customers/create`: the customer enrolled, and has the listed tags, if the body has any.
 pub(super) fn created(customer: &Body<'_>, triggered_at: Option<Instant>) -> Facts {
     let member = whole(customer, "customers/create")?;
     let occurred_at = value::needed_instant(&customer.created_at, "$.created_at")?;
@@ -23,14 +23,14 @@ pub(super) fn created(customer: &Body<'_>, triggered_at: Option<Instant>) -> Fac
     Ok([Some(enrolled), tags].into_iter().flatten().collect())
 }
 
-/// Reads `customers/update`: the full set of tags, where the API version still has it.
+/// Reads `customers/update`: the full set of tags, if the API version still has it.
 pub(super) fn updated(customer: &Body<'_>, triggered_at: Option<Instant>) -> Facts {
     let member = whole(customer, "customers/update")?;
     let tags = tags_set(customer, member, triggered_at)?;
     Ok(vec![tags.ok_or(Ignored::NoTags)?])
 }
 
-/// Whom a customer object is about, unless it is only an id.
+/// The member of a customer object, unless the object is only an id.
 fn whole(customer: &Body<'_>, topic: &'static str) -> Result<MemberId> {
     let digits = customer.ids().needed("Customer", "$.id")?;
     if customer.is_stub() {
@@ -39,7 +39,7 @@ fn whole(customer: &Body<'_>, topic: &'static str) -> Result<MemberId> {
     id(&digits, "$.id", MemberId::new)
 }
 
-/// The tags of old: one text with commas, empty for none.
+/// The tags in the old form: one text with commas, empty for none.
 fn tags_set(customer: &Body<'_>, member: MemberId, triggered_at: Option<Instant>) -> Result<Option<Fact>> {
     if customer.tags.is_absent() {
         return Ok(None);
@@ -51,14 +51,14 @@ fn tags_set(customer: &Body<'_>, member: MemberId, triggered_at: Option<Instant>
     Ok(Some(Fact { revision, ..Fact::new(occurred_at, member, body) }))
 }
 
-/// Which way tags went.
+/// Added or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     Added,
     Removed,
 }
 
-/// Reads `customer.tags_added` and `customer.tags_removed`, which have one and the same body.
+/// Reads `customer.tags_added` and `customer.tags_removed`, which have the same body.
 pub(super) fn tags_changed(body: &Body<'_>, change: Change) -> Facts {
     let path = "$.customerId";
     if body.customer_id.is_absent() {
@@ -77,7 +77,7 @@ pub(super) fn tags_changed(body: &Body<'_>, change: Change) -> Facts {
     Ok(vec![Fact::new(occurred_at, member, FactBody::TagsChanged(TagsChanged { added, removed }))])
 }
 
-/// The tags of today: a list of texts.
+/// The tags in the new form: a list of texts.
 fn listed(tags: &Scalar<'_>) -> Result<BTreeSet<Tag>> {
     let list: Vec<String> = match tags {
         Scalar::Absent => Vec::new(),
@@ -91,8 +91,8 @@ fn listed(tags: &Scalar<'_>) -> Result<BTreeSet<Tag>> {
     Ok(list.iter().filter_map(|tag| Tag::new(tag)).collect())
 }
 
-/// Reads `customers/redact`: everything about the customer must go. The body has no date; a bare one is dated 1970,
-/// because an erasure must not be lost for want of a date, and holds for all of the past in any case.
+/// Reads `customers/redact`: everything about the customer must be deleted. The body has no date. A bare one is dated
+/// 1970, because an erasure must not be lost for lack of a date, and it covers all of the past in any case.
 pub(super) fn redacted(body: &Body<'_>, told_at: Option<Instant>) -> Facts {
     let path = "$.customer.id";
     let customer = body.customer.object("$.customer")?.ok_or_else(|| DocumentError::missing(path))?;
@@ -101,7 +101,7 @@ pub(super) fn redacted(body: &Body<'_>, told_at: Option<Instant>) -> Facts {
     Ok(vec![Fact::new(occurred_at, id(&digits, path, MemberId::new)?, FactBody::Erased)])
 }
 
-/// Reads `customers/merge` to say whom it is about; it cannot be taken.
+/// Reads `customers/merge` to name the two customers in the error; merging is not supported.
 pub(super) fn merged(body: &Body<'_>) -> Fault {
     let name = |global: &Scalar<'_>| value::global_digits(global, "Customer", "$").unwrap_or_else(|_| "?".to_owned());
     let kept = name(&body.admin_graphql_api_customer_kept_id);

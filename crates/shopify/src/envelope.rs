@@ -1,4 +1,4 @@
-//! What stands around a payload: EventBridge's envelope, in both of Shopify's spellings, or nothing.
+//! The envelope around a payload: EventBridge's, in both of Shopify's spellings, or none.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +11,16 @@ use super::json::{Nested, Scalar};
 use super::reason::{Fault, Result};
 use super::{DocumentError, value};
 
-/// Where an enveloped document comes from.
+/// The source of an enveloped document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {
-    /// The shop's domain. What a body says about its shop is never believed.
+    /// The shop's domain. The shop named in a body is never trusted.
     pub shop: Option<String>,
     /// The topic in the sender's words.
     pub topic: Option<String>,
-    /// When Shopify triggered the webhook.
+    /// The instant at which Shopify triggered the webhook.
     pub triggered_at: Option<Instant>,
-    /// When EventBridge took it in.
+    /// The instant at which EventBridge accepted it.
     pub accepted_at: Option<Instant>,
 }
 
@@ -29,7 +29,7 @@ const DETAIL_TYPE: &str = "shopifyWebhook";
 
 /// The body that a document is or holds, and the source that its envelope names.
 ///
-/// A bare body is known by its second field at the latest: an envelope has none but EventBridge's own.
+/// A bare body is recognized by its second field at the latest, because an envelope has only EventBridge's own fields.
 pub(super) fn open(document: &[u8]) -> Result<(Option<Source>, Box<Body<'_>>)> {
     let text = text(document)?;
     let why_none = match serde_json::from_str::<Nested<Envelope<'_>>>(text) {
@@ -45,18 +45,18 @@ pub(super) fn open(document: &[u8]) -> Result<(Option<Source>, Box<Body<'_>>)> {
     }
 }
 
-/// Where an envelope says that it comes from, whatever else in it does not read.
+/// The source that an envelope names, even if other parts of it are unreadable.
 pub(super) fn source(document: &[u8]) -> Option<Source> {
     let whole: Whole<'_> = serde_json::from_str(text(document).ok()?).ok()?;
     let (Some(DETAIL_TYPE), Nested::Object(mut detail)) = (whole.detail_type.text(), whole.detail) else { return None };
     if let Nested::Object(headers) = &mut detail.metadata {
-        // When it was triggered is not needed to file it, and may be what does not read.
+        // The trigger time is not needed for filing, and may be the unreadable part.
         headers.retain(|name, _| !name.to_ascii_lowercase().ends_with("triggered-at"));
     }
     sent(detail.metadata.object("").ok()??).ok()
 }
 
-/// An envelope of which only the headers are looked at.
+/// An envelope of which only the headers are read.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case", bound(deserialize = "'de: 'a"))]
 struct Whole<'a> {
@@ -70,7 +70,7 @@ struct Headers<'a> {
     metadata: Nested<BTreeMap<String, Scalar<'a>>>,
 }
 
-/// The fields that EventBridge puts around a payload; some are here only to be known.
+/// The fields that EventBridge puts around a payload; some are listed only so that they are known.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case", bound(deserialize = "'de: 'a"))]
 struct Envelope<'a> {
@@ -114,7 +114,7 @@ fn object<T>(value: Nested<T>, path: &'static str) -> Result<T> {
     }
 }
 
-/// Reads `X-Shopify-Topic` as well as `shopify-topic`: header names know no case, and the newer ones have no `X-`.
+/// Reads `X-Shopify-Topic` as well as `shopify-topic`: header names are case-insensitive, and the newer ones have no `X-`.
 fn sent(headers: &BTreeMap<String, Scalar<'_>>) -> Result<Source> {
     let mut source = Source::default();
     for (name, value) in headers {
@@ -138,7 +138,8 @@ fn text(document: &[u8]) -> Result<&str> {
     if text.trim_ascii().is_empty() { Err(DocumentError::Empty.into()) } else { Ok(text) }
 }
 
-/// JSON may be fine and yet not what it should be: a field that comes twice, or half a surrogate pair.
+/// The fault behind a reader's error. The text may be valid JSON and still wrong: a field that comes twice, or half a
+/// surrogate pair.
 #[cold]
 fn fault(error: serde_json::Error) -> Fault {
     if error.is_data() {

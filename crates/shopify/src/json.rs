@@ -1,8 +1,8 @@
-//! The two kinds of value that payloads are made of, for `serde` to fill in.
+//! The two kinds of value that payloads consist of, for `serde` to fill in.
 //!
-//! A field of the wrong type is no error of reading: it is one when somebody asks for it, and then with its path. So a
-//! topic is never rejected for a field that only another topic reads. Both kinds ask `serde` for an optional value:
-//! that is how it lets a field be absent.
+//! A field of the wrong type is no error while reading. It becomes one, with its path, when a topic uses the field. So
+//! a topic is never rejected for a field that only another topic uses. Both kinds ask `serde` for an optional value,
+//! because that is how it allows a field to be absent.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,14 +15,14 @@ use serde_json::value::RawValue;
 use super::DocumentError;
 use super::reason::Result;
 
-/// A value without parts, or the news that it was none.
+/// A value without parts, or a note that it was none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum Scalar<'a> {
     /// Absent, or null.
     #[default]
     Absent,
     Bool(bool),
-    /// The digits as written: no float ever comes between.
+    /// The digits as written; they are never converted to a float.
     Number(&'a str),
     Text(Cow<'a, str>),
     /// A list or an object, as written.
@@ -64,7 +64,7 @@ fn unquoted(raw: &str) -> serde_json::Result<Cow<'_, str>> {
     }
 }
 
-/// A value with parts: an object of known fields, or a list of such.
+/// A value with parts: an object of known fields, or a list of such objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum Nested<T> {
     /// Absent, or null.
@@ -81,7 +81,7 @@ impl<T> Nested<T> {
         matches!(self, Self::Absent)
     }
 
-    /// The object, if there is one; anything else must not be there.
+    /// The object, if there is one; any other value is an error.
     pub(super) fn object(&self, path: &'static str) -> Result<Option<&T>> {
         match self {
             Self::Absent => Ok(None),
@@ -90,7 +90,7 @@ impl<T> Nested<T> {
         }
     }
 
-    /// The objects of the list, if there is one; anything else must not be there.
+    /// The objects of the list, if there is one; any other value is an error.
     pub(super) fn list(&self, path: &'static str) -> Result<Vec<&T>> {
         let wrong = || DocumentError::unreadable(path, "must be a list of objects");
         match self {
@@ -107,9 +107,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Nested<T> {
     }
 }
 
-/// Sees what kind of value comes before `T` reads it: by itself `T` would take a list for an object, field by field.
+/// A visitor that finds the kind of a value before `T` reads it. By itself, `T` would read a list as an object, field by field.
 struct AnyKind<T> {
-    /// A list within a list is none that anybody reads: going into it would only cost stack.
+    /// Whether the value is in a list. No topic uses a list within a list, and descending into it would only cost stack.
     in_list: bool,
     kind: PhantomData<T>,
 }

@@ -1,29 +1,30 @@
 //! Shopify's webhooks, bare or in their EventBridge envelope, as facts.
 //!
-//! [`read`] is pure: the same bytes give the same outcome, whatever came before. What a webhook cannot say by itself
-//! is left to keys and revisions: every fact carries the natural key of section 4 of the semantics, so repeats,
-//! latecomers and corrections settle themselves.
+//! [`read`] is pure: the same bytes give the same outcome, whatever came before. Keys and revisions settle what a
+//! single webhook cannot: every fact has the natural key of section 4 of the semantics, so repeats, late arrivals and
+//! corrections resolve themselves.
 //!
 //! # Decisions
 //! - **An order's snapshot is the truth** about it, with the refunds inside. It becomes `order.paid`, one
-//!   `order.refunded` per refund, and `order.cancelled`; the total less the refunds is what is left of it
-//!   (`current_total_price`; in older payloads the total less what the refunds say).
+//!   `order.refunded` per refund, and `order.cancelled`. The total minus the refunds is the rest of the order
+//!   (`current_total_price`; in older payloads the total minus the amounts of the refunds).
 //! - **Only paid orders count**: `paid`, `partially_refunded`, `refunded`. Others are ignored until they are paid. A
-//!   cancelled one says so whatever its payment, for it may have been paid before; naming no member, the cancellation
-//!   of an order that nobody knows touches nobody.
-//! - **Versions** are ordered by `updated_at`, then by when the webhook was triggered: both in one `revision`. A
-//!   refund on its own carries its `created_at`, so that a snapshot, which is never older, replaces it.
-//! - **Money** is the shop's (`shop_money`), the grand total: duties, tips and fees are in it. Amounts are read from
-//!   their digits, as text or number; nothing is rounded, and what is finer than four decimals is rejected.
-//! - **Shipping** is what was charged for it, after discounts and without the tax that is in a price: that is tax.
-//! - **Members** are named by the digits of the customer's global id. Guests have none: their orders credit nobody.
+//!   cancelled order yields its cancellation whatever its payment, because it may have been paid before. The
+//!   cancellation names no member, so for an unknown order it affects no member.
+//! - **Versions** are ordered by `updated_at`, then by the trigger time of the webhook: both in one `revision`. A
+//!   refund on its own has its `created_at`, so a snapshot, which is never older, replaces it.
+//! - **Money** is the shop's (`shop_money`), the grand total including duties, tips and fees. Amounts are read from
+//!   their digits, as text or number. Nothing is rounded; amounts finer than four decimals are rejected.
+//! - **Shipping** is the amount charged for it, after discounts and without the tax included in a price: that is tax.
+//! - **Members** are named by the digits of the customer's global id. Guests have none, so their orders credit no
+//!   member.
 //! - **A deleted order** is a cancelled one; **a deleted customer** is ignored (Shopify deletes only those without
-//!   orders), **a redacted one** erased. A created customer is enrolled. Tags inside an order's customer are ignored:
-//!   they have no date of their own.
+//!   orders), **a redacted one** erased. A created customer is enrolled. Tags of the customer inside an order are
+//!   ignored, because they have no date of their own.
 //! - **Nothing is half read**: a document gives all its facts or a reason with a code. A field that is read and comes
 //!   twice is such a reason: senders and readers do not agree on which one counts.
 //!
-//! Gift cards are money like any other: buying one counts when it is bought, and so does what is bought with it.
+//! Gift cards are money like any other: both the purchase of one and the purchases paid with it count.
 
 mod body;
 mod customer;
@@ -46,26 +47,26 @@ use body::Body;
 use customer::Change;
 use reason::{Fault, NoFacts};
 
-/// What became of a document.
+/// The outcome for a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It tells these facts.
+    /// The document yields these facts.
     Facts {
-        /// The shop's domain, from the envelope; a bare body names none that could be believed.
+        /// The shop's domain, from the envelope; a bare body has none that can be trusted.
         shop: Option<String>,
-        /// The facts, never none; when they arrived is for the receiver to say.
+        /// The facts, at least one. The receiver sets their arrival.
         facts: Vec<ReceivedFact>,
     },
-    /// It is of no consequence.
+    /// The document does not matter to tiers.
     Ignored(Ignored),
-    /// It cannot be taken.
+    /// The document cannot be read as facts.
     Rejected(DocumentError),
 }
 
-/// Reads a webhook's body or the envelope around one.
+/// Reads a webhook's body, or the envelope around one.
 ///
-/// `hint` names the topic of a bare body (`orders/paid`; see [`Topic::named`]). An envelope names its own, which wins;
-/// without either, only a body whose shape fits one topic alone is taken.
+/// `hint` names the topic of a bare body (`orders/paid`; see [`Topic::named`]). An envelope names its own topic, which
+/// wins. Without either, a body is accepted only if its shape fits exactly one topic.
 pub fn read(document: &[u8], hint: Option<&str>) -> Outcome {
     match told(document, hint) {
         Ok((shop, facts)) => {
@@ -77,8 +78,7 @@ pub fn read(document: &[u8], hint: Option<&str>) -> Outcome {
     }
 }
 
-/// Where a document says that it comes from, if it is an envelope: to file under its shop what could not be taken. Dates
-/// are left out.
+/// The source that a document names, if it is an envelope, for filing a rejected document under its shop. Dates are left out.
 pub fn source(document: &[u8]) -> Option<Source> {
     envelope::source(document)
 }
@@ -114,8 +114,7 @@ fn told(document: &[u8], hint: Option<&str>) -> Result<(Option<String>, Vec<Fact
     Ok((source.shop, facts))
 }
 
-/// The topic of a body whose shape fits one alone. Tags that came look like tags that went, and an erasure is never
-/// guessed.
+/// The topic of a body whose shape fits exactly one. Added tags look like removed tags, and an erasure is never guessed.
 fn guess(body: &Body<'_>) -> Result<String, Fault> {
     let is_order = !body.financial_status.is_absent() && !body.total_price.is_absent() && !body.updated_at.is_absent();
     let is_customer = body.admin_graphql_api_id.text().is_some_and(|id| id.starts_with("gid://shopify/Customer/"));
@@ -134,7 +133,7 @@ fn guess(body: &Body<'_>) -> Result<String, Fault> {
     }
 }
 
-/// Takes digits as an id of the rules.
+/// Converts digits to an id of the rules.
 fn id<T>(digits: &str, path: &'static str, new: impl FnOnce(&str) -> Result<T, IdError>) -> Result<T, Fault> {
     new(digits).map_err(|error| DocumentError::unreadable(path, error))
 }

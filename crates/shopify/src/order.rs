@@ -1,4 +1,4 @@
-//! Orders: every snapshot is the whole truth about its order, refunds included.
+//! Orders: every snapshot is the whole truth about its order, including refunds.
 
 use rules::calendar::Instant;
 use rules::fact::{Fact, FactBody, OrderPaid};
@@ -10,7 +10,7 @@ use super::refund::Worth;
 use super::value::{self, Id, Money, Signed};
 use super::{DocumentError, Ignored, id};
 
-/// Reads a snapshot of an order, from whichever topic.
+/// Reads a snapshot of an order, from any topic.
 pub(super) fn snapshot(order: &Body<'_>, triggered_at: Option<Instant>) -> std::result::Result<Vec<Fact>, NoFacts> {
     let digits = order.ids().needed("Order", "$.id")?;
     if order.is_stub() {
@@ -33,23 +33,22 @@ pub(super) fn snapshot(order: &Body<'_>, triggered_at: Option<Instant>) -> std::
     Ok(facts)
 }
 
-/// Reads the body of `orders/delete`, which is only an id. Shopify lets go of orders that were cancelled, tests,
-/// imported or paid by hand; whichever it was, nothing of the order is left. What the order itself said of its
-/// cancellation stands: this says it with the earliest of revisions, so that it never redates one.
+/// Reads the body of `orders/delete`, which is only an id. Shopify deletes orders that were cancelled, tests, imported
+/// or paid by hand; in each case nothing of the order is left. A cancellation in the order's own snapshot stays valid:
+/// this one has the earliest possible revision, so it never redates another.
 pub(super) fn deleted(order: &Body<'_>, triggered_at: Option<Instant>) -> std::result::Result<Vec<Fact>, NoFacts> {
     let digits = order.ids().needed("Order", "$.id")?;
     let occurred_at = triggered_at.ok_or(DocumentError::NoInstant { topic: "orders/delete" })?;
     Ok(vec![cancelled(id(&digits, "$.id", OrderId::new)?, occurred_at, Instant::from_millis(0))])
 }
 
-/// A cancellation names no member, but follows its order: of an order that was never paid it touches nobody.
+/// The cancellation of an order. It names no member but follows its order; for an order that was never paid it affects no member.
 fn cancelled(order: OrderId, occurred_at: Instant, revision: Instant) -> Fact {
     Fact { revision, ..Fact::new(occurred_at, None, FactBody::OrderCancelled(order)) }
 }
 
-/// Whether its payment makes it count. `voided` and `expired` may still be paid another way; `partially_paid` is also
-/// what an order becomes that was paid and then grew by an edit: what was told of it before stands until the rest is
-/// paid.
+/// Whether the order's payment makes it count. `voided` and `expired` orders may still be paid in another way. A
+/// `partially_paid` order may have been paid and then grown by an edit; its earlier facts stand until the rest is paid.
 fn counts(order: &Body<'_>) -> Result<bool> {
     let path = "$.financial_status";
     match order.financial_status.text() {
@@ -61,12 +60,11 @@ fn counts(order: &Body<'_>) -> Result<bool> {
     }
 }
 
-/// The paid order and its refunds, so that the total less the refunds is what Shopify says is left.
+/// The paid order and its refunds, such that the total minus the refunds is the rest according to Shopify.
 ///
-/// So `total` is what is left *now* plus what the refunds took. Mostly that is `total_price`; where an edit changed the
-/// order without a refund, or Shopify's account of a refund differs from ours, the snapshot is right, and the
-/// difference never was part of the order. Of a cancelled order nothing is left whatever it says, and the total is what
-/// it was.
+/// The `total` is therefore the rest *now* plus the refunded amounts. Mostly that is `total_price`. It differs where an edit
+/// changed the order without a refund, or where Shopify counts a refund differently. The snapshot is then right, and the
+/// difference never was part of the order. A cancelled order keeps its `total_price`, because nothing of it is left anyway.
 fn paid(order: &Body<'_>, order_id: &OrderId, revision: Instant, is_cancelled: bool) -> Result<Vec<Fact>> {
     let price = Money::of(&order.total_price, &order.total_price_set, "$.total_price")?;
     let code =
@@ -112,14 +110,14 @@ fn occurred_at(order: &Body<'_>) -> Result<Instant> {
     }
 }
 
-/// The grand total charged: see [`paid`].
+/// The grand total charged; see [`paid`].
 fn charged(price: Signed, current: Option<Signed>, worths: &[Worth]) -> Signed {
     let taken: Signed = worths.iter().map(|worth| worth.total).sum();
     let told: Signed = worths.iter().map(|worth| worth.total.max(0)).sum();
     current.unwrap_or((price - taken).max(0)) + told
 }
 
-/// The tax in the total, reckoned like the total: what is left now plus what the refunds took.
+/// The tax in the total, computed like the total: the rest now plus the refunded tax.
 fn tax(order: &Body<'_>, shop: Option<&str>, is_cancelled: bool, worths: &[Worth]) -> Result<Signed> {
     let tax = Money::of(&order.total_tax, &order.total_tax_set, "$.total_tax")?.positive(shop)?;
     let current = Money::of(&order.current_total_tax, &order.current_total_tax_set, "$.current_total_tax")?;
@@ -128,7 +126,7 @@ fn tax(order: &Body<'_>, shop: Option<&str>, is_cancelled: bool, worths: &[Worth
     Ok(left.map_or(tax.unwrap_or(0), |left| left + refunded))
 }
 
-/// The shipping in the total: after discounts, and without the tax that prices include, which is tax.
+/// The shipping in the total: after discounts, and without the tax that prices include, which counts as tax.
 fn shipping(order: &Body<'_>, shop: Option<&str>) -> Result<Signed> {
     if order.shipping_lines.is_absent() {
         let set = Money::of_set(&order.total_shipping_price_set, "$.total_shipping_price_set")?;

@@ -1,10 +1,10 @@
-//! Why a document became no facts: as data with a stable code, and as a sentence with the remedy.
+//! The reasons why a document yields no facts: as data with a stable code, and as a sentence with the remedy.
 
 use std::fmt;
 
 use thiserror::Error;
 
-/// Why a document is of no consequence. Nothing is wrong and nothing needs to be done.
+/// The reasons why a document is ignored. Nothing is wrong and nothing needs to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ignored {
     /// The order has not been paid in full (yet).
@@ -12,20 +12,20 @@ pub enum Ignored {
         /// Shopify's `financial_status`.
         status: String,
     },
-    /// A test order that was never paid: the example that Shopify sends on request.
+    /// A test order that was never paid, such as the example that Shopify sends on request.
     TestOrder,
-    /// An order edit tells only differences; the `orders/updated` beside it tells the whole order.
+    /// An order edit has only differences; the `orders/updated` sent with it has the whole order.
     NotASnapshot,
-    /// The customer object carries no tags (since API 2025-01), and nothing else in it matters to tiers.
+    /// The customer object has no tags (since API 2025-01), and nothing else in it matters to tiers.
     NoTags,
-    /// A deleted customer: only one without orders can be deleted, and erasure is told by `customers/redact`.
+    /// A deleted customer. Only one without orders can be deleted, and erasure comes as `customers/redact`.
     CustomerDeleted,
     /// A request about personal data that the privacy endpoints answer.
     PrivacyRequest {
         /// The topic.
         topic: String,
     },
-    /// A topic that tells nothing about tiers which another does not tell better.
+    /// A topic that says nothing about tiers, or nothing that another topic does not say better.
     NotUsed {
         /// The topic.
         topic: String,
@@ -74,49 +74,49 @@ impl fmt::Display for Ignored {
     }
 }
 
-/// Why a document cannot be taken, and what to do about it. Trying the same bytes again never helps.
+/// The reasons why a document is rejected, with the remedy. Retrying the same bytes never helps.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DocumentError {
-    /// Nothing arrived.
+    /// The document is empty.
     #[error("the document is empty; send the body of the webhook, or its envelope")]
     Empty,
-    /// Not JSON, or broken off.
+    /// The document is not JSON, or is cut off.
     #[error("not JSON: {problem}; send the document again, unchanged and whole")]
     NotJson {
-        /// What is wrong, and where.
+        /// The problem, and its place.
         problem: String,
     },
-    /// A topic that Shopify does not have, or none.
+    /// The topic is missing, or Shopify has no such topic.
     #[error("{}; name a topic of Shopify such as `orders/paid`, or send the envelope, which names it", given(topic))]
     UnknownTopic {
-        /// What was given, if anything.
+        /// The given topic, if there is one.
         topic: Option<String>,
     },
-    /// A field that is needed is absent or null.
+    /// A required field is absent or null.
     #[error("{path} is missing; subscribe without a filter of fields, or send the whole resource")]
     Missing {
         /// The JSON path; `[]` stands for any item of a list, `..` for any place.
         path: &'static str,
     },
-    /// A field says something that cannot be what it should be.
+    /// A field has an impossible value.
     #[error("{path}: {problem}; no amount is guessed, correct the field and send the document again")]
     Unreadable {
         /// The JSON path; `[]` stands for any item of a list, `..` for any place.
         path: &'static str,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// Amounts of one order in different currencies, where all should be in the shop's.
+    /// Amounts of one order are in different currencies; all should be in the shop's.
     #[error("{path} is in {found}, the order in {currency}; all amounts must be in the shop's currency (`shop_money`)")]
     MixedCurrencies {
         /// The JSON path; `[]` stands for any item of a list, `..` for any place.
         path: &'static str,
         /// The order's currency.
         currency: String,
-        /// The other one.
+        /// The other currency.
         found: String,
     },
-    /// In place of a payload above 1,000,000 bytes Shopify sends only its id.
+    /// Shopify sends only the id in place of a payload above 1,000,000 bytes.
     #[error(
         "of `{topic}` only the id {id} arrived, its payload was too large; fetch it from the Admin API and send that"
     )]
@@ -126,18 +126,18 @@ pub enum DocumentError {
         /// The id of the resource.
         id: String,
     },
-    /// Two customers became one.
+    /// Two customers are merged into one.
     #[error(
         "merge_not_supported: customer {deleted} was to be merged into {kept}; if it was, re-send the orders of \
              {deleted} as `orders/updated`: they name the new customer and a later revision"
     )]
     MergeNotSupported {
-        /// Who remains.
+        /// The id of the customer who remains.
         kept: String,
-        /// Who went.
+        /// The id of the customer who is deleted.
         deleted: String,
     },
-    /// A payload without any date, outside of an envelope that would date it.
+    /// A payload has no date, and no envelope that would date it.
     #[error("`{topic}` carries no date; send it within its envelope, whose X-Shopify-Triggered-At dates it")]
     NoInstant {
         /// The topic.
@@ -179,13 +179,13 @@ fn given(topic: &Option<String>) -> String {
     }
 }
 
-/// Why reading stopped: one word, so that results stay in registers.
+/// The reason why reading stopped. It is one machine word, so results stay in registers.
 pub(super) type Fault = Box<DocumentError>;
 
-/// What reading gives.
+/// The result of reading.
 pub(super) type Result<T> = std::result::Result<T, Fault>;
 
-/// Why reading ended without facts.
+/// The reason why reading ended without facts.
 #[derive(Debug)]
 pub(super) enum NoFacts {
     Ignored(Ignored),

@@ -1,9 +1,8 @@
 //! Refunds: inside an order, and alone as `refunds/create`.
-//!
-//! A refund is worth what it takes off the order's grand total in the shop's currency: its lines with their tax, less
-//! the (signed) adjustments with theirs, plus duties and fees given back. That is Shopify's own account of it, and the
-//! same rule holds inside an order and alone, so that a later snapshot repeats what the refund said. Its `transactions`
-//! are not used: they are in the customer's currency, may be pending, or not there at all.
+//! The worth of a refund is the amount that it takes off the order's grand total, in the shop's currency. That is its
+//! lines with their tax, minus the (signed) adjustments with theirs, plus refunded duties and fees. Shopify counts it
+//! the same way. The rule is the same inside an order and alone, so a later snapshot repeats the refund. Its
+//! `transactions` are not used: they are in the customer's currency, may be pending, or may be missing.
 
 use rules::calendar::Instant;
 use rules::fact::{Fact, FactBody, Refunded};
@@ -17,7 +16,7 @@ use super::reason::{NoFacts, Result};
 use super::value::{self, Id, Money, MoneySet, Signed};
 use super::{DocumentError, id};
 
-/// Reads the body of `refunds/create`: taken until a later snapshot of the order says the same, under the same id.
+/// Reads the body of `refunds/create`. It counts until a later snapshot of the order repeats the refund under the same id.
 pub(super) fn alone(body: &Body<'_>) -> std::result::Result<Vec<Fact>, NoFacts> {
     if body.is_stub() {
         let id = body.ids().needed("Refund", "$.id")?;
@@ -30,7 +29,7 @@ pub(super) fn alone(body: &Body<'_>) -> std::result::Result<Vec<Fact>, NoFacts> 
     Ok(vec![refund.fact(id(&order, path, OrderId::new)?, None, worth.total)?])
 }
 
-/// A refund as it is written.
+/// A refund as written in the payload.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct Refund<'a> {
@@ -45,7 +44,7 @@ pub(super) struct Refund<'a> {
     total_additional_fees_set: Nested<MoneySet<'a>>,
 }
 
-/// Goods given back.
+/// Refunded goods.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct RefundLine<'a> {
@@ -55,7 +54,7 @@ pub(super) struct RefundLine<'a> {
     total_tax_set: Nested<MoneySet<'a>>,
 }
 
-/// What else was given back (below 0) or kept (above).
+/// An adjustment: another refund (below 0) or an amount kept (above 0).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct Adjustment<'a> {
@@ -66,19 +65,19 @@ pub(super) struct Adjustment<'a> {
     tax_amount_set: Nested<MoneySet<'a>>,
 }
 
-/// Shipping given back.
+/// Refunded shipping.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct GivenBack<'a> {
     subtotal_amount_set: Nested<MoneySet<'a>>,
 }
 
-/// What a refund takes off its order.
+/// The amounts that a refund takes off its order.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Worth {
-    /// Of the grand total; below 0 when it gave something back to the shop.
+    /// The part of the grand total; below 0 if the refund gave something back to the shop.
     pub(super) total: Signed,
-    /// Of the tax in it.
+    /// The part of the tax in it.
     pub(super) tax: Signed,
 }
 
@@ -87,7 +86,7 @@ const ADJUSTMENTS: &str = "$..order_adjustments[].amount";
 const DUTIES: &str = "$..total_duties_set";
 
 impl<'a> Refund<'a> {
-    /// The refund that a body is.
+    /// The refund in a body.
     fn of(body: &Body<'a>) -> Self {
         Self {
             id: body.id.clone(),
@@ -102,7 +101,7 @@ impl<'a> Refund<'a> {
         }
     }
 
-    /// What it takes off an order in the `shop`'s currency.
+    /// The amounts that it takes off an order in the `shop`'s currency.
     pub(super) fn worth(&self, shop: Option<&str>) -> Result<Worth> {
         let mut worth = Worth::default();
         for line in self.refund_line_items.list("$..refund_line_items")? {
@@ -132,7 +131,7 @@ impl<'a> Refund<'a> {
         Ok(worth)
     }
 
-    /// The currency that its amounts name first.
+    /// The first currency that its amounts name.
     fn currency(&self) -> Result<Option<&str>> {
         for line in self.refund_line_items.list("$..refund_line_items")? {
             if let Some(currency) = line.worth()?.currency() {
@@ -147,7 +146,7 @@ impl<'a> Refund<'a> {
         Ok(Money::of_set(&self.total_duties_set, DUTIES)?.currency())
     }
 
-    /// The fact that it is; it names no member, but follows its order.
+    /// The fact of the refund. It names no member but follows its order.
     pub(super) fn fact(&self, order: OrderId, revision: Option<Instant>, total: Signed) -> Result<Fact> {
         let created_at = value::instant(&self.created_at, "$..created_at")?;
         let processed_at = value::instant(&self.processed_at, "$..processed_at")?;
@@ -171,7 +170,7 @@ impl<'a> Adjustment<'a> {
         Money::of(&self.amount, &self.amount_set, ADJUSTMENTS)
     }
 
-    /// Shipping given back is told as an adjustment, and since API 2024-10 a second time as shipping lines.
+    /// Whether it may be refunded shipping. That comes as an adjustment, and since API 2024-10 again as shipping lines.
     fn may_be_shipping(&self) -> bool {
         self.kind.text().is_none_or(|kind| kind == "shipping_refund")
     }

@@ -1,40 +1,40 @@
-//! Topics: what kind of event a document tells.
+//! Topics: the kinds of event that documents report.
 
 use std::path::Path;
 
-/// What a topic of Shopify is to the rules.
+/// The meaning of a Shopify topic for the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Topic {
     /// A whole order: created, updated, paid, cancelled, fulfilled in part or whole.
     Order,
-    /// An edit of an order, told as differences.
+    /// An edit of an order, given as differences.
     OrderEdited,
-    /// An order that is gone.
+    /// An order that was deleted.
     OrderDeleted,
     /// A refund without its order.
     Refund,
     /// A new customer.
     CustomerCreated,
-    /// A customer as it is now.
+    /// A customer in the present state.
     CustomerUpdated,
-    /// A customer that is gone.
+    /// A customer that was deleted.
     CustomerDeleted,
-    /// Tags that a customer got.
+    /// Tags that were added to a customer.
     TagsAdded,
-    /// Tags that a customer lost.
+    /// Tags that were removed from a customer.
     TagsRemoved,
-    /// Two customers that became one.
+    /// Two customers that were merged.
     CustomersMerged,
     /// A customer whose personal data must be erased.
     CustomerRedacted,
-    /// A question about personal data, or a shop that left: for the privacy endpoints.
+    /// A request about personal data, or a shop that uninstalled the app: for the privacy endpoints.
     Privacy,
-    /// Known to Shopify, and of no consequence for tiers.
+    /// Known to Shopify, and without effect on tiers.
     NotUsed,
 }
 
-/// What stands before the action in topics that tell nothing about tiers. Money moves (transactions, tenders) and
-/// parcels are told by the order's own snapshots.
+/// The first parts of topics that say nothing about tiers. Payments (transactions, tenders) and parcels also appear in
+/// the order's own snapshots.
 const NOT_USED: &[&str] = &[
     "app_purchases",
     "app_scopes",
@@ -106,8 +106,8 @@ const NOT_USED: &[&str] = &[
 ];
 
 impl Topic {
-    /// The topic of a name, if Shopify has it: `orders/paid`, `customer.tags_added`, `ORDERS_PAID` and the folder name
-    /// `orders_paid` are all understood.
+    /// The topic with a name, if Shopify has it. `orders/paid`, `customer.tags_added`, `ORDERS_PAID` and the folder
+    /// name `orders_paid` are all understood.
     pub fn named(name: &str) -> Option<Self> {
         let plain = name.trim().to_ascii_lowercase().replace(['/', '.', '-'], "_");
         Some(match plain.as_str() {
@@ -132,7 +132,7 @@ impl Topic {
         })
     }
 
-    /// The name of the topic that a file is filed under: its own name or its folder's, as in `orders_paid.json` and
+    /// The topic name that a file is filed under: its own name or its folder's, as in `orders_paid.json` and
     /// `orders_paid/01.json`.
     pub fn filed_under(path: &Path) -> Option<&str> {
         let folder = path.parent().and_then(Path::file_name);

@@ -1,4 +1,4 @@
-//! The values inside payloads: ids, instants and money, exact or not at all.
+//! The values in payloads: ids, instants and money, read exactly or not at all.
 
 use rules::calendar::Instant;
 use rules::fact::Currency;
@@ -9,7 +9,7 @@ use super::DocumentError;
 use super::json::{Nested, Scalar};
 use super::reason::Result;
 
-/// Ids of Shopify are 64-bit numbers: at most 20 digits.
+/// Shopify's ids are 64-bit numbers: at most 20 digits.
 const ID_DIGITS_MAX: usize = 20;
 
 /// A resource's id, as the number and as the global id beside it.
@@ -20,7 +20,7 @@ pub(super) struct Id<'d, 'a> {
 }
 
 impl Id<'_, '_> {
-    /// The digits of the id, from the global id where it is there: numbers above 2^53 are rounded by many a sender.
+    /// The digits of the id, from the global id if it is there, because many senders round numbers above 2^53.
     pub(super) fn digits(&self, kind: &str, path: &'static str) -> Result<Option<String>> {
         if self.global.is_absent() {
             return digits(self.number, path);
@@ -28,7 +28,7 @@ impl Id<'_, '_> {
         global_digits(self.global, kind, path).map(Some)
     }
 
-    /// The digits of the id, which must be there.
+    /// The digits of the id, which is required.
     pub(super) fn needed(&self, kind: &str, path: &'static str) -> Result<String> {
         self.digits(kind, path)?.ok_or_else(|| DocumentError::missing(path))
     }
@@ -75,12 +75,12 @@ pub(super) fn instant(value: &Scalar<'_>, path: &'static str) -> Result<Option<I
     }
 }
 
-/// The instant of a date, which must be there.
+/// The instant of a date, which is required.
 pub(super) fn needed_instant(value: &Scalar<'_>, path: &'static str) -> Result<Instant> {
     instant(value, path)?.ok_or_else(|| DocumentError::missing(path))
 }
 
-/// A yes or no; absent is no.
+/// A boolean; absent means false.
 pub(super) fn flag(value: &Scalar<'_>, path: &'static str) -> Result<bool> {
     match value {
         Scalar::Absent => Ok(false),
@@ -91,10 +91,10 @@ pub(super) fn flag(value: &Scalar<'_>, path: &'static str) -> Result<bool> {
     }
 }
 
-/// An amount of either sign in ten-thousandths: sums of any number of payload amounts fit.
+/// An amount of either sign in ten-thousandths; sums of any number of payload amounts fit.
 pub(super) type Signed = i128;
 
-/// An amount that must fit where facts keep theirs: what is below 0 counts as 0.
+/// An amount within the bounds of facts; below 0 it counts as 0.
 pub(super) fn amount(sum: Signed, path: &'static str) -> Result<Amount> {
     let count = u64::try_from(sum.max(0)).ok();
     count.and_then(Amount::from_ten_thousandths).ok_or_else(|| DocumentError::unreadable(path, "is 10^12 or more"))
@@ -108,7 +108,7 @@ fn signed(text: &str) -> std::result::Result<Signed, NumberError> {
     Ok(sign * Signed::from(Amount::parse(digits)?.ten_thousandths()))
 }
 
-/// An amount in two currencies; its `presentment_money` is what the customer saw, and is not used.
+/// An amount in two currencies. Its `presentment_money` is what the customer saw, and is not used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct MoneySet<'a> {
@@ -123,7 +123,7 @@ pub(super) struct ShopMoney<'a> {
     currency_code: Scalar<'a>,
 }
 
-/// An amount as Shopify writes it: in `…_set.shop_money` with its currency, and plain, in the shop's currency too.
+/// An amount as Shopify writes it: in `…_set.shop_money` with its currency, and also plain, in the shop's currency.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Money<'d, 'a> {
     plain: &'d Scalar<'a>,
@@ -132,7 +132,7 @@ pub(super) struct Money<'d, 'a> {
 }
 
 impl<'d, 'a> Money<'d, 'a> {
-    /// The amount that is called `path`, plain and in a set.
+    /// The amount at `path`, plain and in a set.
     pub(super) fn of(plain: &'d Scalar<'a>, set: &'d Nested<MoneySet<'a>>, path: &'static str) -> Result<Self> {
         let shop = match set.object(path)? {
             Some(set) => set.shop_money.object(path)?,
@@ -141,7 +141,7 @@ impl<'d, 'a> Money<'d, 'a> {
         Ok(Self { plain, shop, path })
     }
 
-    /// The amount that is only in a set.
+    /// An amount that comes only in a set.
     pub(super) fn of_set(set: &'d Nested<MoneySet<'a>>, path: &'static str) -> Result<Self> {
         Self::of(&Scalar::Absent, set, path)
     }
@@ -151,7 +151,7 @@ impl<'d, 'a> Money<'d, 'a> {
         self.shop.and_then(|shop| shop.currency_code.text())
     }
 
-    /// The amount in ten-thousandths, if it is there; it must be in the `shop`'s currency, where it names one.
+    /// The amount in ten-thousandths, if it is there. If it names a currency, that must be the `shop`'s.
     pub(super) fn signed(self, shop: Option<&str>) -> Result<Option<Signed>> {
         let path = self.path;
         if let (Some(currency), Some(found)) = (shop, self.currency())
@@ -172,7 +172,7 @@ impl<'d, 'a> Money<'d, 'a> {
         signed(text).map(Some).map_err(|error| DocumentError::unreadable(path, error))
     }
 
-    /// As [`Self::signed`], and 0 or more.
+    /// The amount as in [`Self::signed`], which must be 0 or more.
     pub(super) fn positive(self, shop: Option<&str>) -> Result<Option<Signed>> {
         let amount = self.signed(shop)?;
         if amount.is_some_and(|amount| amount < 0) {
@@ -182,7 +182,7 @@ impl<'d, 'a> Money<'d, 'a> {
     }
 }
 
-/// A currency that ISO 4217 knows.
+/// The ISO 4217 currency of a code.
 pub(super) fn currency(code: &str, path: &'static str) -> Result<Currency> {
     Currency::from_code(code)
         .ok_or_else(|| DocumentError::unreadable(path, format_args!("`{code}` is no ISO 4217 currency code")))
@@ -190,10 +190,10 @@ pub(super) fn currency(code: &str, path: &'static str) -> Result<Currency> {
 
 /// One instant that orders versions as the pair (`updated_at`, `triggered_at`) does.
 ///
-/// `updated_at` has whole seconds, so the milliseconds below it are free: they hold how much later the webhook was
-/// triggered, 4 ms to one for the first 3 s and 1 s to one after that. Delays that differ less become equal, never
-/// reversed. A bare body has no trigger, and ranks below the webhooks of its second. Should `updated_at` ever come with
-/// milliseconds of its own, it stands alone.
+/// `updated_at` has whole seconds, so its milliseconds are free to hold the delay until the webhook was triggered: one
+/// millisecond for every 4 ms in the first 3 s, and one for every 1 s after that. Smaller differences make two
+/// revisions equal, never reversed. A bare body has no trigger, and ranks below the webhooks of its second. If
+/// `updated_at` has milliseconds of its own, it is used alone.
 pub(super) fn revision(updated_at: Instant, triggered_at: Option<Instant>) -> Instant {
     const FINE_MS: i64 = 3_000;
     const FINE_STEP_MS: i64 = 4;

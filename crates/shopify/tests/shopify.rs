@@ -1,7 +1,8 @@
-//! What Shopify's payloads mean, held against every real one at hand and against bodies written for each rule.
+//! The meaning of Shopify's payloads, tested on every real one available and on bodies written for each rule.
 //!
-//! The real payloads stand in `../shared/fixtures/shopify` beside the checkout and are not part of the project; without
-//! them (never where `ECHELON_SHARED` is set, as `.ci/run` does where they lie) the table of outcomes is skipped, and everything else still runs.
+//! The real payloads lie in `../shared/fixtures/shopify` beside the checkout and are not part of the project. Without
+//! them, the table of outcomes is skipped and everything else still runs. Where `ECHELON_SHARED` is set, as `.ci/run`
+//! does where they exist, they are required.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +23,7 @@ use shopify::{DocumentError, Ignored, Outcome, Topic, read};
 
 mod hostile;
 
-/// A paid order of 100.00 USD with 8.00 tax and 5.00 shipping, changed as a test needs it.
+/// A paid order of 100.00 USD with 8.00 tax and 5.00 shipping, with a test's changes.
 fn order(changes: Value) -> Vec<u8> {
     let usd = |amount: &str| {
         json!({ "shop_money": { "amount": amount, "currency_code": "USD" },
@@ -43,7 +44,7 @@ fn order(changes: Value) -> Vec<u8> {
     body.to_string().into_bytes()
 }
 
-/// Puts changes into a body; null takes a field away.
+/// Merges changes into a body; null removes a field.
 fn merge(body: &mut Value, changes: Value) {
     for (key, value) in changes.as_object().unwrap() {
         match value {
@@ -82,7 +83,7 @@ fn rejected(document: &[u8], hint: &str) -> DocumentError {
     }
 }
 
-/// What facts are worth together as spend, in ten-thousandths: totals less refunds, nothing for tests and cancellations.
+/// The worth of facts together as spend, in ten-thousandths: totals minus refunds; tests and cancelled orders are worth 0.
 fn worth(facts: &[Fact]) -> i64 {
     let mut orders: BTreeMap<&str, i64> = BTreeMap::new();
     let cancelled = |order: &str| {
@@ -359,11 +360,11 @@ fn only_paid_orders_that_stand_count_and_what_counts_is_what_is_left() {
         let FactBody::OrderPaid(_, paid) = &facts[0].body else { panic!() };
         assert_eq!((paid.total.to_string(), paid.tax.to_string()), ("100".into(), "8".into()));
     }
-    // Older payloads: the total, less the refund's lines with tax, plus its adjustments.
+    // Older payloads: the total minus the refund's lines with tax, plus its adjustments.
     let older = json!({ "current_total_price": null, "current_total_price_set": null, "financial_status": "partially_refunded",
                         "refunds": [refund(31, "40.00", "3.20")] });
     assert_eq!(left(older), 568_000);
-    // An edit that made the order smaller without a refund: the snapshot is right.
+    // An edit reduced the order without a refund: the snapshot is right.
     assert_eq!(left(json!({ "current_total_price": "70.00", "current_total_price_set": null })), 700_000);
     let cancelled = facts(&order(json!({ "cancelled_at": "2026-01-02T10:00:00-05:00" })), "orders/cancelled");
     assert_eq!((cancelled.len(), worth(&cancelled)), (2, 0));

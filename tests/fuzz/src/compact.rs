@@ -6,7 +6,7 @@ use rules::standing::evaluate;
 use super::program::stands;
 use super::sample::{instants, versions};
 
-/// Bytes are refused, or are a member who stands the same however they are read.
+/// Checks that bytes are refused, or are a member with the same standing however they are read.
 pub fn check(data: &[u8]) {
     let Ok(packed) = Packed::open(data) else { return };
     let (ledger, record) = (packed.ledger(), packed.record());
@@ -16,7 +16,7 @@ pub fn check(data: &[u8]) {
             let Ok(ledger) = &ledger else { continue };
             assert_eq!(standing.as_ref(), Ok(&evaluate(version, ledger, at)));
             if place == data.len() % versions().len() {
-                stands(version, ledger, at); // it takes its time: under one of them
+                stands(version, ledger, at); // slow, so only under one of them
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What ingest reads off its queue: [`engine::ingest::read`].
+//! The messages that ingest reads from its queue: [`engine::ingest::read`].
 
 use engine::ingest::{native, read};
 use rules::fact::{Fact, ReceivedFact};
@@ -8,14 +8,14 @@ use store::records::{Quarantined, Reason};
 
 use super::{usd, written_and_read};
 
-/// A message is quarantined for a reason that tells nothing of it, or gives facts of the shop that its envelope names.
+/// Checks that a message is quarantined for a reason without its content, or gives facts of the shop that its envelope names.
 pub fn check(data: &[u8]) {
     let Ok(body) = std::str::from_utf8(data) else { return }; // the queue holds texts
     let (shop, facts) = match read(body, usd()) {
         Ok(found) => found,
         Err(quarantined) => return tells_nothing(&quarantined),
     };
-    // What nobody reads may be no text (half a surrogate pair), and then the whole is no value.
+    // A part that ingest does not read may be invalid text (half a surrogate pair); the whole is then not a JSON value.
     let envelope: Value = serde_json::from_str(body).unwrap_or_default();
     match envelope["source"].as_str().map(|source| source.strip_prefix("echelon.shop/")) {
         Some(Some(named)) => assert_eq!(named.to_ascii_lowercase(), shop.as_str()),

@@ -1,5 +1,5 @@
-//! Tables of orders: [`echelon::import`]. The first line says in words how the table is read (a preset, what stands between
-//! the cells, a time zone, a currency, a form of times); the rest is the file.
+//! Tables of orders: [`echelon::import`]. The first line gives the options in words: a preset, the delimiter, a time
+//! zone, a currency, a format of times. The rest is the file.
 
 use csv::ReaderBuilder;
 use echelon::import::columns::Mapping;
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{first_line, written_and_read};
 
-/// Every row of a file is accounted for, on its own line; the facts of those that give some are facts.
+/// Checks that every row of a file is accounted for on its own line, and that all facts are within bounds.
 pub fn check(data: &[u8]) {
     let (words, file) = first_line(data);
     let options = Options::of(words);
@@ -33,7 +33,7 @@ pub fn check(data: &[u8]) {
         fact.mark_imported();
         written_and_read(&fact);
     }
-    // Each of these reads the file once more, which takes most of the time: they take turns.
+    // Each of these reads the file again, which takes most of the time, so they take turns.
     match file.len() % 3 {
         0 => {
             let found = options.records(file);
@@ -53,7 +53,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// What the command line would say.
+/// The options of the command line.
 struct Options {
     layout: Layout,
     timezone: String,
@@ -61,11 +61,11 @@ struct Options {
     format: Option<String>,
 }
 
-/// What came of a file.
+/// The result of a file.
 #[derive(Debug, PartialEq)]
 struct Imported {
     rows: Vec<Row>,
-    /// Why it ended before its end.
+    /// The reason why reading stopped early.
     ended: Option<String>,
     report: Value,
 }
@@ -100,7 +100,7 @@ impl Options {
         Self { layout: Layout { mapping, delimiter }, timezone: timezone.to_owned(), currency, format }
     }
 
-    /// A reader that has seen nothing.
+    /// A reader that has not read anything yet.
     fn orders(&self) -> Orders {
         let kinds = self.layout.mapping.preset.kinds().iter();
         let kinds = kinds.map(|(word, meaning)| ((*word).to_owned(), *meaning)).collect();
@@ -126,7 +126,7 @@ impl Options {
         Ok(Imported { rows, ended, report: serde_json::to_value(report).unwrap() })
     }
 
-    /// How many records a reader of CSV finds that knows nothing of orders.
+    /// The number of records found by a plain CSV reader.
     fn records(&self, file: &[u8]) -> usize {
         let lines = String::from_utf8_lossy(file).replace("\r\n", "\n").replace('\r', "\n");
         let mut reader = ReaderBuilder::new();

@@ -1,6 +1,6 @@
-//! Whatever may come from outside: each target takes any bytes, and asserts what must hold of what was made of them.
+//! Untrusted input: each target takes any bytes, and asserts what must hold for the result.
 //!
-//! `tests/fuzz/run` lets a fuzzer look for bytes of which it does not hold; `fuzz_corpus.rs` replays the seeds, and
+//! `tests/fuzz/run` lets a fuzzer search for bytes for which it does not hold. `fuzz_corpus.rs` replays the seeds, and
 //! damaged ones, with every run of the tests.
 
 pub mod compact;
@@ -13,7 +13,7 @@ pub mod shopify;
 use rules::fact::{Currency, Fact, FactBody, ReceivedFact};
 use rules::quantity::Amount;
 
-/// What is done with bytes.
+/// The check of a target.
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folder of seeds.
@@ -25,18 +25,18 @@ pub const TARGETS: [(&str, Target); 5] = [
     ("shopify", shopify::check),
 ];
 
-/// The currency of programs here.
+/// The currency of all programs here.
 fn usd() -> Currency {
     Currency::from_code("USD").unwrap()
 }
 
-/// The first line, which says how the rest is read.
+/// Splits off the first line, which has the options for the rest.
 fn first_line(data: &[u8]) -> (&str, &[u8]) {
     let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     (std::str::from_utf8(&data[..end]).unwrap_or_default(), data.get(end + 1..).unwrap_or_default())
 }
 
-/// A fact is within the bounds of section 3, and reads as it was written.
+/// Checks that a fact is within the bounds of section 3, and reads as it was written.
 fn written_and_read(fact: &Fact) {
     let told = ReceivedFact { fact: fact.clone(), received_at: None };
     let text = told.to_json().to_string();

@@ -1,4 +1,4 @@
-//! A shop's rules: [`rules::program::Program::read`], and what is made of what it accepts.
+//! A shop's rules: [`rules::program::Program::read`], and evaluation under the programs that it accepts.
 
 use rules::advance::advance;
 use rules::calendar::{Instant, Zones};
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::sample::{everyday, extremes, instants};
 
-/// A file is a program under which everybody stands somewhere at any time, or has problems, each with its place.
+/// Checks that a file is a program under which every member has a standing at any time, or has problems, each with its place.
 pub fn check(data: &[u8]) {
     let Ok(value) = serde_json::from_slice::<Value>(data) else { return };
     match Program::read(&value, &Zones::built_in()) {
@@ -46,7 +46,7 @@ fn accepted(draft: &Draft) {
         }
     }
     is_recorded_once(&versions);
-    // The same again changes nothing, and rolls back to what was resolved.
+    // Publishing the same program again changes nothing, and restores the resolved start.
     let published = versions.publish(
         draft.program.clone(),
         Instant::parse("2024-06-01T00:00:00Z").unwrap(),
@@ -57,7 +57,7 @@ fn accepted(draft: &Draft) {
     assert_eq!(start, versions.first_of_all().effective_start);
 }
 
-/// A standing, the same from the compact form, explained, and told.
+/// Checks that a standing is the same from the compact form, adds up in its explanation, and has prose.
 pub fn stands(version: &Version, ledger: &Ledger, at: Instant) {
     let standing = evaluate(version, ledger, at);
     let bytes = pack(ledger, &Record::default());
@@ -68,7 +68,7 @@ pub fn stands(version: &Version, ledger: &Ledger, at: Instant) {
     assert!(!prose(version, &standing, &explanation, Lists::Full).is_empty());
 }
 
-/// What a standing says does not contradict itself.
+/// Checks that a standing does not contradict itself.
 fn holds_together(version: &Version, standing: &Standing, at: Instant) {
     assert!(standing.tier.is_none_or(|tier| version.program.tier(tier).is_some()));
     assert!(standing.since.is_none_or(|since| since <= at), "{standing:?}");
@@ -80,7 +80,7 @@ fn holds_together(version: &Version, standing: &Standing, at: Instant) {
     }
 }
 
-/// Law 5: what is counted adds up to what is shown.
+/// Law 5: the counted amounts add up to the progress shown.
 fn adds_up(explanation: &Explanation, standing: &Standing) {
     for window in &explanation.windows {
         let within = explanation.counted.iter().filter(|counted| counted.window == window.which);
@@ -91,7 +91,7 @@ fn adds_up(explanation: &Explanation, standing: &Standing) {
     assert_eq!(current.map(|window| window.total), standing.progress.map(|progress| progress.counted));
 }
 
-/// Law 3: who is looked at again has nothing more to be recorded.
+/// Law 3: a second evaluation records nothing more.
 fn is_recorded_once(versions: &Versions) {
     let mut ledger = everyday().clone();
     let begin = ledger.first_at().unwrap().plus_millis(-1);

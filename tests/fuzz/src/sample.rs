@@ -1,4 +1,4 @@
-//! Members, programs and instants that targets are tried on, made once.
+//! Members, programs and instants for the targets, made once.
 
 use std::sync::OnceLock;
 
@@ -29,7 +29,7 @@ pub fn instants() -> [Instant; 6] {
     })
 }
 
-/// One member of each kind of facts, over two years.
+/// A member with every kind of fact, over two years.
 pub fn everyday() -> &'static Ledger {
     static LEDGER: OnceLock<Ledger> = OnceLock::new();
     LEDGER.get_or_init(|| {
@@ -58,7 +58,7 @@ pub fn everyday() -> &'static Ledger {
     })
 }
 
-/// The largest of everything, at the ends of the calendar.
+/// A member with the largest values of everything, at the ends of the calendar.
 pub fn extremes() -> &'static Ledger {
     static LEDGER: OnceLock<Ledger> = OnceLock::new();
     LEDGER.get_or_init(|| {

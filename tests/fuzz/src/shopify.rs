@@ -1,12 +1,12 @@
-//! Shopify's webhooks: [`shopify::read`]. The first line is the topic that a bare body is told to have, and
-//! may be empty; the rest is the document.
+//! Shopify's webhooks: [`shopify::read`]. The first line is the topic hint for a bare body, and may be empty; the rest
+//! is the document.
 
 use serde_json::Value;
 use shopify::{Outcome, read, source};
 
 use super::{first_line, written_and_read};
 
-/// A document has an outcome, the same one in an envelope, and its facts are facts.
+/// Checks that a document has an outcome, the same one in an envelope, and that its facts are within bounds.
 pub fn check(data: &[u8]) {
     let (hint, document) = first_line(data);
     let hint = Some(hint).filter(|hint| !hint.is_empty());
@@ -26,14 +26,14 @@ pub fn check(data: &[u8]) {
     }
     match (from, hint) {
         (Some(_), _) => {
-            assert_eq!(read(document, Some("orders/paid")), read(document, None), "its envelope knows better")
+            assert_eq!(read(document, Some("orders/paid")), read(document, None), "its envelope names the topic")
         }
         (None, Some(hint)) => is_the_same_enveloped(document, hint, &outcome),
         (None, None) => {}
     }
 }
 
-/// An envelope that says no more than the hint.
+/// Checks that an envelope that says no more than the hint gives the same facts.
 fn is_the_same_enveloped(document: &[u8], hint: &str, outcome: &Outcome) {
     let Outcome::Facts { facts, .. } = outcome else { return };
     let body = std::str::from_utf8(document).unwrap().trim_start_matches('\u{feff}');

@@ -71,8 +71,8 @@ proptest! {
     }
 }
 
-/// Section 5 orders movements by instant, kind and key. Of points given back at one instant the last that is needed
-/// brings the tier, so the order tells which.
+/// Section 5 orders movements by instant, kind and key. Of points given back at one instant, the last one needed brings
+/// the tier, so the order decides which tier it is.
 #[test]
 fn points_given_back_at_one_instant_act_in_the_order_of_their_keys() {
     let program = json!({ "start_date": "2023-01-01",
@@ -83,8 +83,8 @@ fn points_given_back_at_one_instant_act_in_the_order_of_their_keys() {
                 "occurred_at": format!("2023-03-{day:02}T00:00:00Z") })
     };
     let back = |id: &str, entry: &str| json!({ "type": "points.canceled", "cancel_id": id, "entry_id": entry, "occurred_at": "2023-04-01T00:00:00Z" });
-    // As text "10" comes before "9", whatever the numbers say. 30 and 90 are 120, and then 60 come too late; 30 and 60
-    // are not enough, and then 90 make 180.
+    // As text, "10" comes before "9". 30 and 90 are 120, and the 60 come too late; 30 and 60 are not enough, and then
+    // 90 make 180.
     for (of_ninety, of_sixty, tier) in [("10", "9", "bronze"), ("9", "10", "silver"), ("b", "a-7", "silver")] {
         let lines = [
             points("1", "points.adjusted", 1, -90),
@@ -112,7 +112,7 @@ fn an_unknown_format_says_so() {
     assert!(matches!(Packed::open(&[]), Err(CompactError::Truncated)));
 }
 
-/// A member with something of everything, as version 1 of the format was first written.
+/// A member with every kind of fact, as version 1 of the format was first written.
 fn everything() -> Replay {
     let program = json!({
         "start_date": "2023-01-01", "timezone": "Europe/Berlin", "currency": "EUR",
@@ -153,7 +153,7 @@ fn everything() -> Replay {
     replayed(&program, &lines, Instant::parse("2024-06-01T00:00:00Z").unwrap())
 }
 
-/// The bytes of a golden file, written once where it is not there and `WRITE_GOLDEN` is set.
+/// The bytes of a golden file. If it is missing and `WRITE_GOLDEN` is set, it is written once.
 fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden").join(name);
     if std::env::var_os("WRITE_GOLDEN").is_some() && !path.exists() {
@@ -165,7 +165,7 @@ fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
     (0..golden.len()).step_by(2).map(|place| u8::from_str_radix(&golden[place..place + 2], 16).unwrap()).collect()
 }
 
-/// Values of formats 1 and 2 are in databases: these files are never edited, and always read.
+/// Values of formats 1 and 2 are in databases. These files are never edited, and always have to be readable.
 #[test]
 fn a_value_that_was_once_written_always_reads() {
     let replay = everything();
@@ -178,7 +178,7 @@ fn a_value_that_was_once_written_always_reads() {
     assert_eq!((&packed.ledger().unwrap(), &packed.record().unwrap()), (ledger, record));
     assert_eq!(second, bytes, "format 2 is written differently now: give it a new number");
 
-    // Format 1 did not say on which local day a member was looked at.
+    // Format 1 does not have the local day of the last evaluation.
     let first = golden("member-format-1.hex", &[]);
     let packed = Packed::open(&first).unwrap();
     let old = packed.record().unwrap();

@@ -1,5 +1,5 @@
-//! Whatever a validated program and validated facts may say, evaluation answers: the ends of the calendar, the largest
-//! amounts and rates, the longest and shortest windows, every time zone.
+//! Evaluation answers for every valid program and every valid fact: the ends of the calendar, the largest amounts and
+//! rates, the longest and shortest windows, every time zone.
 
 use rules::calendar::{Instant, Zones};
 use rules::replay::Replay;
@@ -70,7 +70,7 @@ fn the_ends_of_everything_are_answered() {
     }
 }
 
-/// Takes all facts at once, at the last instant there is, and asks at instants all over the calendar.
+/// Applies all facts at once, at the last instant of the calendar, and evaluates at instants all over it.
 fn answer(program: &Value) {
     let end = Instant::parse("9999-12-31T23:59:59.999Z").unwrap();
     let mut replay = Replay::start(program, &Zones::built_in()).unwrap();

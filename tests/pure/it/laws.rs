@@ -55,7 +55,7 @@ fn events() -> impl Strategy<Value = Vec<Value>> {
     prop::collection::vec(fact(), 1..25)
 }
 
-/// Every fact of a ledger dated up to an instant, by its key.
+/// The keys of all facts of a ledger dated up to an instant.
 fn keys(ledger: &Ledger, as_of: Instant) -> BTreeSet<FactRef> {
     let mut keys = BTreeSet::new();
     let mut seen = |at: Instant, key: FactRef| {
@@ -132,7 +132,7 @@ proptest! {
     }
 
     #[test]
-    fn l3_looking_again_yields_nothing(
+    fn l3_evaluating_again_yields_nothing(
         program in programs(),
         facts in events(),
         changes in prop::collection::vec(published(), 0..3),
@@ -213,10 +213,10 @@ proptest! {
     }
 }
 
-/// Found in review: a birthday that is told a little ahead was given its points by a look that ended at its very midnight, and
-/// by no other.
+/// Found in review: birthday points for a birthday set slightly ahead were given only by an evaluation that ended
+/// exactly at its midnight.
 #[test]
-fn where_a_look_ends_changes_nothing_of_what_is_recorded() {
+fn the_end_of_an_evaluation_does_not_change_what_is_recorded() {
     let program = json!({ "start_date": "2023-01-01", "milestone": { "metric": "amount_spent", "period": "lifetime" },
         "tiers": [{ "id": "gold", "threshold": 100, "perks": [{ "type": "birthday_points", "points": 50 }] }] });
     let lines = [

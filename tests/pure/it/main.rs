@@ -1,5 +1,5 @@
-//! The rules, held against worked cases, scenarios, laws and the reference model: nothing here needs a database, a network or
-//! another language's tools.
+//! The rules, tested against worked cases, scenarios, laws and the reference model. Nothing here needs a database, a
+//! network or another language's tools.
 
 mod compact;
 mod extremes;

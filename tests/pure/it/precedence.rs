@@ -1,4 +1,4 @@
-//! Which outcome a fact has where several apply: the table of `docs/reference/facts.md`, pair by pair.
+//! The outcome of a fact where several apply: the table of `docs/reference/facts.md`, pair by pair.
 
 use rules::fact::{Currency, Fact};
 use rules::fact_index::{FactIndex, FactStatus};

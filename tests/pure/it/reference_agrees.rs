@@ -1,5 +1,5 @@
-//! The rules agree with the reference model, which was written from the text alone, on random shops: every standing, every
-//! transition, reward and birthday, at every instant asked.
+//! The rules agree with the reference model, which was written from the semantics alone, on random shops: every
+//! standing, transition, reward and birthday, at every instant tested.
 
 use cases::history;
 use cases::vector::same;
@@ -26,7 +26,7 @@ fn replayed(program: &Value, lines: &[Value], as_of: Instant) -> Value {
     found
 }
 
-/// The first place where two documents part.
+/// The first difference between two documents.
 fn parting(ours: &Value, theirs: &Value, path: &str) -> Option<String> {
     match (ours, theirs) {
         (Value::Object(a), Value::Object(b)) => {
@@ -70,7 +70,7 @@ proptest! {
     }
 }
 
-/// Differences that random shops found, as rules.
+/// Differences that random shops found, as named tests.
 mod found {
     use super::*;
 
@@ -88,7 +88,7 @@ mod found {
     }
 
     #[test]
-    fn an_assignment_that_moves_to_another_member_rewards_only_whom_it_names() {
+    fn an_assignment_that_moves_to_another_member_rewards_only_the_member_it_names() {
         let lock = |member: &str, at: &str| {
             json!({ "type": "tier.assigned", "assignment_id": "0", "tier": "bronze", "mode": "lock", "member_id": member,
                     "occurred_at": at })

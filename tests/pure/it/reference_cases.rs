@@ -1,4 +1,4 @@
-//! Cases the vectors leave out, worked by hand from the text.
+//! Cases that the vectors leave out, worked by hand from the semantics.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ fn transitions(got: &Value) -> Value {
 }
 
 #[test]
-fn birthday_points_come_at_the_midnight_of_the_birthday_to_who_holds_the_tier_then() {
+fn birthday_points_come_at_the_midnight_of_the_birthday_to_a_member_who_holds_the_tier_then() {
     let enrolled = json!({"type": "customer.enrolled", "member_id": "anna", "occurred_at": "2023-01-05T10:00:00Z",
                           "birthday": "02-29"});
     let events = [enrolled, points("p1", "2023-01-10T10:00:00Z", 500)];

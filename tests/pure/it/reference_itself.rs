@@ -1,5 +1,5 @@
-//! The reference model against itself: trying the midnights that could matter finds what trying all of them finds, and the order
-//! of arrival never matters.
+//! The reference model against itself: trying the midnights that could matter gives the same as trying all of them, and
+//! the order of arrival never matters.
 
 use proptest::prelude::*;
 use pure_tests::random::{BEGIN, HOUR, arrival, fact, programs, published};

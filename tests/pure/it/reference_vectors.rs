@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::fs;
 
 #[test]
-fn every_vector_holds_for_the_twin() {
+fn every_vector_holds_for_the_reference_model() {
     check(reference::replay);
 }
 
@@ -44,7 +44,7 @@ fn check(replay: fn(&Value, &[Value], reference::Instant) -> Value) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What an expectation's key names: a key of the standing, or the member's transitions or rewards in short.
+/// The value for an expectation's key: a key of the standing, or the member's transitions or rewards in short form.
 fn view(got: &Value, member: &str, key: &str) -> Value {
     let rows = |list: &Value, short: &dyn Fn(&Value) -> Value| -> Value {
         let rows = list.as_array().unwrap().iter();
@@ -59,7 +59,7 @@ fn view(got: &Value, member: &str, key: &str) -> Value {
     }
 }
 
-/// "amounts as decimals, instants as instants"
+/// Whether two values are the same, with "amounts as decimals, instants as instants" (section 9).
 fn same(want: &Value, have: &Value) -> bool {
     match (want, have) {
         (Value::String(want), Value::String(have)) => {

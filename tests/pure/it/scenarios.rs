@@ -23,7 +23,7 @@ fn scenarios() -> Vec<Scenario> {
     paths.iter().flat_map(|path| read(path)).collect()
 }
 
-/// The replay that the scenarios are played to: the rules'.
+/// Replays a scenario with the rules.
 fn replay(program: &Value, events: &[Value], as_of: &str) -> Result<Value, String> {
     let as_of = Instant::parse(as_of).map_err(|error| error.to_string())?;
     let mut replay = Replay::start(program, &Zones::built_in()).map_err(|error| error.to_string())?;
@@ -35,7 +35,7 @@ fn replay(program: &Value, events: &[Value], as_of: &str) -> Result<Value, Strin
     replay.finish(as_of);
     let found = history::replayed(&replay, as_of);
     replay.finish(as_of);
-    // Whatever was decided, deciding again changes nothing.
+    // Evaluating again must change nothing.
     if history::replayed(&replay, as_of) == found { Ok(found) } else { Err("evaluated again, it changes".to_owned()) }
 }
 

@@ -1,4 +1,4 @@
-//! Every worked case of the semantics holds, and our copies of it are the ones we were given.
+//! Every worked case of the semantics holds, and the copies here are identical to the shared ones.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -36,10 +36,10 @@ fn every_vector_holds() {
     assert!(misses.is_empty(), "\n{}", misses.join("\n"));
 }
 
-/// The sections of `docs/semantics.md` that are those of edition 2 already; the others are still those of edition 1.
+/// The sections of `docs/semantics.md` that come from edition 2; the others still come from edition 1.
 const EDITION_2: [&str; 1] = ["2. Time"];
 
-/// The sections of a text by their headings, and what stands before them.
+/// The sections of a text by their headings, and the text before them.
 fn sections(text: &str) -> BTreeMap<&str, &str> {
     text.split("\n## ").map(|section| section.split_once('\n').unwrap_or((section, ""))).collect()
 }

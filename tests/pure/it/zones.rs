@@ -1,4 +1,5 @@
-//! Local days against an independent source: Python's zoneinfo with the same release of the database (`golden/zones`).
+//! Local days compared with an independent source: Python's zoneinfo with the same release of the database
+//! (`golden/zones`).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,8 +13,8 @@ use sha2::{Digest, Sha256};
 const FIRST: (i32, u32, u32) = (1970, 1, 1);
 const LAST: (i32, u32, u32) = (2200, 12, 31);
 
-/// The lines of the golden file of the release that is built in: of each zone, and of days whose midnight is skipped or
-/// comes twice.
+/// The lines of the built-in release's golden file: one for each zone, and one for each listed day whose midnight is
+/// skipped or comes twice.
 fn golden() -> (Vec<Vec<String>>, Vec<Vec<String>>) {
     let release = Zones::built_in().release();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../golden/zones/{release}.tsv"));
@@ -29,7 +30,7 @@ fn days() -> impl Iterator<Item = NaiveDate> {
     date(FIRST).iter_days().take_while(move |day| *day <= date(LAST))
 }
 
-/// Midnights as the golden file has them: seconds since 1970, eight bytes each, little-endian.
+/// A hash of midnights in the golden file's form: seconds since 1970, eight bytes each, little-endian.
 fn hash(zone: &Zone) -> String {
     let mut hash = Sha256::new();
     for date in days() {
@@ -80,7 +81,7 @@ fn a_skipped_midnight_is_the_end_of_the_gap_and_of_two_the_first_counts() {
         let date: NaiveDate = date.parse().unwrap();
         let found = zone.midnight(Day::of(date));
         assert_eq!(found, Instant::parse(midnight).unwrap(), "{name} {date} {kind}");
-        // A day that is skipped as a whole begins where the next one does.
+        // A day that is skipped entirely begins where the next one does.
         assert!(
             zone.day(found).date() >= date && zone.day(found.plus_millis(-1)).date() < date,
             "{name} {date} {kind}"
@@ -92,7 +93,7 @@ fn a_skipped_midnight_is_the_end_of_the_gap_and_of_two_the_first_counts() {
             "{name} {date}"
         );
     }
-    // The file lists all of those of some zones.
+    // For some zones the file lists all such days.
     let of = |name: &str, kind: &str| odd.iter().filter(|fields| fields[0] == name && fields[3] == kind).count();
     for name in ["Africa/Cairo", "America/Havana", "Asia/Beirut", "Atlantic/Azores", "Pacific/Apia"] {
         let counts = of_zones.iter().find(|fields| fields[0] == name).unwrap();
@@ -103,7 +104,7 @@ fn a_skipped_midnight_is_the_end_of_the_gap_and_of_two_the_first_counts() {
     }
 }
 
-/// A newer release renames zones, and keeps the old names as links: a program that was published stays valid.
+/// A newer release renames zones and keeps the old names as links, so a published program stays valid.
 #[test]
 fn every_name_of_an_older_release_is_still_a_zone() {
     let zones = Zones::built_in();
@@ -114,7 +115,7 @@ fn every_name_of_an_older_release_is_still_a_zone() {
     }
 }
 
-/// What the reference model and the scenarios go by reads the same zones by other code.
+/// jiff, which the reference model and the scenarios use, reads the same zones with other code.
 #[test]
 fn jiff_itself_finds_the_same_days() {
     let zones = Zones::built_in();

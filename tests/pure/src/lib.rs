@@ -1,4 +1,4 @@
-//! What tests of the rules share: random shops, scenarios in English, and an older release of the time zones.
+//! Shared parts of the tests of the rules: random shops, scenarios in English, and an older release of the time zones.
 
 pub mod random;
 pub mod releases;

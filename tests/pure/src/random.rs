@@ -1,4 +1,4 @@
-//! Random shops: programs, facts and changes of rules, dense enough that boundaries, corrections and duplicates meet.
+//! Random shops: programs, facts and changes of rules, dense enough for boundaries, corrections and duplicates to coincide.
 
 use proptest::prelude::*;
 use rules::calendar::{Instant, Zones};
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 /// Milliseconds in an hour.
 pub const HOUR: i64 = 60 * 60 * 1000;
-/// When everything begins: 2023-11-20T00:00:00Z.
+/// The beginning of all random shops: 2023-11-20T00:00:00Z.
 pub const BEGIN: i64 = 1_700_438_400_000;
 
-/// The instant so many hours after the beginning.
+/// The instant `hours` hours after the beginning.
 pub fn at(hours: i64) -> String {
     let days = hours.div_euclid(24);
     let date = chrono::NaiveDate::from_ymd_opt(2023, 11, 20).unwrap() + chrono::Duration::days(days);
@@ -74,13 +74,13 @@ pub fn programs() -> impl Strategy<Value = Value> {
     )
 }
 
-/// Facts of every kind about two members, some late, some twice, many at midnight.
+/// Facts of every kind about two members: some late, some repeated, many at midnight.
 pub fn fact() -> impl Strategy<Value = Value> {
     let member = prop_oneof![5 => Just("anna"), 1 => Just("ben")];
     let tier = prop_oneof![Just("bronze"), Just("silver"), Just("gold"), Just("ruby")];
     (0..18_u8, member, tier, 0..2000_i64, 1..6_i64, 0..6_u8, 0..600_i64).prop_map(
         |(kind, member, tier, hours, size, id, later)| {
-            // Half of everything happens at midnight.
+            // Half of all facts occur at midnight.
             let hours = if later % 2 == 0 { hours / 24 * 24 } else { hours };
             let (when, id) = (at(hours), id.to_string());
             let mut fact = match kind {
@@ -136,22 +136,22 @@ pub fn published() -> impl Strategy<Value = Value> {
     })
 }
 
-/// When a line arrives.
+/// The arrival of a line.
 pub fn arrival(line: &Value) -> &str {
     line["received_at"].as_str().or(line["occurred_at"].as_str()).unwrap()
 }
 
-/// Now and then a member is erased.
+/// An erasure of a member, in a fifth of the cases.
 pub fn erasure() -> impl Strategy<Value = Option<Value>> {
     let erased = |(member, hours)| json!({"type": "customer.erased", "member_id": member, "occurred_at": at(hours)});
     prop::option::weighted(0.2, (prop_oneof![Just("anna"), Just("ben")], 0..2000_i64).prop_map(erased))
 }
 
-/// A shop after these lines, as far as they are taken in, with all that is due.
+/// A shop after these lines, with everything due recorded; refused lines are skipped.
 pub fn replayed(program: &Value, lines: &[Value], as_of: Instant) -> Replay {
     let mut replay = Replay::start(program, &Zones::built_in()).unwrap();
     for line in lines {
-        let _ = replay.line(line, as_of); // what is refused is passed over
+        let _ = replay.line(line, as_of); // a refused line is skipped
     }
     replay.finish(as_of);
     replay

@@ -1,12 +1,12 @@
-//! Releases of the time zone database: the one that is built in, and an older one.
+//! Releases of the time zone database: the built-in one, and an older one.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use rules::calendar::Zones;
 
-/// Release 2025b, by which clocks still go back in the autumn of 2026 in British Columbia, Alberta, Manitoba, the Northwest
-/// Territories and Cuba, and Morocco's are an hour ahead of UTC.
+/// Release 2025b. In it, clocks still go back in the fall of 2026 in British Columbia, Alberta, Manitoba, the Northwest
+/// Territories and Cuba, and Morocco is an hour ahead of UTC.
 pub fn old() -> Zones {
     static OLD: LazyLock<Zones> = LazyLock::new(read);
     OLD.clone()
@@ -21,7 +21,7 @@ fn read() -> Zones {
     Zones::given(release, files.collect::<BTreeMap<_, _>>()).unwrap()
 }
 
-/// The zones that release 2026f moved, a name for each place, and one that stayed.
+/// The zones that release 2026f changed, one name for each place, and one that stayed the same.
 pub const ZONES: [&str; 7] = [
     "America/Vancouver",
     "America/Edmonton",

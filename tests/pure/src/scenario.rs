@@ -1,12 +1,12 @@
 //! Scenarios: worked cases that a shop owner can read and add to.
 //!
-//! A file of `tests/scenarios` tells what happened to a program's members, line by line, and what must hold then.
+//! A file of `tests/scenarios` describes what happened to a program's members, line by line, and what must hold then.
 //! [`read`] turns it into programs and events in the form of section 9 of the semantics, and expectations;
-//! [`Scenario::run`] plays them to any replay. Whatever computes the standings stays behind that one function,
-//! so the same files try the production code and the reference model.
+//! [`Scenario::run`] plays them to any replay. The code that computes the standings is behind that one function, so the
+//! same files test the production code and the reference model.
 //!
-//! The sentences are one table each for what happens ([`event::SENTENCES`]) and for what must hold
-//! ([`expect::SENTENCES`]); the README of the scenarios and the error messages show the same tables.
+//! The sentences are in one table each: events in [`event::SENTENCES`], expectations in [`expect::SENTENCES`]. The
+//! README of the scenarios and the error messages show the same tables.
 
 pub mod event;
 pub mod expect;
@@ -21,32 +21,32 @@ use serde_json::Value;
 pub use expect::Expectation;
 pub use parse::read;
 
-/// One worked case: a program, what happened, and what must hold.
+/// A worked case: a program, events, and expectations.
 #[derive(Debug)]
 pub struct Scenario {
     /// The file it was read from, as shown in messages.
     pub file: String,
-    /// The line its title stands in.
+    /// The line with its title.
     pub line: usize,
-    /// The rule it shows, as a sentence.
+    /// A sentence with the rule that it shows.
     pub title: String,
-    /// Where the rule comes from: seed pages by number, or everyday life.
+    /// The source of the rule: seed pages by number, or everyday life.
     pub source: String,
     /// Every ready program it names, the first one first.
     pub programs: Vec<String>,
     /// The first version of the program, in the form of section 3.
     pub program: Value,
-    /// What happened, in the order of arrival, in the form of section 9.
+    /// The events, in the order of arrival, in the form of section 9.
     pub events: Vec<Value>,
-    /// What must hold, in the order of the file.
+    /// The expectations, in the order of the file.
     pub expectations: Vec<Expectation>,
 }
 
 impl Scenario {
-    /// Plays the scenario to `replay`, which takes a program, events and an instant and answers with the object of
-    /// section 9, and returns what was expected and did not come true, one line each.
+    /// Plays the scenario to `replay`, and returns the expectations that did not hold, one line each. `replay` takes a
+    /// program, events and an instant, and answers with the object of section 9.
     ///
-    /// An expectation sees only the events above it, so that it holds when it is read, whatever happens later.
+    /// An expectation sees only the events above it, so that later events do not change it.
     pub fn run(&self, replay: impl Fn(&Value, &[Value], &str) -> Result<Value, String>) -> Vec<String> {
         let mut misses = Vec::new();
         for expectation in &self.expectations {

@@ -65,7 +65,7 @@ pub fn trailing(program: &Program, movements: &[Movement], span: Span, t: Instan
     sum(movements, t, |date| span.window_holds(last, date))
 }
 
-/// Where `since_last_upgrade` stands at an instant.
+/// The state of `since_last_upgrade` at an instant.
 #[derive(Debug, Clone)]
 pub struct Term {
     /// The tier held, if its threshold is above 0.
@@ -74,7 +74,7 @@ pub struct Term {
     pub acc: Decimal,
     /// "the last upgrade or deadline, whichever is later"
     pub from: Instant,
-    /// The deadline to come, with a tier held.
+    /// The next deadline, if a tier is held.
     pub deadline: Instant,
     /// The deadlines passed that kept the tier.
     pub kept: Vec<Instant>,
@@ -193,7 +193,7 @@ fn net(movements: &[Movement]) -> Vec<Movement> {
     credits.filter(|credit| !credit.amount.is_zero()).collect()
 }
 
-/// The midnights up to `t` at which a trailing sum can have changed (or simply all).
+/// The midnights up to `t` at which a trailing sum can have changed (or all midnights).
 fn midnights(program: &Program, movements: &[Movement], span: Span, t: Instant) -> Vec<Instant> {
     let tz = program.timezone;
     let mut days: Vec<NaiveDate> = if program.every_midnight {

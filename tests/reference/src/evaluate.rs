@@ -1,4 +1,4 @@
-//! Section 7: one evaluation of a member, and what it records.
+//! Section 7: one evaluation of a member, and the rows it records.
 
 use super::earned::{earned, earned_in_year, term};
 use super::fact::{Fact, place_of_kind};
@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// What is on record about one member.
+/// The record of one member.
 #[derive(Debug, Clone, Default)]
 pub struct Member {
     pub(super) tier: Option<String>,
@@ -31,18 +31,18 @@ pub struct Member {
     pub(super) birthdays: Vec<Value>,
 }
 
-/// Why a member is looked at.
+/// The reason for an evaluation.
 pub enum News<'a> {
     /// A review that is due.
     Review,
-    /// A fact; the ledger was this before it.
+    /// A fact, with the ledger before it.
     Fact(&'a Fact, &'a Ledger),
-    /// A new version; this one was in force before.
+    /// A new version, with the version in force before it.
     Version(&'a Program),
 }
 
 impl Replay {
-    /// One evaluation of a member at `t`: records what is due then.
+    /// Evaluates a member at `t`, and records everything due then.
     pub(super) fn evaluate(&mut self, id: &str, t: Instant, news: News) {
         let program = self.program().clone();
         let mut ledger = self.ledger(id);
@@ -57,7 +57,7 @@ impl Replay {
                 ledger.assignments.push(hold);
             }
             let tier = program.id(tier_at(&program, &ledger, t));
-            // What the news changed, judged by anything that depends on program and ledger.
+            // The cause of a change, judged by any value that depends on program and ledger.
             let cause = |view: &dyn Fn(&Program, &Ledger) -> Option<String>| {
                 let now = view(&program, &ledger);
                 match &news {
@@ -66,8 +66,8 @@ impl Replay {
                     // "At `effective_at` the cause is `program_changed` if the old version gives another tier then or
                     // was inactive, else `period_end`."
                     News::Version(old) if !old.active || view(old, &bare) != now => ("program_changed", None),
-                    // A fact dated after its arrival takes effect by a review at its own instant. One that waits makes no
-                    // tier differ, "with and without".
+                    // A fact dated after its arrival takes effect by a review at its own instant. A waiting fact makes
+                    // no difference "with and without".
                     _ if view(&program, &ledger.before(t)) != now => {
                         let ahead = ahead.iter().filter(|fact| fact.at == t && !ledger.waits(fact));
                         ahead
@@ -116,7 +116,7 @@ impl Replay {
             Some(said) => said == "hold",
             None => lifetime && old.keep,
         };
-        // "an inactive old version is read as active": `tier_at` and `since` do not look at `active`.
+        // "an inactive old version is read as active": `tier_at` and `since` ignore `active`.
         // "What ends at that very instant is not held": the present tier is the old version's at that instant.
         let present = old.id(tier_at(old, ledger, t))?;
         // "a removed tier cannot be held"
@@ -193,7 +193,7 @@ impl Replay {
         member.last_at = Some(at);
     }
 
-    /// Whether the year's renewal of the earned tier holds for the first time; that settles it.
+    /// Whether the year's renewal of the earned tier holds for the first time, which settles it.
     fn settle_year(&self, member: &mut Member, t: Instant, program: &Program, ledger: &Ledger) -> bool {
         let renewed = year_renewed(program, ledger, t);
         renewed.is_some_and(|tier| member.settled.insert((tier, year(program.timezone, t))))
@@ -237,7 +237,7 @@ fn birthday_due(program: &Program, ledger: &Ledger, member: &Member, t: Instant)
     due.then_some((rank, date))
 }
 
-/// The birthday `MM-DD` in a year.
+/// The birthday `MM-DD` in a year, with February 29 as February 28 in common years.
 pub fn on(birthday: &str, y: i32) -> Option<NaiveDate> {
     let (month, day) = birthday.split_once('-')?;
     let (month, day) = (month.parse().ok()?, day.parse().ok()?);

@@ -1,4 +1,4 @@
-//! Section 4: facts, their natural keys, and which repeat wins. Shop-wide.
+//! Section 4: the facts of a shop, their natural keys, and the repeats that win.
 
 use super::program::{amount, is_amount};
 use super::time::{Instant, instant, print};
@@ -7,11 +7,11 @@ use serde_json::Value;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A value as facts are compared: "amounts as numbers, instants as instants, text by code point, absent before
-/// present".
+/// A value in the form in which facts are compared: "amounts as numbers, instants as instants, text by code point, absent
+/// before present". present".
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
-    /// Not given, or null.
+    /// Missing or null.
     Absent,
     /// A place in a list of kinds.
     Kind(u8),
@@ -21,7 +21,7 @@ pub enum Field {
     At(Instant),
     /// Text.
     Text(String),
-    /// A yes or no.
+    /// A boolean.
     Flag(bool),
     /// A set of texts, sorted.
     Texts(BTreeSet<String>),
@@ -30,11 +30,11 @@ pub enum Field {
 /// One fact.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fact {
-    /// As in `type`.
+    /// The `type`.
     pub kind: String,
-    /// What makes a repeat recognised.
+    /// The natural key, by which repeats are recognized.
     pub key: Vec<String>,
-    /// Whom it names.
+    /// The member that the fact names.
     pub member: Option<String>,
     /// `occurred_at`
     pub at: Instant,
@@ -47,7 +47,7 @@ pub struct Fact {
     content: Vec<Field>,
 }
 
-/// "movements are ordered by instant, then kind as listed in section 4": the place of a kind in that list.
+/// The place of a kind in section 4, for "movements are ordered by instant, then kind as listed in section 4".
 pub fn place_of_kind(kind: &str) -> u8 {
     const LISTED: [&str; 12] = [
         "order.paid",
@@ -67,7 +67,7 @@ pub fn place_of_kind(kind: &str) -> u8 {
 }
 
 impl Fact {
-    /// Reads a line; `None` if it is no valid fact. `currency` is the program's, the default of orders.
+    /// Reads a line; `None` if it is not a valid fact. `currency` is the program's, the default of orders.
     pub fn read(line: &Value, currency: &str) -> Option<Fact> {
         let kind = line["type"].as_str()?;
         let at = instant(line["occurred_at"].as_str()?)?;
@@ -86,7 +86,7 @@ impl Fact {
         if member.is_none() && !guests.contains(&kind) {
             return None;
         }
-        // What is given must make sense.
+        // Given values must be valid.
         let fits = |name: &str, check: &dyn Fn(Decimal) -> bool| match &line[name] {
             Value::Null => true,
             given => amount(given).is_some_and(check),
@@ -182,7 +182,7 @@ impl Fact {
     }
 
     /// "a repeat with different content replaces it only if its `revision` … is later; at equal revisions the one
-    /// that compares greater wins"; an enrolment: "one per member, the earliest wins".
+    /// that compares greater wins"; an enrollment: "one per member, the earliest wins".
     fn beats(&self, other: &Fact) -> bool {
         if self.kind == "customer.enrolled" {
             return (Reverse(self.at), self.revision, &self.content)
@@ -233,12 +233,12 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// An empty shop whose program has this currency.
+    /// An empty shop with the program's currency.
     pub fn new(currency: &str) -> Shop {
         Shop { currency: currency.to_owned(), ..Shop::default() }
     }
 
-    /// Takes in one line, in any order. False if it is no valid fact.
+    /// Applies one line, in any order. Returns false if it is not a valid fact.
     pub fn take(&mut self, line: &Value) -> bool {
         match Fact::read(line, &self.currency) {
             Some(fact) => {
@@ -249,7 +249,7 @@ impl Shop {
         }
     }
 
-    /// Takes in one fact, if no better one with its key is there.
+    /// Applies one fact, unless a better one with its key is known.
     pub fn merge(&mut self, fact: Fact) {
         self.named.extend(fact.member.clone());
         match self.facts.get(&fact.key) {
@@ -260,7 +260,7 @@ impl Shop {
         }
     }
 
-    /// Everyone whom any fact has ever named.
+    /// All members whom any fact has ever named.
     pub fn members(&self) -> &BTreeSet<String> {
         &self.named
     }

@@ -1,4 +1,4 @@
-//! Section 4: whose facts are whose.
+//! Section 4: the facts that belong to a member.
 
 use super::fact::{Fact, Shop, place_of_kind};
 use super::program::{amount, tag};
@@ -10,12 +10,12 @@ use serde_json::Value;
 /// movements of its instant (kind 0).
 pub type Place = (Instant, u8, String);
 
-/// An order with what happened to it.
+/// An order with its refunds and cancellation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Order {
     pub(super) place: Place,
     pub(super) paid: Fact,
-    /// Instants at which they act, ids, amounts; in that order.
+    /// The instants at which they act, ids, amounts; in that order.
     pub(super) refunds: Vec<(Instant, String, Decimal)>,
     pub(super) cancelled: Option<Instant>,
 }
@@ -25,28 +25,28 @@ pub struct Order {
 pub struct Entry {
     pub(super) place: Place,
     pub(super) fact: Fact,
-    /// Instants at which they act, ids, points (none: all that is left); in that order.
+    /// The instants at which they act, ids, points (none: all that are left); in that order.
     pub(super) cancels: Vec<(Instant, String, Option<Decimal>)>,
 }
 
 /// `tier.assigned`, `tier.unassigned`, or a hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assignment {
-    /// Newer is greater.
+    /// The place; a newer one is greater.
     pub place: Place,
     /// Whether it is an unassignment.
     pub ends_older: bool,
-    /// The tier assigned.
+    /// The tier assigned, or none.
     pub tier: Option<String>,
-    /// `lock`, not `floor`.
+    /// Whether the mode is `lock`, not `floor`.
     pub lock: bool,
     /// "until `until`, if given".
     pub until: Option<Instant>,
-    /// Of a hold: the `since` of the stretch that it continues.
+    /// The `since` of the stretch that a hold continues; none for other assignments.
     pub held_since: Option<Instant>,
 }
 
-/// What the shop knows of one member.
+/// The facts of one member.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
     pub(super) orders: Vec<Order>,
@@ -56,12 +56,12 @@ pub struct Ledger {
     tags: Vec<Fact>,
     enrolled: Option<Fact>,
     birthday_set: Option<Fact>,
-    /// In no particular order.
+    /// The assignments, in no particular order.
     pub assignments: Vec<Assignment>,
 }
 
 impl Ledger {
-    /// Everything that is `member`'s.
+    /// Collects the facts of `member`.
     pub fn of(shop: &Shop, member: &str) -> Ledger {
         let mut ledger = Ledger::default();
         // "Everything about the member is deleted"
@@ -159,7 +159,7 @@ impl Ledger {
         self.instants().into_iter().min()
     }
 
-    /// `MM-DD`, as known at `at`: a `birthday_set` rules over the enrolment.
+    /// The birthday as `MM-DD`, as known at `at`: a `birthday_set` overrides the enrollment.
     pub fn birthday(&self, at: Instant) -> Option<String> {
         let seen = self.before(at + 1);
         let ruling = seen.birthday_set.or(seen.enrolled)?;

@@ -1,12 +1,12 @@
-//! The reference model, a definitional twin of the rules: `docs/semantics.md` written down sentence by sentence, slowly and without any
-//! code of the `rules` crate, so that random ledgers can be held against both.
+//! The reference model, a second implementation of the rules: `docs/semantics.md` written down sentence by sentence. It
+//! is slow and shares no code with the `rules` crate, so random ledgers can be compared under both.
 //!
 //! - [`Shop`] takes fact events in any order and merges them (section 4).
-//! - [`standing()`] is sections 5 and 6: tiers by definition, `since` and `valid_until` by trying every instant at which
-//!   something could change.
+//! - [`standing()`] is sections 5 and 6: tiers by definition, `since` and `valid_until` by trying every instant at
+//!   which something could change.
 //! - [`replay()`] is sections 3, 7 and 9: versions, transitions, rewards, birthdays.
 //!
-//! It trusts its input: what `validate` would refuse may panic here or mean nothing.
+//! It trusts its input: input that `validate` would refuse may panic here or give meaningless results.
 
 mod earned;
 mod evaluate;

@@ -1,4 +1,4 @@
-//! Section 3: what a program says, read straight from JSON.
+//! Section 3: a program, read directly from JSON.
 
 use super::time::{Instant, Span, day, instant, midnight};
 use crate::tz::Tz;
@@ -32,18 +32,18 @@ pub enum Period {
     Rolling(Span),
 }
 
-/// One tier; its rank is its place in `Program::tiers`.
+/// One tier; its rank is its position in `Program::tiers`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tier {
-    /// Unique and stable.
+    /// The id, unique and stable.
     pub id: String,
-    /// Inclusive; none in a tag program.
+    /// The inclusive threshold; none in a tag program.
     pub threshold: Option<Decimal>,
-    /// Trimmed, lower case.
+    /// The tags, trimmed and in lower case.
     pub tags: Vec<String>,
     /// Whether it has entry rewards.
     pub rewarding: bool,
-    /// The `birthday_points` of its perks together.
+    /// The sum of its perks' `birthday_points`.
     pub birthday_points: Decimal,
     rest: Value,
 }
@@ -51,19 +51,19 @@ pub struct Tier {
 /// One version of a program with its effective start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Program {
-    /// Whether it gives tiers at all.
+    /// Whether it gives tiers.
     pub active: bool,
-    /// IANA zone.
+    /// The IANA time zone.
     pub timezone: Tz,
-    /// ISO 4217 code.
+    /// The ISO 4217 currency code.
     pub currency: String,
-    /// As written, if written.
+    /// The start date, if it is given.
     pub start_date: Option<NaiveDate>,
-    /// What is counted.
+    /// The metric.
     pub metric: Metric,
-    /// Over which time.
+    /// The period.
     pub period: Period,
-    /// `on_refund: keep`.
+    /// Whether `on_refund` is `keep`.
     pub keep: bool,
     /// `spend.include_tax`
     pub include_tax: bool,
@@ -71,24 +71,24 @@ pub struct Program {
     pub include_shipping: bool,
     /// `spend.before_discounts`
     pub before_discounts: bool,
-    /// Lowest first.
+    /// The tiers, lowest first.
     pub tiers: Vec<Tier>,
-    /// `skipped_tier_rewards: all_skipped`.
+    /// Whether `skipped_tier_rewards` is `all_skipped`.
     pub all_skipped: bool,
     /// `repeat_tier_rewards`
     pub repeat_rewards: bool,
-    /// When this version takes effect.
+    /// The instant at which this version takes effect.
     pub effective_at: Instant,
-    /// From which local day on facts count.
+    /// The local day from which facts count.
     pub effective_start: NaiveDate,
-    /// Try every single midnight instead of those that could matter (slow).
+    /// Whether to try every midnight instead of those that could matter (slow).
     pub every_midnight: bool,
     rest: Value,
 }
 
 impl Program {
-    /// Reads a version. `published_at` is the instant of publishing, if it was published; `earlier` are the
-    /// versions before it, oldest first. An `effective_start` in the JSON is taken as resolved.
+    /// Reads a version. `published_at` is the instant of publishing, if it was published. `earlier` are the versions
+    /// before it, oldest first. An `effective_start` in the JSON is used as resolved.
     pub fn read(json: &Value, published_at: Option<Instant>, earlier: &[Program]) -> Option<Program> {
         let mut program = fields(json)?;
         // "(`effective_at` is set by publishing; in files it may be given, and defaults to midnight of `start_date`)"
@@ -130,13 +130,14 @@ impl Program {
         start
     }
 
-    /// "Default: the local day of the first active version's `effective_at`." As long as none was active: its own.
+    /// "Default: the local day of the first active version's `effective_at`." While no version was active, it is this
+    /// version's own.
     fn start(&self, earlier: &[Program]) -> NaiveDate {
         let first_active = earlier.iter().find(|version| version.active).unwrap_or(self);
         self.start_date.unwrap_or_else(|| day(self.timezone, first_active.effective_at))
     }
 
-    /// No start date was given and no version before this one was active: there is nothing to carry over yet.
+    /// Whether no start date was given and no earlier version was active, so that there is nothing to carry over yet.
     fn still_without_start(&self, earlier: &[Program]) -> bool {
         self.start_date.is_none() && earlier.iter().all(|version| !version.active)
     }
@@ -157,7 +158,7 @@ impl Program {
         (0..self.tiers.len()).rev().find(|&rank| self.tiers[rank].threshold.is_some_and(|threshold| threshold <= x))
     }
 
-    /// A tier that has to be earned: "a threshold above 0".
+    /// The tier, if it has to be earned: "a threshold above 0".
     pub fn above_zero(&self, tier: Option<usize>) -> Option<usize> {
         tier.filter(|&rank| self.tiers[rank].threshold.is_some_and(|threshold| threshold > Decimal::ZERO))
     }
@@ -270,7 +271,7 @@ pub fn tag(text: &str) -> String {
     text.trim().to_lowercase()
 }
 
-/// "Amounts are below 10^12 with at most 4 decimals": whether this is one, and not below 0.
+/// Whether a number is a valid amount: "Amounts are below 10^12 with at most 4 decimals", and not below 0.
 pub fn is_amount(amount: Decimal) -> bool {
     !amount.is_sign_negative() && amount < Decimal::from(1_000_000_000_000_i64) && amount.scale() <= 4
 }

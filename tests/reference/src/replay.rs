@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// "Facts dated more than five minutes after their arrival are refused".
 const AHEAD: Instant = 5 * 60 * 1000;
 
-/// The state of a replay, to be fed line by line.
+/// The state of a replay that is fed line by line.
 #[derive(Debug, Clone)]
 pub struct Replay {
     pub(super) versions: Vec<Program>,
@@ -28,7 +28,7 @@ pub fn replay(program: &Value, events: &[Value], as_of: Instant) -> Value {
     run(program, events, as_of, false)
 }
 
-/// The same, trying every single midnight (slow).
+/// Does the same, trying every midnight (slow).
 pub fn replay_trying_every_midnight(program: &Value, events: &[Value], as_of: Instant) -> Value {
     run(program, events, as_of, true)
 }
@@ -60,7 +60,7 @@ impl Replay {
         })
     }
 
-    /// When a line arrives, if it is valid: "the clock at each event's arrival (`received_at`, default `occurred_at`)
+    /// The arrival of a line, if it is valid: "the clock at each event's arrival (`received_at`, default `occurred_at`)
     /// and never backwards", "(an invalid line does not move the clock …)".
     pub fn arrival(&self, line: &Value) -> Option<Instant> {
         let occurred_at = instant(line["occurred_at"].as_str()?)?;
@@ -77,7 +77,7 @@ impl Replay {
         (fact.at <= arrival + AHEAD).then_some(arrival)
     }
 
-    /// Takes in one line; an invalid one is skipped.
+    /// Applies one line; an invalid one is skipped.
     pub fn line(&mut self, line: &Value) {
         let Some(arrival) = self.arrival(line) else {
             return;
@@ -161,7 +161,7 @@ impl Replay {
         self.versions.last().unwrap()
     }
 
-    /// The member's facts with the holds on it.
+    /// The member's facts and holds.
     pub(super) fn ledger(&self, id: &str) -> Ledger {
         let mut ledger = Ledger::of(&self.shop, id);
         ledger.assignments.extend(self.members[id].holds.clone());

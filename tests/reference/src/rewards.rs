@@ -1,22 +1,22 @@
-//! Section 7: up or down, and which entry rewards.
+//! Section 7: the direction of a change, and the entry rewards due.
 
 use super::program::Program;
 
 /// The kind of a change of tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// From none.
+    /// A move from no tier into one.
     Entered,
-    /// To a higher tier.
+    /// A move to a higher tier.
     Upgraded,
-    /// To a lower tier.
+    /// A move to a lower tier.
     Downgraded,
-    /// To none.
+    /// A move to no tier.
     Left,
 }
 
 impl Kind {
-    /// As printed.
+    /// The name as printed.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Entered => "entered",
@@ -27,9 +27,8 @@ impl Kind {
     }
 }
 
-/// The place of a tier on the newest version's ladder, doubled so that there is room between two tiers. "Against a
-/// tier that a new version removed, up and down are judged as if it ranked just above the remaining tiers that were
-/// below it."
+/// The height of a tier among the newest version's tiers, doubled to leave room between two tiers. "Against a tier that
+/// a new version removed, up and down are judged as if it ranked just above the remaining tiers that were below it."
 fn height(versions: &[Program], id: &str) -> usize {
     let (newest, earlier) = versions.split_last().unwrap();
     if let Some(rank) = newest.rank(id) {

@@ -35,7 +35,7 @@ pub fn tier_at(program: &Program, ledger: &Ledger, t: Instant) -> Option<usize> 
     }
 }
 
-/// Every instant in `(from, to]` at which a tier could change, and some more.
+/// Every instant in `(from, to]` at which a tier could change, and possibly some others.
 pub fn boundaries(program: &Program, ledger: &Ledger, from: Instant, to: Instant) -> BTreeSet<Instant> {
     let tz = program.timezone;
     let mut all: BTreeSet<Instant> = ledger.instants().into_iter().collect();
@@ -71,7 +71,7 @@ pub fn boundaries(program: &Program, ledger: &Ledger, from: Instant, to: Instant
     all
 }
 
-/// An instant after which nothing ages out any more, if nothing happens after `last`.
+/// An instant after which nothing ages out anymore, if nothing happens after `last`.
 fn far(program: &Program, last: Instant) -> Instant {
     let mut date = day(program.timezone, last);
     match program.period {
@@ -105,7 +105,7 @@ pub fn since(program: &Program, ledger: &Ledger, t: Instant) -> Option<Instant> 
     hold.map_or(since, |one| one.held_since)
 }
 
-/// "the first instant after `t` at which the tier would be lower if nothing more happened", and the tier then.
+/// "the first instant after `t` at which the tier would be lower if nothing more happened", with the tier from then on.
 fn first_lower(
     program: &Program,
     ledger: &Ledger,
@@ -115,19 +115,19 @@ fn first_lower(
     let ledger = ledger.before(t + 1);
     let tier = tier_at(program, &ledger, t);
     let last = ledger.instants().into_iter().max()?;
-    // Every midnight until nothing ages out any more, and every `until`, however late.
+    // Every midnight until nothing ages out anymore, and every `until`, however late.
     let mut later = boundaries(program, &ledger, t, far(program, last));
     let untils = ledger.assignments.iter().filter_map(|one| one.until);
     later.extend(untils.filter(|&until| until > t));
     later.into_iter().map(|s| (s, tier_at(program, &ledger, s))).find(|(_, then)| *then < tier)
 }
 
-/// `valid_until` and `upcoming` of the standing.
+/// The `valid_until` and `upcoming` of the standing.
 pub fn valid_until(program: &Program, ledger: &Ledger, t: Instant) -> Option<(Instant, Option<usize>)> {
     first_lower(program, ledger, t, tier_at)
 }
 
-/// The standing at `t` as section 9 prints it.
+/// The standing at `t` in the form of section 9.
 pub fn print_standing(program: &Program, ledger: &Ledger, t: Instant) -> Value {
     let ledger = &ledger.before(t + 1);
     let (counted, window) = progress(program, ledger, t);
@@ -193,8 +193,7 @@ fn progress(program: &Program, ledger: &Ledger, t: Instant) -> (Option<Decimal>,
     }
 }
 
-/// "what the *earned* tier needs to be held beyond its present end … Null with no earned tier, threshold 0, lifetime,
-/// or tags."
+/// "what the *earned* tier needs to be held beyond its present end … Null with no earned tier, threshold 0, lifetime, or tags."
 fn requalify(program: &Program, ledger: &Ledger, t: Instant) -> Value {
     let tz = program.timezone;
     let earned_tier = earned(program, ledger, t);

@@ -38,22 +38,22 @@ pub fn midnight(tz: Tz, date: NaiveDate) -> Instant {
     }
 }
 
-/// The midnight of January 1.
+/// The midnight of January 1 of a year.
 pub fn new_year(tz: Tz, year: i32) -> Instant {
     midnight(tz, NaiveDate::from_ymd_opt(year, 1, 1).unwrap())
 }
 
-/// A length: "12 months and 365 days are different things".
+/// A length of time: "12 months and 365 days are different things".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Span {
-    /// So many local days.
+    /// A number of local days.
     Days(u64),
-    /// So many months, "clamped to the month's end".
+    /// A number of months, "clamped to the month's end".
     Months(u32),
 }
 
 impl Span {
-    /// The day so much later.
+    /// The day that lies the span later.
     pub fn after(self, date: NaiveDate) -> NaiveDate {
         match self {
             Span::Days(n) => date + Days::new(n),
@@ -61,7 +61,7 @@ impl Span {
         }
     }
 
-    /// "`(day(t) − 365 days, day(t)]` (or `− 12 months`)": whether the window that ends with `last` holds `date`.
+    /// Whether the window that ends with `last` contains `date`: "`(day(t) − 365 days, day(t)]` (or `− 12 months`)".
     pub fn window_holds(self, last: NaiveDate, date: NaiveDate) -> bool {
         self.window_start(last) <= date && date <= last
     }
@@ -75,7 +75,7 @@ impl Span {
         excluded.succ_opt().unwrap()
     }
 
-    /// The first day whose trailing window has lost `date`, found by trying.
+    /// The first day whose trailing window no longer contains `date`, found by trying.
     pub fn ages_out_on(self, date: NaiveDate) -> NaiveDate {
         let mut last = date;
         while self.window_start(last) <= date {

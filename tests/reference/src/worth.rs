@@ -1,4 +1,4 @@
-//! Section 4: what facts are worth: the movements.
+//! Section 4: the worth of facts, as movements.
 
 use super::fact::place_of_kind;
 use super::ledger::{Entry, Ledger, Order, Place};
@@ -12,13 +12,13 @@ use serde_json::Value;
 /// "Every fact yields credit *movements* `(instant, dated, amount)`".
 #[derive(Debug, Clone, PartialEq)]
 pub struct Movement {
-    /// Instant, kind, key.
+    /// The instant, kind and key.
     pub place: Place,
-    /// The place of the order or entry that it belongs to (its own, if it is that).
+    /// The place of the order or entry that it belongs to; its own, if it is the order's or entry's own movement.
     pub origin: Place,
     /// "dated": the local day it counts on.
     pub day: NaiveDate,
-    /// What it adds.
+    /// The amount that it adds, negative if it takes back.
     pub amount: Decimal,
 }
 
@@ -46,7 +46,7 @@ impl Ledger {
     }
 }
 
-/// A movement for each step of what an order or entry is worth: (place, worth from there on).
+/// Adds a movement for each step in the worth of an order or entry: (place, worth from there on).
 fn steps(program: &Program, origin: &Place, worths: Vec<(Place, Decimal)>, all: &mut Vec<Movement>) {
     let mut worth = Decimal::ZERO;
     for (place, next) in worths {
@@ -79,7 +79,7 @@ fn spend(program: &Program, order: &Order, all: &mut Vec<Movement>) {
     steps(program, &order.place, worths, all);
 }
 
-/// Each refund and the cancellation in order: its place, what is refunded by then, whether the order is cancelled.
+/// Each refund and the cancellation in order: its place, the amount refunded by then, and whether the order is cancelled.
 fn corrections(order: &Order) -> Vec<(Place, Decimal, bool)> {
     let mut list: Vec<(Place, Decimal, bool)> = order
         .refunds
@@ -142,14 +142,14 @@ fn minor_digits(program: &Program) -> u32 {
     currency.and_then(|currency| currency.exponent()).unwrap_or(0).into()
 }
 
-/// An amount as a whole number of units of 10^-digits (it has no more digits than that).
+/// An amount as a whole number of 10^-digits; it must not have more digits.
 fn in_units(amount: Decimal, digits: u32) -> i128 {
     let amount = amount.normalize();
     assert!(amount.scale() <= digits, "more digits than allowed in `{amount}`");
     amount.mantissa() * 10_i128.pow(digits - amount.scale())
 }
 
-/// Divides once, exactly, and rounds to the nearest whole number, ties to the even one. Neither is negative.
+/// Divides once, exactly, and rounds to the nearest whole number, ties to even. Neither number is negative.
 fn half_even(dividend: i128, divisor: i128) -> i128 {
     let (whole, rest) = (dividend / divisor, dividend % divisor);
     match (rest * 2).cmp(&divisor) {

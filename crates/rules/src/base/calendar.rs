@@ -14,12 +14,12 @@ pub use zone::Zone;
 pub use zones::{Release, ReleaseError, ZoneError, ZoneFileError, Zones};
 
 const MS_PER_DAY: i64 = 86_400_000;
-/// The years 0000 to 9999 in UTC, a leap second at their end left out.
+/// The years 0000 to 9999 in UTC, without a leap second at their end.
 const WRITTEN: std::ops::Range<i64> = -62_167_219_200_000..253_402_300_800_000;
-/// Two days away from a midnight there is no doubt on which side of it an instant lies: clocks never went back further.
+/// An instant more than two days away from a midnight is clearly on one side of it: clocks never went back further.
 pub(crate) const TWO_DAYS: i64 = 2 * MS_PER_DAY;
 
-/// Why a text is no instant.
+/// The reason why a text is not an instant.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{text}` is not an RFC 3339 instant such as \"2024-05-01T10:00:00Z\" ({reason})")]
 pub struct InstantError {
@@ -27,14 +27,14 @@ pub struct InstantError {
     reason: String,
 }
 
-/// An instant in UTC with millisecond precision; of finer digits the rest is cut off (section 2).
+/// An instant in UTC with millisecond precision; finer digits are cut off (section 2).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(i64);
 
 impl Instant {
-    /// The first instant there is.
+    /// The first representable instant.
     pub(crate) const FIRST: Self = Self(i64::MIN);
-    /// The last instant there is.
+    /// The last representable instant.
     pub(crate) const LAST: Self = Self(i64::MAX);
 
     /// Reads RFC 3339 with any offset.
@@ -45,7 +45,7 @@ impl Instant {
             .ok_or_else(|| wrong("in UTC it is before the year 0000 or after 9999".to_owned()))
     }
 
-    /// The instant so many milliseconds after 1970 in UTC, if RFC 3339 can write it: in the years 0000 to 9999.
+    /// The instant `millis` milliseconds after 1970 in UTC, if RFC 3339 can write it: in the years 0000 to 9999.
     pub fn written(millis: i64) -> Option<Self> {
         WRITTEN.contains(&millis).then_some(Self(millis))
     }
@@ -55,17 +55,17 @@ impl Instant {
         self.0
     }
 
-    /// The instant so many milliseconds after 1970 in UTC.
+    /// The instant `millis` milliseconds after 1970 in UTC.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// The year of the calendar in UTC: for filing, where no program's time zone is at hand.
+    /// The calendar year in UTC, for filing where no program's time zone is at hand.
     pub(crate) fn utc_year(self) -> i32 {
         chrono::DateTime::from_timestamp_millis(self.millis()).map_or(0, |at| chrono::Datelike::year(&at))
     }
 
-    /// The instant that comes so many milliseconds later.
+    /// The instant `millis` milliseconds later.
     pub fn plus_millis(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))
     }
@@ -111,13 +111,13 @@ impl Day {
 
     /// The date of the day.
     pub fn date(self) -> NaiveDate {
-        // Days come from dates and from instants of years that chrono covers many times over.
+        // Days come from dates and from instants in years that chrono covers many times over.
         NaiveDate::from_epoch_days(self.0).unwrap_or(if self.0 < 0 { NaiveDate::MIN } else { NaiveDate::MAX })
     }
 
     /// January 1 of a year.
     pub fn new_year(year: i32) -> Self {
-        // 365 days a year since 1970, and one more for each leap year in between; asked too often for a date.
+        // 365 days a year since 1970, plus one for each leap year. A date would be too slow: this is called often.
         let before = i64::from(year) - 1;
         let leaps = before.div_euclid(4) - before.div_euclid(100) + before.div_euclid(400);
         Self(i32::try_from(365 * (before - 1969) + leaps - 477).unwrap_or(i32::MAX))
@@ -128,17 +128,17 @@ impl Day {
         self.date().year()
     }
 
-    /// How many days it comes after the day of an instant in UTC: at most one before or after it, in any zone.
+    /// The number of days after the UTC day of an instant: at most one before or after it, in any zone.
     pub(crate) fn after_utc(self, at: Instant) -> i64 {
         i64::from(self.0) - at.0.div_euclid(MS_PER_DAY)
     }
 
-    /// The day that comes so many days after that of an instant in UTC.
+    /// The day that comes `later` days after the UTC day of an instant.
     pub(crate) fn of_utc(at: Instant, later: i64) -> Option<Self> {
         i32::try_from(at.0.div_euclid(MS_PER_DAY).checked_add(later)?).ok().map(Self)
     }
 
-    /// The last day there is.
+    /// The last representable day.
     pub(crate) const LAST: Self = Self(i32::MAX);
 
     /// The day before.
@@ -180,14 +180,14 @@ impl<'de> serde::Deserialize<'de> for Day {
 /// A length of time in local days or months; 12 months and 365 days are different things (section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Span {
-    /// So many days.
+    /// A number of days.
     Days(u16),
-    /// So many months; a day that the target month does not have becomes its last.
+    /// A number of months; a day that the target month lacks becomes its last day.
     Months(u16),
 }
 
 impl Span {
-    /// What a period without a unit means (AiTrillion's and Smile's 365 days).
+    /// The length of a period without a unit (AiTrillion's and Smile's 365 days).
     pub const YEAR_OF_DAYS: Self = Self::Days(365);
 
     /// The day this much later, clamped to the month's end.

@@ -1,23 +1,23 @@
-//! The ids of the field: each its own type, so that an order's id is never taken for a member's.
+//! The ids of the domain. Each has its own type, so an order's id cannot be passed for a member's.
 
 use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-/// An id is at most this long, in bytes: DynamoDB's sort keys hold 1,024, and an id shares one with others.
+/// The longest id, in bytes. DynamoDB's sort keys hold 1,024 bytes, and an id shares one with others.
 pub const ID_BYTES_MAX: usize = 256;
 
-/// Why a text is no id.
+/// The reasons why a text is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum IdError {
-    /// Nothing, or only spaces.
+    /// The text is empty, or only spaces.
     #[error("an id must not be empty")]
     Empty,
-    /// Longer than [`ID_BYTES_MAX`].
+    /// The text is longer than [`ID_BYTES_MAX`].
     #[error("an id has at most {ID_BYTES_MAX} bytes, this one has {0}")]
     TooLong(usize),
-    /// Control characters cannot be shown, and are never part of a real id.
+    /// The text has control characters, which cannot be shown and are never part of a real id.
     #[error("an id must not contain control characters")]
     Control,
 }
@@ -43,7 +43,7 @@ macro_rules! id {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Takes a text as an id, or says why it is none.
+            /// Checks a text as an id.
             pub fn new(text: &str) -> Result<Self, IdError> {
                 checked(text).map(Self)
             }

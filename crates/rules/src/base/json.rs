@@ -1,4 +1,4 @@
-//! Reading JSON so that every problem is found at once, each with its path.
+//! Reading JSON such that every problem is found at once, each with its path.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "`serde_json::Value` is not ours, and JSON gets no new kinds")]
 
@@ -16,12 +16,12 @@ use crate::calendar::Instant;
 use crate::id::IdError;
 use crate::quantity::{Amount, NumberError};
 
-/// Something wrong in a document, and where.
+/// A problem in a document, and its place.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
     /// The JSON path, such as `$.tiers[1].threshold`.
     pub path: String,
-    /// What is wrong, and what to write instead.
+    /// The problem, and what to write instead.
     pub message: String,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All that is wrong in a document; never empty.
+/// All problems of a document; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
@@ -61,13 +61,14 @@ impl std::error::Error for Problems {}
 /// The longest text in a program, in characters.
 const TEXT_MAX: usize = 1_000;
 
-/// Whether a text would do more than be read where it is shown: control characters steer a terminal, and others turn the
-/// direction of what stands beside them.
+/// Whether a text has characters that affect how it is shown: control characters steer a terminal, and others change
+/// the direction of the text beside them.
 pub fn steers(text: &str) -> bool {
     text.chars().any(|it| it.is_control() || matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
 }
 
-/// Refuses texts that are not fit to be shown in what is about to be published. What was published before is read as it is.
+/// Refuses texts that are not fit to be shown, in a document that is about to be published. Documents published before
+/// are read as they are.
 ///
 /// # Errors
 /// Names each place.
@@ -99,7 +100,7 @@ fn collect_texts(value: &Value, path: &str, found: &mut Vec<Problem>) {
     }
 }
 
-/// Where problems are collected while a document is read.
+/// The problems collected while a document is read.
 #[derive(Debug, Default)]
 pub(crate) struct Notes(RefCell<Vec<Problem>>);
 
@@ -108,7 +109,7 @@ impl Notes {
         self.0.borrow_mut().push(Problem { path: path.to_owned(), message: message.into() });
     }
 
-    /// The document, if it was read and nothing is wrong with it.
+    /// The document, if it was read without problems.
     pub(crate) fn settle<T>(self, read: Option<T>) -> Result<T, Problems> {
         let problems = self.0.into_inner();
         match read {
@@ -132,7 +133,7 @@ impl<'a> Node<'a> {
         Self { value, path: "$".to_owned(), notes }
     }
 
-    /// This node with a field's path, for what is wrong about a field that is missing or misplaced.
+    /// This node with a field's path, for a problem with a field that is missing or misplaced.
     pub(crate) fn at(&self, key: &str) -> Self {
         Self { path: format!("{}.{key}", self.path), ..self.clone() }
     }
@@ -143,7 +144,7 @@ impl<'a> Node<'a> {
         None
     }
 
-    /// Reads a document within the document; its problems are this one's, with their paths.
+    /// Reads a document within the document, and notes its problems with their paths in this one.
     pub(crate) fn nested<T>(&self, read: impl FnOnce(&Value) -> Result<T, Problems>) -> Option<T> {
         read(self.value)
             .map_err(|problems| {
@@ -225,8 +226,8 @@ impl<'a> Node<'a> {
         Instant::parse(self.text()?).map_or_else(|error| self.problem(error.to_string()), Some)
     }
 
-    /// A date as section 3 writes it, in the years 0001 to 9999: in every zone its midnight is an instant that can be
-    /// written.
+    /// A date in the format of section 3, in the years 0001 to 9999: in every zone its midnight is an instant that can
+    /// be written.
     pub(crate) fn date(&self) -> Option<NaiveDate> {
         let text = self.text()?;
         match text.parse::<NaiveDate>() {
@@ -272,7 +273,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// An object whose fields are taken one by one; what nobody asked for is a problem.
+/// An object whose fields are taken one by one; a field that the reader never took is a problem.
 pub(crate) struct Object<'a> {
     fields: &'a Map<String, Value>,
     pub(crate) node: Node<'a>,
@@ -296,7 +297,7 @@ impl<'a> Object<'a> {
         found
     }
 
-    /// A field that must be there, but may be null, which means something: the outer nothing where it is wrong or missing.
+    /// A required field that may be null, where null has a meaning. The outer option is none if the field is wrong or missing.
     pub(crate) fn nullable<T>(
         &self,
         key: &'static str,
@@ -309,17 +310,17 @@ impl<'a> Object<'a> {
         self.maybe(key, read)
     }
 
-    /// The field, or a default where it is absent; nothing where it is wrong.
+    /// The field, or a default if it is absent; none if it is wrong.
     pub(crate) fn or<T>(&self, key: &'static str, default: T, read: impl FnOnce(&Node<'a>) -> Option<T>) -> Option<T> {
         self.get(key).map_or(Some(default), |node| read(&node))
     }
 
-    /// The field if it is there; the outer nothing where it is wrong.
+    /// The field, if it is there. The outer option is none if the field is wrong.
     pub(crate) fn maybe<T>(&self, key: &'static str, read: impl FnOnce(&Node<'a>) -> Option<T>) -> Option<Option<T>> {
         self.get(key).map_or(Some(None), |node| read(&node).map(Some))
     }
 
-    /// Notes every field that was never asked for.
+    /// Notes every field that the reader never took.
     pub(crate) fn finish(self) {
         let known = self.known.into_inner();
         for key in self.fields.keys().filter(|key| !known.contains(&key.as_str())) {

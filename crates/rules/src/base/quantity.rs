@@ -1,8 +1,8 @@
 //! Exact numbers: money, points, orders and thresholds, never a float.
 //!
-//! Everything is a whole number of ten-thousandths. The bounds of section 3 of the semantics (amounts below 10^12
-//! with at most 4 decimals, rates at most 10 decimals) are checked where a number comes in, and chosen so that no
-//! sum or product of accepted numbers can overflow: see `Rate::convert` and `MinorUnit::share`.
+//! Every number is stored as ten-thousandths. The bounds of section 3 of the semantics (amounts below 10^12 with at
+//! most 4 decimals, rates at most 10 decimals) are checked where a number comes in. They are chosen so that no sum or
+//! product of accepted numbers can overflow: see `Rate::convert` and `MinorUnit::share`.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Neg, Sub};
@@ -22,35 +22,34 @@ const RATE_LIMIT: u64 = 1_000_000_000 * 10_000_000_000;
 /// Points of one entry stay below 10^12, like amounts (section 3).
 const POINTS_LIMIT: i64 = 1_000_000_000_000;
 
-/// Why a text is not the number that was asked for.
+/// The reasons why a text is not the expected number.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NumberError {
-    /// Not digits with at most one point.
+    /// The text is not digits with at most one point.
     #[error("`{0}` is not a decimal number such as \"12.50\"")]
     NotANumber(String),
-    /// Below zero where that means nothing.
+    /// The number is negative where that has no meaning.
     #[error("`{0}` must not be negative")]
     Negative(String),
-    /// Finer than can be kept exactly.
+    /// The number is finer than can be kept exactly.
     #[error("`{text}` has more than {decimals} decimals")]
     TooFine {
-        /// What was written.
+        /// The text as written.
         text: String,
-        /// How many decimals there may be.
+        /// The number of decimals allowed.
         decimals: u32,
     },
-    /// Beyond the limit.
+    /// The number is beyond the limit.
     #[error("`{text}` must be below {limit}")]
     TooLarge {
-        /// What was written.
+        /// The text as written.
         text: String,
         /// The first number that is too large.
         limit: &'static str,
     },
 }
 
-/// Reads plain decimal notation (no exponent, no grouping) into a whole number of `10^-decimals`, of which there are at
-/// most 10.
+/// Reads plain decimal notation (no exponent, no grouping) as a whole number of `10^-decimals`; `decimals` is at most 10.
 fn scaled(text: &str, decimals: u32, limit: &'static str) -> Result<i128, NumberError> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
@@ -66,14 +65,14 @@ fn scaled(text: &str, decimals: u32, limit: &'static str) -> Result<i128, Number
     let Some(missing) = missing else {
         return Err(NumberError::TooFine { text: text.to_owned(), decimals });
     };
-    // At most 18 digits before the point and 10 behind it: neither part leaves 64 bits, nor their sum 128.
+    // At most 18 digits before the point and 10 after it: neither part exceeds 64 bits, nor their sum 128.
     let count = |part: &str| part.bytes().fold(0_u64, |sum, byte| sum * 10 + u64::from(byte - b'0'));
     let fraction = count(fraction) * 10_u64.pow(missing);
     let scaled = i128::from(count(whole)) * 10_i128.pow(decimals) + i128::from(fraction);
     Ok(if text.starts_with('-') { -scaled } else { scaled })
 }
 
-/// `numerator / denominator` and the rest: in 64 bits where that will do, as it nearly always does.
+/// `numerator / denominator` and the remainder, in 64 bits where they suffice, as they nearly always do.
 fn divide(numerator: u128, denominator: u128) -> (u128, u128) {
     match (u64::try_from(numerator), u64::try_from(denominator)) {
         (Ok(numerator), Ok(denominator)) => ((numerator / denominator).into(), (numerator % denominator).into()),
@@ -81,7 +80,7 @@ fn divide(numerator: u128, denominator: u128) -> (u128, u128) {
     }
 }
 
-/// `numerator / denominator` rounded half to even; the denominator is above zero.
+/// `numerator / denominator`, rounded half-even; the denominator is above zero.
 fn divide_half_even(numerator: u128, denominator: u128) -> u128 {
     let (quotient, rest) = divide(numerator, denominator);
     let up = match rest.cmp(&(denominator - rest)) {
@@ -97,7 +96,7 @@ fn divide_half_even(numerator: u128, denominator: u128) -> u128 {
 fn round_to<const STEP: u64>(basis: u64) -> u64 {
     let rest = basis % STEP;
     if rest == 0 {
-        return basis; // as nearly every amount
+        return basis; // the case for nearly every amount
     }
     let down = basis - rest;
     let up = rest > STEP - rest || (rest == STEP - rest && (down / STEP) % 2 == 1);
@@ -130,7 +129,7 @@ impl Amount {
         self.0
     }
 
-    /// The amount of so many ten-thousandths, if it is below 10^12.
+    /// The amount of `count` ten-thousandths, if it is below 10^12.
     pub fn from_ten_thousandths(count: u64) -> Option<Self> {
         (count < AMOUNT_LIMIT).then_some(Self(count))
     }
@@ -147,7 +146,7 @@ impl fmt::Display for Amount {
     }
 }
 
-/// What one unit of an order's currency is worth in the program's: 0 or more, below 10^9, at most 10 decimals.
+/// The value of one unit of an order's currency in the program's: 0 or more, below 10^9, at most 10 decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rate(u64);
 
@@ -170,12 +169,12 @@ impl Rate {
         self.0
     }
 
-    /// The rate of so many 10^-10, if it is below 10^9.
+    /// The rate of `raw` times 10^-10, if it is below 10^9.
     pub(crate) fn from_raw(raw: u64) -> Option<Self> {
         (raw < RATE_LIMIT).then_some(Self(raw))
     }
 
-    /// `basis` (ten-thousandths, at most some 10^17) converted and rounded half-even to the minor unit, once.
+    /// Converts `basis` (ten-thousandths, at most some 10^17) and rounds it half-even to the minor unit, once.
     ///
     /// 10^17 · 2·10^19 stays below 3·10^38: it fits 128 bits.
     pub(crate) fn convert(self, basis: u64, minor: MinorUnit) -> Quantity {
@@ -196,30 +195,30 @@ impl fmt::Display for Rate {
 pub struct Points(i64);
 
 impl Points {
-    /// Takes a count of points, unless it is 0 or too large.
+    /// Checks a count of points: it must not be 0 or too large.
     pub fn new(points: i64) -> Option<Self> {
         (points != 0 && points.unsigned_abs() < POINTS_LIMIT.unsigned_abs()).then_some(Self(points))
     }
 
-    /// How many.
+    /// The number of points.
     pub fn get(self) -> i64 {
         self.0
     }
 }
 
-/// How finely a currency is counted: 2 decimals for dollars, none for yen, 3 for Kuwaiti dinars (ISO 4217).
+/// The smallest step of a currency: 2 decimals for dollars, none for yen, 3 for Kuwaiti dinars (ISO 4217).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MinorUnit {
     decimals: u8,
 }
 
 impl MinorUnit {
-    /// The minor unit with so many decimals; finer than 4 does not exist.
+    /// The minor unit with `decimals` decimals, if they are at most 4; no currency has more.
     pub fn new(decimals: u8) -> Option<Self> {
         (u32::from(decimals) <= AMOUNT_DECIMALS).then_some(Self { decimals })
     }
 
-    /// How many decimals.
+    /// The number of decimals.
     pub fn decimals(self) -> u8 {
         self.decimals
     }
@@ -235,7 +234,7 @@ impl MinorUnit {
         }
     }
 
-    /// Whether so many ten-thousandths need no rounding.
+    /// Whether `basis` ten-thousandths need no rounding.
     pub(crate) fn is_whole(self, basis: u64) -> bool {
         basis.is_multiple_of(self.step())
     }
@@ -247,7 +246,7 @@ impl MinorUnit {
     /// `basis` ten-thousandths rounded half-even to this unit.
     #[inline]
     pub(crate) fn round(self, basis: u64) -> Quantity {
-        // Divisors known to the compiler: this is done for every order of every evaluation.
+        // The divisors are constants for the compiler, because every evaluation rounds every order.
         let rounded = match self.decimals {
             0 => round_to::<10_000>(basis),
             1 => round_to::<1_000>(basis),
@@ -258,16 +257,16 @@ impl MinorUnit {
         Quantity(i128::from(rounded))
     }
 
-    /// `whole · part / of`, rounded half-even to this unit, once (section 4: what a refund takes of an order's worth).
+    /// `whole · part / of`, rounded half-even to this unit, once (section 4: the part of an order's worth that a refund takes).
     ///
-    /// `whole` is a multiple of this unit, `part ≤ of`, `of` above zero. The product is taken apart into
-    /// `(q·of + r)·part / of = q·part + r·part/of`, so nothing exceeds `whole` or 10^34; `q` is even, so that a tie goes
-    /// to the even one of the whole.
+    /// `whole` is a multiple of this unit, `part ≤ of`, `of` above zero. With `whole = q·of + r`, the product is split
+    /// into `(q·of + r)·part / of = q·part + r·part/of`, so nothing exceeds `whole` or 10^34. `q` is even, so a tie
+    /// goes to the even result of the whole.
     pub(crate) fn share(self, whole: Quantity, part: u64, of: u64) -> Quantity {
         let (part, of) = (u128::from(part), u128::from(of.max(1)));
         let (units, _) = divide(whole.0.unsigned_abs(), self.step().into());
         if (units | part) >> 32 == 0 {
-            return self.quantity(divide_half_even(units * part, of)); // as nearly always
+            return self.quantity(divide_half_even(units * part, of)); // the usual case
         }
         let (times, rest) = divide(units, of);
         let odd = times % 2;
@@ -284,23 +283,23 @@ pub struct Quantity(i128);
 impl Quantity {
     /// Nothing.
     pub const ZERO: Self = Self(0);
-    /// Below and above every sum, and near enough that what lies between can be told.
+    /// Below and above every sum, and far enough from the limits of the type that differences do not overflow.
     pub(crate) const MIN: Self = Self(i128::MIN / 2);
     pub(crate) const MAX: Self = Self(i128::MAX / 2);
     /// One point, one order.
     pub const ONE: Self = Self(SCALE);
 
-    /// So many whole units.
+    /// A count of whole units.
     pub fn whole(count: i64) -> Self {
         Self(i128::from(count) * SCALE)
     }
 
-    /// So many ten-thousandths.
+    /// A count of ten-thousandths.
     pub(crate) fn from_ten_thousandths(count: i64) -> Self {
         Self(i128::from(count))
     }
 
-    /// A number of 0 or more as a count of ten-thousandths, or the largest count that fits.
+    /// The count of ten-thousandths of a number of 0 or more, or the largest count that fits.
     pub(crate) fn capped(self) -> i64 {
         i64::try_from(self.0).unwrap_or(i64::MAX)
     }
@@ -310,17 +309,17 @@ impl Quantity {
         scaled(text, AMOUNT_DECIMALS, "10^18").ok().map(Self)
     }
 
-    /// What is missing to `self` from `counted`: at least 0.
+    /// The amount that `counted` lacks to reach `self`: at least 0.
     pub fn remaining_from(self, counted: Self) -> Self {
         Self((self.0 - counted.0).max(0))
     }
 
-    /// Whether it is at most so many hundredths of a whole, exactly.
+    /// Whether it is at most `percent` hundredths of `whole`, exactly.
     pub(crate) fn is_within_percent(self, percent: u8, whole: Self) -> bool {
         self.0.saturating_mul(100) <= whole.0.saturating_mul(i128::from(percent))
     }
 
-    /// Whether there is nothing of it.
+    /// Whether the sum is zero.
     pub fn is_zero(self) -> bool {
         self.0 == 0
     }
@@ -330,13 +329,13 @@ impl Quantity {
         self.0 < 0
     }
 
-    /// The smallest number at least as large that has no more than so many decimals.
+    /// The smallest number at least as large that has at most `decimals` decimals.
     pub fn rounded_up(self, decimals: u8) -> Self {
         let step = 10_i128.pow(AMOUNT_DECIMALS.saturating_sub(u32::from(decimals)));
         Self(self.0 + (step - self.0.rem_euclid(step)) % step)
     }
 
-    /// Written with at least so many decimals: `12.50` with 2, `12` with 0.
+    /// The number as text with at least `decimals` decimals: `12.50` with 2, `12` with 0.
     pub fn with_decimals(self, decimals: u8) -> String {
         let text = self.to_string();
         let written = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
@@ -401,7 +400,7 @@ impl serde::Serialize for Quantity {
 }
 
 impl<'de> serde::Deserialize<'de> for Quantity {
-    /// Reads what was written: sums may be longer than what is taken in.
+    /// Reads what `serialize` wrote: sums may be longer than accepted input.
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));

@@ -1,42 +1,42 @@
-//! A heavy member in parts: credits of long ago lie in chunks of their own, so that one more order costs about what it
-//! costs for anybody.
+//! A heavy member in parts: old credits lie in chunks of their own, so one more order costs about as much as it does
+//! for any member.
 //!
-//! The root has what is not credits (tags, assignments, what is on record) and the latest credits. A chunk has those of
-//! a stretch of time before. How stretches lie decides costs and never meaning: any division assembles to the same.
+//! The root has everything except credits (tags, assignments, the record) and the latest credits. A chunk has the credits
+//! of an earlier stretch of time. The division affects cost, never meaning: any division assembles to the same member.
 
 use crate::calendar::Instant;
 use crate::compact::{CompactError, Packed, pack};
 use crate::ledger::{Entry, Ledger};
 use crate::record::Record;
 
-/// A part above this many bytes is divided: four write units, and room beside it for keys.
+/// A part above this many bytes is divided. This is four write units, with room for keys.
 pub const PART_BYTES_MAX: usize = 4_000;
 
-/// Which chunks a member has, oldest first.
+/// A member's chunks, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChunkIndex(pub Vec<Chunk>);
 
 /// A chunk's place in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunk {
-    /// Its number, which never changes: the newest chunk need not be the latest in time.
+    /// The chunk's number, which never changes. The newest chunk need not be the latest in time.
     pub number: u32,
-    /// It has the credits before this instant, from where the chunk before it ends.
+    /// The exclusive end. The chunk has the credits before this instant, from the end of the previous chunk on.
     pub until: Instant,
 }
 
 /// A member in parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberChunks {
-    /// What everybody has.
+    /// The part that every member has.
     pub root: Vec<u8>,
     /// The chunks, in the order of the index.
     pub chunks: Vec<(u32, Vec<u8>)>,
-    /// How they lie.
+    /// The division.
     pub index: ChunkIndex,
 }
 
-/// Takes a member apart, dividing what has grown too large.
+/// Divides a member into parts, and divides parts that have grown too large.
 pub fn divide(ledger: &Ledger, record: &Record, index: &ChunkIndex) -> MemberChunks {
     let mut rest = ledger.clone();
     let mut chunks = Vec::new();
@@ -56,10 +56,10 @@ pub fn divide(ledger: &Ledger, record: &Record, index: &ChunkIndex) -> MemberChu
     MemberChunks { root, chunks: chunks.into_iter().map(|(chunk, bytes)| (chunk.number, bytes)).collect(), index }
 }
 
-/// Puts a member together again; chunks in the order of the index.
+/// Assembles a member from their parts; chunks in the order of the index.
 ///
 /// # Errors
-/// Bytes that were never written so, or in a format that is not known yet.
+/// The bytes were not written by this code, or are in a format that is not known yet.
 pub fn assemble<'a>(root: &[u8], chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<(Ledger, Record), CompactError> {
     let root = Packed::open(root)?;
     let (mut ledger, record) = (root.ledger()?, root.record()?);
@@ -83,7 +83,7 @@ impl Numbers {
     }
 }
 
-/// Lays a part down as a chunk, or as several if it is too large: then the last keeps the number.
+/// Lays a part down as a chunk, or as several if it is too large; the last one keeps the number.
 fn lay(mut part: Ledger, chunk: Chunk, numbers: &mut Numbers, chunks: &mut Vec<(Chunk, Vec<u8>)>) {
     let mut bytes = pack(&part, &Record::default());
     while bytes.len() > PART_BYTES_MAX
@@ -96,7 +96,7 @@ fn lay(mut part: Ledger, chunk: Chunk, numbers: &mut Numbers, chunks: &mut Vec<(
 }
 
 impl Ledger {
-    /// Takes the credits before an instant out, as a ledger of their own.
+    /// Takes out the credits before an instant, as a ledger of their own.
     fn take_before(&mut self, until: Instant) -> Self {
         let orders = self.orders.partition_point(|order| order.at < until);
         let entries = self.entries.partition_point(|entry| entry.at < until);
@@ -106,7 +106,7 @@ impl Ledger {
         Self { orders, entries, ..Self::default() }
     }
 
-    /// An instant with credits before it and from it on, about as many; none if they are all of one instant.
+    /// An instant that halves the credits, with some before it and some from it on; none if all credits have the same instant.
     fn middle(&self) -> Option<Instant> {
         let orders = self.orders.iter().map(|order| order.at);
         let mut all: Vec<Instant> = orders.chain(self.entries.iter().map(|Entry { at, .. }| *at)).collect();
@@ -127,7 +127,7 @@ mod tests {
     fn heavy(orders: i64) -> Ledger {
         let mut index = FactIndex::new();
         for n in 0..orders {
-            // Late facts too: every seventh comes with a date of long ago.
+            // Late facts too: every seventh comes with a much earlier date.
             let day = if n % 7 == 0 { n / 2 } else { n };
             let at = Instant::from_millis(1_600_000_000_000 + day * 40_000_000 + n);
             let told = serde_json::json!({ "type": "order.paid", "member_id": "anna", "order_id": format!("{}", 5_000_000 + n),

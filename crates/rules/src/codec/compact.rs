@@ -1,11 +1,11 @@
-//! A member in few bytes: the ledger and the record as one versioned binary value, for an item of a database.
+//! The compact form of a member: the ledger and the record as one versioned binary value, for an item of a database.
 //!
-//! It is lossless: every standing and every explanation is the same from it as from the facts, for every program, so a
-//! change of metric, period or spend settings needs nothing else. Free text (reasons, authors) stays outside.
+//! It is lossless: for every program it yields the same standings and explanations as the facts do. A change of metric,
+//! period or spend settings therefore needs nothing else. Free text (reasons, authors) is stored elsewhere.
 //!
-//! Credits lie in columns, so that evaluation ([`Packed::standing`]) reads only the numbers that the program asks for,
-//! without taking the rest apart. The first byte is the format. Older formats are read, and written anew in the present one; what
-//! a newer release wrote is refused as that ([`CompactError::UnknownFormat`]).
+//! Credits lie in columns, so evaluation ([`Packed::standing`]) reads only the numbers that the program needs, without
+//! unpacking the rest. The first byte is the format. Older formats are read, and rewritten in the present one. A format
+//! that only a newer release knows is refused with [`CompactError::UnknownFormat`].
 
 mod column;
 mod keys;
@@ -28,26 +28,26 @@ use crate::record::Record;
 use crate::standing::{Facts, Standing, assess, told_as};
 use crate::version::Version;
 
-/// The first format, which does not say on which local day a member was looked at.
+/// The first format, which lacks the local day of the last evaluation.
 const FIRST_FORMAT: u8 = 1;
 /// The format written.
 const FORMAT: u8 = 2;
 
-/// Why bytes are no member.
+/// The reasons why bytes are not a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum CompactError {
-    /// A newer release wrote them: try again with one that knows the format; never rewrite them.
+    /// A newer release wrote the bytes. Retry with a release that knows the format; never rewrite them.
     #[error("format {0} of a packed member is not known to this release")]
     UnknownFormat(u8),
-    /// They end too early.
+    /// The bytes end too early.
     #[error("a packed member ends too early")]
     Truncated,
-    /// They say something that was never written.
+    /// The bytes have a value that is never written.
     #[error("a packed member has an impossible {0}")]
     Corrupt(&'static str),
 }
 
-/// The parts a packed member has; what is empty is left out.
+/// The bits of a packed member's parts; an empty part is left out.
 mod part {
     pub(crate) const ORDERS: u8 = 1;
     pub(crate) const ENTRIES: u8 = 2;
@@ -59,7 +59,7 @@ mod part {
     pub(crate) const RECORD: u8 = 128;
 }
 
-/// What is special about an order, a refund or an entry.
+/// The special traits of an order, a refund or an entry.
 mod flag {
     pub(crate) const IMPORTED: i64 = 1;
     pub(crate) const TEST: i64 = 2;
@@ -68,7 +68,7 @@ mod flag {
     pub(crate) const HAS_RATE: i64 = 16;
 }
 
-/// A packed member, opened but not taken apart: each part is read when it is asked for.
+/// A packed member, opened but not unpacked: each part is read when it is needed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Packed<'a> {
     format: u8,
@@ -94,9 +94,9 @@ struct Orders<'a> {
     currency: Column<'a>,
     rate: Column<'a>,
     flags: Column<'a>,
-    /// How long after the order it was cancelled, where the flag says that it was.
+    /// Milliseconds from the order to its cancellation, where the flag says that it was cancelled.
     cancelled: Column<'a>,
-    /// How many refunds each order has.
+    /// The number of refunds of each order.
     refunds: Column<'a>,
     /// The codes of the currencies in use, three letters each.
     currencies: &'a [u8],
@@ -119,14 +119,14 @@ struct Entries<'a> {
     cancels: Column<'a>,
     keys: &'a [u8],
     cancel_at: Column<'a>,
-    /// 0 for all that is left.
+    /// 0 for all points that are left.
     cancel_points: Column<'a>,
     cancel_flags: Column<'a>,
     cancel_count: usize,
     cancel_keys: &'a [u8],
 }
 
-/// What waits for an order or an entry.
+/// Facts that wait for an order or an entry.
 #[derive(Debug, Clone, Default)]
 struct Waitings<'a> {
     count: usize,
@@ -141,7 +141,7 @@ impl<'a> Packed<'a> {
     /// Opens a packed member.
     ///
     /// # Errors
-    /// An unknown format (retry with a newer release), or bytes that were never written so.
+    /// An unknown format (retry with a newer release), or bytes that are not a packed member.
     pub fn open(bytes: &'a [u8]) -> Result<Self, CompactError> {
         unpack::open(bytes)
     }
@@ -149,7 +149,7 @@ impl<'a> Packed<'a> {
     /// The standing of the member, the same as [`crate::standing::evaluate`] gives from the ledger.
     ///
     /// # Errors
-    /// Bytes that were never written so.
+    /// The bytes are not a packed member.
     pub fn standing(&self, version: &Version, as_of: Instant) -> Result<Standing, CompactError> {
         match &version.program.milestone {
             Milestone::Counted(Counted { metric: Metric::PointsEarned, .. }) => {
@@ -171,7 +171,7 @@ impl<'a> Packed<'a> {
         }
     }
 
-    /// The standing by the credits that the program counts. Orders and entries began at the instants given.
+    /// The standing from the credits that the program counts. `firsts` are the instants of the first order and the first entry.
     fn standing_by(
         &self,
         credits: &impl Credits,
@@ -189,24 +189,24 @@ impl<'a> Packed<'a> {
         Ok(told_as(version, assess(version, &facts, as_of, as_of).standing))
     }
 
-    /// The ledger, taken apart.
+    /// The ledger, unpacked.
     ///
     /// # Errors
-    /// Bytes that were never written so.
+    /// The bytes are not a packed member.
     pub fn ledger(&self) -> Result<Ledger, CompactError> {
         unpack::ledger(self)
     }
 
-    /// What has been recorded about the member.
+    /// The member's record.
     ///
     /// # Errors
-    /// Bytes that were never written so.
+    /// The bytes are not a packed member.
     pub fn record(&self) -> Result<Record, CompactError> {
         unpack::record(self.format, self.record)
     }
 }
 
-/// The earlier of two instants, as far as there are any.
+/// The earlier of two instants, or the only one.
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
@@ -215,7 +215,7 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     }
 }
 
-/// An amount as stored; the bound holds whatever the bytes say.
+/// An amount as stored. An amount out of bounds is read as zero.
 fn amount(stored: i64) -> Amount {
     u64::try_from(stored).ok().and_then(Amount::from_ten_thousandths).unwrap_or(Amount::ZERO)
 }

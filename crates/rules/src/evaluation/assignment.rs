@@ -6,14 +6,14 @@ use crate::fact::Mode;
 use crate::ledger::{Act, Assignment};
 use crate::program::{Program, Rank};
 
-/// What an assignment makes of the earned tier.
+/// The effect of an assignment on the earned tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Binding {
     AtLeast(Option<Rank>),
     Exactly(Option<Rank>),
 }
 
-/// What an act binds to under a program; nothing if it ends assignments, or names a tier that the program lacks.
+/// The effect of an act under a program; none if it ends assignments, or names a tier that the program lacks.
 pub(crate) fn binding(act: &Act, program: &Program) -> Option<Binding> {
     match act {
         Act::Unassign { .. } => None,
@@ -31,8 +31,8 @@ pub(crate) fn binding(act: &Act, program: &Program) -> Option<Binding> {
     }
 }
 
-/// The assignment that rules at an instant, of those known by `seen`: the newest that has neither ended nor been
-/// ended, nor names a tier that the program does not have.
+/// The ruling assignment at an instant, of those known by `seen`. It is the newest one that has not ended and names a
+/// tier of the program.
 pub(crate) fn ruling<'a>(
     acts: &'a [Assignment],
     program: &Program,
@@ -44,7 +44,7 @@ pub(crate) fn ruling<'a>(
     newest.find(|act| act.act.until().is_none_or(|until| at < until) && binding(&act.act, program).is_some())
 }
 
-/// The tier that shows, given the one earned.
+/// The resulting tier, given the earned one.
 pub(crate) fn apply(ruling: Option<&Assignment>, program: &Program, earned: Option<Rank>) -> Option<Rank> {
     match ruling.and_then(|act| binding(&act.act, program)) {
         None => earned,
@@ -53,7 +53,7 @@ pub(crate) fn apply(ruling: Option<&Assignment>, program: &Program, earned: Opti
     }
 }
 
-/// The course of the tier that shows, of what is known by `seen`.
+/// The course of the resulting tier, from the assignments known by `seen`.
 pub(crate) fn overlay(earned: Steps, acts: &[Assignment], program: &Program, seen: Instant) -> Steps {
     let known: Vec<&Assignment> = acts.iter().filter(|act| act.at <= seen).collect();
     if known.is_empty() {

@@ -1,4 +1,4 @@
-//! What facts are worth: each yields movements of credit, or a reason why it yields none (section 4).
+//! The worth of facts: each yields movements of credit, or a reason why it yields none (section 4).
 
 mod sink;
 
@@ -18,16 +18,16 @@ use crate::version::Version;
 /// Credit that comes or goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Movement {
-    /// When it acts.
+    /// The instant at which it acts.
     pub at: Instant,
-    /// How movements of one instant are ordered: kinds as section 4 lists them.
+    /// The kind, which orders movements of one instant as section 4 lists them.
     pub kind: MovementKind,
-    /// Which order or entry of the ledger it belongs to, by position.
+    /// The position in the ledger of the order or entry that it belongs to.
     pub source: u32,
-    /// The instant whose local day it counts for: that of the order or entry, for a refund too. Most questions are
-    /// answered without looking the day up.
+    /// The instant whose local day it counts for: that of the order or entry, for a refund too. The day is not stored,
+    /// because most evaluations do not need it.
     pub dated: Instant,
-    /// How much, below zero for what is taken back.
+    /// The amount, negative if credit is taken back.
     pub amount: Quantity,
 }
 
@@ -42,7 +42,7 @@ pub(crate) enum MovementKind {
 }
 
 impl MovementKind {
-    /// Whether it takes back (or, of a negative entry, gives back) what an earlier movement brought.
+    /// Whether it takes back the credit of an earlier movement (of a negative entry, gives it back).
     #[inline]
     pub(crate) fn is_correction(self) -> bool {
         match self {
@@ -52,23 +52,23 @@ impl MovementKind {
     }
 }
 
-/// Why a fact yields no credit of its own.
+/// The reasons why a fact yields no credit of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NoCredit {
-    /// Only a test.
+    /// The order is a test.
     TestOrder,
-    /// In a foreign currency, without a rate.
+    /// The order is in a foreign currency, without a rate.
     NoExchangeRate,
-    /// Worth nothing under the spend settings, or nothing was left to take.
+    /// The fact is worth nothing under the spend settings, or nothing was left to take.
     WorthNothing,
 }
 
-/// What of an order decides its worth: numbers only, so that the compact form can say it without text.
+/// The parts of an order that decide its worth: numbers only, so the compact form can provide them without text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Priced {
     pub at: Instant,
     pub total: Amount,
-    /// What of the total is spend, in ten-thousandths of the order's currency.
+    /// The part of the total that is spend, in ten-thousandths of the order's currency.
     pub basis: u64,
     pub currency: InCurrency,
     pub test: bool,
@@ -87,8 +87,8 @@ impl Spend {
         self.include_tax && self.include_shipping && !self.before_discounts
     }
 
-    /// What of an order is spend before conversion, never below 0 (section 4; seeds 003 and 004). Parts that the
-    /// settings do not ask about are not looked at.
+    /// The part of an order that is spend before conversion, never below 0 (section 4; seeds 003 and 004). Parts that
+    /// the settings do not need are not read.
     #[inline]
     pub(crate) fn basis(
         self,
@@ -120,7 +120,7 @@ impl Priced {
         }
     }
 
-    /// What the order is worth before anything is taken back.
+    /// The worth of the order before refunds and cancellation.
     pub(crate) fn worth(&self, metric: Metric, program: &Program) -> Result<Quantity, NoCredit> {
         if self.test {
             return Err(NoCredit::TestOrder);
@@ -137,7 +137,7 @@ impl Priced {
     }
 }
 
-/// What an order is worth whose currency makes no difference.
+/// The worth of an order whose currency makes no difference.
 #[inline]
 pub(crate) fn own_worth(basis: u64, metric: Metric, program: &Program) -> Result<Quantity, NoCredit> {
     match metric {
@@ -152,7 +152,7 @@ fn something(worth: Quantity) -> Result<Quantity, NoCredit> {
     if worth.is_zero() { Err(NoCredit::WorthNothing) } else { Ok(worth) }
 }
 
-/// What each refund takes of an order's worth: refunds accumulate, and after a full one exactly nothing is left.
+/// The part of an order's worth that each refund takes. Refunds accumulate, and a full one leaves exactly nothing.
 pub(crate) fn taken_by_refunds(
     worth: Quantity,
     metric: Metric,
@@ -170,10 +170,10 @@ pub(crate) fn taken_by_refunds(
     })
 }
 
-/// What is left of an order's worth once `refunded` of its `total` was given back.
+/// The rest of an order's worth once `refunded` of its `total` was given back.
 fn left_of_order(worth: Quantity, metric: Metric, refunded: u64, total: u64, program: &Program) -> Quantity {
     if refunded == 0 {
-        worth // an order over nothing keeps its worth (section 4)
+        worth // an order with a total of 0 keeps its worth (section 4)
     } else if refunded == total {
         Quantity::ZERO
     } else if metric == Metric::OrdersPlaced {
@@ -183,37 +183,37 @@ fn left_of_order(worth: Quantity, metric: Metric, refunded: u64, total: u64, pro
     }
 }
 
-/// Hands over the movements of a member's facts, as far as they have happened by an instant, in the order of section 5.
-/// Orders and entries are emitted in that order; corrections are kept back until their time has come.
+/// Passes on the movements of a member's facts that have happened by an instant, in the order of section 5. Orders and
+/// entries are emitted in that order; corrections are held back until they are due.
 pub(crate) struct MovementStream<'v, C, T> {
     credits: &'v C,
     version: &'v Version,
     metric: Metric,
     until: Instant,
-    /// The days around the start, in which an instant's own day has to be looked up.
+    /// The days around the start, where an instant's own day has to be looked up.
     about_start: Range<Instant>,
     sink: &'v mut T,
-    /// The first of the pending corrections: mostly there is no other.
+    /// The first of the pending corrections, and mostly the only one.
     pending: Option<Correction>,
     later: BinaryHeap<Reverse<Correction>>,
-    /// When the first of the pending corrections acts.
+    /// The instant at which the first pending correction acts.
     due: Instant,
-    /// How many corrections have been emitted.
+    /// The number of corrections emitted.
     told: usize,
 }
 
-/// A movement that corrects an earlier one. They are ordered by instant, kind and place: what was taken from one order
-/// or entry stays in its own order.
+/// A movement that corrects an earlier one. Corrections are ordered by instant, kind and place, so those of one order
+/// or entry stay in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Correction {
     at: Instant,
     kind: MovementKind,
-    /// Its place among those emitted.
+    /// The place among the corrections emitted.
     place: usize,
     source: u32,
     dated: Instant,
     amount: Quantity,
-    /// Of cancelled points: which of all the member's cancellations it is, to find its key by.
+    /// The place among all the member's cancellations of points, by which the key is found; 0 for orders.
     cancel: usize,
 }
 
@@ -234,8 +234,8 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
         }
     }
 
-    /// The movements of orders of which nothing was taken back, from a source on: when each was paid, in milliseconds,
-    /// and its worth in ten-thousandths.
+    /// Takes the movements of orders without refunds or cancellation, from the source `first` on: the instants of
+    /// payment in milliseconds, and the worths in ten-thousandths.
     #[inline(never)] // a tight loop of its own
     pub(crate) fn plain_orders(&mut self, first: u32, paid_at: &[i64], worths: &[i64]) {
         let instants = paid_at.iter().copied().map(Instant::from_millis);
@@ -254,7 +254,7 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
         }
     }
 
-    /// Which credits are only added up: until the next correction nothing else happens.
+    /// The window in which credits are only added up: until the next correction nothing else happens.
     #[inline]
     fn sum_only(&self) -> Option<SumWindow> {
         let end = self.until.min(self.due).plus_millis(1);
@@ -268,7 +268,7 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
         }
     }
 
-    /// The movements of an order: its worth on its day, then what each refund and the cancellation take back.
+    /// Takes the movements of an order: its worth on its day, then the amounts that each refund and the cancellation take back.
     #[inline(never)] // out of loops over plain orders
     pub(crate) fn order(
         &mut self,
@@ -291,13 +291,13 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
         }
     }
 
-    /// The credit of an order on its day, if it has happened, is worth something, and does not lie before the start.
+    /// Places the credit of an order on its day, if it has happened, is worth something, and does not lie before the start.
     fn credit(&mut self, source: u32, order: &Priced) -> Option<Quantity> {
         let worth = order.worth(self.metric, &self.version.program).ok()?;
         self.place(source, MovementKind::OrderPaid, order.at, worth).then_some(worth)
     }
 
-    /// A credit on its day, if it has happened and does not lie before the start.
+    /// Places a credit on its day, if it has happened and does not lie before the start.
     #[inline(always)] // into loops over all orders
     fn place(&mut self, source: u32, kind: MovementKind, at: Instant, amount: Quantity) -> bool {
         let counts = at <= self.until && (at >= self.about_start.end || self.has_started(at));
@@ -315,8 +315,8 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
         at >= self.about_start.start && self.version.program.timezone.day(at) >= self.version.effective_start
     }
 
-    /// The movements of an entry: its points on its day, then what each cancellation takes back, toward zero. Each
-    /// cancellation comes with its place among all of the member's.
+    /// Takes the movements of an entry: its points on its day, then the points that each cancellation takes back,
+    /// toward zero. Each cancellation comes with its place among all of the member's.
     #[inline]
     pub(crate) fn entry(
         &mut self,
@@ -358,7 +358,7 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
         }
     }
 
-    /// Hands over the pending corrections that are due. They come after the orders and entries of their instant.
+    /// Passes on the pending corrections that are due. They come after the orders and entries of their instant.
     #[inline(never)] // out of loops over all orders
     fn hand_over(&mut self, is_due: impl Fn(Instant) -> bool) {
         while let Some(first) = self.next(|next| is_due(next.at)) {
@@ -371,8 +371,9 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
         self.due = self.pending.map_or(Instant::LAST, |next| next.at);
     }
 
-    /// Cancellations of points at one instant come by key, which is asked for only if there are several. It matters, as
-    /// points are given back to negative entries; refunds only take, which never brings a tier, in any order.
+    /// Passes on the cancellations of points at one instant, ordered by key. Keys are read only if there are several
+    /// sources. The order matters because a cancellation gives points back to a negative entry. Refunds only take
+    /// credit, which never brings a tier, so their order does not matter.
     fn hand_over_by_key(&mut self, first: Correction) {
         let mut tied = vec![first];
         while let Some(next) = self.next(|next| (next.at, next.kind) == (first.at, first.kind)) {
@@ -403,7 +404,8 @@ impl Correction {
     }
 }
 
-/// What a cancellation takes of the `left` points of an entry: never more than is left, of a negative entry toward zero.
+/// The points that a cancellation takes of the `left` points of an entry: never more than are left; of a negative
+/// entry, toward zero.
 pub(crate) fn taken_back(left: i64, points: Option<Points>) -> i64 {
     match points {
         Some(points) if left < 0 => -points.get().abs().min(-left),
@@ -412,9 +414,9 @@ pub(crate) fn taken_back(left: i64, points: Option<Points>) -> i64 {
     }
 }
 
-/// Where evaluation gets a member's credits from: the ledger, or its compact form.
+/// The source of a member's credits: the ledger, or its compact form.
 pub(crate) trait Credits: Sized {
-    /// How many movements there may be.
+    /// The most movements there may be.
     fn count(&self, metric: Metric) -> usize;
     /// Emits every order or entry, in the order of the timeline.
     fn emit(&self, metric: Metric, program: &Program, stream: &mut MovementStream<'_, Self, impl MovementSink>);
@@ -422,7 +424,7 @@ pub(crate) trait Credits: Sized {
     fn cancel_keys(&self) -> Vec<impl AsRef<str>>;
 }
 
-/// Hands over the movements of a member up to an instant, in order.
+/// Passes on the movements of a member up to an instant, in order.
 #[inline]
 pub(crate) fn each_movement<C: Credits>(
     credits: &C,

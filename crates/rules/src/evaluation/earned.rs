@@ -1,8 +1,8 @@
-//! The tier that a member's facts earn, over all time (section 5): one course per period.
+//! The earned tier over all time (section 5), with one course per period.
 //!
-//! A course is computed from what is known at an instant, reaches back to the member's first fact, each instant of it
-//! seeing only the facts up to itself, and goes on into the future as if nothing more happened: `since`, `valid_until`,
-//! `upcoming` and the next review are all read off it.
+//! A course is computed from the facts known at an instant. It reaches back to the member's first fact, and each past
+//! instant sees only the facts up to itself. It goes on into the future as if nothing more happened. `since`,
+//! `valid_until`, `upcoming` and the next review are all read from it.
 
 mod calendar_year;
 mod lifetime;
@@ -21,19 +21,19 @@ use crate::version::Version;
 
 pub(crate) use tags::current as current_tags;
 
-/// From this instant on, this tier.
+/// A tier, and the instant from which it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Step {
     pub at: Instant,
     pub rank: Option<Rank>,
 }
 
-/// A tier over time: steps in order, each to another tier than the one before.
+/// A tier over time: steps in order, each with another tier than the one before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Steps(Vec<Step>);
 
 impl Steps {
-    /// No steps yet, with room for those of most members.
+    /// An empty list, with room for the steps of most members.
     pub(crate) fn new() -> Self {
         Self(Vec::with_capacity(32))
     }
@@ -64,7 +64,7 @@ impl Steps {
         self.up_to(at).last().and_then(|step| step.rank)
     }
 
-    /// The steps up to an instant, that one included.
+    /// The steps up to and including an instant.
     pub(crate) fn up_to(&self, at: Instant) -> &[Step] {
         let end = self.0.partition_point(|step| step.at <= at);
         self.0.get(..end).unwrap_or_default()
@@ -77,65 +77,65 @@ impl Steps {
     }
 }
 
-/// The time in which facts count, `[from, until)`; open where there is no end.
+/// The time in which facts count, `[from, until)`; none where it is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Window {
-    /// From when.
+    /// The start.
     pub from: Option<Instant>,
-    /// Until when, exclusive.
+    /// The exclusive end.
     pub until: Option<Instant>,
 }
 
-/// What a window adds up to, and the tier that this earns.
+/// The sum of a window, and the tier that it earns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Total {
     pub window: Window,
     pub counted: Quantity,
     pub earns: Option<Rank>,
-    /// Which movements it counts.
+    /// The movements that it counts.
     pub counts: Counting,
 }
 
-/// What has to be done to keep the earned tier beyond its present end (section 6).
+/// The conditions for keeping the earned tier beyond its present end (section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requalify {
-    /// The tier earned, over which an assignment may lie.
+    /// The tier earned; an assignment may override it.
     pub tier: Rank,
-    /// What the tier asks for.
+    /// The threshold of the tier.
     pub threshold: Quantity,
-    /// What counts towards it so far.
+    /// The amount counted towards it so far.
     pub counted: Quantity,
-    /// What is missing, at least 0.
+    /// The amount missing, at least 0.
     pub remaining: Quantity,
-    /// By when.
+    /// The instant by which it is needed.
     pub by: Instant,
 }
 
-/// How things are being counted at the instant of the question.
+/// The state of counting at the instant of the question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Count {
     /// The window that progress is measured in.
     pub current: Total,
-    /// The window before it, where that decides too: last calendar year.
+    /// The window before it, where that decides too: the last calendar year.
     pub previous: Option<Total>,
-    /// What keeping the earned tier takes.
+    /// The conditions for keeping the earned tier.
     pub requalify: Option<Requalify>,
-    /// Renewals as far as the instant shows them.
+    /// The renewal, as far as it shows at the instant.
     pub renewal: Renewal,
 }
 
 /// Whether the tier is being renewed (section 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Renewal {
-    /// Nothing of the kind.
+    /// No renewal.
     None,
     /// This calendar year has earned at least last year's tier.
     ForYear(Rank, i32),
-    /// A deadline at this instant kept the tier; the next one comes at the other.
+    /// The last deadline kept the tier at `kept_at`; the next one comes at `next`.
     Deadlines { kept_at: Option<Instant>, next: Instant },
 }
 
-/// Which movements count towards a window: those of these days, or those from a position on.
+/// The movements that count towards a window: those of some days, or those from a source on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Counting {
     /// Days from the first to the second, both included.
@@ -144,32 +144,32 @@ pub(crate) enum Counting {
     From(u32),
 }
 
-/// A tier over all time, with how it is counted at one instant.
+/// A tier over all time, with the state of counting at one instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Course {
     pub steps: Steps,
     pub count: Option<Count>,
 }
 
-/// What is known of a member: when it began, what brings credit, and which tags there were.
+/// The facts known about a member: the first instant, the credits, and the tags.
 pub(crate) struct Known<'a, C> {
     pub first_at: Option<Instant>,
     pub credits: &'a C,
     pub tags: &'a [TagFact],
-    /// Until when facts are seen, that instant included.
+    /// The last instant at which facts are seen.
     pub seen: Instant,
-    /// The instant of the question, at or after it.
+    /// The instant of the question, at or after `seen`.
     pub at: Instant,
 }
 
 impl<C: Credits> Known<'_, C> {
-    /// Hands over what moves, in the order of section 5.
+    /// Passes on the movements, in the order of section 5.
     #[inline]
     fn each_movement(&self, version: &Version, counted: &Counted, sink: &mut impl MovementSink) {
         credit::each_movement(self.credits, version, counted, self.seen, sink);
     }
 
-    /// What moves, all of it.
+    /// All movements.
     fn movements(&self, version: &Version, counted: &Counted) -> Vec<Movement> {
         credit::movements(self.credits, version, counted, self.seen)
     }
@@ -188,11 +188,11 @@ pub(crate) fn course(version: &Version, known: &Known<'_, impl Credits>) -> Cour
     }
 }
 
-/// `q(x)` for one `x` after the other, which mostly reach the same tier: two comparisons say so.
+/// `q(x)` for a series of `x` that mostly reach the same tier, which two comparisons confirm.
 struct Ladder<'c> {
     counted: &'c Counted,
     rank: Option<Rank>,
-    /// What reaches the rank and no higher one: from this, and below the other.
+    /// The amounts that reach the rank and no higher one, `[from, below)`.
     from: Quantity,
     below: Quantity,
 }
@@ -202,13 +202,13 @@ impl<'c> Ladder<'c> {
         Self { counted, rank: None, from: Quantity::ZERO, below: Quantity::ZERO }
     }
 
-    /// Whether the tier last reached is still the one.
+    /// Whether an amount reaches the same tier as the last one.
     #[inline]
     fn holds(&self, counted: Quantity) -> bool {
         self.from <= counted && counted < self.below
     }
 
-    /// What may be added to a sum that reaches the tier: if it is less than so much, the sum still does.
+    /// The room above a sum that reaches the tier: a smaller addition reaches no higher tier.
     #[inline]
     fn room_above(&self, counted: Quantity) -> Quantity {
         self.below - counted
@@ -227,14 +227,14 @@ impl<'c> Ladder<'c> {
 }
 
 impl Requalify {
-    /// What keeps a tier of a milestone of which so much counts.
+    /// The conditions for keeping a tier, given the amount counted.
     fn new(milestone: &Counted, tier: Rank, counted: Quantity, by: Instant) -> Self {
         let threshold = milestone.threshold(tier);
         Self { tier, threshold, counted, remaining: threshold.remaining_from(counted), by }
     }
 }
 
-/// A window that opens no earlier than the program.
+/// A window that opens no earlier than the program's effective start.
 fn window(version: &Version, from: Day, until: Option<Day>) -> Window {
     let zone = &version.program.timezone;
     let from = if from > version.effective_start { zone.midnight(from) } else { version.starts_at };

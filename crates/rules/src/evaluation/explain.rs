@@ -1,4 +1,4 @@
-//! Why a member stands where they stand, as data, in the order in which it was decided (section 8).
+//! The reasons for a member's standing, as data, in the order in which they were decided (section 8).
 
 use serde::Serialize;
 
@@ -22,21 +22,21 @@ pub struct Explanation {
     pub version: u32,
     /// Facts dated before this day do not count.
     pub effective_start: Day,
-    /// The start date asked for, where the program really starts later (seed 001).
+    /// The configured start date, where the effective start is later (seed 001).
     pub moved_from: Option<Day>,
-    /// The windows looked at: the current one first.
+    /// The windows that decide, the current one first.
     pub windows: Vec<WindowFound>,
-    /// What counted.
+    /// The facts that counted.
     pub counted: Vec<CountedFact>,
-    /// What holds without being counted: the tags and the assignment in force.
+    /// The facts that hold without being counted: the tags and the assignment in force.
     pub in_effect: Vec<FactRef>,
-    /// What did not count, and why.
+    /// The facts that did not count, with the reasons.
     pub excluded: Vec<ExcludedFact>,
     /// The member's tags, where tags decide.
     pub tags: Option<Vec<Tag>>,
     /// The tier earned, before assignments.
     pub earned: Option<Met>,
-    /// The next threshold above it, and by how much it is missed.
+    /// The next threshold above it, and the amount missing.
     pub missed: Option<Missed>,
     /// The assignment in force.
     pub assignment: Option<AssignmentFound>,
@@ -44,36 +44,36 @@ pub struct Explanation {
     pub next_change_at: Option<Instant>,
 }
 
-/// A window with what it adds up to.
+/// A window with its sum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WindowFound {
-    /// Which of the windows.
+    /// The current or the previous window.
     pub which: Which,
-    /// From when until when.
+    /// The start and the exclusive end.
     #[serde(flatten)]
     pub window: Window,
     /// The sum of what counted in it.
     pub total: Quantity,
-    /// The tier that this earned.
+    /// The tier that the sum earned.
     pub earns: Option<TierId>,
 }
 
-/// Which window a fact counts in.
+/// The window that a fact counts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Which {
-    /// The one that progress is measured in.
+    /// The window that progress is measured in.
     Current,
-    /// Last calendar year, whose tier lasts through this one.
+    /// The last calendar year, whose tier lasts through this one.
     Previous,
 }
 
 /// A fact that counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CountedFact {
-    /// Which.
+    /// The fact that counted.
     pub fact: FactRef,
-    /// How much; below zero for what was taken back.
+    /// The amount, negative if credit was taken back.
     pub amount: Quantity,
     /// The day it counts for.
     pub on: Day,
@@ -84,9 +84,9 @@ pub struct CountedFact {
 /// A fact that did not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExcludedFact {
-    /// Which.
+    /// The fact that did not count.
     pub fact: FactRef,
-    /// Why not.
+    /// The reason.
     pub reason: Reason,
 }
 
@@ -104,11 +104,11 @@ pub enum FactRef {
     Entry(EntryId),
     /// A cancellation of points.
     PointsCanceled(CancelId),
-    /// What was said about tags at an instant; the position tells several of one instant apart.
+    /// A fact about tags at an instant; the position distinguishes facts of one instant.
     Tags(Instant, usize),
-    /// The enrolment.
+    /// The enrollment.
     Enrolled,
-    /// The birthday that was told.
+    /// The birthday set last.
     Birthday,
     /// A tier given by hand.
     Assigned(AssignmentId),
@@ -118,35 +118,35 @@ pub enum FactRef {
     Held(u32),
 }
 
-/// Why a fact did not count (section 8).
+/// The reasons why a fact did not count (section 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// Dated before the effective start.
+    /// The fact is dated before the effective start.
     BeforeStart,
-    /// Its day lies outside the window.
+    /// The day of the fact lies outside the window.
     OutsideWindow,
-    /// Only a test.
+    /// The order is a test.
     TestOrder,
-    /// Cancelled, so that nothing is left.
+    /// The order or entry was cancelled, so nothing of it is left.
     Cancelled,
-    /// Refunded in full, so that nothing is left.
+    /// The order was refunded in full, so nothing of it is left.
     RefundedInFull,
     /// A later full set of tags has replaced it.
     Superseded,
-    /// Another metric decides.
+    /// The program uses another metric.
     NotThisMetric,
-    /// Before the last upgrade or deadline, which restarted the counter.
+    /// The fact came before the last upgrade or deadline, which restarted the counter.
     BeforeAnchor,
-    /// What it refers to is not known yet.
+    /// The order or entry that the fact refers to is not known yet.
     WaitingForOrder,
-    /// In a foreign currency, without a rate.
+    /// The order is in a foreign currency, without a rate.
     NoExchangeRate,
-    /// Worth nothing under the spend settings, or nothing was left to take.
+    /// The fact is worth nothing under the spend settings, or nothing was left to take.
     WorthNothing,
-    /// A partial refund does not make an order uncounted.
+    /// A partial refund leaves an order counted.
     PartialRefundOfCountedOrder,
-    /// Starts the timeline, but is worth nothing.
+    /// The fact starts the timeline, but is worth nothing.
     NoCredit,
     /// The assignment has ended.
     AssignmentEnded,
@@ -163,7 +163,7 @@ pub struct Met {
     pub tier: TierId,
     /// Its threshold; none for tags.
     pub threshold: Option<Quantity>,
-    /// Whether it was reached earlier and is kept although less counts now (`on_refund: keep`).
+    /// Whether it was reached earlier, and is kept although less counts now (`on_refund: keep`).
     pub kept: bool,
 }
 
@@ -174,29 +174,29 @@ pub struct Missed {
     pub tier: TierId,
     /// Its threshold.
     pub threshold: Quantity,
-    /// What is missing.
+    /// The amount missing.
     pub by: Quantity,
 }
 
 /// An assignment in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AssignmentFound {
-    /// Which.
+    /// The fact or hold that assigned the tier.
     pub fact: FactRef,
     /// The tier it names, or none.
     pub tier: Option<TierId>,
-    /// Whether it holds exactly that tier; if not, at least that.
+    /// Whether the assignment gives exactly that tier; otherwise at least that tier.
     pub exactly: bool,
-    /// Until when.
+    /// The exclusive end, if it has one.
     pub until: Option<Instant>,
 }
 
-/// Explains the standing that [`crate::standing::evaluate`] gives. Facts later than `as_of` are not seen.
+/// Explains the standing that [`crate::standing::evaluate`] returns. Facts later than `as_of` are not seen.
 pub fn explain(version: &Version, ledger: &Ledger, as_of: Instant) -> Explanation {
     of(version, ledger, as_of, &assess(version, &Facts::of(ledger), as_of, as_of))
 }
 
-/// The same for a member who is assessed already: under this version, from all facts up to this instant, at it.
+/// The same for a member who is already assessed under this version, from all facts up to `as_of`, at `as_of`.
 pub(crate) fn of(version: &Version, ledger: &Ledger, as_of: Instant, now: &Assessment) -> Explanation {
     let program = &version.program;
     let tier_id = |rank: Option<Rank>| program.tier_id(rank).cloned();
@@ -295,7 +295,8 @@ struct Findings<'a> {
     version: &'a Version,
     as_of: Instant,
     now: &'a Assessment,
-    /// The movements that orders or entries made themselves, in the order of these: corrections keep no such order.
+    /// The movements of orders or entries themselves, sorted by source. Corrections are left out, because they have no
+    /// such order.
     own: Vec<Movement>,
     counted: Vec<CountedFact>,
     in_effect: Vec<FactRef>,
@@ -311,7 +312,7 @@ impl Findings<'_> {
         self.excluded.push(ExcludedFact { fact, reason });
     }
 
-    /// Counts what moved for one order or entry in the window it lies in, or excludes it all.
+    /// Counts the parts of one order or entry in the window that it lies in, or excludes all of them.
     fn place(&mut self, own: Option<Movement>, parts: Vec<(FactRef, Result<Quantity, Reason>)>) {
         let window = own.map(|movement| (self.window(&movement), self.day(&movement)));
         for (fact, part) in parts {
@@ -349,7 +350,7 @@ impl Findings<'_> {
         }
     }
 
-    /// The movement that an order or entry made itself.
+    /// The movement of an order or entry itself.
     fn own(&self, source: usize) -> Option<Movement> {
         let source = u32::try_from(source).ok()?;
         let place = self.own.binary_search_by_key(&source, |movement| movement.source).ok()?;
@@ -448,7 +449,7 @@ impl Findings<'_> {
         parts
     }
 
-    /// Tags, enrolment, birthday, and what waits.
+    /// Sorts tags, enrollment, birthday, and waiting facts.
     fn states(&mut self, ledger: &Ledger) {
         let as_of = self.as_of;
         for waiting in ledger.waiting().iter().filter(|waiting| waiting.at <= as_of) {

@@ -9,34 +9,34 @@ use crate::program::{Counted, Program, Rank};
 use crate::quantity::Quantity;
 use crate::version::Version;
 
-/// What a member holds at an instant, until when, and what comes next (section 6). Ranks are those of the version that
-/// was asked.
+/// The tier that a member holds at an instant, until when, and what comes next (section 6). Ranks are those of the
+/// version that the caller passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// Whether the program is active; if not, nobody has a tier.
+    /// Whether the program is active; if not, no member has a tier.
     pub active: bool,
     /// The tier held, or none.
     pub tier: Option<Rank>,
-    /// Since when, without a break.
+    /// The start of the present unbroken stretch of the tier.
     pub since: Option<Instant>,
-    /// The first instant at which the tier would be lower if nothing more happened; none if never.
+    /// The first instant at which the tier would be lower if nothing more happened, if there is one.
     pub valid_until: Option<Instant>,
-    /// The tier that `valid_until` would bring.
+    /// The tier held from `valid_until` on if nothing more happens.
     pub upcoming: Option<Rank>,
-    /// How far the member is; none for tags.
+    /// The member's progress; none for tags.
     pub progress: Option<Progress>,
-    /// What keeps the earned tier beyond its present end.
+    /// The conditions for keeping the earned tier beyond its present end.
     pub requalify: Option<Requalify>,
 }
 
-/// How far a member is.
+/// A member's progress towards the next tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// What counts.
+    /// The amount counted.
     pub counted: Quantity,
-    /// The time in which it counts.
+    /// The window in which it counts.
     pub window: Window,
-    /// The next tier above the one held, and what is missing to it.
+    /// The next tier above the one held, and the amount missing.
     pub next: Option<(Rank, Quantity)>,
 }
 
@@ -57,17 +57,17 @@ pub fn evaluate(version: &Version, ledger: &Ledger, as_of: Instant) -> Standing 
     told_as(version, assess(version, &Facts::of(ledger), as_of, as_of).standing)
 }
 
-/// An assessment's standing as it is told: while the program is inactive, nobody has a tier.
+/// The standing to report: while the program is inactive, no member has a tier.
 pub(crate) fn told_as(version: &Version, standing: Standing) -> Standing {
     if version.program.active { standing } else { inactive(standing) }
 }
 
-/// The facts of a member, wherever they are kept: everything that is not credit, and where the credits come from.
+/// The facts of a member, from the ledger or its compact form: the source of the credits, and everything else.
 pub(crate) struct Facts<'a, C> {
     pub credits: &'a C,
     pub tags: &'a [TagFact],
     pub assignments: &'a [Assignment],
-    /// When the timeline starts.
+    /// The start of the timeline.
     pub first_at: Option<Instant>,
 }
 
@@ -78,20 +78,20 @@ impl<'a> Facts<'a, Ledger> {
     }
 }
 
-/// A standing with what led to it.
+/// A standing with the steps that led to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Assessment {
     pub standing: Standing,
     /// The tier earned, before assignments.
     pub earned: Option<Rank>,
-    /// How things are counted; none for tags.
+    /// The state of counting; none for tags.
     pub count: Option<Count>,
-    /// The tier that shows, over all time.
+    /// The resulting tier over all time.
     pub steps: Steps,
 }
 
-/// Assesses a member at an instant from the facts dated up to `seen`, which is at or before it; an inactive program is
-/// read as active.
+/// Assesses a member at an instant from the facts dated up to `seen`, which is at or before it. An inactive program is
+/// treated as active.
 #[inline] // its result is large
 pub(crate) fn assess(version: &Version, facts: &Facts<'_, impl Credits>, seen: Instant, at: Instant) -> Assessment {
     #[cfg(test)]
@@ -112,7 +112,7 @@ pub(crate) fn assess(version: &Version, facts: &Facts<'_, impl Credits>, seen: I
     Assessment { standing, earned, count: course.count, steps }
 }
 
-/// While a program is inactive nobody has a tier; what counts is still told (sections 3 and 6).
+/// The standing under an inactive program: no tier, but the amount counted is still reported (sections 3 and 6).
 fn inactive(standing: Standing) -> Standing {
     let progress = standing.progress.map(|progress| Progress { next: None, ..progress });
     Standing { active: false, tier: None, since: None, valid_until: None, upcoming: None, progress, requalify: None }
@@ -148,8 +148,7 @@ fn standing(
     }
 }
 
-/// The start of the present unbroken stretch of a tier (section 6). A tier held over a change of rules continues the
-/// stretch it keeps (section 7).
+/// The start of the present unbroken stretch of a tier (section 6). A hold continues the stretch that it keeps (section 7).
 fn since(
     steps: &Steps,
     acts: &[Assignment],
@@ -173,7 +172,8 @@ pub(crate) mod tests {
     use crate::calendar::Instant;
 
     thread_local! {
-        /// What [`super::assess`] was asked on this thread: under which version, from facts up to when, and at which instant.
+        /// The calls of [`super::assess`] on this thread: the version, the instant up to which facts were seen, and the
+        /// instant assessed.
         pub(crate) static ASKED: RefCell<Vec<(u32, Instant, Instant)>> = const { RefCell::new(Vec::new()) };
     }
 }

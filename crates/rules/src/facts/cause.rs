@@ -1,40 +1,40 @@
-//! Why a tier changes: the causes of section 7, and which of them a fact brings about.
+//! The causes of tier changes (section 7), and the cause that follows from a fact.
 
 use crate::fact::{EntryKind, Fact, FactBody};
 use crate::id::MemberId;
 
-/// What made a tier change (section 7).
+/// The cause of a change of tier (section 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// Orders, points earned or adjusted, enrolment, and their corrections.
+    /// Orders, points earned or adjusted, enrollment, and their corrections.
     Activity,
     /// A refund, a cancellation, points cancelled.
     Refund,
-    /// A deadline, New Year, credits ageing out, the end of an assignment.
+    /// A deadline, New Year, credits aging out, the end of an assignment.
     PeriodEnd,
     /// A new version of the program.
     ProgramChanged,
     /// A tier given or ended by hand.
     Assigned,
-    /// Points or facts brought over from elsewhere: announced quietly.
+    /// Points or facts brought over from another system: announced quietly.
     Imported,
     /// Customer tags.
     TagsChanged,
 }
 
-/// What a fact makes of a transition that it causes.
+/// The effect of a fact on a transition that it causes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attribution {
-    /// The cause to name.
+    /// The cause to record.
     pub cause: Cause,
     /// Whether an entry reward may follow.
     pub may_reward: bool,
 }
 
 impl Attribution {
-    /// What a fact that arrives makes of a transition of `member`. An assignment that leaves a member for another is as
-    /// an end of it: only whom it names is rewarded.
+    /// The attribution of a transition of `member` to an arriving fact. For the member that an assignment leaves, the
+    /// fact acts as the end of the assignment: only the member it names is rewarded.
     pub fn by(fact: &Fact, member: &MemberId) -> Self {
         let (cause, may_reward) = match &fact.body {
             FactBody::OrderPaid(..)

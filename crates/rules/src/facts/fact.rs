@@ -1,8 +1,8 @@
-//! Facts: what happened, as a shop tells it, each with its natural key (section 4 of the semantics).
+//! Facts, as a shop reports them, each with its natural key (section 4 of the semantics).
 //!
-//! A [`Fact`] says whose it is and when it happened; its body says what. The order of fields in these structs is the order of the
-//! table in section 4: of two versions of one fact with the same revision the one that compares greater wins, so that the order
-//! of arrival never matters.
+//! A [`Fact`] has the member and the instant; its body has the content. The order of fields in these structs is the
+//! order of the table in section 4. Of two versions of one fact with the same revision, the one that compares greater
+//! wins, so the order of arrival never matters.
 
 mod read;
 
@@ -15,7 +15,8 @@ use crate::calendar::Instant;
 use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId, RefundId, TierId};
 use crate::quantity::{Amount, Points, Rate};
 
-/// Facts dated later than this after their arrival are refused: clocks differ by minutes, not more (section 4).
+/// The most milliseconds by which a fact may be dated after its arrival; beyond it is refused. Clocks differ by
+/// minutes, not more (section 4).
 pub const FUTURE_MS_MAX: i64 = 5 * 60 * 1_000;
 
 /// An ISO 4217 currency.
@@ -33,7 +34,7 @@ impl Currency {
         self.0.code()
     }
 
-    /// The decimals of its minor unit, unless it has none at all (gold, test codes).
+    /// The decimals of its minor unit, if it has one; gold and test codes have none.
     pub fn decimals(self) -> Option<u8> {
         self.0.exponent().and_then(|decimals| u8::try_from(decimals).ok())
     }
@@ -57,18 +58,18 @@ impl fmt::Debug for Currency {
     }
 }
 
-/// A customer tag: trimmed, and in small letters, as tags are compared (section 5).
+/// A customer tag: trimmed and in lower case, as tags are compared (section 5).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(String);
 
 impl Tag {
-    /// The tag of a text; nothing if only spaces are left.
+    /// The tag of a text; none if only spaces are left.
     pub fn new(text: &str) -> Option<Self> {
         let trimmed = text.trim();
         (!trimmed.is_empty()).then(|| Self(trimmed.to_lowercase()))
     }
 
-    /// The tag as it is compared.
+    /// The tag in its compared form.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -88,7 +89,7 @@ pub struct Birthday {
 }
 
 impl Birthday {
-    /// The birthday on this day of this month, if some year has it.
+    /// The birthday on a day of a month, if some year has that day.
     pub fn new(month: u8, day: u8) -> Option<Self> {
         chrono::NaiveDate::from_ymd_opt(2024, u32::from(month), u32::from(day)).map(|_| Self { month, day })
     }
@@ -126,49 +127,48 @@ impl fmt::Display for Birthday {
     }
 }
 
-/// Something that happened, as one version of the fact tells it: the later revision wins; at equal revisions the one that compares
-/// greater, field by field.
+/// One version of a fact. The later revision wins; at equal revisions, the version that compares greater, field by field.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fact<B = FactBody> {
-    /// When this version was made (default: when the fact occurred).
+    /// The instant at which this version was made (default: when the fact occurred).
     pub revision: Instant,
-    /// When it happened.
+    /// The instant at which it happened.
     pub occurred_at: Instant,
-    /// What happened, with its natural key.
+    /// The content, with its natural key.
     pub body: B,
-    /// The member named. Only a guest's order and what follows an order or an entry can do without (section 4).
+    /// The member named. Only a guest's order, and a fact that follows an order or an entry, may name none (section 4).
     pub member: Option<MemberId>,
-    /// Whether it was imported: then it is announced quietly and brings no reward.
+    /// Whether it was imported; an imported fact is announced quietly and brings no reward.
     pub imported: bool,
 }
 
-/// A paid order; nobody's while it names no member (a guest).
+/// A paid order. While it names no member (a guest), it belongs to none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OrderPaid {
     /// The grand total charged: after discounts, with tax and shipping, in the order's currency.
     pub total: Amount,
-    /// The tax in it.
+    /// The tax included in the total.
     pub tax: Amount,
-    /// The shipping in it.
+    /// The shipping included in the total.
     pub shipping: Amount,
-    /// What was taken off before.
+    /// The discounts that were subtracted.
     pub discounts: Amount,
     /// The order's currency.
     pub currency: Currency,
     /// Program currency per unit of the order's.
     pub exchange_rate: Option<Rate>,
-    /// Whether it was only a test.
+    /// Whether it was a test.
     pub test: bool,
 }
 
 /// Money given back, a part of the grand total of its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refunded {
-    /// How much, in the order's currency.
+    /// The amount, in the order's currency.
     pub amount: Amount,
 }
 
-/// How an entry of the points system came about.
+/// The origin of an entry of the points system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EntryKind {
     /// Earned by the member.
@@ -182,20 +182,20 @@ pub enum EntryKind {
 /// An entry of the points system.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PointsEntry {
-    /// How it came about.
+    /// The origin.
     pub kind: EntryKind,
-    /// How many; below zero only when adjusted.
+    /// The number of points; negative only if adjusted.
     pub points: Points,
-    /// Why, in the shop's words.
+    /// The reason, in the shop's words.
     pub reason: Option<String>,
 }
 
 /// Points of an entry taken back.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PointsCanceled {
-    /// The entry they came from.
+    /// The entry that the points came from.
     pub entry: EntryId,
-    /// How many; all that is left if it does not say.
+    /// The number of points; all that are left if absent.
     pub points: Option<Points>,
 }
 
@@ -206,30 +206,30 @@ pub struct TagsSet {
     pub tags: BTreeSet<Tag>,
 }
 
-/// Tags that came and went.
+/// Tags added and removed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TagsChanged {
-    /// What came.
+    /// The tags added.
     pub added: BTreeSet<Tag>,
-    /// What went.
+    /// The tags removed.
     pub removed: BTreeSet<Tag>,
 }
 
-/// The customer joined.
+/// The enrollment of a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Enrolled {
-    /// Their birthday, if they said it.
+    /// The customer's birthday, if it was given.
     pub birthday: Option<Birthday>,
 }
 
-/// The customer's birthday became known, or was withdrawn.
+/// A customer's birthday, set or withdrawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BirthdaySet {
-    /// The day, or none any more.
+    /// The day, or none if withdrawn.
     pub birthday: Option<Birthday>,
 }
 
-/// How a manual assignment binds.
+/// The effect of a manual assignment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mode {
     /// At least this tier.
@@ -243,13 +243,13 @@ pub enum Mode {
 pub struct TierAssigned {
     /// The tier, or none.
     pub tier: Option<TierId>,
-    /// How it binds.
+    /// Floor or lock.
     pub mode: Mode,
-    /// Until when, exclusive; without end if it does not say.
+    /// The exclusive end; none means without end.
     pub until: Option<Instant>,
-    /// Why, in the shop's words.
+    /// The reason, in the shop's words.
     pub reason: Option<String>,
-    /// Who assigned it.
+    /// The author of the assignment, as the shop names them.
     pub by: Option<String>,
     /// Whether the entry reward is given (default yes).
     pub reward: bool,
@@ -258,13 +258,13 @@ pub struct TierAssigned {
 /// The end of all older assignments of the member.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TierUnassigned {
-    /// Why, in the shop's words.
+    /// The reason, in the shop's words.
     pub reason: Option<String>,
-    /// Who ended them.
+    /// The author of the end, as the shop names them.
     pub by: Option<String>,
 }
 
-/// What happened, under its natural key.
+/// The content of a fact, under its natural key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FactBody {
     /// `order.paid`
@@ -294,7 +294,7 @@ pub enum FactBody {
 }
 
 impl<B> Fact<B> {
-    /// What happened at an instant, told for the first time as it happened.
+    /// A fact in its first version, reported as it happened.
     pub fn new(occurred_at: Instant, member: impl Into<Option<MemberId>>, body: B) -> Self {
         Self { revision: occurred_at, occurred_at, body, member: member.into(), imported: false }
     }
@@ -304,13 +304,13 @@ impl<B> Fact<B> {
         self.member.as_ref()
     }
 
-    /// The same of another body.
+    /// The same fact with another body.
     pub(crate) fn map<C>(self, body: impl FnOnce(B) -> C) -> Fact<C> {
         let Self { revision, occurred_at, body: was, member, imported } = self;
         Fact { revision, occurred_at, body: body(was), member, imported }
     }
 
-    /// The body, and everything else.
+    /// Splits the fact into the body and everything else.
     pub(crate) fn apart(self) -> (B, Fact<()>) {
         let Self { revision, occurred_at, body, member, imported } = self;
         (body, Fact { revision, occurred_at, body: (), member, imported })
@@ -318,12 +318,12 @@ impl<B> Fact<B> {
 }
 
 impl Fact {
-    /// The member of whom everything is to be deleted, if the fact says that.
+    /// The member to be erased, if the fact is an erasure.
     pub fn erased(&self) -> Option<&MemberId> {
         self.member().filter(|_| self.body == FactBody::Erased)
     }
 
-    /// The fact as one that names nobody, where that may be (section 4: what follows an order or an entry).
+    /// The fact without a member, where that is allowed (section 4: facts that follow an order or an entry).
     pub fn without_member(&self) -> Option<Self> {
         let follows = match self.body {
             FactBody::OrderRefunded(..) | FactBody::OrderCancelled(_) | FactBody::PointsCanceled(..) => true,
@@ -340,7 +340,8 @@ impl Fact {
         follows.then(|| Self { member: None, ..self.clone() })
     }
 
-    /// Marks the fact as imported, so that it is announced quietly and brings no reward. An erasure is announced to nobody.
+    /// Marks the fact as imported: it is announced quietly and brings no reward. An erasure is never announced, so it
+    /// is not marked.
     pub fn mark_imported(&mut self) {
         self.imported = self.body != FactBody::Erased;
     }

@@ -1,11 +1,11 @@
 //! A shop's facts by natural key, each in its latest version, and the ledgers that follow from them (section 4).
 //!
-//! The order of arrival never matters: of two versions of one fact the later revision wins, at equal revisions the one
-//! that compares greater; a refund waits for its order; the latest revision says whose an order is.
+//! The order of arrival never matters. Of two versions of one fact the later revision wins, at equal revisions the one
+//! that compares greater. A refund waits for its order. The latest revision decides which member an order belongs to.
 //!
-//! An index need not be whole. With the ledgers of some members ([`FactIndex::load_ledger`]) and what is known of the
-//! subjects that facts are about ([`FactIndex::insert_known`]) it takes those facts in ([`FactIndex::apply`]) as the
-//! whole index would.
+//! An index need not be complete. It can be loaded with the ledgers of some members ([`FactIndex::load_ledger`]) and
+//! the known facts of the subjects that new facts are about ([`FactIndex::insert_known`]). It then applies the new
+//! facts ([`FactIndex::apply`]) as the complete index would.
 
 mod row;
 mod subject;
@@ -20,16 +20,16 @@ use crate::ledger::{Ledger, Waiting};
 use row::{AssignmentRow, EntryRow, MemberRow, OrderRow};
 pub use subject::Subject;
 
-/// What became of a fact.
+/// The outcome for a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FactStatus {
-    /// It is new, or a newer version of a known one.
+    /// The fact is new, or a newer version of a known one.
     Applied,
-    /// The very same is already known.
+    /// The same version is already known.
     Duplicate,
-    /// A version that wins over it is already known.
+    /// A version that wins over this one is already known.
     Superseded,
-    /// It names a member who was erased.
+    /// The fact names a member who was erased.
     MemberErased,
 }
 
@@ -38,19 +38,19 @@ pub enum FactStatus {
 pub struct FactIndex {
     orders: HashMap<OrderId, OrderRow>,
     entries: HashMap<EntryId, EntryRow>,
-    /// With which entry a cancellation of points is.
+    /// The entry that each cancellation of points belongs to.
     cancels: HashMap<CancelId, EntryId>,
     assignments: HashMap<AssignmentId, AssignmentRow>,
     members: BTreeMap<MemberId, MemberRow>,
     erased: HashSet<MemberId>,
 }
 
-/// Puts a version in place if it wins over the one that is there.
+/// Stores a version if it wins over the stored one.
 fn merge<B: Ord>(place: &mut Option<Fact<B>>, told: Fact<B>) -> FactStatus {
     merge_by(place, told, Fact::cmp)
 }
 
-/// The same, with an order of its own.
+/// The same, with a comparison of its own.
 fn merge_by<B>(
     place: &mut Option<Fact<B>>,
     told: Fact<B>,
@@ -82,7 +82,7 @@ impl FactIndex {
         self.members.get(member).map(|row| &row.ledger)
     }
 
-    /// The same, to bring it up to date ([`crate::advance`]).
+    /// The same, mutable, for [`crate::advance`].
     pub fn ledger_mut(&mut self, member: &MemberId) -> Option<&mut Ledger> {
         self.members.get_mut(member).map(|row| &mut row.ledger)
     }
@@ -102,7 +102,7 @@ impl FactIndex {
         self.orders.values().any(|row| row.paid.is_some())
     }
 
-    /// Whose ledgers a fact may change: the member it names, and whoever holds what it belongs to.
+    /// The members whose ledgers a fact may change: the member it names, and the members who hold its subjects.
     pub fn affected_members(&self, fact: &Fact) -> BTreeSet<MemberId> {
         let mut found: BTreeSet<MemberId> = fact.member().cloned().into_iter().collect();
         for subject in self.touched(fact) {
@@ -112,10 +112,10 @@ impl FactIndex {
         found
     }
 
-    /// Takes a fact in.
+    /// Applies a fact.
     ///
-    /// What changes nothing of the subject it is about changes no ledger either, whatever else is known of the subject:
-    /// a ledger that was loaded may know more than this index does.
+    /// A fact that does not change its subject changes no ledger either. This holds although a loaded ledger may
+    /// contain more about the subject than this index does.
     pub fn apply(&mut self, fact: Fact) -> FactStatus {
         if let Some(member) = fact.erased() {
             return self.erase(member.clone());
@@ -138,12 +138,12 @@ impl FactIndex {
         if member_erased { FactStatus::MemberErased } else { taken }
     }
 
-    /// Gives a member the ledger that was made of their facts before.
+    /// Sets a member's ledger to one that was built from their facts before.
     pub fn load_ledger(&mut self, member: MemberId, ledger: Ledger) {
         self.members.entry(member).or_default().ledger = ledger;
     }
 
-    /// Files a fact without changing a ledger: one that was taken in before, and is in the ledgers already.
+    /// Files a fact without changing a ledger: the ledgers already contain it.
     pub fn insert_known(&mut self, fact: Fact) -> FactStatus {
         let (body, told) = fact.apart();
         match body {
@@ -170,7 +170,7 @@ impl FactIndex {
         }
     }
 
-    /// Takes in what only the member has whom it names.
+    /// Applies a fact that belongs only to the member it names.
     fn own<B>(&mut self, told: Fact<B>, take: impl FnOnce(&mut MemberRow, Fact<B>) -> FactStatus) -> FactStatus {
         let row = told.member().and_then(|member| self.members.get_mut(member));
         row.map_or(FactStatus::MemberErased, |row| take(row, told))
@@ -181,7 +181,7 @@ impl FactIndex {
         if self.erased.insert(member) { FactStatus::Applied } else { FactStatus::Duplicate }
     }
 
-    /// A later revision may refer to another entry: then the cancellation leaves the one it was with.
+    /// Files a cancellation of points. A later revision may refer to another entry; the cancellation then moves there.
     fn insert_cancel(&mut self, id: CancelId, told: Fact<PointsCanceled>) -> FactStatus {
         let before = self.cancels.insert(id.clone(), told.body.entry.clone());
         let was_with = before.and_then(|entry| self.entries.get_mut(&entry));
@@ -195,7 +195,7 @@ impl FactIndex {
         taken
     }
 
-    /// The subjects whose facts or whose place in ledgers a fact may change.
+    /// The subjects that a fact may change, in their facts or in their place in ledgers.
     pub fn touched(&self, fact: &Fact) -> BTreeSet<Subject> {
         let mut subjects: BTreeSet<Subject> = fact.subjects().collect();
         if let FactBody::PointsCanceled(cancel, _) = &fact.body {
@@ -204,8 +204,8 @@ impl FactIndex {
         subjects
     }
 
-    /// Whether the ledgers of those who hold a subject have what is known of it. They always do, unless the subject and
-    /// they were read at different moments.
+    /// Whether the ledgers of a subject's holders contain all that is known of it. They always do, unless the subject
+    /// and the ledgers were read at different moments.
     pub fn is_consistent(&self, subject: &Subject) -> bool {
         let mut again = self.clone();
         again.detach(subject, self.holders(subject));
@@ -213,7 +213,7 @@ impl FactIndex {
         self.holders(subject).iter().all(|member| self.ledger(member) == again.ledger(member))
     }
 
-    /// Who holds something of a subject.
+    /// The members who hold a part of a subject.
     pub fn holders(&self, subject: &Subject) -> BTreeSet<MemberId> {
         match subject {
             Subject::Order(id) => self.orders.get(id).map(OrderRow::holders).unwrap_or_default(),
@@ -224,7 +224,7 @@ impl FactIndex {
         }
     }
 
-    /// Takes a subject out of the ledgers of those who held it.
+    /// Removes a subject from the ledgers of its former holders.
     fn detach(&mut self, subject: &Subject, holders: BTreeSet<MemberId>) {
         for member in holders {
             let Some(MemberRow { ledger, .. }) = self.members.get_mut(&member) else { continue };
@@ -238,7 +238,7 @@ impl FactIndex {
         }
     }
 
-    /// Puts a subject into the ledgers of those who hold it now.
+    /// Puts a subject into the ledgers of its present holders.
     fn attach(&mut self, subject: &Subject) {
         match subject {
             Subject::Order(id) => match self.orders.get(id) {
@@ -280,7 +280,7 @@ impl FactIndex {
         }
     }
 
-    /// The facts that are known of a subject, each in its latest version, in an order of their own.
+    /// The known facts of a subject, each in its latest version, in a fixed order.
     pub fn facts(&self, subject: &Subject) -> Vec<Fact> {
         match subject {
             Subject::Order(id) => self.orders.get(id).map(|row| row.facts(id)).unwrap_or_default(),
@@ -298,7 +298,7 @@ impl FactIndex {
     }
 }
 
-/// What waits is with the members it names, those who were erased left out.
+/// Puts waiting facts into the ledgers of the members they name; erased members are left out.
 fn put_waiting(members: &mut BTreeMap<MemberId, MemberRow>, waiting: Vec<(MemberId, Waiting)>) {
     for (member, waiting) in waiting {
         if let Some(held) = members.get_mut(&member) {

@@ -1,7 +1,7 @@
-//! A member's ledger: the facts that are theirs, each in its latest version, in the order of the timeline.
+//! A member's ledger: the member's facts, each in its latest version, in the order of the timeline.
 //!
-//! This is all that evaluation knows of a member. Revisions and free text stay with the facts (see
-//! [`crate::fact_index`]); everything here also has a compact binary form (see [`crate::compact`]).
+//! Evaluation uses nothing else about a member. Revisions and free text stay with the facts (see
+//! [`crate::fact_index`]). Everything here also has a compact binary form (see [`crate::compact`]).
 
 use std::collections::BTreeSet;
 
@@ -23,31 +23,31 @@ pub struct Ledger {
     pub(crate) birthday: Option<BirthdayTold>,
 }
 
-/// A paid order with what became of it.
+/// A paid order with its refunds and cancellation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// Its id.
+    /// The order's id.
     pub id: OrderId,
-    /// When it was paid.
+    /// The instant of payment.
     pub at: Instant,
-    /// What was paid.
+    /// The amounts paid.
     pub paid: OrderPaid,
     /// Whether it was imported.
     pub imported: bool,
-    /// Its refunds, in the order in which they act.
+    /// The refunds, in the order in which they act.
     pub refunds: Vec<Refund>,
-    /// When it was cancelled, acting not before it was paid.
+    /// The cancellation; it acts at the earliest when the order was paid.
     pub cancelled: Option<Cancellation>,
 }
 
 /// A refund of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refund {
-    /// When it acts: not before its order (section 4).
+    /// The instant at which it acts, not before its order (section 4).
     pub at: Instant,
-    /// Its id within the order.
+    /// The id within the order.
     pub id: RefundId,
-    /// How much, in the order's currency.
+    /// The amount, in the order's currency.
     pub amount: Amount,
     /// Whether it was imported.
     pub imported: bool,
@@ -56,7 +56,7 @@ pub struct Refund {
 /// The cancellation of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cancellation {
-    /// When it acts: not before its order (section 4).
+    /// The instant at which it acts, not before its order (section 4).
     pub at: Instant,
     /// Whether it was imported.
     pub imported: bool,
@@ -65,45 +65,45 @@ pub struct Cancellation {
 /// An entry of the points system with its cancellations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its id.
+    /// The entry's id.
     pub id: EntryId,
-    /// How it came about.
+    /// The origin.
     pub kind: EntryKind,
-    /// When.
+    /// The instant at which it occurred.
     pub at: Instant,
-    /// How many points.
+    /// The number of points.
     pub points: Points,
     /// Whether it was imported.
     pub imported: bool,
-    /// What was taken back, in the order in which it acts.
+    /// The cancellations, in the order in which they act.
     pub cancels: Vec<Cancel>,
 }
 
 /// Points of an entry taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cancel {
-    /// When it acts: not before its entry (section 4).
+    /// The instant at which it acts, not before its entry (section 4).
     pub at: Instant,
-    /// Its id.
+    /// The cancellation's id.
     pub id: CancelId,
-    /// How many; all that is left if it does not say.
+    /// The number of points; all that are left if absent.
     pub points: Option<Points>,
     /// Whether it was imported.
     pub imported: bool,
 }
 
-/// A fact that refers to an order or entry not known yet (section 4: it waits with the member it names).
+/// A fact that refers to an order or entry not known yet. It waits with the member it names (section 4).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Waiting {
-    /// When it occurred.
+    /// The instant at which it occurred.
     pub at: Instant,
-    /// Which fact.
+    /// The fact, by its keys.
     pub fact: WaitingFact,
     /// Whether it was imported.
     pub imported: bool,
 }
 
-/// Which fact waits, and for what.
+/// A waiting fact, with the order or entry that it waits for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WaitingFact {
     /// A refund for its order.
@@ -114,27 +114,27 @@ pub enum WaitingFact {
     PointsCanceled(EntryId, CancelId),
 }
 
-/// Something said about the member's tags.
+/// A fact about the member's tags.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TagFact {
-    /// When it was so.
+    /// The instant at which it occurred.
     pub at: Instant,
-    /// What was said.
+    /// The full set or a change.
     pub said: TagsSaid,
     /// Whether it was imported.
     pub imported: bool,
 }
 
-/// What was said about tags; at one instant the full set comes first.
+/// The content of a fact about tags; at one instant the full set comes first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TagsSaid {
     /// The full set.
     All(BTreeSet<Tag>),
-    /// What came and what went.
+    /// Tags added and removed.
     Change {
-        /// What came.
+        /// The tags added.
         added: BTreeSet<Tag>,
-        /// What went.
+        /// The tags removed.
         removed: BTreeSet<Tag>,
     },
 }
@@ -142,70 +142,70 @@ pub enum TagsSaid {
 /// A manual assignment, the end of all older ones, or a tier held over a change of rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
-    /// From when.
+    /// The instant from which it acts.
     pub at: Instant,
-    /// What it does.
+    /// The effect.
     pub act: Act,
     /// Whether it was imported.
     pub imported: bool,
 }
 
-/// What an assignment does.
+/// The effect of an assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    /// Somebody gave a tier.
+    /// A person gave a tier by hand.
     Assign {
         /// The fact's key.
         id: AssignmentId,
         /// The tier, or none.
         tier: Option<TierId>,
-        /// How it binds.
+        /// Floor or lock.
         mode: Mode,
-        /// Until when, exclusive.
+        /// The exclusive end.
         until: Option<Instant>,
         /// Whether the entry reward is given.
         reward: bool,
     },
-    /// The program itself holds a tier that a change of rules would have taken (section 7, `by: "program"`): a floor.
+    /// The program holds a tier that a change of rules would have taken (section 7, `by: "program"`): a floor.
     Hold {
         /// The version that would have taken it.
         version: u32,
         /// The tier held.
         tier: TierId,
-        /// Until when: its end under the old version.
+        /// The end: that of the tier under the old version.
         until: Option<Instant>,
-        /// Since when it is held: the stretch goes on.
+        /// The start of the stretch that the hold continues.
         since: Instant,
     },
-    /// All older assignments end.
+    /// A person ended all older assignments.
     Unassign {
         /// The fact's key.
         id: AssignmentId,
     },
 }
 
-/// The customer joined.
+/// The enrollment of a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Enrolment {
-    /// When.
+    /// The instant of the enrollment.
     pub at: Instant,
-    /// Their birthday, if they said it.
+    /// The customer's birthday, if it was given.
     pub birthday: Option<Birthday>,
     /// Whether it was imported.
     pub imported: bool,
 }
 
-/// The birthday that was told last.
+/// The birthday set last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BirthdayTold {
-    /// When.
+    /// The instant at which it was set.
     pub at: Instant,
-    /// The day, or none any more.
+    /// The day, or none if withdrawn.
     pub birthday: Option<Birthday>,
 }
 
 impl Act {
-    /// The key of the fact that it is, unless the program did it.
+    /// The key of the act's fact, unless the program made the act.
     pub fn id(&self) -> Option<&AssignmentId> {
         match self {
             Self::Assign { id, .. } | Self::Unassign { id } => Some(id),
@@ -213,7 +213,7 @@ impl Act {
         }
     }
 
-    /// Until when it binds, if it ends by itself.
+    /// The exclusive end, if the act ends by itself.
     pub fn until(&self) -> Option<Instant> {
         match self {
             Self::Assign { until, .. } | Self::Hold { until, .. } => *until,
@@ -221,8 +221,7 @@ impl Act {
         }
     }
 
-    /// Kind, then key: how acts of one instant are ordered. A tier held over a change of rules comes last, for it holds
-    /// what the others gave.
+    /// Kind, then key: the order of acts at one instant. A hold comes last, because it holds what the others gave.
     fn order(&self) -> (u8, u32, &str) {
         match self {
             Self::Assign { id, .. } => (0, 0, id.as_str()),
@@ -249,27 +248,27 @@ impl Ledger {
         &self.entries
     }
 
-    /// What waits for an order or an entry.
+    /// The facts that wait for an order or an entry.
     pub fn waiting(&self) -> &[Waiting] {
         &self.waiting
     }
 
-    /// What was said about tags.
+    /// The facts about tags, in order.
     pub fn tags(&self) -> &[TagFact] {
         &self.tags
     }
 
-    /// Assignments, their ends, and tiers held over a change of rules.
+    /// The assignments, their ends, and the holds.
     pub fn assignments(&self) -> &[Assignment] {
         &self.assignments
     }
 
-    /// When the customer joined.
+    /// The enrollment, if the customer joined.
     pub fn enrolled(&self) -> Option<Enrolment> {
         self.enrolled
     }
 
-    /// The birthday as known at an instant: what was told last, else what was said when joining.
+    /// The birthday as known at an instant: the one set last, or else the one given at enrollment.
     pub fn birthday(&self, at: Instant) -> Option<Birthday> {
         match self.birthday.filter(|told| told.at <= at) {
             Some(told) => told.birthday,
@@ -282,7 +281,7 @@ impl Ledger {
         self.first_at().is_none() && self.birthday.is_none()
     }
 
-    /// When the member's timeline starts: at the first fact (section 4); a birthday starts none.
+    /// The start of the member's timeline: the first fact (section 4); a birthday starts none.
     pub fn first_at(&self) -> Option<Instant> {
         [
             self.orders.first().map(|order| order.at),
@@ -297,7 +296,8 @@ impl Ledger {
         .min()
     }
 
-    /// Whether everything stands where the order of section 5 puts it, acts not before what it belongs to, and is held since before.
+    /// Whether all lists are in the order of section 5, no correction acts before its order or entry, and no hold
+    /// starts after it was made.
     pub(crate) fn is_in_order(&self) -> bool {
         let refunds = |order: &Order| {
             let paid_at = order.at;
@@ -323,7 +323,7 @@ impl Ledger {
             && self.assignments.iter().all(holds)
     }
 
-    /// How many facts there are.
+    /// The number of facts.
     pub fn len(&self) -> usize {
         let orders: usize =
             self.orders.iter().map(|order| 1 + order.refunds.len() + usize::from(order.cancelled.is_some())).sum();
@@ -332,7 +332,7 @@ impl Ledger {
         orders + entries + self.waiting.len() + self.tags.len() + self.assignments.len() + states
     }
 
-    /// The instants of all facts that act on something, each with its kind's place in section 4 and what it makes of a transition.
+    /// The instants of all facts that act on something, each with its kind's place in section 4 and its attribution.
     fn acting(&self) -> impl Iterator<Item = (Instant, u8, Attribution)> {
         let refund = |at, kind, imported| (at, kind, Attribution::new(Cause::Refund, imported, true));
         let orders = self.orders.iter().flat_map(move |order| {
@@ -356,13 +356,13 @@ impl Ledger {
         orders.chain(entries).chain(tags).chain(enrolled).chain(acts)
     }
 
-    /// What a fact of exactly this instant makes of a transition; of several the first kind that section 4 lists. One that waits
-    /// for what it refers to makes nothing of any.
+    /// The attribution of a fact of exactly this instant; of several, the first kind that section 4 lists. A waiting
+    /// fact has no effect.
     pub(crate) fn told_at(&self, at: Instant) -> Option<Attribution> {
         self.acting().filter(|(other, ..)| *other == at).min_by_key(|(_, kind, _)| *kind).map(|(.., told)| told)
     }
 
-    /// The first instant of a fact after another.
+    /// The first instant of a fact after `after`.
     pub(crate) fn next_at(&self, after: Instant) -> Option<Instant> {
         let waiting = self.waiting.iter().map(|it| it.at);
         self.acting().map(|(at, ..)| at).chain(waiting).filter(|at| *at > after).min()
@@ -378,7 +378,7 @@ impl Ledger {
         insert(&mut self.entries, entry, |a, b| (a.at, a.kind, &a.id).cmp(&(b.at, b.kind, &b.id)));
     }
 
-    /// Puts a tier in that the program holds ([`Act::Hold`]): no fact tells of it.
+    /// Adds a hold ([`Act::Hold`]), which comes from no fact.
     pub fn hold(&mut self, held: Assignment) {
         self.put_assignment(held);
     }
@@ -387,7 +387,7 @@ impl Ledger {
         insert(&mut self.waiting, waiting, Ord::cmp);
     }
 
-    /// Puts in all at once what was said about tags: one by one, each would move those behind it.
+    /// Adds all facts about tags at once. One by one, each would move the facts behind it.
     pub(crate) fn put_tags(&mut self, facts: impl IntoIterator<Item = TagFact>) {
         self.tags.extend(facts);
         self.tags.sort();
@@ -396,7 +396,7 @@ impl Ledger {
     pub(crate) fn put_assignment(&mut self, assignment: Assignment) {
         if let Act::Hold { version, .. } = &assignment.act {
             let is_same = |other: &Assignment| matches!(&other.act, Act::Hold { version: held, .. } if held == version);
-            // A version holds a tier once. Where it did so ahead of its time, by a clock that was ahead, the earlier counts.
+            // A version holds a tier once. Where a clock that was ahead made the hold too early, the earlier one counts.
             if self.assignments.iter().any(|other| is_same(other) && other.at <= assignment.at) {
                 return;
             }
@@ -405,7 +405,7 @@ impl Ledger {
         insert(&mut self.assignments, assignment, |a, b| (a.at, a.act.order()).cmp(&(b.at, b.act.order())));
     }
 
-    /// Takes an order out, with what waits for it.
+    /// Removes an order, and the facts that wait for it.
     pub(crate) fn drop_order(&mut self, id: &OrderId) {
         self.orders.retain(|order| order.id != *id);
         self.waiting.retain(|waiting| match &waiting.fact {
@@ -414,7 +414,7 @@ impl Ledger {
         });
     }
 
-    /// Takes an entry out, with what waits for it.
+    /// Removes an entry, and the facts that wait for it.
     pub(crate) fn drop_entry(&mut self, id: &EntryId) {
         self.entries.retain(|entry| entry.id != *id);
         self.waiting.retain(|waiting| match &waiting.fact {
@@ -423,7 +423,7 @@ impl Ledger {
         });
     }
 
-    /// Takes an assignment out, or the end of one.
+    /// Removes an assignment, or the end of one.
     pub(crate) fn drop_assignment(&mut self, gone: &AssignmentId) {
         self.assignments.retain(|assignment| match &assignment.act {
             Act::Assign { id, .. } | Act::Unassign { id } => id != gone,
@@ -431,7 +431,7 @@ impl Ledger {
         });
     }
 
-    /// Takes out what was said about tags in a year (UTC).
+    /// Removes the facts about tags of a year (UTC).
     pub(crate) fn drop_tags(&mut self, year: i32) {
         self.tags.retain(|tags| tags.at.utc_year() != year);
     }

@@ -1,5 +1,5 @@
-//! A program: the rules of one shop's tiers (section 3 of the semantics). A value of these types cannot be wrong:
-//! it comes out of [`Program::read`], which reports every problem at once.
+//! A program: the rules of one shop's tiers (section 3 of the semantics). A value of these types is always valid,
+//! because it comes from [`Program::read`], which reports every problem at once.
 
 mod advice;
 mod read;
@@ -21,44 +21,44 @@ use crate::quantity::{Amount, MinorUnit, Points, Quantity};
 pub struct Program {
     /// The program's id, if the file has one.
     pub id: Option<ProgramId>,
-    /// What the shop calls it.
+    /// The name that the shop gives it.
     pub name: Option<String>,
-    /// An inactive program records facts, and gives nobody a tier (seeds 001, 003).
+    /// Whether tiers are given. An inactive program only records facts (seeds 001, 003).
     pub active: bool,
-    /// Where days begin.
+    /// The time zone of local days.
     pub timezone: Zone,
-    /// What amounts are in.
+    /// The currency of amounts.
     pub currency: Currency,
-    /// How finely the currency is counted.
+    /// The smallest step of the currency.
     pub minor_unit: MinorUnit,
-    /// Facts dated before it do not count; the day of the first active version if absent (seeds 001, 003).
+    /// The day before which facts do not count; if absent, the day of the first active version (seeds 001, 003).
     pub start_date: Option<NaiveDate>,
-    /// What counts, and for how long.
+    /// The metric and the period.
     pub milestone: Milestone,
-    /// What of an order is spend.
+    /// The parts of an order that are spend.
     pub spend: Spend,
-    /// Which entry rewards a jump over several tiers brings (seed 003).
+    /// The entry rewards due after a jump over several tiers (seed 003).
     pub skipped_tier_rewards: SkippedTierRewards,
-    /// Whether reaching a tier again brings its entry reward again (seed 003: better not).
+    /// Whether reaching a tier again brings its entry reward again (seed 003 advises against it).
     pub repeat_tier_rewards: bool,
-    /// When "expiring" and "within reach" are announced.
+    /// The settings for when "expiring" and "within reach" are announced.
     pub notices: Notices,
     tiers: Vec<Tier>,
 }
 
-/// What brings a member into a tier; exactly one thing at a time (seeds 000, 003).
+/// The way into a tier: exactly one at a time (seeds 000, 003).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Milestone {
-    /// Something is counted against thresholds.
+    /// A metric is counted against thresholds.
     Counted(Counted),
     /// Customer tags decide; there is no period and no progress.
     Tags(Tagged),
 }
 
-/// A milestone that looks at tags.
+/// A milestone by tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tagged {
-    /// The period as written. It decides nothing but the effective start, which is kept while it stays the same.
+    /// The period as written. It affects only the effective start, which is kept as long as the period stays the same.
     pub period: Period,
     wanted: Vec<BTreeSet<Tag>>,
 }
@@ -70,77 +70,77 @@ impl Tagged {
     }
 }
 
-/// A milestone that counts.
+/// A milestone by a counted metric.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
-    /// What is counted.
+    /// The metric.
     pub metric: Metric,
-    /// Over which time.
+    /// The period.
     pub period: Period,
-    /// What a refund does to a tier already achieved.
+    /// The effect of a refund on a tier already achieved.
     pub on_refund: OnRefund,
     thresholds: Vec<Quantity>,
 }
 
-/// What is counted.
+/// The metric that is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Metric {
-    /// Points earned, adjusted and imported, less those cancelled (seed 003).
+    /// Points earned, adjusted and imported, minus those cancelled (seed 003).
     PointsEarned,
-    /// Money spent, less refunds (seeds 003, 004).
+    /// Money spent, minus refunds (seeds 003, 004).
     AmountSpent,
-    /// Orders paid, less those cancelled or refunded in full (seed 003).
+    /// Orders paid, minus those cancelled or refunded in full (seed 003).
     OrdersPlaced,
 }
 
-/// Over which time something is counted.
+/// The period over which a metric is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Period {
-    /// Since the program's start.
+    /// The time since the program's start.
     Lifetime,
     /// One calendar year; the tier lasts the rest of it and all of the next (seeds 001, 004).
     CalendarYear,
-    /// From the last tier upgrade, which restarts the counter (seed 000).
+    /// The time since the last tier upgrade, which restarts the counter (seed 000).
     SinceLastUpgrade(Span),
     /// The trailing window (Smile's legacy period, seed 002).
     Rolling(Span),
 }
 
-/// What a refund does to a tier already achieved.
+/// The effect of a refund on a tier already achieved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OnRefund {
     /// The tier stays until its end.
     Keep,
-    /// The tier goes with the money.
+    /// The tier is lost with the money.
     Revoke,
 }
 
-/// What of an order is spend (seeds 003, 004).
+/// The parts of an order that are spend (seeds 003, 004).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Spend {
-    /// Tax counts (default yes).
+    /// Whether tax counts (default yes).
     pub include_tax: bool,
-    /// Shipping counts (default yes).
+    /// Whether shipping counts (default yes).
     pub include_shipping: bool,
-    /// Discounts are added back (default no).
+    /// Whether discounts are added back (default no).
     pub before_discounts: bool,
 }
 
-/// Which entry rewards a jump over several tiers brings.
+/// The entry rewards due after a jump over several tiers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SkippedTierRewards {
-    /// Only those of the tier reached.
+    /// Only the rewards of the tier reached.
     HighestOnly,
-    /// Those of every tier passed, too.
+    /// Also the rewards of every tier passed.
     AllSkipped,
 }
 
-/// When members are told ahead.
+/// The settings for announcements ahead of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notices {
-    /// So many days before a tier ends.
+    /// The numbers of days before the end of a tier.
     pub expiring_days: Vec<u16>,
-    /// When at most so much of a threshold is missing, in percent.
+    /// The missing part of a threshold, in percent, at or below which a tier is within reach.
     pub within_reach_percent: u8,
 }
 
@@ -161,56 +161,56 @@ impl Rank {
 /// A tier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tier {
-    /// Its id, which outlives renaming and reordering.
+    /// The id, which survives renaming and reordering.
     pub id: TierId,
-    /// Its name for people.
+    /// The name shown to people.
     pub name: String,
-    /// What entering it brings, once.
+    /// The rewards due once for reaching it.
     pub entry_rewards: Vec<Reward>,
-    /// What holding it brings.
+    /// The perks while it is held.
     pub perks: Vec<Perk>,
 }
 
-/// What entering a tier brings. Echelon announces it; others book it.
+/// An entry reward. Echelon announces it; other systems book it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reward {
-    /// What it is.
+    /// The gift.
     pub gift: Gift,
-    /// For how many days it can be used.
+    /// The number of days for which it can be used.
     pub valid_days: Option<u16>,
-    /// What it costs the shop, in program currency, for previews.
+    /// The cost to the shop, in program currency, for previews.
     pub unit_cost: Option<Amount>,
 }
 
-/// What a reward is.
+/// The content of a reward.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Gift {
     /// Bonus points.
     Points(Points),
-    /// So many percent off.
+    /// A discount in percent.
     DiscountPercent(Amount),
-    /// So much off, in program currency.
+    /// A discount in program currency.
     DiscountAmount(Amount),
-    /// No shipping to pay.
+    /// Free shipping.
     FreeShipping,
-    /// A product for nothing.
+    /// A free product, by name.
     FreeProduct(String),
-    /// Anything else, in words.
+    /// Any other gift, in words.
     Custom(String),
 }
 
-/// What holding a tier brings.
+/// A benefit of holding a tier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Perk {
     /// Points on the birthday, once a year (seed 001).
     BirthdayPoints(Points),
-    /// Points earned are worth more; shown with the standing, for the shop to apply.
+    /// A factor on points earned, shown with the standing for the shop to apply.
     PointsMultiplier(Amount),
-    /// No shipping to pay.
+    /// Free shipping.
     FreeShipping,
-    /// First to buy.
+    /// Early access to products.
     EarlyAccess,
-    /// Anything else, in words.
+    /// Any other perk, in words.
     Custom(String),
 }
 
@@ -220,7 +220,7 @@ impl Program {
         self.tiers.iter().enumerate().map(|(index, tier)| (Rank::new(index), tier))
     }
 
-    /// The tier of a rank. Ranks come from this program; of another's, nothing.
+    /// The tier of a rank of this program; a rank of another program may have none.
     pub fn tier(&self, rank: Rank) -> Option<&Tier> {
         self.tiers.get(rank.index())
     }
@@ -230,12 +230,12 @@ impl Program {
         rank.and_then(|rank| self.tier(rank)).map(|tier| &tier.id)
     }
 
-    /// The rank of a tier in this version, unless it has no such tier.
+    /// The rank of a tier in this version, if it has the tier.
     pub fn rank(&self, id: &TierId) -> Option<Rank> {
         self.tiers().find(|(_, tier)| tier.id == *id).map(|(rank, _)| rank)
     }
 
-    /// The period, as it settles the effective start; tags have none otherwise.
+    /// The period that decides the effective start; for tags it decides nothing else.
     pub fn period(&self) -> Period {
         match &self.milestone {
             Milestone::Counted(counted) => counted.period,
@@ -243,7 +243,7 @@ impl Program {
         }
     }
 
-    /// What is counted, unless tags decide.
+    /// The counted milestone, unless tags decide.
     pub(crate) fn counted(&self) -> Option<&Counted> {
         match &self.milestone {
             Milestone::Counted(counted) => Some(counted),
@@ -251,7 +251,7 @@ impl Program {
         }
     }
 
-    /// The decimals that amounts of what is counted are shown with.
+    /// The decimals that counted amounts are shown with.
     pub fn decimals(&self) -> u8 {
         match &self.milestone {
             Milestone::Counted(Counted { metric: Metric::AmountSpent, .. }) => self.minor_unit.decimals(),
@@ -266,20 +266,20 @@ impl Counted {
         self.thresholds.get(rank.index()).copied().unwrap_or_default()
     }
 
-    /// `q(x)`: the highest tier whose threshold is at most `x`, and at most 0 for anything below (section 4).
+    /// `q(x)`: the highest tier whose threshold is at most max(`x`, 0) (section 4).
     pub fn reached(&self, counted: Quantity) -> Option<Rank> {
         let counted = counted.max(Quantity::ZERO);
         self.thresholds.iter().rposition(|threshold| *threshold <= counted).map(Rank::new)
     }
 
-    /// What reaches a rank and no higher one, or none at all: from the first, and below the second.
+    /// The amounts that reach exactly a rank, or no rank at all: the inclusive start and the exclusive end.
     pub(crate) fn reach(&self, rank: Option<Rank>) -> (Quantity, Quantity) {
         let from = rank.map(|rank| self.threshold(rank)).filter(|threshold| !threshold.is_zero());
         let next = self.thresholds.get(rank.map_or(0, |rank| rank.index() + 1));
         (from.unwrap_or(Quantity::MIN), next.copied().unwrap_or(Quantity::MAX))
     }
 
-    /// Whether a tier must be earned: one with threshold 0 is everyone's.
+    /// Whether a tier must be earned; a tier with threshold 0 need not be.
     pub fn is_earned(&self, rank: Rank) -> bool {
         !self.threshold(rank).is_zero()
     }

@@ -12,20 +12,20 @@ use thiserror::Error;
 use crate::calendar::{Day, Instant};
 use crate::program::{Counted, Milestone, OnRefund, Period, Program};
 
-/// What a publisher says about a change, besides the program itself (sections 3 and 7).
+/// A publisher's options for a change, besides the program itself (sections 3 and 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
-    /// Members who rise because of the change get the entry rewards.
+    /// Whether members who rise because of the change get the entry rewards.
     pub rewards: bool,
-    /// The change is announced to members.
+    /// Whether the change is announced to members.
     pub notify: bool,
-    /// What happens to members who would drop; `None` means the default of section 7.
+    /// The treatment of members who would drop; `None` means the default of section 7.
     pub demotions: Option<Demotions>,
-    /// The tier list may change while the program is active (seed 003: it must be meant).
+    /// Whether the tier list may change while the program is active (seed 003: it must be meant).
     pub while_active: bool,
 }
 
-/// What happens to members whom a change would drop.
+/// The treatment of members who would drop because of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Demotions {
     /// They drop at once.
@@ -34,18 +34,18 @@ pub enum Demotions {
     Hold,
 }
 
-/// Why a program cannot be published.
+/// The reasons why a program cannot be published.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PublishError {
-    /// Neither a start date nor an instant of publishing.
+    /// The program has neither a start date nor an instant of publishing.
     #[error("`start_date` is missing, and without `effective_at` it has no default: write one of them")]
     NoStart,
-    /// Versions take effect one after the other.
+    /// The version would take effect before the last one.
     #[error("a version in force from {new} cannot follow one in force from {last}: publish it later")]
     TooEarly {
-        /// When the refused version would take effect.
+        /// The instant at which the refused version would take effect.
         new: Instant,
-        /// When the last one does.
+        /// The instant at which the last version takes effect.
         last: Instant,
     },
     /// Tiers were added, removed or reordered while the program is active.
@@ -61,22 +61,22 @@ pub enum PublishError {
 /// A program in force from an instant on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
-    /// 1 for the first.
+    /// The number; 1 for the first version.
     pub number: u32,
-    /// From when it is in force.
+    /// The instant from which it is in force.
     pub effective_at: Instant,
     /// The rules.
     pub program: Program,
-    /// What the publisher said.
+    /// The publisher's options.
     pub options: Options,
     /// Facts dated before this day do not count.
     pub effective_start: Day,
-    /// When that day begins.
+    /// The instant at which that day begins.
     pub(crate) starts_at: Instant,
-    /// The start date that was asked for, where the effective start is another (seed 001: the clamp to New Year).
+    /// The configured start date, if the effective start differs from it (seed 001: the clamp to New Year).
     pub moved_from: Option<NaiveDate>,
-    /// Whether a clock published it that was ahead, so that it is in force earlier than that clock said: members whom that clock
-    /// looked at passed it before its time.
+    /// Whether a clock that was ahead published it, so that it is in force earlier than that clock recorded. Members
+    /// evaluated by that clock passed the version before its time.
     pub is_early: bool,
 }
 
@@ -85,12 +85,12 @@ pub struct Version {
 pub struct Versions {
     first: Version,
     later: Vec<Version>,
-    /// The last number given. That of a version withdrawn is not given again, so that a number always means the same.
+    /// The last number assigned. The number of a withdrawn version is not reused, so a number always means the same version.
     given: u32,
 }
 
 impl Versions {
-    /// Starts a program. Without `effective_at` the first version takes effect at the midnight of its start date.
+    /// Starts a program. Without `effective_at`, the first version takes effect at the midnight of its start date.
     ///
     /// # Errors
     /// [`PublishError::NoStart`] if there is neither.
@@ -109,7 +109,7 @@ impl Versions {
     /// Puts a new version in force from `effective_at` on. `has_orders`: whether the shop already has an order.
     ///
     /// # Errors
-    /// Says why the version is refused; then nothing changed.
+    /// Returns why the version is refused; nothing has changed then.
     pub fn publish(
         &mut self,
         program: Program,
@@ -117,7 +117,8 @@ impl Versions {
         options: Options,
         has_orders: bool,
     ) -> Result<&Version, PublishError> {
-        // The first version is in force from the beginning, so the second may come before its `effective_at`.
+        // The first version is in force from the beginning, so the second may take effect before the first one's
+        // `effective_at`.
         if let Some(last) = self.later.last().filter(|last| effective_at < last.effective_at) {
             return Err(PublishError::TooEarly { new: effective_at, last: last.effective_at });
         }
@@ -137,39 +138,41 @@ impl Versions {
         Ok(self.last())
     }
 
-    /// The newest version, if it has not taken effect yet: it can still be withdrawn.
+    /// The newest version, if it has not taken effect yet and can still be withdrawn.
     pub fn pending(&self, now: Instant) -> Option<&Version> {
         self.later.last().filter(|last| last.effective_at > now)
     }
 
-    /// Takes the newest version back and yields it, as if it had never been published, but that its number is not given
-    /// again. The first version is in force from the beginning and stays. Only a [`Self::pending`] one should go:
-    /// whoever was looked at under a version keeps what it brought.
+    /// Removes the newest version and returns it, as if it had never been published, except that its number is not
+    /// reused. The first version is in force from the beginning and stays. The caller should withdraw only a
+    /// [`Self::pending`] version: members already evaluated under a version keep what it gave them.
     pub fn withdraw_last(&mut self) -> Option<Version> {
         self.later.pop()
     }
 
-    /// Notes that the newest version is in force earlier than the clock said that published it.
+    /// Notes that the newest version is in force earlier than the clock that published it recorded.
     pub fn last_is_early(&mut self) {
         self.later.last_mut().unwrap_or(&mut self.first).is_early = true;
     }
 
-    /// The versions that a member passes again who is brought back: those in force at `now` that came since the member was looked at
-    /// under version `passed`, and those that a clock that was ahead had them pass before their time. Each with the one before.
+    /// The versions that a member passes again after being brought back, each with the one before it. These are the
+    /// versions in force at `now` that are newer than version `passed`, and those that a clock that was ahead made
+    /// members pass before their time.
     pub(crate) fn passed_again(&self, passed: u32, now: Instant) -> impl Iterator<Item = (&Version, &Version)> {
         let in_force = self.in_force(now).number;
         let pairs = self.iter().zip(&self.later).filter(move |(_, new)| new.number <= in_force);
         pairs.filter(move |(_, new)| new.is_early || new.number > passed)
     }
 
-    /// Gives a number away: to the next version, or to one that was withdrawn before these versions were read.
+    /// Uses up a number: for the next version, or for one that was withdrawn before these versions were read.
     pub fn skip_number(&mut self) -> u32 {
         self.given = self.given.saturating_add(1);
         self.given
     }
 
-    /// The effective start is resolved once, when the start date or the period is set; a version that changes neither
-    /// carries it over, and a version equal to an earlier one rolls back to that one's (section 3).
+    /// The effective start and the configured date that it replaces. They are resolved once, when the start date or the
+    /// period is set. A version that changes neither carries them over, and a version equal to an earlier one restores
+    /// that one's (section 3).
     fn start_of(&self, program: &Program, effective_at: Instant) -> (Day, Option<NaiveDate>) {
         let stored = |version: &Version| (version.effective_start, version.moved_from);
         if let Some(earlier) = self.iter().rev().find(|version| version.program == *program) {
@@ -184,7 +187,7 @@ impl Versions {
         resolve_start(program, effective_at, first_active)
     }
 
-    /// The version in force at an instant: the newest that has taken effect, and before all of them the first.
+    /// The version in force at an instant: the newest that has taken effect, or the first before any has.
     pub fn in_force(&self, at: Instant) -> &Version {
         self.iter().rev().find(|version| version.effective_at <= at).unwrap_or(&self.first)
     }
@@ -194,7 +197,7 @@ impl Versions {
         &self.first
     }
 
-    /// The newest version, whether in force already or not.
+    /// The newest version, even if it is not in force yet.
     pub fn last(&self) -> &Version {
         self.later.last().unwrap_or(&self.first)
     }
@@ -211,8 +214,8 @@ impl Versions {
 }
 
 impl Version {
-    /// Who would drop because of this version keeps their tier where the publisher says so, and by default where the
-    /// old version never took one away: lifetime with keep (section 7).
+    /// Whether members who would drop because of this version keep their tier. The publisher decides; by default they
+    /// keep it if the old version never took one away: lifetime with keep (section 7).
     pub(crate) fn holds_demotions_from(&self, old: &Program) -> bool {
         let never_lost = matches!(
             &old.milestone,
@@ -226,8 +229,8 @@ fn same_tier_list(a: &Program, b: &Program) -> bool {
     a.tiers().map(|(_, tier)| &tier.id).eq(b.tiers().map(|(_, tier)| &tier.id))
 }
 
-/// The default start is the day of the first active version; a calendar-year program starts no earlier than the
-/// current calendar year (seeds 001, 003, 004).
+/// Resolves the effective start. The default is the day of the first active version. A calendar-year program starts no
+/// earlier than the current calendar year (seeds 001, 003, 004).
 fn resolve_start(program: &Program, effective_at: Instant, first_active: Option<Instant>) -> (Day, Option<NaiveDate>) {
     let asked = program.start_date.map_or_else(|| program.timezone.day(first_active.unwrap_or(effective_at)), Day::of);
     if program.period() != Period::CalendarYear {
@@ -325,14 +328,14 @@ mod tests {
         assert_eq!(pending(&versions, "2024-05-31T23:59:59.999Z"), Some(2));
         assert_eq!(pending(&versions, "2024-06-01T00:00:00Z"), None);
         assert_eq!(versions.withdraw_last().map(|version| version.number), Some(2));
-        // The next may take effect before the one withdrawn would have, and resolves its start without it.
+        // The next version may take effect before the withdrawn one would have, and resolves its start without it.
         assert_eq!(publish(&mut versions, json!({ "name": "Third" }), "2024-05-01T00:00:00Z"), "2023-01-01");
         assert_eq!(versions.iter().map(|version| version.number).collect::<Vec<_>>(), [1, 3]);
         assert_eq!((versions.numbered(2), versions.in_force(at("2024-07-01T00:00:00Z")).number), (None, 3));
         assert_eq!(versions.skip_number(), 4);
         publish(&mut versions, json!({ "start_date": "2024-02-01" }), "2025-06-01T00:00:00Z");
         assert_eq!(versions.last().number, 5);
-        // What was withdrawn is nothing to roll back to: its start is resolved anew.
+        // A withdrawn version cannot be rolled back to: the start is resolved again.
         assert_eq!(versions.last().effective_start.to_string(), "2025-01-01");
     }
 }

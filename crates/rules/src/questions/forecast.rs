@@ -1,4 +1,4 @@
-//! What is asked of everybody at once: where a member stands, where they stood and will stand, and what stands out.
+//! The forecast of a member: the standing, the tier before it and the tier to come, and whether the tier is at risk.
 //!
 //! One course answers all of it, so the answers cannot disagree with each other or with [`crate::standing::evaluate`].
 
@@ -9,38 +9,39 @@ use crate::program::{Milestone, Period, Rank};
 use crate::standing::{Facts, Standing, assess, told_as};
 use crate::version::Version;
 
-/// Under a trailing window every tier ends some day, by itself: who is at risk are those whose tier ends within the
-/// largest of `expiring_days`, and where there are none, within so many days.
+/// Days before the end of a tier, for a program without `expiring_days`. Under a trailing window every tier ends by
+/// itself some day, so a member is at risk only within the largest of `expiring_days`, or within this many days.
 const ROLLING_DAYS: u16 = 30;
 
-/// A member at an instant, with what lies around it. Ranks are those of the version that was asked.
+/// A forecast for a member at an instant. Ranks are those of the version that the caller passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forecast {
-    /// The standing at the instant, as [`crate::standing::evaluate`] tells it.
+    /// The standing at the instant, as [`crate::standing::evaluate`] returns it.
     pub standing: Standing,
-    /// The tier at the earlier instant that was asked about, as things are known at this one.
+    /// The tier at the earlier instant, from the facts known at this one.
     pub before: Option<Rank>,
     /// The tier at the coming January 1 ([`new_year`]) if nothing more happens.
     pub on_new_year: Option<Rank>,
-    /// Whether little is missing to the next tier: what a notice of it would say ([`crate::notice`]), told before or not.
+    /// The content of a notice that the next tier is within reach, whether or not it was already announced
+    /// ([`crate::notice`]).
     pub within_reach: Option<WithinReach>,
     /// Whether the tier held is lost at the next review unless something more happens.
     ///
-    /// A tier is held that is earned (an assignment ends, whatever the member does), something is missing to keep it, and
-    /// its end is the review at which that is looked at. `calendar_year`: it would be lower at the coming January 1.
+    /// The tier must be earned (an assignment ends whatever the member does), something must be missing to keep it, and
+    /// its end must be the review that decides. `calendar_year`: it would be lower at the coming January 1.
     /// `since_last_upgrade`: at the deadline. `rolling`: when credits age out, if that is within the largest of
-    /// `expiring_days` (30 days where there are none). Never for lifetime, tags, and tiers with threshold 0.
+    /// `expiring_days` (30 days if there are none). Never for lifetime, tags, and tiers with threshold 0.
     pub at_risk: bool,
 }
 
-/// The coming January 1 after an instant, where the program is.
+/// The next January 1 after an instant, in the program's time zone.
 pub fn new_year(version: &Version, as_of: Instant) -> Instant {
     let zone = &version.program.timezone;
     zone.midnight(Day::new_year(zone.day(as_of).year().saturating_add(1)))
 }
 
-/// Where a member stands at an instant under a version, where they stood at an earlier one, and where they are going.
-/// Facts later than the instant are not seen. While the program is inactive nobody has a tier, at no time.
+/// The forecast for a member at an instant under a version, with the tier at an earlier instant. Facts later than
+/// `as_of` are not seen. While the program is inactive, no member has a tier at any time.
 pub fn forecast(version: &Version, ledger: &Ledger, as_of: Instant, earlier: Instant) -> Forecast {
     let assessed = assess(version, &Facts::of(ledger), as_of, as_of);
     let is_active = version.program.active;
@@ -52,8 +53,8 @@ pub fn forecast(version: &Version, ledger: &Ledger, as_of: Instant, earlier: Ins
     Forecast { standing, before, on_new_year, within_reach, at_risk }
 }
 
-/// The tier at an instant, and at an earlier one, as things are known at the later: how a stretch of time under one version
-/// moved a member.
+/// The tiers at `earlier` and at `as_of`, both from the facts known at `as_of`: the member's move within a stretch of
+/// time under one version.
 pub fn passage(version: &Version, ledger: &Ledger, as_of: Instant, earlier: Instant) -> (Option<Rank>, Option<Rank>) {
     let steps = assess(version, &Facts::of(ledger), as_of, as_of).steps;
     let at = |at: Instant| steps.at(at).filter(|_| version.program.active);

@@ -1,7 +1,7 @@
-//! What a member is told ahead: a tier is expiring, a tier is within reach, each once (`notices`, section 3).
+//! Announcements to a member ahead of time: a tier is expiring, or a tier is within reach, each once (`notices`, section 3).
 //!
-//! A notice follows from the standing at an instant; that it was told is remembered by its [`Notice::key`] and by nothing
-//! else. Keys that cannot come again are forgotten ([`can_recur`]).
+//! A notice follows from the standing at an instant. Only its [`Notice::key`] records that it was announced. Keys that
+//! cannot recur are forgotten ([`can_recur`]).
 
 use chrono::{DateTime, SecondsFormat};
 
@@ -13,7 +13,7 @@ use crate::quantity::Quantity;
 use crate::standing::Standing;
 use crate::version::Version;
 
-/// Something to tell a member ahead.
+/// An announcement ahead of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// The tier ends if nothing more happens.
@@ -29,11 +29,11 @@ pub struct Expiring {
     pub tier: TierId,
     /// The tier that its end would bring, or none.
     pub upcoming: Option<TierId>,
-    /// The end, exclusive.
+    /// The exclusive end.
     pub valid_until: Instant,
-    /// Which of `expiring_days` it is: the tier ends in at most so many days.
+    /// The matching entry of `expiring_days`: the tier ends in at most this many days.
     pub days: u16,
-    /// What keeps it, where it is earned; a tier given by hand is kept by nothing that could be done.
+    /// The conditions for keeping it, if it is earned; nothing that the member does keeps a tier given by hand.
     pub requalify: Option<Requalify>,
 }
 
@@ -44,35 +44,38 @@ pub struct WithinReach {
     pub tier: Option<TierId>,
     /// The next one.
     pub next: TierId,
-    /// What it takes.
+    /// The threshold of the next tier.
     pub threshold: Quantity,
-    /// What counts so far.
+    /// The amount counted so far.
     pub counted: Quantity,
-    /// What is missing, above 0.
+    /// The amount missing, above 0.
     pub remaining: Quantity,
-    /// By when, exclusive: when the counter restarts. None where nothing restarts, and where credits age out one by one.
+    /// The exclusive instant at which the counter restarts. None where nothing restarts it, or where credits age out one by one.
     pub by: Option<Instant>,
-    /// Since when the counter or, where nothing restarts it, the stretch of the present tier runs: told once in it.
+    /// The start of the counter's period or, where nothing restarts it, of the stretch of the present tier. The notice
+    /// is sent once in it.
     pub period: Option<Instant>,
 }
 
-/// So far apart, two midnights of a zone may be one that a newer release of the time zone database has moved; two of one release
-/// are further apart. Where a place changes its side of the date line a midnight moves further, and its notices are told again.
+/// The distance below which two instants may be one midnight that a newer release of the time zone database moved; two
+/// midnights of one release are further apart. Where a place changes its side of the date line, a midnight moves
+/// further, and its notices are sent again.
 const MOVED_MS: i64 = 3 * 3_600_000;
 
 const EXPIRING: &str = "expiring";
 const WITHIN_REACH: &str = "within_reach";
 
-/// What there is to tell at an instant, told before or not. `standing` must be of the version and the instant.
+/// The notices due at an instant, whether or not they were already announced. `standing` must be of the version and the instant.
 ///
-/// While the program is inactive, and before a member's first fact, there is nothing.
+/// There are none while the program is inactive, or before a member's first fact.
 pub fn due(version: &Version, standing: &Standing, as_of: Instant) -> Vec<Notice> {
     let expiring = expiring(version, standing, as_of).map(Notice::Expiring);
     let within_reach = within_reach(version, standing).map(Notice::WithinReach);
     expiring.into_iter().chain(within_reach).collect()
 }
 
-/// From the local midnight on that lies so many days before the end. Whoever is looked at late hears of the nearest alone.
+/// The notice of an expiring tier, due from the local midnight that lies the given days before the end. A member
+/// evaluated late gets only the nearest one.
 fn expiring(version: &Version, standing: &Standing, as_of: Instant) -> Option<Expiring> {
     let program = &version.program;
     let (rank, valid_until) = standing.tier.zip(standing.valid_until.filter(|until| *until > as_of))?;
@@ -84,7 +87,7 @@ fn expiring(version: &Version, standing: &Standing, as_of: Instant) -> Option<Ex
     Some(Expiring { tier, upcoming: program.tier_id(standing.upcoming).cloned(), valid_until, days, requalify })
 }
 
-/// `standing` must be of the version.
+/// The notice of a tier within reach. `standing` must be of the version.
 pub(crate) fn within_reach(version: &Version, standing: &Standing) -> Option<WithinReach> {
     let program = &version.program;
     let Milestone::Counted(milestone) = &program.milestone else { return None };
@@ -108,19 +111,19 @@ pub(crate) fn within_reach(version: &Version, standing: &Standing) -> Option<Wit
 fn restarts(program: &Program, standing: &Standing) -> bool {
     match program.period() {
         Period::CalendarYear => true,
-        // With no tier earned the counter is a trailing window, which moves every day (section 5).
+        // With no tier earned, the counter is a trailing window, which moves every day (section 5).
         Period::SinceLastUpgrade(_) => standing.requalify.is_some(),
         Period::Lifetime | Period::Rolling(_) => false,
     }
 }
 
-/// What "once per period" means: the window that restarts, or else the stretch of the tier held, or of none.
+/// The start of the period in "once per period": the window that restarts, or else the stretch of the tier held, or of no tier.
 fn period(program: &Program, standing: &Standing) -> Option<Instant> {
     if restarts(program, standing) { standing.progress?.window.from } else { standing.since }
 }
 
 impl Notice {
-    /// What tells it from every other notice of the member, always the same: what was told under a key is not told again.
+    /// The key that distinguishes it from every other notice of the member. A notice is not sent again under the same key.
     pub fn key(&self) -> String {
         match self {
             Self::Expiring(Expiring { tier, valid_until, days, .. }) => {
@@ -132,8 +135,8 @@ impl Notice {
         }
     }
 
-    /// Whether it was told under one of these keys, be it that a newer release of the time zone database has moved the
-    /// midnight in it since.
+    /// Whether it was announced under one of these keys, even if a newer release of the time zone database has moved
+    /// the midnight in the key since.
     pub fn was_told(&self, told: &[String], zone: &Zone) -> bool {
         let (head, at, tail) = match self {
             Self::Expiring(Expiring { tier, valid_until, days, .. }) => {
@@ -152,10 +155,10 @@ impl Notice {
     }
 }
 
-/// Whether a key that was told has to be remembered: the tier has not ended yet, or the period still runs. `standing`
-/// must be of the version and the instant. Keys that this release does not know are kept.
+/// Whether a used key has to be remembered: the tier has not ended yet, or the period still runs. `standing` must be of
+/// the version and the instant. Keys that this release does not know are kept.
 pub fn can_recur(key: &str, version: &Version, standing: &Standing, as_of: Instant) -> bool {
-    // An id may contain anything but control characters: a key is read from both ends.
+    // An id may contain any character except control characters, so a key is read from both ends.
     match key.split_once('#') {
         Some((EXPIRING, rest)) => {
             let valid_until = rest.rsplit('#').nth(1).and_then(|text| Instant::parse(text).ok());
@@ -168,17 +171,17 @@ pub fn can_recur(key: &str, version: &Version, standing: &Standing, as_of: Insta
             told == Some(&*present.map_or_else(|| "-".to_owned(), instant))
                 || moved().is_some_and(|(told, at)| is_one_midnight(&version.program.timezone, at, told))
         }
-        // What an inactive program told stays told when it is switched on again.
+        // Notices of an inactive program stay announced when it is switched on again.
         _ => true,
     }
 }
 
-/// Whether another instant is what a midnight was by an older release of the time zone database.
+/// Whether `told` is the same midnight under an older release of the time zone database.
 fn is_one_midnight(zone: &Zone, midnight: Instant, told: Instant) -> bool {
     zone.midnight(zone.day(midnight)) == midnight && (midnight.millis() - told.millis()).abs() < MOVED_MS
 }
 
-/// To the millisecond in every case, so that a key is always written alike.
+/// An instant with milliseconds in every case, so that a key always has the same form.
 fn instant(at: Instant) -> String {
     DateTime::from_timestamp_millis(at.millis())
         .map_or_else(|| at.to_string(), |at| at.to_rfc3339_opts(SecondsFormat::Millis, true))

@@ -1,7 +1,7 @@
-//! What putting a draft version in force would do to one member, writing nothing (section 7).
+//! The effect of a draft version on one member, without writing anything (section 7).
 //!
-//! It is what publishing does, by construction: a copy of the member is brought to just before the change and then over
-//! it, by the same [`advance`] that records.
+//! It cannot differ from publishing: the same [`advance`] that records brings a copy of the member to just before the
+//! change, and then over it.
 
 use crate::advance::advance;
 use crate::calendar::Instant;
@@ -13,52 +13,53 @@ use crate::record::{Change, Record, RewardDue, Row};
 use crate::standing::{Standing, evaluate};
 use crate::version::Versions;
 
-/// What a change of rules does to one member.
+/// The effect of a change of rules on one member.
 #[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// What the member has just before.
+    /// The member's tier just before the change.
     pub before: Holding,
-    /// What the member has from the change on.
+    /// The member's tier from the change on.
     pub after: Holding,
-    /// How the tier moves.
+    /// The move of the tier.
     pub movement: Movement,
-    /// What is recorded at the change, in order: the tier held, the transition, rewards, and birthday points that happen
-    /// to be due then.
+    /// The rows recorded at the change, in order: the hold, the transition, rewards, and birthday points that happen to
+    /// be due then.
     pub rows: Vec<Row>,
-    /// What the entry rewards among the rows come to, tier by tier.
+    /// The costs of the entry rewards among the rows, tier by tier.
     pub rewards: Vec<RewardCost>,
-    /// Something counted before, at the same instant nothing does after: progress is lost, be it to another metric.
+    /// Whether progress is lost, for example to another metric: something counted before the change, and at the same
+    /// instant nothing counts after it.
     pub wiped: bool,
 }
 
-/// A tier on record, and until when. While a program is inactive nobody has a tier; what is on record stays (section 3).
+/// A tier on record, with its end. While a program is inactive no member has a tier; the record keeps the last one (section 3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holding {
     /// The tier on record, or none.
     pub tier: Option<TierId>,
-    /// When it ends if nothing more happens, exclusive; none if without end, or without a tier.
+    /// The exclusive end if nothing more happens; none if without end, or without a tier.
     pub valid_until: Option<Instant>,
 }
 
-/// How a tier moves over a change of rules, judged as transitions are: against a tier that was removed, as if it ranked
-/// just above the remaining ones that were below it.
+/// The move of a tier over a change of rules, judged as transitions are. A removed tier is compared as if it ranked
+/// just above the remaining tiers that were below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Movement {
-    /// From no tier.
+    /// A move from no tier into one.
     #[serde(alias = "enters")]
     Entered,
-    /// To a higher tier.
+    /// A move to a higher tier.
     #[serde(alias = "rises")]
     Upgraded,
-    /// The same tier, or none as before.
+    /// The same tier, or still none.
     #[serde(alias = "stays")]
     Retained,
-    /// To a lower tier.
+    /// A move to a lower tier.
     #[serde(alias = "falls")]
     Downgraded,
-    /// To no tier.
+    /// A move to no tier.
     #[serde(alias = "leaves")]
     Left,
 }
@@ -70,20 +71,20 @@ pub struct RewardCost {
     pub tier: TierId,
     /// The sum of their `unit_cost`, in program currency.
     pub unit_cost: Quantity,
-    /// How many of them name no cost.
+    /// The number of rewards without a cost.
     pub unpriced: u32,
 }
 
 impl Outcome {
-    /// Whether the member would drop, and the tier is held over the change.
+    /// Whether the member would drop and is held over the change.
     pub fn is_held(&self) -> bool {
         self.rows.iter().any(|row| matches!(row, Row::Held(_)))
     }
 }
 
-/// The outcome of the newest of the versions, the draft, for a member as stored.
+/// The outcome of the newest version, the draft, for a member as stored.
 ///
-/// A draft that is dated before the member was last looked at takes effect at that look, as it would for [`advance`].
+/// A draft dated before the member's last evaluation takes effect at that evaluation, as it would for [`advance`].
 pub fn preview(ledger: &Ledger, record: &Record, versions: &Versions) -> Outcome {
     let draft = versions.last();
     let (mut ledger, mut record) = (ledger.clone(), record.clone());
@@ -110,7 +111,8 @@ impl Holding {
     }
 }
 
-/// Several versions of one instant are passed one after the other: then the first and the last tier count.
+/// The movement between two tiers. Several versions of one instant are passed one after the other, and then the first
+/// and the last tier count.
 fn movement(before: &Holding, after: &Holding, rows: &[Row]) -> Movement {
     match (&before.tier, &after.tier) {
         (from, to) if from == to => Movement::Retained,

@@ -1,4 +1,4 @@
-//! What a member's orders brought in: for insight, not for tiers.
+//! The revenue of a member's orders: for insight, not for tiers.
 
 use std::ops::Range;
 
@@ -9,19 +9,19 @@ use crate::program::{Metric, Program};
 use crate::quantity::Quantity;
 use crate::version::Version;
 
-/// What orders brought in.
+/// The revenue of orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Revenue {
-    /// What was paid less what was refunded, in program currency.
+    /// The amount paid minus the amount refunded, in program currency.
     pub net: Quantity,
-    /// How many orders that is.
+    /// The number of orders in it.
     pub orders: u64,
-    /// Orders in another currency that came without a rate: they are in neither of the above.
+    /// The number of orders in another currency without a rate, which are in neither of the above.
     pub left_out: u64,
 }
 
 impl Revenue {
-    /// Adds what other orders brought in.
+    /// Adds the revenue of other orders.
     pub fn add(&mut self, other: Self) {
         self.net += other.net;
         self.orders = self.orders.saturating_add(other.orders);
@@ -29,15 +29,16 @@ impl Revenue {
     }
 }
 
-/// The 365 local days before the day of an instant, and what of that day lies before it.
+/// The 365 local days before the day of an instant, and the part of that day before it.
 pub fn trailing_year(version: &Version, as_of: Instant) -> Range<Instant> {
     let zone = &version.program.timezone;
     zone.midnight(Span::YEAR_OF_DAYS.before(zone.day(as_of)))..as_of
 }
 
-/// What the orders paid within a window brought in, as known at its end (exclusive): an order's total, whatever the
-/// settings of spend, converted by its own rate and less its refunds up to then, rounded as worth is (section 4). Test
-/// orders and those cancelled by then do not count; when the program starts makes no difference.
+/// The revenue of the orders paid within a window, as known at its exclusive end. An order counts with its total,
+/// whatever the spend settings. The total is converted by the order's own rate, reduced by the refunds up to the end,
+/// and rounded as worth is (section 4). Test orders and orders cancelled by then do not count. The program's start
+/// makes no difference.
 pub fn revenue(program: &Program, ledger: &Ledger, window: Range<Instant>) -> Revenue {
     let orders = ledger.orders();
     let first = orders.partition_point(|order| order.at < window.start);
@@ -77,7 +78,7 @@ mod tests {
         Instant::parse(text).unwrap()
     }
 
-    /// What Anna's orders brought in within the year before an instant.
+    /// The revenue of Anna's orders within the year before an instant.
     fn brought_in(lines: &[Value], as_of: &str) -> (String, u64, u64) {
         let program = json!({ "start_date": "2026-06-01", "timezone": "America/New_York", "spend": { "include_tax": false },
             "milestone": { "metric": "orders_placed" }, "tiers": [{ "id": "gold", "threshold": 1 }] });

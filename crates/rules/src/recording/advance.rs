@@ -1,7 +1,7 @@
-//! One function brings a member from the instant it was last looked at to a later one (section 7). It passes reviews
-//! and version changes in order, each at its own instant under the version then in force, and yields the rows to
-//! record. Ingest, rollover, recalculation and preview only choose how far: they may meet in any order and write
-//! identical rows, and late jobs write what timely ones would have.
+//! Advances a member from the instant of the last evaluation to a later one (section 7). It passes reviews and version
+//! changes in order, each at its own instant under the version then in force, and returns the rows to record. Ingest,
+//! rollover, recalculation and preview only choose the end. They may run in any order and write identical rows, and
+//! late jobs write the rows that timely ones would have written.
 
 mod assessed;
 
@@ -19,13 +19,13 @@ use crate::reward;
 use crate::standing::{Assessment, Facts, assess};
 use crate::version::{Version, Versions};
 
-/// Brings a member to `until`, that instant included, and yields the rows to record.
+/// Advances a member to `until`, inclusive, and returns the rows to record.
 pub fn advance(ledger: &mut Ledger, record: &mut Record, versions: &Versions, until: Instant) -> Vec<Row> {
     advance_some(ledger, record, versions, until, usize::MAX)
 }
 
-/// The same, but no further than to the first instant at which there are as many rows as `enough` or more: where more
-/// than that cannot be recorded together. Going on from there ends as [`advance`] would have.
+/// The same, but stops at the first instant at which there are at least `enough` rows, for callers that cannot record
+/// more at once. Continuing from there ends as [`advance`] would have.
 pub fn advance_some(
     ledger: &mut Ledger,
     record: &mut Record,
@@ -64,7 +64,7 @@ pub fn advance_some(
     rows
 }
 
-/// Whether [`advance`] to `until` would pass anything: a review, or a change of rules.
+/// Whether [`advance`] to `until` would pass a review or a change of rules.
 pub fn is_due(ledger: &Ledger, record: &Record, versions: &Versions, until: Instant) -> bool {
     record.evaluated_at.is_some_and(|done| {
         let current = versions.numbered(record.version).unwrap_or(versions.in_force(done));
@@ -75,22 +75,22 @@ pub fn is_due(ledger: &Ledger, record: &Record, versions: &Versions, until: Inst
     })
 }
 
-/// Whether a newer release of the time zone database moved a midnight to before the instant up to which the member was
-/// looked at, so that nobody looked at it (section 2).
+/// Whether a newer release of the time zone database moved a midnight to before the last evaluation, so that it was
+/// never evaluated (section 2).
 fn is_behind(version: &Version, record: &Record) -> bool {
     let zone = &version.program.timezone;
     record.day.is_some_and(|day| record.evaluated_at.is_some_and(|done| zone.day(done) > day))
 }
 
-/// Whether an instant is a midnight that was passed before a newer release of the time zone database moved it: what it
-/// brings was told then.
+/// Whether an instant is a midnight that was passed before a newer release of the time zone database moved it. Its
+/// effects were announced then.
 fn was_passed(version: &Version, record: &Record, at: Instant) -> bool {
     let zone = &version.program.timezone;
     let day = zone.day(at);
     record.day_in(zone) >= Some(day) && zone.midnight(day) == at
 }
 
-/// Records what midnights brought that were moved to before the last look, which was at `done`.
+/// Records the effects of midnights that were moved to before the last evaluation, which was at `done`.
 fn catch_up<'v>(
     ledger: &Ledger,
     record: &mut Record,
@@ -118,9 +118,9 @@ fn catch_up<'v>(
     found
 }
 
-/// Brings a member back to `now` whom a clock looked at that was ahead of it, and yields the rows that set right what is then
-/// on record. What comes between is looked at again when its time comes. A version that was passed before its time, or came since,
-/// holds what it holds from its time on. Nothing for whoever was looked at before.
+/// Brings a member back to `now` who was evaluated by a clock that was ahead, and returns the rows that correct the
+/// record. The time after `now` is evaluated again when it comes. A version that was passed before its time, or came
+/// since, holds tiers from its own instant on. A member evaluated up to `now` or earlier needs no rows.
 pub fn bring_back(ledger: &mut Ledger, record: &mut Record, versions: &Versions, now: Instant) -> Vec<Row> {
     let mut rows = Vec::new();
     if record.evaluated_at.is_none_or(|done| done <= now) {
@@ -130,7 +130,7 @@ pub fn bring_back(ledger: &mut Ledger, record: &mut Record, versions: &Versions,
     let mut before = None;
     for (old, new) in versions.passed_again(record.version, now) {
         before = before.or(Some(old));
-        // What it holds already it does not hold again.
+        // A hold that the ledger already has is not made again.
         let assessed = |version| Assessed::new(version, ledger, new.effective_at);
         if new.program.active
             && new.holds_demotions_from(&old.program)
@@ -158,12 +158,12 @@ pub fn bring_back(ledger: &mut Ledger, record: &mut Record, versions: &Versions,
             }
         }
     }
-    record.day = None; // so far it was not reached
+    record.day = None; // the days after `now` have not been reached yet
     record.looked_at(now, &version.program.timezone);
     rows
 }
 
-/// A fact's arrival at a member, before the fact is taken in.
+/// The arrival of a fact at a member, before the fact is applied.
 pub struct PendingChange {
     at: Instant,
     without: Assessment,
@@ -171,8 +171,8 @@ pub struct PendingChange {
 }
 
 impl PendingChange {
-    /// Passes every review due before an arrival, and the versions in force at it. An arrival before the instant up to
-    /// which the member was already looked at counts as arriving then.
+    /// Passes every review due before an arrival, and the versions in force at it. An arrival before the last
+    /// evaluation counts as arriving then.
     pub fn begin(ledger: &mut Ledger, record: &mut Record, versions: &Versions, at: Instant) -> Self {
         let at = record.evaluated_at.map_or(at, |done| done.max(at));
         let mut rows = advance(ledger, record, versions, at.plus_millis(-1));
@@ -181,12 +181,12 @@ impl PendingChange {
         Self { at, without, rows }
     }
 
-    /// The rows that were due anyway, where the fact turned out to change nothing about the member.
+    /// The rows that were due anyway, for a fact that changed nothing about the member.
     pub fn discard(self) -> Vec<Row> {
         self.rows
     }
 
-    /// Looks at the member again, with the fact in the ledger, and yields all rows to record.
+    /// Evaluates the member again, with the fact in the ledger, and returns all rows to record.
     pub fn finish(self, ledger: &Ledger, record: &mut Record, versions: &Versions, told: Attribution) -> Vec<Row> {
         let Self { at, without, mut rows } = self;
         let version = versions.in_force(at);
@@ -202,7 +202,7 @@ impl PendingChange {
     }
 }
 
-/// Versions that take effect at the very instant of an arrival are in force for it.
+/// Passes the versions that take effect at the instant of an arrival: they are in force for it.
 fn pass_version_changes<'v>(
     ledger: &mut Ledger,
     record: &mut Record,
@@ -220,7 +220,7 @@ fn pass_version_changes<'v>(
     last
 }
 
-/// Something happened at an instant of itself: a period ended, a birthday came, a fact's own instant was reached.
+/// Evaluates a member at a review: a period ended, a birthday came, or a fact's own instant was reached.
 fn review_at<'v>(
     ledger: &Ledger,
     record: &mut Record,
@@ -232,7 +232,7 @@ fn review_at<'v>(
     let assessed = Assessed::new(version, ledger, at);
     let step = StepContext { ledger, versions, assessed: &assessed, at };
     let is_news = !was_passed(version, record, at);
-    // A fact may be dated a little after its arrival; it takes effect, as itself, when its instant comes.
+    // A fact may be dated a little after its arrival. It takes effect at its own instant, with its own cause.
     match ledger.told_at(at) {
         Some(told) => {
             let without = assess(version, &Facts::of(ledger), at.plus_millis(-1), at);
@@ -245,7 +245,7 @@ fn review_at<'v>(
     assessed
 }
 
-/// Puts a new version in force. `last`: the member as last assessed, which may have been under the old version at this instant.
+/// Puts a new version in force. `last` is the last assessment, which may be under the old version at this instant.
 fn change_version<'v>(
     ledger: &mut Ledger,
     record: &mut Record,
@@ -259,7 +259,7 @@ fn change_version<'v>(
     record.version = new.number;
     let is_news = !was_passed(old, record, at);
     if !old.program.timezone.has_the_days_of(&new.program.timezone) {
-        record.day = None; // it is another zone's day
+        record.day = None; // a day of another zone
     }
     let found = new.program.active.then(|| {
         let before = Assessed::last_or_new(last, old, ledger, at);
@@ -281,8 +281,8 @@ fn change_version<'v>(
     found
 }
 
-/// What an old version gave as if the new one had given it: a tier that the new version does not have is no tier of it, and
-/// an inactive old version gave nothing.
+/// The old version's assessment in terms of the new version. A tier that the new version lacks becomes no tier, and an
+/// inactive old version gave none.
 fn into_terms_of(new: &Version, before: Assessed<'_>) -> Assessment {
     let Assessed { version: old, now: mut same, .. } = before;
     let tier = old.program.tier_id(same.standing.tier);
@@ -294,7 +294,7 @@ fn into_terms_of(new: &Version, before: Assessed<'_>) -> Assessment {
     same
 }
 
-/// The floor that keeps the tier of a member whom the new version would drop, until it would have ended under the old.
+/// The floor for a member who would drop under the new version; it keeps the tier until its end under the old version.
 fn hold(before: &Assessed<'_>, after: &Assessed<'_>) -> Option<Held> {
     let standing = &before.now.standing;
     let tier = before.version.program.tier_id(standing.tier)?;
@@ -309,24 +309,25 @@ fn hold(before: &Assessed<'_>, after: &Assessed<'_>) -> Option<Held> {
     })
 }
 
-/// Why a member is looked at: what to name as the cause if the standing differs from what it were `without` it.
+/// The reason for an evaluation. It is recorded as the cause if the standing differs from the standing `without` it.
 struct Trigger<'a> {
     told: Attribution,
     without: &'a Assessment,
     notify: bool,
-    /// Whether members should hear of what the trigger does not explain, which is that a period ended.
+    /// Whether the end of a period is announced to members, where the trigger does not explain the change.
     is_news: bool,
 }
 
 impl<'a> Trigger<'a> {
-    /// Nothing happened at all. What differs from what is on record comes of a newer release of the time zone database
-    /// (section 2), or of a repair that put the facts in order, and is recorded without a word.
+    /// The trigger for an evaluation without any event. A difference from the record then comes from a newer release of
+    /// the time zone database (section 2), or from a repair that put the facts in order. It is recorded without an
+    /// announcement.
     fn none(now: &'a Assessment) -> Self {
         let told = Attribution { cause: Cause::PeriodEnd, may_reward: false };
         Self { told, without: now, notify: false, is_news: false }
     }
 
-    /// The cause is the trigger's own if it made the difference, else a period ended (section 7).
+    /// The cause: the trigger's own if it made the difference, otherwise the end of a period (section 7).
     fn attribute(&self, made_the_difference: bool) -> (Attribution, bool) {
         if made_the_difference {
             (self.told, self.notify)
@@ -336,22 +337,22 @@ impl<'a> Trigger<'a> {
     }
 }
 
-/// Where rows are written about one member at one instant.
+/// The context for the rows about one member at one instant.
 struct StepContext<'a> {
     ledger: &'a Ledger,
     versions: &'a Versions,
-    /// The member as assessed, at that instant or at the last look before it.
+    /// The member as assessed at that instant, or at the last evaluation before it.
     assessed: &'a Assessed<'a>,
     at: Instant,
 }
 
-/// Records what differs from what is on record at an instant, and birthday points that are due at it.
+/// Records differences from the record at an instant, and birthday points that are due at it.
 fn record_changes(step: &StepContext<'_>, record: &mut Record, trigger: &Trigger<'_>, rows: &mut Vec<Row>) {
     record_tier(step, record, trigger, rows);
     rows.extend(birthday(step, record).map(Row::Birthday));
 }
 
-/// Records a tier that differs from the one on record at an instant, or that is renewed.
+/// Records a tier at an instant if it differs from the one on record, or is renewed.
 fn record_tier(step: &StepContext<'_>, record: &mut Record, trigger: &Trigger<'_>, rows: &mut Vec<Row>) {
     let Assessed { version, now, .. } = step.assessed;
     let tier = version.program.tier_id(now.standing.tier).cloned();
@@ -382,7 +383,7 @@ fn record_tier(step: &StepContext<'_>, record: &mut Record, trigger: &Trigger<'_
     }
 }
 
-/// Writes a transition; its instant is never before the previous one's, and without a timeline it is that one's.
+/// Writes a transition. Its instant is never before the previous one's; without a timeline it is the previous one's.
 fn transition(
     step: &StepContext<'_>,
     record: &mut Record,
@@ -414,7 +415,7 @@ fn transition(
     }))
 }
 
-/// The rank above which a tier is higher than the one on record. A tier that the version removed is judged as if it
+/// The rank above which a tier is higher than the one on record. A tier that the version removed is compared as if it
 /// ranked just above the remaining tiers that were below it (section 7).
 fn rank_for_comparison(versions: &Versions, version: &Version, tier: &TierId) -> Option<Rank> {
     if let Some(rank) = version.program.rank(tier) {
@@ -426,7 +427,7 @@ fn rank_for_comparison(versions: &Versions, version: &Version, tier: &TierId) ->
     below.filter_map(|(_, other)| version.program.rank(&other.id)).max()
 }
 
-/// When the tier on record is renewed, if it is by now, and on what trigger (section 7).
+/// The instant at which the tier on record was renewed, if it was by now, with the attribution (section 7).
 fn renewal(
     step: &StepContext<'_>,
     record: &mut Record,
@@ -448,13 +449,14 @@ fn renewal(
                 Renewal::ForYear(_, same) => same == year,
                 Renewal::None | Renewal::Deadlines { .. } => false,
             });
-            // Who was looked at in the next year already, before a newer release of the time zone database moved its
-            // beginning, had the renewals of this one settled.
+            // A member evaluated in the next year before a newer release of the time zone database moved its start
+            // already had this year's renewals settled.
             let is_settled = anyway && day.is_some_and(|day| day.year() > year);
             (held && !is_settled).then(|| (step.at, trigger.attribute(!anyway)))
         }
         Renewal::Deadlines { kept_at, .. } => {
-            // By the day: a newer release of the time zone database may have moved the deadline over the last look.
+            // Compared by day, because a newer release of the time zone database may have moved the deadline past the
+            // last evaluation.
             let at = kept_at?;
             let first_look = day.is_some_and(|day| day < program.timezone.day(at));
             (held && first_look && (at == step.at || record.evaluated_at >= Some(at)))
@@ -464,7 +466,7 @@ fn renewal(
     }
 }
 
-/// Birthday points are due once per local year to whoever holds the tier at the birthday's midnight (section 7).
+/// The birthday points due. A member gets them once per local year, for the tier held at the birthday's midnight (section 7).
 fn birthday(step: &StepContext<'_>, record: &mut Record) -> Option<BirthdayDue> {
     let Assessed { version, now, .. } = step.assessed;
     let zone = &version.program.timezone;
@@ -488,8 +490,8 @@ fn birthday_points(perk: &Perk) -> Option<Points> {
     }
 }
 
-/// The next instant at which something may be due under an active version although nothing arrives, for a member as assessed
-/// at the last look.
+/// The next instant at which something may be due under an active version although no fact arrives. The member is as
+/// assessed at the last evaluation.
 fn next_review(ledger: &Ledger, assessed: &Assessed<'_>) -> Option<Instant> {
     let Assessed { version, at: done, ref now } = *assessed;
     let step = now.steps.after(done).first().map(|step| step.at);
@@ -501,7 +503,7 @@ fn next_review(ledger: &Ledger, assessed: &Assessed<'_>) -> Option<Instant> {
     [step, deadline, fact, next_birthday(&version.program, ledger, done)].into_iter().flatten().min()
 }
 
-/// The midnight of the member's next birthday, where some tier has points for it.
+/// The midnight of the member's next birthday, if any tier has points for it.
 fn next_birthday(program: &Program, ledger: &Ledger, done: Instant) -> Option<Instant> {
     let birthday = ledger.birthday(done)?;
     let has_points = |perks: &[Perk]| perks.iter().any(|perk| birthday_points(perk).is_some());

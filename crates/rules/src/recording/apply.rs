@@ -1,5 +1,5 @@
-//! A fact's arrival at a shop: everybody whom it concerns is brought up to its instant, it is taken in, and they are
-//! looked at again. Live processing, replay and the store's writers all go through here.
+//! A fact's arrival at a shop. Every affected member is advanced to its instant, the fact is applied, and the members
+//! are evaluated again. Live processing, replay and the store's writers all use this.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,9 @@ use crate::ledger::Ledger;
 use crate::record::{Record, Row};
 use crate::version::Versions;
 
-/// Takes a fact in that arrives at `at`, and yields the rows to record.
+/// Applies a fact that arrives at `at`, and returns the rows to record.
 ///
-/// The index needs to know the subjects that the fact is about, with those who hold them; see
-/// [`FactIndex::affected_members`].
+/// The index must contain the fact's subjects and their holders; see [`FactIndex::affected_members`].
 pub fn apply_fact(
     index: &mut FactIndex,
     records: &mut BTreeMap<MemberId, Record>,

@@ -1,4 +1,4 @@
-//! What has been recorded about a member, and the rows that announce it (section 7).
+//! The record of a member, and the rows that announce it (section 7).
 
 use std::collections::BTreeSet;
 
@@ -9,19 +9,20 @@ use crate::id::TierId;
 use crate::ledger::{Act, Assignment};
 use crate::quantity::Points;
 
-/// What has been recorded about a member beside the facts: what was announced, and how far the member was looked at.
+/// The record of a member besides the facts: what was announced, and how far the member was advanced.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Record {
     /// The tier on record.
     pub(crate) tier: Option<TierId>,
     /// The sequence number of the last transition; 0 if there was none.
     pub(crate) seq: u32,
-    /// When the last transition took effect.
+    /// The instant at which the last transition took effect.
     pub(crate) last_at: Option<Instant>,
-    /// Up to when everything due has been recorded; none before the first fact.
+    /// The instant up to which everything due has been recorded; none before the first fact.
     pub(crate) evaluated_at: Option<Instant>,
-    /// The last local day on which the member was looked at, as days were then. None before the first fact, and where it is
-    /// not known (format 1 of the compact form, a record put together from history): then that of `evaluated_at`.
+    /// The last local day on which the member was evaluated, under the release of the time zone database in use then.
+    /// None before the first fact, and where it is unknown (format 1 of the compact form, a record rebuilt from
+    /// history). The day of `evaluated_at` then takes its place.
     pub(crate) day: Option<Day>,
     /// The number of the version last applied; 0 before the first fact.
     pub(crate) version: u32,
@@ -44,18 +45,18 @@ impl Record {
         self.seq
     }
 
-    /// Up to when everything due has been recorded; none before the first fact.
+    /// The instant up to which everything due has been recorded; none before the first fact.
     pub fn evaluated_at(&self) -> Option<Instant> {
         self.evaluated_at
     }
 
-    /// The local day up to which the member was looked at, as days were then. By a newer release of the time zone database
-    /// that may be another day than `evaluated_at` lies on: a midnight was moved over that instant.
+    /// The local day up to which the member was evaluated, under the release of the time zone database in use then. A
+    /// newer release may put `evaluated_at` on another day, if it moved a midnight past that instant.
     pub(crate) fn day_in(&self, zone: &Zone) -> Option<Day> {
         self.day.or_else(|| self.evaluated_at.map(|done| zone.day(done)))
     }
 
-    /// Notes that all that is due up to an instant has been recorded. A day that was reached stays reached.
+    /// Notes that everything due up to an instant has been recorded. A day once reached stays reached.
     pub(crate) fn looked_at(&mut self, at: Instant, zone: &Zone) {
         self.evaluated_at = Some(at);
         self.day = self.day.max(Some(zone.day(at)));
@@ -66,12 +67,12 @@ impl Record {
         self.version
     }
 
-    /// Puts a record together again from what history remembers, in the order in which it was recorded. History does not
-    /// say up to when the member was looked at (`evaluated_at`) and under which version: pass what is known, at the
-    /// latest now, under the version in force. What was due in between is then recorded at the next look.
+    /// Rebuilds a record from history, in the order in which it was recorded. History does not contain the instant up
+    /// to which the member was advanced (`evaluated_at`), nor the version. The caller passes what it knows, at the
+    /// latest now and the version in force. Anything due in between is recorded at the next evaluation.
     ///
-    /// Renewals that were settled without a word since the last transition (while an assignment gave another tier) are
-    /// in no history: such a one may be announced again within its year.
+    /// A renewal that was settled without an announcement since the last transition (while an assignment gave another
+    /// tier) is in no history. It may be announced again within its year.
     pub fn from_history(past: impl IntoIterator<Item = Past>, evaluated_at: Instant, version: u32) -> Self {
         let mut record = Self { evaluated_at: Some(evaluated_at), version, ..Self::default() };
         for row in past {
@@ -83,15 +84,15 @@ impl Record {
                 Past::Birthday { year } => record.birthday_year = record.birthday_year.max(Some(year)),
             }
         }
-        // By a clock that was ahead it may have been told of an instant that has not come.
+        // A clock that was ahead may have recorded an instant that has not come yet.
         record.last_at = record.last_at.map(|at| at.min(evaluated_at));
         record
     }
 
-    /// Whether a record that was put together from history tells the same as one that was kept: tier, sequence, last
-    /// transition, rewards given (in whatever order), birthdays. How far the member was looked at, and under which version,
-    /// is not history. A member who was brought back after a clock that was ahead goes by an earlier last transition than the
-    /// history has ([`crate::advance::bring_back`]).
+    /// Whether a record rebuilt from history agrees with one that was kept: tier, sequence, last transition, rewards
+    /// given (in any order), birthdays. History does not contain how far the member was advanced, nor the version. A
+    /// member who was brought back after a clock was ahead keeps an earlier last transition than the history has
+    /// ([`crate::advance::bring_back`]).
     pub fn tells_the_same_as(&self, kept: &Self) -> bool {
         let told = |record: &Self| (record.tier.clone(), record.seq, record.birthday_year);
         let rewarded = |record: &Self| record.rewarded.iter().cloned().collect::<BTreeSet<_>>();
@@ -100,45 +101,45 @@ impl Record {
     }
 }
 
-/// What history remembers of a row, as far as [`Record::from_history`] needs it.
+/// A recorded row, as far as [`Record::from_history`] needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Past {
     /// The tier changed, or was renewed.
     Transition {
-        /// Its sequence number.
+        /// The transition's sequence number.
         seq: u32,
         /// The tier after.
         to: Option<TierId>,
-        /// When it took effect.
+        /// The instant at which it took effect.
         at: Instant,
         /// [`Transition::renewed`].
         renewed: Vec<(TierId, i32)>,
     },
     /// An entry reward was given.
     Reward {
-        /// The tier whose it is.
+        /// The tier that has the reward.
         tier: TierId,
         /// [`RewardDue::since`].
         since: Instant,
     },
     /// Birthday points were given.
     Birthday {
-        /// In which year.
+        /// The local year.
         year: i32,
     },
 }
 
-/// How a tier changed.
+/// The direction of a change of tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// From no tier.
+    /// A move from no tier into one.
     Entered,
-    /// To a higher tier.
+    /// A move to a higher tier.
     Upgraded,
-    /// To a lower tier.
+    /// A move to a lower tier.
     Downgraded,
-    /// To no tier.
+    /// A move to no tier.
     Left,
     /// The tier held was earned again.
     Renewed,
@@ -147,27 +148,27 @@ pub enum Change {
 /// A recorded change of the tier held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {
-    /// Counts a member's transitions from 1, without gaps.
+    /// The position among the member's transitions, counted from 1 without gaps.
     pub seq: u32,
-    /// How the tier changed.
+    /// The direction.
     pub kind: Change,
     /// The tier before.
     pub from: Option<TierId>,
     /// The tier after.
     pub to: Option<TierId>,
-    /// When it took effect.
+    /// The instant at which it took effect.
     pub at: Instant,
-    /// What made it.
+    /// The cause.
     pub cause: Cause,
     /// The number of the program version that decided.
     pub version: u32,
-    /// Whether the member should hear of it.
+    /// Whether the change is announced to the member.
     pub notify: bool,
-    /// Until when the tier after holds if nothing more happens; none if without end.
+    /// The end of the tier after it, if nothing more happens; none if without end.
     pub valid_until: Option<Instant>,
-    /// The renewals settled by then, of the latest year: history remembers them for [`Record::from_history`].
+    /// The renewals of the latest year that were settled by then. History keeps them for [`Record::from_history`].
     pub renewed: Vec<(TierId, i32)>,
-    /// The findings.
+    /// The findings behind it.
     pub because: Explanation,
 }
 
@@ -178,9 +179,9 @@ pub struct RewardDue {
     pub tier: TierId,
     /// The transition that brought them.
     pub transition: u32,
-    /// When that took effect.
+    /// The instant at which the transition took effect.
     pub at: Instant,
-    /// Since when the tier reached is held: with repeats, a reward is given once per such stretch.
+    /// The start of the stretch of the tier reached. With repeats, a reward is given once per stretch.
     pub since: Instant,
     /// The number of the program version that decided.
     pub version: u32,
@@ -189,11 +190,11 @@ pub struct RewardDue {
 /// Birthday points that are due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BirthdayDue {
-    /// The tier whose perk they are.
+    /// The tier that has the perk.
     pub tier: TierId,
-    /// The day.
+    /// The local day of the birthday.
     pub on: Day,
-    /// How many.
+    /// The number of points.
     pub points: Points,
     /// The number of the program version that decided.
     pub version: u32,
@@ -208,27 +209,27 @@ pub enum Row {
     Reward(RewardDue),
     /// Birthday points are due.
     Birthday(BirthdayDue),
-    /// A change of rules would have taken the tier, and the publisher holds it: already in the ledger.
+    /// A change of rules would have taken the tier, and the publisher holds it; the hold is already in the ledger.
     Held(Held),
 }
 
-/// A tier held over a change of rules (section 7).
+/// A hold: a tier kept over a change of rules (section 7).
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Held {
     /// The version that would have taken it.
     pub version: u32,
     /// The tier held.
     pub tier: TierId,
-    /// From when it is held: the change of rules.
+    /// The instant from which it is held: the change of rules.
     pub at: Instant,
-    /// Until when: its end under the old version; none if without end.
+    /// The end: that of the tier under the old version; none if without end.
     pub until: Option<Instant>,
-    /// Since when the member has it: the stretch goes on.
+    /// The start of the stretch that the hold continues.
     pub since: Instant,
 }
 
 impl Held {
-    /// The floor that it is in the member's ledger, beside what facts tell.
+    /// The floor that the hold adds to the member's ledger.
     pub fn assignment(&self) -> Assignment {
         let Self { version, tier, at, until, since } = self;
         let act = Act::Hold { version: *version, tier: tier.clone(), until: *until, since: *since };

@@ -1,5 +1,5 @@
-//! Simulates live processing of a shop (section 9): events in the order given, the clock at each event's arrival and
-//! never backwards, every review due strictly before an arrival passed first.
+//! Simulation of a shop's live processing (section 9). Events come in the order given. The clock is at each event's
+//! arrival and never moves backwards. Every review due strictly before an arrival is passed first.
 
 use std::collections::BTreeMap;
 
@@ -20,33 +20,33 @@ use crate::record::{Record, Row};
 use crate::standing::{Standing, evaluate};
 use crate::version::{Options, PublishError, Published, Version, Versions};
 
-/// Why a line of events was not taken.
+/// The reasons why a line of events was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LineError {
-    /// It is no valid event.
+    /// The line is not a valid event.
     #[error(transparent)]
     Invalid(#[from] Problems),
     /// The program cannot be published.
     #[error("$.program: {0}")]
     Refused(#[from] PublishError),
-    /// It is dated too long after its arrival.
+    /// The fact is dated too long after its arrival.
     #[error("$.occurred_at: {occurred_at} is more than five minutes after its arrival at {arrival}")]
     FromTheFuture {
-        /// When it claims to have happened.
+        /// The instant at which it claims to have occurred.
         occurred_at: Instant,
-        /// When it arrived.
+        /// The instant of its arrival.
         arrival: Instant,
     },
 }
 
-/// What became of a line.
+/// The outcome for a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
-    /// A fact, and what became of it.
+    /// The line was a fact, with this outcome.
     Fact(FactStatus),
     /// A new program version is in force.
     Published,
-    /// It arrives after the instant the replay goes to: nothing later is read.
+    /// The line arrives after the end of the replay; nothing later is read.
     Beyond,
 }
 
@@ -80,10 +80,10 @@ impl Replay {
         })
     }
 
-    /// Takes the next line, unless it arrives after `as_of`.
+    /// Applies the next line, unless it arrives after `as_of`.
     ///
     /// # Errors
-    /// Says what is wrong with the line; then nothing happened, and the clock did not move.
+    /// Returns what is wrong with the line. Then nothing has changed, and the clock has not moved.
     pub fn line(&mut self, event: &Value, as_of: Instant) -> Result<Line, LineError> {
         if event.get("type").and_then(Value::as_str) == Some("program.published") {
             return self.publish(event, as_of);
@@ -113,7 +113,7 @@ impl Replay {
         }
     }
 
-    /// The clock never goes backwards.
+    /// The instant of an arrival on the clock, which never moves backwards.
     fn arrival(&self, at: Instant) -> Instant {
         self.clock.map_or(at, |clock| clock.max(at))
     }
@@ -131,7 +131,7 @@ impl Replay {
 
     fn publish(&mut self, event: &Value, as_of: Instant) -> Result<Line, LineError> {
         let published = Published::read(event.clone(), &self.zones)?;
-        // Replay takes `while_active` as given (section 9).
+        // Replay always allows `while_active` (section 9).
         let options = Options { while_active: true, ..published.options };
         let at = self.arrival(published.at);
         if at > as_of {
@@ -153,19 +153,19 @@ impl Replay {
         &self.index
     }
 
-    /// Everybody who was ever named, in order of id, the erased included.
+    /// All members who were ever named, in order of id, including erased ones.
     pub fn members(&self) -> Vec<&MemberId> {
         let mut all: Vec<_> = self.index.members().chain(self.index.erased()).collect();
         all.sort_unstable();
         all
     }
 
-    /// What was recorded about a member, in order.
+    /// The rows recorded about a member, in order.
     pub fn rows(&self, member: &MemberId) -> &[Row] {
         self.rows.get(member).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// What has been recorded about a member beside the rows.
+    /// The record of a member, without the rows.
     pub fn record(&self, member: &MemberId) -> Option<&Record> {
         self.records.get(member)
     }
@@ -175,12 +175,12 @@ impl Replay {
         self.versions.in_force(as_of)
     }
 
-    /// A member's standing; of somebody erased there is none.
+    /// A member's standing; none for an erased member.
     pub fn standing(&self, member: &MemberId, as_of: Instant) -> Option<Standing> {
         self.with_ledger(member, |ledger| evaluate(self.version_at(as_of), ledger, as_of))
     }
 
-    /// Why a member stands where they stand.
+    /// The explanation of a member's standing; none for an erased member.
     pub fn explain(&self, member: &MemberId, as_of: Instant) -> Option<Explanation> {
         self.with_ledger(member, |ledger| explain(self.version_at(as_of), ledger, as_of))
     }

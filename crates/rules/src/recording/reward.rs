@@ -1,4 +1,4 @@
-//! Entry rewards: due when a tier is entered or reached, once per member ever unless repeats are allowed (seed 003).
+//! Entry rewards: due when a tier is entered or reached, once per member unless repeats are allowed (seed 003).
 
 use crate::calendar::Instant;
 use crate::id::TierId;
@@ -6,8 +6,8 @@ use crate::program::{Program, Rank, SkippedTierRewards};
 use crate::record::{Record, RewardDue};
 use crate::version::Version;
 
-/// The rewards that the last transition of the record brings, which went from just above `floor` to `reached` at `at`;
-/// they are put on record. `since`: since when the tier reached is held.
+/// The rewards of the record's last transition, which went from just above `floor` to `reached` at `at`. They are put
+/// on record. `since` is the start of the stretch of the tier reached.
 pub(crate) fn due(
     record: &mut Record,
     version: &Version,
@@ -32,8 +32,8 @@ pub(crate) fn due(
     found
 }
 
-/// With repeats, a reward is given once per stretch of the tier reached: a late fact that restores a tier as if it had
-/// never been lost pays nothing again.
+/// Whether a reward was already given. With repeats, it is given once per stretch of the tier reached. A late fact that
+/// restores a tier as if it had never been lost pays nothing again.
 fn given(record: &Record, program: &Program, tier: &TierId, stretch: Instant) -> bool {
     record.rewarded.iter().any(|(given, since)| given == tier && (!program.repeat_tier_rewards || *since == stretch))
 }

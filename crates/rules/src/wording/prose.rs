@@ -1,7 +1,7 @@
 //! The explanation of a standing in plain English: a rendering of the data, which decides nothing (section 8).
 //!
-//! People are shown the last full day of a tier, machines the exclusive end (section 2). Days and times are those of
-//! the program's time zone.
+//! People are shown the last full day of a tier; machines get the exclusive end (section 2). Days and times are in the
+//! program's time zone.
 
 mod ahead;
 mod history;
@@ -22,22 +22,22 @@ use crate::quantity::Quantity;
 use crate::standing::Standing;
 use crate::version::Version;
 
-/// What there is to say about somebody who asked to be forgotten.
+/// The text about a member who was erased.
 pub const ERASED: &str = "Was erased: nothing about this member is kept, and later facts are kept out.";
 
-/// How long lists of facts are shown.
+/// The length of lists of facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lists {
     /// Only the beginning and the end of a long one, with a count of the rest.
     Short,
-    /// Everything.
+    /// All facts.
     Full,
 }
 
-/// Facts shown at each end of a list that is shortened.
+/// The facts shown at each end of a shortened list.
 const SHOWN_AT_EACH_END: usize = 4;
 
-/// Says a standing and why it is so, line by line; items of a list are indented by two spaces. Standing and
+/// A standing and the reasons for it, line by line; items of a list are indented by two spaces. Standing and
 /// explanation must be of the same member, version and instant.
 pub fn prose(version: &Version, standing: &Standing, explanation: &Explanation, lists: Lists) -> Vec<String> {
     let teller = Teller { version, standing, explanation, lists, lines: Vec::new() };
@@ -88,7 +88,7 @@ impl Teller<'_> {
         }
     }
 
-    /// What is held, since when, and through which last full day.
+    /// Adds the tier held, the start of its stretch, and its last full day.
     fn held(&mut self) {
         let Standing { active, tier, since, valid_until, upcoming, progress: _, requalify: _ } = self.standing;
         let zone = &self.version.program.timezone;
@@ -109,7 +109,7 @@ impl Teller<'_> {
         self.say(format!("If nothing more happens, {} brings {upcoming}.", instant(zone, *until)));
     }
 
-    /// How tiers are earned at all.
+    /// Adds the rule by which tiers are earned.
     fn rule(&mut self) {
         let tags = || "tiers follow the customer's tags, as long as they are there".to_owned();
         let rule = self.milestone().map_or_else(tags, words::how_earned);
@@ -122,7 +122,7 @@ impl Teller<'_> {
 
     fn windows(&mut self) {
         let explanation = self.explanation;
-        // Before the program's start last year's window is empty: nothing to say.
+        // Before the program's start last year's window is empty, so there is no line for it.
         let is_empty = |window: &Window| window.from.zip(window.until).is_some_and(|(from, until)| from >= until);
         for found in explanation.windows.iter().filter(|found| !is_empty(&found.window)) {
             let line = self.window(found);
@@ -134,7 +134,7 @@ impl Teller<'_> {
         let WindowFound { which, window, total, earns } = found;
         let earns = earns.as_ref().and_then(|id| self.version.program.rank(id));
         let earned = match (self.milestone().map(|counted| counted.period), which) {
-            // Of the present term only the deadline decides: what the counter would give now would mislead.
+            // Only the deadline decides this term; the tier for the present counter would mislead.
             (Some(Period::SinceLastUpgrade(_)), _) => String::new(),
             _ if earns.is_some() => format!(", which earns {}", self.name(earns)),
             _ => ", which earns no tier".to_owned(),
@@ -168,7 +168,7 @@ impl Teller<'_> {
         });
     }
 
-    /// The threshold met, and why a tier holds although less counts now.
+    /// Adds the threshold met, and the reason if a tier is kept although less counts now.
     fn earned(&mut self) {
         let Some(met) = &self.explanation.earned else {
             self.say(if self.standing.active { "Earned: no tier." } else { "Were it active: no tier." });
@@ -188,7 +188,7 @@ impl Teller<'_> {
         self.missed();
     }
 
-    /// The threshold just missed, where an assignment makes another tier the next one.
+    /// Adds the threshold just missed, if an assignment makes another tier the next one.
     fn missed(&mut self) {
         let Some(missed) = &self.explanation.missed else { return };
         let rank = self.version.program.rank(&missed.tier);
@@ -213,7 +213,7 @@ impl Teller<'_> {
         self.say(format!("{what} {binds} {tier}, {end}; counters go on as if it were not there."));
     }
 
-    /// The next tier above the one held. It follows the standing; under an assignment it is not the one just missed.
+    /// Adds the next tier above the one held. It follows the standing; under an assignment it is not the one just missed.
     fn next_tier(&mut self) {
         let Some((rank, remaining)) = self.standing.progress.as_ref().and_then(|progress| progress.next) else {
             if self.standing.active && self.milestone().is_some() {
@@ -238,7 +238,7 @@ impl Teller<'_> {
         self.say(format!("Next: {}, which takes {threshold}; {missing} missing{deadline}.", self.name(Some(rank))));
     }
 
-    /// What keeps the earned tier beyond its present end.
+    /// Adds the conditions for keeping the earned tier beyond its present end.
     fn requalify(&mut self) {
         let Some(requalify) = self.standing.requalify else { return };
         let zone = &self.version.program.timezone;
@@ -298,7 +298,7 @@ impl Teller<'_> {
         lines
     }
 
-    /// What did not count, by reason.
+    /// Adds the facts that did not count, by reason.
     fn excluded(&mut self) {
         let zone = &self.version.program.timezone;
         let mut reasons: BTreeMap<Reason, Vec<String>> = BTreeMap::new();
@@ -320,9 +320,9 @@ impl Teller<'_> {
         }
     }
 
-    /// From when things count, under which version.
+    /// Adds the effective start and the version.
     fn start(&mut self) {
-        // Every field by its name: a new one does not compile before it is decided where it is said.
+        // Every field is named, so a new field does not compile until its line is decided.
         let Explanation {
             version,
             effective_start,
@@ -344,7 +344,7 @@ impl Teller<'_> {
                 day(asked)
             )
         });
-        // Tags and assignments are states: the start date does not touch them (section 4).
+        // Tags and assignments are states, so the start date does not affect them (section 4).
         if self.milestone().is_some() {
             self.say(format!("Program version {version} counts from {start} on{moved}."));
         } else {
@@ -353,7 +353,7 @@ impl Teller<'_> {
     }
 }
 
-/// The beginning, the middle to leave out, and the end of a list that is too long to show.
+/// The beginning, the hidden middle, and the end of a list that is too long to show.
 fn shortened<T>(list: &[T], lists: Lists) -> Option<(&[T], &[T], &[T])> {
     if lists == Lists::Full || list.len() <= 2 * SHOWN_AT_EACH_END + 1 {
         return None;

@@ -1,4 +1,4 @@
-//! Whatever arrives, there is an outcome with a reason, never a panic and never a wrong number.
+//! Every document has an outcome with a reason, and never a panic or a wrong number.
 
 use proptest::prelude::*;
 use shopify::{Outcome, read, source};
@@ -59,7 +59,7 @@ fn a_wrong_type_in_any_field_is_never_a_wrong_number() {
         for wrong in &wrong {
             let body = order(json!({ key: wrong }));
             if let Outcome::Facts { facts, .. } = read(&body, Some("orders/paid")) {
-                // The field is not read, or another outranks it, or it says so little that it means none.
+                // The field is not read, or another one takes precedence, or the value is so small that it means none.
                 let facts: Vec<_> = facts.into_iter().map(|told| told.fact).collect();
                 assert_eq!(worth(&facts), if key == "test" { 0 } else { 1_000_000 }, "{key} {wrong}");
             }
@@ -122,7 +122,7 @@ fn a_list_is_never_read_as_an_object_field_by_field() {
 }
 
 #[test]
-fn what_is_no_json_says_where() {
+fn the_error_of_a_document_that_is_not_json_names_the_place() {
     let code = |document: &[u8]| rejected(document, "products/update").code();
     assert_eq!((code(b""), code(b" \n\t"), code(b"\xff\xfe{}")), ("empty", "empty", "not_json"));
     let broken = [

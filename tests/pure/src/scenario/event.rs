@@ -1,4 +1,4 @@
-//! What happens: the sentences that become events of section 4 and 9.
+//! The sentences that become events of sections 4 and 9.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,15 @@ use super::form::{Form, Said};
 use super::moment;
 use super::program;
 
-/// A sentence that tells what happened, and the event it becomes.
+/// A sentence about something that happened, and the event that it becomes.
 pub struct Sentence {
-    /// How it is written.
+    /// The written form.
     pub form: Form,
     tell: fn(&mut Story, &Said) -> Result<Value, String>,
 }
 
-/// What may stand in the brackets of every event: when it really happened, if it arrives late, and that it was
-/// brought over from another system.
+/// The details that every event may have in brackets: when it really happened, if it arrives late, and that it was
+/// imported from another system.
 pub const COMMON_DETAILS: [&str; 2] = ["dated WHEN", "imported"];
 
 const ORDER: &[&str] = &["order ORDER", "tax AMOUNT", "shipping AMOUNT", "discounts AMOUNT", "rate AMOUNT", "test"];
@@ -26,7 +26,7 @@ const ENTRY: &[&str] = &["entry ENTRY"];
 const REFUND: &[&str] = &["refund REFUND"];
 const NO_REWARD: &[&str] = &["without reward"];
 
-/// Every sentence that tells what happened.
+/// Every sentence about something that happened.
 pub const SENTENCES: &[Sentence] = &[
     sentence("MEMBER enrols", &["birthday BIRTHDAY"], enrols),
     sentence("MEMBER has the birthday BIRTHDAY", &[], has_birthday),
@@ -61,7 +61,7 @@ const fn sentence(
     Sentence { form: Form { pattern, details }, tell }
 }
 
-/// A scenario on its way: what has been told so far, and where the telling stands.
+/// A scenario while it is read: the events so far, and the present line.
 pub struct Story {
     /// The program in force.
     pub program: Value,
@@ -69,22 +69,22 @@ pub struct Story {
     pub zone: Tz,
     /// Every ready program named so far.
     pub programs: Vec<String>,
-    /// The instant of the line that is being told.
+    /// The instant of the present line.
     pub at: DateTime<Utc>,
-    /// The number of that line, which makes ids for what was given none.
+    /// The number of the present line, which makes ids where none is given.
     pub line: usize,
-    /// The settings that stand below that line: path and text.
+    /// The settings below the present line: path and text.
     pub settings: Vec<(String, String)>,
-    /// What was told, as events.
+    /// The events so far.
     pub events: Vec<Value>,
     orders: BTreeMap<String, Value>,
 }
 
 impl Story {
-    /// The beginning of a story about a program.
+    /// Starts a scenario with a program.
     ///
     /// # Errors
-    /// If the program names no time zone that is known.
+    /// The program names an unknown time zone.
     pub fn new(name: &str, program: Value) -> Result<Self, String> {
         let zone = program::zone(&program)?;
         let programs = vec![name.to_owned()];
@@ -101,10 +101,10 @@ impl Story {
         })
     }
 
-    /// Takes up what a sentence says happened.
+    /// Adds the event of a sentence.
     ///
     /// # Errors
-    /// If it refers to something that was not told before.
+    /// The sentence refers to something that no line above mentions.
     pub fn tell(&mut self, sentence: &Sentence, said: &Said) -> Result<(), String> {
         let mut event = (sentence.tell)(self, said)?;
         if let Some(dated) = said.detail("dated").and_then(|text| moment::dated(text, self.zone)) {
@@ -122,7 +122,7 @@ impl Story {
         Ok(())
     }
 
-    /// An event at this line's instant, about the member that is named, if one is.
+    /// An event at the present line's instant, about the member that the sentence names, if it names one.
     fn event(&self, kind: &str, said: &Said) -> Value {
         let mut event = Map::new();
         event.insert("type".to_owned(), Value::from(kind));
@@ -133,7 +133,7 @@ impl Story {
         Value::Object(event)
     }
 
-    /// The id that was given, or one made of the line's number.
+    /// The given id, or one made from the line's number.
     fn id(&self, said: &Said, word: &str) -> String {
         said.detail(word).map_or_else(|| format!("{word}-{}", self.line), str::to_owned)
     }
@@ -190,7 +190,7 @@ fn spends(story: &mut Story, said: &Said) -> Result<Value, String> {
     Ok(event)
 }
 
-/// The order as it was told last, said anew with a later revision.
+/// The order in its last version, repeated with a later revision.
 fn order_revised(story: &mut Story, said: &Said) -> Result<Value, String> {
     if said.detail("dated").is_some() {
         return Err("an order keeps its date when it is corrected; `dated` means nothing here".to_owned());
@@ -281,7 +281,7 @@ fn program_changes(story: &mut Story, said: &Said) -> Result<Value, String> {
         next = program::load(name)?;
         story.programs.push(name.to_owned());
     }
-    // The instant of publishing says when a version takes effect; a file's own word for it is the first version's.
+    // The instant of publishing decides when a version takes effect; a file's own `effective_at` is for the first version.
     if let Some(fields) = next.as_object_mut() {
         fields.remove("effective_at");
     }

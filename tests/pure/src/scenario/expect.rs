@@ -1,4 +1,4 @@
-//! What must hold: the sentences after `then`, each judged by the object of section 9.
+//! Expectations: the sentences after `then`, each judged by the object of section 9.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use reference::tz::Tz;
@@ -9,14 +9,14 @@ use super::form::{Form, Said};
 use super::moment::{self, Moment};
 use super::program;
 
-/// A sentence that tells what must hold, and how it is judged.
+/// A sentence about something that must hold, and the check for it.
 pub struct Sentence {
-    /// How it is written, after `then`.
+    /// The written form, after `then`.
     pub form: Form,
     judge: fn(&View) -> Vec<String>,
 }
 
-/// Every sentence that tells what must hold.
+/// Every sentence about something that must hold.
 pub const SENTENCES: &[Sentence] = &[
     sentence("MEMBER is TIER [since SINCE] [until DAY] [without end] [and LATER after] [and no tier after]", holds),
     sentence("MEMBER has no tier [since SINCE]", has_no_tier),
@@ -44,23 +44,23 @@ const fn sentence(pattern: &'static str, judge: fn(&View) -> Vec<String>) -> Sen
     Sentence { form: Form { pattern, details: &[] }, judge }
 }
 
-/// Something that must hold at an instant.
+/// An expectation at an instant.
 pub struct Expectation {
-    /// The line it stands in.
+    /// The line of the sentence.
     pub line: usize,
-    /// The sentence as it was written.
+    /// The sentence as written.
     pub text: String,
     /// The instant at which it must hold, in UTC.
     pub as_of: String,
-    /// How many of the events stand above it.
+    /// The number of events above it.
     pub events: usize,
-    /// What the sentence says.
+    /// The slots of the sentence.
     pub said: Said,
-    /// The sentence it was read as.
+    /// The known sentence that matched.
     pub sentence: &'static Sentence,
     /// The program version in force in the scenario.
     pub program: Value,
-    /// The zone of its days.
+    /// The time zone of its days.
     pub zone: Tz,
 }
 
@@ -71,7 +71,7 @@ impl std::fmt::Debug for Expectation {
 }
 
 impl Expectation {
-    /// What in the answer of a replay, the object of section 9, is not as expected.
+    /// The differences between the expectation and a replay's answer, the object of section 9.
     pub fn judge(&self, answer: &Value) -> Vec<String> {
         let (said, program, zone) = (&self.said, &self.program, self.zone);
         let standing = &answer["standings"][said.slot("MEMBER")];
@@ -79,7 +79,7 @@ impl Expectation {
     }
 }
 
-/// An answer as one expectation looks at it.
+/// An answer from the point of view of one expectation.
 struct View<'a> {
     said: &'a Said,
     answer: &'a Value,
@@ -101,7 +101,7 @@ impl View<'_> {
         miss_amount(key, &self.standing[key], expected)
     }
 
-    /// The rows of a list that are this member's.
+    /// The rows of a list that belong to this member.
     fn rows(&self, list: &str) -> Vec<&Value> {
         let rows = self.answer[list].as_array();
         rows.into_iter().flatten().filter(|row| row["member_id"] == self.said.slot("MEMBER")).collect()
@@ -126,7 +126,7 @@ fn instant(value: &Value) -> Option<DateTime<Utc>> {
 fn miss_amount(key: &str, found: &Value, expected: &str) -> Vec<String> {
     let number = match found {
         Value::String(text) => text.parse::<Decimal>().ok(),
-        // Points are whole, so a number can carry them as well as a text; both mean the same.
+        // Points are whole, so they may come as a number or as text with the same meaning.
         Value::Number(number) => number.as_i64().map(Decimal::from),
         _ => None,
     };
@@ -145,7 +145,7 @@ fn miss_moment(key: &str, found: &Value, expected: &str, zone: Tz) -> Vec<String
     if met { Vec::new() } else { vec![format!("`{key}` is {found}, not {expected}")] }
 }
 
-/// `until` names the last full day, so the end it means is the midnight after it.
+/// `until` names the last full day, so the expected end is the midnight after it.
 fn miss_end(key: &str, found: &Value, last: NaiveDate, zone: Tz) -> Vec<String> {
     let end = moment::end_of(last, zone);
     if instant(found) == Some(end) {
@@ -198,7 +198,7 @@ fn needs_more_to_keep(view: &View) -> Vec<String> {
     if let Some(last) = view.last_day() {
         misses.extend(miss_end("requalify.by", &requalify["by"], last, view.zone));
     }
-    // What has to be reached again names the tier that it keeps.
+    // The required threshold must be that of the tier named in the sentence.
     let tiers = view.program["tiers"].as_array();
     let tier = tiers.into_iter().flatten().find(|tier| tier["id"] == view.said.slot("TIER"));
     match tier.and_then(program::threshold) {
@@ -268,7 +268,7 @@ fn nothing_known(view: &View) -> Vec<String> {
     for list in ["transitions", "rewards", "birthdays"] {
         misses.extend(view.rows(list).iter().map(|row| format!("`{list}` still has {row}")));
     }
-    // The switch of the program is no one's; every other field would be something known of the member.
+    // `active` describes the program; any other field would be knowledge about the member.
     for (key, found) in view.standing.as_object().into_iter().flatten() {
         if key != "active" && !found.is_null() {
             misses.push(format!("`{key}` is {found}, not null"));

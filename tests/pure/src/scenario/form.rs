@@ -1,7 +1,7 @@
-//! Sentence forms such as `MEMBER earns NUMBER points`, and how a line is matched with one.
+//! Sentence forms such as `MEMBER earns NUMBER points`, and matching a line with one.
 //!
-//! A word in capitals is a slot, `[…]` and `(s)` may be left out, everything else stands as it is. Details follow a
-//! sentence in brackets, `(order o1, tax 8.00)`, each of a small form of its own.
+//! A word in capitals is a slot, `[…]` and `(s)` are optional, everything else is literal. Details follow a sentence in
+//! brackets, as in `(order o1, tax 8.00)`; each has a small form of its own.
 
 use std::collections::BTreeMap;
 
@@ -13,16 +13,16 @@ use super::moment;
 const CAUSES: [&str; 7] =
     ["activity", "refund", "period end", "program changed", "assigned", "imported", "tags changed"];
 
-/// A sentence that may be written.
+/// A known form of a sentence.
 #[derive(Debug, Clone, Copy)]
 pub struct Form {
     /// The sentence with its slots in capitals.
     pub pattern: &'static str,
-    /// What may follow in brackets, besides what every event may have.
+    /// The details that may follow in brackets, besides those that every event may have.
     pub details: &'static [&'static str],
 }
 
-/// What a line says: the text of each slot and of each detail.
+/// The content of a line: the text of each slot and of each detail.
 #[derive(Debug, Clone, Default)]
 pub struct Said {
     text: String,
@@ -31,32 +31,32 @@ pub struct Said {
 }
 
 impl Said {
-    /// The text of a slot; empty if the form has none of that name.
+    /// The text of a slot; empty if the form has no such slot.
     pub fn slot(&self, name: &str) -> &str {
         self.maybe(name).unwrap_or_default()
     }
 
-    /// The text of a slot that may be left out.
+    /// The text of an optional slot.
     pub fn maybe(&self, name: &str) -> Option<&str> {
         self.slots.get(name).map(String::as_str)
     }
 
-    /// The text after the first word of a detail; the word itself if there is no more.
+    /// The text after the first word of a detail, or the word itself if the detail has only one.
     pub fn detail(&self, word: &str) -> Option<&str> {
         self.details.get(word).map(String::as_str)
     }
 
-    /// Whether these words stand in the sentence.
+    /// Whether the sentence contains these words.
     pub fn says(&self, words: &str) -> bool {
         self.text.contains(words)
     }
 
-    /// The items of a slot that holds a list.
+    /// The items of a slot with a list.
     pub fn list(&self, name: &str) -> Vec<&str> {
         self.slot(name).split(',').map(str::trim).filter(|item| !item.is_empty()).collect()
     }
 
-    /// The tiers that are named, for a check that the program has them.
+    /// The tiers that the sentence names, for checking that the program has them.
     pub fn tiers(&self) -> Vec<&str> {
         let names = ["TIER", "FROM", "LATER", "TIERS"];
         names.iter().flat_map(|name| self.list(name)).collect()
@@ -64,16 +64,16 @@ impl Said {
 }
 
 impl Form {
-    /// What `text` says in this form, or nothing if it is no such sentence.
+    /// The content of `text` in this form; none if it does not match.
     pub fn read(&self, text: &str) -> Option<Said> {
         let slots = matched(self.pattern, text)?;
         Some(Said { text: text.to_owned(), slots, details: BTreeMap::new() })
     }
 
-    /// Adds what stands in the brackets.
+    /// Adds the details in the brackets.
     ///
     /// # Errors
-    /// The details that may be written here, if one is none of them or comes twice.
+    /// A detail is not known here, with the known ones, or comes twice.
     pub fn read_details(&self, said: &mut Said, details: &str, common: &[&'static str]) -> Result<(), String> {
         for detail in details.split(',').map(str::trim) {
             let known = || self.details.iter().chain(common);
@@ -93,10 +93,10 @@ impl Form {
     }
 }
 
-/// Splits a sentence from what follows it in brackets.
+/// Splits a sentence from its details in brackets.
 ///
 /// # Errors
-/// If a bracket is not closed at the end.
+/// A bracket is not closed at the end.
 pub fn split_details(text: &str) -> Result<(&str, Option<&str>), String> {
     match text.split_once('(') {
         None => Ok((text.trim(), None)),
@@ -115,7 +115,7 @@ fn matched(pattern: &'static str, text: &str) -> Option<Slots> {
     step(&parts, &words, Slots::new())
 }
 
-/// Matches the rest of a pattern with the rest of a sentence; what is optional is tried first, then left out.
+/// Matches the rest of a pattern with the rest of a sentence. An optional part is tried first, then left out.
 fn step(parts: &[&'static str], words: &[&str], slots: Slots) -> Option<Slots> {
     let Some((part, later)) = parts.split_first() else {
         return words.is_empty().then_some(slots);
@@ -129,7 +129,7 @@ fn step(parts: &[&'static str], words: &[&str], slots: Slots) -> Option<Slots> {
     }
     if !part.chars().all(|letter| letter.is_ascii_uppercase()) {
         let (word, rest) = words.split_first()?;
-        // One is an announcement, two are announcements: both are written as people say it.
+        // Singular and plural are both accepted: one announcement, two announcements.
         let same = match part.strip_suffix("(s)") {
             Some(one) => word.strip_suffix('s').unwrap_or(word) == one,
             None => word == part,
@@ -164,12 +164,12 @@ fn fits(slot: &str, text: &str) -> bool {
     }
 }
 
-/// Forms as lines of text, as the README shows them.
+/// Forms as lines of text, as in the README.
 pub fn shown<'a>(forms: impl IntoIterator<Item = &'a Form>) -> String {
     forms.into_iter().map(|form| format!("  {}\n", shown_form(form))).collect()
 }
 
-/// One form as the README shows it.
+/// One form, as in the README.
 pub fn shown_form(form: &Form) -> String {
     match form.details {
         [] => form.pattern.to_owned(),
@@ -184,7 +184,7 @@ mod tests {
     const HELD: Form = Form { pattern: "MEMBER is TIER [since SINCE] [until DAY] [and LATER after]", details: &[] };
 
     #[test]
-    fn what_is_optional_may_stand_or_be_left_out() {
+    fn an_optional_part_may_be_written_or_left_out() {
         let said = HELD.read("anna is gold").unwrap();
         assert_eq!((said.slot("MEMBER"), said.slot("TIER"), said.maybe("DAY")), ("anna", "gold", None));
         let said = HELD.read("anna is gold since 2023-11-05 10:00 until 2024-12-31 and silver after").unwrap();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_detail_that_nobody_knows_names_the_known_ones() {
+    fn the_error_of_an_unknown_detail_names_the_known_ones() {
         let form = Form { pattern: "MEMBER spends AMOUNT", details: &["order ORDER", "test"] };
         let mut said = form.read("anna spends 12.50").unwrap();
         form.read_details(&mut said, "order o1, test", &[]).unwrap();

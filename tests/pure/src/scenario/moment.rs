@@ -1,9 +1,9 @@
-//! Days and times as a scenario writes them: in the program's own time zone.
+//! Days and times as written in a scenario: in the program's own time zone.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use reference::tz::Tz;
 
-/// A day, or a time on a day. Where an instant is wanted, a day alone is its midnight.
+/// A day, or a time on a day. Where an instant is needed, a day alone is its midnight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
     day: NaiveDate,
@@ -12,7 +12,7 @@ pub struct Moment {
 
 /// Reads a day such as `2024-02-29`.
 pub fn day(text: &str) -> Option<NaiveDate> {
-    // chrono would take `2024-2-9` too; one way of writing keeps the columns of a scenario straight.
+    // chrono would accept `2024-2-9` too; a single form keeps the columns of a scenario aligned.
     NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == "2024-02-29".len())
 }
 
@@ -20,12 +20,12 @@ fn time(text: &str) -> Option<NaiveTime> {
     ["%H:%M", "%H:%M:%S", "%H:%M:%S%.3f"].iter().find_map(|form| NaiveTime::parse_from_str(text, form).ok())
 }
 
-/// Reads an instant as the world has it, such as `2027-01-01T07:30:00Z`: for what a zone's clock is to say then.
+/// Reads an instant in UTC, such as `2027-01-01T07:30:00Z`, for scenarios about a zone's clock.
 pub fn utc(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().filter(|_| text.ends_with('Z')).map(|at| at.to_utc())
 }
 
-/// The instant of a text that is either.
+/// The instant of a text in either form.
 pub fn dated(text: &str, zone: Tz) -> Option<DateTime<Utc>> {
     utc(text).or_else(|| Some(Moment::read(text)?.instant(zone)))
 }
@@ -39,11 +39,11 @@ impl Moment {
         }
     }
 
-    /// The instant in that zone, in UTC; of a time that comes twice, the first.
+    /// The instant in a zone, as UTC. For a time that comes twice, it is the first.
     pub fn instant(self, zone: Tz) -> DateTime<Utc> {
         let mut local = self.day.and_time(self.time.unwrap_or_default());
         loop {
-            // Where the clock skips this time, the end of the gap: a few steps of a minute away.
+            // Where the clock skips this time, the end of the gap counts: a few steps of a minute away.
             match zone.earliest_utc(local) {
                 Some(instant) => return instant,
                 None => local += TimeDelta::minutes(1),
@@ -51,7 +51,7 @@ impl Moment {
         }
     }
 
-    /// Whether an instant is this moment: a day alone means any time of it.
+    /// Whether an instant is this moment; a day alone covers all its times.
     pub fn covers(self, instant: DateTime<Utc>, zone: Tz) -> bool {
         match self.time {
             Some(_) => self.instant(zone) == instant,
@@ -60,12 +60,12 @@ impl Moment {
     }
 }
 
-/// The midnight that ends a day: where a term ends whose last full day it is.
+/// The midnight that ends a day, which is the end of a term with this last full day.
 pub fn end_of(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
     Moment { day: day.checked_add_days(Days::new(1)).unwrap_or(day), time: None }.instant(zone)
 }
 
-/// An instant as events write it.
+/// An instant in the form of events.
 pub fn written(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

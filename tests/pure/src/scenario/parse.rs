@@ -1,4 +1,4 @@
-//! From the text of a file to its scenarios.
+//! Reading the text of a file as scenarios.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use super::{Scenario, program};
 /// Reads the scenarios of a file; `file` is its name for messages.
 ///
 /// # Errors
-/// The first line that cannot be read, as `file:line: what is wrong`, with the sentences that could stand there.
+/// The first line that cannot be read, as `file:line: problem`, with the sentences that are allowed there.
 pub fn read(file: &str, text: &str) -> Result<Vec<Scenario>, String> {
     let mut reader = Reader { file, done: Vec::new(), open: None, now: None };
     let mut lines = lines(text).into_iter().peekable();
@@ -33,11 +33,11 @@ struct Line<'a> {
     text: &'a str,
 }
 
-/// The lines that say something: no comments, nothing empty.
+/// The lines with content, without comments and empty lines.
 fn lines(text: &str) -> Vec<Line<'_>> {
     let numbered = text.lines().enumerate();
     let lines = numbered.map(|(index, line)| {
-        // A `#` inside a word is part of it, as in the order number `#1001`, unless the line begins with it.
+        // A `#` inside a word belongs to the word, as in the order number `#1001`, unless the line begins with it.
         let said = line.split(" # ").next().unwrap_or_default();
         let said = if said.trim_start().starts_with('#') { "" } else { said };
         Line { number: index + 1, indented: said.starts_with([' ', '\t']), text: said.trim() }
@@ -45,7 +45,7 @@ fn lines(text: &str) -> Vec<Line<'_>> {
     lines.filter(|line| !line.text.is_empty()).collect()
 }
 
-/// An indented `path = value`.
+/// Reads an indented `path = value`.
 fn setting(line: &Line<'_>) -> Option<(String, String)> {
     let (path, text) = line.text.split_once(" = ").filter(|(path, _)| line.indented && !path.contains(' '))?;
     Some((path.to_owned(), text.trim().to_owned()))
@@ -93,7 +93,7 @@ impl Reader<'_> {
         open.sentence(line.number, moment, sentence, settings)
     }
 
-    /// Takes the day and time off the beginning of a line; the rest is the sentence.
+    /// Takes the day and time from the beginning of a line, and returns the sentence after them.
     fn moment<'t>(&mut self, text: &'t str) -> Result<&'t str, String> {
         let words: Vec<_> = text.splitn(2, char::is_whitespace).collect();
         let [first, rest] = words[..] else {
@@ -208,7 +208,7 @@ fn unknown<'a>(text: &str, what: &str, forms: impl IntoIterator<Item = &'a Form>
     format!("`{text}` is no sentence that is known; {what} is said with\n{}", form::shown(forms))
 }
 
-/// A misspelt tier would be one that nobody ever holds, so it is refused.
+/// Refuses a misspelled tier, which no member could ever hold.
 fn check_tiers(story: &Story, said: &Said) -> Result<(), String> {
     let published = story.events.iter().filter_map(|event| event.get("program"));
     let mut known: Vec<_> = published.chain([&story.program]).flat_map(program::tiers).collect();
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moved_order_is_told_anew_with_a_later_revision() {
+    fn a_moved_order_is_sent_again_with_a_later_revision() {
         let lines =
             "2024-01-10  a guest spends 50 (order o1)\n2024-02-01  order o1 belongs to ben\n  then ben has no tier";
         let moved = read(lines).unwrap().events[1].clone();

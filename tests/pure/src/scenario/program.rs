@@ -1,4 +1,4 @@
-//! Ready programs, and the settings a scenario changes in them.
+//! Ready programs, and a scenario's changes of their settings.
 
 use std::path::PathBuf;
 use std::{fs, io};
@@ -28,7 +28,7 @@ pub fn ready() -> io::Result<Vec<String>> {
 /// Loads a ready program by its name.
 ///
 /// # Errors
-/// The names of all ready programs, if there is none of this name.
+/// No ready program has this name, with the names of all of them.
 pub fn load(name: &str) -> Result<Value, String> {
     let known = ready().map_err(|error| format!("the ready programs cannot be listed: {error}"))?;
     if !known.iter().any(|known| known == name) {
@@ -38,12 +38,12 @@ pub fn load(name: &str) -> Result<Value, String> {
     serde_json::from_str(&text).map_err(|error| format!("`{name}` is no JSON: {error}"))
 }
 
-/// Changes one setting: `path` is dotted, a tier is named by its id, `none` removes.
+/// Changes one setting: `path` is dotted, a tier is named by its id, and `none` removes.
 ///
-/// A tier that the program does not have is added with its whole object, where its threshold belongs.
+/// A tier that the program lacks is added with its whole object, in the order of thresholds.
 ///
 /// # Errors
-/// If there is nothing at `path` that could be changed.
+/// There is no setting at `path`.
 pub fn set(program: &mut Value, path: &str, text: &str) -> Result<(), String> {
     let (head, name) = path.rsplit_once('.').unwrap_or(("", path));
     let mut holder = &mut *program;
@@ -69,7 +69,7 @@ fn enter<'a>(holder: &'a mut Value, part: &str) -> Option<&'a mut Value> {
     match holder {
         Value::Array(tiers) => tiers.iter_mut().find(|tier| tier["id"] == part),
         Value::Object(fields) => {
-            // `spend` and `notices` may be left out of a program, so a setting in them makes them.
+            // `spend` and `notices` are optional in a program, so a setting in them creates them.
             if matches!(part, "spend" | "notices") && !fields.contains_key(part) {
                 fields.insert(part.to_owned(), Value::Object(Map::new()));
             }
@@ -103,7 +103,7 @@ pub fn threshold(tier: &Value) -> Option<Decimal> {
     }
 }
 
-/// What stands after a `=`: JSON if it is marked as such, a yes or no, a whole number, or a text as it is.
+/// The value after a `=`: marked JSON, true or false, a whole number, or plain text.
 pub fn value(text: &str) -> Result<Value, String> {
     let whole = text.parse::<i64>().is_ok();
     if whole || text.starts_with(['{', '[', '"']) || matches!(text, "true" | "false") {
@@ -121,7 +121,7 @@ pub fn tiers(program: &Value) -> Vec<&str> {
 /// The time zone in which a program's days are counted.
 ///
 /// # Errors
-/// If no such time zone is known.
+/// The time zone is not known.
 pub fn zone(program: &Value) -> Result<Tz, String> {
     let name = program["timezone"].as_str().unwrap_or("UTC");
     Tz::named(name).ok_or_else(|| format!("`{name}` is no time zone such as \"America/New_York\""))
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_of_nothing_is_an_error() {
+    fn a_setting_that_does_not_exist_is_an_error() {
         assert!(changed("tiers.glod.threshold", "600").unwrap_err().contains("no `glod`"));
         assert!(changed("tiers.glod", "600").unwrap_err().contains("all of its fields"));
         assert!(changed("active.yes", "600").is_err());

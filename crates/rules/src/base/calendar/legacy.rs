@@ -1,15 +1,15 @@
-//! Legacy names of time zones: links that the IANA database keeps for old files, each with the name to use.
+//! Legacy names of time zones. The IANA database keeps these links for old files; each comes with the name to use.
 //!
-//! Source: the names of release 2026f that are not in its `zone.tab`, but for `UTC`, `GMT` and the fixed offsets of `Etc`; which
-//! name to use is CLDR 48's (`bcp47/timezone`), for the database links zones of several countries to one another.
+//! Source: the names of release 2026f that are not in its `zone.tab`, except `UTC`, `GMT` and the fixed offsets of `Etc`.
+//! The name to use is CLDR 48's (`bcp47/timezone`), because the database links zones of several countries to one another.
 
-/// The name to use in place of a legacy one; none if the name is no legacy one.
+/// The name to use in place of a legacy one; none if the name is not a legacy name.
 pub(super) fn name_to_use(name: &str) -> Option<&'static str> {
     let place = LEGACY.binary_search_by(|(legacy, _)| (*legacy).cmp(name)).ok()?;
     LEGACY.get(place).map(|(_, use_this)| *use_this)
 }
 
-/// In the order of code points, so that a name is found by halving.
+/// Sorted by code point, for the binary search.
 #[rustfmt::skip]
 pub(super) const LEGACY: &[(&str, &str)] = &[
     ("Africa/Asmera", "Africa/Asmara"),

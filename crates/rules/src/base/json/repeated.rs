@@ -1,5 +1,5 @@
-//! Fields that a JSON document names twice. JSON leaves open which one holds, and parsers silently take the last: of
-//! two thresholds in one tier nobody could say which is meant.
+//! Fields that a JSON object names twice. JSON leaves open which one holds, and parsers silently take the last. With
+//! two thresholds in one tier, the reader cannot know which one the writer meant.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -12,7 +12,7 @@ use super::Problem;
 /// Finds every field that is named more than once in its object.
 ///
 /// # Errors
-/// Says where the text is not JSON, by line and column.
+/// Returns the place where the text is not JSON, by line and column.
 pub fn repeated(text: &str) -> Result<Vec<Problem>, serde_json::Error> {
     let found = RefCell::default();
     let mut document = serde_json::Deserializer::from_str(text);

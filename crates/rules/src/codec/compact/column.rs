@@ -1,6 +1,6 @@
-//! Columns: many whole numbers of one kind as differences from the smallest, in the coarsest unit that fits them all,
-//! each in as many bytes as the largest needs. Any of them is found without reading the others, many in a row cost a few
-//! instructions each, and a column that a question does not need costs nothing.
+//! Columns: many whole numbers of one kind, as differences from the smallest. The unit is the coarsest one that fits
+//! them all, and each number takes as many bytes as the largest needs. Any of them is found without reading the others,
+//! many in a row cost a few instructions each, and a column that is not needed costs nothing.
 
 use std::ops::Range;
 
@@ -9,11 +9,11 @@ use integer_encoding::VarInt;
 use super::CompactError;
 use crate::quantity::{Amount, MinorUnit};
 
-/// Units that times (in milliseconds) and amounts (in ten-thousandths) come in: cents, seconds, minutes, days …
-/// The position is part of the format: add at the end only.
+/// Units of times (in milliseconds) and amounts (in ten-thousandths): cents, seconds, minutes, days … The position is
+/// part of the format: add at the end only.
 const UNITS: [i64; 9] = [1, 10, 100, 1_000, 10_000, 60_000, 1_000_000, 3_600_000, 86_400_000];
 
-/// What is left to read.
+/// The bytes that are left to read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
@@ -59,13 +59,13 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    /// How many items follow; more than there are bytes cannot be.
+    /// The number of items that follow. It cannot exceed the number of bytes left, because an item takes at least one.
     pub(super) fn count(&mut self) -> Result<usize, CompactError> {
         let count = usize::try_from(self.unsigned()?).unwrap_or(usize::MAX);
         if count > self.0.len() { Err(CompactError::Truncated) } else { Ok(count) }
     }
 
-    /// Bytes behind their length.
+    /// Bytes preceded by their length.
     pub(super) fn block(&mut self) -> Result<&'a [u8], CompactError> {
         let count = self.count()?;
         self.bytes(count)
@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What has been written.
+/// The bytes written so far.
 #[derive(Debug, Default)]
 pub(super) struct Writer(pub(super) Vec<u8>);
 
@@ -102,7 +102,7 @@ impl Writer {
         self.0.extend_from_slice(text.as_bytes());
     }
 
-    /// Writes columns of one length behind a mask of those that have anything but zeros; the others take no room.
+    /// Writes columns of one length after a mask of the columns that are not all zeros; the others take no room.
     pub(super) fn columns(&mut self, columns: &[Vec<i64>]) {
         let kept = |column: &Vec<i64>| column.iter().any(|value| *value != 0);
         let bit = |(position, column): (usize, &Vec<i64>)| u64::from(kept(column)) << position;
@@ -112,7 +112,7 @@ impl Writer {
         }
     }
 
-    /// Writes a column; whoever reads it knows how many values it has.
+    /// Writes a column. The reader has to know the number of values.
     pub(super) fn column(&mut self, values: &[i64]) {
         let unit_at =
             |index: &usize| UNITS.get(*index).is_some_and(|unit| values.iter().all(|value| value % unit == 0));
@@ -135,9 +135,9 @@ impl Writer {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Column<'a> {
     unit: i64,
-    /// What offsets of 0 stand for.
+    /// The value of an offset of 0.
     base: i64,
-    /// Bytes of each value; of none, all values are the base.
+    /// The number of bytes per value; with 0, all values are the base.
     width: usize,
     bytes: &'a [u8],
 }
@@ -152,7 +152,7 @@ impl<'a> Column<'a> {
         if Self::read_some(reader, count, columns)? >> N == 0 { Ok(()) } else { Err(CompactError::Corrupt("columns")) }
     }
 
-    /// Reads the first of the columns that [`Writer::columns`] wrote; gives the mask of all there are.
+    /// Reads the first of the columns that [`Writer::columns`] wrote, and returns the mask of all of them.
     #[inline]
     pub(super) fn read_some<const N: usize>(
         reader: &mut Reader<'a>,
@@ -182,8 +182,8 @@ impl<'a> Column<'a> {
         Ok(Self { unit, base, width, bytes })
     }
 
-    /// Whether all values are surely amounts that need no rounding to a currency's minor unit: no value can be further
-    /// from the smallest than its bytes reach.
+    /// Whether all values are certainly amounts that need no rounding to a currency's minor unit. The width bounds how
+    /// far a value can be from the smallest.
     pub(super) fn has_whole_amounts(&self, minor: MinorUnit) -> bool {
         let reach = u32::try_from(self.width).ok().and_then(|width| 1_i64.checked_shl(8 * width)).unwrap_or(i64::MAX);
         let largest = self.base.saturating_add(reach.saturating_mul(self.unit)).cast_unsigned();
@@ -191,7 +191,7 @@ impl<'a> Column<'a> {
         is_whole && self.base >= 0 && Amount::from_ten_thousandths(largest).is_some()
     }
 
-    /// The value at a position below the column's count. Whatever the bytes say, it is some number.
+    /// The value at a position below the column's count. Corrupt bytes yield some number, not a failure.
     #[inline]
     pub(super) fn get(&self, position: usize) -> i64 {
         if self.width == 0 {
@@ -203,7 +203,7 @@ impl<'a> Column<'a> {
         value
     }
 
-    /// The first position from one on at which the value, as far as some of its bits go, is another than the usual one.
+    /// The first position from `from` on at which the value, masked by `bits`, differs from `usual`.
     pub(super) fn find_other(&self, from: usize, bits: i64, usual: i64) -> Option<usize> {
         let is_other = |value: i64| value & bits != usual;
         match self.width {
@@ -228,8 +228,8 @@ impl<'a> Column<'a> {
         self.base.wrapping_add(i64::from_le_bytes(bytes).wrapping_mul(self.unit))
     }
 
-    /// Reads values from a position on, as many as there is room for; where the column ends, the rest stays as it is.
-    #[inline(never)] // in one place, whoever asks
+    /// Reads values from a position on, as many as fit; past the end of the column, the rest stays as it is.
+    #[inline(never)] // one copy for all callers
     pub(super) fn read_from(&self, position: usize, values: &mut [i64]) {
         // Each width has a loop of its own, in which the compiler knows the width.
         match self.width {
@@ -254,7 +254,7 @@ impl<'a> Column<'a> {
     }
 }
 
-/// How many bytes at the start surely are 0 as far as some bits go: eight are looked at together.
+/// The number of bytes at the start that certainly are 0 in all of `bits`; eight bytes are tested at once.
 fn zeros(bytes: &[u8], bits: i64) -> usize {
     let [low, ..] = bits.to_le_bytes();
     let bits = u64::from_le_bytes([low; 8]);
@@ -262,7 +262,7 @@ fn zeros(bytes: &[u8], bits: i64) -> usize {
     8 * words.iter().take_while(|word| u64::from_le_bytes(**word) & bits == 0).count()
 }
 
-/// Rows of columns of one length, a block of them at a time: that is several times faster than value by value.
+/// Rows of columns of one length, a block at a time: several times faster than value by value.
 pub(super) struct Block<const N: usize>([[i64; BLOCK]; N]);
 
 const BLOCK: usize = 16;
@@ -274,7 +274,7 @@ impl<const N: usize> Default for Block<N> {
 }
 
 impl<const N: usize> Block<N> {
-    /// Reads rows from the first position on, as many of them as it has room for.
+    /// Reads rows from the first position on, as many as fit.
     #[inline]
     pub(super) fn read(&mut self, columns: [&Column<'_>; N], positions: Range<usize>) -> [&mut [i64]; N] {
         let rows = positions.len().min(BLOCK);
@@ -286,7 +286,7 @@ impl<const N: usize> Block<N> {
     }
 }
 
-/// Hands over the rows of columns of one length, each with its position.
+/// Passes on the rows of columns of one length, each with its position.
 #[inline]
 pub(super) fn each_row<const N: usize>(columns: [&Column<'_>; N], count: usize, mut take: impl FnMut(u32, [i64; N])) {
     let mut block = Block::default();

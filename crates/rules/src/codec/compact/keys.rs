@@ -1,16 +1,15 @@
-//! Keys: ids that are mostly numbers, as numbers behind a prefix they share; any other text as it is.
+//! Keys: ids that are mostly numbers are stored as numbers with a shared prefix; any other text as it is.
 
 use super::CompactError;
 use super::column::{Column, Reader, Writer};
 
 const TEXTS: u8 = 0;
 const NUMBERS: u8 = 1;
-/// A number of so many digits always fits.
+/// A number of this many digits always fits 64 bits.
 const DIGITS_MAX: usize = 18;
 
 impl Writer {
-    /// Writes ids behind their length, so that evaluation passes over them; whoever reads them knows how many there
-    /// are.
+    /// Writes ids preceded by their length in bytes, so evaluation can skip them. The reader has to know how many there are.
     pub(super) fn keys(&mut self, ids: &[&str]) {
         let mut keys = Self::default();
         keys.bare_keys(ids);
@@ -51,7 +50,7 @@ fn shared_prefix<'a>(ids: &[&'a str]) -> &'a str {
     prefix
 }
 
-/// Whether digits read back as they were: no leading zeros, not too many.
+/// Whether digits read back as they were: no leading zeros, and not too many.
 fn is_plain(digits: &str) -> bool {
     let plain = digits.bytes().all(|b| b.is_ascii_digit()) && (1..=DIGITS_MAX).contains(&digits.len());
     plain && (digits.len() == 1 || !digits.starts_with('0'))
@@ -65,7 +64,7 @@ pub(super) enum Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    /// Reads the keys that [`Writer::keys`] wrote, without their length; of none there may be no bytes.
+    /// Reads the keys that [`Writer::keys`] wrote, without their length. Without keys there may be no bytes at all.
     pub(super) fn read(bytes: &'a [u8], count: usize) -> Result<Self, CompactError> {
         if bytes.is_empty() && count == 0 {
             return Ok(Self::Texts(Vec::new()));
@@ -78,7 +77,6 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// The id at a position.
     pub(super) fn get(&self, position: usize) -> String {
         match self {
             Self::Texts(texts) => texts.get(position).copied().unwrap_or_default().to_owned(),

@@ -40,7 +40,7 @@ pub fn pack(ledger: &Ledger, record: &Record) -> Vec<u8> {
     [&[FORMAT, packed.present], packed.bytes.0.as_slice()].concat()
 }
 
-/// The parts written, each behind its length, so that what is not asked for is passed over.
+/// The parts written so far, each preceded by its length, so a reader can skip the parts that it does not need.
 #[derive(Default)]
 struct Parts {
     present: u8,
@@ -163,7 +163,7 @@ fn waitings(w: &mut Writer, waiting: &[Waiting]) {
     w.keys(&own);
 }
 
-/// Tags are written once each, and named by position.
+/// Each distinct tag is written once, and facts name it by position.
 fn tags(w: &mut Writer, facts: &[TagFact]) {
     let sets = |fact: &'_ TagFact| match fact.said.clone() {
         TagsSaid::All(all) => (false, all, BTreeSet::new()),
@@ -201,7 +201,7 @@ fn maybe_instant(w: &mut Writer, at: Option<Instant>) {
     }
 }
 
-/// No tier has an empty id.
+/// No tier has an empty id, so an empty text means none.
 fn maybe_tier(w: &mut Writer, tier: Option<&TierId>) {
     w.text(tier.map_or("", TierId::as_str));
 }
@@ -260,6 +260,6 @@ fn write_record(w: &mut Writer, record: &Record) {
         w.signed(i64::from(*year));
     }
     if let (Some(day), Some(at)) = (day, evaluated_at) {
-        w.signed(day.after_utc(*at)); // a byte
+        w.signed(day.after_utc(*at)); // one byte
     }
 }

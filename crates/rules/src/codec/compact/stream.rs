@@ -1,4 +1,4 @@
-//! What evaluation reads of a packed member: the columns that the program asks for, straight into movements.
+//! The movements of a packed member: evaluation reads only the columns that the program needs.
 
 use std::ops::Range;
 
@@ -10,12 +10,12 @@ use crate::credit::{Credits, InCurrency, MovementSink, MovementStream, Priced, o
 use crate::program::{Metric, Program, Spend};
 use crate::quantity::{Amount, Points, Quantity};
 
-/// How movements name the order or entry at a position.
+/// The source by which movements name the order or entry at a position.
 fn source(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }
 
-/// The places of the corrections of one order or entry among all of them.
+/// The positions of one order's or entry's corrections among all corrections.
 fn next(first: &mut usize, count: i64, most: usize) -> Range<usize> {
     let start = *first;
     *first = start.saturating_add(usize::try_from(count).unwrap_or(0)).min(most);
@@ -34,7 +34,7 @@ impl Credits for Orders<'_> {
             Watch { column: &self.flags, bits: !flag::IMPORTED, usual: 0 },
             Watch { column: &self.refunds, bits: !0, usual: 0 },
         ]);
-        // Totals that come in cents anyway need no rounding.
+        // Totals in whole minor units need no rounding.
         let of_totals = metric == Metric::AmountSpent && program.spend.is_total();
         let as_they_are = of_totals && self.total.has_whole_amounts(program.minor_unit);
         let mut block = Block::default();
@@ -58,11 +58,11 @@ impl Credits for Orders<'_> {
     }
 
     fn cancel_keys(&self) -> Vec<impl AsRef<str>> {
-        Vec::<&str>::new() // of points only
+        Vec::<&str>::new() // only points have them
     }
 }
 
-/// A column whose values are mostly the same, as far as some of their bits go.
+/// A column whose values, masked by `bits`, are mostly the same.
 struct Watch<'a> {
     column: &'a Column<'a>,
     bits: i64,
@@ -70,17 +70,17 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// The first position from one on at which the value is not the usual one.
+    /// The first position from `from` on at which the value is not the usual one.
     fn find(&self, from: usize) -> usize {
         self.column.find_other(from, self.bits, self.usual).unwrap_or(usize::MAX)
     }
 }
 
-/// Goes through the positions at which any of some columns has an unusual value.
+/// The positions at which any of some columns has an unusual value.
 struct Unusual<'a, const N: usize> {
     watched: [Watch<'a>; N],
     found: [usize; N],
-    /// The next of them.
+    /// The next such position.
     next: usize,
 }
 
@@ -107,14 +107,14 @@ impl Orders<'_> {
         (self.count > 0).then(|| Instant::from_millis(self.at.get(0)))
     }
 
-    /// How the program's own currency is written, unless no order is in it.
+    /// The position of the program's currency among the currencies in use, or -1 if no order is in it.
     fn own(&self, program: &Program) -> i64 {
         let code = program.currency.code().as_bytes();
         let own = self.currencies.chunks(3).position(|other| other == code);
         own.and_then(|own| i64::try_from(own).ok()).unwrap_or(-1)
     }
 
-    /// Makes totals of orders in the program's currency, from a position on, what they are worth.
+    /// Replaces totals of orders in the program's currency, from position `first` on, with their worth.
     fn price(&self, first: usize, totals: &mut [i64], metric: Metric, program: &Program) {
         for (position, total) in (first..).zip(totals) {
             let basis = self.basis(position, amount(*total), program.spend);
@@ -122,7 +122,7 @@ impl Orders<'_> {
         }
     }
 
-    /// An order in another currency, or of which something was taken back, or a test.
+    /// Emits an order that is in another currency, was refunded or cancelled, or is a test.
     #[inline(never)] // out of the loop over plain orders
     fn emit_exception(
         &self,
@@ -174,7 +174,7 @@ impl Credits for Entries<'_> {
 
     fn cancel_keys(&self) -> Vec<impl AsRef<str>> {
         let keys = Keys::read(self.cancel_keys, self.cancel_count);
-        // Of keys that were never written so, any order will do.
+        // Corrupt keys may come in any order.
         keys.map(|keys| (0..self.cancel_count).map(|position| keys.get(position)).collect()).unwrap_or_default()
     }
 }

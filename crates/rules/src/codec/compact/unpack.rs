@@ -45,7 +45,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<Packed<'_>> {
     if r.0.is_empty() { Ok(packed) } else { Err(CompactError::Corrupt("end")) }
 }
 
-/// Reads a part to its end; of a part that was left out there is nothing.
+/// Reads a part to its end; a part that was left out has nothing.
 #[inline]
 fn whole<'a, T: Default>(part: &'a [u8], read: impl FnOnce(&mut Reader<'a>) -> Result<T>) -> Result<T> {
     if part.is_empty() {
@@ -56,7 +56,7 @@ fn whole<'a, T: Default>(part: &'a [u8], read: impl FnOnce(&mut Reader<'a>) -> R
     if r.0.is_empty() { Ok(found) } else { Err(CompactError::Corrupt("part")) }
 }
 
-/// The same, into a place that is too large to be moved for every evaluation.
+/// Does the same in place, for a value that is too large to be moved at every evaluation.
 #[inline]
 fn whole_into<'a, T>(
     place: &mut T,
@@ -71,7 +71,7 @@ fn whole_into<'a, T>(
     if r.0.is_empty() { Ok(()) } else { Err(CompactError::Corrupt("part")) }
 }
 
-/// When the first order happened; the rest of the part is not looked at.
+/// The instant of the first order; the rest of the part is not read.
 pub(super) fn first_order_at(part: &[u8]) -> Result<Option<Instant>> {
     if part.is_empty() {
         return Ok(None);
@@ -82,7 +82,7 @@ pub(super) fn first_order_at(part: &[u8]) -> Result<Option<Instant>> {
     first_of(count, r)
 }
 
-/// When the first entry or waiting fact happened; the rest of the part is not looked at.
+/// The instant of the first entry or waiting fact; the rest of the part is not read.
 pub(super) fn first_at(part: &[u8]) -> Result<Option<Instant>> {
     if part.is_empty() {
         return Ok(None);
@@ -118,7 +118,6 @@ pub(super) fn record(format: u8, part: &[u8]) -> Result<Record> {
 }
 
 impl<'a> Orders<'a> {
-    /// Reads the part.
     pub(super) fn read(&mut self, part: &'a [u8]) -> Result<()> {
         whole_into(self, part, |orders, r| {
             orders.count = r.count()?;
@@ -139,7 +138,6 @@ impl<'a> Orders<'a> {
 }
 
 impl<'a> Entries<'a> {
-    /// Reads the part.
     pub(super) fn read(&mut self, part: &'a [u8]) -> Result<()> {
         whole_into(self, part, |entries, r| {
             entries.count = r.count()?;
@@ -158,7 +156,6 @@ impl<'a> Entries<'a> {
 }
 
 impl<'a> Waitings<'a> {
-    /// Reads the part.
     fn read(&mut self, part: &'a [u8]) -> Result<()> {
         whole_into(self, part, |waiting, r| {
             waiting.count = r.count()?;
@@ -268,7 +265,7 @@ fn read_record(format: u8, r: &mut Reader<'_>) -> Result<Record> {
     let renewed = (0..r.count()?).map(|_| renewed(r)).collect::<Result<_>>()?;
     let birthday_year = if r.byte()? == 0 { None } else { Some(year(r)?) };
     let day = match evaluated_at {
-        // Of a record put together from history it is not known.
+        // A record that was assembled from history has no day.
         Some(at) if format > FIRST_FORMAT && !r.0.is_empty() => {
             Some(Day::of_utc(at, r.signed()?).ok_or(CompactError::Corrupt("day"))?)
         }
@@ -277,8 +274,8 @@ fn read_record(format: u8, r: &mut Reader<'_>) -> Result<Record> {
     Ok(Record { tier, seq, last_at, evaluated_at, day, version, rewarded, renewed, birthday_year })
 }
 
-/// Takes the ledger apart. Evaluation reads the columns as they are; here bytes that were never written so are told from
-/// a member.
+/// Unpacks the ledger and checks it. Evaluation reads the columns as they are; only here are bytes refused that no
+/// member packs to.
 pub(super) fn ledger(packed: &Packed<'_>) -> Result<Ledger> {
     let (mut orders, mut entries, mut waiting) = (Orders::default(), Entries::default(), Waitings::default());
     orders.read(packed.orders)?;
@@ -296,7 +293,7 @@ pub(super) fn ledger(packed: &Packed<'_>) -> Result<Ledger> {
     if ledger.is_in_order() { Ok(ledger) } else { Err(CompactError::Corrupt("order")) }
 }
 
-/// When a fact happened.
+/// The instant of a fact, if it can be written.
 fn instant(millis: i64) -> Result<Instant> {
     Instant::written(millis).ok_or(CompactError::Corrupt("instant"))
 }
@@ -310,7 +307,7 @@ fn count_at(column: &Column<'_>, position: usize) -> Result<usize> {
     usize::try_from(column.get(position)).map_err(|_| CompactError::Corrupt("count"))
 }
 
-/// The places of the corrections of one order or entry among all of them, of which the last one's are the last.
+/// The positions of one order's or entry's corrections among all corrections. The last order's or entry's must end the list.
 fn corrections(first: &mut usize, count: usize, of: usize, is_last: bool) -> Result<Range<usize>> {
     let start = *first;
     *first = start.saturating_add(count);
@@ -448,7 +445,7 @@ mod tests {
         Packed::open(bytes).unwrap().ledger().unwrap_err()
     }
 
-    /// Evaluation from the columns takes the currency at its first place, so that such a member would have two standings.
+    /// Evaluation from the columns uses the first position of the currency, so such a member would have two different standings.
     #[test]
     fn a_currency_that_comes_twice_is_no_member() {
         let bytes = pack(&member(), &Record::default());
@@ -460,19 +457,19 @@ mod tests {
         }
     }
 
-    /// Such a position is also what evaluation takes for the program's currency where no order is in it.
+    /// Evaluation uses -1 for the program's currency if no order is in it.
     #[test]
     fn a_currency_at_a_position_below_the_first_is_no_member() {
         let mut bytes = pack(&member(), &Record::default());
-        let column = [1, 0, 0, 1]; // in one byte each, from the first currency on: the first and the second
+        let column = [1, 0, 0, 1]; // a width of one byte and a base of 0, then the positions 0 and 1
         let places: Vec<_> = bytes.windows(4).enumerate().filter(|(_, part)| *part == column).collect();
         let [(place, _)] = places[..] else { panic!("{places:?}") };
-        bytes[place + 1] = 1; // from -1 on
+        bytes[place + 1] = 1; // a base of -1
         assert_eq!(refused(&bytes), CompactError::Corrupt("count"));
     }
 
     #[test]
-    fn what_stands_in_another_order_than_it_was_written_is_no_member() {
+    fn facts_in_another_order_than_they_were_written_are_no_member() {
         let held_since = |since: i64| {
             let tier = TierId::new("gold").unwrap();
             let act = Act::Hold { version: 2, tier, until: None, since: Instant::from_millis(since) };

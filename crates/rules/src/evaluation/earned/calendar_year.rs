@@ -10,19 +10,19 @@ use crate::program::{Counted, Rank};
 use crate::quantity::Quantity;
 use crate::version::Version;
 
-/// What one calendar year has seen.
+/// The credits of one calendar year.
 struct Year<'c> {
     year: i32,
-    /// What lies in it without doubt; around New Year is looked at more closely.
+    /// The instants that certainly lie in the year; those around New Year are looked up.
     surely: Range<Instant>,
     /// `C_y` and `E_y`.
     sum: Sum<'c>,
 }
 
-/// The years with credits, in order, and how they earn tiers.
+/// The years with credits, in order, and the milestone by which they earn tiers.
 struct Years<'c> {
     counted: &'c Counted,
-    /// What a year earns in which nothing happens.
+    /// The tier that a year without credits earns.
     nothing: Option<Rank>,
     seen: Vec<Year<'c>>,
 }
@@ -58,7 +58,7 @@ impl<'c> Years<'c> {
         self.seen.iter().rev().find(|other| other.year == year)
     }
 
-    /// `C_y`: what the year adds up to.
+    /// `C_y`: the sum of the year.
     fn counted(&self, year: i32) -> Quantity {
         self.find(year).map_or(Quantity::ZERO, |year| year.sum.counted)
     }
@@ -68,7 +68,7 @@ impl<'c> Years<'c> {
         self.find(year).map_or(self.nothing, |year| year.sum.earned)
     }
 
-    /// The tier during a year: the better of what it and the year before have earned.
+    /// The tier during a year: the higher of those that it and the year before have earned.
     fn tier(&self, year: i32) -> Option<Rank> {
         self.earned(year).max(self.earned(year - 1))
     }
@@ -86,7 +86,7 @@ pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_, imp
     let SoFar { years, mut walk, mut steps } = so_far;
     walk.to(known.at, &years, &mut steps);
     let count = count(version, &years, this_year, zone.midnight(Day::new_year(this_year + 1)));
-    // Nothing more happens: the tier can change at the coming two New Years, not later.
+    // If nothing more happens, the tier can change at the next two New Years, and not later.
     if known.first_at.is_some() {
         walk.step(&years, &mut steps);
         walk.step(&years, &mut steps);
@@ -94,7 +94,7 @@ pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_, imp
     Course { steps, count: Some(count) }
 }
 
-/// What the years up to an instant have come to.
+/// The years and steps up to an instant.
 struct SoFar<'c, 'z> {
     years: Years<'c>,
     walk: Walk<'z>,
@@ -127,12 +127,12 @@ impl MovementSink for SoFar<'_, '_> {
     }
 }
 
-/// Goes through the New Years between movements.
+/// Steps through the New Years between movements.
 struct Walk<'z> {
     zone: &'z Zone,
     year: i32,
     next: Instant,
-    /// What lies in the year without doubt.
+    /// The instants that certainly lie in the year.
     surely: Range<Instant>,
 }
 
@@ -140,7 +140,7 @@ impl<'z> Walk<'z> {
     fn starting(zone: &'z Zone, at: Instant) -> Self {
         let year = zone.day(at).year();
         let next = zone.midnight(Day::new_year(year + 1));
-        // Nothing is dated before the first fact.
+        // No movement is dated before the first fact.
         Self { zone, year, next, surely: at.plus_millis(TWO_DAYS)..next.plus_millis(-TWO_DAYS) }
     }
 

@@ -1,4 +1,4 @@
-//! Since the program's start: under `keep` a tier once achieved is never lost (seeds 000, 002, 004).
+//! The lifetime period, since the program's start: under `keep`, an achieved tier is never lost (seeds 000, 002, 004).
 
 use super::sum::Sum;
 use super::{Count, Counting, Course, Known, Renewal, Steps, Total, window};
@@ -26,7 +26,7 @@ pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_, imp
     Course { steps, count: Some(count) }
 }
 
-/// What a lifetime has come to.
+/// The sum and steps up to an instant.
 struct SoFar<'c> {
     sum: Sum<'c>,
     steps: Steps,

@@ -25,7 +25,7 @@ pub(super) fn course(version: &Version, counted: &Counted, span: Span, known: &K
         movements = later;
         roll.pass_midnights(movement.at);
         roll.trailing.come(&mut roll.window, program, movement);
-        // What counts is the sum at the end of an instant.
+        // The tier follows from the sum at the end of an instant.
         if later.first().is_none_or(|next| next.at != movement.at) {
             roll.note(movement.at);
         }
@@ -66,7 +66,7 @@ impl Roll<'_> {
         }
     }
 
-    /// Passes the next midnight on which something ages out, if it comes by an instant.
+    /// Passes the next midnight at which a credit ages out, if it comes by an instant.
     #[inline]
     fn pass(&mut self, to: Instant) -> Option<Instant> {
         let midnight = self.trailing.pass(&mut self.window, to, self.movements)?;
@@ -80,7 +80,7 @@ impl Roll<'_> {
     }
 }
 
-/// Lets everything age out; what still counts when the tier held first ends is what counts towards keeping it.
+/// Lets all credits age out. The sum that is left when the held tier first ends is the amount that counts towards keeping it.
 fn requalify(roll: &mut Roll<'_>, counted: &Counted, held: Option<Rank>) -> Option<Requalify> {
     let mut found = None;
     if let Some(held) = held.filter(|held| counted.is_earned(*held)) {

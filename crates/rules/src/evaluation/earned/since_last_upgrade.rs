@@ -1,4 +1,4 @@
-//! From the last tier upgrade: an upgrade restarts the counter, at the deadline the counter decides (seed 000).
+//! The period since the last tier upgrade: an upgrade restarts the counter, and at the deadline the counter decides (seed 000).
 
 use super::trailing::{InWindow, Trailing, days};
 use super::{Count, Counting, Course, Known, Ladder, Renewal, Requalify, Steps, Total, Window, window};
@@ -10,7 +10,7 @@ use crate::version::Version;
 
 pub(super) fn course(version: &Version, counted: &Counted, span: Span, known: &Known<'_, impl Credits>) -> Course {
     let movements = known.movements(version, counted);
-    // Under `revoke` corrections amend the credits that they belong to, and only these are counted (section 5).
+    // Under `revoke`, corrections amend the credits that they belong to, and only these credits are counted (section 5).
     let amends =
         counted.on_refund == OnRefund::Revoke && movements.iter().any(|movement| movement.kind.is_correction());
     let mut term = Term::new(version, counted, span, movements, amends);
@@ -30,53 +30,53 @@ pub(super) fn course(version: &Version, counted: &Counted, span: Span, known: &K
     Course { steps: term.steps, count: Some(count) }
 }
 
-/// Where movements may be amended, the state is kept before each so-manieth of them, to count again from there.
+/// The number of movements from one kept state to the next. Where corrections amend credits, counting restarts from a kept state.
 const KEPT_EVERY: usize = 8;
 
-/// The tier held, and what has been counted since the last upgrade or deadline.
+/// The tier held, and the amount counted since the last upgrade or deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Held {
     rank: Rank,
     counted: Quantity,
     /// The last upgrade or deadline.
     from: Instant,
-    /// The first order or entry that comes after it, by source.
+    /// The source of the first order or entry after it.
     first: u32,
     last_day: Day,
     deadline: Instant,
 }
 
-/// Where the counter stands, moving forward in time. With no tier held there was no last upgrade, and the trailing
-/// window of the same length is looked at; a tier with threshold 0 is as no tier.
+/// The state of the counter, moving forward in time. With no tier held there was no last upgrade, and the trailing
+/// window of the same length counts. A tier with threshold 0 is treated as no tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct State {
     held: Option<Held>,
     /// The last deadline that kept the tier.
     kept_at: Option<Instant>,
     window: InWindow,
-    /// How many movements have been taken in.
+    /// The number of movements taken in.
     taken: usize,
-    /// The source that comes after those seen.
+    /// The source after the last one seen.
     next_source: u32,
 }
 
-/// The counter with what it counts.
+/// The counter and its input.
 struct Term<'p> {
     program: &'p Program,
     counted: &'p Counted,
     span: Span,
     ladder: Ladder<'p>,
-    /// The tier of those without one: that of threshold 0, if there is one.
+    /// The tier of a member with no tier held: the one with threshold 0, if there is one.
     everyones: Option<Rank>,
     movements: Vec<Movement>,
     trailing: Trailing,
     state: State,
     /// Whether corrections amend credits.
     amends: bool,
-    /// If so: the states before some of the movements.
+    /// The states before some of the movements, if corrections amend credits.
     kept: Vec<State>,
     steps: Steps,
-    /// While the past is counted again, its steps stay what they were.
+    /// Whether the past is being counted again; its steps stay as they were.
     again: bool,
 }
 
@@ -100,7 +100,7 @@ impl<'p> Term<'p> {
         }
     }
 
-    /// The tier that shows: the one held, or the one that everyone has.
+    /// The resulting tier: the one held, or else the one with threshold 0.
     fn rank(&self) -> Option<Rank> {
         self.state.held.map_or(self.everyones, |held| Some(held.rank))
     }
@@ -127,7 +127,7 @@ impl<'p> Term<'p> {
         self.note(at);
     }
 
-    /// Passes deadlines, and with no tier held the midnights on which something ages out, up to an instant.
+    /// Passes the deadlines up to an instant, or with no tier held the midnights at which a credit ages out.
     #[inline]
     fn pass_midnights(&mut self, to: Instant) {
         while let Some(midnight) = self.next_midnight().filter(|midnight| *midnight <= to) {
@@ -164,7 +164,7 @@ impl<'p> Term<'p> {
         while self.trailing.pass(&mut self.state.window, to, &self.movements).is_some() {}
     }
 
-    /// With no tier held, the trailing window may bring one.
+    /// Upgrades from the trailing window, if no tier is held.
     fn look(&mut self, at: Instant) {
         if self.state.held.is_none()
             && let Some(rank) = self.earned(self.state.window.sum)
@@ -207,7 +207,7 @@ impl<'p> Term<'p> {
         }
     }
 
-    /// Keeps the present state, if it is one of those to be kept.
+    /// Keeps the present state, if its position is one of those to be kept.
     fn keep(&mut self) {
         if self.state.taken.is_multiple_of(KEPT_EVERY) {
             match self.kept.get_mut(self.state.taken / KEPT_EVERY) {
@@ -217,8 +217,8 @@ impl<'p> Term<'p> {
         }
     }
 
-    /// From now on a credit counts as its net amount, as if it had been that from the start: what came since is counted
-    /// again. What was shown until now stays so, as nobody knew better.
+    /// Amends a credit to its net amount, as if that had been its amount from the start, and counts again from there.
+    /// The steps until now stay as they were, because the correction was not known then.
     fn amend(&mut self, correction: &Movement) {
         let now = self.state;
         let Some(position) = self.credit_of(correction) else { return };
@@ -235,14 +235,14 @@ impl<'p> Term<'p> {
             let next = self.next().map_or(correction.at, |next| next.at);
             self.pass_midnights(next.min(correction.at));
             if self.was_here_before() {
-                self.state = now; // from here on it makes no difference
+                self.state = now; // from here on the amendment makes no difference
             }
         }
         self.again = false;
         self.note(correction.at);
     }
 
-    /// Where the credit is that a correction amends.
+    /// The position of the credit that a correction amends.
     fn credit_of(&self, correction: &Movement) -> Option<usize> {
         let first = self.movements.partition_point(|movement| movement.at < correction.dated);
         let of_the_instant = self.movements.get(first..)?;
@@ -250,7 +250,7 @@ impl<'p> Term<'p> {
         of_the_instant.iter().position(is_it).map(|place| first + place)
     }
 
-    /// Whether the counter stood just so when this movement was taken in before.
+    /// Whether the counter was in the same state when this movement was first taken in.
     fn was_here_before(&self) -> bool {
         self.state.taken.is_multiple_of(KEPT_EVERY) && self.kept.get(self.state.taken / KEPT_EVERY) == Some(&self.state)
     }
@@ -288,7 +288,7 @@ mod tests {
 
     const DAY: i64 = 86_400_000;
 
-    /// Orders as told: when, the total, and what was given back of it, when.
+    /// Orders as sent: the instant, the total, and the refund with its instant.
     type Orders = [(i64, i64, Option<(i64, i64)>)];
 
     fn standing(orders: &Orders, versions: &Versions, at: i64) -> crate::standing::Standing {
@@ -338,7 +338,7 @@ mod tests {
             };
             let (told, net) = (orders.clone(), orders.iter().map(net).collect::<Vec<_>>());
             let (told, net) = (standing(&told, &versions, now), standing(&net, &versions, now));
-            // Since when is another matter: there each instant knows only what was known then.
+            // `since` may differ: each past instant sees only the facts known then.
             assert_eq!(crate::standing::Standing { since: net.since, ..told }, net, "{orders:?}");
         }
     }

@@ -1,4 +1,4 @@
-//! A sum of credits and the tier it has earned so far: that of a lifetime, or of one calendar year.
+//! A sum of credits and the tier that it has earned so far: over a lifetime, or over one calendar year.
 
 use std::ops::Range;
 
@@ -8,13 +8,13 @@ use crate::credit::SumWindow;
 use crate::program::{Counted, OnRefund, Rank};
 use crate::quantity::Quantity;
 
-/// What has been counted up to an instant, and the tier earned by it: under `keep` the highest that it ever reached at
-/// the end of an instant.
+/// The amount counted up to an instant, and the tier earned by it. Under `keep` this is the highest tier reached at the
+/// end of any instant.
 pub(super) struct Sum<'c> {
     pub counted: Quantity,
     ladder: Ladder<'c>,
     pub earned: Option<Rank>,
-    /// When it last came to another tier, and what was earned before that instant.
+    /// The last instant at which the tier changed, and the tier earned before that instant.
     turned_at: Instant,
     before: Option<Rank>,
     on_refund: OnRefund,
@@ -27,14 +27,14 @@ impl<'c> Sum<'c> {
         Self { counted, earned, ladder, on_refund: milestone.on_refund, turned_at: Instant::FIRST, before: earned }
     }
 
-    /// Takes in what comes or goes; says whether the sum comes to another tier by it, so that it has to [`Self::turn`].
+    /// Adds an amount; returns whether the sum reaches another tier, in which case the caller has to [`Self::turn`].
     #[inline]
     pub(super) fn crosses_threshold(&mut self, amount: Quantity) -> bool {
         self.counted += amount;
         !self.ladder.holds(self.counted)
     }
 
-    /// Comes to another tier at an instant.
+    /// Changes to another tier at an instant.
     pub(super) fn turn(&mut self, at: Instant) {
         if self.turned_at != at {
             (self.turned_at, self.before) = (at, self.earned);
@@ -46,7 +46,7 @@ impl<'c> Sum<'c> {
         };
     }
 
-    /// As long as what is added comes to no other tier, in a time in which all is added here.
+    /// A window in which all credits are added here, as long as the sum reaches no other tier.
     #[inline]
     pub(super) fn sum_only(&self, during: Range<Instant>) -> SumWindow {
         SumWindow::new(during, self.ladder.room_above(self.counted))

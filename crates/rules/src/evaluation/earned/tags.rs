@@ -36,7 +36,7 @@ pub(crate) fn current(facts: &[TagFact], at: Instant) -> BTreeSet<Tag> {
     tags
 }
 
-/// At one instant the full set comes first, then all that is removed, then all that is added (section 4).
+/// Applies the facts of one instant: the full set first, then all that is removed, then all that is added (section 4).
 fn apply(tags: &mut BTreeSet<Tag>, facts: &[TagFact]) {
     for fact in facts {
         if let TagsSaid::All(all) = &fact.said {

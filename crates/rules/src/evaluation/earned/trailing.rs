@@ -1,31 +1,31 @@
-//! The trailing window: credits come at their instant and go at the midnight on which they have aged out.
+//! The trailing window: credits enter at their instant and leave at the midnight at which they age out.
 
 use crate::calendar::{Clock, Day, Instant, Span};
 use crate::credit::Movement;
 use crate::program::Program;
 use crate::quantity::Quantity;
 
-/// The days that a trailing window spans on a day, `(day − span, day]`: the first and the last.
+/// The first and the last day of a trailing window on a day, `(day − span, day]`.
 pub(super) fn days(span: Span, day: Day) -> (Day, Day) {
     (span.before(day).next(), day)
 }
 
-/// When each movement will have aged out of a trailing window: the midnights in order, with the movement's position.
+/// The midnights at which movements age out of a trailing window, in order, each with the movement's position.
 pub(super) struct Trailing {
     leaving: Vec<(Instant, usize)>,
     span: Span,
 }
 
-/// What a trailing window adds up to, moving forward in time.
+/// The sum of a trailing window, moving forward in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct InWindow {
-    /// How many have aged out.
+    /// The number of movements that have aged out.
     gone: usize,
     pub sum: Quantity,
 }
 
 impl Trailing {
-    /// Of the movements that come; amendments do not.
+    /// The window for the movements that enter it; amendments do not.
     pub(super) fn new(
         program: &Program,
         span: Span,
@@ -33,7 +33,7 @@ impl Trailing {
         comes: impl Fn(&Movement) -> bool,
     ) -> Self {
         let mut leaving = Vec::with_capacity(movements.len());
-        // Two clocks, as the days and the midnights lie apart.
+        // Two clocks, because the days and the midnights are far apart.
         let (mut days, mut midnights) = (Clock::new(&program.timezone), Clock::new(&program.timezone));
         for (position, movement) in movements.iter().enumerate().filter(|(_, movement)| comes(movement)) {
             let midnight = midnights.midnight(span.ages_out(days.day(movement.dated)));
@@ -41,20 +41,20 @@ impl Trailing {
                 leaving.push((midnight, position));
             }
         }
-        // Only corrections, dated the day of what they correct, can be out of order.
+        // Only corrections can be out of order, because they have the day of the credit that they correct.
         if !leaving.is_sorted_by_key(|(at, _)| *at) {
             leaving.sort_by_key(|(at, _)| *at);
         }
         Self { leaving, span }
     }
 
-    /// The next midnight on which something ages out.
+    /// The next midnight at which a credit ages out.
     #[inline]
     pub(super) fn next_midnight(&self, window: &InWindow) -> Option<Instant> {
         self.leaving.get(window.gone).map(|(at, _)| *at)
     }
 
-    /// Passes the next midnight on which something ages out, if it comes by an instant.
+    /// Passes the next midnight at which a credit ages out, if it comes by an instant.
     #[inline]
     pub(super) fn pass(&self, window: &mut InWindow, to: Instant, movements: &[Movement]) -> Option<Instant> {
         let midnight = self.next_midnight(window).filter(|midnight| *midnight <= to)?;
@@ -65,7 +65,7 @@ impl Trailing {
         Some(midnight)
     }
 
-    /// A movement comes in, unless its day lies before the window already: a late refund of an old order.
+    /// Adds a movement, unless its day has already left the window: a late refund of an old order.
     #[inline]
     pub(super) fn come(&self, window: &mut InWindow, program: &Program, movement: &Movement) {
         if !(movement.kind.is_correction() && self.has_aged(program, movement)) {

@@ -1,4 +1,4 @@
-//! Facts from and to their JSON form, the events of section 4.
+//! Facts from and to their JSON form: the events of section 4.
 
 use std::collections::BTreeSet;
 
@@ -13,17 +13,17 @@ use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId, RefundId, Ti
 use crate::json::{Node, Notes, Object, Problems};
 use crate::quantity::{Amount, Points, Rate};
 
-/// A fact as it was told, with the instant of its arrival if the teller gave one.
+/// A fact as received, with the instant of its arrival if the sender gave one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceivedFact {
-    /// What was told.
+    /// The fact.
     pub fact: Fact,
-    /// When it arrived; if absent, when it occurred.
+    /// The instant of its arrival; if absent, the instant at which it occurred.
     pub received_at: Option<Instant>,
 }
 
 impl Fact {
-    /// The types of events that tell facts (section 4).
+    /// The types of events that carry facts (section 4).
     pub const TYPES: [&str; 14] = [
         "order.paid",
         "order.refunded",
@@ -41,7 +41,7 @@ impl Fact {
         "tier.unassigned",
     ];
 
-    /// Reads one event of section 4; an order without a currency is in `currency`, the program's.
+    /// Reads one event of section 4. An order without a currency is in `currency`, the program's.
     ///
     /// # Errors
     /// All problems at once, each with its JSON path.
@@ -96,7 +96,7 @@ fn occurred_at(o: &Object<'_>) -> Option<Instant> {
     o.need("occurred_at")?.instant()
 }
 
-/// The fact of a body, with what every fact carries; takes all parts, so that every problem is found.
+/// A fact from its body and the fields that every fact has. It takes all parts as options, so that every problem is found.
 fn fact(
     o: &Object<'_>,
     occurred_at: Option<Instant>,
@@ -183,7 +183,7 @@ fn points_canceled(o: &Object<'_>) -> Option<Fact> {
     let at = occurred_at(o);
     let entry = o.need("entry_id").and_then(|node| node.id(EntryId::new));
     let points = o.maybe("points", |node| points(node, false));
-    o.get("reason"); // allowed, and of no consequence
+    o.get("reason"); // allowed, and ignored
     let member = maybe_member(o);
     let body = (|| Some(FactBody::PointsCanceled(cancel?, PointsCanceled { entry: entry?, points: points? })))();
     fact(o, at, member, body)
@@ -235,7 +235,7 @@ fn birthday_set(o: &Object<'_>) -> Option<Fact> {
     fact(o, at, member, birthday.map(|birthday| FactBody::BirthdaySet(BirthdaySet { birthday })))
 }
 
-/// An erasure has no other version, and is announced to nobody: what it says of that is of no consequence.
+/// Reads an erasure. It has no other version and is never announced, so its `revision` and `imported` are ignored.
 fn erased(o: &Object<'_>) -> Option<Fact> {
     let at = occurred_at(o);
     let member = some_member(o);
@@ -276,11 +276,11 @@ fn tier_unassigned(o: &Object<'_>) -> Option<Fact> {
     fact(o, at, member, body)
 }
 
-/// Builds the JSON form of a fact, leaving out what has its default.
+/// Builds the JSON form of a fact, without fields that have their default.
 struct Line(Map<String, Value>);
 
 impl Line {
-    /// What every event has.
+    /// Starts with the fields that every event has.
     fn new(fact: &Fact) -> Self {
         let Fact { revision, occurred_at, body, member, imported } = fact;
         let mut line = Self(Map::new());
@@ -318,7 +318,7 @@ impl Line {
 }
 
 impl Line {
-    /// What its body adds to an event.
+    /// Adds the fields of the body.
     fn body(&mut self, body: &FactBody) {
         match body {
             FactBody::OrderPaid(order, paid) => {
@@ -382,7 +382,7 @@ impl Line {
 }
 
 impl FactBody {
-    /// The type of the event that tells it, one of [`Fact::TYPES`].
+    /// The type of its event, one of [`Fact::TYPES`].
     fn event_type(&self) -> &'static str {
         match self {
             Self::OrderPaid(..) => "order.paid",
@@ -404,7 +404,7 @@ impl FactBody {
 }
 
 impl ReceivedFact {
-    /// The event of section 4 that says this, readable by [`Fact::read`].
+    /// The event of section 4 for this fact, readable by [`Fact::read`].
     pub fn to_json(&self) -> Value {
         let mut line = Line::new(&self.fact);
         line.body(&self.fact.body);
@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_nobody_knows_names_the_known_ones() {
+    fn the_error_of_an_unknown_event_names_the_known_ones() {
         assert!(read(json!({ "type": "order.payed" })).unwrap_err()[0].contains("`order.paid`"));
         let merged =
             json!({ "type": "customer.merged", "member_id": "a", "into": "b", "occurred_at": "2024-01-01T00:00:00Z" });

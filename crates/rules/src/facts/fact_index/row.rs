@@ -1,4 +1,4 @@
-//! What is known of one subject, each fact in its latest version.
+//! The known facts of one subject, each in its latest version.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,12 +34,12 @@ pub(super) struct AssignmentRow {
     pub(super) unassigned: Option<Fact<TierUnassigned>>,
 }
 
-/// A member's ledger, and what only they have.
+/// A member's ledger, and the facts that belong only to this member.
 #[derive(Debug, Clone, Default)]
 pub(super) struct MemberRow {
     pub(super) ledger: Ledger,
     tag_sets: BTreeMap<Instant, Fact<TagsSet>>,
-    /// A change is its own key, beside its instant; each with whether it was imported.
+    /// A change is its own key, together with its instant; the value tells whether it was imported.
     tag_changes: BTreeMap<(Instant, TagsChanged), bool>,
     enrolled: Option<Fact<Enrolled>>,
     birthday: Option<Fact<BirthdaySet>>,
@@ -53,7 +53,8 @@ impl OrderRow {
         taken
     }
 
-    /// Who holds something of this order: its member once it is known, until then whom the waiting facts name.
+    /// The members who hold a part of this order: its member once the order is known, until then the members whom
+    /// waiting facts name.
     pub(super) fn holders(&self) -> BTreeSet<MemberId> {
         match &self.paid {
             Some(paid) => paid.member.clone().into_iter().collect(),
@@ -113,7 +114,7 @@ impl OrderRow {
 }
 
 impl EntryRow {
-    /// For entries the kind is compared before the rest (section 4).
+    /// Entries compare the kind before the rest (section 4).
     pub(super) fn take_entry(&mut self, told: Fact<PointsEntry>) -> FactStatus {
         let first = |told: &Fact<PointsEntry>| (told.revision, told.body.kind);
         merge_by(&mut self.entry, told, |one, other| first(one).cmp(&first(other)).then_with(|| one.cmp(other)))
@@ -200,7 +201,7 @@ impl MemberRow {
         taken
     }
 
-    /// A change is its own key: the same twice is one.
+    /// A change is its own key, so a repeat is the same fact.
     pub(super) fn take_tag_change(&mut self, told: Fact<TagsChanged>) -> FactStatus {
         let (key, imported) = ((told.occurred_at, told.body), told.imported);
         if self.tag_changes.get(&key).is_some_and(|known| *known >= imported) {
@@ -210,7 +211,7 @@ impl MemberRow {
         FactStatus::Applied
     }
 
-    /// One per member, the earliest wins; of two at one instant the one that compares greater.
+    /// Each member has one enrollment. The earliest wins; of two at one instant, the one that compares greater.
     pub(super) fn take_enrolled(&mut self, told: Fact<Enrolled>) -> FactStatus {
         let earliest = |told: &Fact<Enrolled>| Reverse(told.occurred_at);
         merge_by(&mut self.enrolled, told, |one, other| {
@@ -222,7 +223,7 @@ impl MemberRow {
         merge(&mut self.birthday, told)
     }
 
-    /// Puts the tags of a year into the ledger; those that were there have been taken out.
+    /// Puts the tags of a year into the ledger; the former ones have been removed.
     pub(super) fn attach_tags(&mut self, year: i32) {
         let sets = self.tag_sets.iter().filter(|(at, _)| at.utc_year() == year).map(|(at, told)| {
             let said = TagsSaid::All(told.body.tags.clone());
@@ -236,7 +237,7 @@ impl MemberRow {
         self.ledger.put_tags(sets.chain(changes));
     }
 
-    /// Puts enrolment and birthday into the ledger.
+    /// Puts enrollment and birthday into the ledger.
     pub(super) fn attach_person(&mut self) {
         self.ledger.enrolled = self.enrolled.as_ref().map(|told| {
             let Enrolled { birthday } = told.body;

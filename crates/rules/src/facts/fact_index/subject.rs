@@ -1,5 +1,4 @@
-//! The subjects that facts are about: a fact is filed under them, and can be found there without knowing whose
-//! it is.
+//! The subjects of facts. A fact is filed under its subjects, and is found there without its member.
 
 use crate::calendar::Instant;
 use crate::fact::{Fact, FactBody, PointsCanceled};
@@ -16,9 +15,9 @@ pub enum Subject {
     Cancel(CancelId),
     /// An assignment, or the end of one.
     Assignment(AssignmentId),
-    /// What was said about a member's tags in a year (UTC).
+    /// The facts about a member's tags in a year (UTC).
     Tags(MemberId, i32),
-    /// What is known of a member as a person: enrolment and birthday.
+    /// The facts about a member as a person: enrollment and birthday.
     Person(MemberId),
 }
 
@@ -30,10 +29,10 @@ impl Subject {
 }
 
 impl Fact {
-    /// What the fact is about; an erasure is about no subject but the member as a whole.
+    /// The subjects of the fact. An erasure has none, because it is about the member as a whole.
     ///
-    /// A cancellation of points is filed twice, with its entry and by itself: it comes with the entry, and is found
-    /// without it.
+    /// A cancellation of points is filed twice, under its entry and under its own id. It is read along with the entry,
+    /// and is also found by its id alone.
     pub fn subjects(&self) -> impl Iterator<Item = Subject> {
         let own =
             |subject: fn(&MemberId, Instant) -> Subject| (self.member().map(|it| subject(it, self.occurred_at)), None);

@@ -7,14 +7,14 @@ fn fact(event: &Value) -> Fact {
     Fact::read(event, Currency::from_code("USD").unwrap()).unwrap().fact
 }
 
-/// The fields of an event, with others over them.
+/// The event with fields added or replaced.
 fn with(event: &Value, over: &Value) -> Value {
     let mut event = event.clone();
     event.as_object_mut().unwrap().extend(over.as_object().unwrap().clone());
     event
 }
 
-/// Of one fact, in the order in which versions of it are compared: each step says what is greater though all that follows is less.
+/// Versions of one fact, in ascending order. Each step raises one field, while all fields that compare later are at their least.
 fn steps(event: &Value, content: &[Value]) -> Vec<Value> {
     let mut steps = vec![
         json!({ "revision": "2024-05-01T00:00:00Z" }),
@@ -37,10 +37,10 @@ fn steps(event: &Value, content: &[Value]) -> Vec<Value> {
     versions.into_iter().flat_map(|(less, more)| [less, more]).collect()
 }
 
-/// Section 4: by revision, then field by field in the order of the table (for entries the kind first), then by member, then by
-/// `imported`.
+/// Section 4: by revision, then field by field in the order of the table (for entries the kind first), then by member,
+/// then by `imported`.
 #[test]
-fn of_two_versions_the_one_that_compares_greater_wins_in_whatever_order_they_come() {
+fn of_two_versions_the_one_that_compares_greater_wins_in_either_order() {
     let at = |on: &str| json!({ "occurred_at": on });
     let (early, late) = (at("2024-01-01T00:00:00Z"), at("2024-02-01T00:00:00Z"));
     let facts: [(Value, Vec<Value>); 8] = [
@@ -130,7 +130,7 @@ fn of_two_versions_the_one_that_compares_greater_wins_in_whatever_order_they_com
         ),
     ];
     for (event, content) in facts {
-        // Tags are the member's own: no other member's can be compared with them.
+        // Tags belong to one member, so facts of different members cannot be compared.
         let is_own = event["type"] == "customer.tags_set";
         for pair in
             steps(&event, &content).chunks(2).filter(|pair| !is_own || pair[0]["member_id"] == pair[1]["member_id"])
@@ -145,9 +145,9 @@ fn of_two_versions_the_one_that_compares_greater_wins_in_whatever_order_they_com
     }
 }
 
-/// Events always name the member whom they must name. A fact that is put together without one is nobody's.
+/// Events always name a member where one is required. A fact that is built without one belongs to no member.
 #[test]
-fn a_fact_that_names_nobody_where_it_must_reaches_nobody() {
+fn a_fact_without_a_required_member_reaches_no_member() {
     let events = [
         json!({ "type": "points.earned", "entry_id": "1", "points": 1 }),
         json!({ "type": "customer.tags_set", "tags": ["a"] }),
@@ -166,9 +166,9 @@ fn a_fact_that_names_nobody_where_it_must_reaches_nobody() {
     let ledger = index.ledger(&anna).unwrap().clone();
     for event in events {
         let whole = fact(&with(&event, &json!({ "member_id": "anna", "occurred_at": "2024-02-01T00:00:00Z" })));
-        let nobodys = Fact { member: None, ..whole };
-        assert_eq!((nobodys.erased(), index.affected_members(&nobodys)), (None, BTreeSet::new()), "{event}");
-        index.apply(nobodys);
+        let ownerless = Fact { member: None, ..whole };
+        assert_eq!((ownerless.erased(), index.affected_members(&ownerless)), (None, BTreeSet::new()), "{event}");
+        index.apply(ownerless);
         assert_eq!((index.members().collect::<Vec<_>>(), index.ledger(&anna)), (vec![&anna], Some(&ledger)), "{event}");
     }
 }

@@ -1,4 +1,4 @@
-//! What a valid program probably does not mean: warnings, never refusals.
+//! Advice about a valid program that is probably not what the shop means: warnings, never refusals.
 
 mod gifts;
 
@@ -10,7 +10,7 @@ fn warning(path: impl Into<String>, message: impl Into<String>) -> Problem {
     Problem { path: path.into(), message: message.into() }
 }
 
-/// What strikes about a program on its own.
+/// Warnings about a program on its own.
 pub(super) fn of(program: &Program) -> Vec<Problem> {
     let mut found = match &program.milestone {
         Milestone::Counted(counted) => about_counting(program, counted),
@@ -24,7 +24,7 @@ pub(super) fn of(program: &Program) -> Vec<Problem> {
     found
 }
 
-/// What strikes about a program's time zone: a legacy name, or one whose sign is easily misread.
+/// The warning about a program's time zone: a legacy name, or a name whose sign is easily misread.
 pub fn about_zone(zone: &Zone) -> Option<Problem> {
     let name = zone.name();
     let message = match (zone.name_to_use(), name.strip_prefix("Etc/GMT").and_then(|hours| hours.split_at_checked(1))) {
@@ -60,7 +60,7 @@ fn about_counting(program: &Program, counted: &Counted) -> Vec<Problem> {
     found
 }
 
-/// A threshold between two steps works like the step above it.
+/// Warns of thresholds between two steps; such a threshold works like the step above it.
 fn finer_than_a_step(program: &Program, counted: &Counted) -> Vec<Problem> {
     let decimals = program.decimals();
     let step = |(rank, _)| {
@@ -74,8 +74,8 @@ fn finer_than_a_step(program: &Program, counted: &Counted) -> Vec<Problem> {
     program.tiers().filter_map(step).collect()
 }
 
-/// What is counted comes in whole steps (one point, one order, one cent): of two thresholds within one step, the lower
-/// is never the highest reached.
+/// Warns of tiers that are never the highest reached. Counted amounts come in whole steps (one point, one order, one
+/// cent), so of two thresholds within one step, the lower one never decides.
 fn unreachable_within_a_step(program: &Program, counted: &Counted) -> Vec<Problem> {
     let decimals = program.decimals();
     let pairs = program.tiers().zip(program.tiers().skip(1));
@@ -109,7 +109,7 @@ fn about_tags(program: &Program) -> Vec<Problem> {
     found
 }
 
-/// What strikes about the start of a program that is published for the first time at `effective_at`.
+/// Warnings about the start of a program that is published for the first time at `effective_at`.
 pub fn starting(program: &Program, effective_at: Instant) -> Vec<Problem> {
     let Some(start) = program.start_date.map(Day::of) else { return Vec::new() };
     let new_year = Day::new_year(program.timezone.day(effective_at).year());
@@ -129,7 +129,7 @@ fn in_the_future(program: &Program, effective_at: Instant) -> Option<Problem> {
     (start > program.timezone.day(effective_at)).then(|| warning("$.start_date", message))
 }
 
-/// What strikes about a program that replaces `old` at `effective_at`.
+/// Warnings about a program that replaces `old` at `effective_at`.
 pub fn replacing(new: &Program, old: &Program, effective_at: Instant) -> Vec<Problem> {
     let mut found = Vec::new();
     let today = new.timezone.day(effective_at);

@@ -14,28 +14,28 @@ use crate::id::{ProgramId, TierId};
 use crate::json::{Node, Notes, Object, Problem, Problems};
 use crate::quantity::{Amount, MinorUnit, Points, Quantity};
 
-/// A program as written in a file: publishing gives it its number and, unless the file has one, its instant.
+/// A program as written in a file. Publishing gives it its number and, unless the file has one, its instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// The rules.
     pub program: Program,
-    /// When the file says that they take effect.
+    /// The instant at which they take effect, if the file has one.
     pub effective_at: Option<Instant>,
-    /// What is allowed, and probably not meant; for what depends on the instant of publishing, see [`super::starting`]
-    /// and [`super::replacing`].
+    /// Settings that are allowed but probably not meant. For warnings that depend on the instant of publishing, see
+    /// [`super::starting`] and [`super::replacing`].
     pub warnings: Vec<Problem>,
 }
 
-/// Windows are at most a century long: dates stay within the calendar.
+/// Windows are at most a century long, so dates stay within the calendar.
 const DAYS_MAX: i64 = 36_500;
 const MONTHS_MAX: i64 = 1_200;
-/// More tiers than this are a mistake.
+/// The most tiers; a longer list is a mistake.
 const TIERS_MAX: usize = 100;
 const POINTS_MAX: i64 = 999_999_999_999;
 const PERCENT_MAX: u64 = 100 * 10_000;
 
 impl Program {
-    /// Reads a program as a whole; its time zone is one of a release of the database.
+    /// Reads a program as a whole; `zones` is the release of the database with its time zone.
     ///
     /// # Errors
     /// All problems at once, each with its JSON path.
@@ -216,12 +216,12 @@ fn span(node: &Node<'_>) -> Option<Span> {
     }
 }
 
-/// A tier as written, before it is known whether its milestone fits. Of what is wrong in itself there is nothing; the
-/// rest is still looked at, so that every problem is found at once.
+/// A tier as written, before it is checked against its milestone. A part that is wrong in itself is none; the rest is
+/// still checked, so that every problem is found at once.
 struct Rung<'a> {
     node: Node<'a>,
     id: Option<TierId>,
-    /// What is absent is nothing within something.
+    /// An absent threshold is `Some(None)`, a wrong one `None`.
     threshold: Option<Option<Quantity>>,
     tags: Option<Option<BTreeSet<Tag>>>,
     tier: Option<Tier>,
@@ -271,7 +271,7 @@ fn rung<'a>(node: &Node<'a>) -> Option<Rung<'a>> {
     Some(Rung { node: node.clone(), tier: tier(), id, threshold, tags })
 }
 
-/// Reads every item of a list, also after one that is wrong.
+/// Reads every item of a list, even after one that is wrong.
 fn each<T>(node: &Node<'_>, read: impl Fn(&Node<'_>) -> Option<T>) -> Option<Vec<T>> {
     let items = node.list()?;
     let found: Vec<T> = items.iter().filter_map(read).collect();
@@ -455,7 +455,7 @@ mod tests {
         }
     }
 
-    /// chrono reads more than it writes: signs, spaces, single digits, and years that no instant can name.
+    /// chrono reads more than it writes: signs, spaces, single digits, and years that no instant can have.
     #[test]
     fn a_start_date_is_written_in_one_way_and_its_midnight_is_an_instant() {
         let starting = |date: &str| json!({ "start_date": date, "tiers": [{ "id": "a", "threshold": 1 }] });

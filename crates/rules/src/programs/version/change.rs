@@ -1,5 +1,5 @@
-//! What a new version of a program does to members that its publisher should know before: warnings, never refusals. How
-//! many members it concerns, a preview tells.
+//! The effects of a new version of a program on members, which its publisher should know beforehand: warnings, never
+//! refusals. A preview counts the members affected.
 
 use std::fmt;
 
@@ -11,89 +11,89 @@ use crate::id::TierId;
 use crate::program::{Counted, Metric, Milestone, OnRefund, Period, Program};
 use crate::quantity::Quantity;
 
-/// Something that a change does to members. Its `Display` is a sentence for people.
+/// An effect of a change on members. Its `Display` is a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
-    /// The program goes off: facts are recorded, and nobody has a tier (seeds 001, 003).
+    /// The program is switched off: facts are recorded, and no member has a tier (seeds 001, 003).
     SwitchedOff,
-    /// The program goes on: everybody is compared with the tier on record (section 7).
+    /// The program is switched on: every member is compared with the tier on record (section 7).
     SwitchedOn,
-    /// Another thing is counted; of tags, none. Progress starts from other facts.
+    /// Another metric is counted, or tags decide instead (none). Progress starts from other facts.
     Metric {
-        /// What was counted.
+        /// The metric until now.
         from: Option<Metric>,
-        /// What is counted now.
+        /// The metric from now on.
         to: Option<Metric>,
     },
-    /// It is counted over another time.
+    /// The metric is counted over another period.
     Period {
-        /// Over which until now.
+        /// The period until now.
         from: Period,
-        /// Over which now.
+        /// The period from now on.
         to: Period,
     },
-    /// The effective start moves forward: what came before it no longer counts.
+    /// The effective start moves forward: facts before it no longer count.
     StartForward {
         /// The first day that counted.
         from: Day,
         /// The first day that counts now.
         to: Day,
-        /// The start date asked for, where a calendar-year program is clamped to January 1 (seed 001).
+        /// The configured start date, where a calendar-year program is clamped to January 1 (seed 001).
         asked: Option<NaiveDate>,
-        /// All of last calendar year goes, and with it the tiers that it earned.
+        /// Whether all of the last calendar year is lost, and with it the tiers that it earned.
         wipes_last_year: bool,
     },
-    /// The effective start moves back: what came since then counts again.
+    /// The effective start moves back: facts since then count as well.
     StartBack {
         /// The first day that counted.
         from: Day,
         /// The first day that counts now.
         to: Day,
     },
-    /// The effective start comes only after the change: until then nothing counts.
+    /// The effective start is after the change: until then nothing counts.
     StartAhead(Day),
-    /// A tier is removed: whoever holds it moves to another or none.
+    /// A tier is removed: members who hold it move to another or none.
     TierRemoved {
-        /// Its id.
+        /// The tier's id.
         id: TierId,
-        /// Its name.
+        /// The tier's name.
         name: String,
     },
-    /// The tiers that stay rank in another order: who holds one may rise or fall without having done anything.
+    /// The remaining tiers are ranked in another order: members may rise or fall by that alone.
     Reordered,
-    /// A tier takes more than before.
+    /// A tier has a higher threshold than before.
     ThresholdRaised {
-        /// Its id.
+        /// The tier's id.
         id: TierId,
-        /// Its name.
+        /// The tier's name.
         name: String,
-        /// What it took.
+        /// The threshold until now.
         from: Quantity,
-        /// What it takes now.
+        /// The threshold from now on.
         to: Quantity,
     },
-    /// Refunds take tiers that were kept until now.
+    /// Refunds take away tiers that were kept until now.
     RefundsRevoke,
-    /// Other parts of an order are spend: every order is worth something else, the old ones too.
+    /// Other parts of an order are spend: the worth of every order changes, including old ones.
     Spend,
-    /// Days begin elsewhere: facts near a midnight count for another day, and tiers end at another instant.
+    /// The time zone has other days: facts near a midnight count for another day, and tiers end at another instant.
     TimeZone {
         /// The zone until now.
         from: String,
         /// The zone now.
         to: String,
     },
-    /// What happens to those who would drop because of all this.
+    /// The treatment of members who would drop because of these changes.
     WhoDrops {
-        /// They drop, or are held.
+        /// Whether they drop at once or are held.
         demotions: Demotions,
-        /// Whether that is the default, because the publisher did not say.
+        /// Whether that is the default, because the publisher did not choose.
         by_default: bool,
     },
 }
 
 impl Warning {
-    /// Whether it wipes progress or takes tiers, so that it should be shown as loud as can be.
+    /// Whether it wipes progress or takes tiers away, and should be shown prominently.
     pub fn is_loud(&self) -> bool {
         match self {
             Self::SwitchedOff
@@ -113,7 +113,7 @@ impl Warning {
         }
     }
 
-    /// The field of the program, or of the options, that it is about.
+    /// The path of the field, in the program or the options, that it is about.
     pub fn path(&self) -> &'static str {
         match self {
             Self::SwitchedOff | Self::SwitchedOn => "$.active",
@@ -129,8 +129,8 @@ impl Warning {
     }
 }
 
-/// What strikes about putting `new` in force after `old`, what wipes most first. Nothing, if nothing that members hold or
-/// have counted can change.
+/// The warnings about putting `new` in force after `old`, those that wipe most first. Empty if nothing that members
+/// hold or have counted can change.
 pub fn change_advice(old: &Version, new: &Version) -> Vec<Warning> {
     let mut found = Vec::new();
     match (old.program.active, new.program.active) {
@@ -177,7 +177,7 @@ fn counting(old: &Program, new: &Program) -> Vec<Warning> {
         if was.period != is.period {
             found.push(Warning::Period { from: was.period, to: is.period });
         }
-        // A trailing window never keeps (section 5).
+        // A trailing window never keeps a tier (section 5).
         let keeps = was.on_refund == OnRefund::Keep && !matches!(was.period, Period::Rolling(_));
         if keeps && is.on_refund == OnRefund::Revoke {
             found.push(Warning::RefundsRevoke);
@@ -186,7 +186,7 @@ fn counting(old: &Program, new: &Program) -> Vec<Warning> {
     found
 }
 
-/// Tags are states: the start date does not touch them (section 4).
+/// Warns of a changed start, except for tags: they are states, and the start date does not affect them (section 4).
 fn start(old: &Version, new: &Version) -> Vec<Warning> {
     if counted(&new.program).is_none() {
         return Vec::new();

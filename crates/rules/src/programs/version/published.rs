@@ -10,17 +10,17 @@ use crate::program::Program;
 /// A `program.published` event: parsed once, and kept as it was written for those who list what was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// From when the version is in force.
+    /// The instant from which the version is in force.
     pub at: Instant,
     /// The rules.
     pub program: Program,
-    /// What the publisher says besides.
+    /// The publisher's options.
     pub options: Options,
     written: Value,
 }
 
 impl Published {
-    /// Reads the event; the program's time zone is one of a release of the database.
+    /// Reads the event; `zones` is the release of the database with the program's time zone.
     ///
     /// # Errors
     /// All problems at once, each with its JSON path.

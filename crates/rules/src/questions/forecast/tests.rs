@@ -53,10 +53,10 @@ fn one_course_tells_the_tier_before_the_tier_now_and_the_tier_on_new_year() {
     let program = program(json!("calendar_year"), json!({}));
     check(&program, &facts, ("2024-06-01T00:00:00Z", "2024-04-01T00:00:00Z"), ["-", "gold", "gold"]);
     check(&program, &facts, ("2025-06-01T00:00:00Z", "2025-01-01T05:00:00Z"), ["gold", "gold", "silver"]);
-    // January 1 is passed at local midnight; from it on the coming one is the next.
+    // January 1 is passed at local midnight; from then on the coming one is the next.
     check(&program, &facts, ("2026-01-01T04:59:59Z", "2025-06-01T00:00:00Z"), ["gold", "gold", "silver"]);
     check(&program, &facts, ("2026-01-01T05:00:00Z", "2026-01-01T04:59:59Z"), ["gold", "silver", "-"]);
-    // What happens after the instant is not seen.
+    // Facts after the instant are not seen.
     check(&program, &facts, ("2025-02-01T00:00:00Z", "2025-01-01T05:00:00Z"), ["gold", "gold", "-"]);
 }
 
@@ -68,7 +68,7 @@ fn assignments_end_in_the_forecast_too() {
 }
 
 #[test]
-fn while_the_program_is_inactive_nobody_had_or_will_have_a_tier() {
+fn while_the_program_is_inactive_no_member_had_or_will_have_a_tier() {
     let mut program = program(json!("lifetime"), json!({}));
     program["active"] = json!(false);
     let facts = [spent("1", 600, "2025-01-05T12:00:00Z")];
@@ -77,7 +77,7 @@ fn while_the_program_is_inactive_nobody_had_or_will_have_a_tier() {
 }
 
 #[test]
-fn at_risk_is_whose_earned_tier_ends_at_the_next_review_unless_more_happens() {
+fn a_member_is_at_risk_whose_earned_tier_ends_at_the_next_review_unless_more_happens() {
     let gold = || spent("1", 600, "2024-05-01T12:00:00Z");
     let again = || spent("2", 500, "2025-03-01T12:00:00Z");
     let year = json!("calendar_year");

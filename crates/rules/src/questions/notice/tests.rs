@@ -46,7 +46,7 @@ fn keys(program: &Value, facts: &[Value], as_of: &str) -> Vec<String> {
     notices(program, facts, as_of).iter().map(Notice::key).collect()
 }
 
-/// Gold was reached in 2025: it holds through 2026, where Anna lives.
+/// Gold was reached in 2025, so it holds through 2026 in Anna's time zone.
 #[test]
 fn a_tier_is_expiring_from_the_local_midnight_so_many_days_before_its_end() {
     let order = [spent("1", "600", "2025-06-01T12:00:00Z")];
@@ -56,7 +56,7 @@ fn a_tier_is_expiring_from_the_local_midnight_so_many_days_before_its_end() {
         (json!([30]), "2026-12-02T05:00:00Z", Some(30)),
         (json!([30]), "2027-01-01T04:59:59.999Z", Some(30)),
         (json!([30]), "2027-01-01T05:00:00Z", None),
-        // Who is looked at late hears of the nearest alone, in whatever order they are written.
+        // A member evaluated late gets only the nearest notice, in whatever order the days are written.
         (json!([60, 30, 7]), "2026-12-10T12:00:00Z", Some(30)),
         (json!([7, 60, 30]), "2026-12-28T12:00:00Z", Some(7)),
         (json!([1]), "2026-12-31T05:00:00Z", Some(1)),
@@ -77,7 +77,7 @@ fn what_keeps_the_tier_is_told_only_where_it_is_earned() {
     let kept = told.requalify.unwrap();
     assert_eq!((told.upcoming.as_ref().unwrap().as_str(), kept.by), ("silver", told.valid_until));
     assert_eq!((kept.counted, kept.remaining), (Quantity::whole(120), Quantity::whole(380)));
-    // Gold by hand, over a silver earned: no purchase keeps it.
+    // Gold is given by hand over an earned silver, so no purchase keeps it.
     let facts =
         [spent("1", "120", "2025-06-01T12:00:00Z"), floor("gold", "2026-01-01T00:00:00Z", "2026-06-10T12:00:00Z")];
     let [Notice::Expiring(told)] = &*notices(&program, &facts, "2026-06-01T12:00:00Z") else { panic!() };
@@ -121,7 +121,7 @@ fn within_reach_is_told_with_what_is_missing_and_by_when_if_the_counter_restarts
         (json!("calendar_year"), second, Some("2027-01-01T05:00:00Z"), "2026-01-01T05:00:00.000Z"),
         (json!("lifetime"), second, None, "2026-03-05T12:00:00.000Z"),
         (json!({ "rolling": { "days": 30 } }), second, None, "2026-03-05T12:00:00.000Z"),
-        // Reaching silver started the counter again, and it stops at silver's deadline.
+        // Reaching silver restarted the counter, and it ends at silver's deadline.
         (json!({ "since_last_upgrade": { "days": 90 } }), &both, Some("2026-05-31T04:00:00Z"), upgraded),
     ] {
         let program = program(json!({ "metric": "amount_spent", "period": period }), json!({ "expiring_days": [] }));
@@ -134,7 +134,7 @@ fn within_reach_is_told_with_what_is_missing_and_by_when_if_the_counter_restarts
     }
 }
 
-/// With no tier earned the window moves every day, and what was told once is not told every day.
+/// With no tier earned the window moves every day, but a notice is not sent every day.
 #[test]
 fn a_trailing_window_starts_no_new_period_every_day() {
     let milestone = json!({ "metric": "amount_spent", "period": { "since_last_upgrade": { "days": 90 } } });
@@ -163,7 +163,7 @@ fn what_can_come_again_is_remembered_and_nothing_else() {
     let facts = [spent("1", "460", "2026-03-01T12:00:00Z")];
     for (key, as_of, recurs) in [
         ("expiring#gold#2027-01-01T05:00:00.000Z#30", "2027-01-01T04:59:59Z", true),
-        // A newer release may move the midnight by an hour or two.
+        // A newer release may move the midnight by less than three hours.
         ("expiring#gold#2027-01-01T05:00:00.000Z#30", "2027-01-01T07:59:59Z", true),
         ("expiring#gold#2027-01-01T05:00:00.000Z#30", "2027-01-01T08:00:00Z", false),
         ("expiring#a#b 1#2027-01-01T05:00:00.000Z#30", "2026-03-02T12:00:00Z", true),
@@ -181,7 +181,7 @@ fn what_can_come_again_is_remembered_and_nothing_else() {
     }
 }
 
-/// Whatever was told at an instant is not forgotten at it: else it would be told again at once.
+/// A key is remembered at the instant of its notice; otherwise the notice would be sent again at once.
 #[test]
 fn what_is_told_is_remembered_at_the_same_instant() {
     let facts = [spent("1", "600", "2025-06-01T12:00:00Z"), spent("2", "96", "2026-12-15T12:00:00Z")];
@@ -222,7 +222,7 @@ fn what_was_told_is_not_told_again_where_a_newer_release_moves_its_midnight() {
     ] {
         assert_eq!(notice.was_told(&[told.to_owned()], zone), !again, "{told}");
     }
-    // What does not end at a midnight ends when it says.
+    // An end that is not a midnight is never moved by a release.
     let lock = json!({ "type": "tier.assigned", "member_id": "anna", "assignment_id": "a", "occurred_at": "2026-12-01T12:00:00Z",
                        "tier": "gold", "mode": "lock", "until": "2026-12-20T10:00:00Z" });
     let (version, standing) = self::standing(&program, &[lock], "2026-12-15T12:00:00Z");

@@ -1,4 +1,4 @@
-//! A member as assessed at the last step, for the next one and for the explanation of what is recorded: nothing is assessed twice.
+//! The last assessment of a member, for the next step and for the explanation of the recorded rows: nothing is assessed twice.
 
 use crate::calendar::Instant;
 use crate::explain::{self, Explanation};
@@ -6,7 +6,7 @@ use crate::ledger::Ledger;
 use crate::standing::{Assessment, Facts, assess};
 use crate::version::Version;
 
-/// A member as assessed under a version at an instant. It stands until the ledger changes.
+/// A member as assessed under a version at an instant. It is valid until the ledger changes.
 pub(super) struct Assessed<'v> {
     pub version: &'v Version,
     pub at: Instant,
@@ -14,7 +14,6 @@ pub(super) struct Assessed<'v> {
 }
 
 impl<'v> Assessed<'v> {
-    /// Assesses a member under a version at an instant.
     pub(super) fn new(version: &'v Version, ledger: &Ledger, at: Instant) -> Self {
         Self { version, at, now: assess(version, &Facts::of(ledger), at, at) }
     }
@@ -25,8 +24,8 @@ impl<'v> Assessed<'v> {
         last.filter(is_it).unwrap_or_else(|| Self::new(version, ledger, at))
     }
 
-    /// The findings at an instant. Between an assessment and the next review the tier stays, and windows may move on: only
-    /// what is recorded later than at the assessment, by a repair, takes another one.
+    /// The findings at an instant. Between an assessment and the next review the tier stays the same, but windows may
+    /// move. A new assessment is needed only for rows that a repair records later than this one.
     pub(super) fn explained(&self, ledger: &Ledger, as_of: Instant) -> Explanation {
         if self.at == as_of {
             explain::of(self.version, ledger, as_of, &self.now)

@@ -23,7 +23,7 @@ fn program(period: &Value, gold: u32) -> Value {
             "tiers": [{ "id": "silver", "threshold": 100 }, { "id": "gold", "threshold": gold }] })
 }
 
-/// The versions, the first of which is in force from the beginning; the others hold the tiers that they would take.
+/// Versions of a program: the first is in force from the beginning, and the others hold tiers that they would take.
 fn versions(first: &Value, others: &[(&str, Value)]) -> Versions {
     let read = |program: &Value| Program::read(program, &Zones::built_in()).unwrap();
     let mut versions = Versions::first(read(first).program, read(first).effective_at).unwrap();
@@ -35,7 +35,7 @@ fn versions(first: &Value, others: &[(&str, Value)]) -> Versions {
     versions
 }
 
-/// Anna with these facts, whom nobody has looked at since an instant.
+/// Anna with these facts, last evaluated at an instant.
 fn anna(program: &Value, facts: &[Value], evaluated_at: &str) -> (Ledger, Record) {
     let mut replay = Replay::start(program, &Zones::built_in()).unwrap();
     for fact in facts {
@@ -45,7 +45,7 @@ fn anna(program: &Value, facts: &[Value], evaluated_at: &str) -> (Ledger, Record
     (ledger, Record { evaluated_at: Some(at(evaluated_at)), version: 1, ..Record::default() })
 }
 
-/// The rows of an advance, and what was assessed for them.
+/// The rows of an advance, and the assessments made for them.
 fn advanced(
     (mut ledger, mut record): (Ledger, Record),
     versions: &Versions,
@@ -56,7 +56,8 @@ fn advanced(
     (rows, ASKED.take())
 }
 
-/// A fact is judged with and without itself, a version against the one before it, and a tier that is held once more.
+/// A fact is judged with and without itself, and a version against the one before it. A tier that is held takes one
+/// more assessment.
 #[test]
 fn a_step_assesses_each_question_once_and_the_next_step_begins_with_its_answer() {
     let year = json!("calendar_year");
@@ -77,7 +78,7 @@ fn a_step_assesses_each_question_once_and_the_next_step_begins_with_its_answer()
         (2, "2025-02-01T00:00:00Z", "2025-02-01T00:00:00Z"), // the new one: silver
         (2, "2025-02-01T00:00:00Z", "2025-02-01T00:00:00Z"), // and with gold held
         (2, "2025-03-01T00:00:00Z", "2025-03-01T00:00:00Z"),
-        (3, "2025-03-01T00:00:00Z", "2025-03-01T00:00:00Z"), // gold is held already
+        (3, "2025-03-01T00:00:00Z", "2025-03-01T00:00:00Z"), // gold is already held
         (3, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"), // nothing is left
     ];
     assert_eq!(asked, expected);
@@ -85,9 +86,9 @@ fn a_step_assesses_each_question_once_and_the_next_step_begins_with_its_answer()
     assert_eq!((transitions, rows.len()), (2, 3), "{rows:?}");
 }
 
-/// 365 orders, over a hundred reviews beside them, seven changes of rules.
+/// 365 orders, over a hundred other reviews, and seven changes of rules.
 #[test]
-fn a_long_run_assesses_nothing_twice_but_where_a_tier_is_held() {
+fn a_long_run_assesses_nothing_twice_except_where_a_tier_is_held() {
     let months = |months: u32| json!({ "since_last_upgrade": { "months": months } });
     let rolling = |days: u32| json!({ "rolling": { "days": days } });
     let first = program(&rolling(3), 150);
@@ -118,7 +119,7 @@ fn a_long_run_assesses_nothing_twice_but_where_a_tier_is_held() {
     let steps: BTreeSet<_> = asked.iter().map(|(_, _, at)| *at).collect();
     let questions: BTreeSet<_> = asked.iter().collect();
     assert_eq!(asked.len(), questions.len() + holds);
-    // One a step; another one where a fact is, without it, and where the rules change, under the old ones.
+    // One assessment a step, one more without the fact where there is a fact, and one more under the old rules where they change.
     let (facts, changes) = (orders.len(), versions.iter().count() - 1);
     assert!(asked.len() <= steps.len() + facts + changes + holds, "{} at {} instants", asked.len(), steps.len());
     let reviews = steps.len() - facts - changes;

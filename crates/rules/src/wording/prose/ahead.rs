@@ -1,4 +1,4 @@
-//! What a member is told ahead, in a sentence or two.
+//! Notices to a member, in a sentence or two.
 
 use super::summary::short;
 use super::words::{amount, by, through};

@@ -1,4 +1,4 @@
-//! What was recorded about a member, in words.
+//! The rows recorded about a member, in words.
 
 use super::words::{day, instant};
 use crate::cause::Cause;
@@ -6,8 +6,7 @@ use crate::id::TierId;
 use crate::record::{Change, Row, Transition};
 use crate::version::Version;
 
-/// Says what was recorded, one line per row. Tiers are named as the version names them; by id where it has them no
-/// more.
+/// The recorded rows, one line per row. Tiers have their names in the version, or their ids if the version lacks them.
 pub fn history(version: &Version, rows: &[Row]) -> Vec<String> {
     rows.iter().map(|row| told(version, row)).collect()
 }
@@ -35,7 +34,7 @@ fn transition(version: &Version, made: &Transition) -> String {
     format!("{}. {at}: {}, {}{quietly}", made.seq, changed(version, made), cause(made.cause, made.version))
 }
 
-/// `upgraded from Silver to Gold`.
+/// Such as `upgraded from Silver to Gold`.
 pub(super) fn changed(version: &Version, made: &Transition) -> String {
     let (from, to) = (name(version, made.from.as_ref()), name(version, made.to.as_ref()));
     match made.kind {
@@ -47,7 +46,7 @@ pub(super) fn changed(version: &Version, made: &Transition) -> String {
     }
 }
 
-/// `by a refund or cancellation`.
+/// Such as `by a refund or cancellation`.
 pub(super) fn cause(cause: Cause, version: u32) -> String {
     match cause {
         Cause::Activity => "by what was bought or earned".to_owned(),
@@ -60,7 +59,7 @@ pub(super) fn cause(cause: Cause, version: u32) -> String {
     }
 }
 
-/// A tier's name; its id where the version has it no more.
+/// A tier's name, or its id if the version lacks it.
 pub(super) fn name(version: &Version, id: Option<&TierId>) -> String {
     let tier = |id: &TierId| version.program.rank(id).and_then(|rank| version.program.tier(rank));
     id.map_or_else(|| "no tier".to_owned(), |id| tier(id).map_or_else(|| id.to_string(), |tier| tier.name.clone()))

@@ -1,4 +1,4 @@
-//! A transition in a sentence or two, for whoever hears of it without the findings at hand.
+//! A transition in a sentence or two, for readers without the findings.
 
 use super::history::{cause, changed};
 use super::words::{amount, capital, day, fact_words, span_words, through};
@@ -7,11 +7,11 @@ use crate::program::{Counted, Milestone, Period};
 use crate::record::Transition;
 use crate::version::Version;
 
-/// A summary has at most so many characters.
+/// The most characters of a summary.
 pub const SUMMARY_CHARS_MAX: usize = 300;
 
-/// What changed, by what, and what was found, as a sentence or two of at most [`SUMMARY_CHARS_MAX`] characters. `version`
-/// must be the one that decided; tiers that it does not have are named by id.
+/// The change, its cause and the decisive finding, as a sentence or two of at most [`SUMMARY_CHARS_MAX`] characters.
+/// `version` must be the one that decided; tiers that it lacks are named by id.
 pub fn summary(version: &Version, made: &Transition) -> String {
     let change = capital(&changed(version, made));
     short(&format!("{change} {}. {}", cause(made.cause, made.version), finding(version, made)))
@@ -28,7 +28,7 @@ pub(super) fn short(line: &str) -> String {
     }
 }
 
-/// What decided: the assignment if it gives the tier held, or what was earned.
+/// The decisive finding: the assignment if it gives the tier held, otherwise the tier earned.
 fn finding(version: &Version, made: &Transition) -> String {
     let because = &made.because;
     if let Some(found) = &because.assignment
@@ -61,7 +61,7 @@ fn finding(version: &Version, made: &Transition) -> String {
     }
 }
 
-/// What counted in the window that decided, unless a deadline decided, of which the counter shows nothing.
+/// The sum of the window that decided; none if a deadline decided, because the counter shows nothing of it.
 fn decisive(version: &Version, made: &Transition, counted: &Counted) -> Option<String> {
     let windows = &made.because.windows;
     let earned = made.because.earned.as_ref().map(|met| &met.tier);

@@ -49,7 +49,7 @@ fn told(program: &Value, events: &[Value], as_of: &str, lists: Lists) -> String 
     prose(replay.version_at(as_of), &standing, &explanation, lists).join("\n")
 }
 
-/// What is said about anna contains each of these lines, or parts of lines.
+/// Asserts that the text about Anna contains each of these lines, or parts of lines.
 #[track_caller]
 fn says(program: &Value, events: &[Value], as_of: &str, expected: &[&str]) {
     let told = told(program, events, as_of, Lists::Short);
@@ -248,7 +248,7 @@ fn an_assignment_is_said_beside_what_is_earned() {
 }
 
 #[test]
-fn in_an_inactive_program_nobody_holds_a_tier_and_what_counts_is_told() {
+fn in_an_inactive_program_no_member_holds_a_tier_and_what_counts_is_told() {
     let mut program = program(json!({ "metric": "amount_spent" }));
     program["active"] = json!(false);
     says(
@@ -264,7 +264,7 @@ fn in_an_inactive_program_nobody_holds_a_tier_and_what_counts_is_told() {
 }
 
 #[test]
-fn of_somebody_who_was_erased_there_is_no_standing_to_tell() {
+fn an_erased_member_has_no_standing() {
     let erased = json!({ "type": "customer.erased", "member_id": "anna", "occurred_at": "2023-03-01T12:00:00Z" });
     let as_of = Instant::parse("2023-06-01T00:00:00Z").unwrap();
     let events = [order("o1", "2023-02-01T12:00:00Z", "150"), erased];
@@ -312,7 +312,7 @@ fn a_long_list_is_shortened_in_the_middle_and_its_amounts_still_add_up() {
 }
 
 #[test]
-fn somebody_of_whom_nothing_is_seen_yet_holds_nothing() {
+fn a_member_without_a_seen_fact_holds_nothing() {
     let later = json!({ "type": "points.earned", "member_id": "anna", "entry_id": "p", "points": 5,
                         "occurred_at": "2023-02-01T12:04:00Z", "received_at": "2023-02-01T12:00:00Z" });
     says(&program(json!({})), &[later], "2023-02-01T12:00:00Z", &["Holds no tier: nothing has happened yet."]);
@@ -347,7 +347,7 @@ fn history_is_told_with_causes_in_words() {
     );
 }
 
-/// What is said of each transition of anna.
+/// Asserts the summaries of Anna's transitions.
 #[track_caller]
 fn sums_up(program: &Value, events: &[Value], as_of: &str, expected: &[&str]) {
     let as_of = Instant::parse(as_of).unwrap();

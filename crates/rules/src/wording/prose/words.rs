@@ -5,12 +5,12 @@ use crate::explain::{FactRef, Reason};
 use crate::program::{Counted, Metric, Milestone, OnRefund, Period, Program};
 use crate::quantity::Quantity;
 
-/// `November 5, 2023`.
+/// Such as `November 5, 2023`.
 pub(super) fn day(day: Day) -> String {
     day.date().format("%B %-d, %Y").to_string()
 }
 
-/// `November 5, 2023 at 10:00`; of a midnight only the day.
+/// Such as `November 5, 2023 at 10:00`; a midnight is written as the day alone.
 pub(super) fn instant(zone: &Zone, at: Instant) -> String {
     let on = zone.day(at);
     if zone.midnight(on) == at {
@@ -21,7 +21,7 @@ pub(super) fn instant(zone: &Zone, at: Instant) -> String {
     format!("{} at {}", day(on), local.format(format))
 }
 
-/// Through the last full day before an exclusive end, or until the very instant if that is within a day.
+/// `through` the last full day before an exclusive end, or `until` the end if that is within a day.
 pub(super) fn through(zone: &Zone, until: Instant) -> String {
     match zone.last_day_before(until) {
         Some(last) => format!("through {}", day(last)),
@@ -29,17 +29,17 @@ pub(super) fn through(zone: &Zone, until: Instant) -> String {
     }
 }
 
-/// By the last day on which something still helps.
+/// `by` the last day on which an activity still helps.
 pub(super) fn by(zone: &Zone, until: Instant) -> String {
     format!("by {}", beyond(zone, until))
 }
 
-/// The end that a tier is to be held beyond.
+/// The end beyond which a tier is to be held.
 pub(super) fn beyond(zone: &Zone, until: Instant) -> String {
     zone.last_day_before(until).map_or_else(|| instant(zone, until), day)
 }
 
-/// A quantity in what the program counts: `500.00 USD`, `1 point`, `3 orders`.
+/// A quantity in the program's unit: `500.00 USD`, `1 point`, `3 orders`.
 pub(super) fn amount(program: &Program, quantity: Quantity) -> String {
     let number = quantity.with_decimals(program.decimals());
     let unit = |one: &'static str, many: &'static str| if quantity == Quantity::ONE { one } else { many };
@@ -54,12 +54,12 @@ pub(super) fn amount(program: &Program, quantity: Quantity) -> String {
     format!("{number} {unit}")
 }
 
-/// The amount with its verb: `1 point is`, `380.00 USD are`.
+/// The amount with its verb, such as `1 point is` or `380.00 USD are`.
 pub(super) fn counts_words(amount: &str) -> String {
     format!("{amount} {}", if amount.starts_with("1 ") { "is" } else { "are" })
 }
 
-/// What a milestone asks for, over which time, and what a refund does.
+/// The metric of a milestone, its period, and the effect of a refund.
 pub(super) fn how_earned(counted: &Counted) -> String {
     let Counted { metric, period, on_refund, .. } = counted;
     let what = match metric {

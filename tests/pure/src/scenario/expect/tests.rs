@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 
-/// Judges a sentence by an answer in which anna was upgraded to gold, had a birthday, and ben was erased.
+/// Judges a sentence by an answer in which Anna was upgraded to gold and had a birthday, and Ben was erased.
 #[track_caller]
 fn check(text: &str, holds: bool) {
     let answer = json!({
@@ -40,7 +40,7 @@ fn check(text: &str, holds: bool) {
 }
 
 #[test]
-fn what_is_so_holds() {
+fn a_true_expectation_holds() {
     for text in [
         "anna is gold since 2023-11-05 until 2024-12-31 and silver after",
         "anna has 120 counted",
@@ -64,7 +64,7 @@ fn what_is_so_holds() {
 }
 
 #[test]
-fn what_is_not_so_is_a_miss() {
+fn a_false_expectation_is_a_miss() {
     for text in [
         "anna is silver",
         "anna is gold since 2023-11-06",

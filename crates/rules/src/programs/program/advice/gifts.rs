@@ -1,4 +1,4 @@
-//! What strikes about entry rewards, perks, names and notices.
+//! Advice about entry rewards, perks, names and notices.
 
 use super::warning;
 use crate::json::Problem;
@@ -31,7 +31,7 @@ fn names(program: &Program) -> Vec<Problem> {
     program.tiers().filter_map(repeated).collect()
 }
 
-/// The lowest tier with threshold 0 is held from a member's first fact on.
+/// Warns of an entry reward on a tier with threshold 0, which every member holds from their first fact on.
 fn rewards_for_everyone(program: &Program, counted: &Counted) -> Option<Problem> {
     let (rank, tier) = program.tiers().next()?;
     (!counted.is_earned(rank) && !tier.entry_rewards.is_empty()).then(|| {
@@ -40,7 +40,8 @@ fn rewards_for_everyone(program: &Program, counted: &Counted) -> Option<Problem>
     })
 }
 
-/// Bonus points count like any others once the points system has booked them (section 3).
+/// Warns of bonus points that lift a member further: they count like any others once the points system has booked them
+/// (section 3).
 fn rewards_that_lift(program: &Program, counted: &Counted) -> Vec<Problem> {
     if counted.metric != Metric::PointsEarned {
         return Vec::new();
@@ -68,7 +69,7 @@ fn rewards_that_lift(program: &Program, counted: &Counted) -> Vec<Problem> {
     program.tiers().zip(program.tiers().skip(1)).filter_map(lifts).collect()
 }
 
-/// Rules about entry rewards that nobody gets, and the one that Genstore advises against (seed 003).
+/// Warns of reward rules without effect, and of the one that Genstore advises against (seed 003).
 fn reward_rules(program: &Program) -> Vec<Problem> {
     let mut found = Vec::new();
     let none = program.tiers().all(|(_, tier)| tier.entry_rewards.is_empty());
@@ -84,7 +85,7 @@ fn reward_rules(program: &Program) -> Vec<Problem> {
     found
 }
 
-/// What one tier's perks say twice, or take away.
+/// Warns of one tier's perks that repeat another or take something away.
 fn perks_of(rank: Rank, tier: &Tier) -> Vec<Problem> {
     let mut found = Vec::new();
     for (place, perk) in tier.perks.iter().enumerate() {
@@ -109,7 +110,7 @@ fn perks_of(rank: Rank, tier: &Tier) -> Vec<Problem> {
     found
 }
 
-/// Perks hold while the tier is held: what a higher tier does not repeat is lost by rising.
+/// Warns of perks lost by rising: perks hold while the tier is held, so a perk that the higher tier lacks is lost.
 fn perks_lost(program: &Program) -> Vec<Problem> {
     let mut found = Vec::new();
     for ((_, lower), (rank, tier)) in program.tiers().zip(program.tiers().skip(1)) {
@@ -138,7 +139,7 @@ fn kind(perk: &Perk) -> &'static str {
     }
 }
 
-/// A tier that never ends is never about to expire; tags have nothing to be within reach of.
+/// Warns of notice settings without effect: a tier that never ends never expires, and tags have no progress.
 fn notices(program: &Program) -> Vec<Problem> {
     let default = Notices::default();
     let mut found = Vec::new();

@@ -30,7 +30,7 @@ fn at(text: &str) -> Instant {
     Instant::parse(text).unwrap()
 }
 
-/// The program is valid, and exactly these places are warned of, each with these words.
+/// Asserts that the program is valid and that exactly these places are warned of, each with these words.
 #[track_caller]
 fn warned(changes: Value, expected: &[(&str, &str)]) {
     found(&Program::read(&program(changes), &Zones::built_in()).unwrap().warnings, expected);
@@ -71,7 +71,7 @@ fn a_legacy_name_of_a_time_zone_is_accepted_and_names_what_to_use() {
 fn settings_that_do_nothing_are_named() {
     warned(json!({ "spend": { "include_tax": false } }), &[("$.spend", "only the metric amount_spent")]);
     warned(tiers(json!({ "tags": ["vip"] }), json!({})), &[("$.tiers[0].tags", "only the metric customer_tags")]);
-    // A rolling window has no part in the setting either, and Smile's own programs carry it: nothing to warn of.
+    // A rolling window does not use the setting either, but Smile's own programs carry it, so there is no warning.
     warned(json!({ "milestone": { "period": "rolling", "on_refund": "keep" } }), &[]);
     warned(
         json!({ "milestone": { "period": "since_last_upgrade", "on_refund": "keep" } }),
@@ -92,7 +92,7 @@ fn settings_that_do_nothing_are_named() {
 }
 
 #[test]
-fn tiers_that_nobody_reaches_and_thresholds_between_steps_are_named() {
+fn tiers_that_no_member_reaches_and_thresholds_between_steps_are_named() {
     let close = tiers(json!({ "threshold": "499.5" }), json!({}));
     warned(close, &[("$.tiers[0].threshold", "works like 500"), ("$.tiers[0].threshold", "unreachable")]);
     let shadowed = json!({ "milestone": { "metric": "customer_tags" },

@@ -18,7 +18,7 @@ fn at(text: &str) -> Instant {
     Instant::parse(text).unwrap()
 }
 
-/// The advice about a change of the first program into the second, published then.
+/// The advice about a change from the first program to the second, published at `on`.
 fn advice(old: &Value, new: &Value, on: &str, demotions: Option<Demotions>) -> Vec<Warning> {
     let mut versions = Versions::first(program(old), Some(at("2023-02-01T12:00:00Z"))).unwrap();
     let before = versions.last().clone();
@@ -26,7 +26,8 @@ fn advice(old: &Value, new: &Value, on: &str, demotions: Option<Demotions>) -> V
     change_advice(&before, versions.publish(program(new), at(on), options, false).unwrap())
 }
 
-/// These and no others, each with these words; `!` stands before the loud ones. The last is always who drops.
+/// Asserts exactly these warnings, each with these words; `!` marks the loud ones. The last warning is always about
+/// members who drop.
 #[track_caller]
 fn warned(old: Value, new: Value, on: &str, expected: &[&str]) {
     let mut found = advice(&old, &new, on, None);
@@ -60,14 +61,14 @@ fn a_start_moved_forward_wipes_and_says_what() {
             &["!$.start_date from 2023-02-01 through 2023-02-28 no longer counts"][..],
         ),
         ("2023-01-15", "2023-05-01T12:00:00Z", &["$.start_date from 2023-01-15 through 2023-01-31 counts as well"]),
-        // Seed 001: set in January, even to an earlier day, it starts no earlier than January 1, and last year is gone.
+        // Seed 001: set in January, even to an earlier day, the program starts no earlier than January 1, and last year is lost.
         ("2023-01-15", "2024-01-10T12:00:00Z", &["!$.start_date 2023-01-15 was asked for"]),
         ("2023-03-01", "2024-01-10T12:00:00Z", &["!$.start_date last year's tiers are wiped"]),
         ("2023-06-01", "2023-05-01T12:00:00Z", &["!$.start_date no longer counts", "!$.start_date is ahead"]),
     ] {
         warned(json!({}), moved(start), on, expected);
     }
-    // Set again to what it was, nothing is resolved anew.
+    // If the start is set to the same date again, it is not resolved again.
     warned(json!({}), json!({}), "2024-01-10T12:00:00Z", &[]);
 }
 
@@ -126,7 +127,7 @@ fn switching_off_and_on_other_days_and_other_spend_are_named() {
 }
 
 #[test]
-fn who_drops_is_told_as_the_publisher_says_or_by_default() {
+fn advice_about_members_who_drop_follows_the_publisher_or_the_default() {
     let dearer = json!({ "tiers": [{ "id": "silver", "threshold": 100 }, { "id": "gold", "threshold": 900 }] });
     let lifetime = json!({ "milestone": { "metric": "amount_spent", "period": "lifetime" } });
     let mut both = lifetime.clone();

@@ -59,7 +59,7 @@ pub enum ProblemCode {
     ShopBeingDeleted,
     /// The deletion of the shop has begun, and can no longer be withdrawn.
     DeletionInProgress,
-    /// A signed body was sent again with other headers.
+    /// A signed body was sent again under another topic or for another shop.
     WebhookReplayed,
     /// There is no file to copy.
     NoFile,

@@ -61,7 +61,7 @@ impl Draft {
     }
 }
 
-/// A draft that was discarded and one that was written anew have different tags.
+/// A discarded draft and a new one have different tags.
 fn tag(saved: &SavedDraft) -> Etag {
     Etag::named(format_args!("{}-{}", saved.revision, saved.at.millis()))
 }

@@ -182,7 +182,7 @@ async fn explanation(
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Many {
-    /// Their ids.
+    /// The members' ids.
     #[schema(value_type = Vec<Id>, min_items = 1, max_items = 100)]
     member_ids: BTreeSet<MemberId>,
     /// The instant to evaluate at; now if none is named.

@@ -67,7 +67,7 @@ pub(crate) struct QuarantineRow {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Version {
-    /// Its number.
+    /// The version's number.
     version: u32,
     /// The state: `past`, `in_force`, `pending` or `withdrawn`.
     state: VersionState,
@@ -220,7 +220,7 @@ pub(crate) struct Jobs {
 pub(crate) struct Job {
     /// The shop.
     shop: String,
-    /// Its name: the boundary, and its kind.
+    /// The name: the boundary and the kind.
     #[schema(examples("2027-01-01T05:00:00.000Z-rollover"))]
     id: String,
     /// The state.

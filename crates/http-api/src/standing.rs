@@ -40,7 +40,7 @@ pub struct Standing {
     /// The start of the tier, held since then without a break.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub since: Option<Instant>,
-    /// The instant from which the tier would be lower if nothing more happened; null if there is none.
+    /// The instant from which the tier would be lower if nothing more happened; null if it would never be.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub valid_until: Option<Instant>,
     /// The last full day of the tier in the program's time zone, for display.

@@ -151,7 +151,7 @@ pub async fn announce(system: Arc<System>, outward: Arc<Outward>, mut stop: watc
     while !*stop.borrow() {
         system.health.announcer.beat();
         if shops.is_broken() {
-            return; // and begin again
+            return; // and be restarted
         }
         let known = shops.look(&announcer).await;
         loop {

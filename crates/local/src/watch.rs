@@ -84,7 +84,7 @@ impl Watch {
         Self { latest: Mutex::new(Latest { seen: now, noted }) }
     }
 
-    /// Begins anew, if the time was set before anything happened.
+    /// Starts again, if the time was set before anything happened.
     pub async fn begin(&self, now: Instant) {
         self.latest.lock().await.seen = now;
     }

@@ -48,8 +48,8 @@ pub struct Args {
 
 /// Recomputes members from the ledger and stores those again that differ
 ///
-/// It is for members that were lost, or restored from another time than the ledger. Announcements stay as they are: the
-/// tier on record, its sequence and the rewards given come from the history in the ledger.
+/// Use it for members that were lost, or restored from another time than the ledger. Announcements stay as they are:
+/// the tier on record, its sequence and the rewards given come from the history in the ledger.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -34,7 +34,7 @@ pub enum Field {
     Refunded,
     /// When it was refunded; if unknown, when the order was canceled, or else when it was paid.
     RefundedAt,
-    /// When the order was cancelled.
+    /// When the order was canceled.
     CancelledAt,
     /// Used if `occurred_at` is empty.
     CreatedAt,

@@ -52,7 +52,8 @@ impl<R: BufRead> Read for Newlines<R> {
 }
 
 impl<R> Newlines<R> {
-    /// Whether the reader asked for more than there is: a row read before then ended at the end of the text.
+    /// Whether the reader has read past the end of the text. If so, the row that it read last ended at the end of the
+    /// text.
     pub fn is_over(&self) -> bool {
         self.is_over
     }

@@ -34,7 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct How {
-    /// Reports for every row what would become of it, and changes nothing.
+    /// Reports the outcome that every row would have, and changes nothing.
     #[serde(default)]
     dry_run: bool,
 }

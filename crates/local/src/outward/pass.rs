@@ -128,7 +128,7 @@ impl Announcer {
         wanted: Option<Arc<Notify>>,
         turn: OwnedSemaphorePermit,
     ) {
-        // A lane that panics must end as well, or it would be under way for ever.
+        // A lane that panics must end as well, or it would be under way forever.
         let rows = std::panic::AssertUnwindSafe(self.rows(&shop, &lane, &keys)).catch_unwind().await;
         if rows.is_err() {
             tracing::error!(%shop, "announcing broke off; it is tried again");

@@ -1,5 +1,5 @@
-//! A deployed system, as far as a command works on it from outside: its tables, and the queue where it keeps the bodies of
-//! what was quarantined.
+//! A deployed system, as far as a command works on it from outside: its tables, and the queue with the bodies of
+//! quarantined messages.
 
 use aws::SqsQuarantine;
 use aws::{Limits, SqsBodies, Urls};
@@ -13,12 +13,12 @@ use store::Store;
 use crate::error::CommandError;
 use crate::location::{StoreLocation, config};
 
-/// Where bodies go that were quarantined.
+/// The destination for the bodies of quarantined messages.
 #[derive(Debug)]
 pub enum Kept {
-    /// Into a queue of rows, beside the tables.
+    /// A queue of rows, beside the tables.
     Here(Queues),
-    /// Into the queue of a deployed system.
+    /// The queue of a deployed system.
     There(SqsQuarantine),
 }
 
@@ -31,10 +31,10 @@ impl Quarantine for Kept {
     }
 }
 
-/// What takes events straight into a place: a file, or a deployed system, whose quarantine is the queue at a URL.
+/// The ingestion of events directly into a store: a file, or a deployed system, whose quarantine is the queue at a URL.
 ///
 /// # Errors
-/// If it cannot be opened, or a deployed system's queue is not named.
+/// If the store cannot be opened, or a deployed system's queue is not named.
 pub async fn ingest(
     place: &StoreLocation,
     quarantine: Option<&str>,
@@ -55,7 +55,7 @@ pub async fn ingest(
     Ok((store, ingest))
 }
 
-/// The bodies of a deployed system's quarantine, for a command that tries them again.
+/// The bodies of a deployed system's quarantine, for a command that replays them.
 ///
 /// # Errors
 /// If AWS cannot be asked.

@@ -1,22 +1,22 @@
-//! Why a command did not end with exit code 0, and what the person who ran it can do.
+//! Why a command did not end with exit code 0, and what the operator can do.
 
 use std::process::ExitCode;
 
 use thiserror::Error;
 
-/// How a command fails. Exit codes: 0 done, 1 findings, 2 usage or input.
+/// The failure of a command. Exit codes: 0 done, 1 findings, 2 usage or input.
 #[derive(Debug, Error)]
 pub enum CommandError {
     /// The command ran, and found something: failed vectors, problems of a program, rejected rows. Already printed.
     #[error("findings")]
     Findings,
-    /// What was given cannot be used; the text names file, line and field, and the remedy.
+    /// The input cannot be used. The text names the file, the line and the field, and the remedy.
     #[error("{0}")]
     Input(String),
 }
 
 impl CommandError {
-    /// A failure of what was given.
+    /// A failure caused by the input.
     pub fn input(what: impl std::fmt::Display) -> Self {
         Self::Input(what.to_string())
     }

@@ -1,5 +1,5 @@
-//! Tables of orders as facts, row by row: what [`table::Table`] yields is all that there is to say about a file. Files,
-//! folders and where events go are `echelon import`'s, and so are the documents that `shopify` reads.
+//! Tables of orders as facts, row by row: [`table::Table`] yields everything there is to say about a file. Files,
+//! folders, destinations, and the documents that `shopify` reads belong to `echelon import`.
 
 pub mod columns;
 mod newlines;

@@ -1,4 +1,4 @@
-//! Reading what is given: files that are missing, broken or ambiguous are named, with the line and the remedy.
+//! Reading input files. A file that is missing, broken or ambiguous is named, with the line and the remedy.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, stdin};
@@ -13,9 +13,9 @@ use serde_json::Value;
 use crate::error::CommandError;
 use crate::output::say;
 
-/// A JSON document, with the fields that it names twice.
+/// A JSON document, and the fields that it names twice.
 pub struct Document {
-    /// What it says; of a field named twice, the last.
+    /// The content; the last value of a field that is named twice.
     pub value: Value,
     /// The fields that are named twice.
     pub repeated: Vec<Problem>,
@@ -24,7 +24,7 @@ pub struct Document {
 /// Reads a JSON file.
 ///
 /// # Errors
-/// Names the file, and the line and column where it is not JSON.
+/// Names the file, and the line and column at which it is not JSON.
 pub fn document(path: &Path) -> Result<Document, CommandError> {
     let text = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
     let text = String::from_utf8(text)
@@ -37,7 +37,7 @@ pub fn document(path: &Path) -> Result<Document, CommandError> {
     })
 }
 
-/// Reads a program that is to be used, as JSON and as a program.
+/// Reads a program that is to be used: first as JSON, then as a program.
 ///
 /// # Errors
 /// Names the file, and every problem with its JSON path.
@@ -52,7 +52,8 @@ pub fn program(path: &Path) -> Result<(Value, Draft), CommandError> {
     Err(CommandError::input(lines.join("\n       ")))
 }
 
-/// A file, or the standard input for `-`, line by line; `.gz` is unpacked. On a terminal the progress is shown.
+/// The lines of a file, or of the standard input for `-`. A `.gz` file is unpacked. On a terminal the progress is
+/// shown.
 pub struct Lines {
     name: String,
     reader: Box<dyn BufRead>,
@@ -62,17 +63,17 @@ pub struct Lines {
 
 /// A line that is not empty.
 pub struct Line {
-    /// Counts from 1.
+    /// The number, counted from 1.
     pub number: usize,
-    /// What is in it, or why it is no JSON.
+    /// The content, or why it is not JSON.
     pub content: Result<Value, String>,
 }
 
-/// A line as it stands there.
+/// A line as it stands in the file.
 pub struct Raw {
-    /// Counts from 1.
+    /// The number, counted from 1.
     pub number: usize,
-    /// Without what ends it.
+    /// The bytes without the line end.
     pub bytes: Vec<u8>,
 }
 
@@ -97,7 +98,7 @@ impl Lines {
         Ok(Self { name: path.display().to_string(), reader, bar, number: 0 })
     }
 
-    /// The name to put before a line's number.
+    /// The name to show before a line's number.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -116,7 +117,7 @@ impl Lines {
         Ok(raw.map(|Raw { number, bytes }| Line { number, content: content(&bytes) }))
     }
 
-    /// The same, unread.
+    /// The next line that is not blank, without decoding it.
     ///
     /// # Errors
     /// If reading fails in the middle.
@@ -147,16 +148,16 @@ impl Lines {
         Ok(Some(Raw { number: self.number, bytes: line.to_vec() }))
     }
 
-    /// Says something beside the progress shown.
+    /// Prints a text beside the progress shown.
     pub fn note(&self, text: &str) {
         self.bar.suspend(|| say(text));
     }
 }
 
-/// One document on a line; a field that is written twice leaves open which is meant.
+/// Decodes one document on a line. A repeated field is refused, since it would be ambiguous.
 ///
 /// # Errors
-/// Says what is wrong, and where on the line.
+/// A text that says what is wrong, and where on the line.
 pub fn content(line: &[u8]) -> Result<Value, String> {
     let text =
         std::str::from_utf8(line).map_err(|error| format!("column {}: is not UTF-8", error.valid_up_to() + 1))?;
@@ -183,7 +184,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> CommandError {
     CommandError::input(format!("{}: cannot be read: {error}", path.display()))
 }
 
-/// What serde_json found, without the place, which stands before it already.
+/// The error of serde_json without its place, which is shown before it already.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());

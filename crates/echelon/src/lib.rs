@@ -1,4 +1,4 @@
-//! What of the command is pure, and can be asked without it: [`import`] reads tables of orders into facts. Everything
-//! else is the command itself, and its own.
+//! The pure part of the command, which can be used without it: [`import`] reads tables of orders into facts. Everything
+//! else belongs to the command itself.
 
 pub mod import;

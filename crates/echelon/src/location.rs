@@ -1,4 +1,4 @@
-//! Where a system's store is: in a file of this machine, or behind any DynamoDB endpoint.
+//! The location of a system's store: a file on this machine, or any DynamoDB endpoint.
 
 use std::path::PathBuf;
 
@@ -16,21 +16,22 @@ use store::table::{self, Tables, create_unstreamed};
 use crate::error::CommandError;
 use crate::output::{say, warn};
 
-/// A file up to this size is looked through at the start. All of it is read: 200 MB took 0.9 s from a disk, 0.13 s from
-/// memory.
+/// The maximum size of a file that is checked at the start. All of it is read: 200 MB took 0.9 s from a disk, 0.13 s
+/// from memory.
 const LOOKED_THROUGH_BYTES_MAX: u64 = 1_000_000_000;
 
-/// What to do where there is no store.
+/// The behavior if there is no store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Absent {
     Made,
     Refused,
 }
 
-/// Where the store is.
+/// The location of the store.
 #[derive(Debug, Clone, clap::Args)]
 pub struct StoreLocation {
-    /// The file that holds everything, open in one process at a time; `serve` and `publish` make it if it is not there
+    /// The file that holds everything, open in one process at a time; `serve` and `publish` create it if it does not
+    /// exist
     #[arg(long, value_name = "FILE", conflicts_with = "dynamodb")]
     pub data: Option<PathBuf>,
 
@@ -39,11 +40,11 @@ pub struct StoreLocation {
     #[arg(long, value_name = "URL")]
     pub dynamodb: Option<String>,
 
-    /// What the names of the tables begin with
+    /// The prefix of the tables' names
     #[arg(long, value_name = "NAME", default_value = "echelon")]
     pub prefix: String,
 
-    /// The tables of a deployed system, as its outputs name them: members, ledger, control. None is made then
+    /// The tables of a deployed system, as its outputs name them: members, ledger, control. None is created then
     #[arg(long, value_name = "NAME,NAME,NAME", requires = "dynamodb", conflicts_with = "prefix", value_parser = tables)]
     pub tables: Option<Tables>,
 }
@@ -59,32 +60,32 @@ fn tables(text: &str) -> Result<Tables, String> {
 }
 
 impl StoreLocation {
-    /// None at all: a served system is asked.
+    /// No store at all: the command asks a served system.
     pub fn nowhere() -> Self {
         Self { data: None, dynamodb: None, prefix: String::new(), tables: None }
     }
 
-    /// Whether nothing says where.
+    /// Whether no location is given.
     pub fn is_nowhere(&self) -> bool {
         self.data.is_none() && self.dynamodb.is_none()
     }
 
-    /// Whether one process alone has it open.
+    /// Whether only one process has it open.
     pub fn is_alone(&self) -> bool {
         self.dynamodb.is_none()
     }
 
-    /// How far ahead a version takes effect where no instant is named.
+    /// The delay until a version takes effect if no instant is named.
     pub fn ahead_ms(&self) -> i64 {
         if self.is_alone() { 0 } else { AHEAD_MS }
     }
 
-    /// What brings everybody of a store past midnights and changes of rules, in this process.
+    /// A sweep that advances all members of a store past midnights and changes of rules, in this process.
     pub fn sweep(&self, store: &Store) -> Sweep<Here> {
         Sweep::new(store.clone(), Here::default(), Clock::new(local::now), sweeper::settings(self.is_alone()))
     }
 
-    /// In words.
+    /// The location in words.
     pub fn name(&self) -> String {
         match (&self.dynamodb, &self.data) {
             (Some(url), _) => url.clone(),
@@ -93,23 +94,23 @@ impl StoreLocation {
         }
     }
 
-    /// Opens a store that is there already; nothing is made. Without a place it is a new one in memory.
+    /// Opens an existing store; nothing is created. Without a location, it is a new store in memory.
     ///
     /// # Errors
-    /// Names the file, the endpoint or the table that is not there, and says what to do.
+    /// Names the file, the endpoint or the table that does not exist, and says what to do.
     pub async fn store(&self) -> Result<Store, CommandError> {
         Ok(self.connect(Absent::Refused).await?.0)
     }
 
-    /// The same, with the store itself where it is in this process.
+    /// Opens an existing store, and returns it together with the local store if that is in this process.
     ///
     /// # Errors
-    /// As [`Self::store`].
+    /// The same as for [`Self::store`].
     pub async fn store_here(&self) -> Result<(Store, Option<embedded_dynamodb::Store>), CommandError> {
         self.connect(Absent::Refused).await
     }
 
-    /// Opens the store alone: a deployed one as it is, any other with tables that are made if they are not there.
+    /// Opens only the store. A deployed one is used as it is; for any other, missing tables are created.
     ///
     /// # Errors
     /// Names the file or the endpoint, and says what to do.
@@ -117,15 +118,15 @@ impl StoreLocation {
         Ok(self.connect(Absent::Made).await?.0)
     }
 
-    /// Opens a store that is there already, and its queues.
+    /// Opens an existing store and its queues.
     ///
     /// # Errors
-    /// As [`Self::store`].
+    /// The same as for [`Self::store`].
     pub async fn open(&self) -> Result<Opened, CommandError> {
         self.open_with(Absent::Refused).await
     }
 
-    /// Opens the store and its queues, which are made if they are not there.
+    /// Opens the store and its queues, and creates them if they do not exist.
     ///
     /// # Errors
     /// Names the file or the endpoint, and says what to do.
@@ -161,7 +162,8 @@ impl StoreLocation {
         };
         let tables = self.tables.clone().unwrap_or_else(|| Tables::prefixed(&self.prefix));
         if self.dynamodb.is_some() {
-            // Before anything is made there, and whatever for: what reads it would find nothing, and what writes fail later.
+            // Checked before anything is created there, for every command: otherwise reads would find nothing, and
+            // writes would fail later.
             table::has_transactions(&client, &tables).await.map_err(|error| self.wrong(error.to_string()))?;
         }
         let is_new = absent == Absent::Made || self.is_nowhere();
@@ -195,10 +197,10 @@ impl StoreLocation {
         }))
     }
 
-    /// Looks through a file before it is served, unless that would take long.
+    /// Checks a file before it is served, unless that would take long.
     ///
     /// # Errors
-    /// Says what is damaged, and what to do.
+    /// An error that says what is damaged, and what to do.
     pub async fn look_through(&self, opened: &Opened) -> Result<(), CommandError> {
         let Some((store, path)) = opened.here.as_ref().and_then(|store| store.path().map(|path| (store, path))) else {
             return Ok(());
@@ -238,7 +240,7 @@ fn remote(url: &str) -> Result<Client, CommandError> {
     Ok(Client::from_conf(settings.build()))
 }
 
-/// How AWS is asked, from the environment.
+/// The configuration for AWS, from the environment.
 ///
 /// # Errors
 /// If a variable is missing that has no default.
@@ -246,7 +248,7 @@ pub fn config() -> Result<SdkConfig, CommandError> {
     aws::config_of_a_command(variable).map_err(CommandError::input)
 }
 
-/// The environment's, where it says anything: an endpoint on one's own machine takes any credentials, but not none.
+/// The value in the environment, or a default: a local endpoint accepts any credentials, but not none.
 fn variable(name: &str) -> Option<String> {
     let default = || match name {
         "AWS_REGION" => crate::environment("AWS_DEFAULT_REGION").or_else(|| Some("us-east-1".to_owned())),

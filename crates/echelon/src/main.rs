@@ -88,7 +88,7 @@ were skipped); 2 usage or input.";
 /// The release of the time zone database in use, chosen once at the start.
 static ZONES: OnceLock<Zones> = OnceLock::new();
 
-/// What `--version` says: a standing follows from the release of the time zone database, too.
+/// The text of `--version`. It names the release of the time zone database, because standings depend on it.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let (own, zones) = (env!("CARGO_PKG_VERSION"), crate::zones().release());
     let from = environment(zones::TZDIR).map_or_else(|| "built in".to_owned(), |folder| format!("from {folder}"));
@@ -103,7 +103,7 @@ fn zones() -> &'static Zones {
 fn main() -> ExitCode {
     let found = zones::in_use(environment).map(|zones| ZONES.get_or_init(|| zones));
     let done = match (Cli::try_parse(), found) {
-        // Help needs no zones; a version without them would be another one.
+        // Help needs no zones. A version without them would be a different one.
         (Err(error), Err(_)) if error.kind() != ErrorKind::DisplayVersion => error.exit(),
         (_, Err(error)) => Err(CommandError::input(error.in_full())),
         (cli, Ok(_)) => run(cli.unwrap_or_else(|error| error.exit()).command),
@@ -117,7 +117,7 @@ fn main() -> ExitCode {
             failure.exit_code()
         }
     };
-    // A system that runs says it aside: the process ends only then.
+    // The output of a running system goes through a thread, whose last lines are written here.
     if let Some(said) = local::lines::aside() {
         said.end();
     }
@@ -149,8 +149,9 @@ fn run(command: Command) -> Result<(), CommandError> {
     }
 }
 
-/// The only place where the environment is read, but for what the help of a command names.
+/// Reads a variable of the environment. Only this function does so, apart from the variables that a command's help
+/// names.
 fn environment(name: &str) -> Option<String> {
-    // What is no text is not passed over: as a path it leads nowhere, and is told of by its name.
+    // A value that is not text is not ignored: as a path it leads nowhere, and the error names it.
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }

@@ -1,4 +1,4 @@
-//! What goes to the standard output.
+//! The standard output.
 
 use std::io::{ErrorKind, Write, stdout};
 
@@ -22,15 +22,16 @@ pub enum Format {
 /// Prints a text and ends its line.
 ///
 /// # Errors
-/// If it cannot be written, for example because the disk is full. That a reader went away, as `head` does, is no error.
+/// If it cannot be written, for example because the disk is full. A reader that went away, as `head` does, is not an
+/// error.
 pub fn print(text: &str) -> Result<(), CommandError> {
     print_to(stdout().lock(), &shown(text))
 }
 
-/// Prints a text with styles, which are left out where they cannot be seen or are not wanted.
+/// Prints a text with styles. They are left out where they are not visible or not wanted.
 ///
 /// # Errors
-/// As [`print()`].
+/// The same as for [`print()`].
 pub fn print_styled(text: &str) -> Result<(), CommandError> {
     print_to(AutoStream::auto(stdout().lock()), text)
 }
@@ -47,12 +48,12 @@ fn print_to(mut out: impl Write, text: &str) -> Result<(), CommandError> {
 /// Prints one JSON object.
 ///
 /// # Errors
-/// As [`print()`].
+/// The same as for [`print()`].
 pub fn print_json(value: &Value) -> Result<(), CommandError> {
     print(&format!("{value:#}"))
 }
 
-/// A table with the first columns to the left, wide enough for what is in it.
+/// Formats a table whose columns are left-aligned and as wide as their content.
 pub fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {

@@ -1,4 +1,4 @@
-//! A shop brought to an instant from a program file and an events file: what `replay` and `explain` share.
+//! A shop evaluated at an instant, from a program file and an events file. `replay` and `explain` share it.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::error::CommandError;
 use crate::input::{self, Lines};
 use crate::output::say;
 
-/// Which shop, and up to when.
+/// The shop and the instant.
 #[derive(Debug, clap::Args)]
 pub struct Given {
     /// The program, as JSON; the first version where the events publish more
@@ -31,20 +31,20 @@ pub struct Given {
     skip_invalid: bool,
 }
 
-/// A shop brought to an instant.
+/// A shop evaluated at an instant.
 pub struct Shop {
     /// The shop.
     pub replay: Replay,
     /// The instant.
     pub as_of: Instant,
-    /// How many facts were taken in.
+    /// The number of facts that were applied.
     pub facts: usize,
-    /// How many lines were left out.
+    /// The number of lines that were skipped.
     pub skipped: usize,
 }
 
 impl Shop {
-    /// Takes in the events, up to the instant.
+    /// Applies the events up to the instant.
     ///
     /// # Errors
     /// Names the file, the line and the field that cannot be used.
@@ -82,7 +82,7 @@ impl Shop {
         Ok(())
     }
 
-    /// Says how many lines were left out, which is a finding.
+    /// Reports the number of skipped lines, which is a finding.
     ///
     /// # Errors
     /// [`CommandError::Findings`] if there were any.
@@ -96,10 +96,10 @@ impl Shop {
     }
 }
 
-/// An instant, or a day for its midnight in a zone.
+/// Decodes an instant, or a day as its midnight in a zone.
 ///
 /// # Errors
-/// Says what to write instead.
+/// A text that says what to write instead.
 pub fn instant(text: &str, zone: &Zone) -> Result<Instant, String> {
     if let (10, Ok(date)) = (text.len(), text.parse::<NaiveDate>()) {
         return Ok(zone.midnight(Day::of(date)));

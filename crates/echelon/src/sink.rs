@@ -1,4 +1,4 @@
-//! Writing files so that none is ever seen half-written, and never in the place of a store.
+//! Writing files. No file is ever seen half-written, and none takes the place of a store.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 
 use crate::error::CommandError;
 
-/// Where lines go: the standard output, or a file that appears when it is finished.
+/// A destination for lines: the standard output, or a file that appears when it is finished.
 pub struct Sink {
     name: String,
     writer: BufWriter<Box<dyn Write>>,
     unfinished: Option<Unfinished>,
-    /// Nobody reads the standard output any more (`| head`): the rest is not written, and that is no failure.
+    /// The reader of the standard output is gone (`| head`): the rest is not written, which is not a failure.
     closed: bool,
 }
 
-/// A file under a passing name, removed again unless it gets its own.
+/// A file under a temporary name, which is removed unless it gets its own name.
 struct Unfinished {
     passing: PathBuf,
     target: PathBuf,
@@ -23,7 +23,7 @@ struct Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // After `finish` there is nothing left under this name.
+        // After `finish`, nothing is left under this name.
         let _ = fs::remove_file(&self.passing);
     }
 }
@@ -35,7 +35,7 @@ impl Sink {
         Self { name: "the standard output".to_owned(), writer: BufWriter::new(writer), unfinished: None, closed: false }
     }
 
-    /// A file of this name, which until it is finished has another beside it.
+    /// A file with this name. Until it is finished it has a temporary name in the same folder.
     ///
     /// # Errors
     /// If it cannot be written, or would take the place of a store.
@@ -103,16 +103,17 @@ impl Sink {
     }
 }
 
-/// What SQLite puts beside a store, and what this command does, by the ends of their names.
+/// The endings of files that SQLite, or this command, puts beside a store.
 const BESIDE: [&str; 5] = ["-wal", "-shm", "-journal", ".lock", ".snapshot"];
-/// What a database and its log begin with, as SQLite has them.
+/// The first bytes of a database and of its log, as SQLite defines them.
 const DATABASE: &[u8] = b"SQLite format 3\0";
 const LOGS: [&[u8]; 2] = [&[0x37, 0x7f, 0x06, 0x82], &[0x37, 0x7f, 0x06, 0x83]];
 
-/// Refuses a name that a store has for what lies beside it: what is there, or will be, has what was written last.
+/// Refuses a name that belongs to a file beside a store, such as its log, because that file has the store's last
+/// writes.
 ///
 /// # Errors
-/// Names the store.
+/// An error that names the store.
 pub fn is_beside_no_store(path: &Path) -> Result<(), CommandError> {
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let name = real.to_string_lossy();
@@ -126,10 +127,10 @@ pub fn is_beside_no_store(path: &Path) -> Result<(), CommandError> {
     }
 }
 
-/// Refuses to write where it is read from: what is read would be gone.
+/// Refuses to write to an input file, whose content would be lost.
 ///
 /// # Errors
-/// Names the file.
+/// An error that names the file.
 pub fn is_no_input<'a>(path: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<(), CommandError> {
     let is_file = fs::metadata(path).is_ok_and(|found| found.is_file());
     let is_read = |input: &Path| same_file::is_same_file(path, input).unwrap_or(false);
@@ -143,7 +144,7 @@ pub fn is_no_input<'a>(path: &Path, inputs: impl IntoIterator<Item = &'a Path>) 
     }
 }
 
-/// Whether there is a database, or the log of one.
+/// Whether the file is a database, or the log of one.
 fn is_database(path: &Path) -> bool {
     let is_file = fs::metadata(path).is_ok_and(|found| found.is_file());
     let mut begins = Vec::new();

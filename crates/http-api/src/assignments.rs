@@ -33,7 +33,7 @@ use crate::problem::{Problem, ProblemCode};
 use crate::schema::{Id, PathId};
 use crate::timeline::told;
 
-/// A reason has at most so many characters: it is kept with each assignment.
+/// The maximum number of characters of a reason. It is kept with each assignment.
 const REASON_MAX: usize = 1_000;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
@@ -49,11 +49,11 @@ pub(crate) struct Assign {
     tier: Option<TierId>,
     /// `floor`: at least this tier. `lock`: exactly this tier.
     mode: Binding,
-    /// Until when, exclusive; without end if it does not say.
+    /// The instant at which the assignment ends, exclusive; without end if it is left out.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     until: Option<Instant>,
-    /// Why, for the audit.
+    /// The reason, for the audit.
     #[schema(value_type = String, min_length = 1, max_length = 1000, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]+$")]
     reason: Reason,
     /// Whether the entry reward of the tier is given.
@@ -62,7 +62,7 @@ pub(crate) struct Assign {
     reward: bool,
 }
 
-/// Why something is done: 1 to 1,000 characters, for the audit.
+/// The reason for an assignment or its end: 1 to 1,000 characters, for the audit.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Reason(String);
@@ -84,7 +84,7 @@ fn yes() -> bool {
     true
 }
 
-/// How an assignment binds.
+/// The mode of an assignment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Binding {
@@ -103,13 +103,13 @@ impl From<Binding> for Mode {
     }
 }
 
-/// An assignment that was made, or the end of those before it.
+/// An assignment that was made, or the end of a member's assignments.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Assigned {
-    /// Its key.
+    /// The key of the assignment.
     assignment_id: String,
-    /// Since when.
+    /// When it took effect.
     #[schema(value_type = String, format = DateTime)]
     occurred_at: Instant,
     /// `applied`, or `duplicate` if the same was sent before.
@@ -120,15 +120,15 @@ pub(crate) struct Assigned {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Assignments {
-    /// Assignments, ends of them, and tiers held over a change of rules, as facts; the latest first.
+    /// Assignments, their ends, and tiers held over a change of rules, as facts; the latest first.
     assignments: Vec<AssignmentEntry>,
 }
 
-/// An assignment as it is known.
+/// An assignment, its end, or a hold.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AssignmentEntry {
-    /// Whether it is the one in force.
+    /// Whether this assignment is in force.
     in_force: bool,
     /// The fact, with reason and author: `tier.assigned`, `tier.unassigned`, or `tier.held` by the program itself.
     #[schema(value_type = Object)]
@@ -137,7 +137,8 @@ pub(crate) struct AssignmentEntry {
 
 /// Assigns a tier
 ///
-/// From now on. The newest assignment rules; it never touches what is counted. Under an `Idempotency-Key` it is done once.
+/// It applies from now on. The newest assignment rules; it never changes what is counted. A request with an
+/// `Idempotency-Key` is carried out once.
 #[utoipa::path(
     post, path = "/v1/members/{member_id}/assignments", tag = "Assignments", operation_id = "assign",
     params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"),
@@ -160,18 +161,18 @@ async fn assign(
     Ok((StatusCode::CREATED, Json(api.act(&shop, &versions, &id, fact).await?)).into_response())
 }
 
-/// Why assignments end.
+/// The end of a member's assignments.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct End {
-    /// Why, for the audit.
+    /// The reason, for the audit.
     #[schema(value_type = String, min_length = 1, max_length = 1000, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]+$")]
     reason: Reason,
 }
 
 /// Ends a member's assignments
 ///
-/// All of them, from now on: what is earned shows again.
+/// All of them end now. The earned tier applies again.
 #[utoipa::path(
     post, path = "/v1/members/{member_id}/assignments/end", tag = "Assignments", operation_id = "end_assignments",
     params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"),
@@ -198,7 +199,7 @@ async fn end(
 
 /// A member's assignments
 ///
-/// All that ever were, with reason and author, the latest first; which one is in force.
+/// All assignments ever made, with reason and author, the latest first. The one in force is marked.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/assignments", tag = "Assignments", operation_id = "assignments",
     params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
@@ -215,7 +216,7 @@ async fn list(
     let ruling = explain(versions.in_force(now), &held.ledger, now).assignment.map(|found| found.fact);
     let acts = held.ledger.assignments();
     let subjects = acts.iter().filter_map(|act| act.act.id()).map(|id| Subject::Assignment(id.clone()));
-    // Why and by whom is not with the member, but with the fact.
+    // The member's ledger does not have the reason and the author; the stored fact has them.
     let stored = api.store.subjects(&shop, subjects).await?;
     let facts: BTreeMap<&AssignmentId, &Fact> = stored
         .iter()
@@ -252,7 +253,7 @@ fn assigned(id: &AssignmentId, member: &MemberId, wanted: &Assign, by: &str, occ
     Fact::new(occurred_at, member.clone(), FactBody::TierAssigned(id.clone(), assigned))
 }
 
-/// A tier that the program in force does not have would be passed over.
+/// Refuses a tier that the program in force does not have, since evaluation would ignore it.
 fn is_tier(versions: &Versions, tier: Option<&TierId>, now: Instant) -> Result<(), Problem> {
     let program = &versions.in_force(now).program;
     match tier {
@@ -266,7 +267,7 @@ fn is_tier(versions: &Versions, tier: Option<&TierId>, now: Instant) -> Result<(
     }
 }
 
-/// What would be over before it begins is not meant.
+/// Refuses an assignment that would end before it begins.
 fn is_to_come(fact: Fact) -> Result<Fact, Problem> {
     let FactBody::TierAssigned(_, TierAssigned { until, .. }) = &fact.body else { return Ok(fact) };
     match until {
@@ -286,7 +287,7 @@ fn key_of(shop: &ShopId, headers: &HeaderMap) -> Result<AssignmentId, Problem> {
 }
 
 impl Api {
-    /// Does something under a key, once: sent again, it is what it was.
+    /// Carries out an action once under a key. If it is sent again, the answer is the same.
     async fn act(
         &self,
         shop: &ShopId,
@@ -308,7 +309,8 @@ impl Api {
         }
     }
 
-    /// What is to be done under a key, unless it was done before; and when it was, or is.
+    /// The fact to be written under a key, unless it is written already, and the instant at which it occurs or
+    /// occurred.
     async fn once(
         &self,
         shop: &ShopId,

@@ -1,4 +1,4 @@
-//! Who comes in, and what is noted of it.
+//! Authentication of callers, and the log of requests.
 
 use std::time::Instant as Stopwatch;
 
@@ -11,20 +11,21 @@ use crate::Api;
 use crate::caller::{Caller, Scope};
 use crate::token::{TokenKey, bearer};
 
-/// How it is found out who asks.
+/// The mode of authentication.
 #[derive(Debug, Clone)]
 pub enum AuthMode {
-    /// API Gateway has looked at the token of staff, and the function put a [`Caller`] into the request; members bring
+    /// API Gateway has verified the token of staff, and the function put a [`Caller`] into the request. Members send
     /// tokens signed with this key.
     Gateway(TokenKey),
-    /// Everybody brings a token signed with this key.
+    /// Every caller sends a token signed with this key.
     Tokens(TokenKey),
-    /// Anybody may do anything: on one's own machine, and said loudly. Members' tokens are signed with this key.
+    /// A caller without a token may do anything. This is for one's own machine, and is reported loudly. Members' tokens
+    /// are signed with this key.
     Open(TokenKey),
 }
 
 impl AuthMode {
-    /// The key that members' tokens are signed with.
+    /// The key that signs members' tokens.
     pub fn key(&self) -> &TokenKey {
         match self {
             Self::Gateway(key) | Self::Tokens(key) | Self::Open(key) => key,
@@ -32,11 +33,11 @@ impl AuthMode {
     }
 }
 
-/// By what a request is known in logs, where somebody else gave it a name already.
+/// The request's id in logs, where the platform already gave it one.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
-/// Finds out who asks.
+/// Identifies the caller.
 pub(crate) async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     if request.extensions().get::<Caller>().is_none() {
         let token = bearer(request.headers());
@@ -44,9 +45,9 @@ pub(crate) async fn authenticate(State(api): State<Api>, mut request: Request, n
         let caller = match (&api.auth, theirs) {
             (AuthMode::Tokens(_) | AuthMode::Open(_), Some(caller)) => Some(caller),
             (AuthMode::Gateway(_), Some(member @ Caller::Member { .. })) => Some(member),
-            // Staff has tokens of their own there.
+            // Behind the gateway, staff use the tokens of the shop's identity provider.
             (AuthMode::Gateway(_), Some(Caller::Staff { .. }) | None) | (AuthMode::Tokens(_), None) => None,
-            // A token that has ended is no reason to let its member do anything.
+            // A member whose token has ended must not get the rights of a caller without a token.
             (AuthMode::Open(_), None) if token.is_some() => None,
             (AuthMode::Open(_), None) => {
                 Some(Caller::Staff { shop: None, scope: Scope::Admin, name: "echelon".to_owned() })
@@ -59,7 +60,7 @@ pub(crate) async fn authenticate(State(api): State<Api>, mut request: Request, n
     next.run(request).await
 }
 
-/// Gives each request a name, in the answer and in the log: there by its route, never by what stands in the path.
+/// Gives each request an id, in the answer and in the log. The log has the route, never the content of the path.
 pub(crate) async fn log_request(request: Request, next: Next) -> Response {
     let begun = Stopwatch::now();
     let given = request.extensions().get::<RequestId>().map(|RequestId(id)| id.clone());

@@ -1,5 +1,6 @@
-//! Who asks, for which shop, and what they may do. A handler names what it needs in its signature, [`Authorized<Read>`] or another,
-//! and is given the shop; there is no other way to a shop's name. [`Among`] is for what may be about all of them.
+//! The caller, the shop, and what the caller may do. A handler states the scope that it needs in its signature, as
+//! [`Authorized<Read>`] or another, and receives the shop; there is no other way to a shop's id. [`Among`] is for
+//! requests that may be about all shops.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,25 +15,25 @@ use store::shop::ShopId;
 use crate::Api;
 use crate::problem::Problem;
 
-/// What somebody may do. Each may all that those before it may.
+/// The permissions of a caller. Each scope includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Scope {
-    /// Look at members, programs and jobs.
+    /// Read members, programs and jobs.
     #[serde(rename = "echelon/read")]
     Read,
-    /// Tell facts, and assign tiers.
+    /// Send facts, and assign tiers.
     #[serde(rename = "echelon/write")]
     Write,
-    /// Change programs, order jobs, and forget members.
+    /// Change programs, order jobs, and erase members.
     #[serde(rename = "echelon/admin")]
     Admin,
 }
 
 impl Scope {
-    /// All of them, the least first.
+    /// All scopes, the least first.
     pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
 
-    /// Its name in tokens.
+    /// The name in tokens.
     pub fn name(self) -> &'static str {
         match self {
             Self::Read => "echelon/read",
@@ -41,7 +42,7 @@ impl Scope {
         }
     }
 
-    /// The greatest among names as tokens have them, separated by spaces; other names mean nothing here.
+    /// The greatest scope in a token's list of names, separated by spaces. Unknown names are ignored.
     pub fn greatest(names: &str) -> Option<Self> {
         Self::ALL.into_iter().filter(|scope| names.split_whitespace().any(|name| name == scope.name())).max()
     }
@@ -53,40 +54,41 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Who asks, as [`crate::authenticate`] found out.
+/// The caller, as [`crate::authenticate`] identified them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// Somebody of a shop, or of the deployment.
+    /// Staff of a shop, or of the deployment.
     Staff {
-        /// The only shop they may ask about; none for somebody of the deployment, who names it with each request.
+        /// The only shop that they may ask about; none for staff of the deployment, who name the shop with each
+        /// request.
         shop: Option<ShopId>,
-        /// What they may do.
+        /// Their scope.
         scope: Scope,
-        /// What the audit calls them.
+        /// The name in the audit.
         name: String,
     },
-    /// A member, who may see where they stand and nothing else.
+    /// A member, who may see their own standing and nothing else.
     Member {
-        /// Their shop.
+        /// The member's shop.
         shop: ShopId,
-        /// Who.
+        /// The member.
         member: MemberId,
     },
 }
 
-/// What a handler needs, as a type.
+/// The scope that a handler needs, as a type.
 pub trait RequiredScope: Send + Sync + 'static {
     /// The scope.
     const SCOPE: Scope;
 }
 
-/// To look.
+/// The scope to read.
 #[derive(Debug)]
 pub enum Read {}
-/// To tell.
+/// The scope to write.
 #[derive(Debug)]
 pub enum Write {}
-/// To administer.
+/// The scope to administer.
 #[derive(Debug)]
 pub enum Admin {}
 
@@ -100,12 +102,12 @@ impl RequiredScope for Admin {
     const SCOPE: Scope = Scope::Admin;
 }
 
-/// A request about a shop, by somebody who may.
+/// A request about a shop, by a caller with the scope.
 #[derive(Debug)]
 pub struct Authorized<S> {
     /// The shop.
     pub shop: ShopId,
-    /// Who asks, for the audit.
+    /// The caller's name, for the audit.
     pub by: String,
     needs: PhantomData<S>,
 }
@@ -126,12 +128,13 @@ where
     }
 }
 
-/// A request about one shop or about all of them, by somebody who may: about all only where they are of none, and name none.
+/// A request about one shop or about all of them, by a caller with the scope. It is about all only if the caller
+/// belongs to no shop and names none.
 #[derive(Debug)]
 pub struct Among<N> {
-    /// The only shop that it is about; none for all, and for what is nobody's.
+    /// The only shop that it is about; none for all shops, including rows without a shop.
     pub shop: Option<ShopId>,
-    /// Who asks, for the audit.
+    /// The caller's name, for the audit.
     pub by: String,
     needs: PhantomData<N>,
 }
@@ -146,7 +149,7 @@ impl<N: RequiredScope, S: Send + Sync> FromRequestParts<S> for Among<N> {
     }
 }
 
-/// The shop of staff who may, if they are of one, and what the audit calls them.
+/// The shop of staff with the scope, if they belong to one, and their name in the audit.
 fn staff<N: RequiredScope>(parts: &Parts) -> Result<(Option<ShopId>, String), Problem> {
     match parts.extensions.get::<Caller>() {
         None => Err(Problem::unauthenticated()),
@@ -155,11 +158,11 @@ fn staff<N: RequiredScope>(parts: &Parts) -> Result<(Option<ShopId>, String), Pr
     }
 }
 
-/// The shop that is meant by somebody of a shop, or of none, who named one, or none.
+/// The shop that is meant: that of the caller, or the one that the request names, or none.
 fn one_of(theirs: Option<ShopId>, named: Option<ShopId>) -> Result<Option<ShopId>, Problem> {
     match (theirs, named) {
         (Some(theirs), Some(named)) if theirs != named => {
-            // Whether there is such a shop is nobody else's business.
+            // The answer does not reveal whether the other shop exists.
             Err(Problem::wrong_shop())
         }
         (Some(one), _) | (None, Some(one)) => Ok(Some(one)),
@@ -167,7 +170,7 @@ fn one_of(theirs: Option<ShopId>, named: Option<ShopId>) -> Result<Option<ShopId
     }
 }
 
-/// A request about the system as a whole, by somebody who may.
+/// A request about the system as a whole, by a caller with the scope.
 #[derive(Debug)]
 pub struct Operator<N>(PhantomData<N>);
 
@@ -177,7 +180,7 @@ impl<N: RequiredScope, S: Send + Sync> FromRequestParts<S> for Operator<N> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         match parts.extensions.get::<Caller>() {
             None => Err(Problem::unauthenticated()),
-            // Whoever is of one shop has no business with the others'.
+            // Staff of one shop may not see the other shops.
             Some(Caller::Staff { shop: None, scope, .. }) if *scope >= N::SCOPE => Ok(Self(PhantomData)),
             Some(Caller::Staff { shop: Some(_), scope, .. }) if *scope >= N::SCOPE => Err(Problem::not_of_one_shop()),
             Some(Caller::Staff { .. } | Caller::Member { .. }) => Err(Problem::forbidden(N::SCOPE)),
@@ -188,9 +191,9 @@ impl<N: RequiredScope, S: Send + Sync> FromRequestParts<S> for Operator<N> {
 /// A member who asks about themselves.
 #[derive(Debug)]
 pub struct MemberSelf {
-    /// Their shop.
+    /// The member's shop.
     pub shop: ShopId,
-    /// Who.
+    /// The member.
     pub member: MemberId,
 }
 
@@ -218,7 +221,7 @@ pub(crate) fn named(parts: &Parts) -> Result<Option<ShopId>, Problem> {
 }
 
 fn named_in(uri: &Uri, header: Option<&str>) -> Result<Option<ShopId>, Problem> {
-    // Whoever names a shop means that one, and none that is only not ruled out.
+    // A name that cannot be read is refused. Otherwise the request would be about a shop that the caller did not mean.
     let query = axum::extract::Query::<Named>::try_from_uri(uri);
     let query = query.map_err(|_| Problem::field("shop", "is named twice, or not in UTF-8"))?.0.shop;
     if query.as_deref().zip(header).is_some_and(|(query, header)| !query.eq_ignore_ascii_case(header)) {

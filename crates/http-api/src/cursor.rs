@@ -1,4 +1,4 @@
-//! Lists, page by page.
+//! Pages of lists.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 
-/// As many at a time where nothing is said.
+/// The size of a page where the request does not say.
 pub const LIMIT: usize = 50;
-/// As many at a time at the most.
+/// The maximum size of a page.
 pub const LIMIT_MAX: usize = 200;
 
-/// How many at a time.
+/// The size of a page.
 ///
 /// # Errors
-/// Says how many there may be.
+/// A problem that names the allowed range.
 pub fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     match asked.unwrap_or(LIMIT) {
         limit @ 1..=LIMIT_MAX => Ok(limit),
@@ -23,15 +23,15 @@ pub fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     }
 }
 
-/// A place in a list, as text.
+/// A place in a list, encoded as a cursor.
 pub fn cursor(place: &impl Serialize) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(place).unwrap_or_default())
 }
 
-/// The place that a cursor names.
+/// Decodes a cursor.
 ///
 /// # Errors
-/// Says that it was never given out.
+/// A problem if the cursor was never given out.
 pub fn place<T: for<'de> Deserialize<'de> + DeserializeOwned>(cursor: Option<&str>) -> Result<Option<T>, Problem> {
     let read = |text: &str| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok();
     match cursor {

@@ -1,4 +1,4 @@
-//! The document that tells of the API (OpenAPI 3.1), made of the handlers, and a page that shows it.
+//! The OpenAPI 3.1 document of the API, made from the handlers, and a page that shows it.
 
 use axum::Router;
 use axum::http::header;
@@ -13,11 +13,11 @@ use crate::Api;
 use crate::problem::Problem;
 use crate::schema::{JobOrder, PathId};
 
-/// What facts look like: the same as where they are sent as events.
+/// The schema of facts: the same as for facts sent as events.
 const FACTS: &str = include_str!("../../../infra/schemas/facts.json");
-/// What can be sent, by operation; a test sends each.
+/// An example body for each operation; a test sends each of them.
 const EXAMPLES: &str = include_str!("docs/examples.json");
-/// The document as it is committed; a test holds it against what is made here.
+/// The document as it is committed; a test compares it with what is made here.
 const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 const PAGE: &str = include_str!("docs/page.html");
 
@@ -50,7 +50,7 @@ pub(crate) fn begin() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Begun::openapi())
 }
 
-/// What all answers have in common, said once.
+/// Adds what all operations have in common.
 pub(crate) fn complete(document: OpenApi) -> Value {
     let mut document = serde_json::to_value(document).unwrap_or_default();
     set(
@@ -87,7 +87,7 @@ pub(crate) fn complete(document: OpenApi) -> Value {
     let one_or_many = json!({ "anyOf": [fact, { "type": "array", "maxItems": 100, "items": fact }] });
     set(&mut document, "/paths/~1v1~1facts/post/requestBody/content/application~1json/schema", one_or_many);
     let examples: Map<String, Value> = serde_json::from_str(EXAMPLES).unwrap_or_default();
-    // Either the one or the other.
+    // Exactly one of the two.
     set(
         &mut document,
         "/components/schemas/Wanted/oneOf",
@@ -116,7 +116,7 @@ pub(crate) fn complete(document: OpenApi) -> Value {
     document
 }
 
-/// Something that can be sent.
+/// Adds the example to an operation that has one.
 fn example(operation: &mut Value, examples: &Map<String, Value>) {
     let name = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
     let Some(example) = examples.get(name).cloned() else { return };
@@ -126,7 +126,7 @@ fn example(operation: &mut Value, examples: &Map<String, Value>) {
     }
 }
 
-/// What every operation has.
+/// Adds the parameter, the responses and the headers that operations have in common.
 fn common(operation: &mut Value) {
     let is_staffs = operation.pointer("/security/0/bearer").is_some();
     let takes_body = operation.get("requestBody").is_some();
@@ -167,7 +167,8 @@ fn facts() -> Map<String, Value> {
     named
 }
 
-/// Numbers here have no sign: those of 32 bits are said as how large they may be, for the formats are of numbers that have.
+/// Replaces the formats of 32-bit and 64-bit integers, which OpenAPI defines as signed. The numbers here are unsigned:
+/// those of 32 bits get a maximum instead.
 fn unsigned(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -188,7 +189,7 @@ fn unsigned(value: &mut Value) {
     }
 }
 
-/// Sets a value at a JSON pointer whose parents are there, all but the last.
+/// Sets a value at a JSON pointer. All its parents must exist.
 fn set(document: &mut Value, pointer: &str, value: Value) {
     let Some((parent, name)) = pointer.rsplit_once('/') else { return };
     let name = name.replace("~1", "/");

@@ -1,4 +1,5 @@
-//! The draft of a program: written over days by several people, and never overwritten unseen.
+//! The draft of a program. Several people may work on it over days, and none of them overwrites another's change
+//! unseen.
 
 use axum::Json;
 use axum::extract::State;
@@ -23,23 +24,23 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(show, save, discard))
 }
 
-/// The draft of a program, right or not yet.
+/// The draft of a program, valid or not yet valid.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Draft {
     /// The program as it was written.
     #[schema(value_type = Object)]
     program: Value,
-    /// Who saved it.
+    /// The author of the last change.
     by: String,
-    /// When.
+    /// When it was saved.
     #[schema(value_type = String, format = DateTime)]
     at: Instant,
-    /// Whether it could be published as far as it is itself concerned.
+    /// Whether the program by itself could be published.
     valid: bool,
     /// Everything that is wrong in it.
     problems: Vec<Place>,
-    /// What is right, and likely not meant.
+    /// Everything that is valid, but probably not intended.
     warnings: Vec<Place>,
 }
 
@@ -47,7 +48,7 @@ pub(crate) struct Draft {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Save {
-    /// The program, right or not yet.
+    /// The program, valid or not yet valid.
     #[schema(value_type = Object)]
     program: Map<String, Value>,
 }
@@ -60,7 +61,7 @@ impl Draft {
     }
 }
 
-/// A draft that was discarded, and one written anew, are not the same.
+/// A discarded draft and a new one have different tags.
 fn tag(saved: &SavedDraft) -> Etag {
     Etag::named(format_args!("{}-{}", saved.revision, saved.at.millis()))
 }
@@ -71,7 +72,7 @@ fn none() -> Problem {
 
 /// The draft of the program
 ///
-/// With all that is wrong in it. The ETag is what `If-Match` takes where one saves it.
+/// It comes with everything that is wrong in it. The ETag is the value of `If-Match` when the draft is saved.
 #[utoipa::path(
     get, path = "/v1/program/draft", tag = "Program", operation_id = "draft",
     responses((status = 200, body = Draft), (status = 304, description = "As `If-None-Match` says"),
@@ -89,7 +90,8 @@ async fn show(
 
 /// Saves the draft
 ///
-/// Right or not: the answer says what is wrong. Over a draft that is there only with its ETag as `If-Match`.
+/// The draft need not be valid: the answer says what is wrong. An existing draft is replaced only if its ETag is sent
+/// as `If-Match`.
 #[utoipa::path(
     put, path = "/v1/program/draft", tag = "Program", operation_id = "save_draft", request_body = Save,
     params(("If-Match" = Option<String>, Header, description = "The ETag of the draft that is known")),

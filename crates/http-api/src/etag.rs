@@ -1,4 +1,5 @@
-//! Answers that say which state they tell of, so that the same is not sent twice, and nothing is overwritten unseen.
+//! ETags: answers name the state that they describe, so that the same state is not sent twice and no change is
+//! overwritten unseen.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -7,17 +8,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-/// The name of a state.
+/// The ETag of a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Etag(String);
 
 impl Etag {
-    /// Of something that says itself which state it is in.
+    /// The tag of a state that has a name of its own.
     pub fn named(name: impl std::fmt::Display) -> Self {
         Self(format!("\"{name}\""))
     }
 
-    /// Of what is told.
+    /// The tag of a state that is known only by its content: a digest of its JSON.
     pub fn of(told: &impl Serialize) -> Self {
         let digest: [u8; 32] = Sha256::digest(serde_json::to_vec(told).unwrap_or_default()).into();
         Self::named(URL_SAFE_NO_PAD.encode(digest.get(..12).unwrap_or_default()))
@@ -30,7 +31,7 @@ impl Etag {
         Some(said.split(',').map(str::trim).any(is_this))
     }
 
-    /// An answer that tells of this state, or says that it is known.
+    /// An answer with this tag; 304 if the caller knows the state already.
     pub fn answer(&self, headers: &HeaderMap, answer: impl IntoResponse) -> Response {
         let mut response = match self.is_in(headers, header::IF_NONE_MATCH) {
             Some(true) => StatusCode::NOT_MODIFIED.into_response(),

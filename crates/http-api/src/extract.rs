@@ -1,4 +1,4 @@
-//! What is sent, read: a path, a query, a body; and what is wrong with it as a problem that names the place.
+//! Extractors for paths, queries and bodies. What is wrong becomes a problem that names the place.
 
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ use serde::de::DeserializeOwned;
 
 use crate::problem::{Problem, ProblemCode};
 
-/// A body has at most this many bytes: a batch of a hundred large facts, or a program with a thousand tiers.
+/// The maximum size of a body: enough for a hundred large facts, or for a program with a thousand tiers.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// A body is there within so long.
+/// The time within which a body must arrive.
 const BODY_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// Whoever sends something twice says so with this header.
+/// The header with the idempotency key.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-/// It is at most this long.
+/// The maximum length of the key.
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
-/// The names in the path.
+/// The parameters in the path.
 #[derive(Debug)]
 pub struct Path<T>(pub T);
 
@@ -42,7 +42,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// Says which of the names in a path is wrong.
+/// Names the parameter in a path that is wrong.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "the errors of axum may grow, and all the others are mistakes of ours"
@@ -57,7 +57,7 @@ fn wrong_path(wrong: ErrorKind, names: Option<RawPathParams>) -> Problem {
         ErrorKind::ParseError { value, .. } | ErrorKind::ParseErrorAtIndex { value, .. } => {
             (named(&|said| said == value), format!("`{value}` {NO_NUMBER}"))
         }
-        // Of several names the one that is quoted.
+        // With several parameters, the one that axum quotes.
         ErrorKind::Message(said) => {
             let quoted = |value: &str| said.contains(&format!("`{value}`"));
             (named(&quoted).or_else(|| named(&|_| true)), said)
@@ -71,7 +71,8 @@ fn wrong_path(wrong: ErrorKind, names: Option<RawPathParams>) -> Problem {
 pub(crate) const IN_PATHS: &str = "correct what stands in the path, percent-encoded as URLs need it";
 const NO_NUMBER: &str = "is not a whole number, or not one of those there may be";
 
-/// The query. `T` names its fields and refuses others; but for `shop`, which stands anywhere ([`crate::caller::Authorized`]).
+/// The query. `T` names its fields, and others are refused except `shop`, which is allowed everywhere
+/// ([`crate::caller::Authorized`]).
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 
@@ -86,12 +87,12 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Query<T
     }
 }
 
-/// Says which parameter is wrong, in words of people.
+/// Names the parameter that is wrong, in words for people.
 fn wrong_query(rejection: &QueryRejection) -> Problem {
     let said = std::error::Error::source(rejection).map_or_else(|| rejection.body_text(), ToString::to_string);
     let (name, message) = match said.split_once(": ") {
         Some((name, message)) if !name.contains(' ') => (name, message),
-        // Of what is missing, or there twice, the name is quoted.
+        // serde quotes the name of a parameter that is missing or given twice.
         _ => (said.split('`').nth(1).unwrap_or("the query"), said.as_str()),
     };
     let no_number = [" digit found in string", "number too large", "number too small", "integer from empty string"];
@@ -100,7 +101,7 @@ fn wrong_query(rejection: &QueryRejection) -> Problem {
     Problem::bad(format!("`{name}`: {message}"), remedy).at(name, message)
 }
 
-/// The bytes of a body, not more than there may be.
+/// The bytes of a body, up to [`BODY_BYTES_MAX`].
 #[derive(Debug)]
 pub struct Raw(pub Bytes);
 
@@ -112,10 +113,10 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
     }
 }
 
-/// A whole body, of at most so many bytes, that is there in time.
+/// The whole body, if it is small enough and arrives in time.
 ///
 /// # Errors
-/// Says that it is too large, too slow, or not whole.
+/// A problem if the body is too large, too slow, or incomplete.
 pub async fn whole(body: Whole, bytes_max: usize) -> Result<Bytes, Problem> {
     let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, bytes_max)).await;
     read.map_err(|_| Problem::too_slow())?.map_err(|error| match std::error::Error::source(&error) {
@@ -124,7 +125,7 @@ pub async fn whole(body: Whole, bytes_max: usize) -> Result<Bytes, Problem> {
     })
 }
 
-/// A body of JSON, whatever it is. Each field is said once: of two, it would be open which is meant.
+/// A JSON body of any kind. A repeated field is refused, since it would be unclear which one is meant.
 #[derive(Debug)]
 pub struct Any<T>(pub T);
 
@@ -138,7 +139,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Any<T> {
     }
 }
 
-/// A body of JSON that is an object: fields without their names, in a list, are not taken for one.
+/// A JSON body that is an object. A list of values without field names is refused.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
@@ -158,10 +159,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// Some editors begin a file with it.
+/// The byte order mark with which some editors begin a file.
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
-/// What to do about a body that does not read.
+/// The remedy for a body that cannot be decoded.
 const REMEDY: &str = "send JSON as GET /openapi.json describes it";
 
 fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
@@ -177,10 +178,10 @@ fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(ProblemCode::UnsupportedMediaType, detail, "send `Content-Type: application/json`"))
 }
 
-/// Reads JSON.
+/// Decodes JSON.
 ///
 /// # Errors
-/// Says what is wrong and where.
+/// A problem that says what is wrong and where.
 pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| Problem::bad("the body is not UTF-8", REMEDY))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -196,7 +197,7 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             path => format!("$.{path}"),
         };
         let wrong = error.into_inner();
-        // Where in the text is where in the data, as the path says it.
+        // The path says where in the data it is, so the line and column are left out.
         let said = wrong.to_string();
         let place = format!(" at line {} column {}", wrong.line(), wrong.column());
         let message = said.strip_suffix(place.as_str()).unwrap_or(&said);
@@ -206,10 +207,10 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     Ok(read)
 }
 
-/// The key that a request is sent again under.
+/// The idempotency key of a request.
 ///
 /// # Errors
-/// If it is empty, too long, or not text.
+/// A problem if the key is empty, too long, or not text.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(said) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let said = said.to_str().unwrap_or_default().trim();

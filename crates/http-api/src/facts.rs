@@ -1,4 +1,4 @@
-//! Facts told directly: taken in before the answer comes, each for itself.
+//! Facts sent directly: each is stored by itself, before the answer is sent.
 
 use axum::Json;
 use axum::extract::State;
@@ -24,9 +24,9 @@ use crate::extract::{Any, idempotency_key};
 use crate::problem::{Place, Problem, ProblemCode};
 use crate::timeline::told;
 
-/// As many facts are taken at once.
+/// The maximum number of facts in one request.
 const TOGETHER_MAX: usize = 100;
-/// Under which keys are made out of what was sent.
+/// The namespace of keys that are derived from idempotency keys.
 const MADE_KEYS: Uuid = Uuid::from_u128(0x8f0c_2f2e_5d44_4a55_9a3a_6b0c_51d1_7e11);
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
@@ -41,52 +41,52 @@ enum OneOrMany {
     One(Value),
 }
 
-/// What became of facts.
+/// The results of several facts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Results {
-    /// Of each, in the order in which they were sent.
+    /// The results, in the order in which the facts were sent.
     pub(crate) results: Vec<OneResult>,
 }
 
-/// What became of a fact.
+/// The result of a fact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OneResult {
-    /// What.
+    /// The outcome.
     pub(crate) status: Became,
-    /// The fact's key, where it was made from the idempotency key.
+    /// The fact's natural key, where it was derived from the idempotency key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<String>,
-    /// Why it was not taken in.
+    /// Why the fact was not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,
-    /// What to do about it.
+    /// The remedy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) remedy: Option<String>,
-    /// Everything that is wrong in it, each with its place.
+    /// Everything that is wrong in the fact, each with its place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) problems: Vec<Place>,
 }
 
-/// What became of a fact, in a word.
+/// The outcome of a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Became {
-    /// It is in: new, or a newer version of one that was known.
+    /// The fact is stored: it is new, or a newer revision of a known fact.
     Applied,
-    /// It was known already, and changes nothing.
+    /// The fact was known already, and changes nothing.
     Duplicate,
-    /// A later version is known, and stays.
+    /// A later revision is known, and stays.
     Superseded,
-    /// It is about somebody who was erased, and is not kept.
+    /// The fact is about a member who was erased, and is not kept.
     #[serde(alias = "kept_out")]
     MemberErased,
-    /// It is wrong, and was not taken in.
+    /// The fact is wrong, and was not stored.
     Invalid,
-    /// It can never be taken in as it is.
+    /// The fact can never be stored as it is.
     Refused,
-    /// It was not taken in for now: send it again.
+    /// The fact was not stored for now: send it again.
     Failed,
 }
 
@@ -99,7 +99,7 @@ impl OneResult {
         Self { detail: Some(detail.into()), remedy: Some(remedy.into()), ..Self::of(status) }
     }
 
-    /// With something wrong at a place.
+    /// Adds a problem at a place.
     fn at(mut self, path: &str, message: impl Into<String>) -> Self {
         self.problems.push(Place { path: path.to_owned(), message: message.into() });
         self
@@ -111,7 +111,7 @@ impl OneResult {
         Self { problems, ..Self::because(Became::Invalid, "it is not a fact as it is", remedy) }
     }
 
-    /// Whether it is in, or needs not be.
+    /// Whether the fact is stored or need not be.
     pub(crate) fn is_well(&self) -> bool {
         match self.status {
             Became::Applied | Became::Duplicate | Became::Superseded | Became::MemberErased => true,
@@ -119,7 +119,7 @@ impl OneResult {
         }
     }
 
-    /// As the problem of a request that is about this fact alone.
+    /// The problem that answers a request with this fact alone.
     pub(crate) fn problem(self) -> Option<Problem> {
         let Self { status, detail, remedy, problems, .. } = self;
         let (detail, remedy) = (detail.unwrap_or_default(), remedy.unwrap_or_default());
@@ -159,12 +159,12 @@ impl From<FactOutcome> for OneResult {
     }
 }
 
-/// A natural key made from an idempotency key: the same for the same, for good, and another in another shop.
+/// A natural key derived from an idempotency key. The same key, shop and place always give the same one.
 pub(crate) fn made_key(shop: &ShopId, key: &str, place: usize) -> String {
     Uuid::new_v5(&MADE_KEYS, format!("{shop}\n{place}\n{key}").as_bytes()).to_string()
 }
 
-/// The field of a fact that has its natural key, where that is no name of something in the shop's own system.
+/// The field of a fact that has its natural key, where that key is not the name of something in the shop's own system.
 fn key_field(fact: &Value) -> Option<&'static str> {
     match fact.get("type")?.as_str()? {
         "order.refunded" => Some("refund_id"),
@@ -175,7 +175,7 @@ fn key_field(fact: &Value) -> Option<&'static str> {
     }
 }
 
-/// A fact as it was sent, read.
+/// A fact as it was sent, decoded.
 struct Sent {
     fact: Result<Fact, OneResult>,
     key: Option<String>,
@@ -191,7 +191,8 @@ fn read(versions: &Versions, shop: &ShopId, key: Option<&str>, place: usize, mut
         fields.insert(field.to_owned(), Value::from(key.clone()));
         made = Some(key);
     }
-    // What an assignment's author says is shown to people, as at the endpoint for assignments.
+    // The reason and the author of an assignment are shown to people, so the same texts are refused as at the endpoint
+    // for assignments.
     let is_assignment = matches!(event.get("type").and_then(Value::as_str), Some("tier.assigned" | "tier.unassigned"));
     let names = ["reason", "by"].into_iter().filter(|_| is_assignment);
     let said: Map<String, Value> = names.filter_map(|name| Some((name.to_owned(), event.get(name)?.clone()))).collect();
@@ -210,7 +211,7 @@ fn read(versions: &Versions, shop: &ShopId, key: Option<&str>, place: usize, mut
 }
 
 impl Api {
-    /// Takes facts in, each for itself, and says what became of each.
+    /// Writes facts, each by itself, and returns the result of each.
     pub(crate) async fn take(&self, shop: &ShopId, versions: &Versions, facts: Vec<Fact>) -> Vec<OneResult> {
         let batch = self.batch.read().await;
         let told = self.writer.write(shop, versions, facts).await;
@@ -219,7 +220,7 @@ impl Api {
         told.into_iter().map(OneResult::from).collect()
     }
 
-    /// Refuses facts whose made keys stand for something else already: their idempotency key was used before.
+    /// Refuses facts whose derived keys are already taken by something else: their idempotency key was used before.
     async fn refuse_reused(&self, shop: &ShopId, sent: &mut [Sent]) -> Result<(), Problem> {
         let made = || sent.iter().filter(|sent| sent.key.is_some()).filter_map(|sent| sent.fact.as_ref().ok());
         let subjects = made().flat_map(|fact| fact.subjects().collect::<Vec<_>>()).collect::<Vec<_>>();
@@ -243,13 +244,14 @@ impl Api {
     }
 }
 
-/// Tells facts
+/// Sends facts
 ///
-/// One fact, or an array of up to 100, as section 4 of the semantics has them. Each is taken in for itself before the answer
-/// comes, and every one has a result: a standing asked for afterwards has seen it. Sent again they change nothing, for they
-/// are found under their natural keys; where a fact has none of its own (an entry, a refund, a cancellation of points, an
-/// assignment), `Idempotency-Key` stands for it, for good. One fact alone that is not taken in answers with a problem, and so do
-/// several of which none was taken in for now.
+/// One fact, or an array of up to 100, as section 4 of the semantics defines them. Each is stored by itself before the
+/// answer is sent, and each has a result. A standing that is read afterwards takes them into account. Facts that are
+/// sent again change nothing, because they are stored under their natural keys. Where a fact has no key of its own (an
+/// entry, a refund, a cancellation of points, an assignment), one is derived from the `Idempotency-Key`, for good. If a
+/// single fact is not stored, the answer is a problem. The same is true of several facts if none of them was stored for
+/// now.
 #[utoipa::path(
     post, path = "/v1/facts", tag = "Facts", operation_id = "tell",
     params(("Idempotency-Key" = Option<String>, Header, description = "Of what is sent again under it nothing happens twice", min_length = 1, max_length = 255)),
@@ -287,7 +289,7 @@ async fn facts(
         OneResult { key: sent.key, ..became }
     };
     let mut results: Vec<OneResult> = sent.into_iter().map(settle).collect();
-    // Callers who look at the status alone must not take it for done, where nothing is.
+    // A caller who looks at the status alone must not see success where no fact is stored.
     let none_is_in = !results.is_empty() && results.iter().all(|result| result.status == Became::Failed);
     if none_is_in || (is_one && results.first().is_some_and(|result| !result.is_well())) {
         return Err(results.pop().and_then(OneResult::problem).unwrap_or_else(Problem::internal_error));

@@ -1,4 +1,4 @@
-//! Jobs: how far they are, and what may be done to them.
+//! Jobs: their progress, and orders to them.
 
 use axum::Json;
 use axum::extract::State;
@@ -22,7 +22,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 
 /// The latest jobs
 ///
-/// Midnights and changes of rules, the latest boundary first: how far they are, and what came of them.
+/// Midnights and changes of rules, the latest boundary first, each with its progress and its results.
 #[utoipa::path(
     get, path = "/v1/jobs", tag = "Jobs", operation_id = "jobs", responses((status = 200, body = schema::Jobs)),
     security(("bearer" = ["echelon/read"]))
@@ -32,7 +32,7 @@ async fn list(State(api): State<Api>, Authorized { shop, .. }: Authorized<Read>)
     Ok(Json(json!({ "jobs": jobs })))
 }
 
-/// How far a job is
+/// The progress of a job
 #[utoipa::path(
     get, path = "/v1/jobs/{job}", tag = "Jobs", operation_id = "job",
     params(("job" = String, Path, description = "The job's name", example = "2027-01-01T05:00:00.000Z-rollover")),
@@ -56,8 +56,8 @@ impl Api {
 
 /// Pauses, resumes or cancels a job
 ///
-/// A pause acts before the next page. Who is not past the boundary of a cancelled job passes it with the next event about
-/// them, or with the next job: answers are right all the same.
+/// A pause takes effect before the next page. A member who is not past the boundary of a canceled job passes it with
+/// their next event or with the next job. Answers about them are right in the meantime.
 #[utoipa::path(
     post, path = "/v1/jobs/{job}/{order}", tag = "Jobs", operation_id = "order_job",
     params(("job" = String, Path, description = "The job's name"), ("order" = schema::JobOrder, Path, description = "What to do")),

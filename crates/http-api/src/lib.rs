@@ -1,12 +1,13 @@
-//! The HTTP API: where members stand and why, the program and its changes, facts told directly, and a piece of page for
-//! customers. One router, for the deployed function and for one machine alike.
+//! The HTTP API: members' standings and the reasons for them, the program and its changes, facts sent directly, and a
+//! widget for the shop's customers. The deployed function and a single machine use the same router.
 //!
 //! # Words
-//! - *caller*: who asks, as [`authenticate`] found out; a handler's signature says what they need ([`caller::Authorized`]).
-//! - *problem*: why a request was not done, as RFC 9457 has it ([`problem`]).
-//! - *cursor*: where a list goes on; opaque to who asks (`page.rs`).
+//! - *caller*: the sender of a request, as [`authenticate`] identified them; a handler's signature states the scope
+//!   that it needs ([`caller::Authorized`]).
+//! - *problem*: why a request was not carried out, in the form of RFC 9457 ([`problem`]).
+//! - *cursor*: the place at which a list continues; opaque to the caller (`cursor.rs`).
 
-// The futures of an SDK's calls lie deep in one another.
+// The futures of an SDK's calls are deeply nested.
 #![recursion_limit = "256"]
 
 mod assignments;
@@ -55,7 +56,7 @@ use utoipa_axum::router::OpenApiRouter;
 use authenticate::AuthMode;
 use problem::{Problem, ProblemCode};
 
-/// What all answers are given from.
+/// The parts that every handler shares.
 #[derive(Debug, Clone)]
 pub struct Api(Arc<Parts>);
 
@@ -71,29 +72,30 @@ impl std::ops::Deref for Api {
 pub struct Parts {
     /// The tables.
     pub store: Store,
-    /// Takes in facts that are told directly.
+    /// Writes facts that are sent directly.
     pub writer: FactWriter,
     /// The quarantined bodies.
     pub bodies: Box<dyn Bodies>,
-    /// Orders to jobs.
+    /// Pauses, resumes and cancels jobs.
     pub sweeps: Box<dyn Sweeps>,
-    /// What time it is.
+    /// The clock.
     pub clock: Clock,
-    /// How far ahead a version takes effect where no instant is named.
+    /// The time from now until a version takes effect, where the request names no instant.
     pub ahead_ms: i64,
-    /// The time there is for a preview; as much as it takes, if none is given.
+    /// The time limit of a preview; none if a preview may take as long as it needs.
     pub preview_budget: Option<std::time::Duration>,
-    /// Who may come in.
+    /// The mode of authentication.
     pub auth: AuthMode,
-    /// What Shopify signs webhooks with, if it sends any.
+    /// The secret that Shopify signs webhooks with, if it sends any.
     pub shopify_secret: Option<shopify::Secret>,
-    /// The shop that is meant where the caller names none and is of none.
+    /// The shop that is meant where the caller names none and belongs to none.
     pub shop: Option<ShopId>,
-    /// Held by whoever takes facts in, and alone by who changes what they are decided by; where one process does all.
+    /// Locked for reading while facts are written, and for writing while the versions that decide about them change. It
+    /// matters where one process does everything.
     pub batch: Arc<RwLock<()>>,
-    /// Told when something may have been recorded, to be announced; where one process does all.
+    /// Notified when something to announce may have been recorded, where one process does everything.
     pub recorded: Arc<Notify>,
-    /// Told when something may be due to be swept; where one process does all.
+    /// Notified when a sweep may be due, where one process does everything.
     pub due: Arc<Notify>,
 }
 
@@ -103,7 +105,7 @@ impl fmt::Debug for Parts {
     }
 }
 
-/// What may be done to jobs, whoever works on them.
+/// Orders to jobs, independent of the workers that carry the jobs out.
 pub trait Sweeps: Send + Sync {
     /// See [`Sweep::order`].
     fn order<'a>(
@@ -126,12 +128,12 @@ impl<W: SegmentQueue> Sweeps for Arc<Sweep<W>> {
 }
 
 impl Api {
-    /// An API of its parts.
+    /// An API made of its parts.
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
     }
 
-    /// The shop that is meant where none is named: the one given, or the only one there is.
+    /// The shop that is meant where the caller names none: the configured one, or the only one there is.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -147,7 +149,7 @@ impl Api {
     }
 }
 
-/// Everything that is answered. `beside`: what only one machine answers.
+/// The router of everything. `beside` has the routes that only a single machine offers.
 pub fn router(api: Api, beside: Router) -> Router {
     let (answers, _) = documented().split_for_parts();
     let router = answers.merge(shopify::routes()).merge(widget::routes()).merge(docs::routes());
@@ -161,8 +163,8 @@ pub fn router(api: Api, beside: Router) -> Router {
     router.layer(from_fn(authenticate::log_request))
 }
 
-/// The document that tells of the API, made of the handlers. It is committed as `docs/openapi.json`, and answered from there:
-/// making it is more than all else that a function does at its start.
+/// The OpenAPI document of the API, made from the handlers. It is committed as `docs/openapi.json` and served from that
+/// file, because making it takes longer than everything else that a function does at its start.
 pub fn document() -> Value {
     docs::complete(documented().split_for_parts().1)
 }

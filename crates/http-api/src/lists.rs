@@ -1,4 +1,4 @@
-//! Members by list, and what the last sweep found of everybody.
+//! Lists of members, and the insight of the last sweep.
 
 use axum::Json;
 use axum::extract::State;
@@ -23,38 +23,38 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(members)).routes(routes!(insight)).routes(routes!(flows))
 }
 
-/// Which members.
+/// A list of members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Which {
-    /// Who holds the tier that `tier` names.
+    /// Members who hold the tier that `tier` names.
     Tier,
-    /// To whose next tier little is missing.
+    /// Members who are close to their next tier.
     NearUpgrade,
-    /// Who loses their tier at the next review unless more happens.
+    /// Members who lose their tier at the next review unless more happens.
     AtRisk,
-    /// Whose tier ends before the instant that `before` names, if nothing more happens.
+    /// Members whose tier ends before the instant that `before` names, if nothing more happens.
     Expiring,
 }
 
-/// A list, and where in it.
+/// A list, and a place in it.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
-    /// Which list.
+    /// The list.
     #[param(inline)]
     list: Which,
-    /// Of `tier`: which one.
+    /// For the list `tier`: the tier.
     #[param(value_type = Option<schema::Id>)]
     tier: Option<TierId>,
-    /// Of `expiring`: before when.
+    /// For the list `expiring`: the instant before which the tier ends.
     #[param(value_type = Option<String>, format = DateTime)]
     before: Option<Instant>,
-    /// How many at a time at the most.
+    /// The maximum number of members on a page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
-    /// Where to go on: `next` of the page before.
+    /// The place at which to continue: `next` of the page before.
     cursor: Option<String>,
 }
 
@@ -85,9 +85,9 @@ fn no_sweep() -> Problem {
 
 /// Members by list
 ///
-/// Who holds a tier, who is near an upgrade, who is at risk at the next review, whose tier ends before an instant: as the
-/// last sweep found them, dated in `as_of`. In no order that people know; pages of one sweep, even if another one ends
-/// meanwhile.
+/// The members who hold a tier, are near an upgrade, are at risk at the next review, or whose tier ends before an
+/// instant, as the last sweep found them at the instant `as_of`. The order has no meaning to people. All pages come
+/// from the same sweep, even if another one ends meanwhile.
 #[utoipa::path(
     get, path = "/v1/members", tag = "Members", operation_id = "members", params(Wanted),
     responses((status = 200, body = schema::ListPage), (status = 404, description = "No sweep has ended yet", body = Problem),
@@ -117,10 +117,10 @@ fn never(_: CursorError) -> Problem {
     Problem::field("cursor", "is none that was given out; begin again without one")
 }
 
-/// How the shop's members stand
+/// Insight into the shop's members
 ///
-/// Members per tier and what they brought in within a year, the forecast for the coming January 1, who is near an upgrade,
-/// at risk, or expiring: as the last sweep found it, dated in `as_of`.
+/// Members by tier and the revenue from them within a year, the forecast for the coming January 1, and how many members
+/// are near an upgrade, at risk, or about to lose their tier, as the last sweep found them at the instant `as_of`.
 #[utoipa::path(
     get, path = "/v1/insight", tag = "Insight", operation_id = "insight",
     responses((status = 200, body = schema::Insight), (status = 404, description = "No sweep has ended yet", body = Problem)),
@@ -130,23 +130,23 @@ async fn insight(State(api): State<Api>, Authorized { shop, .. }: Authorized<Rea
     insight::latest(&api.store, &shop, api.clock.now()).await?.map(Json).ok_or_else(no_sweep)
 }
 
-/// From when until when.
+/// The period.
 #[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Period {
-    /// After this instant: a midnight of the shop.
+    /// The start, exclusive: a midnight of the shop.
     #[param(value_type = String, format = DateTime)]
     from: Instant,
-    /// Up to this one, that one included.
+    /// The end, inclusive.
     #[param(value_type = String, format = DateTime)]
     to: Instant,
 }
 
-/// How members moved between tiers in a period
+/// Members' moves between tiers in a period
 ///
-/// From which tier to which: net of each night, and at each change of rules. Corrections that came later are in the nights on
-/// which they came.
+/// The number of members by the tiers that they moved from and to: net for each night, and for each change of rules. A
+/// late correction counts in the night in which it arrived.
 #[utoipa::path(
     get, path = "/v1/insight/flows", tag = "Insight", operation_id = "flows", params(Period),
     responses((status = 200, body = schema::Flows)), security(("bearer" = ["echelon/read"]))

@@ -1,4 +1,4 @@
-//! Where members stand, and why.
+//! Members' standings, and the reasons for them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,29 +30,30 @@ use crate::problem::{Problem, ProblemCode};
 use crate::schema::{Id, PathId};
 use crate::standing::{OneOfMany, Standing, Standings};
 
-/// As many members are read at once.
+/// The maximum number of members in one request.
 const TOGETHER_MAX: usize = 100;
-/// January 1 of the year 9000. Nobody is asked about later: what follows, a century ahead at the most, has to have a date.
+/// January 1 of the year 9000. Later instants are refused, because what follows, at most a century ahead, must have a
+/// date.
 const LATEST: Instant = Instant::from_millis(221_845_392_000_000);
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(standing)).routes(routes!(explanation)).routes(routes!(standings))
 }
 
-/// When, and by which rules.
+/// The instant, and the rules to apply.
 #[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct When {
-    /// The instant to answer for; now, if none is named. Past and future alike.
+    /// The instant to evaluate at, past or future; now if none is named.
     #[param(value_type = Option<String>, format = DateTime)]
     as_of: Option<Instant>,
-    /// The program version to answer by ("what if"); the one in force then, if none is named.
+    /// The program version to evaluate by ("what if"); the one in force then, if none is named.
     #[param(minimum = 1)]
     version: Option<u32>,
 }
 
-/// The instant to answer for; now, if none is named.
+/// The instant to evaluate at; now if none is named.
 fn instant(name: &str, asked: Option<Instant>, now: Instant) -> Result<Instant, Problem> {
     match asked {
         Some(as_of) if as_of >= LATEST => {
@@ -84,7 +85,7 @@ impl Api {
         self.programs().of(shop).await?.ok_or_else(|| Problem::no_program(shop))
     }
 
-    /// A member: one read.
+    /// A member, in one read.
     pub(crate) async fn held(&self, shop: &ShopId, member: &MemberId) -> Result<Member, Problem> {
         let found = self.store.members(shop, [member.clone()]).await?.remove(member);
         found.and_then(StoredMember::present).ok_or_else(|| {
@@ -93,7 +94,7 @@ impl Api {
         })
     }
 
-    /// A member's standing, and the state it tells of.
+    /// A member's standing, and the tag of its state.
     pub(crate) async fn standing(
         &self,
         shop: &ShopId,
@@ -105,16 +106,16 @@ impl Api {
         let version = when.version(&versions, as_of)?;
         let held = self.held(shop, member).await?;
         let standing = Standing::of(shop, member, version, &held.ledger, as_of);
-        // Of the present it says the same until something changes.
+        // An answer about the present keeps its tag until something changes.
         let timeless = Standing { as_of: when.as_of.unwrap_or_else(|| Instant::from_millis(0)), ..standing.clone() };
         Ok((standing, Etag::of(&timeless)))
     }
 }
 
-/// Where a member stands
+/// A member's standing
 ///
-/// The tier, since when and until when, how far the next one is, and what keeps this one. Right at any instant: from the
-/// first moment of January 1 on, before any job has run. One read of one item.
+/// The tier, since when and until when, the progress towards the next tier, and what keeps the present one. It is right
+/// at any instant: also in the first moment of January 1, before any job has run. It takes one read of one item.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}", tag = "Members", operation_id = "standing",
     params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"), When),
@@ -133,25 +134,25 @@ async fn standing(
     Ok(tag.answer(&headers, Json(standing)))
 }
 
-/// A standing, and why it is so.
+/// A standing, and the reasons for it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Explained {
     /// The standing.
     standing: Standing,
-    /// Why, as data, in the order in which it was decided: the version and the effective start, the windows looked at with
-    /// what they add up to, each fact that counted with its amount and day, each fact that did not with the reason, the
+    /// The explanation as data, in the order in which it was decided: the version and the effective start, the windows
+    /// with their sums, each fact that counted with its amount and day, each fact that did not with the reason, the
     /// threshold met and the one missed, the assignment in force, and when the tier can next change by itself.
     #[schema(value_type = Object)]
     findings: Value,
-    /// The same for people, line by line.
+    /// The same as text for people, line by line.
     prose: Vec<String>,
 }
 
-/// Why a member stands where they stand
+/// The reasons for a member's standing
 ///
-/// Every fact is there once: counted, in effect, or excluded with a reason. At any instant, and under any version: what
-/// would have been.
+/// Every fact appears once: counted, in effect, or excluded with a reason. The explanation is available for any instant
+/// and under any version, as a "what if".
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/explain", tag = "Members", operation_id = "explain",
     params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"), When),
@@ -177,26 +178,26 @@ async fn explanation(
     }))
 }
 
-/// Which members are asked for.
+/// The members that are asked for.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Many {
-    /// Their ids.
+    /// The members' ids.
     #[schema(value_type = Vec<Id>, min_items = 1, max_items = 100)]
     member_ids: BTreeSet<MemberId>,
-    /// The instant to answer for; now, if none is named.
+    /// The instant to evaluate at; now if none is named.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     as_of: Option<Instant>,
-    /// The program version to answer by; the one in force then, if none is named.
+    /// The program version to evaluate by; the one in force then, if none is named.
     #[serde(default, deserialize_with = "engine::publishing::whole")]
     #[schema(minimum = 1)]
     version: Option<u32>,
 }
 
-/// Where up to a hundred members stand
+/// The standings of up to a hundred members
 ///
-/// Those of whom nothing is known have null.
+/// Members of whom nothing is known have null.
 #[utoipa::path(
     post, path = "/v1/standings", tag = "Members", operation_id = "standings", request_body = Many,
     responses((status = 200, body = Standings)), security(("bearer" = ["echelon/read"]))

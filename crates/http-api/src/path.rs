@@ -1,9 +1,9 @@
-//! Members in paths. Ids are any text, and paths are not: API Gateway hands over a path decoded, so that behind it an
-//! encoded slash is a slash, and clients resolve `..` before they send. So an id has two forms there:
+//! Member ids in paths. An id is any text, but a path is not. API Gateway hands over paths decoded, so an encoded slash
+//! arrives as a slash, and clients resolve `..` before they send. Therefore an id has two forms in a path:
 //!
-//! - as it is, percent-encoded, where nothing in it can be taken for a part of a path;
-//! - `~` and its UTF-8 in base64url without padding, which is safe everywhere: `gid://shopify/Customer/7` is
-//!   `~Z2lkOi8vc2hvcGlmeS9DdXN0b21lci83`. An id that begins with `~` has this form alone.
+//! - plain: percent-encoded as usual, if no character of the id has a meaning in paths;
+//! - encoded: `~` and its UTF-8 in base64url without padding, which is safe everywhere: `gid://shopify/Customer/7` is
+//!   `~Z2lkOi8vc2hvcGlmeS9DdXN0b21lci83`. An id that begins with `~` has only this form.
 
 use std::borrow::Cow;
 
@@ -20,14 +20,14 @@ use crate::caller::{Authorized, Read};
 use crate::extract::{IN_PATHS, Path};
 use crate::problem::Problem;
 
-/// What the form begins with that is safe everywhere.
+/// The first character of the encoded form.
 const ENCODED: char = '~';
-/// The name that routes give a member's place.
+/// The parameter for a member's id in the routes.
 const MEMBER: &str = "{member_id}";
-/// What to do about an id that a path cannot say as it is.
+/// The remedy for an id that has no plain form.
 const REMEDY: &str = "write the id as `~` and its UTF-8 in base64url without padding, as GET /docs shows";
 
-/// A member's id as a segment of a path: as it is where that is safe, otherwise in the form that is safe everywhere.
+/// A member's id as a segment of a path: plain where that is safe, otherwise encoded.
 pub fn segment(id: &MemberId) -> Cow<'_, str> {
     let text = id.as_str();
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b':');
@@ -38,7 +38,7 @@ pub fn segment(id: &MemberId) -> Cow<'_, str> {
     }
 }
 
-/// Reads a decoded segment.
+/// Decodes a segment that is already percent-decoded.
 fn read(segment: &str) -> Result<MemberId, String> {
     let Some(encoded) = segment.strip_prefix(ENCODED) else {
         return MemberId::new(segment).map_err(|error| error.to_string());
@@ -48,7 +48,7 @@ fn read(segment: &str) -> Result<MemberId, String> {
     MemberId::new(&text.ok_or_else(wrong)?).map_err(|error| error.to_string())
 }
 
-/// The member whom a path names.
+/// The member that a path names.
 #[derive(Debug)]
 pub(crate) struct Named(pub MemberId);
 
@@ -65,7 +65,7 @@ where
             Problem::bad(format!("`member_id`: {message}"), remedy).at("member_id", message)
         };
         let member = read(&said).map_err(wrong)?;
-        // Whoever does not know of the encoded form may mean somebody who is called like it.
+        // A caller that does not know the encoded form may mean a member whose id looks like it.
         let other = if said.starts_with(ENCODED) {
             MemberId::new(&said).ok()
         } else if matches!(Api::from_ref(state).auth, AuthMode::Gateway(_)) {
@@ -80,15 +80,15 @@ where
     }
 }
 
-/// Behind the gateway, `a/explain` in a path is the member `a` and what follows, or a member of that name: whoever sent it
-/// encoded it, or did not.
+/// The other reading of a path behind the gateway: `a/explain` is the member `a` and a resource of theirs, or a member
+/// of that name whose slash was sent encoded.
 fn longer(parts: &Parts, member: &MemberId) -> Option<MemberId> {
     let route = parts.extensions.get::<MatchedPath>()?;
     let (_, behind) = route.as_str().split_once(MEMBER)?;
     MemberId::new(&format!("{member}{behind}")).ok()
 }
 
-/// Refuses a path that could mean somebody else, so that nobody is shown in the place of another.
+/// Refuses a path that could also mean another existing member, so that the caller never sees the wrong member.
 async fn is_nobody<S: Send + Sync>(parts: &mut Parts, state: &S, other: &MemberId) -> Result<(), Problem>
 where
     Api: FromRef<S>,

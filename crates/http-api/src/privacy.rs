@@ -1,4 +1,4 @@
-//! What members may ask of a shop: their data, and to be forgotten.
+//! Members' rights towards a shop: a copy of their data, and erasure.
 
 use axum::Json;
 use axum::extract::State;
@@ -34,21 +34,21 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(redaction, withdraw))
 }
 
-/// How far a member is forgotten.
+/// The progress of a member's erasure.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Erasure {
     /// The member.
     #[schema(value_type = String)]
     member_id: MemberId,
-    /// Whether a later pass has found that nothing is left but a tombstone with the id, which keeps later facts out.
+    /// Whether a later pass has verified that nothing is left but a tombstone with the id, which keeps later facts out.
     verified: bool,
 }
 
-/// Forgets a member
+/// Erases a member
 ///
-/// At once, and for good: a tombstone takes the place of everything, and keeps out what is told later. A pass a quarter of
-/// an hour later looks for what may be left, until it finds nothing.
+/// The erasure is immediate and final. A tombstone replaces everything and keeps out facts that are sent later. A
+/// quarter of an hour later a pass looks for leftovers, and repeats until it finds none.
 #[utoipa::path(
     delete, path = "/v1/members/{member_id}", tag = "Privacy", operation_id = "forget",
     params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
@@ -64,7 +64,7 @@ async fn forget(
 }
 
 impl Api {
-    /// Forgets a member of a shop that has a program; of another there is nobody.
+    /// Erases a member of a shop that has a program; a shop without one has no members.
     pub(crate) async fn forget(&self, shop: &ShopId, member: &MemberId) -> Result<(), Problem> {
         let versions = self.versions(shop).await?;
         let fact = Fact::new(self.clock.now(), member.clone(), FactBody::Erased);
@@ -73,7 +73,7 @@ impl Api {
     }
 }
 
-/// How far a member is forgotten
+/// The progress of a member's erasure
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/erasure", tag = "Privacy", operation_id = "erasure",
     params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
@@ -94,26 +94,27 @@ async fn erasure(
     Ok(Json(Erasure { member_id: member, verified }))
 }
 
-/// All there is about a member.
+/// Everything that is stored about a member.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Export {
-    /// When it was put together.
+    /// When the export was made.
     #[schema(value_type = String, format = DateTime)]
     exported_at: Instant,
-    /// Where they stand.
+    /// The member's standing.
     standing: Standing,
-    /// The facts that are kept: ids, money, dates, tags, the birthday as month and day, and reasons the shop wrote.
+    /// The facts that are kept: ids, money, dates, tags, the birthday as month and day, and the reasons that the shop
+    /// wrote.
     #[schema(value_type = Vec<Object>)]
     facts: Vec<Value>,
-    /// What was recorded and announced.
+    /// The recorded and announced changes.
     #[schema(value_type = Vec<Object>)]
     recorded: Vec<Value>,
 }
 
-/// All there is about a member
+/// Everything that is stored about a member
 ///
-/// For the member to have: every fact, everything that was recorded, and where they stand.
+/// A copy for the member: every fact, everything that was recorded, and their standing.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/export", tag = "Privacy", operation_id = "export",
     params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
@@ -132,7 +133,7 @@ async fn export(
         let detail: Value = serde_json::from_str(row.maybe_text(DETAIL)?).ok()?;
         Some(serde_json::json!({ "type": row.maybe_text(TYPE), "detail": detail }))
     };
-    // A row may tell of others too, who are none of this member's business.
+    // A stored row may also have facts about other members, which this member must not see.
     let theirs = facts.into_iter().filter(|fact| fact.member().is_none_or(|of| *of == member));
     Ok(Json(Export {
         exported_at,
@@ -142,30 +143,30 @@ async fn export(
     }))
 }
 
-/// Members whose data was asked for.
+/// Members who asked for their data.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Requests {
-    /// Those that were not settled yet.
+    /// The requests that are not settled yet.
     #[schema(value_type = Vec<Request>)]
     requests: Vec<DataRequest>,
 }
 
-/// A member's data was asked for.
+/// A member's request for their data.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of `DataRequest`, for the document alone")]
 pub(crate) struct Request {
-    /// Whose; GET /v1/members/{member_id}/export gives it.
+    /// The member; GET /v1/members/{member_id}/export gives the data.
     member_id: String,
-    /// When; the law gives a month.
+    /// When they asked; the law allows a month.
     #[schema(format = DateTime)]
     asked_at: String,
 }
 
-/// Data that was asked for
+/// Requests for members' data
 ///
-/// By customers through Shopify, and not handed out yet.
+/// Customers made them through Shopify, and the data has not been handed out yet.
 #[utoipa::path(
     get, path = "/v1/privacy/requests", tag = "Privacy", operation_id = "requests",
     responses((status = 200, body = Requests)), security(("bearer" = ["echelon/admin"]))
@@ -177,7 +178,7 @@ async fn requests(
     Ok(Json(Requests { requests: api.store.requests(&shop).await? }))
 }
 
-/// Notes that data was handed out
+/// Settles a request for a member's data
 #[utoipa::path(
     delete, path = "/v1/privacy/requests/{member_id}", tag = "Privacy", operation_id = "settle_request",
     params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
@@ -192,22 +193,23 @@ async fn settle(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The deletion of a whole shop, as Shopify asked for it.
+/// The deletion of a whole shop, as Shopify requested it.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "the shape of `Redaction`, for the document alone")]
 pub(crate) struct Deletion {
-    /// When it was asked for.
+    /// When Shopify requested it.
     #[schema(format = DateTime)]
     asked_at: String,
-    /// From when on everything is deleted; before, it can be withdrawn.
+    /// When everything is deleted; until then, the deletion can be withdrawn.
     #[schema(format = DateTime)]
     due_at: String,
 }
 
-/// Whether the shop is to be deleted
+/// The requested deletion of the shop
 ///
-/// Shopify asks for it 48 hours after its app was uninstalled (`shop/redact`); everything is deleted another 48 hours later.
+/// Shopify requests it 48 hours after its app was uninstalled (`shop/redact`). Everything is deleted another 48 hours
+/// later.
 #[utoipa::path(
     get, path = "/v1/privacy/redaction", tag = "Privacy", operation_id = "redaction",
     responses((status = 200, body = Deletion), (status = 404, description = "The shop is not to be deleted", body = Problem)),
@@ -222,7 +224,7 @@ async fn redaction(
 
 /// Withdraws the deletion of the shop
 ///
-/// Until it is due. What has been deleted cannot be brought back.
+/// This is possible until the deletion is due. Deleted data cannot be restored.
 #[utoipa::path(
     delete, path = "/v1/privacy/redaction", tag = "Privacy", operation_id = "withdraw_redaction",
     responses((status = 204, description = "It is withdrawn"), (status = 404, description = "The shop is not to be deleted", body = Problem),

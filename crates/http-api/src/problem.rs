@@ -1,4 +1,5 @@
-//! What is said when a request is not done: RFC 9457 problem details, with everything that is wrong and what to do.
+//! The answer when a request is not carried out: RFC 9457 problem details, with everything that is wrong and what to
+//! do.
 
 mod code;
 
@@ -14,14 +15,14 @@ use crate::caller::Scope;
 
 pub use code::ProblemCode;
 
-/// A client tries again after so many seconds.
+/// The seconds after which a client should try again.
 const AGAIN_S: u32 = 2;
 
-/// Why a request was not done (RFC 9457).
+/// Why a request was not carried out (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Problem {
-    /// What kind of problem, for programs: `urn:echelon:problem:` and a name that never changes.
+    /// The kind of problem, for programs: `urn:echelon:problem:` and a name that never changes.
     #[serde(rename = "type")]
     #[schema(value_type = String, examples("urn:echelon:problem:unknown-member"))]
     pub kind: Box<str>,
@@ -31,22 +32,22 @@ pub struct Problem {
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
-    /// What is wrong with this very request.
+    /// The error in this request.
     pub detail: String,
-    /// What to do about it.
+    /// The remedy.
     pub remedy: String,
-    /// Everything that is wrong in what was sent, each with its place.
+    /// Everything that is wrong in the request, each with its place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Place>,
 }
 
-/// Something wrong, and where.
+/// An error and its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
     /// A JSON path such as `$.tiers[1].threshold`, the name of a parameter, or a line.
     pub path: String,
-    /// What is wrong there.
+    /// The error at that place.
     pub message: String,
 }
 
@@ -59,7 +60,7 @@ impl From<&rules::json::Problem> for Place {
 const LOOK: &str = "GET /openapi.json tells what can be asked, and GET /docs shows it";
 
 impl Problem {
-    /// A problem of a kind.
+    /// A problem of the given kind.
     pub fn new(code: ProblemCode, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
         let (_, status, title) = code.describe();
         Self {
@@ -72,7 +73,7 @@ impl Problem {
         }
     }
 
-    /// What was sent does not read.
+    /// The request cannot be decoded.
     pub fn bad(detail: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::new(ProblemCode::MalformedRequest, detail, remedy)
     }
@@ -83,41 +84,41 @@ impl Problem {
         Self::bad(format!("`{name}`: {message}"), LOOK).at(name, message)
     }
 
-    /// What was sent reads, and is wrong in places.
+    /// The request can be decoded, but has errors.
     pub fn invalid(detail: impl Into<String>, problems: &Problems) -> Self {
         let remedy = "correct what `problems` names and send it again: nothing was done";
         let problem = Self::new(ProblemCode::ValidationFailed, detail, remedy);
         Self { problems: problems.iter().map(Place::from).collect(), ..problem }
     }
 
-    /// `If-Match` names another state than there is.
+    /// `If-Match` names a state that is not the present one.
     pub fn changed(what: &str) -> Self {
         let detail = format!("{what} is not as `If-Match` says");
         let remedy = "read it again, look at what has changed, and send with its new ETag";
         Self::new(ProblemCode::PreconditionFailed, detail, remedy)
     }
 
-    /// `If-Match` is missing where somebody else's work could be overwritten.
+    /// `If-Match` is missing where another writer's work could be overwritten.
     pub fn needs_match(what: &str) -> Self {
         let detail = format!("{what} is there already, and the request does not say which state of it is known");
         let remedy = "read it, and send its ETag as `If-Match`";
         Self::new(ProblemCode::PreconditionRequired, detail, remedy)
     }
 
-    /// There is no token that is valid.
+    /// The request has no valid token.
     pub fn unauthenticated() -> Self {
         let remedy = "send `Authorization: Bearer TOKEN` with a token that is valid now";
         Self::new(ProblemCode::Unauthenticated, "there is no token, or it is not valid", remedy)
     }
 
-    /// A webhook is not signed as it should be.
+    /// The signature of a webhook does not match its body.
     pub fn unsigned() -> Self {
         let detail = "the header `X-Shopify-Hmac-Sha256` does not fit the body";
         let remedy = "sign it with the secret that is set here: of the Shopify app that sends it";
         Self::new(ProblemCode::InvalidSignature, detail, remedy)
     }
 
-    /// A header that no signature covers says something else than the body.
+    /// A header, which no signature covers, contradicts the body.
     pub fn not_of_topic(header: &str, message: &str) -> Self {
         let remedy =
             "send the webhook as Shopify delivers it: a signature covers the body alone, so the headers have to fit it";
@@ -130,33 +131,33 @@ impl Problem {
         Self::new(ProblemCode::Forbidden, detail, "use a token with that scope")
     }
 
-    /// This is about the system, and the token is for one shop.
+    /// The request is about the whole system, and the token is for one shop.
     pub fn not_of_one_shop() -> Self {
         let (detail, remedy) =
             ("this token is for one shop alone, and this is about all of them", "use a token that names no shop");
         Self::new(ProblemCode::Forbidden, detail, remedy)
     }
 
-    /// Only members ask for this.
+    /// The request takes a member's token.
     pub fn member_token_required() -> Self {
         let remedy = "POST /v1/members/{member_id}/token makes one; staff asks for GET /v1/members/{member_id}";
         Self::new(ProblemCode::MemberTokenRequired, "this takes a member's token", remedy)
     }
 
-    /// An idempotency key was used before.
+    /// The idempotency key was used for something else before.
     pub fn key_reused() -> Self {
         let (detail, remedy) =
             ("the `Idempotency-Key` was used for something else", "use another one for something else");
         Self::new(ProblemCode::IdempotencyKeyReused, detail, remedy)
     }
 
-    /// A token is for one shop.
+    /// The request names a shop that the token is not for.
     pub fn wrong_shop() -> Self {
         let remedy = "leave `shop` out: the token says which";
         Self::new(ProblemCode::WrongShop, "a token speaks for one shop alone", remedy)
     }
 
-    /// It does not say which shop is meant.
+    /// The request does not say which shop is meant.
     pub fn which_shop() -> Self {
         let remedy = "name the shop: `?shop=NAME`, or the header `X-Echelon-Shop`";
         Self::bad("it does not say which shop it is about", remedy).at("shop", "is missing")
@@ -171,32 +172,32 @@ impl Problem {
         )
     }
 
-    /// A body is too large.
+    /// The body is too large.
     pub fn too_large(most: usize) -> Self {
         let detail = format!("the body has more than {most} bytes");
         let remedy = "send less at a time";
         Self::new(ProblemCode::PayloadTooLarge, detail, remedy)
     }
 
-    /// A body did not come in time.
+    /// The body did not arrive in time.
     pub fn too_slow() -> Self {
         let detail = "the body did not come in time";
         Self::new(ProblemCode::RequestTimeout, detail, "send it again: nothing was taken")
     }
 
-    /// It cannot be done just now.
+    /// The request cannot be carried out right now.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         let remedy = "send the same again after what `Retry-After` says; what was done already changes nothing";
         Self::new(ProblemCode::Unavailable, detail, remedy)
     }
 
-    /// A mistake of this system. Nothing of what went on inside is told.
+    /// An error of this system. The answer says nothing about its cause.
     pub fn internal_error() -> Self {
         let remedy = "tell the operator the request id; the log says more";
         Self::new(ProblemCode::InternalError, "this should not have happened", remedy)
     }
 
-    /// With something wrong at a place.
+    /// Adds an error at a place.
     #[must_use]
     pub fn at(mut self, path: &str, message: impl Into<String>) -> Self {
         self.problems.push(Place { path: path.to_owned(), message: message.into() });
@@ -234,7 +235,7 @@ impl From<StoreError> for Problem {
             }
             Remedy::Later => {
                 tracing::error!(%error, "the store did not do what was asked");
-                // What the database says is for the log.
+                // The text of the database's error goes to the log only.
                 Self::unavailable("the store does not answer as it should")
             }
             Remedy::Quarantine => {

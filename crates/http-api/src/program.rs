@@ -1,4 +1,4 @@
-//! The program of a shop: read, checked, previewed, published, withdrawn.
+//! The program of a shop: reading, checking, previewing, publishing and withdrawing it.
 
 use axum::Json;
 use axum::extract::State;
@@ -25,7 +25,8 @@ use crate::extract::{Body, Path, Query};
 use crate::problem::{Place, Problem, ProblemCode};
 use crate::schema;
 
-/// So many previews are worked out at once in this process; each looks at everybody. Others wait in the order in which they came.
+/// The number of previews that this process computes at once; each reads every member. Others wait in the order in
+/// which they came.
 static PREVIEWS: Semaphore = Semaphore::const_new(2);
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
@@ -39,7 +40,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 }
 
 impl Api {
-    /// The rules of a shop, as they are changed now.
+    /// The publisher of a shop's versions, as of now.
     fn rules<'a>(&'a self, shop: &'a ShopId) -> Publisher<'a> {
         Publisher { store: &self.store, shop, now: self.clock.now(), ahead_ms: self.ahead_ms }
     }
@@ -50,13 +51,13 @@ impl Api {
     }
 }
 
-/// What is known of all versions: it changes with each that is published or withdrawn.
+/// The state of all versions. It changes with each version that is published or withdrawn.
 fn state(all: &[Listed]) -> Etag {
     let withdrawn = all.iter().filter(|one| one.withdrawn.is_some()).count();
     Etag::named(format_args!("{}-{withdrawn}", all.last().map_or(0, |last| last.version)))
 }
 
-/// When.
+/// An instant.
 #[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -68,7 +69,7 @@ pub(crate) struct When {
 
 /// The program in force
 ///
-/// As it was published, by whom, when and why.
+/// The answer includes its publisher, its time and its reason.
 #[utoipa::path(
     get, path = "/v1/program", tag = "Program", operation_id = "program", params(When),
     responses((status = 200, body = schema::Version), (status = 304, description = "As `If-None-Match` says"),
@@ -89,7 +90,7 @@ async fn program(
 
 /// All versions ever published
 ///
-/// The oldest first, those withdrawn included. The ETag is what `If-Match` takes where one publishes.
+/// The oldest first, including those withdrawn. The ETag is the value of `If-Match` when a version is published.
 #[utoipa::path(
     get, path = "/v1/program/versions", tag = "Program", operation_id = "versions",
     responses((status = 200, body = schema::Versions), (status = 304, description = "As `If-None-Match` says")),
@@ -131,9 +132,10 @@ async fn version(
 
 /// Publishes a version
 ///
-/// A program, or the number of an earlier version to roll back to. Everybody is recalculated from the instant on at which it
-/// takes effect; until then it can be replaced or withdrawn. The same program as the newest version's publishes nothing.
-/// With `If-Match`, only if no other was published meanwhile. Preview it first.
+/// The body has a program, or the number of an earlier version to roll back to. All members are recalculated once the
+/// version takes effect. Until then it can be replaced or withdrawn. If the program is the same as that of the newest
+/// version, nothing is published. With `If-Match`, the version is published only if no other was published meanwhile.
+/// Preview it first.
 #[utoipa::path(
     post, path = "/v1/program/versions", tag = "Program", operation_id = "publish",
     params(("If-Match" = Option<String>, Header, description = "The ETag of the versions that are known")),
@@ -151,7 +153,7 @@ async fn publish(
     Body(wanted): Body<PublishRequest>,
 ) -> Result<Response, Problem> {
     let wanted = PublishRequest { by: author(&by, wanted.by), ..wanted };
-    // Nobody takes facts in meanwhile: whoever decides next decides by the versions as they are then.
+    // No facts are written meanwhile, and the next writer decides by the versions as they are afterwards.
     let batch = api.batch.write().await;
     if headers.contains_key(header::IF_MATCH) {
         let all = api.rules(&shop).list().await?;
@@ -168,7 +170,7 @@ async fn publish(
     Ok((status, Json(published)).into_response())
 }
 
-/// Who publishes: whom the token names, and whom they say.
+/// The author of a version: the name in the request, and that of the token.
 fn author(token: &str, said: String) -> String {
     if said == engine::publishing::DEFAULT_AUTHOR || said == token {
         token.to_owned()
@@ -179,16 +181,16 @@ fn author(token: &str, said: String) -> String {
     }
 }
 
-/// A version that never takes effect.
+/// A version that was withdrawn.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Withdrawn {
     /// The shop.
     #[schema(value_type = String)]
     shop: ShopId,
-    /// The version's number. It is not given again.
+    /// The version's number. It is not used again.
     withdrawn: u32,
-    /// When it would have taken effect.
+    /// When the version would have taken effect.
     #[schema(value_type = String, format = DateTime)]
     effective_at: Instant,
 }
@@ -220,21 +222,22 @@ pub(crate) struct Unchecked {
     program: Map<String, Value>,
 }
 
-/// Whether a program is right.
+/// The result of checking a program.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Checked {
-    /// Whether it can be published as far as it is itself concerned.
+    /// Whether the program by itself could be published.
     pub(crate) valid: bool,
     /// Everything that is wrong.
     pub(crate) problems: Vec<Place>,
-    /// What is right, and likely not meant.
+    /// Everything that is valid, but probably not intended.
     pub(crate) warnings: Vec<Place>,
 }
 
 /// Checks a program
 ///
-/// Everything that is wrong, and everything that is likely not meant, each with its place. Nothing is kept.
+/// The answer has everything that is wrong, and everything that is probably not intended, each with its place. Nothing
+/// is stored.
 #[utoipa::path(
     post, path = "/v1/program/validate", tag = "Program", operation_id = "validate", request_body = Unchecked,
     responses((status = 200, body = Checked)), security(("bearer" = ["echelon/read"]))
@@ -258,24 +261,25 @@ pub(crate) fn checked(program: &Value, zones: &Zones) -> Checked {
     }
 }
 
-/// How to look.
+/// The scope of a preview.
 #[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct How {
-    /// Names everybody whose tier would change.
+    /// Lists every member whose tier would change.
     #[serde(default)]
     list: bool,
-    /// From which of the 256 equal parts of the members on: `next_part` of the answer before.
+    /// The first of the 256 equal parts of the members: `next_part` of the answer before.
     #[serde(default)]
     #[param(minimum = 0, maximum = 255)]
     from_part: u8,
 }
 
-/// What publishing would do
+/// The effects that publishing would have
 ///
-/// Every member is looked at, and nothing is written: who would enter, rise, fall or leave, rewards due and what they cost.
-/// What takes longer than a request may is given in parts: `next_part` says where to go on, and counts add up.
+/// Every member is evaluated, and nothing is written. The answer says who would enter, rise, fall or leave, and which
+/// rewards would be due and what they cost. A preview that takes longer than a request may comes in parts: `next_part`
+/// says where to continue, and the counts add up.
 #[utoipa::path(
     post, path = "/v1/program/preview", tag = "Program", operation_id = "preview", params(How),
     request_body = schema::Wanted,
@@ -289,7 +293,7 @@ async fn preview(
     Query(How { list, from_part }): Query<How>,
     Body(wanted): Body<PublishRequest>,
 ) -> Result<Json<Previewed>, Problem> {
-    // Whoever asks for many at once waits for their own, and holds up nothing else.
+    // A caller that asks for many previews at once waits for its own, and delays nothing else.
     let _turn = PREVIEWS.acquire().await.map_err(|_| Problem::internal_error())?;
     let looking = PreviewOptions { listed: list, from: from_part.into(), budget: api.preview_budget };
     Ok(Json(api.rules(&shop).preview(&wanted, looking, || {}).await?))

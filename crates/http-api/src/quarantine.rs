@@ -1,4 +1,4 @@
-//! What was quarantined because it can never succeed as it is: why, and trying it again.
+//! The quarantine: messages that can never succeed as they are, why, and their replay.
 
 use std::collections::BTreeSet;
 
@@ -21,46 +21,47 @@ use crate::extract::{Body, Query};
 use crate::problem::Problem;
 use crate::schema;
 
-/// As many ids are replayed at once.
+/// The maximum number of ids in one replay.
 const IDS_MAX: usize = 100;
-/// Held by the caller who replays, in this process.
+/// Held by the caller that replays; one at a time in this process.
 static REPLAYS: Mutex<()> = Mutex::const_new(());
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(quarantine)).routes(routes!(replay_quarantine))
 }
 
-/// Which rows.
+/// Rows of the quarantine.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
-    /// For this reason alone.
+    /// Only rows with this reason.
     #[param(value_type = Option<schema::QuarantineReason>)]
     reason: Option<Reason>,
-    /// How many at a time at the most.
+    /// The maximum number of rows on a page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
-    /// Where to go on: `next` of the page before.
+    /// The place at which to continue: `next` of the page before.
     cursor: Option<String>,
 }
 
-/// What was quarantined.
+/// Rows of the quarantine.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Quarantine {
-    /// The rows of this page: there may be fewer than asked for, or none, though it is not the last.
+    /// The rows of this page. A page may have fewer rows than `limit`, or none, without being the last.
     #[schema(value_type = Vec<schema::QuarantineRow>)]
     rows: Vec<Row>,
     /// The cursor of the next page, or null at the end.
     next: Option<String>,
 }
 
-/// What was quarantined
+/// The quarantine
 ///
-/// Events that can never be taken in as they are: when, why, where in the event, and what to do about it. Of an event itself
-/// nothing is told but the names of its fields, and nothing of a person. In no order that people know. A token of a shop shows
-/// what is its own; one of none shows that of all shops, and what names no shop, unless `shop` names one.
+/// Events that can never be ingested as they are: when and why they were quarantined, where in the event the problem
+/// is, and what to do about it. Of the event itself only the names of its fields are shown, and no personal data. The
+/// order has no meaning to people. A token for one shop shows that shop's rows. A token for no particular shop shows
+/// the rows of all shops and those without a shop, unless `shop` names one.
 #[utoipa::path(
     get, path = "/v1/quarantine", tag = "Quarantine", operation_id = "quarantine", params(Wanted),
     responses((status = 200, body = Quarantine)), security(("bearer" = ["echelon/read"]))
@@ -76,19 +77,19 @@ async fn quarantine(
     Ok(Json(Quarantine { rows, next: next.as_ref().map(cursor) }))
 }
 
-/// What is to be tried again: `ids`, or `reason`, or `all`.
+/// The rows to replay: exactly one of `ids`, `reason` and `all`.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Replay {
-    /// These.
+    /// The rows with these ids.
     #[schema(value_type = Option<Vec<schema::QuarantineId>>, min_items = 1, max_items = 100)]
     ids: Option<BTreeSet<QuarantineId>>,
-    /// Or whatever was quarantined for this reason.
+    /// All rows with this reason.
     #[schema(value_type = Option<schema::QuarantineReason>)]
     reason: Option<Reason>,
-    /// Or everything: `true`.
+    /// All rows: `true`.
     all: Option<bool>,
-    /// Where to go on: `next` of the answer before, to the same again.
+    /// The place at which to continue: `next` of the answer before. The rest of the request stays the same.
     cursor: Option<String>,
 }
 
@@ -96,9 +97,10 @@ pub(crate) struct Replay {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Place {
-    /// Behind this row, or before the first; of what was quarantined until the first request came, in milliseconds since 1970.
+    /// Behind this row, or before the first. Only rows quarantined before the first request are replayed (milliseconds
+    /// since 1970).
     Behind { row: Option<QuarantineMark>, until_ms: Option<i64> },
-    /// These of the ids are left.
+    /// The ids that are left.
     Ids(BTreeSet<QuarantineId>),
 }
 
@@ -136,20 +138,21 @@ fn of_other() -> Problem {
     Problem::field("cursor", "is of something else that was replayed; begin again without one")
 }
 
-/// What became of what was to be tried again.
+/// The result of one part of a replay.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReplayedPart {
-    /// In the ingest queue again, and not quarantined any more; whatever still cannot succeed is quarantined anew.
+    /// The rows that are back in the ingest queue and no longer quarantined. An event that still cannot succeed is
+    /// quarantined again.
     #[schema(value_type = Vec<schema::QuarantineId>)]
     replayed: Vec<QuarantineId>,
-    /// Their bodies were not found, for they are kept for 14 days: only their senders can send them again.
+    /// The rows whose bodies are gone, because bodies are kept for 14 days. Only the sender can send them again.
     #[schema(value_type = Vec<schema::QuarantineId>)]
     gone: Vec<QuarantineId>,
-    /// Nothing is quarantined under these of the `ids`.
+    /// The `ids` under which nothing is quarantined.
     #[schema(value_type = Vec<schema::QuarantineId>)]
     unknown: Vec<QuarantineId>,
-    /// More is left: send the same again with this `cursor`. Null when all is done.
+    /// The cursor with which to send the same request again; null if everything is done.
     next: Option<String>,
 }
 
@@ -179,11 +182,12 @@ impl From<ReplayError> for Problem {
     }
 }
 
-/// Tries again what was quarantined
+/// Replays the quarantine
 ///
-/// Once what was in its way is put right. As much as can be done at once: as long as `next` is there, send the same again with it
-/// as `cursor`. A body is in the ingest queue before it leaves the quarantine, and its row is forgotten last: whatever goes
-/// wrong in between, nothing is lost, and what is in twice counts once. One at a time: another waits its turn, or is answered 503.
+/// Use it after the cause is fixed. One request does as much as fits: while the answer has `next`, send the same
+/// request with it as `cursor`. A body goes into the ingest queue before it leaves the quarantine, and its row is
+/// deleted last. So nothing is lost if a step fails, and an event that is ingested twice counts once. Replays run one
+/// at a time: another waits its turn, or is answered 503.
 #[utoipa::path(
     post, path = "/v1/quarantine/replay", tag = "Quarantine", operation_id = "replay_quarantine", request_body = Replay,
     responses((status = 200, body = ReplayedPart)), security(("bearer" = ["echelon/admin"]))
@@ -193,7 +197,8 @@ async fn replay_quarantine(
     Among { shop, by, .. }: Among<Admin>,
     Body(asked): Body<Replay>,
 ) -> Result<Json<ReplayedPart>, Problem> {
-    // A body is moved before its row is forgotten: another caller in between would find a row without one, and call it gone.
+    // A body is moved before its row is deleted: another caller in between would find a row without a body, and report
+    // it as gone.
     let _turn = REPLAYS.lock().await;
     let done = replay(&api.store, &*api.bodies, shop.as_ref(), asked.which(api.clock.now())?).await?;
     let (replayed, gone, is_more) = (done.replayed.len(), done.gone.len(), done.left.is_some());

@@ -1,5 +1,5 @@
-//! The tokens of staff that were met, and those that are revoked. A token is signed, so nobody has to know of it before it is
-//! used: it is listed from its first use on, and revoked by its id, whether it was used or not.
+//! The staff tokens that were used, and those that are revoked. A token is signed, so it is valid without being
+//! registered. It is listed from its first use on, and it can be revoked by its id, used or not.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,27 +12,27 @@ use store::shop::ShopId;
 
 use crate::caller::Scope;
 
-/// That a token was used is noted so often.
+/// The interval in which a token's uses are noted.
 const NOTED_EVERY_MS: i64 = 5 * 60 * 1_000;
 
-/// By what a token is named: what is known of it lets nobody in.
+/// The id of a token. Knowing it does not let a caller in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TokenId(String);
 
-/// A text is neither the id of a token nor a token.
+/// The text is neither the id of a token nor a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is neither the id of a token, which is 32 digits from 0 to f, nor a token")]
 pub struct TokenIdError;
 
 impl TokenId {
-    /// That of a token, by what is signed of it.
+    /// The id of the token whose signed part this is.
     pub(crate) fn of(signed: &str) -> Self {
         let digest = Sha256::digest(signed.as_bytes());
         Self(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// Reads an id, or takes that of a token.
+    /// Reads an id, or computes the id of a token.
     ///
     /// # Errors
     /// [`TokenIdError`].
@@ -65,48 +65,48 @@ impl fmt::Display for TokenId {
     }
 }
 
-/// What is known of a token.
+/// The information about a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
-    /// Its id.
+    /// The token's id.
     pub id: TokenId,
-    /// What it says; nothing of one that was revoked before it was used.
+    /// The token's claims; none if it was revoked before it was used.
     #[serde(flatten)]
     pub says: Option<Says>,
-    /// When it was used for the first time.
+    /// When the token was used for the first time.
     pub first_used_at: Option<Instant>,
-    /// When it was used last, to five minutes.
+    /// When the token was last used, to within five minutes.
     pub last_used_at: Option<Instant>,
-    /// When it was revoked, if it was.
+    /// When the token was revoked, if it was.
     pub revoked_at: Option<Instant>,
 }
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Says {
-    /// What the audit calls who has it.
+    /// The name of its holder in the audit.
     pub name: String,
-    /// What it allows.
+    /// The scope that it permits.
     pub scope: Scope,
-    /// The only shop it is for; none of one that is for all.
+    /// The only shop that it is for; none if it is for all shops.
     pub shop: Option<ShopId>,
     /// When it ends.
     pub expires_at: Instant,
 }
 
-/// Which tokens there are, as far as it is known: one for all that look at them.
+/// The known tokens. All clones share the same register.
 #[derive(Debug, Clone, Default)]
 pub struct Register(Arc<Mutex<Tokens>>);
 
 #[derive(Debug, Default)]
 struct Tokens {
     known: BTreeMap<TokenId, Known>,
-    /// Those of which something is to be written down.
+    /// The tokens with changes that are still to be stored.
     changed: Vec<TokenId>,
 }
 
 impl Register {
-    /// Takes in what was written down, here or by another process. A token that is revoked stays so.
+    /// Adds what was stored by this process or another. A token that is revoked stays revoked.
     pub fn load(&self, known: impl IntoIterator<Item = Known>) {
         let mut tokens = self.tokens();
         for known in known {
@@ -116,7 +116,7 @@ impl Register {
         }
     }
 
-    /// Whether a token that says this lets its caller in; that it was used is noted.
+    /// Whether a token with these claims lets its caller in. The use is noted.
     pub(crate) fn admits(&self, id: TokenId, says: Option<Says>, now: Instant) -> bool {
         let mut tokens = self.tokens();
         let Tokens { known, changed } = &mut *tokens;
@@ -145,7 +145,7 @@ impl Register {
         token.clone()
     }
 
-    /// Which are known and have not ended, in the order of their names.
+    /// The known tokens that have not ended, in the order of their names.
     pub fn list(&self, now: Instant) -> Vec<Known> {
         let name = |known: &Known| known.says.as_ref().map(|says| says.name.clone());
         let mut all: Vec<Known> = self.tokens().known.values().filter(|known| !known.has_ended(now)).cloned().collect();
@@ -153,19 +153,20 @@ impl Register {
         all
     }
 
-    /// Notes that something is still to be written down.
+    /// Notes that a token's entry is still to be stored.
     pub fn is_changed(&self, id: TokenId) {
         self.tokens().changed.push(id);
     }
 
-    /// What is to be written down since this was asked last.
+    /// The changed tokens since the last call, to be stored.
     pub fn take_changed(&self) -> Vec<Known> {
         let mut tokens = self.tokens();
         let changed = std::mem::take(&mut tokens.changed);
         changed.iter().filter_map(|id| tokens.known.get(id).cloned()).collect()
     }
 
-    /// Forgets those that have ended. Not those that are revoked: a clock that is ahead would let them in again when it is right.
+    /// Forgets tokens that have ended, unless they are revoked: after a clock that was ahead is set right, a forgotten
+    /// revocation would let them in again.
     pub fn forget_ended(&self, now: Instant) -> Vec<TokenId> {
         let mut tokens = self.tokens();
         let is_over = |known: &&Known| known.has_ended(now) && known.revoked_at.is_none();
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_revoked_token_lets_nobody_in_used_or_not_and_is_kept() {
+    fn a_revoked_token_is_refused_used_or_not_and_is_kept() {
         let register = Register::default();
         for token in ["a.b", "c.d"] {
             let id = TokenId::of(token);
@@ -228,7 +229,7 @@ mod tests {
         again.load(serde_json::from_value::<Vec<Known>>(told).unwrap());
         assert_eq!(again.list(at(2)), register.list(at(2)));
         assert!(!again.admits(TokenId::of("c.d"), says("till", 9), at(2)));
-        // By a clock that is ahead they have ended, and by the right one they have not.
+        // A clock that is ahead says that they have ended. The right clock says that they have not.
         assert_eq!(again.forget_ended(at(99)), []);
         assert!(!again.admits(TokenId::of("a.b"), says("till", 9), at(3)));
     }

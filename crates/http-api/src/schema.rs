@@ -1,28 +1,28 @@
-//! Shapes of what other crates tell, for the document alone: what is told is theirs, and a test holds every answer against
-//! the document.
+//! Schemas of what other crates return, for the document alone. Those crates own the types, and a test checks every
+//! answer against the document.
 #![expect(dead_code, reason = "nobody makes one: they say how others look as JSON")]
 
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-/// The id of something of the shop's: at most 256 bytes of UTF-8, no control characters, not only spaces.
+/// The id of something in the shop's system: at most 256 bytes of UTF-8, no control characters, not only spaces.
 #[derive(ToSchema)]
 #[schema(value_type = String, min_length = 1, max_length = 256, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$")]
 pub(crate) struct Id(String);
 
-/// The id of a customer in a path: as it is, percent-encoded; or, wherever it has a slash or begins with `~`, as `~` and its
-/// UTF-8 in base64url without padding: `gid://shopify/Customer/7` is `~Z2lkOi8vc2hvcGlmeS9DdXN0b21lci83`. That form is safe
-/// everywhere: API Gateway hands over paths decoded, so that an encoded slash is a slash behind it.
+/// The id of a customer in a path, percent-encoded. An id that has a slash or begins with `~` is written as `~` and its
+/// UTF-8 in base64url without padding: `gid://shopify/Customer/7` is `~Z2lkOi8vc2hvcGlmeS9DdXN0b21lci83`. That form is
+/// safe everywhere, because API Gateway hands over paths decoded and an encoded slash would arrive as a slash.
 #[derive(ToSchema)]
 #[schema(value_type = String, min_length = 1, max_length = 256, pattern = "^[^~/\\x00-\\x1f\\x7f-\\x9f\\s][^/\\x00-\\x1f\\x7f-\\x9f]*$")]
 pub(crate) struct PathId(String);
 
-/// By what a quarantined message is known.
+/// The id of a quarantined message.
 #[derive(ToSchema)]
 #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[0-9A-Za-z-]+$", examples("4b227777d4dd1fc61c6f884f48641d02"))]
 pub(crate) struct QuarantineId(String);
 
-/// Why something can never be taken in as it is.
+/// The reason why a message can never be ingested as it is.
 #[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum QuarantineReason {
@@ -43,23 +43,23 @@ pub(crate) enum QuarantineReason {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct QuarantineRow {
-    /// By what it is known.
+    /// The id.
     id: QuarantineId,
-    /// Whose it is, if it says.
+    /// The shop, if the message names one.
     shop: Option<String>,
     /// When it was quarantined.
     #[schema(format = DateTime)]
     recorded_at: String,
-    /// Why, in a word; there may be others than are known here, of an earlier or a later release.
+    /// The quarantine reason. There may be others than those listed here, from an earlier or a later release.
     #[schema(examples("unknown_shop"))]
     reason: String,
-    /// What to do about it.
+    /// The remedy.
     remedy: String,
-    /// Its topic or type, if it is one that is known.
+    /// The topic or type, if it is a known one.
     topic: Option<String>,
     /// The fields with problems.
     paths: Vec<String>,
-    /// How long its body is, in bytes.
+    /// The size of the body in bytes.
     bytes: u64,
 }
 
@@ -67,23 +67,23 @@ pub(crate) struct QuarantineRow {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Version {
-    /// Its number.
+    /// The version's number.
     version: u32,
-    /// How it stands: `past`, `in_force`, `pending` or `withdrawn`.
+    /// The state: `past`, `in_force`, `pending` or `withdrawn`.
     state: VersionState,
-    /// From when it is in force, unless it was withdrawn.
+    /// The instant from which the version is in force, unless it was withdrawn.
     #[schema(format = DateTime)]
     effective_at: String,
     /// When it was published.
     #[schema(format = DateTime)]
     recorded_at: String,
-    /// By whom.
+    /// The publisher.
     by: String,
-    /// Why.
+    /// The publisher's reason.
     why: String,
-    /// Who withdrew or replaced it before it took effect, and when.
+    /// The author and the time of the withdrawal or replacement before it took effect.
     withdrawn: Option<WithdrawnBy>,
-    /// What was said besides.
+    /// The publisher's options.
     #[schema(value_type = Object)]
     options: (),
     /// The program, as in section 3 of the semantics.
@@ -103,7 +103,7 @@ pub(crate) enum VersionState {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WithdrawnBy {
-    /// By whom.
+    /// The author.
     by: String,
     /// When.
     #[schema(format = DateTime)]
@@ -120,7 +120,7 @@ pub(crate) struct Versions {
     programs: Vec<Version>,
 }
 
-/// A program that is to be in force: either `program`, or `version` for the program of an earlier version.
+/// A program to be published: either `program`, or `version` for the program of an earlier version.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
@@ -130,32 +130,32 @@ pub(crate) struct Wanted {
     /// Or the number of an earlier version, to roll back to.
     #[schema(minimum = 1)]
     version: Option<u32>,
-    /// What the publisher says besides: `rewards`, `notify`, `demotions` (`apply` or `hold`), `while_active`.
+    /// The publisher's options: `rewards`, `notify`, `demotions` (`apply` or `hold`), `while_active`.
     #[schema(value_type = Option<Object>)]
     options: Option<()>,
-    /// From when on; as soon as may be, if none is named.
+    /// The instant at which it takes effect; as soon as possible if none is named.
     #[schema(format = DateTime)]
     at: Option<String>,
-    /// Who wants it; the token's name, if nobody is named.
+    /// The publisher; the token's name if none is given.
     by: Option<String>,
-    /// Why: kept with the version.
+    /// The reason, kept with the version.
     #[schema(default = "", required = false)]
     why: String,
 }
 
-/// Something that a change does to members, and that its publisher should know before.
+/// An effect of a change on members that the publisher should know before publishing.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Advice {
-    /// The field that it is about.
+    /// The field that it concerns.
     path: String,
     /// A sentence for people.
     message: String,
-    /// Whether it wipes progress or takes tiers.
+    /// Whether it wipes progress or takes tiers away.
     loud: bool,
 }
 
-/// What became of a program that was to be in force.
+/// The result of publishing.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Published {
@@ -163,18 +163,18 @@ pub(crate) struct Published {
     shop: String,
     /// The number of the version.
     version: u32,
-    /// Whether it is new. Otherwise the newest version was the same already.
+    /// Whether the version is new. If not, the newest version was already the same.
     published: bool,
-    /// From when it is in force.
+    /// The instant from which the version is in force.
     #[schema(format = DateTime)]
     effective_at: String,
-    /// The version that waited until now, and never takes effect.
+    /// The version that was pending until now, and will never take effect.
     replaces: Option<u32>,
-    /// What it does to members.
+    /// The effects on members.
     warnings: Vec<Advice>,
 }
 
-/// What publishing would do.
+/// The effects that publishing would have.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Previewed {
@@ -182,26 +182,26 @@ pub(crate) struct Previewed {
     shop: String,
     /// The number that the version would have.
     version: u32,
-    /// From when it would be in force.
+    /// The instant from which the version would be in force.
     #[schema(format = DateTime)]
     effective_at: String,
-    /// The version that waits until now, and would never take effect.
+    /// The version that is pending now, and would never take effect.
     replaces: Option<u32>,
-    /// What it would do, told by the rules alone.
+    /// The effects that follow from the rules alone.
     warnings: Vec<Advice>,
-    /// What it would do, member by member, added up: `members`, `moves` (entered, upgraded, retained, downgraded, left, without_tier),
-    /// `held`, `ways` from tier to tier with samples, `rewards` due by tier and what they cost, `birthdays`, how `validity`
-    /// changes, and whose progress is `wiped`.
+    /// The effects added up over all members: `members`, `moves` (entered, upgraded, retained, downgraded, left,
+    /// without_tier), `held`, `ways` from tier to tier with samples, `rewards` due by tier and their cost, `birthdays`,
+    /// how `validity` changes, and whose progress is `wiped`.
     #[schema(value_type = Object)]
     preview: (),
-    /// How many members do not read, and are not counted.
+    /// The number of members that cannot be decoded. They are not counted.
     unreadable: u64,
-    /// The same for people.
+    /// The same, as text for people.
     picture: String,
-    /// Which of the 256 equal parts of the members comes next, if the time was not enough for all.
+    /// The next of the 256 equal parts of the members, if the time was not enough for all.
     #[schema(minimum = 1, maximum = 255)]
     next_part: Option<u16>,
-    /// Everybody whose tier would change, if that was asked for.
+    /// Every member whose tier would change, if the list was asked for.
     #[schema(value_type = Option<Vec<Object>>)]
     changes: Option<()>,
 }
@@ -214,55 +214,55 @@ pub(crate) struct Jobs {
     jobs: Vec<Job>,
 }
 
-/// A job: everybody of a shop is brought past a midnight or a change of rules.
+/// A job: all members of a shop advance past a midnight or a change of rules.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Job {
     /// The shop.
     shop: String,
-    /// Its name: the boundary, and its kind.
+    /// The name: the boundary and the kind.
     #[schema(examples("2027-01-01T05:00:00.000Z-rollover"))]
     id: String,
-    /// How it stands.
+    /// The state.
     state: JobState,
     /// When it was opened.
     #[schema(format = DateTime)]
     opened_at: String,
-    /// When work may begin: when no writer is left who could have missed the boundary.
+    /// When work may begin: when every writer that could have missed the boundary is finished.
     #[schema(format = DateTime)]
     starts_at: String,
-    /// When the last segment was done, or somebody ended it.
+    /// When the last segment was done, or the job was ended early.
     #[schema(format = DateTime)]
     ended_at: Option<String>,
-    /// In how many segments the shop's members are divided.
+    /// The number of segments into which the shop's members are divided.
     segments: u16,
-    /// What came of it, once it has ended: the same as `so_far`.
+    /// The counts, once the job has ended: the same as `so_far`.
     #[schema(value_type = Option<Object>)]
     tally: Option<()>,
-    /// Of a midnight, since when it counts who moved.
+    /// For a midnight, the instant since which moves are counted.
     #[schema(format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
-    /// Of a midnight, the local day that begins at it.
+    /// For a midnight, the local day that begins at it.
     #[schema(format = Date, examples("2027-01-01"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     day: Option<String>,
-    /// The releases of the IANA time zone database that it was opened and ended under: mostly one.
+    /// The releases of the IANA time zone database under which the job was opened and ended, usually the same one.
     #[schema(examples(json!(["2026f"])))]
     #[serde(skip_serializing_if = "Option::is_none")]
     zones: Option<Vec<String>>,
-    /// The lists of members that it writes: until when they can be read.
+    /// The lists of members that the job writes: until when they can be read.
     #[schema(value_type = Option<Object>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     lists: Option<()>,
-    /// What was counted so far: `members`, `retained`, `without`, `entered`, `upgraded`, `downgraded`, `left`, `renewed`, `held`, `moves` from
-    /// tier to tier, `rewards`, `birthdays`, `notices`, `written`, `unreadable`.
+    /// The counts so far: `members`, `retained`, `without`, `entered`, `upgraded`, `downgraded`, `left`, `renewed`,
+    /// `held`, `moves` from tier to tier, `rewards`, `birthdays`, `notices`, `written`, `unreadable`.
     #[schema(value_type = Object)]
     so_far: (),
-    /// Of 256 equal parts of the members, how many are done.
+    /// The number of parts that are done, of 256 equal parts of the members.
     #[schema(minimum = 0, maximum = 256)]
     parts_done: u16,
-    /// When it is likely to be done.
+    /// When the job is expected to be done.
     #[schema(format = DateTime)]
     ends_at: Option<String>,
 }
@@ -277,15 +277,15 @@ pub(crate) enum JobState {
     Done,
 }
 
-/// What is to be done with a job.
+/// An order to a job.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum JobOrder {
-    /// Stop after the pages under way, until it is resumed.
+    /// Stops after the pages that are under way, until the job is resumed.
     Pause,
-    /// Go on.
+    /// Continues the job.
     Resume,
-    /// End it.
+    /// Ends the job.
     Cancel,
 }
 
@@ -293,7 +293,7 @@ pub(crate) enum JobOrder {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListPage {
-    /// Everybody as of this instant.
+    /// The instant for which the members' standings were evaluated.
     #[schema(format = DateTime)]
     as_of: String,
     /// The sweep that found it.
@@ -310,7 +310,7 @@ pub(crate) struct ListPage {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListEntry {
-    /// Who.
+    /// The member.
     member_id: String,
     /// The tier held.
     tier: Option<String>,
@@ -319,9 +319,9 @@ pub(crate) struct ListEntry {
     valid_until: Option<String>,
     /// The tier that its end would bring.
     upcoming: Option<String>,
-    /// The next tier above, and what is missing to it.
+    /// The next tier above, and what is missing to reach it.
     next: Option<ListNext>,
-    /// What keeps the earned tier.
+    /// The requirement for keeping the earned tier.
     requalify: Option<ListKeep>,
 }
 
@@ -330,106 +330,106 @@ pub(crate) struct ListEntry {
 pub(crate) struct ListNext {
     /// The tier.
     tier: String,
-    /// What is missing to it.
+    /// The amount that is missing to reach it.
     remaining: String,
 }
 
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListKeep {
-    /// What is missing, 0 if it is kept already.
+    /// The amount that is missing; 0 if the tier is kept already.
     remaining: String,
-    /// By when.
+    /// The deadline.
     #[schema(format = DateTime)]
     by: String,
 }
 
-/// What a sweep found of everybody.
+/// The findings of a sweep about all members.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Insight {
     /// The sweep.
     job: String,
-    /// Everybody as of this instant, under the version in force then.
+    /// The instant for which the members' standings were evaluated, under the version in force then.
     #[schema(format = DateTime)]
     as_of: String,
-    /// Since when moves are counted: of a midnight, the one before.
+    /// The instant since which moves are counted: for a midnight, the midnight before.
     #[schema(format = DateTime)]
     since: Option<String>,
     /// The version's number.
     version: u32,
     /// The currency of amounts.
     currency: String,
-    /// The coming January 1, to which the forecast goes.
+    /// The coming January 1, for which the forecast is made.
     #[schema(format = DateTime)]
     new_year: String,
-    /// Revenue is of orders paid from this instant on: the 365 local days before `as_of`.
+    /// The instant from which paid orders count as revenue: the 365 local days before `as_of`.
     #[schema(format = DateTime)]
     revenue_since: String,
-    /// How many members there are, whether they hold a tier or not.
+    /// The number of members, with and without a tier.
     members: u64,
-    /// The tiers, lowest first, and before them those without one.
+    /// The tiers, lowest first, preceded by the members without a tier.
     tiers: Vec<InTier>,
-    /// To how many members' next tier little is missing.
+    /// The number of members who are close to their next tier.
     near_upgrade: u64,
-    /// How many lose their tier at the next review unless more happens.
+    /// The number of members who lose their tier at the next review unless more happens.
     at_risk: u64,
-    /// In which months tiers end if nothing more happens, and how many.
+    /// The number of tiers that end if nothing more happens, by month.
     #[schema(value_type = Object)]
     expiring: (),
-    /// Who moved since.
+    /// The members' moves since then.
     flows: Vec<Moved>,
-    /// Who will have moved by the coming January 1 if nothing more happens.
+    /// The moves until the coming January 1 if nothing more happens.
     forecast: Vec<Moved>,
 }
 
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InTier {
-    /// The tier; null for those without.
+    /// The tier; null for members without one.
     tier: Option<String>,
-    /// How many hold it.
+    /// The number of members who hold it.
     members: u64,
-    /// How many will on the coming January 1 if nothing more happens.
+    /// The number of members who will hold it on the coming January 1 if nothing more happens.
     on_new_year: u64,
-    /// What the orders of those who hold it brought in within a year, whatever tier they had then.
+    /// The revenue within a year from the orders of members who hold it now, whatever tier they had then.
     revenue: Revenue,
 }
 
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Revenue {
-    /// What was paid less what was refunded, in program currency.
+    /// Payments less refunds, in the program's currency.
     net: String,
-    /// How many orders that is.
+    /// The number of orders.
     orders: u64,
-    /// Orders in another currency that came without a rate: they are in neither of the above.
+    /// The number of orders in another currency that came without a rate. They are in neither `net` nor `orders`.
     left_out: u64,
 }
 
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Moved {
-    /// From which tier, or null.
+    /// The tier before, or null.
     from: Option<String>,
-    /// To which, or null.
+    /// The tier after, or null.
     to: Option<String>,
-    /// How many.
+    /// The number of members.
     members: u64,
 }
 
-/// How members moved in a period.
+/// The members' moves in a period.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Flows {
-    /// From when on it is known, at or before what was asked; null if nothing is.
+    /// The instant from which moves are known, at or before `from`; null if none are known.
     #[schema(format = DateTime)]
     since: Option<String>,
-    /// Until when: the last sweep in that time.
+    /// The end: the last sweep in the period.
     #[schema(format = DateTime)]
     until: Option<String>,
-    /// Of how many sweeps it is.
+    /// The number of sweeps.
     jobs: u64,
-    /// Who moved, net of each night.
+    /// The moves, net for each night.
     moves: Vec<Moved>,
 }

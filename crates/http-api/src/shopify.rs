@@ -1,9 +1,9 @@
-//! Shopify's three compliance webhooks, which come over HTTPS alone, signed: `customers/data_request`,
+//! Shopify's three compliance webhooks, which come signed, and only over HTTPS: `customers/data_request`,
 //! `customers/redact` and `shop/redact`.
 //!
-//! Shopify signs the body and nothing else: whoever has one signed body can send it again with other headers. So a topic is
-//! believed only if the body is one of that topic, a shop only as the body names it, and a whole shop is deleted
-//! 48 hours later ([`store::REDACTED_AFTER_MS`]), until when that can be withdrawn.
+//! Shopify signs the body and nothing else. A sender that has one signed body can send it again with other headers. So
+//! a topic is accepted only if the body fits it, and a shop only if the body names it. A whole shop is deleted 48 hours
+//! later ([`store::REDACTED_AFTER_MS`]); until then the deletion can be withdrawn.
 
 use std::fmt;
 
@@ -25,19 +25,19 @@ use crate::Api;
 use crate::extract::{json, whole};
 use crate::problem::{Problem, ProblemCode};
 
-/// Where Shopify sends them to.
+/// The route for Shopify's compliance webhooks.
 pub(crate) fn routes() -> Router<Api> {
     Router::new().route("/webhooks/shopify", post(compliance))
 }
 
-/// A secret has at least so many bytes; Shopify's have 32 or more.
+/// The minimum number of bytes of a secret; Shopify's have 32 or more.
 pub const SECRET_BYTES_MIN: usize = 16;
 
 /// The secret that Shopify signs webhooks with.
 #[derive(Clone)]
 pub struct Secret(String);
 
-/// A text is too short for a secret.
+/// The text is too short for a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a secret of Shopify's has at least {SECRET_BYTES_MIN} bytes, this one has {0}: copy it whole from the app's settings"
@@ -45,13 +45,13 @@ pub struct Secret(String);
 pub struct SecretError(usize);
 
 impl Secret {
-    /// A secret, if it is long enough that nobody guesses it.
+    /// A secret, if it is long enough to resist guessing.
     ///
     /// # Errors
     /// [`SecretError`].
     pub fn new(text: &str) -> Result<Self, SecretError> {
         let text = text.trim();
-        // A file of settings may take what was meant as a comment for a part of it.
+        // A settings file may include a comment in the value.
         let length = text.split_once(" #").map_or(text, |(before, _)| before.trim()).len();
         if length < SECRET_BYTES_MIN || length < text.len() {
             Err(SecretError(length))
@@ -60,8 +60,8 @@ impl Secret {
         }
     }
 
-    /// Whether a request's body was signed with it: HMAC-SHA256 over the body as it came, in base64. Takes equally long
-    /// wherever a wrong signature differs.
+    /// Whether the request's body was signed with the secret: HMAC-SHA256 over the raw body, in base64. The comparison
+    /// takes constant time.
     pub fn has_signed(&self, body: &[u8], headers: &HeaderMap) -> bool {
         let signature = said(headers, SIGNATURE).and_then(|text| STANDARD.decode(text.trim()).ok());
         let (Some(signature), Ok(mut mac)) = (signature, Hmac::<Sha256>::new_from_slice(self.0.as_bytes())) else {
@@ -84,19 +84,19 @@ fn said<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// What Shopify asks for.
+/// A request from Shopify.
 enum Wanted {
-    /// A customer's data.
+    /// For a customer's data.
     Data,
-    /// That a customer is erased.
+    /// For the erasure of a customer.
     Customer,
-    /// That a shop is deleted.
+    /// For the deletion of a shop.
     Shop,
 }
 
 impl Wanted {
-    /// What a topic asks for, if the body is one of that topic. The three have different fields, so that none can be sent
-    /// again as another.
+    /// The request that a topic makes, if the body fits that topic. The three have different fields, so a body cannot
+    /// be sent again under another topic.
     fn of(topic: Option<&str>, body: &Value) -> Result<Self, Problem> {
         let has = |name| body.get(name).is_some_and(|value| !value.is_null());
         let (wanted, fits) = match topic {
@@ -122,7 +122,7 @@ impl Wanted {
     }
 }
 
-/// The shop that both the body, which is signed, and the header name.
+/// The shop, which the signed body and the header must both name.
 fn shop(body: &Value, headers: &HeaderMap) -> Result<ShopId, Problem> {
     let domain = body.get("shop_domain").and_then(Value::as_str).unwrap_or_default();
     let shop = ShopId::new(domain).map_err(|error| Problem::field("$.shop_domain", error.to_string()))?;
@@ -133,7 +133,7 @@ fn shop(body: &Value, headers: &HeaderMap) -> Result<ShopId, Problem> {
     Err(Problem::not_of_topic("X-Shopify-Shop-Domain", "is not the shop that the body names"))
 }
 
-/// A compliance webhook has at most so many bytes.
+/// The maximum size of a compliance webhook in bytes.
 const BYTES_MAX: usize = 256 * 1024;
 
 async fn compliance(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<StatusCode, Problem> {
@@ -145,7 +145,7 @@ async fn compliance(State(api): State<Api>, headers: HeaderMap, body: Body) -> R
             remedy,
         ));
     };
-    // Nothing is read of strangers that they do not sign.
+    // The body is not read unless the request has a signature.
     said(&headers, SIGNATURE).ok_or_else(Problem::unsigned)?;
     let body = whole(body, BYTES_MAX).await?;
     if !secret.has_signed(&body, &headers) {
@@ -175,7 +175,7 @@ async fn compliance(State(api): State<Api>, headers: HeaderMap, body: Body) -> R
     }
     Ok(StatusCode::OK)
 }
-/// Of a shop without a program there is nobody to forget.
+/// A shop without a program has no members to erase, so that counts as done.
 fn is_done(done: Result<(), Problem>) -> Result<(), Problem> {
     match done {
         Err(problem) if problem.status == StatusCode::NOT_FOUND.as_u16() => Ok(()),

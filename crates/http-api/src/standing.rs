@@ -1,4 +1,5 @@
-//! A standing as it is told: with tiers' names, amounts as decimal strings, and days in the program's time zone.
+//! The form in which the API shows a standing: with tiers' names, amounts as decimal strings, and days in the program's
+//! time zone.
 
 use rules::calendar::{Instant, Span, Zone};
 use rules::id::MemberId;
@@ -11,7 +12,7 @@ use serde::Serialize;
 use store::shop::ShopId;
 use utoipa::ToSchema;
 
-/// Where a member stands at an instant, until when, and what comes next.
+/// A member's standing at an instant: the tier, until when, and what comes next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Standing {
@@ -21,12 +22,12 @@ pub struct Standing {
     /// The member.
     #[schema(value_type = String)]
     pub member_id: MemberId,
-    /// The instant that was asked for. Facts later than it are not seen.
+    /// The instant that was asked for. Later facts are ignored.
     #[schema(value_type = String, format = DateTime)]
     pub as_of: Instant,
-    /// The program version that decides: the one in force then, unless another was named.
+    /// The program version that was applied: the one in force at `as_of`, unless another was named.
     pub version: u32,
-    /// Whether the program is active; if not, nobody has a tier.
+    /// Whether the program is active; if not, no member has a tier.
     pub active: bool,
     /// The program's time zone, in which days begin.
     #[schema(examples("America/New_York"))]
@@ -36,51 +37,51 @@ pub struct Standing {
     pub currency: &'static str,
     /// The tier held, or null.
     pub tier: Option<Tier>,
-    /// Since when, without a break.
+    /// The start of the tier, held since then without a break.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub since: Option<Instant>,
-    /// The instant from which the tier would be lower if nothing more happened; null if never.
+    /// The instant from which the tier would be lower if nothing more happened; null if it would never be.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub valid_until: Option<Instant>,
-    /// The last full day of the tier in the program's time zone: what people are shown.
+    /// The last full day of the tier in the program's time zone, for display.
     #[schema(value_type = Option<String>, format = Date)]
     pub valid_through: Option<String>,
     /// The tier that `valid_until` would bring, or null.
     pub upcoming: Option<Tier>,
-    /// How far the member is; null where tags decide.
+    /// The member's progress; null where tags decide.
     pub progress: Option<Progress>,
-    /// What keeps the earned tier beyond its present end.
+    /// The requirement for keeping the earned tier beyond its present end.
     pub requalify: Option<Requalify>,
-    /// What holding the tier brings.
+    /// The perks of the tier held.
     pub perks: Vec<Perk>,
 }
 
-/// A tier, for machines and for people.
+/// A tier, by id and name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tier {
-    /// Its id, which outlives renaming.
+    /// The id, which stays when the tier is renamed.
     pub id: String,
-    /// Its name.
+    /// The name.
     pub name: String,
 }
 
-/// How far a member is.
+/// A member's progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
-    /// What is counted: `points_earned`, `amount_spent` or `orders_placed`.
+    /// The metric: `points_earned`, `amount_spent` or `orders_placed`.
     #[schema(examples("amount_spent"))]
     pub metric: &'static str,
-    /// How long it counts: `lifetime`, `calendar_year`, `since_last_upgrade` or `rolling`.
+    /// The period: `lifetime`, `calendar_year`, `since_last_upgrade` or `rolling`.
     pub period: &'static str,
-    /// How much counts.
+    /// The amount that counts.
     #[schema(pattern = r"^-?\d+(\.\d+)?$", examples("520.00"))]
     pub counted: String,
-    /// From when on it counts; null if from the beginning.
+    /// The start of the window; null if it has none.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub from: Option<Instant>,
-    /// Until when, exclusive; null if without end.
+    /// The end of the window, exclusive; null if it has none.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub until: Option<Instant>,
     /// The next tier above the one held, or null at the top.
@@ -91,56 +92,56 @@ pub struct Progress {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Next {
-    /// Which.
+    /// The tier.
     pub tier: Tier,
-    /// What it takes.
+    /// The tier's threshold.
     pub threshold: String,
-    /// What is missing.
+    /// The amount that is missing.
     pub remaining: String,
 }
 
-/// What keeps the earned tier beyond its present end.
+/// The requirement for keeping the earned tier beyond its present end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Requalify {
-    /// The tier earned, which an assignment may lie over.
+    /// The earned tier. An assignment may override it.
     pub tier: Option<Tier>,
-    /// What the tier asks for.
+    /// The tier's threshold.
     pub threshold: String,
-    /// What counts towards it so far.
+    /// The amount that counts towards it so far.
     pub counted: String,
-    /// What is missing, at least 0.
+    /// The amount that is missing, at least 0.
     pub remaining: String,
-    /// By when, exclusive.
+    /// The deadline, exclusive.
     #[schema(value_type = String, format = DateTime)]
     pub by: Instant,
-    /// The last day for it in the program's time zone.
+    /// The last day before the deadline, in the program's time zone.
     #[schema(value_type = Option<String>, format = Date)]
     pub through: Option<String>,
 }
 
-/// What holding a tier brings.
+/// A perk of holding a tier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Perk {
     /// Points on the birthday, once a year.
     BirthdayPoints {
-        /// How many.
+        /// The number of points.
         points: i64,
     },
-    /// Points earned are worth more: for the shop to apply.
+    /// Earned points are multiplied. The shop applies the factor.
     PointsMultiplier {
-        /// By how much.
+        /// The factor.
         #[schema(examples("1.5"))]
         factor: String,
     },
-    /// No shipping to pay.
+    /// Free shipping.
     FreeShipping {},
-    /// First to buy.
+    /// Early access.
     EarlyAccess {},
-    /// Anything else.
+    /// Any other perk.
     Custom {
-        /// In words.
+        /// The perk in words.
         text: String,
     },
 }
@@ -149,28 +150,28 @@ pub enum Perk {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Standings {
-    /// Of each member asked for, in order of their ids.
+    /// The members that were asked for, in the order of their ids.
     pub standings: Vec<OneOfMany>,
 }
 
-/// A member among several.
+/// One of several members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OneOfMany {
     /// The member.
     #[schema(value_type = String)]
     pub member_id: MemberId,
-    /// Where they stand; null if nothing is known of them.
+    /// The member's standing; null if nothing is known of them.
     pub standing: Option<Standing>,
 }
 
 impl Standing {
-    /// Of a member's facts, under a version at an instant.
+    /// The standing that a member's ledger gives under a version at an instant.
     pub fn of(shop: &ShopId, member: &MemberId, version: &Version, ledger: &Ledger, as_of: Instant) -> Self {
         Self::told(shop, member, version, &evaluate(version, ledger, as_of), as_of)
     }
 
-    /// Of a standing of that version and instant.
+    /// A standing that was evaluated under that version at that instant.
     pub fn told(
         shop: &ShopId,
         member: &MemberId,

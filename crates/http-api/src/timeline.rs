@@ -1,4 +1,4 @@
-//! What there is about a member, the latest first: what was recorded, the rewards, and the facts.
+//! The stored data about a member, the latest first: recorded changes, rewards, and facts.
 
 use axum::Json;
 use axum::extract::State;
@@ -25,19 +25,19 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(history)).routes(routes!(rewards)).routes(routes!(ledger))
 }
 
-/// Which page.
+/// A page.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Which {
-    /// How many at a time at the most.
+    /// The maximum number of entries on a page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
-    /// Where to go on: `next` of the page before.
+    /// The place at which to continue: `next` of the page before.
     cursor: Option<String>,
 }
 
-/// What was recorded about a member, the latest first.
+/// The recorded changes of a member, the latest first.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct History {
@@ -47,18 +47,18 @@ pub(crate) struct History {
     next: Option<String>,
 }
 
-/// Something that was recorded.
+/// A recorded change, notice, reward or hold.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
-    /// What: the name of the event that it was announced as; `tier.held` is announced nowhere.
+    /// The name of the event under which it was announced. `tier.held` is not announced.
     #[serde(rename = "type")]
     #[schema(examples("tier.changed.v1"))]
     kind: String,
     /// When it was recorded.
     #[schema(format = DateTime)]
     recorded_at: String,
-    /// What was announced, as the schema of that event says.
+    /// The content of the announcement, as the schema of that event defines it.
     #[schema(value_type = Object)]
     detail: Value,
 }
@@ -67,7 +67,7 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LedgerPage {
-    /// The facts of this page; those about one order or entry stand together.
+    /// The facts of this page. Facts about the same order or entry are adjacent.
     #[schema(value_type = Vec<Object>)]
     facts: Vec<Value>,
     /// The cursor of the next page, or null at the end.
@@ -96,15 +96,15 @@ impl Api {
     }
 }
 
-/// A fact as it is sent and told.
+/// A fact in the form in which it is sent and shown.
 pub(crate) fn told(fact: Fact) -> Value {
     ReceivedFact { fact, received_at: None }.to_json()
 }
 
-/// What was recorded about a member
+/// The recorded changes of a member
 ///
-/// Changes of the tier, tiers held over a change of rules, and what they were told ahead; the latest first. Something just
-/// recorded is here a moment later.
+/// Changes of the tier, tiers held over a change of rules, and notices, the latest first. A change shows up here a
+/// moment after it was recorded.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/history", tag = "Members", operation_id = "history",
     params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"), Which),
@@ -140,8 +140,8 @@ async fn rewards(
 
 /// The facts about a member
 ///
-/// Each in its latest version, by when it happened, the latest first; `limit` counts things (an order with its refunds is
-/// one). Something just told is here a moment later.
+/// Each fact in its latest revision, ordered by when it occurred, the latest first. `limit` counts subjects: an order
+/// with its refunds is one. A fact shows up here a moment after it was sent.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}/ledger", tag = "Members", operation_id = "ledger",
     params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"), Which),

@@ -1,8 +1,9 @@
-//! Tokens that Echelon signs itself: for members, and for whoever runs it on one machine. In AWS, staff come with tokens
-//! of the shop's own identity provider, which API Gateway has looked at.
+//! Tokens that Echelon signs itself: for members, and for operators of a single machine. In AWS, staff use tokens of
+//! the shop's own identity provider, which API Gateway has verified.
 //!
-//! A token is a JWT of one kind only, HS256: what its header says is compared, never believed, so that no other algorithm
-//! can be talked into. That is all there is to it, and less than a library that knows them all.
+//! A token is a JWT of one kind only, HS256. Its header is compared with a constant and never interpreted, so that no
+//! sender can choose another algorithm. That is the whole implementation; a JWT library that supports all algorithms
+//! would be larger.
 
 use axum::http::HeaderMap;
 use base64::Engine;
@@ -21,27 +22,27 @@ use crate::register::{Register, Says, TokenId};
 
 /// `{"alg":"HS256","typ":"JWT"}`
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
-/// Whose tokens these are.
+/// The issuer of these tokens.
 const ISSUER: &str = "echelon";
-/// A key has at least so many bytes, as many as a digest.
+/// The minimum number of bytes of a key: the size of a digest.
 pub const KEY_BYTES_MIN: usize = 32;
 
 /// The key that tokens are signed with.
 #[derive(Clone)]
 pub struct TokenKey {
     key: Vec<u8>,
-    /// What signed before, while its tokens last.
+    /// The previous key, whose tokens stay valid until they end.
     before: Option<Vec<u8>>,
-    /// Which of its tokens are known, and which are revoked.
+    /// The tokens that are known, and those that are revoked.
     register: Register,
 }
 
-/// A text is too short for a key.
+/// The text is too short for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a key for tokens has at least {KEY_BYTES_MIN} bytes, this one has {0}")]
 pub struct TokenKeyError(usize);
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Claims {
     iss: String,
@@ -49,12 +50,12 @@ struct Claims {
     exp: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shop: Option<ShopId>,
-    /// Of staff.
+    /// For staff.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scope: Option<Scope>,
-    /// The member, or what the audit calls somebody.
+    /// The member's id, or the name of the staff member in the audit.
     sub: String,
-    /// Tells tokens of staff apart.
+    /// Makes each token of staff unique.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     jti: Option<Uuid>,
 }
@@ -63,7 +64,7 @@ struct Claims {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemberToken {
-    /// To be sent as `Authorization: Bearer TOKEN`, by the member's browser.
+    /// The token, which the member's browser sends as `Authorization: Bearer TOKEN`.
     pub token: String,
     /// When it ends.
     #[schema(value_type = String, format = DateTime)]
@@ -71,7 +72,7 @@ pub struct MemberToken {
 }
 
 impl TokenKey {
-    /// A key of a secret.
+    /// A key made from a secret.
     ///
     /// # Errors
     /// [`TokenKeyError`].
@@ -80,7 +81,7 @@ impl TokenKey {
         if secret.len() < KEY_BYTES_MIN { Err(TokenKeyError(secret.len())) } else { Ok(Self::of(secret)) }
     }
 
-    /// A key that nobody else knows, of 366 random bits.
+    /// A random key of 366 bits, known only to this process.
     pub fn made_up() -> Self {
         let ids = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4(), uuid::Uuid::new_v4()];
         Self::of(ids.iter().flat_map(|id| id.into_bytes()).collect())
@@ -90,12 +91,13 @@ impl TokenKey {
         Self { key, before: None, register: Register::default() }
     }
 
-    /// Which of its tokens are known, and which are revoked.
+    /// The register of known and revoked tokens.
     pub fn register(&self) -> &Register {
         &self.register
     }
 
-    /// The same, which takes tokens that another key signed before: so a key is replaced without ending anybody's token at once.
+    /// The same key, which also accepts tokens that the previous key signed. So a key is replaced without ending any
+    /// token at once.
     #[must_use]
     pub fn after(self, before: Self) -> Self {
         Self { before: Some(before.key), ..self }
@@ -108,7 +110,7 @@ impl TokenKey {
             Caller::Member { shop, member } => (Some(shop.clone()), None, member.to_string()),
         };
         let exp = until.millis().div_euclid(1_000);
-        // Two tokens that say the same are two: one of them can be revoked.
+        // Each token is unique, even with the same claims, so that it can be revoked by itself.
         let jti = matches!(caller, Caller::Staff { .. }).then(Uuid::now_v7);
         let claims = Claims { iss: ISSUER.to_owned(), exp, shop, scope, sub, jti };
         let signed = format!("{HEADER}.{}", URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims).unwrap_or_default()));
@@ -118,7 +120,7 @@ impl TokenKey {
         MemberToken { token, expires_at: Instant::from_millis(exp * 1_000) }
     }
 
-    /// Whose token it is, if it was signed with this key, has not ended and is not revoked.
+    /// The caller of a token, if it was signed with this key, has not ended and is not revoked.
     pub fn caller(&self, token: &str, now: Instant) -> Option<Caller> {
         let (signed, signature) = token.rsplit_once('.')?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
@@ -158,7 +160,7 @@ impl std::fmt::Debug for TokenKey {
     }
 }
 
-/// The token that a request brings.
+/// The bearer token of a request.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let said = headers.get("Authorization")?.to_str().ok()?;
     let (kind, token) = said.split_once(' ')?;
@@ -178,12 +180,12 @@ mod tests {
     }
 
     #[test]
-    fn a_token_says_who_asks_until_it_ends() {
+    fn a_token_names_its_caller_until_it_ends() {
         let shop = ShopId::new("acme").unwrap();
         let member = Caller::Member { shop: shop.clone(), member: MemberId::new("anna").unwrap() };
         let staff = Caller::Staff { shop: Some(shop), scope: Scope::Write, name: "jo".to_owned() };
-        let anybody = Caller::Staff { shop: None, scope: Scope::Admin, name: "op".to_owned() };
-        for caller in [member, staff, anybody] {
+        let operator = Caller::Staff { shop: None, scope: Scope::Admin, name: "op".to_owned() };
+        for caller in [member, staff, operator] {
             let MemberToken { token, expires_at } = key(1).sign(&caller, at(100));
             assert_eq!(expires_at, at(100));
             assert_eq!(key(1).caller(&token, at(99)), Some(caller));
@@ -194,23 +196,23 @@ mod tests {
 
     #[test]
     fn two_tokens_of_staff_that_say_the_same_are_two() {
-        let anybody = Caller::Staff { shop: None, scope: Scope::Admin, name: "op".to_owned() };
-        assert_ne!(key(1).sign(&anybody, at(100)), key(1).sign(&anybody, at(100)));
+        let operator = Caller::Staff { shop: None, scope: Scope::Admin, name: "op".to_owned() };
+        assert_ne!(key(1).sign(&operator, at(100)), key(1).sign(&operator, at(100)));
     }
 
     #[test]
     fn a_key_is_replaced_without_ending_tokens_until_the_one_before_is_left_out() {
-        let anybody = Caller::Staff { shop: None, scope: Scope::Admin, name: "op".to_owned() };
-        let before = key(1).sign(&anybody, at(100)).token;
+        let operator = Caller::Staff { shop: None, scope: Scope::Admin, name: "op".to_owned() };
+        let before = key(1).sign(&operator, at(100)).token;
         let both = key(2).after(key(1));
-        assert_eq!(both.caller(&before, at(0)), Some(anybody.clone()));
-        let now = both.sign(&anybody, at(100)).token;
-        assert_eq!((key(2).caller(&now, at(0)), key(1).caller(&now, at(0))), (Some(anybody), None));
+        assert_eq!(both.caller(&before, at(0)), Some(operator.clone()));
+        let now = both.sign(&operator, at(100)).token;
+        assert_eq!((key(2).caller(&now, at(0)), key(1).caller(&now, at(0))), (Some(operator), None));
         assert_eq!(key(2).caller(&before, at(0)), None);
     }
 
     #[test]
-    fn a_token_that_was_changed_or_names_another_algorithm_is_nobodys() {
+    fn a_token_that_was_changed_or_names_another_algorithm_is_refused() {
         let caller = Caller::Member { shop: ShopId::new("acme").unwrap(), member: MemberId::new("anna").unwrap() };
         let MemberToken { token, .. } = key(1).sign(&caller, at(100));
         let [_, claims, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!("{token}") };

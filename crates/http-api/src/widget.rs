@@ -1,4 +1,5 @@
-//! A piece of page for customers: a script that shows a member where they stand, for a token that is theirs and short-lived.
+//! The widget for a shop's pages: a script that shows members their own standing, with a short-lived token for one
+//! member.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -20,9 +21,9 @@ use crate::schema::PathId;
 use crate::standing::Standing;
 use crate::token::MemberToken;
 
-/// A member's token lasts so long where nothing is said.
+/// The validity of a member's token where the request does not state one.
 const MINUTES: u16 = 15;
-/// And so long at the most: whoever finds one should not have it for long.
+/// The maximum validity, which limits the use of a stolen token.
 const MINUTES_MAX: u16 = 60;
 
 /// The script.
@@ -41,11 +42,11 @@ pub(crate) fn routes() -> Router<Api> {
     Router::new().route("/widget.js", get(script))
 }
 
-/// How long.
+/// The validity of a token.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HowLong {
-    /// For so many minutes.
+    /// The minutes until the token ends.
     #[serde(default, deserialize_with = "engine::publishing::whole")]
     #[schema(minimum = 1, maximum = 60, default = 15)]
     minutes: Option<u16>,
@@ -53,8 +54,8 @@ pub(crate) struct HowLong {
 
 /// A token for a member
 ///
-/// Made by the shop's server for the member who is logged in there, and handed to their browser: with it they see where they
-/// stand, and nothing else.
+/// The shop's server asks for it on behalf of a member who is logged in there, and hands it to the member's browser. It
+/// lets the member see their own standing and nothing else.
 #[utoipa::path(
     post, path = "/v1/members/{member_id}/token", tag = "Customers", operation_id = "member_token",
     params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url")),
@@ -75,9 +76,9 @@ async fn token(
     Ok((axum::http::StatusCode::CREATED, Json(token)).into_response())
 }
 
-/// Where the member who asks stands
+/// The standing of the member who asks
 ///
-/// For a member's own token.
+/// This takes a member's own token.
 #[utoipa::path(
     get, path = "/v1/me", tag = "Customers", operation_id = "me",
     responses((status = 200, body = Standing), (status = 304, description = "As `If-None-Match` says"),

@@ -1,4 +1,4 @@
-//! A copy of a served store, told over HTTP to who asked for it.
+//! A copy of a served store, sent over HTTP to the caller.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,17 +10,17 @@ use embedded_dynamodb::{Snapshot, SnapshotError, Store};
 use http_api::problem::{Problem, ProblemCode};
 use tokio::sync::mpsc;
 
-/// The header that says how many items the copy has.
+/// The header with the number of items in the copy.
 pub const ITEMS: &str = "x-echelon-items";
 
-/// So many bytes go together, and so many such parts wait for who reads slowly.
+/// The size of a part of the copy in bytes, and the number of parts that wait for a slow reader.
 const PART_BYTES: usize = 256 * 1024;
 const PARTS: usize = 4;
 
-/// A copy of a store as it is now, whole and looked through before the first byte is told.
+/// A copy of a store as it is now. The copy is complete and checked before the first byte is sent.
 ///
 /// # Errors
-/// If there is no file, or it cannot be copied.
+/// A problem if there is no file, or it cannot be copied.
 pub async fn answer(store: Option<&Store>) -> Result<Response, Problem> {
     let store = store.ok_or_else(|| {
         let remedy = "use the backups of the database behind the endpoint";
@@ -34,7 +34,7 @@ pub async fn answer(store: Option<&Store>) -> Result<Response, Problem> {
         (ITEMS, contents.items.to_string()),
     ];
     let (parts, told) = mpsc::channel(PARTS);
-    // It ends with the file, or when nobody listens any more.
+    // The task ends with the file, or when the reader is gone.
     tokio::task::spawn_blocking(move || tell(&snapshot, &parts));
     let told = futures::stream::unfold(told, |mut told| async { told.recv().await.map(|part| (part, told)) });
     Ok((headers, Body::from_stream(told)).into_response())

@@ -1,5 +1,6 @@
-//! Ambiguous requests are refused: ambiguous framing, repeated fields, conflicting authorities. A proxy in front of this may frame,
-//! route or attribute such a request in another way, and let another one pass within it (request smuggling).
+//! Refuses ambiguous requests: ambiguous framing, repeated fields, conflicting authorities. A proxy in front of this
+//! system may frame, route or attribute such a request in another way, and let another request pass within it (request
+//! smuggling).
 
 use axum::extract::Request;
 use axum::http::header::{CONNECTION, CONTENT_ENCODING, HOST, TRANSFER_ENCODING};
@@ -9,8 +10,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_api::problem::{Problem, ProblemCode};
 
-/// Fields that decide where a request is routed, whose it is, how it is framed and decoded, and whether it is carried out:
-/// each may be there once.
+/// Header fields that decide where a request is routed, which caller it belongs to, how it is framed and decoded, and
+/// whether it is carried out. Each may occur once.
 const ONCE: [&str; 12] = [
     "host",
     "authorization",
@@ -26,10 +27,10 @@ const ONCE: [&str; 12] = [
     "x-shopify-hmac-sha256",
 ];
 
-/// Lets unambiguous requests pass, and closes the connection behind all others, and behind chunks.
+/// Lets unambiguous requests pass. Closes the connection after all others, and after chunked bodies.
 pub async fn clear(request: Request, next: Next) -> Response {
-    // Beside chunks there may have been a Content-Length by which a proxy framed the request: what follows on the
-    // connection may be smuggled, and is not read.
+    // A chunked request may also have had a Content-Length by which a proxy framed it. What follows on the connection
+    // may be smuggled, and is not read.
     let is_last = request.headers().contains_key(TRANSFER_ENCODING);
     let (mut response, is_last) = match check(request.version(), request.uri(), request.headers()) {
         Ok(()) => (next.run(request).await, is_last),
@@ -45,7 +46,7 @@ fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem
     if let Some(name) = ONCE.iter().find(|name| headers.get_all(**name).iter().count() > 1) {
         return Err(ambiguous(format!("`{name}`: the header field is repeated"), "send it once"));
     }
-    // What is no text is none of the values that are asked for.
+    // A value that is not text matches none of the expected values.
     let said = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     match said(&HOST) {
         Some(host) => {

@@ -1,4 +1,4 @@
-//! A small HTTP client, for what a machine has to say to itself, to a neighbour, or over HTTPS to a deployed system.
+//! A small HTTP client, for requests to this machine, to a neighbor, or over HTTPS to a deployed system.
 
 mod sigv4;
 
@@ -24,11 +24,11 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-/// An answer takes at most so long, where nothing else is said.
+/// The maximum time of an answer, unless the client is patient.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
-/// An answer has at most so many bytes.
+/// The maximum size of an answer.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Of an answer that nobody reads so many bytes are taken, so that its connection can be used again.
+/// The number of bytes that are read from an answer without interest, so that its connection can be used again.
 const UNREAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Why there was no answer.
@@ -36,24 +36,24 @@ const UNREAD_BYTES_MAX: usize = 64 * 1024;
 #[error("{0}")]
 pub struct RequestError(pub String);
 
-/// Why nobody can be asked at a URL. None of it tells what a URL has beside scheme, host, port and path.
+/// Why a URL cannot be used. The errors show only scheme, host, port and path.
 #[derive(Debug, Error)]
 pub enum UrlError {
-    /// It does not read as a URL.
+    /// The text is not a URL.
     #[error("that is no URL such as http://127.0.0.1:8700 or https://example.com")]
     Unreadable(#[source] InvalidUri),
-    /// It has another scheme, or no host.
+    /// The URL has another scheme, or no host.
     #[error("`{0}` is no URL such as http://127.0.0.1:8700 or https://example.com")]
     NotHttp(String),
-    /// It has a user or a password, which are not sent.
+    /// The URL has a user or a password, which are not sent.
     #[error("`{0}` was given with a user or a password, which are not taken from a URL")]
     Login(String),
-    /// There is nobody to trust.
+    /// The trusted certificates cannot be read.
     #[error("the certificates that this machine trusts cannot be read: {0}")]
     Roots(#[source] std::io::Error),
 }
 
-/// A text that is for nobody's eyes.
+/// A text that must not be shown.
 #[derive(Clone)]
 pub struct Secret(String);
 
@@ -75,12 +75,12 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Asks one server.
+/// A client for one server.
 #[derive(Clone)]
 pub struct Client {
     http: Legacy<HttpsConnector<HttpConnector>, Full<Bytes>>,
     base: String,
-    /// The URL as it may be told.
+    /// The URL as it may be shown.
     shown: String,
     answer_max: Duration,
     authorization: Option<Secret>,
@@ -94,8 +94,8 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// For a URL such as `http://127.0.0.1:8700`, or one of HTTPS, whose server somebody vouches for whom this machine
-    /// trusts.
+    /// A client for a URL such as `http://127.0.0.1:8700`, or for one of HTTPS, whose server must have a certificate
+    /// that this machine trusts.
     ///
     /// # Errors
     /// [`UrlError`].
@@ -114,14 +114,14 @@ impl Client {
         Ok(Self { http, base, shown, answer_max: ANSWER_MAX, authorization: None, signer: None })
     }
 
-    /// The same, for what may take longer.
+    /// The same client, for requests that may take longer.
     #[must_use]
     pub fn patient(self, answer_max: Duration) -> Self {
         Self { answer_max, ..self }
     }
 
-    /// On whose behalf the token asks: the shop that it names, or else a digest of its claims that a newer token of the same
-    /// caller has as well. None without a token that can be decoded.
+    /// The party for which the token asks: the shop that it names, or else a digest of its claims, which is the same in
+    /// a newer token of the same caller. None without a token that can be decoded.
     pub fn on_behalf_of(&self) -> Option<String> {
         /// Claims that differ between two tokens of one caller.
         const PASSING: [&str; 7] = ["exp", "iat", "nbf", "jti", "auth_time", "origin_jti", "event_id"];
@@ -136,20 +136,20 @@ impl Client {
         Some(digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// The same, by somebody who has a token.
+    /// The same client, with a token.
     #[must_use]
     pub fn with_token(self, token: Option<&str>) -> Self {
         let authorization = token.map(|token| Secret(format!("Bearer {token}")));
         Self { authorization, ..self }
     }
 
-    /// The same, with this for the header `Authorization`.
+    /// The same client, with this value of the header `Authorization`.
     #[must_use]
     pub fn with_authorization(self, authorization: Option<Secret>) -> Self {
         Self { authorization, ..self }
     }
 
-    /// The same, by somebody whom AWS knows by their signature.
+    /// The same client, with requests signed for AWS.
     #[must_use]
     pub fn with_signer(self, signer: Option<Signer>) -> Self {
         Self { signer, ..self }
@@ -161,12 +161,12 @@ impl Client {
         behind.split([':', '/']).next().unwrap_or_default()
     }
 
-    /// The URL as it may be told: scheme, host, port and path.
+    /// The URL as it may be shown: scheme, host, port and path.
     pub fn url(&self) -> &str {
         &self.shown
     }
 
-    /// Asks for what is there.
+    /// Sends a GET request.
     ///
     /// # Errors
     /// [`RequestError`].
@@ -174,18 +174,18 @@ impl Client {
         self.ask(Method::GET, path, Bytes::new(), &[]).await
     }
 
-    /// Takes something away.
+    /// Sends a DELETE request.
     ///
     /// # Errors
-    /// [`RequestError`]; whether it is done is not known.
+    /// [`RequestError`]; then it is unknown whether it was carried out.
     pub async fn delete(&self, path: &str) -> Result<(StatusCode, Bytes), RequestError> {
         self.ask(Method::DELETE, path, Bytes::new(), &[]).await
     }
 
-    /// Sends JSON there, with headers.
+    /// Posts JSON, with headers.
     ///
     /// # Errors
-    /// [`RequestError`]; whether it arrived is not known.
+    /// [`RequestError`]; then it is unknown whether it arrived.
     pub async fn post(
         &self,
         path: &str,
@@ -195,14 +195,14 @@ impl Client {
         self.ask(Method::POST, path, body.into(), headers).await
     }
 
-    /// Sends JSON to the URL itself, with headers; what is answered but for its status is not looked at.
+    /// Posts JSON to the URL itself, with headers. Only the status of the answer is looked at.
     ///
     /// # Errors
-    /// [`RequestError`]; whether it arrived is not known.
+    /// [`RequestError`]; then it is unknown whether it arrived.
     pub async fn tell(&self, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> Result<StatusCode, RequestError> {
         let told = async {
             let (parts, body) = self.answer(Method::POST, "", body.into(), headers).await?.into_parts();
-            // It was answered, however the rest of the answer ends.
+            // The status is known, so the rest of the answer may fail.
             let _ = to_bytes(body, UNREAD_BYTES_MAX).await;
             Ok(parts.status)
         };
@@ -248,7 +248,7 @@ impl Client {
         Ok(answer.map(Body::new))
     }
 
-    /// What comes of it, unless it takes too long.
+    /// The result of a request, unless it takes too long.
     async fn within<T>(
         &self,
         path: &str,
@@ -264,7 +264,7 @@ impl Client {
     }
 }
 
-/// A URL as it may be told: what else it has, such as a password or a key, is for its server.
+/// A URL as it may be shown. The rest, such as a password or a key, is only for its server.
 fn shown(uri: &Uri) -> String {
     let scheme = uri.scheme_str().map(|scheme| format!("{scheme}://")).unwrap_or_default();
     let host = uri.host().unwrap_or_default();
@@ -272,7 +272,7 @@ fn shown(uri: &Uri) -> String {
     format!("{scheme}{host}{port}{}", uri.path()).trim_end_matches('/').to_owned()
 }
 
-/// What connects, trusting whom this machine trusts; where nothing is secure, there is nobody to be trusted.
+/// A connector that trusts the certificates that this machine trusts; without TLS, none.
 fn connector(secure: bool) -> std::io::Result<HttpsConnector<HttpConnector>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let connector = HttpsConnectorBuilder::new();
@@ -286,7 +286,7 @@ fn connector(secure: bool) -> std::io::Result<HttpsConnector<HttpConnector>> {
     Ok(connector.https_or_http().enable_http1().build())
 }
 
-/// An error with what caused it: hyper's own says little.
+/// An error with its causes, because hyper's own text says little.
 struct Causes<'a>(&'a (dyn std::error::Error + 'static));
 
 impl fmt::Display for Causes<'_> {

@@ -1,4 +1,4 @@
-//! What is said on the standard error, and the words in which things are counted.
+//! Output on the standard error, and counts in words.
 
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write, stderr};
@@ -7,7 +7,7 @@ use anstyle::AnsiColor;
 
 use crate::lines;
 
-/// Says something on the standard error. Whether anybody hears it changes nothing.
+/// Writes a text to the standard error. Failures are ignored.
 pub fn say(text: &str) {
     let text = shown(text);
     match lines::aside() {
@@ -16,7 +16,8 @@ pub fn say(text: &str) {
     }
 }
 
-/// A text as a terminal may show it: what would steer it, in a file or a name, is written out. Lines and tabs stay.
+/// A text as a terminal may show it. Characters from a file or a name that would control the terminal are escaped; line
+/// breaks and tabs stay.
 pub fn shown(text: &str) -> Cow<'_, str> {
     let steers = |it: char| {
         (it.is_control() && !matches!(it, '\n' | '\t'))
@@ -29,7 +30,7 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(written).collect())
 }
 
-/// Warns on the standard error; loud is what takes something from people.
+/// Warns on the standard error. A loud warning is about something that is taken away from people.
 pub fn warn(loud: bool, what: &str) {
     let (color, word) = if loud { (AnsiColor::Red, "WARNING") } else { (AnsiColor::Yellow, "warning") };
     let style = color.on_default().bold();

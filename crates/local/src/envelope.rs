@@ -1,4 +1,4 @@
-//! What is posted becomes messages in EventBridge's envelope, exactly as the deployed system gets them from its bus.
+//! Posted events become messages in EventBridge's envelope, exactly as the deployed system gets them from its bus.
 
 use engine::ingest;
 use http_api::problem::{Place, Problem, ProblemCode};
@@ -8,15 +8,15 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use store::shop::ShopId;
 
-/// An event has at most this many bytes, as on EventBridge.
+/// The maximum size of an event, as on EventBridge.
 pub const EVENT_BYTES_MAX: usize = 256 * 1024;
 
 /// The fact that erases a member.
 const ERASED: &str = "customer.erased";
-/// A request has at most so many events, so that one sender does not keep the others waiting.
+/// The maximum number of events in a request, so that one sender does not delay the others.
 pub const EVENTS_MAX: usize = 1_000;
 
-/// What the place of a problem begins with that is about one of several items; its number follows.
+/// The prefix of a problem's place if it is about one of several items; the item's number follows.
 pub const ITEM: &str = "item ";
 
 /// Events as messages.
@@ -28,10 +28,10 @@ pub struct Messages {
     pub erase: bool,
 }
 
-/// The shop's own events: one JSON object, an array of them, or one after the other.
+/// Decodes the shop's own events: one JSON object, an array of them, or one after the other.
 ///
 /// # Errors
-/// Names the item that cannot be taken; then none is.
+/// A problem that names the item that cannot be accepted; then none is.
 pub fn native(body: &[u8], shop: &ShopId, now: Instant) -> Result<Messages, Problem> {
     let text = text(body)?;
     let items: Vec<&RawValue> = if text.starts_with('[') {
@@ -60,7 +60,7 @@ fn event(text: &str) -> Result<Value, Problem> {
     if text.len() > EVENT_BYTES_MAX {
         return Err(too_large());
     }
-    // The raw text is JSON already; a field that is there twice leaves open which is meant.
+    // The raw text is valid JSON, but a repeated field would be ambiguous.
     let read = repeated(text).and_then(|repeated| Ok((serde_json::from_str::<Value>(text)?, repeated)));
     let (event, repeated) = read.map_err(|error| not_json(1, &error, "it"))?;
     if let Some(problem) = repeated.first() {
@@ -94,7 +94,7 @@ pub(super) fn too_large() -> Problem {
     Problem::too_large(EVENT_BYTES_MAX)
 }
 
-/// About one of the items sent, counted from 1: `item 2`.
+/// A problem about one of the items sent, counted from 1: `item 2`.
 fn of_item(mut problem: Problem, number: usize) -> Problem {
     let message = problem.detail.clone();
     problem.problems = vec![Place { path: format!("{ITEM}{number}"), message }];

@@ -1,8 +1,8 @@
-//! Takes in what is told: what many tell at once goes to disk together.
+//! Group commit: messages from many senders at the same time go to disk together.
 //!
-//! Putting something on disk takes as long for a hundred messages as for one, so while one commit is under way those who
-//! come meanwhile gather for the next. A commit has room for so many messages; each shop has its share of it, so that one that
-//! sends very many does not keep the others waiting.
+//! Writing a hundred messages to disk takes as long as writing one. So while one commit is under way, further senders
+//! gather for the next. The room of a commit is shared among the shops, so that a shop that sends very many messages
+//! does not delay the others.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,38 +11,38 @@ use tokio::sync::{mpsc, oneshot};
 use super::lane::Lane;
 use super::queue::{QueueError, Queues};
 
-/// How many senders may wait before the next has to wait to be heard.
+/// The number of senders that may queue before the next one has to wait.
 const SENDERS_MAX: usize = 1_024;
-/// Senders are heard while fewer messages than so many are held.
+/// The number of held messages at which no further senders are received.
 const HELD_MAX: usize = 20_000;
-/// So many messages go to disk together.
+/// The number of messages in a commit.
 const TOGETHER: usize = 100;
 
-/// Takes messages in.
+/// Accepts messages.
 #[derive(Debug, Clone)]
 pub struct GroupCommit {
     senders: mpsc::Sender<Sent>,
 }
 
-/// What one sender waits for.
+/// A sender that waits for its messages to be written.
 #[derive(Debug)]
 struct Sent {
     lane: Lane,
     bodies: VecDeque<String>,
-    /// How many of them were taken for the commit under way.
+    /// The number of messages that are in the commit under way.
     taken: usize,
     done: oneshot::Sender<Result<(), QueueError>>,
 }
 
 impl GroupCommit {
-    /// Over the queues. Ends when nobody can send any more.
+    /// A group commit to the queues. It ends when the last sender is dropped.
     pub fn new(queues: Queues) -> Self {
         let (senders, sent) = mpsc::channel(SENDERS_MAX);
         tokio::spawn(gather(queues, sent));
         Self { senders }
     }
 
-    /// Whether nothing can be accepted any more.
+    /// Whether no more messages can be accepted.
     pub fn is_over(&self) -> bool {
         self.senders.is_closed()
     }
@@ -50,7 +50,7 @@ impl GroupCommit {
     /// Puts messages into the ingest queue. When this returns they are on disk.
     ///
     /// # Errors
-    /// [`QueueError`]; then some may be.
+    /// [`QueueError`]; then some of them may be.
     pub async fn take(&self, lane: Lane, bodies: Vec<String>) -> Result<(), QueueError> {
         let (done, answer) = oneshot::channel();
         if self.senders.send(Sent { lane, bodies: bodies.into(), taken: 0, done }).await.is_err() {
@@ -67,7 +67,7 @@ async fn gather(queues: Queues, mut sent: mpsc::Receiver<Sent>) {
             let Some(first) = sent.recv().await else { return };
             waiting.add(first);
         }
-        // Others wait to be heard meanwhile.
+        // Other senders may be waiting.
         while waiting.messages() < HELD_MAX
             && let Ok(another) = sent.try_recv()
         {
@@ -81,7 +81,7 @@ async fn gather(queues: Queues, mut sent: mpsc::Receiver<Sent>) {
     }
 }
 
-/// Senders that wait, by lane.
+/// The waiting senders, by lane.
 #[derive(Debug, Default)]
 struct Waiting {
     lanes: BTreeMap<Lane, VecDeque<Sent>>,
@@ -92,7 +92,7 @@ impl Waiting {
         self.lanes.is_empty()
     }
 
-    /// How many messages are to be written.
+    /// The number of messages to be written.
     fn messages(&self) -> usize {
         self.lanes.values().flatten().map(|sent| sent.bodies.len()).sum()
     }
@@ -101,7 +101,7 @@ impl Waiting {
         self.lanes.entry(sent.lane).or_default().push_back(sent);
     }
 
-    /// At most `max` messages: of each lane an equal share, of those who came first.
+    /// Takes at most `max` messages: an equal share from each lane, from the earliest senders.
     fn take(&mut self, max: usize) -> Vec<(Lane, String)> {
         let mut taken = Vec::with_capacity(max);
         let count = self.lanes.len();
@@ -116,18 +116,19 @@ impl Waiting {
         taken
     }
 
-    /// Tells those of whom nothing is left that all is on disk.
+    /// Tells senders whose messages are all written that they are on disk.
     fn answer_those_done(&mut self) {
         self.lanes.retain(|_, senders| {
             while let Some(sent) = senders.pop_front_if(|sent| sent.bodies.is_empty()) {
-                // Who hung up meanwhile has still been heard.
+                // A sender that disconnected meanwhile needs no answer.
                 let _ = sent.done.send(Ok(()));
             }
             !senders.is_empty()
         });
     }
 
-    /// Tells those of whom something was to be written that it may not be. Who is in the middle is at the front.
+    /// Tells senders with messages in the failed commit that these may not be on disk. A partly written sender is at
+    /// the front.
     fn fail(&mut self, messages: &[(Lane, String)], error: &QueueError) {
         self.lanes.retain(|lane, senders| {
             let mut of_lane = messages.iter().filter(|(of, _)| of == lane).count();
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_not_be_on_disk_is_told_and_no_other() {
+    fn only_senders_whose_messages_may_not_be_on_disk_are_told() {
         let ((one, two), mut waiting) = (lanes(), Waiting::default());
         let (first, mut first_done) = sent(one, &["a"]);
         let (cut, mut cut_done) = sent(one, &["b", "c"]);

@@ -1,6 +1,6 @@
-//! A system that asks nobody for a token may be asked by programs of this machine alone: a browser sends what any web page
-//! says to any address, and a name may be made to lead here. So it answers only to its own name, and does nothing for pages
-//! of other origins.
+//! Protection of a system without tokens, which only programs on this machine may use. A browser sends what any web
+//! page says to any address, and a foreign host name may be made to lead here. So the system answers only to its own
+//! names, and refuses pages of other origins.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -14,19 +14,19 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_api::problem::{Problem, ProblemCode};
 
-/// What a browser says of the page that asks.
+/// The header in which a browser says where the page comes from.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// Shown to pages of any origin: there is nothing in it that is not public.
+/// Paths that pages of any origin may read: they contain nothing that is not public.
 const PUBLIC: [&str; 4] = ["/docs", "/openapi.json", "/widget.js", "/health"];
-/// Bodies that a page may send without asking first.
+/// Types of bodies that a page may send without a preflight request.
 const UNASKED: [&str; 3] = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"];
 
-/// Who may ask a system that is open.
+/// The requests that an open system answers.
 #[derive(Debug, Clone, Default)]
 pub struct Guard {
-    /// Names that lead here, besides addresses and `localhost`.
+    /// Names of this system, besides addresses and `localhost`.
     pub names: BTreeSet<String>,
-    /// Origins whose pages may ask, as `--cors` has them.
+    /// Origins whose pages may send requests, as given with `--cors`.
     pub origins: BTreeSet<String>,
 }
 
@@ -34,14 +34,14 @@ impl Guard {
     /// Whether a request is to be answered.
     ///
     /// # Errors
-    /// Says why it is not.
+    /// A problem that says why it is not.
     fn check(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
         let said = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let host = said(&HOST).unwrap_or_default();
         let name = host.parse::<Authority>().map(|host| host.host().trim_matches(['[', ']']).to_ascii_lowercase());
-        // A name behind somebody's is not what a browser sends.
+        // Browsers do not send a user name in the host.
         let name = name.ok().filter(|_| !host.contains('@')).unwrap_or_default();
-        // No page can give an address another meaning, as it can a name of its own.
+        // A page cannot make an address lead elsewhere, as it can with a name of its own.
         if !(name.parse::<IpAddr>().is_ok() || name == "localhost" || self.names.contains(&name)) {
             let remedy = "ask by address or as localhost; or name it with --host, or take tokens in place of --open";
             return Err(refused(format!("`Host`: `{host}` is not a name of this system"), remedy));
@@ -71,7 +71,7 @@ impl Guard {
         }
         let kind =
             said(&CONTENT_TYPE).map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-        // A page can send a body without a type, too.
+        // A page can also send a body without a type.
         let has_body =
             headers.contains_key(TRANSFER_ENCODING) || said(&CONTENT_LENGTH).is_some_and(|length| length != "0");
         let is_unasked = kind.as_deref().map_or(has_body, |kind| UNASKED.contains(&kind));
@@ -88,7 +88,7 @@ fn refused(detail: String, remedy: &str) -> Problem {
     Problem::new(ProblemCode::OriginNotAllowed, detail, remedy)
 }
 
-/// Answers those who may ask.
+/// Answers the requests that the guard allows.
 pub async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     match guard.check(request.method(), request.uri().path(), request.headers()) {
         Ok(()) => next.run(request).await,

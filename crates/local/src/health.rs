@@ -1,4 +1,4 @@
-//! How a served system does: whether its parts are at work, whether the store takes what is written, and how much waits.
+//! The health of a served system: whether its parts are at work, whether the store accepts writes, and how much waits.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,17 +18,17 @@ use super::outward::Announcing;
 use super::queue::{DEAD, QUARANTINE, QueueError, Queued, RECEIVED_MAX};
 use super::whereabouts::is_where_it_was;
 
-/// A part that has not come round for so long is not at work.
+/// The silence after which a part counts as not at work.
 const SILENT: Duration = Duration::from_secs(60);
-/// A part that ended is begun again after so long.
+/// The pause before a part that ended is restarted.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// An event that failed so often does not fail by chance.
+/// The number of failures from which on an event does not fail by chance.
 const FAILING_FROM: u32 = 3;
 /// Twice the longest pause between two tries of an event.
 const FORGOTTEN: Duration = Duration::from_secs(10 * 60);
 
-/// Whether a part is at work.
+/// The pulse of a part: whether it is at work.
 #[derive(Debug, Default)]
 pub struct Pulse {
     at: Mutex<Option<time::Instant>>,
@@ -41,13 +41,13 @@ impl Pulse {
         *self.at.lock().unwrap_or_else(PoisonError::into_inner) = Some(time::Instant::now());
     }
 
-    /// For how long the part has not been seen at work; nothing before it began.
+    /// The time since the part was last seen at work; none before it began.
     fn silent_for(&self) -> Option<Duration> {
         self.at.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
     }
 }
 
-/// What fails again and again, each with when it last did, and why.
+/// The things that fail again and again, each with the time and the reason of its last failure.
 #[derive(Debug, Default)]
 pub struct Failing(Mutex<BTreeMap<String, Failed>>);
 
@@ -59,7 +59,7 @@ struct Failed {
 }
 
 impl Failing {
-    /// Notes that something failed, and why; or that it did not.
+    /// Notes that something failed, and why, or that it succeeded.
     pub fn note(&self, id: &str, why: Option<&str>) {
         let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(why) = why else { return drop(failing.remove(id)) };
@@ -67,28 +67,28 @@ impl Failing {
         failing.insert(id.to_owned(), Failed { at: time::Instant::now(), times, why: why.to_owned() });
     }
 
-    /// How many go on failing, and why one of them does; nothing if there are none.
+    /// The number of things that keep failing, and why one of them does; none if there are none.
     fn in_words(&self, part: &str, what: &str) -> Option<String> {
         let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // What another process has done meanwhile does not come again.
+        // What another process has done meanwhile is never noted as done here.
         failing.retain(|_, failed| failed.at.elapsed() < FORGOTTEN);
-        // That something fails once or twice is usual where several write.
+        // One or two failures are usual where several processes write.
         let mut on = failing.values().filter(|failed| failed.times >= FAILING_FROM);
         let why = on.next()?.why.clone();
         Some(format!("{part}: {} {what}: {why}", on.count() + 1))
     }
 }
 
-/// How a system does.
+/// The health of a system.
 #[derive(Debug)]
 pub struct Health {
-    /// What takes events in.
+    /// The pulse of the worker, which ingests events.
     pub worker: std::sync::Arc<Pulse>,
-    /// What sweeps.
+    /// The pulse of the sweeper.
     pub sweeper: std::sync::Arc<Pulse>,
-    /// What announces.
+    /// The pulse of the announcer.
     pub announcer: std::sync::Arc<Pulse>,
-    /// What is wrong, by what it is wrong with.
+    /// The present troubles, each with its reason.
     troubles: Mutex<BTreeMap<Trouble, String>>,
     /// Events that fail again and again.
     events: Failing,
@@ -99,19 +99,19 @@ pub struct Health {
     swept_at: AtomicI64,
 }
 
-/// What can be wrong with a system, beside a part that is not at work.
+/// The kinds of trouble, besides a part that is not at work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trouble {
-    /// The store does not take what is written.
+    /// The store does not accept writes.
     Write,
-    /// No events can be taken in.
+    /// No events can be ingested.
     Ingest,
     /// Sweeps cannot go on.
     Sweep,
     /// The clock is behind what is on record.
     Clock,
-    /// The file is not where it was: what is written is lost when the process ends.
+    /// The file is not where it was. New writes are lost when the process ends.
     File,
 }
 
@@ -137,7 +137,7 @@ impl Default for Health {
 }
 
 impl Health {
-    /// Notes that something is wrong, or is no more.
+    /// Notes that a trouble has begun or ended.
     pub fn note(&self, trouble: Trouble, why: Option<String>) {
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         match why {
@@ -146,7 +146,7 @@ impl Health {
         };
     }
 
-    /// Notes what came of writing to the store.
+    /// Notes the result of a write to the store.
     pub fn wrote(&self, result: &Result<(), QueueError>, now: Instant) {
         if result.is_ok() {
             self.wrote_at.store(now.millis(), Ordering::SeqCst);
@@ -154,7 +154,7 @@ impl Health {
         self.note(Trouble::Write, result.as_ref().err().map(ToString::to_string));
     }
 
-    /// Notes which of the events that were taken together failed, and why the first did.
+    /// Notes which events of a batch failed, and why the first one did.
     pub fn took<'a>(&self, events: impl IntoIterator<Item = (&'a Queued, bool)>, why: Option<&str>) {
         for (event, failed) in events {
             let is_dead = event.received.saturating_add(1) >= RECEIVED_MAX;
@@ -162,18 +162,18 @@ impl Health {
         }
     }
 
-    /// Notes that it was looked whether a sweep is due, and what was due is swept.
+    /// Notes that everything that was due is swept.
     pub fn swept(&self, now: Instant) {
         self.swept_at.store(now.millis(), Ordering::SeqCst);
         self.note(Trouble::Sweep, None);
     }
 
-    /// Whether something is wrong with this.
+    /// Whether this trouble is present.
     pub fn is_troubled(&self, trouble: Trouble) -> bool {
         self.troubles.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&trouble)
     }
 
-    /// What is wrong, in words.
+    /// Everything that is wrong, in words.
     fn problems(&self) -> Vec<String> {
         let parts = [("ingest", &self.worker), ("sweeps", &self.sweeper), ("announcements", &self.announcer)];
         let silent = parts.into_iter().filter_map(|(part, pulse)| {
@@ -201,7 +201,8 @@ impl Trouble {
     }
 }
 
-/// Runs a part until it is told to stop. One that ends or panics before is begun again: what it was doing it does again.
+/// Runs a part until the system stops. A part that ends or panics earlier is restarted, and does again whatever it was
+/// doing.
 pub async fn supervised<F>(name: &'static str, pulse: &Pulse, mut stop: watch::Receiver<bool>, part: impl Fn() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -222,7 +223,7 @@ where
     }
 }
 
-/// How a system does, as it is told.
+/// The health of a system, as it is reported.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// `ok`, or `failing`.
@@ -231,41 +232,41 @@ pub struct Report {
     pub now: Instant,
     /// The release of the time zone database in use.
     pub zones: String,
-    /// More, for whoever may look.
+    /// More, for callers who may see it.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub details: Option<Details>,
 }
 
-/// What only those are told who may look.
+/// The details, only for callers who may see them.
 #[derive(Debug, Serialize)]
 pub struct Details {
-    /// What is wrong.
+    /// Everything that is wrong.
     pub problems: Vec<String>,
-    /// When this process was started, by the machine's clock: what is counted is counted from then on.
+    /// When this process was started, by the machine's clock. All counters count from then on.
     pub started_at: Instant,
-    /// How many events wait to be taken in.
+    /// The number of events that wait to be ingested.
     pub waiting: u64,
-    /// How long the oldest of them has waited.
+    /// The time for which the oldest of them has waited.
     pub oldest_waiting_ms: i64,
-    /// How many failed too often.
+    /// The number of events that failed too often.
     pub dead: u64,
-    /// How many can never succeed as they are.
+    /// The number of events that can never succeed as they are.
     pub quarantined: u64,
-    /// How announcing goes.
+    /// The state of announcing.
     #[serde(flatten)]
     pub announcing: Announcing,
-    /// How often parts of the system were begun again.
+    /// The number of restarts of parts of the system.
     pub restarts: u64,
-    /// When something was last written that was told over HTTP.
+    /// When events sent over HTTP were last queued, or a probe of the store last succeeded.
     pub last_write: Option<Instant>,
-    /// When it was last looked for sweeps that are due, and all was swept.
+    /// When everything that was due was last swept.
     pub last_sweep: Option<Instant>,
-    /// What was taken in since the start.
+    /// The counts of ingested events since the start.
     pub taken_in: Counts,
 }
 
 impl System {
-    /// Whether the file of the system is where it was, and whole; it is noted.
+    /// Whether the file of the system is where it was, and whole. The result is noted.
     pub fn has_its_file(&self) -> bool {
         let is_there = self.here.as_ref().is_none_or(is_where_it_was);
         if !is_there && !self.health.is_troubled(Trouble::File) {
@@ -278,11 +279,11 @@ impl System {
         is_there
     }
 
-    /// How the system does; more for whoever may look.
+    /// The health of the system, with details for callers who may see them.
     pub async fn report(&self, in_full: bool) -> Report {
         self.has_its_file();
         if self.health.is_troubled(Trouble::Write) {
-            // Nobody may be writing who would notice that it can be written again.
+            // If no caller writes, nothing else would notice that writes succeed again.
             self.health.wrote(&self.queues.probe().await, self.time.now());
         }
         let mut problems = self.health.problems();
@@ -327,7 +328,7 @@ impl System {
 }
 
 impl Report {
-    /// The same as Prometheus reads it.
+    /// The same in the format of Prometheus.
     pub fn metrics(&self) -> String {
         let mut text = String::new();
         let mut tell = |name: &str, kind: &str, help: &str, value: String| {

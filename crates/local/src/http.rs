@@ -1,5 +1,5 @@
-//! The system over HTTP, on one machine: the API as it is where this is deployed, and beside it what a bus, a clock and queues
-//! are there.
+//! The system over HTTP on one machine: the API as where it is deployed, and routes in place of a bus, a clock and
+//! queues.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,13 +33,13 @@ use super::shopify::{self, Delivery, Seen, Shopify};
 use super::time::Move;
 use super::{System, backup, envelope, tokens};
 
-/// A request has at most this many bytes: some hundred times as many as a large event.
+/// The maximum size of a request: some hundred times that of a large event.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Nobody waits longer for whether a store takes anything.
+/// The maximum time that a caller waits for the probe of the store.
 const PROBE_MAX: Duration = Duration::from_secs(1);
 
-/// What answers are given from.
+/// The state of all handlers.
 #[derive(Clone)]
 pub(crate) struct Local(pub(super) Arc<System>);
 
@@ -49,26 +49,26 @@ impl FromRef<Local> for Api {
     }
 }
 
-/// Who is answered, beside those with a token.
+/// The access to the system, beyond callers with a token.
 #[derive(Debug, Clone, Default)]
 pub struct Doors {
-    /// Origins whose pages may ask.
+    /// The origins whose pages may send requests.
     pub origins: Vec<Origin>,
-    /// Where nobody is asked for a token: who may ask all the same.
+    /// The guard that decides which requests are answered, where no token is needed.
     pub guard: Option<Guard>,
-    /// Whether time can be moved.
+    /// Whether the clock can be moved.
     pub movable_clock: bool,
 }
 
-/// An origin, as browsers name it.
+/// An origin, in the form that browsers send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin(HeaderValue, String);
 
 impl Origin {
-    /// Reads `https://shop.example.com`; a slash behind it is left out.
+    /// Reads `https://shop.example.com`; a trailing slash is dropped.
     ///
     /// # Errors
-    /// Says what an origin looks like.
+    /// A text that says what an origin looks like.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = |why: &str| {
             format!("`{text}` {why}: name an origin such as https://shop.example.com, several times for several")
@@ -86,7 +86,7 @@ impl Origin {
         if authority.as_str().contains(['@', ',', ' ', '*']) {
             return Err(wrong("is no origin"));
         }
-        // As browsers write it: in lower case, without the port that goes without saying.
+        // Browsers write it in lower case, without the default port.
         let authority = authority.as_str().to_ascii_lowercase();
         let usual = if scheme == "http" { ":80" } else { ":443" };
         let origin = format!("{scheme}://{}", authority.strip_suffix(usual).unwrap_or(&authority));
@@ -94,13 +94,13 @@ impl Origin {
         Ok(Self(value, origin))
     }
 
-    /// As text.
+    /// The origin as text.
     pub fn as_str(&self) -> &str {
         &self.1
     }
 }
 
-/// What is answered where, and whom.
+/// The router of the system, with the access that `doors` allows.
 pub fn router(system: Arc<System>, doors: Doors) -> Router {
     let origins: Vec<HeaderValue> = doors.origins.iter().map(|origin| origin.0.clone()).collect();
     let cors = CorsLayer::new().allow_origin(origins).allow_methods(Any).allow_headers([
@@ -131,8 +131,8 @@ pub fn router(system: Arc<System>, doors: Doors) -> Router {
     router.layer(cors)
 }
 
-/// While the file is not where it was, all but what says so is refused: what would be written is lost with the process. It is looked
-/// before and after, so that nothing is acknowledged that went into a file that is gone.
+/// Refuses everything but health and metrics while the file is not where it was, because new writes are lost with the
+/// process. The file is checked before and after a request, so that no write into a missing file is acknowledged.
 async fn accepts_nothing(State(system): State<Arc<System>>, request: Request, next: Next) -> Response {
     let is_told = matches!(request.uri().path(), "/health" | "/metrics");
     let is_gone = || !is_told && !system.has_its_file();
@@ -144,8 +144,8 @@ async fn accepts_nothing(State(system): State<Arc<System>>, request: Request, ne
     if is_gone() { gone() } else { response }
 }
 
-/// What could not be done for now may be the store's doing: it is looked whether it takes anything, so that `/health` says so though
-/// nobody writes otherwise.
+/// Probes the store after a write was answered 503, because the store may be the cause. Then `/health` reports it even
+/// if there are no further writes.
 async fn doubts(State(system): State<Arc<System>>, request: Request, next: Next) -> Response {
     let writes = !request.method().is_safe();
     let response = next.run(request).await;
@@ -164,7 +164,7 @@ async fn events(State(Local(system)): State<Local>, request: Request) -> Result<
     let (mut parts, body) = request.into_parts();
     let now = system.time.now();
     if parts.headers.contains_key("X-Shopify-Topic") {
-        // Nothing is read of strangers that they do not sign.
+        // The body is not read unless the webhook has a signature.
         if system.shopify.is_some() && !parts.headers.contains_key("X-Shopify-Hmac-Sha256") {
             return Err(Problem::unsigned());
         }
@@ -175,7 +175,7 @@ async fn events(State(Local(system)): State<Local>, request: Request) -> Result<
     let (key, body) = (idempotency_key(&parts.headers)?, whole(body, BODY_BYTES_MAX).await?);
     let Messages { bodies, erase } = envelope::native(&body, &shop, now)?;
     if erase {
-        // For good: so it takes what DELETE /v1/members/{member_id} takes.
+        // An erasure is final, so it takes the same scope as DELETE /v1/members/{member_id}.
         Authorized::<Admin>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
     }
     let accepted = bodies.len();
@@ -187,7 +187,7 @@ async fn events(State(Local(system)): State<Local>, request: Request) -> Result<
     Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": accepted }))).into_response())
 }
 
-/// Takes a webhook of Shopify's: signed, where there is a secret; else from somebody who may tell facts.
+/// Accepts a webhook from Shopify: signed if a secret is set, otherwise from a caller that may send facts.
 async fn webhook(system: &System, parts: &mut Parts, body: &[u8]) -> Result<Response, Problem> {
     let Some(shopify) = &system.shopify else {
         Operator::<Write>::from_request_parts(parts, &()).await?;
@@ -207,7 +207,7 @@ async fn webhook(system: &System, parts: &mut Parts, body: &[u8]) -> Result<Resp
     let Some(tells) = tells else {
         return Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": 0 }))).into_response());
     };
-    // One after the other: the same body that comes twice at once is known the second time.
+    // One at a time, so that a body that arrives twice at once is recognized the second time.
     let _turn = shopify.turn.lock().await;
     let (seen, told) = shopify::seen(system.queues.seen(&digest).await?.as_deref(), shop.as_str(), tells);
     let accepted = match seen {
@@ -216,7 +216,7 @@ async fn webhook(system: &System, parts: &mut Parts, body: &[u8]) -> Result<Resp
             system.queues.remember(&digest, &told).await?;
             1
         }
-        // It is on disk already, or was.
+        // The message is on disk already, or was.
         Seen::Again => 0,
         Seen::Contradicts => {
             let remedy = "send the webhook as Shopify delivers it";
@@ -245,7 +245,7 @@ impl System {
 }
 
 async fn health(State(Local(system)): State<Local>, caller: Option<Extension<Caller>>) -> Response {
-    // Staff, of whichever shop: a member, or a stranger, is told whether it is well.
+    // Staff of any shop get the details. Members and callers without a token only get the status.
     let in_full = matches!(caller, Some(Extension(Caller::Staff { .. })));
     let report = system.report(in_full).await;
     let status = if report.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -267,7 +267,8 @@ async fn clock(State(Local(system)): State<Local>, _: Operator<Admin>, body: Bod
     let When { now } = json(&whole(body, http_api::extract::BODY_BYTES_MAX).await?)
         .map_err(|problem| Problem::bad(problem.detail, REMEDY))?;
     let to = Move::parse(&now).map_err(|what| Problem::bad(what, REMEDY))?;
-    // Noted first: a start with a clock behind it is refused, and time that cannot be noted is not moved.
+    // The time is noted first. A start with a clock behind the noted time is refused, so a time that cannot be noted is
+    // not set.
     let then = system.time.after(to).map_err(|what| Problem::bad(what, REMEDY))?;
     system.queues.note_time(then).await?;
     let now = system.time.advance(to).map_err(|what| Problem::bad(what, REMEDY))?;
@@ -275,12 +276,13 @@ async fn clock(State(Local(system)): State<Local>, _: Operator<Admin>, body: Bod
     Ok(Json(json!({ "now": now })))
 }
 
-/// The bytes of a copy, rather than one on this machine: who may ask for it may not choose where files are written.
+/// Sends the bytes of a copy rather than writing a file on this machine, since the caller must not choose where files
+/// are written.
 async fn backup(State(Local(system)): State<Local>, _: Operator<Admin>) -> Result<Response, Problem> {
     backup::answer(system.here.as_ref()).await
 }
 
-/// What failed too often, though it might succeed.
+/// Replays events that failed too often but might succeed.
 async fn replay_dead(State(Local(system)): State<Local>, _: Operator<Admin>) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({ "replayed": quarantine::replay_dead(&system.queues).await? })))
 }

@@ -1,28 +1,28 @@
-//! Lanes of the ingest queue: shops are spread over them, and each lane has its turn, so that nobody waits for all that another
-//! shop has sent.
+//! Lanes of the ingest queue. Shops are spread over them and the lanes take turns, so that no shop waits for everything
+//! that another shop has sent.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use store::shop::ShopId;
 
-/// What the names of all lanes begin with, and the name of the one that belongs to no shop.
+/// The prefix of the names of all lanes, and the name of the lane that belongs to no shop.
 const INGEST: &str = "ingest";
-/// So many lanes have shops.
+/// The number of lanes that belong to shops.
 pub const LANES: u8 = 16;
 
-/// Where messages of a shop wait to be taken in.
+/// The lane in which messages of a shop wait to be ingested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lane(pub(super) u8);
 
 impl Lane {
-    /// A shop's.
+    /// The lane of a shop.
     pub fn of(shop: &ShopId) -> Self {
         let mut hasher = DefaultHasher::new();
         shop.hash(&mut hasher);
         Self(u8::try_from(hasher.finish() % u64::from(LANES)).unwrap_or_default() + 1)
     }
 
-    /// The one that belongs to no shop: of what is tried again, and of what earlier releases sent.
+    /// The lane that belongs to no shop: for messages that are replayed, and for those from earlier releases.
     pub fn common() -> Self {
         Self(0)
     }
@@ -32,7 +32,7 @@ impl Lane {
         (0..=LANES).map(Self)
     }
 
-    /// The name of its queue.
+    /// The name of the lane's queue.
     pub fn name(self) -> String {
         if self.0 == 0 { INGEST.to_owned() } else { format!("{INGEST}-{}", self.0) }
     }

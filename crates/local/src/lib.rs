@@ -1,8 +1,8 @@
-//! The whole system in one process: what is deployed as functions, queues and tables, on one machine.
+//! The whole system in one process on one machine, in place of deployed functions, queues and tables.
 //!
-//! Events are put into a queue before anybody is told that they are accepted; a worker takes them in through
-//! `engine::ingest`, as the deployed function does; what was recorded is announced from the rows that say so. Every
-//! step may be done twice, and none is ever left out: whatever the process was doing when it died, it does again.
+//! Events are stored in a queue before their sender is told that they are accepted. A worker ingests them through
+//! `engine::ingest`, as the deployed function does. Recorded changes are announced from the outbox rows. Every step may
+//! be done twice, and none is ever left out: whatever the process was doing when it died, it does again.
 
 pub mod backup;
 pub mod clear;
@@ -51,7 +51,7 @@ use sweeper::Here;
 use time::Time;
 use watch::Watch;
 
-/// A system that runs.
+/// A running system.
 #[derive(Debug)]
 pub struct System {
     /// The tables.
@@ -60,23 +60,23 @@ pub struct System {
     pub queues: Queues,
     /// The store itself, where it is in this process.
     pub here: Option<embedded_dynamodb::Store>,
-    /// Puts what is told into the queue.
+    /// Puts events into the ingest queue.
     pub accept: GroupCommit,
-    /// Takes in what is in the queue.
+    /// Ingests the events in the queue.
     pub ingest: Arc<Ingest<Queues>>,
-    /// Brings everybody past midnights and changes of rules.
+    /// Advances all members past midnights and changes of rules.
     pub sweep: Arc<Sweep<Here>>,
-    /// What is answered over HTTP as it is where this is deployed.
+    /// The API, the same as where the system is deployed.
     pub api: Api,
-    /// What time it is.
+    /// The time of the system.
     pub time: Time,
-    /// Whose webhooks are believed, if Shopify sends any.
+    /// The Shopify webhooks that are accepted, if Shopify sends any.
     pub shopify: Option<Shopify>,
-    /// How it does.
+    /// The health of the system.
     pub health: Health,
-    /// Its clock, held against what is on record.
+    /// The watch over the clock, which compares it with the latest instant on record.
     pub watch: Watch,
-    /// How announcing goes.
+    /// The state of announcing.
     pub announcing: outward::State,
     counts: Mutex<Counts>,
 }
@@ -123,12 +123,12 @@ impl System {
         }
     }
 
-    /// What was taken in since the process began.
+    /// The counts of ingested events since the process began.
     pub fn counts(&self) -> Counts {
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds what was counted in a batch.
+    /// Adds the counts of a batch.
     pub fn count(&self, counts: &Counts) {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).add(counts);
     }

@@ -1,5 +1,5 @@
-//! Lines to a stream that somebody reads, or does not: whoever is told something must not hold up the work. A thread writes;
-//! what it is behind with beyond some thousand lines is left out and counted.
+//! Lines to a stream that may have no reader. A slow reader must not delay the work. A thread writes the lines; beyond
+//! some thousand waiting lines, further ones are dropped and counted.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// So many pieces of text wait to be written.
+/// The maximum number of pieces of text that wait to be written.
 const WAITING_MAX: usize = 4_096;
-/// The last lines are waited for so long, if nobody reads them.
+/// The time for which the last lines are waited for, if the reader does not read them.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Lines to a stream.
@@ -25,22 +25,22 @@ pub struct Lines {
 #[derive(Debug)]
 enum Piece {
     Text(Vec<u8>),
-    /// Answered when all before is written.
+    /// Answered when everything before it is written.
     End(SyncSender<()>),
 }
 
 impl Lines {
-    /// To a stream, by a thread of its own; where there is none, nothing is written.
+    /// Lines to a stream, written by a thread of its own. If the thread cannot start, nothing is written.
     pub fn to(stream: impl Write + Send + 'static) -> Self {
         let (sender, pieces) = sync_channel(WAITING_MAX);
         let left_out = Arc::new(AtomicU64::default());
         let counted = Arc::clone(&left_out);
-        // Whether it can be written changes nothing, and neither whether there is a thread to write it.
+        // Failures are ignored, those of writing and that of starting the thread.
         let _ = thread::Builder::new().name("lines".to_owned()).spawn(move || write(stream, &pieces, &counted));
         Self { sender, left_out }
     }
 
-    /// Writes a line as soon as may be, or leaves it out.
+    /// Writes a line as soon as possible, or drops it.
     pub fn line(&self, text: &str) {
         self.put(format!("{text}\n").into_bytes());
     }
@@ -51,7 +51,7 @@ impl Lines {
         }
     }
 
-    /// Waits until all is written, but not for long.
+    /// Waits until everything is written, but not for long.
     pub fn end(&self) {
         let (written, all) = sync_channel(1);
         if self.sender.try_send(Piece::End(written)).is_ok() {
@@ -95,15 +95,15 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// The standard error of a system that runs: what it says there must not hold it up.
+/// The standard error of a running system, which must not delay it.
 static SAID: OnceLock<Lines> = OnceLock::new();
 
-/// From here on, what is said goes through a thread of its own; yields it.
+/// Sends all further output on the standard error through a thread of its own.
 pub fn say_aside() -> &'static Lines {
     SAID.get_or_init(|| Lines::to(io::stderr()))
 }
 
-/// What is said aside, if it is.
+/// The standard error, if it is written by a thread of its own.
 pub fn aside() -> Option<&'static Lines> {
     SAID.get()
 }
@@ -114,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    /// A stream that nobody reads until it is let go.
+    /// A stream that blocks until it is released.
     struct Stuck(Receiver<()>, Arc<Mutex<Vec<u8>>>);
 
     impl Write for Stuck {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_nobody_reads_holds_up_nobody_and_what_is_left_out_is_counted() {
+    fn an_unread_stream_does_not_block_its_writers_and_dropped_lines_are_counted() {
         let ((go, let_go), written) = (sync_channel(0), Arc::default());
         let lines = Lines::to(Stuck(let_go, Arc::clone(&written)));
         for number in 0..WAITING_MAX + 100 {

@@ -1,4 +1,5 @@
-//! Connections: so many at once, of one address and in all, each for so long. Whoever is slow holds up nobody else.
+//! Connections, with limits on their number, in all and from one address, and on their time. A slow caller does not
+//! delay the others.
 
 mod slow;
 
@@ -19,16 +20,16 @@ use tokio::sync::watch;
 use super::clear::clear;
 use slow::Slow;
 
-/// What is taken in, and for how long.
+/// The limits on connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections in all.
+    /// The maximum number of connections in all.
     pub connections: usize,
-    /// Connections of one address.
+    /// The maximum number of connections from one address.
     pub of_an_address: usize,
-    /// The head of a request is there within so long.
+    /// The time within which the head of a request must arrive.
     pub head: Duration,
-    /// A caller who takes next to nothing of an answer for so long is let go of.
+    /// The time after which a caller that reads next to nothing of an answer is disconnected.
     pub answer: Duration,
 }
 
@@ -38,10 +39,10 @@ impl Default for Limits {
     }
 }
 
-/// After the system could not accept a connection, it is left alone for so long.
+/// The pause after the system could not accept a connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Answers connections until it is told to stop; then those under way are still answered.
+/// Answers connections until the system stops. Requests that are under way are still answered.
 pub async fn listen(listener: TcpListener, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) {
     let (graceful, counts) = (GracefulShutdown::new(), Counts::default());
     let router = router.layer(from_fn(clear));
@@ -60,7 +61,7 @@ pub async fn listen(listener: TcpListener, router: Router, limits: Limits, mut s
             }
         };
         let Some(counted) = counts.enter(peer, &limits) else {
-            // Told at the first, and then ever more seldom.
+            // The first refusal is logged, and then only the 2nd, 4th, 8th and so on.
             refused += 1;
             if refused.is_power_of_two() {
                 tracing::warn!(%peer, refused, "connections are refused: there are as many as there may be");
@@ -70,7 +71,7 @@ pub async fn listen(listener: TcpListener, router: Router, limits: Limits, mut s
         let connection = connection(stream, router.clone(), limits);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // A connection that breaks off is its caller's business.
+            // A broken connection concerns only its caller.
             let _ = connection.await;
             drop(counted);
         });
@@ -88,16 +89,16 @@ fn connection(stream: TcpStream, router: Router, limits: Limits) -> Connection {
     http.serve_connection(TokioIo::new(Slow::new(stream, limits.answer)), TowerToHyperService::new(router))
 }
 
-/// How many connections there are.
+/// The number of open connections, by address.
 #[derive(Debug, Clone, Default)]
 struct Counts(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
 
-/// One of them, until it ends.
+/// An open connection; it is counted until this is dropped.
 #[derive(Debug)]
 struct Counted(Counts, IpAddr);
 
 impl Counts {
-    /// Counts a connection, if there is room for it.
+    /// Counts a connection, unless a limit is reached.
     fn enter(&self, peer: IpAddr, limits: &Limits) -> Option<Counted> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = counts.values().sum();

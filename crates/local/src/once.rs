@@ -1,5 +1,5 @@
-//! What is sent again because its answer was lost is taken once: under an `Idempotency-Key`, which is remembered with what was
-//! sent, as long as digests of signed bodies are.
+//! Idempotent requests: a request that is sent again because its answer was lost is accepted once. Its
+//! `Idempotency-Key` is remembered with a digest of the body, for as long as digests of signed bodies are.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use super::System;
 use super::lane::Lane;
 use super::queue::Once;
 
-/// What was sent under a key.
+/// A body sent under a key.
 pub struct Keyed {
-    /// Under what it is remembered.
+    /// The name under which it is remembered.
     name: String,
-    /// What the body was.
+    /// The digest of the body.
     digest: String,
 }
 
 impl Keyed {
-    /// A body of a shop's, sent under a key.
+    /// A shop's body, sent under a key.
     pub fn new(shop: &ShopId, key: &str, body: &[u8]) -> Self {
-        // Digests of signed bodies are remembered beside it, and have no such beginning.
+        // Digests of signed bodies are remembered in the same queue, without this prefix.
         let name = format!("key-{}", hex(format!("{shop}\n{key}").as_bytes()));
         Self { name, digest: hex(body) }
     }
@@ -42,10 +42,10 @@ impl System {
     /// Puts messages into the ingest queue, unless they were sent under the same key before.
     ///
     /// # Errors
-    /// If the store does not do what is asked, or the key stands for something else.
+    /// A problem if the store fails, or the key stands for something else.
     pub async fn accepts_once(self: &Arc<Self>, keyed: Keyed, lane: Lane, bodies: Vec<String>) -> Result<(), Problem> {
         let system = Arc::clone(self);
-        // It goes on though whoever sent it may have gone: not a part of it is taken, but all.
+        // The task continues even if the sender disconnects, so that the messages are not stored only in part.
         let taken = tokio::spawn(async move {
             let Keyed { name, digest } = keyed;
             let once = system.queues.send_once(lane, &bodies, &name, &digest).await;

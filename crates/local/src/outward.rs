@@ -1,8 +1,9 @@
-//! What is announced on one machine: shown as it goes out, and posted to a webhook where there is one.
+//! Announcements on one machine: shown as they go out, and posted to a webhook if there is one.
 //!
-//! Sent at least once, with an id that tells repeats: a row stays in its outbox until it is marked, and it is marked only
-//! after the webhook took it. Each shop is looked through on its own, and what waits for different members goes out at
-//! the same time, so that one who is not taken holds up nobody else.
+//! Each event is sent at least once, with an id by which the receiver recognizes repeats. A row stays in its outbox
+//! until it is marked, and it is marked only after the webhook accepted it. Each shop has a task of its own, and events
+//! for different members go out at the same time. So an event that is not accepted does not delay those of other
+//! members.
 
 mod lanes;
 mod line;
@@ -31,32 +32,33 @@ use self::line::line;
 use super::System;
 use crate::lines::Lines;
 
-/// After a failure of the store it is asked again this soon.
+/// The pause after a failure of the store.
 const SOON: Duration = Duration::from_secs(1);
-/// What nobody told of is looked for this often: rows that were there at the start, or that another process wrote.
+/// The interval at which rows are looked for without a notification: rows from before the start, or from another
+/// process.
 const SOMETIMES: Duration = Duration::from_secs(10);
-/// So many events are posted at the same time.
+/// The number of events that are posted at the same time.
 const POSTED_AT_ONCE: u32 = 8;
-/// And so many pages of outboxes are read.
+/// The number of outbox pages that are read at the same time.
 const READ_AT_ONCE: usize = 16;
-/// Members stand in the log of one's own machine under a tag all the same.
+/// On a single machine, too, the log has tags instead of members' ids.
 const LOG_KEY: &str = "on this machine only";
 
-/// How events are shown.
+/// The form in which events are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
-    /// In a line for people.
+    /// A line for people.
     Text,
-    /// As one JSON object in a line.
+    /// A JSON object on one line.
     Json,
 }
 
-/// The world outside one machine.
+/// The receivers of announcements: the webhook and the output.
 #[derive(Debug)]
 pub struct Outward {
     webhook: Option<Webhook>,
     shown: Shown,
-    /// Whoever reads may be slow, or read nothing at all.
+    /// The reader of the output may be slow, or read nothing at all.
     screen: Lines,
 }
 
@@ -76,7 +78,7 @@ impl Outward {
         Ok(())
     }
 
-    /// Who reads the output may have gone away; what is announced goes out all the same.
+    /// Shows an event. If the output has no reader any more, announcing continues.
     fn show(&self, kind: &str, event: &Value) {
         let text = match self.shown {
             Shown::Json => json!({ "type": kind, "detail": event }).to_string(),
@@ -86,7 +88,7 @@ impl Outward {
     }
 }
 
-/// What announces.
+/// The announcer.
 #[derive(Debug)]
 struct Announcer {
     system: Arc<System>,
@@ -95,11 +97,11 @@ struct Announcer {
     lanes: Mutex<Lanes>,
     posts: Arc<Semaphore>,
     reads: Semaphore,
-    /// Rows that do not read, and were told of.
+    /// The rows that cannot be decoded and were reported.
     unreadable: Mutex<HashSet<Key>>,
-    /// Every shop is to be looked through.
+    /// Notified when every shop is to be looked through.
     again: Notify,
-    /// When something is tried again is to be reckoned anew.
+    /// Notified when the time of the next retry has changed.
     changed: Notify,
 }
 
@@ -112,7 +114,7 @@ impl Announcer {
         &self.system.announcing
     }
 
-    /// Says what there is to be told of.
+    /// Logs what is new about the webhook.
     fn tell(&self, news: News, row: Option<&Outgoing>, why: &dyn std::fmt::Display) {
         match news {
             News::None => {}
@@ -130,7 +132,7 @@ impl Announcer {
     }
 }
 
-/// Announces what was recorded until it is told to stop.
+/// Announces recorded events until the system stops.
 pub async fn announce(system: Arc<System>, outward: Arc<Outward>, mut stop: watch::Receiver<bool>) {
     let Ok(log_key) = LogKey::new(LOG_KEY) else { return };
     let posts = Arc::new(Semaphore::new(POSTED_AT_ONCE as usize));
@@ -149,7 +151,7 @@ pub async fn announce(system: Arc<System>, outward: Arc<Outward>, mut stop: watc
     while !*stop.borrow() {
         system.health.announcer.beat();
         if shops.is_broken() {
-            return; // and begin again
+            return; // and be restarted
         }
         let known = shops.look(&announcer).await;
         loop {
@@ -165,7 +167,7 @@ pub async fn announce(system: Arc<System>, outward: Arc<Outward>, mut stop: watc
             break;
         }
     }
-    // What is under way comes to its end first, then what it passed by.
+    // The posts under way finish first; then the rows that were skipped meanwhile go out.
     shops.passes.shutdown().await;
     let mut more = true;
     while more {
@@ -181,7 +183,7 @@ pub async fn announce(system: Arc<System>, outward: Arc<Outward>, mut stop: watc
     }
 }
 
-/// The shops, each looked through by a task of its own.
+/// The shops, each with a task of its own.
 #[derive(Debug, Default)]
 struct Shops {
     wanted: BTreeMap<ShopId, Arc<Notify>>,
@@ -194,7 +196,8 @@ impl Shops {
         self.passes.try_join_next().is_some()
     }
 
-    /// Has every shop looked through: once more if that is under way. Yields whether it is known which there are.
+    /// Asks the task of every shop to look through it. A task that is under way looks once more. Returns whether the
+    /// shops could be read.
     async fn look(&mut self, announcer: &Arc<Announcer>) -> bool {
         let shops = match announcer.system.store.shops().await {
             Ok(shops) => shops,
@@ -203,7 +206,7 @@ impl Shops {
                 return false;
             }
         };
-        // Those that were deleted have nothing any more.
+        // Shops that were deleted have nothing to announce.
         let gone: Vec<ShopId> = self.wanted.keys().filter(|shop| !shops.contains(shop)).cloned().collect();
         for shop in gone {
             self.wanted.remove(&shop);

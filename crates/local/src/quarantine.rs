@@ -1,4 +1,4 @@
-//! On one machine: the quarantined bodies, in a queue of rows; and dead letters, put back into the ingest queue.
+//! Quarantined bodies on one machine, in a queue of rows; and the replay of dead letters.
 
 use std::collections::BTreeSet;
 
@@ -28,10 +28,10 @@ impl Bodies for Queues {
     }
 }
 
-/// Puts the dead letters into the ingest queue again; how many there were.
+/// Puts the dead letters into the ingest queue again; returns their number.
 ///
 /// # Errors
-/// Says what the store did not do; what was not done is as it was.
+/// [`QueueError`]; then the remaining letters stay where they were.
 pub async fn replay_dead(queues: &Queues) -> Result<usize, QueueError> {
     let letters = queues.all(DEAD).await?;
     for letter in &letters {

@@ -1,7 +1,8 @@
-//! Queues as rows of a table: what was sent is on disk before the sender hears of it, and gone only when it is done.
+//! Queues as rows of a table: a message is on disk before its sender gets an answer, and it is removed only when it is
+//! done.
 //!
-//! A message is delivered at least once. Who takes it does not remove it; it comes again when its delivery failed or was
-//! cut short, later each time, and after [`RECEIVED_MAX`] failures it lies in the dead letters.
+//! A message is delivered at least once. Receiving a message does not remove it. If its delivery fails or is cut short,
+//! it is delivered again, later each time, and after [`RECEIVED_MAX`] failures it goes to the dead letters.
 
 mod error;
 mod seen;
@@ -24,33 +25,36 @@ use uuid::Uuid;
 
 use super::lane::{LANES, Lane};
 
-/// What failed too often.
+/// The dead letters: messages that failed too often.
 pub const DEAD: &str = "dead";
-/// The bodies of what can never succeed as it is.
+/// The bodies of events that can never succeed as they are.
 pub const QUARANTINE: &str = "quarantine";
-/// The digests of bodies that came signed, with what each told; and keys, with the digest of what was sent under each.
+/// The digests of signed bodies, with what each body told; and idempotency keys, with the digest of the body sent under
+/// each.
 const SEEN: &str = "seen";
-/// Tokens of staff that were used, and, apart from them so that noting a use takes no revocation back, those that are revoked.
+/// The staff tokens that were used. The revoked ones have a queue of their own, so that noting a use does not undo a
+/// revocation.
 pub const TOKENS: &str = "tokens";
-/// Those that are revoked.
+/// The staff tokens that are revoked.
 pub const REVOKED: &str = "revoked";
-/// What time it is in this system.
+/// The time of this system.
 const CLOCK: &str = "clock";
 
-/// A message that failed so often goes to the dead letters, as in the deployed queues.
+/// The number of failures after which a message goes to the dead letters, as in the deployed queues.
 pub const RECEIVED_MAX: u32 = 20;
-/// How long quarantined bodies are kept: as long as the deployed queue keeps them.
+/// The time for which quarantined bodies are kept: as long as in the deployed queue.
 const KEPT_MS_MAX: i64 = 14 * 24 * 60 * 60 * 1_000;
-/// A transaction has at most this many items, and 4 MB; attributes beside the body are small.
+/// The maximum number of items in a transaction. It also has at most 4 MB; attributes besides the body are small.
 const WRITES_MAX: usize = 100;
-/// Of one lane so many bytes are taken together, or one message that has more: so that nobody waits long for what others sent.
+/// The number of bytes after which no more messages of a lane are received at once, so that other shops do not wait
+/// long.
 const TAKEN_BYTES_MAX: usize = 512 * 1_024;
 const BYTES_MAX: usize = 3_000_000;
-/// The first pause after a failure doubles with each, up to the longest.
+/// The base of the pause after a failure. It doubles with each failure, up to the maximum.
 const PAUSE_MS: i64 = 250;
 const PAUSE_MS_MAX: i64 = 5 * 60 * 1_000;
-/// How long a message that was taken is hidden from others on a store that others work on too: six times what a batch
-/// may take.
+/// The time for which a received message is hidden from other processes on a shared store: six times the maximum
+/// duration of a batch.
 const HIDDEN_MS: i64 = 180_000;
 
 const BODY: &str = "body";
@@ -61,17 +65,17 @@ const SENT_AT: &str = "sent_at";
 /// A message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
-    /// How the queue knows it.
+    /// The id in the queue.
     pub id: String,
-    /// What was sent.
+    /// The body.
     pub body: String,
-    /// How often it failed.
+    /// The number of failures.
     pub received: u32,
     /// When it was sent.
     pub sent_at: Instant,
-    /// From when on it is to be had.
+    /// The instant from which the message can be received.
     visible_at: i64,
-    /// The queue that it is in.
+    /// The queue that the message is in.
     queue: String,
 }
 
@@ -83,18 +87,18 @@ pub struct Queues {
     /// Whether other processes take messages from the same queues.
     shared: bool,
     news: Arc<Notify>,
-    /// How many wait in each lane, as far as this process knows.
+    /// The number of waiting messages in each lane, as far as this process knows.
     waiting: Arc<[AtomicU64; LANES as usize + 1]>,
-    /// Which lane has its turn next.
+    /// The turn, which decides the first lane of the next batch.
     turn: Arc<AtomicU64>,
 }
 
 impl Queues {
-    /// Queues in a table whose name begins so, which is made if it is not there. `shared` says whether other processes
-    /// take messages from them too.
+    /// Opens the queues in the table with this prefix, and makes the table if it does not exist. `shared` says whether
+    /// other processes receive messages from them too.
     ///
     /// # Errors
-    /// What the database says.
+    /// The error of the database.
     pub async fn open(client: Client, prefix: &str, shared: bool) -> Result<Self, QueueError> {
         let name = format!("{prefix}-queues");
         table::make(&client, &name, table::QUEUES).await.map_err(QueueError::of)?;
@@ -109,17 +113,17 @@ impl Queues {
         Ok(queues)
     }
 
-    /// How many messages wait to be taken in, as far as this process knows.
+    /// The number of messages that wait to be ingested, as far as this process knows.
     pub fn waiting(&self) -> u64 {
         self.waiting.iter().map(|lane| lane.load(Ordering::SeqCst)).sum()
     }
 
-    /// Returns when something was sent, at once if that was since the last time.
+    /// Waits until a message is sent; returns at once if one was sent since the last call.
     pub async fn news(&self) {
         self.news.notified().await;
     }
 
-    /// Sends to lanes of the ingest queue. When this returns they are on disk, all of them.
+    /// Sends messages to lanes of the ingest queue. When this returns, all of them are on disk.
     ///
     /// # Errors
     /// [`QueueError`]; then some may have been sent.
@@ -145,13 +149,13 @@ impl Queues {
         }
     }
 
-    /// Takes up to about `max` messages that are to be had: of each lane in which some wait an equal share, oldest first. They
-    /// stay in the queue.
+    /// Receives up to about `max` messages that are visible: an equal share from each lane with waiting messages,
+    /// oldest first. They stay in the queue.
     ///
     /// # Errors
     /// [`QueueError`].
     pub async fn receive(&self, max: usize) -> Result<Vec<Queued>, QueueError> {
-        // What others sent is not counted here.
+        // Messages from other processes are not counted here.
         let waits = |lane: &Lane| {
             self.shared
                 || self.waiting.get(usize::from(lane.0)).is_some_and(|waiting| waiting.load(Ordering::SeqCst) > 0)
@@ -165,7 +169,7 @@ impl Queues {
         lanes.rotate_left(first);
         let mut taken = Vec::new();
         for (place, lane) in lanes.iter().enumerate() {
-            // What one lane leaves is shared by those behind it.
+            // Lanes share what earlier lanes leave unused.
             let share = (max - taken.len()).div_ceil(lanes.len() - place);
             taken.extend(self.receive_of(*lane, share).await?);
         }
@@ -177,7 +181,7 @@ impl Queues {
         let (mut taken, mut bytes, mut from) = (Vec::new(), 0, None);
         loop {
             let asked = self.query(&lane.name()).limit(i32::try_from(max).unwrap_or(i32::MAX));
-            // Nothing is hidden for longer: what is was hidden by a clock that was ahead.
+            // No message is hidden for longer than this. A later instant comes from a clock that was ahead.
             let asked = asked.filter_expression("visible_at <= :now OR visible_at > :ahead");
             let asked = asked.expression_attribute_values(":now", AttributeValue::N(now.to_string()));
             let ahead = now + PAUSE_MS_MAX.max(HIDDEN_MS);
@@ -193,7 +197,7 @@ impl Queues {
             }
             from = answer.last_evaluated_key;
             if from.is_none() && taken.is_empty() && self.shared {
-                // Others took what this process sent.
+                // Other processes received what this one sent.
                 self.none_of(lane);
             }
             if from.is_none() || taken.len() >= max || bytes >= TAKEN_BYTES_MAX {
@@ -208,7 +212,7 @@ impl Queues {
         }
     }
 
-    /// Hides a message from other processes; whether this one got it.
+    /// Hides a message from other processes; returns whether this process got it.
     async fn hide(&self, queued: &Queued, now: i64) -> Result<bool, QueueError> {
         let asked = self.client.update_item().table_name(&self.table).set_key(Some(at(&queued.queue, &queued.id).0));
         let asked = asked.update_expression("SET visible_at = :later").condition_expression("visible_at = :seen");
@@ -223,10 +227,10 @@ impl Queues {
         }
     }
 
-    /// Removes what is done.
+    /// Removes messages that are done.
     ///
     /// # Errors
-    /// [`QueueError`]; then it comes again.
+    /// [`QueueError`]; then they are delivered again.
     pub async fn delete(&self, done: &[Queued]) -> Result<(), QueueError> {
         for some in done.chunks(WRITES_MAX) {
             self.write(some.iter().map(|it| self.remove(&it.queue, &it.id)).collect::<Result<_, _>>()?).await?;
@@ -235,11 +239,11 @@ impl Queues {
         Ok(())
     }
 
-    /// Gives a message back that failed: it comes again after a pause, or goes to the dead letters. Returns whether it
-    /// went there.
+    /// Gives a failed message back: it is delivered again after a pause, or goes to the dead letters. Returns whether
+    /// it went there.
     ///
     /// # Errors
-    /// [`QueueError`]; then it comes again at once.
+    /// [`QueueError`]; then it is delivered again at once.
     pub async fn back_off(&self, failed: &Queued) -> Result<bool, QueueError> {
         let received = failed.received.saturating_add(1);
         if received >= RECEIVED_MAX {
@@ -268,7 +272,7 @@ impl Queues {
         answer.item.map(|item| queued(&Item(item))).transpose()
     }
 
-    /// All messages of a queue, whether they are to be had now or later.
+    /// All messages of a queue, visible or not.
     ///
     /// # Errors
     /// [`QueueError`].
@@ -287,10 +291,10 @@ impl Queues {
         }
     }
 
-    /// Puts a message of another queue into the ingest queue, as if it came now.
+    /// Moves a message from another queue into the ingest queue, as if it were sent now.
     ///
     /// # Errors
-    /// [`QueueError`]; then it is where it was.
+    /// [`QueueError`]; then it stays where it was.
     pub async fn again(&self, from: &str, message: &Queued) -> Result<(), QueueError> {
         let lane = Lane::common();
         let put = self.put(&lane.name(), &Uuid::now_v7().to_string(), &message.body, crate::now())?;
@@ -300,7 +304,7 @@ impl Queues {
         Ok(())
     }
 
-    /// Deletes what has been kept long enough: quarantined bodies, and digests of bodies that came signed.
+    /// Deletes expired messages: quarantined bodies, dead letters, and digests of signed bodies and keys.
     ///
     /// # Errors
     /// [`QueueError`].
@@ -316,7 +320,7 @@ impl Queues {
         Ok(())
     }
 
-    /// Keeps a row of a queue that nobody takes from, in place of the one that has its id.
+    /// Stores a row in a queue that is not received from, in place of the row with the same id.
     ///
     /// # Errors
     /// [`QueueError`].
@@ -324,7 +328,7 @@ impl Queues {
         self.write(vec![self.put(queue, id, body, crate::now())?]).await
     }
 
-    /// Forgets such a row.
+    /// Deletes such a row.
     ///
     /// # Errors
     /// [`QueueError`].
@@ -332,7 +336,7 @@ impl Queues {
         self.write(vec![self.remove(queue, id)?]).await
     }
 
-    /// Notes what time it is in this system.
+    /// Notes the present time of this system.
     ///
     /// # Errors
     /// [`QueueError`].
@@ -340,7 +344,7 @@ impl Queues {
         self.write(vec![self.put(CLOCK, "-", &now.to_string(), crate::now())?]).await
     }
 
-    /// The latest instant that was noted; none of a system that is new.
+    /// The latest noted instant; none in a new system.
     ///
     /// # Errors
     /// [`QueueError`].
@@ -349,7 +353,7 @@ impl Queues {
         noted.map(|noted| Instant::parse(&noted.body).map_err(QueueError::of)).transpose()
     }
 
-    /// Writes something of no meaning, to find out whether anything can be written.
+    /// Writes a meaningless row, to find out whether writes succeed.
     ///
     /// # Errors
     /// [`QueueError`].
@@ -357,7 +361,7 @@ impl Queues {
         self.write(vec![self.put("probe", "-", "-", crate::now())?]).await
     }
 
-    /// When the message was sent that has waited the longest.
+    /// When the oldest waiting message was sent.
     ///
     /// # Errors
     /// [`QueueError`].
@@ -373,7 +377,7 @@ impl Queues {
         Ok(oldest)
     }
 
-    /// How many messages a queue has.
+    /// The number of messages in a queue.
     ///
     /// # Errors
     /// [`QueueError`].
@@ -393,7 +397,7 @@ impl Queues {
     fn gone(&self, message: &Queued) {
         let lane = Lane::all().find(|lane| lane.name() == message.queue);
         let Some(waiting) = lane.and_then(|lane| self.waiting.get(usize::from(lane.0))) else { return };
-        // Messages that another process sent were never counted here.
+        // Messages from another process were never counted here.
         let less = |waiting: u64| Some(waiting.saturating_sub(1));
         let _ = waiting.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
     }
@@ -416,7 +420,7 @@ impl Queues {
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
-    /// All or nothing, in one commit.
+    /// Writes all items in one transaction, or none.
     async fn write(&self, writes: Vec<TransactWriteItem>) -> Result<(), QueueError> {
         let asked = self.client.transact_write_items().set_transact_items(Some(writes));
         asked.send().await.map(drop).map_err(QueueError::of_sdk)
@@ -434,7 +438,7 @@ impl Quarantine for Queues {
     }
 }
 
-/// How many of the first bodies go into one transaction that has room for so many; at least one.
+/// The number of leading bodies that fit into one transaction of at most `most` items; at least one.
 fn fitting<'a>(bodies: impl Iterator<Item = &'a str>, most: usize) -> usize {
     let mut bytes = 0;
     let fits = |body: &&str| {
@@ -444,7 +448,8 @@ fn fitting<'a>(bodies: impl Iterator<Item = &'a str>, most: usize) -> usize {
     bodies.take(most).take_while(fits).count().max(1)
 }
 
-/// Longer after each failure, and not as long as the others that failed with it.
+/// The backoff after a failure: longer each time, with jitter so that messages that failed together do not return
+/// together.
 fn pause_ms(id: &str, received: u32) -> i64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
@@ -459,7 +464,7 @@ fn at(queue: &str, id: &str) -> Item {
 
 fn item(queue: &str, id: &str, body: &str, sent_at: Instant) -> Item {
     let sent_at = sent_at.millis();
-    // To be had at once, whatever the clock says later.
+    // Visible at once, even if the clock goes back later.
     at(queue, id).text(BODY, body).number(VISIBLE_AT, 0).number(RECEIVED, 0).number(SENT_AT, sent_at)
 }
 
@@ -476,5 +481,5 @@ fn queued(item: &Item) -> Result<Queued, QueueError> {
     })
 }
 
-/// How long to wait for news before looking whether a pause is over.
+/// The time to wait for news before checking whether a pause is over.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(500);

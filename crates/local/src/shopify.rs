@@ -1,7 +1,7 @@
-//! Webhooks of Shopify's on one machine, as its bus would deliver them.
+//! Shopify's webhooks on one machine, handled as its bus would deliver them.
 //!
-//! Shopify signs the body and nothing else: whoever has one signed body can send it again with other headers. So a topic is
-//! believed only if the body has its shape; a shop only if webhooks of it are expected here; and a body that came once is
+//! Shopify signs the body and nothing else. A sender that has one signed body can send it again with other headers. So
+//! a topic is accepted only if the body has its shape, and a shop only if its webhooks are expected here. A body is
 //! remembered with its shop and what it told, for as long as quarantined bodies are kept.
 
 use std::collections::BTreeSet;
@@ -21,21 +21,21 @@ use tokio::sync::Mutex;
 
 use super::envelope::{EVENT_BYTES_MAX, not_json, text, too_large};
 
-/// What Shopify's deliveries over EventBridge begin with; what follows is the name of a bus.
+/// The prefix of the source of Shopify's deliveries over EventBridge; the name of a bus follows.
 const SHOPIFY_SOURCE: &str = "aws.partner/shopify.com/webhooks";
 
-/// Whose webhooks are believed.
+/// The webhooks that are accepted.
 #[derive(Debug, Clone)]
 pub struct Shopify {
-    /// What they are signed with.
+    /// The secret that signs them.
     pub secret: Secret,
-    /// The shops that they may be of; those that have a program, if none is named.
+    /// The shops that they may be from; if none is named, those that have a program.
     pub shops: BTreeSet<ShopId>,
-    /// Held by whoever looks whether a body came before, until it is remembered.
+    /// Held from checking whether a body came before until it is remembered.
     pub turn: Arc<Mutex<()>>,
 }
 
-/// A webhook, with headers that fit its body.
+/// A webhook whose headers fit its body.
 #[derive(Debug)]
 pub struct Delivery {
     /// The shop that the headers name.
@@ -44,15 +44,15 @@ pub struct Delivery {
     pub message: String,
     /// The body's SHA-256.
     pub digest: String,
-    /// What the body tells; nothing if nothing follows from its topic, whatever the body is.
+    /// The kind of change that the body tells of; none if the topic is not used, whatever the body is.
     pub tells: Option<&'static str>,
 }
 
 impl Delivery {
-    /// Reads a webhook.
+    /// Decodes a webhook.
     ///
     /// # Errors
-    /// Says which header is missing or does not fit the body, or that the body is not JSON.
+    /// A problem that says which header is missing or does not fit the body, or that the body is not JSON.
     pub fn read(body: &[u8], headers: &HeaderMap, now: Instant) -> Result<Self, Problem> {
         if body.len() > EVENT_BYTES_MAX {
             return Err(too_large());
@@ -82,22 +82,22 @@ impl Delivery {
     }
 }
 
-/// What is known of a body that came signed.
+/// The relation of a signed body to earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
-    /// It did not come before, or tells what it did not tell before and may.
+    /// The body is new, or tells something else that it may also tell.
     New,
-    /// It came before, and told the same.
+    /// The body came before, and told the same.
     Again,
-    /// It came before, for another shop, or told what contradicts this.
+    /// The body came before for another shop, or told something that contradicts this.
     Contradicts,
 }
 
-/// What a new customer's body may tell together: Shopify sends it under both topics.
+/// The topics that a new customer's body may have together: Shopify sends it under both.
 const TOGETHER: [&str; 2] = ["customer created", "customer updated"];
 
-/// Holds what a body tells now against what it told before, which is written as `SHOP TOLD,TOLD`; and yields what it has told
-/// then.
+/// Compares what a body tells with what it told before, which is written as `SHOP TOLD,TOLD`. Returns the relation, and
+/// the new text to remember.
 pub fn seen(before: Option<&str>, shop: &str, tells: &str) -> (Seen, String) {
     let Some((of, told)) = before.and_then(|before| before.split_once(' ')) else {
         return (Seen::New, format!("{shop} {tells}"));
@@ -118,7 +118,7 @@ pub fn seen(before: Option<&str>, shop: &str, tells: &str) -> (Seen, String) {
 const TOPIC: &str = "X-Shopify-Topic";
 const SHOP_DOMAIN: &str = "X-Shopify-Shop-Domain";
 
-/// What a body of a topic tells, if it has the shape that the topic's bodies have.
+/// The kind of change that a body tells of under a topic, if it has the shape of that topic's bodies.
 fn told(topic: Option<Topic>, body: &Value) -> Result<Option<&'static str>, Problem> {
     let has = |name| body.get(name).is_some();
     let is_order = has("total_price") || has("financial_status") || has("line_items");
@@ -126,7 +126,7 @@ fn told(topic: Option<Topic>, body: &Value) -> Result<Option<&'static str>, Prob
     let is_person = !is_order && !has("order_id") && !has("customerId");
     let (told, fits) = match topic {
         Some(Topic::Order) => ("order", is_order && has("total_price") && !is_refund),
-        // Nothing but the id: any other body that has one would delete its order.
+        // Only the id is allowed, or another body with an id could be sent again to delete its order.
         Some(Topic::OrderDeleted) => {
             let names = body.as_object().into_iter().flat_map(serde_json::Map::keys);
             ("order deleted", has("id") && names.into_iter().all(|name| name == "id" || name == "admin_graphql_api_id"))

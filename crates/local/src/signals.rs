@@ -1,24 +1,24 @@
-//! What asks the process to end: Ctrl-C, a service manager, or a terminal that closes.
+//! The signals that ask the process to end: Ctrl-C, a service manager, or a terminal that closes.
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that ask it to end, taken from the moment this is made: none that comes later ends the process by itself.
+/// The signals that ask the process to end. From the moment this is made, none of them ends the process by itself.
 #[cfg(unix)]
 #[derive(Debug)]
 pub struct Signals {
     interrupted: Signal,
     terminated: Signal,
-    /// Not taken from a process that was started to ignore it, as by `nohup`.
+    /// None if the process was started to ignore it, as by `nohup`.
     hung_up: Option<Signal>,
 }
 
 #[cfg(unix)]
 impl Signals {
-    /// Takes them.
+    /// Installs the handlers.
     ///
     /// # Errors
-    /// If the system refuses that.
+    /// If the system refuses.
     pub fn taken() -> std::io::Result<Self> {
         Ok(Self {
             interrupted: signal(SignalKind::interrupt())?,
@@ -27,7 +27,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next of them.
+    /// Waits for the next signal.
     pub async fn asked_to_end(&mut self) {
         let hung_up = async {
             match &mut self.hung_up {
@@ -43,7 +43,7 @@ impl Signals {
     }
 }
 
-/// Whether this process was started to ignore hang-ups. Linux says so in a file; elsewhere it cannot be asked in safe code.
+/// Whether this process was started to ignore hang-ups. Linux says so in a file; elsewhere safe code cannot find out.
 #[cfg(unix)]
 fn ignores_hang_ups() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -52,14 +52,14 @@ fn ignores_hang_ups() -> bool {
     ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
-/// Ctrl-C, taken from the moment it is first waited for.
+/// Ctrl-C, caught from the moment it is first waited for.
 #[cfg(not(unix))]
 #[derive(Debug)]
 pub struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    /// Takes them.
+    /// Does nothing here.
     ///
     /// # Errors
     /// None here.
@@ -67,7 +67,7 @@ impl Signals {
         Ok(Self)
     }
 
-    /// Waits for the next.
+    /// Waits for the next signal.
     pub async fn asked_to_end(&mut self) {
         let _ = tokio::signal::ctrl_c().await;
     }

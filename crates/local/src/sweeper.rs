@@ -1,4 +1,4 @@
-//! Sweeps on one machine: jobs open themselves as they do when deployed, and tasks of this process work on them.
+//! Sweeps on one machine. Jobs open themselves as they do when deployed, and tasks of this process work on them.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,17 +18,17 @@ use super::queue::Queues;
 use super::watch::ClockError;
 use crate::console::{counted, say};
 
-/// It is looked this often whether something is due.
+/// The interval at which due jobs are looked for.
 const TICK: Duration = Duration::from_secs(1);
-/// So many segments are worked on at once: while one waits for the store, another decides.
+/// The number of segments that are worked on at once: while one waits for the store, another one computes.
 const AT_ONCE: usize = 3;
-/// Shops are deleted for so long at each tick, so that no other shop waits for it.
+/// The time per tick for deleting shops, so that other shops do not wait.
 const REDACTION: Duration = Duration::from_millis(300);
-/// A sweep waits this long at the most for events that are being taken in.
+/// The maximum time that a sweep waits for events that are being ingested.
 const GIVE_WAY: Duration = Duration::from_millis(500);
 const GIVE_WAY_STEP: Duration = Duration::from_millis(5);
 
-/// The workers of one process: segments that wait, each once.
+/// The workers of one process: the segments that wait, each of them once.
 #[derive(Debug, Clone, Default)]
 pub struct Here {
     waiting: Arc<Mutex<BTreeSet<Work>>>,
@@ -37,19 +37,19 @@ pub struct Here {
 }
 
 impl Here {
-    /// Workers that let the events of these queues go first, and show that they are at work.
+    /// Workers that let the events of these queues go first, and report that they are at work.
     pub fn beside(queues: Queues, pulse: Arc<Pulse>) -> Self {
         Self { queues: Some(queues), pulse, ..Self::default() }
     }
 
-    /// Takes what waits.
+    /// Takes the waiting segments.
     pub fn take(&self) -> BTreeSet<Work> {
         std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl SegmentQueue for Here {
-    /// What is to wait for longer comes again with a tick: they come all the time.
+    /// Enqueues only work without delay. The rest comes again with a later tick, since ticks come all the time.
     async fn enqueue(&self, work: Vec<Work>, delay: Duration) -> Result<(), TransportError> {
         if delay.is_zero() {
             self.waiting.lock().unwrap_or_else(PoisonError::into_inner).extend(work);
@@ -67,7 +67,7 @@ impl SegmentQueue for Here {
     }
 }
 
-/// How sweeps are done by one process: alone on a file, where nobody else writes, or beside others behind an endpoint.
+/// The settings of sweeps by one process, either alone on a file or beside other processes behind an endpoint.
 pub fn settings(alone: bool) -> Settings {
     if alone {
         Settings {
@@ -91,10 +91,10 @@ pub fn settings(alone: bool) -> Settings {
     }
 }
 
-/// Works on all segments that wait, and on those that they leave; yields the jobs they were of.
+/// Works on all waiting segments, and on those that they enqueue; returns their jobs.
 ///
 /// # Errors
-/// The first that failed for another reason than a busy store; the others go on, and the next tick tries again.
+/// The first failure that is not caused by a busy store. The other segments continue, and the next tick tries again.
 pub async fn drain(sweep: &Sweep<Here>) -> Result<BTreeSet<(store::shop::ShopId, JobId)>, StoreError> {
     let (mut jobs, mut failed) = (BTreeSet::new(), None);
     loop {
@@ -114,10 +114,10 @@ pub async fn drain(sweep: &Sweep<Here>) -> Result<BTreeSet<(store::shop::ShopId,
     failed.map_or(Ok(jobs), Err)
 }
 
-/// Opens what is due and sweeps, until it is told to stop.
+/// Opens due jobs and sweeps, until the system stops.
 pub async fn sweep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
-        // Whatever is left half done goes on where it was, at the next start at the latest.
+        // Unfinished work continues where it was, at the next start at the latest.
         let done = tokio::select! {
             done = once(&system) => done,
             _ = stop.changed() => return,
@@ -139,7 +139,7 @@ pub async fn sweep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Opens what is due and sweeps it; whether all was.
+/// Opens due jobs and sweeps them; returns whether everything was swept.
 async fn once(system: &System) -> Result<bool, StoreError> {
     if !system.has_its_file() {
         return Ok(false);
@@ -168,7 +168,7 @@ async fn once(system: &System) -> Result<bool, StoreError> {
     if sent == 0 {
         return Ok(failed == 0);
     }
-    // Whoever is taking events in may have begun before the boundary: they end first.
+    // A batch of events may have begun before the boundary. It ends first.
     drop(system.api.batch.write().await);
     let jobs = drain(&system.sweep).await?;
     system.api.recorded.notify_one();
@@ -177,14 +177,14 @@ async fn once(system: &System) -> Result<bool, StoreError> {
             && progress.job.state == State::Done
         {
             say(&format!("{}  {shop}  {}", system.time.now(), told(&progress)));
-            // Nothing here deletes what has expired.
+            // The store on one machine does not delete expired rows by itself.
             lists::tidy(&system.store, &shop, system.time.now()).await?;
         }
     }
     Ok(failed == 0)
 }
 
-/// What came of a job, in a line.
+/// The result of a job, on a line.
 pub fn told(progress: &Progress) -> String {
     let tally = &progress.so_far;
     let mut parts = Vec::new();

@@ -1,4 +1,4 @@
-//! Time that can be moved: it starts where it is told to and runs on, and never goes back.
+//! A clock that can be moved: it starts at any instant and runs on, and never goes back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,22 +6,23 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use engine::clock::Clock;
 use rules::calendar::Instant;
 
-/// Time is moved at most to here: what follows, a century ahead at the most, has to have a date. January 1, 9000.
+/// The latest instant that the clock can be moved to, January 1, 9000: what follows, at most a century ahead, must have
+/// a date.
 const LATEST: Instant = Instant::from_millis(221_845_392_000_000);
 
-/// What time it is in a system.
+/// The clock of a system.
 #[derive(Debug, Clone, Default)]
 pub struct Time {
-    /// How far it is ahead of the wall's.
+    /// The milliseconds that it is ahead of the real time.
     ahead_ms: Arc<AtomicI64>,
 }
 
-/// An instant, or how far to go from now.
+/// An instant, or a step from the present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Move {
     /// To an instant.
     To(Instant),
-    /// By so many milliseconds.
+    /// A step in milliseconds.
     By(i64),
 }
 
@@ -29,7 +30,7 @@ impl Move {
     /// Reads `2026-12-31T23:59:50Z`, `+30d`, `+12h`, `+45m` or `+10s`.
     ///
     /// # Errors
-    /// Says what to write.
+    /// A text that says what to write.
     pub fn parse(text: &str) -> Result<Self, String> {
         let what = || format!("`{text}` is neither an instant such as 2026-12-31T23:59:50Z nor a step such as +30d");
         let Some(step) = text.strip_prefix('+') else {
@@ -51,13 +52,13 @@ impl Time {
         crate::now().plus_millis(self.ahead_ms.load(Ordering::SeqCst))
     }
 
-    /// The same, for who only asks.
+    /// The same clock, for reading only.
     pub fn clock(&self) -> Clock {
         let time = self.clone();
         Clock::new(move || time.now())
     }
 
-    /// Sets the clock, before anything has happened: to the past as well.
+    /// Sets the clock before anything has happened, also to the past.
     pub fn start(&self, at: Move) {
         let to = match at {
             Move::To(instant) => instant,
@@ -66,10 +67,10 @@ impl Time {
         self.ahead_ms.store(to.millis() - crate::now().millis(), Ordering::SeqCst);
     }
 
-    /// What time it will be once time is moved on.
+    /// The time after a move.
     ///
     /// # Errors
-    /// Says that it never goes back: what was recorded has happened.
+    /// A text that says why it cannot be moved: it never goes back, because what was recorded has happened.
     pub fn after(&self, at: Move) -> Result<Instant, String> {
         let now = self.now();
         let to = match at {
@@ -85,10 +86,10 @@ impl Time {
         Ok(to)
     }
 
-    /// Moves time on.
+    /// Moves the clock forward.
     ///
     /// # Errors
-    /// As [`Self::after`].
+    /// The same as for [`Self::after`].
     pub fn advance(&self, at: Move) -> Result<Instant, String> {
         self.after(at)?;
         self.start(at);

@@ -1,4 +1,5 @@
-//! The tokens of staff: which are in use, and revoking one. What is known of them lies beside the queues, and outlives the process.
+//! The tokens of staff: which are in use, and how one is revoked. They are stored beside the queues, and outlive the
+//! process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,17 +20,17 @@ use super::queue::{QueueError, Queued, Queues, REVOKED, TOKENS};
 /// Tokens, as they are listed.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Tokens {
-    /// Each of them.
+    /// The tokens.
     pub tokens: Vec<Known>,
 }
 
-/// Where others serve the same tables, it is looked so often what they revoked.
+/// The interval at which revocations are read where other processes serve the same tables.
 const LOOKED_EVERY: Duration = Duration::from_secs(60);
 
-/// What is to be noted is looked for so often.
+/// The interval at which uses are stored.
 const NOTED_EVERY: Duration = Duration::from_secs(1);
 
-/// Takes in what was known before.
+/// Loads the stored tokens.
 ///
 /// # Errors
 /// See [`QueueError`].
@@ -45,7 +46,8 @@ pub async fn load(system: &System) -> Result<(), QueueError> {
     Ok(())
 }
 
-/// Notes which tokens are used, and where others serve the same tables, learns what they revoked; until it is told to stop.
+/// Stores the uses of tokens, and reads revocations where other processes serve the same tables, until the system
+/// stops.
 pub async fn keep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
     let mut looked = Instant::now();
     while !*stop.borrow() {
@@ -65,7 +67,7 @@ pub async fn keep(system: Arc<System>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Writes down what is known since the last time, and forgets those that have ended.
+/// Stores the changes since the last call, and deletes tokens that have ended.
 async fn note(system: &System) -> Result<(), QueueError> {
     let register = system.api.auth.key().register();
     let mut failed = None;
@@ -85,18 +87,18 @@ async fn write(queues: &Queues, queue: &str, known: &Known) -> Result<(), QueueE
     queues.keep_row(queue, &known.id.to_string(), &serde_json::to_string(known).unwrap_or_default()).await
 }
 
-/// Which tokens of staff were used or revoked, and have not ended.
+/// The tokens of staff that were used or revoked, and have not ended.
 pub(crate) async fn list(State(Local(system)): State<Local>, _: Operator<Admin>) -> Json<Tokens> {
     Json(Tokens { tokens: system.api.auth.key().register().list(system.time.now()) })
 }
 
-/// Revokes one: from now on, and from the answer on also after a restart.
+/// Revokes a token at once. After the answer, the revocation also outlives a restart.
 pub(crate) async fn revoke(
     State(Local(system)): State<Local>,
     _: Operator<Admin>,
     Path(id): Path<String>,
 ) -> Result<Json<Known>, Problem> {
-    // A token itself does not belong into a path, which others log: the command takes its id.
+    // A token itself does not belong in a path, because paths are logged. The command sends its id.
     let id = TokenId::try_from(id)
         .map_err(|_| Problem::bad("this is no id of a token", "ask GET /tokens for the ids there are"))?;
     let known = system.api.auth.key().register().revoke(&id, system.time.now());

@@ -1,5 +1,6 @@
-//! The clock, watched: what it says is held against the latest instant on record. A clock that was ahead leaves records of a
-//! time to come, and one that went back would have them found wrong: so nothing is swept while it is behind.
+//! A watch over the clock, which compares it with the latest instant on record. A clock that was ahead leaves records
+//! with future instants, and after it went back, sweeps would find them wrong. So nothing is swept while the clock is
+//! behind.
 
 use rules::calendar::Instant;
 use store::{Store, StoreError};
@@ -9,9 +10,9 @@ use tokio::sync::Mutex;
 use super::queue::{QueueError, Queues};
 use super::time::Time;
 
-/// So far may clocks differ that are both right: as far as facts may be dated ahead of one.
+/// The tolerated difference between two clocks: as much as facts may be dated ahead of one.
 const DIFFER_MS: i64 = 5 * 60 * 1_000;
-/// Everything was recorded before this: the end of the year 9999.
+/// An instant after every recorded event: the end of the year 9999.
 const EVER_MS: i64 = 253_402_300_799_999;
 /// Why nothing is swept.
 #[derive(Debug, Error)]
@@ -22,17 +23,17 @@ pub enum ClockError {
         in_words(*behind)
     )]
     Behind {
-        /// What it says.
+        /// The present time by the clock.
         now: Instant,
-        /// By how many milliseconds.
+        /// The milliseconds that it is behind.
         behind: i64,
     },
-    /// What time it is could not be noted.
+    /// The time could not be noted.
     #[error(transparent)]
     Unnoted(#[from] QueueError),
 }
 
-/// What time it is is noted so often: so a store that takes nothing is found out, whoever else writes.
+/// The interval at which the time is noted. This also detects a store that accepts no writes, even if no sender writes.
 const NOTED_EVERY_MS: i64 = 10 * 1_000;
 
 /// The latest instant on record.
@@ -47,8 +48,8 @@ struct Latest {
     noted: Instant,
 }
 
-/// The latest instant that a store knows of: at which this system ran; or, where an earlier release noted none, at which a job was
-/// opened.
+/// The latest instant that a store knows: the last noted time of this system; or, if an earlier release noted none, the
+/// time at which the latest job was opened.
 ///
 /// # Errors
 /// See [`QueueError`].
@@ -70,7 +71,7 @@ async fn opened_last(store: &Store, shop: &store::shop::ShopId) -> Result<Option
     Ok(jobs.first().map(|job| job.body.opened_at))
 }
 
-/// By how much a clock is behind an instant on record, if that is more than clocks may differ.
+/// The milliseconds by which a clock is behind an instant on record, if that is more than clocks may differ.
 pub fn behind(now: Instant, latest: Option<Instant>) -> Option<i64> {
     let behind = latest?.millis() - now.millis();
     (behind > DIFFER_MS).then_some(behind)
@@ -83,12 +84,12 @@ impl Watch {
         Self { latest: Mutex::new(Latest { seen: now, noted }) }
     }
 
-    /// Begins anew, where time was set before anything happened.
+    /// Starts again, if the time was set before anything happened.
     pub async fn begin(&self, now: Instant) {
         self.latest.lock().await.seen = now;
     }
 
-    /// Looks at the clock, and notes now and then what it says.
+    /// Checks the clock, and notes its time now and then.
     ///
     /// # Errors
     /// [`ClockError`].
@@ -107,7 +108,7 @@ impl Watch {
     }
 }
 
-/// A stretch of time for people.
+/// A duration for people.
 pub fn in_words(ms: i64) -> String {
     let minutes = ms / 60_000;
     match (minutes / 1_440, minutes / 60) {

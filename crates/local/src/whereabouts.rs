@@ -1,4 +1,5 @@
-//! Whether the files of a store are still those that are open: what is written into a file that was removed ends with the process.
+//! A check whether the files of a store are still the open ones. What is written into a removed file is lost when the
+//! process ends.
 
 #[cfg(unix)]
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[cfg(unix)]
 use std::sync::{Mutex, PoisonError};
 
-/// Whether a store's file, and the log beside it, are where they were, and not removed, replaced or cut off.
+/// Whether a store's file and the log beside it are where they were: not removed, replaced or cut off.
 #[cfg(unix)]
 pub fn is_where_it_was(store: &embedded_dynamodb::Store) -> bool {
     static FILE: Mutex<Option<(u64, u64)>> = Mutex::new(None);
@@ -15,8 +16,8 @@ pub fn is_where_it_was(store: &embedded_dynamodb::Store) -> bool {
     static LENGTH: AtomicU64 = AtomicU64::new(0);
     static IS_CUT: AtomicBool = AtomicBool::new(false);
     let Some(path) = store.path() else { return true };
-    // The store's own file only grows: one that is shorter was cut off. What writes to it may make it as long as it was, and what was in
-    // it is gone: so that is found out once, and holds until the process ends.
+    // The store's own file only grows, so a shorter one was cut off. Later writes may make it as long as before, but
+    // its content is gone. Therefore the result holds until the process ends.
     if let Ok(found) = path.metadata()
         && found.len() < LENGTH.fetch_max(found.len(), Ordering::SeqCst)
     {
@@ -30,7 +31,7 @@ pub fn is_where_it_was(store: &embedded_dynamodb::Store) -> bool {
     is_same(&FILE, path) && is_same(&LOG, Path::new(&log))
 }
 
-/// Whether what has a name is what had it before. The log is there from the first write on.
+/// Whether a path still names the same file as before. The log exists from the first write on.
 #[cfg(unix)]
 fn is_same(known: &Mutex<Option<(u64, u64)>>, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -40,7 +41,7 @@ fn is_same(known: &Mutex<Option<(u64, u64)>>, path: &Path) -> bool {
     *known == found
 }
 
-/// Whether a store's file is there.
+/// Whether a store's file exists.
 #[cfg(not(unix))]
 pub fn is_where_it_was(store: &embedded_dynamodb::Store) -> bool {
     store.path().is_none_or(|path| path.exists())

@@ -1,4 +1,4 @@
-//! Takes in what is in the queue, batch after batch, as the deployed function does.
+//! The worker, which ingests the events in the queue, batch after batch, as the deployed function does.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use super::System;
 use super::health::Trouble;
 use super::queue::{LOOK_AGAIN, QueueError, Queued};
 
-/// So many messages are taken together, as by the deployed function.
+/// The number of messages in a batch, as in the deployed function.
 const BATCH_MAX: usize = 100;
-/// After the store failed, it is left alone for so long.
+/// The pause after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Quarantined bodies are looked through for old ones so often.
+/// The interval at which expired bodies are deleted.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// Works until it is told to stop; then the batch that is under way is still finished.
+/// Works until the system stops. The batch that is under way is still finished.
 pub async fn work(system: Arc<System>, mut stop: watch::Receiver<bool>) {
     let mut expired_at: Option<Instant> = None;
     while !*stop.borrow() {
@@ -48,7 +48,7 @@ pub async fn work(system: Arc<System>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Takes in one batch; whether there was one.
+/// Ingests one batch; returns whether there was one.
 async fn batch(system: &Arc<System>) -> Result<bool, QueueError> {
     let batch = system.queues.receive(BATCH_MAX).await?;
     let _under_way = system.api.batch.read().await;
@@ -57,7 +57,7 @@ async fn batch(system: &Arc<System>) -> Result<bool, QueueError> {
     }
     match handled(system, &batch).await {
         Some(report) => settle(system, &batch, &report).await?,
-        // Something in it breaks the process: what that is shows one by one, and its neighbours go on.
+        // A message breaks the process. Messages are ingested one by one to find it, and its neighbors succeed.
         None => {
             for queued in &batch {
                 let alone = std::slice::from_ref(queued);
@@ -69,7 +69,7 @@ async fn batch(system: &Arc<System>) -> Result<bool, QueueError> {
     Ok(true)
 }
 
-/// Takes messages in, on a task of their own; nothing if it panicked.
+/// Ingests messages on a task of their own; none if it panicked.
 async fn handled(system: &Arc<System>, batch: &[Queued]) -> Option<Report> {
     let message = |it: &Queued| Message { id: it.id.clone(), body: it.body.clone(), sent_at: None };
     let messages: Vec<Message> = batch.iter().map(message).collect();
@@ -82,7 +82,7 @@ fn broken(queued: &Queued) -> Report {
     Report { failed: vec![queued.id.clone()], failure, ..Report::default() }
 }
 
-/// What is done is removed, what failed comes again.
+/// Removes messages that are done, and returns those that failed.
 async fn settle(system: &System, batch: &[Queued], report: &Report) -> Result<(), QueueError> {
     system.count(&report.counts);
     if report.counts.transitions + report.counts.rewards > 0 {

@@ -1,4 +1,5 @@
-//! `echelon backup` and `echelon restore`: a store's file copied while it is served, looked through, and put in place.
+//! `echelon backup` and `echelon restore`: copies a store's file while it is served, checks the copy, and puts one in
+//! place.
 
 use std::ffi::OsString;
 use std::fs;
@@ -21,9 +22,9 @@ use crate::sink::is_beside_no_store;
 
 /// Copies everything into one file, while the system runs
 ///
-/// The copy is the store as it was at one instant: every event that was accepted before is in it. It is looked through, page
-/// by page and item by item, before it has its name; until then, and if anything goes wrong, a file of that name stays as it
-/// is. Nobody but its owner may read it.
+/// The copy is the store as it was at one instant: every event that was accepted before is in it. It is checked page by
+/// page and item by item before it gets its name. Until then, and if anything goes wrong, an existing file with that
+/// name stays as it is. Only its owner may read it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -42,26 +43,26 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     to: PathBuf,
 
-    /// The system that `echelon serve` runs there
+    /// The URL of `echelon serve`
     #[arg(long, value_name = "URL", conflicts_with = "data", default_value = "http://127.0.0.1:8700")]
     url: String,
 
-    /// What it is asked with: a token of scope admin
+    /// A token of scope admin
     #[arg(long, value_name = "TOKEN", env = "ECHELON_TOKEN", hide_env_values = true)]
     token: Option<String>,
 
-    /// Or the file of a system that is stopped
+    /// Or the file of a stopped system
     #[arg(long, value_name = "SOURCE")]
     data: Option<PathBuf>,
 
-    /// Takes the place of a file that is there
+    /// Replaces an existing file
     #[arg(long)]
     force: bool,
 }
 
-/// Puts a copy that `echelon backup` made in place, as the file of a system
+/// Puts a copy made by `echelon backup` in place, as the file of a system
 ///
-/// The copy is looked through first, and stays where it is. Nothing that exists is written over.
+/// The copy is checked first, and stays where it is. No existing file is overwritten.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -132,7 +133,7 @@ fn said(contents: &Contents) -> String {
     format!("{} in {} bytes, looked through", counted(items, "item"), contents.bytes)
 }
 
-/// From the file of a system that is stopped; how many items that has.
+/// Copies the file of a stopped system; returns the number of its items.
 async fn copy(source: &Path, target: &Target) -> Result<u64, CommandError> {
     let wrong = |error: SnapshotError| CommandError::input(format!("{}: {error}", source.display()));
     let store = Store::open_existing(source).map_err(|error| CommandError::input(error.in_full()))?;
@@ -143,7 +144,7 @@ async fn copy(source: &Path, target: &Target) -> Result<u64, CommandError> {
     Ok(snapshot.contents().items)
 }
 
-/// From a served system; how many items it says that there are.
+/// Fetches the copy of a served system; returns the number of items that it announces.
 async fn fetch(url: &str, token: Option<&str>, target: &Target) -> Result<u64, CommandError> {
     let wrong = |what: &dyn std::fmt::Display| {
         CommandError::input(format!("{url}: {what}\n       nothing was kept; name a stopped system's file with --data"))
@@ -168,7 +169,7 @@ async fn fetch(url: &str, token: Option<&str>, target: &Target) -> Result<u64, C
     let items = parts.headers.get(ITEMS).and_then(|items| items.to_str().ok()?.parse().ok());
     let items = items.ok_or_else(|| wrong(&"answers as nothing known"))?;
     let mut file = target.file()?;
-    // A body that is shorter than was announced is an error.
+    // A body that is shorter than announced is an error.
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| wrong(&format!("it broke off: {error}")))?;
         if let Some(part) = frame.data_ref() {
@@ -178,7 +179,7 @@ async fn fetch(url: &str, token: Option<&str>, target: &Target) -> Result<u64, C
     Ok(items)
 }
 
-/// A file that gets its name when it is whole.
+/// A file that gets its name when it is complete.
 struct Target {
     path: PathBuf,
     part: PathBuf,
@@ -236,7 +237,7 @@ impl Target {
         self.create().map_err(|error| self.wrong(&error))
     }
 
-    /// Looks the file through and gives it its name.
+    /// Checks the file and gives it its name.
     fn put(&self, items: Option<u64>) -> Result<Contents, CommandError> {
         let contents = examine(&self.part).map_err(|error| CommandError::input(error.to_string()))?;
         if items.is_some_and(|items| items != contents.items) {
@@ -252,25 +253,25 @@ impl Target {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(self.exists()),
             named => named.map_err(|error| self.wrong(&error))?,
         }
-        // The name, too, is on disk.
+        // The name is flushed to disk, too.
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let _ = fs::File::open(folder.unwrap_or_else(|| Path::new("."))).and_then(|folder| folder.sync_all());
         Ok(contents)
     }
 
-    /// A second name fails where there is a file, which to change the name does not.
+    /// Creates a hard link, which fails if the file exists; a rename would replace it.
     fn name_new(&self) -> io::Result<()> {
         match fs::hard_link(&self.part, &self.path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
             Ok(()) => Ok(()),
-            // Some file systems have no second names.
+            // Some file systems have no hard links.
             Err(_) if !self.path.exists() => fs::rename(&self.part, &self.path),
             Err(error) => Err(error),
         }
     }
 }
 
-/// Whatever happened, nothing else is left than what has its name.
+/// In every case, no file is left under the temporary name.
 impl Drop for Target {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.part);
@@ -283,7 +284,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// What is wrong is wrong with what was copied.
+/// An error about the part is reported as one about the file that was copied.
 fn naming(failure: CommandError, part: &Path, from: &Path) -> CommandError {
     match failure {
         CommandError::Input(said) => {

@@ -1,5 +1,6 @@
-//! `echelon canary`: a small shop of made-up members, whose years begin where the day begins first. What the system says of
-//! them is held against what the rules say here, so that a New Year that goes wrong is seen hours before anybody else's.
+//! `echelon canary`: a small shop of made-up members whose years begin where the day begins first. The system's answers
+//! about them are compared with the rules evaluated here. So a New Year that goes wrong is noticed hours before that of
+//! any other shop.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,26 +23,26 @@ use crate::command::system::{Remote, System, of_shop};
 use crate::error::CommandError;
 use crate::output::{Format, counted, print, print_json};
 
-/// Keeps a small shop of made-up members in a system, and checks that the system says of them what the rules say
+/// Keeps a small shop of made-up members in a system, and checks that the system's answers about them follow the rules
 ///
 /// Its days begin in the time zone where they begin first, so it crosses each New Year fourteen hours before London and
-/// nineteen before New York. Run it every few minutes, and notify somebody when it does not end with 0. Nothing but its own
-/// shop, `canary`, is touched; what happens there is announced like that of any shop.
+/// nineteen before New York. Run it every few minutes, and notify an operator when its exit code is not 0. Nothing but
+/// its own shop, `canary`, is touched; changes in that shop are announced like those of any shop.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
     #[command(flatten)]
     remote: Remote,
 
-    /// Where its days begin
+    /// The time zone in which its days begin
     #[arg(long, value_name = "ZONE", default_value = "Pacific/Kiritimati")]
     zone: String,
 
-    /// For so many minutes after a midnight the sweep may still be under way
+    /// The number of minutes after a midnight during which the sweep may still be under way
     #[arg(long, value_name = "MINUTES", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=1440))]
     within: u16,
 
-    /// For who knows the time better than the system: when it is there
+    /// The present time, for a caller that knows it better than the system
     #[arg(long, value_name = "TIME", value_parser = instant, hide = true)]
     now: Option<Instant>,
 
@@ -68,11 +69,11 @@ order of canary-keeps yourself, and cancel it afterwards.
 Exit codes: 0 all is as it should be; 1 something is not, and what; 2 usage, or
 the system cannot be asked.";
 
-/// The first year of which it has orders.
+/// The first year that has orders.
 const FIRST_YEAR: i32 = 2024;
-/// So many facts are told together.
+/// The number of facts in a request.
 const TOGETHER: usize = 100;
-/// What a fact is told ahead of may not be asked about yet.
+/// The minimum age of the facts that are sent, so that none is dated after the instant that is asked about.
 const TOLD_BEFORE: Duration = Duration::from_secs(60);
 
 fn instant(text: &str) -> Result<Instant, String> {
@@ -82,7 +83,7 @@ fn instant(text: &str) -> Result<Instant, String> {
 /// Runs the command.
 ///
 /// # Errors
-/// What is not as it should be, or why the system cannot be asked.
+/// Findings if something is not as it should be; otherwise why the system cannot be asked.
 pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
     let shop = ShopId::new(CANARY).map_err(CommandError::input)?;
     let canary = Canary::at(&args.zone, args.now.unwrap_or(now))?;
@@ -100,14 +101,14 @@ pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
     if wrong.is_empty() { Ok(()) } else { Err(CommandError::Findings) }
 }
 
-/// What was found.
+/// The findings.
 #[derive(Debug)]
 struct Found {
     members: usize,
     wrong: Vec<String>,
 }
 
-/// The shop as it should be.
+/// The shop in its expected state.
 #[derive(Debug)]
 struct Canary {
     program: Value,
@@ -118,14 +119,14 @@ struct Canary {
     now: Instant,
 }
 
-/// The programs of its shop.
+/// The program versions of its shop.
 #[derive(Deserialize)]
 struct Programs {
     programs: Vec<Value>,
 }
 
 impl Programs {
-    /// When it got the first of them.
+    /// When the first version was published.
     fn since(&self) -> Option<Instant> {
         let at = |version: &Value| Instant::parse(version.get("recorded_at")?.as_str()?).ok();
         self.programs.iter().filter_map(at).min()
@@ -145,7 +146,7 @@ struct OneTold {
 }
 
 impl Canary {
-    /// As it should be at an instant, where days begin in a zone.
+    /// The expected state at an instant, with days of the given zone.
     fn at(zone: &str, now: Instant) -> Result<Self, CommandError> {
         let program = json!({
             "program_id": "canary", "name": "Canary", "active": true, "timezone": zone, "currency": "USD",
@@ -172,7 +173,7 @@ impl Canary {
         Ok(Self { program, versions, zone, events, index, now })
     }
 
-    /// Has the system know it, and looks whether it says the same.
+    /// Sends the shop to the system, and checks that the system's answers are the same.
     async fn check(&self, system: &System, shop: &ShopId, within: u16) -> Result<Found, CommandError> {
         let path = of_shop("/v1/program/versions", Some(shop));
         let before: Programs = system.get(&path).await?;
@@ -201,7 +202,7 @@ impl Canary {
                 format!("a fact was {}: {}", it.status, it.detail.as_deref().unwrap_or("no reason was given"))
             }));
         }
-        // A shop that is new is swept for the first time a little later.
+        // A new shop is swept for the first time a little later.
         let midnight = self.zone.midnight(self.zone.day(self.now));
         let begun = before.since().unwrap_or(self.now).max(midnight);
         let is_swept = self.now >= begun.plus_millis(i64::from(within) * 60_000);
@@ -232,7 +233,7 @@ impl Canary {
         self.index.members().filter_map(|member| Some((member, self.index.ledger(member)?)))
     }
 
-    /// Where a member stands; whether they are known at all.
+    /// Checks a member's standing; returns whether the member is known at all.
     async fn standing(
         &self,
         system: &System,
@@ -253,7 +254,7 @@ impl Canary {
         Ok(true)
     }
 
-    /// What the sweep of the last midnight found. It cannot have counted what was told since.
+    /// Checks the results of the last midnight's sweep. It cannot have counted facts that were sent since.
     async fn sweep(
         &self,
         system: &System,
@@ -296,12 +297,12 @@ impl Canary {
     }
 }
 
-/// What is on record of a member.
+/// The record of a member.
 #[derive(Debug)]
 struct Record {
-    /// The tier of the last change that was announced.
+    /// The tier of the last announced change.
     tier: Option<String>,
-    /// When a change was recorded last that came of a fact, rather than of a midnight.
+    /// When a change was last recorded that was caused by a fact, rather than by a midnight.
     told_last: Option<Instant>,
 }
 
@@ -318,8 +319,8 @@ impl Record {
     }
 }
 
-/// The orders of a year, on January 2: of somebody who keeps Gold each year, of somebody who has it for this year alone, and of
-/// somebody whose Gold becomes Silver in the next.
+/// The orders of a year, on January 2: those of a member who keeps Gold each year, of one who has it for this year
+/// only, and of one whose Gold becomes Silver in the next year.
 fn orders(year: i32) -> Vec<(Instant, Value)> {
     let Ok(at) = Instant::parse(&format!("{year}-01-02T12:00:00Z")) else { return Vec::new() };
     let before = year - 1;

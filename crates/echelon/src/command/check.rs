@@ -1,4 +1,4 @@
-//! `echelon check`: worked cases, and where they fail.
+//! `echelon check`: runs worked cases and shows where they fail.
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,9 @@ use crate::output::{print, say};
 
 /// Runs worked cases (vectors) and shows where the engine and a case disagree
 ///
-/// A case is a program, events, and what is expected of a member at an instant. Prints one line per difference, and how
-/// many cases passed and failed. A shop's own cases show before publishing whether a program does what the shop means.
+/// A case is a program, events, and the expected standing of a member at an instant. Prints one line per difference,
+/// and the number of cases that passed and failed. A shop's own cases show before publishing whether a program does
+/// what the shop intends.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
@@ -74,7 +75,7 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     if failed > 0 || passed == 0 { Err(CommandError::Findings) } else { Ok(()) }
 }
 
-/// The file itself, or the files of a folder in order of name.
+/// Lists the file itself, or the files of a folder in order of name.
 fn files(path: &Path, unreadable: &mut Vec<String>) -> Vec<PathBuf> {
     if !path.is_dir() {
         return vec![path.to_owned()];
@@ -99,6 +100,6 @@ fn vectors(file: &Path) -> Result<Vec<Vector>, CommandError> {
 
 fn failure_line(vector: &Vector, miss: &Miss) -> String {
     let line = format!("FAIL {} {}: {} ({})", vector.id, miss.place, miss.what, vector.title);
-    // One line per failure, whatever a title holds.
+    // A failure takes one line, whatever a title contains.
     line.split_whitespace().collect::<Vec<_>>().join(" ")
 }

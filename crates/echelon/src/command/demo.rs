@@ -1,4 +1,4 @@
-//! `echelon demo`: the main job in one command, on a shop of our own making.
+//! `echelon demo`: the main job in one command, on a generated shop.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,8 @@ use serde_json::json;
 use crate::error::CommandError;
 use crate::output::{Format, print_json, print_styled};
 
-/// Plays three years of a made-up shop through the engine: its tiers, two January 1 requalifications, what a change of
-/// rules moved, and why one member stands where they stand. Nothing to prepare.
+/// Plays three years of a made-up shop through the engine: its tiers, two January 1 requalifications, the effects of a
+/// change of rules, and the reasons for one member's standing. Nothing to prepare.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
@@ -19,7 +19,7 @@ pub struct Args {
     #[arg(long, value_name = "NUMBER", default_value_t = demo::FIRST.seed)]
     seed: u64,
 
-    /// How many customers come to the shop over the three years
+    /// The number of customers that come to the shop over the three years
     #[arg(long, value_name = "COUNT", default_value_t = demo::FIRST.customers, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     customers: u32,
 
@@ -60,7 +60,7 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     }
 }
 
-/// Shown on the standard error, and only if that is a terminal.
+/// A progress bar on the standard error, shown only on a terminal.
 fn progress() -> ProgressBar {
     let bar = ProgressBar::new(demo::days());
     match ProgressStyle::with_template("  three years of a shop {bar:40} {percent:>3}%") {

@@ -1,4 +1,4 @@
-//! `echelon explain`: where one member stands, and why.
+//! `echelon explain`: one member's standing, and the reasons for it.
 
 use cases::history::{Recorded, member_standing};
 use rules::id::MemberId;
@@ -10,7 +10,7 @@ use crate::error::CommandError;
 use crate::output::{Format, print, print_json};
 use crate::shop::{Given, Shop};
 
-/// Says where one member stands, and why
+/// Shows one member's standing, and the reasons for it
 ///
 /// The tier held and through which day, what counted and what did not, the threshold met and the next one, what is needed
 /// and by when, and what was recorded so far.
@@ -20,7 +20,7 @@ pub struct Args {
     #[command(flatten)]
     shop: Given,
 
-    /// Whom to explain
+    /// The member to explain
     #[arg(long, value_name = "ID")]
     member: String,
 
@@ -46,13 +46,13 @@ not seen.
 Exit codes: 0 done; 1 done, but lines were skipped; 2 the input cannot be used,
 or nobody has this id.";
 
-/// At most so many ids are offered for one that nobody has.
+/// The maximum number of similar ids that are suggested for an unknown one.
 const SUGGESTIONS_MAX: usize = 3;
 
 /// Runs the command.
 ///
 /// # Errors
-/// What is wrong with the input, that nobody has the id, or that lines were skipped.
+/// If the input cannot be used, no member has the id, or lines were skipped.
 pub fn run(args: &Args) -> Result<(), CommandError> {
     let shop = Shop::replayed(&args.shop)?;
     let member = known(&shop, &args.member)?;
@@ -101,7 +101,7 @@ fn object(shop: &Shop, member: &MemberId, lists: Lists) -> Value {
     })
 }
 
-/// The member of an id that somebody has; otherwise the ids that are close to it.
+/// The member with this id. If there is none, the error suggests similar ids.
 fn known(shop: &Shop, id: &str) -> Result<MemberId, CommandError> {
     let members = shop.replay.members();
     if let Some(member) = members.iter().find(|member| member.as_str() == id) {
@@ -117,7 +117,7 @@ fn known(shop: &Shop, id: &str) -> Result<MemberId, CommandError> {
 
 fn close(id: &str, replay: &Replay) -> Vec<String> {
     let wanted = id.to_lowercase();
-    // One letter in three may be wrong: more is another word.
+    // At most one letter in three may differ; beyond that it is another word.
     let limit = (wanted.chars().count() / 3).max(1);
     let distance = |member: &&MemberId| strsim::damerau_levenshtein(&wanted, &member.as_str().to_lowercase());
     let mut found: Vec<_> = replay.members().into_iter().map(|member| (distance(&member), member)).collect();

@@ -1,7 +1,7 @@
 //! `echelon import`: foreign files become events, the JSON Lines of section 9 of the semantics.
 //!
-//! Rows and documents stream through: what is remembered is bounded per customer (returns that name no order) and
-//! by a window of recent rows (repeats). Every one is accounted for in the report.
+//! Rows and documents are streamed. Memory is bounded per customer (returns that name no order) and by a window of
+//! recent rows (repeats). The report accounts for every row and document.
 
 mod documents;
 mod input;
@@ -28,7 +28,7 @@ use echelon::import::table::{Layout, Table, TableError};
 use echelon::import::time::Clock;
 use input::{Form, Opened, Progress, Source};
 
-/// Turns orders of elsewhere into events: CSV of shops and invoicing, and Shopify's webhooks.
+/// Turns orders from other systems into events: CSV of shops and invoicing, and Shopify's webhooks.
 ///
 /// Reads files and writes events for `echelon replay`, one JSON object per line. Every row is accounted for: it gave
 /// facts, was ignored, or was rejected with its line and the reason.
@@ -40,14 +40,14 @@ pub struct Args {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Where the events go [default: the standard output]
+    /// The file for the events [default: the standard output]
     ///
     /// A file appears when it is complete: after an error in the input the old one is still there. On the standard
     /// output, lines that were written before an error stay written.
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
 
-    /// Where the report goes [default: the standard error]
+    /// The file for the report [default: the standard error]
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     report: Option<PathBuf>,
 
@@ -59,9 +59,9 @@ pub struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     left_out: Option<PathBuf>,
 
-    /// Says that this happens now: tiers reached are announced and rewarded
+    /// Treats the events as happening now: tiers reached are announced and rewarded
     ///
-    /// Without it every fact is marked as imported, and what it changes is recorded quietly, with no reward.
+    /// Without it every fact is marked as imported, and its effects are recorded quietly, with no reward.
     #[arg(long, help_heading = "Output")]
     live: bool,
 
@@ -69,29 +69,28 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "orders", help_heading = "CSV files")]
     preset: Preset,
 
-    /// Says which column holds a field; may be repeated
+    /// Names the column that holds a field; may be repeated
     ///
-    /// The fields are order_id, member_id (empty: a guest), occurred_at (paid), total (charged, with tax and
-    /// shipping, after discounts); tax, shipping, discounts, currency, exchange_rate (program currency per unit),
-    /// test, kind; refund_of (the order that a return belongs to); refunded and refunded_at (what of the order in
-    /// this row was given back, and when), cancelled_at, created_at (stands in for an empty occurred_at), group
-    /// (rows that share it are one order, and the first says it all). The first four must be there.
+    /// The fields are order_id, member_id (empty: a guest), occurred_at (paid), total (charged, with tax and shipping,
+    /// after discounts); tax, shipping, discounts, currency, exchange_rate (program currency per unit), test, kind;
+    /// refund_of (the order that a return belongs to); refunded and refunded_at (the amount of the order in this row
+    /// that was refunded, and when), cancelled_at, created_at (used if occurred_at is empty), group (rows that share it
+    /// are one order, and the first has all its data). The first four are required.
     #[arg(long = "column", value_name = "FIELD=HEADER", value_parser = columns::parse_column, help_heading = "CSV files")]
     columns: Vec<(Field, String)>,
 
     /// Says what a word in the kind column means: order, return or ignore; may be repeated
     ///
-    /// Without a kind column a negative total is a return. A return that names no order (refund_of) is taken from the
-    /// customer's latest order of which as much is left, among the rows before it and not later than it; of each
-    /// customer the latest 64 orders are remembered. Returns of guests, and those too large for any order, are
-    /// rejected.
+    /// Without a kind column a negative total is a return. A return that names no order (refund_of) is matched with the
+    /// customer's latest order that has enough left, among the rows before it and not later than it. The latest 64
+    /// orders of each customer are remembered. Returns of guests, and those too large for any order, are rejected.
     #[arg(long = "kind", value_name = "WORD=MEANING", value_parser = preset::parse_kind, help_heading = "CSV files")]
     kinds: Vec<(String, Meaning)>,
 
-    /// Where the shop's clock hangs, for times that do not say their offset, such as Europe/London
+    /// The time zone of the shop's clock, for times without an offset, such as Europe/London
     ///
-    /// Of a time that comes twice (clocks set back) the earlier is meant; a time that is skipped (clocks set forward)
-    /// is the end of the gap. The invoices preset is in Europe/London.
+    /// A time that occurs twice (clocks set back) means the earlier one; a time that is skipped (clocks set forward)
+    /// means the end of the gap. The invoices preset is in Europe/London.
     #[arg(long, value_name = "ZONE", value_parser = timezone, help_heading = "CSV files")]
     timezone: Option<Zone>,
 
@@ -103,13 +102,13 @@ pub struct Args {
     #[arg(long, value_name = "CODE", value_parser = currency, help_heading = "CSV files")]
     currency: Option<Currency>,
 
-    /// What stands between the cells
+    /// The character between the cells
     #[arg(long, value_name = "CHAR", default_value = ",", value_parser = delimiter, help_heading = "CSV files")]
     delimiter: u8,
 
-    /// What the documents are about, such as orders/paid [default: what their file or folder is called, or their shape]
+    /// The topic of the documents, such as orders/paid [default: the name of their file or folder, or their shape]
     ///
-    /// An EventBridge envelope names its topic itself. Documents in one import must be of one shop.
+    /// An EventBridge envelope names its topic itself. All documents in one import must be from the same shop.
     #[arg(long, value_name = "TOPIC", value_parser = known_topic, help_heading = "Shopify JSON")]
     topic: Option<String>,
 }
@@ -170,7 +169,7 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     let report_to = args.report.as_deref().map(Sink::file).transpose()?;
     let mut report = Report::default();
 
-    // On a terminal the bar and the events would write over each other.
+    // On a terminal, the bar and the events would overwrite each other.
     let progress = Progress::over(&sources, args.output.is_some() || !stdout().is_terminal());
     import_all(args, &sources, &progress, &mut report, &mut output, &mut left_out)?;
     progress.finish();
@@ -181,7 +180,7 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     if report.has_findings() { Err(CommandError::Findings) } else { Ok(()) }
 }
 
-/// Reads every source in turn. Whoever ends here with an error leaves no file behind, for none has its name yet.
+/// Reads every source in turn. After an error no file is left behind, because none has its name yet.
 fn import_all(
     args: &Args,
     sources: &[Source],
@@ -224,7 +223,7 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
-    /// Counts an outcome and writes what is to be written.
+    /// Counts an outcome and writes its facts, or the line about a row without facts.
     fn take(&mut self, place: SourceLocation, outcome: Outcome) -> Result<(), CommandError> {
         let line = match outcome {
             Outcome::Facts(facts) => return self.facts(facts),
@@ -243,8 +242,8 @@ impl Import<'_> {
         lines.iter().try_for_each(|line| self.output.line(line))
     }
 
-    /// Takes a document, unless it is of another shop than those before: nothing of one shop ever touches another's
-    /// (section 3), and events do not name theirs.
+    /// Handles a document, unless it is from another shop than those before. Shops must never mix (section 3), and
+    /// events do not name their shop.
     fn document(&mut self, place: SourceLocation, document: &[u8], topic: Option<&str>) -> Result<(), CommandError> {
         let (shop, outcome) = documents::shopify(document, topic);
         let outcome = match (&*self.shop, shop) {
@@ -263,7 +262,7 @@ impl Import<'_> {
     }
 }
 
-/// Reads a file's rows, each into an outcome.
+/// Reads the rows of a file, each into an outcome.
 fn table(opened: Opened, layout: &Layout, orders: &mut Orders, import: &mut Import<'_>) -> Result<(), CommandError> {
     let file = import.file;
     let failed = |error: TableError| CommandError::input(format!("`{file}` {error}"));
@@ -289,8 +288,8 @@ fn reading(args: &Args) -> Reading {
     Reading { kinds, currency: args.currency, clock: Clock { timezone, format: args.time_format.clone() } }
 }
 
-/// What a source's documents are about: what the command line says, or the name of the file or folder. An envelope
-/// that says otherwise knows better.
+/// The topic of a source's documents: the one on the command line, or the name of the file or folder. An envelope that
+/// names another topic has precedence.
 fn topic<'a>(args: &'a Args, source: &'a Source) -> Option<&'a str> {
     args.topic.as_deref().or_else(|| Topic::filed_under(source.path()))
 }
@@ -312,7 +311,7 @@ fn publish(report: &Report, format: Format, to: Option<Sink>) -> Result<(), Comm
     }
 }
 
-/// No two outputs may go to one file.
+/// Refuses two outputs in the same file.
 fn apart(args: &Args) -> Result<(), CommandError> {
     let files = [&args.output, &args.report, &args.left_out].map(Option::as_ref);
     let [output, report, left_out] = files;

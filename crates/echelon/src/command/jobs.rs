@@ -1,4 +1,5 @@
-//! `echelon jobs`: what brings everybody past a midnight or a change of rules, how far it is, and what came of it.
+//! `echelon jobs`: the jobs that advance all members past a midnight or a change of rules, their progress and their
+//! results.
 
 use clap::Subcommand;
 use engine::sweep::{Listed, Order, Progress, latest};
@@ -17,10 +18,10 @@ use crate::command::system::{System, of_shop, shop_of};
 use crate::error::CommandError;
 use crate::output::{Format, print, print_json, table};
 
-/// Shows the jobs that bring everybody past a midnight or a change of rules; pauses, resumes or cancels one
+/// Shows the jobs that advance all members past a midnight or a change of rules; pauses, resumes or cancels one
 ///
-/// Jobs open themselves, in a system that is served or deployed. The programme stays up meanwhile: every answer is right
-/// at any time, a job records and announces what has changed.
+/// Jobs open themselves in a system that is served or deployed. The program stays available meanwhile: every answer is
+/// right at any time. A job records and announces what has changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER, args_conflicts_with_subcommands = true)]
 pub struct Args {
@@ -35,13 +36,13 @@ pub struct Args {
 enum Act {
     /// Lists the latest jobs
     List(List),
-    /// Shows all that is known of a job, and who moved from which tier to which
+    /// Shows everything about a job, and how many members moved from which tier to which
     Show(One),
-    /// Stops a job for now, after the pages under way
+    /// Pauses a job after the pages that are under way
     Pause(One),
-    /// Lets a paused job go on
+    /// Resumes a paused job
     Resume(One),
-    /// Ends a job: members pass the boundary when the next event about them comes, or with the next job
+    /// Cancels a job: members pass the boundary with their next event, or with the next job
     Cancel(One),
 }
 
@@ -50,7 +51,7 @@ struct List {
     #[command(flatten)]
     system: System,
 
-    /// Of this shop alone
+    /// Only this shop
     #[arg(long, value_name = "NAME")]
     shop: Option<String>,
 
@@ -132,7 +133,7 @@ async fn stored(store: &Store, shop: Option<ShopId>, now: Instant) -> Result<Vec
     Ok(jobs)
 }
 
-/// A line for each job.
+/// The list of jobs, one line for each.
 fn overview(jobs: &[Listed]) -> String {
     let head =
         ["SHOP", "JOB", "STATE", "DONE", "MEMBERS", "ENTERED", "UPGRADED", "RETAINED", "DOWNGRADED", "LEFT", "WHEN"];
@@ -161,7 +162,7 @@ fn when(progress: &Progress) -> String {
     }
 }
 
-/// Shows a job, after what is to be done to it.
+/// Carries out an order to a job, if one is given, and shows the job.
 async fn show(One { job, list: args }: &One, order: Option<Order>, now: Instant) -> Result<(), CommandError> {
     let named = shop(args.shop.as_deref())?;
     let listed = if args.system.is_served() {
@@ -197,7 +198,7 @@ fn word(order: Order) -> &'static str {
     }
 }
 
-/// All that is known of a job.
+/// The full report about a job.
 fn whole(Listed { shop, progress }: &Listed) -> String {
     let Progress { job: Job { id, state, opened_at, segments, zones, day, .. }, so_far, parts_done, ends_at: _ } =
         progress;

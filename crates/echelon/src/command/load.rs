@@ -1,4 +1,4 @@
-//! `echelon load`: a shop's history into a system.
+//! `echelon load`: loads a shop's history into a system.
 
 mod api;
 mod checkpoint;
@@ -24,9 +24,9 @@ use target::{Event, Target};
 /// Loads a shop's history from a file of events into a system: a served one, a file, a store behind an endpoint, or a
 /// deployed one
 ///
-/// The events go the way that all events go. They are marked as imported: what they bring is announced quietly (with
-/// `notify` false) and no rewards are due for it, unless you say --live. Interrupted, the same command goes on where it
-/// was; done twice, it changes nothing.
+/// The events go the same way as all events. They are marked as imported: their effects are announced quietly (with
+/// `notify` false) and no rewards are due for them, unless you say --live. If it is interrupted, the same command
+/// continues where it stopped. Running it twice changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
@@ -37,11 +37,11 @@ pub struct Args {
     #[command(flatten)]
     system: System,
 
-    /// Where a deployed system keeps the bodies of what can never succeed: its output `QuarantineQueueUrl`
+    /// The queue in which a deployed system keeps the bodies of quarantined events: its output `QuarantineQueueUrl`
     #[arg(long, value_name = "URL", requires = "tables")]
     quarantine_queue: Option<String>,
 
-    /// Whose history it is; needed where there is not just one shop
+    /// The shop of the history; needed unless there is exactly one shop
     #[arg(long, value_name = "NAME")]
     shop: Option<String>,
 
@@ -49,15 +49,15 @@ pub struct Args {
     #[arg(long)]
     live: bool,
 
-    /// At most so many events per second
+    /// The maximum number of events per second
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     per_second: Option<u32>,
 
-    /// Begins with this line, whatever was loaded before
+    /// Begins with this line, regardless of what was loaded before
     #[arg(long, value_name = "LINE", value_parser = clap::value_parser!(u64).range(1..))]
     resume_from: Option<u64>,
 
-    /// Leaves out lines that are no JSON, reports each on the standard error, and ends with exit code 1
+    /// Skips lines that are not JSON, reports each on the standard error, and ends with exit code 1
     #[arg(long)]
     skip_invalid: bool,
 
@@ -94,7 +94,7 @@ or the system cannot be used.";
 /// Runs the command.
 ///
 /// # Errors
-/// What is wrong with the file, naming the line, or with the system.
+/// If the file or the system cannot be used. The error names the line.
 pub fn run(args: &Args) -> Result<(), CommandError> {
     runtime()?.block_on(load(args))
 }
@@ -141,7 +141,7 @@ async fn send(target: &Target, lines: &Lines, batch: &mut Vec<Event>, report: &m
     sent.map_err(|failure| CommandError::input(format!("{failure}\n       the same command goes on where this was")))
 }
 
-/// The event of a line, ready to be told; nothing if the line is passed over.
+/// The event of a line, ready to be sent; none if the line is skipped.
 fn event(args: &Args, lines: &Lines, raw: Raw, report: &mut Report) -> Result<Option<Event>, CommandError> {
     let place = format!("{}:{}", lines.name(), raw.number);
     let read = content(&raw.bytes).and_then(|value| match value.is_object() {
@@ -166,7 +166,7 @@ fn event(args: &Args, lines: &Lines, raw: Raw, report: &mut Report) -> Result<Op
         return Ok(None);
     }
     report.before_the_start += u64::from(report.starts_at.is_some_and(|start| is_before(&value, kind, start)));
-    // Nothing about an erasure is announced or rewarded, so nothing says whether it was imported.
+    // Erasures are neither announced nor rewarded, so they have no such mark.
     let mark = !args.live && kind != "customer.erased";
     if let Some(fields) = value.as_object_mut().filter(|_| mark) {
         fields.insert("imported".to_owned(), Value::Bool(true));
@@ -174,18 +174,18 @@ fn event(args: &Args, lines: &Lines, raw: Raw, report: &mut Report) -> Result<Op
     Ok(Some(Event { line: raw.number, value }))
 }
 
-/// Whether it would count, and is dated before everything that counts.
+/// Whether the fact would count, but is dated before the earliest start of a program version.
 fn is_before(event: &Value, kind: &str, start: calendar::Instant) -> bool {
     let at = event.get("occurred_at").and_then(Value::as_str).and_then(|at| calendar::Instant::parse(at).ok());
     let counts = matches!(kind, "order.paid" | "points.earned" | "points.adjusted" | "points.imported");
     counts && at.is_some_and(|at| at < start)
 }
 
-/// Keeps to so many events per second.
+/// A limit on the events per second.
 struct Pace {
     began: Instant,
     per_second: Option<u32>,
-    /// So many at once, so that a slow pace is an even one.
+    /// The maximum number of events at once, so that a slow pace is an even one.
     most: usize,
 }
 

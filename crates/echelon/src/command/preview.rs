@@ -1,4 +1,4 @@
-//! `echelon preview`: what publishing a program would do to each member.
+//! `echelon preview`: the effects that publishing a program would have on each member.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -18,17 +18,17 @@ use crate::error::CommandError;
 use crate::output::{Format, counted, print, print_json, say, warn};
 use crate::sink::{Sink, is_no_input};
 
-/// Shows what publishing a program would do to everybody, and writes nothing
+/// Shows what publishing a program would do to all members, and writes nothing
 ///
-/// Every member is evaluated by the rules that publishing follows: who enters, is upgraded, retained or downgraded, or
-/// leaves, the rewards that would be due and what they cost, and tiers that end sooner or later.
+/// Every member is evaluated by the rules that publishing follows. The preview shows who enters, is upgraded, retained
+/// or downgraded, or leaves, the rewards that would be due and their cost, and tiers that end sooner or later.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER, group = ArgGroup::new("what").required(true).args(["program", "roll_back"]))]
 pub struct Args {
     #[command(flatten)]
     system: System,
 
-    /// The shop, as its events name it; needed where there is not just one
+    /// The shop, as its events name it; needed unless there is exactly one
     #[arg(long, value_name = "NAME")]
     shop: Option<String>,
 
@@ -43,8 +43,8 @@ pub struct Args {
     #[command(flatten)]
     said: Said,
 
-    /// Writes everybody whose tier would change there, by id: member_id, from, to, movement. A list that is there is
-    /// replaced, a store never
+    /// Writes every member whose tier would change to this file, by id: member_id, from, to, movement. An existing list
+    /// is replaced, a store never
     #[arg(long, value_name = "FILE.csv")]
     list: Option<PathBuf>,
 
@@ -68,11 +68,11 @@ Exit codes: 0 done; 2 usage, or publishing would be refused.";
 /// Runs the command.
 ///
 /// # Errors
-/// What is wrong with the program, or why publishing it would be refused.
+/// If the program has problems, or publishing it would be refused.
 pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
     let shop = shop(args.shop.as_deref())?;
     let wanted = wanted(args.program.as_ref(), args.roll_back, &args.said)?;
-    // Before everybody is looked at: that takes minutes, and the name may be wrong.
+    // Checked before all members are evaluated, because that takes minutes and the name may be wrong.
     if let (Some(list), Some(program)) = (&args.list, &args.program) {
         is_no_input(list, [program.as_path()])?;
     }
@@ -106,7 +106,7 @@ async fn preview(
     previewed.map_err(|error| refused(args.program.as_ref(), &args.system.place, &error))
 }
 
-/// Each change as a row, for a spreadsheet.
+/// The changes as rows for a spreadsheet.
 fn rows(changes: &[Changed]) -> Result<String, CommandError> {
     let wrong = |error: &dyn std::fmt::Display| CommandError::input(format!("--list: {error}"));
     let mut rows = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
@@ -119,7 +119,8 @@ fn rows(changes: &[Changed]) -> Result<String, CommandError> {
     String::from_utf8(rows).map_err(|error| wrong(&error))
 }
 
-/// A cell that a spreadsheet does not take for a formula: what would begin one is quoted, as spreadsheets themselves do.
+/// A cell that a spreadsheet does not interpret as a formula. A cell that would begin one is quoted, as spreadsheets
+/// themselves do.
 fn no_formula(cell: &str) -> Cow<'_, str> {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         Cow::Owned(format!("'{cell}"))

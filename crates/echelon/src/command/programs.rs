@@ -1,4 +1,4 @@
-//! `echelon programs`: the ready programs, which are part of the command itself.
+//! `echelon programs`: the ready-made programs, which are part of the command itself.
 
 use rules::calendar::Span;
 use rules::program::{Counted, Metric, Milestone, OnRefund, Period, Program};
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use crate::error::CommandError;
 use crate::output::{Format, print, print_json, table};
 
-/// Lists the ready programs to start from, or prints one
+/// Lists the ready-made programs to start from, or prints one
 ///
-/// Each works like a loyalty system that shops know. Print the one that works like the system the shop has now, make
-/// names, thresholds and dates the shop's own, and validate it.
+/// Each works like a well-known loyalty system. Print the one that works like the shop's present system, adapt names,
+/// thresholds and dates, and validate it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
@@ -18,7 +18,7 @@ pub struct Args {
     #[arg(value_name = "NAME")]
     name: Option<String>,
 
-    /// The list as a table, or as JSON; a program is JSON anyhow
+    /// The list as a table, or as JSON; a program is always JSON
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -32,7 +32,7 @@ Exit codes: 0 done; 2 there is no such program.";
 
 macro_rules! ready {
     ($($name:literal),* $(,)?) => {
-        /// The ready programs by name, as files.
+        /// The ready-made programs by name, as files.
         const READY: &[(&str, &str)] =
             &[$(($name, include_str!(concat!("../../../../infra/programs/", $name, ".json")))),*];
     };
@@ -91,7 +91,7 @@ fn list(format: Format) -> Result<(), CommandError> {
     }
 }
 
-/// What a program does, read off the program itself so that the list cannot go stale.
+/// The description of a program, derived from the program itself so that it stays up to date.
 fn description(file: &str) -> String {
     let value: Value = serde_json::from_str(file).unwrap_or_default();
     Program::read(&value, crate::zones()).map(|draft| words(&draft.program.milestone)).unwrap_or_default()

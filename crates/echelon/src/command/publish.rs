@@ -1,4 +1,4 @@
-//! `echelon publish`: a program as a shop's next version.
+//! `echelon publish`: publishes a program as a shop's next version.
 
 use std::path::PathBuf;
 
@@ -21,18 +21,18 @@ use crate::input;
 use crate::location::StoreLocation;
 use crate::output::{Format, print, print_json, say, table, warn};
 
-/// Publishes a program as the next version of a shop's; the first makes the shop known
+/// Publishes a program as the next version for a shop; the first one makes the shop known
 ///
-/// A version is immutable and is in force from its instant on; then everybody is recalculated, and whoever's tier changes
-/// is announced. One that waits to take effect is replaced by publishing another, up to a minute before its instant. The
-/// same program again is no new version.
+/// A version is immutable and in force from its instant on. Then all members are recalculated, and changes of their
+/// tiers are announced. A pending version is replaced by publishing another, up to a minute before its instant.
+/// Publishing the same program again makes no new version.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER, group = ArgGroup::new("act").required(true).args(["program", "roll_back", "withdraw", "list"]))]
 pub struct Args {
     #[command(flatten)]
     system: System,
 
-    /// The shop, as its events name it; needed where there is not just one
+    /// The shop, as its events name it; needed unless there is exactly one
     #[arg(long, value_name = "NAME")]
     shop: Option<String>,
 
@@ -44,22 +44,22 @@ pub struct Args {
     #[arg(long, value_name = "NUMBER")]
     roll_back: Option<u32>,
 
-    /// Takes back the version that waits to take effect
+    /// Withdraws the pending version
     #[arg(long)]
     withdraw: bool,
 
-    /// Shows everything that was ever published
+    /// Shows every version ever published
     #[arg(long)]
     list: bool,
 
     #[command(flatten)]
     said: Said,
 
-    /// Why: kept with the version
+    /// The reason, kept with the version
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
 
-    /// Who publishes it: kept with the version
+    /// The publisher, kept with the version
     #[arg(long, value_name = "NAME", default_value = "echelon publish")]
     by: String,
 
@@ -68,15 +68,15 @@ pub struct Args {
     format: Format,
 }
 
-/// What is said about a version besides its program.
+/// The options of a version besides its program.
 #[derive(Debug, clap::Args)]
 pub struct Said {
-    /// What is said besides, as in `program.published`: '{"while_active": true, "demotions": "hold", "rewards": true}'
+    /// The publisher's options, as in `program.published`: '{"while_active": true, "demotions": "hold", "rewards": true}'
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub options: String,
 
-    /// From when on; at once in a file or a served one, a minute ahead behind an endpoint, for functions remember
-    /// versions for 20 s
+    /// The instant from which the version is in force; by default now for a file or a served system, and in a minute
+    /// behind an endpoint, because functions cache versions for 20 s
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub at: Option<Instant>,
 }
@@ -107,7 +107,7 @@ fn instant(text: &str) -> Result<Instant, String> {
 /// Runs the command.
 ///
 /// # Errors
-/// What is wrong with the program, or why it is refused.
+/// If the program has problems or is refused.
 pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
     let shop = shop(args.shop.as_deref())?;
     let runtime = runtime()?;
@@ -122,18 +122,18 @@ pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
     }
 }
 
-/// The shop that is named, if one is.
+/// The named shop, if one is named.
 ///
 /// # Errors
-/// Says how shops are named.
+/// A text that says how shops are named.
 pub fn shop(named: Option<&str>) -> Result<Option<ShopId>, CommandError> {
     named.map(ShopId::new).transpose().map_err(|error| CommandError::input(format!("--shop: {error}")))
 }
 
-/// What is to be in force: the program of a file, or of an earlier version.
+/// The program to publish: that of a file, or that of an earlier version.
 ///
 /// # Errors
-/// What is wrong with the program, or with what is said besides.
+/// If the program or its options have problems.
 pub fn wanted(program: Option<&PathBuf>, version: Option<u32>, said: &Said) -> Result<PublishRequest, CommandError> {
     let what = match (program, version) {
         (Some(path), _) => ProgramSource::Program(input::program(path)?.0),
@@ -145,7 +145,7 @@ pub fn wanted(program: Option<&PathBuf>, version: Option<u32>, said: &Said) -> R
     Ok(PublishRequest { what, options, at: said.at, by: String::new(), why: String::new() })
 }
 
-/// What is refused, with what it is about: the file of the program, or the store.
+/// The error of a refused publication. It names its subject: the program's file, or the store.
 pub fn refused(program: Option<&PathBuf>, place: &StoreLocation, error: &PublicationError) -> CommandError {
     if let PublicationError::Store(error) = error {
         return CommandError::input(format!("{}: {}", place.name(), error.detail()));

@@ -1,4 +1,4 @@
-//! `echelon quarantine`: what can never succeed as it is, and trying it again.
+//! `echelon quarantine`: shows and replays messages that can never succeed as they are.
 
 mod replaying;
 
@@ -20,10 +20,10 @@ use crate::error::CommandError;
 use crate::output::{Format, counted, print, print_json, say, table};
 use replaying::{Asked, Done};
 
-/// Shows what was quarantined because it can never succeed as it is, and tries it again
+/// Shows events that were quarantined because they can never succeed as they are, and replays them
 ///
-/// A broken or unknown event blocks nobody: it is quarantined with a reason, and its body is kept for 14 days. Of the
-/// body nothing is shown but the names of its fields.
+/// A broken or unknown event does not block others: it is quarantined with a reason, and its body is kept for 14 days.
+/// Only the names of the body's fields are shown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
@@ -37,7 +37,7 @@ enum Act {
     Replay(Replay),
 }
 
-/// Lists what was quarantined: when, why, where in the event, and what to do
+/// Lists quarantined events: when, why, where in the event, and what to do
 #[derive(Debug, clap::Args)]
 struct List {
     #[command(flatten)]
@@ -51,7 +51,7 @@ struct List {
     format: Format,
 }
 
-/// Puts what was quarantined into the ingest queue again, after what was in its way is put right
+/// Puts quarantined events into the ingest queue again, after their cause is fixed
 #[derive(Debug, clap::Args)]
 struct Replay {
     #[command(flatten)]
@@ -60,34 +60,34 @@ struct Replay {
     #[command(flatten)]
     which: Which,
 
-    /// These, as `list` names them
+    /// Only these ids, as `list` names them
     #[arg(value_name = "ID", value_parser = |text: &str| QuarantineId::new(text), conflicts_with = "reason")]
     ids: Vec<QuarantineId>,
 
-    /// Everything that --shop and --reason leave
+    /// Everything that matches --shop and --reason
     #[arg(long, conflicts_with_all = ["ids", "dead"])]
     all: bool,
 
-    /// The dead letters of `echelon serve` in place of the quarantine: what failed too often, though it might succeed
+    /// The dead letters of `echelon serve` instead of the quarantine: events that failed too often but might succeed
     #[arg(long, conflicts_with_all = ["ids", "shop", "reason", "tables"])]
     dead: bool,
 
-    /// Where a deployed system keeps the quarantined bodies: its output `QuarantineQueueUrl`
+    /// The queue in which a deployed system keeps the quarantined bodies: its output `QuarantineQueueUrl`
     #[arg(long, value_name = "URL", requires_all = ["tables", "ingest_queue"])]
     quarantine_queue: Option<String>,
 
-    /// Where it takes events from: its output `IngestQueueUrl`
+    /// The queue from which it receives events: its output `IngestQueueUrl`
     #[arg(long, value_name = "URL", requires = "quarantine_queue")]
     ingest_queue: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
 struct Which {
-    /// Of this shop alone
+    /// Only this shop
     #[arg(long, value_name = "NAME", value_parser = |text: &str| ShopId::new(text))]
     shop: Option<ShopId>,
 
-    /// For this reason alone, such as `unknown_shop`
+    /// Only this reason, such as `unknown_shop`
     #[arg(long, value_name = "REASON", value_parser = reason)]
     reason: Option<Reason>,
 }
@@ -121,7 +121,7 @@ fn reason(text: &str) -> Result<Reason, String> {
 /// Runs the command.
 ///
 /// # Errors
-/// If the system cannot be asked, or something is not kept any more.
+/// If the system cannot be asked, or a body is not kept any more.
 pub fn run(args: &Args) -> Result<(), CommandError> {
     let runtime = runtime()?;
     match &args.act {
@@ -156,7 +156,7 @@ async fn list(args: &List) -> Result<(), CommandError> {
     }
 }
 
-/// All that an API tells, page by page; the latest last.
+/// All rows that an API returns, page by page; the latest last.
 async fn rows(system: &System, which: &Which) -> Result<Vec<Row>, CommandError> {
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {

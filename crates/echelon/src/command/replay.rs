@@ -1,4 +1,4 @@
-//! `echelon replay`: everybody's standing at an instant, and all that was recorded up to it.
+//! `echelon replay`: all members' standings at an instant, and everything that was recorded up to it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -14,11 +14,11 @@ use crate::error::CommandError;
 use crate::output::{Format, counted, print, print_json, table};
 use crate::shop::{Given, Shop};
 
-/// Plays a file of events through a program: everybody's standing, and all that was recorded on the way
+/// Plays a file of events through a program: all members' standings, and everything that was recorded on the way
 ///
 /// It is as if everything had happened live: each event at its arrival, every New Year and deadline at its own instant.
-/// Prints everybody's standing at `--as-of`, and which tier changes, rewards and birthday points were recorded up to it.
-/// Nothing is stored, and running it again gives the same.
+/// Prints all members' standings at `--as-of`, and which tier changes, rewards and birthday points were recorded up to
+/// it. Nothing is stored, and running it again gives the same result.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 
-    /// How many members the text shows, highest tiers first
+    /// The number of members in the text, highest tiers first
     #[arg(long, value_name = "N", default_value_t = 20)]
     members: usize,
 }
@@ -52,7 +52,7 @@ or the options cannot be used.";
 /// Runs the command.
 ///
 /// # Errors
-/// What is wrong with the input, or that lines were skipped.
+/// If the input cannot be used, or lines were skipped.
 pub fn run(args: &Args) -> Result<(), CommandError> {
     let shop = Shop::replayed(&args.shop)?;
     match args.format {
@@ -98,7 +98,7 @@ fn tier_name(version: &Version, rank: Option<Rank>) -> String {
     rank.and_then(|rank| version.program.tier(rank)).map_or_else(|| "-".to_owned(), |tier| tier.name.clone())
 }
 
-/// How many members hold each tier, the highest first.
+/// The number of members in each tier, the highest first.
 fn counts(version: &Version, found: &[(&MemberId, Option<Standing>)]) -> Vec<String> {
     let holding = |rank: Option<Rank>| {
         found.iter().filter_map(|(_, standing)| standing.as_ref()).filter(|standing| standing.tier == rank).count()
@@ -143,7 +143,7 @@ fn member_row(version: &Version, member: &MemberId, standing: &Standing) -> Vec<
     ]
 }
 
-/// What was recorded, in numbers.
+/// The numbers of recorded changes.
 fn recorded(shop: &Shop) -> String {
     let mut changes: BTreeMap<u8, (&str, usize)> = BTreeMap::new();
     let (mut rewards, mut birthdays) = (0_usize, 0_usize);

@@ -1,4 +1,4 @@
-//! `echelon rollover`: whatever is due, done in this process.
+//! `echelon rollover`: works on everything that is due, in this process.
 
 use engine::sweep::Listed;
 use local::sweeper::told;
@@ -14,17 +14,17 @@ use crate::error::CommandError;
 use crate::location::StoreLocation;
 use crate::output::{Format, print, print_json, say};
 
-/// Brings everybody past what is due by now: January 1, every other midnight, a change of rules
+/// Advances all members past everything that is due by now: January 1, every other midnight, a change of rules
 ///
-/// A system that is served or deployed does this by itself. This does it for a file at rest, goes on with what was
-/// interrupted, and is one more worker for a deployed system.
+/// A system that is served or deployed does this by itself. This command does it for a file at rest, continues
+/// interrupted work, and is an additional worker for a deployed system.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
     #[command(flatten)]
     place: StoreLocation,
 
-    /// One shop alone
+    /// Only this shop
     #[arg(long, value_name = "NAME")]
     shop: Option<String>,
 
@@ -50,7 +50,7 @@ Exit codes: 0 everything due is done; 1 something is left, and it says why;
 /// Runs the command.
 ///
 /// # Errors
-/// Findings if something is left; otherwise what the store does not do.
+/// Findings if something is left; otherwise the error of the store.
 pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
     if args.place.is_nowhere() {
         return Err(CommandError::input("say which store: --data FILE, or --dynamodb URL"));

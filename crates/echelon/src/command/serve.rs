@@ -48,56 +48,56 @@ use crate::output::{Format, say, warn};
 /// Runs the whole system on this machine: events in over HTTP, tiers kept, changes announced
 ///
 /// Everything is in one file (./echelon.db), or behind a DynamoDB endpoint. An event is accepted only when it is on
-/// disk, and whatever happens to the process, it is taken in: once, however often it is sent. Each change of a tier is
-/// printed as it goes out, and posted to a webhook if you give one.
+/// disk. Whatever happens to the process, the event is ingested once, however often it is sent. Each change of a tier
+/// is printed as it goes out, and posted to a webhook if you give one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
     #[command(flatten)]
     place: StoreLocation,
 
-    /// Where to listen; port 0 takes a free one, and the first line printed names it
+    /// The address to listen on; port 0 takes a free one, and the first line printed names it
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8700")]
     listen: SocketAddr,
 
-    /// A program to put in force now, if it is not already: the shop's first version, or the next one
+    /// A program to put in force now, unless it is in force already: the shop's first version, or the next one
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
 
-    /// What the publisher of a next version says, as in `program.published`: '{"while_active": true, "demotions": "hold"}'
+    /// The options of a next version, as in `program.published`: '{"while_active": true, "demotions": "hold"}'
     #[arg(long, value_name = "JSON", requires = "program", default_value = "{}")]
     options: String,
 
-    /// The shop that events are about which name none, and whose program is given. Webhooks of Shopify name their own,
-    /// such as acme.myshopify.com
+    /// The shop of events that name none, and of --program. Webhooks of Shopify name their own, such as
+    /// acme.myshopify.com
     #[arg(long, value_name = "NAME")]
     shop: Option<String>,
 
-    /// Posts every outgoing event there, again and again until it is answered with success
+    /// Posts every outgoing event to this URL, again and again until it is answered with success
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
 
-    /// Signs what is posted to the webhook, so that it can tell whom it is from: 16 bytes or more.
-    /// docs/operations/webhooks.md says how a receiver looks at it
+    /// Signs what is posted to the webhook, so that the receiver can verify the sender: 16 bytes or more.
+    /// docs/operations/webhooks.md says how a receiver checks it
     #[arg(long, value_name = "SECRET", env = WEBHOOK_SECRET, hide_env_values = true)]
     webhook_secret: Option<String>,
 
-    /// What the webhook is sent as the header `Authorization`, such as 'Bearer TOKEN'
+    /// The value of the header `Authorization` for the webhook, such as 'Bearer TOKEN'
     #[arg(long, value_name = "VALUE", env = WEBHOOK_AUTHORIZATION, hide_env_values = true)]
     webhook_authorization: Option<String>,
 
     /// The secret that Shopify signs webhooks with, 16 bytes or more; unsigned ones are then refused. Better given as
-    /// ECHELON_SHOPIFY_SECRET: arguments can be read by everybody on the machine
+    /// ECHELON_SHOPIFY_SECRET: arguments can be read by every user of the machine
     #[arg(long, value_name = "SECRET", env = SHOPIFY_SECRET, hide_env_values = true)]
     shopify_secret: Option<String>,
 
-    /// A shop whose webhooks are taken, such as acme.myshopify.com; several times for several. Without it, those of shops that
-    /// have a program: Shopify's signature does not cover the shop
+    /// A shop whose webhooks are accepted, such as acme.myshopify.com; several times for several. Without it, those of
+    /// shops that have a program: Shopify's signature does not cover the shop
     #[arg(long, value_name = "DOMAIN", requires = "shopify_secret")]
     shopify_shop: Vec<String>,
 
-    /// Asks nobody for a token: whoever reaches the address may do anything. Programs of this machine, that is: it answers
-    /// only as localhost or by address, and to no web page
+    /// Requires no token: every caller that reaches the address may do anything. It is meant for programs on this
+    /// machine: it answers only as localhost or by address, and to no web page
     #[arg(long)]
     open: bool,
 
@@ -105,42 +105,43 @@ pub struct Args {
     #[arg(long, requires = "open")]
     open_to_the_network: bool,
 
-    /// With --open: another name that leads here, such as that of a container
+    /// With --open: another host name of this system, such as that of a container
     #[arg(long, value_name = "NAME", requires = "open")]
     host: Vec<String>,
 
-    /// The key that tokens are signed with, 32 bytes or more, so that they last beyond this run; `echelon token` makes them.
-    /// Without it, one is made up at each start, with a token. Better given as ECHELON_TOKEN_KEY: arguments can be read by
-    /// everybody on the machine
+    /// The key that tokens are signed with, 32 bytes or more, so that they last beyond this run; `echelon token` makes
+    /// them. Without it, a key is generated at each start, with a token. Better given as ECHELON_TOKEN_KEY: arguments
+    /// can be read by every user of the machine
     #[arg(long, value_name = "KEY", env = TOKEN_KEY, hide_env_values = true)]
     token_key: Option<String>,
 
-    /// The key before, whose tokens are still taken: so a key is replaced without ending them all at once
+    /// The previous key, whose tokens are still accepted: so a key is replaced without ending them all at once
     #[arg(long, value_name = "KEY", env = TOKEN_KEY_BEFORE, hide_env_values = true)]
     token_key_before: Option<String>,
 
-    /// A web page of this origin may ask, such as `https://shop.example.com`; several times for several
+    /// An origin whose web pages may send requests, such as `https://shop.example.com`; several times for several
     #[arg(long, value_name = "ORIGIN", value_parser = Origin::parse)]
     cors: Vec<Origin>,
 
-    /// What time it is at the start: an instant such as 2026-12-31T23:59:50Z, or a step ahead such as +30d
+    /// The time at the start: an instant such as 2026-12-31T23:59:50Z, or a step ahead such as +30d
     #[arg(long, value_name = "TIME", conflicts_with = "demo")]
     clock: Option<String>,
 
-    /// Lets POST /clock move time, as is useful to try things out; time that was moved never goes back. Implied by --clock and
+    /// Lets POST /clock move the time, which is useful for trials; moved time never goes back. Implied by --clock and
     /// --demo
     #[arg(long)]
     movable_clock: bool,
 
-    /// Starts although something was recorded at a later time than the clock says: that clock was wrong, and this one is right
+    /// Starts even if something was recorded at a later time than the clock says: that clock was wrong, and this one is
+    /// right
     #[arg(long, conflicts_with = "clock")]
     trust_clock: bool,
 
-    /// Fills a made-up shop through the same door and shows it working. Without --data it is gone when you stop
+    /// Fills a made-up shop through the same API and shows it working. Without --data it is gone when you stop
     #[arg(long, conflicts_with = "program")]
     demo: bool,
 
-    /// How outgoing events are shown, and the log: lines for people, or JSON
+    /// The form of outgoing events and of the log: lines for people, or JSON
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
@@ -182,22 +183,22 @@ With several shops say which: ?shop=NAME, or the header X-Echelon-Shop.
 Outgoing events go out at least once, with an id that tells repeats. Sending an
 event twice changes nothing. Ctrl-C ends it; so may anything else.";
 
-/// A demonstration leaves nothing behind.
+/// The default file. A demonstration without --data leaves nothing behind.
 const DATA: &str = "echelon.db";
 /// The shop of a program that names none.
 const SHOP: &str = "shop";
-/// The token of a key that is made up at the start: it ends with the process, whose time can be moved.
+/// The validity of the token for a generated key. It ends with the process, whose time can be moved, so it is long.
 const TOKEN_MS: i64 = 100 * 365 * 24 * 60 * 60 * 1_000;
-/// Where the SDK tells of connections that are to be closed.
+/// The target under which the SDK logs connections that are to be closed.
 const NO_CONNECTION: &str = "aws_smithy_runtime::client::http::connection_poisoning";
-/// As shells have it of a command that was interrupted.
+/// The exit code that shells use for an interrupted command.
 const ASKED_TWICE: i32 = 130;
 const SHOPIFY_SECRET: &str = "ECHELON_SHOPIFY_SECRET";
 const TOKEN_KEY: &str = "ECHELON_TOKEN_KEY";
 const TOKEN_KEY_BEFORE: &str = "ECHELON_TOKEN_KEY_BEFORE";
 const WEBHOOK_SECRET: &str = "ECHELON_WEBHOOK_SECRET";
 const WEBHOOK_AUTHORIZATION: &str = "ECHELON_WEBHOOK_AUTHORIZATION";
-/// Who is still talking when it ends is waited for so long.
+/// The time for which unfinished requests are waited for at the end.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Runs the command.
@@ -205,7 +206,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// # Errors
 /// If the store cannot be opened, the address is taken, or the program cannot be put in force.
 pub fn run(args: &Args) -> Result<(), CommandError> {
-    // There is no connection that could be closed where the store is in this process.
+    // A store in this process has no connection that could be closed.
     let targets = Targets::new().with_default(LevelFilter::WARN).with_target(NO_CONNECTION, LevelFilter::OFF);
     let log = tracing_subscriber::fmt::layer().with_writer(say_aside().clone()).with_target(false);
     let log = match args.format {
@@ -216,10 +217,10 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     runtime()?.block_on(serve(args))
 }
 
-/// What commands run on that wait for others.
+/// The runtime of commands that wait for other systems.
 ///
 /// # Errors
-/// If the system gives no threads.
+/// If the system provides no threads.
 pub fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|error| CommandError::input(format!("no threads to run on: {error}")))
@@ -263,7 +264,7 @@ async fn serve(args: &Args) -> Result<(), CommandError> {
     let shopify = secret.map(|secret| Shopify { secret, shops, turn: Arc::default() });
     let system = Arc::new(System::new(opened, time, shop, shopify, auth));
     tokens::load(&system).await.map_err(CommandError::input)?;
-    // Before it is said that it listens: whoever reads that may ask it to end at once.
+    // Installed before the first line says that it listens, because its reader may ask the process to end at once.
     let signals = Signals::taken().map_err(|error| CommandError::input(format!("signals cannot be taken: {error}")))?;
     say(&format!("listening on http://{address}, with everything in {}; Ctrl-C ends it", place.name()));
     say(&format!("this is echelon {}", *crate::VERSION));
@@ -291,8 +292,8 @@ async fn serve(args: &Args) -> Result<(), CommandError> {
     run_until_told(args, listener, &address.to_string(), token, &system, outward, signals).await
 }
 
-/// The clock must not be behind what is on record: nothing of that has happened yet, as it were. A demonstration goes on from
-/// where it was.
+/// Refuses a clock that is behind what is on record, because records would then be in the future. A demonstration
+/// continues from where it was.
 async fn right_time(args: &Args, place: &StoreLocation, opened: &Opened, time: &Time) -> Result<(), CommandError> {
     let latest = latest(&opened.store, &opened.queues).await.map_err(CommandError::input)?;
     let (Some(latest), Some(behind)) = (latest, behind(time.now(), latest)) else { return Ok(()) };
@@ -322,7 +323,7 @@ async fn right_time(args: &Args, place: &StoreLocation, opened: &Opened, time: &
     )))
 }
 
-/// What a shop's versions did by a clock that was ahead, they do by the right one, from now on.
+/// Makes a shop's versions that took effect by a clock that was ahead take effect from now on.
 async fn bring_forward(store: &Store, shop: &ShopId, latest: Instant, now: Instant) -> Result<(), CommandError> {
     let brought = store.bring_forward(shop, latest, now).await.map_err(CommandError::input)?;
     for BroughtForward { number, from, to } in brought {
@@ -339,7 +340,8 @@ async fn bring_forward(store: &Store, shop: &ShopId, latest: Instant, now: Insta
     Ok(())
 }
 
-/// What was given, unless it is a variable that is set to nothing: files of settings have such, and mean nothing by it.
+/// The given value. A variable that is set to an empty text counts as not set, because settings files have such lines
+/// without meaning them.
 fn given<'a>(value: &'a Option<String>, variable: &str) -> Option<&'a str> {
     let value = value.as_deref()?;
     if value.is_empty() && std::env::var_os(variable).is_some_and(|value| value.is_empty()) {
@@ -349,13 +351,13 @@ fn given<'a>(value: &'a Option<String>, variable: &str) -> Option<&'a str> {
     Some(value)
 }
 
-/// What Shopify signs with.
+/// The secret that Shopify signs with.
 fn secret(args: &Args) -> Result<Option<Secret>, CommandError> {
     let secret = given(&args.shopify_secret, SHOPIFY_SECRET).map(Secret::new).transpose();
     secret.map_err(|error| CommandError::input(format!("--shopify-secret: {error}")))
 }
 
-/// What tokens are signed with, if it is given.
+/// The key that tokens are signed with, if one is given.
 fn token_key(args: &Args) -> Result<Option<TokenKey>, CommandError> {
     let key = |given: Option<&str>, option| {
         let key = given.map(TokenKey::new).transpose();
@@ -371,7 +373,8 @@ fn token_key(args: &Args) -> Result<Option<TokenKey>, CommandError> {
     }
 }
 
-/// Who may come in; and a token, where the key is made up, so that nobody else could make one. It ends with the key.
+/// The mode of authentication; and a token if the key is generated, since otherwise no caller could have one. The token
+/// ends with the key.
 fn auth(args: &Args, key: Option<TokenKey>, now: Instant) -> (AuthMode, Option<String>) {
     match key {
         Some(key) if args.open => (AuthMode::Open(key), None),
@@ -385,12 +388,12 @@ fn auth(args: &Args, key: Option<TokenKey>, now: Instant) -> (AuthMode, Option<S
     }
 }
 
-/// Who may do anything in any shop.
+/// A caller that may do anything in any shop.
 fn somebody() -> Caller {
     Caller::Staff { shop: None, scope: Scope::Admin, name: DEFAULT_AUTHOR.to_owned() }
 }
 
-/// The server, the worker and what announces, until Ctrl-C; in the end in the order in which work flows.
+/// Runs the server, the worker and the announcer until Ctrl-C. They end in the order in which work flows.
 async fn run_until_told(
     args: &Args,
     listener: TcpListener,
@@ -436,7 +439,7 @@ async fn run_until_told(
     say("ending: what was accepted and is not taken in yet waits in the store");
     tokio::spawn(async move {
         signals.asked_to_end().await;
-        // Whoever asks twice does not want to wait: what is under way is done at the next start.
+        // An operator who asks twice does not want to wait. Unfinished work is done at the next start.
         std::process::exit(ASKED_TWICE);
     });
     let _ = stop_serving.send(true);
@@ -450,7 +453,7 @@ async fn run_until_told(
     outcome
 }
 
-/// Runs a part of a system, which is begun again if it breaks off, until it is told to stop.
+/// Runs a part of a system until it stops. A part that breaks off is restarted.
 async fn part<F>(
     system: Arc<System>,
     name: &'static str,
@@ -464,7 +467,7 @@ async fn part<F>(
     supervised(name, &pulse, stop.clone(), || run(Arc::clone(&system), stop.clone())).await;
 }
 
-/// Puts the given program in force; yields the shop that is meant where none is named.
+/// Puts the given program in force; returns the shop that is meant if none is named.
 async fn publish(
     args: &Args,
     opened: &Opened,

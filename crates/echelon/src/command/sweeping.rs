@@ -1,4 +1,4 @@
-//! Jobs worked on in this process, with a bar, and told.
+//! Jobs that this process works on, with a progress bar.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use store::{Store, StoreError};
 
 use crate::output::table;
 
-/// The bar is drawn this often.
+/// The interval at which the bar is drawn.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Works on what waits until nothing does, showing how far it is; yields the latest jobs of the shops then.
+/// Works on waiting segments until there are none, and shows the progress; returns the latest jobs of the shops.
 ///
 /// # Errors
-/// See [`StoreError`]; the same again goes on where it was.
+/// See [`StoreError`]; the same call continues where it stopped.
 pub async fn work(store: &Store, sweep: &Sweep<Here>, shops: &[ShopId]) -> Result<Vec<Listed>, StoreError> {
-    // Drawn on a terminal alone, as all bars of indicatif are.
+    // Drawn only on a terminal, like all bars of indicatif.
     let bar = bar();
     let mut done = std::pin::pin!(drain(sweep));
     let mut look = tokio::time::interval(LOOK);
@@ -42,7 +42,7 @@ pub async fn work(store: &Store, sweep: &Sweep<Here>, shops: &[ShopId]) -> Resul
     all(store, shops).await
 }
 
-/// Of so many equal parts a job is made.
+/// The number of equal parts of a job.
 fn parts() -> u64 {
     u64::from(Spread::DEPLOYED.buckets())
 }
@@ -70,12 +70,12 @@ async fn all(store: &Store, shops: &[ShopId]) -> Result<Vec<Listed>, StoreError>
     Ok(jobs)
 }
 
-/// A job among others.
+/// The job of a shop with this id.
 pub fn of<'a>(jobs: &'a [Listed], shop: &ShopId, id: JobId) -> Option<&'a Listed> {
     jobs.iter().find(|listed| listed.shop == *shop && listed.progress.job.id == id)
 }
 
-/// Who moved from which tier to which, a line each.
+/// The moves from tier to tier, one line for each.
 pub fn moves(tally: &Tally) -> Vec<String> {
     let name = |tier: &Option<TierId>| tier.as_ref().map_or_else(|| "no tier".to_owned(), ToString::to_string);
     let row = |((from, to), members): (&(Option<TierId>, Option<TierId>), &u64)| {

@@ -1,4 +1,4 @@
-//! Which system a command is about: a served one, asked over HTTP, or a store, opened here.
+//! The system that a command is about: a served one, over HTTP, or a store, opened here.
 
 use std::time::Duration;
 
@@ -14,19 +14,20 @@ use store::{Store, only_shop};
 use crate::error::CommandError;
 use crate::location::StoreLocation;
 
-/// Which system is meant.
+/// The system.
 #[derive(Debug, Clone, clap::Args)]
 pub struct System {
-    /// The system that `echelon serve` runs there; the default if no store is named
+    /// The URL of `echelon serve`; the default if no store is named
     #[arg(long, value_name = "URL", conflicts_with_all = ["data", "dynamodb"], default_value = "http://127.0.0.1:8700")]
     pub url: String,
 
-    /// Bearer token: one that `echelon token` makes, of your identity provider, or the one that `echelon serve` printed
+    /// A bearer token: one that `echelon token` makes, one of your identity provider, or the one that `echelon serve`
+    /// printed
     #[arg(long, value_name = "TOKEN", env = "ECHELON_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
 
-    /// Signs what is asked with the AWS credentials of the environment, for a deployed system whose callers are those of
-    /// IAM. Without a token that is done for every URL of API Gateway's own
+    /// Signs requests with the AWS credentials of the environment, for a deployed system whose callers are those of
+    /// IAM. Without a token, this is the default for URLs of API Gateway's own
     #[arg(long, conflicts_with_all = ["data", "dynamodb"])]
     pub sigv4: bool,
 
@@ -35,56 +36,57 @@ pub struct System {
     pub place: StoreLocation,
 }
 
-/// A system that runs somewhere, where no store can take its place.
+/// A running system. A store cannot take its place.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Remote {
-    /// The system that runs there: `echelon serve`, or the HTTP API of a deployed one
+    /// The URL of the system: `echelon serve`, or the HTTP API of a deployed one
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8700")]
     url: String,
 
-    /// Bearer token: one that `echelon token` makes, of your identity provider, or the one that `echelon serve` printed
+    /// A bearer token: one that `echelon token` makes, one of your identity provider, or the one that `echelon serve`
+    /// printed
     #[arg(long, value_name = "TOKEN", env = "ECHELON_TOKEN", hide_env_values = true)]
     token: Option<String>,
 
-    /// Signs what is asked with the AWS credentials of the environment. Without a token that is done for every URL of API
+    /// Signs requests with the AWS credentials of the environment. Without a token, this is the default for URLs of API
     /// Gateway's own
     #[arg(long)]
     sigv4: bool,
 }
 
 impl Remote {
-    /// The same as any command has it.
+    /// The same as a [`System`].
     pub fn system(&self) -> System {
         let Self { url, token, sigv4 } = self.clone();
         System { url, token, sigv4, place: StoreLocation::nowhere() }
     }
 }
 
-/// An answer for which everybody is looked at takes at most so long.
+/// The maximum time of an answer for which all members are read.
 const LONG: Duration = Duration::from_secs(60 * 60);
 
-/// What to do where there is nothing to sign with.
+/// The remedy if there are no credentials.
 const NO_CREDENTIALS: &str = "set what AWS's tools read, or name a token with --token";
 
 impl System {
-    /// Whether it is a served one.
+    /// Whether it is a served or deployed system rather than a store.
     pub fn is_served(&self) -> bool {
         self.place.is_nowhere()
     }
 
-    /// What a served system answers.
+    /// Sends a GET request; returns the answer.
     ///
     /// # Errors
-    /// If nobody is there, or what it refuses and why.
+    /// If the system does not answer, or why it refuses.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CommandError> {
         let client = self.client()?;
         read(&client, client.get(path).await)
     }
 
-    /// What a served system answers; nothing if it has none of that.
+    /// Sends a GET request; returns the answer, or none if the system answers 404.
     ///
     /// # Errors
-    /// If nobody is there, or what it refuses and why.
+    /// If the system does not answer, or why it refuses.
     pub async fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, CommandError> {
         let client = self.client()?;
         match client.get(path).await {
@@ -93,28 +95,28 @@ impl System {
         }
     }
 
-    /// What a served system answers to something sent, however long that takes.
+    /// Posts a body; returns the answer, however long that takes.
     ///
     /// # Errors
-    /// If nobody is there, or what it refuses and why.
+    /// If the system does not answer, or why it refuses.
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, CommandError> {
         let client = self.client()?.patient(LONG);
         read(&client, client.post(path, body.to_string(), &[]).await)
     }
 
-    /// What a served system answers to having something taken away.
+    /// Sends a DELETE request; returns the answer.
     ///
     /// # Errors
-    /// If nobody is there, or what it refuses and why.
+    /// If the system does not answer, or why it refuses.
     pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, CommandError> {
         let client = self.client()?;
         read(&client, client.delete(path).await)
     }
 
-    /// Asks a served or a deployed system, with the token or the signature that it takes.
+    /// A client for a served or deployed system, with the token or the signature that it requires.
     ///
     /// # Errors
-    /// If nobody can be asked there, or there is nothing to sign with.
+    /// If the URL cannot be used, or there are no credentials.
     pub fn client(&self) -> Result<Client, CommandError> {
         let client = client(&self.url, self.token.as_deref())?;
         if !self.sigv4 && (self.token.is_some() || region_of(client.host()).is_none()) {
@@ -126,10 +128,10 @@ impl System {
     }
 }
 
-/// Asks the system at a URL, with a token if there is one.
+/// A client for the system at a URL, with a token if there is one.
 ///
 /// # Errors
-/// If nobody can be asked there.
+/// If the URL cannot be used.
 pub fn client(url: &str, token: Option<&str>) -> Result<Client, CommandError> {
     let client = Client::new(url).map_err(|error| {
         let remedy = if matches!(error, UrlError::Login(_)) { "; name a token with --token" } else { "" };
@@ -163,7 +165,7 @@ fn read<T: DeserializeOwned>(
         .map_err(|error| CommandError::input(format!("{url}: answers as nothing known: {error}")))
 }
 
-/// What a served system says that it does not do.
+/// The error for a problem that a system answers.
 pub fn refused(url: &str, problem: &Problem) -> CommandError {
     let Problem { status, detail, remedy, problems, .. } = problem;
     let places = problems.iter().map(|place| format!("\n       {}: {}", place.path, place.message));
@@ -177,15 +179,15 @@ pub fn refused(url: &str, problem: &Problem) -> CommandError {
     CommandError::input(format!("{url}: {status}: {detail}; {remedy}{}", places.collect::<String>()))
 }
 
-/// What is asked of a served system about a shop, or about its only one.
+/// The path of a request about a shop, or about the only shop.
 pub fn of_shop(path: &str, shop: Option<&ShopId>) -> String {
     shop.map_or_else(|| path.to_owned(), |shop| format!("{path}?shop={shop}"))
 }
 
-/// The shop that is named, or the only one of a store.
+/// The named shop, or the only one of a store.
 ///
 /// # Errors
-/// If none is named and there is not just one.
+/// If none is named and there is not exactly one.
 pub async fn shop_of(store: &Store, named: Option<&ShopId>) -> Result<ShopId, CommandError> {
     match named {
         Some(shop) => Ok(shop.clone()),

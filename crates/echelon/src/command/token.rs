@@ -1,4 +1,4 @@
-//! `echelon token`: tokens for who asks a served system.
+//! `echelon token`: tokens for callers of a served system.
 
 use chrono::TimeDelta;
 use clap::{Subcommand, ValueEnum};
@@ -16,9 +16,10 @@ use crate::error::CommandError;
 use crate::location::StoreLocation;
 use crate::output::{Format, print, print_json, table};
 
-/// Makes a token for who asks a system that `echelon serve` runs with the same key; lists those in use, and revokes them
+/// Makes a token for a caller of a system that `echelon serve` runs with the same key; lists those in use, and revokes
+/// them
 ///
-/// In AWS, staff has tokens of the shop's own identity provider instead.
+/// In AWS, staff have tokens of the shop's own identity provider instead.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER, args_conflicts_with_subcommands = true)]
 pub struct Args {
@@ -35,7 +36,7 @@ enum Act {
     Revoke(Revoke),
 }
 
-/// Lists the tokens of staff that a served system has met and that have not ended, and those that are revoked
+/// Lists the tokens of staff that were used on a served system and have not ended, and those that are revoked
 #[derive(Debug, clap::Args)]
 struct List {
     #[command(flatten)]
@@ -52,56 +53,56 @@ struct Revoke {
     #[command(flatten)]
     served: Served,
 
-    /// Ids, as `list` names them, or the tokens themselves
+    /// The ids, as `list` names them, or the tokens themselves
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
 struct Served {
-    /// The system that `echelon serve` runs there
+    /// The URL of `echelon serve`
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8700")]
     url: String,
 
-    /// What it is asked with: a token of the scope `admin`, for all shops
+    /// A token of the scope `admin`, for all shops
     #[arg(long, value_name = "TOKEN", env = "ECHELON_TOKEN", hide_env_values = true)]
     token: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
 struct Make {
-    /// The key, as `echelon serve` has it
+    /// The key of `echelon serve`
     #[arg(long, value_name = "KEY", env = "ECHELON_TOKEN_KEY", hide_env_values = true)]
     token_key: Option<String>,
 
-    /// The only shop that may be asked about; without it, any
+    /// The only shop that the token is for; without it, any
     #[arg(long, value_name = "NAME")]
     shop: Option<String>,
 
-    /// What may be done
+    /// The scope of the token
     #[arg(long, value_enum, default_value = "read")]
     scope: Allowed,
 
-    /// What the audit calls who has it
+    /// The name of the token's holder in the audit
     #[arg(long, value_name = "NAME", default_value = "echelon")]
     name: String,
 
-    /// For how many days
+    /// The validity in days
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
     days: u16,
 
-    /// The token alone, or one JSON object with its id
+    /// Only the token, or one JSON object with its id
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Allowed {
-    /// Look at members, programs and jobs
+    /// Read members, programs and jobs
     Read,
-    /// And tell facts, and assign tiers
+    /// Also send facts, and assign tiers
     Write,
-    /// And change programs, order jobs, and forget members
+    /// Also change programs, order jobs, and erase members
     Admin,
 }
 
@@ -121,7 +122,7 @@ Exit codes: 0 done; 2 usage, or the system cannot be asked.";
 /// Runs the command.
 ///
 /// # Errors
-/// If the key is too short, the shop none, or the system cannot be asked.
+/// If the key is too short, the shop's name is not valid, or the system cannot be asked.
 pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
     match &args.act {
         None => make(&args.make, now),

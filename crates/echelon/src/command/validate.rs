@@ -1,4 +1,4 @@
-//! `echelon validate`: everything that is wrong with a program, and what is probably not meant.
+//! `echelon validate`: finds everything that is wrong with a program, and what is probably not intended.
 
 use std::path::PathBuf;
 
@@ -12,10 +12,10 @@ use crate::input::{self, Document};
 use crate::output::{Format, counted, print, print_json};
 use crate::shop::instant;
 
-/// Finds everything that is wrong with a program file, and what is probably not meant
+/// Finds everything that is wrong with a program file, and what is probably not intended
 ///
-/// Every problem is reported at once, each with its place in the file. Warnings are about what is allowed but probably not
-/// meant: a tier nobody can reach, a start that wipes what was earned.
+/// All problems are reported at once, each with its place in the file. Warnings are about what is allowed but probably
+/// not intended: a tier that no member can reach, a start that wipes what was earned.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
@@ -23,7 +23,7 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     program: PathBuf,
 
-    /// The program that it replaces: warns of what the change does to members
+    /// The program that it replaces: warns of the effects of the change on members
     #[arg(long, value_name = "FILE")]
     replaces: Option<PathBuf>,
 
@@ -48,7 +48,7 @@ tier. Warnings are looked for once there are no problems left.
 Exit codes: 0 no problems (there may be warnings); 1 problems; 2 a file cannot
 be read or is not JSON.";
 
-/// Runs the command; `now` is when the program is published unless somebody says otherwise.
+/// Runs the command. `now` is the time of publication unless the arguments name another one.
 ///
 /// # Errors
 /// A file that cannot be used, or problems.

@@ -1,4 +1,4 @@
-//! `echelon verify` and `echelon rebuild`: members recomputed from the ledger, and compared or stored anew.
+//! `echelon verify` and `echelon rebuild`: members recomputed from the ledger, and compared or stored again.
 
 use engine::verify::{Difference, Recomputed, everybody_past, recompute};
 use indicatif::ProgressBar;
@@ -14,10 +14,10 @@ use crate::error::CommandError;
 use crate::location::StoreLocation;
 use crate::output::{Format, counted, print, print_json};
 
-/// Recomputes members from the ledger and says where what is stored of them is another
+/// Recomputes members from the ledger and reports where the stored member differs
 ///
-/// A member's item follows from the ledger's rows: the facts, and the history of what was recorded. Nothing is written. What
-/// does not read is told of, and the rest gone through all the same; a file is looked through for damage, too.
+/// A member's item follows from the ledger's rows: the facts, and the history of what was recorded. Nothing is written.
+/// Items that cannot be decoded are reported, and the rest is still checked; a file is also checked for damage.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -33,11 +33,11 @@ pub struct Args {
     #[command(flatten)]
     place: StoreLocation,
 
-    /// One shop alone
+    /// Only this shop
     #[arg(long, value_name = "NAME")]
     shop: Option<String>,
 
-    /// One member alone
+    /// Only this member
     #[arg(long, value_name = "ID", requires = "shop")]
     member: Option<String>,
 
@@ -46,10 +46,10 @@ pub struct Args {
     format: Format,
 }
 
-/// Recomputes members from the ledger and stores those anew that differ
+/// Recomputes members from the ledger and stores those again that differ
 ///
-/// For members that were lost, or restored from another time than the ledger. What was announced stays as it is: the
-/// tier on record, its sequence and the rewards given come from the history in the ledger.
+/// Use it for members that were lost, or restored from another time than the ledger. Announcements stay as they are:
+/// the tier on record, its sequence and the rewards given come from the history in the ledger.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -66,10 +66,10 @@ pub struct RebuildArgs {
     args: Args,
 }
 
-/// How often somebody who is being written to meanwhile is recomputed.
+/// The maximum number of recomputations of a member that another writer keeps changing.
 const TRIES: u32 = 5;
 
-/// What was found.
+/// The findings.
 #[derive(Default)]
 struct Found {
     members: usize,
@@ -78,7 +78,7 @@ struct Found {
     damage: Vec<String>,
 }
 
-/// What does not read: all of a shop, a part of it, or a member.
+/// Something that cannot be decoded: all of a shop, a part of it, or a member.
 struct Gap {
     shop: ShopId,
     member: Option<MemberId>,
@@ -99,7 +99,7 @@ impl Found {
 /// Runs `verify`.
 ///
 /// # Errors
-/// Findings where something differs or does not read; otherwise why nothing can be read.
+/// Findings if something differs or cannot be decoded; otherwise why nothing can be read.
 pub fn run(args: &Args) -> Result<(), CommandError> {
     let found = runtime()?.block_on(go(args, false))?;
     tell(args, &found, "not as the ledger has it")?;
@@ -109,7 +109,7 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
 /// Runs `rebuild`.
 ///
 /// # Errors
-/// Findings where something does not read; otherwise why nothing can be read or written.
+/// Findings if something cannot be decoded; otherwise why nothing can be read or written.
 pub fn rebuild(args: &RebuildArgs) -> Result<(), CommandError> {
     let found = runtime()?.block_on(go(&args.args, true))?;
     tell(&args.args, &found, "stored anew")?;
@@ -149,21 +149,21 @@ async fn go(args: &Args, repair: bool) -> Result<Found, CommandError> {
     Ok(found)
 }
 
-/// Who is recomputed, and what then.
+/// The members to recompute, and whether to store them.
 struct Which {
     member: Option<MemberId>,
     is_here: bool,
     repair: bool,
 }
 
-/// What became of a shop that was to be looked through.
+/// The result of checking a shop.
 enum Looked {
     Through,
     NoProgram,
     NoSuchMember,
 }
 
-/// Everybody of a shop, or the one who is meant, past what does not read.
+/// Recomputes all members of a shop, or the selected one, and continues past items that cannot be decoded.
 async fn one_shop(which: &Which, store: &Store, shop: &ShopId, found: &mut Found) -> Result<Looked, StoreError> {
     let Some(versions) = store.versions(shop).await? else { return Ok(Looked::NoProgram) };
     let mut unread = Unread::of(which.is_here);
@@ -172,7 +172,7 @@ async fn one_shop(which: &Which, store: &Store, shop: &ShopId, found: &mut Found
         None => everybody_past(store, shop, &mut unread).await?.into_iter().collect(),
     };
     unread.errors.iter().for_each(|error| found.pass(shop, None, error));
-    // Drawn on a terminal alone, as all bars of indicatif are.
+    // Drawn only on a terminal, like all bars of indicatif.
     let bar = ProgressBar::new(u64::try_from(members.len()).unwrap_or(u64::MAX));
     for member in members {
         bar.inc(1);
@@ -192,8 +192,8 @@ async fn one_shop(which: &Which, store: &Store, shop: &ShopId, found: &mut Found
     Ok(Looked::Through)
 }
 
-/// A member recomputed, and stored anew if that is asked for; again as long as somebody writes in between. A difference
-/// is believed only when it is seen twice: the index by member follows the table a little later.
+/// Recomputes a member, and stores it again if asked to. It is repeated while another writer changes the member. A
+/// difference is reported only if it is seen twice, because the index by member follows the table a little later.
 async fn settled(
     store: &Store,
     shop: &ShopId,

@@ -1,16 +1,16 @@
-//! Which column of a file says what.
+//! The mapping from the columns of a file to fields.
 
 use super::outcome::Rejected;
 use super::preset::Preset;
 
-/// What a column can say about an order. The first four must be there.
+/// A field of an order that a column can hold. The first four are required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
     /// The order's number, or a return's own.
     OrderId,
-    /// Whose it is; empty for a guest.
+    /// The member; empty for a guest.
     MemberId,
-    /// When it was paid, or given back.
+    /// When it was paid, or refunded.
     OccurredAt,
     /// The grand total.
     Total,
@@ -18,32 +18,32 @@ pub enum Field {
     Tax,
     /// The shipping in it.
     Shipping,
-    /// What was taken off before.
+    /// The discounts, which were subtracted before.
     Discounts,
-    /// Its currency.
+    /// The currency.
     Currency,
-    /// Program currency per unit of the order's.
+    /// The program currency per unit of the order's currency.
     ExchangeRate,
     /// Whether it was only a test.
     Test,
-    /// What the row is, in a word that has a meaning.
+    /// The kind of row, as a word with a known meaning.
     Kind,
     /// The order that a return belongs to.
     RefundOf,
-    /// How much of the order in the same row was given back.
+    /// The amount of the order in the same row that was refunded.
     Refunded,
-    /// When; else when it was cancelled, else when it was paid.
+    /// When it was refunded; if unknown, when the order was canceled, or else when it was paid.
     RefundedAt,
-    /// When the order was cancelled.
+    /// When the order was canceled.
     CancelledAt,
-    /// Stands in where `occurred_at` is empty.
+    /// Used if `occurred_at` is empty.
     CreatedAt,
-    /// What the rows of one order have in common.
+    /// A value that the rows of one order share.
     Group,
 }
 
 impl Field {
-    /// Every field, in its place.
+    /// All fields, in the order of their places.
     pub const ALL: [Self; 17] = [
         Self::OrderId,
         Self::MemberId,
@@ -64,7 +64,7 @@ impl Field {
         Self::Group,
     ];
 
-    /// The name it has on the command line, and in a file that needs no mapping.
+    /// The name on the command line, and in a file that needs no mapping.
     pub fn name(self) -> &'static str {
         match self {
             Self::OrderId => "order_id",
@@ -87,7 +87,7 @@ impl Field {
         }
     }
 
-    /// Without these a file holds no orders of members.
+    /// Whether the field is required: without these fields a file holds no orders of members.
     pub fn required(self) -> bool {
         matches!(self, Self::OrderId | Self::MemberId | Self::OccurredAt | Self::Total)
     }
@@ -97,14 +97,14 @@ impl Field {
     }
 }
 
-/// What the command line says about columns.
+/// The mapping that the command line gives.
 #[derive(Debug)]
 pub struct Mapping {
-    /// The file's kind.
+    /// The kind of the file.
     pub preset: Preset,
-    /// Columns named one by one; the last of a field counts.
+    /// The columns named one by one. If a field is named twice, the last one counts.
     pub columns: Vec<(Field, String)>,
-    /// The currency of rows that name none.
+    /// Whether a currency is given for rows that name none.
     pub has_currency: bool,
 }
 
@@ -113,12 +113,12 @@ pub struct Mapping {
 pub struct Header {
     names: Vec<String>,
     places: [Option<usize>; Field::ALL.len()],
-    /// Whether member ids are compared without regard to capitals.
+    /// Whether member ids are compared without regard to case.
     pub lower_case_members: bool,
 }
 
 impl Header {
-    /// Finds the fields in a file's header, or says which are missing and which columns are there.
+    /// Finds the fields in a file's header. The error says which are missing and which columns there are.
     pub fn read(names: Vec<String>, mapping: &Mapping) -> Result<Self, String> {
         let mut header = Self { names, places: [None; Field::ALL.len()], lower_case_members: false };
         let mut missing = Vec::new();
@@ -178,13 +178,13 @@ impl Header {
         Field::ALL.into_iter().filter_map(|field| Some((field, self.names.get(self.place(field)?)?.as_str())))
     }
 
-    /// The headers that no field was found in.
+    /// The headers that belong to no field.
     pub fn unused(&self) -> impl Iterator<Item = &str> {
         let taken = |place| self.places.contains(&Some(place));
         self.names.iter().enumerate().filter(move |(place, _)| !taken(*place)).map(|(_, name)| name.as_str())
     }
 
-    /// How many cells a row has.
+    /// The number of cells in a row.
     pub fn width(&self) -> usize {
         self.names.len()
     }
@@ -199,19 +199,19 @@ impl Header {
 pub struct Row<'a> {
     /// The file's header.
     pub header: &'a Header,
-    /// The row's cells, as they stand in the file.
+    /// The row's cells, as they are in the file.
     pub cells: &'a csv::ByteRecord,
 }
 
 impl<'a> Row<'a> {
-    /// The cell of a field without the spaces around it; nothing if it is empty or the file has no such column.
+    /// The cell of a field without the spaces around it; none if it is empty or the file has no such column.
     pub fn cell(&self, field: Field) -> Result<Option<&'a str>, Rejected> {
         let Some(cell) = self.header.place(field).and_then(|place| self.cells.get(place)) else { return Ok(None) };
         let text = std::str::from_utf8(cell).map_err(|_| Rejected::NotUtf8 { column: self.column(field) })?;
         Ok(Some(text.trim()).filter(|text| !text.is_empty()))
     }
 
-    /// The cell of a field that must say something.
+    /// The cell of a field that must not be empty.
     pub fn need(&self, field: Field) -> Result<&'a str, Rejected> {
         self.cell(field)?.ok_or_else(|| Rejected::MissingValue { column: self.column(field) })
     }
@@ -226,7 +226,7 @@ impl<'a> Row<'a> {
         self.cells.iter().all(|cell| cell.trim_ascii().is_empty())
     }
 
-    /// The header above a field, for a message.
+    /// The header of a field's column, for a message.
     pub fn column(&self, field: Field) -> String {
         let name = self.header.place(field).and_then(|place| self.header.names.get(place));
         name.map_or_else(|| field.name().to_owned(), Clone::clone)

@@ -1,21 +1,21 @@
-//! Line ends of every kind made into `\n`, so that lines can be counted: a reader of CSV that ends rows at `\r` does
-//! not count the `\n` after it.
+//! Line ends of every kind become `\n`, so that lines can be counted: a CSV reader that ends rows at `\r` does not count
+//! the `\n` after it.
 
 use std::io::{self, BufRead, Read};
 
-/// Reads the same text with `\n` for every `\r\n` and `\r`, and one at the end.
+/// A reader of the same text with `\n` for every `\r\n` and `\r`, and one at the end.
 #[derive(Debug)]
 pub struct Newlines<R> {
     inner: R,
-    /// The last byte read was a `\r`, so a `\n` now belongs to it.
+    /// Whether the last byte read was a `\r`, so that a `\n` now belongs to it.
     after_return: bool,
-    /// The last byte given out.
+    /// The last byte returned.
     last: u8,
     is_over: bool,
 }
 
 impl<R: BufRead> Newlines<R> {
-    /// Over this text.
+    /// A reader over this text.
     pub fn over(inner: R) -> Self {
         Self { inner, after_return: false, last: b'\n', is_over: false }
     }
@@ -52,7 +52,8 @@ impl<R: BufRead> Read for Newlines<R> {
 }
 
 impl<R> Newlines<R> {
-    /// Whether somebody asked for more than there is: whoever got a row before that found its end.
+    /// Whether the reader has read past the end of the text. If so, the row that it read last ended at the end of the
+    /// text.
     pub fn is_over(&self) -> bool {
         self.is_over
     }

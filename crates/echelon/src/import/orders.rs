@@ -1,8 +1,8 @@
-//! From the rows of a file to facts about orders and refunds.
+//! Facts about orders and refunds, from the rows of a file.
 //!
-//! A row is an order, a return, or neither. A return that names its order becomes its refund; one that names none
-//! is taken from the same customer's latest order, among the rows read before and not later than the return, of
-//! which at least as much is left. Everything remembered for that has a limit: see `returns` and `repeats`.
+//! A row is an order, a return, or neither. A return that names its order becomes its refund. A return that names none
+//! is matched with the same customer's latest order, among the rows read before and not later than the return, that has
+//! at least as much left. Everything remembered for that has a limit: see `returns` and `repeats`.
 
 use std::collections::HashMap;
 
@@ -18,22 +18,22 @@ use super::repeats::{Print, Repeats, Seen, hash};
 use super::returns::OpenOrders;
 use super::time::{Clock, TimeError};
 
-/// Under this name the sum that an order's row says was given back is its refund: a later export that says more
-/// replaces it, for of two versions the greater one rules (section 4).
+/// The id of the refund for the amount that an order's own row says was refunded. A later export with a greater amount
+/// replaces it, because the greater of two versions wins (section 4).
 const REFUND_IN_ROW: &str = "import";
 
-/// How words and times are read.
+/// The way in which words and times are read.
 #[derive(Debug)]
 pub struct Reading {
-    /// What the words of the kind column mean, in small letters.
+    /// The meanings of the words in the kind column, in lower case.
     pub kinds: HashMap<String, Meaning>,
     /// The currency of rows that name none.
     pub currency: Option<Currency>,
-    /// The times.
+    /// The clock for times.
     pub clock: Clock,
 }
 
-/// Reads rows, one after the other; what it remembers of them is bounded per customer.
+/// A reader of rows. Its memory is bounded per customer.
 #[derive(Debug)]
 pub struct Orders {
     reading: Reading,
@@ -43,25 +43,25 @@ pub struct Orders {
     file: u32,
 }
 
-/// What orders and returns have in common.
+/// The common part of orders and returns.
 struct Head {
     /// The number of the order, or the return's own.
     id: OrderId,
     member: Option<MemberId>,
     at: Instant,
-    /// Whether the amount stands below zero.
+    /// Whether the total is negative.
     negative: bool,
     amount: Amount,
     currency: Currency,
 }
 
 impl Orders {
-    /// A reader that has seen nothing.
+    /// A reader without memory.
     pub fn new(reading: Reading) -> Self {
         Self { reading, open: OpenOrders::default(), repeats: Repeats::default(), group: None, file: 0 }
     }
 
-    /// The next rows are of another file.
+    /// Notes that the next rows are from another file.
     pub fn next_file(&mut self) {
         self.file += 1;
         self.group = None;
@@ -87,7 +87,7 @@ impl Orders {
         }
     }
 
-    /// Whether the row belongs to the order of the row before: the same group, and no total of its own.
+    /// Whether the row belongs to the order of the row before: it has the same group, and no total.
     fn continues(&mut self, row: Row<'_>) -> Result<bool, Rejected> {
         let Some(group) = row.cell(Field::Group)? else { return Ok(false) };
         if self.group.as_deref() == Some(group) {
@@ -97,7 +97,7 @@ impl Orders {
         Ok(false)
     }
 
-    /// What the kind column says the row is; nothing if there is no such column.
+    /// The meaning of the row's kind; none if there is no such column.
     fn meaning(&self, row: Row<'_>) -> Result<Option<Meaning>, LeftOut> {
         if !row.has(Field::Kind) {
             return Ok(None);
@@ -171,8 +171,8 @@ impl Orders {
         })
     }
 
-    /// What the order's own row says was given back. When, an export may not say: then it was when the order was
-    /// cancelled, or as if less had been paid from the start.
+    /// The refund in the order's own row. If the export does not say when it was, it counts from the cancellation, or
+    /// else from the payment, as if less had been paid from the start.
     fn refund_in_row(&self, row: Row<'_>, head: &Head) -> Result<Option<(Fact, Amount)>, Rejected> {
         let amount = amount(row, Field::Refunded)?;
         if amount == Amount::ZERO {
@@ -190,7 +190,7 @@ impl Orders {
         }
         let refund = id(row, Field::OrderId, head.id.as_str(), RefundId::new)?;
         let named = row.cell(Field::RefundOf)?.map(|text| id(row, Field::RefundOf, text, OrderId::new)).transpose()?;
-        // A return that comes twice must not be taken from two orders.
+        // A return that comes twice must not be matched with two orders.
         let print = self.unknown(row, head, Meaning::Return)?;
         let order = match named {
             Some(order) => order,
@@ -230,8 +230,9 @@ impl Orders {
         }
     }
 
-    /// Turns away what was read before. Other content under a known id is a later version of an order when it comes in another file (exports
-    /// overlap), and the engine keeps the one that rules; in the same file nobody can say which is meant.
+    /// Rejects or ignores rows that were read before. Other content under a known id in another file is a later version
+    /// of an order (exports overlap), and the engine keeps the one that wins. In the same file it is not clear which
+    /// one is meant.
     fn unknown(&self, row: Row<'_>, head: &Head, meaning: Meaning) -> Result<Print, LeftOut> {
         let id = hash((head.id.as_str(), meaning == Meaning::Return));
         let content = hash(Field::ALL.map(|field| row.cell(field).ok().flatten()));
@@ -270,7 +271,7 @@ fn id<T>(row: Row<'_>, field: Field, text: &str, new: fn(&str) -> Result<T, IdEr
     new(text).map_err(|why| Rejected::BadId { column: row.column(field), value: text.to_owned(), why })
 }
 
-/// Whether a spreadsheet wrote the id as a number in powers of ten, such as `5.32E+12`.
+/// Whether a spreadsheet wrote the id as a number in scientific notation, such as `5.32E+12`.
 fn rounded(id: &str) -> bool {
     let Some((digits, power)) = id.split_once("E+") else { return false };
     let numeric = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b',');

@@ -6,7 +6,7 @@ use super::*;
 use crate::import::columns::{Header, Mapping};
 use crate::import::preset::{Preset, parse_kind};
 
-/// A shop's file: its header, and what is remembered of its rows.
+/// A shop's file: its header, and the reader with what it remembers of earlier rows.
 struct File {
     header: Header,
     orders: Orders,
@@ -23,7 +23,7 @@ impl File {
         Self { header, orders: Orders::new(Reading { kinds, currency, clock }) }
     }
 
-    /// The facts of a row in short, or the reason for there being none.
+    /// The facts of a row in short form, or the reason why there are none.
     fn row(&mut self, row: &str) -> String {
         let cells = ByteRecord::from(row.split(',').collect::<Vec<_>>());
         match self.orders.read(Row { header: &self.header, cells: &cells }) {
@@ -99,7 +99,7 @@ fn an_order_that_comes_again_in_another_file_is_a_later_version() {
 }
 
 #[test]
-fn orders_of_nobody_are_kept_if_they_are_worth_something() {
+fn orders_of_guests_are_kept_if_they_have_an_amount() {
     let file = &mut File::new(Preset::Invoices, INVOICES, &[]);
     check(file, "1,,2024-01-01,100,GBP,order", "guest:paid(1,100)");
     check(file, "2,,2024-01-01,0.00,GBP,order", "ignored: the row names no customer and no amount");

@@ -1,18 +1,18 @@
-//! What becomes of one row or document: facts, or why there are none.
+//! The outcome of one row or document: facts, or why there are none.
 
 use rules::fact::ReceivedFact;
 use rules::id::IdError;
 use rules::quantity::NumberError;
 use thiserror::Error;
 
-/// What one row or document came to.
+/// The outcome of one row or document.
 #[derive(Debug)]
 pub enum Outcome {
-    /// What it says.
+    /// The facts in it.
     Facts(Vec<ReceivedFact>),
-    /// It says nothing about tiers, rightly.
+    /// It says nothing about tiers, and need not.
     Ignored(Why),
-    /// It says something that cannot be used: someone should look.
+    /// It says something that cannot be used: an operator should look at it.
     Rejected(Why),
 }
 
@@ -21,16 +21,16 @@ pub enum Outcome {
 pub struct Why {
     /// One word, the same in every release.
     pub code: String,
-    /// What is the matter and what can be done, for people.
+    /// The problem and the remedy, for people.
     pub text: String,
 }
 
 /// Why a row gives no facts.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LeftOut {
-    /// Rightly.
+    /// The row is rightly left out.
     Ignored(Ignored),
-    /// Someone should look.
+    /// The row needs an operator's attention.
     Rejected(Rejected),
 }
 
@@ -60,22 +60,22 @@ impl From<LeftOut> for Outcome {
 /// Why a row is rightly left out.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub enum Ignored {
-    /// Nothing in any cell.
+    /// All cells are empty.
     #[error("the row is empty")]
     BlankRow,
-    /// The order's first row said it all; this one lists a further product.
+    /// The order's first row has all its data; this one lists a further product.
     #[error("a further line of the order in the row above")]
     FurtherLine,
-    /// A kind that is no paid order, such as `pending`.
+    /// The kind is not a paid order, such as `pending`.
     #[error("`{0}` is no paid order")]
     NotAnOrder(String),
-    /// Nobody to credit, and nothing to credit: a stock movement more likely than an order.
+    /// No member to credit and nothing to credit: more likely a stock movement than an order.
     #[error("the row names no customer and no amount")]
     NobodyAndNothing,
-    /// A return of nothing.
+    /// A return of zero.
     #[error("the return gives nothing back")]
     NothingReturned,
-    /// The same row again, perhaps of another export that overlaps.
+    /// The same row came before, perhaps in another export that overlaps.
     #[error("`{0}` was read before, and says the same")]
     Repeated(String),
 }
@@ -93,128 +93,129 @@ impl Ignored {
     }
 }
 
-/// Why a row cannot be used. Each text names the column and the value, and what to do.
+/// Why a row cannot be used. Each text names the column and the value, and the remedy.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub enum Rejected {
-    /// More or fewer cells than the header.
+    /// The row has more or fewer cells than the header.
     #[error(
         "the row has {found} cells, the header {expected}; look for a quote that is never closed or a comma that needs quotes"
     )]
     CellCount {
-        /// In this row.
+        /// The number in this row.
         found: usize,
-        /// In the header.
+        /// The number in the header.
         expected: usize,
     },
-    /// Bytes that are no text.
+    /// The cell is not UTF-8.
     #[error("column `{column}`: the cell is not UTF-8; save the file again as \"CSV UTF-8\"")]
     NotUtf8 {
         /// The header.
         column: String,
     },
-    /// An empty cell that must not be.
+    /// A required cell is empty.
     #[error("column `{column}`: the cell is empty; fill it in, or name another column with --column")]
     MissingValue {
         /// The header.
         column: String,
     },
-    /// No id.
+    /// The value is not a valid id.
     #[error("column `{column}`: `{value}`: {why}")]
     BadId {
         /// The header.
         column: String,
-        /// What stands there.
+        /// The value of the cell.
         value: String,
-        /// What is wrong with it.
+        /// The error of the id.
         why: IdError,
     },
-    /// An id whose digits a spreadsheet threw away: two orders would become one.
+    /// A spreadsheet removed digits of the id: two orders would become one.
     #[error(
         "column `{column}`: `{value}` is a number that a spreadsheet has rounded; export the file again and do not open it before the import"
     )]
     RoundedId {
         /// The header.
         column: String,
-        /// What stands there.
+        /// The value of the cell.
         value: String,
     },
-    /// No amount or rate.
+    /// The value is not an amount or rate.
     #[error("column `{column}`: {why}; write digits with a point, without currency or thousands separators")]
     BadNumber {
         /// The header.
         column: String,
-        /// What is wrong with it.
+        /// The error of the number.
         why: NumberError,
     },
-    /// No date and time.
+    /// The value is not a date and time.
     #[error(
         "column `{column}`: `{value}` is no time such as \"2024-05-01 10:00:00\"; name the form in use with --time-format, such as --time-format \"%d/%m/%Y %H:%M\""
     )]
     BadTime {
         /// The header.
         column: String,
-        /// What stands there.
+        /// The value of the cell.
         value: String,
     },
-    /// A local time, and nobody said where. The one reason that ends the import: every row would have it.
+    /// The value is a local time, and no time zone is given. This is the only reason that ends the import, because
+    /// every row would have it.
     #[error(
         "column `{column}`: `{value}` does not say its offset from UTC; say where the shop is with --timezone, such as --timezone Europe/London"
     )]
     NoTimezone {
         /// The header.
         column: String,
-        /// What stands there.
+        /// The value of the cell.
         value: String,
     },
-    /// No currency code.
+    /// The value is not a currency code.
     #[error("column `{column}`: `{value}` is no ISO 4217 currency code such as \"USD\"")]
     BadCurrency {
         /// The header.
         column: String,
-        /// What stands there.
+        /// The value of the cell.
         value: String,
     },
-    /// Neither yes nor no.
+    /// The value is neither yes nor no.
     #[error("column `{column}`: `{value}` is neither true nor false")]
     BadFlag {
         /// The header.
         column: String,
-        /// What stands there.
+        /// The value of the cell.
         value: String,
     },
-    /// A kind nobody explained.
+    /// The kind has no known meaning.
     #[error(
         "column `{column}`: what `{value}` is, is not known; say it with --kind \"{value}=order\" (or return, or ignore)"
     )]
     UnknownKind {
         /// The header.
         column: String,
-        /// What stands there.
+        /// The value of the cell.
         value: String,
     },
-    /// An order that pays the customer.
+    /// An order has a negative total.
     #[error(
         "column `{column}`: an order's total must not be negative, this one is `{value}`; say that the kind is a return with --kind"
     )]
     NegativeOrder {
         /// The header.
         column: String,
-        /// What stands there.
+        /// The value of the cell.
         value: String,
     },
-    /// The same id with other content: in one file, so neither version is the later one.
+    /// The same id came with other content in the same file, so neither version is the later one.
     #[error(
         "`{0}` was read before and says something else; an order has one row, or name the column that its rows share with --column group=…"
     )]
     DuplicateId(String),
-    /// Nothing to take the return from.
+    /// No order matches the return.
     #[error("return `{id}` over {amount} names no order, and {why}")]
     ReturnWithoutOrder {
         /// The return's own number.
         id: String,
-        /// What it gives back.
+        /// The amount that it gives back.
         amount: String,
-        /// What was looked for.
+        /// Why no order matches.
         why: &'static str,
     },
 }

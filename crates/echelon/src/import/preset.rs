@@ -1,10 +1,10 @@
-//! Files that are known already: their columns, and the words for what a row is.
+//! Known kinds of files: their columns, and the words in their kind column.
 
 use clap::ValueEnum;
 
 use super::columns::Field;
 
-/// What a kind of row is.
+/// The meaning of a kind of row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
     /// A paid order.
@@ -15,7 +15,7 @@ pub enum Meaning {
     Ignore,
 }
 
-/// Files that are known already.
+/// Known kinds of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Preset {
     /// Columns named like the fields of an event: order_id, member_id, occurred_at, total, tax, shipping, …
@@ -58,7 +58,7 @@ impl Preset {
         columns.iter().find(|(known, _)| *known == field).map(|(_, header)| *header)
     }
 
-    /// What the words of its kind column mean.
+    /// The meanings of the words in the kind column.
     pub fn kinds(self) -> &'static [(&'static str, Meaning)] {
         match self {
             Self::Orders | Self::Invoices => &[
@@ -71,7 +71,7 @@ impl Preset {
                 ("credit", Meaning::Return),
                 ("adjustment", Meaning::Ignore),
             ],
-            // Only what is paid in full is a completed order; of a voided or expired one nothing was ever charged.
+            // Only an order that is paid in full is complete. Nothing was ever charged for a voided or expired one.
             Self::ShopifyOrders => &[
                 ("paid", Meaning::Order),
                 ("partially_refunded", Meaning::Order),
@@ -86,7 +86,7 @@ impl Preset {
         }
     }
 
-    /// Where its clock hangs, if that is known.
+    /// The time zone of the file's times, if it is known.
     pub fn timezone(self) -> Option<&'static str> {
         match self {
             Self::Invoices => Some("Europe/London"),
@@ -94,12 +94,12 @@ impl Preset {
         }
     }
 
-    /// Whether members are named by e-mail addresses, in which capitals mean nothing.
+    /// Whether members are named by e-mail addresses, which ignore case.
     pub fn members_are_addresses(self) -> bool {
         self == Self::ShopifyOrders
     }
 
-    /// Whether the amounts mean nothing without the kind, for a total stands on unpaid orders too.
+    /// Whether the field is required. Shopify's export also needs the kind, because unpaid orders have a total too.
     pub fn needs(self, field: Field) -> bool {
         field.required() || (field == Field::Kind && self == Self::ShopifyOrders)
     }

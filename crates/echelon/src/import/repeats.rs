@@ -1,46 +1,46 @@
-//! Rows that come twice.
+//! Repeated rows.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// So many rows are remembered, by two hashes each: some 15 MB, however long the file (the map stays less than half
-/// full, so that coming and going never enlarges it). Rows of one order stand close together, and the engine itself
-/// knows an order or refund by its id; what is guarded here is that a file with one row per product is not taken for
-/// one with one row per order.
+/// The number of rows that are remembered, by two hashes each. They take some 15 MB, however long the file is (the map
+/// stays less than half full, so that insertions and removals never enlarge it). Rows of one order are close together,
+/// and the engine itself knows an order or refund by its id. This guards against a file with one row per product being
+/// read as one with one row per order.
 const ROWS_REMEMBERED: usize = 200_000;
 
-/// The rows of late.
+/// The most recent rows.
 #[derive(Debug, Default)]
 pub struct Repeats {
     known: HashMap<u64, (u64, u32)>,
     order: VecDeque<u64>,
 }
 
-/// What a row is to those before it.
+/// The relation of a row to the rows before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
-    /// Its id is new.
+    /// The id is new.
     Never,
-    /// The same was said before.
+    /// The id came before with the same content.
     Same,
-    /// The same file said something else of this id.
+    /// The id came before with other content, in the same file.
     Different,
-    /// An earlier file said something else of this id.
+    /// The id came before with other content, in an earlier file.
     DifferentElsewhere,
 }
 
-/// What a row says, and under which id, by hashes.
+/// Hashes of a row's id and content.
 #[derive(Debug, Clone, Copy)]
 pub struct Print {
-    /// Of the id.
+    /// The hash of the id.
     pub id: u64,
-    /// Of everything that is read.
+    /// The hash of everything that is read.
     pub content: u64,
-    /// The number of its file.
+    /// The number of the file.
     pub file: u32,
 }
 
-/// The hash of anything. Of ten million imports with a million rows each, one would take two ids for one.
+/// Hashes a value. In one of ten million imports with a million rows each, two different ids have the same hash.
 pub fn hash(of: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     of.hash(&mut hasher);
@@ -48,7 +48,7 @@ pub fn hash(of: impl Hash) -> u64 {
 }
 
 impl Repeats {
-    /// Compares a row with those remembered.
+    /// Compares a row with the remembered ones.
     pub fn look(&self, print: Print) -> Seen {
         match self.known.get(&print.id) {
             None => Seen::Never,
@@ -58,7 +58,7 @@ impl Repeats {
         }
     }
 
-    /// Remembers a row, and forgets the oldest when they are too many.
+    /// Remembers a row, and forgets the oldest one if there are too many.
     pub fn remember(&mut self, Print { id, content, file }: Print) {
         if self.known.insert(id, (content, file)).is_none() {
             self.order.push_back(id);

@@ -1,4 +1,4 @@
-//! What an import did with every row.
+//! The report of an import, which accounts for every row.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 use super::columns::Header;
 use super::outcome::Why;
 
-/// So many rejected rows are shown in full; `--left-out` writes all of them.
+/// The maximum number of rejected rows that are shown in full; `--left-out` writes all of them.
 const EXAMPLES_MAX: usize = 10;
 
-/// Where a row or document stands.
+/// The place of a row or document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceLocation {
-    /// On this line of its file, counted from 1.
+    /// The line in its file, counted from 1.
     Line(u64),
-    /// The how-manieth document of its file, counted from 1.
+    /// The position of the document in its file, counted from 1.
     Document(u64),
 }
 
@@ -30,7 +30,7 @@ impl fmt::Display for SourceLocation {
     }
 }
 
-/// The rows read, by what became of them: each is counted once.
+/// The rows read, by outcome. Each is counted once.
 #[must_use]
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
@@ -38,13 +38,13 @@ pub struct Report {
     with_facts: u64,
     ignored: Reasons,
     rejected: Reasons,
-    /// Facts written, by type; a row may give several.
+    /// The facts written, by type. A row may give several.
     facts: BTreeMap<String, u64>,
     columns: Vec<Columns>,
     examples: Vec<Value>,
 }
 
-/// Rows by the code of their reason.
+/// The number of rows by the code of their reason.
 #[derive(Debug, Default, Serialize)]
 pub struct Reasons {
     total: u64,
@@ -69,7 +69,7 @@ impl Reasons {
 }
 
 impl Report {
-    /// A file with columns was opened.
+    /// Notes that a file with columns was opened.
     pub fn opened(&mut self, file: &str, header: &Header) {
         self.columns.push(Columns {
             file: file.to_owned(),
@@ -78,7 +78,7 @@ impl Report {
         });
     }
 
-    /// A row gave facts.
+    /// Notes that a row gave facts.
     pub fn gave(&mut self, facts: &[Value]) {
         self.read += 1;
         self.with_facts += 1;
@@ -91,14 +91,14 @@ impl Report {
         }
     }
 
-    /// A row was ignored; returns the line about it.
+    /// Notes that a row was ignored; returns the line about it.
     pub fn ignored(&mut self, file: &str, place: SourceLocation, why: &Why) -> Value {
         self.read += 1;
         self.ignored.count(why);
         left_out("ignored", file, place, why)
     }
 
-    /// A row was rejected; returns the line about it.
+    /// Notes that a row was rejected; returns the line about it.
     pub fn rejected(&mut self, file: &str, place: SourceLocation, why: &Why) -> Value {
         self.read += 1;
         self.rejected.count(why);
@@ -109,7 +109,7 @@ impl Report {
         line
     }
 
-    /// Whether someone should look.
+    /// Whether an operator should look at the report.
     pub fn has_findings(&self) -> bool {
         self.rejected.total > 0
     }

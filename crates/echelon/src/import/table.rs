@@ -12,33 +12,33 @@ use super::orders::Orders;
 use super::outcome::{LeftOut, Outcome, Rejected};
 use super::report::SourceLocation;
 
-/// How a table is laid out.
+/// The layout of a table.
 #[derive(Debug)]
 pub struct Layout {
-    /// Which column says what.
+    /// The mapping from columns to fields.
     pub mapping: Mapping,
-    /// What stands between the cells.
+    /// The character between the cells.
     pub delimiter: u8,
 }
 
-/// Why a table is not read, or not to its end. What is said follows the name of the file.
+/// Why a table is not read, or not to its end. The text follows the name of the file.
 #[derive(Debug, Error)]
 pub enum TableError {
-    /// The file, or what it is packed in.
+    /// The file, or its packed form, cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] csv::Error),
-    /// Not even a header.
+    /// There is not even a header.
     #[error("is empty; its first row must name the columns")]
     Empty,
-    /// No header that could be used.
+    /// The header cannot be used.
     #[error("{0}")]
     Header(String),
-    /// What ends the import, for every row would have it.
+    /// An error that every row would have, which ends the import.
     #[error("line {line}: {why}")]
     Row {
-        /// Where.
+        /// The line.
         line: u64,
-        /// What.
+        /// The reason.
         why: Rejected,
     },
 }
@@ -55,7 +55,7 @@ impl<R: BufRead> Table<R> {
     /// Reads a table's header.
     ///
     /// # Errors
-    /// There is none, or it lacks a column that is needed.
+    /// If there is no header, or it lacks a required column.
     pub fn open(reader: R, layout: &Layout) -> Result<Self, TableError> {
         let mut lines = ReaderBuilder::new()
             .has_headers(false)
@@ -75,10 +75,10 @@ impl<R: BufRead> Table<R> {
         &self.header
     }
 
-    /// The next row, where it stands and what it comes to; none after the last.
+    /// The next row's place and outcome; none after the last row.
     ///
     /// # Errors
-    /// The file cannot be read on, or the import ends here.
+    /// If the file cannot be read further, or the import ends here.
     pub fn next(&mut self, orders: &mut Orders) -> Result<Option<(SourceLocation, Outcome)>, TableError> {
         if !self.lines.read_byte_record(&mut self.cells)? {
             return Ok(None);
@@ -94,9 +94,9 @@ impl<R: BufRead> Table<R> {
         Ok(Some((SourceLocation::Line(line), outcome)))
     }
 
-    /// The line a row starts on: the reader stands on the line after it, and a quoted cell may hold further ones, the
-    /// last of the file among them where the quote is never closed. (The position in the row itself is that of the empty
-    /// lines before it.)
+    /// The line on which a row starts. The reader stands on the line after the row, and a quoted cell may span several
+    /// lines, even to the end of the file if the quote is never closed. (The position in the row itself is that of the
+    /// empty lines before it.)
     fn first_line(&self) -> u64 {
         let within = self.cells.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
         let ended = u64::from(!self.lines.get_ref().is_over());

@@ -1,23 +1,23 @@
-//! Times as foreign files write them.
+//! Times in the forms of foreign files.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use rules::calendar::{Instant, Zone};
 
-/// How the times of a file are read.
+/// The way in which a file's times are read.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
-    /// Where the shop's clock hangs, for times that do not say their offset.
+    /// The time zone of the shop's clock, for times without an offset.
     pub timezone: Option<Zone>,
     /// The form of the times in strftime's letters, if it is not one of the usual ones.
     pub format: Option<String>,
 }
 
-/// Why a text is no instant.
+/// Why a text is not an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeError {
-    /// In no known form.
+    /// The text has no known form.
     Unreadable,
-    /// A local time, and no timezone is known.
+    /// The text is a local time, and no time zone is given.
     NoTimezone,
 }
 
@@ -25,8 +25,8 @@ const WITH_OFFSET: [&str; 3] = ["%Y-%m-%d %H:%M:%S%.f %z", "%Y-%m-%d %H:%M:%S%.f
 const LOCAL: [&str; 4] = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"];
 
 impl Clock {
-    /// Reads RFC 3339, or the same with a space or without an offset, or a bare date (its midnight), or the
-    /// form that was named. What could be day and month or month and day is not guessed.
+    /// Reads RFC 3339, or the same with a space or without an offset, or a bare date (its midnight), or the given form.
+    /// A date that could be day and month or month and day is not guessed.
     pub fn read(&self, text: &str) -> Result<Instant, TimeError> {
         if let Some(format) = &self.format {
             let one = [format.as_str()];
@@ -35,7 +35,8 @@ impl Clock {
         if let Ok(at) = Instant::parse(text) {
             return Ok(at);
         }
-        // Each form is whole: what is read as local has no offset. Most files are, so that is tried first.
+        // Each form matches the whole text, so a text that matches a local form has no offset. Most files use local
+        // times, so that is tried first.
         let local = self.local(text, &LOCAL, &["%Y-%m-%d"]);
         let utc = || text.strip_suffix("UTC").or_else(|| text.strip_suffix('Z')).map(str::trim_end);
         let in_utc = || Instant::written(local_time(utc()?, &LOCAL, &[])?.and_utc().timestamp_millis());

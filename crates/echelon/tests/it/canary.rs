@@ -3,7 +3,7 @@
 use crate::common::{Served, command, eventually};
 use serde_json::{Value, json};
 
-/// What it found, and how it ended; for it, it is so late.
+/// Runs the canary at this time; returns its findings and its exit code.
 fn canary(served: &Served, now: &str) -> (Value, i32) {
     let url = served.url();
     let done = command(&["canary", "--url", &url, "--within", "1", "--format", "json", "--now", now]);
@@ -19,14 +19,14 @@ fn tier(served: &Served, member: &str) -> Value {
 #[test]
 fn it_crosses_the_new_year_of_a_small_shop_and_says_when_that_does_not_happen() {
     let folder = tempfile::tempdir().unwrap();
-    // On Kiritimati a day begins at 10:00 UTC.
+    // On Kiritimati, a day begins at 10:00 UTC.
     let served = Served::on(folder.path(), &["--clock", "2026-12-31T09:40:00Z"]);
     let (found, code) = canary(&served, "2026-12-31T09:45:00Z");
     assert_eq!((&found["wrong"], &found["members"], code), (&json!([]), &json!(8), 0), "{found}");
     let members = ["canary-keeps", "canary-falls-2025", "canary-slips-2025", "canary-falls-2026"];
     assert_eq!(members.map(|member| tier(&served, member)), ["gold", "gold", "gold", "gold"]);
 
-    // It is New Year there, and nobody swept.
+    // It is New Year there, and no sweep has run.
     let (found, code) = canary(&served, "2026-12-31T10:05:00Z");
     let wrong = found["wrong"].to_string();
     assert!(code == 1 && wrong.contains("the sweep of 2026-12-31T10:00:00"), "{found}");
@@ -46,7 +46,7 @@ fn it_crosses_the_new_year_of_a_small_shop_and_says_when_that_does_not_happen() 
         [json!("gold"), Value::Null, json!("silver"), json!("gold")]
     );
 
-    // Somebody else tells of its members.
+    // Another sender sends an order of one of its members.
     let order = json!({ "type": "order.paid", "order_id": "another", "member_id": "canary-keeps", "total": "1",
                         "occurred_at": "2026-12-31T10:01:00Z" });
     let told = served.post("/v1/facts?shop=canary", &order.to_string(), &[("Content-Type", "application/json")]);
@@ -56,7 +56,7 @@ fn it_crosses_the_new_year_of_a_small_shop_and_says_when_that_does_not_happen() 
     let of_theirs = |line: &Value| line.as_str().unwrap().starts_with("canary-keeps: ");
     assert!(found["wrong"].as_array().unwrap().iter().all(of_theirs), "{found}");
 
-    // The orders of a new year are told when they are due: what the last midnight found cannot have them.
+    // The orders of a new year are sent when they are due, so the last midnight's sweep cannot have counted them.
     let year = Served::on(folder.path(), &["--data", "year.db", "--clock", "2027-01-02T09:40:00Z"]);
     let moved = |served: &Served, to: &str| {
         let moved = json!({ "now": to }).to_string();

@@ -1,5 +1,5 @@
-//! A change of rules and a New Year, as somebody meets them who runs the built command: `publish`, `preview`, `jobs`,
-//! `rollover`, and the same over HTTP.
+//! A change of rules and a New Year, with the built command: `publish`, `preview`, `jobs`, `rollover`, and the same
+//! over HTTP.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::common::{Served, Webhook, command, eventually, order, program};
 use serde_json::{Value, json};
 
-/// A folder with a store in it, and what is run there.
+/// A folder with a store, and commands run on it.
 struct ApiHarness {
     folder: tempfile::TempDir,
 }
@@ -34,7 +34,7 @@ impl ApiHarness {
         command(&[args, &["--data", data.to_str().unwrap()]].concat())
     }
 
-    /// What is said on both outputs.
+    /// The output of a command, both standard output and standard error. The command must end with this exit code.
     #[track_caller]
     fn says(&self, args: &[&str], code: i32) -> String {
         let Output { status, stdout, stderr } = self.run(args);
@@ -51,7 +51,7 @@ impl ApiHarness {
     }
 }
 
-/// Money of a calendar year; gold takes as much as is said.
+/// A program that counts money over a calendar year, with this threshold for gold.
 fn yearly(gold: &str) -> Value {
     let mut program = program();
     program["milestone"] = json!({ "metric": "amount_spent", "period": "calendar_year" });
@@ -105,7 +105,7 @@ fn a_preview_tells_what_publishing_then_does() {
     let shown = desk.says(&["jobs", "show", id], 0);
     assert!(shown.contains("bronze  ->  gold  20") && shown.contains("100 %"), "{shown}");
 
-    // The way back takes 20 golds, and says so; held, nobody drops.
+    // The way back takes gold from 20 members, and says so. With `hold`, no member drops.
     let held = ["--options", r#"{"demotions": "hold"}"#];
     assert_eq!(desk.json(&[&["preview", "--roll-back", "1"], &held[..]].concat())["preview"]["held"], 20);
     let back = desk.says(&["publish", "--roll-back", "1", "--why", "too easy"], 0);
@@ -124,7 +124,7 @@ fn one_version_waits_is_replaced_withdrawn_and_listed() {
     assert!(said.contains("version 2 of shop `acme`, in force from 2126"), "{said}");
     let said = desk.says(&[&["publish", "--program", &other], &later[..]].concat(), 0);
     assert!(said.contains("version 3") && said.contains("in place of version 2"), "{said}");
-    // For another instant it is another version, for the same it is known.
+    // For another instant it is another version; for the same instant it is known.
     assert!(desk.says(&[&["publish", "--program", &other], &later[..]].concat(), 0).contains("nothing was published"));
     let said = desk.says(&["publish", "--program", &other, "--at", "2127-01-01T00:00:00Z"], 0);
     assert!(said.contains("version 4") && said.contains("in place of version 3"), "{said}");
@@ -160,7 +160,8 @@ fn what_is_due_in_a_file_is_done_once() {
     assert_eq!(command(&["rollover"]).status.code(), Some(2));
 }
 
-/// The clock of a served system is moved over New Year: who earned too little falls, and who has a birthday is told.
+/// The clock of a served system is moved over New Year: a member who earned too little falls, and one with a birthday
+/// is notified.
 #[test]
 fn a_new_year_comes_where_the_clock_is_moved() {
     let desk = ApiHarness::new();
@@ -277,7 +278,7 @@ fn rules_are_changed_over_http_and_refusals_say_what_to_do() {
     }
 }
 
-/// Killed in the middle, a recalculation goes on where it was and counts everybody once.
+/// A recalculation that is killed in the middle continues where it stopped, and counts every member once.
 #[test]
 fn a_recalculation_that_is_killed_goes_on_and_counts_the_same() {
     const MEMBERS: u32 = 3_000;
@@ -305,7 +306,7 @@ fn a_recalculation_that_is_killed_goes_on_and_counts_the_same() {
     served.dies_in(Duration::ZERO).join().unwrap();
     let left = desk.json(&["jobs"]);
     eprintln!("killed at {} members", of_version(&left).unwrap()["so_far"]["members"]);
-    // The program it is given at the start is the newest version already.
+    // The program given at the start is the newest version already.
     let data = desk.path("echelon.db");
     let served = Served::on(desk.folder.path(), &["--data", data.to_str().unwrap(), "--shop", "acme"]);
     let is_done = || of_version(&served.get("/v1/jobs").1).is_some_and(|job| job["state"] == "done");

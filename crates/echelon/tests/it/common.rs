@@ -14,10 +14,10 @@ use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 
-/// Longer than anything takes on a machine with much else to do.
+/// Longer than anything takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Whether it comes to be so.
+/// Whether a condition holds in time.
 pub fn eventually(mut is_so: impl FnMut() -> bool) -> bool {
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
@@ -34,10 +34,10 @@ pub fn echelon() -> PathBuf {
     assert_cmd::cargo::cargo_bin("echelon")
 }
 
-/// What served systems sign tokens with here.
+/// The key with which served systems sign tokens.
 pub const TOKEN_KEY: &str = "a key of thirty-two bytes or more";
 
-/// A token for anything, made by the command.
+/// A token with full access, made by the command.
 pub fn token() -> &'static str {
     static TOKEN: OnceLock<String> = OnceLock::new();
     TOKEN.get_or_init(|| {
@@ -75,27 +75,27 @@ pub fn signed(secret: &str, body: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// `echelon serve`, running.
+/// A running `echelon serve`.
 pub struct Served {
     child: Arc<Mutex<Child>>,
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: String,
     said: Arc<Mutex<String>>,
     shown: Arc<Mutex<String>>,
 }
 
 impl Served {
-    /// On a file in a folder, for the shop `acme`.
+    /// Starts it on a file in a folder, for the shop `acme`.
     pub fn start(folder: &Path, more: &[&str]) -> Self {
         Self::start_as(folder, "acme", more)
     }
 
-    /// For a shop of another name.
+    /// The same for a shop with another name.
     pub fn start_as(folder: &Path, shop: &str, more: &[&str]) -> Self {
         Self::start_in(folder, shop, more, &[])
     }
 
-    /// In an environment with these variables.
+    /// The same in an environment with these variables.
     pub fn start_in(folder: &Path, shop: &str, more: &[&str], environment: &[(&str, &str)]) -> Self {
         let file = folder.join("program.json");
         std::fs::write(&file, program().to_string()).unwrap();
@@ -104,12 +104,12 @@ impl Served {
         Self::run(folder, &[&["--data", data, "--program", file, "--shop", shop], more].concat(), environment)
     }
 
-    /// The demonstration.
+    /// Starts the demonstration.
     pub fn demo(folder: &Path) -> Self {
         Self::run(folder, &["--demo"], &[])
     }
 
-    /// As it is told to be.
+    /// Starts it with these arguments only.
     pub fn on(folder: &Path, args: &[&str]) -> Self {
         Self::run(folder, args, &[])
     }
@@ -143,47 +143,47 @@ impl Served {
         format!("http://{}", self.address)
     }
 
-    /// What it said on the standard error.
+    /// The text on the standard error so far.
     pub fn said(&self) -> String {
         self.said.lock().unwrap().clone()
     }
 
-    /// What it showed on the standard output.
+    /// The text on the standard output so far.
     pub fn output(&self) -> String {
         self.shown.lock().unwrap().clone()
     }
 
-    /// Posts; the status and the answer.
+    /// Posts a body; returns the status and the answer.
     pub fn post(&self, path: &str, body: &str, headers: &[(&str, &str)]) -> (u16, Value) {
         ask(&self.address, "POST", path, body, headers).unwrap()
     }
 
-    /// Takes away; the status and the answer.
+    /// Sends a DELETE request; returns the status and the answer.
     pub fn delete(&self, path: &str) -> (u16, Value) {
         ask(&self.address, "DELETE", path, "", &[]).unwrap()
     }
 
-    /// Posts, unless it is gone.
+    /// Posts a body; returns none if the process is gone.
     pub fn try_post(&self, path: &str, body: &str) -> Option<(u16, Value)> {
         ask(&self.address, "POST", path, body, &[])
     }
 
-    /// Asks; the status and the answer.
+    /// Sends a GET request; returns the status and the answer.
     pub fn get(&self, path: &str) -> (u16, Value) {
         ask(&self.address, "GET", path, "", &[]).unwrap()
     }
 
-    /// A member, as soon as it is so.
+    /// The explanation of a member, once a condition holds for it.
     pub fn member_once(&self, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         self.once(&format!("/v1/members/{id}/explain"), is_so)
     }
 
-    /// How it does, as soon as it is so.
+    /// The health report, once a condition holds for it.
     pub fn health_once(&self, is_so: impl Fn(&Value) -> bool) -> Value {
         self.once("/health", is_so)
     }
 
-    /// What is answered, as soon as it is so.
+    /// The answer to a GET request, once a condition holds for it.
     pub fn once_is(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         self.once(path, is_so)
     }
@@ -199,7 +199,7 @@ impl Served {
         last
     }
 
-    /// Dies after a while, without a word: `kill -9`.
+    /// Kills the process after a while, as `kill -9` does.
     pub fn dies_in(&self, after: Duration) -> JoinHandle<()> {
         let child = Arc::clone(&self.child);
         thread::spawn(move || {
@@ -210,7 +210,7 @@ impl Served {
         })
     }
 
-    /// Ends it as Ctrl-C does.
+    /// Ends the process as Ctrl-C does.
     pub fn end(self) {
         let mut child = self.child.lock().unwrap();
         let id = child.id().to_string();
@@ -239,7 +239,7 @@ fn gathered(mut from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     text
 }
 
-/// One request on a connection of its own; nothing if nobody answers to the end.
+/// Sends one request on a connection of its own; none if there is no complete answer.
 fn ask(address: &str, method: &str, path: &str, body: &str, headers: &[(&str, &str)]) -> Option<(u16, Value)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
@@ -259,14 +259,14 @@ fn ask(address: &str, method: &str, path: &str, body: &str, headers: &[(&str, &s
 
 type Told = Vec<(String, Value)>;
 
-/// Receives webhooks and remembers them; the first is refused, as receivers do now and then.
+/// A receiver that remembers webhooks. It refuses the first one, as real receivers do now and then.
 pub struct Webhook {
     address: String,
     told: Arc<Mutex<Told>>,
 }
 
 impl Webhook {
-    /// On a free port.
+    /// A receiver on a free port.
     pub fn listening() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -286,7 +286,7 @@ impl Webhook {
         format!("http://{}/hook", self.address)
     }
 
-    /// All that came, as soon as it is so.
+    /// All received events, once a condition holds for them.
     pub fn once(&self, is_so: impl Fn(&[(String, Value)]) -> bool) -> Told {
         let came = eventually(|| is_so(&self.told.lock().unwrap()));
         let told = self.told.lock().unwrap().clone();

@@ -1,4 +1,4 @@
-//! `echelon demo`, as somebody at a terminal meets it.
+//! `echelon demo`, run by a user at a terminal.
 
 use std::fs;
 use std::path::Path;
@@ -39,7 +39,7 @@ fn without_any_argument_the_main_job_fits_on_two_screens() {
     for line in page.lines() {
         assert!(line.chars().count() <= 80 && line.trim_end() == line, "`{line}`");
     }
-    assert!(!page.contains('\u{1b}'), "colours only on a terminal");
+    assert!(!page.contains('\u{1b}'), "colors only on a terminal");
     for title in [
         "Harbor & Pine Circle, a shop of our own making",
         "The rules: ",

@@ -1,5 +1,5 @@
-//! What is said of a store behind an endpoint that is not ready yet, cannot be used, or is not the one that was meant; and that
-//! nothing is made or written there then. In place of the database is a server that answers as DynamoDB does in each case.
+//! The errors about a store behind an endpoint that is not ready, cannot be used, or is not the intended one; and that
+//! nothing is created or written there. A server answers as DynamoDB does in each case.
 
 use std::collections::HashMap;
 use std::fs;
@@ -16,34 +16,34 @@ use serde_json::{Value, json};
 
 const REGION: &str = "eu-west-3";
 
-/// How a database behaves that has nothing in it and forgets what is written.
+/// The behavior of a database that is empty and forgets what is written.
 #[derive(Clone, Copy)]
 enum Behaves {
-    /// Its new tables can be used after a while.
+    /// Its new tables become usable after a while.
     Slowly,
     /// It does not know these operations.
     Without(&'static [&'static str]),
-    /// It answers everything with this error, or these operations alone.
+    /// It answers all operations, or only these, with this error.
     Refusing(&'static str, &'static [&'static str]),
-    /// It is something else.
+    /// It is not a database.
     NoDatabase,
 }
 
 #[derive(Default)]
 struct State {
-    /// When each table was made.
+    /// When each table was created.
     made: HashMap<String, Instant>,
-    /// What was asked, in order.
+    /// The operations, in order.
     asked: Vec<String>,
 }
 
-/// A database, as far as the command finds out at its start.
+/// A stub of a database, as far as the command uses it at its start.
 struct Stub {
     url: String,
     state: Arc<Mutex<State>>,
 }
 
-/// So long a new table cannot be used.
+/// The time until a new table can be used.
 const MADE_IN: Duration = Duration::from_millis(1_500);
 
 impl Stub {
@@ -61,7 +61,7 @@ impl Stub {
         Self { url, state }
     }
 
-    /// With tables that were made long ago.
+    /// The stub with tables that were created long ago.
     fn with_tables(self, prefix: &str) -> Self {
         let long_ago = Instant::now().checked_sub(2 * MADE_IN).unwrap();
         let made = ["members", "ledger", "control"].map(|name| (format!("{prefix}-{name}"), long_ago));
@@ -73,7 +73,7 @@ impl Stub {
         self.state.lock().unwrap().asked.clone()
     }
 
-    /// What the command says, which has to end with this exit code.
+    /// The output of a command, which must end with this exit code.
     #[track_caller]
     fn says(&self, folder: &Path, code: i32, args: &[&str]) -> String {
         says(folder, code, &[args, &["--dynamodb", &self.url]].concat())
@@ -90,7 +90,7 @@ fn says(folder: &Path, code: i32, args: &[&str]) -> String {
     said
 }
 
-/// A line, and nothing of how the SDK writes its errors down.
+/// Asserts that an error takes one line and has no details of the SDK's errors.
 #[track_caller]
 fn is_plain(said: &str) {
     assert_eq!(said.lines().count(), 1, "{said}");
@@ -99,7 +99,7 @@ fn is_plain(said: &str) {
     }
 }
 
-/// Answers a request; nothing when the connection is over.
+/// Answers a request; none when the connection is over.
 fn answer(stream: &TcpStream, behaves: Behaves, state: &Mutex<State>) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let (mut operation, mut length, mut line) = (String::new(), 0, String::new());
@@ -193,7 +193,7 @@ fn new_tables_are_waited_for() {
 fn a_served_system_waits_for_the_table_of_its_queues_too() {
     let (stub, folder) = (Stub::that_is(Behaves::Slowly), folder());
     let served = Served::on(folder.path(), &["--open", "--dynamodb", &stub.url]);
-    // A start that fails names the endpoint, too.
+    // If the start had failed, the error would name the endpoint, too.
     assert!(served.said().contains("listening on http://"), "{}", served.said());
     assert!(stub.state.lock().unwrap().made.contains_key("echelon-queues"), "{}", served.said());
 }
@@ -245,7 +245,7 @@ fn what_credentials_may_not_do_is_said_with_the_table() {
     let said = stub.says(folder.path(), 2, &SERVE);
     assert!(said.contains("table `echelon-members`: these credentials may not do that: so it is"), "{said}");
     is_plain(&said);
-    // Whoever may not look at a table may be allowed to use it.
+    // Credentials that may not describe a table may still be allowed to use it.
     let stub = Stub::that_is(Behaves::Refusing("AccessDeniedException", &["DescribeTable"])).with_tables("echelon");
     stub.says(folder.path(), 0, &["verify"]);
     let stub = Stub::that_is(Behaves::Refusing("AccessDeniedException", &["Query", "Scan", "GetItem"]));

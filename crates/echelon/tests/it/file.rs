@@ -1,5 +1,5 @@
-//! The file of a served system: copies of it and their way back, what is left in it, who else gets at it, and what is said
-//! where it is damaged or not there.
+//! The file of a served system: copies of it and their restoration, its remains after an erasure, access by other
+//! processes, and the messages if it is damaged or missing.
 
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
@@ -17,7 +17,7 @@ fn words(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// What a command says; it has to end with this exit code.
+/// The output of a command, which must end with this exit code.
 #[track_caller]
 fn says(code: i32, args: &[&str]) -> String {
     let output = command(args);
@@ -78,7 +78,7 @@ fn a_backup_under_load_has_every_order_that_was_acknowledged_before_it_began() {
     let during: Vec<usize> = acknowledged.iter().map(|count| count.load(Ordering::SeqCst)).collect();
     over.store(true, Ordering::SeqCst);
     senders.into_iter().for_each(|sender| sender.join().unwrap());
-    assert_ne!(before, during, "nobody sent anything meanwhile");
+    assert_ne!(before, during, "no order was sent during the backup");
     assert_eq!(fs::metadata(copy).unwrap().permissions().mode() & 0o777, 0o600);
     let left = names(folder.path());
     assert!(!left.iter().any(|name| name.ends_with(".part") || name.ends_with(".snapshot")), "{left:?}");
@@ -87,7 +87,7 @@ fn a_backup_under_load_has_every_order_that_was_acknowledged_before_it_began() {
     let place = tempfile::tempdir().unwrap();
     let data = place.path().join("echelon.db");
     says(0, &["restore", copy, "--data", data.to_str().unwrap()]);
-    // What was accepted and waited in the queue is taken in now.
+    // Events that were accepted and waited in the queue are ingested now.
     let served = Served::start(place.path(), &[]);
     served.health_once(|health| health["waiting"] == 0);
     for (sender, count) in before.iter().enumerate() {
@@ -113,7 +113,7 @@ fn a_backup_and_a_restore_write_over_nothing_and_keep_nothing_that_is_not_whole(
     says(0, &["backup", copy, "--data", data, "--force"]);
     let said = says(2, &["restore", copy, "--data", data]);
     assert!(said.contains("exists, and nothing is written over"), "{said}");
-    // A log that another file has left would be taken for the new one's.
+    // A log that another file left behind would be read as that of the new file.
     let stray = folder.path().join("new.db-wal");
     fs::write(&stray, "of another file").unwrap();
     let new = folder.path().join("new.db");
@@ -163,7 +163,7 @@ fn a_second_process_is_refused_without_the_lock_file_and_under_another_name() {
 }
 
 #[test]
-fn no_word_of_who_was_erased_is_left_in_the_file_after_a_clean_stop() {
+fn no_word_about_an_erased_member_is_left_in_the_file_after_a_clean_stop() {
     const REASON: &str = "because her employer called us about it";
     let folder = tempfile::tempdir().unwrap();
     let served = Served::start(folder.path(), &[]);
@@ -177,7 +177,7 @@ fn no_word_of_who_was_erased_is_left_in_the_file_after_a_clean_stop() {
         let bytes = fs::read(folder.path().join(name)).unwrap();
         bytes.windows(REASON.len()).any(|window| window == REASON.as_bytes())
     };
-    assert!(names(folder.path()).iter().any(is_there), "it is not looked for where it is");
+    assert!(names(folder.path()).iter().any(is_there), "the search does not find the reason before the erasure");
     for member in ["anna", "bert"] {
         let (status, erased) = served.delete(&format!("/v1/members/{member}"));
         assert!((200..300).contains(&status), "{erased}");
@@ -219,7 +219,7 @@ fn commands_that_read_make_nothing_and_say_what_is_not_there() {
     assert!(says(0, &["verify", "--data", data.to_str().unwrap()]).contains("1 member recomputed"));
 }
 
-/// Whatever a command writes, it is no store's file that it writes over: served or stopped, by its name or a link to it.
+/// No command writes over a store's file, whether it is served or stopped, named directly or by a link.
 #[test]
 fn no_list_report_or_copy_takes_the_place_of_a_store_or_of_what_lies_beside_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -249,13 +249,13 @@ fn no_list_report_or_copy_takes_the_place_of_a_store_or_of_what_lies_beside_it()
         refused(&["import", &orders, "--report", &at]);
         refused(&["import", &orders, "--left-out", &at]);
     }
-    // A copy takes the place of a link, and leaves what it leads to.
+    // A copy replaces a link, but not the file that it points to.
     for name in of_the_store {
         refused(&["backup", &path(name), "--force", "--url", &url]);
     }
     assert_eq!(["echelon.db", "echelon.db-wal", "echelon.db.lock"].map(before), inodes);
     assert_eq!(served.get("/health").0, 200);
-    // A list that is there is replaced.
+    // An existing list is replaced.
     let list = path("list.csv");
     for _ in 0..2 {
         says(0, &["preview", "--program", &program, "--list", &list, "--url", &url]);
@@ -267,14 +267,14 @@ fn no_list_report_or_copy_takes_the_place_of_a_store_or_of_what_lies_beside_it()
     let said = says(2, &["preview", "--program", &program, "--list", &data, "--data", &data]);
     assert!(said.contains("is a store"), "{said}");
     assert!(says(0, &["verify", "--data", &data]).contains("20 members recomputed, 0 not"));
-    // A copy of before is replaced, also after it was looked through.
+    // An earlier copy is replaced, also after it was checked.
     let copy = path("copy.db");
     says(0, &["backup", &copy, "--data", &data]);
     says(0, &["verify", "--data", &copy]);
     says(0, &["backup", &copy, "--force", "--data", &data]);
 }
 
-/// The places of a table's pages with rows, and how long each is.
+/// The offsets and the sizes of a table's pages with rows.
 fn pages(data: &Path, table: &str) -> Vec<(u64, usize)> {
     let connection = Connection::open(data).unwrap();
     let asked = "SELECT pageno, pgsize FROM dbstat WHERE name = ?1 AND pagetype = 'leaf' ORDER BY pageno";
@@ -292,7 +292,7 @@ fn what_is_damaged_while_it_is_served_is_told_and_what_was_accepted_waits() {
     let pages = pages(&data, "echelon-members");
     let served = Served::start(folder.path(), &[]);
     let file = fs::File::options().read(true).write(true).open(&data).unwrap();
-    // Some pages in the middle: what was read the latest is in memory, and not read again.
+    // Some pages in the middle, because the pages that were read last are in memory and are not read again.
     let damaged: Vec<(u64, Vec<u8>)> = pages[pages.len() / 3..][..8]
         .iter()
         .map(|(at, size)| {
@@ -310,7 +310,7 @@ fn what_is_damaged_while_it_is_served_is_told_and_what_was_accepted_waits() {
     assert!(eventually(is_told), "{}", served.get("/health").1);
     assert_eq!(served.get("/health").0, 503);
     served.end();
-    // With the pages as they were, all of it is taken in.
+    // With the original pages, everything is ingested.
     for (at, whole) in damaged {
         let mut found = vec![0; whole.len()];
         file.read_exact_at(&mut found, at).unwrap();
@@ -325,7 +325,7 @@ fn what_is_damaged_while_it_is_served_is_told_and_what_was_accepted_waits() {
     assert!(said.contains("3000 members recomputed, 0 not"), "{said}");
 }
 
-/// Overwrites a page at the end of a table, in the way that is told.
+/// Changes a page at the end of a table.
 fn damage(data: &Path, table: &str, how: impl Fn(&mut [u8])) {
     let connection = Connection::open(data).unwrap();
     let asked = "SELECT pageno, pgsize FROM dbstat WHERE name = ?1 AND pagetype = 'leaf' ORDER BY pageno DESC LIMIT 1";

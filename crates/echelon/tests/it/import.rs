@@ -1,4 +1,4 @@
-//! `echelon import` as it is run: files in, events and a report out, every row accounted for.
+//! `echelon import` with the built command: files in, events and a report out, every row accounted for.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -58,7 +58,7 @@ impl Run {
         Self { folder, output }
     }
 
-    /// A run over one file with this content.
+    /// Runs the command on one file with this content.
     fn over(content: impl AsRef<[u8]>, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("orders.csv");
@@ -83,7 +83,7 @@ impl Run {
         self.lines("events.jsonl")
     }
 
-    /// The report, after it was found to add up.
+    /// The report, after a check that it adds up.
     fn report(&self) -> Value {
         let text = fs::read_to_string(self.folder.path().join("report.json")).unwrap();
         let report: Value = serde_json::from_str(&text).unwrap();
@@ -100,13 +100,13 @@ impl Run {
         report
     }
 
-    /// Line and reason of every row that gave no facts.
+    /// The line and the reason of every row that gave no facts.
     fn left_out(&self) -> Vec<(u64, String)> {
         let line = |line: &Value| (line["line"].as_u64().unwrap(), line["reason"].as_str().unwrap().to_owned());
         self.lines("left-out.jsonl").iter().map(line).collect()
     }
 
-    /// Asserts an error of the input that names all of this, and that nothing was written.
+    /// Asserts an error that names all these parts, and that nothing was written.
     #[track_caller]
     fn fails_with(&self, parts: &[&str]) {
         assert_eq!(self.code(), 2, "{}", self.stderr());

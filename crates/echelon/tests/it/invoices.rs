@@ -1,6 +1,7 @@
 //! A real shop's invoices, imported by the built binary and replayed: in seconds, and small in their compact form.
 //!
-//! The file is not the project's to ship; on a machine that has none (never in CI) these tests say so.
+//! The file is not the project's to ship. On a machine without it, these tests print that they are skipped; if
+//! `ECHELON_SHARED` is set, as `.ci/run` does where `../shared` exists, they fail.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 
 const INVOICES: &str = "../../../shared/fixtures/orders/online-retail-uci-invoices.csv.gz";
 
-/// The invoices as events, unless there are none here.
+/// The invoices as events, if the file exists.
 fn events() -> Option<Vec<Value>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(INVOICES);
     if !file.exists() {
@@ -69,14 +70,14 @@ fn the_real_invoices_replay_under_every_period() {
     let lifetime = count(json!("lifetime"));
     assert_eq!(lifetime.iter().sum::<usize>(), 4_339, "every customer of the file, but for 33 who only returned");
     assert_eq!(lifetime, [268, 1381, 1819, 871]);
-    // Reckoned by hand too: what each customer's orders dated in 2011 add up to, less what was returned of them. On
-    // this New Year the trailing 365 days hold the same orders, for nobody bought on January 1, 2011.
+    // Also verified by hand: the sum of each customer's orders dated in 2011, less their returns. On this New Year the
+    // trailing 365 days hold the same orders, because no customer bought on January 1, 2011.
     assert_eq!(count(json!("calendar_year")), [238, 1329, 1760, 1012]);
     assert_eq!(count(json!("rolling")), [238, 1329, 1760, 1012]);
     assert_eq!(count(json!("since_last_upgrade")), [164, 1064, 2139, 972]);
 }
 
-/// The same customers with so many years like the one in the file.
+/// The same customers with this number of years like the one in the file.
 fn projected(events: &[Value], years: i64) -> Vec<Value> {
     let mut all = Vec::new();
     for year in 0..years {

@@ -1,4 +1,4 @@
-//! `echelon serve`, `load` and `quarantine`, as somebody meets them who runs the built command.
+//! `echelon serve`, `load` and `quarantine`, with the built command.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -25,7 +25,7 @@ fn an_event_becomes_a_tier_and_an_announcement() {
     let (_, changed) = told.iter().find(|(kind, _)| kind == "tier.changed.v1").unwrap();
     assert_eq!((&changed["member_id"], &changed["after"]["id"]), (&json!("anna"), &json!("gold")));
     assert!(eventually(|| served.output().contains("acme  anna  no tier -> Gold")), "{}", served.output());
-    // The same again changes nothing, alone, in an array or line by line.
+    // Sending the same event again changes nothing, alone, in an array or line by line.
     let again = order("anna", "1001", "520.00");
     for body in [json!([again, again]).to_string(), format!("{again}\n{again}")] {
         assert_eq!(served.post("/events", &body, &[]), (202, json!({ "accepted": 2 })));
@@ -90,7 +90,7 @@ fn what_cannot_be_taken_is_refused_by_name_and_what_cannot_succeed_is_quarantine
     let table = command(&["quarantine", "list", "--url", &url]);
     let table = String::from_utf8(table.stdout).unwrap();
     assert!(table.contains("$.total") && table.contains("order.paid") && !table.contains("a lot"), "{table}");
-    // What was in its way is put right, and it goes through; what is still wrong is quarantined anew.
+    // After the cause is fixed, one event succeeds, and the one that is still wrong is quarantined again.
     served.end();
     let served = Served::start_as(folder.path(), "late", &[]);
     let url = served.url();
@@ -140,7 +140,7 @@ fn time_can_be_moved_and_the_same_program_is_no_new_version() {
     assert!(moved["now"].as_str().unwrap().starts_with("2031-01-30T"), "{moved}");
     assert_eq!(served.post("/clock", r#"{"now": "2030-01-01T00:00:00Z"}"#, &[]).0, 400);
     served.end();
-    // What is on record has happened: a clock behind it is wrong, or was moved.
+    // Records on file have happened, so a clock behind them is wrong, or was moved.
     let data = folder.path().join("echelon.db");
     let refused = command(&["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]);
     let said = String::from_utf8(refused.stderr).unwrap();
@@ -150,7 +150,7 @@ fn time_can_be_moved_and_the_same_program_is_no_new_version() {
     assert!(served.said().contains("is in force already, version 1"), "{}", served.said());
 }
 
-/// Nothing that was acknowledged is lost and nothing counts twice, whenever the process dies.
+/// No acknowledged event is lost and none counts twice, whenever the process dies.
 #[test]
 fn killed_at_any_moment_nothing_is_lost_and_nothing_counts_twice() {
     const ROUNDS: u32 = 12;
@@ -189,7 +189,7 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_counts_twice() {
     assert!(told > 0, "no life acknowledged anything");
     for (member, orders) in &acknowledged {
         let found = enough(member, orders.len());
-        // An order whose answer was cut off may be in as well, once; one more per round at the most.
+        // An order whose answer was cut off may also be stored, once. There is at most one more per round.
         let (counted, most) = (counted(&found), (orders.len() + ROUNDS as usize) as i64 * 10);
         assert!(counted <= most && counted % 10 == 0, "{member}: {counted}, acknowledged {}", orders.len());
     }
@@ -240,7 +240,7 @@ fn a_history_is_loaded_quietly_and_goes_on_where_it_was_interrupted() {
     fs::write(&events, broken.join("\n\n")).unwrap();
     let served = Served::start(folder.path(), &["--webhook", &webhook.url()]);
     let load = |more: &[&str]| command(&[&["load", events.to_str().unwrap(), "--url", &served.url()], more].concat());
-    // Line by line with a blank one in between: the 2,201st event stands on line 4,401.
+    // A blank line follows each event, so the 2,201st event is on line 4,401.
     let stopped = load(&[]);
     assert_eq!(stopped.status.code(), Some(2));
     let said = String::from_utf8(stopped.stderr).unwrap();
@@ -266,7 +266,7 @@ fn a_history_is_loaded_quietly_and_goes_on_where_it_was_interrupted() {
     again_into_the_file(folder.path(), &events);
 }
 
-/// Found by an attack: under another shop's token a load went on behind the lines that the first shop had.
+/// Found by an attack: with another shop's token, a load continued behind the lines that the first shop had loaded.
 #[test]
 fn a_load_goes_on_only_into_the_shop_that_it_began_with() {
     let folder = tempfile::tempdir().unwrap();
@@ -292,7 +292,7 @@ fn a_load_goes_on_only_into_the_shop_that_it_began_with() {
     assert!(!said(&other).contains("goes on behind"), "{}", said(&other));
 }
 
-/// Straight into the store, all is known already; and what was loaded must be what is there.
+/// Loaded directly into the store, all events are known already; and the loaded lines must be those in the file.
 fn again_into_the_file(folder: &Path, events: &Path) {
     let data = folder.join("echelon.db");
     let load = |more: &[&str]| {
@@ -325,7 +325,7 @@ fn the_demonstration_fills_a_shop_and_says_what_to_try() {
     assert!(eventually(|| served.said().contains("Now it is yours")), "{}", served.said());
     let said = served.said();
     assert!(said.contains("Gold") && said.contains("version 2 of the program"), "{said}");
-    // Where a key is given, nothing is printed that outlives it; and what was moved is no wrong clock.
+    // With a given key, no token that outlives the process is printed. A moved clock does not count as a wrong one.
     assert!(!said.contains("ECHELON_TOKEN=ey") && said.contains("ECHELON_TOKEN=$(echelon token"), "{said}");
     served.health_once(|health| health["status"] == "ok" && health["last_sweep"].is_string());
     let jobs = served.once_is("/v1/jobs?shop=harbor-and-pine", |jobs| {

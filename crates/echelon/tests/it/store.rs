@@ -1,4 +1,4 @@
-//! `echelon publish`, `load`, `verify` and `rebuild` on a file, as somebody meets them who runs the built command.
+//! `echelon publish`, `load`, `verify` and `rebuild` on a file, with the built command.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ fn echelon(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_echelon")).current_dir(folder).args(arguments).output().unwrap()
 }
 
-/// What a command says, and its exit code.
+/// Asserts a command's exit code, and a part of its output.
 #[track_caller]
 fn says(folder: &Path, arguments: &[&str], code: i32, expected: &str) {
     let Output { status, stdout, stderr } = echelon(folder, arguments);
@@ -54,8 +54,8 @@ fn a_program_is_published_a_history_loaded_and_members_verified_in_a_file() {
     );
     says(folder, &["rebuild", "--data", "e.db"], 0, "7 members recomputed, 0 stored anew");
     for command in ["verify", "rebuild"] {
-        let nobody = [command, "--data", "e.db", "--shop", "acme", "--member", "nobody"];
-        says(folder, &nobody, 2, "nothing is stored of a member `nobody` of the shop `acme`");
+        let unknown = [command, "--data", "e.db", "--shop", "acme", "--member", "nobody"];
+        says(folder, &unknown, 2, "nothing is stored of a member `nobody` of the shop `acme`");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is announced to a webhook, as its receiver meets it.
+//! Events posted to a webhook, as its receiver sees them.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{BufRead, BufReader};
@@ -15,7 +15,7 @@ use serde_json::Value;
 const SECRET: &str = "a secret of some length";
 const TAKEN: (Duration, u16) = (Duration::ZERO, 200);
 
-/// Tells of an order for each member.
+/// Sends an order for each member.
 fn tell(served: &Served, members: &[String], id: &str, total: &str) {
     let line = |member: &String| order(member, &format!("{id}-{member}"), total).to_string();
     let lines: Vec<String> = members.iter().map(line).collect();
@@ -47,7 +47,7 @@ fn what_is_posted_is_signed_and_carries_the_authorization() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::http(|_| TAKEN);
     let (url, secrets) = (receiver.url(), ["--webhook-secret", SECRET, "--webhook-authorization", "Bearer of tests"]);
-    // Time that was moved is not that of the receiver.
+    // The system's clock is moved; the receiver's is not.
     let more = ["--webhook", &url, "--clock", "2030-01-01T00:00:00Z"];
     let served = Served::start(folder.path(), &[&more[..], &secrets].concat());
     tell(&served, &members(3), "1", "60.00");
@@ -65,7 +65,7 @@ fn what_is_posted_is_signed_and_carries_the_authorization() {
 }
 
 #[test]
-fn over_https_who_is_not_vouched_for_is_told_nothing() {
+fn over_https_a_receiver_without_a_trusted_certificate_gets_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::https(|_| TAKEN);
     let url = receiver.url();
@@ -86,7 +86,7 @@ fn over_https_who_is_not_vouched_for_is_told_nothing() {
 #[test]
 fn what_a_url_has_beside_its_place_is_never_told() {
     let folder = tempfile::tempdir().unwrap();
-    // Nobody listens there any more.
+    // The port has no listener any more.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{address}/hook?key=hooksecret");
     let served = Served::start(folder.path(), &["--webhook", &url, "--webhook-authorization", "Basic hooksecret"]);
@@ -120,7 +120,7 @@ fn a_slow_receiver_is_told_of_several_at_once() {
 }
 
 #[test]
-fn one_who_hangs_or_is_refused_holds_up_nobody_else() {
+fn a_member_whose_event_hangs_or_is_refused_does_not_delay_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::http(|event| match event["member_id"].as_str() {
         Some("hangs") => (Duration::from_secs(120), 200),
@@ -132,7 +132,7 @@ fn one_who_hangs_or_is_refused_holds_up_nobody_else() {
     let others = members(20);
     for round in 0..3 {
         let began = Instant::now();
-        // Each reaches bronze, and then gold.
+        // Each member reaches bronze, and then gold.
         tell(&served, &others, &round.to_string(), "300.00");
         let tier = if round == 0 { "bronze" } else { "gold" };
         let of_tier = |posts: &[Post]| posts.iter().filter(|post| post.event["after"]["id"] == tier).count();
@@ -146,7 +146,8 @@ fn one_who_hangs_or_is_refused_holds_up_nobody_else() {
     assert!(!served.said().contains("refused "), "{}", served.said());
 }
 
-/// At first nothing is taken, and later every event of some once not: all arrive, each member's in their order.
+/// At first nothing is accepted, and later every event of some members fails once. All events arrive, each member's in
+/// their order.
 #[test]
 fn a_receiver_that_fails_and_recovers_is_told_all_of_it_in_order_for_each_member() {
     let folder = tempfile::tempdir().unwrap();
@@ -163,7 +164,7 @@ fn a_receiver_that_fails_and_recovers_is_told_all_of_it_in_order_for_each_member
         tell(&served, &all, &round.to_string(), total);
         served.health_once(|health| health["waiting"] == 0);
     }
-    // Bronze, gold, and the reward of gold; and the version of the program.
+    // Bronze, gold and the reward of gold for each member, and the program version.
     let expected = all.len() * 3 + 1;
     let ids = |posts: &[Post]| posts.iter().map(|post| post.event["id"].to_string()).collect::<BTreeSet<_>>().len();
     let posts = receiver.taken_once(|posts| ids(posts) == expected);
@@ -181,7 +182,7 @@ fn a_receiver_that_fails_and_recovers_is_told_all_of_it_in_order_for_each_member
 }
 
 #[test]
-fn it_goes_on_where_nobody_reads_what_it_says() {
+fn it_continues_when_its_output_has_no_reader() {
     let folder = tempfile::tempdir().unwrap();
     let count = AtomicUsize::new(0);
     let receiver = Receiver::http(move |_| (Duration::ZERO, [500, 200][count.fetch_add(1, Ordering::Relaxed).min(1)]));

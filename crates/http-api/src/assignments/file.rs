@@ -1,4 +1,4 @@
-//! Tiers assigned to many from a file: every row is reported, and nothing is done in a dry run.
+//! Tiers assigned to many members from a file. Every row is reported, and a dry run changes nothing.
 
 use axum::Json;
 use axum::extract::State;
@@ -20,55 +20,55 @@ use crate::extract::{Query, Raw, idempotency_key};
 use crate::facts::{Became, made_key};
 use crate::problem::{Place, Problem, ProblemCode};
 
-/// A file has at most so many assignments, so that they are done before the caller gives up.
+/// The maximum number of assignments in a file. More would not be done before the caller times out.
 const ROWS_MAX: usize = 2_000;
-/// So many of them are taken in at a time.
+/// The number of assignments that are written at a time.
 const TOGETHER: usize = 100;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(file))
 }
 
-/// Whether anything is done.
+/// The mode of a request.
 #[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct How {
-    /// Says of every row what would become of it, and does nothing.
+    /// Reports the outcome that every row would have, and changes nothing.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// What became of a file of assignments.
+/// The result of a file of assignments.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FileReport {
-    /// Whether nothing was done.
+    /// Whether this was a dry run.
     dry_run: bool,
-    /// How many rows are well.
+    /// The number of rows without a problem.
     well: usize,
-    /// How many are not.
+    /// The number of rows with a problem.
     wrong: usize,
     /// Every row, in order.
     rows: Vec<RowReport>,
 }
 
-/// What became of a row.
+/// The result of a row.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RowReport {
-    /// Its line in the file; the header is line 1.
+    /// The line in the file; the header is line 1.
     line: u64,
-    /// Whom it names.
+    /// The member that the row names.
     member_id: Option<String>,
-    /// What became, or would become, of it.
+    /// The outcome of the row, or in a dry run the outcome that it would have.
     status: RowBecame,
-    /// What is wrong with it.
+    /// Everything that is wrong with the row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     problems: Vec<Place>,
 }
 
-/// What became of a row, in a word.
+/// The outcome of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RowBecame {
@@ -76,9 +76,9 @@ pub(crate) enum RowBecame {
     Assigned,
     /// The same was sent before under the same key.
     Duplicate,
-    /// It is wrong, and was passed by.
+    /// The row is wrong, and was skipped.
     Invalid,
-    /// It was not done for now: send the file again under the same key.
+    /// The assignment was not made for now: send the file again under the same key.
     Failed,
 }
 
@@ -97,9 +97,10 @@ struct CsvRow {
 
 /// Assigns tiers from a file
 ///
-/// CSV with a header: `member_id,tier,mode,reason` and, where there is something to say, `until` (RFC 3339) and `reward`
-/// (`true` or `false`). An empty tier is none. Rows that are wrong are passed by, and every row is reported; try it with
-/// `dry_run=true` first. Under an `Idempotency-Key` the same file is done once, however often it is sent. Up to 2,000 rows.
+/// The file is CSV with a header: `member_id,tier,mode,reason`, and optionally `until` (RFC 3339) and `reward` (`true`
+/// or `false`). An empty tier means none. Wrong rows are skipped, and every row is reported. Try it with `dry_run=true`
+/// first. Under an `Idempotency-Key` the same file is applied once, however often it is sent. A file has up to 2,000
+/// rows.
 #[utoipa::path(
     post, path = "/v1/assignments", tag = "Assignments", operation_id = "assign_from_file",
     params(How, ("Idempotency-Key" = Option<String>, Header, description = "Sent again under the same key it is done once", min_length = 1, max_length = 255)),
@@ -134,7 +135,7 @@ async fn file(
     Ok(Json(FileReport { dry_run, well: rows.len() - wrong, wrong, rows }))
 }
 
-/// A row that is well: what it wants, under which key.
+/// A valid row: the assignment, and the key under which it is made.
 type Wanted = (AssignmentId, MemberId, Assign);
 
 impl Api {
@@ -200,7 +201,7 @@ fn read_file<T>(
     let mut rows = Vec::new();
     let mut record = csv::StringRecord::new();
     loop {
-        // Where lines end with CR and LF, the reader stands between the two.
+        // With lines that end in CR and LF, the reader's position is between the two.
         let stands = file.position();
         let ends = usize::try_from(stands.byte()).ok().and_then(|at| body.get(at)) == Some(&b'\n');
         let line = (stands.line() + u64::from(ends)).max(2);

@@ -1,25 +1,25 @@
-//! Every kind of problem: its name for programs, its HTTP status, and its title for people.
+//! All kinds of problem: the name for programs, the HTTP status, and the title for people.
 
 use axum::http::StatusCode;
 
-/// What kind of problem it is. Its name never changes: programs decide by it.
+/// The kind of a problem. Its name never changes: programs decide by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProblemCode {
     /// The request cannot be read.
     MalformedRequest,
-    /// The request can be read in two ways, as by a proxy and by this system.
+    /// The request can be read in two ways, one by a proxy and another by this system.
     AmbiguousRequest,
     /// There is no token, or it is not valid.
     Unauthenticated,
-    /// A webhook's signature does not fit its body.
+    /// A webhook's signature does not match its body.
     InvalidSignature,
     /// The token does not have the scope, or is for one shop alone.
     Forbidden,
-    /// This takes a member's own token.
+    /// The request takes a member's own token.
     MemberTokenRequired,
     /// The token, or this system, is for another shop.
     WrongShop,
-    /// A page of this origin, or a name that leads here, may not ask.
+    /// Pages of this origin, or requests under this host name, are not allowed.
     OriginNotAllowed,
     /// There is nothing at this path.
     NotFound,
@@ -39,33 +39,33 @@ pub enum ProblemCode {
     UnknownSweep,
     /// The member was not erased.
     UnknownErasure,
-    /// Nobody asked for the deletion of the shop.
+    /// The deletion of the shop was not requested.
     UnknownRedaction,
     /// No webhooks are expected here.
     UnknownWebhook,
-    /// Nothing is done at this path with this method.
+    /// The path does not support this method.
     MethodNotAllowed,
-    /// A body did not come in time.
+    /// The body did not arrive in time.
     RequestTimeout,
-    /// What was sent conflicts with the current state.
+    /// The request conflicts with the current state.
     Conflict,
-    /// The version cannot follow those there are.
+    /// The version cannot follow the existing ones.
     VersionRejected,
     /// The version would take effect in the past.
     EffectiveInThePast,
-    /// The version that waits takes effect too soon to be replaced or withdrawn.
+    /// The pending version takes effect too soon to be replaced or withdrawn.
     AboutToTakeEffect,
     /// Everything of the shop is being deleted.
     ShopBeingDeleted,
-    /// The deletion of the shop has begun, and cannot be withdrawn.
+    /// The deletion of the shop has begun, and can no longer be withdrawn.
     DeletionInProgress,
-    /// A signed body came again, saying something else.
+    /// A signed body was sent again under another topic or for another shop.
     WebhookReplayed,
     /// There is no file to copy.
     NoFile,
-    /// What a cursor leads through is gone.
+    /// The lists that a cursor leads through are gone.
     CursorExpired,
-    /// `If-Match` names another state than there is.
+    /// `If-Match` names a state that is not the present one.
     PreconditionFailed,
     /// `If-Match` is missing where another writer's work could be overwritten.
     PreconditionRequired,
@@ -73,19 +73,19 @@ pub enum ProblemCode {
     PayloadTooLarge,
     /// There are too many items in one request.
     TooManyItems,
-    /// What was sent does not fit into one item of the database.
+    /// The data sent does not fit into one item of the database.
     ItemTooLarge,
     /// The body has to be JSON.
     UnsupportedMediaType,
     /// The body has to be sent uncompressed.
     UnsupportedEncoding,
-    /// What was sent can be read, and is wrong in places.
+    /// The request can be decoded, but has errors.
     ValidationFailed,
     /// The idempotency key stands for something else.
     IdempotencyKeyReused,
-    /// It cannot be done just now.
+    /// The request cannot be carried out right now.
     Unavailable,
-    /// A mistake of this system.
+    /// An error of this system.
     InternalError,
     /// No backup could be made.
     BackupFailed,
@@ -138,7 +138,7 @@ impl ProblemCode {
         Self::BackupFailed,
     ];
 
-    /// Its name, its status and its title.
+    /// The name, the status and the title.
     pub const fn describe(self) -> (&'static str, StatusCode, &'static str) {
         use StatusCode as S;
         match self {
@@ -191,7 +191,7 @@ impl ProblemCode {
         }
     }
 
-    /// Its name as a URN: the `type` of RFC 9457.
+    /// The name as a URN: the `type` of RFC 9457.
     pub fn urn(self) -> String {
         format!("urn:echelon:problem:{}", self.describe().0)
     }

@@ -1,17 +1,18 @@
-/* <echelon-tier>: shows a customer where they stand. How to embed, theme and translate it is in docs/guide/widget.md.
+/* <echelon-tier>: shows customers their own standing. docs/guide/widget.md says how to embed, theme and translate it.
 
      <script src="https://API/widget.js" defer></script>
      <echelon-tier token="MEMBER_TOKEN"></echelon-tier>
 
-   Attributes: `token`, `lang`, and `api` where the API is not where this script came from. Properties: `token`, `texts`.
-   Event: `echelon-token`, when there is no token or it has ended; who calls preventDefault() will set a new one. */
+   Attributes: `token`, `lang`, and `api` if the API has another address than this script. Properties: `token`, `texts`.
+   Event: `echelon-token`, when there is no token or it has ended. A listener that calls preventDefault() promises to
+   set a new one. */
 (() => {
   'use strict';
 
-  /* A module knows no current script. */
+  /* In a module, document.currentScript is null. */
   const script = document.currentScript ?? document.querySelector('script[src*="/widget.js"]');
 
-  /* Sentences, or their forms by number (Intl.PluralRules). A language that lacks one speaks English there. */
+  /* Sentences, or their forms by number (Intl.PluralRules). A language that lacks one falls back to English. */
   const texts = {
     en: {
       title: 'Your tier', none: 'No tier yet', top: 'This is the highest tier.', perks: 'Your benefits',
@@ -102,7 +103,7 @@
     }
     button:focus-visible { outline: 3px solid; outline-offset: 2px; }`);
 
-  /* What shops and merchants wrote goes in as text alone, never as markup. */
+  /* Texts from shops and merchants are inserted as text only, never as markup. */
   const make = (tag, part, ...children) => {
     const node = document.createElement(tag);
     if (part) node.part = part;
@@ -110,7 +111,7 @@
     return node;
   };
 
-  /* Each value has a direction of its own, whichever way the sentence runs. */
+  /* Each value keeps its own text direction, whatever the direction of the sentence. */
   const fill = (sentence, values) => {
     const piece = (text, at) => (at % 2 ? make('bdi', '', ...[values[text] ?? text].flat()) : text);
     return sentence.split(/\{(\w+)\}/).map(piece);
@@ -141,7 +142,7 @@
       shadow.adoptedStyleSheets = [style];
       shadow.append(this.#section);
       this.#section.setAttribute('aria-labelledby', 'title');
-      // Always there, so that what changes in it is read out.
+      // Always present, because screen readers announce changes only in an existing element.
       this.#status.setAttribute('role', 'status');
       this.#retry.type = 'button';
       this.#retry.onclick = () => this.#load();
@@ -149,7 +150,7 @@
 
     get token() { return this.#token; }
     set token(token) {
-      // It may be somebody else's: what is known so far is not theirs.
+      // The new token may be another member's, who must not see the present standing.
       this.#token = token;
       this.#standing = this.#etag = undefined;
       this.#load();
@@ -162,7 +163,7 @@
     }
 
     connectedCallback() {
-      // Set before this script was there.
+      // These properties were set before this script was loaded.
       for (const name of ['token', 'texts'].filter(name => Object.hasOwn(this, name))) {
         const value = this[name];
         delete this[name];
@@ -202,7 +203,7 @@
       if (this.#etag) headers['if-none-match'] = this.#etag;
       let status;
       try {
-        // Nothing of it stays in the cache of a computer that others use too.
+        // No answer stays in the cache of a shared computer.
         const answer = await fetch(`${api}v1/me`, { headers, signal, cache: 'no-store', credentials: 'omit' });
         ({ status } = answer);
         if (status === 200) {
@@ -218,7 +219,7 @@
       this.#say(status === 404 ? 'unknown' : this.#standing.active ? '' : 'inactive', status !== 304);
     }
 
-    /* For a token. A page that keeps answering with tokens that are refused is not asked for ever. */
+    /* Asks the page for a token, at most three times in a row if its tokens are refused. */
     #ask() {
       const event = new CustomEvent('echelon-token', { bubbles: true, composed: true, cancelable: true });
       const before = this.#token;
@@ -228,7 +229,7 @@
       this.#say(isComing ? (this.#standing ? '' : 'loading') : 'expired', true);
     }
 
-    /* After some time, and not everybody at once. */
+    /* Tries again after a backoff with jitter, so that browsers do not all return at once. */
     #later(seconds) {
       const wait = Math.min(seconds || 5 * 2 ** this.#failures++, 300) * (1 + Math.random() / 4);
       this.#timer = setTimeout(() => document.hidden || this.#load(), wait * 1000);
@@ -254,7 +255,7 @@
     }
   }
 
-  /* What there is to see of a standing. */
+  /* The elements that show a standing. */
   function view(standing, words, locale) {
     const title = make('h2', 'title', make('span', 'label', words.title));
     title.id = 'title';
@@ -265,10 +266,10 @@
       const { [key]: text } = words;
       return fill(typeof text === 'string' ? text : text[plural.select(number)] ?? text.other, values);
     };
-    // Given as text it is formatted to the last digit, as no number could be.
+    // A string is formatted to the last digit; a number would lose precision.
     const number = (text, options) => new Intl.NumberFormat(locale, { ...digits(text), ...options }).format(text);
     const amount = text => number(text, progress.metric === 'amount_spent' ? { style: 'currency', currency } : {});
-    // Days come as the program's own: the browser's time zone has no say in them.
+    // Days are already in the program's time zone; the browser's must not shift them.
     const date = (at, timeZone, style) => new Intl.DateTimeFormat(locale, { timeZone, ...style }).format(at);
     const day = (text, style = { dateStyle: 'long' }) => date(new Date(text), 'UTC', style);
     const instant = (millis, timeStyle) => date(millis, timezone, { dateStyle: 'long', timeStyle });
@@ -291,23 +292,23 @@
     const seen = [title];
     title.append(make('strong', tier ? 'tier' : 'tier none', tier ? make('bdi', '', tier.name) : words.none));
     if (valid_until) {
-      // A day, where it ends with one.
+      // The last day, if the tier ends with a full day.
       const [key, end] = valid_through ? ['valid', day(valid_through)] : ['until', instant(Date.parse(valid_until), 'short')];
       const after = say(upcoming ? 'upcoming' : 'lapse', { tier: upcoming?.name });
       seen.push(make('p', 'valid', ...say(key, { date: end }), ' ', ...after));
     }
     const next = progress?.next;
     if (tier && progress && !next) seen.push(make('p', 'top', words.top));
-    // Whom somebody keeps below what they have earned has nothing to do for it.
+    // A member whom an assignment keeps below the earned tier has nothing left to do for it.
     if (Number(next?.remaining)) {
       const by = progress.until && instant(Date.parse(progress.until) - 1);
       seen.push(goal(by ? 'reach_by' : 'reach', { ...next, counted: progress.counted }, progress.from, by));
     }
-    // It is of the tier earned, which need not be the one held, nor end with it.
+    // It is about the earned tier, which may differ from the tier held and end at another time.
     if (Number(requalify?.remaining) && requalify.tier?.id === tier?.id && requalify.by === valid_until) {
       const { period } = progress;
       const year = period === 'calendar_year' && day(`${Number(requalify.through.slice(0, 4)) + 1}-01-01`, { year: 'numeric' });
-      // What counts then is not all that counts today.
+      // The movements that count then are not the ones that count today.
       const from = period === 'rolling' ? null : progress.from;
       seen.push(goal(year ? 'keep_year' : 'keep_by', requalify, from, day(requalify.through), year));
     }

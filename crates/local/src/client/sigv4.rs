@@ -1,4 +1,5 @@
-//! Requests signed with AWS's Signature Version 4, as API Gateway wants them where an API's callers are those of IAM.
+//! Requests signed with AWS's Signature Version 4, which API Gateway requires where the callers of an API are those of
+//! IAM.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -12,27 +13,27 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use thiserror::Error;
 
-/// What the hosts of deployed APIs have before their region, and behind it.
+/// The parts of a deployed API's host before and after the region.
 const API: &str = ".execute-api.";
 const DOMAINS: [&str; 2] = [".amazonaws.com", ".amazonaws.com.cn"];
-/// The service that is asked.
+/// The name of the service.
 const SERVICE: &str = "execute-api";
 
 /// Why a request is not signed.
 #[derive(Debug, Error)]
 pub enum UnsignedError {
-    /// What it says cannot be signed.
+    /// The request cannot be signed.
     #[error("it cannot be signed: {0}")]
     Signing(#[from] SigningError),
-    /// Something is missing of what signs.
+    /// A parameter of the signature is missing.
     #[error("it cannot be signed: {0}")]
     Parameters(#[from] v4::signing_params::BuildError),
-    /// The credentials have a character that no header has.
+    /// The credentials have a character that is not allowed in headers.
     #[error("it cannot be signed: the credentials have a character that no header has")]
     Header,
 }
 
-/// Signs requests.
+/// A signer of requests.
 #[derive(Clone)]
 pub struct Signer {
     identity: Identity,
@@ -45,7 +46,7 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// The region of a deployed API, by its host.
+/// The region of a deployed API, from its host.
 pub fn region_of(host: &str) -> Option<&str> {
     let behind = DOMAINS.iter().find_map(|domain| host.strip_suffix(domain))?;
     let (api, region) = behind.split_once(API)?;
@@ -53,11 +54,11 @@ pub fn region_of(host: &str) -> Option<&str> {
 }
 
 impl Signer {
-    /// Signs with the credentials of the environment for the API at a host; for one with a name of its own, the environment
-    /// names the region.
+    /// A signer with the credentials of the environment for the API at a host. If the host does not name the region,
+    /// the environment does.
     ///
     /// # Errors
-    /// Names the variable that is missing.
+    /// The variable that is missing.
     pub fn new(host: &str, variable: Variable) -> Result<Self, MissingVariableError> {
         let (id, secret) = (need(variable, "AWS_ACCESS_KEY_ID")?, need(variable, "AWS_SECRET_ACCESS_KEY")?);
         let credentials = Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "environment");
@@ -107,8 +108,8 @@ mod tests {
         Some(value.to_owned())
     }
 
-    /// The signatures are those of a program in Python, written from the description of the algorithm, which yields
-    /// 5fa00fa3…3fbf31 for `get-vanilla` of AWS's own tests.
+    /// The expected signatures come from a Python program that follows the description of the algorithm, and that
+    /// yields 5fa00fa3…3fbf31 for `get-vanilla` of AWS's own tests.
     #[test]
     fn a_request_is_signed_as_it_was_by_another_program() {
         fn session(name: &str) -> Option<String> {

@@ -1,4 +1,4 @@
-//! A caller who does not read: what is sent to one who takes next to nothing of it for a while is not sent for ever.
+//! A guard against slow callers: an answer to a caller that reads next to nothing for a while is given up.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,15 +8,15 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Of an answer that waits at least so many bytes are taken in [`Slow::limit`], or all of it.
+/// The bytes of a waiting answer that must be read within [`Slow::limit`], unless less is left.
 const TAKEN_MIN: usize = 64 * 1024;
 
-/// A stream whose writes fail where the caller takes too little for too long.
+/// A stream whose writes fail if the caller reads too little for too long.
 #[derive(Debug)]
 pub(super) struct Slow<S> {
     stream: S,
     limit: Duration,
-    /// Since something waits: when it has waited too long, and how much was taken meanwhile.
+    /// While a write waits: the timer, and the number of bytes read since it was set.
     waiting: Option<(Pin<Box<Sleep>>, usize)>,
 }
 
@@ -25,7 +25,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Slow<S> {
         Self { stream, limit, waiting: None }
     }
 
-    /// What came of writing `all` bytes.
+    /// Handles the result of writing `all` bytes.
     fn wrote(
         &mut self,
         context: &mut Context<'_>,

@@ -1,8 +1,9 @@
-//! What is announced in what order, and when it is tried again.
+//! The order in which events are announced, and the times at which they are retried.
 //!
-//! The rows of a member are a lane, as are the versions of a shop: they go out one after the other. Lanes do not wait
-//! for one another. A lane whose event is not taken rests, each time twice as long; only when many lanes in a row find
-//! nobody who takes anything, it is the receiver, and one of them after the other tries whether it is there again.
+//! The rows of a member are a lane, and so are the versions of a shop. The rows of a lane go out one after the other.
+//! Lanes do not wait for each other. A lane whose event is not accepted rests, with a backoff that doubles each time.
+//! If many lanes in a row get no answer, the receiver counts as absent, and one lane at a time probes whether it is
+//! back.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -11,55 +12,55 @@ use tokio::time::Instant;
 
 use super::webhook::DeliveryError;
 
-/// After the first failure it is tried again this soon.
+/// The backoff after the first failure.
 const SOON: Duration = Duration::from_secs(1);
-/// And at the latest after so long; what is refused for good, always.
+/// The maximum backoff. It always applies to events that were refused for good.
 const SLOW: Duration = Duration::from_secs(5 * 60);
-/// Whether a receiver is there again is tried this often at the least.
+/// The maximum interval between probes of an absent receiver.
 const PROBED: Duration = Duration::from_secs(10);
-/// So many lanes that fail in a row are no matter of theirs.
+/// The number of lanes that must fail in a row for the receiver to count as absent.
 const IN_A_ROW: usize = 8;
-/// So many lanes that have failed may be tried at the same time: others go on meanwhile.
+/// The number of failed lanes that may be retried at the same time, so that other lanes continue.
 const REPEATED_AT_ONCE: usize = 4;
 
-/// All lanes that are under way, or rest.
+/// All lanes that are under way or rest.
 #[derive(Debug, Default)]
 pub struct Lanes {
     busy: HashMap<String, Busy>,
     resting: HashMap<String, Rest>,
-    /// How many of those under way have failed before, and whether there were more.
+    /// The number of lanes under way that have failed before, and whether more of them wait.
     repeated: usize,
     crowded: bool,
-    /// Those that failed since anything was taken.
+    /// The lanes that failed since an event was last accepted.
     in_a_row: HashSet<String>,
     absent: Option<Absent>,
-    /// What was told of since all was well.
+    /// The failures that were reported since everything last succeeded, by status code; 0 for no answer.
     told: BTreeSet<u16>,
-    /// How often in a row what was announced of a lane could not be marked.
+    /// The number of times in a row that a lane's announced row could not be marked.
     unmarked: HashMap<String, u32>,
 }
 
-/// That a lane is under way.
+/// A lane that is under way.
 #[derive(Debug, Clone, Copy)]
 struct Busy {
-    /// Somebody passed by meanwhile: there may be more.
+    /// Whether a pass skipped it meanwhile, so there may be more rows.
     passed_by: bool,
-    /// It has failed before.
+    /// Whether it has failed before.
     repeated: bool,
-    /// It tries whether anybody is there again.
+    /// Whether it probes the receiver.
     probes: bool,
 }
 
-/// That a lane has failed.
+/// A lane that has failed.
 #[derive(Debug, Clone, Copy)]
 struct Rest {
     until: Instant,
     tries: u32,
-    /// Whether it was refused; else it may have been the receiver.
+    /// Whether its event was refused. Otherwise the receiver may be the cause.
     refused: bool,
 }
 
-/// That nobody is there who takes anything.
+/// The receiver is absent.
 #[derive(Debug, Clone, Copy)]
 struct Absent {
     until: Instant,
@@ -67,45 +68,45 @@ struct Absent {
     probed: bool,
 }
 
-/// Whether a lane may go.
+/// Whether a lane may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum May {
-    /// It may, and is under way if it was to begin.
+    /// The lane may begin, or has begun.
     Go,
-    /// It is under way already, or others have to be done first; then it is said that there is more.
+    /// The lane is under way, or others must finish first. There is more to do later.
     Later,
-    /// It rests.
+    /// The lane rests.
     Rest,
-    /// None may.
+    /// No lane may begin.
     Nobody,
 }
 
-/// What there is to be told of.
+/// News about the receiver, to be reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
-    /// Nothing that was not told of.
+    /// Nothing new.
     None,
-    /// The first that is not taken, or the first that is refused in this way.
+    /// The first event that is not accepted, or the first that is refused with this status.
     NotTaken,
-    /// Nothing is taken.
+    /// The receiver is absent.
     Absent,
-    /// It is there again.
+    /// The receiver is back.
     Back,
-    /// All that was tried is taken.
+    /// Every event that was tried is accepted.
     Well,
 }
 
-/// For whom there is more to do, now that a lane is no longer under way.
+/// Whether there is more to do, now that a lane is no longer under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct More {
-    /// For its shop, which passed by.
+    /// In the lane's shop, whose pass skipped it.
     pub here: bool,
-    /// For any shop: lanes that failed waited for one of them.
+    /// In any shop: failed lanes waited for this one.
     pub elsewhere: bool,
 }
 
 impl Lanes {
-    /// Whether a lane may go, as it looks now.
+    /// Whether a lane may begin now.
     pub fn may(&mut self, lane: &str, now: Instant) -> May {
         if self.absent.is_some_and(|absent| absent.probed || absent.until > now) {
             return May::Nobody;
@@ -124,7 +125,7 @@ impl Lanes {
         }
     }
 
-    /// Begins a lane, if it may go.
+    /// Begins a lane, if it may.
     pub fn begin(&mut self, lane: &str, now: Instant) -> May {
         let may = self.may(lane, now);
         if may == May::Go {
@@ -138,7 +139,7 @@ impl Lanes {
         may
     }
 
-    /// An event was taken: somebody is there.
+    /// Notes that an event was accepted, so the receiver is present.
     pub fn taken(&mut self, lane: &str, now: Instant) -> News {
         self.in_a_row.clear();
         self.resting.remove(lane);
@@ -151,7 +152,7 @@ impl Lanes {
         if well == News::None && back { News::Back } else { well }
     }
 
-    /// Nothing of a lane is left to be announced.
+    /// Notes that a lane has nothing left to announce.
     pub fn empty(&mut self, lane: &str) -> News {
         self.resting.remove(lane);
         self.unmarked.remove(lane);
@@ -166,7 +167,7 @@ impl Lanes {
         News::Well
     }
 
-    /// An event was not taken: its lane rests.
+    /// Notes that an event was not accepted: its lane rests.
     pub fn not_taken(&mut self, lane: &str, why: &DeliveryError, now: Instant) -> News {
         let tries = self.tries(lane);
         let (refused, code) = match why {
@@ -176,7 +177,7 @@ impl Lanes {
         self.rest(lane, if refused { SLOW } else { twice(SOON, tries, SLOW) }, tries, refused, now);
         let first = self.told.insert(code);
         if refused {
-            // Somebody is there.
+            // The receiver is present.
             self.in_a_row.clear();
             let back = self.absent.take().is_some();
             return if first || back { News::NotTaken } else { News::None };
@@ -200,12 +201,12 @@ impl Lanes {
         }
     }
 
-    /// A lane cannot be read; it is tried again soon.
+    /// Notes that a lane cannot be read. It is retried soon.
     pub fn unread(&mut self, lane: &str, now: Instant) {
         self.rest(lane, SOON, self.tries(lane), false, now);
     }
 
-    /// What was announced of a lane could not be marked: the lane rests, for longer each time.
+    /// Notes that an announced row could not be marked: its lane rests, for longer each time.
     pub fn unmarked(&mut self, lane: &str, now: Instant) {
         let tries = self.unmarked.entry(lane.to_owned()).or_default();
         *tries = tries.saturating_add(1);
@@ -213,12 +214,12 @@ impl Lanes {
         self.rest(lane, twice(SOON, tries, SLOW), tries, false, now);
     }
 
-    /// What was announced of a lane is marked.
+    /// Notes that an announced row was marked.
     pub fn marked(&mut self, lane: &str) {
         self.unmarked.remove(lane);
     }
 
-    /// A lane that was under way is no longer.
+    /// Notes that a lane is no longer under way.
     pub fn end(&mut self, lane: &str) -> More {
         let Some(Busy { passed_by, repeated, probes }) = self.busy.remove(lane) else { return More::default() };
         self.repeated = self.repeated.saturating_sub(usize::from(repeated));
@@ -228,8 +229,8 @@ impl Lanes {
         More { here: passed_by, elsewhere: repeated && std::mem::take(&mut self.crowded) }
     }
 
-    /// When a lane that rests is tried again, or somebody looks whether anybody is there: the first of it that is to come. Of
-    /// what is due already it was said, and it waits for others.
+    /// The next instant at which a resting lane is retried or the receiver is probed. Lanes that are already due do not
+    /// count: they wait for other lanes.
     pub fn next(&self, now: Instant) -> Option<Instant> {
         match &self.absent {
             Some(absent) => (!absent.probed && absent.until > now).then_some(absent.until),
@@ -240,8 +241,8 @@ impl Lanes {
         }
     }
 
-    /// A shop was read to its end, and had these lanes: one that rests and has nothing any more, because somebody else announced
-    /// it or erased it, rests no more.
+    /// Notes that a pass over a shop found these lanes. A resting lane that was not found has nothing left, because
+    /// another process announced or erased its rows, and rests no more.
     pub fn keep(&mut self, is_of_shop: impl Fn(&str) -> bool, found: &HashSet<String>) -> News {
         let before = self.resting.len();
         let busy = &self.busy;
@@ -251,7 +252,7 @@ impl Lanes {
             return News::None;
         }
         if self.resting.is_empty() && self.busy.is_empty() {
-            // Nothing is left that could find out whether anybody is there.
+            // No lane is left to probe the receiver.
             self.absent = None;
             self.in_a_row.clear();
         }
@@ -263,13 +264,13 @@ impl Lanes {
         self.resting.insert(lane.to_owned(), rest);
     }
 
-    /// How often a lane has failed.
+    /// The number of failures of a lane.
     fn tries(&self, lane: &str) -> u32 {
         self.resting.get(lane).map_or(0, |rest| rest.tries)
     }
 }
 
-/// A time, doubled so often, and at most another.
+/// A duration, doubled this many times, up to a maximum.
 fn twice(time: Duration, times: u32, most: Duration) -> Duration {
     time.saturating_mul(2_u32.saturating_pow(times)).min(most)
 }
@@ -297,7 +298,7 @@ mod tests {
         let mut rested = Vec::new();
         for _ in 0..4 {
             assert_eq!(lanes.begin("a", now), May::Go);
-            // It goes out, and cannot be marked.
+            // The event goes out, and its row cannot be marked.
             lanes.taken("a", now);
             lanes.unmarked("a", now);
             lanes.end("a");
@@ -315,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_due_and_waits_for_others_wakes_nobody() {
+    fn a_due_lane_that_waits_for_others_sets_no_timer() {
         let (mut lanes, now) = (Lanes::default(), Instant::now());
         for lane in ["a", "b", "c", "d", "e"] {
             fails(&mut lanes, lane, &trouble(), now);
@@ -375,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_takes_anything_one_after_the_other_tries_until_somebody_is_there_again() {
+    fn an_absent_receiver_is_probed_by_one_lane_at_a_time_until_it_is_back() {
         let (mut lanes, now) = (Lanes::default(), Instant::now());
         let names: Vec<_> = (0..IN_A_ROW).map(|number| format!("m{number}")).collect();
         let news: Vec<_> = names.iter().map(|name| fails(&mut lanes, name, &trouble(), now)).collect();
@@ -391,7 +392,7 @@ mod tests {
         assert_eq!(lanes.begin("bert", now), May::Go);
         assert_eq!(lanes.taken("bert", now), News::Back);
         lanes.end("bert");
-        // They failed for what is over.
+        // The lanes failed because of an outage that is over.
         assert!(names[..REPEATED_AT_ONCE].iter().all(|name| lanes.begin(name, now) == May::Go));
         assert_eq!((lanes.begin("m7", now), lanes.begin("carl", now)), (May::Later, May::Go));
         assert_eq!(lanes.taken("m0", now), News::None);

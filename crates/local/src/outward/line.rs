@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::console::counted;
 
-/// A line has at most so many characters: a tier's name may have thousands.
+/// The maximum number of characters of a line: a tier's name may have thousands.
 const CHARS_MAX: usize = 1_000;
 
-/// An event on a line: when, who, and what.
+/// An event as a line: the time, the member, and what happened.
 pub fn line(kind: &str, event: &Value) -> String {
     let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or("-");
     let named = |name: &str| event.get(name).and_then(|it| it.get("name")).and_then(Value::as_str).unwrap_or("no tier");
@@ -40,7 +40,8 @@ pub fn line(kind: &str, event: &Value) -> String {
     seen(&format!("{at}  {}  {}  {what}", text("shop"), text("member_id")))
 }
 
-/// A text that a terminal shows as it is, on one line: shops choose names, and what steers a terminal is written out.
+/// A text on one line that a terminal shows as it is. Shops choose names, so characters that control a terminal are
+/// escaped.
 fn seen(text: &str) -> String {
     let mut seen = String::with_capacity(text.len());
     for (place, char) in text.chars().enumerate() {
@@ -49,7 +50,7 @@ fn seen(text: &str) -> String {
                 seen.push('…');
                 break;
             }
-            // Line breaks of Unicode, and what turns the direction of writing.
+            // Unicode line breaks, and characters that change the writing direction.
             '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
                 let _ = write!(seen, "{}", char.escape_unicode());
             }

@@ -1,4 +1,4 @@
-//! A shop, looked through: what waits in its outboxes goes out, lane by lane.
+//! A pass over a shop: the events in its outboxes go out, lane by lane.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, PoisonError};
@@ -15,23 +15,23 @@ use tokio::time::Instant;
 use super::lanes::{May, News};
 use super::{Announcer, READ_AT_ONCE, SOON};
 
-/// Everything was recorded before this: the end of the year 9999.
+/// An instant after every recorded event: the end of the year 9999.
 const EVER_MS: i64 = 253_402_300_799_999;
-/// After a pass so long is waited for each event that was passed by, so that most of the time is not spent looking at
-/// what rests.
+/// The pause after a pass, for each resting event that was skipped, so that most of the time is not spent on events
+/// that rest.
 const PAUSE: Duration = Duration::from_micros(20);
 
-/// What a pass came to.
+/// The result of a pass.
 #[derive(Debug, Clone, Copy, Default)]
 struct Passed {
-    /// Events that rest.
+    /// The number of events that rest.
     resting: u32,
-    /// There is more, as soon as a lane that was passed by is no longer under way.
+    /// Whether there is more, once a skipped lane is no longer under way.
     more: bool,
 }
 
 impl Announcer {
-    /// Looks a shop through whenever that is wanted.
+    /// Makes a pass over a shop whenever it is notified.
     pub(super) async fn look_through(self: Arc<Self>, shop: ShopId, wanted: Arc<Notify>) {
         loop {
             wanted.notified().await;
@@ -53,7 +53,7 @@ impl Announcer {
         self.tell(news, None, &"");
     }
 
-    /// Looks all shops through once; whether there is more. What cannot be read waits for the next start.
+    /// Makes a pass over all shops; returns whether there is more. Shops that cannot be read wait for the next start.
     pub(super) async fn all(self: &Arc<Self>) -> bool {
         let Ok(shops) = self.system.store.shops().await else { return false };
         let mut more = false;
@@ -75,7 +75,8 @@ impl Announcer {
             loop {
                 let lanes = lanes(page.keys);
                 for (lane, keys) in lanes {
-                    // What rested or failed on an earlier page may not be overtaken by what is on this one.
+                    // Events on this page must not overtake those of their lane that rested or failed on an earlier
+                    // page.
                     let first = seen.insert(lane.clone());
                     let may = if first {
                         self.send(shop, &lane, &keys, wanted).await
@@ -103,7 +104,7 @@ impl Announcer {
         Ok(passed)
     }
 
-    /// Sends a lane on its way, as soon as it is its turn.
+    /// Starts a lane when a permit is free.
     async fn send(self: &Arc<Self>, shop: &ShopId, lane: &str, keys: &[Key], wanted: Option<&Arc<Notify>>) -> May {
         let may = self.lanes().may(lane, Instant::now());
         if may != May::Go {
@@ -118,7 +119,7 @@ impl Announcer {
         may
     }
 
-    /// A lane, from beginning to end.
+    /// Runs a lane from beginning to end.
     async fn go(
         self: Arc<Self>,
         shop: ShopId,
@@ -127,7 +128,7 @@ impl Announcer {
         wanted: Option<Arc<Notify>>,
         turn: OwnedSemaphorePermit,
     ) {
-        // What breaks off has still ended: or its lane would be under way for ever.
+        // A lane that panics must end as well, or it would be under way forever.
         let rows = std::panic::AssertUnwindSafe(self.rows(&shop, &lane, &keys)).catch_unwind().await;
         if rows.is_err() {
             tracing::error!(%shop, "announcing broke off; it is tried again");
@@ -144,7 +145,7 @@ impl Announcer {
         self.changed.notify_one();
     }
 
-    /// The rows of a lane, one after the other, until one is not taken.
+    /// Announces the rows of a lane one after the other, until one is not accepted.
     async fn rows(&self, shop: &ShopId, lane: &str, keys: &[Key]) {
         let (mut rows, unreadable) = match self.system.store.outgoing(keys).await {
             Ok((rows, unreadable)) => {
@@ -165,7 +166,7 @@ impl Announcer {
                 tracing::warn!(row = self.named(key), "a row does not read, and is not announced");
             }
         }
-        // Others than those were announced or erased since the page was read.
+        // All other keys were announced or erased since the page was read.
         self.state().waits_no_longer(shop, keys.len().saturating_sub(rows.len() + unreadable.len()) as u64);
         if rows.is_empty() {
             let news = self.lanes().empty(lane);
@@ -184,12 +185,12 @@ impl Announcer {
             let news = self.lanes().taken(lane, Instant::now());
             self.tell(news, None, &"");
             if news != News::None {
-                // What rested need not rest any more.
+                // Lanes that rested need not rest any more.
                 self.again.notify_one();
             }
             if let Err(error) = self.system.store.mark_published(&row.key).await {
                 self.system.health.announcements.note(lane, Some(&error.to_string()));
-                // Its lane rests, for longer each time: or it would go out again and again.
+                // The lane rests, for longer each time, or its event would go out again and again.
                 self.lanes().unmarked(lane, Instant::now());
                 let row = self.named(&row.key);
                 tracing::warn!(row, %error, "a row was announced and could not be marked: it is announced again");
@@ -206,7 +207,7 @@ impl Announcer {
         self.system.store.unpublished(shop, outbox, calendar::Instant::from_millis(EVER_MS), from).await
     }
 
-    /// How many rows there are in all, of which these are the first.
+    /// The number of all rows, of which `firsts` has the first pages.
     async fn waiting(&self, shop: &ShopId, firsts: &[(u8, OutboxBatch)]) -> Result<u64, StoreError> {
         let mut count = 0;
         for (outbox, first) in firsts {
@@ -221,7 +222,7 @@ impl Announcer {
         Ok(count as u64)
     }
 
-    /// A row in the log, without its member's id, which is part of its key.
+    /// The name of a row in the log, without the member's id that its key contains.
     pub(super) fn named(&self, row: &Key) -> String {
         match key::of_history(&row.pk) {
             Some((shop, member)) => format!("{shop} {} {}", self.log_key.tag(&shop, &member), row.sk),
@@ -230,7 +231,7 @@ impl Announcer {
     }
 }
 
-/// Keys by lane, each in its order.
+/// The keys by lane, each in its order.
 fn lanes(keys: Vec<Key>) -> BTreeMap<String, Vec<Key>> {
     let mut lanes = BTreeMap::<String, Vec<Key>>::new();
     for key in keys {

@@ -1,4 +1,4 @@
-//! How announcing goes, for whoever asks how the system does.
+//! The state of announcing, for the health report.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -8,10 +8,10 @@ use rules::calendar::Instant;
 use serde::Serialize;
 use store::shop::ShopId;
 
-/// No instant: before all of them.
+/// The value for no instant, before all of them.
 const NEVER: i64 = i64::MIN;
 
-/// How announcing goes.
+/// The state of announcing.
 #[derive(Debug)]
 pub struct State {
     announced: AtomicU64,
@@ -21,24 +21,24 @@ pub struct State {
     waiting: Mutex<BTreeMap<ShopId, u64>>,
 }
 
-/// How announcing goes at an instant, as it may be told.
+/// The state of announcing at an instant, as it is reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Announcing {
-    /// Events that are recorded and not announced, as far as was looked.
+    /// The number of recorded events that are not announced, as far as is known.
     pub unannounced: u64,
-    /// Events announced since the process began.
+    /// The number of events announced since the process began.
     pub announced: u64,
-    /// How often one was tried in vain since the process began.
+    /// The number of failed tries since the process began.
     pub failures: u64,
-    /// When one was last taken, if any was.
+    /// When an event was last accepted, if any was.
     pub last_success: Option<Instant>,
-    /// Since when there is something that was tried and not taken, while that is so.
+    /// When the first of the present failures occurred, while there are any.
     pub failing_since: Option<Instant>,
-    /// What was last said to it.
+    /// The reason of the last failure.
     pub last_failure: Option<String>,
 }
 
-/// That something is not taken.
+/// The failure of an event.
 #[derive(Debug, Clone)]
 struct Failing {
     since: Instant,
@@ -58,7 +58,7 @@ impl Default for State {
 }
 
 impl State {
-    /// How it goes now.
+    /// The present state.
     pub fn now(&self) -> Announcing {
         let failing = held(&self.failing).clone();
         let (failing_since, last_failure) = failing.map(|failing| (failing.since, failing.why)).unzip();
@@ -73,7 +73,7 @@ impl State {
         }
     }
 
-    /// So many of a shop wait.
+    /// Notes the number of a shop's waiting events.
     pub(super) fn waits(&self, shop: &ShopId, count: u64) {
         let mut waiting = held(&self.waiting);
         if count == 0 {
@@ -83,7 +83,7 @@ impl State {
         }
     }
 
-    /// So many of a shop wait no longer, whoever announced them.
+    /// Notes that some of a shop's events no longer wait, whether this process announced them or another one.
     pub(super) fn waits_no_longer(&self, shop: &ShopId, count: u64) {
         let mut waiting = held(&self.waiting);
         let left = waiting.get(shop).map_or(0, |waiting| waiting.saturating_sub(count));
@@ -94,13 +94,13 @@ impl State {
         }
     }
 
-    /// One was taken.
+    /// Notes that an event was accepted.
     pub(super) fn taken(&self, now: Instant) {
         self.announced.fetch_add(1, Ordering::Relaxed);
         self.last_success.store(now.millis(), Ordering::Relaxed);
     }
 
-    /// One was not.
+    /// Notes that an event was not accepted.
     pub(super) fn not_taken(&self, now: Instant, why: &str) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         let mut failing = held(&self.failing);
@@ -108,7 +108,7 @@ impl State {
         *failing = Some(Failing { since, why: why.to_owned() });
     }
 
-    /// All that was tried is taken.
+    /// Notes that every event that was tried is accepted.
     pub(super) fn well(&self) {
         *held(&self.failing) = None;
     }

@@ -1,4 +1,4 @@
-//! The webhook: events are posted to it, signed if there is a secret.
+//! The webhook to which events are posted, signed if there is a secret.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,40 +9,40 @@ use thiserror::Error;
 
 use crate::client::{Client, Secret, UrlError};
 
-/// A secret has at least so many bytes: half of what a signature has.
+/// The minimum number of bytes of a secret: half the size of a signature.
 const SECRET_BYTES_MIN: usize = 16;
-/// How signatures are made, named so that another way can stand beside it.
+/// The scheme of the signatures, named so that another one can be added.
 const SCHEME: &str = "v1";
 
-/// Why there is no webhook of what was given.
+/// Why the arguments do not make a webhook.
 #[derive(Debug, Error)]
 pub enum WebhookError {
     /// The URL has a user or a password.
     #[error("--webhook: {0}; give them as --webhook-authorization 'Basic …'")]
     Login(#[source] UrlError),
-    /// Nobody can be told at the URL.
+    /// The URL cannot be used.
     #[error("--webhook: {0}")]
     Url(#[from] UrlError),
     /// The secret is too short.
     #[error("--webhook-secret: a secret has at least {SECRET_BYTES_MIN} bytes, this one has {0}")]
     Short(usize),
-    /// What is to be sent as `Authorization` cannot be.
+    /// The value for `Authorization` is not allowed in a header.
     #[error("--webhook-authorization: that is no header, such as 'Bearer TOKEN': it is empty or has a line break")]
     Authorization,
 }
 
-/// Why an event was not taken.
+/// Why an event was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DeliveryError {
-    /// It was answered, and would be answered the same again.
+    /// The webhook refused it, and would refuse it again.
     #[error("the webhook answers {0}")]
     Refused(StatusCode),
-    /// It may be taken at another time.
+    /// The webhook may accept it at another time.
     #[error("{0}")]
     Trouble(String),
 }
 
-/// Where events are posted.
+/// The webhook to which events are posted.
 #[derive(Debug)]
 pub struct Webhook {
     client: Client,
@@ -50,7 +50,7 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// The webhook at a URL; with a secret, what is posted is signed.
+    /// The webhook at a URL. With a secret, requests are signed.
     ///
     /// # Errors
     /// [`WebhookError`].
@@ -69,10 +69,10 @@ impl Webhook {
         Ok(Self { client, secret: secret.map(Secret::new) })
     }
 
-    /// Posts an event of this name and id.
+    /// Posts an event with this name and id.
     ///
     /// # Errors
-    /// [`DeliveryError`]; whether it arrived is not known.
+    /// [`DeliveryError`]; then it is unknown whether it arrived.
     pub async fn post(&self, kind: &str, id: &str, detail: &str) -> Result<(), DeliveryError> {
         let (timestamp, signature) = self.signed(detail);
         let mut headers = vec![("X-Echelon-Event", kind), ("X-Echelon-Delivery", id)];
@@ -87,7 +87,8 @@ impl Webhook {
         }
     }
 
-    /// The time and the signature of a body. The time is that of the world: who receives it has no other to compare with.
+    /// The time and the signature of a body. The time is the real one, not that of the system, because the receiver
+    /// compares it with its own clock.
     fn signed(&self, body: &str) -> (String, Option<String>) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
         let signature = self.secret.as_ref().and_then(|secret| signature(secret.as_str(), &now, body));
@@ -95,7 +96,7 @@ impl Webhook {
     }
 }
 
-/// The signature of a body at a time; there is one for any secret.
+/// The signature of a body at a time. It exists for any secret.
 fn signature(secret: &str, timestamp: &str, body: &str) -> Option<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
     for part in [timestamp, ".", body] {
@@ -105,7 +106,7 @@ fn signature(secret: &str, timestamp: &str, body: &str) -> Option<String> {
     Some(format!("{SCHEME}={digits}"))
 }
 
-/// Whether an answer says that the same will be refused again. What redirects is not followed, and says so too.
+/// Whether the same request will be refused again. Redirects are not followed, so they count too.
 fn is_final(status: StatusCode) -> bool {
     let passes = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
     (status.is_client_error() || status.is_redirection()) && !passes.contains(&status)

@@ -7,13 +7,13 @@ use http_api::problem::Problem;
 use store::{Source, in_words};
 use thiserror::Error;
 
-/// Why the store did not do what a queue asked of it.
+/// Why the store did not carry out an operation of a queue.
 #[derive(Debug, Clone, Error)]
 pub enum QueueError {
     /// The database refused, was busy, or did not answer.
     #[error("the store did not answer as it should: {words}")]
     Store {
-        /// What it said.
+        /// The error in words.
         words: String,
         /// The error behind it.
         #[source]
@@ -22,17 +22,17 @@ pub enum QueueError {
     /// A row cannot be decoded.
     #[error("the store did not answer as it should: row {id} of {queue}: {source}")]
     Undecodable {
-        /// Which queue.
+        /// The queue.
         queue: String,
-        /// Which row.
+        /// The row.
         id: String,
-        /// What is wrong with it.
+        /// The decoding error.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// Others write the same row all the while.
+    /// Other writers keep changing the same row.
     #[error("the store did not answer as it should: others are in the way")]
     Contended,
-    /// The system is ending and takes nothing any more.
+    /// The system is ending and accepts nothing any more.
     #[error("the store did not answer as it should: the system is ending")]
     Ended,
 }
@@ -45,7 +45,7 @@ impl From<QueueError> for Problem {
 }
 
 impl QueueError {
-    /// Of what a queue or its table answered.
+    /// The error of an SDK call.
     pub fn of_sdk<E, R>(error: SdkError<E, R>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -54,13 +54,13 @@ impl QueueError {
         Self::Store { words: in_words(&error), source: Arc::new(error) }
     }
 
-    /// Of something else that the store or a library says.
+    /// An error of another part of the store, or of a library.
     pub fn of(error: impl Into<Source>) -> Self {
         let error = error.into();
         Self::Store { words: error.to_string(), source: error.into() }
     }
 
-    /// A row cannot be decoded.
+    /// An error for a row that cannot be decoded.
     pub fn undecodable(queue: &str, id: &str, error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Undecodable { queue: queue.to_owned(), id: id.to_owned(), source: Arc::new(error) }
     }

@@ -1,4 +1,5 @@
-//! What is remembered of what was sent: the digests of signed bodies, and keys, each in the commit that takes what was sent under it.
+//! Memory of what was sent: digests of signed bodies, and idempotency keys. A key is stored in the same commit as the
+//! messages sent under it.
 
 use std::time::Duration;
 
@@ -10,21 +11,21 @@ use super::{Queues, SEEN, WRITES_MAX, fitting, item};
 use crate::lane::Lane;
 use crate::queue::QueueError;
 
-/// How often a commit is tried that another is in the way of.
+/// The number of tries of a commit that conflicts with another.
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What became of messages that were sent under a key.
+/// The result of sending messages under a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Once {
-    /// They are on disk, since now or since they were sent before.
+    /// The messages are on disk, from this call or an earlier one.
     Taken,
     /// The key stands for something else.
     Other,
 }
 
 impl Queues {
-    /// What a body with this digest told when it came signed, if it did.
+    /// The record of what a signed body with this digest told, if it came before.
     ///
     /// # Errors
     /// [`QueueError`].
@@ -40,12 +41,13 @@ impl Queues {
         self.keep_row(SEEN, digest, tells).await
     }
 
-    /// Sends to a lane of the ingest queue, unless that was done under the same name before. Each commit has a row that says up to
-    /// where it goes, which is not there yet: who was cut short goes on where the last one ends, and of two at once one is
-    /// second.
+    /// Sends messages to a lane of the ingest queue, unless that was done under the same name before. Each commit
+    /// includes a row with the number of messages sent so far, on the condition that the row does not exist. A sender
+    /// that was cut short continues where the last commit ended, and of two simultaneous senders only one makes each
+    /// commit.
     ///
     /// # Errors
-    /// [`QueueError`]; then some may have been sent, and are known when the same is sent again.
+    /// [`QueueError`]; then some messages may have been sent, and are recognized when the same is sent again.
     pub async fn send_once(&self, lane: Lane, bodies: &[String], name: &str, digest: &str) -> Result<Once, QueueError> {
         let (mut sent, mut part, mut tries) = (0, 0, 0);
         while let Some(rest) = bodies.get(sent..).filter(|rest| !rest.is_empty()) {
@@ -55,7 +57,7 @@ impl Queues {
                 if of != digest {
                     return Ok(Once::Other);
                 }
-                // Without an end it goes up to the last.
+                // A row without a number completes all messages.
                 sent = until.and_then(|until| until.parse().ok()).unwrap_or(bodies.len());
                 (part, tries) = (part + 1, 0);
                 continue;
@@ -68,7 +70,7 @@ impl Queues {
             } else if tries == TRIES {
                 return Err(QueueError::Contended);
             } else {
-                // The row tells what was sent, if it is there by now.
+                // The row says what was sent, once it exists.
                 tries += 1;
                 tokio::time::sleep(PAUSE).await;
             }
@@ -76,7 +78,7 @@ impl Queues {
         Ok(Once::Taken)
     }
 
-    /// Messages and a row that says so, in one commit; whether the row was not there before.
+    /// Writes messages and a row that records them in one commit; returns whether the row is new.
     async fn write_first(&self, lane: Lane, bodies: &[String], row: &str, says: &str) -> Result<bool, QueueError> {
         let now = crate::now();
         let first = Put::builder().table_name(&self.table).set_item(Some(item(SEEN, row, says, now).0));
@@ -96,7 +98,7 @@ impl Queues {
     }
 }
 
-/// Whether somebody else wrote the row, or writes it just now.
+/// Whether another writer has written the row, or is writing it now.
 fn is_second(error: Option<&TransactWriteItemsError>) -> bool {
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error else { return false };
     let mut codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
@@ -119,7 +121,7 @@ mod tests {
         (0..count).map(|number| format!("{{\"number\":{number}}}")).collect()
     }
 
-    /// In the order in which they were sent.
+    /// The bodies in the lane, in the order in which they were sent.
     async fn lie_there(queues: &Queues, lane: Lane) -> Vec<String> {
         queues.all(&lane.name()).await.unwrap().into_iter().map(|queued| queued.body).collect()
     }
@@ -127,7 +129,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_cut_short_goes_on_where_it_ended_and_nothing_is_sent_twice() {
         let ((_store, queues, lane), sent) = (queues().await, bodies(250));
-        // As if the process was killed after the second commit.
+        // The state after a process that was killed after the second commit.
         assert!(queues.write_first(lane, &sent[..99], "key-k", "digest 99").await.unwrap());
         assert!(queues.write_first(lane, &sent[99..150], "key-k-1", "digest 150").await.unwrap());
         for _ in 0..2 {
@@ -140,14 +142,14 @@ mod tests {
             assert_eq!(queues.waiting(), 250);
         }
         assert_eq!(queues.send_once(lane, &sent, "key-k", "another").await.unwrap(), Once::Other);
-        // A key that was remembered without saying up to where.
+        // A key that was remembered without a number.
         queues.remember("key-of-old", "digest").await.unwrap();
         assert_eq!(queues.send_once(lane, &sent, "key-of-old", "digest").await.unwrap(), Once::Taken);
         assert_eq!(lie_there(&queues, lane).await.len(), 250);
     }
 
     #[tokio::test]
-    async fn of_those_who_send_the_same_at_once_one_is_first() {
+    async fn of_several_senders_of_the_same_messages_one_is_first() {
         let ((_store, queues, lane), sent) = (queues().await, bodies(250));
         let all = futures::future::join_all((0..4).map(|_| queues.send_once(lane, &sent, "key-k", "digest"))).await;
         assert!(all.iter().all(|once| matches!(once, Ok(Once::Taken))), "{all:?}");

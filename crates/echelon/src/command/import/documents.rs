@@ -1,4 +1,4 @@
-//! Reading JSON documents as Shopify's webhooks bring them, bare or in an EventBridge envelope.
+//! Reading JSON documents in the form of Shopify's webhooks, bare or in an EventBridge envelope.
 
 use std::io::BufRead;
 
@@ -10,7 +10,7 @@ use crate::error::CommandError;
 use echelon::import::outcome::{Outcome, Why};
 use echelon::import::report::SourceLocation;
 
-/// Reads a file's documents, each into an outcome.
+/// Reads the documents of a file, each into an outcome.
 pub fn read(opened: Opened, topic: Option<&str>, import: &mut Import<'_>) -> Result<(), CommandError> {
     match opened.form {
         Form::Lines => lines(opened.reader, topic, import),
@@ -18,7 +18,7 @@ pub fn read(opened: Opened, topic: Option<&str>, import: &mut Import<'_>) -> Res
     }
 }
 
-/// A line that is no JSON is one rejected document, and the next is read.
+/// Reads one document per line. A line that is not JSON is one rejected document, and the next line is read.
 fn lines(mut reader: Box<dyn BufRead>, topic: Option<&str>, import: &mut Import<'_>) -> Result<(), CommandError> {
     let mut line = Vec::new();
     for number in 1.. {
@@ -36,7 +36,7 @@ fn lines(mut reader: Box<dyn BufRead>, topic: Option<&str>, import: &mut Import<
     Ok(())
 }
 
-/// One document, or several after each other, or lists of them.
+/// Reads one document, or several in a row, or lists of them.
 fn documents(reader: Box<dyn BufRead>, topic: Option<&str>, import: &mut Import<'_>) -> Result<(), CommandError> {
     let mut number = 0;
     for value in serde_json::Deserializer::from_reader(reader).into_iter::<Box<RawValue>>() {
@@ -59,7 +59,7 @@ fn documents(reader: Box<dyn BufRead>, topic: Option<&str>, import: &mut Import<
     Ok(())
 }
 
-/// What a document says, and of which shop: the one place that knows the reader of Shopify's format.
+/// Decodes a document and its shop. Only this function knows the reader of Shopify's format.
 pub fn shopify(document: &[u8], topic: Option<&str>) -> (Option<String>, Outcome) {
     match shopify::read(document, topic) {
         shopify::Outcome::Facts { shop, facts } => (shop, Outcome::Facts(facts)),

@@ -1,4 +1,4 @@
-//! Opening what is to be imported: files, folders and the standard input, packed or not.
+//! Opening the sources of an import: files, folders and the standard input, packed or not.
 
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use flate2::read::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// What a file holds.
+/// The form of a file's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// Comma-separated values.
@@ -20,21 +20,21 @@ pub enum Form {
     Lines,
 }
 
-/// Something to read.
+/// A source of an import.
 #[derive(Debug, Clone)]
 pub struct Source {
     path: PathBuf,
 }
 
-/// A source that was opened, unpacked and freed of a byte order mark.
+/// A source that was opened, unpacked and stripped of a byte order mark.
 pub struct Opened {
-    /// What it holds.
+    /// The form of the content.
     pub form: Form,
-    /// Its text.
+    /// The content as text.
     pub reader: Box<dyn BufRead>,
 }
 
-/// The sources of a command line: files as they are, folders as the files in them, in order of their paths.
+/// The sources of a command line: files as they are, and the files in folders, in order of their paths.
 pub fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, String> {
     let mut found = Vec::new();
     for path in paths {
@@ -80,17 +80,17 @@ fn form_by_name(path: &Path) -> Option<Form> {
 }
 
 impl Source {
-    /// The name it is called by in reports.
+    /// The name in reports.
     pub fn name(&self) -> String {
         if self.is_stdin() { "standard input".to_owned() } else { self.path.display().to_string() }
     }
 
-    /// Where it lies.
+    /// The path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its bytes on disk, if that is known beforehand.
+    /// The size on disk in bytes, if it is known beforehand.
     pub fn size(&self) -> Option<u64> {
         fs::metadata(&self.path).ok().filter(|_| !self.is_stdin()).map(|metadata| metadata.len())
     }
@@ -99,7 +99,7 @@ impl Source {
         self.path.as_os_str() == "-"
     }
 
-    /// Opens it: whether it is packed is told by its first bytes, what it holds by its name or else by its first
+    /// Opens the source. Its first bytes say whether it is packed. Its name says what form it has, or else its first
     /// character.
     pub fn open(&self, progress: &Progress) -> Result<Opened, String> {
         let failed = |error: io::Error| unreadable(Path::new(&self.name()), &error);
@@ -126,7 +126,7 @@ impl Source {
     }
 }
 
-/// Enough to see the first line of a table's header or of a bare document.
+/// The number of bytes that is enough for the first line of a table's header or of a bare document.
 const PEEKED: usize = 1 << 16;
 
 fn peek(mut from: Box<dyn Read>) -> io::Result<(Vec<u8>, Box<dyn Read>)> {
@@ -145,7 +145,7 @@ fn form_by_text(text: &[u8]) -> Form {
     if whole && text.starts_with(b"{") { Form::Lines } else { Form::Document }
 }
 
-/// A bar on the terminal once the work has taken a moment; nothing anywhere else.
+/// A progress bar, which appears only on a terminal and only after a moment.
 #[derive(Debug, Clone)]
 pub struct Progress {
     bar: ProgressBar,
@@ -155,7 +155,7 @@ pub struct Progress {
 const SHOWN_AFTER: Duration = Duration::from_millis(500);
 
 impl Progress {
-    /// A bar over so many bytes; never one that is not wanted.
+    /// A bar over the bytes of the sources; it stays hidden if it is not wanted.
     pub fn over(sources: &[Source], wanted: bool) -> Self {
         let total = sources.iter().map(Source::size).sum::<Option<u64>>();
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
@@ -166,7 +166,7 @@ impl Progress {
         Self { bar, wanted }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
@@ -189,7 +189,7 @@ impl Read for Watched {
         self.progress.bar.inc(count as u64);
         if self.progress.wanted && !self.shown.get() && self.since.elapsed() > SHOWN_AFTER {
             self.shown.set(true);
-            // Hides itself where there is no terminal.
+            // The bar hides itself if there is no terminal.
             self.progress.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         Ok(count)

@@ -1,4 +1,4 @@
-//! Into a system whose HTTP API is all that is asked of it: a deployed one. It says of each fact what became of it.
+//! Loading over an HTTP API, as into a deployed system. The API returns a result for each fact.
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
@@ -19,24 +19,24 @@ use crate::command::system::{of_shop, refused};
 use crate::error::CommandError;
 use crate::input::Lines;
 
-/// It takes so many facts at once.
+/// The maximum number of facts in a request.
 pub const TOGETHER: usize = 100;
-/// And bodies of 1 MiB; the brackets and commas around facts are small.
+/// The maximum size of the facts in a request: 1 MiB, less some room for the brackets and commas around them.
 const BYTES_MAX: usize = 1024 * 1024 - 1024;
 
-/// A system that is told facts over its API.
+/// A system that receives facts over its API.
 pub struct Api {
     client: Client,
     shop: Option<ShopId>,
 }
 
-/// What became of facts, as `POST /v1/facts` answers; what a newer one says besides is passed over.
+/// The results of facts, as `POST /v1/facts` returns them. Unknown fields of a newer release are ignored.
 #[derive(Debug, Deserialize)]
 struct Results {
     results: Vec<OneResult>,
 }
 
-/// What became of one.
+/// The result of a fact.
 #[derive(Debug, Deserialize)]
 struct OneResult {
     status: Became,
@@ -48,28 +48,28 @@ struct OneResult {
     problems: Vec<Place>,
 }
 
-/// An event that is not in yet, as far as is known.
+/// An event that is not stored yet, as far as is known.
 struct Pending {
     event: Event,
-    /// Whether it was sent before without an answer: then it may be in, and known for that alone.
+    /// Whether it was sent before without an answer. Then it may be stored, and be a duplicate only for that reason.
     is_unanswered: bool,
 }
 
-/// What came of asking once.
+/// The outcome of a request.
 enum Once<T> {
-    /// An answer.
+    /// The answer.
     Answered(T),
-    /// None, and it was not done.
+    /// No answer, and it was not carried out.
     NotDone(String),
-    /// None, and it may be done.
+    /// No answer, and it may have been carried out.
     Unknown(String),
 }
 
 impl Api {
-    /// Of a deployed system, whose shop has a program.
+    /// The API of a deployed system, whose shop has a program.
     ///
     /// # Errors
-    /// If it does not answer so.
+    /// If the system does not answer as such an API.
     pub async fn open(client: Client, shop: Option<ShopId>) -> Result<Self, CommandError> {
         let asked = client.get(&of_shop("/v1/program", shop.as_ref())).await;
         let (status, body) = asked.map_err(|RequestError(what)| CommandError::input(what))?;
@@ -85,25 +85,25 @@ impl Api {
         Ok(Self { client, shop })
     }
 
-    /// Who asks it.
+    /// The client.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The shop that is named.
+    /// The named shop.
     pub fn shop(&self) -> Option<&ShopId> {
         self.shop.as_ref()
     }
 
-    /// Which system, for who goes on later.
+    /// The name of the system, by which a later run recognizes it.
     pub fn name(&self) -> String {
         system_of(&self.client, self.shop.as_ref())
     }
 
-    /// Tells events, and does not return before each is in or refused.
+    /// Sends events, and returns when each is stored or refused.
     ///
     /// # Errors
-    /// Names the line that is not taken, or says that the system takes nothing any more.
+    /// Names the line that is not accepted, or says that the system accepts nothing any more.
     pub async fn send(&self, lines: &Lines, events: Vec<Event>, report: &mut Report) -> Result<(), CommandError> {
         let mut batch = Vec::new();
         let mut bytes = 0;
@@ -124,7 +124,7 @@ impl Api {
         self.tell(lines, batch, report).await
     }
 
-    /// Tells facts until each is in or refused.
+    /// Sends facts until each is stored or refused.
     async fn tell(&self, lines: &Lines, events: Vec<Event>, report: &mut Report) -> Result<(), CommandError> {
         let pending = |event| Pending { event, is_unanswered: false };
         let mut waiting: Vec<Pending> = events.into_iter().map(pending).collect();
@@ -162,7 +162,7 @@ impl Api {
             Once::Answered(body) => {
                 let told = serde_json::from_slice::<Results>(&body).ok();
                 let told = told.filter(|told| told.results.len() == waiting.len());
-                // Whatever stands in between may have put an answer of its own in the place of one.
+                // A proxy in between may have replaced the answer with its own.
                 let unknown = || Once::Unknown(format!("{}: answers as nothing known", self.client.url()));
                 told.map_or_else(unknown, |told| Once::Answered(told.results))
             }
@@ -171,7 +171,7 @@ impl Api {
         })
     }
 
-    /// Forgets somebody: no fact that is told does that.
+    /// Erases a member, which sending a fact does not do.
     async fn erase(&self, lines: &Lines, event: &Event, report: &mut Report) -> Result<(), CommandError> {
         let place = format!("{}:{}", lines.name(), event.line);
         let member = event.value.get("member_id").and_then(Value::as_str).unwrap_or_default();
@@ -180,7 +180,7 @@ impl Api {
         let path = of_shop(&format!("/v1/members/{}", segment(&member)), self.shop.as_ref());
         let (mut pause, mut why) = (PAUSE, String::new());
         for _ in 0..TRIES {
-            // Done twice it is done once.
+            // An erasure is idempotent.
             match self.once(lines, |_| Some(event.line), self.client.delete(&path).await)? {
                 Once::Answered(_) => {
                     report.erased += 1;
@@ -194,7 +194,7 @@ impl Api {
         Err(CommandError::input(format!("{place}: {why}")))
     }
 
-    /// What an answer means, or that there is none. `line`: of the fact at a place.
+    /// Interprets an answer, or the lack of one. `line` returns the line of the fact at a place.
     fn once(
         &self,
         lines: &Lines,
@@ -213,7 +213,8 @@ impl Api {
             return Ok(Once::NotDone(said));
         }
         if !status.is_client_error() {
-            // A gateway gives up while a function goes on, and a write whose answer was lost may have been done.
+            // A gateway may give up while the function continues, and a write without an answer may have been carried
+            // out.
             let detail = serde_json::from_slice::<Problem>(&body).map(|problem| format!(": {}", problem.detail));
             return Ok(Once::Unknown(said + &detail.unwrap_or_default()));
         }
@@ -224,7 +225,7 @@ impl Api {
     }
 }
 
-/// Counts what became of facts; those that failed for now are left, with the reason of the first.
+/// Counts the results of facts. Returns those that failed for now, and the reason of the first.
 fn settle(
     lines: &Lines,
     waiting: Vec<Pending>,
@@ -236,7 +237,7 @@ fn settle(
         let counts = &mut report.counts;
         match became.status {
             Became::Applied => counts.applied += 1,
-            // The first time it may have been new: that answer is lost.
+            // The fact may have been new the first time, but that answer is lost.
             Became::Duplicate if one.is_unanswered => report.unanswered += 1,
             Became::Duplicate => counts.duplicates += 1,
             Became::Superseded => counts.superseded += 1,
@@ -246,7 +247,7 @@ fn settle(
                 if left.is_empty() {
                     why = format!("{}:{}: {}", lines.name(), one.event.line, became.detail);
                 }
-                // That this try failed says nothing of one before that had no answer.
+                // This failure says nothing about an earlier try without an answer.
                 left.push(one);
             }
         }
@@ -275,12 +276,12 @@ fn refuse(lines: &Lines, line: usize, became: &OneResult, report: &mut Report) {
     }
 }
 
-/// Whether it is about somebody who is to be forgotten.
+/// Whether the event asks for a member's erasure.
 fn is_erasure(event: &Event) -> bool {
     event.value.get("type").and_then(Value::as_str) == Some("customer.erased")
 }
 
-/// The place of a fact in a list, of a path such as `$[2].total`.
+/// The place of a fact in a list, from a path such as `$[2].total`.
 fn index(path: &str) -> Option<usize> {
     path.strip_prefix("$[")?.split(']').next()?.parse().ok()
 }
@@ -299,7 +300,7 @@ mod tests {
         let became =
             |status| OneResult { status, detail: "busy".to_owned(), remedy: String::new(), problems: Vec::new() };
         let all = |status| vec![became(status), became(status)];
-        // The first was sent before without an answer, the second was not.
+        // The first one was sent before without an answer, the second was not.
         let waiting = vec![pending(1, true), pending(2, false)];
         let (left, why) = settle(&lines, waiting, all(Became::Failed), &mut report);
         assert!(left.len() == 2 && why.ends_with(":1: busy"), "{why}");

@@ -1,7 +1,6 @@
-//! How far a file has been loaded, kept beside it.
+//! The progress of loading a file, stored beside it.
 //!
-//! It says what the lines were that are loaded, not what the whole file is: a line further on may be corrected, and
-//! lines may be added.
+//! It identifies the lines that are loaded, not the whole file. Later lines may be corrected, and lines may be added.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -16,9 +15,9 @@ use super::report::NotIn;
 use crate::error::CommandError;
 use crate::input::{Lines, Raw};
 
-/// How far a file is loaded.
+/// The progress of loading a file.
 pub struct Checkpoint {
-    /// Where it is kept; nowhere, of the standard input.
+    /// The path of the checkpoint; none for the standard input.
     path: Option<PathBuf>,
     into: String,
     line: usize,
@@ -26,26 +25,26 @@ pub struct Checkpoint {
     so_far: SoFar,
 }
 
-/// What is to be known of the lines that are loaded, when the command goes on behind them.
+/// The state of the loaded lines that is needed to continue behind them.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct SoFar {
-    /// What of them is not in.
+    /// The events of these lines that are not stored.
     #[serde(default)]
     pub not_in: NotIn,
-    /// What a served system had taken in before the first of them: it says of all together what became of them.
+    /// The counts of a served system before the first of these lines. The system reports on all events together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Before>,
-    /// Whether it was started again since: it does not know all that became of them.
+    /// Whether the system was restarted since. If so, its counts are incomplete.
     #[serde(default)]
     pub restarted: bool,
 }
 
-/// What a served system had taken in when a load began.
+/// The counts of a served system when a load began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Before {
-    /// When it was started: it counts from then on.
+    /// When the system was started. Its counts begin then.
     pub started_at: Option<Instant>,
-    /// What it had counted.
+    /// The counts.
     pub taken_in: Counts,
 }
 
@@ -59,7 +58,7 @@ struct Kept {
 }
 
 impl Checkpoint {
-    /// Of a file that is loaded into a system.
+    /// The checkpoint of a file that is loaded into a system.
     pub fn of(file: &Path, into: String) -> Self {
         let path = (file != Path::new("-")).then(|| {
             let mut name = file.as_os_str().to_owned();
@@ -69,12 +68,12 @@ impl Checkpoint {
         Self { path, into, line: 0, digest: Sha256::new(), so_far: SoFar::default() }
     }
 
-    /// What is to be known of the lines that were loaded before.
+    /// The state of the lines that were loaded before.
     pub fn so_far(&self) -> SoFar {
         self.so_far
     }
 
-    /// Passes over the lines that are loaded already; yields the number of the line to begin with.
+    /// Skips the lines that are loaded already; returns the number of the line to begin with.
     ///
     /// # Errors
     /// If the lines are not those that were loaded.
@@ -104,7 +103,7 @@ impl Checkpoint {
             )));
         }
         if from.is_none() {
-            // Lines that are loaded once more are counted once more.
+            // Lines that are loaded again are counted again.
             self.so_far = kept.map(|kept| kept.so_far).unwrap_or_default();
         }
         if until > 0 {
@@ -117,7 +116,7 @@ impl Checkpoint {
         serde_json::from_slice(&fs::read(self.path.as_ref()?).ok()?).ok()
     }
 
-    /// Notes a line, in the order of the file. Blank ones are none.
+    /// Notes a line, in the order of the file. Blank lines are ignored.
     pub fn pass(&mut self, raw: &Raw) {
         if raw.bytes.is_empty() {
             return;
@@ -135,7 +134,7 @@ impl Checkpoint {
         })
     }
 
-    /// Keeps how far it is: all lines passed are loaded, and so much is to be known of them.
+    /// Stores the progress: all lines noted so far are loaded, with this state.
     ///
     /// # Errors
     /// If the file cannot be written beside the events.
@@ -148,7 +147,7 @@ impl Checkpoint {
         written.map_err(|error| CommandError::input(format!("{}: cannot be written: {error}", path.display())))
     }
 
-    /// All is loaded: nothing is left to remember.
+    /// Removes the checkpoint, because everything is loaded.
     pub fn done(&self) {
         if let Some(path) = &self.path {
             let _ = fs::remove_file(path);

@@ -1,4 +1,4 @@
-//! What became of the events.
+//! The report of a load.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,68 +12,68 @@ use store::records::Reason;
 use crate::error::CommandError;
 use crate::output::{Format, print, print_json, table};
 
-/// Events of a file that are not in, though their lines are passed.
+/// Events of a file that are not stored, though their lines were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct NotIn {
-    /// Of lines that are no JSON.
+    /// The number of lines that are not JSON.
     pub left_out: u64,
-    /// Quarantined, as far as this command knows.
+    /// The number of quarantined events, as far as this command knows.
     #[serde(alias = "set_aside")]
     pub quarantined: u64,
-    /// Refused, and kept nowhere.
+    /// The number of events that were refused, and are stored nowhere.
     pub refused: u64,
 }
 
-/// What became of the events of a file.
+/// The results of loading a file's events.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// The line it began with.
+    /// The first line of this run.
     pub from: usize,
-    /// What is not in of the lines before that one, where the same command loaded them.
+    /// The events before that line that are not stored, if the same command loaded them.
     pub earlier: NotIn,
-    /// Lines read from there on.
+    /// The number of lines read from there on.
     pub lines: u64,
-    /// Lines left out, for they are no JSON.
+    /// The number of lines skipped because they are not JSON.
     pub left_out: u64,
-    /// Lines passed over, for they publish programs.
+    /// The number of lines skipped because they publish programs.
     pub programs: u64,
-    /// What was counted as they were taken in.
+    /// The counts of the ingested events.
     pub counts: Counts,
-    /// When the first day begins whose facts may count; none if the system does not tell.
+    /// The midnight of the first day whose facts may count; none if the system does not tell.
     pub starts_at: Option<Instant>,
-    /// Facts dated before that: they are kept, and do not count.
+    /// The number of facts dated before that. They are stored, but do not count.
     pub before_the_start: u64,
-    /// Why events were quarantined, where that is known.
+    /// The reasons for which events were quarantined, where they are known.
     pub reasons: BTreeMap<Reason, u64>,
-    /// Facts that are in, and were known when they were sent again after an answer that never came: new the first time, or
-    /// known before.
+    /// The number of facts that were stored already when they were sent again, after an answer was lost. They may have
+    /// been new the first time, or known before.
     pub unanswered: u64,
-    /// Facts that can never be taken in as they are, and are kept nowhere.
+    /// The number of facts that can never be stored as they are, and are stored nowhere.
     pub refused: u64,
-    /// Members forgotten, for lines that say so.
+    /// The number of erased members, for lines that ask for it.
     pub erased: u64,
-    /// Whether a served system was started again meanwhile: then it does not know all that became of the events.
+    /// Whether a served system was restarted meanwhile. If so, its counts are incomplete.
     pub restarted: bool,
-    /// Who counted.
+    /// The origin of the counts.
     pub by: By,
-    /// Events that the system has not taken in yet.
+    /// The number of events that the system has not ingested yet.
     pub waiting: u64,
 }
 
-/// Who counted what became of events.
+/// The origin of the counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum By {
-    /// This command, which took them in.
+    /// This command, which ingested the events.
     #[default]
     Itself,
-    /// A served system, which counts everybody's.
+    /// A served system, which counts the events of all senders.
     Served,
-    /// This command, by what an API answered of each fact. What followed from facts it does not say.
+    /// This command, from the API's answer for each fact. Transitions and rewards are not known then.
     Api,
 }
 
 impl Report {
-    /// Prints it.
+    /// Prints the report.
     ///
     /// # Errors
     /// [`CommandError::Findings`] if there is something to look at.
@@ -86,7 +86,7 @@ impl Report {
         if all_is_in { Ok(()) } else { Err(CommandError::Findings) }
     }
 
-    /// What is not in, of the lines before as well.
+    /// The events that are not stored, including those of earlier lines.
     pub fn not_in(&self) -> NotIn {
         let NotIn { left_out, quarantined, refused } = self.earlier;
         NotIn {
@@ -149,7 +149,7 @@ impl Report {
             row("waiting", self.waiting, "accepted, not taken in yet"),
             row("transitions", counts.transitions, "recorded"),
         ]);
-        // Nothing is not worth a line, but for what everybody looks for.
+        // Rows with a count of zero are left out, except `applied`, which every reader looks for.
         rows.retain(|row| matches!(row.as_slice(), [what, count, ..] if count != "0" || what.trim() == "applied"));
         said.extend(table(&rows));
         if self.restarted {

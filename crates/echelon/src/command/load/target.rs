@@ -1,4 +1,5 @@
-//! Into which system it goes: to `/events` of a served one, over the API of a deployed one, or straight into a store.
+//! The system into which events are loaded: `/events` of a served system, the API of a deployed one, or a store
+//! directly.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,19 +30,19 @@ use crate::location::StoreLocation;
 
 /// An event of a line.
 pub struct Event {
-    /// The line.
+    /// The line number.
     pub line: usize,
-    /// What it says.
+    /// The event.
     pub value: Value,
 }
 
-/// The system that takes events.
+/// The system that receives the events.
 pub enum Target {
-    /// One that is served.
+    /// A served system.
     Served(Box<Served>),
-    /// One that is deployed, over its API.
+    /// A deployed system, over its API.
     Api(Box<Api>),
-    /// A store, through the ingest itself.
+    /// A store, through the ingestion in this process.
     Store(Box<DirectStore>),
 }
 
@@ -49,9 +50,9 @@ pub enum Target {
 pub struct Served {
     client: Client,
     shop: Option<ShopId>,
-    /// What it had taken in before.
+    /// Its health before the load.
     before: Health,
-    /// Whether it was started again since the load began.
+    /// Whether it was restarted since the load began.
     restarted: bool,
 }
 
@@ -64,7 +65,7 @@ pub struct DirectStore {
     versions: Versions,
 }
 
-/// What `echelon serve` says of itself to whom it does not know.
+/// The health report of `echelon serve` for a caller that it does not know.
 #[derive(Debug, Deserialize)]
 #[expect(dead_code, reason = "that it says so is enough")]
 struct Strangers {
@@ -73,35 +74,35 @@ struct Strangers {
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 struct Health {
-    /// One that is older does not say.
+    /// The start of the process; a system of an older release does not report it.
     started_at: Option<Instant>,
     waiting: u64,
     taken_in: Counts,
 }
 
-/// The versions of a program, as they are told.
+/// The versions of a program, as the API returns them.
 #[derive(Debug, Deserialize)]
 struct Published {
     programs: Vec<Listed>,
 }
 
-/// So many events go together where nothing else is said.
+/// The number of events that are sent together, unless the target has another limit.
 const TOGETHER: usize = 500;
-/// How often something is tried that others may be in the way of; the pause doubles each time.
+/// The number of tries of an operation that may conflict with others. The pause doubles each time.
 pub const TRIES: u32 = 9;
 pub const PAUSE: Duration = Duration::from_millis(100);
-/// How often a served system is asked how far it is.
+/// The interval at which a served system is asked for its progress.
 const LOOK: Duration = Duration::from_millis(200);
-/// A system that has got no further for so long is not waited for.
+/// The number of looks without progress after which the command stops waiting.
 const STUCK_AFTER: u32 = 300;
-/// So many of the events that were quarantined are named; the report counts all.
+/// The number of quarantined events that are named; the report counts all.
 pub const NAMED_MAX: u64 = 20;
 
 impl Target {
-    /// Of a system at a URL: `echelon serve` answers `/health`, a deployed API does not.
+    /// The system at a URL: `echelon serve` answers `/health`, a deployed API does not.
     ///
     /// # Errors
-    /// If there is none.
+    /// If there is no system.
     pub async fn over(client: Client, shop: Option<ShopId>) -> Result<Self, CommandError> {
         let (status, body) = client.get("/health").await.map_err(|RequestError(what)| {
             CommandError::input(format!("{what}\n       start it with `echelon serve`, or name a store with --data"))
@@ -122,10 +123,10 @@ impl Target {
         }
     }
 
-    /// Of a store; a deployed one has a queue for what can never succeed.
+    /// A store. A deployed one has a queue for events that can never succeed.
     ///
     /// # Errors
-    /// If it cannot be opened, or it is not clear whose history it is.
+    /// If it cannot be opened, or the shop is not clear.
     pub async fn store(
         place: &StoreLocation,
         quarantine: Option<&str>,
@@ -148,7 +149,7 @@ impl Target {
         Ok(Self::Store(Box::new(DirectStore { ingest, shop, time, name, versions })))
     }
 
-    /// Which system, for who goes on later.
+    /// The name of the system, by which a later run recognizes it.
     pub fn name(&self) -> String {
         match self {
             Self::Served(served) => system_of(&served.client, served.shop.as_ref()),
@@ -157,7 +158,7 @@ impl Target {
         }
     }
 
-    /// When the first day begins whose facts may count, by whatever version; none if that cannot be told.
+    /// The midnight of the first day whose facts may count, in any version; none if that is not known.
     pub async fn starts_at(&self) -> Option<Instant> {
         match self {
             Self::Served(served) => starts_at(&served.client, served.shop.as_ref()).await,
@@ -166,7 +167,7 @@ impl Target {
         }
     }
 
-    /// Goes on with what a served system had taken in before the first line, if that was kept.
+    /// Continues with the counts of a served system before the first line, if they were stored.
     pub fn begin(&mut self, so_far: &mut SoFar) {
         let Self::Served(served) = self else { return };
         let before = so_far.before;
@@ -179,10 +180,10 @@ impl Target {
         so_far.before = Some(before);
     }
 
-    /// Tells events, and does not return before they are on disk.
+    /// Sends events, and returns when they are on disk.
     ///
     /// # Errors
-    /// Names the line that cannot be taken, or says that the system takes nothing any more.
+    /// Names the line that cannot be accepted, or says that the system accepts nothing any more.
     pub async fn send(&self, lines: &Lines, events: Vec<Event>, report: &mut Report) -> Result<(), CommandError> {
         match self {
             Self::Served(served) => served.send(lines, &events).await,
@@ -191,7 +192,7 @@ impl Target {
         }
     }
 
-    /// Waits until all of it is taken in, where that is not so already.
+    /// Waits until everything is ingested, if it is not yet.
     ///
     /// # Errors
     /// If the system does not answer any more.
@@ -206,7 +207,7 @@ impl Target {
         }
     }
 
-    /// So many events are told together.
+    /// The number of events that are sent together.
     pub fn together(&self) -> usize {
         match self {
             Self::Served(_) | Self::Store(_) => TOGETHER,
@@ -219,7 +220,7 @@ impl Served {
     async fn send(&self, lines: &Lines, events: &[Event]) -> Result<(), CommandError> {
         let body: Vec<String> = events.iter().map(|event| event.value.to_string()).collect();
         let body = axum::body::Bytes::from(body.join("\n"));
-        // Sent again under the same key, it is taken once, whether or not the first try was.
+        // A request that is sent again under the same key is accepted once, whether or not the first try was.
         let key = Uuid::now_v7().to_string();
         let shop = self.shop.as_ref().map(|shop| ("X-Echelon-Shop", shop.as_str()));
         let headers: Vec<_> = shop.into_iter().chain([("Idempotency-Key", key.as_str())]).collect();
@@ -242,7 +243,7 @@ impl Served {
         let (mut last, mut looked) = (u64::MAX, 0);
         loop {
             let now = health(&self.client).await?;
-            // One that was started again counts from nothing: what it counted before is not known any more.
+            // A restarted system counts from zero, and its counts from before are lost.
             let is_another = now.started_at != self.before.started_at;
             report.restarted = self.restarted || is_another;
             report.counts = if is_another { now.taken_in } else { since(&self.before.taken_in, &now.taken_in) };
@@ -261,13 +262,14 @@ impl Served {
     }
 }
 
-/// Which system events go into, and into which shop of it: another shop is another system.
+/// The name of the system and the shop that events go into. Another shop counts as another system.
 pub(super) fn system_of(client: &Client, shop: Option<&ShopId>) -> String {
     let whose = shop.map(ToString::to_string).or_else(|| client.on_behalf_of());
     whose.map_or_else(|| client.url().to_owned(), |whose| format!("{} {whose}", client.url()))
 }
 
-/// Of a system that tells its versions. That they do not read says nothing of events.
+/// The first start of a system that returns its versions. If they cannot be decoded, that says nothing about the
+/// events.
 async fn starts_at(client: &Client, shop: Option<&ShopId>) -> Option<Instant> {
     let (status, body) = client.get(&of_shop("/v1/program/versions", shop)).await.ok()?;
     let told: Published = serde_json::from_slice(&body).ok().filter(|_| status.is_success())?;
@@ -284,14 +286,15 @@ fn first_start(versions: &Versions) -> Instant {
     versions.iter().map(midnight).min().unwrap_or_else(|| midnight(versions.first_of_all()))
 }
 
-/// How far a served system is; asked again where there is no answer, for all is on disk there and one answer says nothing.
+/// The progress of a served system. The request is repeated if there is no answer, since everything is on disk there
+/// and one lost answer means nothing.
 async fn health(client: &Client) -> Result<Health, CommandError> {
     let mut pause = PAUSE;
     for last in (0..TRIES).rev() {
         let why = match client.get("/health").await {
             Ok((status, body)) => match serde_json::from_slice(&body) {
                 Ok(health) => return Ok(health),
-                // It answers, and will answer the same again.
+                // The system answers, and would answer the same again.
                 Err(_) if status.is_client_error() || serde_json::from_slice::<Strangers>(&body).is_ok() => {
                     return Err(untold(&format!("{}: does not take the token any more", client.url())));
                 }
@@ -325,7 +328,7 @@ fn refused(lines: &Lines, events: &[Event], body: &[u8]) -> CommandError {
     }
 }
 
-/// What was counted since.
+/// The counts since then.
 fn since(before: &Counts, now: &Counts) -> Counts {
     let less = |of: fn(&Counts) -> u64| of(now).saturating_sub(of(before));
     Counts {

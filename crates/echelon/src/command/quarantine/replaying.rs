@@ -1,4 +1,4 @@
-//! Replaying, part by part: over the API, or within a store.
+//! Replays, part by part: over the API, or within a store.
 
 use std::error::Error;
 
@@ -12,24 +12,24 @@ use store::shop::ShopId;
 use crate::command::system::{System, of_shop};
 use crate::error::CommandError;
 
-/// So many ids are asked for at once.
+/// The number of ids in a request.
 const IDS_TOGETHER: usize = 100;
-/// So many parts in a row may bring nothing before it is given up.
+/// The number of parts in a row without progress after which the command gives up.
 const IDLE_MAX: u32 = 10;
 
-/// What is to be replayed.
+/// The rows to replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
-    /// These.
+    /// The rows with these ids.
     Ids(Vec<QuarantineId>),
-    /// What was quarantined for this reason.
+    /// The rows with this reason.
     For(Reason),
-    /// Everything.
+    /// All rows.
     All,
 }
 
 impl Asked {
-    /// These ids; if there are none, what was quarantined for a reason, or everything.
+    /// These ids; if there are none, the rows with a reason, or all.
     pub fn of(ids: &[QuarantineId], reason: Option<Reason>) -> Self {
         match reason {
             _ if !ids.is_empty() => Self::Ids(ids.to_vec()),
@@ -38,7 +38,7 @@ impl Asked {
         }
     }
 
-    /// As requests of the API say it, one after the other.
+    /// The bodies of the API requests, to be sent one after the other.
     fn bodies(&self) -> Vec<Value> {
         match self {
             Self::Ids(ids) => ids.chunks(IDS_TOGETHER).map(|ids| json!({ "ids": ids })).collect(),
@@ -56,14 +56,14 @@ impl Asked {
     }
 }
 
-/// What became of all of it.
+/// The result of the replay.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Done {
-    /// In the ingest queue again.
+    /// The rows that are in the ingest queue again.
     pub replayed: Vec<QuarantineId>,
-    /// Without a body.
+    /// The rows without a body.
     pub gone: Vec<QuarantineId>,
-    /// Ids under which nothing is quarantined.
+    /// The ids under which nothing is quarantined.
     pub unknown: Vec<QuarantineId>,
 }
 
@@ -87,7 +87,7 @@ impl Done {
 /// Replays over the API of a system, part by part.
 ///
 /// # Errors
-/// If it does not do what is asked; what it did before is done.
+/// If the system fails; the parts before are done.
 pub async fn over(system: &System, shop: Option<&ShopId>, asked: &Asked) -> Result<Done, CommandError> {
     let (path, mut done) = (of_shop("/v1/quarantine/replay", shop), Done::default());
     for mut body in asked.bodies() {
@@ -117,7 +117,7 @@ pub async fn over(system: &System, shop: Option<&ShopId>, asked: &Asked) -> Resu
 /// Replays within a store, part by part.
 ///
 /// # Errors
-/// If the store or a queue does not do what is asked; what was done before is done.
+/// If the store or a queue fails; the parts before are done.
 pub async fn within(
     store: &Store,
     bodies: &dyn Bodies,
@@ -130,7 +130,7 @@ pub async fn within(
         let Replayed { replayed, gone, unknown, left } =
             replayed.map_err(|error| CommandError::input(in_full(&error)))?;
         done.add(replayed, gone, unknown);
-        // What is quarantined anew is at the same place again.
+        // An event that is quarantined again is at the same place again.
         stays = if left.as_ref() == Some(&part) { stays + 1 } else { 0 };
         if stays == IDLE_MAX {
             let count = done.replayed.len();
@@ -143,13 +143,13 @@ pub async fn within(
     Ok(done)
 }
 
-/// An error with what caused it.
+/// The text of an error and its causes.
 fn in_full(error: &dyn Error) -> String {
     let mut said = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let what = error.to_string();
-        // Some say what caused them themselves.
+        // Some errors include their causes.
         if !said.ends_with(&what) {
             said = format!("{said}: {what}");
         }

@@ -1,4 +1,5 @@
-//! A made-up shop, told through the same door as any other: three years in a minute, on a clock that runs along.
+//! A made-up shop whose events are sent over HTTP like those of any other: three years in a minute, on a clock that
+//! runs along.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,21 +26,21 @@ use crate::output::say;
 /// The name of the shop.
 pub const SHOP: &str = "harbor-and-pine";
 const SETUP: Setup = Setup { seed: 7, customers: 300 };
-/// The shop opens here: the midnight in New York with which 2023 begins.
+/// The opening of the shop: midnight in New York, at the beginning of 2023.
 const OPENS_AT: &str = "2023-01-01T05:00:00Z";
-/// What happens within so long is told together.
+/// The events within this time are sent together.
 const TOGETHER_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
-/// Members are looked up so many at a time.
+/// The number of members that are read at a time.
 const MEMBERS_AT_A_TIME: usize = 100;
-/// Somebody who waits for New Year waits this long.
+/// The time before New Year to which the suggested command moves the clock.
 const EVE_MS: i64 = 5_000;
-/// How often it is looked whether all is taken in.
+/// The interval at which the queue is checked until everything is ingested.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Fills the shop unless it is there already, and says what to try.
+/// Fills the shop unless it exists already, and says what to try.
 ///
 /// # Errors
-/// Says what went wrong on the way.
+/// The first failure on the way.
 pub async fn show(system: Arc<System>, address: String, printed: Option<String>) -> Result<(), CommandError> {
     let shop = ShopId::new(SHOP).map_err(CommandError::input)?;
     let known = system.store.versions(&shop).await.map_err(CommandError::input)?.is_some();
@@ -61,7 +62,7 @@ fn member(event: &Event) -> Option<MemberId> {
 }
 
 async fn fill(system: &System, shop: &ShopId, address: &str) -> Result<BTreeSet<MemberId>, CommandError> {
-    // Of its own, until the demonstration's time is over: nobody is told it.
+    // A token for this task alone, which ends with the demonstration's time and is never shown.
     let teller = Caller::Staff { shop: None, scope: Scope::Write, name: SHOP.to_owned() };
     let token = system.api.auth.key().sign(&teller, Setup::end().plus_millis(TOGETHER_MS)).token;
     let client = Client::new(&format!("http://{address}")).map_err(CommandError::input)?.with_token(Some(&token));
@@ -92,10 +93,10 @@ async fn fill(system: &System, shop: &ShopId, address: &str) -> Result<BTreeSet<
     Ok(members)
 }
 
-/// Posts what happened in a week, at its end, and waits until it is taken in.
+/// Posts the events of a week at its end, and waits until they are ingested.
 async fn tell(system: &System, client: &Client, events: &[Event]) -> Result<(), CommandError> {
     let Some(last) = events.last() else { return Ok(()) };
-    // Time that ran on by itself may be a little further already.
+    // The clock runs on by itself and may be a little further already.
     let _ = system.time.advance(Move::To(last.arrives_at()));
     let lines: Vec<String> = events.iter().map(|event| event.to_json().to_string()).collect();
     let answer = client.post("/events", lines.join("\n"), &[("X-Echelon-Shop", SHOP)]).await;
@@ -119,7 +120,7 @@ async fn publish(system: &System, shop: &ShopId, program: &Value, options: &Valu
     Ok(())
 }
 
-/// Who is closest to the next tier, and what is missing.
+/// The member that is closest to the next tier, and the amount that is missing.
 struct Closest {
     member: MemberId,
     new: bool,
@@ -127,7 +128,7 @@ struct Closest {
     next: String,
 }
 
-/// How the shop stands, and what to try.
+/// The standings of the shop, and what to try.
 async fn page(
     system: &System,
     shop: &ShopId,
@@ -177,7 +178,7 @@ async fn page(
     Ok(lines.join("\n"))
 }
 
-/// The next midnight with which a year begins, where the shop is.
+/// The next midnight at which a year begins in the shop's time zone.
 fn new_year(version: &Version, now: Instant) -> Instant {
     let zone = &version.program.timezone;
     zone.midnight(Day::new_year(zone.day(now).year() + 1))
@@ -201,7 +202,7 @@ async fn counted(
             let Some((rank, remaining)) = standing.progress.as_ref().and_then(|progress| progress.next) else {
                 continue;
             };
-            // Who holds a tier already shows more than somebody who begins.
+            // A member who holds a tier already shows more than one without a tier.
             let new = standing.tier.is_none();
             if standing.tier < Some(rank)
                 && closest.as_ref().is_none_or(|other| (new, remaining) < (other.new, other.remaining))

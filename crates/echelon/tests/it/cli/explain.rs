@@ -41,7 +41,7 @@ fn explain_shows_long_lists_in_full_when_asked() {
 }
 
 #[test]
-fn a_member_nobody_names_is_an_error_that_offers_close_ids() {
+fn an_unknown_member_is_an_error_that_offers_similar_ids() {
     let desk = ApiHarness::new();
     has(&desk.run(&format!("{EXPLAIN} Ana"), 2).err, &["names `Ana`; did you mean `anna`?"]);
     has(&desk.run(&format!("{EXPLAIN} zacharias"), 2).err, &["2 members are known"]);

@@ -5,7 +5,7 @@ use rules::calendar::Zones;
 
 use super::desk::{ApiHarness, PROGRAM, has, ran};
 
-/// The release that is built in, as a folder that says it is another.
+/// The built-in release, as a folder that claims to be another release.
 fn folder(desk: &ApiHarness, release: &str) -> String {
     let folder = desk.folder.path().join(release);
     for name in Zones::built_in().names() {
@@ -28,7 +28,7 @@ fn the_release_in_use_is_named_by_the_version_and_can_be_given() {
     let newer = folder(&desk, "2031c");
     let given = desk.command("--version").env("ECHELON_TZDIR", &newer).output().unwrap();
     has(&ran(given, 0).out, &[&format!("(IANA time zones 2031c, from {newer})")]);
-    // Whatever the machine has for others is nothing to us.
+    // The machine's own time zone settings are ignored.
     let machines = desk.command("--version").env("TZDIR", &newer).env("TZ", "America/Vancouver").output().unwrap();
     has(&ran(machines, 0).out, &[&format!("(IANA time zones {built_in}, built in)")]);
 }
@@ -50,7 +50,7 @@ fn a_folder_of_zones_that_cannot_be_used_is_refused_by_name_at_the_start() {
             assert_eq!(refused.out, "", "{line}");
         }
     }
-    // Help is there all the same.
+    // Help works even so.
     ran(desk.command("--help").env("ECHELON_TZDIR", "nowhere").output().unwrap(), 0);
 }
 

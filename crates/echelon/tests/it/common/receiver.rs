@@ -1,4 +1,4 @@
-//! A receiver of webhooks that does as it is told, over HTTP or HTTPS.
+//! A receiver of webhooks with programmable answers, over HTTP or HTTPS.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,14 +13,14 @@ use serde_json::Value;
 
 use crate::common::eventually;
 
-/// What was posted, and what it was answered.
+/// A posted event, and the answer to it.
 #[derive(Debug, Clone)]
 pub struct Post {
-    /// Headers, their names in small letters.
+    /// The headers, with names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: String,
-    /// The same, read.
+    /// The body, decoded.
     pub event: Value,
     /// The answer.
     pub status: u16,
@@ -32,16 +32,16 @@ impl Post {
         self.headers.iter().find(|(has, _)| has == name).map(|(_, value)| value.as_str()).unwrap_or_default()
     }
 
-    /// Whom it is about.
+    /// The member that the event is about.
     pub fn member(&self) -> &str {
         self.event["member_id"].as_str().unwrap_or_default()
     }
 }
 
-/// What is done with an event: so long is waited, and this is answered.
+/// The answer to an event: a delay and a status.
 type Answer = dyn Fn(&Value) -> (Duration, u16) + Send + Sync;
 
-/// Receives webhooks and remembers them.
+/// A receiver that remembers webhooks.
 pub struct Receiver {
     scheme: &'static str,
     address: String,
@@ -49,12 +49,12 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// On a free port.
+    /// A receiver on a free port.
     pub fn http(answer: impl Fn(&Value) -> (Duration, u16) + Send + Sync + 'static) -> Self {
         Self::start("http", None, Arc::new(answer))
     }
 
-    /// The same, with the certificate of the tests.
+    /// The same over HTTPS, with the certificate of the tests.
     pub fn https(answer: impl Fn(&Value) -> (Duration, u16) + Send + Sync + 'static) -> Self {
         let certificate = CertificateDer::from_pem_slice(include_bytes!("../../data/tls/server.pem")).unwrap();
         let key = PrivateKeyDer::from_pem_slice(include_bytes!("../../data/tls/server.key")).unwrap();
@@ -86,12 +86,12 @@ impl Receiver {
         format!("{}://{}/hook", self.scheme, self.address)
     }
 
-    /// All that came by now.
+    /// The posts received by now.
     pub fn posts(&self) -> Vec<Post> {
         self.posts.lock().unwrap().clone()
     }
 
-    /// What came and was taken, as soon as it is so.
+    /// The accepted posts, once a condition holds for them.
     pub fn taken_once(&self, is_so: impl Fn(&[Post]) -> bool) -> Vec<Post> {
         let taken = || self.posts().into_iter().filter(|post| post.status == 200).collect::<Vec<_>>();
         assert!(eventually(|| is_so(&taken())), "{:?}", self.posts());

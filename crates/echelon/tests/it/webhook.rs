@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -70,8 +71,12 @@ fn over_https_a_receiver_without_a_trusted_certificate_gets_nothing() {
     let receiver = Receiver::https(|_| TAKEN);
     let url = receiver.url();
     let more = ["--webhook", &url, "--webhook-secret", SECRET];
-    let roots = |file: &str| format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
-    let others = roots("../service/src/aws/amazon-roots.pem");
+    let roots = |file: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        assert!(path.is_file(), "{}: without it, no roots are trusted at all", path.display());
+        path.display().to_string()
+    };
+    let others = roots("../aws/src/amazon-roots.pem");
     let served = Served::start_in(folder.path(), "acme", &more, &[("SSL_CERT_FILE", &others)]);
     tell(&served, &members(3), "1", "60.00");
     assert!(eventually(|| served.said().contains("invalid peer certificate")), "{}", served.said());

@@ -92,7 +92,7 @@ impl ApiHarness {
         Self::with(&program()).await
     }
 
-    /// The same with another program.
+    /// A shop with another program, at the same time.
     pub async fn with(program: &Value) -> Self {
         let place = crate::dynamodb::embedded().await;
         let system = System::new(place.client, &place.prefix).await;
@@ -221,23 +221,23 @@ impl ApiHarness {
 }
 
 impl<'a> Ask<'a> {
-    /// With another token, or without one.
+    /// Replaces the token, or removes it.
     pub fn by(self, token: impl Into<Option<String>>) -> Self {
         Self { token: token.into(), ..self }
     }
 
-    /// With a header.
+    /// Adds a header.
     pub fn with(mut self, name: &'a str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
     }
 
-    /// With a body of JSON.
+    /// Sets a body of JSON.
     pub fn json(self, body: &Value) -> Self {
         self.with("content-type", "application/json").raw(body.to_string())
     }
 
-    /// With a body of any kind.
+    /// Sets a body of any kind.
     pub fn raw(self, body: impl AsRef<[u8]>) -> Self {
         Self { body: body.as_ref().to_vec(), ..self }
     }

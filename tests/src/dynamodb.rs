@@ -62,7 +62,7 @@ pub async fn local() -> Place {
 /// other regions and keys apart.
 ///
 /// # Panics
-/// As [`local`].
+/// On the conditions of [`local`].
 pub async fn local_url() -> String {
     static SERVER: OnceCell<Server> = OnceCell::const_new();
     match std::env::var("ECHELON_DYNAMODB_URL") {

@@ -54,7 +54,7 @@ pub enum Bug {
     ListRowsOfTheDead,
     /// Ingest and sweeps go on with the first release of the time zone database.
     ZonesStale,
-    /// What sweeps did by clocks that were years ahead is not forgotten afterwards.
+    /// The results of sweeps by clocks that were years ahead are not forgotten afterwards.
     AheadNotForgotten,
     /// A member looked at by a clock that was years ahead is not brought back.
     AheadNotBroughtBack,

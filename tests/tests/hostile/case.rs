@@ -18,7 +18,7 @@ pub enum Becomes {
     Superseded,
     /// About an erased member.
     MemberErased,
-    /// Of no consequence.
+    /// Ignored.
     Ignored,
     /// Quarantined.
     Quarantined(Quarantined),

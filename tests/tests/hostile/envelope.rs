@@ -107,7 +107,7 @@ fn sources() -> Vec<Case> {
         unknown("a shop that looks like a key", "echelon.shop/acme#program"),
         unknown("a shop with a tab", r"echelon.shop/acme\t"),
         unknown("a shop of 300 letters", &format!("echelon.shop/{}", "x".repeat(300))),
-        nobody("a shop in letters that look like others", "echelon.shop/\u{430}cme"),
+        unknown("a shop in letters that look like others", "echelon.shop/\u{430}cme"),
         case("a shop in capitals is the same shop")
             .message(of("echelon.shop/ACME"), Applied)
             .stands("anna", "silver", "120.00"),

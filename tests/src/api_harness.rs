@@ -81,7 +81,7 @@ pub fn program() -> Value {
                                   { "type": "birthday_points", "points": 100 }] }] })
 }
 
-/// An order paid.
+/// A paid order.
 pub fn order(member: &str, id: &str, total: &str) -> Value {
     json!({ "type": "order.paid", "member_id": member, "order_id": id, "total": total, "occurred_at": "2024-03-01T12:00:00Z" })
 }

@@ -220,7 +220,7 @@ async fn what_was_in_force_by_a_clock_that_was_ahead_is_in_force_by_the_right_on
     let now = "2024-03-02T00:00:00Z";
     assert_eq!(bring_forward(&system, "2031-04-01T00:00:00Z", now).await, [], "nothing was published ahead of that");
     publish(&system, 700, "2031-02-01T00:00:00Z", "kim", "2031-02-01T00:00:00Z").await.unwrap();
-    // Told for a midnight that came.
+    // Published for a midnight that came.
     publish(&system, 800, "2031-02-02T00:00:00Z", "eve", "2031-02-01T10:00:00Z").await.unwrap();
     // And for one that did not.
     publish(&system, 900, "2031-06-01T00:00:00Z", "lee", "2031-03-01T00:00:00Z").await.unwrap();

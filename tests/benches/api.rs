@@ -1,5 +1,5 @@
-//! How long a standing takes over HTTP, beside the store's own read of the same members in the same run: 16 clients, each
-//! on a connection of its own that it keeps, on the embedded store in a file.
+//! Latency of a standing over HTTP, beside the store's own read of the same members in the same run: 16 clients, each on a
+//! connection of its own that it keeps, on the embedded store in a file.
 //!
 //!     cargo bench --workspace --bench api           (SECONDS=n for other than 5 seconds a round)
 
@@ -28,12 +28,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, RwLock};
 
-/// So many ask at once.
+/// Concurrent clients.
 const CLIENTS: usize = 16;
-/// An ordinary member has so many orders.
+/// Orders of an ordinary member.
 const ORDERS: usize = 24;
 const MEMBERS: usize = 2_000;
-/// Both are measured in turns, so that what else the machine does meets both.
+/// The API and the store are measured in turns, which spreads the machine's other load over both.
 const ROUNDS: usize = 4;
 
 fn program() -> Value {
@@ -70,7 +70,7 @@ async fn base(system: &System) {
     }
 }
 
-/// The API as `echelon serve` has it, on a free port; and a token for it.
+/// Starts the API as `echelon serve` has it, on a free port; returns its address and a token for it.
 async fn served(system: &System) -> (SocketAddr, String) {
     let (key, clock) = (TokenKey::new("a key of thirty-two bytes or more").unwrap(), system.clock());
     let caller = Caller::Staff { shop: Some(system.shop.clone()), scope: Scope::Read, name: "bench".to_owned() };
@@ -137,7 +137,7 @@ impl Client {
     }
 }
 
-/// How long each took, of so many who ask at once, one after another.
+/// Measures each request of all clients together; each client sends one request after another.
 async fn timed<F, A>(all: Vec<A>, for_: Duration, ask: impl Fn(A, usize) -> F + Clone + Send + 'static) -> Vec<Duration>
 where
     A: Send + 'static,
@@ -151,7 +151,8 @@ where
             while Instant::now() < until {
                 let n = next.fetch_add(1, Ordering::Relaxed) * 7_919 % MEMBERS;
                 let begun = Instant::now();
-                // In turn: who asks the store alone waits for nothing else, and would ask again before the others had.
+                // In turns: a client that reads the store alone waits for nothing else, and would ask again before the others had
+                // asked.
                 tokio::task::yield_now().await;
                 asker = ask(asker, n).await;
                 took.push(begun.elapsed());
@@ -195,7 +196,7 @@ async fn measured(system: &System, for_: Duration) {
             (store, shop)
         });
         let gets = gets.await;
-        // The first is to warm up.
+        // The first round is a warm-up.
         if round > 0 {
             told.extend(standings);
             read.extend(gets);

@@ -1,7 +1,7 @@
-//! Whole bases on all cores, from the compact form: the customers of the real invoice file, and 1,000,000 generated
-//! members, under each period. What a recalculation or a January 1 sweep computes per member.
+//! Evaluation of whole member bases on all cores, from the compact form: the customers of the real invoice file, and 1,000,000
+//! generated members, under each period. This is what a recalculation or a January 1 sweep computes per member.
 //!
-//! `cargo bench -p tests --bench base` (the million are 100,000 different ones, ten times each)
+//! `cargo bench -p tests --bench base` (the million members are 100,000 different ones, ten times each)
 
 use std::fs::File;
 use std::path::Path;
@@ -18,14 +18,14 @@ use rules::version::{Version, Versions};
 use sample_shop::{Event, Sample, Setup};
 use serde_json::{Value, json};
 
-/// Customers of one generated shop: their book is packed and dropped before the next shop's.
+/// Customers of one generated shop. Its facts are packed and dropped before the next shop is generated.
 const SHOP: u32 = 10_000;
 
 fn packed(index: &FactIndex) -> impl Iterator<Item = Vec<u8>> {
     index.members().filter_map(|id| index.ledger(id)).map(|ledger| pack(ledger, &Record::default()))
 }
 
-/// So many members: up to 100,000 different ones, each as often as it takes.
+/// Generates members, packed: up to 100,000 different ones, repeated as often as necessary.
 fn generated(members: usize) -> Vec<Vec<u8>> {
     let seeds: Vec<u64> = (0..10).collect();
     let shops: Vec<Vec<u8>> = scope(|scope| {
@@ -48,7 +48,7 @@ fn shop(seed: u64) -> Vec<Vec<u8>> {
     packed(&index).collect()
 }
 
-/// The real invoices, straight from their file: orders only, for returns need the import's matching.
+/// The real invoices, straight from their file: orders only, because returns need the import's matching.
 fn invoices() -> Option<Vec<Vec<u8>>> {
     let file =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures/orders/online-retail-uci-invoices.csv.gz");
@@ -74,7 +74,7 @@ fn version(period: &Value, currency: &str) -> Version {
     Versions::first(draft.program, draft.effective_at).unwrap().last().clone()
 }
 
-/// How many hold a tier: every member opened and evaluated, on all cores.
+/// Counts the members that hold a tier: every member is opened and evaluated, on all cores.
 fn holders(base: &[Vec<u8>], version: &Version, as_of: Instant) -> usize {
     let cores = available_parallelism().map_or(1, usize::from);
     let holds = |bytes: &&Vec<u8>| Packed::open(bytes).unwrap().standing(version, as_of).unwrap().tier.is_some();

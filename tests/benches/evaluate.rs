@@ -1,7 +1,7 @@
-//! Evaluations per second on one core, from the compact form: members with 1 to 10,000 movements, per period. Beside
-//! them, in the same run, what they are measured against, on movements that are decoded, priced and in order already:
-//! a plain evaluation in decimals that tells tier, progress and end for a lifetime and for calendar years, and the least
-//! that can be done, a sum of integers that tells a tier and nothing else.
+//! Evaluations per second on one core, from the compact form: members with 1 to 10,000 movements, per period. The same run
+//! measures two baselines on movements that are already decoded, priced and in order. One is a plain evaluation in decimals,
+//! which yields tier, progress and end for a lifetime and for calendar years. The other is the least work possible: a sum of
+//! integers that yields a tier and nothing else.
 //!
 //! `cargo bench -p tests --bench evaluate`
 
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 const BEGIN: i64 = 1_672_531_200_000; // 2023-01-01
 const THREE_YEARS: i64 = 3 * 365 * 86_400_000;
 
-/// A member with so many orders, spread over three years, one in twenty refunded in part.
+/// A packed member with `orders` orders spread over three years, one in twenty partly refunded.
 fn packed(orders: i64) -> Vec<u8> {
     let program = program(&json!("lifetime"));
     let mut replay = Replay::start(
@@ -64,7 +64,7 @@ fn program(period: &Value) -> Value {
                       { "id": "gold", "threshold": 500 }, { "id": "platinum", "threshold": 1000 }] })
 }
 
-/// A movement as a plain evaluation would have it in memory: when it acts, the instant it is dated, how much.
+/// A movement as a plain evaluation would hold it: the instant at which it acts, the instant it is dated, the amount.
 type Moved = (Instant, Instant, Decimal);
 
 fn decoded(bytes: &[u8]) -> Vec<Moved> {
@@ -79,7 +79,7 @@ fn decoded(bytes: &[u8]) -> Vec<Moved> {
     movements
 }
 
-/// What a plain evaluation tells.
+/// The result of a plain evaluation.
 #[derive(Debug)]
 struct Plain {
     tier: Option<usize>,
@@ -103,14 +103,14 @@ fn plain(thresholds: &[Decimal], tier: Option<usize>, counted: Decimal, valid_un
     Plain { tier, counted, next, valid_until }
 }
 
-/// A lifetime, plainly: what was counted never ages.
+/// Evaluates a lifetime plainly: credit never ages.
 fn plain_lifetime(movements: &[Moved], thresholds: &[Decimal], as_of: Instant, start: Instant) -> Plain {
     let counted = counted(movements, as_of, start..Instant::from_millis(i64::MAX));
     plain(thresholds, reached(thresholds, counted), counted, None)
 }
 
-/// A calendar year, plainly, with the New Years from last year's to the one after next: the better of two years, until
-/// the older has ended or both have.
+/// Evaluates a calendar year plainly: the better tier of two years, until the older year has ended or both have. `years` are the
+/// New Years from last year's to the one after next.
 fn plain_year(movements: &[Moved], thresholds: &[Decimal], as_of: Instant, years: [Instant; 4]) -> Plain {
     let [last, this, next, after] = years;
     let (now, before) = (counted(movements, as_of, this..next), counted(movements, as_of, last..this));
@@ -119,7 +119,7 @@ fn plain_year(movements: &[Moved], thresholds: &[Decimal], as_of: Instant, years
     plain(thresholds, tier, now, tier.map(|_| if kept > earned { next } else { after }))
 }
 
-/// The least that can be done: the sum of integers by an instant on days of a window, and its tier.
+/// The least work possible: sums the integers that act by an instant, on the days of a window, and finds the tier.
 fn least(movements: &[(i64, i32, i64)], thresholds: &[i64], as_of: i64, window: (i32, i32)) -> Option<usize> {
     let counts = |(at, day, _): &&(i64, i32, i64)| *at <= as_of && window.0 <= *day && *day <= window.1;
     let sum: i64 = movements.iter().filter(counts).map(|(.., amount)| amount).sum();
@@ -135,7 +135,7 @@ fn new_york_new_year(year: i32) -> Instant {
     Instant::parse(&format!("{year}-01-01T00:00:00-05:00")).unwrap()
 }
 
-/// A plain evaluation is worth comparing with only if it says the same.
+/// Checks that a plain evaluation says the same; otherwise comparing with it is worth nothing.
 fn assert_same(plain: &Plain, bytes: &[u8], version: &Version, as_of: Instant) {
     let standing = Packed::open(bytes).unwrap().standing(version, as_of).unwrap();
     let place = |rank: Rank| version.program.tiers().position(|(other, _)| other == rank).unwrap();

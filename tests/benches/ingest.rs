@@ -1,9 +1,9 @@
-//! Events per second through ingest, on the embedded store in a file and on DynamoDB Local, beside what the store does by
-//! itself in the same run; and what a million events cost in request units.
+//! Events per second through ingest, on the embedded store in a file and on DynamoDB Local, beside the store's own writes in the
+//! same run; and the cost of a million events in request units.
 //!
 //!     cargo bench --workspace --bench ingest          (EVENTS=n for other sizes)
 //!
-//! What a million costs is taken from the embedded store, which charges as AWS does; DynamoDB Local does not.
+//! The cost of a million events is taken from the embedded store, which charges as AWS does; DynamoDB Local does not.
 
 use std::time::{Duration, Instant};
 
@@ -62,7 +62,7 @@ async fn told(system: &System, what: &'static str, batches: Vec<Vec<Value>>) -> 
     Measured { what, events, took: begun.elapsed(), each, used: Some(system.used()) }
 }
 
-/// What the store does by itself: transactions of two new items, as a lone order needs one.
+/// Measures the store by itself: transactions of two new items, as a single order needs one.
 async fn alone(client: &Client, table: &str, events: usize) -> Measured {
     let mut each = Vec::with_capacity(events);
     let begun = Instant::now();
@@ -92,7 +92,7 @@ async fn measure(name: &str, client: Client, prefix: &str, events: usize) {
     system.at(instant("2024-06-01T12:00:00Z"));
     println!("{name}, {events} events each:");
     alone(system.store.client(), &system.store.tables().control, events).await.print();
-    // Members of whom something is known, in no order.
+    // Known members, in no order.
     let member = |n: usize| n * 7919 % 2_000;
     let known: Vec<Vec<Value>> = (0..20).map(|n| (n * 100..n * 100 + 100).map(|n| order(n, n)).collect()).collect();
     told(&system, "(new members, 100 in a batch)", known).await.print();
@@ -115,7 +115,7 @@ fn main() {
     executor.block_on(async {
         let folder = tempfile::tempdir().unwrap();
         let store = embedded_dynamodb::Store::open(&folder.path().join("bench.db")).unwrap();
-        // As `echelon serve` makes them: the embedded store goes through a whole stream at every write.
+        // As `echelon serve` creates them: the embedded store goes through a whole stream at every write.
         create_unstreamed(&store.client(), &Tables::prefixed("bench")).await.unwrap();
         measure("embedded store, in a file", store.client(), "bench", events).await;
         let place = tests::dynamodb::local().await;

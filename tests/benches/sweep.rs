@@ -1,5 +1,5 @@
-//! A recalculation, a rollover and a preview of a whole base on the embedded store in a file: members per second, memory,
-//! units, and what the same costs and takes in AWS.
+//! A recalculation, a rollover and a preview of a whole member base on the embedded store in a file: members per second, memory,
+//! units, and the cost and time of the same in AWS.
 //!
 //!     cargo bench --workspace --bench sweep           (MEMBERS=n for other sizes than a million)
 //!
@@ -26,13 +26,13 @@ use store::table::{Tables, create_unstreamed};
 use store::{Commit, Member, Publication, Store, Units};
 use tests::system::{InMemorySegmentQueue, System, instant};
 
-/// Members are laid down so many at a time.
+/// Members that are created per commit.
 const TOGETHER: usize = 90;
-/// As many segments are worked on at once as there are cores, and one waits for the store.
+/// Segments in progress at once: as many as there are cores, and one that waits for the store.
 const AT_ONCE: usize = 3;
 /// On demand, per million units, in us-east-1 (`../shared/design`): writes, reads.
 const DOLLARS: (f64, f64) = (0.625, 0.125);
-/// What a new table takes a second: writes, reads.
+/// Units per second that a new table takes: writes, reads.
 const PER_SECOND: (f64, f64) = (4_000.0, 12_000.0);
 
 fn program(gold: u64, period: &str) -> Value {
@@ -42,7 +42,7 @@ fn program(gold: u64, period: &str) -> Value {
                       { "id": "gold", "threshold": gold }] })
 }
 
-/// A member who spent `n` thousandths of 10,000, in 1 to 9 orders of a year.
+/// A member who spent up to 10,000, evenly distributed over `n`, in 1 to 9 orders of a year.
 fn member(n: usize, year: u32) -> (MemberId, Vec<Value>) {
     let id = format!("20711{n:08}");
     let orders = 1 + n * 7919 % 9;
@@ -68,7 +68,7 @@ fn known(versions: &Versions, (id, orders): (MemberId, Vec<Value>)) -> (MemberId
     (id, ledger, record)
 }
 
-/// A shop with so many members, each as if their orders had come one by one.
+/// Creates a shop with `members` members, each as if their orders had come one by one.
 async fn base(
     file: &Path,
     members: usize,
@@ -95,7 +95,7 @@ async fn base(
     (embedded, system)
 }
 
-/// The largest this process has been since it was last asked, in MB.
+/// The peak memory of this process since the last call, in MB.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -104,7 +104,7 @@ fn peak() -> u64 {
     kilobytes / 1_024
 }
 
-/// One job, worked on by this process alone: of a midnight, or of the newest version.
+/// Runs one job in this process alone: that of a midnight, or that of the newest version.
 async fn swept(system: &System, is_version: bool) -> (Tally, Units, Duration) {
     let now = system.now();
     let settings = Settings { together: 30, ..tests::system::settings() };
@@ -165,11 +165,11 @@ async fn publish(system: &System, gold: u64) {
     system.store.publish(&system.shop, &publication, system.now()).await.unwrap();
 }
 
-/// A change of thresholds, previewed and then published; and before it a midnight at which nothing is due.
+/// Measures a midnight at which nothing is due, and then changes of thresholds, each previewed and then published.
 async fn recalculated(folder: &Path, members: usize) {
     let (_store, system) = base(&folder.join("recalculated.db"), members, "lifetime", |_| 2025).await;
     system.at(instant("2026-03-01T12:00:00Z"));
-    print("a midnight, nobody changes", members, &swept(&system, false).await);
+    print("a midnight, no member changes", members, &swept(&system, false).await);
     for (gold, on) in [(4_900, "2026-03-02T12:00:00Z"), (1_900, "2026-03-03T12:00:00Z")] {
         system.at(instant(on));
         previewed(&system, gold, members).await;
@@ -178,7 +178,7 @@ async fn recalculated(folder: &Path, members: usize) {
     }
 }
 
-/// January 1 of 2026, at which those lose their tier who spent nothing in 2025.
+/// Measures January 1 of 2026, at which members who spent nothing in 2025 lose their tier.
 async fn rolled_over(folder: &Path, members: usize, percent: usize) {
     let year = |n: usize| if n * 7919 % 100 < percent { 2024 } else { 2025 };
     let file = folder.join(format!("rollover-{percent}.db"));

@@ -6,12 +6,12 @@ import path from 'node:path';
 const { BROWSER_HOME, CHROMIUM } = process.env;
 const { chromium } = createRequire(import.meta.url)(path.join(BROWSER_HOME, 'playwright-core'));
 
-/** Starts it. */
+/** Starts the browser. */
 export const launch = () =>
   chromium.launch({
     executablePath: CHROMIUM,
-    // In a container there is no sandbox to be had, and this browser sees nothing but what the test shows it: pages that come
-    // from nowhere, and an API on this machine.
+    // In a container no sandbox is available. This browser sees only what the test shows it: pages without a server, and an
+    // API on this machine.
     args: [
       '--disable-features=LocalNetworkAccessChecks',
       '--no-sandbox',

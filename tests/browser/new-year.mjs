@@ -1,9 +1,9 @@
-// What the piece of page for customers says to one member.
+// The text that the widget shows to members.
 //
 //   tests/servers/browser run tests/browser/new-year.mjs API SHOP TEXT TOKEN [TEXT TOKEN ...]
 //
-// To the member of each TOKEN it must say TEXT, wherever their browser is. SHOP is the origin of the shop's page, which the API
-// must let in.
+// The widget must show TEXT to the member of each TOKEN, wherever their browser is. SHOP is the origin of the shop's page, which
+// the API must let in.
 
 import { launch } from './launch.mjs';
 

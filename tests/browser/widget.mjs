@@ -1,9 +1,10 @@
-// The piece of page for customers, and the page of /docs, in a real browser.
+// The widget for customers, and the page of /docs, in a real browser.
 //
 //   tests/servers/browser run tests/browser/widget.mjs API TOKEN SCREENSHOT [SHOP]
 //
-// API is the address of a running API in 2026 whose program is program.json beside this file, TOKEN of a member who has spent
-// 520.00 USD in the year before and 120.00 USD in that year, and SHOP the origin of the shop's page where that is another one (which the API must let in).
+// API is the address of a running API in 2026 whose program is program.json beside this file. TOKEN is that of a member who has
+// spent 520.00 USD in the year before and 120.00 USD in that year. SHOP is the origin of the shop's page, if that is not the API's;
+// the API must let it in.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -14,7 +15,7 @@ import { launch } from './launch.mjs';
 
 const [api, token, screenshot, shop = api] = process.argv.slice(2);
 
-/** Where the member stands, but for the perks; other states are made of it. */
+/** The member's standing, except for the perks; other states are made from it. */
 const gold = {
   shop: 'acme',
   member_id: 'anna',
@@ -64,7 +65,7 @@ const points = (counted, remaining) => ({
 
 const browser = await launch();
 
-/** A shop's page with the element, and what the browser complained of. */
+/** A shop's page with the element, and the complaints of the browser. */
 async function page({ html = '', after = '', options = {}, clock = false, answers, attributes = `token="${token}"` } = {}) {
   const context = await browser.newContext({ locale: 'en-US', timezoneId: 'Pacific/Kiritimati', ...options });
   const page = await context.newPage();
@@ -297,9 +298,9 @@ const tests = {
     await say(later, 'Free shipping');
     await wake(later);
     await status(later, 'Please sign in again to see your tier.');
-    assert.equal(await later.getByText('Free shipping').count(), 0, 'nobody is signed in any more');
-    await later.evaluate(() => (document.querySelector('echelon-tier').token = 'somebody else'));
-    // Or the next one is there before it was asked with.
+    assert.equal(await later.getByText('Free shipping').count(), 0, 'the member is not signed in any more');
+    await later.evaluate(() => (document.querySelector('echelon-tier').token = 'another'));
+    // Otherwise the next token would replace this one before it was used.
     while (later.asked.length < 3) await new Promise(done => setTimeout(done, 20));
     await later.evaluate(() => (document.querySelector('echelon-tier').token = 'again'));
     await say(later, 'Free shipping');
@@ -312,7 +313,7 @@ const tests = {
     assert.equal(insisting.asked.length, 4, 'tokens that are refused are not asked for without end');
   },
 
-  async 'it looks again when somebody comes back to the page, and asks only for what is new'() {
+  async 'it looks again when the customer comes back to the page, and asks only for what is new'() {
     const seen = await page();
     const answered = () =>
       seen.waitForResponse(response => response.url() === `${api}/v1/me` && response.request().method() === 'GET');
@@ -369,7 +370,7 @@ const tests = {
     await part(away, 'status').and(away.locator(':empty')).waitFor({ state: 'attached' });
   },
 
-  async "it moves only for those who like that, can be read in the dark, and takes the shop's colours"() {
+  async "it moves only if the customer allows it, can be read in the dark, and takes the shop's colors"() {
     const moves = page =>
       part(page, 'fill')
         .first()
@@ -419,7 +420,7 @@ const tests = {
   },
 };
 
-/** The page of /docs, with a CDN that answers so, or not at all; and what else it asked for. */
+/** The page of /docs, with a CDN that answers with these files or not at all; and the other requests of the page. */
 async function docs(answer) {
   const context = await browser.newContext();
   const page = await context.newPage();
@@ -446,7 +447,7 @@ async function docs(answer) {
   return { page, complaints, outside };
 }
 
-/** As WCAG reckons it, of two colours like `rgb(1, 2, 3)`. */
+/** The contrast by WCAG of two colors such as `rgb(1, 2, 3)`. */
 function contrast(...colours) {
   const linear = value => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
   const luminance = colour => {

@@ -23,10 +23,10 @@ use tower::ServiceExt;
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// What Shopify signs with here.
+/// The secret that Shopify signs with here.
 pub const SECRET: &str = "hush, hush, hush";
 
-/// A shop, its API, and who asks.
+/// A shop, its API, and the key that signs tokens for its callers.
 pub struct ApiHarness {
     /// The system under it.
     pub system: System,
@@ -81,7 +81,7 @@ pub fn program() -> Value {
                                   { "type": "birthday_points", "points": 100 }] }] })
 }
 
-/// An order paid.
+/// A paid order.
 pub fn order(member: &str, id: &str, total: &str) -> Value {
     json!({ "type": "order.paid", "member_id": member, "order_id": id, "total": total, "occurred_at": "2024-03-01T12:00:00Z" })
 }
@@ -92,7 +92,7 @@ impl ApiHarness {
         Self::with(&program()).await
     }
 
-    /// The same with another program.
+    /// A shop with another program, at the same time.
     pub async fn with(program: &Value) -> Self {
         let place = crate::dynamodb::embedded().await;
         let system = System::new(place.client, &place.prefix).await;
@@ -102,12 +102,12 @@ impl ApiHarness {
         Self::over(system)
     }
 
-    /// Of a system.
+    /// A harness over a system.
     pub fn over(system: System) -> Self {
         Self::signed(system, Some(SECRET))
     }
 
-    /// The same where Shopify signs with nothing that is known.
+    /// The same system without a secret of Shopify's.
     pub fn without_secret(self) -> Self {
         Self::signed(self.system, None)
     }
@@ -134,7 +134,7 @@ impl ApiHarness {
         Self { system, router: http_api::router(api, Router::new()), key }
     }
 
-    /// A token of somebody who may, valid for an hour from now.
+    /// A staff token with a scope, valid for an hour from now.
     pub fn token(&self, shop: Option<&str>, scope: Scope) -> String {
         let shop = shop.map(|shop| ShopId::new(shop).unwrap());
         self.sign(&Caller::Staff { shop, scope, name: "jo".to_owned() }, HOUR_MS)
@@ -145,7 +145,7 @@ impl ApiHarness {
         self.sign(&Caller::Member { shop: self.system.shop.clone(), member: MemberId::new(member).unwrap() }, HOUR_MS)
     }
 
-    /// A token of somebody of the shop who may look, valid for a year.
+    /// A staff token of the shop with the scope to read, valid for a year.
     pub fn lasting_token(&self) -> String {
         let shop = Some(self.system.shop.clone());
         self.sign(&Caller::Staff { shop, scope: Scope::Read, name: "jo".to_owned() }, 24 * 365 * HOUR_MS)
@@ -155,23 +155,23 @@ impl ApiHarness {
         self.key.sign(caller, self.system.now().plus_millis(for_ms)).token
     }
 
-    /// A request of an administrator of the shop.
+    /// A request by an administrator of the shop.
     pub fn ask<'a>(&self, method: &'a str, path: &str) -> Ask<'a> {
         let token = Some(self.token(Some("acme"), Scope::Admin));
         Ask { method, path: path.to_owned(), token, headers: Vec::new(), body: Vec::new() }
     }
 
-    /// What there is.
+    /// Gets a path.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.ask("GET", path)).await
     }
 
-    /// What comes of sending JSON.
+    /// Posts JSON.
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.send(self.ask("POST", path).json(&body)).await
     }
 
-    /// Sends a request, and holds the answer against the document.
+    /// Sends a request, and validates the answer against the OpenAPI document.
     pub async fn send(&self, ask: Ask<'_>) -> Answer {
         let mut request = Request::builder().method(ask.method).uri(&ask.path);
         if let Some(token) = &ask.token {
@@ -191,7 +191,7 @@ impl ApiHarness {
         answer
     }
 
-    /// Tells facts, all of which are taken in.
+    /// Sends facts, all of which must be applied.
     pub async fn tell(&self, facts: &[Value]) {
         let told = self.post("/v1/facts", json!(facts)).await.is(200);
         for result in told["results"].as_array().unwrap() {
@@ -221,29 +221,29 @@ impl ApiHarness {
 }
 
 impl<'a> Ask<'a> {
-    /// By somebody else.
+    /// Replaces the token, or removes it.
     pub fn by(self, token: impl Into<Option<String>>) -> Self {
         Self { token: token.into(), ..self }
     }
 
-    /// With a header.
+    /// Adds a header.
     pub fn with(mut self, name: &'a str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
     }
 
-    /// With a body of JSON.
+    /// Sets a body of JSON.
     pub fn json(self, body: &Value) -> Self {
         self.with("content-type", "application/json").raw(body.to_string())
     }
 
-    /// With a body of any kind.
+    /// Sets a body of any kind.
     pub fn raw(self, body: impl AsRef<[u8]>) -> Self {
         Self { body: body.as_ref().to_vec(), ..self }
     }
 }
 
-/// The document, and a validator for the answers of each operation.
+/// The OpenAPI document, and a validator for the answers of each operation.
 struct Document {
     value: Value,
     validators: BTreeMap<String, Validator>,
@@ -275,7 +275,7 @@ fn document() -> &'static Document {
     })
 }
 
-/// Whether a path is one of a pattern's.
+/// Whether a path matches a pattern.
 fn is_of(path: &str, pattern: &str) -> bool {
     let (path, pattern): (Vec<_>, Vec<_>) = (path.split('/').collect(), pattern.split('/').collect());
     path.len() == pattern.len() && path.iter().zip(&pattern).all(|(part, of)| of.starts_with('{') || part == of)
@@ -286,7 +286,7 @@ fn fits(ask: &Ask<'_>, answer: &Answer) {
     let path = ask.path.split('?').next().unwrap();
     let Document { value, validators } = document();
     let paths = value["paths"].as_object().unwrap();
-    // Of two that fit, the one with fewer names.
+    // If two patterns match, the one with fewer parameters is meant.
     let fitting =
         paths.iter().filter(|(pattern, item)| is_of(path, pattern) && !item[ask.method.to_lowercase()].is_null());
     let Some((pattern, item)) = fitting.min_by_key(|(pattern, _)| pattern.matches('{').count()) else { return };

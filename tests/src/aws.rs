@@ -1,4 +1,4 @@
-//! EventBridge and SQS as far as they are asked, noting what they are asked.
+//! EventBridge and SQS, limited to the operations that the code calls. They record the calls.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::{Json, Router, routing::post};
 use serde_json::{Value, json};
 
-/// What was asked, and how much of the next announcement is refused.
+/// The recorded calls, and how much of the next announcement is refused.
 #[derive(Debug, Default)]
 struct Asked {
     events: Vec<Vec<Value>>,
@@ -22,7 +22,7 @@ struct Asked {
 struct Queued {
     sent: Value,
     hidden: bool,
-    /// Also its id: a message is received once, or it was shown again.
+    /// Also its id: a message is received once, unless it was made visible again.
     receipt: String,
 }
 
@@ -35,7 +35,7 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// On a free port, as long as the test's executor.
+    /// Starts on a free port, for as long as the test's executor runs.
     pub async fn start() -> Self {
         let asked = Arc::<Mutex<Asked>>::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -55,17 +55,17 @@ impl Aws {
         self.asked.lock().unwrap().down = down;
     }
 
-    /// Refuses to show again what was received, or does not.
+    /// Refuses to make received messages visible again, or stops refusing.
     pub fn shows_nothing(&self, refuses: bool) {
         self.asked.lock().unwrap().shows_nothing = refuses;
     }
 
-    /// What was announced since this was asked last, by request.
+    /// The announcements since the last call, by request.
     pub fn events(&self) -> Vec<Vec<Value>> {
         std::mem::take(&mut self.asked.lock().unwrap().events)
     }
 
-    /// Forgets the message of a queue with this for its attribute `id`, as if it had been kept long enough.
+    /// Drops the message of a queue with this attribute `id`, as if its retention period had passed.
     pub fn forget(&self, url: &str, id: &str) {
         let is_it = |message: &Queued| {
             message.sent["QueueUrl"] == url && message.sent["MessageAttributes"]["id"]["StringValue"] == id
@@ -73,7 +73,7 @@ impl Aws {
         self.asked.lock().unwrap().messages.retain(|message| !is_it(message));
     }
 
-    /// What lies in a queue, as it was sent, and whether it is hidden from others.
+    /// The messages of a queue as they were sent, each with whether it is hidden from other receivers.
     pub fn queue(&self, url: &str) -> Vec<(Value, bool)> {
         let asked = self.asked.lock().unwrap();
         let there = asked.messages.iter().filter(|message| message.sent["QueueUrl"] == url);
@@ -94,7 +94,7 @@ async fn answer(
     }
 }
 
-/// SQS gives at most so many at once.
+/// The most messages that SQS returns at once.
 const RECEIVED_MAX: usize = 10;
 
 impl Asked {

@@ -1,20 +1,20 @@
-//! A process that dies at any request, before it reaches the store or before its answer comes back.
+//! A process that dies at a given request, before it reaches the store or before its answer comes back.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use embedded_dynamodb::{Answer, Decision, Intercept, Request};
 
-/// From a request on, nothing comes back any more; whether that one is carried out is chosen.
+/// Lets no answer come back from a request on. Whether the store still carries out that request can be chosen.
 #[derive(Debug, Default)]
 pub struct CrashAtRequest {
     /// The request, from 0.
     pub at: usize,
-    /// Whether the store carries that one out.
+    /// Whether the store carries out the request at which the process dies.
     pub carried_out: bool,
-    /// How many were seen.
+    /// The number of requests seen so far.
     pub seen: Arc<AtomicUsize>,
-    /// The places of those that write.
+    /// The numbers of the requests that write.
     pub writes: Arc<Mutex<Vec<usize>>>,
 }
 

@@ -1,6 +1,6 @@
-//! Tables for tests: in the embedded store, in DynamoDB Local, which is Amazon's own, and the simulator's. What holds of one
-//! must hold of the others; [`for_each_store!`](crate::for_each_store) makes a test for each of the first two,
-//! [`for_every_table!`](crate::for_every_table) for all.
+//! Tables for tests: in the embedded store, in DynamoDB Local, which is Amazon's own, and in the simulator. What holds for one
+//! must hold for the others. [`for_each_store!`](crate::for_each_store) makes a test for each of the first two,
+//! [`for_every_table!`](crate::for_every_table) for all three.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -15,12 +15,12 @@ use tokio::sync::OnceCell;
 
 use crate::in_memory_tables::InMemoryTables;
 
-/// A store, and a prefix for names of tables that no other test has: tests run beside each other.
+/// A store, and a prefix for table names that no other test has, because tests run in parallel.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// A client that never retries.
     pub client: Client,
-    /// What names of tables start with.
+    /// The prefix of table names.
     pub prefix: String,
 }
 
@@ -44,7 +44,7 @@ pub async fn embedded() -> Place {
     Place::new(embedded_dynamodb::Store::memory().unwrap().client())
 }
 
-/// A place in tables of the simulator, of its own.
+/// A place in tables of the simulator that no other test has.
 pub async fn simulated() -> Place {
     Place::new(InMemoryTables::default().client())
 }
@@ -52,17 +52,17 @@ pub async fn simulated() -> Place {
 /// A place in the DynamoDB Local of this process, or in the DynamoDB at `ECHELON_DYNAMODB_URL` if that is set.
 ///
 /// # Panics
-/// If there is none to be had: a test that cannot run has failed.
+/// If neither is available: a test that cannot run has failed.
 pub async fn local() -> Place {
     // A client for each test, because its connections belong to the test's own executor.
     Place::new(client(&local_url().await))
 }
 
-/// Where [`local`] is, for other processes. They have to use [`REGION`] and [`KEY`], for DynamoDB Local keeps the tables
-/// of others apart.
+/// The URL of [`local`], for other processes. They have to use [`REGION`] and [`KEY`], because DynamoDB Local keeps the tables of
+/// other regions and keys apart.
 ///
 /// # Panics
-/// As [`local`].
+/// On the conditions of [`local`].
 pub async fn local_url() -> String {
     static SERVER: OnceCell<Server> = OnceCell::const_new();
     match std::env::var("ECHELON_DYNAMODB_URL") {
@@ -87,7 +87,7 @@ fn client(url: &str) -> Client {
     Client::from_conf(config.build())
 }
 
-/// Ends with this process, however that ends, because its input does.
+/// A server that ends with this process, however the process ends, because its standard input is closed then.
 struct Server {
     url: String,
     _process: Child,
@@ -116,8 +116,8 @@ impl Server {
     }
 }
 
-/// The same, and a test `simulated::name` on the simulator's tables: what holds of both stores must hold of those, as far as
-/// it is not what they charge.
+/// Makes the tests of `for_each_store!`, and a test `simulated::name` on the simulator's tables. What holds for both stores must
+/// hold for those too, except for what they charge.
 #[macro_export]
 macro_rules! for_every_table {
     ($($test:ident),+ $(,)?) => {
@@ -131,7 +131,7 @@ macro_rules! for_every_table {
     };
 }
 
-/// Makes of each `async fn name(place: Place)` a test `embedded_dynamodb::name` and a test `dynamodb_local::name`.
+/// Makes of each `async fn name(place: Place)` a test `embedded::name` and a test `dynamodb_local::name`.
 #[macro_export]
 macro_rules! for_each_store {
     ($($test:ident),+ $(,)?) => {

@@ -1,5 +1,5 @@
-//! Tables of the simulator for one test alone: nothing ever goes wrong with them but what the test brings, one moment after
-//! the other, and a copy costs next to nothing, so that one beginning may be gone on from a thousand times.
+//! Tables of the simulator for one test alone. Nothing goes wrong with them except what the test brings about, and each request
+//! takes place one moment after the other. A copy costs next to nothing: a test can go on from one state a thousand times.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,13 +19,13 @@ impl InMemoryTables {
         Store::nowhere().client_with(self.clone())
     }
 
-    /// A client whose requests something sees on their way to these tables and back.
+    /// A client whose requests and answers pass an interceptor on their way.
     #[must_use]
     pub fn client_with(&self, intercept: impl Intercept + 'static) -> Client {
         Store::nowhere().client_with(Between { tables: self.clone(), intercept })
     }
 
-    /// Tables of their own that are as these are now.
+    /// An independent copy of these tables.
     #[must_use]
     pub fn copied(&self) -> Self {
         Self(Arc::new(Mutex::new(self.0.lock().unwrap().clone())))

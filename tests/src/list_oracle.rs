@@ -1,4 +1,4 @@
-//! A shop of made-up members, and what lists and insight should say of them: everybody evaluated one by one.
+//! A shop of generated members, and what lists and insight should say of them: every member is evaluated one by one.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -22,7 +22,7 @@ use store::{Store, StoredMember};
 
 use crate::system::System;
 
-/// Numbers that look like chance, always the same.
+/// Pseudorandom numbers, always the same.
 #[derive(Debug, Clone, Copy)]
 pub struct Dice(pub u64);
 
@@ -34,7 +34,7 @@ impl Dice {
     }
 }
 
-/// What counts is spent, over a period.
+/// A program that counts spending over a period.
 pub fn program(period: &Value) -> Value {
     let tiers = [("silver", 100), ("gold", 500)].map(|(id, threshold)| json!({ "id": id, "threshold": threshold }));
     json!({ "start_date": "2023-01-01", "timezone": "America/New_York",
@@ -43,7 +43,7 @@ pub fn program(period: &Value) -> Value {
             "tiers": tiers })
 }
 
-/// What happened to a member in the two years before an instant.
+/// The events of a member in the two years before an instant.
 pub fn life(member: &str, dice: &mut Dice, until: Instant) -> Vec<Value> {
     let ago = |days: u64| until.plus_millis(-3_600_000 * 24 * i64::try_from(days).unwrap() - 3_600_000).to_string();
     let mut events = Vec::new();
@@ -77,13 +77,13 @@ pub fn life(member: &str, dice: &mut Dice, until: Instant) -> Vec<Value> {
     events
 }
 
-/// Everybody of the shop, by place.
+/// All members of the shop, by bucket and id.
 pub async fn everybody(system: &System) -> Vec<(MemberId, Ledger)> {
     let ids = system.store.member_ids(&system.shop).await.unwrap();
     by_place(system.store.tables().spread, system.store.members(&system.shop, ids).await.unwrap())
 }
 
-/// Everybody who was not erased, by place.
+/// All members that were not erased, by bucket and id.
 pub fn by_place(spread: Spread, members: BTreeMap<MemberId, StoredMember>) -> Vec<(MemberId, Ledger)> {
     let known = members.into_iter().filter_map(|(id, stored)| Some((id, stored.present()?.ledger)));
     let mut all: Vec<_> = known.collect();
@@ -107,7 +107,7 @@ pub fn new_year(version: &Version, at: Instant) -> Instant {
     zone.midnight(Day::new_year(zone.day(at).year() + 1))
 }
 
-/// What a list says of a member.
+/// The entry of a member on a list.
 pub fn entry(version: &Version, id: &MemberId, ledger: &Ledger, at: Instant) -> Entry {
     let standing = evaluate(version, ledger, at);
     let id_of = |rank| version.program.tier_id(rank).cloned();
@@ -135,7 +135,7 @@ pub fn is_on(list: &List, version: &Version, ledger: &Ledger, at: Instant) -> bo
     }
 }
 
-/// As the documentation of `Forecast::at_risk` says it.
+/// Whether a member is at risk, as the documentation of `Forecast::at_risk` defines it.
 fn is_at_risk(version: &Version, standing: &Standing, at: Instant) -> bool {
     let (Some(tier), Some(until), Some(keep)) = (standing.tier, standing.valid_until, standing.requalify) else {
         return false;
@@ -152,12 +152,12 @@ fn is_at_risk(version: &Version, standing: &Standing, at: Instant) -> bool {
     is_next && !keep.remaining.is_zero() && keep.threshold == counted.threshold(tier)
 }
 
-/// A list as it should be, of everybody of a shop by place.
+/// The expected entries of a list, computed from all members of a shop in their order.
 pub fn expected(list: &List, version: &Version, all: &[(MemberId, Ledger)], at: Instant) -> Vec<Entry> {
     let on = all.iter().filter(|(_, ledger)| is_on(list, version, ledger, at));
     let mut found: Vec<Entry> = on.map(|(id, ledger)| entry(version, id, ledger, at)).collect();
     if let List::ExpiringBefore(_) = list {
-        // Month by month, and all that end more than two years ahead together.
+        // Month by month; entries that end more than two years ahead come together, last.
         let zone = &version.program.timezone;
         let month = |at: Instant| zone.day(at).to_string()[..7].to_owned();
         let (year, rest) =
@@ -179,16 +179,16 @@ pub async fn one_page(
     page(&system.store, &system.shop, &Asked { list, limit, cursor, now: system.now() }).await
 }
 
-/// A whole list, in pages of so many.
+/// A whole list, in pages of `limit` entries.
 pub async fn read(system: &System, list: &List, limit: usize) -> Vec<Entry> {
     let read = whole((&system.store, &system.shop), system.now(), list, limit).await;
     read.unwrap().expect("lists that were written")
 }
 
-/// The same of any shop; none where no list is kept.
+/// A whole list of any shop; `None` if no list is kept.
 ///
 /// # Errors
-/// Says what is wrong with the pages.
+/// The text says what is wrong with the pages.
 pub async fn whole(
     (store, shop): (&Store, &ShopId),
     now: Instant,
@@ -207,7 +207,7 @@ pub async fn whole(
             return Err(format!("only the last page may be less than full: {page:?}"));
         }
         all.extend(page.entries);
-        // As it travels.
+        // The cursor travels as text.
         cursor = page.next.map(|next| next.to_string().parse().unwrap());
         if cursor.is_none() {
             return Ok(Some(all));
@@ -215,7 +215,7 @@ pub async fn whole(
     }
 }
 
-/// Everything that can be asked for.
+/// Every list that a caller can ask for.
 pub fn lists(at: Instant) -> Vec<List> {
     let mut lists: Vec<List> =
         ["silver", "gold", "unknown"].map(|tier| List::Tier(TierId::new(tier).unwrap())).to_vec();
@@ -230,7 +230,7 @@ pub fn tiers(version: &Version, all: &[(MemberId, Ledger)], at: Instant) -> BTre
     all.iter().map(|(id, ledger)| (id.clone(), tier(version, ledger, at))).collect()
 }
 
-/// Net revenue, orders, and orders left out, reckoned in decimals.
+/// Net revenue, orders, and orders left out, computed in decimals.
 fn revenue(version: &Version, ledger: &Ledger, until: Instant) -> (Decimal, u64, u64) {
     let zone = &version.program.timezone;
     let from = zone.midnight(Span::Days(365).before(zone.day(until)));
@@ -260,10 +260,10 @@ fn revenue(version: &Version, ledger: &Ledger, until: Instant) -> (Decimal, u64,
     (net, orders, left_out)
 }
 
-/// Of a tier: who holds it, how many do now and will on January 1, and net revenue, orders, and orders left out.
+/// A tier or none, its members now and on January 1, and their net revenue, orders, and orders left out.
 pub type OfTier = (Option<TierId>, u64, u64, Decimal, u64, u64);
 
-/// What insight should say of the tiers.
+/// The expected insight into the tiers.
 pub fn in_tiers(version: &Version, all: &[(MemberId, Ledger)], at: Instant) -> Vec<OfTier> {
     let ids = version.program.tiers().map(|(_, tier)| Some(tier.id.clone()));
     let of = |asked: Option<TierId>| {
@@ -280,7 +280,7 @@ pub fn in_tiers(version: &Version, all: &[(MemberId, Ledger)], at: Instant) -> V
     [None].into_iter().chain(ids).map(of).collect()
 }
 
-/// What insight does say of them.
+/// The insight into the tiers as it is.
 pub fn told(insight: &Insight) -> Vec<OfTier> {
     let one = |of: &InTier| {
         let net = Decimal::from_str(&of.revenue.net.to_string()).unwrap().normalize();

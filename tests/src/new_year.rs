@@ -1,4 +1,4 @@
-//! A shop on the eve of 2025, and what is told of it: what sweeps are tried on.
+//! A shop on the eve of 2025, and its events: the material for tests of sweeps.
 
 use aws_sdk_dynamodb::Client;
 use engine::sweep::Progress;
@@ -10,7 +10,7 @@ use crate::system::{System, instant};
 
 const TIERS: [(&str, u32); 2] = [("silver", 100), ("gold", 500)];
 
-/// What counts is spent in a calendar year.
+/// A program that counts spending in a calendar year.
 pub fn program(changes: Value) -> Value {
     let tier = |(id, threshold): (&str, u32)| {
         json!({ "id": id, "threshold": threshold, "entry_rewards": [{ "type": "points", "points": 50 }],
@@ -27,11 +27,11 @@ pub fn order(id: &str, member: &str, total: u32, on: &str) -> Value {
     json!({ "type": "order.paid", "order_id": id, "member_id": member, "total": total.to_string(), "occurred_at": on })
 }
 
-/// The new year of 2025 where the program is.
+/// The new year of 2025 in the program's time zone.
 pub const NEW_YEAR: &str = "2025-01-01T05:00:00Z";
 
-/// A shop on the eve of 2025. Anna was gold in 2023 and spent nothing since: she leaves. Ben was gold and made silver: he
-/// falls. Carl made gold again: he keeps it. Dora never had a tier.
+/// A shop on the eve of 2025. Anna was gold in 2023 and has spent nothing since: she leaves. Ben was gold and made silver: he is
+/// downgraded. Carl made gold again: he keeps it. Dora never had a tier.
 pub async fn eve(client: Client, prefix: &str) -> System {
     let system = System::new(client, prefix).await;
     system.at(instant("2023-01-01T05:00:00Z"));
@@ -54,10 +54,10 @@ pub async fn eve(client: Client, prefix: &str) -> System {
     system
 }
 
-/// Who is there.
+/// The members of the shop.
 pub const MEMBERS: [&str; 4] = ["anna", "ben", "carl", "dora"];
 
-/// What history tells of a member: rows without when they were recorded.
+/// The history of a member: its rows, without the instants at which they were recorded.
 pub async fn history(system: &System, member: &str) -> Vec<String> {
     let member = rules::id::MemberId::new(member).unwrap();
     let rows = system.store.history(&system.shop, &member).await.unwrap();
@@ -76,7 +76,7 @@ pub async fn history(system: &System, member: &str) -> Vec<String> {
     rows.into_iter().map(told).collect()
 }
 
-/// The same of everybody.
+/// The histories of all members.
 pub async fn histories(system: &System) -> Vec<Vec<String>> {
     let mut all = Vec::new();
     for member in MEMBERS {
@@ -85,15 +85,15 @@ pub async fn histories(system: &System) -> Vec<Vec<String>> {
     all
 }
 
-/// How far a job is.
+/// The progress of a job.
 pub async fn job(system: &System, id: &str) -> Progress {
     system.sweep.progress(&system.shop, &id.parse().unwrap()).await.unwrap().unwrap()
 }
 
-/// Its job.
+/// The job of the new year.
 pub const ROLLOVER: &str = "2025-01-01T05:00:00.000Z-rollover";
 
-/// What it counted: members, and who kept their tier, fell, left, and had none.
+/// The counts of a job: members, and those who kept their tier, were downgraded, left, and had none.
 pub fn counted(progress: &Progress) -> (u64, u64, u64, u64, u64) {
     let tally = &progress.so_far;
     (tally.members, tally.retained, tally.downgraded, tally.left, tally.without)

@@ -1,4 +1,4 @@
-//! Something between a client and a server: it loses answers, and hides what a gateway does not know.
+//! A proxy between a client and a server. It loses answers, and hides paths that a gateway does not know.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,12 +14,12 @@ struct Loses {
     then: usize,
 }
 
-/// What it does beside passing on.
+/// The faults of the proxy, and the requests that it passed on.
 #[derive(Debug, Default)]
 struct Does {
-    /// Of these paths so many answers are lost, after the request was passed on and answered, once so many were not.
+    /// Answers that are lost by path, after the request was passed on and answered, once the first ones came through.
     loses: Vec<Loses>,
-    /// These paths are nowhere, as API Gateway says it.
+    /// Paths that are answered with API Gateway's 404.
     hides: Vec<String>,
     /// Requests passed on, as `METHOD /path`.
     passed: Vec<String>,
@@ -34,7 +34,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Before a server at an address.
+    /// Starts a proxy in front of the server at an address.
     ///
     /// # Panics
     /// If it cannot listen.
@@ -52,40 +52,40 @@ impl Proxy {
         Self { url, does }
     }
 
-    /// Loses so many answers to requests whose path begins so.
+    /// Loses `answers` answers to requests whose path begins with `path`.
     ///
     /// # Panics
-    /// If a request made it panic.
+    /// If a thread of the proxy panicked.
     pub fn loses(&self, path: &str, answers: usize) {
         self.loses_after(path, 0, answers);
     }
 
-    /// Passes the first answers to such requests on, and loses so many behind them.
+    /// Passes the first answers to such requests on, and loses the `then` answers after them.
     ///
     /// # Panics
-    /// If a request made it panic.
+    /// If a thread of the proxy panicked.
     pub fn loses_after(&self, path: &str, first: usize, then: usize) {
         self.does.lock().unwrap().loses.push(Loses { path: path.to_owned(), first, then });
     }
 
-    /// Knows nothing of paths that begin so.
+    /// Hides paths that begin with `path`.
     ///
     /// # Panics
-    /// If a request made it panic.
+    /// If a thread of the proxy panicked.
     pub fn hides(&self, path: &str) {
         self.does.lock().unwrap().hides.push(path.to_owned());
     }
 
-    /// What was passed on, as `METHOD /path`.
+    /// The requests that were passed on, as `METHOD /path`.
     ///
     /// # Panics
-    /// If a request made it panic.
+    /// If a thread of the proxy panicked.
     pub fn passed(&self) -> Vec<String> {
         self.does.lock().unwrap().passed.clone()
     }
 }
 
-/// A request, and its answer. A connection has one of them.
+/// Passes on one request and its answer. A connection carries one of them.
 fn pass(mut client: TcpStream, address: &str, does: &Mutex<Does>) {
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     let Some((head, body)) = read(&mut client) else { return };
@@ -120,7 +120,7 @@ fn pass(mut client: TcpStream, address: &str, does: &Mutex<Does>) {
     }
 }
 
-/// The head without its end, and the body.
+/// The head without its blank line, and the body.
 fn read(client: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let (mut read, mut part) = (Vec::new(), [0; 64 * 1024]);
     loop {

@@ -1,4 +1,4 @@
-//! `echelon serve`, as it was built with the tests, asked over HTTP by whoever tests what others see of it.
+//! `echelon serve`, as it was built with the tests, called over HTTP by tests of its outside behavior.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -12,21 +12,21 @@ use serde_json::{Value, json};
 
 use crate::built::built;
 
-/// Of a machine as busy as may be.
+/// Long enough for a very busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A served system with the shop `acme`; it ends with the test.
 #[derive(Debug)]
 pub struct Served {
     process: Child,
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: String,
     token: Option<String>,
     said: Arc<Mutex<String>>,
 }
 
 impl Served {
-    /// Starts one in a folder, on June 1, 2025. `token`: what it is asked with, if it asks for one.
+    /// Starts a system in a folder, on June 1, 2025. `token`: the bearer token of requests, if it requires one.
     ///
     /// # Panics
     /// If it does not listen.
@@ -36,10 +36,10 @@ impl Served {
         Self::run(folder, &[&usual, more].concat(), &[], token).unwrap()
     }
 
-    /// Starts one with these arguments and variables, and nothing else.
+    /// Starts a system with these arguments and variables, and no others.
     ///
     /// # Errors
-    /// What it said, if it ended without listening.
+    /// The text of its standard error, if it ended without listening.
     ///
     /// # Panics
     /// If it cannot be started at all.
@@ -50,10 +50,10 @@ impl Served {
         Self::begin(serve, token)
     }
 
-    /// Starts one by a command that serves, whatever else it does.
+    /// Starts a system with a command that ends up serving.
     ///
     /// # Errors
-    /// What it said, if it ended without listening.
+    /// The text of its standard error, if it ended without listening.
     ///
     /// # Panics
     /// If it cannot be started at all.
@@ -74,21 +74,21 @@ impl Served {
             process.wait().unwrap();
             return Err(said.lock().unwrap().clone());
         };
-        // What it says is read to the end: or it would wait for somebody who does.
+        // Read to the end: otherwise the process would block when the pipe is full.
         let saying = Arc::clone(&said);
         thread::spawn(move || lines.for_each(|line| saying.lock().unwrap().push_str(&format!("{line}\n"))));
         Ok(Self { process, address, token: token.map(str::to_owned), said })
     }
 
-    /// One that runs already and listens there; what it says is not known.
+    /// A system that already runs and listens at an address. Its standard error is not known.
     pub fn at(process: Child, address: &str, token: Option<&str>) -> Self {
         Self { process, address: address.to_owned(), token: token.map(str::to_owned), said: Arc::default() }
     }
 
-    /// What it said on the standard error.
+    /// The text of its standard error so far.
     ///
     /// # Panics
-    /// If somebody else did while looking.
+    /// If another thread panicked while it added to the text.
     pub fn said(&self) -> String {
         self.said.lock().unwrap().clone()
     }
@@ -98,10 +98,10 @@ impl Served {
         self.process.id()
     }
 
-    /// Ends it as a service manager does; whether it ended well.
+    /// Ends it as a service manager does; returns whether it exited successfully.
     ///
     /// # Panics
-    /// If it cannot be told.
+    /// If the signal cannot be sent.
     pub fn end(self) -> bool {
         self.signal("TERM");
         self.ended()
@@ -110,16 +110,16 @@ impl Served {
     /// Sends it a signal.
     ///
     /// # Panics
-    /// If it cannot be told.
+    /// If the signal cannot be sent.
     pub fn signal(&self, name: &str) {
         let told = Command::new("kill").args([&format!("-{name}"), &self.process.id().to_string()]).status();
         assert!(told.unwrap().success());
     }
 
-    /// Waits until it ends; whether it ended well.
+    /// Waits until it ends; returns whether it exited successfully.
     ///
     /// # Panics
-    /// If it does not.
+    /// If it does not end.
     pub fn ended(mut self) -> bool {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -131,7 +131,7 @@ impl Served {
         }
     }
 
-    /// Sends a request with these headers and no others; the status and the answer.
+    /// Sends a request with these headers and no others; returns the status and the answer.
     ///
     /// # Panics
     /// If there is no answer.
@@ -140,7 +140,7 @@ impl Served {
         (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
     }
 
-    /// The same, with the head of the answer and its body as they came.
+    /// Sends the same; returns the status, and the head and body of the answer as they came.
     ///
     /// # Panics
     /// If there is no answer.
@@ -148,7 +148,7 @@ impl Served {
         self.send_bytes(method, path, headers, body.as_bytes())
     }
 
-    /// The same, of a body that need not be text.
+    /// Sends the same with a body that need not be text.
     ///
     /// # Panics
     /// If there is no answer.
@@ -168,10 +168,10 @@ impl Served {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_owned(), body.to_owned())
     }
 
-    /// The body of an answer; nothing is sent for null.
+    /// Sends a body of JSON, or none for null; returns the body of the answer.
     ///
     /// # Panics
-    /// If there is none, or it is no JSON.
+    /// If there is no answer, or its body is not JSON.
     pub fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -187,10 +187,10 @@ impl Served {
         serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"))
     }
 
-    /// An order paid, which is taken in.
+    /// Sends a paid order, which must be applied.
     ///
     /// # Panics
-    /// If it is not.
+    /// If it is not applied.
     pub fn spent(&self, member: &str, order: &str, occurred_at: &str, total: &str) {
         let fact = json!({ "type": "order.paid", "member_id": member, "order_id": order, "occurred_at": occurred_at,
                            "total": total });
@@ -201,7 +201,7 @@ impl Served {
     /// A member's own token.
     ///
     /// # Panics
-    /// If there is none.
+    /// If the API issues none.
     pub fn token_of(&self, member: &str) -> String {
         let made = self.ask("POST", &format!("/v1/members/{member}/token"), &json!({ "minutes": 60 }));
         made["token"].as_str().unwrap_or_else(|| panic!("no token: {made}")).to_owned()

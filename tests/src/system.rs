@@ -21,7 +21,7 @@ use store::shop::ShopId;
 use store::table::{Tables, create};
 use store::{Exact, Item, Member, Publication, Store, StoredMember, Units};
 
-/// Keeps in memory what was quarantined.
+/// A quarantine in memory.
 #[derive(Debug, Clone, Default)]
 pub struct InMemoryQuarantine(Arc<Mutex<Shelf>>);
 
@@ -39,17 +39,17 @@ impl InMemoryQuarantine {
         self.0.lock().unwrap().kept.clone()
     }
 
-    /// What was put into the ingest queue again since this was asked last.
+    /// The bodies put into the ingest queue again since the last call.
     pub fn again(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap().again)
     }
 
-    /// From now on so many are found at once, as in a queue that is too long to be gone through.
+    /// Limits how many bodies are found at once from now on, as in a queue that is too long to go through.
     pub fn finds_at_once(&self, many: usize) {
         self.0.lock().unwrap().found_at_once = Some(many);
     }
 
-    /// Whether somebody else goes through them.
+    /// Sets whether another caller is going through the quarantine.
     pub fn is_busy(&self, is_busy: bool) {
         self.0.lock().unwrap().is_busy = is_busy;
     }
@@ -103,7 +103,7 @@ impl SegmentQueue for InMemorySegmentQueue {
     }
 }
 
-/// The rows of what was quarantined of a shop, or of nobody's, as they were written.
+/// The rows of the quarantine of a shop, or of no shop, as they were written.
 pub async fn quarantine_rows(store: &Store, shop: Option<&ShopId>) -> Vec<Item> {
     let (mut rows, mut from) = (Vec::new(), None);
     loop {
@@ -121,10 +121,10 @@ pub fn instant(text: &str) -> Instant {
     Instant::parse(text).unwrap()
 }
 
-/// Behind all that happens in a test.
+/// An instant after everything that happens in a test.
 pub const FOREVER: Instant = Instant::from_millis(253_402_300_799_999);
 
-/// A worker of its own, at once behind a boundary, who never runs out of time.
+/// Settings of a worker with a name of its own, without a margin, that never runs out of time.
 pub fn settings() -> Settings {
     static WORKERS: AtomicI64 = AtomicI64::new(0);
     let owner = format!("worker {}", WORKERS.fetch_add(1, Ordering::Relaxed));
@@ -140,22 +140,22 @@ pub struct System {
     pub ingest: Ingest<InMemoryQuarantine>,
     /// The sweeps.
     pub sweep: Sweep<InMemorySegmentQueue>,
-    /// What was quarantined.
+    /// The quarantine.
     pub kept: InMemoryQuarantine,
-    /// The shop that events are about unless they say otherwise.
+    /// The shop of events that name no other.
     pub shop: ShopId,
     clock: Arc<AtomicI64>,
 }
 
 impl System {
-    /// Makes the tables behind a client, with names that begin so.
+    /// Creates the tables behind a client, with names that begin with `prefix`.
     pub async fn new(client: Client, prefix: &str) -> Self {
         let tables = Tables::prefixed(prefix);
         create(&client, &tables).await.unwrap();
         Self::over(Store::new(client, tables))
     }
 
-    /// Another process on the same tables.
+    /// A process on existing tables.
     pub fn over(store: Store) -> Self {
         let clock = Arc::new(AtomicI64::new(0));
         let ticks = Arc::clone(&clock);
@@ -166,13 +166,13 @@ impl System {
         Self { store, ingest, sweep, kept, shop: ShopId::new("acme").unwrap(), clock }
     }
 
-    /// The clock, for who only asks.
+    /// The clock, for code that only reads it.
     pub fn clock(&self) -> Clock {
         let ticks = Arc::clone(&self.clock);
         Clock::new(move || Instant::from_millis(ticks.load(Ordering::SeqCst)))
     }
 
-    /// What time it is.
+    /// The current time.
     pub fn now(&self) -> Instant {
         Instant::from_millis(self.clock.load(Ordering::SeqCst))
     }
@@ -190,7 +190,7 @@ impl System {
         self.ingest.invalidate_programs();
     }
 
-    /// Opens what is due, and sweeps until nothing waits any more.
+    /// Opens the jobs that are due, and sweeps until no segment waits.
     pub async fn sweep_all(&self) {
         assert_eq!(self.sweep.tick().await.unwrap().failed, 0);
         loop {
@@ -205,7 +205,7 @@ impl System {
         }
     }
 
-    /// Tells the shop's own events, in one batch.
+    /// Sends the shop's own events, in one batch.
     pub async fn tell(&self, events: &[Value]) -> Report {
         let bodies: Vec<String> = events.iter().map(|event| native(&self.shop, event, self.now())).collect();
         self.deliver(&bodies).await
@@ -228,7 +228,7 @@ impl System {
         self.store.members(&self.shop, [id.clone()]).await.unwrap().remove(&id).unwrap()
     }
 
-    /// What is stored of a member who was not erased; empty, if nothing is.
+    /// A member who was not erased, as stored; empty if nothing is stored.
     pub async fn member(&self, id: &str) -> Member {
         self.stored(id).await.alive().unwrap()
     }
@@ -255,7 +255,7 @@ impl System {
         scan.items().iter().map(text).collect()
     }
 
-    /// What was used of the store since this was asked last.
+    /// The units used of the store since the last call.
     pub fn used(&self) -> Units {
         self.store.meter().take()
     }

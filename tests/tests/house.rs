@@ -1,5 +1,5 @@
-//! The order of the house: what may depend on what, what the rules must not touch, and that the documents name tests and
-//! code that exist.
+//! The order of the house: which packages may depend on which, what the rules must not touch, and that the documents name tests
+//! and code that exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -63,7 +63,7 @@ fn the_rules_depend_on_nothing_that_touches_the_world() {
     assert!(unknown.is_empty(), "the rules depend on {unknown:?}");
 }
 
-/// What each package may need of the others here, tests aside. What is not in this table it cannot touch: Cargo holds that.
+/// The packages of this workspace that each package may need, tests aside. Cargo keeps it from touching any other.
 const MAY_NEED: [(&str, &[&str]); 20] = [
     ("rules", &[]),
     ("shopify", &["rules"]),
@@ -161,7 +161,7 @@ fn the_rules_know_no_clock_no_files_no_floats_and_no_threads() {
     }
 }
 
-/// The chapters of the rules, each standing on those before it; what tests and comments name does not count.
+/// The chapters of the rules, each building on those before it. Names in tests and comments do not count.
 #[test]
 fn a_chapter_of_the_rules_needs_none_behind_it() {
     let chapters = ["base", "facts", "programs", "evaluation", "recording", "questions", "wording", "codec"];
@@ -187,7 +187,7 @@ fn a_chapter_of_the_rules_needs_none_behind_it() {
     }
 }
 
-/// A file that no module names is not compiled, and what it tests is not tested.
+/// A file that no module names is not compiled, and its tests do not run.
 #[test]
 fn every_source_file_is_named_by_a_module() {
     let mut texts: Vec<(PathBuf, String)> = Vec::new();
@@ -228,7 +228,7 @@ fn a_source_file_can_be_read_in_one_sitting() {
     }
 }
 
-/// Each invariant names the test that holds it, as `file.rs: name_of_the_test`; so does each decision.
+/// Each invariant names the test that holds it, as `file.rs: name_of_the_test`, and so does each decision.
 #[test]
 fn every_invariant_of_the_architecture_names_a_test_that_exists() {
     let mut documents = read("ARCHITECTURE.md") + &read("docs/internals/invariants.md");
@@ -249,7 +249,7 @@ fn every_invariant_of_the_architecture_names_a_test_that_exists() {
     assert!(named >= 170, "only {named} invariants name their test");
 }
 
-/// The glossary lists each term once, and names in its third column what the crates define.
+/// The glossary lists each term once, and its third column names what the crates define.
 #[test]
 fn every_code_name_of_the_glossary_is_defined_and_no_term_is_listed_twice() {
     let keywords = ["struct", "enum", "trait", "fn", "mod", "const", "type"];

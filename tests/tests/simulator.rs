@@ -1,6 +1,6 @@
-//! The system keeps its promises whatever goes wrong, and the simulator finds it out where it does not.
+//! The system keeps its promises whatever goes wrong, and the simulator finds the places where it does not.
 //!
-//! `SEEDS` says how many seeds; `cargo run --release --bin simulate` runs more, and one to look at.
+//! `SEEDS` sets the number of seeds; `cargo run --release --bin simulate` runs more, or one to look at.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -58,8 +58,8 @@ fn a_seed_is_the_same_however_often_it_is_run() {
     }
 }
 
-/// Each within so many seeds, from the first on. To find the rows of the dead, a worker has to die within a page, and a member on
-/// it to leave a list before somebody else goes on.
+/// The number of seeds, from the first on, within which a bug is found. For the rows of the dead, a worker has to die within a
+/// page, and a member on it has to leave a list before another worker goes on.
 fn found_within(bug: Bug) -> u64 {
     if bug == Bug::ListRowsOfTheDead { 500 } else { 60 }
 }

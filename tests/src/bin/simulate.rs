@@ -1,4 +1,4 @@
-//! Runs seeds of the simulator: many at once, with a bar, or one to look at.
+//! Runs seeds of the simulator: many at once, with a progress bar, or one to look at.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -15,10 +15,10 @@ use tests::simulator::{Bug, Fault, Outcome, Summary, run};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Everything that can go wrong, on purpose: the shipped code in one process, with virtual time.
+/// Runs the shipped code in one process, with virtual time, and makes everything go wrong that can.
 ///
-/// A seed decides what happens in some shops and what goes wrong. When all has come to rest, everything is compared with
-/// what it should be. A seed comes out the same however often it is run, so a failure is found again with `--seed`.
+/// A seed decides what happens in some shops and what goes wrong. When everything has come to rest, it is compared with the
+/// expected state. A seed gives the same result however often it is run: `--seed` finds a failure again.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   simulate --seeds 2000              as CI does
@@ -27,28 +27,28 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
   simulate --plant TransactionTorn   how many seeds it takes to find a bug
   simulate --plant list              the bugs there are")]
 struct Args {
-    /// How many seeds.
+    /// Number of seeds.
     #[arg(long, default_value_t = 200)]
     seeds: u64,
-    /// The first of them.
+    /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// One seed, and everything about it.
+    /// Runs this seed alone, and prints its digest.
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
-    /// Operations in a seed; between them everything goes on.
+    /// Operations in a seed; everything else goes on between them.
     #[arg(long, default_value_t = 50)]
     operations: u32,
-    /// Seeds at the same time.
+    /// Seeds to run at the same time.
     #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, usize::from))]
     threads: usize,
-    /// Plant a bug, and see when it is found.
+    /// Plants a bug, to see which seed finds it.
     #[arg(long, value_name = "BUG")]
     plant: Option<String>,
-    /// With `--seed`: what was logged.
+    /// Prints the log; with `--seed`.
     #[arg(long)]
     log: bool,
-    /// Go on after a failure.
+    /// Goes on after a failure.
     #[arg(long)]
     keep_going: bool,
 }

@@ -1,4 +1,4 @@
-//! The API, as it is asked while everything else goes on.
+//! The API, called while everything else goes on.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use super::network::{Network, Role};
 use super::process::{Ended, Host};
 use crate::system::InMemoryQuarantine;
 
-/// A token is good for so long.
+/// The lifetime of a token.
 const LASTING_MS: i64 = 10 * 366 * 24 * 3_600_000;
 
-/// A process that answers.
+/// A process that answers API requests.
 pub struct Answering {
     host: Host,
     router: Router,
@@ -31,7 +31,7 @@ pub struct Answering {
 }
 
 impl Answering {
-    /// A new one.
+    /// Starts a process.
     pub fn start(network: &Arc<Network>, role: Role) -> Self {
         let host = Host::start(network, role);
         let key = TokenKey::new("a key of thirty-two bytes or more").unwrap();
@@ -60,7 +60,7 @@ impl Answering {
         self.host.is_outdated()
     }
 
-    /// What it answers: a status, and what it says.
+    /// Sends a request; returns the status and the body of the answer.
     pub async fn ask(&self, shop: &ShopId, method: &str, path: &str, body: Option<&Value>) -> Ended<(u16, Value)> {
         let caller = Caller::Staff { shop: Some(shop.clone()), scope: Scope::Admin, name: "simulator".to_owned() };
         let token = self.key.sign(&caller, self.host.clock.now().plus_millis(LASTING_MS)).token;

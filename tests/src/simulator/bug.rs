@@ -1,4 +1,4 @@
-//! Bugs planted on purpose: requests bent on their way, as if the code had asked for something else. They show that the
+//! Bugs planted on purpose: requests are bent on their way, as if the code had asked for something else. They show that the
 //! simulator can fail.
 
 use embedded_dynamodb::Answer;
@@ -10,17 +10,17 @@ use super::network::{Connection, Role};
 /// A bug that the code could have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Bug {
-    /// A member is written whatever it is by now: a dropped condition.
+    /// A member is written whatever is stored by now: a dropped condition.
     MemberUnconditioned,
-    /// What is known of a thing is written whatever it is by now.
+    /// The facts of a subject are written whatever is stored by now.
     ThingUnconditioned,
-    /// A transaction whose answer is lost was done by half.
+    /// Half of a transaction is done if its answer is lost.
     TransactionTorn,
     /// A transition is recorded twice: a double write.
     TransitionTwice,
     /// A transition changes the member and is not recorded.
     TransitionUnrecorded,
-    /// What a newer revision replaces stays beside it: a delta in place of a replacement.
+    /// A revision stays beside the newer one that replaces it: a delta in place of a replacement.
     RevisionKept,
     /// A row changes and the member's item does not.
     ItemNotWritten,
@@ -30,38 +30,38 @@ pub enum Bug {
     FailuresOfTheBusIgnored,
     /// Messages that failed are not delivered again.
     FailuresOfIngestIgnored,
-    /// A sweep passes the last member of a page by: a skipped review.
+    /// A sweep passes over the last member of a page: a skipped review.
     MemberNotReviewed,
-    /// Nothing is left of who was erased, not even what keeps them out.
+    /// Nothing is left of an erased member, not even what keeps later facts out.
     NoTombstone,
-    /// Rows of who was erased stay.
+    /// Rows of an erased member stay.
     RowsNotErased,
     /// Orders go to the other shop.
     ShopsMixedUp,
-    /// A process never looks again which program is in force.
+    /// A process never checks again which program is in force.
     ProgramNeverForgotten,
     /// A log line names a member.
     MemberInLog,
-    /// The body of what can never succeed is not kept.
+    /// The body of a message that can never succeed is not kept.
     BodyLost,
-    /// A question is answered from what was true when it was asked for the first time.
+    /// A question is answered with the state at the time when it was asked first.
     AnswersRemembered,
-    /// A question is answered from what was true a moment ago: its reads are not consistent.
+    /// A question is answered with the state of a moment ago: its reads are not consistent.
     AnswersStale,
     /// A row of a list is not written.
     ListRowLost,
-    /// A row of a list that somebody wrote who then died stands beside those of whoever went on.
+    /// The list rows of a worker that died stand beside those of the worker that went on.
     ListRowsOfTheDead,
-    /// Who takes facts in and who sweeps goes on by the first release of the time zone database.
+    /// Ingest and sweeps go on with the first release of the time zone database.
     ZonesStale,
-    /// What sweeps did by clocks that were years ahead is not forgotten afterwards.
+    /// The results of sweeps by clocks that were years ahead are not forgotten afterwards.
     AheadNotForgotten,
-    /// Who was looked at by a clock that was years ahead is not brought back.
+    /// A member looked at by a clock that was years ahead is not brought back.
     AheadNotBroughtBack,
 }
 
 impl Bug {
-    /// All of them.
+    /// All bugs.
     pub const ALL: [Self; 24] = [
         Self::MemberUnconditioned,
         Self::ThingUnconditioned,
@@ -95,11 +95,11 @@ impl Bug {
     }
 }
 
-/// What became of a request.
+/// The outcome of bending a request.
 pub(super) enum Bent {
-    /// It goes on, as it is now.
+    /// The request goes on, as it is now.
     Not,
-    /// This is its answer.
+    /// The request is answered with this.
     Answer(Answer),
 }
 
@@ -131,7 +131,7 @@ fn puts<'a>(operation: &str, input: &'a mut Value) -> Vec<&'a mut Value> {
     }
 }
 
-/// The facts that a put writes, if it is of a thing.
+/// The facts that a put writes, if it is about a subject.
 fn facts(put: &mut Value) -> Option<&mut Vec<Value>> {
     put.pointer_mut("/Item/facts/L")?.as_array_mut()
 }
@@ -247,7 +247,7 @@ impl Bug {
                 Answer::Reply { status: 200, body: body.to_string() }
             }
             (Self::ProgramNeverForgotten, Role::Ingest) if is_of_program(operation, input) => {
-                // As one process would that lives for ever.
+                // As in one process that lives forever.
                 self.first(from, input, answer)
             }
             (Self::AnswersRemembered, Role::ApiHarness) if operation == "BatchGetItem" => {
@@ -262,7 +262,7 @@ impl Bug {
         from.network.state().remembered.entry(asked).or_insert(answer).clone()
     }
 
-    /// Facts that are there stay there.
+    /// Keeps the stored facts beside the new ones.
     fn beside(self, from: &Connection, operation: &str, input: &mut Value) {
         for put in puts(operation, input) {
             let (Some(item), Some(table)) = (put["Item"].as_object(), put["TableName"].as_str()) else { continue };
@@ -279,7 +279,7 @@ impl Bug {
     }
 }
 
-/// The same text however the fields are ordered.
+/// A text that does not depend on the order of fields.
 fn canonical(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
@@ -316,7 +316,7 @@ fn without(operation: &str, input: &mut Value, which: impl Fn(&Value) -> bool) {
     }
 }
 
-/// Every transition is written once more, under the next number.
+/// Writes every transition once more, under the next number.
 fn again(operation: &str, input: &mut Value) {
     if operation != "TransactWriteItems" {
         return;

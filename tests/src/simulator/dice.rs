@@ -1,16 +1,16 @@
-//! Chance that a seed decides.
+//! Random numbers that a seed decides.
 
-/// Numbers that look like chance, always the same for a seed (SplitMix64).
+/// Pseudorandom numbers, always the same for a seed (SplitMix64).
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
 
 impl Dice {
-    /// Those of a seed.
+    /// The numbers of a seed.
     pub fn of(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5851_F42D_4C95_7F2D)
     }
 
-    /// Others, that follow from these.
+    /// Other numbers, derived from these.
     #[must_use]
     pub fn split(&mut self) -> Self {
         Self(self.next())
@@ -29,7 +29,7 @@ impl Dice {
         self.next() % bound.max(1)
     }
 
-    /// A place in something so long.
+    /// A place in a sequence of this length.
     pub fn place(&mut self, len: usize) -> usize {
         usize::try_from(self.below(len as u64)).unwrap_or_default()
     }
@@ -39,7 +39,7 @@ impl Dice {
         low + i64::try_from(self.below((high - low + 1).unsigned_abs())).unwrap_or_default()
     }
 
-    /// True in so many of a thousand cases.
+    /// True in `permille` of a thousand cases.
     pub fn chance(&mut self, permille: u64) -> bool {
         permille > 0 && self.below(1_000) < permille
     }
@@ -49,7 +49,7 @@ impl Dice {
         &of[self.place(of.len())]
     }
 
-    /// In another order.
+    /// Shuffles in place.
     pub fn shuffle<T>(&mut self, all: &mut [T]) {
         for last in (1..all.len()).rev() {
             all.swap(last, self.place(last + 1));

@@ -1,4 +1,4 @@
-//! Conditions of DynamoDB, as far as the store writes any: comparisons, `BETWEEN`, a few functions, `AND`, `OR`.
+//! Conditions of DynamoDB, limited to what the store writes: comparisons, `BETWEEN`, a few functions, `AND`, `OR`.
 
 use std::cmp::Ordering;
 use std::iter::Peekable;
@@ -8,13 +8,13 @@ use std::vec::IntoIter;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
-/// An item as it travels: attributes by name, each a value with its type.
+/// An item in the JSON of the wire: attributes by name, each a value with its type.
 pub type Item = Map<String, Value>;
 
-/// Whether an item, or the lack of one, fulfils an expression.
+/// Whether an item, or the lack of one, fulfills an expression.
 ///
 /// # Panics
-/// At what the store never writes: then this has to learn it.
+/// On anything that the store has not written so far; it has to be added here then.
 pub fn holds(expression: &str, input: &Value, item: Option<&Item>) -> bool {
     let tokens: Vec<String> = tokens(expression).collect();
     let mut reader = Reader { tokens: tokens.into_iter().peekable(), input, item };
@@ -23,13 +23,13 @@ pub fn holds(expression: &str, input: &Value, item: Option<&Item>) -> bool {
     holds
 }
 
-/// The value of the partition that a key condition names, which it always does first.
+/// The value of the partition that a key condition names. It always comes first.
 pub fn partition<'a>(condition: &str, input: &'a Value) -> &'a str {
     let name = tokens(condition).nth(2).unwrap_or_default();
     text(&input["ExpressionAttributeValues"][name.as_str()]).unwrap_or_else(|| panic!("no partition in `{condition}`"))
 }
 
-/// A text, if the value is one.
+/// The text of a value, if it is one.
 pub fn text(value: &Value) -> Option<&str> {
     value.get("S").and_then(Value::as_str)
 }

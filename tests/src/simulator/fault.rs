@@ -1,21 +1,21 @@
-//! What goes wrong, and how often it did.
+//! The faults that are injected, and how often each was.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 macro_rules! faults {
     ($($fault:ident = $name:literal,)+) => {
-        /// A way in which things go wrong. Each has an injector of its own, which counts.
+        /// A kind of fault. Each has an injector of its own, which counts.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Fault {
             $(#[doc = $name] $fault,)+
         }
 
         impl Fault {
-            /// All of them.
+            /// All faults.
             pub const ALL: &[Self] = &[$(Self::$fault,)+];
 
-            /// As reports have it.
+            /// The name in reports.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$fault => $name,)+ }
             }
@@ -76,7 +76,7 @@ faults! {
     ErasureBesideSweep = "an erasure while a sweep is under way",
     NewerItem = "an item written by a newer release",
     DeadLetter = "a message given up after 20 deliveries, and redriven",
-    Unreadable = "a message that nobody can read",
+    Unreadable = "an unreadable message",
 }
 
 impl fmt::Display for Fault {
@@ -85,30 +85,30 @@ impl fmt::Display for Fault {
     }
 }
 
-/// How often what went wrong.
+/// The number of times that each fault was injected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hits(BTreeMap<Fault, u64>);
 
 impl Hits {
-    /// Counts one.
+    /// Counts one fault.
     pub fn hit(&mut self, fault: Fault) {
         *self.0.entry(fault).or_default() += 1;
     }
 
-    /// Adds what was counted elsewhere.
+    /// Adds the counts of others.
     pub fn add(&mut self, other: &Self) {
         for (fault, count) in &other.0 {
             *self.0.entry(*fault).or_default() += count;
         }
     }
 
-    /// How often one was.
+    /// The count of one fault.
     pub fn of(&self, fault: Fault) -> u64 {
         self.0.get(&fault).copied().unwrap_or_default()
     }
 }
 
-/// How bad things are for a while: chances, each of a thousand.
+/// The chances of faults for a while, each in thousandths.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Weather {
     /// A request is throttled.
@@ -117,19 +117,19 @@ pub struct Weather {
     pub server_error: u64,
     /// No answer comes back.
     pub lost: u64,
-    /// A transaction meets another.
+    /// A transaction conflicts with another.
     pub conflict: u64,
     /// A batch is done in part: reads, or entries of the bus.
     pub partial: u64,
     /// A page is cut short.
     pub short: u64,
-    /// A read that need not be consistent is not.
+    /// A read that need not be consistent is stale.
     pub stale: u64,
-    /// The process dies; of sweeps thrice as often, which make few requests, of which each does much.
+    /// The process dies. Sweeps die three times as often: they make few requests, and each of those does much.
     pub crash: u64,
     /// Messages come twice, or in another order.
     pub disorder: u64,
-    /// Milliseconds that a request takes at the most.
+    /// The most milliseconds that a request or its answer is on the way.
     pub slow: u64,
 }
 

@@ -1,5 +1,5 @@
-//! What sweeps found of everybody: as many are on a list as were counted, nobody twice, and where nothing was told since,
-//! lists and insight say what evaluating everybody one by one says.
+//! Checks of what sweeps found: a list has as many members as were counted, none of them twice. If nothing was told since, lists
+//! and insight say what evaluating every member one by one says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,11 +17,11 @@ use crate::list_oracle::{by_place, expected, in_tiers, told, whole};
 use crate::system::FOREVER;
 use crate::system::instant;
 
-/// Of a shop's jobs, those that are looked at.
+/// The number of a shop's latest jobs to look at.
 const LATEST: i32 = 10;
-/// A page of a list: so small that whoever reads it has to go on.
+/// A page of a list: so small that a reader has to go on.
 const PAGE: usize = 2;
-/// Nothing is told further ahead of its instant than this.
+/// The longest time by which a fact is told ahead of its instant.
 const AHEAD_MS: i64 = 5 * 60_000;
 
 /// Compares what the sweeps of a shop found with what is stored.
@@ -44,7 +44,7 @@ pub(super) async fn check(
         let wrong = |what: &str| Err(format!("{list:?} of {}: {what}: {entries:?}", insight.job));
         let ids: BTreeSet<&MemberId> = entries.iter().map(|entry| &entry.member_id).collect();
         if ids.len() != entries.len() {
-            return wrong("somebody is on it twice");
+            return wrong("a member is on it twice");
         }
         if entries.len() as u64 != members {
             return wrong(&format!("{members} were counted"));
@@ -57,26 +57,26 @@ pub(super) async fn check(
     if is_settled && insight.members != all.len() as u64 {
         return Err(format!("{} members are stored: {insight:?}", all.len()));
     }
-    // What was told ahead of its instant happens after the sweep's, which knows nothing of it.
+    // A fact told ahead of its instant happens after the instant of the sweep, which knows nothing of it.
     if at > world.settled_at.plus_millis(AHEAD_MS) && told(&insight) != in_tiers(version, &all, at) {
         return Err(format!("{insight:?} in place of {:?}", in_tiers(version, &all, at)));
     }
     Ok(())
 }
 
-/// Whoever was looked at was found, and once: the two are counted apart.
+/// Checks that each member who was looked at was found, and once: the two are counted separately.
 async fn counted_alike(world: &World, shop: &Shop) -> Result<(), InvariantViolation> {
     let jobs = world.store.latest_jobs(&shop.id, FOREVER, LATEST).await.map_err(|error| error.detail())?;
     let soon = world.network.instant().plus_millis(24 * 60 * 60 * 1_000);
     if let Some(job) = jobs.iter().map(|row| &row.body).find(|job| job.id.until > soon) {
-        return Err(format!("{} is of a time that has not come: when it comes, nobody is swept", job.id));
+        return Err(format!("{} is of a future time: when it comes, no member is swept", job.id));
     }
     for job in jobs.iter().map(|row| &row.body).filter(|job| job.state == State::Done) {
         let insight = world.store.insight(&shop.id, &job.id).await.map_err(|error| error.detail())?;
         let (Some(tally), Some(insight)) = (&job.tally, insight) else {
             return Err(format!("{} is done and has found nothing", job.id));
         };
-        // Who asks to be forgotten just then was looked at, and is not among those who were found.
+        // A member who asks to be forgotten just then was looked at, and is not among those found.
         if shop.forgotten.is_empty() && insight.members != tally.members {
             return Err(format!("{}: {} members were found, and counted {tally:?}", job.id, insight.members));
         }

@@ -1,4 +1,4 @@
-//! What processes log, kept to be looked through: as the functions write it, one JSON object per line.
+//! The log of all processes, kept for inspection: one JSON object per line, as the functions write it.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -6,24 +6,24 @@ use std::sync::{Arc, Mutex};
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// All that was logged on this thread.
+/// Everything that was logged on this thread.
 #[derive(Debug, Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Begins; as long as the guard lives.
+    /// Begins to record, for as long as the guard lives.
     pub fn begin(&self) -> DefaultGuard {
         let lines = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false);
         let lines = lines.with_max_level(tracing::Level::INFO).with_writer(self.clone());
         tracing::subscriber::set_default(lines.finish())
     }
 
-    /// All of it.
+    /// The whole log.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
     }
 
-    /// Whether a text was logged, and the line that it is in.
+    /// The first line that contains a text, if any.
     pub fn line_with(&self, text: &str) -> Option<String> {
         self.text().lines().find(|line| line.contains(text)).map(str::to_owned)
     }

@@ -1,11 +1,11 @@
-//! A simulator: the shipped code in one deterministic process, with virtual time, and everything going wrong that can.
+//! A simulator: the shipped code in one deterministic process, with virtual time and every fault that can happen.
 //!
-//! A seed decides what happens in some shops, and what goes wrong: it comes out the same however often it is run. The
-//! functions' own handlers, the store, relay, sweeps and router run as many processes, over tables, queues and a bus in
-//! memory (`network.rs`, `table.rs`, `queue.rs`); faults come in behind the SDK, where the network is (`fault.rs`). When
-//! everything has come to rest, all is compared with what it should be, worked out from scratch (`oracle.rs`).
+//! A seed decides what happens in some shops, and what goes wrong; it gives the same result however often it is run. The
+//! functions' own handlers, the store, relay, sweeps and router run as many processes, over tables, queues and a bus in memory
+//! (`network.rs`, `table.rs`, `queue.rs`). Faults are injected behind the SDK, where the network is (`fault.rs`). When everything
+//! has come to rest, it is compared with the expected state, which is computed from scratch (`oracle.rs`).
 //!
-//! That it can fail is proven with bugs planted on purpose (`bug.rs`).
+//! Bugs planted on purpose prove that the simulator can fail (`bug.rs`).
 
 mod api;
 mod bug;
@@ -37,33 +37,33 @@ pub(crate) use table::{At, Tables};
 use log::Log;
 use world::{InvariantViolation, World};
 
-/// What came of a seed.
+/// The outcome of a seed.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// The seed.
     pub seed: u64,
-    /// What went wrong, and how often.
+    /// The faults that were injected, and how often.
     pub fault_counts: Hits,
     /// Messages sent.
     pub messages: u64,
     /// Requests that processes made.
     pub requests: u64,
-    /// How often everything was compared.
+    /// The number of comparisons.
     pub checks: u64,
-    /// All requests in their order, in one number.
+    /// A digest of all requests in their order.
     pub digest: u64,
-    /// What was logged.
+    /// The log.
     pub log: String,
-    /// What is not as it should be.
+    /// The invariant that does not hold, if any.
     pub broken: Option<InvariantViolation>,
 }
 
-/// What came of many.
+/// The outcomes of many seeds, added up.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
-    /// How many.
+    /// The number of seeds.
     pub seeds: u64,
-    /// What went wrong, and how often.
+    /// The faults that were injected, and how often.
     pub fault_counts: Hits,
     messages: u64,
     requests: u64,
@@ -72,7 +72,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Adds one.
+    /// Adds the outcome of a seed.
     pub fn add(&mut self, outcome: &Outcome) {
         self.seeds += 1;
         self.fault_counts.add(&outcome.fault_counts);
@@ -96,7 +96,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Runs a seed, over so many operations; with a bug planted in the code, if one is given.
+/// Runs a seed, over a number of operations; with a bug planted in the code, if one is given.
 pub fn run(seed: u64, operations: u32, bug: Option<Bug>) -> Outcome {
     let executor = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let log = Log::default();
@@ -119,7 +119,7 @@ pub fn run(seed: u64, operations: u32, bug: Option<Bug>) -> Outcome {
     })
 }
 
-/// Operations, with a rest now and then and at the end.
+/// Runs the operations, with a rest now and then and at the end.
 async fn live(world: &mut World, operations: u32, checks: &mut u64) -> Result<(), InvariantViolation> {
     for number in 1..=operations {
         if world.spell == Some(number) {

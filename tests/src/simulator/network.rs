@@ -1,5 +1,5 @@
-//! What lies between processes: a network that takes its time and loses things, and behind it tables, queues and the bus.
-//! Requests come through the SDK's own transport, so that everything above it is the code that is shipped.
+//! The network between processes, which takes its time and loses things; and behind it tables, queues and the bus. Requests come
+//! through the SDK's own transport: everything above it is the shipped code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -21,83 +21,83 @@ use super::queue::Queue;
 use super::release::Releases;
 use super::table::{At, LAG_MS, Tables, cancelled_for_first};
 
-/// What a process does.
+/// The role of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// Takes events in.
+    /// Ingests events.
     Ingest,
     /// Announces.
     Relay,
     /// Sweeps and ticks.
     Sweep,
-    /// Answers.
+    /// Answers API requests.
     Api,
-    /// Answers who compares; nothing ever goes wrong.
+    /// Answers the comparisons; without faults.
     ApiHarness,
-    /// Looks and publishes; nothing ever goes wrong.
+    /// Looks and publishes; without faults.
     Operator,
 }
 
 /// A queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Line {
-    /// Events to be taken in.
+    /// Events to be ingested.
     Ingest,
     /// Segments of midnights.
     Rollover,
     /// Segments of new versions.
     Recalculation,
-    /// Versions published, as the bus's rule brings them.
+    /// Published versions, as the bus's rule delivers them.
     Published,
 }
 
 impl Line {
-    /// All of them.
+    /// All queues.
     pub const ALL: [Self; 4] = [Self::Ingest, Self::Rollover, Self::Recalculation, Self::Published];
 
-    /// Where a client sends to.
+    /// The URL that a client sends to.
     pub fn url(self) -> String {
         format!("http://queues.invalid/{self:?}")
     }
 }
 
-/// Where bodies go that can never succeed.
+/// The URL of the queue for quarantined bodies.
 pub const QUARANTINE: &str = "http://queues.invalid/Quarantine";
 
-/// A request is on its way for so long at the most.
+/// The longest time by which a request is carried out after its sender gave up.
 const LATE_MS: u64 = 4_000;
 
-/// No seed needs so many requests.
+/// More requests than any seed needs.
 const REQUESTS_MAX: u64 = 40_000;
 
-/// Everything that outlives processes.
+/// The state that outlives processes.
 #[derive(Debug)]
 pub struct State {
     /// The tables.
     pub tables: Tables,
     /// The queues.
     pub queues: BTreeMap<Line, Queue>,
-    /// What the bus took, in order: the event's name, and what it says.
+    /// The events that the bus took, in order: the event's name, and its detail.
     pub announced: Vec<(String, String)>,
-    /// Bodies that can never succeed, by id.
+    /// The quarantined bodies, with their ids.
     pub quarantine: Vec<(String, String)>,
-    /// How bad things are.
+    /// The present chances of faults.
     pub weather: Weather,
-    /// What went wrong.
+    /// The faults that were injected.
     pub fault_counts: Hits,
-    /// Chance.
+    /// The random numbers.
     pub dice: Dice,
-    /// What is wrong with the code, where that is tried.
+    /// The bug planted in the code, if any.
     pub bug: Option<Bug>,
-    /// How many requests there were.
+    /// The number of requests.
     pub requests: u64,
-    /// All requests in their order, in one number.
+    /// A digest of all requests in their order.
     pub digest: u64,
-    /// What was seen by a process with a planted bug.
+    /// Answers that a process with a planted bug remembers, by request.
     pub remembered: BTreeMap<String, Answer>,
-    /// As how much each body of a message counts: as many facts as it tells, or one if it tells none.
+    /// The weight of each message body: the number of its facts, or one if it has none.
     pub weights: BTreeMap<String, u64>,
-    /// Members, as keys, who were there when all clocks were ahead.
+    /// The keys of members that were stored when all clocks were ahead.
     pub met_ahead: BTreeSet<(String, String)>,
     /// The first invocation whose counts do not add up.
     pub miscounted: Option<String>,
@@ -108,19 +108,19 @@ pub struct State {
 pub struct Network {
     state: Mutex<State>,
     base: i64,
-    /// By how much every clock is ahead.
+    /// The lead of all clocks, in milliseconds.
     pub(super) ahead: AtomicI64,
-    /// How many members are many.
+    /// The sizes of partitions and pages.
     pub scale: Scale,
-    /// Which release of the time zone database is in use.
+    /// The releases of the time zone database.
     pub releases: Releases,
     begun: OnceLock<tokio::time::Instant>,
-    /// Told when something was put into a queue or a stream.
+    /// Notified when something is put into a queue or a stream.
     pub arrived: Notify,
 }
 
 impl Network {
-    /// A network at an instant, which nothing is behind yet.
+    /// An empty network at an instant.
     pub fn new(base: i64, scale: Scale, releases: Releases, dice: Dice, bug: Option<Bug>) -> Self {
         let state = State {
             tables: Tables::default(),
@@ -142,18 +142,18 @@ impl Network {
         Self { state: Mutex::new(state), base, ahead, scale, releases, begun, arrived }
     }
 
-    /// What there is. Not to be held while waiting.
+    /// The state. The guard must not be held while waiting.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
-    /// What time it is, by a clock that nobody has.
+    /// The true time, in milliseconds since 1970, which no process knows.
     pub fn now(&self) -> i64 {
         let begun = *self.begun.get_or_init(tokio::time::Instant::now);
         self.base + i64::try_from(begun.elapsed().as_millis()).unwrap_or_default()
     }
 
-    /// The same.
+    /// The true time.
     pub fn instant(&self) -> Instant {
         Instant::from_millis(self.now())
     }
@@ -193,7 +193,7 @@ impl Network {
 }
 
 impl State {
-    /// Whether processes keep each other busy: then nothing is answered any more.
+    /// Whether processes keep each other busy; then no request is answered any more.
     pub fn goes_on_for_ever(&self) -> bool {
         self.requests > REQUESTS_MAX
     }
@@ -230,7 +230,7 @@ impl State {
         reply(&json!({ "FailedEntryCount": failed, "Entries": entries }))
     }
 
-    /// A rule brings published versions to who opens their jobs. Should it be lost, a tick does.
+    /// A rule delivers published versions to the function that opens their jobs. If one is lost, a tick opens its job.
     fn bring_publication(&mut self, detail: &str, now: i64) {
         if self.dice.chance(200) {
             self.fault_counts.hit(Fault::LostAnnouncement);
@@ -269,27 +269,27 @@ fn reply(body: &Value) -> Answer {
     Answer::Reply { status: 200, body: body.to_string() }
 }
 
-/// What becomes of a request.
+/// The fate of a request.
 #[derive(Debug, Default)]
 struct Plan {
     there: u64,
     back: u64,
-    /// In place of the request.
+    /// The answer in place of the request.
     instead: Option<Answer>,
     lag: i64,
     page: usize,
     partial: bool,
     dies_before: bool,
     dies_after: bool,
-    /// Done, and the answer is lost.
+    /// Carried out, but the answer is lost.
     lost: bool,
-    /// Done, and then sent again by the client, which had no answer.
+    /// Carried out, and then sent again by the client, which had no answer.
     again: bool,
-    /// Done so long after its sender gave up.
+    /// Carried out this many milliseconds after its sender gave up.
     late: Option<u64>,
 }
 
-/// What a request does.
+/// The kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Read,
@@ -309,14 +309,14 @@ impl Kind {
     }
 }
 
-/// A process's way to everything else.
+/// The connection of a process to everything else.
 #[derive(Debug, Clone)]
 pub struct Connection {
-    /// Over which network.
+    /// The network.
     pub network: Arc<Network>,
-    /// Whose.
+    /// The life of the process.
     pub life: Arc<Life>,
-    /// Which.
+    /// The role of the process.
     pub role: Role,
 }
 
@@ -358,7 +358,7 @@ impl Connection {
             Bent::Not => self.network.carry_out(self.role, operation, &input, &plan),
             Bent::Answer(answer) => answer,
         };
-        // A transaction has a token, by which the database knows it again.
+        // A transaction has a token, by which the database recognizes it.
         let answer = if plan.again && operation != "TransactWriteItems" {
             wait(plan.there).await;
             self.network.carry_out(self.role, operation, &input, &plan)
@@ -374,7 +374,7 @@ impl Connection {
         if plan.lost { Answer::TimedOut } else { answer }
     }
 
-    /// A request that was on its way for so long that nobody waits for it any more.
+    /// Carries out a request that was on its way for so long that its sender has given up.
     fn do_later(&self, late: u64, operation: &str, input: Value) {
         let (network, role, operation) = (Arc::clone(&self.network), self.role, operation.to_owned());
         tokio::spawn(async move {
@@ -388,14 +388,14 @@ impl Connection {
         std::future::pending().await
     }
 
-    /// All chance about a request is decided at once.
+    /// Decides everything random about a request at once.
     fn plan(&self, request: &Request, input: &Value) -> Plan {
         let (operation, now) = (request.operation.as_str(), self.network.now());
         let mut state = self.network.state();
         let State { weather, fault_counts, dice, requests, digest, .. } = &mut *state;
         *requests += 1;
         let mut hasher = DefaultHasher::new();
-        // Fields of what is sent stand in any order: it is as long in each.
+        // The fields of a body may stand in any order; its length is always the same.
         (*digest, now, self.role, operation, request.body.len()).hash(&mut hasher);
         *digest = hasher.finish();
         let kind = Kind::of(operation);
@@ -463,7 +463,7 @@ impl Connection {
         plan
     }
 
-    /// Takes some keys out of a batch; what is left of it for later.
+    /// Takes some keys out of a batch; returns those that are left for later.
     fn leave_some(&self, input: &mut Value) -> Value {
         let mut left = json!({});
         for (table, wanted) in input["RequestItems"].as_object_mut().into_iter().flatten() {
@@ -495,6 +495,6 @@ fn with_left(answer: Answer, left: Value) -> Answer {
 }
 
 fn throttled(operation: &str, input: &Value) -> Answer {
-    // Of a transaction each item has its reason.
+    // Each item of a transaction has its own reason.
     if operation == "TransactWriteItems" { cancelled_for_first(input, "ThrottlingError") } else { Answer::throttled() }
 }

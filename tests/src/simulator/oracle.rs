@@ -1,4 +1,4 @@
-//! What everything should be, worked out from scratch: from all messages ever sent, in any order, and twice.
+//! The expected state of everything, computed from scratch: from all messages ever sent, in any order, some of them twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +29,7 @@ use super::workload::{CANARY, Meant, Shop};
 use super::world::{InvariantViolation, World};
 use reference;
 
-/// Compares a shop with what it should be.
+/// Compares a shop with its expected state.
 pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result<(), InvariantViolation> {
     let versions = world.store.versions(&shop.id).await.map_err(|error| error.detail())?;
     let versions = versions.ok_or("the program is lost")?;
@@ -66,14 +66,14 @@ pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result
     quarantine_rows(world, shop).await?;
     announcements(world, shop)?;
     found::check(world, shop, &versions, &stored).await?;
-    // The reference model knows the newest release alone.
+    // The reference model knows only the newest release.
     if world.store.zones().release() != Zones::built_in().release() {
         return Ok(());
     }
     reference_agrees(shop, &versions, &stored, now)
 }
 
-/// All that was told, in another order, some of it twice.
+/// An index of all facts that were sent, in another order, some of them twice.
 fn index(shop: &Shop, dice: &mut Dice) -> FactIndex {
     let meant = shop.sent.iter().filter_map(|sent| match &sent.meant {
         Meant::Facts(facts) => Some(facts),
@@ -104,7 +104,7 @@ fn text(item: &expression::Item, name: &str) -> String {
     item.get(name).and_then(expression::text).unwrap_or_default().to_owned()
 }
 
-/// Whoever is to be forgotten is, and nobody else; whoever is known is stored.
+/// Checks that exactly the members who are to be forgotten are, and that every known member is stored.
 fn facts(index: &FactIndex, id: &MemberId, stored: &StoredMember) -> Result<(), InvariantViolation> {
     let known = index.ledger(id).is_some_and(|ledger| !ledger.is_empty());
     match (index.is_erased(id), stored.is_erased()) {
@@ -125,8 +125,9 @@ fn with_holds(index: &FactIndex, id: &MemberId, recorded: &[Recorded]) -> Ledger
     ledger
 }
 
-/// The tier on record is that of the last transition; their numbers have no gaps, and each begins where the last one ended.
-/// Nobody is left behind: nothing is due up to the last boundary, and what is on record there is what evaluating says.
+/// Checks that the tier on record is that of the last transition, that the numbers have no gaps, and that each transition begins
+/// where the last one ended. Also checks that the member is not left behind: nothing is due up to the last boundary, and the tier
+/// on record there is what evaluation says.
 fn record(
     versions: &Versions,
     held: &Member,
@@ -169,7 +170,7 @@ fn record(
     Ok(())
 }
 
-/// No entry reward comes twice: with repeats, not twice in one stretch of the tier.
+/// Checks that no entry reward comes twice: with repeats, not twice in one stretch of the tier.
 fn rewards(versions: &Versions, recorded: &[Recorded]) -> Result<(), InvariantViolation> {
     let mut given: BTreeMap<&TierId, BTreeSet<Instant>> = BTreeMap::new();
     let mut rewards: Vec<_> = recorded
@@ -196,7 +197,7 @@ fn instant(dice: &mut Dice, now: Instant) -> Instant {
     if dice.chance(300) { now } else { now.plus_millis(dice.between(-60, 400) * 43_200_000) }
 }
 
-/// Where somebody stands as they are stored; nothing of whom no fact is known.
+/// A member's standing computed from what is stored; none if no fact is known.
 pub(super) async fn stored_standing(
     world: &World,
     shop: &ShopId,
@@ -210,7 +211,7 @@ pub(super) async fn stored_standing(
     Ok(known.map(|ledger| json!(http_api::standing::Standing::of(shop, id, versions.in_force(as_of), &ledger, as_of))))
 }
 
-/// What the API says is what evaluating says.
+/// Checks that the API says what evaluation says.
 async fn answer(
     world: &World,
     shop: &Shop,
@@ -229,7 +230,7 @@ async fn answer(
     }
 }
 
-/// What can never succeed is quarantined, with its body, and nothing else is.
+/// Checks that exactly the messages that can never succeed are quarantined, with their bodies.
 async fn quarantine_rows(world: &World, shop: &Shop) -> Result<(), InvariantViolation> {
     let quarantined = shop.sent.iter().filter(|sent| matches!(sent.meant, Meant::Quarantined));
     let expected: BTreeSet<&str> = quarantined.map(|sent| sent.body.as_str()).collect();
@@ -244,20 +245,20 @@ async fn quarantine_rows(world: &World, shop: &Shop) -> Result<(), InvariantViol
             Some(_) => {}
         }
     }
-    let everybodys: BTreeSet<&str> = world
+    let of_all_shops: BTreeSet<&str> = world
         .shops
         .iter()
         .flat_map(|shop| &shop.sent)
         .filter(|sent| matches!(sent.meant, Meant::Quarantined))
         .map(|sent| sent.body.as_str())
         .collect();
-    if let Some(body) = kept.keys().find(|body| !everybodys.contains(*body)) {
+    if let Some(body) = kept.keys().find(|body| !of_all_shops.contains(*body)) {
         return Err(format!("quarantined for nothing: {body}"));
     }
     Ok(())
 }
 
-/// What was recorded was announced, as it is recorded, and nothing else; and nothing waits any more.
+/// Checks that exactly the recorded events were announced, as recorded, and that none waits any more.
 fn announcements(world: &World, shop: &Shop) -> Result<(), InvariantViolation> {
     let state = world.network.state();
     let mut announced: BTreeMap<String, &str> = BTreeMap::new();
@@ -295,8 +296,8 @@ fn announcements(world: &World, shop: &Shop) -> Result<(), InvariantViolation> {
     }
 }
 
-/// The reference model, which was written from the text and shares no code with the rules, says the same of everybody, down to the sum of
-/// what counts.
+/// Checks that the reference model, which was written from the text and shares no code with the rules, says the same of every
+/// member, down to the sum of what counts.
 fn reference_agrees(
     shop: &Shop,
     versions: &Versions,
@@ -307,7 +308,7 @@ fn reference_agrees(
     for version in versions.iter() {
         let is_it = |event: &&Value| event["occurred_at"] == version.effective_at.to_string();
         let Some(event) = shop.published.iter().rev().find(is_it) else {
-            return Err("a version that nobody published".to_owned());
+            return Err("a version that was never published".to_owned());
         };
         let at = Some(version.effective_at.millis());
         let read = reference::Program::read(&event["program"], at, &programs);
@@ -322,7 +323,7 @@ fn reference_agrees(
             }
         }
     }
-    // A hold is no fact: the reference model has none of it but by replaying all.
+    // A hold is not a fact: the reference model could derive it only by replaying everything.
     let is_held = |ledger: &Ledger| ledger.assignments().iter().any(|given| given.act.id().is_none());
     let known = stored.iter().filter_map(|(id, stored)| Some((id, stored.clone().present()?)));
     for (id, held) in known.filter(|(_, held)| !is_held(&held.ledger)) {
@@ -335,7 +336,7 @@ fn reference_agrees(
     Ok(())
 }
 
-/// An item, and what its binary values say in letters. Rows of lists are squeezed besides; they hold ids, tiers and numbers.
+/// An item, with its binary values as text. Rows of lists are compressed in addition; they hold ids, tiers and numbers.
 fn readable(item: &expression::Item) -> String {
     let mut all = serde_json::to_string(item).unwrap();
     for packed in item.values().filter_map(|value| value["B"].as_str()) {
@@ -344,7 +345,7 @@ fn readable(item: &expression::Item) -> String {
     all
 }
 
-/// Nothing that is nobody's business is stored or logged, and nothing is left of who was forgotten.
+/// Checks that no personal data is stored or logged, and that nothing is left of forgotten members.
 pub(super) fn check_bytes(world: &World) -> Result<(), InvariantViolation> {
     let state = world.network.state();
     let names = tables();
@@ -353,7 +354,7 @@ pub(super) fn check_bytes(world: &World) -> Result<(), InvariantViolation> {
         for item in state.tables.items(table) {
             let bytes = readable(item);
             if bytes.contains(CANARY) {
-                return Err(format!("stored in {table} though it is nobody's business: {bytes}"));
+                return Err(format!("personal data is stored in {table}: {bytes}"));
             }
             let is_tombstone = table == names.members && item.contains_key("erased_at");
             let left = forgotten.iter().find(|member| bytes.contains(*member));
@@ -364,11 +365,11 @@ pub(super) fn check_bytes(world: &World) -> Result<(), InvariantViolation> {
     }
     let announced = state.announced.iter().find(|(_, detail)| detail.contains(CANARY));
     if let Some((_, detail)) = announced {
-        return Err(format!("announced though it is nobody's business: {detail}"));
+        return Err(format!("personal data was announced: {detail}"));
     }
     for name in [CANARY, "a-member-", "-forgettable-", "88000000000"] {
         if let Some(line) = world.log.line_with(name) {
-            return Err(format!("logged though it names somebody: {line}"));
+            return Err(format!("a log line names a member: {line}"));
         }
     }
     Ok(())

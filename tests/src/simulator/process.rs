@@ -1,4 +1,4 @@
-//! The shipped functions, each as a process of its own: with a clock that may be off, and caches that may be stale. It is
+//! The shipped functions, each as a process of its own, with a clock that may be off and caches that may be stale. A process is
 //! invoked as Lambda does it, stopped when its time is up, and killed at any moment.
 
 use std::sync::Arc;
@@ -29,11 +29,11 @@ use super::network::{Connection, Line, Network, QUARANTINE, Role};
 use super::queue::Waiting;
 use crate::system::FOREVER;
 
-/// Functions are stopped after so long, as the template has it.
+/// The time-out of functions, as in the template.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// A worker gives a segment back after so long.
+/// The time after which a worker gives a segment back.
 const BUDGET: Duration = Duration::from_secs(40);
-/// A clock is off by so much at the most.
+/// The most by which a clock is off.
 const SKEW_MS: i64 = 5_000;
 
 /// The tables, spread as they are wherever shops are served.
@@ -41,8 +41,8 @@ pub fn tables() -> Tables {
     Tables::prefixed("sim")
 }
 
-/// What is one number wherever shops are served, and is another here, so that a handful of members is as much as very many
-/// are there: some in a partition, some on a page, some pages to a sweep.
+/// Sizes that are fixed wherever shops are served, and vary here: a handful of members is then like very many, with some in a
+/// partition, some on a page, and some pages to a sweep.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
     spread: Spread,
@@ -50,7 +50,7 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// That of a seed: now and then as it is wherever shops are served.
+    /// The sizes of a seed: now and then those of wherever shops are served.
     pub fn of(dice: &mut Dice) -> Self {
         let spread = Spread::over(*dice.one(&[1, 2, 5, 20]), *dice.one(&[1, 2, 3, 8]));
         let page = *dice.one(&[1, 2, 3, PAGE]);
@@ -85,7 +85,7 @@ impl Life {
     }
 }
 
-/// How an invocation ended.
+/// The end of an invocation.
 #[derive(Debug)]
 pub enum Ended<T> {
     /// With an answer.
@@ -94,20 +94,20 @@ pub enum Ended<T> {
     Gone,
 }
 
-/// What every process has.
+/// The parts that every process has.
 #[derive(Debug, Clone)]
 pub struct Host {
     life: Arc<Life>,
     network: Arc<Network>,
     connection: Connection,
-    /// What time it believes it is.
+    /// The clock of the process, which may be off.
     pub clock: Clock,
     /// The release of the time zone database that it was started with.
     pub zones: Zones,
 }
 
 impl Host {
-    /// A new one.
+    /// Starts a process.
     pub fn start(network: &Arc<Network>, role: Role) -> Self {
         let life = Arc::new(Life::default());
         let connection = Connection { network: Arc::clone(network), life: Arc::clone(&life), role };
@@ -128,7 +128,7 @@ impl Host {
         self.zones.release() != self.network.zones().release()
     }
 
-    /// The tables, as it sees them.
+    /// The tables, over the connection of the process.
     pub fn store(&self) -> Store {
         let config = Nowhere::nowhere().config_with(self.connection.clone());
         let tables = Tables { spread: self.network.scale.spread, ..tables() };
@@ -157,7 +157,7 @@ impl Host {
         EventBridge::new(aws_sdk_eventbridge::Client::from_conf(config.build()), "bus")
     }
 
-    /// The sweeps, as it does them.
+    /// The sweeps of the process.
     pub fn sweep(&self, owner: String) -> Sweep<SqsSegmentQueue> {
         let queues = Queues { rollover: Line::Rollover.url(), recalculation: Line::Recalculation.url() };
         let settings = Settings {
@@ -171,14 +171,14 @@ impl Host {
         Sweep::new(self.store(), SqsSegmentQueue::new(self.sqs(), queues), self.clock.clone(), settings)
     }
 
-    /// The ingest, as it does it.
+    /// The ingest of the process.
     pub fn ingest(&self) -> Ingest<SqsQuarantine> {
         let salt = self.network.state().dice.below(u64::MAX);
         let writer = FactWriter::new(self.store(), self.clock.clone()).with_jitter_seed(salt);
         Ingest::with(writer, SqsQuarantine::new(self.sqs(), QUARANTINE))
     }
 
-    /// The relay, as it does it.
+    /// The relay of the process.
     pub fn relay(&self) -> Relay<EventBridge> {
         Relay {
             store: self.store(),
@@ -189,12 +189,12 @@ impl Host {
         }
     }
 
-    /// Invokes it, for as long as a function may take.
+    /// Runs an invocation, for as long as a function may take.
     pub async fn invoke<T>(&self, work: impl Future<Output = T>) -> Ended<T> {
         tokio::select! {
             biased;
             () = self.life.ended() => Ended::Gone,
-            // In a box: it is large, and would be moved some times.
+            // Boxed: the future is large, and would be moved several times.
             done = tokio::time::timeout(TIMEOUT, Box::pin(work)) => match done {
                 Ok(answer) => Ended::Answered(answer),
                 Err(_) => {
@@ -218,14 +218,14 @@ fn skew(network: &Network) -> i64 {
     skew
 }
 
-/// A process that takes events in.
+/// A process that ingests events.
 pub struct Ingesting {
     host: Host,
     ingest: Ingest<SqsQuarantine>,
 }
 
 impl Ingesting {
-    /// A new one.
+    /// Starts a process.
     pub fn start(network: &Arc<Network>) -> Self {
         let host = Host::start(network, Role::Ingest);
         let ingest = host.ingest();
@@ -255,13 +255,13 @@ impl Ingesting {
         }
     }
 
-    /// What was received and did not fail was applied, known, superseded, ignored or quarantined, each once.
+    /// Checks that each fact received that did not fail was applied, known, superseded, ignored or quarantined, once.
     fn counts_add_up(&self, batch: &[Waiting], failed: &[u64], metrics: &Metrics) {
         let became =
             [Metric::FactsApplied, Metric::Duplicates, Metric::Superseded, Metric::Ignored, Metric::Quarantined];
         let state = &mut *self.host.network.state();
         let weight = |message: &Waiting| state.weights.get(&message.body).copied().unwrap_or_default();
-        // A message may come twice in a batch, and only one of the two fail.
+        // A message may come twice in a batch, and only one of the two may fail.
         let again = failed.iter().filter_map(|id| batch.iter().find(|message| message.id == *id));
         let received = batch.iter().map(weight).sum::<u64>() - again.map(weight).sum::<u64>();
         let counted = became.map(|metric| metrics.counted(metric));
@@ -273,7 +273,7 @@ impl Ingesting {
     }
 }
 
-/// A message as SQS brings it to a function.
+/// A message as SQS delivers it to a function.
 fn record(message: &Waiting) -> Value {
     json!({ "messageId": message.id.to_string(), "receiptHandle": "-", "body": message.body, "md5OfBody": "-",
             "attributes": { "SentTimestamp": message.sent_at.to_string() }, "messageAttributes": {},
@@ -287,14 +287,14 @@ pub struct Relaying {
 }
 
 impl Relaying {
-    /// A new one.
+    /// Starts a process.
     pub fn start(network: &Arc<Network>) -> Self {
         let host = Host::start(network, Role::Relay);
         let relay = host.relay();
         Self { host, relay }
     }
 
-    /// The place of the first record that failed, if one did.
+    /// Handles records of the stream; returns the place of the first one that failed, if one did.
     pub async fn invoke(&self, records: &[(usize, Value)]) -> Ended<Option<usize>> {
         let records: Vec<&Value> = records.iter().map(|(_, record)| record).collect();
         let event = serde_json::from_value(json!({ "Records": records })).unwrap();
@@ -309,14 +309,14 @@ impl Relaying {
         }
     }
 
-    /// A pass over all that waits, whenever it was recorded, as a served system makes it; whether it came to an end.
+    /// Makes a pass over all that waits, whenever it was recorded, as a served system does; returns whether it finished.
     pub async fn pass_all(&self) -> bool {
         let mut metrics = Metrics::of("relay");
         let passed = self.host.invoke(self.relay.pass_before(FOREVER, &mut metrics)).await;
         matches!(passed, Ended::Answered(Ok(passed)) if passed.finished && passed.failed == 0)
     }
 
-    /// The hourly pass; whether it came to an end.
+    /// Makes the hourly pass; returns whether it finished.
     pub async fn pass(&self) -> bool {
         let event = serde_json::from_value(json!({ "pass": "unpublished" })).unwrap();
         let mut metrics = Metrics::of("relay");
@@ -332,7 +332,7 @@ pub struct Sweeping {
 }
 
 impl Sweeping {
-    /// A new one, with a name of its own.
+    /// Starts a process with a name of its own.
     pub fn start(network: &Arc<Network>) -> Self {
         let host = Host::start(network, Role::Sweep);
         let owner = format!("worker {}", network.state().dice.below(u64::MAX));
@@ -345,7 +345,7 @@ impl Sweeping {
         self.host.is_outdated()
     }
 
-    /// Works on a segment; whether it need not come again.
+    /// Works on a segment; returns whether the message is done.
     pub async fn invoke(&self, message: &Waiting) -> Ended<bool> {
         let batch = serde_json::from_value(json!({ "Records": [record(message)] })).unwrap();
         let mut metrics = Metrics::of("sweep");
@@ -358,12 +358,12 @@ impl Sweeping {
         }
     }
 
-    /// Opens what is due; whether all went well.
+    /// Opens the jobs that are due; returns whether all went well.
     pub async fn tick(&self) -> bool {
         matches!(self.host.invoke(self.sweep.tick()).await, Ended::Answered(Ok(ticked)) if ticked.failed == 0)
     }
 
-    /// Opens the job of a version that was published; whether all went well.
+    /// Opens the job of a published version; returns whether all went well.
     pub async fn published(&self, shop: &store::shop::ShopId, number: u32) -> bool {
         matches!(self.host.invoke(self.sweep.published(shop, number)).await, Ended::Answered(Ok(_)))
     }

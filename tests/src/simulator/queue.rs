@@ -1,22 +1,22 @@
-//! Queues as SQS has them: at least once, in no order, hidden while somebody works on a message, and given up after many
-//! deliveries.
+//! Queues like those of SQS: at-least-once delivery, in no order. A message is hidden while a consumer works on it, and becomes a
+//! dead letter after many deliveries.
 
 use std::collections::BTreeMap;
 
 use super::dice::Dice;
 use super::fault::{Fault, Hits};
 
-/// A message stays hidden for so long, as the template has it.
+/// The time for which a received message stays hidden, as in the template.
 const HIDDEN_MS: i64 = 360_000;
-/// A message is delivered so often, as the template has it.
+/// The most deliveries of a message, as in the template.
 const DELIVERIES_MAX: u32 = 20;
 
 /// A message in a queue.
 #[derive(Debug, Clone)]
 pub struct Waiting {
-    /// How the queue knows it.
+    /// The id in the queue.
     pub id: u64,
-    /// What it says.
+    /// The body.
     pub body: String,
     /// When it was sent.
     pub sent_at: i64,
@@ -40,12 +40,12 @@ impl Queue {
         self.messages.insert(message.id, message);
     }
 
-    /// How many messages there ever were.
+    /// The number of messages ever sent.
     pub fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// Some messages, the older ones first unless there is disorder; some stay visible, and so come twice.
+    /// Receives some messages, the older ones first unless there is disorder. Some stay visible, and therefore come twice.
     pub fn receive(
         &mut self,
         now: i64,
@@ -71,7 +71,7 @@ impl Queue {
             message.deliveries += 1;
             if dice.chance(disorder) {
                 fault_counts.hit(Fault::DuplicateAtOnce);
-                // Twice in one batch, or in two at once.
+                // Twice in one batch, or in two at the same time.
                 if dice.chance(500) {
                     received.push(message.clone());
                     message.visible_at = now + HIDDEN_MS;
@@ -84,19 +84,19 @@ impl Queue {
         received
     }
 
-    /// A message is done.
+    /// Removes a message that was handled.
     pub fn done(&mut self, id: u64) {
         self.messages.remove(&id);
     }
 
-    /// A message failed for now.
+    /// Makes a failed message visible at an instant.
     pub fn failed(&mut self, id: u64, visible_at: i64) {
         if let Some(message) = self.messages.get_mut(&id) {
             message.visible_at = visible_at;
         }
     }
 
-    /// When the next message can be delivered.
+    /// The instant at which the next message can be delivered.
     pub fn next(&self) -> Option<i64> {
         self.messages.values().map(|message| message.visible_at).min()
     }
@@ -106,12 +106,12 @@ impl Queue {
         self.messages.is_empty() && self.dead.is_empty()
     }
 
-    /// What waits.
+    /// The bodies that wait, dead letters included.
     pub fn bodies(&self) -> impl Iterator<Item = &str> {
         self.messages.values().chain(&self.dead).map(|message| message.body.as_str())
     }
 
-    /// Puts dead letters back, as an operator does. How many there were.
+    /// Puts dead letters back, as an operator does; returns their number.
     pub fn redrive(&mut self, now: i64) -> usize {
         let dead = std::mem::take(&mut self.dead);
         let count = dead.len();

@@ -1,5 +1,5 @@
-//! The release of the time zone database in use, which in some seeds changes under way: whoever is started from then on goes
-//! by the newer one, and whoever is under way ends by the older.
+//! The release of the time zone database in use. In some seeds it changes: processes started from then on use the newer one, and
+//! processes that run already end with the older one.
 
 use rules::calendar::{Day, Zones};
 
@@ -8,29 +8,29 @@ use super::network::Network;
 use pure_tests::releases::{ZONES, old};
 
 const HOUR: i64 = 3_600_000;
-/// Of so many seeds in a thousand the release changes.
+/// The seeds in a thousand in which the release changes.
 const CHANGING: u64 = 125;
 
-/// What was and what is in use.
+/// The older and the newer release.
 #[derive(Debug, Clone)]
 pub struct Releases {
     old: Zones,
     new: Zones,
-    /// When the newer one comes.
+    /// When the newer one comes, in milliseconds since 1970.
     change_at: i64,
 }
 
 impl Network {
-    /// The release that whoever is started now goes by.
+    /// The release that a process started now uses.
     pub fn zones(&self) -> &Zones {
         self.releases.at(self.now())
     }
 }
 
-/// A zone whose days the newer release has moved, around a day on which it shows.
+/// A zone whose days the newer release has moved, around a day on which that shows.
 #[derive(Debug, Clone)]
 pub struct Moved {
-    /// Where.
+    /// The zone.
     pub zone: &'static str,
     /// Four hours into the day, in milliseconds since 1970.
     pub edge: i64,
@@ -39,36 +39,36 @@ pub struct Moved {
 }
 
 impl Releases {
-    /// One that does not change.
+    /// A release that does not change.
     pub fn one() -> Self {
         Self { old: Zones::built_in(), new: Zones::built_in(), change_at: i64::MIN }
     }
 
-    /// Which is in use at an instant in milliseconds since 1970.
+    /// The release in use at an instant in milliseconds since 1970.
     pub fn at(&self, now: i64) -> &Zones {
         if now < self.change_at { &self.old } else { &self.new }
     }
 
-    /// The one that was in use at first.
+    /// The release in use at first.
     pub fn first(&self) -> &Zones {
         &self.old
     }
 
-    /// When the newer one comes.
+    /// When the newer one comes, in milliseconds since 1970.
     pub fn change_at(&self) -> i64 {
         self.change_at
     }
 }
 
 impl Moved {
-    /// Where and when the release of a seed changes, if it does. Drawn apart from the seed's story, which in all others is as
-    /// it would be without.
+    /// The zone and the instant of a seed's change of release, if it has one. They are drawn separately from the seed's story:
+    /// seeds without a change are as they would be without this.
     pub fn of(seed: u64) -> Option<Self> {
         let mut dice = Dice::of(!seed);
         if !dice.chance(CHANGING) {
             return None;
         }
-        // The last of the zones is one that was not moved.
+        // The last zone is one that was not moved.
         let zone = ZONES[dice.place(ZONES.len() - 1)];
         let day = dice.one(&["2026-11-01", "2026-12-05", "2027-01-01", "2027-01-01"]);
         let new = Zones::built_in();

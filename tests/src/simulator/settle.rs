@@ -1,4 +1,4 @@
-//! How a deployment comes to rest: the weather clears up, everything under way ends, and what is due is done.
+//! The way in which a deployment comes to rest: the weather clears up, everything under way ends, and what is due is done.
 
 use super::fault::{Fault, Weather};
 use super::process::{Relaying, Sweeping};
@@ -7,14 +7,14 @@ use super::world::{DAY, InvariantViolation, MINUTE, SECOND, World};
 use crate::system::FOREVER;
 
 impl World {
-    /// The weather clears up, and everything comes to rest.
+    /// Clears the weather up, and brings everything to rest.
     ///
     /// # Errors
-    /// Says what does not.
+    /// Says what does not come to rest.
     pub async fn rest(&mut self) -> Result<(), InvariantViolation> {
         self.network.state().weather = Weather::CALM;
         self.write_older()?;
-        // A release that comes while everything rests would have to be looked at by a midnight that is not waited for.
+        // A release that comes while everything rests would need the sweep of a midnight, which this does not wait for.
         let coming = self.network.releases.change_at().saturating_sub(self.network.now());
         if (0..2 * DAY).contains(&coming) {
             self.pass(coming + MINUTE).await;
@@ -22,8 +22,8 @@ impl World {
         self.redeploy();
         self.drain("events").await?;
         self.settled_at = self.network.instant();
-        // Erasures are verified after a quarter of an hour, what is due is a midnight's, and lists can be compared for a
-        // midnight after the last fact alone.
+        // Erasures are verified after a quarter of an hour. What is due waits for a midnight, and lists can be compared only for
+        // a midnight after the last fact.
         let mut wait = 17 * MINUTE;
         let is_midnight_due = std::mem::take(&mut self.had_newer);
         if self.dice.chance(300) || is_midnight_due {
@@ -38,7 +38,7 @@ impl World {
         self.pass(16 * MINUTE).await;
         for _ in 0..20 {
             let relaying = Relaying::start(&self.network);
-            // What was recorded by a clock that was ahead is younger than anything the hourly pass looks at.
+            // Rows recorded by a clock that was ahead are younger than anything the hourly pass looks at.
             if relaying.pass().await && (!self.was_ahead || relaying.pass_all().await) {
                 return self.drain("announcements").await;
             }
@@ -47,7 +47,7 @@ impl World {
         Err("the hourly pass does not come to an end".to_owned())
     }
 
-    /// Does what is due.
+    /// Ticks and sweeps until every job has ended.
     pub(super) async fn sweep(&mut self) -> Result<(), InvariantViolation> {
         let mut open = Some("no tick comes to its end".to_owned());
         for _ in 0..20 {
@@ -64,7 +64,7 @@ impl World {
         open.map_or(Ok(()), |job| Err(format!("a sweep does not end: {job}")))
     }
 
-    /// A sweep that has not ended.
+    /// A job that has not ended.
     async fn open_job(&self) -> Result<Option<String>, InvariantViolation> {
         for shop in &self.shops {
             let jobs = self.store.latest_jobs(&shop.id, FOREVER, 10).await.map_err(|error| error.detail())?;
@@ -75,7 +75,7 @@ impl World {
         Ok(None)
     }
 
-    /// Waits until nothing is under way any more.
+    /// Waits until nothing is under way.
     pub(super) async fn drain(&mut self, what: &str) -> Result<(), InvariantViolation> {
         for _ in 0..400 {
             if self.network.state().goes_on_for_ever() {

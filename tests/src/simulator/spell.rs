@@ -1,5 +1,5 @@
-//! Clocks that are years ahead for a while, all of them at once, as those of one machine are: facts come, and sweeps look at
-//! everybody. Then they are right again, and what `echelon serve --trust-clock` does is done.
+//! Clocks that are years ahead for a while, all together, as on one machine: facts come, and sweeps look at every member. Then
+//! the clocks are right again, and what `echelon serve --trust-clock` does is done.
 
 use std::sync::atomic::Ordering;
 
@@ -14,13 +14,13 @@ use super::process::tables;
 use super::release::Moved;
 use super::world::{DAY, InvariantViolation, World};
 
-/// Of so many seeds in a thousand the clocks are wrong once.
+/// The seeds in a thousand in which the clocks are wrong once.
 const WRONG: u64 = 200;
-/// Before one of the first so many operations.
+/// The clocks go wrong before one of this many first operations.
 const WITHIN: u64 = 40;
 
-/// Before which operation of a seed all clocks are wrong, if they are. Drawn apart from the seed's story; where the release of
-/// the time zone database changes, they are not.
+/// The operation of a seed before which all clocks go wrong, if they do. It is drawn separately from the seed's story. Where the
+/// release of the time zone database changes, the clocks stay right.
 pub(super) fn of(seed: u64) -> Option<u32> {
     let mut dice = Dice::of(seed ^ 0x5eed_c10c);
     let is_wrong = dice.chance(WRONG) && Moved::of(seed).is_none();
@@ -28,7 +28,7 @@ pub(super) fn of(seed: u64) -> Option<u32> {
 }
 
 impl Network {
-    /// What time it is by a clock that is as wrong as all of them.
+    /// The time in milliseconds since 1970 by all clocks, which may be ahead.
     pub fn told(&self) -> i64 {
         self.now() + self.ahead.load(Ordering::SeqCst)
     }
@@ -39,7 +39,7 @@ impl Network {
 }
 
 impl World {
-    /// Lets all clocks be wrong for a while.
+    /// Sets all clocks ahead for a while.
     ///
     /// # Errors
     /// Says what is wrong.
@@ -68,7 +68,7 @@ impl World {
         Ok(())
     }
 
-    /// Notes who is there.
+    /// Notes the members that are stored.
     fn note_members(&self) {
         let (members, mut state) = (tables().members, self.network.state());
         let all = state.tables.items(&members).filter_map(|item| {
@@ -79,7 +79,7 @@ impl World {
         state.met_ahead = all;
     }
 
-    /// Facts that are taken in whatever the time.
+    /// Sends facts that are taken in whatever the time.
     fn tell_some(&mut self) {
         for _ in 0..1 + self.dice.below(6) {
             let (shop, now, mut fault_counts) = (self.dice.place(self.shops.len()), self.now(), Hits::default());

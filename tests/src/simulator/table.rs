@@ -1,9 +1,9 @@
-//! Tables in memory that answer as DynamoDB does, as far as the store asks. What it asks and this does not know is a panic,
-//! never a guess. The contract that both other stores are held to holds for this one too (`tests/stores.rs`).
+//! Tables in memory that answer as DynamoDB does, as far as the store asks. A request that they do not know is a panic, never a
+//! guess. The contract of both other stores holds for this one too (`tests/store/stores.rs`).
 //!
-//! It knows what was written when, so that reads that need not be consistent, and indexes, can be answered as they were a
-//! moment ago, each item as of a moment of its own. Of a transaction all is done or nothing, but its items are seen one after
-//! the other, and until then they refuse other writes.
+//! Tables know what was written when. Reads that need not be consistent, and indexes, can therefore be answered as of a moment
+//! ago, each item as of a moment of its own. A transaction is done as a whole or not at all, but its items become visible one
+//! after the other, and until then they refuse other writes.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,27 +16,27 @@ use serde_json::{Value, json};
 
 use super::expression::{Item, holds, name, partition, text};
 
-/// What reads may lag behind, at the most.
+/// The most by which reads lag behind.
 pub const LAG_MS: i64 = 3_000;
-/// A transaction, and a batch of reads, takes so many items.
+/// The most items in a transaction, and in a batch of reads.
 const TOGETHER_MAX: usize = 100;
 
 /// A key: partition, and place in it.
 pub type Key = (String, String);
 
-/// A change, as the stream tells it.
+/// A change, as the stream delivers it.
 #[derive(Debug, Clone)]
 pub struct Change {
     /// `INSERT`, `MODIFY` or `REMOVE`.
     pub kind: &'static str,
-    /// The item as it is now; of one that is gone, nothing.
+    /// The item after the change; if it was removed, the item before.
     pub image: Arc<Item>,
 }
 
-/// An item, and what it was a moment ago.
+/// An item with its recent states.
 #[derive(Debug, Clone, Default)]
 struct Slot {
-    /// From when on it is seen as what; the latest last, which may not be seen yet.
+    /// The states, each with the instant from which it is visible; the latest comes last, and may not be visible yet.
     states: Vec<(i64, Option<Arc<Item>>)>,
 }
 
@@ -49,7 +49,7 @@ impl Slot {
         self.states.iter().rev().find(|(from, _)| *from <= instant)?.1.as_ref()
     }
 
-    /// Whether a transaction is not done with it yet.
+    /// Whether a transaction on the item is still under way.
     fn is_taken(&self, now: i64) -> bool {
         self.states.last().is_some_and(|(from, _)| *from > now)
     }
@@ -73,28 +73,28 @@ struct Table {
 #[derive(Debug, Clone, Default)]
 pub struct Tables {
     tables: BTreeMap<String, Table>,
-    /// What happened to streamed tables, in order.
+    /// The changes to streamed tables, in order.
     pub changes: Vec<Change>,
 }
 
-/// When a request is carried out, and how things are read that need not be consistent.
+/// The instant of a request, and how reads are answered that need not be consistent.
 #[derive(Debug, Clone, Copy)]
 pub struct At {
     /// Now.
     pub now: i64,
-    /// So long ago at the most, each item by itself.
+    /// The longest lag of a read; each item has a lag of its own.
     pub lag: i64,
-    /// A query yields so many items at the most, as if they were large.
+    /// The most items that a query yields, as if items were large.
     pub page: usize,
-    /// All items of a transaction are seen after so long.
+    /// The time after which all items of a transaction are visible.
     pub spread: i64,
 }
 
-/// Why something is not written.
+/// The reason why a write is refused.
 enum Refused {
     /// Its condition does not hold.
     Condition,
-    /// A transaction is not done with the item yet.
+    /// A transaction on the item is still under way.
     Taken,
 }
 
@@ -108,12 +108,12 @@ impl Refused {
 }
 
 impl At {
-    /// At an instant, all consistent.
+    /// An instant at which all reads are consistent.
     pub fn once(now: i64) -> Self {
         Self { now, lag: 0, page: usize::MAX, spread: 0 }
     }
 
-    /// A part of a time, as chance has it for a key.
+    /// A part of a duration, pseudorandom by instant and key.
     fn part(self, of: i64, key: &Key) -> i64 {
         if of == 0 {
             return 0;
@@ -128,7 +128,7 @@ fn refused(name: &str, message: &str) -> Answer {
     Answer::error(400, name, message)
 }
 
-/// A page of items as a query or a scan tells it.
+/// A page of items as a query or a scan returns it.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Page<'a> {
@@ -152,7 +152,7 @@ fn key(item: &Item) -> Key {
     (part("pk"), part("sk"))
 }
 
-/// The key of what a request writes.
+/// The key of the item that a request writes.
 fn written(input: &Value) -> Key {
     let at = if input["Item"].is_object() { &input["Item"] } else { &input["Key"] };
     key(object(at))
@@ -167,10 +167,10 @@ fn condition_holds(input: &Value, item: Option<&Item>) -> bool {
 }
 
 impl Tables {
-    /// Carries a request out.
+    /// Carries out a request.
     ///
     /// # Panics
-    /// At an operation that the store never asks for.
+    /// On an operation that the store never uses.
     pub fn carry_out(&mut self, operation: &str, input: &Value, at: At) -> Answer {
         match operation {
             "CreateTable" => self.create(input),
@@ -261,7 +261,7 @@ impl Tables {
         }
     }
 
-    /// Whether a write may be done.
+    /// Checks whether a write may be done.
     fn may_write(&self, input: &Value, now: i64) -> Result<(), Refused> {
         let slot = self.table(input).slots.get(&written(input));
         if slot.is_some_and(|slot| slot.is_taken(now)) {
@@ -271,7 +271,7 @@ impl Tables {
         if condition_holds(input, is) { Ok(()) } else { Err(Refused::Condition) }
     }
 
-    /// Writes.
+    /// Applies a write.
     fn write(&mut self, operation: &str, input: &Value, at: At) {
         let (named, key) = (field(input, "TableName"), written(input));
         let table = self.tables.get_mut(named).unwrap_or_else(|| panic!("there is no table `{named}`"));
@@ -318,12 +318,12 @@ impl Tables {
         cancelled(refusals.iter().map(|why| why.as_ref().map_or("None", Refused::reason)))
     }
 
-    /// All items of a table as they are.
+    /// The latest state of all items of a table.
     pub fn items(&self, table: &str) -> impl Iterator<Item = &Arc<Item>> {
         self.tables.get(table).into_iter().flat_map(|table| table.slots.values()).filter_map(Slot::now)
     }
 
-    /// An item as it is seen at an instant; at the end of time, as it is.
+    /// An item as visible at an instant; at the end of time, its latest state.
     pub fn seen(&self, table: &str, key: &Key, now: i64) -> Option<Arc<Item>> {
         self.tables.get(table)?.slots.get(key)?.at(now).cloned()
     }
@@ -333,7 +333,7 @@ impl Tables {
         self.tables.keys().map(String::as_str)
     }
 
-    /// Puts an item behind everybody's back, as whoever damages or changes things elsewhere would.
+    /// Puts an item without a request, as a change from outside the processes would.
     pub fn put(&mut self, table: &str, item: Item, now: i64) {
         if let Some(table) = self.tables.get_mut(table) {
             table.slots.entry(key(&item)).or_default().write(now, Some(Arc::new(item)), now);
@@ -341,7 +341,7 @@ impl Tables {
     }
 }
 
-/// A transaction that was not done, for a reason for each of its items.
+/// A canceled transaction, with a reason for each of its items.
 pub fn cancelled<'a>(reasons: impl Iterator<Item = &'a str>) -> Answer {
     let reasons: Vec<Value> = reasons.map(|code| json!({ "Code": code, "Message": "not done" })).collect();
     let body = json!({ "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
@@ -350,7 +350,7 @@ pub fn cancelled<'a>(reasons: impl Iterator<Item = &'a str>) -> Answer {
     Answer::Reply { status: 400, body: body.to_string() }
 }
 
-/// The same, for a reason that the first of its items has.
+/// A transaction that is canceled for the reason of its first item.
 pub fn cancelled_for_first(input: &Value, code: &str) -> Answer {
     let items = input["TransactItems"].as_array().map_or(0, Vec::len);
     cancelled((0..items).map(|place| if place == 0 { code } else { "None" }))
@@ -372,9 +372,9 @@ impl Table {
         slots.filter_map(|slot| Self::state(slot, input, at).map(Cow::Borrowed)).collect()
     }
 
-    /// An index always lags, and holds keys only, of items that have both.
+    /// The items of one value of an index. An index always lags, and holds only keys, of items that have both.
     fn of_index(&self, names: &(String, String), of: &str, input: &Value, at: At) -> Vec<Cow<'_, Item>> {
-        assert_ne!(input["ConsistentRead"], true, "DynamoDB refuses that of an index");
+        assert_ne!(input["ConsistentRead"], true, "DynamoDB refuses consistent reads of an index");
         let states = self.slots.iter().filter_map(|slot| Self::state(slot, input, at));
         let in_it = states.filter(|item| item.get(&names.0).and_then(text) == Some(of) && is_in(item, names));
         let mut found: Vec<Cow<Item>> = in_it.map(|item| Cow::Owned(keys_only(item, names))).collect();
@@ -397,7 +397,7 @@ fn keys_only(item: &Item, names: &(String, String)) -> Item {
     kept.iter().filter_map(|name| Some(((*name).to_owned(), item.get(*name)?.clone()))).collect()
 }
 
-/// A page of what was found, from where the last one ended: what does not pass the filter counts for the limit.
+/// A page of what was found, from the end of the last page on. Items that the filter drops count toward the limit.
 fn page_of(found: Vec<Cow<Item>>, input: &Value, at_most: usize, index: Option<&(String, String)>) -> Answer {
     let begin = match input["ExclusiveStartKey"].as_object() {
         None => 0,
@@ -405,7 +405,7 @@ fn page_of(found: Vec<Cow<Item>>, input: &Value, at_most: usize, index: Option<&
     };
     let limit = input["Limit"].as_u64().map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let read = limit.min(at_most).min(found.len() - begin);
-    // DynamoDB says where a page ended also if nothing comes behind it.
+    // DynamoDB says where a page ended even if nothing follows.
     let ends = (read == limit || begin + read < found.len()).then(|| found[..begin + read].last()).flatten();
     let ends = ends.filter(|_| read > 0).map(|last| {
         let (by, sorted) = index.map_or(("", ""), |names| (&names.0, &names.1));
@@ -421,7 +421,7 @@ fn page_of(found: Vec<Cow<Item>>, input: &Value, at_most: usize, index: Option<&
     reply(&Page { count: items.len(), scanned_count: read, items, last_evaluated_key: ends })
 }
 
-/// The first item behind a key that may be of no item: of one made up, or deleted since.
+/// The place of the first item after a key. The key may be made up, or of an item deleted since.
 fn begin(found: &[Cow<Item>], behind: &Item, input: &Value, index: Option<&(String, String)>) -> usize {
     let place = |item: &Item| {
         let sorted = index.map(|names| item.get(&names.1).and_then(text).unwrap_or_default().to_owned());
@@ -442,7 +442,7 @@ fn projected<'a>(item: Cow<'a, Item>, input: &Value) -> Cow<'a, Item> {
     }
 }
 
-/// An item after an update: attributes removed.
+/// An item after an update that removes attributes.
 fn updated(mut item: Item, input: &Value) -> Item {
     let update = field(input, "UpdateExpression");
     let removed = update.strip_prefix("REMOVE ").unwrap_or_else(|| panic!("the store never updated `{update}` before"));

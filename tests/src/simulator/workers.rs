@@ -1,5 +1,5 @@
-//! Who invokes the functions: pollers of queues and of the stream, each with a warm process that it replaces when that is
-//! gone, and now and then without a reason.
+//! The callers of the functions: pollers of queues and of the stream. Each has a warm process, which it replaces when the process
+//! is gone, and now and then without a reason.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,19 +14,19 @@ use super::network::{Line, Network};
 use super::process::{Ended, Ingesting, Relaying, Sweeping};
 use super::queue::Waiting;
 
-/// Messages or records of a batch at the most, as the template has it.
+/// The most messages or records in a batch, as in the template.
 const BATCH: usize = 100;
-/// Mostly there are fewer: then two processes share what waits.
+/// The usual limit of a batch; small batches let two processes share what waits.
 const FEW: usize = 10;
 /// Shards of the stream.
 const SHARDS: usize = 2;
-/// What failed is tried again after so long.
+/// The wait before a failed message is tried again.
 const AGAIN_MS: i64 = 5_000;
 
-/// How far the stream was read.
+/// The progress of reading the stream.
 #[derive(Debug, Default)]
 pub struct Stream {
-    /// By shard: how many changes were looked at.
+    /// The number of changes read, by shard.
     pub read: [std::sync::atomic::AtomicUsize; SHARDS],
 }
 
@@ -37,7 +37,7 @@ impl Stream {
         self.read.iter().all(|read| read.load(std::sync::atomic::Ordering::SeqCst) == all)
     }
 
-    /// All that is there was lost.
+    /// Loses the changes that were not read yet; returns whether there were any.
     pub fn lose(&self, network: &Network) -> bool {
         let all = network.state().tables.changes.len();
         let mut lost = false;
@@ -48,7 +48,7 @@ impl Stream {
     }
 }
 
-/// Starts all of them.
+/// Starts all pollers.
 pub fn start(network: &Arc<Network>, stream: &Arc<Stream>) -> Vec<JoinHandle<()>> {
     let mut all = Vec::new();
     for _ in 0..2 {
@@ -181,7 +181,7 @@ fn record(place: usize, kind: &str, image: &Value) -> Value {
                           "NewImage": image, "SizeBytes": 1, "StreamViewType": "NEW_IMAGE" } })
 }
 
-/// The changes of a shard from a place on, and the place behind them.
+/// The changes of a shard from a place on, and the place after them.
 fn records(network: &Network, shard: usize, from: usize) -> (Vec<(usize, Value)>, usize) {
     let state = network.state();
     let changes = &state.tables.changes;
@@ -208,7 +208,7 @@ async fn relaying(network: Arc<Network>, stream: Arc<Stream>, shard: usize) {
         let from = read.load(SeqCst);
         let (records, behind) = records(&network, shard, from);
         if records.is_empty() {
-            // Nobody may have lost it meanwhile.
+            // Unless the stream was lost meanwhile.
             let _ = read.compare_exchange(from, behind, SeqCst, SeqCst);
             if behind == from {
                 arrived.await;

@@ -1,4 +1,4 @@
-//! What happens in a shop: programs, and messages about members, drawn from few names so that they meet.
+//! The workload of a shop: programs, and messages about members. Few names are in use, which makes messages meet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use super::fault::{Fault, Hits};
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
 
-/// What stands in free fields of foreign messages, and must be stored and logged nowhere.
+/// The text of free fields in foreign messages, which must be stored and logged nowhere.
 pub const CANARY: &str = "Kanarienvogel";
 
 /// The eight zones, each with days on which its clocks are changed.
@@ -31,7 +31,7 @@ pub const ZONES: [(&str, &[&str]); 8] = [
     ("America/St_Johns", &["2024-03-10", "2024-11-03"]),
 ];
 
-/// Where, and when what happens to a calendar.
+/// A zone, an instant four hours into a special day of its calendar, and the fault that the day stands for.
 pub fn edge(dice: &mut Dice) -> (&'static str, i64, Fault) {
     let (zone, changes) = *dice.one(&ZONES);
     let (day, fault) = match dice.below(3) {
@@ -44,12 +44,12 @@ pub fn edge(dice: &mut Dice) -> (&'static str, i64, Fault) {
     (zone, zoned.midnight(day).millis() + 4 * 60 * MINUTE, fault)
 }
 
-/// What is to become of a message.
+/// The expected fate of a message.
 #[derive(Debug, Clone)]
 pub enum Meant {
     /// These facts are known.
     Facts(Vec<Fact>),
-    /// Nothing.
+    /// It is ignored.
     Nothing,
     /// It is quarantined.
     Quarantined,
@@ -58,17 +58,16 @@ pub enum Meant {
 /// A message as it was sent.
 #[derive(Debug, Clone)]
 pub struct Sent {
-    /// As it goes into the queue.
+    /// The body as it goes into the queue.
     pub body: String,
-    /// What is to become of it.
+    /// Its expected fate.
     pub meant: Meant,
-    /// When.
+    /// When it was sent.
     pub at: i64,
 }
 
 impl Sent {
-    /// As how much it counts where messages are counted by what became of them: a fact each, and a message that tells
-    /// none as one.
+    /// The weight of the message where messages are counted by outcome: one per fact, or one if it tells none.
     pub fn weight(&self) -> u64 {
         match &self.meant {
             Meant::Facts(facts) => facts.len() as u64,
@@ -82,13 +81,13 @@ impl Sent {
 pub struct Shop {
     /// Its name.
     pub id: ShopId,
-    /// Where it is.
+    /// Its time zone.
     pub zone: &'static str,
     /// All messages, in the order in which they were sent.
     pub sent: Vec<Sent>,
-    /// Everybody who asked to be forgotten.
+    /// The members who asked to be forgotten.
     pub forgotten: BTreeSet<MemberId>,
-    /// Every program in the order of publication, as told.
+    /// The publications in their order, as events.
     pub published: Vec<Value>,
     orders: BTreeMap<String, (String, Value)>,
     entries: BTreeSet<String>,
@@ -112,7 +111,7 @@ impl Shop {
         }
     }
 
-    /// A program.
+    /// A random program.
     pub fn program(&self, dice: &mut Dice, start: &str) -> Value {
         let metric = *dice.one(&["points_earned", "amount_spent", "amount_spent", "orders_placed", "customer_tags"]);
         let span =
@@ -148,7 +147,7 @@ impl Shop {
                 "repeat_tier_rewards": repeats, "tiers": tiers })
     }
 
-    /// Somebody: of the same name in every shop. Those who may ask to be forgotten have nothing in common with others.
+    /// A random member; the names are the same in every shop. Members who may ask to be forgotten are others.
     fn member(&self, dice: &mut Dice) -> String {
         format!("a-member-{}", dice.below(4))
     }
@@ -168,7 +167,7 @@ impl Shop {
         sent
     }
 
-    /// A fact about something that happens at about now, and the message that would tell it.
+    /// A fact about something that happens at about now, and the message that would carry it.
     pub fn fact(&mut self, dice: &mut Dice, fault_counts: &mut Hits, now: i64) -> (Value, Sent) {
         let event = self.event(dice, fault_counts, now);
         let sent = self.native(&event, now);
@@ -203,7 +202,7 @@ impl Shop {
         Sent { body, meant: Meant::Quarantined, at: now }
     }
 
-    /// Their orders are their own, for erasing them erases what was said of those.
+    /// These members have orders of their own, because erasing a member erases what was said of those.
     fn about_the_forgettable(&mut self, dice: &mut Dice, now: i64) -> Sent {
         let of = self.id.as_str().split('.').next().unwrap_or_default().to_owned();
         let (number, order) = (dice.below(2), dice.below(3));
@@ -225,7 +224,7 @@ impl Shop {
         self.native(&event, now)
     }
 
-    /// Somebody asks to be forgotten.
+    /// A member's request to be forgotten.
     pub fn erasure(&mut self, dice: &mut Dice, now: i64) -> Sent {
         let of = self.id.as_str().split('.').next().unwrap_or_default().to_owned();
         let member = format!("{of}-forgettable-{}", dice.below(2));
@@ -236,7 +235,7 @@ impl Shop {
         sent
     }
 
-    /// An order of Shopify's, with much about a person in it that is nobody's business.
+    /// An order from Shopify, with much personal data that must go nowhere.
     fn shopify(&mut self, dice: &mut Dice, now: i64) -> Sent {
         let money = |amount: &str| json!({ "shop_money": { "amount": amount, "currency_code": "USD" } });
         let (order, customer) = (7_000_000_000_000 + dice.below(5), 8_800_000_000_000 + dice.below(2));
@@ -267,7 +266,7 @@ impl Shop {
         Sent { body, meant, at: now }
     }
 
-    /// When something told now happened.
+    /// The instant of something that is told now.
     fn instant(&self, dice: &mut Dice, fault_counts: &mut Hits, now: i64) -> i64 {
         match dice.below(20) {
             0 => {
@@ -277,7 +276,7 @@ impl Shop {
             1 => now + dice.between(0, 4 * MINUTE),
             2..=4 => now - dice.between(1, 40) * DAY,
             5..=7 => {
-                // At midnight, where the shop is.
+                // Midnight in the shop's time zone.
                 let zone = Zones::built_in().named(self.zone).unwrap();
                 zone.midnight(zone.day(Instant::from_millis(now))).millis()
             }
@@ -354,7 +353,7 @@ impl Shop {
         if let Some((_, before)) = self.orders.get(&id)
             && dice.chance(150)
         {
-            // The same revision, and another body.
+            // The same revision with another body.
             fault_counts.hit(Fault::SameRevision);
             let mut event = before.clone();
             event["total"] = json!(format!("{}.95", 10 + dice.below(200)));
@@ -390,7 +389,7 @@ impl Shop {
         let mut all = Vec::new();
         for n in 0..count {
             let at = Instant::from_millis(now - dice.between(0, 3_600) * 1_000).to_string();
-            // Long, and with nothing in common that could be left out: so many do not fit into one item.
+            // Long, and with nothing in common that could be left out: the orders do not fit into one item.
             let id = format!("burst-{}-{n}-{:0150x}", self.counter, dice.below(u64::MAX));
             let event = json!({ "type": "order.paid", "order_id": id, "member_id": member,
                                 "total": "7.45", "occurred_at": at });

@@ -1,4 +1,4 @@
-//! A deployment with its shops, and what happens to it: one operation after the other, while everything else goes on.
+//! A deployment with its shops, and the operations on it: one after the other, while everything else goes on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,40 +32,40 @@ pub(super) const DAY: i64 = 24 * HOUR;
 
 /// A deployment, with everything in it.
 pub struct World {
-    /// What lies between processes.
+    /// The network between processes.
     pub network: Arc<Network>,
     /// Its shops.
     pub shops: Vec<Shop>,
-    /// Chance, as far as the story goes.
+    /// The random numbers of the story.
     pub dice: Dice,
-    /// The tables, through which nothing ever goes wrong.
+    /// The tables, over a connection without faults.
     pub store: Store,
-    /// The API, to which nothing ever happens.
+    /// The API, over a connection without faults.
     pub desk: Answering,
-    /// What was logged.
+    /// The log.
     pub log: Log,
     pub(super) stream: Arc<Stream>,
     pub(super) workers: Vec<JoinHandle<()>>,
     api: Answering,
     edges: Vec<(i64, Fault)>,
-    /// Before which operation all clocks are wrong for a while, if they are.
+    /// The operation before which all clocks are wrong for a while, if they are.
     pub spell: Option<u32>,
-    /// Whether they were.
+    /// Whether all clocks were ahead at some time.
     pub was_ahead: bool,
     newer: Option<(Item, Item)>,
     pub(super) had_newer: bool,
     published_at: i64,
-    /// When everybody was brought past what lay behind.
+    /// The instant of the last tick, which brought every member past the boundaries before it.
     pub swept_at: Instant,
-    /// When, at the last rest, all that had been told was in.
+    /// The instant at which, during the last rest, everything told had been taken in.
     pub settled_at: Instant,
 }
 
-/// What went wrong that never should.
+/// An invariant that does not hold, in words.
 pub type InvariantViolation = String;
 
 impl World {
-    /// A deployment of one or two shops, a few days before something happens to their calendars.
+    /// A deployment of one or two shops, a few days before an edge of their calendars.
     ///
     /// # Errors
     /// Says what is wrong.
@@ -121,12 +121,12 @@ impl World {
         Ok(world)
     }
 
-    /// Whoever is of an older deployment is replaced, where a newer release of the time zone database has come.
+    /// Replaces processes of an older deployment after a newer release of the time zone database has come.
     pub(super) fn redeploy(&mut self) {
         let zones = self.network.zones().clone();
         if self.store.zones().release() != zones.release() {
             self.store = self.store.clone().with_zones(zones);
-            // Only a sweep looks at everybody, and only at a midnight.
+            // Only a sweep looks at every member, and only at a midnight.
             self.had_newer = true;
         }
         if self.desk.is_outdated() {
@@ -154,7 +154,7 @@ impl World {
         self.network.now()
     }
 
-    /// Whether it is published: not if another is about to take effect.
+    /// Publishes a program; returns `false` if another version is about to take effect.
     async fn publish_at(&mut self, shop: usize, program: Value, at: i64) -> Result<bool, InvariantViolation> {
         let options = json!({ "rewards": self.dice.chance(500), "while_active": true,
                               "demotions": *self.dice.one(&["hold", "apply"]) });
@@ -207,7 +207,7 @@ impl World {
         self.send(&sent);
     }
 
-    /// Tells the API something. What it does not say is in comes over the bus too, whether it is or not.
+    /// Tells the API a fact. If the API does not confirm it, the fact comes over the queue too, whether it was stored or not.
     async fn tell_directly(&mut self, shop: usize) -> Result<(), InvariantViolation> {
         let (now, mut fault_counts) = (self.now(), Hits::default());
         let (fact, sent) = self.shops[shop].fact(&mut self.dice, &mut fault_counts, now);
@@ -222,7 +222,7 @@ impl World {
         Ok(())
     }
 
-    /// Does one thing.
+    /// Carries out one operation.
     ///
     /// # Errors
     /// Says what is wrong.
@@ -246,7 +246,7 @@ impl World {
                 self.fault_counts(Fault::VersionsInARow);
                 for _ in 0..3 {
                     self.publish(shop).await?;
-                    // In force, and its sweep just under way.
+                    // By then it is in force, and its sweep is just under way.
                     let pause = self.dice.between(3 * MINUTE, 5 * MINUTE);
                     self.pass(pause).await;
                 }
@@ -275,14 +275,14 @@ impl World {
         burst.iter().for_each(|sent| self.send(sent));
     }
 
-    /// The relay is down for so long that the stream has forgotten what it did not bring.
+    /// Lets the relay be down for so long that the stream has dropped what it did not deliver.
     fn lose_stream(&mut self) {
         if self.stream.lose(&self.network) {
             self.fault_counts(Fault::StreamLost);
         }
     }
 
-    /// Something is sent again, long after or not.
+    /// Sends an earlier message again, long after or not.
     fn send_again(&mut self, shop: usize) {
         let sent = &self.shops[shop].sent;
         if sent.is_empty() {
@@ -290,7 +290,7 @@ impl World {
         }
         let sent = sent[self.dice.place(sent.len())].clone();
         if matches!(sent.meant, Meant::Quarantined) {
-            return; // what was too early may not be by now
+            return; // a message that was too early may not be by now
         }
         self.fault_counts(if self.now() - sent.at >= 30 * DAY {
             Fault::DuplicateLater
@@ -329,7 +329,7 @@ impl World {
         if zone.day(now).year() < zone.day(now.plus_millis(millis)).year() {
             self.fault_counts(Fault::YearEdge);
         }
-        // A storm does not last for days: it is there again when something happens.
+        // A storm does not last for days: it comes back when something happens.
         let weather = self.network.state().weather;
         if millis > HOUR {
             self.network.state().weather = Weather::CALM;
@@ -346,7 +346,7 @@ impl World {
         }
         let network = Arc::clone(&self.network);
         self.workers.push(tokio::spawn(async move {
-            // An invocation that fails is repeated.
+            // A failed invocation is repeated.
             for _ in 0..3 {
                 if Sweeping::start(&network).tick().await {
                     break;
@@ -363,7 +363,7 @@ impl World {
         }));
     }
 
-    /// The weather changes.
+    /// Changes the weather.
     fn turn(&mut self) {
         let dice = &mut self.dice;
         let slow = dice.below(60);
@@ -393,7 +393,7 @@ impl World {
         self.network.state().weather = weather;
     }
 
-    /// A newer release writes an item, which this one does not know how to read.
+    /// Writes an item as a newer release would, which this one does not know how to read.
     fn write_newer(&mut self) {
         if self.newer.is_some() {
             return;
@@ -421,7 +421,7 @@ impl World {
         (self.newer, self.had_newer) = (Some((was.clone(), newer)), true);
     }
 
-    /// The newer release writes what this one reads. Nobody has touched the item meanwhile.
+    /// Writes the item as this release reads it. No process may have touched it meanwhile.
     pub(super) fn write_older(&mut self) -> Result<(), InvariantViolation> {
         let Some((mut was, newer)) = self.newer.take() else { return Ok(()) };
         let now = self.now();
@@ -440,14 +440,14 @@ impl World {
         Ok(())
     }
 
-    /// Whoever asks is answered with what is stored, or told to come again.
+    /// Asks the API for a standing: it answers with what is stored, or tells the caller to come again.
     async fn ask(&mut self, shop: usize) -> Result<(), InvariantViolation> {
         let shop = self.shops[shop].id.clone();
         let id = MemberId::new(&format!("a-member-{}", self.dice.below(4))).unwrap();
         let as_of = self.network.instant().plus_millis(self.dice.between(-20, 20) * DAY);
         let root = key::member(self.store.tables().spread, &shop, &id);
         let root = (root.pk, root.sk);
-        // As anybody sees it, and as it is: what a transaction is not done with is not seen yet.
+        // The visible item. Below it is compared with the latest one: writes of an unfinished transaction are not visible yet.
         let before = self.network.state().tables.seen(&tables().members, &root, self.now());
         let path = format!("/v1/members/{id}?as_of={as_of}");
         let asked_at = self.now();
@@ -459,7 +459,7 @@ impl World {
                 return Ok(());
             }
         };
-        // Where the member or the program changed meanwhile, either answer is right.
+        // If the member or the program changed meanwhile, either answer is right.
         let is = self.network.state().tables.seen(&tables().members, &root, i64::MAX);
         let is_settled = before == is && asked_at - self.published_at > 30 * SECOND;
         if status == 503 || !is_settled {
@@ -473,10 +473,10 @@ impl World {
         }
     }
 
-    /// Compares everything with what it should be.
+    /// Compares everything with the expected state.
     ///
     /// # Errors
-    /// Says what is not as it should be.
+    /// Says what does not hold.
     pub async fn check(&mut self) -> Result<(), InvariantViolation> {
         let dice = &mut self.dice.split();
         for shop in &self.shops {
@@ -486,7 +486,7 @@ impl World {
         self.network.state().miscounted.take().map_or(Ok(()), Err)
     }
 
-    /// Ends everything.
+    /// Stops all workers.
     pub fn close(&mut self) {
         self.workers.iter().for_each(JoinHandle::abort);
     }

@@ -1,4 +1,4 @@
-//! The API and `evaluate` are one, while events come in and midnights pass.
+//! The API agrees with `evaluate`, while events come in and midnights pass.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use tests::api_harness::{Answer, ApiHarness};
 use tests::system::System;
 
-/// What the API says at any moment is what the rules say of some of the facts told until then: at least those whose
-/// acknowledgement came before the question, at the most those sent before the answer.
+/// At any moment the API says what the rules say of some of the facts told until then: at least those acknowledged before the
+/// request, at most those sent before the answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn at_any_instant_the_api_says_what_the_rules_say_while_ingest_and_sweeps_run() {
     const SHOPS: u64 = 12;
@@ -47,7 +47,7 @@ async fn shop(program: Value, facts: Vec<Value>, asked: Vec<i64>) {
             (Arc::clone(&desk), facts.clone(), Arc::clone(&sent), Arc::clone(&acknowledged));
         tokio::spawn(async move {
             for (number, fact) in facts.iter().enumerate() {
-                // An hour after the last fact of all may have happened, and some midnights on.
+                // An hour after the last instant that a fact may have, and on past some midnights.
                 desk.system.at(Instant::from_millis(BEGIN + 2_400 * HOUR + i64::try_from(number).unwrap() * 6 * HOUR));
                 sent.store(number + 1, Ordering::SeqCst);
                 let report = desk.system.tell(std::slice::from_ref(fact)).await;
@@ -79,11 +79,11 @@ async fn shop(program: Value, facts: Vec<Value>, asked: Vec<i64>) {
     }
 }
 
-/// What the rules say.
+/// The answer of the rules.
 enum Said {
-    /// Nothing is known of them.
+    /// Nothing is known of the member.
     Nothing,
-    /// This; somebody of whom nothing is left, as after an order that was another's, may be as nobody.
+    /// A standing, and whether the ledger is empty, as after an order that moved away. Such a member may be unknown as well.
     Standing(Box<Standing>, bool),
 }
 
@@ -98,7 +98,7 @@ impl Said {
     }
 }
 
-/// What the rules say of some facts.
+/// The answer of the rules from some facts.
 fn standing(
     desk: &ApiHarness,
     versions: &rules::version::Versions,

@@ -57,7 +57,7 @@ const FILE: &str = "member_id,tier,mode,reason,until,reward\n\
     bert,ruby,floor,no such tier,,\n\
     carl,gold,perhaps,no such mode,,\n\
     dora,,lock,staff,,\n\
-    ,gold,floor,nobody,,\n\
+    ,gold,floor,no member,,\n\
     emil,gold,floor,,tomorrow,yes\n";
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn a_file_of_assignments_reports_every_row_and_a_dry_run_does_nothing() {
     send("?dry_run=true", &format!("member_id,tier,mode,reason\n{many}")).await.is(422);
 }
 
-/// Found by asking at random.
+/// Found by random requests.
 #[tokio::test]
 async fn a_reason_has_one_to_a_thousand_characters() {
     let desk = ApiHarness::open().await;

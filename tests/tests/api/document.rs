@@ -1,4 +1,4 @@
-//! The document that tells of the API.
+//! The OpenAPI document.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use tests::api_harness::{ApiHarness, order};
 
-/// Made of the code, and committed, so that a change of the API is seen where changes are looked at.
+/// The document is made by the code, and committed: a change of the API is seen where changes are reviewed.
 #[test]
 fn the_committed_document_is_the_one_that_the_code_makes() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
@@ -23,7 +23,7 @@ fn the_committed_document_is_the_one_that_the_code_makes() {
 }
 
 #[test]
-fn every_operation_has_a_name_of_its_own_words_and_who_may() {
+fn every_operation_has_a_name_of_its_own_a_summary_and_its_security() {
     let document = http_api::document();
     assert_eq!(document["openapi"], "3.1.0");
     let mut names = std::collections::BTreeSet::new();
@@ -46,7 +46,7 @@ fn every_operation_has_a_name_of_its_own_words_and_who_may() {
     assert!(nowhere.is_empty(), "{nowhere:?}");
 }
 
-/// Every operation that takes a body shows one, and what it shows works.
+/// Every operation that takes a body shows an example, and the example works.
 #[tokio::test]
 async fn every_example_of_the_document_can_be_sent() {
     for (path, item) in http_api::document()["paths"].as_object().unwrap() {
@@ -79,7 +79,7 @@ fn references(value: &Value) -> Vec<String> {
     }
 }
 
-/// What reads a number has no sign, and formats of OpenAPI's have: they would be half as large.
+/// The types that read numbers have no sign. OpenAPI's formats are signed, and would be half as large.
 #[test]
 fn numbers_are_as_large_as_the_document_says() {
     let text = http_api::document().to_string();

@@ -1,4 +1,4 @@
-//! Every problem there is: when it is told, and everything that it says.
+//! Every problem: when it is returned, and everything that it says.
 
 use std::collections::BTreeSet;
 
@@ -8,24 +8,24 @@ use serde_json::{Value, json};
 
 use tests::api_harness::{ApiHarness, order, program};
 
-/// A problem: its kind, its status, and what its detail and its remedy say.
+/// A problem: its kind, its status, and parts of its detail and its remedy.
 type Told = (&'static str, u16, &'static str, &'static str);
 
-/// What no request can bring about: a mistake of ours. What it says is looked at by itself.
-/// Told in `privacy.rs`; and one that takes a minute is not waited for.
+/// Problems that are not brought about here. No request can bring about an internal error, whose text is checked by itself. Some
+/// are tested in `privacy.rs`, and one takes a minute, which is not waited for.
 const NOT_HERE: [&str; 11] = [
     "internal-error",
     "shop-being-deleted",
     "deletion-in-progress",
     "request-timeout",
-    // What only one machine answers is tried in `attack`.
+    // Answers of a system on one machine are tested in `attack`.
     "ambiguous-request",
     "origin-not-allowed",
     "unsupported-encoding",
     "webhook-replayed",
     "backup-failed",
     "no-file",
-    // A writer lost a race: tried on tables.
+    // A lost race of a writer is tested on tables.
     "conflict",
 ];
 
@@ -157,5 +157,5 @@ async fn every_problem_says_what_is_wrong_and_what_to_do() {
         kinds.into_iter().filter(|kind| !document.contains(&format!("| `{kind}` |"))).collect();
     assert!(undocumented.is_empty(), "docs/reference/errors.md does not have {undocumented:?}");
     let untold: Vec<&str> = kinds.into_iter().filter(|kind| !seen.contains(kind)).collect();
-    assert!(untold.is_empty(), "when are these told, and what do they say? {untold:?}");
+    assert!(untold.is_empty(), "no request here brings these about: {untold:?}");
 }

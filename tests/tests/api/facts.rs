@@ -1,4 +1,4 @@
-//! Facts told directly.
+//! Facts sent directly.
 
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ async fn one_fact_alone_that_is_not_taken_in_is_a_problem() {
     assert_eq!(desk.get("/v1/members/anna").await.status, 404);
 }
 
-/// For good: there is no table of keys that would be forgotten, for the key is the fact's own.
+/// The protection does not expire: there is no table of keys to forget, because the key becomes the fact's own.
 #[tokio::test]
 async fn under_an_idempotency_key_nothing_happens_twice_however_late_it_is_sent_again() {
     let desk = ApiHarness::open().await;
@@ -77,7 +77,7 @@ async fn under_an_idempotency_key_nothing_happens_twice_however_late_it_is_sent_
     assert_eq!(statuses(&other), ["duplicate", "refused"], "{other}");
     assert!(other["results"][1]["detail"].as_str().unwrap().contains("was used for something else"));
     assert_eq!(statuses(&send("k2", json!([earned(100)])).await.is(200)), ["applied"]);
-    // Without one, and without a key of its own, it is no fact.
+    // Without an idempotency key, and without a key of its own, it is not a fact.
     assert_eq!(statuses(&desk.post("/v1/facts", json!([earned(100)])).await.is(200)), ["invalid"]);
     for wrong in ["", " ", &"x".repeat(256)] {
         desk.send(desk.ask("POST", "/v1/facts").json(&json!([])).with("Idempotency-Key", wrong)).await.is(400);

@@ -1,5 +1,5 @@
-//! The HTTP API, asked as anybody may ask it, over a real store. Every answer is held against the committed OpenAPI
-//! document, and every problem says what is wrong and what to do.
+//! The HTTP API as any caller may use it, over a real store. Every answer is validated against the committed OpenAPI document,
+//! and every problem says what is wrong and what to do.
 
 mod agrees;
 mod assignments;

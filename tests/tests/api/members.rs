@@ -1,4 +1,4 @@
-//! Where members stand, and why.
+//! The standings of members, and the reasons for them.
 
 use serde_json::{Value, json};
 

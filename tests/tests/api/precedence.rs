@@ -1,5 +1,5 @@
-//! Which problem wins where several apply: the table of `docs/reference/errors.md`, each pair of neighbours in one request that
-//! both fit.
+//! The precedence of problems where several apply: the table of `docs/reference/errors.md`, each pair of neighbors in one request
+//! to which both apply.
 
 use http_api::caller::Scope;
 use serde_json::{Value, json};
@@ -91,7 +91,7 @@ async fn of_two_reasons_to_refuse_a_fact_the_one_that_is_checked_first_is_told()
         (&json!("refused"), &json!("from_the_future")),
     ];
     assert_eq!(found, expected, "{told}");
-    // A date to come wins over what is known of the member.
+    // A future date takes precedence over what is known of the member.
     desk.tell(&[order("anna", "1", "5.00")]).await;
     desk.send(desk.ask("DELETE", "/v1/members/anna")).await.is(202);
     let told = desk.post("/v1/facts", json!([future, order("anna", "1", "5.00")])).await.is(200);

@@ -1,4 +1,4 @@
-//! What members may ask of a shop, and Shopify for them.
+//! Requests about personal data: those of members to a shop, and those of Shopify for them.
 
 use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
@@ -21,7 +21,7 @@ async fn a_member_is_forgotten_at_once_and_a_later_pass_finds_nothing() {
     desk.at("2024-06-01T12:15:00Z");
     desk.system.sweep_all().await;
     assert_eq!(desk.get("/v1/members/anna/erasure").await.is(200)["verified"], true);
-    // Nothing is left of them but the tombstone, and of others everything.
+    // Nothing is left of the member but the tombstone, and everything of others.
     let mut left = Vec::new();
     for table in ["members", "ledger", "control"] {
         left.extend(desk.system.items(table).await.into_iter().filter(|item| item.contains("anna")));
@@ -44,10 +44,10 @@ async fn a_member_gets_all_there_is_about_them_and_nothing_about_others() {
     assert!(!all.to_string().contains("bert"));
 }
 
-/// A refund of somebody else's order that was told with their name, before the order or after it; and a cancellation of
-/// somebody else's points.
+/// Refunds of another member's orders that name anna, before the order and after it; and a cancellation of another member's
+/// points.
 #[tokio::test]
-async fn a_name_in_what_is_somebody_elses_is_not_kept() {
+async fn a_name_in_what_is_another_members_is_not_kept() {
     let refund = |order: &str, id: &str| {
         json!({ "type": "order.refunded", "member_id": "anna", "order_id": order, "refund_id": id, "amount": "1.00",
                 "occurred_at": "2024-05-01T12:00:00Z" })
@@ -61,7 +61,7 @@ async fn a_name_in_what_is_somebody_elses_is_not_kept() {
         .await;
     desk.tell(&[order("bert", "3", "120.00"), refund("2", "r4"), earned, canceled]).await;
     let counted = async || desk.get("/v1/members/bert").await.is(200)["progress"]["counted"].clone();
-    assert_eq!(counted().await, "237.00", "what follows an order is its member's, whomever it names");
+    assert_eq!(counted().await, "237.00", "what follows an order is its member's, whatever member it names");
     let again = desk.post("/v1/facts", refund("2", "r2")).await.is(200);
     assert_eq!(again["results"][0]["status"], "duplicate", "{again}");
     desk.send(desk.ask("DELETE", "/v1/members/anna")).await.is(202);
@@ -107,7 +107,7 @@ async fn shopifys_compliance_webhooks_are_done_if_they_are_signed() {
     assert_eq!(desk.get("/v1/privacy/requests").await.is(200)["requests"], json!([]));
     webhook(&desk, "customers/redact", &of("acme"), SECRET).await.is(200);
     desk.get("/v1/members/115310627314723954").await.is(404);
-    // Of another shop there is nobody.
+    // Another shop has no such member.
     webhook(&desk, "customers/redact", &of("other"), SECRET).await.is(200);
     for (topic, body) in [
         ("orders/paid", of("acme")),
@@ -192,14 +192,14 @@ async fn the_deletion_of_a_shop_is_withdrawn_until_it_is_due() {
     assert_eq!(desk.tier("anna").await, json!("gold"));
     webhook(&desk, "shop/redact", &gone, SECRET).await.is(200);
     desk.at("2024-06-12T12:00:00Z");
-    // Due, and not begun.
+    // Due, but not begun.
     desk.send(withdraw()).await.is(204);
     webhook(&desk, "shop/redact", &gone, SECRET).await.is(200);
     desk.at("2024-06-14T12:00:00Z");
     desk.system.store.redact_shops(desk.system.now(), std::time::Duration::ZERO).await.unwrap();
     let answer = desk.send(withdraw()).await.is(409);
     assert_eq!(answer["type"], "urn:echelon:problem:deletion-in-progress");
-    // Nobody publishes meanwhile, or it would be deleted as well.
+    // Publishing is refused meanwhile, because the version would be deleted as well.
     let publish = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": tests::api_harness::program() }));
     assert_eq!(desk.send(publish).await.is(409)["type"], "urn:echelon:problem:shop-being-deleted");
 }
@@ -216,9 +216,9 @@ async fn a_shop_is_deleted_in_slices_and_no_other_waits_for_it() {
                         "occurred_at": "2024-05-01T10:00:00Z" });
     let mut slices = 0;
     while store.redaction(&desk.system.shop).await.unwrap().is_some() {
-        // No time at all: each call takes one step of it.
+        // No time at all: each call takes one step.
         store.redact_shops(due, std::time::Duration::ZERO).await.unwrap();
-        // What is told meanwhile is quarantined, and is no reason to go on for ever.
+        // Facts told meanwhile are quarantined, and do not keep the deletion going.
         desk.system.tell(std::slice::from_ref(&quarantined)).await;
         slices += 1;
         assert!(slices < 100, "it does not come to an end");
@@ -229,7 +229,7 @@ async fn a_shop_is_deleted_in_slices_and_no_other_waits_for_it() {
     }
 }
 
-/// What a shop system tells beside what counts: names, addresses, texts.
+/// Personal data that a shop system sends beside what counts: names, addresses, texts.
 #[tokio::test]
 async fn nothing_personal_is_stored_beyond_ids_money_dates_tags_and_the_birthday() {
     let mut desk = ApiHarness::open().await;

@@ -92,7 +92,7 @@ async fn a_version_is_previewed_published_listed_and_rolled_back() {
 }
 
 #[tokio::test]
-async fn two_who_publish_at_once_both_know() {
+async fn two_publishers_at_once_both_know() {
     let desk = ApiHarness::open().await;
     let tag = desk.get("/v1/program/versions").await.header("etag").unwrap().to_owned();
     let publish = |threshold: &'static str| {
@@ -146,7 +146,7 @@ async fn jobs_are_seen_paused_resumed_and_cancelled() {
     desk.post(&format!("/v1/jobs/{id}/explode"), Value::Null).await.is(400);
 }
 
-/// Found by asking at random: a list was saved as the draft, and told as the object that it is not.
+/// Found by random requests: a list was saved as the draft, and returned as the object that it is not.
 #[tokio::test]
 async fn a_draft_is_an_object_right_or_not() {
     let desk = ApiHarness::open().await;

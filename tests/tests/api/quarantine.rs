@@ -1,4 +1,4 @@
-//! What was quarantined: told as rows, and tried again.
+//! The quarantine: its rows, and replays.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use store::shop::ShopId;
 
 use tests::api_harness::{Answer, ApiHarness, order};
 
-/// A desk with five bodies quarantined: two broken ones and one from the future of acme's, one of a shop that nobody knows, and
-/// one of nobody's. All their members are called anna.
+/// A desk with five quarantined bodies: two broken ones and one from the future for acme, one for an unknown shop, and one for no
+/// shop. All their members are called anna.
 async fn desk() -> ApiHarness {
     let mut desk = ApiHarness::open().await;
     let broken = |id: &str| json!({ "type": "order.paid", "member_id": "anna", "order_id": id, "total": "a lot" });
@@ -23,7 +23,7 @@ async fn desk() -> ApiHarness {
     desk
 }
 
-/// As somebody of the deployment.
+/// Sends a request as an operator of the deployment.
 async fn operator(desk: &ApiHarness, method: &str, path: &str, body: Option<Value>) -> Answer {
     let ask = desk.ask(method, path).by(desk.token(None, Scope::Admin));
     desk.send(match body {
@@ -45,7 +45,7 @@ fn ids(rows: &Value) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn a_shop_sees_its_own_rows_and_whoever_is_of_none_sees_all() {
+async fn a_shop_sees_its_own_rows_and_a_caller_of_no_shop_sees_all() {
     let desk = desk().await;
     for scope in Scope::ALL {
         let seen = desk.send(desk.ask("GET", "/v1/quarantine").by(desk.token(Some("acme"), scope))).await.is(200);
@@ -72,7 +72,7 @@ async fn a_shop_sees_its_own_rows_and_whoever_is_of_none_sees_all() {
 }
 
 #[tokio::test]
-async fn rows_are_told_page_by_page_and_a_made_up_cursor_leads_to_nobody_elses() {
+async fn rows_come_page_by_page_and_a_made_up_cursor_leads_to_no_other_shop() {
     let desk = desk().await;
     for (token, count) in [(desk.token(Some("acme"), Scope::Read), 3), (desk.token(None, Scope::Read), 5)] {
         let (mut seen, mut cursor) = (BTreeSet::new(), String::new());
@@ -87,7 +87,7 @@ async fn rows_are_told_page_by_page_and_a_made_up_cursor_leads_to_nobody_elses()
         }
         assert_eq!(seen.len(), count);
     }
-    // The first page of all, where the next begins: as somebody of another shop has made it up.
+    // The cursor behind the first of all pages, as a caller of another shop may have made it up.
     let all = operator(&desk, "GET", "/v1/quarantine?limit=1", None).await.is(200);
     let path = format!("/v1/quarantine?cursor={}", all["next"].as_str().unwrap());
     let made_up = desk.send(desk.ask("GET", &path).by(desk.token(Some("late"), Scope::Read))).await.is(200);
@@ -102,7 +102,7 @@ async fn what_is_replayed_is_sent_again_and_forgotten_and_what_has_no_body_stays
         rows["rows"][0]["id"].as_str().unwrap().to_owned(),
         operator(&desk, "GET", "/v1/quarantine?shop=late", None).await.is(200)["rows"][0]["id"].clone(),
     );
-    // What is another shop's is nobody's here.
+    // Rows of another shop are unknown here.
     let replayed = desk.post("/v1/quarantine/replay", json!({ "ids": [one, "00", of_late] })).await.is(200);
     let unknown: BTreeSet<&str> = replayed["unknown"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert_eq!((&replayed["replayed"], unknown), (&json!([one]), BTreeSet::from(["00", of_late.as_str().unwrap()])));
@@ -110,7 +110,7 @@ async fn what_is_replayed_is_sent_again_and_forgotten_and_what_has_no_body_stays
     let again = desk.system.kept.again();
     assert!(again.len() == 1 && again[0].contains("order.paid"), "{again:?}");
     assert_eq!(reasons(&desk.get("/v1/quarantine").await.is(200)), ["from_the_future", "invalid"]);
-    // It is quarantined anew, for it is as wrong as it was.
+    // It is quarantined anew, because it is as wrong as it was.
     assert_eq!(desk.system.deliver(&again).await.counts.quarantined, 1);
     assert_eq!(reasons(&desk.get("/v1/quarantine").await.is(200)).len(), 3);
 
@@ -127,13 +127,13 @@ async fn what_is_replayed_is_sent_again_and_forgotten_and_what_has_no_body_stays
 }
 
 #[tokio::test]
-async fn whoever_is_of_no_shop_replays_of_one_or_of_all() {
+async fn a_caller_of_no_shop_replays_for_one_shop_or_for_all() {
     let desk = desk().await;
     let all = operator(&desk, "GET", "/v1/quarantine", None).await.is(200);
-    let nobodys = all["rows"].as_array().unwrap().iter().find(|row| row["shop"].is_null()).unwrap()["id"].clone();
+    let of_no_shop = all["rows"].as_array().unwrap().iter().find(|row| row["shop"].is_null()).unwrap()["id"].clone();
     let replay = |path: &'static str, body: Value| operator(&desk, "POST", path, Some(body));
-    let one = replay("/v1/quarantine/replay", json!({ "ids": [nobodys, "00"] })).await.is(200);
-    assert_eq!((&one["replayed"], &one["unknown"]), (&json!([nobodys]), &json!(["00"])));
+    let one = replay("/v1/quarantine/replay", json!({ "ids": [of_no_shop, "00"] })).await.is(200);
+    assert_eq!((&one["replayed"], &one["unknown"]), (&json!([of_no_shop]), &json!(["00"])));
     let of_late = replay("/v1/quarantine/replay?shop=late", json!({ "all": true })).await.is(200);
     assert_eq!(of_late["replayed"].as_array().unwrap().len(), 1);
     let rest = replay("/v1/quarantine/replay", json!({ "all": true })).await.is(200);
@@ -142,7 +142,7 @@ async fn whoever_is_of_no_shop_replays_of_one_or_of_all() {
     assert!(ids(&operator(&desk, "GET", "/v1/quarantine", None).await.is(200)).is_empty());
 }
 
-/// Where not everything can be done at once, nothing is left out and nothing is taken for gone.
+/// If not everything can be done at once, nothing is left out and nothing is taken to be gone.
 #[tokio::test]
 async fn more_than_can_be_done_at_once_is_done_in_parts() {
     let desk = ApiHarness::open().await;
@@ -171,17 +171,17 @@ async fn more_than_can_be_done_at_once_is_done_in_parts() {
     assert_eq!(desk.system.kept.again().len(), 7);
 }
 
-/// What is as wrong as it was is quarantined anew while the replay goes on: it ends all the same.
+/// Bodies that are as wrong as they were are quarantined anew while the replay goes on: it ends all the same.
 #[tokio::test]
 async fn a_replay_ends_though_what_it_sends_in_is_quarantined_anew() {
-    for of_whom in ["reason", "all"] {
+    for selection in ["reason", "all"] {
         let desk = ApiHarness::open().await;
         let broken = |id: u32| json!({ "type": "order.paid", "member_id": "anna", "order_id": id.to_string() });
         let events: Vec<Value> = (0..7).map(broken).collect();
         assert_eq!(desk.system.tell(&events).await.counts.quarantined, 7);
         let all = ids(&desk.get("/v1/quarantine").await.is(200));
         desk.system.kept.finds_at_once(2);
-        let mut body = if of_whom == "all" { json!({ "all": true }) } else { json!({ "reason": "invalid" }) };
+        let mut body = if selection == "all" { json!({ "all": true }) } else { json!({ "reason": "invalid" }) };
         let mut replayed = Vec::new();
         for part in 1.. {
             let done = desk.post("/v1/quarantine/replay", body.clone()).await.is(200);
@@ -203,7 +203,7 @@ async fn a_replay_ends_though_what_it_sends_in_is_quarantined_anew() {
 }
 
 #[tokio::test]
-async fn one_replays_at_a_time() {
+async fn only_one_caller_replays_at_a_time() {
     let desk = desk().await;
     desk.system.kept.is_busy(true);
     let busy = desk.post("/v1/quarantine/replay", json!({ "all": true })).await;
@@ -215,7 +215,7 @@ async fn one_replays_at_a_time() {
 }
 
 #[tokio::test]
-async fn whoever_replays_the_same_at_once_is_never_told_that_it_is_gone() {
+async fn callers_who_replay_the_same_at_once_are_never_told_that_it_is_gone() {
     let desk = desk().await;
     let all = || desk.post("/v1/quarantine/replay", json!({ "all": true }));
     let (one, two, three) = futures::join!(all(), all(), all());
@@ -247,7 +247,7 @@ async fn what_does_not_say_what_is_meant_is_refused() {
         let said = desk.post("/v1/quarantine/replay", body.clone()).await.is(400);
         assert_eq!(said["problems"][0]["path"], place, "{body}: {said}");
     }
-    // A place in one list is none in another.
+    // A cursor of one selection is not valid for another.
     let broken: Vec<Value> =
         (10..13).map(|id| json!({ "type": "order.paid", "member_id": "anna", "order_id": id.to_string() })).collect();
     desk.system.tell(&broken).await;

@@ -1,11 +1,11 @@
-//! Who may ask what: route by route, as the document lists them.
+//! The permissions of callers: route by route, as the document lists them.
 
 use http_api::caller::Scope;
 use serde_json::{Value, json};
 
 use tests::api_harness::{Answer, ApiHarness, order};
 
-/// Every operation: its method, its path with names filled in, and the scope that it takes; none for members' own.
+/// Every operation: its method, its path with names filled in, and the scope that it takes; none for routes of members.
 fn operations() -> Vec<(String, String, Option<Scope>)> {
     let document = http_api::document();
     let mut all = Vec::new();
@@ -35,7 +35,7 @@ async fn shop_with_something() -> ApiHarness {
 }
 
 #[tokio::test]
-async fn nobody_gets_in_without_a_token_that_is_valid() {
+async fn no_caller_gets_in_without_a_token_that_is_valid() {
     let desk = shop_with_something().await;
     let expired = desk.token(Some("acme"), Scope::Admin);
     desk.at("2024-06-02T06:00:00Z");
@@ -49,7 +49,7 @@ async fn nobody_gets_in_without_a_token_that_is_valid() {
 }
 
 #[tokio::test]
-async fn who_may_less_than_a_route_takes_is_refused_and_who_may_more_is_not() {
+async fn a_caller_with_less_than_a_route_takes_is_refused_and_one_with_more_is_not() {
     let desk = shop_with_something().await;
     for (method, path, needs) in operations() {
         for scope in Scope::ALL {
@@ -64,7 +64,7 @@ async fn who_may_less_than_a_route_takes_is_refused_and_who_may_more_is_not() {
                 }
                 None => assert_eq!(said.is(403)["type"], "urn:echelon:problem:member-token-required"),
             }
-            // Whoever orders a job or forgets a member changes what the next one sees; each sees the same.
+            // Ordering a job or forgetting a member changes what the next request sees; this makes each see the same.
             if needs == Some(Scope::Admin) && scope == Scope::Admin {
                 desk.tell(&[order("bert", &format!("{method}{path}"), "1.00")]).await;
             }
@@ -76,7 +76,7 @@ async fn who_may_less_than_a_route_takes_is_refused_and_who_may_more_is_not() {
     }
 }
 
-/// With the token of another shop there is nothing of this one on any route, whether it is named or not.
+/// With the token of another shop no route shows anything of this one, whether it is named or not.
 #[tokio::test]
 async fn nothing_of_another_shop_comes_through_any_route() {
     let desk = shop_with_something().await;
@@ -100,11 +100,11 @@ async fn nothing_of_another_shop_comes_through_any_route() {
 }
 
 #[tokio::test]
-async fn who_is_of_no_shop_names_it_and_is_told_so() {
+async fn a_caller_of_no_shop_names_one_and_is_told_so() {
     let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00")]).await;
     let operator = || desk.token(None, Scope::Read);
-    // As long as there is one alone, it is meant.
+    // As long as there is only one shop, it is meant.
     asked(&desk, "GET", "/v1/members/anna", operator()).await.is(200);
     let token = desk.token(Some("second"), Scope::Admin);
     let publish = desk.ask("POST", "/v1/program/versions").json(&json!({ "program": tests::api_harness::program() }));
@@ -132,7 +132,7 @@ async fn what_is_not_there_or_goes_wrong_tells_nothing_of_the_inside() {
         let body: Value = said.is(status);
         assert!(body["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()), "{path}: {body}");
     }
-    // A store that does not answer is not described to who asks.
+    // A store that does not answer is not described to the caller.
     let gone = desk.system.store.client().delete_table().table_name(&desk.system.store.tables().members).send().await;
     gone.unwrap();
     let said = desk.get("/v1/members/anna").await;
@@ -143,7 +143,7 @@ async fn what_is_not_there_or_goes_wrong_tells_nothing_of_the_inside() {
 }
 
 #[tokio::test]
-async fn the_page_and_the_script_are_there_for_anybody() {
+async fn the_page_and_the_script_take_no_token() {
     let desk = ApiHarness::open().await;
     for (path, kind) in [
         ("/docs", "text/html; charset=utf-8"),
@@ -156,7 +156,7 @@ async fn the_page_and_the_script_are_there_for_anybody() {
     assert_eq!(desk.get("/openapi.json").await.is(200), http_api::document());
 }
 
-/// Found by asking at random.
+/// Found by random requests.
 #[tokio::test]
 async fn what_does_not_read_is_named_with_its_place() {
     let desk = ApiHarness::open().await;
@@ -177,7 +177,7 @@ async fn what_does_not_read_is_named_with_its_place() {
     }
 }
 
-/// Found by asking at random: to JSON they are the same, and to the document as well.
+/// Found by random requests: to JSON both are the same number, and to the document as well.
 #[tokio::test]
 async fn a_whole_number_may_be_written_with_a_point() {
     let desk = ApiHarness::open().await;

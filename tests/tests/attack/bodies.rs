@@ -18,7 +18,7 @@ pub fn cases() -> Vec<Trial> {
     paths(&shared).into_iter().chain(tokens(&shared)).chain(bodies(&shared)).chain(kinds(&shared)).collect()
 }
 
-/// Each is a place, and what is answered there to an administrator: the kind of problem, and words of it.
+/// Paths, each with its answer to an administrator: the status, and the kind of problem or words of it.
 fn paths(shared: &Shared) -> Vec<Trial> {
     let long = format!("/v1/members/{}", "a".repeat(300));
     let many = format!("/v1/members?{}", "list=tier&".repeat(1_000));
@@ -64,7 +64,7 @@ fn paths(shared: &Shared) -> Vec<Trial> {
     tried.collect()
 }
 
-/// Each is shown in place of a token, and nobody is let in by it.
+/// Values in place of a token, none of which lets a caller in.
 fn tokens(shared: &Shared) -> Vec<Trial> {
     let shown: [(&str, &str, &str); 14] = [
         ("none", "x-nothing", ""),
@@ -84,7 +84,7 @@ fn tokens(shared: &Shared) -> Vec<Trial> {
     ];
     let tried = shown.map(|(name, header, value)| {
         let shared = shared.clone();
-        case("tokens", &format!("{name}_lets_nobody_in"), move || {
+        case("tokens", &format!("{name}_lets_no_caller_in"), move || {
             let (admin, other) = (token("admin", Some("acme")), super::token_by(&"k".repeat(32), "admin", None));
             let value =
                 value.replace("CUT", &admin[..admin.len() - 1]).replace("TOKEN", &admin).replace("OTHER", &other);
@@ -97,14 +97,14 @@ fn tokens(shared: &Shared) -> Vec<Trial> {
         })
     });
     let shared = shared.clone();
-    let query = case("tokens", "the_token_in_the_path_lets_nobody_in", move || {
+    let query = case("tokens", "the_token_in_the_path_lets_no_caller_in", move || {
         let place = format!("/v1/jobs?access_token={}", token("admin", Some("acme")));
         assert_eq!(shared.send("GET", &place, &[], "").0, 401);
     });
     tried.into_iter().chain([query]).collect()
 }
 
-/// A body under its name; the statuses and words of the answers where it is sent as a fact, and where as an event.
+/// A body under its name, with the statuses and the words of the answers when it is sent as a fact and as an event.
 type Sent = (&'static str, Vec<u8>, [u16; 2], [&'static str; 2]);
 
 fn bodies(shared: &Shared) -> Vec<Trial> {
@@ -174,7 +174,7 @@ fn bodies(shared: &Shared) -> Vec<Trial> {
     trials
 }
 
-/// A fact that is said to be of this type, or compressed in this way.
+/// Facts that are said to be of a type, or compressed in a way.
 fn kinds(shared: &Shared) -> Vec<Trial> {
     let said: [(&str, &str, &str, u16); 12] = [
         ("no_type_is_taken_for_json", "x-nothing", "", 200),

@@ -31,7 +31,7 @@ type Start = Box<dyn FnOnce() -> (Served, TempDir) + Send>;
 pub struct Shared(Arc<LazyLock<(Served, TempDir), Start>>);
 
 impl Shared {
-    /// Started in a folder of its own by whoever needs it first.
+    /// A system that starts in a folder of its own when the first case needs it.
     pub fn new(start: impl FnOnce(&Path) -> Served + Send + 'static) -> Self {
         let start: Start = Box::new(|| {
             let folder = tempfile::tempdir().unwrap();

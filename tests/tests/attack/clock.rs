@@ -37,7 +37,7 @@ fn tier(served: &Served) -> Value {
     served.ask("GET", "/v1/members/anna", &Value::Null)["tier"]["id"].clone()
 }
 
-/// How the tier changed, as it was announced, in order.
+/// The announced changes of the tier, in order.
 fn recorded(served: &Served) -> Vec<(Value, Value)> {
     let history = served.ask("GET", "/v1/members/anna/history", &Value::Null);
     let entries = history["entries"].as_array().unwrap_or_else(|| panic!("{history}"));
@@ -46,7 +46,7 @@ fn recorded(served: &Served) -> Vec<(Value, Value)> {
     changes.iter().map(|entry| (entry["detail"]["change"].clone(), entry["detail"]["after"]["id"].clone())).collect()
 }
 
-/// By a clock two years ahead somebody falls; by the right one they never did.
+/// By a clock 1,200 days ahead a member falls; by the right one she never did.
 fn a_clock_that_was_ahead_is_refused_afterwards_and_what_it_left_is_set_right() {
     let folder = tempfile::tempdir().unwrap();
     let file = program(folder.path());
@@ -69,7 +69,7 @@ fn a_clock_that_was_ahead_is_refused_afterwards_and_what_it_left_is_set_right() 
     assert_eq!(on.ask("GET", "/health", &Value::Null)["status"], "ok");
     assert!(on.end());
 
-    // The real time is before all that: what was found ahead of it is not the latest, and what is on record is set right.
+    // The real time is before all that: findings ahead of it are not the latest, and the record is set right.
     let right = run(&["--trust-clock"]).unwrap();
     until("a sweep of today ends", || insight(&right).is_some_and(|at| at <= now()));
     until("what is on record is set right", || recorded(&right).len() == 3);
@@ -78,11 +78,11 @@ fn a_clock_that_was_ahead_is_refused_afterwards_and_what_it_left_is_set_right() 
     assert_eq!(tier(&right), "gold");
     let health = right.ask("GET", "/health", &Value::Null);
     assert_eq!((&health["status"], &health["problems"]), (&json!("ok"), &json!([])));
-    // It goes on as if nothing had been.
+    // It goes on as if nothing had happened.
     right.spent("anna", "2", &now().plus_millis(-HOUR).to_string(), "10");
     assert_eq!(recorded(&right).len(), 3);
     assert!(right.end());
-    // It was said once, and holds.
+    // The option was given once, and its effect stays.
     let again = run(&[]).unwrap();
     assert_eq!(tier(&again), "gold");
     assert!(again.end());
@@ -91,7 +91,7 @@ fn a_clock_that_was_ahead_is_refused_afterwards_and_what_it_left_is_set_right() 
     assert!(verified.status.success(), "{verified:?}");
 }
 
-/// Published while the clock was ahead, gold for 300 is meant from now on, and not in three years.
+/// Published while the clock was ahead, gold for 300 holds from now on, and not in three years.
 fn what_was_published_by_a_clock_that_was_ahead_is_in_force_by_the_right_one() {
     let folder = tempfile::tempdir().unwrap();
     let file = program(folder.path());
@@ -118,7 +118,7 @@ fn what_was_published_by_a_clock_that_was_ahead_is_in_force_by_the_right_one() {
     assert_eq!((&in_force["version"], &in_force["why"]), (&json!(2), &json!("gold for more")), "{in_force}");
     // Once by the clock that was ahead, and once by the right one.
     until("she is gold on record", || recorded(&right).last().is_some_and(|(_, tier)| tier == "gold"));
-    // The same again is there already.
+    // The same program again is there already.
     let again = right.ask("POST", "/v1/program/versions", &wanted);
     assert_eq!((&again["version"], &again["published"]), (&json!(2), &json!(false)), "{again}");
     assert!(right.end());
@@ -172,7 +172,7 @@ fn time_is_not_moved_unless_that_was_asked_for_at_the_start() {
     assert!(movable.unwrap().ask("POST", "/clock", &json!({ "now": "+1d" }))["now"].is_string());
 }
 
-/// A clock 1,200 days ahead takes a token of 30 days for one that ended long ago: it is good again by the right one.
+/// By a clock 1,200 days ahead a token of 30 days ended long ago; by the right one it is good again.
 fn a_revoked_token_stays_revoked_after_a_clock_by_which_it_had_ended() {
     let folder = tempfile::tempdir().unwrap();
     let file = program(folder.path());
@@ -182,8 +182,9 @@ fn a_revoked_token_stays_revoked_after_a_clock_by_which_it_had_ended() {
     };
     let of_a_month = |scope: &str| bearer(&token_for("30", TOKEN_KEY, scope, Some("acme")));
     let (stolen, other) = (of_a_month("write"), of_a_month("read"));
-    let lets_in =
-        |served: &Served, who: &str| served.send("GET", "/v1/program", &[("Authorization", who)], "").0 != 401;
+    let lets_in = |served: &Served, authorization: &str| {
+        served.send("GET", "/v1/program", &[("Authorization", authorization)], "").0 != 401
+    };
 
     let right = run(&[]);
     assert!(lets_in(&right, &stolen) && lets_in(&right, &other));
@@ -197,7 +198,7 @@ fn a_revoked_token_stays_revoked_after_a_clock_by_which_it_had_ended() {
     let there = now().plus_millis(1_200 * 24 * HOUR);
     let ahead = run(&[&format!("--clock={there}")]);
     assert!(!lets_in(&ahead, &stolen) && !lets_in(&ahead, &other), "they have ended by this clock");
-    // Before it is looked what is to be swept, it is looked which tokens have ended.
+    // Tokens that have ended are looked for before the sweeps that are due.
     until("it has looked", || ahead.ask("GET", "/health", &Value::Null)["last_sweep"].is_string());
     assert!(ahead.end());
 

@@ -1,6 +1,7 @@
-//! A full disk, at every kind of write: it is told, nothing is done by half, and with room again everything is as it should be.
+//! A full disk, at every kind of write: it is reported, nothing is done by half, and with room again everything is as it should
+//! be.
 //!
-//! A limit on the size of files stands for it: whatever is written to a file fails, and the limit can be lifted again.
+//! A limit on the size of files stands for it: every write to a file fails, and the limit can be lifted again.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -47,7 +48,7 @@ struct Disk {
     folder: TempDir,
 }
 
-/// What ends no process that writes on: the write fails, as on a full disk.
+/// The command, in a shell in which a write beyond the limit fails, as on a full disk, and does not end the process.
 fn on_a_small_disk(limit: &str) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("trap '' XFSZ; {limit} exec \"$0\" \"$@\"")]);
@@ -57,7 +58,7 @@ fn on_a_small_disk(limit: &str) -> Command {
 }
 
 impl Disk {
-    /// With room, and a gold member.
+    /// Starts a system with room, and a gold member.
     fn with_room(more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut serve = on_a_small_disk("");
@@ -82,7 +83,7 @@ impl Disk {
         assert!(Command::new("prlimit").args(["--pid", &id, &size]).status().unwrap().success());
     }
 
-    /// What time it is there.
+    /// The time of the system.
     fn now(&self) -> Instant {
         Instant::parse(self.health().1["now"].as_str().unwrap()).unwrap()
     }
@@ -91,14 +92,14 @@ impl Disk {
         self.served.send("GET", "/health", &[("Authorization", &admin())], "")
     }
 
-    /// By somebody who may do anything in any shop.
+    /// Sends a request of an administrator of all shops.
     fn send(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let bearer = bearer(&ADMIN);
         let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
         self.served.send(method, path, &headers, &if body.is_null() { String::new() } else { body.to_string() })
     }
 
-    /// Ends it, and looks whether the file has what its ledger says.
+    /// Ends it, and checks that the file has what its ledger says.
     fn ends_sound(self) {
         assert!(self.served.end());
         verified(self.folder.path());
@@ -115,7 +116,7 @@ fn echelon(mut command: Command, folder: &Path, args: &[&str]) -> Output {
     command.current_dir(folder).args(args).output().unwrap()
 }
 
-/// Each is something that writes: on a full disk it is refused with 503 and not done, and afterwards it is done.
+/// Operations that write: on a full disk each is refused with 503 and not done, and afterwards it is done.
 fn writes() -> Vec<Trial> {
     let gold = json!({ "tier": "gold", "mode": "floor", "reason": "so" });
     let other = json!({ "program": { "program_id": "vip", "name": "Other", "active": true, "timezone": "UTC",
@@ -140,7 +141,7 @@ fn writes() -> Vec<Trial> {
         case("disk", &format!("{name}_is_refused_and_taken_once_there_is_room"), move || {
             let disk = Disk::with_room(&[]);
             let hour_to_come = disk.now().plus_millis(60 * 60 * 1_000);
-            // A moved clock is there once an hour is over that nobody waited for.
+            // The clock is known to be moved once it is past an hour that was not waited for.
             let is_there = || match there {
                 "/health" if disk.now() < hour_to_come => 404,
                 "/health" => 200,
@@ -162,7 +163,7 @@ fn writes() -> Vec<Trial> {
     tried.collect()
 }
 
-/// Each is a command on the file of a stopped system.
+/// Commands on the file of a stopped system.
 fn commands() -> Vec<Trial> {
     let commands: [(&str, &[&str]); 4] = [
         ("backup", &["backup", "copy.db", "--data", "echelon.db"]),
@@ -191,7 +192,7 @@ fn commands() -> Vec<Trial> {
     tried.into()
 }
 
-/// The files of a folder, but those that SQLite keeps beside its own.
+/// The files of a folder, except those that SQLite keeps beside its own.
 fn names(folder: &Path) -> Vec<String> {
     let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = names.filter(|name| !name.ends_with("-wal") && !name.ends_with("-shm")).collect();
@@ -234,8 +235,8 @@ fn a_sweep_goes_on_once_there_is_room() {
         let history = disk.served.ask("GET", "/v1/members/anna/history", &Value::Null);
         history["entries"].to_string().contains("\"left\"")
     };
-    // Time is not moved on a full disk, as it cannot be noted: it is moved to shortly before the boundary at which she falls, and
-    // what is due until there is swept.
+    // Time cannot be moved on a full disk, because the move could not be noted. It is moved to shortly before the boundary at
+    // which she falls, and what is due until then is swept.
     let (shortly_before, midnight) = (at("2026-12-31T23:59:45Z"), at("2027-01-01T00:00:00Z"));
     assert_eq!(disk.send("POST", "/clock", &json!({ "now": shortly_before.to_string() })).0, 200);
     until("what is due is swept", || {
@@ -305,7 +306,7 @@ fn a_backup_is_refused_and_leaves_nothing_behind() {
 
 fn several_facts_are_refused_and_it_is_told_at_once() {
     let disk = Disk::with_room(&[]);
-    // What is noted every ten seconds has just been noted.
+    // The note that is written every ten seconds has just been written.
     until("it was looked what is due", || disk.health().1["last_sweep"].is_string());
     let facts = json!([order("bert", "2", "600"), order("carl", "3", "600")]);
     disk.fill();
@@ -359,7 +360,7 @@ fn it_does_not_start_and_says_why() {
     let done = echelon(on_a_small_disk("ulimit -f 0;"), folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
     let said = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(done.status.code() == Some(2) && said.contains("error: ") && !said.contains("panicked"), "{done:?}");
-    // What it may have left is no hindrance.
+    // Files that it may have left are no hindrance.
     served(folder.path(), &[]).spent("anna", "1", "2025-05-01T10:00:00Z", "600");
 }
 
@@ -383,7 +384,7 @@ fn filled_up_under_load_it_has_what_was_acknowledged() {
     disk.make_room();
     let members: Vec<String> = (0..5).map(|member| format!("m{member}")).collect();
     let found: u64 = spent(&disk.served, &members).values().sum();
-    // Of a batch that was refused something may be, once.
+    // Some events of a refused batch may be stored, each of them once.
     assert!(acknowledged <= found && found <= acknowledged + refused * 50, "{found}, acknowledged {acknowledged}");
     until("it does well", || disk.health().0 == 200);
     disk.ends_sound();

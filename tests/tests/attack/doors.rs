@@ -1,4 +1,4 @@
-//! Who comes in, and who does not.
+//! Callers that are let in, and callers that are not.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ fn refusal(args: &[&str], env: &[(&str, &str)]) -> String {
     Served::run(folder.path(), args, env, None).map(|_| ()).unwrap_err()
 }
 
-/// Each is a start that is refused, and what is said of it.
+/// Starts that are refused, each with words of its message.
 fn starts() -> Vec<Trial> {
     let (secret, key, origin) = ("at least 16 bytes", "at least 32 bytes", "such as https://shop.example.com");
     let starts: [(&str, &str, &str, &str); 14] = [
@@ -66,7 +66,7 @@ fn a_variable_that_is_set_to_nothing_is_taken_as_not_set_and_said_so() {
         assert!(served.said().contains(&format!("{variable} is set to nothing")), "{}", served.said());
     }
     let body = r#"{"shop_id":1,"shop_domain":"acme"}"#;
-    // What an empty key would sign.
+    // The signature of an empty key.
     let signature = super::shopify::signature("", body);
     let headers = [
         ("X-Shopify-Topic", "shop/redact"),
@@ -84,7 +84,7 @@ fn no_start_prints_a_token_that_outlives_it() {
     super::until("it says how a token is made", || served.said().contains("`echelon token`"));
     assert!(!served.said().contains("ECHELON_TOKEN="), "{}", served.said());
     drop(served);
-    // Of a key that is made up, the token ends with the process.
+    // With a key that is made up, the token ends with the process.
     let served = Served::run(folder.path(), &[], &[], None).unwrap();
     super::until("it says a token", || served.said().contains("ECHELON_TOKEN="));
     let said = served.said();
@@ -106,10 +106,10 @@ fn erased() -> Value {
     json!({ "type": "customer.erased", "member_id": "anna", "occurred_at": "2025-06-01T10:00:00Z" })
 }
 
-/// A method, a path, a body, a topic of Shopify's, and the status.
+/// A name, a method, a path, a body, a topic of Shopify's, and the status.
 type Door = (&'static str, &'static str, &'static str, String, Option<&'static str>, u16);
 
-/// Each is a door by which somebody with a token of scope write would erase a member, and how it is shut.
+/// Requests by which a caller with a token of scope write would erase a member or act as an administrator, each with its refusal.
 fn writes() -> Vec<Trial> {
     let shared = Shared::new(a_gold_member);
     let (one, other) = (erased().to_string(), order("bert", "2", "5"));
@@ -150,7 +150,7 @@ fn an_administrator_erases() {
     super::until("she is gone", || served.ask("GET", "/v1/members/anna", &Value::Null)["status"] == 404);
 }
 
-/// Each is a request to a system that asks for no token; `OWN` is where it listens.
+/// Requests to a system that asks for no token; `OWN` is its address.
 fn pages() -> Vec<Trial> {
     let shared = Shared::new(|folder| {
         let file = program(folder);
@@ -225,7 +225,7 @@ fn an_origin_is_read_as_browsers_write_it() {
     assert!(head.to_ascii_lowercase().contains("access-control-allow-origin: https://shop.example.com"), "{head}");
 }
 
-/// Each is an id, and reaches its own member and no other.
+/// Ids, each of which reaches its own member and no other.
 fn ids() -> Vec<Trial> {
     const IDS: [(&str, &str); 10] = [
         ("a_name", "anna"),

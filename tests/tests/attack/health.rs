@@ -1,4 +1,4 @@
-//! What is told when something is wrong, and what goes on all the same.
+//! Reports of what is wrong, and work that goes on all the same.
 
 use std::collections::BTreeSet;
 
@@ -46,7 +46,7 @@ fn metrics_are_as_prometheus_reads_them() {
     ] {
         assert!(text.lines().any(|it| it.starts_with(line)), "{line}: {text}");
     }
-    // Every value is said what it is.
+    // Every value has a type.
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let name = line.split(['{', ' ']).next().unwrap();
         assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
@@ -54,7 +54,7 @@ fn metrics_are_as_prometheus_reads_them() {
     }
 }
 
-/// Each is a name that would steer a terminal, or forge a line of a log.
+/// Names that would steer a terminal, or forge a line of a log.
 fn names() -> Vec<Trial> {
     let shared = Shared::new(|folder| served(folder, &[]));
     let names = [

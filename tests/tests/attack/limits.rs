@@ -16,8 +16,8 @@ use super::{ADMIN, admin, bearer, order, served, until};
 pub fn cases() -> Vec<Trial> {
     let alone = cases![
         "limits",
-        who_sends_half_a_request_is_not_waited_for,
-        who_does_not_read_the_answer_is_let_go_of,
+        a_client_that_sends_half_a_request_is_not_waited_for,
+        a_client_that_does_not_read_the_answer_is_let_go_of,
         a_request_has_at_most_a_thousand_events,
         a_shop_that_sends_very_much_does_not_keep_another_waiting,
         six_previews_at_once_of_one_caller_and_facts_beside_them_are_all_answered,
@@ -25,26 +25,26 @@ pub fn cases() -> Vec<Trial> {
     alone.into_iter().chain(unsigned()).collect()
 }
 
-fn who_sends_half_a_request_is_not_waited_for() {
+fn a_client_that_sends_half_a_request_is_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let served = served(folder.path(), &[]);
     let mut slow: Vec<TcpStream> = (0..300).filter_map(|_| TcpStream::connect(&served.address).ok()).collect();
     for stream in &mut slow {
         let _ = write!(stream, "POST /events HTTP/1.1\r\nhost: x\r\n");
     }
-    // There is an end to what one address may hold, and to how long: then others are answered.
+    // The number of connections from one address is limited, and so is their time: then others are answered.
     others_are_answered_within(&served, Duration::from_secs(40));
     for stream in &mut slow {
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        // Closed or reset: all but waiting on.
+        // Closed or reset: anything except waiting on.
         let ended = stream.read_to_end(&mut Vec::new());
         let waits = |error: &std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
         assert!(!ended.as_ref().is_err_and(waits), "{ended:?}");
     }
 }
 
-/// Sixty answers are more than what lies on the way holds; none is read.
-fn who_does_not_read_the_answer_is_let_go_of() {
+/// Sixty answers are more than the buffers on the way hold, and no client reads any.
+fn a_client_that_does_not_read_the_answer_is_let_go_of() {
     let folder = tempfile::tempdir().unwrap();
     let served = served(folder.path(), &[]);
     let asked = format!("GET /openapi.json HTTP/1.1\r\nhost: {}\r\n\r\n", served.address).repeat(60);
@@ -67,7 +67,7 @@ fn is_answered(served: &Served) -> bool {
 fn others_are_answered_within(served: &Served, time: Duration) {
     let end = Instant::now() + time;
     while !is_answered(served) {
-        assert!(Instant::now() < end, "nobody is answered any more");
+        assert!(Instant::now() < end, "no other caller is answered any more");
         thread::sleep(Duration::from_millis(100));
     }
 }
@@ -111,7 +111,7 @@ fn a_shop_that_sends_very_much_does_not_keep_another_waiting() {
     let served = served(folder.path(), &[]);
     let program: Value =
         serde_json::from_str(&std::fs::read_to_string(folder.path().join("program.json")).unwrap()).unwrap();
-    // Of some ten shops not all lie in the lane of the one that is loud.
+    // Of some ten shops, not all share the lane of the loud one.
     let quiet: Vec<String> = (0..10).map(|number| format!("quiet{number}")).collect();
     for shop in &quiet {
         served.ask("POST", &format!("/v1/program/versions?shop={shop}"), &json!({ "program": program }));
@@ -142,7 +142,7 @@ fn a_shop_that_sends_very_much_does_not_keep_another_waiting() {
     assert_eq!(health["taken_in"]["applied"], 10_010, "{health}");
 }
 
-/// Two are worked out at once, and four wait; facts wait for none of them.
+/// Two previews are computed at once, and four wait; facts wait for none of them.
 fn six_previews_at_once_of_one_caller_and_facts_beside_them_are_all_answered() {
     const MEMBERS: usize = 500;
     let folder = tempfile::tempdir().unwrap();
@@ -157,7 +157,7 @@ fn six_previews_at_once_of_one_caller_and_facts_beside_them_are_all_answered() {
         (0..MEMBERS).map(|it| order(&format!("m{it}"), &format!("m{it}"), "400").to_string()).collect();
     assert_eq!(served.send("POST", "/events", &headers, &events.join("\n")).0, 202);
     until("nothing waits any more", || served.ask("GET", "/health", &Value::Null)["waiting"] == 0);
-    // Of gold by either program: what she does meanwhile changes no preview.
+    // Anna is gold by either program: what she does meanwhile changes no preview.
     served.spent("anna", "1", "2025-05-01T10:00:00Z", "600");
 
     let told = thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! A log that is gone: nobody reads it, it is closed, or its disk is full. Everything goes on.
+//! A log that is gone: no process reads it, it is closed, or its disk is full. Everything goes on.
 
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -22,7 +22,7 @@ pub fn cases() -> Vec<Trial> {
         ("all_streams_on_a_full_disk", ">/dev/full 2>&1"),
         ("an_error_stream_into_a_process_that_ended", "2> >(exit)"),
     ];
-    // Elsewhere there is no disk that is always full.
+    // Only Linux has a disk that is always full.
     let there = streams.into_iter().filter(|(_, to)| cfg!(target_os = "linux") || !to.contains("/dev/full"));
     let tried = there.map(|(name, to)| {
         case("log", &format!("{name}_stops_nothing"), move || {
@@ -31,11 +31,11 @@ pub fn cases() -> Vec<Trial> {
         })
     });
     let alone =
-        cases!["log", a_log_that_nobody_reads_any_more_stops_no_sweep, streams_that_nobody_reads_hold_up_nothing];
+        cases!["log", a_log_that_is_not_read_any_more_stops_no_sweep, streams_that_are_not_read_hold_up_nothing];
     tried.chain(alone).collect()
 }
 
-/// One whose streams go somewhere: so it cannot be asked where it listens.
+/// Starts a system whose streams are redirected. It cannot report where it listens: the address is chosen in advance.
 fn started(folder: &std::path::Path, streams: &str) -> Served {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let file = program(folder);
@@ -52,7 +52,7 @@ fn started(folder: &std::path::Path, streams: &str) -> Served {
     Served::at(process, &free, Some(&ADMIN))
 }
 
-/// Facts are taken, what cannot be is quarantined, sweeps are done, and it ends in order.
+/// Checks that facts are taken, broken ones are quarantined, sweeps are done, and it ends in order.
 fn goes_on(served: Served) {
     served.spent("anna", "1", "2025-05-01T10:00:00Z", "600");
     assert_eq!(post(&served.address, &admin(), r#"{"type":"unheard.of"}"#), Some(202));
@@ -69,15 +69,15 @@ fn goes_on(served: Served) {
     assert!(served.end(), "it does not end in order");
 }
 
-fn a_log_that_nobody_reads_any_more_stops_no_sweep() {
+fn a_log_that_is_not_read_any_more_stops_no_sweep() {
     let folder = tempfile::tempdir().unwrap();
     let (mut process, address) = piped(folder.path());
-    // From here on, whatever it says cannot be written.
+    // From here on, nothing that it logs can be written.
     drop((process.stderr.take(), process.stdout.take()));
     goes_on(Served::at(process, &address, Some(&ADMIN)));
 }
 
-/// One whose streams are pipes, which nobody has read further than to where it listens.
+/// Starts a system whose streams are pipes, read no further than the line that says where it listens.
 fn piped(folder: &std::path::Path) -> (std::process::Child, String) {
     let mut serve = Command::new(built("echelon"));
     serve.current_dir(folder).env_clear().env("ECHELON_TOKEN_KEY", TOKEN_KEY);
@@ -89,8 +89,8 @@ fn piped(folder: &std::path::Path) -> (std::process::Child, String) {
     (process, address)
 }
 
-/// A pipe that somebody holds and does not read is full at some time.
-fn streams_that_nobody_reads_hold_up_nothing() {
+/// A pipe that a process holds and does not read is full at some time.
+fn streams_that_are_not_read_hold_up_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (mut process, address) = piped(folder.path());
     let held = (process.stderr.take(), process.stdout.take());
@@ -100,7 +100,7 @@ fn streams_that_nobody_reads_hold_up_nothing() {
         let events: Vec<String> = (0..500)
             .flat_map(|it| {
                 let order = order(&format!("m{batch}-{it}"), &format!("{batch}-{it}"), "600").to_string();
-                [r#"{"type":"unheard.of","note":"of no use to anybody"}"#.to_owned(), order]
+                [r#"{"type":"unheard.of","note":"of no use"}"#.to_owned(), order]
             })
             .collect();
         assert_eq!(post(&address, &admin(), &events.join("\n")), Some(202));
@@ -109,7 +109,7 @@ fn streams_that_nobody_reads_hold_up_nothing() {
     until("all is taken in", || health()["waiting"] == 0);
     until("all is announced", || health()["unannounced"] == 0);
     assert_eq!(health()["status"], "ok");
-    // How it ends is not asked: its last words are read by nobody.
+    // How it ends is not checked: its last words are not read.
     served.signal("TERM");
     served.ended();
     drop(held);

@@ -1,4 +1,4 @@
-//! Bad luck: a process that dies, a disk that is full, a file that somebody else has.
+//! Bad luck: a process that dies, a disk that is full, a file that another process has.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -30,7 +30,7 @@ pub fn cases() -> Vec<Trial> {
     alone.into_iter().chain(reads()).collect()
 }
 
-/// Posts events, unless nobody is there; the status, if there was an answer.
+/// Posts events; returns the status, or none if no server answers.
 pub fn post(address: &str, token: &str, body: &str) -> Option<u16> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
@@ -41,7 +41,7 @@ pub fn post(address: &str, token: &str, body: &str) -> Option<u16> {
     answer.split(' ').nth(1)?.parse().ok()
 }
 
-/// What each member has spent, once nothing waits any more.
+/// The amount that each member has spent, once nothing waits.
 pub fn spent(served: &Served, members: &[String]) -> BTreeMap<String, u64> {
     until("nothing waits any more", || served.ask("GET", "/health", &Value::Null)["waiting"] == 0);
     let found = served.ask("POST", "/v1/standings", &json!({ "member_ids": members }));
@@ -58,7 +58,7 @@ fn twenty_kills_under_eight_senders_lose_nothing_and_count_nothing_twice() {
     let folder = tempfile::tempdir().unwrap();
     let admin = admin();
     let members: Vec<String> = (0..SENDERS).map(|sender| format!("m{sender}")).collect();
-    // Of each sender's orders those that were acknowledged, and those of which it is not known.
+    // The numbers of each sender's orders that were acknowledged, and of those whose outcome is not known.
     let acknowledged: Arc<Vec<(AtomicU64, AtomicU64)>> = Arc::new(members.iter().map(|_| Default::default()).collect());
     for kill in 0..KILLS {
         let served = served(folder.path(), &[]);
@@ -152,7 +152,7 @@ fn what_was_erased_is_not_in_the_file_any_more() {
     }
 }
 
-/// Each is a command that reads a file, and its name is wrong.
+/// Commands that read a file, whose name is wrong.
 fn reads() -> Vec<Trial> {
     let commands: [&[&str]; 7] = [
         &["verify", "--data", "typo.db"],
@@ -207,7 +207,7 @@ fn a_file_that_is_cut_off_is_noticed_and_nothing_more_is_acknowledged() {
         let length = file.metadata().unwrap().len();
         file.set_len(length / 2 * half).unwrap();
         until("it is noticed", || status() == 503);
-        // As long as it was, it is not what it was.
+        // The file has its former length, but not its former content.
         file.set_len(length).unwrap();
         let admin = admin();
         for path in ["/events", "/v1/facts"] {

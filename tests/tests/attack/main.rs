@@ -1,4 +1,4 @@
-//! What attackers and bad luck were seen to do to a served system: cases by name, each with its outcome, on the built command.
+//! The effects of attackers and of bad luck on a served system: cases by name, each with its outcome, on the built command.
 
 mod bodies;
 mod case;
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// No name is there twice, and RELIABILITY.md has a row with the number of each kind.
+/// Checks that no name is there twice, and that RELIABILITY.md has a row with the number of each kind.
 fn are_counted(names: &[String]) {
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a name is there twice");
     if !cfg!(target_os = "linux") {
@@ -66,10 +66,10 @@ fn are_counted(names: &[String]) {
     assert!(document.contains(&all), "RELIABILITY.md does not speak of {all}");
 }
 
-/// What tokens are signed with here.
+/// The key that signs tokens here.
 const TOKEN_KEY: &str = "a key of thirty-two bytes or more";
 
-/// A program by which 500 of money is gold, in a folder.
+/// Writes a program into a folder, by which 500 of money is gold.
 fn program(folder: &std::path::Path) -> PathBuf {
     let program = json!({ "program_id": "vip", "name": "VIP", "active": true, "timezone": "UTC", "currency": "USD",
                           "start_date": "2020-01-01", "milestone": { "metric": "amount_spent", "period": "calendar_year" },
@@ -87,7 +87,7 @@ fn served(folder: &std::path::Path, more: &[&str]) -> Served {
 /// A token for anything in any shop.
 static ADMIN: LazyLock<String> = LazyLock::new(|| token("admin", None));
 
-/// What an administrator of the shop `acme` says of themselves.
+/// The `Authorization` header of an administrator of the shop `acme`.
 fn admin() -> String {
     static BEARER: LazyLock<String> = LazyLock::new(|| bearer(&token("admin", Some("acme"))));
     BEARER.clone()
@@ -98,12 +98,12 @@ fn token(scope: &str, shop: Option<&str>) -> String {
     token_by(TOKEN_KEY, scope, shop)
 }
 
-/// The same, signed with another key.
+/// A token that is signed with another key.
 fn token_by(key: &str, scope: &str, shop: Option<&str>) -> String {
     token_for("3650", key, scope, shop)
 }
 
-/// The same, for so many days.
+/// A token that is valid for a number of days.
 fn token_for(days: &str, key: &str, scope: &str, shop: Option<&str>) -> String {
     let mut make = std::process::Command::new(tests::built::built("echelon"));
     make.args(["token", "--token-key", key, "--days", days, "--scope", scope]);
@@ -121,7 +121,7 @@ fn order(member: &str, id: &str, total: &str) -> Value {
             "total": total })
 }
 
-/// Waits until it is so.
+/// Waits until a condition holds.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = std::time::Instant::now() + tests::served::PATIENCE;
     while !is_so() {
@@ -130,7 +130,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Where a process listens, and its standard error behind the line that says so.
+/// The address on which a process listens, and its standard error after the line that names it.
 fn listening(process: &mut Child) -> (String, BufReader<ChildStderr>) {
     let mut said = BufReader::new(process.stderr.take().unwrap());
     let mut line = String::new();

@@ -1,4 +1,4 @@
-//! Receivers of the webhook that do not do as they should: facts go on, it ends in order, and nothing is lost for a better one.
+//! Receivers of the webhook that misbehave: facts go on, it ends in order, and nothing is lost for a better receiver.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,34 +16,36 @@ use super::{admin, served, until};
 
 const GOOD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
-/// What a receiver does with a connection.
+/// The behavior of a receiver on a connection.
 type Does = fn(TcpStream);
 
 pub fn cases() -> Vec<Trial> {
     let receivers: [(&str, Does); 14] = [
-        ("who_closes_at_once", drop),
-        ("who_closes_after_it_was_told", |stream| answers(stream, "")),
-        ("who_answers_500", |stream| answers(stream, "HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n")),
-        ("who_answers_503", |stream| answers(stream, "HTTP/1.1 503 No\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n")),
-        ("who_answers_410", |stream| answers(stream, "HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n")),
-        ("who_answers_401", |stream| answers(stream, "HTTP/1.1 401 No\r\ncontent-length: 0\r\n\r\n")),
-        ("who_asks_to_come_again_in_an_age", |stream| {
+        ("one_that_closes_at_once", drop),
+        ("one_that_closes_after_it_was_told", |stream| answers(stream, "")),
+        ("one_that_answers_500", |stream| answers(stream, "HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n")),
+        ("one_that_answers_503", |stream| {
+            answers(stream, "HTTP/1.1 503 No\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n")
+        }),
+        ("one_that_answers_410", |stream| answers(stream, "HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n")),
+        ("one_that_answers_401", |stream| answers(stream, "HTTP/1.1 401 No\r\ncontent-length: 0\r\n\r\n")),
+        ("one_that_asks_to_come_again_in_an_age", |stream| {
             answers(stream, "HTTP/1.1 429 No\r\nretry-after: 99999999999999999999\r\ncontent-length: 0\r\n\r\n");
         }),
-        ("who_leads_elsewhere", |stream| {
+        ("one_that_leads_elsewhere", |stream| {
             answers(stream, "HTTP/1.1 307 There\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n");
         }),
-        ("who_speaks_another_language", |stream| answers(stream, "220 mail ready\r\n")),
-        ("who_ends_in_the_middle_of_a_line", |stream| answers(stream, "HTTP/1.1 20")),
-        ("who_answers_with_a_header_without_end", |stream| {
+        ("one_that_speaks_another_language", |stream| answers(stream, "220 mail ready\r\n")),
+        ("one_that_ends_in_the_middle_of_a_line", |stream| answers(stream, "HTTP/1.1 20")),
+        ("one_that_answers_with_a_header_without_end", |stream| {
             answers(stream, &format!("HTTP/1.1 200 OK\r\nx: {}", "a".repeat(2_000_000)));
         }),
-        ("who_hangs_before_it_listens", |stream| held(stream)),
-        ("who_hangs_after_it_was_told", |mut stream| {
+        ("one_that_hangs_before_it_listens", |stream| held(stream)),
+        ("one_that_hangs_after_it_was_told", |mut stream| {
             told(&mut stream);
             held(stream);
         }),
-        ("who_answers_byte_by_byte", |mut stream| {
+        ("one_that_answers_byte_by_byte", |mut stream| {
             told(&mut stream);
             GOOD.bytes().take(20).for_each(|byte| {
                 let _ = stream.write_all(&[byte]);
@@ -58,15 +60,17 @@ pub fn cases() -> Vec<Trial> {
         })
     });
     let others = [
-        case("receivers", "who_is_not_there_holds_up_nothing_and_is_told_all_when_it_is", comes_late),
-        case("receivers", "who_answers_with_a_body_without_end_is_not_read_to_it", || tells_all_to_one_who(endless)),
-        case("receivers", "who_is_slow_is_told_all", || tells_all_to_one_who(slow)),
-        case("receivers", "who_fails_at_first_is_told_all", || tells_all_to_one_who(takes)),
+        case("receivers", "one_that_is_not_there_holds_up_nothing_and_is_told_all_when_it_is", comes_late),
+        case("receivers", "one_that_answers_with_a_body_without_end_is_not_read_to_it", || {
+            tells_all_to_one_that(endless)
+        }),
+        case("receivers", "one_that_is_slow_is_told_all", || tells_all_to_one_that(slow)),
+        case("receivers", "one_that_fails_at_first_is_told_all", || tells_all_to_one_that(takes)),
     ];
     tried.into_iter().chain(others).collect()
 }
 
-/// Reads a request; its body, if it was whole.
+/// Reads a request; returns its body, if it was whole.
 fn told(stream: &mut TcpStream) -> Option<Value> {
     let mut reader = BufReader::new(stream);
     let (mut line, mut length) = (String::new(), 0);
@@ -86,12 +90,12 @@ fn answers(mut stream: TcpStream, with: &str) {
     let _ = stream.write_all(with.as_bytes());
 }
 
-/// Until the other side goes.
+/// Holds a connection until the other side closes it.
 fn held(mut stream: TcpStream) {
     let _ = stream.read_to_end(&mut Vec::new());
 }
 
-/// What a receiver does once it was told.
+/// Answers 200.
 fn takes(mut stream: TcpStream) {
     let _ = stream.write_all(GOOD.as_bytes());
 }
@@ -108,7 +112,7 @@ fn endless(mut stream: TcpStream) {
     }
 }
 
-/// Receives at a URL, as long as the tests run; how many came is counted.
+/// Runs a receiver at a URL, as long as the tests run; counts its connections.
 fn receiver(
     listener: TcpListener,
     does: impl Fn(usize, TcpStream) + Send + Sync + 'static,
@@ -133,7 +137,7 @@ fn free() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").unwrap()
 }
 
-/// One that takes everything, and the members whose tier it was told of.
+/// A receiver that takes everything, and the members whose tier it was told of.
 fn good(listener: TcpListener) -> (String, Arc<Mutex<BTreeSet<String>>>) {
     let members: Arc<Mutex<BTreeSet<String>>> = Arc::default();
     let heard = Arc::clone(&members);
@@ -182,8 +186,8 @@ fn comes_late() {
     until("all are told of", || *members.lock().unwrap() == all());
 }
 
-/// Twice it fails; then it hears what it is told, and does this.
-fn tells_all_to_one_who(does: Does) {
+/// Tells everything to a receiver that fails twice, and then reads each event and behaves as given.
+fn tells_all_to_one_that(does: Does) {
     let folder = tempfile::tempdir().unwrap();
     let heard: Arc<Mutex<Vec<Value>>> = Arc::default();
     let hears = Arc::clone(&heard);

@@ -40,25 +40,25 @@ pub fn cases() -> Vec<Trial> {
     tried.chain(cut).collect()
 }
 
-/// What is sent under which name, and the statuses of all answers to it.
+/// The name of a case, the text that is sent, and the statuses of all answers to it.
 type Sent = (&'static str, String, Vec<u16>);
 
 fn sent(name: &'static str, sent: impl Into<String>, status: u16) -> Sent {
     (name, sent.into(), vec![status])
 }
 
-/// Asks how it does, with these headers and no others.
+/// A request for the health, with these headers and no others.
 fn asks(headers: &str) -> String {
     format!("GET /health HTTP/1.1\r\n{headers}\r\n")
 }
 
-/// Tells a fact, whose length is said by these headers.
+/// A request that tells a fact, with the headers that say its length.
 fn fact(length: &str, body: &str) -> String {
     let about = "authorization: TOKEN\r\ncontent-type: application/json\r\n";
     format!("POST /v1/facts HTTP/1.1\r\n{CLOSE}{about}{length}\r\n{body}")
 }
 
-/// The same, in one chunk of this size.
+/// The same request, in one chunk of this size.
 fn chunked(size: &str) -> String {
     fact("transfer-encoding: chunked\r\n", &format!("{size}\r\n{FACT}\r\n0\r\n\r\n"))
 }
@@ -80,7 +80,7 @@ fn hosts() -> Vec<Sent> {
         sent("two_hosts_of_http_1_0_are_refused", "GET /health HTTP/1.0\r\nhost: a\r\nhost: b\r\n\r\n", 400),
         sent("an_empty_host_is_refused", both("host:\r\n"), 400),
         sent("a_host_that_is_no_name_is_refused", both("host: a b/c\r\n"), 400),
-        sent("a_host_with_somebody_before_it_is_refused", both("host: anna@HOST\r\n"), 400),
+        sent("a_host_with_a_user_before_it_is_refused", both("host: anna@HOST\r\n"), 400),
         sent("a_whole_url_of_the_host_is_answered", format!("GET http://HOST/health HTTP/1.1\r\n{CLOSE}\r\n"), 200),
         sent("a_url_of_another_host_is_refused", format!("GET http://evil.example/ HTTP/1.1\r\n{CLOSE}\r\n"), 400),
         sent("two_tokens_are_refused", twice("authorization", "TOKEN", "Bearer x"), 400),
@@ -97,7 +97,7 @@ fn lengths() -> Vec<Sent> {
     let of = |length: &str| fact(&format!("content-length: {length}\r\n"), FACT);
     let length = FACT.len();
     let coded = |coding: &str| fact(&format!("transfer-encoding: {coding}\r\n"), &in_chunks());
-    // What follows would be somebody else's request, if a proxy went by the length.
+    // What follows would be another client's request if a proxy went by the length.
     let on = |length: &str| {
         let first = fact(&format!("{length}transfer-encoding: chunked\r\n"), &in_chunks());
         first.replace("connection: close\r\n", "") + &asks(CLOSE)
@@ -205,7 +205,7 @@ fn protocols() -> Vec<Sent> {
         sent("zeros_are_refused", "\0".repeat(1_000), 400),
         sent("no_other_protocol_is_gone_over_to", upgrade("websocket"), 200),
         sent("nor_http_2_on_the_way", upgrade("h2c"), 200),
-        ("who_waits_to_be_asked_for_the_body_is_asked", expects, vec![100, 200]),
+        ("a_client_that_waits_to_be_asked_for_the_body_is_asked", expects, vec![100, 200]),
     ]
 }
 
@@ -227,11 +227,11 @@ fn methods() -> Vec<Sent> {
     ]
 }
 
-/// All that comes back until the connection ends.
+/// Everything that comes back until the connection ends.
 fn answer(served: &Served, sent: &str) -> String {
     let mut stream = ask(served, sent);
     let mut answer = Vec::new();
-    // Who is refused before the end of what they send may find the connection reset.
+    // A client that is refused before it has sent everything may find the connection reset.
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
 }
@@ -248,7 +248,7 @@ fn statuses(answers: &str) -> Vec<u16> {
     answers.split("HTTP/1.").skip(1).filter_map(|answer| answer.get(2..5)?.parse().ok()).collect()
 }
 
-/// Whoever sends a part and goes is told so, or nothing; nothing of it is taken.
+/// Sends a part and leaves: the answer is a refusal or nothing, and nothing is taken.
 fn is_not_taken(served: &Served, sent: &str) {
     let mut stream = ask(served, &sent.replace("bert", "gone").replace("\"9\"", "\"8\""));
     stream.shutdown(Shutdown::Write).unwrap();

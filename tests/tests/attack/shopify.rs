@@ -57,7 +57,7 @@ pub fn order(id: u64, total: &str) -> String {
     .to_string()
 }
 
-/// Systems of the shop `acme` and of Shopify's `acme.myshopify.com` and `other.myshopify.com`.
+/// A system with the shop `acme` and Shopify's `acme.myshopify.com` and `other.myshopify.com`.
 fn shops(folder: &std::path::Path, more: &[&str]) -> Served {
     let served = served(folder, &[&["--shopify-secret", SECRET], more].concat());
     let program: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("program.json")).unwrap()).unwrap();
@@ -80,7 +80,7 @@ fn with_an_order(folder: &Path) -> Served {
     served
 }
 
-/// Each is what somebody makes of a body that Shopify signed once, and what is answered; all stays as it was.
+/// Misuses of a body that Shopify signed once, each with the status of the answer; everything stays as it was.
 fn captured() -> Vec<Trial> {
     let (order, other) = (order(1, "600.00"), "other.myshopify.com");
     let request = json!({ "shop_id": 1, "shop_domain": ACME, "customer": { "id": 7 }, "orders_requested": [1],
@@ -158,7 +158,7 @@ fn a_shop_that_is_to_be_deleted_is_there_for_two_days_and_the_deletion_can_be_wi
     served.ask("POST", "/clock", &json!({ "now": "+10d" }));
     std::thread::sleep(std::time::Duration::from_secs(3));
     assert_eq!(tier(&served, ACME), json!("gold"));
-    // Asked for again and not withdrawn, it is done; and the other shops are as they were.
+    // Asked for again and not withdrawn, it is done; the other shops stay as they were.
     assert_eq!(webhook(&served, "/webhooks/shopify", "shop/redact", ACME, &gone).0, 200);
     served.ask("POST", "/clock", &json!({ "now": "+48h" }));
     let versions =
@@ -181,7 +181,7 @@ fn a_new_customer_comes_under_two_topics_and_tells_both_in_any_order() {
         let customer = json!({ "id": 7, "admin_graphql_api_id": "gid://shopify/Customer/7", "tags": "vip",
                                "created_at": "2025-05-02T10:00:00Z", "updated_at": "2025-05-02T10:00:00Z" })
         .to_string();
-        // Of this nothing follows, and it is in the way of nothing.
+        // This topic has no consequence, and is in the way of nothing.
         assert_eq!(webhook(&served, "/events", "customers/enable", ACME, &customer), (202, json!({ "accepted": 0 })));
         for accepted in [1, 0] {
             for topic in topics {

@@ -1,4 +1,4 @@
-//! Signals at any time: it ends in order, and what was acknowledged is there when it is started again.
+//! Signals at any time: the process ends in order, and what was acknowledged is there when it is started again.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -26,7 +26,7 @@ pub fn cases() -> Vec<Trial> {
         an_index_that_is_noted_and_was_not_made_is_made_at_the_next_start,
     ];
     for signal in ["TERM", "INT", "HUP"] {
-        // A system that is started where hang-ups are ignored ignores them as well: there is nothing to try then.
+        // A system that is started where hang-ups are ignored ignores them as well: then there is nothing to test.
         let tried = |of: fn(&str)| {
             move || {
                 if signal != "HUP" || !ignores_hang_ups() {
@@ -45,7 +45,7 @@ pub fn cases() -> Vec<Trial> {
     all
 }
 
-/// Whether this process was started to ignore them, as by `nohup`.
+/// Whether this process was started to ignore hang-ups, as by `nohup`.
 fn ignores_hang_ups() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0");
@@ -110,7 +110,7 @@ fn under_senders(signal: &str) {
     assert!(ended);
     let again = served(folder.path(), &[]);
     let (found, acknowledged) = (spent(&again, &["anna".to_owned()])["anna"], acknowledged.load(Ordering::SeqCst));
-    // Of each sender the last may be in without its answer.
+    // The last event of each sender may be in without its answer.
     assert!(acknowledged <= found && found <= acknowledged + 4, "{found}, acknowledged {acknowledged}");
 }
 
@@ -137,14 +137,14 @@ fn twice(signal: &str) {
     let first = served(folder.path(), &[]);
     assert_eq!(post(&first.address, &admin(), &order("anna", "1", "600").to_string()), Some(202));
     first.signal(signal);
-    // It may have ended by now; whether it ends in order is not asked.
+    // It may have ended by now; whether it ends in order is not checked.
     let _ = Command::new("kill").args([&format!("-{signal}"), &first.id().to_string()]).stderr(Stdio::null()).status();
     first.ended();
     let again = served(folder.path(), &[]);
     until("it is taken in", || again.ask("GET", "/v1/members/anna", &Value::Null)["tier"]["id"] == "gold");
 }
 
-/// Ends a start after a while.
+/// Ends a start with a signal after a while.
 fn start_ended_by(signal: &str, folder: &Path, later: Duration) {
     let mut serve = Command::new(built("echelon"));
     serve.args(["serve", "--listen", "127.0.0.1:0", "--clock", "2025-06-01T10:00:00Z"]).current_dir(folder);
@@ -160,8 +160,8 @@ fn while_it_starts(signal: &str) {
     goes_on_at_the_next_start(folder.path());
 }
 
-/// Each time in a folder of its own: only the first start makes the file and its tables. Whether a kill fell into that is left to
-/// chance; what such a kill leaves is made on purpose below.
+/// Each run has a folder of its own: only the first start makes the file and its tables. Whether a kill fell into that is left to
+/// chance; the cases below make on purpose what such a kill leaves.
 fn killed_while_it_starts_it_starts_again() {
     for later in 0..12 {
         let folder = tempfile::tempdir().unwrap();
@@ -178,8 +178,8 @@ fn an_index_that_is_noted_and_was_not_made_is_made_at_the_next_start() {
     ["echelon-ledger::gsi::by-member", "echelon-ledger::gsi::unpublished"].into_iter().for_each(made_without);
 }
 
-/// A table is noted first, and then it and its indexes are made, each in a transaction of its own: this is the file of a process
-/// that was killed before the last of them.
+/// Makes the file of a process that was killed while it made its tables. A table is noted first, and then it and its indexes are
+/// made, each in a transaction of its own.
 fn made_without(lost: &str) {
     let folder = tempfile::tempdir().unwrap();
     let args = ["--clock", "2025-06-01T10:00:00Z", "--token-key", TOKEN_KEY];
@@ -192,7 +192,7 @@ fn made_without(lost: &str) {
     let table = lost.split("::").next().unwrap();
     assert_eq!(count("_tables WHERE table_name", table), 1, "{table} is not noted");
     assert_eq!(count("sqlite_schema WHERE type = 'table' AND name", lost), 1, "there is no {lost}");
-    // Nothing is in a table whose indexes are not all there yet.
+    // A table whose indexes are not all there yet is empty.
     let left = if table == lost { String::new() } else { format!("DELETE FROM \"{table}\";") };
     file.execute_batch(&format!("{left} DROP TABLE \"{lost}\";")).unwrap();
     drop(file);

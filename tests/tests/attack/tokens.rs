@@ -1,4 +1,4 @@
-//! Tokens that fell into other hands.
+//! Tokens that fell into the wrong hands.
 
 use libtest_mimic::Trial;
 use tests::served::Served;
@@ -7,17 +7,18 @@ use super::case::cases;
 use super::{bearer, served, token};
 
 pub fn cases() -> Vec<Trial> {
-    cases!["tokens", a_revoked_token_lets_nobody_in_also_after_a_restart_and_the_others_are_listed]
+    cases!["tokens", a_revoked_token_lets_no_caller_in_even_after_a_restart_and_the_others_are_listed]
 }
 
-fn a_revoked_token_lets_nobody_in_also_after_a_restart_and_the_others_are_listed() {
+fn a_revoked_token_lets_no_caller_in_even_after_a_restart_and_the_others_are_listed() {
     let folder = tempfile::tempdir().unwrap();
     let (admin, till) = (token("admin", None), token("write", Some("acme")));
     let run = || served(folder.path(), &[]);
     let system = run();
     let (admin, till) = (bearer(&admin), bearer(&till));
-    let asked =
-        |system: &Served, who: &str, method: &str, path: &str| system.send(method, path, &[("authorization", who)], "");
+    let asked = |system: &Served, authorization: &str, method: &str, path: &str| {
+        system.send(method, path, &[("authorization", authorization)], "")
+    };
     assert_eq!(asked(&system, &till, "GET", "/v1/insight").0, 404, "it lets in");
     assert_eq!(asked(&system, &till, "GET", "/tokens").0, 403);
     let (_, listed) = asked(&system, &admin, "GET", "/tokens");
@@ -37,7 +38,7 @@ fn a_revoked_token_lets_nobody_in_also_after_a_restart_and_the_others_are_listed
     assert_eq!(asked(&system, &till, "GET", "/v1/insight").0, 401, "it stays so");
     assert_eq!(asked(&system, &admin, "GET", "/tokens").1["tokens"].as_array().unwrap().len(), 2);
 
-    // By command, and of one that was never used.
+    // By command, and for a token that was never used.
     let new = token("read", Some("acme"));
     let echelon = |args: &[&str]| {
         let mut command = std::process::Command::new(tests::built::built("echelon"));

@@ -1,5 +1,5 @@
-//! Requests that mean harm, or do not know better. Whatever they are, the answer names the place and the remedy, nothing
-//! changes, and the same again is answered the same.
+//! Requests of malicious or careless callers. Whatever they are, the answer names the place and the remedy, nothing changes, and
+//! the same again is answered the same.
 
 mod bodies;
 mod callers;
@@ -9,7 +9,7 @@ mod places;
 use serde_json::{Value, json};
 use tests::api_harness::{ApiHarness, Ask, order};
 
-/// A request, and how it is answered: with a status, a kind of problem (empty: none), and these words in it.
+/// A request and its expected answer: a status, a kind of problem (empty: none), and words in it.
 pub struct Case {
     /// A sentence that says what is bad.
     pub name: &'static str,
@@ -25,7 +25,7 @@ const BAD: &str = "malformed-request";
 const ANNA: &str = "/v1/members/anna";
 const FACTS: &str = "/v1/facts";
 
-/// All that requests can be.
+/// All cases of requests.
 pub fn cases() -> Vec<Case> {
     let kinds =
         [bodies::cases(), loads::cases(), places::paths(), places::queries(), callers::headers(), callers::tokens()];
@@ -40,14 +40,14 @@ fn assign(desk: &ApiHarness, body: Value) -> Ask<'static> {
     desk.ask("POST", "/v1/members/anna/assignments").json(&body)
 }
 
-/// Asks all, and panics with the names of those that were answered in another way.
+/// Sends all requests, and panics with the names of those that were answered in another way.
 pub async fn all_are_answered_as_they_have_to() {
     let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00"), order("anna", "2", "1.00")]).await;
     desk.send(assign(&desk, json!({ "tier": "gold", "mode": "floor", "reason": "x" })).with("Idempotency-Key", "used"))
         .await
         .is(201);
-    desk.send(desk.ask("PUT", "/v1/program/draft").json(&json!({ "program": { "name": "somebody's" } }))).await.is(200);
+    desk.send(desk.ask("PUT", "/v1/program/draft").json(&json!({ "program": { "name": "another's" } }))).await.is(200);
     let mut wrong = Vec::new();
     for Case { name, ask, answer: (status, kind, says) } in cases() {
         let before = desk.everything().await;

@@ -1,4 +1,4 @@
-//! A bad input: what is delivered, and what has to become of it and of everything beside it.
+//! A bad input: what is delivered, and the required outcome of it and of everything beside it.
 
 use engine::ingest::{Report, native};
 use serde_json::{Value, json};
@@ -7,18 +7,18 @@ use store::shop::ShopId;
 use tests::api_harness::ApiHarness;
 use tests::system::quarantine_rows;
 
-/// What has to become of something that is delivered.
+/// The required outcome of a delivery.
 #[derive(Debug, Clone, Copy)]
 pub enum Becomes {
     /// Taken in.
     Applied,
     /// Known already.
     Duplicate,
-    /// A version that wins is known.
+    /// A revision that wins is known.
     Superseded,
-    /// About somebody who was erased.
+    /// About an erased member.
     MemberErased,
-    /// Of no consequence.
+    /// Ignored.
     Ignored,
     /// Quarantined.
     Quarantined(Quarantined),
@@ -26,14 +26,14 @@ pub enum Becomes {
 
 pub use Becomes::{Applied, Duplicate, Ignored, MemberErased, Superseded};
 
-/// How something is quarantined.
+/// The details of a quarantined delivery.
 #[derive(Debug, Clone, Copy)]
 pub struct Quarantined {
-    /// Under this shop's name, or nobody's.
+    /// The shop of its row, or none.
     shop: Option<&'static str>,
     reason: Reason,
     paths: &'static [&'static str],
-    /// What whoever tells the same fact over HTTP is told about it.
+    /// Words of the answer to a caller who sends the same fact over HTTP.
     says: &'static str,
 }
 
@@ -42,18 +42,18 @@ pub const fn quarantined(reason: Reason, paths: &'static [&'static str]) -> Beco
     Becomes::Quarantined(Quarantined { shop: Some("acme"), reason, paths, says: "" })
 }
 
-/// Quarantined, and it is not known, or not believed, whose it is.
-pub const fn nobodys(reason: Reason, paths: &'static [&'static str]) -> Becomes {
+/// Quarantined without a shop, because the shop is not known, or not believed.
+pub const fn of_no_shop(reason: Reason, paths: &'static [&'static str]) -> Becomes {
     Becomes::Quarantined(Quarantined { shop: None, reason, paths, says: "" })
 }
 
-/// Quarantined as wrong at one place; whoever tells the same fact over HTTP is told so with these words.
+/// Quarantined as wrong at one place; a caller who sends the same fact over HTTP is told these words.
 pub const fn wrong(path: &'static [&'static str; 1], says: &'static str) -> Becomes {
     Becomes::Quarantined(Quarantined { shop: Some("acme"), reason: Reason::Invalid, paths: path, says })
 }
 
 impl Becomes {
-    /// Quarantined, and whoever tells the same over HTTP is told so with these words.
+    /// Quarantined; a caller who sends the same over HTTP is told these words.
     pub const fn saying(self, says: &'static str) -> Self {
         match self {
             Self::Quarantined(quarantined) => Self::Quarantined(Quarantined { says, ..quarantined }),
@@ -70,12 +70,12 @@ impl Becomes {
     }
 }
 
-/// What is delivered.
+/// A delivery.
 #[derive(Debug, Clone)]
 enum Sent {
     /// A message of the queue.
     Message(String),
-    /// The shop's own event, which can as well be told over HTTP.
+    /// The shop's own event, which can also be sent over HTTP.
     Event(Value),
 }
 
@@ -85,12 +85,12 @@ pub struct Case {
     /// A sentence that says what is bad.
     pub name: &'static str,
     program: Value,
-    /// Told once, before.
+    /// Events that are told once, before.
     before: Vec<Value>,
     sent: Vec<(Sent, Becomes)>,
-    /// Member, tier (empty: none) and what is counted; no standing at all of whom nothing is known.
+    /// Member, tier (empty: none) and the amount counted; `None` if nothing is known of the member.
     stand: Vec<(String, Option<(&'static str, &'static str)>)>,
-    /// Whose name is left nowhere but in a tombstone.
+    /// A member whose name is left nowhere but in a tombstone.
     gone: Option<&'static str>,
 }
 
@@ -107,13 +107,13 @@ fn program(metric: &str, tiers: Value) -> Value {
 }
 
 impl Case {
-    /// In a shop that counts points.
+    /// Makes the shop's program count points.
     pub fn counting_points(mut self) -> Self {
         self.program["milestone"]["metric"] = json!("points_earned");
         self
     }
 
-    /// In a shop that looks at tags.
+    /// Makes the shop's program look at tags.
     pub fn looking_at_tags(mut self) -> Self {
         let tiers = json!([{ "id": "silver", "tags": ["vip"] }, { "id": "gold", "tags": ["vvip"] }]);
         self.program =
@@ -121,54 +121,54 @@ impl Case {
         self
     }
 
-    /// In a shop whose spend leaves tax out.
+    /// Makes the shop's program leave tax out.
     pub fn without_tax(mut self) -> Self {
         self.program["spend"] = json!({ "include_tax": false });
         self
     }
 
-    /// After the shop told this.
+    /// Adds an event that is told before.
     pub fn after(mut self, event: Value) -> Self {
         self.before.push(event);
         self
     }
 
-    /// A message is delivered.
+    /// Adds a message that is delivered.
     pub fn message(mut self, body: impl Into<String>, becomes: Becomes) -> Self {
         self.sent.push((Sent::Message(body.into()), becomes));
         self
     }
 
-    /// The shop's own event is delivered.
+    /// Adds one of the shop's own events that is delivered.
     pub fn event(mut self, event: Value, becomes: Becomes) -> Self {
         self.sent.push((Sent::Event(event), becomes));
         self
     }
 
-    /// Many of the shop's own events are delivered.
+    /// Adds many of the shop's own events that are delivered.
     pub fn events(self, events: impl IntoIterator<Item = (Value, Becomes)>) -> Self {
         events.into_iter().fold(self, |case, (event, becomes)| case.event(event, becomes))
     }
 
-    /// Then a member stands so; an empty tier is none.
+    /// Expects this standing of a member; an empty tier is none.
     pub fn stands(mut self, member: impl Into<String>, tier: &'static str, counted: &'static str) -> Self {
         self.stand.push((member.into(), Some((tier, counted))));
         self
     }
 
-    /// Then nothing is known of a member, and nothing is left of them but a tombstone and that their erasure is verified.
+    /// Expects that nothing is known of a member, and that only a tombstone and the verification of the erasure are left.
     pub fn gone(self, member: &'static str) -> Self {
         Self { gone: Some(member), ..self.unknown(member) }
     }
 
-    /// Then nothing is known of a member.
+    /// Expects that nothing is known of a member.
     pub fn unknown(mut self, member: impl Into<String>) -> Self {
         self.stand.push((member.into(), None));
         self
     }
 }
 
-/// Delivers all, and panics with the names of those that became something else.
+/// Delivers all cases, and panics with the names of those that have another outcome.
 pub async fn all_become_what_they_have_to(cases: Vec<Case>) {
     let mut wrong = Vec::new();
     for case in cases {
@@ -191,7 +191,7 @@ async fn becomes_what_it_has_to(case: &Case) -> Result<(), String> {
             Sent::Message(body) => body.clone(),
             Sent::Event(event) => native(&desk.system.shop, event, desk.system.now()),
         };
-        // Its neighbours in the batch are none the worse for it.
+        // Its neighbors in the batch are not affected.
         let report =
             desk.system.deliver(&[neighbour(&desk, 2 * place), body.clone(), neighbour(&desk, 2 * place + 1)]).await;
         became(&report, *becomes).map_err(|why| format!("message {place}: {why}"))?;
@@ -235,14 +235,14 @@ async fn neighbours(desk: &ApiHarness) -> usize {
     desk.system.member(NEIGHBOUR).await.ledger.orders().len()
 }
 
-/// All items but the neighbour's.
+/// All items except the neighbor's.
 async fn everything(desk: &ApiHarness) -> Vec<String> {
     let mut all = desk.everything().await;
     all.retain(|item| !item.contains(NEIGHBOUR));
     all
 }
 
-/// The tables are as they were.
+/// Checks that the tables are as they were.
 fn unchanged(when: &str, found: &[String], before: &[String]) -> Result<(), String> {
     let only =
         |these: &[String], those: &[String]| these.iter().filter(|item| !those.contains(item)).cloned().collect();
@@ -280,7 +280,7 @@ fn became(report: &Report, becomes: Becomes) -> Result<(), String> {
     Ok(())
 }
 
-/// In the tables nothing changed but that a row tells of it; its body is kept.
+/// Checks that nothing changed in the tables except for the row that reports it, and that its body is kept.
 async fn nothing_but_a_row(
     desk: &ApiHarness,
     before: &[String],
@@ -307,7 +307,7 @@ async fn nothing_but_a_row(
     same("the body is kept", desk.system.kept.bodies().iter().any(|(_, kept)| kept == body), true)
 }
 
-/// Whoever tells it over HTTP hears the same, in words, and nothing is kept of it.
+/// Checks that a caller who sends it over HTTP is told the same, in words, and that nothing of it is kept.
 async fn is_refused_over_http(desk: &ApiHarness, event: &Value, quarantined: &Quarantined) -> Result<(), String> {
     let before = everything(desk).await;
     let said = desk.post("/v1/facts", event.clone()).await;
@@ -326,7 +326,7 @@ async fn stand(desk: &ApiHarness, case: &Case) -> Result<(), String> {
     if let Some(gone) = case.gone {
         let all = desk.everything().await;
         let left: Vec<&String> = all.iter().filter(|item| item.contains(gone) && !item.contains("erased_at")).collect();
-        same("what is left of somebody erased", left, Vec::new())?;
+        same("what is left of an erased member", left, Vec::new())?;
     }
 
     for (member, expected) in &case.stand {

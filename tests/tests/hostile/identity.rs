@@ -1,4 +1,4 @@
-//! Ids that are none, that look like others, or that look like keys of ours.
+//! Ids that are not valid, that look like others, or that look like keys of ours.
 
 use engine::ingest::native;
 use rules::calendar::Instant;
@@ -15,7 +15,7 @@ fn of(member: Value) -> Value {
     order(json!({ "member_id": member }))
 }
 
-/// All that ids can be.
+/// All cases of ids.
 pub fn cases() -> Vec<Case> {
     [no_ids(), strange_ids(), same_ids()].concat()
 }
@@ -46,7 +46,7 @@ fn no_ids() -> Vec<Case> {
             .event(of(json!({ "id": "anna" })), wrong(MEMBER, "must be a text, not an object")),
         case("a member that is a float").event(of(json!(1.5)), wrong(MEMBER, "must be a text, not a number")),
         case("a member below zero").event(of(json!(-1)), wrong(MEMBER, "must be a text, not a number")),
-        case("an enrolment of nobody").event(enrolled(json!({ "member_id": null })), wrong(MEMBER, "is missing")),
+        case("an enrollment of no member").event(enrolled(json!({ "member_id": null })), wrong(MEMBER, "is missing")),
         case("an order without an id")
             .event(without(order(json!({})), "order_id"), wrong(&["$.order_id"], "is missing")),
         case("a refund without an id")
@@ -63,7 +63,7 @@ fn strange_ids() -> Vec<Case> {
         kept("a member that looks like the key of an order", "acme#order#1"),
         kept("a member that looks like a partition of members", "acme#00"),
         kept("a member that looks like another shop's", "other#anna"),
-        kept("a member that looks like somebody's history", "acme#history#anna"),
+        kept("a member that looks like a member's history", "acme#history#anna"),
         kept("a member that looks like a path", "../../anna"),
         kept("a member that looks like SQL", "anna'; DROP TABLE members; --"),
         kept("a member that looks like JSON", r#"{"$ne": null}"#),
@@ -71,7 +71,7 @@ fn strange_ids() -> Vec<Case> {
         kept("a member that looks like an expression of DynamoDB", "attribute_exists(pk) OR :v"),
         kept("a member of faces", "🦀👩‍👩‍👧"),
         kept("a member written from right to left", "\u{202e}anna\u{202c}"),
-        kept("a member with a letter nobody sees", "an\u{200b}na"),
+        kept("a member with an invisible letter", "an\u{200b}na"),
         kept("a member with a space behind is another than without", "anna "),
         kept("a member called null", "null"),
         case("a member as a number is the same as in digits")

@@ -1,5 +1,5 @@
-//! Whoever means harm, and whoever is merely careless: bad inputs by name, each with what has to become of it. Whatever it
-//! is, nothing is half applied, what came beside it is taken in, and sent again it becomes the same.
+//! Bad inputs by name, from malicious and from careless senders, each with its required outcome. Whatever the input is, nothing
+//! is half applied, what came beside it is taken in, and sent again it has the same outcome.
 
 mod api;
 mod case;
@@ -54,7 +54,7 @@ async fn bad_requests_are_answered_as_they_have_to() {
     api::all_are_answered_as_they_have_to().await;
 }
 
-/// None is lost unseen.
+/// No case is lost unnoticed.
 #[test]
 fn every_kind_has_its_cases() {
     let named: [(&str, usize, Vec<&str>); 8] = [

@@ -1,4 +1,4 @@
-//! Money and points that nobody paid.
+//! Money and points that were never paid.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn total(total: Value) -> Value {
     order(json!({ "total": total }))
 }
 
-/// All that money can be.
+/// All cases of money.
 pub fn cases() -> Vec<Case> {
     [totals(), parts(), currencies(), refunds(), points()].concat()
 }
@@ -72,7 +72,7 @@ fn currencies() -> Vec<Case> {
     let code = "is no ISO 4217 currency code";
     vec![
         case("a currency in small letters").event(order(json!({ "currency": "usd" })), wrong(CURRENCY, code)),
-        case("a currency that is nobody's").event(order(json!({ "currency": "BTC" })), wrong(CURRENCY, code)),
+        case("a currency of no country").event(order(json!({ "currency": "BTC" })), wrong(CURRENCY, code)),
         case("a currency that is none").event(order(json!({ "currency": "" })), wrong(CURRENCY, code)),
         case("a code that is reserved for tests")
             .event(order(json!({ "currency": "XTS", "exchange_rate": "1" })), Applied)

@@ -1,4 +1,4 @@
-//! Programs that are none. Each is said to be wrong at its places where it is checked, is not published, and changes
+//! Programs that are not valid. Each is reported as wrong at its places where it is checked, is not published, and changes
 //! nothing.
 
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use tests::api_harness::{ApiHarness, program};
 
 use crate::told::with;
 
-/// A program, and what is wrong with it: where, and in which words.
+/// A program, and what is wrong with it: the path, and words of the message.
 pub struct Case {
     /// A sentence that says what is bad.
     pub name: &'static str,
@@ -26,7 +26,7 @@ fn reward(name: &'static str, reward: Value, path: &'static str, says: &'static 
     tiers(name, json!([{ "id": "gold", "threshold": "1", "entry_rewards": [reward] }]), path, says)
 }
 
-/// All that programs can be.
+/// All cases of programs.
 pub fn cases() -> Vec<Case> {
     let many = (0..10_000).map(|n| json!({ "id": n.to_string(), "threshold": n.to_string() })).collect::<Vec<_>>();
     let two = |a: Value, b: Value| {
@@ -113,15 +113,15 @@ pub fn cases() -> Vec<Case> {
             "$.timezone",
             "is no IANA time zone",
         ),
-        case("a currency that nobody pays in", json!({ "currency": "XTS" }), "$.currency", "that money is paid in"),
+        case(
+            "a currency that money is not paid in",
+            json!({ "currency": "XTS" }),
+            "$.currency",
+            "that money is paid in",
+        ),
         case("a currency in small letters", json!({ "currency": "usd" }), "$.currency", "ISO 4217"),
         case("a start on February 30", json!({ "start_date": "2023-02-30" }), "$.start_date", "is not a date such as"),
-        case(
-            "a metric that nobody counts",
-            json!({ "milestone": { "metric": "hugs" } }),
-            "$.milestone.metric",
-            "write one of",
-        ),
+        case("an unknown metric", json!({ "milestone": { "metric": "hugs" } }), "$.milestone.metric", "write one of"),
         case("a program that is active in words", json!({ "active": "yes" }), "$.active", "must be true or false"),
         period(
             "a period of no days",
@@ -160,7 +160,7 @@ pub fn cases() -> Vec<Case> {
             "at most 100",
         ),
         reward(
-            "a reward that nobody knows",
+            "an unknown reward",
             json!({ "type": "a pony" }),
             "$.tiers[0].entry_rewards[0].type",
             "is no reward; write one of",
@@ -174,7 +174,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// Checks, previews and publishes all, and panics with the names of those that were not refused as they have to be.
+/// Checks, previews and publishes all programs, and panics with the names of those that were not refused as they have to be.
 pub async fn all_are_refused() {
     let desk = ApiHarness::open().await;
     desk.tell(&[tests::api_harness::order("anna", "1", "120.00")]).await;
@@ -185,7 +185,7 @@ pub async fn all_are_refused() {
         let asked = json!({ "program": program });
         let previewed = desk.post("/v1/program/preview", asked.clone()).await.is(422);
         let published = desk.post("/v1/program/versions", asked).await.is(422);
-        // Within the program, and within what was sent.
+        // Paths begin within the program, and within the request.
         for (at, said) in [("$", checked), ("$.program", previewed), ("$.program", published)] {
             let problems = &said["problems"];
             let found = problems.as_array().unwrap();

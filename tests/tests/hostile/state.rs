@@ -1,4 +1,4 @@
-//! Facts that do not go with those that are there: too early, twice, undone, of somebody else, of somebody gone.
+//! Facts that do not fit those that are stored: too early, twice, undone, about another member, about an erased member.
 
 use serde_json::{Value, json};
 use store::records::Reason;
@@ -6,7 +6,7 @@ use store::records::Reason;
 use crate::case::{Applied, Case, Duplicate, MemberErased, Superseded, case, quarantined, wrong};
 use crate::told::{assigned, canceled, cancelled, earned, enrolled, erased, order, refund, unassigned, with};
 
-/// All that can be out of place.
+/// All cases of facts out of place.
 pub fn cases() -> Vec<Case> {
     [orders(), revisions(), points(), people(), assignments()].concat()
 }
@@ -18,7 +18,7 @@ fn orders() -> Vec<Case> {
             .event(refund(json!({})), Applied)
             .event(order(json!({})), Applied)
             .stands("anna", "silver", "100.00"),
-        case("a refund that names somebody else than the order")
+        case("a refund that names another member than the order")
             .event(order(json!({})), Applied)
             .event(refund(json!({ "member_id": "ben" })), Applied)
             .stands("anna", "silver", "100.00"),
@@ -84,7 +84,7 @@ fn points() -> Vec<Case> {
             .event(canceled(json!({ "points": 20 })), Applied)
             .event(earned(json!({})), Applied)
             .stands("anna", "silver", "100"),
-        case("points taken back that nobody ever earned")
+        case("points taken back that were never earned")
             .counting_points()
             .event(canceled(json!({})), Applied)
             .unknown("anna"),
@@ -101,38 +101,38 @@ fn people() -> Vec<Case> {
     let merged =
         json!({ "type": "customer.merged", "member_id": "anna", "into": "ben", "occurred_at": "2024-05-01T10:00:00Z" });
     vec![
-        case("somebody is erased who never was").event(erased(json!({})), Applied).gone("anna"),
-        case("somebody is erased twice, and ordered in between")
+        case("a member is erased who never was").event(erased(json!({})), Applied).gone("anna"),
+        case("a member is erased twice, and ordered in between")
             .event(order(json!({})), Applied)
             .event(erased(json!({})), Applied)
             .event(order(json!({ "order_id": "2" })), MemberErased)
             .event(erased(json!({})), Duplicate)
             .gone("anna"),
-        case("somebody erased enrols again")
+        case("an erased member enrolls again")
             .event(erased(json!({})), Applied)
             .event(enrolled(json!({ "occurred_at": "2024-05-30T00:00:00Z" })), MemberErased)
             .unknown("anna"),
-        case("an order moves to somebody erased: it is nobody's, and does not come back")
+        case("an order moves to an erased member: it is no member's, and does not come back")
             .event(order(json!({})), Applied)
             .event(erased(json!({ "member_id": "ben" })), Applied)
             .event(order(json!({ "member_id": "ben", "revision": "2024-05-30T00:00:00Z" })), MemberErased)
             .event(order(json!({})), Superseded)
             .stands("anna", "", "0.00")
             .gone("ben"),
-        case("points move to somebody erased, and are gone")
+        case("points move to an erased member, and are gone")
             .counting_points()
             .after(earned(json!({})))
             .after(erased(json!({ "member_id": "ben" })))
             .event(earned(json!({ "member_id": "ben", "revision": "2024-05-30T00:00:00Z" })), MemberErased)
             .stands("anna", "", "0")
             .gone("ben"),
-        case("a tier given by hand moves to somebody erased, and is gone")
+        case("a tier given by hand moves to an erased member, and is gone")
             .after(assigned(json!({})))
             .after(erased(json!({ "member_id": "ben" })))
             .event(assigned(json!({ "member_id": "ben", "revision": "2024-05-30T00:00:00Z" })), MemberErased)
             .stands("anna", "", "0.00")
             .gone("ben"),
-        case("a refund that names somebody erased is the order's all the same")
+        case("a refund that names an erased member is the order's all the same")
             .after(order(json!({})))
             .after(erased(json!({ "member_id": "ben" })))
             .event(refund(json!({ "member_id": "ben" })), Applied)
@@ -165,14 +165,14 @@ fn assignments() -> Vec<Case> {
                 Applied,
             )
             .stands("anna", "gold", "0.00"),
-        case("an assignment that ends before it begins holds nobody")
+        case("an assignment that ends before it begins has no effect")
             .event(assigned(json!({ "until": "2024-04-01T00:00:00Z" })), Applied)
             .stands("anna", "", "0.00"),
         case("an assignment without a tier, which is not the same as to none").event(
             crate::told::without(assigned(json!({})), "tier"),
             wrong(&["$.tier"], "is missing; write null for no tier"),
         ),
-        case("an assignment of a mode that nobody knows")
+        case("an assignment of an unknown mode")
             .event(assigned(json!({ "mode": "ceiling" })), wrong(&["$.mode"], "write one of `floor`, `lock`")),
         case("at least no tier is whatever is earned")
             .event(order(json!({})), Applied)

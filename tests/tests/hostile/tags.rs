@@ -1,4 +1,4 @@
-//! Tags that are none, too many, or at odds.
+//! Tags that are not valid, too many, or at odds.
 
 use serde_json::{Value, json};
 use store::records::Reason;
@@ -10,7 +10,7 @@ fn set(tags: Value) -> Value {
     tags_set(json!({ "tags": tags }))
 }
 
-/// All that tags can be.
+/// All cases of tags.
 pub fn cases() -> Vec<Case> {
     let tagged = |name| case(name).looking_at_tags();
     let many: Vec<String> = (0..10_000).map(|n| format!("tag {n}")).chain(["vip".to_owned()]).collect();

@@ -1,4 +1,4 @@
-//! Instants that are none, that never were, and that have not come yet. It is noon of June 1, 2024.
+//! Instants that are not valid, that never were, and that have not come yet. It is noon of June 1, 2024.
 
 use serde_json::{Value, json};
 use store::records::Reason;
@@ -12,7 +12,7 @@ fn at(instant: Value) -> Value {
     order(json!({ "occurred_at": instant }))
 }
 
-/// All that time can be.
+/// All cases of time.
 pub fn cases() -> Vec<Case> {
     [instants(), limits(), birthdays()].concat()
 }
@@ -89,7 +89,7 @@ fn birthdays() -> Vec<Case> {
         case("born on February 30").event(born(json!("02-30")), wrong(BIRTHDAY, none)).unknown("anna"),
         case("born on February 29").event(born(json!("02-29")), Applied).stands("anna", "", "0.00"),
         case("born on the thirteenth month").event(born(json!("31-12")), wrong(BIRTHDAY, none)),
-        case("born in a year, which is nobody's business").event(born(json!("1980-02-28")), wrong(BIRTHDAY, none)),
+        case("born in a year, which is not to be told").event(born(json!("1980-02-28")), wrong(BIRTHDAY, none)),
         case("born in one digit").event(born(json!("2-9")), wrong(BIRTHDAY, none)),
         case("a birthday that is not said is not the same as none")
             .event(set, wrong(BIRTHDAY, "is missing; write null")),

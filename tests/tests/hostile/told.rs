@@ -1,8 +1,8 @@
-//! The shop's own events, right as they stand: a case changes what it is about.
+//! The shop's own events, right as they stand. A case changes the fields that it is about.
 
 use serde_json::{Value, json};
 
-/// The same with other fields.
+/// The event with other fields.
 pub fn with(mut event: Value, changes: Value) -> Value {
     for (name, value) in changes.as_object().unwrap() {
         event[name] = value.clone();
@@ -10,7 +10,7 @@ pub fn with(mut event: Value, changes: Value) -> Value {
     event
 }
 
-/// The same without a field.
+/// The event without a field.
 pub fn without(mut event: Value, field: &str) -> Value {
     event.as_object_mut().unwrap().remove(field);
     event
@@ -23,14 +23,14 @@ pub fn order(changes: Value) -> Value {
     with(order, changes)
 }
 
-/// 20 dollars of it given back, a day later.
+/// A refund of 20 dollars of it, a day later.
 pub fn refund(changes: Value) -> Value {
     let refund = json!({ "type": "order.refunded", "order_id": "1", "refund_id": "r", "amount": "20",
                          "occurred_at": "2024-05-02T10:00:00Z" });
     with(refund, changes)
 }
 
-/// The order undone, two days later.
+/// The cancellation of the order, two days later.
 pub fn cancelled(changes: Value) -> Value {
     with(json!({ "type": "order.cancelled", "order_id": "1", "occurred_at": "2024-05-03T10:00:00Z" }), changes)
 }
@@ -42,7 +42,7 @@ pub fn earned(changes: Value) -> Value {
     with(earned, changes)
 }
 
-/// All that is left of them, taken back.
+/// The cancellation of all that is left of them.
 pub fn canceled(changes: Value) -> Value {
     let canceled = json!({ "type": "points.canceled", "cancel_id": "c", "entry_id": "e",
                            "occurred_at": "2024-05-02T10:00:00Z" });
@@ -64,26 +64,26 @@ pub fn tags_changed(changes: Value) -> Value {
     )
 }
 
-/// Anna joined.
+/// The enrollment of anna.
 pub fn enrolled(changes: Value) -> Value {
     with(json!({ "type": "customer.enrolled", "member_id": "anna", "occurred_at": "2024-05-01T10:00:00Z" }), changes)
 }
 
-/// Anna is given gold.
+/// The assignment of gold to anna.
 pub fn assigned(changes: Value) -> Value {
     let assigned = json!({ "type": "tier.assigned", "member_id": "anna", "assignment_id": "a", "tier": "gold",
                            "mode": "floor", "occurred_at": "2024-05-01T10:00:00Z" });
     with(assigned, changes)
 }
 
-/// Whatever anna was given ends.
+/// The end of anna's assignment.
 pub fn unassigned(changes: Value) -> Value {
     let ended = json!({ "type": "tier.unassigned", "member_id": "anna", "assignment_id": "b",
                         "occurred_at": "2024-05-02T10:00:00Z" });
     with(ended, changes)
 }
 
-/// Anna is forgotten.
+/// The erasure of anna.
 pub fn erased(changes: Value) -> Value {
     with(json!({ "type": "customer.erased", "member_id": "anna", "occurred_at": "2024-05-20T10:00:00Z" }), changes)
 }

@@ -1,4 +1,4 @@
-//! The HTTP API as a function, told literal requests of API Gateway.
+//! The HTTP API as a function, given literal requests of API Gateway.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use crate::runtime::{Function, event};
 use crate::{World, log_is_fit_to_keep};
 
-/// Where events come in.
+/// The queue of incoming events.
 pub const INGEST: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/echelon-IngestQueue-1A2B3C";
 
-/// A request of API Gateway's, for another route and with a body.
+/// A request of API Gateway for another route, with a body if one is given.
 pub fn request(method: &str, path: &str, body: Option<&Value>) -> Value {
     let mut request = event("http-request");
     request["rawPath"] = json!(path);
@@ -49,7 +49,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_request_of_the_gateway_is_answered_as_the_one_whom_the_token_names_may_ask() {
+async fn a_request_of_the_gateway_is_answered_within_the_scope_of_its_token() {
     let world = World::new().await;
     let api = world.api();
     let order = json!({ "type": "order.paid", "order_id": "1", "member_id": "anna@example.com", "total": "150",
@@ -65,18 +65,18 @@ async fn a_request_of_the_gateway_is_answered_as_the_one_whom_the_token_names_ma
     assert_eq!(headers["x-request-id"], "YvF2mhOJFiAEPqw=");
     assert!(headers["etag"].is_string() && headers["content-type"] == "application/json", "{headers}");
 
-    // The token is of one shop, and may not administer it.
+    // The token is for one shop, and may not administer it.
     let mut other = request("GET", "/v1/members/anna%40example.com", None);
     other["rawQueryString"] = json!("shop=acme.myshopify.com");
     assert_eq!(answer(&api, &other).await.0, 403);
     assert_eq!(answer(&api, &request("DELETE", "/v1/members/anna%40example.com", None)).await.0, 403);
-    let mut nobody = event("http-request");
-    nobody["requestContext"].as_object_mut().unwrap().remove("authorizer");
-    assert_eq!(answer(&api, &nobody).await.0, 401);
-    // Whom IAM lets in names the shop.
-    nobody["requestContext"]["authorizer"] = json!({ "iam": { "userArn": "arn:aws:iam::123456789012:user/op" } });
-    nobody["rawQueryString"] = json!("shop=acme");
-    assert_eq!(answer(&api, &nobody).await.0, 200);
+    let mut anonymous = event("http-request");
+    anonymous["requestContext"].as_object_mut().unwrap().remove("authorizer");
+    assert_eq!(answer(&api, &anonymous).await.0, 401);
+    // A caller whom IAM lets in names the shop.
+    anonymous["requestContext"]["authorizer"] = json!({ "iam": { "userArn": "arn:aws:iam::123456789012:user/op" } });
+    anonymous["rawQueryString"] = json!("shop=acme");
+    assert_eq!(answer(&api, &anonymous).await.0, 200);
 
     // A member's own token is one that the function made.
     let (status, made) = answer(&api, &request("POST", "/v1/members/anna%40example.com/token", Some(&json!({})))).await;
@@ -89,7 +89,7 @@ async fn a_request_of_the_gateway_is_answered_as_the_one_whom_the_token_names_ma
     log_is_fit_to_keep(&api);
 }
 
-/// An HTTP API hands over a path decoded, all but `%25`.
+/// A path as an HTTP API hands it over: decoded, except for `%25`.
 fn handed_over(path: &str) -> String {
     let mut decoded = Vec::new();
     let mut rest = path.as_bytes();
@@ -115,7 +115,7 @@ fn percent_encoded(id: &str) -> String {
         .collect()
 }
 
-/// Ids that mean something in paths: each reaches its own member, or nobody.
+/// Ids that mean something in paths: each reaches its own member, or is refused.
 #[tokio::test]
 async fn every_id_in_a_path_reaches_its_own_member_or_is_refused() {
     let world = World::new().await;
@@ -167,19 +167,19 @@ async fn every_id_in_a_path_reaches_its_own_member_or_is_refused() {
             let path = format!("/v1/members/{segment}{behind}");
             let (status, found) = answer(&api, &request("GET", &handed_over(&path), None)).await;
             if ids.contains(&segment.as_str()) {
-                assert_eq!(status, 400, "somebody is called so: {found}");
+                assert_eq!(status, 400, "a member has this id: {found}");
                 continue;
             }
             assert_eq!((status, of(&found).as_deref()), (200, Some(id)), "{path}: {found}");
         }
-        // As it is, percent-encoded, it is found or refused, and nobody else is.
+        // The percent-encoded id reaches its own member or is refused, and never reaches another.
         for behind in ["", "/explain", "/ledger", "/history"] {
             let path = handed_over(&format!("/v1/members/{}{behind}", percent_encoded(id)));
             let (status, found) = answer(&api, &request("GET", &path, None)).await;
             match status {
                 200 => {
                     let told = of(&found).or_else(|| Some(found["facts"][0]["member_id"].as_str()?.to_owned()));
-                    // Nothing was recorded of any: a history tells nothing.
+                    // Nothing was recorded of any member: a history is empty.
                     let is_empty = found["entries"].as_array().is_some_and(Vec::is_empty);
                     assert!(is_empty || told.as_deref() == Some(id), "{path}: {found}");
                 }
@@ -188,7 +188,7 @@ async fn every_id_in_a_path_reaches_its_own_member_or_is_refused() {
             }
         }
     }
-    // Nobody is erased in the place of another.
+    // No member is erased in the place of another.
     let mut erase = request("DELETE", &handed_over("/v1/members/anna%23x"), None);
     erase["requestContext"]["authorizer"]["jwt"]["claims"]["scope"] = json!("echelon/admin");
     assert_eq!(answer(&api, &erase).await.0, 202);

@@ -1,5 +1,5 @@
-//! The functions as they are deployed: the built programs, behind Lambda's runtime API, told literal events of SQS,
-//! DynamoDB's streams, the scheduler and API Gateway; on DynamoDB Local. Every event comes twice.
+//! The functions as they are deployed: the built programs, behind Lambda's runtime API, given literal events of SQS, DynamoDB's
+//! streams, the scheduler and API Gateway; on DynamoDB Local. Every event comes twice.
 
 mod api;
 mod quarantine;
@@ -18,11 +18,11 @@ use tests::dynamodb::{self, KEY, REGION};
 use tests::system::{System, instant, quarantine_rows};
 
 const SHOPS: [&str; 2] = ["acme", "acme.myshopify.com"];
-/// Whoever the events are about.
+/// The members that the events are about.
 const MEMBERS: [&str; 5] = ["anna@", "ben@", "carla@", "eve@", "7123456789012"];
 const QUEUE: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/echelon-QuarantineQueue-1A2B3C";
 
-/// All that the functions work with.
+/// Everything that the functions work with.
 struct World {
     system: System,
     aws: Aws,
@@ -42,7 +42,7 @@ impl World {
         for shop in SHOPS {
             system.shop = ShopId::new(shop).unwrap();
             system.publish(&program, &json!({})).await;
-            // That there is a program was announced long ago.
+            // The publication of the program was announced long ago.
             system.store.mark_published(&key::published(&system.shop, 1)).await.unwrap();
         }
         system.at(instant("2024-06-01T12:00:00Z"));
@@ -71,7 +71,7 @@ impl World {
         Function::start(&self.emulator, name, &self.environment)
     }
 
-    /// The rows of history of a shop's member, as a stream shows them.
+    /// The history rows of a shop's member, as a stream shows them.
     async fn history(&self, shop: &str, member: &str) -> Vec<Value> {
         let of = AttributeValue::S(format!("{shop}#history#{member}"));
         let ledger = &self.system.store.tables().ledger;
@@ -96,7 +96,7 @@ fn typed(value: &AttributeValue) -> Value {
     }
 }
 
-/// The literal record of a stream, of these rows.
+/// The literal record of a stream, repeated for each of these rows.
 fn streamed(rows: &[Value]) -> Value {
     let mut streamed = event("stream-insert");
     let records = streamed["Records"].as_array_mut().unwrap();
@@ -111,7 +111,7 @@ fn streamed(rows: &[Value]) -> Value {
     streamed
 }
 
-/// The ids of events, in the order of their names.
+/// The names and ids of events, sorted.
 fn ids(entries: &[Value]) -> Vec<(String, String)> {
     let detail = |entry: &Value| serde_json::from_str::<Value>(entry["Detail"].as_str().unwrap()).unwrap();
     let named = |entry: &Value| {
@@ -123,7 +123,7 @@ fn ids(entries: &[Value]) -> Vec<(String, String)> {
     ids
 }
 
-/// Each log line is an object, metrics are as CloudWatch takes them, and nobody is named.
+/// Checks that each log line is an object, that metrics are as CloudWatch takes them, and that no member is named.
 #[track_caller]
 fn log_is_fit_to_keep(function: &Function) {
     let log = function.log();
@@ -151,7 +151,7 @@ fn counted(line: &Value, expected: Value) {
 }
 
 #[tokio::test]
-async fn a_batch_of_the_queue_becomes_members_and_what_nobody_can_read_is_quarantined() {
+async fn a_batch_of_the_queue_becomes_members_and_an_unreadable_message_is_quarantined() {
     let world = World::new().await;
     let ingest = world.function("ingest");
     let batch = event("sqs-batch");
@@ -166,7 +166,7 @@ async fn a_batch_of_the_queue_becomes_members_and_what_nobody_can_read_is_quaran
         assert_eq!(system.tier(member).await.as_deref(), Some(tier));
         assert_eq!(system.member(member).await.record.seq(), 1);
     }
-    // The body goes to the queue each time it comes, and there is one row for it.
+    // The body goes to the queue each time it comes, but there is only one row for it.
     let unreadable = &batch["Records"][2]["body"];
     let sent = world.aws.queue(QUEUE);
     assert_eq!(sent.len(), 2);
@@ -191,7 +191,7 @@ async fn a_batch_of_the_queue_becomes_members_and_what_nobody_can_read_is_quaran
 async fn only_what_failed_for_now_comes_again() {
     let world = World::new().await;
     let ingest = world.function("ingest");
-    // Ben was written by a later release, which this one waits for.
+    // Ben's item was written by a later release, for which this one waits.
     let ben = key::member(
         Spread::DEPLOYED,
         &ShopId::new("acme").unwrap(),

@@ -1,5 +1,5 @@
-//! The quarantine over the HTTP API of the built function, and a history over it, by the built command: signed, through a gateway
-//! that hands requests over as API Gateway does.
+//! The quarantine over the HTTP API of the built function, and a history loaded over it, by the built command: signed, through a
+//! gateway that hands requests over as API Gateway does.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,7 @@ use crate::{QUEUE, World, log_is_fit_to_keep};
 
 const OPERATOR: &str = "arn:aws:iam::123456789012:user/op";
 
-/// A gateway with the document's routes, which lets in whoever signs, as with IAM.
+/// A gateway with the document's routes, which lets in signed requests, as with IAM.
 struct Gateway {
     url: String,
 }
@@ -77,7 +77,7 @@ fn json_of(output: &Output, code: i32) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The batch has one body that nobody can read; here it comes with another one.
+/// Quarantines two bodies: the batch has one that cannot be read, and comes again with another one.
 async fn quarantined(world: &World) {
     let ingest = world.function("ingest");
     let mut batch = event("sqs-batch");
@@ -98,7 +98,7 @@ async fn what_was_quarantined_is_listed_and_replayed_over_the_api() {
     let [one, other] = &rows.as_array().unwrap()[..] else { panic!("{rows}") };
     assert_eq!((&one["reason"], &one["shop"]), (&json!("not_an_event"), &Value::Null));
 
-    // One of the two bodies goes to where events come in; the other stays, hidden from nobody.
+    // One of the two bodies goes to the queue of incoming events; the other stays, hidden from no receiver.
     let replay = ["quarantine", "replay", one["id"].as_str().unwrap()];
     let replayed = echelon(&gateway, &replay).await;
     assert_eq!(replayed.status.code(), Some(0), "{replayed:?}");
@@ -109,22 +109,22 @@ async fn what_was_quarantined_is_listed_and_replayed_over_the_api() {
     let unknown = echelon(&gateway, &replay).await;
     assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");
 
-    // While somebody else goes through the queue, what they have received would be taken for gone.
+    // While another caller goes through the queue, the messages that it has received would be taken to be gone.
     let store = &world.system.store;
     let (now, until) = (now(), now().plus_millis(600_000));
-    assert!(store.take_turn("somebody", now, until).await.unwrap());
+    assert!(store.take_turn("an operator", now, until).await.unwrap());
     let busy = echelon(&gateway, &["quarantine", "replay", "--all"]).await;
     assert!(String::from_utf8_lossy(&busy.stderr).contains("somebody else"), "{busy:?}");
-    store.end_turn("nobody").await.unwrap();
-    assert!(!store.take_turn("another", now, until).await.unwrap(), "a turn is ended by who has it");
-    assert!(store.take_turn("somebody", now, until).await.unwrap(), "whoever has it keeps it longer");
-    // It is over in time, and if it was taken by a clock that is years ahead it is nobody's.
+    store.end_turn("a stranger").await.unwrap();
+    assert!(!store.take_turn("another", now, until).await.unwrap(), "only its holder ends a turn");
+    assert!(store.take_turn("an operator", now, until).await.unwrap(), "its holder can extend a turn");
+    // A turn is over in time, and a turn taken by a clock that is years ahead does not count.
     assert!(store.take_turn("another", until.plus_millis(1), until.plus_millis(2)).await.unwrap());
     store.end_turn("another").await.unwrap();
     let ahead = now.plus_millis(100 * 366 * 86_400_000);
     assert!(store.take_turn("from the future", ahead, ahead).await.unwrap());
-    assert!(store.take_turn("somebody", now, until).await.unwrap());
-    store.end_turn("somebody").await.unwrap();
+    assert!(store.take_turn("an operator", now, until).await.unwrap());
+    store.end_turn("an operator").await.unwrap();
     let all = echelon(&gateway, &["quarantine", "replay", "--all", "--reason", "not_an_event"]).await;
     assert_eq!(all.status.code(), Some(0), "{all:?}");
     assert_eq!((world.aws.queue(INGEST).len(), world.aws.queue(QUEUE).len()), (2, 0));
@@ -139,7 +139,7 @@ fn now() -> Instant {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_not_all_is_shown_again_nobody_takes_what_is_hidden_for_gone() {
+async fn while_not_all_is_shown_again_a_hidden_message_is_not_taken_to_be_gone() {
     let world = World::new().await;
     quarantined(&world).await;
     let api = world.api();
@@ -150,7 +150,7 @@ async fn while_not_all_is_shown_again_nobody_takes_what_is_hidden_for_gone() {
         replay["requestContext"]["authorizer"] = json!({ "iam": { "userArn": OPERATOR } });
         replay
     };
-    // The other one is passed by at the latest when the first is not there any more.
+    // The first message is not there any more: the search for it receives the other one.
     world.aws.forget(QUEUE, &ids[0]);
     world.aws.shows_nothing(true);
     let first = api.invoke(&replay(&ids[0])).await;
@@ -159,11 +159,11 @@ async fn while_not_all_is_shown_again_nobody_takes_what_is_hidden_for_gone() {
     assert!(matches!(world.aws.queue(QUEUE)[..], [(_, true)]));
     let busy = api.invoke(&replay(&ids[1])).await;
     assert_eq!(busy["statusCode"], 503, "{busy}");
-    // Its turn ends after what it has received is to be had again.
+    // The turn ends only after the message that it has received can be received again.
     let (store, later) = (&world.system.store, now().plus_millis(61_000));
-    assert!(!store.take_turn("somebody", later, later).await.unwrap());
+    assert!(!store.take_turn("an operator", later, later).await.unwrap());
     let later = later.plus_millis(60_000);
-    assert!(store.take_turn("somebody", later, later).await.unwrap());
+    assert!(store.take_turn("an operator", later, later).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,7 +173,7 @@ async fn a_body_that_is_not_kept_any_more_is_told_as_gone_and_its_row_stays() {
     let api = world.api();
     let rows = quarantine_rows(&world.system.store, None).await;
     let gone = rows[0].key().sk;
-    // As if the queue had forgotten it.
+    // As if the retention period of the queue had passed.
     world.aws.forget(QUEUE, &gone);
     let mut replay = request("POST", "/v1/quarantine/replay", Some(&json!({ "all": true })));
     replay["requestContext"]["authorizer"] = json!({ "iam": { "userArn": OPERATOR } });
@@ -182,7 +182,7 @@ async fn a_body_that_is_not_kept_any_more_is_told_as_gone_and_its_row_stays() {
     let expected = json!({ "replayed": [rows[1].key().sk], "gone": [gone], "unknown": [], "next": null });
     assert_eq!((&answer["statusCode"], &told), (&json!(200), &expected));
     assert_eq!(quarantine_rows(&world.system.store, None).await.len(), 1);
-    // A token is of one shop, and what is nobody's is none of its business.
+    // A token is for one shop, and shows no rows that are of no shop.
     let mut list = request("GET", "/v1/quarantine", None);
     let answer = api.invoke(&list).await;
     assert_eq!(answer["body"], json!({ "rows": [], "next": null }).to_string());
@@ -223,7 +223,7 @@ async fn a_history_goes_into_a_deployed_system_over_its_api() {
     assert!(said.contains("events.jsonl:105: it is not a fact") && said.contains("$.total"), "{said}");
     let system = System::over(world.system.store.clone());
     assert_eq!(system.tier("carla@example.com").await.as_deref(), Some("gold"));
-    // Done twice, it changes nothing.
+    // A second load changes nothing.
     let again = json_of(&echelon(&gateway, &load).await, 1);
     assert_eq!((&again["taken_in"]["applied"], &again["taken_in"]["duplicates"]), (&json!(0), &json!(129)));
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tests::built::built;
 
-/// A function on a machine as busy as may be.
+/// Long enough for a function on a very busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn root() -> PathBuf {
@@ -24,7 +24,7 @@ pub fn event(name: &str) -> Value {
         .unwrap()
 }
 
-/// The emulator; it ends with its input, and so with this process.
+/// The emulator. It ends with its standard input, and therefore with this process.
 pub struct Emulator {
     port: u16,
     process: Child,
@@ -80,7 +80,7 @@ impl Function {
         Self { name, port, process: command.spawn().unwrap(), log }
     }
 
-    /// What it answers to an event.
+    /// Invokes the function with an event; returns its answer.
     pub async fn invoke(&self, event: &Value) -> Value {
         let (name, port, body) = (self.name, self.port, event.to_string());
         let answered = tokio::task::spawn_blocking(move || post(port, name, &body)).await.unwrap();
@@ -89,12 +89,12 @@ impl Function {
         serde_json::from_str(body).unwrap_or_else(|error| panic!("{error} in {body}\n{}", self.log()))
     }
 
-    /// All it has written.
+    /// Everything that it has written.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    /// The lines of metrics it has written, as CloudWatch reads them.
+    /// The lines of metrics that it has written, as CloudWatch reads them.
     pub fn metrics(&self) -> Vec<Value> {
         let lines = self.log().lines().map(str::to_owned).collect::<Vec<_>>();
         let read = |line: &String| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
@@ -112,7 +112,7 @@ impl Drop for Function {
     }
 }
 
-/// Whatever the emulator says, as text.
+/// Posts an event to the emulator; returns the whole answer as text.
 fn post(port: u16, function: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

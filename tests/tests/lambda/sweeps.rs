@@ -12,7 +12,7 @@ use tests::system::instant;
 const ROLLOVER: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/echelon-RolloverQueue-1A2B3C";
 const RECALCULATION: &str = "https://sqs.eu-central-1.amazonaws.com/123456789012/echelon-RecalculationQueue-1A2B3C";
 
-/// What a function that sweeps has beside the others.
+/// The environment that a sweeping function has beside that of the others.
 pub fn environment() -> [(&'static str, String); 3] {
     [
         ("ROLLOVER_QUEUE_URL", ROLLOVER.to_owned()),
@@ -21,7 +21,7 @@ pub fn environment() -> [(&'static str, String); 3] {
     ]
 }
 
-/// The segments that were sent to a queue, each as its function gets it.
+/// The segments that were sent to a queue, each as the event that its function gets.
 fn segments(aws: &Aws, url: &str) -> Vec<Value> {
     let sent = aws.queue(url).into_iter().map(|(message, _)| message["MessageBody"].clone());
     let told = |body: Value| {
@@ -32,7 +32,7 @@ fn segments(aws: &Aws, url: &str) -> Vec<Value> {
     sent.map(told).collect()
 }
 
-/// Anna has 600 of 2024, which is gold, and held in the years 2024 and 2025.
+/// Anna has 600 of 2024, which is gold, and holds it in 2024 and 2025.
 async fn world() -> World {
     let mut world = World::new().await;
     world.environment.extend(environment());
@@ -92,7 +92,7 @@ async fn a_tick_brings_everybody_past_the_last_midnight() {
     world.system.at(instant("2024-06-01T12:00:00Z"));
     publish(&world, json!({ "metric": "amount_spent", "period": "calendar_year" }), 500).await;
     let rollover = world.function("rollover");
-    // Both shops have a midnight, and one has a change of rules that nobody was told of.
+    // Both shops have a midnight, and one has a change of rules that no event has announced.
     assert_eq!(rollover.invoke(&event("tick")).await, json!({ "shops": 2, "opened": 3, "sent": 48, "failed": 0 }));
     assert_eq!(segments(&world.aws, RECALCULATION).len(), 16);
     let segments = segments(&world.aws, ROLLOVER);

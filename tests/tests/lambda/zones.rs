@@ -1,10 +1,10 @@
-//! The folder of zones that a layer brings.
+//! The folder of zones that a layer provides.
 
 use std::process::{Command, Stdio};
 
 use tests::built::built;
 
-/// None of them may go by other days than were meant.
+/// No function may count by other days than were meant.
 #[test]
 fn no_function_starts_with_a_folder_of_zones_that_cannot_be_used() {
     let folder = tempfile::tempdir().unwrap();
@@ -14,7 +14,7 @@ fn no_function_starts_with_a_folder_of_zones_that_cannot_be_used() {
         for (zones, why) in [(&old, "which is older than"), (&none, "cannot be read: No such file")] {
             let mut function = Command::new(built(name));
             function.env_clear().stdin(Stdio::null()).env("RUST_LOG", "INFO").env("ECHELON_TZDIR", zones);
-            // Nobody is there: what gets as far as asking for an event fails otherwise.
+            // No server listens there: a function that gets as far as asking for an event fails for another reason.
             function.env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1").env("AWS_LAMBDA_FUNCTION_NAME", name);
             function.env("AWS_LAMBDA_FUNCTION_VERSION", "1").env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512");
             for variable in

@@ -1,4 +1,4 @@
-//! The piece of page for customers, and the page that shows the API, in a real browser on the served system.
+//! The widget for customers, and the page that shows the API, in a real browser on the served system.
 
 use std::fs;
 use std::path::Path;
@@ -7,10 +7,10 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 use tests::served::Served;
 
-/// Where the shop's page is: not where the API is.
+/// The origin of the shop's page, which is not that of the API.
 const SHOP: &str = "http://shop.test";
 
-/// What the script in `tests/browser` says of each rule.
+/// The script in `tests/browser` checks each rule.
 #[test]
 fn a_customer_sees_in_a_browser_where_they_stand_and_docs_show_the_api() {
     let (tests, folder) = (Path::new(env!("CARGO_MANIFEST_DIR")), tempfile::tempdir().unwrap());

@@ -16,13 +16,13 @@ use tests::built::built;
 use tests::dynamodb::{self, KEY, REGION};
 use tests::system::{System, instant};
 
-/// Of a machine as busy as may be.
+/// Long enough for a very busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const QUARANTINE: &str = "https://sqs.local.amazonaws.com/123456789012/quarantine";
 const INGEST: &str = "https://sqs.local.amazonaws.com/123456789012/ingest";
 
-/// Gold takes 500.
+/// A program in which silver takes 100 and gold 500.
 fn program() -> Value {
     json!({ "start_date": "2023-01-01", "currency": "USD",
             "milestone": { "metric": "amount_spent", "period": "lifetime", "on_refund": "revoke" },
@@ -68,13 +68,13 @@ impl Echelon {
         command
     }
 
-    /// To its end, without holding up whoever serves it.
+    /// Runs the command to its end, without blocking a server in this process.
     async fn run(&self, args: &[&str]) -> Output {
         let mut command = self.command(args);
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
-    /// To an end with this exit code; what it printed as JSON.
+    /// Runs the command to its end with this exit code; returns the JSON that it printed.
     async fn json(&self, args: &[&str], code: i32) -> Value {
         let output = self.run(&[args, &["--format", "json"]].concat()).await;
         assert_eq!(output.status.code(), Some(code), "{args:?}: {output:?}");
@@ -92,14 +92,14 @@ impl Drop for Running {
     }
 }
 
-/// The template deployed, with the built functions; it ends with its input, and so with this process.
+/// The template deployed, with the built functions. It ends with its standard input, and therefore with this process.
 struct Deployed {
     outputs: Value,
     config: SdkConfig,
     process: Child,
 }
 
-/// An account is its own key there.
+/// The account, which is its own access key there.
 const ACCOUNT: &str = "123456789012";
 
 impl Deployed {
@@ -132,7 +132,7 @@ impl Drop for Deployed {
     }
 }
 
-/// The body of an answer, of a server on this machine.
+/// The body of an answer from a server on this machine.
 fn ask(address: &str, request: &str, body: &str) -> Value {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -212,7 +212,7 @@ async fn a_history_goes_into_a_deployed_system_and_on_from_where_it_was_interrup
     assert_eq!(system.tier("ben").await.as_deref(), Some("gold"));
     assert_eq!(echelon.run(&[&["verify"], &deployed[..]].concat()).await.status.code(), Some(0));
 
-    // One of the two bodies goes to where events come in; the other stays, hidden from nobody.
+    // One of the two bodies goes to the queue of incoming events; the other stays, hidden from no receiver.
     let list = [&["quarantine", "list"], &deployed[..]].concat();
     let rows = echelon.json(&list, 0).await["rows"].clone();
     let [one, other] = &rows.as_array().unwrap()[..] else { panic!("{rows}") };
@@ -228,7 +228,7 @@ async fn a_history_goes_into_a_deployed_system_and_on_from_where_it_was_interrup
     assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");
 }
 
-/// What is wanted is previewed, published a minute ahead, taken back; and what is due is done by one more worker.
+/// A change is previewed, published an hour ahead, and withdrawn. What is due is done by one more worker.
 #[tokio::test(flavor = "multi_thread")]
 async fn rules_change_and_midnights_pass_on_a_deployed_system() {
     let folder = tempfile::tempdir().unwrap();
@@ -245,7 +245,7 @@ async fn rules_change_and_midnights_pass_on_a_deployed_system() {
     let tables = format!("{},{},{}", tables.members, tables.ledger, tables.control);
     let on = ["--tables", &tables, "--shop", "acme"];
 
-    // Long ago she was silver: what is due since the end of 2025 is recorded now, but not within the margin of a midnight.
+    // Anna was silver long ago. What has been due since the end of 2025 is recorded now, but not within the margin of a midnight.
     let rolled = loop {
         let rolled = echelon.run(&[&["rollover", "--format", "json"], &on[..]].concat()).await;
         if rolled.status.code() == Some(0) {
@@ -321,7 +321,7 @@ async fn deployed_an_event_on_the_bus_becomes_an_announcement_on_the_bus() {
     assert_eq!(listed["rows"][0]["reason"], "invalid");
     assert_eq!(listed["rows"][0]["id"], body.message_attributes.unwrap()["id"].string_value().unwrap());
 
-    // The gateway brings what is asked to the function, which knows nobody without a token.
+    // The gateway hands requests to the function, which refuses those without a token.
     let api = deployed.output("ApiUrl").split(['/', '.']).nth(2).unwrap().to_owned();
     let address = url.trim_start_matches("http://");
     let ask = |path: &str| ask(address, &format!("GET /_aws/execute-api/{api}/$default{path}"), "");

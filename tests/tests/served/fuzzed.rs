@@ -1,5 +1,5 @@
-//! The served API, asked by schemathesis whatever its document lets anybody ask, and whatever it does not: no answer is a
-//! mistake of ours, none is other than the document says, and what does not fit the document is refused.
+//! The served API under schemathesis, which sends whatever the document allows, and whatever it does not. No answer is an
+//! internal error, none differs from the document, and requests that do not fit the document are refused.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use tests::built::built;
 use tests::served::{PATIENCE, Served};
 
-/// What tokens are signed with here.
+/// The key that signs tokens here.
 const TOKEN_KEY: &str = "a key of thirty-two bytes or more";
 
-/// What is excepted, and why, stands in `tests/schemathesis.toml`.
+/// The exceptions and their reasons are in `tests/schemathesis.toml`.
 #[test]
 fn whatever_is_asked_is_answered_as_the_document_says() {
     let (tests, folder) = (Path::new(env!("CARGO_MANIFEST_DIR")), tempfile::tempdir().unwrap());
@@ -41,6 +41,6 @@ fn whatever_is_asked_is_answered_as_the_document_says() {
     let (said, complained) = (String::from_utf8_lossy(&asked.stdout), String::from_utf8_lossy(&asked.stderr));
     let how = "`tests/servers/schemathesis fetch` fetches it";
     assert!(asked.status.success(), "{how}\n{said}\n{complained}");
-    // Every operation was asked in earnest: none said no to everything.
+    // Every operation was really tried: none refused every request.
     assert!(said.contains("Tested: 38") && !said.contains("Authentication failed"), "{said}");
 }

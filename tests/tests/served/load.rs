@@ -1,5 +1,5 @@
-//! A history over HTTP into a system at a URL: `echelon serve`, or an API that is all there is of one. Whatever becomes of
-//! answers on the way, nothing counts twice and nothing is told as what it is not.
+//! A history loaded over HTTP into a system at a URL: `echelon serve`, or a system that shows only its API. Whatever happens to
+//! answers on the way, nothing counts twice and nothing is reported as something else.
 
 use std::fs;
 use std::path::Path;
@@ -36,7 +36,7 @@ fn token(scope: &str) -> String {
     String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }
 
-/// A served system, a proxy before it, and a file of events.
+/// A served system, a proxy in front of it, and a file of events.
 struct Loading {
     folder: tempfile::TempDir,
     served: Served,
@@ -54,7 +54,7 @@ impl Loading {
         Self { folder, served, proxy }
     }
 
-    /// Behind a proxy that knows the API alone.
+    /// A system behind a proxy that passes only the API.
     fn deployed(events: &[Value]) -> Self {
         let loading = Self::of(events);
         loading.proxy.hides("/health");
@@ -82,7 +82,7 @@ impl Loading {
 }
 
 #[test]
-fn over_an_api_each_line_has_its_answer_and_whoever_is_to_be_forgotten_is() {
+fn over_an_api_each_line_has_its_answer_and_a_member_to_be_forgotten_is() {
     let mut events: Vec<Value> = (0..230).map(|id| order("anna", id, "1.00")).collect();
     events[7] = json!({ "type": "order.paid", "member_id": "anna", "order_id": "7", "total": "a lot" });
     events[150] = json!({ "type": "customer.erased", "member_id": "ben/x", "occurred_at": "2025-05-02T10:00:00Z" });
@@ -98,10 +98,10 @@ fn over_an_api_each_line_has_its_answer_and_whoever_is_to_be_forgotten_is() {
     assert!(said.contains("events.jsonl:8: it is not a fact") && said.contains("$.total"), "{said}");
     assert!(said.contains("events.jsonl:201: from_the_future"), "{said}");
     assert_eq!(loading.counted("anna"), "224.00");
-    // Nobody is left of whom the file says that they are to be forgotten.
+    // Nothing is left of the member whom the file asks to be forgotten.
     let gone = loading.served.ask("GET", "/v1/members/~YmVuL3g/erasure", &Value::Null);
     assert_eq!(gone["member_id"], "ben/x", "{gone}");
-    // By a hundred, none of them imported loudly.
+    // In batches of a hundred, and none of the imports is announced.
     let posts = loading.proxy.passed().into_iter().filter(|passed| passed.starts_with("POST /v1/facts")).count();
     assert_eq!(posts, 4, "{:?}", loading.proxy.passed());
     let history = loading.served.ask("GET", "/v1/members/anna/history", &Value::Null);
@@ -118,7 +118,7 @@ fn over_an_api_an_answer_that_is_lost_is_no_duplicate_and_nothing_counts_twice()
     let expected = json!({ "applied": 150, "duplicates": 0, "superseded": 0, "member_erased": 0, "unanswered": 100, "refused": 0, "erased": 0 });
     assert_eq!(report["taken_in"], expected, "{said}");
     assert_eq!(loading.counted("anna"), "250.00");
-    // The same in words; and now all are known.
+    // The same, reported in words; now all are known.
     let again = loading.load("write", &[]);
     let said = String::from_utf8_lossy(&again.stdout);
     assert!(again.status.success() && said.contains("duplicates  250"), "{said}");
@@ -167,7 +167,7 @@ fn what_is_dated_before_the_program_starts_is_in_and_it_is_told_that_it_does_not
     }
 }
 
-/// The command breaks off behind 1,200 lines, of which one cannot be taken in.
+/// Lets the command break off after 1,200 lines, one of which cannot be taken in.
 fn broken_off(loading: &Loading, broken: &str) {
     let file = loading.folder.path().join("events.jsonl");
     let whole = fs::read_to_string(&file).unwrap();
@@ -204,7 +204,7 @@ fn what_was_not_taken_in_before_it_was_broken_off_is_told_when_it_goes_on() {
     let (report, _) = by_an_api.report(1);
     assert_eq!((&report["earlier"]["refused"], &report["taken_in"]["refused"]), (&json!(0), &json!(1)), "{report}");
 
-    // What a served system quarantines it counts from the first line on.
+    // A served system counts what it quarantines from the first line on.
     let served = Loading::of(&events);
     broken_off(&served, "no JSON");
     let (report, said) = served.report(1);
@@ -214,7 +214,7 @@ fn what_was_not_taken_in_before_it_was_broken_off_is_told_when_it_goes_on() {
 }
 
 #[test]
-fn whoever_may_not_or_asks_somebody_else_is_told_so_before_anything_is_sent() {
+fn a_caller_without_the_scope_or_at_the_wrong_place_is_told_so_before_anything_is_sent() {
     let loading = Loading::deployed(&[order("anna", 1, "1.00")]);
     let said = |output: Output| (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned());
     let (code, words) = said(loading.load("read", &[]));

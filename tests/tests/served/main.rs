@@ -1,4 +1,4 @@
-//! The built command, met from outside: over HTTP, in a browser, by another command.
+//! The built command from outside: over HTTP, in a browser, by another command.
 
 mod browser;
 mod command;

@@ -1,5 +1,5 @@
 //! January 1, 2027 in the zones whose clocks governments changed in 2026, on the built command: events over its queue, its own
-//! sweep, the API, and what customers see in a browser. Instants are written out in UTC, for that is what the world agrees on.
+//! sweep, the API, and what customers see in a browser. Instants are written in UTC, on which the world agrees.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tests::served::{PATIENCE, Served};
 
-/// Where the shop's page is.
+/// The origin of the shop's page.
 const SHOP: &str = "http://shop.test";
 
 /// A zone, the first instants of 2027 and of 2029 there, and half an hour into 2027.
@@ -38,7 +38,7 @@ fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
     }
 }
 
-/// Tells an order over the queue, as ingest takes events in.
+/// Sends an order over the queue, as ingest takes events in.
 fn order(served: &Served, id: &str, at: &str, total: &str) {
     let event = json!({ "type": "order.paid", "member_id": "anna", "order_id": id, "occurred_at": at, "total": total });
     assert_eq!(served.ask("POST", "/events", &event), json!({ "accepted": 1 }));

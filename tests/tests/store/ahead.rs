@@ -1,4 +1,4 @@
-//! A member whom a clock that was years ahead looked at, and who is brought back. The simulator found each of these.
+//! Members who were looked at by a clock that was years ahead, and are brought back. The simulator found each of these.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ impl Shop {
         Self { index: FactIndex::new(), records: BTreeMap::new(), versions }
     }
 
-    /// Tells a fact by a clock that says this.
+    /// Tells a fact by a clock that shows `now`.
     fn tell(&mut self, fact: &Value, now: &str) -> Vec<Row> {
         let fact = Fact::read(fact, Currency::from_code("USD").unwrap()).unwrap().fact;
         let (_, rows) = apply_fact(&mut self.index, &mut self.records, &self.versions, fact, at(now));
@@ -68,10 +68,10 @@ fn order() -> Value {
 }
 
 #[test]
-fn who_was_brought_back_is_no_difference_from_their_history() {
+fn a_member_who_was_brought_back_does_not_differ_from_their_history() {
     let mut shop = Shop::new();
     let mut rows = shop.tell(&order(), "2025-05-01T10:00:00Z");
-    // By a clock two years ahead their year ends, and then it is all refunded: by the right time, too, they hold nothing.
+    // By a clock two years ahead Anna's year ends, and then her order is refunded. By the right time, too, she holds nothing.
     rows.extend(shop.advance("2027-11-01T10:00:00Z"));
     let refund = json!({ "type": "order.refunded", "order_id": "1", "refund_id": "1", "amount": "600",
                          "occurred_at": "2025-06-01T10:00:00Z" });
@@ -110,7 +110,7 @@ fn a_version_that_was_passed_ahead_of_its_time_holds_a_tier_from_its_time_on() {
     assert_eq!(shop.bring_back("2025-05-31T10:00:00Z"), []);
     let second = held(shop.advance("2025-06-01T10:00:00Z"));
     assert_eq!(second, [at("2025-06-01T10:00:00Z")]);
-    // Each has a row of its own, and the earlier holds, in whatever order they are read.
+    // Each hold has a row of its own, and the earlier one counts, in whatever order they are read.
     let acme = ShopId::new("acme").unwrap();
     assert_ne!(key::hold(&acme, &anna(), 2, first[0]), key::hold(&acme, &anna(), 2, second[0]));
     let holds = |shop: &Shop| -> Vec<Instant> {
@@ -123,10 +123,10 @@ fn a_version_that_was_passed_ahead_of_its_time_holds_a_tier_from_its_time_on() {
     later.at = first[0];
     ledger.hold(later);
     assert_eq!(holds(&shop), second);
-    assert_eq!(shop.advance("2025-06-02T10:00:00Z"), [], "and nobody falls");
+    assert_eq!(shop.advance("2025-06-02T10:00:00Z"), [], "Anna does not fall");
 }
 
-/// Gold takes 1,000 by a version of a clock that was a day ahead, and whoever has it keeps it.
+/// A version published by a clock that was a day ahead raises gold to 1,000, and members who have gold keep it.
 #[test]
 fn a_version_that_was_brought_forward_holds_what_it_held_ahead_of_its_time() {
     let options = Options { rewards: false, notify: true, demotions: Some(Demotions::Hold), while_active: true };
@@ -144,9 +144,10 @@ fn a_version_that_was_brought_forward_holds_what_it_held_ahead_of_its_time() {
     let rows = ahead.bring_back("2025-06-01T12:01:00Z");
     assert!(matches!(&rows[..], [Row::Held(held)] if held.at == at("2025-06-01T12:00:00Z")), "{rows:?}");
     assert_eq!(ahead.records[&anna()].tier().map(ToString::to_string).as_deref(), Some("gold"));
-    assert_eq!(ahead.advance("2025-06-03T10:00:00Z"), [], "and nobody falls or rises when the other hold begins");
+    assert_eq!(ahead.advance("2025-06-03T10:00:00Z"), [], "Anna neither falls nor rises when the other hold begins");
 
-    // Whom that clock looked at past the end of their tier held nothing then, and was not written when the version came.
+    // A member whom that clock looked at past the end of her tier held nothing then, and no hold was written when the version
+    // came.
     let mut gone = Shop::new();
     gone.tell(&order(), "2025-05-01T10:00:00Z");
     gone.advance("2029-01-01T00:00:00Z");
@@ -155,11 +156,11 @@ fn a_version_that_was_brought_forward_holds_what_it_held_ahead_of_its_time() {
     let rows = gone.bring_back("2025-06-01T12:01:00Z");
     assert!(rows.iter().any(|row| matches!(row, Row::Held(held) if held.at == at("2025-06-01T12:00:00Z"))), "{rows:?}");
     assert_eq!(gone.records[&anna()].tier().map(ToString::to_string).as_deref(), Some("gold"));
-    // Brought back once more from a later time, what was passed in its time is not passed again.
+    // Brought back once more from a later time: what was passed in its time is not passed again.
     ahead.advance("2025-12-01T00:00:00Z");
     assert_eq!(ahead.bring_back("2025-08-01T00:00:00Z"), []);
 
-    // Also where the first version is of that clock, whichever it was looked at under.
+    // The same if the first version is of that clock, whichever version the member was looked at under.
     for passed in [1, 2] {
         let mut new = Shop::new();
         new.tell(&order(), "2025-05-01T10:00:00Z");

@@ -1,5 +1,5 @@
-//! A boundary may pass while ingest decides: whatever it commits has been looked at under the clock of the commit, so
-//! that a sweep which starts a margin after the boundary finds nobody whom a late writer left before it.
+//! A boundary may pass while ingest decides. Every member that ingest commits was looked at under the clock of the commit. A
+//! sweep that starts a margin after the boundary therefore finds no member whom a late writer left before it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! Changes of rules as a shop owner makes them: what they do to members, rewards and notices, the same in the preview and
-//! in the sweep that follows.
+//! Changes of rules as a shop owner makes them: their effect on members, rewards and notices, the same in the preview and in the
+//! sweep that follows.
 
 use engine::preview::Preview;
 use engine::sweep::preview::parts;
@@ -19,7 +19,7 @@ tests::for_every_table!(
     what_a_change_brings_within_reach_is_told_at_the_next_midnight,
 );
 
-/// Everything is spent in a lifetime, and a tier once achieved is kept.
+/// A program that counts spending in a lifetime: a tier once achieved is kept.
 fn program(changes: &Value) -> Value {
     let mut program = json!({ "start_date": "2023-01-01", "milestone": { "metric": "amount_spent", "period": "lifetime" },
         "notices": { "expiring_days": [], "within_reach_percent": 0 },
@@ -64,7 +64,7 @@ async fn shop(place: &Place, name: &str, base: &Value) -> System {
 const NOW: &str = "2024-07-01T10:00:00Z";
 const MEMBERS: [&str; 3] = ["anna", "ben", "carl"];
 
-/// What was recorded of everybody, told in words.
+/// The recorded history of every member, in words.
 async fn told(system: &System) -> Vec<String> {
     let mut all = Vec::new();
     for name in MEMBERS {
@@ -107,7 +107,7 @@ async fn preview(system: &System, program: &Value, options: &Value) -> Preview {
     })
 }
 
-/// A change, and what comes of it.
+/// A change, and its expected effect.
 struct Case {
     what: &'static str,
     base: Value,
@@ -203,7 +203,7 @@ fn cases() -> Vec<Case> {
             &["anna leaves gold"],
         ),
         case(
-            "the calendar year in place of a lifetime clamps the start to January 1; who would drop holds",
+            "the calendar year in place of a lifetime clamps the start to January 1; a member who would drop is held",
             json!({ "milestone": spent(json!("calendar_year")) }),
             json!({}),
             &["anna holds gold"],
@@ -272,7 +272,7 @@ async fn changes_do_what_their_preview_says(place: Place) {
     }
 }
 
-/// As AiTrillion asks its merchants to do: switch off, add a tier, switch on.
+/// The steps that AiTrillion asks of its merchants: switch off, add a tier, switch on.
 async fn switched_off_changed_and_switched_on_only_real_changes_are_announced(place: Place) {
     let system = shop(&place, "off", &json!({})).await;
     let before = told(&system).await;
@@ -322,7 +322,7 @@ async fn readers_see_the_old_version_until_the_new_one_is_in_force(place: Place)
     assert_eq!(came, ["anna falls to silver"]);
 }
 
-/// Carl gets what the rules of the day give: nothing for what was reached before, both tiers' rewards from now on.
+/// Carl gets the rewards of the rules in force: none for what was reached before, those of both tiers from now on.
 async fn changed_reward_rules_hold_for_what_is_reached_from_then_on(place: Place) {
     let system = shop(&place, "rewards", &json!({})).await;
     let before = told(&system).await;

@@ -1,4 +1,4 @@
-//! What ingest costs, in request units, asked of the store with each request: the figures the design rests on. They are
+//! The cost of ingest in request units, as the store reports it with each request: the figures that the design rests on. They are
 //! measured on the embedded store, which charges as AWS documents it (`crates/embedded-dynamodb/tests/it/capacity.rs`).
 
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ async fn shop() -> System {
                                       "entry_rewards": [{ "type": "points", "points": 50 }] }] });
     system.publish(&program, &json!({})).await;
     system.at(instant("2024-06-01T12:00:00Z"));
-    // A shop's member who has ordered before, and whose program is known.
+    // The member has ordered before, and the program is known.
     let before: Vec<Value> = (0..20).map(|n| order(900 + n, 10)).collect();
     assert_eq!(system.tell(&before).await.counts.applied, 20);
     system.used();
@@ -26,7 +26,7 @@ fn order(id: u32, total: u32) -> Value {
             "total": format!("{total}.95"), "tax": "1.20", "shipping": "4.90", "occurred_at": "2024-05-01T10:00:00Z" })
 }
 
-/// In units, where the meter counts halves.
+/// The units used, where the meter counts halves.
 fn units(used: Units) -> (f64, f64, f64) {
     let whole = |halves: i64| halves as f64 / 2.0;
     (whole(used.table_writes), whole(used.index_writes), whole(used.reads))

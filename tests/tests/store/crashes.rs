@@ -1,5 +1,5 @@
-//! The process dies at any request, before it reaches the store or before its answer comes back. What was delivered
-//! comes again to another process, as a queue would have it; in the end everything is as if nothing had happened.
+//! The process dies at any request, before it reaches the store or before its answer comes back. Its messages are redelivered to
+//! another process, as a queue does it; in the end everything is as if nothing had happened.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -57,7 +57,7 @@ async fn opened() -> (embedded_dynamodb::Store, System) {
     (store, system)
 }
 
-/// A day that goes well: what is stored then, and how many requests it takes.
+/// A day that goes well: what is stored then, and the number of requests.
 async fn a_good_day() -> (Vec<String>, usize) {
     let (store, system) = opened().await;
     let seen = Arc::new(AtomicUsize::new(0));

@@ -1,4 +1,4 @@
-//! What goes out and what comes in, held against the schemas and the golden files that others rely on.
+//! Events that go out and facts that come in, checked against the schemas and the golden files that consumers rely on.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ fn acme() -> ShopId {
     ShopId::new("acme.myshopify.com").unwrap()
 }
 
-/// The history rows of everybody in a replay, as items of the ledger table.
+/// The history rows of all members in a replay, as items of the ledger table.
 fn items(shop: &ShopId, replay: &Replay, recorded_at: Instant) -> Vec<Item> {
     let of = |member: &MemberId| {
         let item = |row: &Row| {
@@ -70,7 +70,7 @@ fn replayed(program: &Value, lines: &[Value], as_of: Instant) -> Replay {
     replay
 }
 
-/// What there is to tell everybody of a replay ahead, as items of the ledger table.
+/// The notices due to all members of a replay, as items of the ledger table.
 fn notice_event(shop: &ShopId, replay: &Replay, at: Instant, recorded_at: Instant) -> Vec<Item> {
     let of = |member: &MemberId| {
         let version = replay.version_at(at);
@@ -81,7 +81,7 @@ fn notice_event(shop: &ShopId, replay: &Replay, at: Instant, recorded_at: Instan
     replay.members().into_iter().flat_map(of).collect()
 }
 
-/// A member of a shop as shops are: entered, rose, had a birthday, and a year later is about to drop.
+/// A member of an ordinary shop: entered, rose, had a birthday, and a year later is about to drop.
 fn everyday() -> Vec<Item> {
     let program = json!({
         "name": "Acme VIP", "timezone": "America/New_York", "start_date": "2023-01-01",
@@ -107,7 +107,7 @@ fn everyday() -> Vec<Item> {
     let mut all = items(&acme(), &replay, at("2023-12-01T00:00:00.250Z"));
     replay.line(&order("6003", "2024-11-20T15:30:00Z", "455.00"), at("2024-12-02T05:00:00Z")).unwrap();
     all.extend(notice_event(&acme(), &replay, at("2024-12-02T05:00:00Z"), at("2024-12-02T05:03:00.125Z")));
-    // Who is near gold for the first time.
+    // A member near gold for the first time.
     let near = replayed(&program, &[order("6001", "2023-02-01T15:30:00Z", "455.00")], at("2023-02-01T15:30:00Z"));
     all.extend(notice_event(&acme(), &near, at("2023-02-01T15:30:00Z"), at("2023-02-01T15:30:00.250Z")));
     all
@@ -132,8 +132,8 @@ fn detail(item: &Item) -> Value {
     serde_json::from_str(text(item, history::DETAIL)).unwrap()
 }
 
-/// Each golden file is what one event was on the day its version was published. A file is never edited: others parse
-/// what it shows. What is to look different is a new version, with a schema and a golden file of its own.
+/// Each golden file is one event as it was on the day its version was published. A file is never edited, because consumers parse
+/// what it shows. An event that is to look different gets a new version, with a schema and a golden file of its own.
 #[test]
 fn todays_events_are_the_golden_ones_byte_for_byte() {
     let items = everyday();
@@ -162,7 +162,7 @@ fn every_golden_event_reads_and_fits_its_schema() {
             EXPIRING => json!(serde_json::from_str::<Expiring>(&text).unwrap()),
             WITHIN_REACH => json!(serde_json::from_str::<WithinReach>(&text).unwrap()),
             PROGRAM_PUBLISHED => json!(serde_json::from_str::<ProgramPublished>(&text).unwrap()),
-            other => panic!("{other} is read by nobody"),
+            other => panic!("no type reads {other}"),
         };
         assert_eq!(again, value);
         seen += 1;
@@ -201,7 +201,7 @@ fn a_row_that_is_announced_lies_in_its_members_outbox_and_a_held_tier_does_not()
     assert_eq!((read.version, read.until, read.since), (2, None, at("2023-02-01T12:00:00Z")));
 }
 
-/// An event's id is a function of what it tells, and of nothing else: not of when, or how often, it was recorded.
+/// An event's id is a function of what it tells, and not of when, or how often, it was recorded.
 #[test]
 fn an_event_sent_again_has_the_same_id_and_another_event_another() {
     let ids =
@@ -267,7 +267,7 @@ proptest! {
         }
     }
 
-    /// History alone puts together again what is on record, and names the floors that no fact tells.
+    /// History alone restores what is on record, and names the floors that no fact tells.
     #[test]
     fn what_was_recorded_is_announced_as_the_schemas_say_and_read_back(
         program in programs(),
@@ -290,7 +290,7 @@ proptest! {
                     valid(schema, &detail(item));
                 }
             }
-            // As a query gives them.
+            // In the order of a query.
             items.sort_by_key(|item| item.key().sk);
             let read: Vec<_> = items.iter().map(|item| history::read(item).unwrap().unwrap()).collect();
             let held: Vec<_> = read.iter().filter_map(|row| match row {

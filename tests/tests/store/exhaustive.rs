@@ -1,5 +1,5 @@
-//! Where there are few, all of them: every order in which six events of one order can come, every request at which a relay
-//! can die, and ten thousand events of one member at once.
+//! Exhaustive tests: every order in which six events of one order can come, every request at which a relay can die, and ten
+//! thousand events of one member at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ async fn opened(client: aws_sdk_dynamodb::Client, prefix: &str) -> System {
     system
 }
 
-/// Paid, paid by another with a later revision, two refunds, one of them corrected, and cancelled.
+/// An order, the same order by another member with a later revision, two refunds, one of them corrected, and a cancellation.
 fn six() -> [Value; 6] {
     let order = |member: &str, total: &str, revision: &str| {
         json!({ "type": "order.paid", "order_id": "1", "member_id": member, "total": total,
@@ -50,7 +50,7 @@ fn six() -> [Value; 6] {
     ]
 }
 
-/// All orders of so many, by Heap's algorithm.
+/// All orders of `n` places, by Heap's algorithm.
 fn orders(n: usize) -> Vec<Vec<usize>> {
     fn heap(k: usize, places: &mut Vec<usize>, all: &mut Vec<Vec<usize>>) {
         if k < 2 {
@@ -76,7 +76,7 @@ async fn all_720_orders_of_six_events_of_one_order_end_alike() {
         let place = tests::dynamodb::simulated().await;
         let system = opened(place.client, &place.prefix).await;
         for event in &order {
-            // One by one, and each twice.
+            // One by one, each of them twice.
             let event = six()[*event].clone();
             let report = system.tell(&[event.clone(), event]).await;
             assert_eq!(report.failed, Vec::<String>::new(), "{order:?}: {report:?}");
@@ -98,7 +98,7 @@ async fn all_720_orders_of_six_events_of_one_order_end_alike() {
     }
 }
 
-/// A bus that notes ids, and may be down.
+/// A bus that notes ids.
 #[derive(Debug, Clone, Default)]
 struct Noted(Arc<std::sync::Mutex<Vec<String>>>);
 
@@ -121,12 +121,12 @@ fn relay(system: &System, bus: &Noted) -> Relay<Noted> {
     }
 }
 
-/// What is left in the outboxes.
+/// The number of rows left in the outboxes.
 async fn waiting(system: &System) -> usize {
     system.items("ledger").await.iter().filter(|row| row.contains("\"unpublished\"")).count()
 }
 
-/// Three members rise, and a relay dies at a request; how many requests it made, and what the next one leaves.
+/// Three members rise, and a relay dies at a request. The next relay must announce the rest. Returns the number of requests made.
 async fn a_relay_dies(at: usize, carried_out: bool) -> usize {
     let store = embedded_dynamodb::Store::memory().unwrap();
     let system = opened(store.client(), "t").await;
@@ -136,7 +136,7 @@ async fn a_relay_dies(at: usize, carried_out: bool) -> usize {
         assert_eq!(system.tell(&[order]).await.counts.applied, 1);
     }
     let (bus, rows, seen) = (Noted::default(), waiting(&system).await, Arc::new(AtomicUsize::new(0)));
-    assert_eq!(rows, 4, "a program published, and three who rise");
+    assert_eq!(rows, 4, "a program published, and three members who rise");
     let first = system.another(store.client_with(CrashAtRequest {
         at,
         carried_out,
@@ -193,7 +193,7 @@ async fn ten_thousand_events_of_one_member_in_a_burst_lose_nothing() {
     let all: Vec<Value> = (0..10_000).map(order).collect();
     for some in all.chunks(100) {
         let mut left = some.to_vec();
-        // As a queue would: what failed comes again.
+        // As in a queue: what failed comes again.
         for _ in 0..40 {
             let report = rough.tell(&left).await;
             left = report.failed.iter().map(|id| left[id.parse::<usize>().unwrap()].clone()).collect();

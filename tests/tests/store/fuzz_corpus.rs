@@ -1,4 +1,4 @@
-//! What the fuzzer runs, on its seeds and on damaged ones: without the fuzzer, with every run of the tests.
+//! The checks of the fuzzer, on its seeds and on damaged copies of them: without the fuzzer, in every run of the tests.
 
 #[path = "../../fuzz/src/lib.rs"]
 mod fuzz;
@@ -7,7 +7,7 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
-/// So many damaged ones of each seed.
+/// Damaged copies of each seed.
 const DAMAGED: usize = 2_000;
 
 /// The seeds of a target.
@@ -19,7 +19,7 @@ fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     paths.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
-/// Numbers that look random, the same ones each time (xorshift64).
+/// Pseudorandom numbers, the same every time (xorshift64).
 struct Dice(u64);
 
 impl Dice {
@@ -31,7 +31,7 @@ impl Dice {
     }
 }
 
-/// A seed that is damaged in one to three places: a bit turned over, a byte replaced, a part cut out or put in from another.
+/// A seed damaged in one to three places: a bit flipped, a byte replaced, a part cut out or put in from another.
 fn damaged(seed: &[u8], other: &[u8], dice: &mut Dice) -> Vec<u8> {
     let mut bytes = seed.to_vec();
     for _ in 0..=dice.below(3) {
@@ -61,11 +61,7 @@ fn replay(target: &str) {
     let (seeds, mut dice) = (seeds(target), Dice(0x9e37_79b9_7f4a_7c15));
     let holds = |path: &Path, bytes: &[u8]| {
         let text = bytes.escape_ascii();
-        assert!(
-            catch_unwind(|| check(bytes)).is_ok(),
-            "`{target}` fails on what was made of {}: {text}",
-            path.display()
-        );
+        assert!(catch_unwind(|| check(bytes)).is_ok(), "`{target}` fails on a variant of {}: {text}", path.display());
     };
     for (path, seed) in &seeds {
         holds(path, seed);
@@ -101,7 +97,7 @@ fn the_shopify_mapping_holds_on_every_seed_and_on_damaged_ones() {
     replay("shopify");
 }
 
-/// Whoever adds a target adds its test.
+/// Each target needs a test of its own here.
 #[test]
 fn every_target_is_replayed_and_built() {
     let (this, manifest) = (include_str!("fuzz_corpus.rs"), include_str!("../../fuzz/Cargo.toml"));

@@ -1,4 +1,4 @@
-//! What becomes of events, on every table: duplicates, disorder, strangers, races, and what they cost.
+//! The outcome of events, on every table: duplicates, disorder, strangers, races, and their cost.
 
 use engine::ingest::{Message, Report, native};
 use engine::verify::recompute;
@@ -13,7 +13,7 @@ use tests::system::{System, instant, quarantine_rows};
 
 tests::for_every_table!(
     an_order_brings_a_tier_and_its_reward_once,
-    a_refund_may_come_before_its_order_or_name_nobody,
+    a_refund_may_come_before_its_order_or_name_no_member,
     a_guest_s_order_waits_for_a_member_and_an_order_that_moves_updates_both,
     the_order_of_arrival_does_not_matter,
     more_than_a_hundred_orders_of_one_member_in_one_batch,
@@ -23,11 +23,11 @@ tests::for_every_table!(
     what_can_never_succeed_is_quarantined_and_its_neighbours_are_not,
     a_batch_that_is_too_large_is_tried_a_few_times_and_not_a_few_for_each_message,
     shops_do_not_touch_each_other,
-    who_was_erased_leaves_nothing_and_stays_away,
-    an_order_of_somebody_erased_is_not_kept_though_its_refund_comes_with_it,
+    a_member_who_was_erased_leaves_nothing_and_stays_away,
+    an_order_of_an_erased_member_is_not_kept_though_its_refund_comes_with_it,
     tags_and_birthdays_told_together_with_an_erasure_leave_nothing,
     a_refund_corrected_together_with_an_erasure_leaves_nothing,
-    a_cancellation_of_points_goes_with_the_entry_of_somebody_erased,
+    a_cancellation_of_points_goes_with_the_entry_of_an_erased_member,
     a_cancellation_of_points_may_move_to_another_entry,
     ids_beyond_what_a_float_holds_stay_apart,
     shopify_s_events_come_in_their_envelope,
@@ -67,7 +67,7 @@ fn refund(order: &str, id: &str, amount: u32) -> Value {
             "occurred_at": "2024-05-02T10:00:00Z" })
 }
 
-/// All messages are done, and so many facts were new.
+/// Checks that all messages are done, and that this many facts were new.
 #[track_caller]
 fn applied(report: &Report, facts: u64) {
     let Report { failed, failure, counts, .. } = report;
@@ -88,7 +88,7 @@ async fn an_order_brings_a_tier_and_its_reward_once(place: Place) {
     assert_eq!(system.member("anna").await.record.seq(), 1);
 }
 
-async fn a_refund_may_come_before_its_order_or_name_nobody(place: Place) {
+async fn a_refund_may_come_before_its_order_or_name_no_member(place: Place) {
     let system = shop(place).await;
     let named = with(refund("1", "r1", 60), json!({ "member_id": "anna" }));
     applied(&system.tell(&[named]).await, 1);
@@ -179,7 +179,7 @@ async fn two_writers_on_one_order_and_its_refund_lose_nothing(place: Place) {
     assert_eq!((anna.ledger.orders().len(), anna.ledger.len()), (12, 24));
 }
 
-/// What fails comes again, as a queue would have it.
+/// Delivers again what failed, as a queue does.
 async fn tell_until_done(writer: &System, events: Vec<Value>) {
     let mut left = events;
     for _ in 0..20 {
@@ -216,7 +216,7 @@ async fn what_can_never_succeed_is_quarantined_and_its_neighbours_are_not(place:
     let cases: [(String, Reason); 9] = [
         ("not json".to_owned(), Reason::NotAnEvent),
         (json!({ "hello": 1 }).to_string(), Reason::NotAnEvent),
-        (envelope("somebody.else", "order.paid", order(1, "a", 1)), Reason::UnknownSource),
+        (envelope("another.source", "order.paid", order(1, "a", 1)), Reason::UnknownSource),
         (envelope("echelon.shop/no shop!", "order.paid", order(1, "a", 1)), Reason::UnknownSource),
         (native(&stranger, &order(1, "anna", 1), now), Reason::UnknownShop),
         (mine(with(order(1, "anna", 1), json!({ "total": 1.5, "colour": "red" }))), Reason::Invalid),
@@ -255,8 +255,7 @@ async fn what_can_never_succeed_is_quarantined_and_its_neighbours_are_not(place:
     assert!(cases.iter().all(|(body, _)| kept.contains(body)), "every body is kept to be replayed");
 }
 
-/// Found by an attack: of a hundred messages about a subject that is full each one had all the others tried again, which took
-/// minutes.
+/// Found by an attack: each of a hundred messages about a full subject had all the others tried again, which took minutes.
 async fn a_batch_that_is_too_large_is_tried_a_few_times_and_not_a_few_for_each_message(place: Place) {
     let system = shop(place).await;
     let tags = |number: usize| {
@@ -290,12 +289,12 @@ async fn shops_do_not_touch_each_other(place: Place) {
     applied(&other.tell(&[order(1, "anna", 120)]).await, 1);
     applied(&other.tell(&[refund("1", "r", 120)]).await, 1);
     assert_eq!((one.tier("anna").await.as_deref(), other.tier("anna").await), (Some("gold"), None));
-    // A body says what it wants about its shop: only the envelope is believed.
+    // A body may claim any shop: only the envelope is believed.
     let lies = with(order(2, "anna", 600), json!({ "shop": "acme" }));
     assert_eq!(other.tell(&[lies]).await.counts.quarantined, 1);
 }
 
-async fn who_was_erased_leaves_nothing_and_stays_away(place: Place) {
+async fn a_member_who_was_erased_leaves_nothing_and_stays_away(place: Place) {
     let system = shop(place).await;
     let erased = json!({ "type": "customer.erased", "member_id": "anna", "occurred_at": "2024-05-20T00:00:00Z" });
     applied(&system.tell(&[order(1, "anna", 600), order(2, "ben", 600)]).await, 2);
@@ -308,8 +307,8 @@ async fn who_was_erased_leaves_nothing_and_stays_away(place: Place) {
     assert_eq!(system.tier("ben").await.as_deref(), Some("gold"));
 }
 
-/// Found by the simulator: the refund's name is not stored, and the order was taken for somebody else's.
-async fn an_order_of_somebody_erased_is_not_kept_though_its_refund_comes_with_it(place: Place) {
+/// Found by the simulator: the refund's name is not stored, and the order was taken to be another member's.
+async fn an_order_of_an_erased_member_is_not_kept_though_its_refund_comes_with_it(place: Place) {
     let system = shop(place).await;
     let erased = json!({ "type": "customer.erased", "member_id": "anna", "occurred_at": "2024-05-01T10:00:00Z" });
     assert_eq!(system.tell(&[erased]).await.failed.len(), 0);
@@ -319,7 +318,7 @@ async fn an_order_of_somebody_erased_is_not_kept_though_its_refund_comes_with_it
     assert_eq!(system.items("ledger").await, before);
 }
 
-/// Found by the simulator: the rows were emptied, and by then no name led to them any more.
+/// Found by the simulator: the rows were emptied, and from then on no name led to them.
 async fn tags_and_birthdays_told_together_with_an_erasure_leave_nothing(place: Place) {
     let system = shop(place).await;
     let before = system.items("ledger").await;
@@ -333,7 +332,7 @@ async fn tags_and_birthdays_told_together_with_an_erasure_leave_nothing(place: P
     assert_eq!(system.items("ledger").await, before);
 }
 
-/// Found by the simulator: the correction had no name, and took the place of the one by which the row was found.
+/// Found by the simulator: the correction had no name, and replaced the one by which the row was found.
 async fn a_refund_corrected_together_with_an_erasure_leaves_nothing(place: Place) {
     let system = shop(place).await;
     let before = system.items("ledger").await;
@@ -347,9 +346,9 @@ async fn a_refund_corrected_together_with_an_erasure_leaves_nothing(place: Place
     assert_eq!(system.items("ledger").await, before);
 }
 
-/// Found by a random story: the entry's row kept the cancellation, the ledger of whom it names did not, and what was told of it
-/// from then on was a torn read for ever.
-async fn a_cancellation_of_points_goes_with_the_entry_of_somebody_erased(place: Place) {
+/// Found by a random story: the entry's row kept the cancellation, but the ledger of the member it names did not. From then on
+/// every fact about it met a torn read.
+async fn a_cancellation_of_points_goes_with_the_entry_of_an_erased_member(place: Place) {
     let system = shop(place).await;
     system.tell(&[order(1, "anna", 60)]).await;
     for (case, first, second) in
@@ -453,7 +452,7 @@ async fn shopify_s_events_come_in_their_envelope(place: Place) {
         assert_eq!(counts.applied, if round == 0 { 1 } else { 0 });
     }
     assert_eq!(shopify.tier("42").await.as_deref(), Some("gold"));
-    assert_eq!(system.tier("42").await, None, "another shop's customer 42 is somebody else");
+    assert_eq!(system.tier("42").await, None, "another shop's customer 42 is another member");
     let rows = quarantine_rows(&shopify.store, Some(&shopify.shop)).await;
     let mut reasons: Vec<&str> = rows.iter().map(|row| row.need_text("reason").unwrap()).collect();
     reasons.sort_unstable();
@@ -505,7 +504,7 @@ async fn an_item_that_does_not_read_holds_up_its_member_alone(place: Place) {
     assert_eq!(system.tier("ben").await.as_deref(), Some("silver"));
 }
 
-/// A message that is delivered once more by the queue, whatever became of it, changes nothing.
+/// A message that the queue delivers once more, whatever became of it, changes nothing.
 #[tokio::test]
 async fn a_batch_may_hold_the_same_message_twice() {
     let system = shop(tests::dynamodb::embedded().await).await;

@@ -1,4 +1,4 @@
-//! Insight, as sweeps count it: what counting everybody one by one says, night after night.
+//! Insight as sweeps count it: it agrees with counting every member one by one, night after night.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +57,7 @@ async fn insight_says_what_counting_everybody_says(place: Place) {
         system.at(instant(NIGHT));
         system.sweep_all().await;
         let found = latest(&system.store, &system.shop, system.now()).await.unwrap().unwrap();
-        // As it travels.
+        // As it is sent.
         assert_eq!(serde_json::from_value::<Insight>(json!(found)).unwrap(), found);
         let (at, all, version) = (instant(NIGHT), everybody(&system).await, version_at(&system, instant(NIGHT)).await);
         assert_eq!(told(&found), in_tiers(&version, &all, at), "{period}");
@@ -73,7 +73,7 @@ async fn insight_says_what_counting_everybody_says(place: Place) {
     }
 }
 
-/// So many as were there, and then moved.
+/// The members by tier after these moves.
 fn moved(mut members: BTreeMap<Option<TierId>, i64>, moves: &Moves) -> BTreeMap<Option<TierId>, i64> {
     for ((from, to), count) in &moves.0 {
         *members.entry(from.clone()).or_default() -= i64::try_from(*count).unwrap();
@@ -96,7 +96,7 @@ async fn flows_lead_from_the_tiers_of_one_midnight_to_those_of_another(place: Pl
     let system = shop(&place, "s", &spends(500), 40).await;
     let mut dice = Dice(7);
     let (mut expected, mut first, mut last) = (Vec::<Path>::new(), None::<Insight>, None::<Instant>);
-    // Around January 1, and two changes of rules: the one holds who would drop, the other takes it at once.
+    // Around January 1, with two changes of rules: the first holds members who would drop, the second drops them at once.
     let changes = BTreeMap::from([("2024-12-30", (900, "hold")), ("2025-01-02", (700, "apply"))]);
     for day in ["2024-12-29", "2024-12-30", "2024-12-31", "2025-01-01", "2025-01-02", "2025-01-03"] {
         let midnight = instant(&format!("{day}T05:00:00Z"));
@@ -114,7 +114,7 @@ async fn flows_lead_from_the_tiers_of_one_midnight_to_those_of_another(place: Pl
         assert_eq!((found.as_of, found.since), (midnight, since));
         first.get_or_insert(found);
         last = Some(midnight);
-        // The day: some order, some are new, some get their money back.
+        // The day: orders, some of them by new members.
         for n in 0..8 {
             let at = midnight.plus_millis(3_600_000 * (1 + n));
             system.at(at);
@@ -162,7 +162,7 @@ fn order(id: &str, total: u32, on: &str) -> Value {
     json!({ "type": "order.paid", "order_id": id, "member_id": "anna", "total": total.to_string(), "occurred_at": on })
 }
 
-/// Moves, as they are said.
+/// Moves as text.
 fn said(moves: &Moves) -> Vec<String> {
     let name = |tier: &Option<TierId>| tier.as_ref().map_or("none".to_owned(), ToString::to_string);
     moves.0.iter().map(|((from, to), count)| format!("{} -> {}: {count}", name(from), name(to))).collect()
@@ -209,8 +209,8 @@ async fn a_correction_restates_the_past_and_is_no_move(place: Place) {
     assert_eq!((in_gold.members, said(&found.flows)), (1, Vec::new()));
 }
 
-/// Two who look for what is due at once may open a rollover beside one that is just ending: both reach back to the same
-/// midnight, and the later one has it all.
+/// Two ticks at once may open a rollover beside one that is just ending. Both reach back to the same midnight, and the later one
+/// has it all.
 async fn a_rollover_that_was_overtaken_as_it_ended_is_not_counted_twice(place: Place) {
     let system = anna(&place).await;
     told_at(&system, "2024-03-01T12:00:00Z", &[order("1", 150, "2024-03-01T12:00:00Z")]).await;

@@ -1,4 +1,4 @@
-//! Sweeps that are killed at any request, and those whose database has too much to do.
+//! Sweeps that are killed at any request, and sweeps on a database that is too busy.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use tests::in_memory_tables::InMemoryTables;
 use tests::new_year::{NEW_YEAR, ROLLOVER, counted, eve, histories, job};
 use tests::system::{System, instant};
 
-/// Opens what is due and sweeps, until the first thing that fails.
+/// Opens what is due and sweeps, until the first failure; returns whether all went well.
 async fn swept(system: &System) -> bool {
     if system.sweep.tick().await.is_err() {
         return false;
@@ -29,8 +29,8 @@ async fn swept(system: &System) -> bool {
     true
 }
 
-/// Every one of them: leases, reads of every bucket, commits, checkpoints, and what ends the job. Each time from the same
-/// eve, of which a copy costs nothing.
+/// Every request is tried: leases, reads of every bucket, commits, checkpoints, and the end of the job. Each run begins on the
+/// same eve, a copy of which costs nothing.
 #[tokio::test(start_paused = true)]
 async fn killed_at_any_request_a_sweep_ends_where_it_would_have() {
     let begin = InMemoryTables::default();
@@ -55,7 +55,7 @@ async fn killed_at_any_request_a_sweep_ends_where_it_would_have() {
         let system = opened(&tables);
         let dies = CrashAtRequest { at, carried_out, ..CrashAtRequest::default() };
         let _ = swept(&system.another(tables.client_with(dies))).await;
-        // The next tick comes after the lease of whoever died.
+        // The next tick comes after the lease of the dead worker.
         system.at(instant(NEW_YEAR).plus_millis(15 * 60_000));
         system.sweep_all().await;
         let progress = job(&system, ROLLOVER).await;
@@ -64,7 +64,7 @@ async fn killed_at_any_request_a_sweep_ends_where_it_would_have() {
     }
 }
 
-/// Every second question about members is refused. A page that begins anew each time would never come to an end.
+/// Every second query of members is refused. A page that began anew each time would never come to an end.
 #[tokio::test(start_paused = true)]
 async fn what_was_read_before_the_database_was_too_busy_is_a_page() {
     #[derive(Debug, Default)]
@@ -83,7 +83,7 @@ async fn what_was_read_before_the_database_was_too_busy_is_a_page() {
     system.at(instant(NEW_YEAR));
     let busy = system.another(tables.client_with(EverySecond::default()));
     let all = tokio::time::timeout(Duration::from_secs(3_600), busy.sweep_all()).await;
-    assert!(all.is_ok(), "it begins anew for ever");
+    assert!(all.is_ok(), "the sweep begins anew forever");
     let progress = job(&system, ROLLOVER).await;
     assert_eq!((progress.job.state, counted(&progress)), (State::Done, (4, 1, 1, 1, 1)));
 }

@@ -1,5 +1,4 @@
-//! Lists of members, as sweeps write them: they say of everybody what evaluating them one by one says, whatever happened
-//! on the way.
+//! Lists of members as sweeps write them: they agree with evaluating every member one by one, whatever happened on the way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,7 +25,7 @@ use tokio::sync::Notify;
 tests::for_every_table!(
     a_list_says_what_evaluating_everybody_says,
     every_member_is_on_one_page_whatever_its_size,
-    whoever_pages_stays_in_the_sweep_where_they_began,
+    a_reader_of_pages_stays_in_the_sweep_where_they_began,
     lists_are_those_of_a_sweep_that_is_done,
     old_lists_go_on_one_machine_and_expire_everywhere,
     everybody_erased_is_on_no_list_of_the_next_sweep,
@@ -75,7 +74,10 @@ async fn a_list_says_what_evaluating_everybody_says(place: Place) {
             counts.push(found.len());
         }
         let least = if n == 3 { 3 } else { 8 };
-        assert!(counts.iter().filter(|count| **count > 0).count() >= least, "{period}: what is it about? {counts:?}");
+        assert!(
+            counts.iter().filter(|count| **count > 0).count() >= least,
+            "{period}: too few lists have members: {counts:?}"
+        );
     }
 }
 
@@ -90,13 +92,13 @@ async fn every_member_is_on_one_page_whatever_its_size(place: Place) {
     }
 }
 
-async fn whoever_pages_stays_in_the_sweep_where_they_began(place: Place) {
+async fn a_reader_of_pages_stays_in_the_sweep_where_they_began(place: Place) {
     let system = shop(&place, "s", &json!("calendar_year"), 40).await;
     let list = List::Tier(TierId::new("silver").unwrap());
     let first = swept(&system, NIGHT).await;
     let as_it_was = read(&system, &list, 1_000).await;
     let page = one_page(&system, &list, 2, None).await.unwrap().unwrap();
-    // Everybody gets gold, and another sweep ends.
+    // Every member of the list gets gold, and another sweep ends.
     for entry in &as_it_was {
         let order = json!({ "type": "order.paid", "order_id": format!("more {}", entry.member_id), "total": "900",
                             "member_id": entry.member_id, "occurred_at": "2024-10-02T12:00:00Z" });
@@ -109,7 +111,7 @@ async fn whoever_pages_stays_in_the_sweep_where_they_began(place: Place) {
     assert_eq!([ids(&page.entries), ids(&next.entries)].concat(), ids(&as_it_was));
     assert_eq!(one_page(&system, &list, 2, None).await.unwrap().unwrap().job, second);
     assert!(read(&system, &list, 10).await.is_empty());
-    // A cursor is of its list alone.
+    // A cursor is good for its list alone.
     let other = one_page(&system, &List::AtRisk, 2, page.next.as_ref()).await;
     assert!(matches!(other, Err(ListError::OtherList)), "{other:?}");
 }
@@ -148,7 +150,7 @@ async fn old_lists_go_on_one_machine_and_expire_everywhere(place: Place) {
     let begun = one_page(&system, &list, 1, None).await.unwrap().unwrap();
     assert!(of_half > 0 && rows_of_lists(&system).await > of_half);
     assert_eq!(tidy(&system.store, &system.shop, system.now()).await.unwrap(), of_half as u64);
-    // Who pages through the last but one can go on.
+    // A reader who pages through the lists of the last sweep but one can go on.
     swept(&system, MORNING_AFTER).await;
     assert_eq!(tidy(&system.store, &system.shop, system.now()).await.unwrap(), 0);
     one_page(&system, &list, 1, begun.next.as_ref()).await.unwrap().unwrap();
@@ -161,7 +163,7 @@ async fn old_lists_go_on_one_machine_and_expire_everywhere(place: Place) {
     let of_kept: Vec<String> =
         system.items("control").await.into_iter().filter(|item| item.contains("#list#")).collect();
     assert!(of_kept.iter().all(|item| item.contains("10-03T") || item.contains("10-05T")), "{of_kept:?}");
-    // Lists are good for three days, whether the database has deleted them or not.
+    // Lists are valid for three days, whether the database has deleted them or not.
     let page = one_page(&system, &list, 1, None).await.unwrap().unwrap();
     assert_eq!(page.job, last);
     system.at(instant("2024-10-08T03:59:59.999Z"));
@@ -186,18 +188,18 @@ async fn everybody_erased_is_on_no_list_of_the_next_sweep(place: Place) {
     assert_eq!(ids(&read(&system, &list, 1_000).await), ids(&before)[1..]);
 }
 
-/// Late news: orders of before the night, told when somebody has already looked at half of the members. Everybody who was
-/// on a list may be off it, and somebody else on it.
+/// Late news: orders from before the night, told when a worker has already looked at half of the members. Every member who was on
+/// a list may be off it, and others on it.
 async fn late_news(system: &System) {
     let (version, all) = (version_at(system, instant(NIGHT)).await, everybody(system).await);
     let lists = [List::Tier(TierId::new("silver").unwrap()), List::NearUpgrade];
     let on = lists.iter().flat_map(|list| expected(list, &version, &all, instant(NIGHT)));
-    let whom: BTreeSet<_> = on.map(|entry| entry.member_id).collect();
+    let members: BTreeSet<_> = on.map(|entry| entry.member_id).collect();
     let order = |member: &MemberId| {
         json!({ "type": "order.paid", "order_id": format!("late {member}"), "total": "900", "member_id": member,
                 "occurred_at": "2024-09-20T12:00:00Z" })
     };
-    let events: Vec<Value> = whom.iter().map(order).collect();
+    let events: Vec<Value> = members.iter().map(order).collect();
     assert_eq!(system.tell(&events).await.counts.applied, events.len() as u64);
 }
 
@@ -209,7 +211,7 @@ async fn lists_are_right(system: &System, what: &str) {
     }
 }
 
-/// A small shop in a store of its own, and all of its segments waiting.
+/// A small shop in a store of its own, at [`NIGHT`].
 async fn small(store: &embedded_dynamodb::Store) -> System {
     let place = Place { client: store.client(), prefix: String::new() };
     let system = shop(&place, "t", &json!("calendar_year"), 12).await;
@@ -217,7 +219,7 @@ async fn small(store: &embedded_dynamodb::Store) -> System {
     system
 }
 
-/// Opens what is due and sweeps, until the first thing that fails.
+/// Opens what is due and sweeps, until the first failure.
 async fn until_it_dies(system: &System) {
     if system.sweep.tick().await.is_err() {
         return;
@@ -230,20 +232,20 @@ async fn until_it_dies(system: &System) {
     }
 }
 
-/// Between two writes of a page, among them the rows of lists and the checkpoint behind them, with members who change
-/// before somebody goes on.
+/// The sweep is killed between two writes of a page, among them the rows of lists and the checkpoint after them. Members change
+/// before another worker goes on.
 #[tokio::test]
-async fn killed_at_any_write_a_sweep_leaves_the_lists_of_whoever_ended_it() {
+async fn killed_at_any_write_a_sweep_leaves_the_lists_of_the_worker_that_ended_it() {
     let store = embedded_dynamodb::Store::memory().unwrap();
     let system = small(&store).await;
     let writes = Arc::new(Mutex::default());
     let whole =
         CrashAtRequest { at: usize::MAX, carried_out: true, writes: Arc::clone(&writes), ..CrashAtRequest::default() };
     until_it_dies(&system.another(store.client_with(whole))).await;
-    lists_are_right(&system, "when nobody dies").await;
+    lists_are_right(&system, "when no worker dies").await;
     let writes: Vec<usize> = writes.lock().unwrap().clone();
     assert!(writes.len() > 3 * 16, "leases, rows and checkpoints: {writes:?}");
-    // Killed after a write is killed before the next one, but for the last.
+    // A death after a write is the same as one before the next write, except for the last.
     let last = writes.last().copied();
     for (at, carried_out) in writes.into_iter().map(|at| (at, false)).chain(last.map(|at| (at, true))) {
         let store = embedded_dynamodb::Store::memory().unwrap();
@@ -254,7 +256,7 @@ async fn killed_at_any_write_a_sweep_leaves_the_lists_of_whoever_ended_it() {
             ..CrashAtRequest::default()
         })))
         .await;
-        // Who was swept before stands as they were found then.
+        // Members swept before the death stand as they were found then.
         let swept = swept_buckets(&system).await;
         let (version, before) = (version_at(&system, instant(NIGHT)).await, everybody(&system).await);
         late_news(&system).await;
@@ -279,15 +281,15 @@ async fn killed_at_any_write_a_sweep_leaves_the_lists_of_whoever_ended_it() {
     }
 }
 
-/// The buckets that are swept.
+/// The buckets that have been swept.
 async fn swept_buckets(system: &System) -> BTreeSet<u16> {
     let job: JobId = "2024-10-02T04:00:00.000Z-rollover".parse().unwrap();
     let segments = system.store.segments(&system.shop, &job).await.unwrap();
     segments.iter().flat_map(|segment| segment.body.begin..segment.body.place.bucket).collect()
 }
 
-/// Whoever went first or second: nobody is on a list twice, whoever is in a tier is in one, and lists are as long as insight
-/// says, which is counted with the checkpoints.
+/// Checks, whichever worker went first, that no member is on a list twice, that every member with a tier is on its list, and that
+/// lists are as long as insight says, which is counted with the checkpoints.
 async fn exactly_once(system: &System, what: &str) {
     let insight = engine::insight::latest(&system.store, &system.shop, system.clock().now()).await.unwrap().unwrap();
     assert_eq!(insight.members, 12, "{what}");
@@ -304,7 +306,7 @@ async fn exactly_once(system: &System, what: &str) {
     assert_eq!(read(system, &ever, 5).await.len() as u64, insight.expiring.values().sum::<u64>(), "{what}");
 }
 
-/// Holds back the first rows of lists until they are let go.
+/// Holds back rows of lists until they are released.
 #[derive(Debug, Default)]
 struct Stalls {
     seen: Arc<AtomicUsize>,
@@ -329,8 +331,8 @@ impl Intercept for Stalls {
     }
 }
 
-/// A worker who was away for longer than their lease comes back and writes rows, of members as they were then, where
-/// somebody else has long gone on, and found nobody to write down.
+/// A worker that was away for longer than its lease comes back and writes rows of members as they were then. Another worker has
+/// long gone on, and found no member to write down.
 #[tokio::test]
 async fn rows_of_a_worker_who_was_overtaken_are_of_no_list() {
     let mut strays = 0;
@@ -367,10 +369,10 @@ async fn rows_of_a_worker_who_was_overtaken_are_of_no_list() {
             exactly_once(&system, &format!("segment {segment}")).await;
         }
     }
-    assert!(strays > 4, "{strays} segments with somebody on a list");
+    assert!(strays > 4, "{strays} segments with a member on a list");
 }
 
-/// Two who work on the same segment at once, and the same again when it is done.
+/// Two workers on the same segment at once, and once more when it is done.
 #[tokio::test]
 async fn two_workers_on_one_segment_write_everybody_down_once() {
     let store = embedded_dynamodb::Store::memory().unwrap();
@@ -381,7 +383,7 @@ async fn two_workers_on_one_segment_write_everybody_down_once() {
         let (one, two) = tokio::join!(system.sweep.work(&work), other.sweep.work(&work));
         let ended = [one.unwrap().ended, two.unwrap().ended];
         assert!(ended.contains(&RunEnd::Done), "{ended:?}");
-        // Again there is nothing left to do; the last one ended the job.
+        // The second time there is nothing left to do; the last segment ended the job.
         let again = system.sweep.work(&work).await.unwrap().ended;
         assert!(matches!(again, RunEnd::Done | RunEnd::Stopped), "{again:?}");
     }
@@ -389,8 +391,8 @@ async fn two_workers_on_one_segment_write_everybody_down_once() {
     exactly_once(&system, "two workers").await;
 }
 
-/// Members with one order each, laid down as ingest would have: of a thousand 100 are near silver, 250 have it and 50 have
-/// gold, each half of them since the year before, and at risk.
+/// Creates members with one order each, as ingest would have. Of a thousand, 100 are near silver, 250 have it and 50 have gold.
+/// Two in five of silver and half of gold have it since the year before, and are at risk.
 async fn many(system: &System, members: usize) {
     let versions = system.store.versions(&system.shop).await.unwrap().unwrap();
     for n in 0..members {
@@ -432,7 +434,7 @@ async fn a_thousand_members_cost_at_most_ten_writes_for_lists_and_a_page_of_fift
     let used = system.used();
     let insight = engine::insight::latest(&system.store, &system.shop, system.clock().now()).await.unwrap().unwrap();
     assert_eq!((insight.near_upgrade, insight.at_risk), (400, 500));
-    // In halves of units: the job and its segment, a lease, a checkpoint of up to two units for each page, and the end.
+    // In half units: the job and its segment, a lease, a checkpoint of up to two units for each page, and the end.
     let job_and_checkpoints = 2 * 2 * 2 + 2 + 5 * 2 * 2 + 2 * (2 + 2) * 2;
     let lists = used.table_writes - job_and_checkpoints;
     println!("{lists} halves of units for lists of 4,000 members");

@@ -1,4 +1,4 @@
-//! The system on its tables: what is told, swept, published, announced and repaired, whatever goes wrong in between.
+//! The system on its tables: facts, sweeps, publications, announcements and repairs, whatever goes wrong in between.
 
 mod ahead;
 mod boundaries;

@@ -32,7 +32,7 @@ fn new() -> Zones {
     zones
 }
 
-/// January 1, 2027 by a release.
+/// January 1, 2027 in a zone by a release.
 fn new_year(zones: &Zones, zone: &str) -> Instant {
     zones.named(zone).unwrap().midnight(Day::new_year(2027))
 }
@@ -51,7 +51,7 @@ fn order(id: &str, member: &str, total: u32, at: Instant) -> Value {
     json!({ "type": "order.paid", "order_id": id, "member_id": member, "total": total.to_string(), "occurred_at": at })
 }
 
-/// What was recorded of a member: the change and the tier after, whether it was told, and when it took effect.
+/// The recorded history of a member: the change and the tier after, whether it was told, and when it took effect.
 async fn rows(system: &System, member: &str) -> Vec<(String, bool, Instant)> {
     let member = MemberId::new(member).unwrap();
     let history = system.store.history(&system.shop, &member).await.unwrap();
@@ -70,7 +70,7 @@ async fn rows(system: &System, member: &str) -> Vec<(String, bool, Instant)> {
 struct Served {
     old: System,
     new: System,
-    /// When the newer release is deployed; none if there was never another.
+    /// When the newer release is deployed; none if it was in use all along.
     change: Option<Instant>,
 }
 
@@ -85,7 +85,7 @@ impl Served {
         served
     }
 
-    /// Whoever serves at an instant, with the clock there.
+    /// The system that serves at an instant, with the clock there.
     fn at(&self, now: Instant) -> &System {
         let system = if self.change.is_some_and(|change| now < change) { &self.old } else { &self.new };
         system.at(now);
@@ -101,9 +101,9 @@ impl Served {
 
 const MEMBERS: [&str; 7] = ["anna", "ben", "carl", "hal", "ivy", "jon", "kim"];
 
-/// Two years up to half a day behind New Year, ticks each half hour at its end. The members and what happens to them:
-/// anna, who has done nothing for a year; ben, who spent less; carl, who spent as much; hal and ivy, who are looked at within
-/// the hour after the new midnight; ivy, carl and jon, whose birthday is January 1; kim, who is told of after New Year.
+/// Two years up to half a day after New Year, with ticks each half hour at the end. The members: anna has done nothing for a
+/// year; ben spent less; carl spent as much; hal and ivy are looked at within the hour after the new midnight; ivy, carl and jon
+/// have their birthday on January 1; kim is told of after New Year.
 async fn told(place: &Place, name: &str, zone: &str, period: &Value, change: Option<Instant>) -> Served {
     let served = Served::start(place, name, zone, period, change).await;
     let midnight = new_year(&new(), zone);
@@ -112,7 +112,7 @@ async fn told(place: &Place, name: &str, zone: &str, period: &Value, change: Opt
     for member in ["carl", "ivy", "jon"] {
         events.push(json!({ "type": "customer.enrolled", "member_id": member, "birthday": "01-01", "occurred_at": eve(9000 + 9) }));
     }
-    // On December 31, 2025, so that a term of 365 days ends with 2026; and in 2025.
+    // On December 31, 2025: in the calendar year 2025, and a term of 365 days from then ends with 2026.
     for (n, member) in MEMBERS.iter().enumerate() {
         events.push(order(&format!("first-{member}"), member, 600, eve(365 * 24 + 6).plus_millis(n as i64)));
     }
@@ -138,9 +138,9 @@ async fn told(place: &Place, name: &str, zone: &str, period: &Value, change: Opt
     served
 }
 
-/// Each zone, each period, and a release that comes at any time around New Year: more than DynamoDB Local would have time for.
+/// Each zone, each period, and a release that comes at any time around New Year: too much for DynamoDB Local.
 #[tokio::test]
-async fn nobody_is_skipped_or_told_twice_whenever_the_release_changes() {
+async fn no_member_is_skipped_or_told_twice_whenever_the_release_changes() {
     let place = tests::dynamodb::simulated().await;
     let periods = [
         json!("calendar_year"),
@@ -151,7 +151,7 @@ async fn nobody_is_skipped_or_told_twice_whenever_the_release_changes() {
         for (p, period) in periods.iter().enumerate() {
             let midnight = new_year(&new(), zone);
             let timely = told(&place, &format!("{z}-{p}-timely"), zone, period, None).await;
-            // Before both midnights, between them (whichever comes first), and behind them.
+            // Before both midnights, between them (whichever comes first), and after them.
             for (c, minutes) in [-185, -35, 5, 40, 65, 185].into_iter().enumerate() {
                 let change = midnight.plus_millis(minutes * MINUTE);
                 let moved = told(&place, &format!("{z}-{p}-{c}"), zone, period, Some(change)).await;
@@ -203,14 +203,14 @@ async fn a_midnight_that_moved_back_is_caught_up_without_a_word(place: Place) {
     let served = told(&place, "back", zone, &year, Some(midnight.plus_millis(40 * MINUTE))).await;
     let hal = rows(&served.new, "hal").await;
     assert_eq!(hal.last().unwrap(), &("Left none".to_owned(), false, midnight), "{hal:?}");
-    // Whoever was not looked at in between hears of it as ever.
+    // A member who was not looked at in between hears of it as always.
     let anna = rows(&served.new, "anna").await;
     assert_eq!(anna.last().unwrap(), &("Left none".to_owned(), true, midnight), "{anna:?}");
     let birthdays = rows(&served.new, "ivy").await.into_iter().filter(|(what, ..)| what.starts_with("birthday"));
     assert_eq!(birthdays.map(|(what, ..)| what).collect::<Vec<_>>(), ["birthday 2026-01-01", "birthday 2027-01-01"]);
 }
 
-/// Morocco's year begins at 00:00 UTC, not at 23:00 the day before. Everybody was told at 23:00; the newer release comes at
+/// Morocco's year begins at 00:00 UTC, not at 23:00 the day before. Every member was told at 23:00. The newer release comes at
 /// 23:25, and ben is looked at under it before the year begins.
 async fn a_midnight_that_moved_ahead_is_not_told_again(place: Place) {
     let (zone, year) = ("Africa/Casablanca", json!("calendar_year"));
@@ -226,7 +226,7 @@ async fn a_midnight_that_moved_ahead_is_not_told_again(place: Place) {
     served.at(midnight.plus_millis(-HOUR)).sweep_all().await;
     let fell = ("Downgraded silver".to_owned(), true, midnight.plus_millis(-HOUR));
     assert_eq!(rows(&served.new, "ben").await.last().unwrap(), &fell);
-    // Right at once where it is asked, and on record with the next look.
+    // The standing is right at once for a caller, and on record with the next look.
     served.tell(order("third", "ben", 10, midnight.plus_millis(-30 * MINUTE))).await;
     assert_eq!(served.new.tier("ben").await.as_deref(), Some("gold"));
     served.at(midnight).sweep_all().await;

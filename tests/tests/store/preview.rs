@@ -1,4 +1,4 @@
-//! A preview is what publishing then does, member for member, and its parts make the same whole in any order.
+//! A preview agrees with what publishing then does, member for member, and its parts make the same whole in any order.
 
 use engine::preview::{Preview, SAMPLES_MAX, picture};
 use proptest::prelude::*;
@@ -35,7 +35,7 @@ fn with_draft(versions: &Versions, draft: &Value) -> Versions {
     versions
 }
 
-/// How the tier on record moves by these rows, from the transitions alone.
+/// The move of the tier on record by these rows, from the transitions alone.
 fn moved(rows: &[Row]) -> Movement {
     let kinds = rows.iter().filter_map(|row| match row {
         Row::Transition(made) if made.kind != Change::Renewed => Some(made.kind),
@@ -59,7 +59,7 @@ proptest! {
         let change = Instant::from_millis(BEGIN + hours * HOUR);
         let until = lines.iter().filter(|line| Instant::parse(arrival(line)).unwrap() < change).cloned().collect::<Vec<_>>();
         let mut replay = replayed(&program, &until, until.last().map_or(change, |last| Instant::parse(arrival(last)).unwrap()));
-        // The first version is in force from the beginning, whenever it says.
+        // The first version is in force from the beginning, whatever it says.
         prop_assume!(replay.versions().iter().skip(1).all(|version| version.effective_at < change));
         let versions = with_draft(replay.versions(), &draft);
         let members: Vec<_> = replay.members().into_iter().cloned().collect();
@@ -105,7 +105,7 @@ fn spent(member: &str, total: u32) -> Value {
     json!({ "type": "order.paid", "order_id": member, "member_id": member, "total": total, "occurred_at": "2024-02-01T12:00:00Z" })
 }
 
-/// The outcome of everybody, in order of id, and the versions with the draft among them.
+/// The outcome of every member, in order of id, and the versions with the draft among them.
 fn outcomes(program: &Value, facts: &[Value], draft: &Value, options: &Value) -> (Versions, Vec<(MemberId, Outcome)>) {
     let replay = replayed(program, facts, Instant::parse("2024-06-01T00:00:00Z").unwrap());
     let event = json!({ "type": "program.published", "occurred_at": "2024-07-01T00:00:00Z", "program": draft, "options": options });
@@ -124,14 +124,14 @@ fn added<'a>(all: impl IntoIterator<Item = &'a (MemberId, Outcome)>) -> Preview 
     sum
 }
 
-/// Two in silver, one in gold, thirty with nothing much.
+/// Two members in silver, one in gold, thirty without a tier.
 fn members() -> Vec<Value> {
     let few = (0..30).map(|n| spent(&format!("m{n:02}"), 40 + n));
     few.chain([spent("anna", 120), spent("ben", 450), spent("carl", 700)]).collect()
 }
 
 #[test]
-fn a_preview_counts_who_moves_where_and_what_it_costs() {
+fn a_preview_counts_the_moves_of_members_and_their_cost() {
     let program = shop(&tiers(100, 500));
     let (versions, all) = outcomes(&program, &members(), &shop(&tiers(60, 400)), &json!({ "rewards": true }));
     let sum = added(&all);

@@ -16,7 +16,7 @@ tests::for_every_table!(
     no_version_but_the_first_takes_effect_in_the_past,
     what_was_withdrawn_never_takes_effect_and_stays_readable,
     rolling_back_puts_the_program_in_force_as_it_was_told,
-    of_two_who_publish_at_once_one_loses_and_nothing_of_theirs_is_left,
+    of_two_publishers_at_once_one_loses_and_nothing_of_theirs_is_left,
     every_version_is_announced_and_names_no_person,
     what_is_published_is_about_no_member,
     what_was_in_force_by_a_clock_that_was_ahead_is_in_force_by_the_right_one,
@@ -52,7 +52,7 @@ async fn numbers(system: &System) -> Vec<u32> {
     system.store.versions(&system.shop).await.unwrap().unwrap().iter().map(|version| version.number).collect()
 }
 
-/// Number, by whom, why, and who withdrew it, when.
+/// The audit trail: number, author, reason, and the author and the instant of a withdrawal.
 async fn audit(system: &System) -> Vec<(u32, String, String, Option<(String, String)>)> {
     let told = |past: PastPublication| {
         let withdrawn = past.withdrawn.map(|withdrawn| (withdrawn.by, withdrawn.at.to_string()));
@@ -64,7 +64,7 @@ async fn audit(system: &System) -> Vec<(u32, String, String, Option<(String, Str
 async fn a_version_that_waits_is_replaced_in_one_step_and_its_number_is_not_given_again(place: Place) {
     let system = shop(place).await;
     assert_eq!(publish(&system, 600, "2024-04-01T00:00:00Z", "kim", NOW).await.unwrap(), [1, 2]);
-    // Also by one that takes effect before it would have.
+    // Also by a version that takes effect before it would have.
     assert_eq!(publish(&system, 700, "2024-03-15T00:00:00Z", "lee", NOW).await.unwrap(), [1, 3]);
     assert_eq!(publish(&system, 800, "2024-05-01T00:00:00Z", "kim", NOW).await.unwrap(), [1, 4]);
     assert_eq!(publish(&system, 900, "2024-06-01T00:00:00Z", "eve", "2024-05-02T00:00:00Z").await.unwrap(), [1, 4, 5]);
@@ -83,7 +83,7 @@ async fn a_version_that_waits_is_replaced_in_one_step_and_its_number_is_not_give
     assert_eq!(all[3].publication, publication(800, "2024-05-01T00:00:00Z", "kim"));
 }
 
-/// Functions remember versions for 20 s.
+/// Functions cache versions for 20 s.
 async fn a_version_about_to_take_effect_is_neither_replaced_nor_withdrawn(place: Place) {
     let system = shop(place).await;
     publish(&system, 600, "2024-04-01T00:00:00Z", "kim", NOW).await.unwrap();
@@ -96,7 +96,7 @@ async fn a_version_about_to_take_effect_is_neither_replaced_nor_withdrawn(place:
         assert!(matches!(refused, PublicationError::AboutToTakeEffect { number: 2, .. }), "{refused:?}");
     }
     assert_eq!(numbers(&system).await, [1, 2]);
-    // A millisecond earlier there was time, and from its instant on another one follows it.
+    // A millisecond earlier there was time; from its instant on, another version follows it.
     let after = publish(&system, 700, "2024-05-01T00:00:00Z", "lee", "2024-04-01T00:00:00Z").await.unwrap();
     assert_eq!(after, [1, 2, 3]);
     assert_eq!(
@@ -156,7 +156,7 @@ async fn rolling_back_puts_the_program_in_force_as_it_was_told(place: Place) {
     }
 }
 
-async fn of_two_who_publish_at_once_one_loses_and_nothing_of_theirs_is_left(place: Place) {
+async fn of_two_publishers_at_once_one_loses_and_nothing_of_theirs_is_left(place: Place) {
     let system = shop(place).await;
     publish(&system, 600, "2024-04-01T00:00:00Z", "kim", NOW).await.unwrap();
     let publish = async |gold: u32, by: &str| {
@@ -167,7 +167,7 @@ async fn of_two_who_publish_at_once_one_loses_and_nothing_of_theirs_is_left(plac
     let (a, b, c) = futures::join!(publish(700, "kim"), publish(800, "lee"), withdraw());
     let done = [&a, &b, &c].iter().filter(|done| done.is_ok()).count();
     assert!(done >= 1, "{a:?} {b:?} {c:?}");
-    // However they met, the versions read, and what is in force follows from the successes alone.
+    // In whatever order they met, the versions can be read, and what is in force follows from the successes alone.
     let (numbers, audit) = (numbers(&system).await, audit(&system).await);
     assert_eq!(numbers.len(), 1 + usize::from(numbers.len() > 1));
     let published = [&a, &b].iter().filter(|done| done.is_ok()).count();
@@ -209,7 +209,7 @@ async fn bring_forward(system: &System, latest: &str, now: &str) -> Vec<BroughtF
     system.store.bring_forward(&system.shop, instant(latest), instant(now)).await.unwrap()
 }
 
-/// The numbers of the versions, and from when each is in force.
+/// The numbers of the versions, and the instant from which each is in force.
 async fn in_force(system: &System) -> Vec<(u32, String)> {
     let versions = system.store.versions(&system.shop).await.unwrap().unwrap();
     versions.iter().map(|version| (version.number, version.effective_at.to_string())).collect()
@@ -221,7 +221,7 @@ async fn what_was_in_force_by_a_clock_that_was_ahead_is_in_force_by_the_right_on
     let now = "2024-03-02T00:00:00Z";
     assert_eq!(bring_forward(&system, "2031-04-01T00:00:00Z", now).await, [], "nothing was published ahead of that");
     publish(&system, 700, "2031-02-01T00:00:00Z", "kim", "2031-02-01T00:00:00Z").await.unwrap();
-    // Told for a midnight that came.
+    // Published for a midnight that came.
     publish(&system, 800, "2031-02-02T00:00:00Z", "eve", "2031-02-01T10:00:00Z").await.unwrap();
     // And for one that did not.
     publish(&system, 900, "2031-06-01T00:00:00Z", "lee", "2031-03-01T00:00:00Z").await.unwrap();
@@ -230,11 +230,11 @@ async fn what_was_in_force_by_a_clock_that_was_ahead_is_in_force_by_the_right_on
     let at = |number, at: &str| (number, at.to_owned());
     let all = [at(1, "2024-01-01T00:00:00Z"), at(2, NOW), at(3, now), at(4, now), at(5, "2031-06-01T00:00:00Z")];
     assert_eq!(in_force(&system).await, all);
-    // Who published what, when and why stays as it was.
+    // The author, the instant and the reason of each publication stay as they were.
     let past = &system.store.publications(&system.shop).await.unwrap()[3];
     assert_eq!((past.effective_at, past.recorded_at), (instant(now), instant("2031-02-01T10:00:00Z")));
     assert_eq!(past.publication, publication(800, "2031-02-02T00:00:00Z", "eve"));
-    // It is told from when on they are in force, by events of their own.
+    // Events of their own tell from when on they are in force.
     let page = system.store.unpublished(&system.shop, 0, instant("2032-01-01T00:00:00Z"), None).await.unwrap();
     let (rows, _): (Vec<Outgoing>, _) = system.store.outgoing(&page.keys).await.unwrap();
     let told = rows.iter().map(|row| serde_json::from_str::<ProgramPublished>(&row.detail).unwrap());
@@ -248,7 +248,7 @@ async fn what_was_in_force_by_a_clock_that_was_ahead_is_in_force_by_the_right_on
     let again = [brought(3, now, earlier), brought(4, now, earlier)];
     assert_eq!(bring_forward(&system, "2031-04-01T00:00:00Z", earlier).await, again);
     assert_eq!(in_force(&system).await[2..4], [at(3, earlier), at(4, earlier)]);
-    // Done again, nothing is left to do; and what follows is published as ever, in place of the one that waits.
+    // Repeated, it has nothing left to do. What follows is published as always, in place of the version that waits.
     assert_eq!(bring_forward(&system, "2031-04-01T00:00:00Z", "2024-03-02T00:00:10Z").await, []);
     let later = "2024-03-03T00:00:00Z";
     assert_eq!(publish(&system, 1000, later, "eve", now).await.unwrap(), [1, 2, 3, 4, 6]);

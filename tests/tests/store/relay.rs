@@ -1,4 +1,4 @@
-//! What was recorded reaches the bus, whatever happens in between: on every table.
+//! Recorded rows reach the bus, whatever happens in between: on every table.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -74,7 +74,7 @@ fn retry_policy() -> RetryPolicy {
     RetryPolicy { attempts: 2, wait: Duration::from_millis(1), budget: Duration::from_secs(60) }
 }
 
-/// The relay, so many minutes after the start.
+/// A relay whose clock is `minutes` after the start.
 fn relay(store: &Store, bus: &Noted, minutes: i64) -> Relay<Noted> {
     let now = start().plus_millis(minutes * MINUTE);
     let log_key = LogKey::new("a key only for tests").unwrap();
@@ -95,7 +95,7 @@ fn passed(published: usize, failed: usize) -> Passed {
     Passed { published, failed, finished: true }
 }
 
-/// A shop with a program of one tier, which brings a reward. That it was published is announced already.
+/// A shop with a program of one tier, which brings a reward. Its publication is announced already.
 async fn shop(place: Place, name: &str) -> System {
     let mut system = System::new(place.client, &place.prefix).await;
     system.shop = ShopId::new(name).unwrap();
@@ -120,7 +120,7 @@ fn anna() -> MemberId {
     MemberId::new("anna").unwrap()
 }
 
-/// All that waits, as the stream would bring it.
+/// All rows that wait, as the stream would bring them.
 async fn waiting(system: &System) -> Vec<Outgoing> {
     let mut found = Vec::new();
     for outbox in 0..Spread::DEPLOYED.outboxes() {

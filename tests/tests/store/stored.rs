@@ -1,4 +1,4 @@
-//! What is stored is what a replay tells: for random shops, in any batches, and twice every message.
+//! The store holds what a replay tells: random shops, in any batches, with every message twice.
 
 use engine::ingest::{Counts, Report};
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ fn stories() -> impl Strategy<Value = (Value, Vec<Value>, Vec<bool>)> {
     )
 }
 
-/// Lines that arrive together: until a cut, or a change of rules. What comes in one batch arrives when its last does.
+/// Groups lines that arrive together: until a cut, or a change of rules. A batch arrives when its last line does.
 fn batches(lines: Vec<Value>, cuts: &[bool]) -> Vec<Vec<Value>> {
     let mut batches: Vec<Vec<Value>> = Vec::new();
     for (line, cut) in lines.into_iter().zip(cuts) {
@@ -41,11 +41,11 @@ fn batches(lines: Vec<Value>, cuts: &[bool]) -> Vec<Vec<Value>> {
     batches
 }
 
-/// A queue delivers a message again at most so often here; the deployed one does 20 times.
+/// The most deliveries of a message here; the deployed queue makes 20.
 const DELIVERIES: usize = 5;
 
-/// Delivers events as the queue does: those that another writer came before in every try, which a busy machine can bring about,
-/// come again. What was counted in all.
+/// Delivers events as the queue does, and returns what was counted in all. Events for which another writer was faster in every
+/// try, which happens on a busy machine, come again.
 async fn tell(system: &System, events: &[Value]) -> Counts {
     let (mut counts, mut left) = (Counts::default(), events.to_vec());
     for _ in 0..DELIVERIES {
@@ -84,7 +84,7 @@ async fn check(program: Value, lines: Vec<Value>, cuts: Vec<bool>) {
                 Ok(Line::Beyond) | Err(_) => {}
             }
         }
-        // Every message comes twice: once beside itself, and once in a batch of its own.
+        // Every message comes twice: once next to itself, and once in a batch of its own.
         let twice: Vec<Value> = facts.iter().flat_map(|fact| [fact.clone(), fact.clone()]).collect();
         assert_eq!(tell(&system, &twice).await.quarantined, 0);
         told.extend(facts);
@@ -92,20 +92,20 @@ async fn check(program: Value, lines: Vec<Value>, cuts: Vec<bool>) {
     system.at(end);
     replay.finish(end);
     let again = tell(&system, &told).await;
-    // With a member goes what named nobody and was about theirs: told again, it is news.
-    let someone_erased = replay.index().erased().next().is_some();
-    let news = if someone_erased { again.applied } else { 0 };
+    // The erasure of a member also deletes facts that named no member and were about theirs: told again, they are news.
+    let any_erased = replay.index().erased().next().is_some();
+    let news = if any_erased { again.applied } else { 0 };
     assert_eq!(again.applied, news);
 
     for id in replay.members() {
         let stored = system.stored(id.as_str()).await;
         assert_eq!(stored.is_erased(), replay.index().is_erased(id), "{id}");
-        // What was told of an erased member's orders is deleted; a replay still has it, should they become others'.
-        if someone_erased {
+        // Facts about an erased member's orders are deleted. A replay still has them, in case the orders become another member's.
+        if any_erased {
             continue;
         }
         let held = stored.alive().unwrap();
-        // Somebody whose only entry moved on within the batch that brought it: nothing is known of them.
+        // A member whose only entry moved on within the batch that brought it: nothing is known of them.
         if !held.is_stored() && replay.rows(id).is_empty() && replay.index().ledger(id).is_some_and(Ledger::is_empty) {
             continue;
         }

@@ -1,6 +1,6 @@
-//! Both stores for tests, and the tables of the simulator, answer alike; and both stores charge what the real service
-//! charges. Where DynamoDB Local charges otherwise (it doubles not every transaction, and reads of nothing are free),
-//! `capacity.rs` holds the embedded store to the rule.
+//! Both stores for tests, and the tables of the simulator, answer alike, and both stores charge what the real service charges.
+//! Where DynamoDB Local charges otherwise (it does not double every transaction, and reads of nothing are free), `capacity.rs`
+//! holds the embedded store to the rule.
 
 use std::collections::HashMap;
 
@@ -98,7 +98,7 @@ async fn a_query_pages_by_its_last_key(place: Place) {
     assert_eq!((second.items(), second.last_evaluated_key()), (&[item(&[("pk", "a"), ("sk", "3")])][..], None));
 }
 
-/// In all, on the table, and on its index.
+/// The units charged in all, on the table, and on its indexes.
 fn charged(capacity: &ConsumedCapacity) -> (f64, f64, f64) {
     let table = capacity.table().and_then(|table| table.capacity_units()).unwrap_or_default();
     let indexes = capacity.global_secondary_indexes().into_iter().flat_map(HashMap::values);

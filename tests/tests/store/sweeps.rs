@@ -1,5 +1,4 @@
-//! Sweeps under every circumstance: late, repeated, two at once, beside live events, paused, and
-//! overtaken by the next change.
+//! Sweeps under every circumstance: late, repeated, two at once, beside live events, paused, and overtaken by the next change.
 
 use engine::clock::Clock;
 use engine::sweep::{Order, RunEnd, SegmentQueue, Settings, Sweep, Work};
@@ -17,7 +16,7 @@ use tests::system::{InMemorySegmentQueue, System, instant, settings};
 tests::for_every_table!(
     a_late_job_writes_and_counts_what_a_timely_one_would_have,
     two_workers_on_one_segment_record_and_count_everybody_once,
-    events_that_come_meanwhile_are_taken_in_and_nobody_is_left_behind,
+    events_that_come_meanwhile_are_taken_in_and_no_member_is_left_behind,
     a_job_is_paused_resumed_and_cancelled,
     three_changes_in_a_row_leave_everybody_under_the_last,
     the_job_of_a_version_that_was_replaced_ends_though_its_message_is_lost,
@@ -45,7 +44,7 @@ async fn a_late_job_writes_and_counts_what_a_timely_one_would_have(place: Place)
         assert_eq!(system.tell(&orders).await.counts.applied, 2);
         system.at(later(10));
         system.sweep_all().await;
-        // Once more is nothing more.
+        // A second sweep changes nothing.
         system.sweep_all().await;
         let progress = job(&system, ROLLOVER).await;
         assert_eq!((progress.job.state, progress.parts_done), (State::Done, 256));
@@ -88,7 +87,7 @@ async fn two_workers_on_one_segment_record_and_count_everybody_once(place: Place
     );
 }
 
-async fn events_that_come_meanwhile_are_taken_in_and_nobody_is_left_behind(place: Place) {
+async fn events_that_come_meanwhile_are_taken_in_and_no_member_is_left_behind(place: Place) {
     let system = shop(place.clone()).await;
     let other = another(&system, place.client);
     for system in [&system, &other] {
@@ -135,7 +134,7 @@ async fn a_job_is_paused_resumed_and_cancelled(place: Place) {
     }
     assert_eq!(order(Order::Resume).await, Some(State::Cancelled), "what has ended stays so");
     system.sweep.workers().take();
-    // A paused job is not gone on with by the next of its kind: that one is paused, too.
+    // The next job of the same kind does not go on with a paused one: it is paused, too.
     system.at(instant("2025-01-02T05:00:00Z"));
     system.sweep.tick().await.unwrap();
     let next: JobId = "2025-01-02T05:00:00.000Z-rollover".parse().unwrap();
@@ -146,7 +145,7 @@ async fn a_job_is_paused_resumed_and_cancelled(place: Place) {
     let last = "2025-01-03T05:00:00.000Z-rollover";
     assert_eq!(job(&system, last).await.job.state, State::Paused);
     system.sweep.order(&system.shop, &last.parse().unwrap(), Order::Resume).await.unwrap();
-    // What waits is sent again by the tick.
+    // The tick sends again what waits.
     system.sweep.workers().take();
     system.sweep_all().await;
     assert_eq!((system.tier("anna").await, job(&system, last).await.job.state), (None, State::Done));
@@ -181,7 +180,7 @@ async fn three_changes_in_a_row_leave_everybody_under_the_last(place: Place) {
     // Anna's 600 and Ben's 700 of 2023 are gold no more; Carl's 800 are.
     let tiers = [system.tier("anna").await, system.tier("ben").await, system.tier("carl").await];
     assert_eq!(tiers.map(|tier| tier.unwrap()), ["silver", "silver", "gold"]);
-    // Everybody passed every change, at its own instant.
+    // Every member passed every change, at its own instant.
     assert_eq!(history(&system, "anna").await[2..], ["2 Downgraded gold->silver 2024-07-01T10:00:02Z ProgramChanged"]);
 }
 
@@ -212,7 +211,7 @@ async fn members_are_told_ahead_once_in_a_period(place: Place) {
     assert_eq!(notices, 1);
 }
 
-/// The job of December 2, late by a month: gold has ended, and nobody is told that it will.
+/// The job of December 2, late by a month: gold has ended, and no member is told that it will.
 async fn what_has_ended_by_then_is_not_told_ahead(place: Place) {
     let system = shop(place).await;
     system.at(instant("2024-12-02T05:00:00Z"));
@@ -226,7 +225,7 @@ async fn what_has_ended_by_then_is_not_told_ahead(place: Place) {
     assert_eq!(histories(&system).await.concat().iter().filter(|row| row.contains("expires")).count(), 0);
 }
 
-/// Who is told of only after a midnight, with orders of before it, held the tier at that midnight and kept it.
+/// A member told of only after a midnight, with orders from before it, held the tier at that midnight and kept it.
 async fn a_history_told_after_the_boundary_stands_at_it(place: Place) {
     let system = shop(place).await;
     system.at(instant("2024-07-01T12:00:00Z"));
@@ -258,12 +257,12 @@ async fn birthdays_come_once_a_year(place: Place) {
     assert_eq!(came("dora").await, Vec::<String>::new());
 }
 
-/// Found by the simulator: it was listed as running for ever.
+/// Found by the simulator: the job was listed as running forever.
 async fn the_job_of_a_version_that_was_replaced_ends_though_its_message_is_lost(place: Place) {
     let system = eve(place.client, &place.prefix).await;
     let now = instant("2024-07-01T10:00:00Z");
     system.at(now);
-    // The second takes effect sooner, so its job does not take the place of the first one's.
+    // The second takes effect sooner: its job does not take the place of the first one's.
     for (number, silver, minutes) in [(2, 90, 12), (3, 80, 8)] {
         let at = now.plus_millis(minutes * 60_000);
         let program =
@@ -285,7 +284,7 @@ async fn the_job_of_a_version_that_was_replaced_ends_though_its_message_is_lost(
     assert_eq!(found, [State::Cancelled, State::Running]);
 }
 
-/// Members who spent little in one order each, laid down as ingest would have.
+/// Creates members who spent little in one order each, as ingest would have.
 async fn many(system: &System, members: usize) {
     use rules::apply::apply_fact;
     let versions = system.store.versions(&system.shop).await.unwrap().unwrap();
@@ -303,8 +302,8 @@ async fn many(system: &System, members: usize) {
     }
 }
 
-/// 0.16 read units, half of which a request takes at least, and nothing written but the job, its checkpoints, and what was
-/// found of everybody. Lists cost besides, by who is on them (`lists.rs`); here nobody is.
+/// A sweep reads at most 0.16 units per member, where a request takes at least half a unit. It writes nothing but the job, its
+/// checkpoints, and what was found. Lists cost extra for the members on them (`lists.rs`); here there are none.
 #[tokio::test]
 async fn an_unchanged_member_costs_a_sweep_at_most_0_16_reads_and_no_write() {
     let system = System::new(embedded_dynamodb::Store::memory().unwrap().client(), "t").await;
@@ -321,7 +320,7 @@ async fn an_unchanged_member_costs_a_sweep_at_most_0_16_reads_and_no_write() {
         system.used();
         system.sweep_all().await;
         let used = system.used();
-        // In halves of units.
+        // In half units.
         let reads_each = used.reads * 500 / i64::try_from(members).unwrap();
         println!("{reads_each} thousandths of a read unit per member, {used:?}");
         assert!(reads_each <= 160, "{reads_each} thousandths of a read unit per member");
@@ -332,7 +331,7 @@ async fn an_unchanged_member_costs_a_sweep_at_most_0_16_reads_and_no_write() {
     }
 }
 
-/// The workers of a deployment get a segment back when time is up, and go on where it was.
+/// A worker of a deployment gives its segment back when time is up, and the next one goes on where it was.
 #[tokio::test]
 async fn a_segment_that_runs_out_of_time_is_gone_on_with() {
     let system = eve(embedded_dynamodb::Store::memory().unwrap().client(), "t").await;
@@ -353,7 +352,7 @@ async fn a_segment_that_runs_out_of_time_is_gone_on_with() {
     assert_eq!(counted(&job(&system, ROLLOVER).await), (4, 1, 1, 1, 1));
 }
 
-/// Nobody works on a job before the last writer who could have missed its boundary is done.
+/// No worker starts on a job before the last writer that could have missed its boundary is done.
 #[tokio::test]
 async fn a_job_opens_at_its_boundary_and_starts_a_margin_later() {
     #[derive(Debug, Default)]

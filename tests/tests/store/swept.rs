@@ -1,4 +1,4 @@
-//! Sweeps and events, in any order, write the rows of a replay: for random shops, with sweeps at any time between events.
+//! Sweeps and events, in any order, write the rows of a replay: random shops, with sweeps at any time between events.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use store::key::Spread;
 use tests::dynamodb::Place;
 use tests::system::System;
 
-/// A program, lines in the order of their arrival, and after which of them everybody is swept.
+/// A program, lines in the order of their arrival, and after which of them all members are swept.
 fn stories() -> impl Strategy<Value = (Value, Vec<Value>, Vec<bool>)> {
     let lines = prop::collection::vec(prop_oneof![10 => fact(), 1 => published()], 1..30);
     (programs(), lines, prop::collection::vec(prop::bool::weighted(0.15), 31)).prop_map(
@@ -29,7 +29,7 @@ fn stories() -> impl Strategy<Value = (Value, Vec<Value>, Vec<bool>)> {
     )
 }
 
-/// A row without when it was recorded, which is the only thing that differs.
+/// A row without the instant at which it was recorded, which is the only thing that differs.
 fn timeless(mut recorded: Recorded) -> Recorded {
     let never = Instant::from_millis(0);
     match &mut recorded {
@@ -43,7 +43,7 @@ fn timeless(mut recorded: Recorded) -> Recorded {
     recorded
 }
 
-/// Rows by their kind and place, as they would be stored.
+/// The rows by their place in the history, as they would be stored.
 fn expected(system: &System, member: &MemberId, rows: &[Row], versions: &Versions) -> BTreeMap<String, Recorded> {
     let about = About { shop: &system.shop, member, versions, recorded_at: Instant::from_millis(0) };
     let stored = rows.iter().map(|row| history::item(Spread::DEPLOYED, about, row));
@@ -94,7 +94,7 @@ async fn check(system: &System, program: &Value, lines: Vec<Value>, sweeps: Vec<
                 Recorded::Reward { event, .. } => format!("{:010}#{}", event.sequence, event.tier.id),
                 Recorded::Birthday(event) => format!("birthday#{:04}", event.on.year()),
                 Recorded::Held(held) => format!("hold#{:06}#{}", held.version, key::at(held.at)),
-                // What is told ahead is told by sweeps alone.
+                // Only sweeps tell notices.
                 Recorded::Expiring(_) | Recorded::WithinReach(_) => continue,
             };
             assert_eq!(all.insert(place, timeless(row)), None, "{id}");
@@ -121,8 +121,8 @@ fn sweeps_and_events_in_any_order_write_the_rows_of_a_replay() {
 
 tests::for_every_table!(the_worked_cases_come_out_the_same_through_ingest_and_sweeps);
 
-/// The cases of the seeds' own worked examples, with a sweep after each change of rules and at the end: changes, January 1,
-/// starts that move, rewards.
+/// The project's own worked cases, with a sweep after each change of rules and at the end: changes, January 1, starts that move,
+/// rewards.
 async fn the_worked_cases_come_out_the_same_through_ingest_and_sweeps(place: Place) {
     for file in ["program-changes", "calendar-year", "start-date", "rewards"] {
         let path = format!("{}/vectors/{file}.json", env!("CARGO_MANIFEST_DIR"));

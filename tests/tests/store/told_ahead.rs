@@ -1,4 +1,4 @@
-//! What members are told ahead lies with their history: told once, announced, and forgotten with them. On every table.
+//! Notices lie with a member's history: told once, announced, and erased with the member. On every table.
 
 use engine::verify::recompute;
 use rules::id::MemberId;
@@ -39,7 +39,7 @@ fn anna() -> MemberId {
     MemberId::new("anna").unwrap()
 }
 
-/// Records everything there is to tell Anna.
+/// Records every notice that is due to Anna.
 async fn tell(system: &System) -> Result<Vec<Notice>, StoreError> {
     let (shop, member, at) = (&system.shop, &anna(), instant(NOW));
     let versions = system.store.versions(shop).await?.unwrap();

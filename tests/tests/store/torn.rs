@@ -1,4 +1,4 @@
-//! What a decision rests on is read one after the other, and others write in between: found by the simulator and on the way.
+//! Decisions rest on several reads, and other processes write in between: cases found by the simulator and on the way.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use store::{StoreError, StoredMember};
 use tests::in_memory_tables::InMemoryTables;
 use tests::system::{System, instant};
 
-/// A shop where it takes 500 to hold gold, and a refund may take it away again.
+/// A shop in which gold takes 500, and a refund may take it away again.
 async fn shop(client: Client) -> System {
     let system = System::new(client, "t").await;
     system.at(instant("2024-01-01T00:00:00Z"));
@@ -25,7 +25,8 @@ async fn shop(client: Client) -> System {
     system
 }
 
-/// Tells something as soon as somebody else has read the things that they decide about, and before they read the members.
+/// Tells an event between two reads of another process: after it has read the subjects that it decides about, and before it reads
+/// the members.
 #[derive(Debug)]
 struct InBetween {
     system: System,
@@ -55,7 +56,7 @@ async fn what_was_known_already_takes_nothing_of_what_came_in_between() {
     older["revision"] = json!("2024-05-01T09:00:00Z");
     let another = json!({ "type": "order.paid", "order_id": "2", "member_id": "anna", "total": "20",
                           "occurred_at": "2024-05-03T10:00:00Z" });
-    // The same again, an older version, and either beside something that is news.
+    // The same order again, an older revision, and each of them beside something new.
     for batch in [vec![order.clone()], vec![older.clone()], vec![order.clone(), another.clone()], vec![older, another]]
     {
         let store = embedded_dynamodb::Store::memory().unwrap();
@@ -71,7 +72,7 @@ async fn what_was_known_already_takes_nothing_of_what_came_in_between() {
     }
 }
 
-/// A transaction becomes visible item by item: the first question about members finds none of them yet.
+/// A transaction that becomes visible item by item: the first query of members finds none of them yet.
 #[derive(Debug, Default)]
 struct MembersLag(AtomicUsize);
 
@@ -85,7 +86,7 @@ impl Intercept for MembersLag {
     }
 }
 
-/// Found by the simulator: the order stayed with both.
+/// Found by the simulator: the order stayed with both members.
 #[tokio::test(start_paused = true)]
 async fn what_moves_away_is_taken_from_a_member_who_was_not_seen_yet() {
     let order = |member: &str, revision: &str| {
@@ -109,7 +110,7 @@ async fn what_moves_away_is_taken_from_a_member_who_was_not_seen_yet() {
     }
 }
 
-/// A transaction becomes visible item by item: of a job that is just being opened no segment is there yet.
+/// A transaction that becomes visible item by item: no segment of a job that is just being opened is there yet.
 #[derive(Debug)]
 struct SegmentsLag;
 
@@ -121,7 +122,7 @@ impl Intercept for SegmentsLag {
     }
 }
 
-/// Found by the simulator: the job was done before it had begun, and everybody was left behind.
+/// Found by the simulator: the job was done before it had begun, and every member was left behind.
 #[tokio::test(start_paused = true)]
 async fn a_job_whose_segments_are_not_seen_yet_is_not_done() {
     let tables = InMemoryTables::default();
@@ -145,8 +146,8 @@ async fn a_job_whose_segments_are_not_seen_yet_is_not_done() {
     assert!(jobs.iter().all(|job| job.body.state == State::Done), "{jobs:?}");
 }
 
-/// A transaction becomes visible item by item: the first questions about a member find the root as it is, and of its pages
-/// what was there before, or nothing.
+/// A transaction that becomes visible item by item: the first queries of a member find the root as it is, and of its pages the
+/// former ones, or none.
 #[derive(Debug)]
 struct PagesLag {
     before: Option<InMemoryTables>,
@@ -178,8 +179,8 @@ impl Intercept for PagesLag {
     }
 }
 
-/// Tells an order each time before the pages of a member are read: they are always of a later moment than the root, or,
-/// hidden, not seen at all.
+/// Tells an order before each read of a member's pages. The pages are always of a later moment than the root, or, if hidden, not
+/// visible at all.
 #[derive(Debug)]
 struct AlwaysBusy {
     system: System,
@@ -216,7 +217,7 @@ fn order(n: usize, on: &str) -> Value {
             "total": "5", "occurred_at": format!("{on}T10:{:02}:00Z", n % 60) })
 }
 
-/// Anna, who has pages, and the tables as they were before a late fact changed the first of those.
+/// Anna, who has pages, and the tables as they were before a late fact changed the first of them.
 async fn heavy(tables: &InMemoryTables) -> (System, InMemoryTables) {
     let system = shop(tables.client()).await;
     let many: Vec<Value> = (0..600).map(|n| order(n, &format!("2024-{:02}-{:02}", 1 + n / 150, 1 + n % 28))).collect();
@@ -251,9 +252,9 @@ async fn a_page_that_is_older_than_its_root_or_not_there_is_read_again() {
     }
 }
 
-/// A sweep passes by who was damaged, and comes again to who is busy.
+/// A sweep passes over a damaged member, and comes again to a busy one.
 #[tokio::test(start_paused = true)]
-async fn pages_that_never_fit_are_damage_unless_somebody_writes_all_the_while() {
+async fn pages_that_never_fit_are_damage_unless_another_process_keeps_writing() {
     let tables = InMemoryTables::default();
     let (system, before) = heavy(&tables).await;
     for before in [None, Some(before)] {

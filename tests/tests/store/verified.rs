@@ -1,4 +1,4 @@
-//! Members follow from the ledger: what is damaged is found, and rebuilt as it was.
+//! Members follow from the ledger: damage is found, and the member is rebuilt as it was.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -17,8 +17,8 @@ use tests::in_memory_tables::InMemoryTables;
 use tests::system::{System, instant};
 
 tests::for_every_table!(
-    a_shop_that_nobody_damaged_is_as_its_ledger_has_it,
-    a_cancellation_of_somebody_elses_points_is_no_difference,
+    an_undamaged_shop_is_as_its_ledger_has_it,
+    a_cancellation_of_another_members_points_is_no_difference,
     whatever_is_damaged_is_found_and_rebuilt_as_it_was,
 );
 
@@ -29,8 +29,8 @@ fn program(gold: u32, lifetime: bool) -> Value {
                        { "id": "gold", "threshold": gold, "entry_rewards": [{ "type": "free_shipping" }] } ] })
 }
 
-/// A shop in which everything happens that leaves a row: a tier held over a change of rules, birthdays, a move, an
-/// erasure, refunds that wait, a heavy member.
+/// A shop with everything that leaves a row: a tier held over a change of rules, birthdays, a move, an erasure, refunds that
+/// wait, a heavy member.
 async fn shop(place: Place) -> System {
     let system = System::new(place.client, &place.prefix).await;
     system.at(instant("2024-01-01T00:00:00Z"));
@@ -62,7 +62,7 @@ async fn shop(place: Place) -> System {
     for some in events.chunks(100) {
         assert_eq!(system.tell(some).await.failed.len(), 0);
     }
-    // Gold gets dearer: who had it keeps it.
+    // Gold gets more expensive, and members who had it keep it.
     system.at(instant("2024-06-02T00:00:00Z"));
     system.publish(&program(400, true), &json!({ "demotions": "hold" })).await;
     system.at(instant("2025-04-01T00:00:00Z"));
@@ -74,7 +74,7 @@ async fn shop(place: Place) -> System {
     system
 }
 
-/// Who differs, and how.
+/// The members that differ, and how.
 async fn differing(system: &System) -> BTreeMap<String, Vec<Difference>> {
     let versions = system.store.versions(&system.shop).await.unwrap().unwrap();
     let mut found = BTreeMap::new();
@@ -87,7 +87,7 @@ async fn differing(system: &System) -> BTreeMap<String, Vec<Difference>> {
     found
 }
 
-async fn a_shop_that_nobody_damaged_is_as_its_ledger_has_it(place: Place) {
+async fn an_undamaged_shop_is_as_its_ledger_has_it(place: Place) {
     let system = shop(place).await;
     assert_eq!(everybody(&system.store, &system.shop).await.unwrap().len(), 5);
     assert!(system.member("hugo").await.pages() > 0);
@@ -96,8 +96,8 @@ async fn a_shop_that_nobody_damaged_is_as_its_ledger_has_it(place: Place) {
     assert_eq!(differing(&system).await, BTreeMap::new());
 }
 
-/// Found by the simulator: its row names Ben, and lies under his name in the index.
-async fn a_cancellation_of_somebody_elses_points_is_no_difference(place: Place) {
+/// Found by the simulator: the row of the cancellation names Ben, and lies under his name in the index.
+async fn a_cancellation_of_another_members_points_is_no_difference(place: Place) {
     let system = System::new(place.client, &place.prefix).await;
     system.at(instant("2024-01-01T00:00:00Z"));
     system.publish(&program(300, true), &json!({})).await;
@@ -110,7 +110,7 @@ async fn a_cancellation_of_somebody_elses_points_is_no_difference(place: Place) 
     ];
     assert_eq!(system.tell(&events).await.counts.applied, 3);
     assert_eq!(differing(&system).await, BTreeMap::new());
-    // Of Carl nothing else is known, so there is no item of his.
+    // Nothing else is known of Carl, and he has no item.
     let carls = json!({ "type": "points.canceled", "cancel_id": "4", "entry_id": "1", "member_id": "carl", "points": 5, "occurred_at": at });
     assert_eq!(system.tell(&[carls]).await.counts.applied, 1);
     assert_eq!(differing(&system).await, BTreeMap::new());
@@ -122,7 +122,7 @@ async fn whatever_is_damaged_is_found_and_rebuilt_as_it_was(place: Place) {
     let (client, tables) = (system.store.client(), system.store.tables());
     let all = client.scan().table_name(&tables.members).send().await.unwrap().items.unwrap();
     let item = |sk: &str| Item(all.iter().find(|item| item["sk"] == AttributeValue::S(sk.to_owned())).unwrap().clone());
-    // Anna is lost, Ben is from another time, and so is a page of Hugo's.
+    // Anna is lost, and Ben's item and a page of Hugo's have the content of Carl's.
     let anna = Item::at(&item("anna").key());
     client.delete_item().table_name(&tables.members).set_key(Some(anna.0)).send().await.unwrap();
     let carls = item("carl").need_bytes("body").unwrap().to_vec();
@@ -154,18 +154,18 @@ async fn whatever_is_damaged_is_found_and_rebuilt_as_it_was(place: Place) {
     assert_eq!(system.tell(&[again]).await.counts.transitions, 0);
 }
 
-/// What may happen to an item from outside, so that a member does not read any more.
+/// Damage to items from outside, after which a member cannot be read.
 type Damage = fn(&mut BTreeMap<String, Item>);
 
 #[tokio::test(start_paused = true)]
-async fn a_member_who_does_not_read_is_found_and_rebuilt() {
+async fn a_member_who_cannot_be_read_is_found_and_rebuilt() {
     let tables = InMemoryTables::default();
     let as_it_was = shop(Place { client: tables.client(), prefix: "t".to_owned() }).await;
     let before = as_it_was.member("hugo").await;
     let damages: [(&str, Damage); 4] = [
         ("a page is lost", |items| drop(items.remove("hugo\t00000001"))),
         ("a page is older", |items| version(items, "hugo\t00000001", "1")),
-        ("a page is of nobody's time", |items| version(items, "hugo\t00000001", "4711")),
+        ("a page has a version that was never written", |items| version(items, "hugo\t00000001", "4711")),
         ("the item is cut off", |items| {
             let item = items.remove("hugo").unwrap();
             let body = item.need_bytes("body").unwrap()[..20].to_vec();
@@ -186,9 +186,10 @@ async fn a_member_who_does_not_read_is_found_and_rebuilt() {
     }
 }
 
-/// Somebody wrote between, and the member is readable after all: nothing of what came in is lost, nor what the item alone knows.
+/// Another process restores the item in between, and the member is readable after all. Nothing of what came in is lost, nor what
+/// the item alone knows.
 #[tokio::test(start_paused = true)]
-async fn whoever_reads_by_the_time_they_are_rebuilt_stays_as_they_are() {
+async fn a_member_who_is_readable_by_the_time_of_the_rebuild_stays_as_they_are() {
     let tables = InMemoryTables::default();
     let as_it_was = shop(Place { client: tables.client(), prefix: "t".to_owned() }).await;
     let tables = tables.copied();
@@ -213,7 +214,7 @@ async fn whoever_reads_by_the_time_they_are_rebuilt_stays_as_they_are() {
     assert_eq!(differing(&system).await, BTreeMap::new());
 }
 
-/// Puts an item in place just before the first that is to be deleted.
+/// Puts an item in place just before the first deletion.
 #[derive(Debug)]
 struct BeforeDeleted {
     client: Client,
@@ -232,9 +233,9 @@ impl Intercept for BeforeDeleted {
     }
 }
 
-/// Somebody is erased while their pages are being deleted to be put together again: that stays.
+/// A member is erased while their pages are being deleted for the rebuild: the erasure stays.
 #[tokio::test(start_paused = true)]
-async fn whoever_is_erased_while_they_are_rebuilt_stays_erased() {
+async fn a_member_who_is_erased_while_they_are_rebuilt_stays_erased() {
     let tables = InMemoryTables::default();
     let system = shop(Place { client: tables.client(), prefix: "t".to_owned() }).await;
     damaged(&system, |items| version(items, "hugo\t00000001", "4711")).await;
@@ -246,7 +247,7 @@ async fn whoever_is_erased_while_they_are_rebuilt_stays_erased() {
     assert!(system.stored("hugo").await.is_erased());
 }
 
-/// What keeps somebody out who was erased is not in the rows: it is left as it is.
+/// A tombstone, which keeps out an erased member, is not in the rows: it is left as it is.
 #[tokio::test(start_paused = true)]
 async fn a_tombstone_that_does_not_read_is_found_and_left_alone() {
     let system = shop(Place { client: InMemoryTables::default().client(), prefix: "t".to_owned() }).await;
@@ -262,7 +263,7 @@ fn version(items: &mut BTreeMap<String, Item>, sk: &str, version: &str) {
     items.insert(sk.to_owned(), item.number("v", version));
 }
 
-/// Does something to the members' table, item by item.
+/// Damages items of the members' table.
 async fn damaged(system: &System, damage: Damage) {
     let (client, table) = (system.store.client(), &system.store.tables().members);
     let all = client.scan().table_name(table).send().await.unwrap().items.unwrap();

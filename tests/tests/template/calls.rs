@@ -1,17 +1,17 @@
-//! What the code asks of AWS, read from the code.
+//! The calls of AWS that the code makes, read from the code.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Those that sweep.
+/// The functions that sweep.
 const SWEEPS: [&str; 2] = ["RolloverFunction", "RecalculateFunction"];
 const ALL: [&str; 5] = ["IngestFunction", "RelayFunction", "RolloverFunction", "RecalculateFunction", "ApiFunction"];
-/// Those that write members.
+/// The functions that write members.
 const WRITERS: [&str; 4] = ["IngestFunction", "RolloverFunction", "RecalculateFunction", "ApiFunction"];
 
-/// Which functions run a piece of code: a folder, a file, or `file: function`. The longest that fits counts; code that
-/// asks something of AWS and is not told of here fails.
+/// The functions that run a piece of code: a folder, a file, or `file: function`. The longest match counts. Code that calls AWS
+/// and is not listed here fails.
 const RUN_BY: [(&str, &[&str]); 28] = [
     ("crates/lambda-ingest/src", &["IngestFunction"]),
     ("crates/lambda-relay/src", &["RelayFunction"]),
@@ -29,9 +29,9 @@ const RUN_BY: [(&str, &[&str]); 28] = [
     ("crates/store/src/walk.rs", &[]),
     ("crates/store/src/commit.rs", &WRITERS),
     ("crates/store/src/erase.rs", &["IngestFunction", "RolloverFunction", "ApiFunction"]),
-    // A whole shop is forgotten by the tick; the rest is asked over HTTP.
+    // A whole shop is deleted by the tick; the rest is requested over HTTP.
     ("crates/store/src/request.rs", &["ApiFunction"]),
-    // After a clock that was ahead, which `echelon serve` alone is told of.
+    // After a clock that was ahead, of which only `echelon serve` is told.
     ("crates/store/src/request.rs: bring_requests_forward", &[]),
     ("crates/store/src/request.rs: put_pass", &["RolloverFunction"]),
     ("crates/store/src/request.rs: forget_some", &["RolloverFunction"]),
@@ -48,7 +48,7 @@ const RUN_BY: [(&str, &[&str]); 28] = [
     ("crates/store/src/table.rs", &[]),
 ];
 
-/// How a call is spelled, and the action it needs. Transactions need the actions of what is in them.
+/// The spelling of a call, and the action that it needs. Transactions need the actions of their items.
 const CALLS: [(&str, &str); 27] = [
     (".get_item()", "dynamodb:GetItem"),
     (".batch_get_item()", "dynamodb:BatchGetItem"),
@@ -133,7 +133,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The calls in a file, tests left out. A function that sends without a call that is known here fails.
+/// The calls in a file, without its tests. A function that sends something that `CALLS` does not know fails.
 fn calls_in(file: &str, text: &str) -> Vec<Call> {
     let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
@@ -148,7 +148,7 @@ fn calls_in(file: &str, text: &str) -> Vec<Call> {
     calls
 }
 
-/// Name and text of each function, without white space; what lies before the first one belongs to nobody.
+/// The name and the text of each function, without white space. Text before the first function belongs to none.
 fn functions(code: &str) -> Vec<(String, String)> {
     let dense = |text: &str| text.split_whitespace().collect::<String>();
     let mut found: Vec<(String, String)> = Vec::new();

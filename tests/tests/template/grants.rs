@@ -7,12 +7,12 @@ use serde_json::Value;
 use crate::calls;
 use crate::yaml::{Template, list, sources, target};
 
-/// Actions by the resource they are allowed on.
+/// Actions by the resource on which they are allowed.
 type Grants = BTreeMap<String, BTreeSet<String>>;
 
 /// Traces go to no resource that could be named.
 const TRACES: [&str; 2] = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"];
-/// What Lambda does to read a stream.
+/// The actions by which Lambda reads a stream.
 const STREAM: [&str; 4] =
     ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"];
 
@@ -85,7 +85,7 @@ fn the_relay_announces_in_its_own_name_only() {
     assert_eq!(announce["Condition"]["StringEquals"]["events:source"], "echelon");
 }
 
-/// What is granted beyond what the wiring needs.
+/// The actions that are granted beyond what the wiring needs.
 fn granted_to_code(template: &Template, function: &str) -> BTreeSet<String> {
     let mut granted = granted(template, role(template, function));
     for (resource, actions) in wiring(template, function) {
@@ -116,7 +116,7 @@ fn granted(template: &Template, role: &str) -> Grants {
     granted
 }
 
-/// What the runtime and the event sources of a function do in its name.
+/// The actions of the runtime and of the event sources of a function, done in its name.
 fn wiring(template: &Template, function: &str) -> Grants {
     let mut needed = Grants::new();
     let mut need = |resource: &Value, actions: &[&str]| {

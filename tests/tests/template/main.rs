@@ -1,4 +1,4 @@
-//! `template.yaml`, held against the code that it deploys and against what an operator may expect of it.
+//! `template.yaml`, checked against the code that it deploys and against what an operator may expect of it.
 
 mod calls;
 mod grants;

@@ -1,4 +1,4 @@
-//! Nothing is lost on the way: every hop says where what it cannot deliver goes, and somebody is told.
+//! Nothing is lost on the way: every hop names a place for what it cannot deliver, and an alarm reports it.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ fn queue<'a>(template: &Template, arn: &'a Value, of: &str) -> &'a str {
     id
 }
 
-/// All queues that take what another hop could not deliver. Whoever delivers and names none fails.
+/// All queues that take what another hop could not deliver. A hop that names none fails.
 fn dead_letter_queues(template: &Template) -> BTreeSet<&str> {
     let mut found = BTreeSet::new();
     for id in template.all("AWS::Events::Rule") {
@@ -28,7 +28,7 @@ fn dead_letter_queues(template: &Template) -> BTreeSet<&str> {
         let to = &template.properties(id)["Target"];
         assert!(to["RetryPolicy"].is_object(), "{id} does not say how often it tries");
         found.insert(queue(template, &to["DeadLetterConfig"]["Arn"], id));
-        // Schedules invoke asynchronously: when the function fails, it is the function that has to say.
+        // Schedules invoke asynchronously: when the function fails, the function itself has to name the place.
         let function = template.properties(target(&to["Arn"]).unwrap());
         found.insert(queue(
             template,
@@ -134,7 +134,7 @@ fn an_event_is_tried_twenty_times_and_hidden_for_six_time_outs_meanwhile() {
     }
 }
 
-/// A dead letter keeps the age of its message, so the queue has to keep it longer than the one it came from.
+/// A dead letter keeps the age of its message: its queue has to keep it longer than the queue that it came from.
 #[test]
 fn queues_are_encrypted_and_forget_within_fourteen_days_dead_letters_last() {
     let template = Template::load();

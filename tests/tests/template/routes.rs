@@ -1,5 +1,4 @@
-//! The HTTP API as it is deployed: the routes that the document tells of, with the scopes that it names, and what is for
-//! anybody.
+//! The HTTP API as it is deployed: the documented routes with their scopes, and the routes that are open.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +6,11 @@ use serde_json::{Value, json};
 
 use crate::yaml::{Template, target};
 
-/// What may be asked without a token that the gateway looks at: pages, a webhook that is signed, and what members ask with a
+/// The routes without a token that the gateway checks: pages, a webhook that is signed, and the route of members, who have a
 /// token of their own.
 const OPEN: [&str; 5] = ["GET /docs", "GET /openapi.json", "GET /widget.js", "POST /webhooks/shopify", "GET /v1/me"];
 
-/// The scopes of each operation of the document: the one it names, and those that are more.
+/// The scopes of each documented operation: the one that it names, and the greater ones.
 fn documented() -> BTreeMap<String, Value> {
     let scopes = ["echelon/read", "echelon/write", "echelon/admin"];
     let mut all = BTreeMap::new();

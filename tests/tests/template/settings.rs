@@ -1,4 +1,4 @@
-//! What an operator may rely on without reading the template.
+//! Properties that an operator may rely on without reading the template.
 
 use std::fs;
 use std::path::Path;
@@ -51,7 +51,7 @@ fn functions_are_built_from_crates_and_are_lean() {
     assert_eq!(template.section("Parameters")["Architecture"]["Default"], "arm64");
 }
 
-/// A layer is unpacked into /opt. Without one the variable is empty, which is as good as none.
+/// A layer is unpacked into /opt. Without a layer the variable is empty, which counts as not set.
 #[test]
 fn a_release_of_the_time_zone_database_can_be_given_to_every_function_in_a_layer() {
     let template = Template::load();
@@ -66,7 +66,7 @@ fn a_release_of_the_time_zone_database_can_be_given_to_every_function_in_a_layer
     }
     let layer = template.properties("ZonesLayer");
     assert_eq!((&layer["ContentUri"], &layer["RetentionPolicy"]), (&json!("infra/zones/layer"), &json!("Retain")));
-    // The folder that infra/zones/fetch-layer fills is there, and what it fills it with is not committed.
+    // The folder that infra/zones/fetch-layer fills is there, and its content is not committed.
     assert!(crate::yaml::read("infra/zones/fetch-layer").contains("layer/zoneinfo"));
     assert!(crate::yaml::read(".gitignore").contains("/infra/zones/layer/zoneinfo\n"));
 }
@@ -83,7 +83,7 @@ fn functions_are_traced_and_log_as_json_for_a_limited_time() {
     }
 }
 
-/// Lambda drops lines below the level asked for, and lines without a level, such as metrics, are of level INFO to it.
+/// Lambda drops lines below the chosen level. Lines without a level, such as metrics, count as INFO.
 #[test]
 fn metrics_pass_every_log_level_that_can_be_chosen() {
     let template = Template::load();

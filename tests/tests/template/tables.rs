@@ -1,4 +1,4 @@
-//! The deployed tables are those that the store's code speaks of.
+//! The deployed tables are those that the store's code uses.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,7 @@ fn schema((pk, sk): (&str, &str)) -> Value {
     json!([{ "AttributeName": pk, "KeyType": "HASH" }, { "AttributeName": sk, "KeyType": "RANGE" }])
 }
 
-/// The relay is woken for what is new and not published, and by nothing else.
+/// The relay is invoked for new rows that are not published, and for nothing else.
 #[test]
 fn the_stream_brings_new_rows_that_are_not_published() {
     let template = Template::load();

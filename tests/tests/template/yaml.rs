@@ -1,4 +1,4 @@
-//! Reading the template: CloudFormation's short forms become its long ones, as JSON.
+//! A reader of the template: CloudFormation's short forms become its long ones, as JSON.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ pub fn read(path: impl AsRef<Path>) -> String {
 pub struct Template(Value);
 
 impl Template {
-    /// The one that is deployed.
+    /// The template that is deployed.
     pub fn load() -> Self {
         Self::parse(&read("template.yaml"))
     }
@@ -32,7 +32,7 @@ impl Template {
         self.0[name].as_object().unwrap_or_else(|| panic!("no section `{name}`"))
     }
 
-    /// A resource with everything around its properties.
+    /// A resource with everything beside its properties.
     pub fn resource(&self, id: &str) -> &Value {
         let resource = &self.0["Resources"][id];
         assert!(!resource.is_null(), "no resource `{id}`");
@@ -52,7 +52,7 @@ impl Template {
         ids
     }
 
-    /// A property of a function, or what holds for all functions.
+    /// A property of a function, or the value for all functions.
     pub fn of_function(&self, id: &str, property: &str) -> &Value {
         let own = &self.properties(id)[property];
         if own.is_null() { &self.0["Globals"]["Function"][property] } else { own }
@@ -71,7 +71,7 @@ pub fn target(value: &Value) -> Option<&str> {
     }
 }
 
-/// A list, or the one thing that stands for a list of one.
+/// A list; a single item counts as a list of one.
 pub fn list(value: &Value) -> Vec<&Value> {
     match value {
         Value::Null => Vec::new(),
@@ -100,7 +100,7 @@ fn as_json(node: &Yaml<'_>) -> Value {
             };
             json!({ function: as_json(value) })
         }
-        // CloudFormation knows no aliases either.
+        // CloudFormation does not know aliases either.
         Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => panic!("cannot be read: {node:?}"),
     }
 }
@@ -114,7 +114,7 @@ fn short_forms_are_read_as_long_ones() {
     assert_eq!(["B", "D", "F"].map(|name| target(&properties[name])), [Some("C"), Some("E"), Some("G")]);
 }
 
-/// The event sources of a function; the API has none, it is asked.
+/// The event sources of a function. The API function has none: it is invoked by requests.
 pub fn sources(function: &Value) -> impl Iterator<Item = (&String, &Value)> {
     function["Events"].as_object().into_iter().flatten()
 }

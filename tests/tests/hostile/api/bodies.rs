@@ -1,11 +1,11 @@
-//! What is sent.
+//! The bodies of requests.
 
 use serde_json::json;
 use tests::api_harness::order;
 
 use super::{BAD, Case, FACTS, assign, case, told};
 
-/// Bodies that do not read, or are not what they have to be.
+/// Bodies that cannot be read, or are not what they have to be.
 pub fn cases() -> Vec<Case> {
     vec![
         case("no body", |desk| told(desk, ""), (400, BAD, "the body is not JSON")),
@@ -67,7 +67,7 @@ pub fn cases() -> Vec<Case> {
             (422, "validation-failed", "DELETE /v1/members/{member_id}"),
         ),
         case(
-            "standings of nobody",
+            "standings of no member",
             |desk| desk.ask("POST", "/v1/standings").json(&json!({ "member_ids": [] })),
             (400, BAD, "and may name 1 to 100"),
         ),
@@ -102,7 +102,7 @@ pub fn cases() -> Vec<Case> {
             (422, "validation-failed", "until"),
         ),
         case(
-            "an assignment with a field that nobody knows",
+            "an assignment with an unknown field",
             |desk| assign(desk, json!({ "tier": "gold", "mode": "floor", "reason": "x", "by": "the queen" })),
             (400, BAD, "unknown field `by`"),
         ),

@@ -1,4 +1,4 @@
-//! Who sends it, and what else they say.
+//! Callers, and the headers that they send.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -150,7 +150,7 @@ pub fn tokens() -> Vec<Case> {
     ]
 }
 
-/// The key of the desk.
+/// The key that the desk signs tokens with.
 const OURS: &str = "a key of thirty-two bytes or more";
 
 fn signed(key: &str, shop: &str, until: Instant) -> String {
@@ -158,7 +158,7 @@ fn signed(key: &str, shop: &str, until: Instant) -> String {
     TokenKey::new(key).unwrap().sign(&Caller::Staff { shop, scope: Scope::Admin, name: "jo".to_owned() }, until).token
 }
 
-/// A token that is right but for its header, and the signature that goes with another one.
+/// A token that is right except for its header, with the signature of another one.
 fn unsigned(desk: &ApiHarness, header: &str) -> String {
     let right = desk.token(Some("acme"), Scope::Admin);
     let (_, rest) = right.split_once('.').unwrap();

@@ -1,4 +1,4 @@
-//! What is more than there may be, programs that cannot follow, and files.
+//! Requests that exceed limits, programs that cannot follow, and files.
 
 use serde_json::json;
 use tests::api_harness::program;
@@ -67,7 +67,7 @@ pub fn cases() -> Vec<Case> {
             (409, "version-rejected", "program_active"),
         ),
         case(
-            "options that nobody knows",
+            "unknown options",
             |desk| {
                 desk.ask("POST", "/v1/program/versions")
                     .json(&json!({ "program": with(program(), json!({ "name": "x" })), "options": { "reward": true } }))
@@ -87,7 +87,7 @@ pub fn cases() -> Vec<Case> {
             (422, "validation-failed", "there are no rows"),
         ),
         case(
-            "a file with a column that nobody knows",
+            "a file with an unknown column",
             |desk| {
                 desk.ask("POST", "/v1/assignments")
                     .with("content-type", "text/csv")

@@ -1,4 +1,4 @@
-//! Where it is sent to, and what is asked.
+//! The paths and queries of requests.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -54,7 +54,7 @@ pub fn paths() -> Vec<Case> {
         ),
         case("a job that is none", |desk| desk.ask("GET", "/v1/jobs/%2e%2e"), (404, "unknown-job", "`..`")),
         case(
-            "an order to a job that nobody gives",
+            "an unknown order to a job",
             |desk| desk.ask("POST", "/v1/jobs/2024-06-01T04:00:00.000Z-rollover/explode"),
             (400, BAD, "explode"),
         ),
@@ -103,7 +103,7 @@ pub fn queries() -> Vec<Case> {
             (400, BAD, "as_of"),
         ),
         case(
-            "a question that nobody asks",
+            "an unknown parameter",
             |desk| desk.ask("GET", "/v1/members/anna?asof=2024-06-01T00:00:00Z"),
             (400, BAD, "asof"),
         ),
@@ -162,7 +162,7 @@ pub fn queries() -> Vec<Case> {
             |desk| desk.ask("GET", &format!("/v1/members?list=at_risk&cursor={}", in_list("00"))),
             (410, "cursor-expired", "begin again without a cursor"),
         ),
-        case("a list that nobody keeps", |desk| desk.ask("GET", "/v1/members?list=everybody"), (400, BAD, "everybody")),
+        case("an unknown list", |desk| desk.ask("GET", "/v1/members?list=everybody"), (400, BAD, "everybody")),
         case(
             "a tier of a list that is not by tier",
             |desk| desk.ask("GET", "/v1/members?list=at_risk&tier=gold"),
@@ -174,7 +174,7 @@ pub fn queries() -> Vec<Case> {
             (400, BAD, "is not after `from`"),
         ),
         case(
-            "two shops, of which nobody can say which is meant",
+            "two shops, of which either may be meant",
             |desk| desk.ask("GET", "/v1/members/anna?shop=acme&shop=other").by(desk.token(None, Scope::Read)),
             (400, BAD, "shop"),
         ),
@@ -196,12 +196,12 @@ pub fn queries() -> Vec<Case> {
     ]
 }
 
-/// A cursor into what is about a member, as nobody was given it.
+/// A made-up cursor into what is about a member.
 fn made_up(pk: &str, sk: &str) -> String {
     URL_SAFE_NO_PAD.encode(json!({ "pk": pk, "sk": sk, "at": "2024-03-01T12:00:00.000Z" }).to_string())
 }
 
-/// A cursor into a list, as nobody was given it.
+/// A made-up cursor into a list.
 fn in_list(row: &str) -> String {
     let behind = json!({ "name": "at_risk", "row": row, "taken": 0 });
     URL_SAFE_NO_PAD.encode(json!(["2020-01-01T05:00:00.000Z-rollover", "at_risk", behind]).to_string())

@@ -4,7 +4,7 @@
 default:
     @just --list --unsorted
 
-# the rules and the readers of foreign formats: no database, no other language's tools
+# the rules and the readers of foreign formats: no database, no tools of other languages
 test *ARGS:
     cargo test -p rules -p shopify -p cases -p sample-shop -p demo -p reference -p pure-tests {{ARGS}}
 
@@ -17,15 +17,15 @@ check:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
 
-# what the engine does, on a made-up shop
+# shows what the engine does, on a made-up shop
 demo:
     cargo run --release -p demo
 
-# one seed of the simulator, with what the functions logged
+# one seed of the simulator, with the logs of the functions
 sim SEED:
     cargo run --release --bin simulate -- --seed {{SEED}} --log
 
-# bytes from outside, for a target of tests/fuzz
+# fuzzes a target of tests/fuzz
 fuzz TARGET *ARGS:
     tests/fuzz/run {{TARGET}} {{ARGS}}
 
@@ -33,7 +33,7 @@ fuzz TARGET *ARGS:
 bench *ARGS:
     cargo bench -p tests {{ARGS}}
 
-# what a change must pass
+# everything that a change must pass
 ci:
     .ci/run
 

@@ -50,7 +50,7 @@ impl Keeper {
         let of_sqlite = |source| OpenError::of_sqlite(path, source);
         let connection = Connection::open_with_flags(uri(path, true)?, flags()).map_err(of_sqlite)?;
         connection.busy_timeout(PATIENCE).map_err(of_sqlite)?;
-        let is_new = is_store(&connection, path).map_err(|error| cut_off(error, path))?;
+        let is_new = is_empty_database(&connection, path).map_err(|error| cut_off(error, path))?;
         if is_new && absent == Absent::Refused {
             return Err(OpenError::Empty { path: path.to_owned() });
         }
@@ -61,7 +61,7 @@ impl Keeper {
             halfway::unmake(&connection).map_err(of_sqlite)?;
         }
         // Only after the file is known to be a store: other files are left as they are.
-        let private = ["", "-wal", "-shm"].iter().all(|ending| narrow(&beside(path, ending)).unwrap_or(false));
+        let private = ["", "-wal", "-shm"].iter().all(|ending| narrow(&beside(path, ending)).is_ok());
         // The pragma answers with the new setting.
         connection.query_row("PRAGMA secure_delete = ON", [], |_| Ok(())).map_err(of_sqlite)?;
         Ok(Self { connection, private })
@@ -146,7 +146,7 @@ fn make(path: &Path) -> Result<(), OpenError> {
 }
 
 /// Checks that the database is a store of a known format, or still empty. Yields whether it is empty.
-fn is_store(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
+fn is_empty_database(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
     let of_sqlite = |source| OpenError::of_sqlite(path, source);
     let mut statement = connection.prepare("SELECT name FROM sqlite_schema").map_err(of_sqlite)?;
     let names = statement.query_map([], |row| row.get(0)).map_err(of_sqlite)?;

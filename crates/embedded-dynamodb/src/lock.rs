@@ -44,14 +44,14 @@ pub fn private() -> OpenOptions {
     options
 }
 
-/// Restricts a file to its owner, if it exists. Yields true if the file is restricted then.
-pub(crate) fn narrow(path: &Path) -> io::Result<bool> {
+/// Restricts a file to its owner, if it exists.
+pub(crate) fn narrow(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         let mode = match fs::metadata(path) {
             Ok(metadata) => metadata.permissions().mode(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
         if mode & 0o077 != 0 {
@@ -59,5 +59,5 @@ pub(crate) fn narrow(path: &Path) -> io::Result<bool> {
         }
     }
     let _ = path;
-    Ok(true)
+    Ok(())
 }

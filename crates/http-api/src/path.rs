@@ -43,7 +43,7 @@ fn read(segment: &str) -> Result<MemberId, String> {
     let Some(encoded) = segment.strip_prefix(ENCODED) else {
         return MemberId::new(segment).map_err(|error| error.to_string());
     };
-    let wrong = || format!("`{segment}` begins with `~`, and what follows is no base64url of an id");
+    let wrong = || format!("`{segment}` begins with `~`, and what follows is not the base64url of an id");
     let text = URL_SAFE_NO_PAD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     MemberId::new(&text.ok_or_else(wrong)?).map_err(|error| error.to_string())
 }
@@ -74,7 +74,7 @@ where
             None
         };
         if let Some(other) = other.filter(|other| *other != member) {
-            is_nobody(parts, state, &other).await?;
+            is_no_member(parts, state, &other).await?;
         }
         Ok(Self(member))
     }
@@ -89,7 +89,7 @@ fn longer(parts: &Parts, member: &MemberId) -> Option<MemberId> {
 }
 
 /// Refuses a path that could also mean another existing member, so that the caller never sees the wrong member.
-async fn is_nobody<S: Send + Sync>(parts: &mut Parts, state: &S, other: &MemberId) -> Result<(), Problem>
+async fn is_no_member<S: Send + Sync>(parts: &mut Parts, state: &S, other: &MemberId) -> Result<(), Problem>
 where
     Api: FromRef<S>,
 {

@@ -49,7 +49,7 @@ pub fn sort_part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D
 fn part<'de, D: Deserializer<'de>>(deserializer: D, bytes_max: usize) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     let fits = (1..=bytes_max).contains(&text.len());
-    fits.then_some(text).ok_or_else(|| D::Error::custom("is no part of a key"))
+    fits.then_some(text).ok_or_else(|| D::Error::custom("is not a part of a key"))
 }
 
 impl Key {
@@ -153,7 +153,7 @@ pub fn about(shop: &ShopId, member: &MemberId) -> String {
 }
 
 /// ledger, index by member: the prefix of the partitions of a shop's members.
-pub fn about_anybody(shop: &ShopId) -> String {
+pub fn about_any_member(shop: &ShopId) -> String {
     format!("{shop}#")
 }
 

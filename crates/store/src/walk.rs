@@ -61,7 +61,7 @@ impl Store {
         unread: &mut Unread,
     ) -> Result<BTreeSet<MemberId>, StoreError> {
         let (by, _) = key::BY_MEMBER;
-        let begins = key::about_anybody(shop);
+        let begins = key::about_any_member(shop);
         let asked = self.client.scan().table_name(&self.tables.ledger).index_name(table::BY_MEMBER);
         let asked = asked.filter_expression("begins_with(#by, :shop)").expression_attribute_names("#by", by);
         let asked = asked.expression_attribute_values(":shop", AttributeValue::S(begins.clone()));

@@ -382,14 +382,14 @@ fn auth(args: &Args, key: Option<TokenKey>, now: Instant) -> (AuthMode, Option<S
         None if args.open => (AuthMode::Open(TokenKey::made_up()), None),
         None => {
             let key = TokenKey::made_up();
-            let MemberToken { token, .. } = key.sign(&somebody(), now.plus_millis(TOKEN_MS));
+            let MemberToken { token, .. } = key.sign(&full_access(), now.plus_millis(TOKEN_MS));
             (AuthMode::Tokens(key), Some(token))
         }
     }
 }
 
 /// A caller that may do anything in any shop.
-fn somebody() -> Caller {
+fn full_access() -> Caller {
     Caller::Staff { shop: None, scope: Scope::Admin, name: DEFAULT_AUTHOR.to_owned() }
 }
 

@@ -78,7 +78,7 @@ pub enum May {
     /// The lane rests.
     Rest,
     /// No lane may begin.
-    Nobody,
+    NoLane,
 }
 
 /// News about the receiver, to be reported.
@@ -109,7 +109,7 @@ impl Lanes {
     /// Whether a lane may begin now.
     pub fn may(&mut self, lane: &str, now: Instant) -> May {
         if self.absent.is_some_and(|absent| absent.probed || absent.until > now) {
-            return May::Nobody;
+            return May::NoLane;
         }
         if let Some(busy) = self.busy.get_mut(lane) {
             busy.passed_by = true;
@@ -381,10 +381,10 @@ mod tests {
         let names: Vec<_> = (0..IN_A_ROW).map(|number| format!("m{number}")).collect();
         let news: Vec<_> = names.iter().map(|name| fails(&mut lanes, name, &trouble(), now)).collect();
         assert_eq!((news[0], news[1], news[IN_A_ROW - 1]), (News::NotTaken, News::None, News::Absent));
-        assert_eq!((lanes.may("anna", now), lanes.next(now)), (May::Nobody, Some(now + SOON)));
+        assert_eq!((lanes.may("anna", now), lanes.next(now)), (May::NoLane, Some(now + SOON)));
         let now = now + SOON;
         assert_eq!(lanes.begin("anna", now), May::Go);
-        assert_eq!((lanes.begin("bert", now), lanes.next(now)), (May::Nobody, None));
+        assert_eq!((lanes.begin("bert", now), lanes.next(now)), (May::NoLane, None));
         assert_eq!(lanes.not_taken("anna", &trouble(), now), News::None);
         lanes.end("anna");
         assert_eq!(lanes.next(now), Some(now + 2 * SOON));

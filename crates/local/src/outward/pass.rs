@@ -91,7 +91,7 @@ impl Announcer {
                         }
                         May::Later => passed.more = true,
                         May::Rest => passed.resting = passed.resting.saturating_add(1),
-                        May::Nobody => return Ok(passed),
+                        May::NoLane => return Ok(passed),
                     }
                 }
                 let Some(next) = page.next.take() else { break };
@@ -110,7 +110,7 @@ impl Announcer {
         if may != May::Go {
             return may;
         }
-        let Ok(turn) = Arc::clone(&self.posts).acquire_owned().await else { return May::Nobody };
+        let Ok(turn) = Arc::clone(&self.posts).acquire_owned().await else { return May::NoLane };
         let may = self.lanes().begin(lane, Instant::now());
         if may == May::Go {
             let (shop, lane, keys, wanted) = (shop.clone(), lane.to_owned(), keys.to_vec(), wanted.cloned());
@@ -163,7 +163,7 @@ impl Announcer {
         };
         for key in &unreadable {
             if self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
-                tracing::warn!(row = self.named(key), "a row does not read, and is not announced");
+                tracing::warn!(row = self.named(key), "a row cannot be decoded and is not announced");
             }
         }
         // All other keys were announced or erased since the page was read.

@@ -31,7 +31,7 @@ faults! {
     CancellationFirst = "a cancellation before its order",
     PointsCanceledFirst = "a cancellation of points before the entry",
     TagRemovedFirst = "a tag removed before it was set",
-    YearLate = "told a year late",
+    YearLate = "a fact sent a year late",
     SameRevision = "the same revision with another body",
     OrderMoved = "an order that moves to another member",
     CrashBeforeRead = "crash before a read",

@@ -190,14 +190,14 @@ impl SqsBodies {
             iter(way.passed).map(|message| self.show(message)).buffer_unordered(SHOWN_TOGETHER).collect().await;
         if way.may_hide || shown.contains(&false) {
             // The next process would count messages that are still hidden as gone.
-            tracing::warn!("not all of the quarantine is shown again; nobody replays it until it is");
+            tracing::warn!("some messages are still hidden; the quarantine cannot be replayed until they are visible");
         } else if let Err(error) = self.store.end_turn(by).await {
             tracing::warn!(%error, "the turn to replay ends by itself");
         }
         match went {
             // The rows of moved messages must be deleted, and so they are reported despite the error.
             Err(error) if !way.again.moved.is_empty() => {
-                tracing::warn!(error = error.in_full(), "not all of the quarantine was gone through");
+                tracing::warn!(error = error.in_full(), "the pass through the quarantine is incomplete");
                 Ok(way.again)
             }
             Ok(()) => Ok(way.again),

@@ -88,7 +88,7 @@ impl Vector {
         for (key, wanted) in fields.iter().filter(|(key, _)| !["as_of", "member_id"].contains(&key.as_str())) {
             let place = format!("{as_of} {member} {key}");
             match found.get(key) {
-                None => misses.push(Miss { place, what: "is no key of a standing".to_owned() }),
+                None => misses.push(Miss { place, what: "is not a key of a standing".to_owned() }),
                 Some(found) if same(wanted, found) => {}
                 Some(found) => misses.push(Miss { place, what: difference(wanted, found) }),
             }

@@ -35,7 +35,7 @@ pub struct StoreLocation {
     #[arg(long, value_name = "FILE", conflicts_with = "dynamodb")]
     pub data: Option<PathBuf>,
 
-    /// A DynamoDB endpoint in place of a file, such as http://127.0.0.1:8000. Region and credentials come from
+    /// A DynamoDB endpoint instead of a file, such as http://127.0.0.1:8000. Region and credentials come from
     /// AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, where they are set
     #[arg(long, value_name = "URL")]
     pub dynamodb: Option<String>,
@@ -233,7 +233,7 @@ fn remote(url: &str) -> Result<Client, CommandError> {
         |url: &Uri| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|it| !it.is_empty());
     if !url.parse().as_ref().is_ok_and(is_url) {
         return Err(CommandError::input(format!(
-            "--dynamodb {url}: it is no URL of an endpoint, such as http://127.0.0.1:8000"
+            "--dynamodb {url}: it is not the URL of an endpoint, such as http://127.0.0.1:8000"
         )));
     }
     let settings = aws_sdk_dynamodb::config::Builder::from(&config()?).endpoint_url(url);

@@ -61,7 +61,7 @@ pub enum OpenError {
     },
     /// This user may not write the file, or its folder.
     #[error(
-        "`{path}` may not be written by this user, who must be able to write the file and to make others beside it: run as who owns it, or change that"
+        "`{path}` may not be written by this user, who must be able to write the file and to make others beside it: run as the owner of the file, or change its permissions"
     )]
     Forbidden {
         /// The file of the store.
@@ -84,7 +84,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The file is not a database.
-    #[error("`{path}` is no store: it is not a SQLite database; name the file of a store")]
+    #[error("`{path}` is not a store: it is not a SQLite database; name the file of a store")]
     NotADatabase {
         /// The file of the store.
         path: PathBuf,
@@ -92,7 +92,9 @@ pub enum OpenError {
         source: Cause,
     },
     /// The file is a database of another program.
-    #[error("`{path}` is no store: it is a SQLite database of another program, and stays as it is; name another file")]
+    #[error(
+        "`{path}` is not a store: it is a SQLite database of another program, and stays as it is; name another file"
+    )]
     Foreign {
         /// The file of the store.
         path: PathBuf,

@@ -68,7 +68,7 @@ struct PublishBody {
 /// The number is not whole, or not a value of `T`.
 pub fn whole<'de, D: Deserializer<'de>, T: FromStr>(deserializer: D) -> Result<Option<T>, D::Error> {
     let Some(number) = Option::<f64>::deserialize(deserializer)? else { return Ok(None) };
-    let wrong = |_| serde::de::Error::custom(format!("{number} is not a whole number of those that there may be"));
+    let wrong = |_| serde::de::Error::custom(format!("{number} is not a whole number in the allowed range"));
     number.to_string().parse().map(Some).map_err(wrong)
 }
 

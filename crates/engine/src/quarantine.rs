@@ -61,7 +61,7 @@ impl fmt::Display for QuarantineId {
 
 /// A text that is never the id of a quarantined message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("is no id as `echelon quarantine list` shows them: 1 to 64 letters, digits and `-`")]
+#[error("is not an id from `echelon quarantine list`: 1 to 64 letters, digits and `-`")]
 pub struct QuarantineIdError;
 
 /// The stored details of a quarantined message. They contain no personal data.
@@ -197,7 +197,7 @@ pub struct Again {
 #[derive(Debug, Error)]
 pub enum BodiesError {
     /// Another process is reading the queue. Messages that it has received are hidden from all others.
-    #[error("somebody else goes through the quarantine just now")]
+    #[error("another caller is replaying the quarantine: try again later")]
     Busy,
     /// A queue failed.
     #[error("a queue did not do what was asked of it")]
@@ -300,7 +300,7 @@ pub async fn replay(
         if again.moved.contains(&id(item)?)
             && let Err(error) = store.forget_quarantined(item).await
         {
-            tracing::warn!(%error, "the row of something that was replayed stays, and says `gone` the next time");
+            tracing::warn!(%error, "a replayed message keeps its row; the next replay reports it as `gone`");
         }
     }
     let others: BTreeSet<QuarantineId> = ids.difference(&again.moved).cloned().collect();

@@ -44,7 +44,7 @@ pub struct LogKey(Hmac<Sha256>);
 
 /// A key that is too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the key for member ids in logs has fewer than {KEY_BYTES_MIN} characters: anybody could guess it")]
+#[error("the key for member ids in logs has fewer than {KEY_BYTES_MIN} characters: it could be guessed")]
 pub struct LogKeyError;
 
 impl LogKey {
@@ -153,15 +153,15 @@ impl Metric {
             Self::Transitions => "Changes of tiers recorded.",
             Self::Rewards => "Rewards and birthday points recorded.",
             Self::OldestEventAgeMs => "The age of the oldest message when it was handled.",
-            Self::Conflicts => "Writes that another writer came before.",
-            Self::Published => "Announcements that were taken.",
-            Self::PublishFailures => "Announcements that were not.",
+            Self::Conflicts => "Writes that lost a race to another writer.",
+            Self::Published => "Events that the bus took.",
+            Self::PublishFailures => "Events that the bus did not take.",
             Self::JobsOpened => "Sweeps opened.",
             Self::SegmentsSent => "Segments of sweeps given to workers.",
             Self::MembersSwept => "Members that a sweep looked at.",
             Self::MembersChanged => "Members whose tier a boundary changed.",
-            Self::Notices => "Members told of what is coming.",
-            Self::Unreadable => "Items that do not read, which a sweep passed by.",
+            Self::Notices => "Notices sent to members.",
+            Self::Unreadable => "Items that cannot be decoded, which a sweep skipped.",
             Self::ReadUnits => "Read units used.",
             Self::WriteUnits => "Write units used, tables and indexes together.",
         }

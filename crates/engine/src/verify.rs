@@ -37,9 +37,9 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Missing => "has rows in the ledger, and no item",
-            Self::Unreadable => "has an item that does not read",
+            Self::Unreadable => "has an item that cannot be decoded",
             Self::Facts => "has other facts than the ledger",
-            Self::Record => "has another tier, sequence or rewards on record than the history tells",
+            Self::Record => "has another tier, sequence or rewards on record than in the history",
             Self::LeftBehind => "was erased, and rows are left",
         })
     }

@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(zones.named("US/Pacific").unwrap().name(), "US/Pacific");
         assert_eq!(
             zones.named("us/pacific").unwrap_err().to_string(),
-            "`us/pacific` is no IANA time zone: write `America/Los_Angeles`"
+            "`us/pacific` is not an IANA time zone: write `America/Los_Angeles`"
         );
     }
 
@@ -288,13 +288,13 @@ mod tests {
         Folder::of("older", "2025b")
             .is_refused(&format!("holds release 2025b of the time zone database, which is older than {built_in}"));
         Folder::of("long", &format!("{}2031c", " ".repeat(60))).is_refused("tzdata.zi does not name a release");
-        Folder::of("misnamed", "latest").is_refused("tzdata.zi does not name a release: `latest` is no release");
+        Folder::of("misnamed", "latest").is_refused("tzdata.zi does not name a release: `latest` is not a release");
         let folder = Folder::of("nameless", "2031c");
         fs::remove_file(folder.0.join("tzdata.zi")).unwrap();
         folder.is_refused("does not say which release");
         let folder = Folder::of("damaged", "2031c");
         fs::write(folder.0.join("America/Vancouver"), b"TZif, but not really").unwrap();
-        folder.is_refused("cannot be used: `America/Vancouver` is no compiled zone");
+        folder.is_refused("cannot be used: `America/Vancouver` is not a compiled zone");
         fs::write(folder.0.join("America/Vancouver"), b"<html>not found</html>").unwrap();
         folder.is_refused("cannot be used: `America/Vancouver` is missing or no compiled zone, one of 1 zones");
         let folder = Folder::of("without", "2031c");

@@ -142,7 +142,7 @@ pub(crate) struct AssignmentEntry {
 #[utoipa::path(
     post, path = "/v1/members/{member_id}/assignments", tag = "Assignments", operation_id = "assign",
     params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"),
-           ("Idempotency-Key" = Option<String>, Header, description = "Sent again under the same key it is done once", min_length = 1, max_length = 255)),
+           ("Idempotency-Key" = Option<String>, Header, description = "A request sent again under the same key has no second effect", min_length = 1, max_length = 255)),
     request_body = Assign,
     responses((status = 201, body = Assigned), (status = 422, description = "The program has no such tier, or something else is wrong", body = Problem)),
     security(("bearer" = ["echelon/write"]))
@@ -176,7 +176,7 @@ pub(crate) struct End {
 #[utoipa::path(
     post, path = "/v1/members/{member_id}/assignments/end", tag = "Assignments", operation_id = "end_assignments",
     params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"),
-           ("Idempotency-Key" = Option<String>, Header, description = "Sent again under the same key it is done once", min_length = 1, max_length = 255)),
+           ("Idempotency-Key" = Option<String>, Header, description = "A request sent again under the same key has no second effect", min_length = 1, max_length = 255)),
     request_body = End,
     responses((status = 201, body = Assigned), (status = 422, description = "The key stands for something else", body = Problem)),
     security(("bearer" = ["echelon/write"]))

@@ -38,7 +38,7 @@ pub fn place<T: for<'de> Deserialize<'de> + DeserializeOwned>(cursor: Option<&st
         None => Ok(None),
         Some(text) => match read(text) {
             Some(place) => Ok(Some(place)),
-            None => Err(Problem::field("cursor", "is none that was given out; begin again without one")),
+            None => Err(Problem::field("cursor", "is not a cursor of this API; begin again without one")),
         },
     }
 }

@@ -26,19 +26,19 @@ const PAGE: &str = include_str!("docs/page.html");
     info(
         title = "Echelon",
         description = "VIP tiers: where a customer stands, why, until when, and what comes next.\n\nInstants are RFC 3339 \
-in UTC, amounts decimal strings in the program's currency. What is not done is told as problem details (RFC 9457), with \
-everything that is wrong and what to do. A token says which shop is meant; who may ask about several names it with `shop` or \
-the header `X-Echelon-Shop`.",
+in UTC, amounts decimal strings in the program's currency. A request that is not carried out is answered with \
+problem details (RFC 9457): everything that is wrong, and what to do. A token says which shop is meant; a caller for several \
+shops names one with `shop` or the header `X-Echelon-Shop`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     components(schemas(Problem, JobOrder, PathId)),
     tags(
         (name = "Members", description = "Where members stand, and why"),
-        (name = "Facts", description = "What happened, told directly"),
+        (name = "Facts", description = "What happened, sent directly"),
         (name = "Assignments", description = "Tiers given by hand"),
         (name = "Program", description = "The rules, and changes of them"),
-        (name = "Jobs", description = "Midnights and changes of rules, for everybody"),
-        (name = "Quarantine", description = "What can never be taken in as it is"),
+        (name = "Jobs", description = "Midnights and changes of rules, for all members"),
+        (name = "Quarantine", description = "Messages that can never succeed as they are"),
         (name = "Insight", description = "How the shop's members stand as a whole"),
         (name = "Privacy", description = "What members may ask of a shop"),
         (name = "Customers", description = "For customers' own browsers")
@@ -58,7 +58,7 @@ pub(crate) fn complete(document: OpenApi) -> Value {
         "/components/securitySchemes",
         json!({
             "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A token of staff, with the scopes \
-                        `echelon/read`, `echelon/write` or `echelon/admin`; each may all that those before it may" },
+                        `echelon/read`, `echelon/write` or `echelon/admin`; each includes those before it" },
             "member": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A token that POST \
                         /v1/members/{member_id}/token made for a member" }
         }),
@@ -68,14 +68,14 @@ pub(crate) fn complete(document: OpenApi) -> Value {
         "/components/parameters",
         json!({
             "shop": { "name": "shop", "in": "query", "required": false, "schema": { "type": "string", "pattern": "^[A-Za-z0-9._-]{1,100}$" },
-                      "description": "Which shop, for tokens that are of none" }
+                      "description": "The shop, for tokens that name none" }
         }),
     );
     set(
         &mut document,
         "/components/responses",
         json!({ "Problem": {
-        "description": "Why it was not done",
+        "description": "Why the request was not carried out",
         "headers": { "Retry-After": { "description": "With 429 and 503: seconds to wait", "schema": { "type": "integer" } } },
         "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } }
     } }),
@@ -148,7 +148,7 @@ fn common(operation: &mut Value) {
             content.insert("application/problem+json".to_owned(), said);
         }
         if status == "200" && response.get("content").is_some() {
-            let tag = json!({ "ETag": { "description": "The state that is told of, where it has a name", "schema": { "type": "string" } } });
+            let tag = json!({ "ETag": { "description": "The version of the answered state, where it has one", "schema": { "type": "string" } } });
             response.as_object_mut().map(|response| response.entry("headers").or_insert(tag));
         }
     }

@@ -95,7 +95,7 @@ async fn show(
 #[utoipa::path(
     put, path = "/v1/program/draft", tag = "Program", operation_id = "save_draft", request_body = Save,
     params(("If-Match" = Option<String>, Header, description = "The ETag of the draft that is known")),
-    responses((status = 200, body = Draft), (status = 412, description = "Somebody else saved it meanwhile", body = Problem),
+    responses((status = 200, body = Draft), (status = 412, description = "Another writer saved it meanwhile", body = Problem),
               (status = 428, description = "There is a draft, and `If-Match` is missing", body = Problem)),
     security(("bearer" = ["echelon/admin"]))
 )]

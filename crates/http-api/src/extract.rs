@@ -68,8 +68,8 @@ fn wrong_path(wrong: ErrorKind, names: Option<RawPathParams>) -> Problem {
     Problem::bad(format!("`{name}`: {message}"), IN_PATHS).at(&name, message)
 }
 
-pub(crate) const IN_PATHS: &str = "correct what stands in the path, percent-encoded as URLs need it";
-const NO_NUMBER: &str = "is not a whole number, or not one of those there may be";
+pub(crate) const IN_PATHS: &str = "correct the path, percent-encoded as URLs require";
+const NO_NUMBER: &str = "is not a whole number in the allowed range";
 
 /// The query. `T` names its fields, and others are refused except `shop`, which is allowed everywhere
 /// ([`crate::caller::Authorized`]).
@@ -97,7 +97,7 @@ fn wrong_query(rejection: &QueryRejection) -> Problem {
     };
     let no_number = [" digit found in string", "number too large", "number too small", "integer from empty string"];
     let message = if no_number.iter().any(|words| message.contains(words)) { NO_NUMBER } else { message };
-    let remedy = "correct the query; GET /openapi.json tells what can be asked";
+    let remedy = "correct the query; GET /openapi.json describes all requests";
     Problem::bad(format!("`{name}`: {message}"), remedy).at(name, message)
 }
 
@@ -121,7 +121,10 @@ pub async fn whole(body: Whole, bytes_max: usize) -> Result<Bytes, Problem> {
     let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, bytes_max)).await;
     read.map_err(|_| Problem::too_slow())?.map_err(|error| match std::error::Error::source(&error) {
         Some(why) if why.is::<LengthLimitError>() => Problem::too_large(bytes_max),
-        _ => Problem::bad("the body breaks off, or its chunks do not read", "send it again, whole: nothing was taken"),
+        _ => Problem::bad(
+            "the body breaks off, or its chunks cannot be decoded",
+            "send it again, whole: nothing was taken",
+        ),
     })
 }
 

@@ -108,7 +108,7 @@ impl OneResult {
     fn invalid(problems: &Problems) -> Self {
         let remedy = "correct what `problems` names and send it again";
         let problems = problems.iter().map(Place::from).collect();
-        Self { problems, ..Self::because(Became::Invalid, "it is not a fact as it is", remedy) }
+        Self { problems, ..Self::because(Became::Invalid, "this is not a valid fact", remedy) }
     }
 
     /// Whether the fact is stored or need not be.
@@ -202,7 +202,7 @@ fn read(versions: &Versions, shop: &ShopId, key: Option<&str>, place: usize, mut
         Err(problems) => Err(OneResult::invalid(&problems)),
         Ok(told) if told.fact.erased().is_some() => {
             let remedy = "DELETE /v1/members/{member_id}, with the scope `echelon/admin`";
-            let detail = "members are not forgotten by telling a fact here";
+            let detail = "this route does not erase members";
             Err(OneResult::because(Became::Refused, detail, remedy).at("$.type", detail))
         }
         Ok(told) => Ok(told.fact),
@@ -254,7 +254,7 @@ impl Api {
 /// now.
 #[utoipa::path(
     post, path = "/v1/facts", tag = "Facts", operation_id = "tell",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Of what is sent again under it nothing happens twice", min_length = 1, max_length = 255)),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A request sent again under the same key has no second effect", min_length = 1, max_length = 255)),
     request_body(content = Value, description = "A fact, or an array of them"),
     responses((status = 200, body = Results), (status = 413, description = "More than 100 facts, or too large a body", body = Problem),
               (status = 422, description = "The one fact is wrong", body = Problem)),

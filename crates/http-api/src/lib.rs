@@ -188,11 +188,11 @@ fn nothing_here(path: &str) -> Problem {
     let remedy = if path.starts_with("/v1/members/") {
         "an id with a slash is written as `~` and its UTF-8 in base64url without padding, as GET /docs shows"
     } else {
-        "GET /openapi.json tells what can be asked, and GET /docs shows it"
+        "GET /openapi.json describes all requests, and GET /docs shows them"
     };
     Problem::new(ProblemCode::NotFound, "there is nothing here", remedy)
 }
 
 fn wrong_method() -> Problem {
-    Problem::new(ProblemCode::MethodNotAllowed, "nothing is done here with this method", "see GET /docs")
+    Problem::new(ProblemCode::MethodNotAllowed, "this path does not support the method", "see GET /docs")
 }

@@ -114,7 +114,7 @@ async fn members(
 }
 
 fn never(_: CursorError) -> Problem {
-    Problem::field("cursor", "is none that was given out; begin again without one")
+    Problem::field("cursor", "is not a cursor of this API; begin again without one")
 }
 
 /// Insight into the shop's members

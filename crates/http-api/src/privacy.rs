@@ -87,7 +87,7 @@ async fn erasure(
 ) -> Result<Json<Erasure>, Problem> {
     let stored = api.store.members(&shop, [member.clone()]).await?.remove(&member).unwrap_or_default();
     if !stored.is_erased() {
-        let remedy = "DELETE /v1/members/{member_id} forgets somebody";
+        let remedy = "DELETE /v1/members/{member_id} erases a member";
         return Err(Problem::new(ProblemCode::UnknownErasure, "this member was not erased", remedy));
     }
     let verified = !api.store.erasure_is_open(&shop, &member).await?;
@@ -252,7 +252,7 @@ async fn withdraw(
 fn no_redaction() -> Problem {
     Problem::new(
         ProblemCode::UnknownRedaction,
-        "nobody has asked for the deletion of this shop",
+        "no deletion of this shop was requested",
         "there is nothing to withdraw",
     )
 }

@@ -57,7 +57,7 @@ impl From<&rules::json::Problem> for Place {
     }
 }
 
-const LOOK: &str = "GET /openapi.json tells what can be asked, and GET /docs shows it";
+const LOOK: &str = "GET /openapi.json describes all requests, and GET /docs shows them";
 
 impl Problem {
     /// A problem of the given kind.
@@ -134,7 +134,7 @@ impl Problem {
     /// The request is about the whole system, and the token is for one shop.
     pub fn not_of_one_shop() -> Self {
         let (detail, remedy) =
-            ("this token is for one shop alone, and this is about all of them", "use a token that names no shop");
+            ("this token is for one shop only, and the request is about all of them", "use a token that names no shop");
         Self::new(ProblemCode::Forbidden, detail, remedy)
     }
 
@@ -154,7 +154,7 @@ impl Problem {
     /// The request names a shop that the token is not for.
     pub fn wrong_shop() -> Self {
         let remedy = "leave `shop` out: the token says which";
-        Self::new(ProblemCode::WrongShop, "a token speaks for one shop alone", remedy)
+        Self::new(ProblemCode::WrongShop, "a token is for one shop only", remedy)
     }
 
     /// The request does not say which shop is meant.
@@ -239,7 +239,7 @@ impl From<StoreError> for Problem {
                 Self::unavailable("the store does not answer as it should")
             }
             Remedy::Quarantine => {
-                let remedy = "say it in fewer words: it has to fit into one item";
+                let remedy = "shorten it: it has to fit into one item";
                 Self::new(ProblemCode::ItemTooLarge, error.to_string(), remedy)
             }
         }

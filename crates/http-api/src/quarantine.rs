@@ -171,9 +171,7 @@ impl From<ReplayError> for Problem {
         match error {
             ReplayError::WhoseIds => Self::which_shop(),
             ReplayError::Store(error) | ReplayError::Bodies(BodiesError::Store(error)) => error.into(),
-            ReplayError::Bodies(BodiesError::Busy) => {
-                Self::unavailable("somebody else replays the quarantine just now")
-            }
+            ReplayError::Bodies(BodiesError::Busy) => Self::unavailable("another caller is replaying the quarantine"),
             ReplayError::Bodies(error @ BodiesError::Queue(_)) => {
                 tracing::error!(error = error.in_full(), "a queue did not do what was asked");
                 Self::unavailable("the queues do not answer as they should")

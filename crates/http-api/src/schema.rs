@@ -1,6 +1,6 @@
 //! Schemas of what other crates return, for the document alone. Those crates own the types, and a test checks every
 //! answer against the document.
-#![expect(dead_code, reason = "nobody makes one: they say how others look as JSON")]
+#![expect(dead_code, reason = "never constructed: they describe the JSON of other types")]
 
 use serde::Deserialize;
 use utoipa::ToSchema;

@@ -21,7 +21,7 @@ pub async fn handle<A: Quarantine>(
     measure(&report, now, metrics);
     metrics.used(ingest.used());
     if let Some(failure) = &report.failure {
-        tracing::warn!(failed = report.failed.len(), failure, "messages come again");
+        tracing::warn!(failed = report.failed.len(), failure, "messages will be redelivered");
     }
     for (id, quarantined) in &report.quarantined {
         let shop = quarantined.shop.as_ref().map(|shop| shop.as_str());

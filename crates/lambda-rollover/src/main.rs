@@ -43,11 +43,7 @@ async fn handle(sweep: &Sweep<SqsSegmentQueue>, event: Incoming) -> Result<Value
             let ticked = sweep.tick().await?;
             ticked.measure(&mut metrics);
             // A failed invocation is repeated at once, and the skipped shops with it.
-            if ticked.failed > 0 {
-                Err(format!("{} shops were passed by", ticked.failed).into())
-            } else {
-                Ok(json!(ticked))
-            }
+            if ticked.failed > 0 { Err(format!("{} shops failed", ticked.failed).into()) } else { Ok(json!(ticked)) }
         }
         Incoming::Segments(batch) => Ok(json!(sweep.batch(batch, &mut metrics).await)),
     };

@@ -40,10 +40,10 @@ pub struct RequestError(pub String);
 #[derive(Debug, Error)]
 pub enum UrlError {
     /// The text is not a URL.
-    #[error("that is no URL such as http://127.0.0.1:8700 or https://example.com")]
+    #[error("that is not a URL such as http://127.0.0.1:8700 or https://example.com")]
     Unreadable(#[source] InvalidUri),
     /// The URL has another scheme, or no host.
-    #[error("`{0}` is no URL such as http://127.0.0.1:8700 or https://example.com")]
+    #[error("`{0}` is not a URL such as http://127.0.0.1:8700 or https://example.com")]
     NotHttp(String),
     /// The URL has a user or a password, which are not sent.
     #[error("`{0}` was given with a user or a password, which are not taken from a URL")]
@@ -316,10 +316,10 @@ mod tests {
         for (url, said) in [
             ("http://anna:hush@example.com/hook?key=hush", "`http://example.com/hook` was given with a user"),
             ("https://hush@example.com", "`https://example.com` was given with a user"),
-            ("ftp://anna:hush@example.com/?hush", "`ftp://example.com` is no URL"),
-            ("anna:hush", "is no URL"),
-            ("http://example.com/ hush", "is no URL"),
-            ("hush", "is no URL"),
+            ("ftp://anna:hush@example.com/?hush", "`ftp://example.com` is not a URL"),
+            ("anna:hush", "is not a URL"),
+            ("http://example.com/ hush", "is not a URL"),
+            ("hush", "is not a URL"),
         ] {
             let error = Client::new(url).unwrap_err();
             assert!(error.to_string().contains(said), "{url}: {error}");

@@ -43,7 +43,7 @@ impl Guard {
         let name = name.ok().filter(|_| !host.contains('@')).unwrap_or_default();
         // A page cannot make an address lead elsewhere, as it can with a name of its own.
         if !(name.parse::<IpAddr>().is_ok() || name == "localhost" || self.names.contains(&name)) {
-            let remedy = "ask by address or as localhost; or name it with --host, or take tokens in place of --open";
+            let remedy = "ask by address or as localhost; or name it with --host, or take tokens instead of --open";
             return Err(refused(format!("`Host`: `{host}` is not a name of this system"), remedy));
         }
         let is_web = |scheme: &str| matches!(scheme, "http" | "https");
@@ -56,7 +56,7 @@ impl Guard {
         match said(&ORIGIN) {
             Some(origin) if !is_own(origin) && !self.origins.contains(origin) => {
                 let detail = format!("`Origin`: pages of `{origin}` may not ask");
-                return Err(refused(detail, "allow it with --cors, or take tokens in place of --open"));
+                return Err(refused(detail, "allow it with --cors, or take tokens instead of --open"));
             }
             Some(_) => {}
             None => {
@@ -64,7 +64,7 @@ impl Guard {
                     ["cross-site", "same-site"].iter().any(|foreign| site.eq_ignore_ascii_case(foreign))
                 });
                 if is_foreign && !(method == Method::GET && PUBLIC.contains(&path)) {
-                    let remedy = "ask from a page of this system, or take tokens in place of --open";
+                    let remedy = "ask from a page of this system, or take tokens instead of --open";
                     return Err(refused("a page of another origin may not ask".to_owned(), remedy));
                 }
             }

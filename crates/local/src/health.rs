@@ -352,7 +352,7 @@ impl Report {
         let oldest = seconds(details.oldest_waiting_ms);
         tell("echelon_oldest_waiting_seconds", "gauge", "How long the oldest waiting event has waited.", oldest);
         let instants = [
-            ("last_write", "When something was last written that was told over HTTP.", details.last_write),
+            ("last_write", "When something sent over HTTP was last written.", details.last_write),
             ("last_sweep", "When it was last looked for sweeps that are due, and all was swept.", details.last_sweep),
         ];
         for (name, help, at) in instants {

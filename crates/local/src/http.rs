@@ -76,21 +76,21 @@ impl Origin {
         if text == "*" {
             return Err(wrong("is any page at all"));
         }
-        let uri: Uri = text.parse().map_err(|_| wrong("is no origin"))?;
+        let uri: Uri = text.parse().map_err(|_| wrong("is not an origin"))?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(wrong("is no origin"));
+            return Err(wrong("is not an origin"));
         };
         if !matches!(scheme, "http" | "https") || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(wrong("is more or less than an origin"));
         }
         if authority.as_str().contains(['@', ',', ' ', '*']) {
-            return Err(wrong("is no origin"));
+            return Err(wrong("is not an origin"));
         }
         // Browsers write it in lower case, without the default port.
         let authority = authority.as_str().to_ascii_lowercase();
         let usual = if scheme == "http" { ":80" } else { ":443" };
         let origin = format!("{scheme}://{}", authority.strip_suffix(usual).unwrap_or(&authority));
-        let value = HeaderValue::from_str(&origin).map_err(|_| wrong("is no origin"))?;
+        let value = HeaderValue::from_str(&origin).map_err(|_| wrong("is not an origin"))?;
         Ok(Self(value, origin))
     }
 

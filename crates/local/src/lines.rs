@@ -67,7 +67,7 @@ fn write(mut stream: impl Write, pieces: &Receiver<Piece>, left_out: &AtomicU64)
                 let _ = stream.write_all(&text);
                 let missing = left_out.swap(0, Ordering::Relaxed);
                 if missing > 0 {
-                    let _ = writeln!(stream, "({missing} lines are left out: nobody read them in time)");
+                    let _ = writeln!(stream, "({missing} lines are left out: they were not read in time)");
                 }
                 let _ = stream.flush();
             }

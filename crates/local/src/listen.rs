@@ -55,7 +55,7 @@ pub async fn listen(listener: TcpListener, router: Router, limits: Limits, mut s
         let (stream, peer) = match accepted {
             Ok((stream, peer)) => (stream, peer.ip()),
             Err(error) => {
-                tracing::warn!(%error, "no connection can be accepted just now");
+                tracing::warn!(%error, "no connection can be accepted right now");
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
@@ -64,7 +64,7 @@ pub async fn listen(listener: TcpListener, router: Router, limits: Limits, mut s
             // The first refusal is logged, and then only the 2nd, 4th, 8th and so on.
             refused += 1;
             if refused.is_power_of_two() {
-                tracing::warn!(%peer, refused, "connections are refused: there are as many as there may be");
+                tracing::warn!(%peer, refused, "connections are refused: the limit is reached");
             }
             continue;
         };

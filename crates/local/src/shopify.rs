@@ -138,7 +138,7 @@ fn told(topic: Option<Topic>, body: &Value) -> Result<Option<&'static str>, Prob
         Some(Topic::TagsRemoved) => ("tags removed", has("customerId")),
         Some(Topic::CustomerRedacted | Topic::Privacy) => {
             let remedy = "have the compliance topics sent to /webhooks/shopify, which checks what they say";
-            return Err(Problem::bad("nobody is erased by an event here", remedy).at(TOPIC, "is a compliance topic"));
+            return Err(Problem::bad("events sent here erase no member", remedy).at(TOPIC, "is a compliance topic"));
         }
         Some(Topic::OrderEdited | Topic::CustomerDeleted | Topic::NotUsed) => return Ok(None),
         Some(Topic::CustomersMerged) => ("customers merged", !is_order && !is_refund),

@@ -202,6 +202,6 @@ pub fn told(progress: &Progress) -> String {
         }
     }
     let members = counted(usize::try_from(tally.members).unwrap_or(usize::MAX), "member");
-    let parts = if parts.is_empty() { "nobody holds a tier".to_owned() } else { parts.join(", ") };
+    let parts = if parts.is_empty() { "no member holds a tier".to_owned() } else { parts.join(", ") };
     format!("{} {}: {members}, {parts}", progress.job.id, progress.job.state.word())
 }

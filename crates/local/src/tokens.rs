@@ -100,7 +100,7 @@ pub(crate) async fn revoke(
 ) -> Result<Json<Known>, Problem> {
     // A token itself does not belong in a path, because paths are logged. The command sends its id.
     let id = TokenId::try_from(id)
-        .map_err(|_| Problem::bad("this is no id of a token", "ask GET /tokens for the ids there are"))?;
+        .map_err(|_| Problem::bad("this is not the id of a token", "ask GET /tokens for the ids there are"))?;
     let known = system.api.auth.key().register().revoke(&id, system.time.now());
     write(&system.queues, REVOKED, &known).await?;
     Ok(Json(known))

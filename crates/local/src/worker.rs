@@ -94,7 +94,7 @@ async fn settle(system: &System, batch: &[Queued], report: &Report) -> Result<()
         tracing::warn!(reason, paths, remedy, "quarantined an event that can never succeed as it is");
     }
     if let Some(failure) = &report.failure {
-        tracing::warn!(failed = report.failed.len(), failure, "events failed, and come again");
+        tracing::warn!(failed = report.failed.len(), failure, "events failed and will be retried");
     }
     let failed: BTreeSet<&str> = report.failed.iter().map(String::as_str).collect();
     system.health.took(batch.iter().map(|it| (it, failed.contains(&*it.id))), report.failure.as_deref());

@@ -54,7 +54,9 @@ fn counts(order: &Body<'_>) -> Result<bool> {
     match order.financial_status.text() {
         Some("paid" | "partially_refunded" | "refunded") => Ok(true),
         Some("pending" | "authorized" | "partially_paid" | "voided" | "expired") => Ok(false),
-        Some(other) => Err(DocumentError::unreadable(path, format_args!("`{other}` is no payment status of Shopify"))),
+        Some(other) => {
+            Err(DocumentError::unreadable(path, format_args!("`{other}` is not a payment status of Shopify")))
+        }
         None if order.financial_status.is_absent() => Err(DocumentError::missing(path)),
         None => Err(DocumentError::unreadable(path, "must be a text")),
     }

@@ -51,12 +51,16 @@ impl fmt::Display for Ignored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotPaid { status } => {
-                write!(f, "the order is `{status}`, it counts once it is paid; nothing to do, its payment will be told")
+                write!(
+                    f,
+                    "the order is `{status}`, it counts once it is paid; nothing to do, its payment arrives as another \
+                     webhook"
+                )
             }
             Self::TestOrder => f.write_str("a test order that was never paid counts nothing; nothing to do"),
-            Self::NotASnapshot => f.write_str(
-                "an order edit tells only differences; subscribe to `orders/updated`, which tells the result",
-            ),
+            Self::NotASnapshot => {
+                f.write_str("an order edit has only differences; subscribe to `orders/updated`, which has the result")
+            }
             Self::NoTags => f.write_str(
                 "the customer carries no tags here; subscribe to `customer.tags_added` and `customer.tags_removed` \
                  (since API 2025-01)",
@@ -68,7 +72,7 @@ impl fmt::Display for Ignored {
                 write!(f, "`{topic}` is answered by the privacy endpoints, not by the events; route it there")
             }
             Self::NotUsed { topic } => {
-                write!(f, "`{topic}` tells nothing about tiers; the subscription may be dropped")
+                write!(f, "`{topic}` does not affect tiers; the subscription may be dropped")
             }
         }
     }
@@ -174,8 +178,8 @@ impl DocumentError {
 
 fn given(topic: &Option<String>) -> String {
     match topic {
-        Some(topic) => format!("`{topic}` is no topic that is known here"),
-        None => "no topic is given, and the shape of the body fits none alone".to_owned(),
+        Some(topic) => format!("`{topic}` is not a known topic"),
+        None => "no topic is given, and the body fits no single topic".to_owned(),
     }
 }
 

@@ -185,7 +185,7 @@ impl<'d, 'a> Money<'d, 'a> {
 /// The ISO 4217 currency of a code.
 pub(super) fn currency(code: &str, path: &'static str) -> Result<Currency> {
     Currency::from_code(code)
-        .ok_or_else(|| DocumentError::unreadable(path, format_args!("`{code}` is no ISO 4217 currency code")))
+        .ok_or_else(|| DocumentError::unreadable(path, format_args!("`{code}` is not an ISO 4217 currency code")))
 }
 
 /// One instant that orders versions as the pair (`updated_at`, `triggered_at`) does.

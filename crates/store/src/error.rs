@@ -19,7 +19,7 @@ where
 {
     match (error.message(), error.code()) {
         (Some(message), Some(code)) => return format!("{message} ({code})"),
-        (None, Some(code)) => return format!("{code}, and not why"),
+        (None, Some(code)) => return format!("{code}, without a reason"),
         (_, None) => {}
     }
     let mut cause = error.source();
@@ -63,7 +63,7 @@ pub enum StoreError {
         what: CompactError,
     },
     /// An item has content that was never written.
-    #[error("an item says something that was never written: `echelon verify` finds which")]
+    #[error("an item is corrupt: `echelon verify` finds which")]
     Corrupt {
         /// The item's key.
         key: Key,

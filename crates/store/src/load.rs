@@ -186,7 +186,7 @@ impl Store {
         let is_busy = root.version()? != first;
         match held(&root, &at, &self.pages(shop, id).await?) {
             Err(StoreError::Conflict | StoreError::Corrupt { .. }) if is_busy => {
-                Err(StoreError::unavailable("a member's pages are written all the while".to_owned()))
+                Err(StoreError::unavailable("a member's pages keep changing".to_owned()))
             }
             Err(StoreError::Conflict) => Err(root.corrupt("directory: the pages are of other versions")),
             read => read,

@@ -248,7 +248,7 @@ pub async fn one_ready(client: &Client, name: &str) -> Result<(), TableError> {
 /// # Errors
 /// [`TableError::NoTransactions`], or [`TableError::NoAnswer`].
 pub async fn has_transactions(client: &Client, tables: &Tables) -> Result<(), TableError> {
-    let absent = || AttributeValue::S("nobody".to_owned());
+    let absent = || AttributeValue::S("absent".to_owned());
     let check = ConditionCheck::builder().table_name(&tables.control).key(key::PK, absent()).key(key::SK, absent());
     let Ok(check) = check.condition_expression(format!("attribute_not_exists({})", key::PK)).build() else {
         return Ok(());

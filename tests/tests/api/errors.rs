@@ -62,8 +62,11 @@ async fn every_problem_says_what_is_wrong_and_what_to_do() {
     let cursor = page["next"].as_str().unwrap().to_owned();
     let said: Vec<(_, Told)> = vec![
         (get("/v1/members/anna?as_of=now"), ("malformed-request", 400, "now", "correct the query")),
-        (post("/v1/facts", json!({ "type": "x" })), ("validation-failed", 422, "it is not a fact", "`problems`")),
-        (get("/v1/members/nobody"), ("unknown-member", 404, "nothing is known", "send a fact")),
+        (
+            post("/v1/facts", json!({ "type": "x" })),
+            ("validation-failed", 422, "this is not a valid fact", "`problems`"),
+        ),
+        (get("/v1/members/unknown"), ("unknown-member", 404, "nothing is known", "send a fact")),
         (get("/v1/members/anna?version=9"), ("unknown-version", 404, "no version 9", "/v1/program/versions")),
         (
             get("/v1/program").by(desk.token(Some("other"), Scope::Read)),
@@ -81,7 +84,7 @@ async fn every_problem_says_what_is_wrong_and_what_to_do() {
             ("unknown-pending-version", 404, "no version waits", "lists them"),
         ),
         (get("/elsewhere"), ("not-found", 404, "nothing here", "/docs")),
-        (desk.ask("DELETE", "/v1/jobs"), ("method-not-allowed", 405, "this method", "/docs")),
+        (desk.ask("DELETE", "/v1/jobs"), ("method-not-allowed", 405, "does not support the method", "/docs")),
         (publish(json!({ "program": fewer })), ("version-rejected", 409, "program_active", "options")),
         (
             publish(json!({ "version": 1, "at": "2020-01-01T00:00:00Z" })),
@@ -116,7 +119,7 @@ async fn every_problem_says_what_is_wrong_and_what_to_do() {
             desk.ask("PUT", "/v1/program/draft")
                 .with("If-Match", "*")
                 .json(&json!({ "program": { "name": "x".repeat(400_000) } })),
-            ("item-too-large", 413, "400066 bytes", "fewer words"),
+            ("item-too-large", 413, "400066 bytes", "shorten it"),
         ),
         (assign("silver"), ("idempotency-key-reused", 422, "something else", "another")),
     ];
@@ -144,7 +147,7 @@ async fn every_problem_says_what_is_wrong_and_what_to_do() {
     says(&webhook, ("unknown-webhook", 404, "no secret", "--shopify-secret"));
     seen.insert("unknown-webhook");
     let withdraw = desk.send(desk.ask("DELETE", "/v1/privacy/redaction")).await.is(404);
-    says(&withdraw, ("unknown-redaction", 404, "nobody has asked", "nothing to withdraw"));
+    says(&withdraw, ("unknown-redaction", 404, "no deletion", "nothing to withdraw"));
     seen.insert("unknown-redaction");
     let lost = ApiHarness::open().await;
     lost.system.store.client().delete_table().table_name(&lost.system.store.tables().members).send().await.unwrap();

@@ -31,13 +31,13 @@ async fn each_fact_is_taken_in_for_itself_before_the_answer_comes() {
 async fn one_fact_alone_that_is_not_taken_in_is_a_problem() {
     let desk = ApiHarness::open().await;
     for (body, status, says) in [
-        (json!({}), 422, "it is not a fact"),
-        (json!({ "type": "order.paid" }), 422, "it is not a fact"),
-        (json!("order.paid"), 422, "it is not a fact"),
+        (json!({}), 422, "this is not a valid fact"),
+        (json!({ "type": "order.paid" }), 422, "this is not a valid fact"),
+        (json!("order.paid"), 422, "this is not a valid fact"),
         (
             json!({ "type": "customer.merged", "member_id": "a", "into": "b", "occurred_at": "2024-03-01T12:00:00Z" }),
             422,
-            "it is not a fact",
+            "this is not a valid fact",
         ),
     ] {
         let said = desk.post("/v1/facts", body.clone()).await.is(status);

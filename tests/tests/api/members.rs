@@ -89,14 +89,14 @@ async fn an_explanation_says_every_fact_once_as_data_and_in_words() {
 async fn up_to_a_hundred_members_are_read_at_once_and_those_unknown_are_null() {
     let desk = ApiHarness::open().await;
     desk.tell(&[order("anna", "1", "120.00"), order("bert", "2", "600.00")]).await;
-    let many = desk.post("/v1/standings", json!({ "member_ids": ["bert", "anna", "nobody"] })).await.is(200);
+    let many = desk.post("/v1/standings", json!({ "member_ids": ["bert", "anna", "unknown"] })).await.is(200);
     let tiers: Vec<_> = many["standings"]
         .as_array()
         .unwrap()
         .iter()
         .map(|one| (&one["member_id"], &one["standing"]["tier"]["id"]))
         .collect();
-    assert_eq!(json!(tiers), json!([["anna", "silver"], ["bert", "gold"], ["nobody", null]]));
+    assert_eq!(json!(tiers), json!([["anna", "silver"], ["bert", "gold"], ["unknown", null]]));
     let then = json!({ "member_ids": ["anna"], "as_of": "2027-01-01T00:00:00Z" });
     assert_eq!(desk.post("/v1/standings", then).await.is(200)["standings"][0]["standing"]["tier"], Value::Null);
     let too_many: Vec<String> = (0..101).map(|n| n.to_string()).collect();
@@ -135,7 +135,7 @@ async fn a_history_is_paged_the_latest_first_and_each_entry_comes_once() {
         desk.get(&format!("/v1/members/anna/history?{wrong}")).await.is(400);
     }
     for path in ["history", "rewards", "ledger", "explain", "assignments", "export"] {
-        let said = desk.get(&format!("/v1/members/nobody/{path}")).await.is(404);
+        let said = desk.get(&format!("/v1/members/unknown/{path}")).await.is(404);
         assert_eq!(said["type"], "urn:echelon:problem:unknown-member", "{path}");
     }
 }
@@ -170,5 +170,5 @@ async fn a_member_sees_themselves_with_their_own_token_and_nothing_else() {
     }
     desk.at("2024-06-01T12:05:00Z");
     desk.send(desk.ask("GET", "/v1/me").by(token)).await.is(401);
-    desk.send(desk.ask("GET", "/v1/me").by(desk.member_token("nobody"))).await.is(404);
+    desk.send(desk.ask("GET", "/v1/me").by(desk.member_token("unknown"))).await.is(404);
 }

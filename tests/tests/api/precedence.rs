@@ -46,7 +46,7 @@ async fn of_two_problems_the_one_that_is_checked_first_is_told() {
         ),
         (
             "no program, no member",
-            ask("GET", "/v1/members/nobody").by(desk.token(Some("other"), Scope::Read)),
+            ask("GET", "/v1/members/unknown").by(desk.token(Some("other"), Scope::Read)),
             404,
             "unknown-program",
         ),
@@ -84,9 +84,9 @@ async fn of_two_reasons_to_refuse_a_fact_the_one_that_is_checked_first_is_told()
     let erased = json!({ "type": "customer.erased", "member_id": "anna", "occurred_at": "2030-01-01T00:00:00Z" });
     let told = desk.post("/v1/facts", json!([wrong, erased, future.clone()])).await.is(200);
     let found: Vec<_> = told["results"].as_array().unwrap().iter().map(|it| (&it["status"], &it["detail"])).collect();
-    let refused = "members are not forgotten by telling a fact here";
+    let refused = "this route does not erase members";
     let expected = [
-        (&json!("invalid"), &json!("it is not a fact as it is")),
+        (&json!("invalid"), &json!("this is not a valid fact")),
         (&json!("refused"), &json!(refused)),
         (&json!("refused"), &json!("from_the_future")),
     ];

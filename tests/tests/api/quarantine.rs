@@ -208,7 +208,7 @@ async fn only_one_caller_replays_at_a_time() {
     desk.system.kept.is_busy(true);
     let busy = desk.post("/v1/quarantine/replay", json!({ "all": true })).await;
     assert_eq!(busy.header("retry-after"), Some("2"));
-    assert!(busy.is(503)["detail"].as_str().unwrap().contains("somebody else"));
+    assert!(busy.is(503)["detail"].as_str().unwrap().contains("another caller"));
     assert_eq!(reasons(&desk.get("/v1/quarantine").await.is(200)).len(), 3);
     desk.system.kept.is_busy(false);
     desk.post("/v1/quarantine/replay", json!({ "all": true })).await.is(200);

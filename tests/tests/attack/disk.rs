@@ -109,7 +109,7 @@ impl Disk {
 fn verified(folder: &Path) {
     let done = echelon(on_a_small_disk(""), folder, &["verify", "--data", "echelon.db"]);
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
-    assert!(done.status.success() && said.contains(" 0 not as the ledger has it"), "{done:?}");
+    assert!(done.status.success() && said.contains(" 0 different from the ledger"), "{done:?}");
 }
 
 fn echelon(mut command: Command, folder: &Path, args: &[&str]) -> Output {
@@ -348,7 +348,8 @@ fn what_ends_sound_is_verified_and_rebuilt_without_room() {
     let served = served(folder.path(), &[]);
     served.spent("anna", "1", "2025-05-01T10:00:00Z", "600");
     assert!(served.end());
-    for (command, says) in [("verify", "1 member recomputed, 0 not"), ("rebuild", "1 member recomputed, 0 stored anew")]
+    for (command, says) in
+        [("verify", "1 member recomputed, 0 different"), ("rebuild", "1 member recomputed, 0 rebuilt")]
     {
         let done = echelon(on_a_small_disk("ulimit -f 0;"), folder.path(), &[command, "--data", "echelon.db"]);
         assert!(done.status.success() && String::from_utf8_lossy(&done.stdout).contains(says), "{done:?}");

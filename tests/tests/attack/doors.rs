@@ -63,7 +63,7 @@ fn a_variable_that_is_set_to_nothing_is_taken_as_not_set_and_said_so() {
     let env = [("ECHELON_SHOPIFY_SECRET", ""), ("ECHELON_TOKEN_KEY", "")];
     let served = Served::run(folder.path(), &[], &env, None).unwrap();
     for (variable, _) in env {
-        assert!(served.said().contains(&format!("{variable} is set to nothing")), "{}", served.said());
+        assert!(served.said().contains(&format!("{variable} is empty")), "{}", served.said());
     }
     let body = r#"{"shop_id":1,"shop_domain":"acme"}"#;
     // The signature of an empty key.

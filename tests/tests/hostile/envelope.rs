@@ -79,11 +79,11 @@ fn details() -> Vec<Case> {
             .stands("anna", "silver", "120.00"),
         case("an event of an unknown type").event(
             with(order(json!({})), json!({ "type": "order.payed" })),
-            wrong(&["$.type"], "is no event; write one of"),
+            wrong(&["$.type"], "is not an event; write one of"),
         ),
         case("a program by way of facts").event(
             json!({ "type": "program.published", "occurred_at": "2024-05-01T10:00:00Z", "program": {} }),
-            wrong(&["$.type"], "is no event"),
+            wrong(&["$.type"], "is not an event"),
         ),
         case("an unknown field")
             .event(order(json!({ "colour": "red" })), wrong(&["$.colour"], "is not known here; the fields are")),
@@ -112,7 +112,7 @@ fn sources() -> Vec<Case> {
             .message(of("echelon.shop/ACME"), Applied)
             .stands("anna", "silver", "120.00"),
         case("a shop without a program")
-            .message(of("echelon.shop/nobody"), quarantined(UnknownShop, &[]).of("nobody"))
+            .message(of("echelon.shop/unknown"), quarantined(UnknownShop, &[]).of("unknown"))
             .unknown("anna"),
     ]
 }

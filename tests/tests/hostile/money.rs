@@ -69,7 +69,7 @@ fn currencies() -> Vec<Case> {
     let foreign = |rate: &str| order(json!({ "currency": "EUR", "exchange_rate": rate }));
     const RATE: &[&str; 1] = &["$.exchange_rate"];
     const CURRENCY: &[&str; 1] = &["$.currency"];
-    let code = "is no ISO 4217 currency code";
+    let code = "is not an ISO 4217 currency code";
     vec![
         case("a currency in small letters").event(order(json!({ "currency": "usd" })), wrong(CURRENCY, code)),
         case("a currency of no country").event(order(json!({ "currency": "BTC" })), wrong(CURRENCY, code)),

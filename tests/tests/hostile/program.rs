@@ -105,13 +105,13 @@ pub fn cases() -> Vec<Case> {
             "a time zone on another planet",
             json!({ "timezone": "Mars/Olympus" }),
             "$.timezone",
-            "is no IANA time zone",
+            "is not an IANA time zone",
         ),
         case(
             "a time zone one folder up",
             json!({ "timezone": "../../etc/passwd" }),
             "$.timezone",
-            "is no IANA time zone",
+            "is not an IANA time zone",
         ),
         case(
             "a currency that money is not paid in",
@@ -163,7 +163,7 @@ pub fn cases() -> Vec<Case> {
             "an unknown reward",
             json!({ "type": "a pony" }),
             "$.tiers[0].entry_rewards[0].type",
-            "is no reward; write one of",
+            "is not a reward; write one of",
         ),
     ];
     cases.push(Case {

@@ -84,7 +84,7 @@ fn birthdays() -> Vec<Case> {
         json!({ "occurred_at": "2024-05-01T00:00:00Z" }),
     );
     const BIRTHDAY: &[&str; 1] = &["$.birthday"];
-    let none = "is no day of the year such as";
+    let none = "is not a day of the year such as";
     vec![
         case("born on February 30").event(born(json!("02-30")), wrong(BIRTHDAY, none)).unknown("anna"),
         case("born on February 29").event(born(json!("02-29")), Applied).stands("anna", "", "0.00"),

@@ -206,7 +206,7 @@ async fn only_what_failed_for_now_comes_again() {
         let failed = json!([{ "itemIdentifier": batch["Records"][0]["messageId"] }]);
         assert_eq!(ingest.invoke(&batch).await, json!({ "batchItemFailures": failed }));
     }
-    assert!(ingest.log().contains("messages come again"));
+    assert!(ingest.log().contains("messages will be redelivered"));
     counted(&ingest.metrics()[0], json!({ "EventsIn": 2, "FactsApplied": 1, "Quarantined": 0, "Transitions": 1 }));
     log_is_fit_to_keep(&ingest);
 }

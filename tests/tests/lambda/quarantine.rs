@@ -114,7 +114,7 @@ async fn what_was_quarantined_is_listed_and_replayed_over_the_api() {
     let (now, until) = (now(), now().plus_millis(600_000));
     assert!(store.take_turn("an operator", now, until).await.unwrap());
     let busy = echelon(&gateway, &["quarantine", "replay", "--all"]).await;
-    assert!(String::from_utf8_lossy(&busy.stderr).contains("somebody else"), "{busy:?}");
+    assert!(String::from_utf8_lossy(&busy.stderr).contains("another caller"), "{busy:?}");
     store.end_turn("a stranger").await.unwrap();
     assert!(!store.take_turn("another", now, until).await.unwrap(), "only its holder ends a turn");
     assert!(store.take_turn("an operator", now, until).await.unwrap(), "its holder can extend a turn");
@@ -220,7 +220,7 @@ async fn a_history_goes_into_a_deployed_system_over_its_api() {
     );
     assert_eq!(report["reasons"], json!({ "invalid": 1 }));
     let said = String::from_utf8_lossy(&loaded.stderr);
-    assert!(said.contains("events.jsonl:105: it is not a fact") && said.contains("$.total"), "{said}");
+    assert!(said.contains("events.jsonl:105: this is not a valid fact") && said.contains("$.total"), "{said}");
     let system = System::over(world.system.store.clone());
     assert_eq!(system.tier("carla@example.com").await.as_deref(), Some("gold"));
     // A second load changes nothing.

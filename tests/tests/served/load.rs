@@ -95,7 +95,7 @@ fn over_an_api_each_line_has_its_answer_and_a_member_to_be_forgotten_is() {
     let expected = json!({ "applied": 225, "duplicates": 1, "superseded": 0, "member_erased": 1, "unanswered": 0, "refused": 2, "erased": 1 });
     assert_eq!(report["taken_in"], expected, "{said}");
     assert_eq!((&report["reasons"], &report["lines"]), (&json!({ "invalid": 1, "from_the_future": 1 }), &json!(230)));
-    assert!(said.contains("events.jsonl:8: it is not a fact") && said.contains("$.total"), "{said}");
+    assert!(said.contains("events.jsonl:8: this is not a valid fact") && said.contains("$.total"), "{said}");
     assert!(said.contains("events.jsonl:201: from_the_future"), "{said}");
     assert_eq!(loading.counted("anna"), "224.00");
     // Nothing is left of the member whom the file asks to be forgotten.
@@ -220,7 +220,7 @@ fn a_caller_without_the_scope_or_at_the_wrong_place_is_told_so_before_anything_i
     let (code, words) = said(loading.load("read", &[]));
     assert!(code == Some(2) && words.contains("events.jsonl:1:") && words.contains("echelon/write"), "{words}");
     let (code, words) = said(loading.load("write", &["--shop", "other"]));
-    assert!(code == Some(2) && words.contains("one shop alone"), "{words}");
+    assert!(code == Some(2) && words.contains("one shop only"), "{words}");
     let file = loading.folder.path().join("events.jsonl");
     let stranger = |url: &str| said(run(&["load", file.to_str().unwrap(), "--url", url]));
     let (code, words) = stranger(&loading.proxy.url);
@@ -230,7 +230,7 @@ fn a_caller_without_the_scope_or_at_the_wrong_place_is_told_so_before_anything_i
     for no_token in ["", "Bearer abc", "abc\n"] {
         let (code, words) =
             said(run(&["load", file.to_str().unwrap(), "--url", &loading.proxy.url, "--token", no_token]));
-        assert!(code == Some(2) && words.contains("this is no token"), "{no_token:?}: {words}");
+        assert!(code == Some(2) && words.contains("this is not a token"), "{no_token:?}: {words}");
     }
     loading.proxy.hides("/v1");
     let (code, words) = stranger(&loading.proxy.url);

@@ -167,7 +167,7 @@ async fn fetch(url: &str, token: Option<&str>, target: &Target) -> Result<u64, C
         return Err(refused(url, &problem));
     }
     let items = parts.headers.get(ITEMS).and_then(|items| items.to_str().ok()?.parse().ok());
-    let items = items.ok_or_else(|| wrong(&"answers as nothing known"))?;
+    let items = items.ok_or_else(|| wrong(&"gives an unknown answer"))?;
     let mut file = target.file()?;
     // A body that is shorter than announced is an error.
     while let Some(frame) = body.frame().await {

@@ -56,14 +56,13 @@ Examples:
   echelon canary --url https://API --sigv4
   */10 * * * *  echelon canary --url https://API --sigv4 || mail -s canary ops@example.com
 
-The first run publishes its program and tells its members' orders; each run tells
+The first run publishes its program and sends its members' orders; each run sends
 them again, which changes nothing, and those of a new year when it has begun.
 
-Checked is of each member where they stand, and what is on record of them; and of
-the shop that the sweep of the last midnight has ended and found as many in each
-tier as there are.
+It checks each member's standing and history, and that the sweep of the last
+midnight has ended and found as many members in each tier as there are.
 
-It takes the scope `admin`, of the shop `canary` or of all. To see it alert, tell an
+It takes the scope `admin`, of the shop `canary` or of all. To see it alert, send an
 order of canary-keeps yourself, and cancel it afterwards.
 
 Exit codes: 0 all is as it should be; 1 something is not, and what; 2 usage, or
@@ -165,7 +164,7 @@ impl Canary {
             .filter(|(at, _)| at.millis() + i64::try_from(TOLD_BEFORE.as_millis()).unwrap_or(0) <= now.millis())
             .map(|(_, event)| event)
             .collect();
-        let usd = Currency::from_code("USD").ok_or_else(|| CommandError::input("USD is no currency"))?;
+        let usd = Currency::from_code("USD").ok_or_else(|| CommandError::input("USD is not a currency"))?;
         let mut index = FactIndex::new();
         for event in &events {
             index.apply(Fact::read(event, usd).map_err(CommandError::input)?.fact);
@@ -183,7 +182,7 @@ impl Canary {
             .any(|version| version.pointer("/program/program_id") != self.program.get("program_id"))
         {
             return Err(CommandError::input(format!(
-                "shop `{shop}` has a program of its own, and is no canary: nothing was done"
+                "shop `{shop}` has a program of its own, and is not a canary: nothing was done"
             )));
         }
         let wanted = PublishRequest {

@@ -44,7 +44,7 @@ Days and times are those of the program's time zone. Events after --as-of are
 not seen.
 
 Exit codes: 0 done; 1 done, but lines were skipped; 2 the input cannot be used,
-or nobody has this id.";
+or no member has this id.";
 
 /// The maximum number of similar ids that are suggested for an unknown one.
 const SUGGESTIONS_MAX: usize = 3;

@@ -148,11 +148,11 @@ Shopify's export does not say when money was given back: it counts from the canc
 from the payment. Orders that are not paid in full are ignored; import the export again when they are. \
 Where webhooks follow the import, take the members from a column with the customer's number, as \
 webhooks name them, and import partly refunded orders as JSON: the export does not number refunds, so \
-a later webhook about such an order would tell its refund a second time.
+a later webhook about such an order would send its refund a second time.
 
-Rows are read one by one, so a file may be of any length. A row that comes again is ignored if it \
-says the same; if it says something else, it is rejected in the same file, and a later version of \
-the order in another file. (All this within some 200,000 rows; further apart both rows are written, \
+Rows are read one by one, so a file may be of any length. A repeated row is ignored if it says \
+the same; if it differs, it is rejected in the same file, and is a later version of the order in \
+another file. (All this within some 200,000 rows; further apart both rows are written, \
 and the engine keeps one of them by the order's number.)
 
 Exit codes: 0 done, 1 done but rows were rejected, 2 the input or the options cannot be used.";

@@ -226,9 +226,9 @@ fn whole(Listed { shop, progress }: &Listed) -> String {
         ("held", held),
         ("rewards due", rewards),
         ("birthdays", birthdays),
-        ("told ahead", notices),
+        ("notices", notices),
         ("written", written),
-        ("do not read", unreadable),
+        ("undecodable", unreadable),
     ] {
         rows.push(vec![what.to_owned(), count.to_string()]);
     }

@@ -86,7 +86,7 @@ API refuses it, and each such line is named. Where an answer is lost the lines a
 sent again, and nothing counts twice. `customer.erased` takes the scope `admin`.
 
 How far it is, is kept in FILE.load beside the file until it is done, with a
-fingerprint of the lines loaded and how many of them are not in. Lines that publish a program are passed over.
+fingerprint of the lines loaded and how many of them are not in. Lines that publish a program are skipped.
 
 Exit codes: 0 done; 1 done, but events were quarantined or left out; 2 the input
 or the system cannot be used.";
@@ -146,7 +146,7 @@ fn event(args: &Args, lines: &Lines, raw: Raw, report: &mut Report) -> Result<Op
     let place = format!("{}:{}", lines.name(), raw.number);
     let read = content(&raw.bytes).and_then(|value| match value.is_object() {
         true => Ok(value),
-        false => Err("is no JSON object".to_owned()),
+        false => Err("is not a JSON object".to_owned()),
     });
     let mut value = match read {
         Ok(value) => value,

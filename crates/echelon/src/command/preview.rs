@@ -141,9 +141,12 @@ fn tell(args: &Args, mut previewed: Previewed) -> Result<(), CommandError> {
     }
     warnings.iter().for_each(|advice| warn(advice.loud, &advice.message));
     if *unreadable > 0 {
-        warn(false, &format!("{unreadable} items of members do not read, and are not counted: see `echelon verify`"));
+        warn(
+            false,
+            &format!("{unreadable} items of members cannot be decoded and are not counted: see `echelon verify`"),
+        );
     }
-    let replaces = replaces.map(|number| format!(", in place of version {number}")).unwrap_or_default();
+    let replaces = replaces.map(|number| format!(", instead of version {number}")).unwrap_or_default();
     print(&format!("Version {version} of shop `{shop}`{replaces}, if in force from {effective_at}:\n\n{picture}"))?;
     if let (Some(path), Some(changes)) = (&args.list, changes) {
         say(&format!("{}: {} whose tier would change", path.display(), counted(changes.len(), "member")));

@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
 fn unknown(wanted: &str) -> CommandError {
     let closest = READY.iter().map(|(name, _)| *name).min_by_key(|name| strsim::levenshtein(wanted, name));
     let hint = closest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-    CommandError::input(format!("`{wanted}` is no ready program{hint} `echelon programs` lists them all"))
+    CommandError::input(format!("`{wanted}` is not a ready program{hint} `echelon programs` lists them all"))
 }
 
 fn list(format: Format) -> Result<(), CommandError> {

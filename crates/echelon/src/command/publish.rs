@@ -94,7 +94,7 @@ Examples:
       --shop acme.myshopify.com --program vip.json --by eve --why opening
 
 `echelon validate vip.json` says before what is wrong, or probably not meant;
-`echelon preview` what it would do to each member. In a file everybody is
+`echelon preview` what it would do to each member. In a file all members are
 recalculated here; a served or deployed system does that by itself, and
 `echelon jobs` shows how far it is.
 
@@ -169,7 +169,7 @@ async fn publish(
             args,
             &published,
             None,
-            &format!("`echelon jobs --url {url}` shows how everybody is recalculated"),
+            &format!("`echelon jobs --url {url}` shows how all members are recalculated"),
         );
     }
     let store = place.store_or_new().await?;
@@ -192,8 +192,8 @@ async fn publish(
     }
     let later = match () {
         () if is_here => "what is to be announced goes out with `echelon serve`",
-        () if place.is_alone() => "everybody is recalculated then by `echelon serve`, or by `echelon rollover`",
-        () => "everybody is recalculated then by the system that runs there, or by `echelon rollover`",
+        () if place.is_alone() => "all members are recalculated then by `echelon serve`, or by `echelon rollover`",
+        () => "all members are recalculated then by the system that runs there, or by `echelon rollover`",
     };
     tell(args, &published, job.as_ref(), later)
 }
@@ -213,7 +213,7 @@ fn tell(args: &Args, published: &PublishOutcome, job: Option<&ListedJob>, later:
     warnings.iter().for_each(|advice| warn(advice.loud, &advice.message));
     print(&format!("version {version} of shop `{shop}`, in force from {effective_at} at the latest"))?;
     if let Some(replaced) = replaces {
-        print(&format!("in place of version {replaced}, which waited and never takes effect"))?;
+        print(&format!("instead of version {replaced}, which waited and never takes effect"))?;
     }
     if let Some(ListedJob { progress, .. }) = job {
         print(&told(progress))?;

@@ -105,8 +105,8 @@ Examples:
       --tables $MEMBERS_TABLE,$LEDGER_TABLE,$CONTROL_TABLE \\
       --quarantine-queue $QUARANTINE_QUEUE_URL --ingest-queue $INGEST_QUEUE_URL
 
-With a shop's own token it is about that shop alone. Of a deployed system ask its
-API; its tables and queues where that knows callers of one shop alone.
+A shop's own token covers that shop only. For a deployed system, ask its API, or
+its tables and queues if the API knows only callers of one shop.
 
 A file is open in one process at a time: while it is served, ask the server.
 What is replayed into a file is taken in when it is served the next time.

@@ -42,9 +42,9 @@ Examples:
   zcat events.jsonl.gz | echelon replay --program vip.json --events - \\
                                         --as-of 2024-06-01
 
-A line that is no valid fact ends the command, naming file, line and field;
+A line that is not a valid fact ends the command, naming file, line and field;
 with --skip-invalid it is reported on the standard error and left out. Blank
-lines are passed over. Reading stops at the first event after --as-of.
+lines are skipped. Reading stops at the first event after --as-of.
 
 Exit codes: 0 done; 1 done, but lines were skipped; 2 the program, the events
 or the options cannot be used.";
@@ -80,7 +80,7 @@ fn summary(shop: &Shop, shown: usize) -> Vec<String> {
         String::new(),
     ];
     if !version.program.active {
-        lines.push("The program is inactive: facts are recorded, and nobody has a tier.".to_owned());
+        lines.push("The program is inactive: facts are recorded, and no member has a tier.".to_owned());
     }
     lines.extend(counts(version, &found));
     lines.push(String::new());

@@ -106,7 +106,7 @@ fn why_left(Listed { progress, .. }: &Listed) -> String {
     match progress.job.state {
         State::Paused => format!("{id} is paused: `echelon jobs resume {id}` lets it go on"),
         State::Running if starts_at > local::now() => {
-            format!("{id} starts at {starts_at}, when nobody writes any more what began before: try again then")
+            format!("{id} starts at {starts_at}, when all earlier writes have ended: try again then")
         }
         State::Running | State::Cancelled | State::Superseded | State::Done => {
             format!("{id} is not done: others work on it, or the database was busy; try again in a minute")

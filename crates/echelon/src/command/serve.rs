@@ -161,7 +161,7 @@ A session:
   ask http://127.0.0.1:8700/v1/members/anna/explain
 
 What can be asked; http://127.0.0.1:8700/docs shows all of it:
-  GET  /v1/members/ID            where somebody stands; /explain says why. An ID
+  GET  /v1/members/ID            a member's standing; /explain says why. An ID
                                  with a slash is ~ and its base64url
   POST /v1/facts                 facts, taken in before the answer comes
   GET  /v1/program/versions      every version, by whom, when and why
@@ -169,7 +169,7 @@ What can be asked; http://127.0.0.1:8700/docs shows all of it:
   GET  /v1/jobs                  midnights and changes of rules: how far
   GET  /v1/quarantine            what can never succeed as it is, and why
   POST /v1/quarantine/replay     tries it again
-And on one machine alone:
+And on one machine only:
   POST /events                   an event, an array, or one per line; or a
                                  webhook of Shopify's. 202: it is on disk
   GET  /health                   the time, the time zones, what waits and came in
@@ -230,8 +230,8 @@ async fn serve(args: &Args) -> Result<(), CommandError> {
     let (secret, key) = (secret(args)?, token_key(args)?);
     if args.open && !args.listen.ip().is_loopback() && !args.open_to_the_network {
         return Err(CommandError::input(format!(
-            "--open: {} can be reached from other machines, and everybody there could do anything: listen on 127.0.0.1, take \
-             tokens, or say --open-to-the-network",
+            "--open: {} can be reached from other machines, and every caller there would have full access: listen on 127.0.0.1, \
+             take tokens, or say --open-to-the-network",
             args.listen
         )));
     }
@@ -318,8 +318,8 @@ async fn right_time(args: &Args, place: &StoreLocation, opened: &Opened, time: &
         return opened.queues.note_time(now).await.map_err(CommandError::input);
     }
     Err(CommandError::input(format!(
-        "the clock says {now}, and {name} was in use until {latest}, {ahead} later. If time was moved there, go on with \
-         --clock {latest}; if this clock is wrong, mend it; if that one was, say --trust-clock"
+        "the clock says {now}, but {name} was in use until {latest}, {ahead} later. If its time was moved, go on with \
+         --clock {latest}; if this clock is wrong, set it; if that one was, use --trust-clock"
     )))
 }
 
@@ -345,7 +345,7 @@ async fn bring_forward(store: &Store, shop: &ShopId, latest: Instant, now: Insta
 fn given<'a>(value: &'a Option<String>, variable: &str) -> Option<&'a str> {
     let value = value.as_deref()?;
     if value.is_empty() && std::env::var_os(variable).is_some_and(|value| value.is_empty()) {
-        warn(false, &format!("{variable} is set to nothing, and is taken as not set"));
+        warn(false, &format!("{variable} is empty and is ignored"));
         return None;
     }
     Some(value)

@@ -142,7 +142,7 @@ pub fn client(url: &str, token: Option<&str>) -> Result<Client, CommandError> {
     }
     if token.is_some_and(|token| token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic())) {
         let remedy = "name it alone, without `Bearer`, spaces or line breaks";
-        return Err(CommandError::input(format!("--token, or ECHELON_TOKEN: this is no token; {remedy}")));
+        return Err(CommandError::input(format!("--token, or ECHELON_TOKEN: this is not a token; {remedy}")));
     }
     Ok(client.with_token(token))
 }
@@ -162,7 +162,7 @@ fn read<T: DeserializeOwned>(
     }
     let said: Value = serde_json::from_slice(&body).unwrap_or_default();
     serde_json::from_value(said)
-        .map_err(|error| CommandError::input(format!("{url}: answers as nothing known: {error}")))
+        .map_err(|error| CommandError::input(format!("{url}: gives an unknown answer: {error}")))
 }
 
 /// The error for a problem that a system answers.

@@ -114,8 +114,8 @@ Examples:
   echelon token list
   echelon token revoke 4b227777d4dd1fc61c6f884f48641d02
 
-A token is signed, so the system meets it when it is used first: from then on it
-is listed. It may be revoked before, by the id that --format json tells.
+The system knows a signed token from its first use on, and lists it from then on.
+It may be revoked before, by the id that --format json prints.
 
 Exit codes: 0 done; 2 usage, or the system cannot be asked.";
 

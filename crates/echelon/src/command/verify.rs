@@ -25,9 +25,9 @@ Examples:
   echelon verify --dynamodb http://127.0.0.1:8000 --shop acme --member anna
 
 A file is open in one process at a time: stop `echelon serve` first. Behind an
-endpoint the system may go on; who is being written to is recomputed again.
+endpoint the system may go on; members being written are recomputed again.
 
-Exit codes: 0 all is well; 1 something differs, is damaged or does not read;
+Exit codes: 0 all is well; 1 something differs, is damaged or cannot be decoded;
 2 usage, or there is no such store.")]
 pub struct Args {
     #[command(flatten)]
@@ -56,11 +56,11 @@ Examples:
   echelon verify  --data echelon.db      first see what is wrong
   echelon rebuild --data echelon.db
 
-What does not read is left as it is and told of: `echelon restore` puts a backup
-in place.
+What cannot be decoded is reported and left alone: `echelon restore` puts a
+backup in place.
 
-Exit codes: 0 all is well now; 1 something does not read; 2 usage, or there is
-no such store, or it cannot be written.")]
+Exit codes: 0 all is well now; 1 something cannot be decoded; 2 usage, or there
+is no such store, or it cannot be written.")]
 pub struct RebuildArgs {
     #[command(flatten)]
     args: Args,
@@ -102,7 +102,7 @@ impl Found {
 /// Findings if something differs or cannot be decoded; otherwise why nothing can be read.
 pub fn run(args: &Args) -> Result<(), CommandError> {
     let found = runtime()?.block_on(go(args, false))?;
-    tell(args, &found, "not as the ledger has it")?;
+    tell(args, &found, "different from the ledger")?;
     if found.differing.is_empty() && found.is_all_read() { Ok(()) } else { Err(CommandError::Findings) }
 }
 
@@ -112,7 +112,7 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
 /// Findings if something cannot be decoded; otherwise why nothing can be read or written.
 pub fn rebuild(args: &RebuildArgs) -> Result<(), CommandError> {
     let found = runtime()?.block_on(go(&args.args, true))?;
-    tell(&args.args, &found, "stored anew")?;
+    tell(&args.args, &found, "rebuilt")?;
     if found.is_all_read() { Ok(()) } else { Err(CommandError::Findings) }
 }
 
@@ -249,8 +249,8 @@ fn tell(args: &Args, found: &Found, done: &str) -> Result<(), CommandError> {
             }
             for Gap { shop, member, why } in unread {
                 match member {
-                    Some(member) => print(&format!("{member} of {shop} does not read: {why}"))?,
-                    None => print(&format!("{shop} does not read to the end: {why}"))?,
+                    Some(member) => print(&format!("{member} of {shop} cannot be decoded: {why}"))?,
+                    None => print(&format!("{shop} cannot be read to the end: {why}"))?,
                 }
             }
             let done = format!("{} recomputed, {} {done}", counted(*members, "member"), differing.len());

@@ -238,7 +238,7 @@ pub fn parse_column(text: &str) -> Result<(Field, String), String> {
     let (name, header) = text.split_once('=').ok_or("write FIELD=HEADER, such as order_id=invoice_no")?;
     let known = || Field::ALL.map(Field::name).join(", ");
     let field = Field::ALL.into_iter().find(|field| field.name() == name.trim());
-    let field = field.ok_or_else(|| format!("`{name}` is no field; the fields are {}", known()))?;
+    let field = field.ok_or_else(|| format!("`{name}` is not a field; the fields are {}", known()))?;
     match header.trim() {
         "" => Err("the header after `=` is empty".to_owned()),
         header => Ok((field, header.to_owned())),

@@ -106,7 +106,7 @@ fn orders_of_guests_are_kept_if_they_have_an_amount() {
     check(file, "3,anna,2024-01-01,0.00,GBP,order", "anna:paid(3,0)");
     check(file, "4,anna,2024-01-01,-0.00,GBP,order", "anna:paid(4,0)");
     check(file, "C5,anna,2024-01-01,0.00,GBP,cancellation", "ignored: the return gives nothing back");
-    check(file, "A6,,2024-01-01,-11062.06,GBP,adjustment", "ignored: `adjustment` is no paid order");
+    check(file, "A6,,2024-01-01,-11062.06,GBP,adjustment", "ignored: `adjustment` is not a paid order");
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_word_of_the_kind_column_can_be_explained() {
     let file = &mut File::new(Preset::Invoices, INVOICES, &["Gutschrift=return", "=order", "order=ignore"]);
     check(file, "1,anna,2024-01-01,100,GBP,", "anna:paid(1,100)");
     check(file, "2,anna,2024-01-01,100,GBP,GUTSCHRIFT", "anna:refunded(1,2,100)");
-    check(file, "3,anna,2024-01-01,100,GBP,order", "ignored: `order` is no paid order");
+    check(file, "3,anna,2024-01-01,100,GBP,order", "ignored: `order` is not a paid order");
     check(file, "4,anna,2024-01-01,100,GBP,gift", "rejected: column `kind`: what `gift` is, is not known; say it…");
 }
 
@@ -136,10 +136,10 @@ fn what_cannot_be_read_names_the_column_and_the_value() {
         ("1,anna,2024-01-01,12.34567,,,,,order", "rejected: column `total`: `12.34567` has more than 4 decimals…"),
         ("1,anna,2024-01-01,-12,,,,,order", "rejected: column `total`: an order's total must not be negative, this…"),
         ("1,anna,2024-01-01,12,-1,,,,order", "rejected: column `tax`: `-1` must not be negative…"),
-        ("1,anna,2024-01-01,12,,USX,,,order", "rejected: column `currency`: `USX` is no ISO 4217 currency code…"),
+        ("1,anna,2024-01-01,12,,USX,,,order", "rejected: column `currency`: `USX` is not an ISO 4217 currency code…"),
         ("1,anna,2024-01-01,12,,USD,fast,,order", "rejected: column `exchange_rate`: `fast` is not a decimal number…"),
         ("1,anna,2024-01-01,12,,,,maybe,order", "rejected: column `test`: `maybe` is neither true nor false"),
-        ("1,anna,01/02/2024,12,,,,,order", "rejected: column `occurred_at`: `01/02/2024` is no time such as…"),
+        ("1,anna,01/02/2024,12,,,,,order", "rejected: column `occurred_at`: `01/02/2024` is not a time such as…"),
         (",anna,2024-01-01,12,,,,,order", "rejected: column `order_id`: the cell is empty…"),
         ("1,anna,,12,,,,,order", "rejected: column `occurred_at`: the cell is empty…"),
         ("5.32E+12,anna,2024-01-01,12,,,,,order", "rejected: column `order_id`: `5.32E+12` is a number that a…"),
@@ -179,7 +179,7 @@ fn a_shopify_order_counts_once_it_is_paid_in_full() {
     let file = &mut File::new(Preset::ShopifyOrders, EXPORT, &[]);
     let paid = "2024-01-05 10:11:12 -0500";
     for (number, status) in ["pending", "authorized", "voided", "expired", "partially_paid"].into_iter().enumerate() {
-        let expected = format!("ignored: `{status}` is no paid order");
+        let expected = format!("ignored: `{status}` is not a paid order");
         check(file, &format!("#{number},a@x,{status},,USD,0,0,20,0,0,,,{number}"), &expected);
     }
     let row = format!("#8,a@x,partially_refunded,{paid},USD,0,0,20,0,5.00,,,8");

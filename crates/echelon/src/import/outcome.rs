@@ -67,7 +67,7 @@ pub enum Ignored {
     #[error("a further line of the order in the row above")]
     FurtherLine,
     /// The kind is not a paid order, such as `pending`.
-    #[error("`{0}` is no paid order")]
+    #[error("`{0}` is not a paid order")]
     NotAnOrder(String),
     /// No member to credit and nothing to credit: more likely a stock movement than an order.
     #[error("the row names no customer and no amount")]
@@ -148,7 +148,7 @@ pub enum Rejected {
     },
     /// The value is not a date and time.
     #[error(
-        "column `{column}`: `{value}` is no time such as \"2024-05-01 10:00:00\"; name the form in use with --time-format, such as --time-format \"%d/%m/%Y %H:%M\""
+        "column `{column}`: `{value}` is not a time such as \"2024-05-01 10:00:00\"; name the form in use with --time-format, such as --time-format \"%d/%m/%Y %H:%M\""
     )]
     BadTime {
         /// The header.
@@ -168,7 +168,7 @@ pub enum Rejected {
         value: String,
     },
     /// The value is not a currency code.
-    #[error("column `{column}`: `{value}` is no ISO 4217 currency code such as \"USD\"")]
+    #[error("column `{column}`: `{value}` is not an ISO 4217 currency code such as \"USD\"")]
     BadCurrency {
         /// The header.
         column: String,

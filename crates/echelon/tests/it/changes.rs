@@ -109,7 +109,7 @@ fn a_preview_tells_what_publishing_then_does() {
     let held = ["--options", r#"{"demotions": "hold"}"#];
     assert_eq!(desk.json(&[&["preview", "--roll-back", "1"], &held[..]].concat())["preview"]["held"], 20);
     let back = desk.says(&["publish", "--roll-back", "1", "--why", "too easy"], 0);
-    assert!(back.contains("warning: Gold takes 500 in place of 300") && back.contains("20 downgraded"), "{back}");
+    assert!(back.contains("warning: Gold now takes 500 instead of 300") && back.contains("20 downgraded"), "{back}");
     assert!(back.contains("gold  ->  bronze  20"), "{back}");
     desk.says(&["verify"], 0);
 }
@@ -123,11 +123,11 @@ fn one_version_waits_is_replaced_withdrawn_and_listed() {
     let said = desk.says(&[&["publish", "--program", &next], &later[..]].concat(), 0);
     assert!(said.contains("version 2 of shop `acme`, in force from 2126"), "{said}");
     let said = desk.says(&[&["publish", "--program", &other], &later[..]].concat(), 0);
-    assert!(said.contains("version 3") && said.contains("in place of version 2"), "{said}");
+    assert!(said.contains("version 3") && said.contains("instead of version 2"), "{said}");
     // For another instant it is another version; for the same instant it is known.
     assert!(desk.says(&[&["publish", "--program", &other], &later[..]].concat(), 0).contains("nothing was published"));
     let said = desk.says(&["publish", "--program", &other, "--at", "2127-01-01T00:00:00Z"], 0);
-    assert!(said.contains("version 4") && said.contains("in place of version 3"), "{said}");
+    assert!(said.contains("version 4") && said.contains("instead of version 3"), "{said}");
     let said = desk.says(&["publish", "--withdraw", "--by", "eve"], 0);
     assert!(said.contains("version 4 of shop `acme` is withdrawn"), "{said}");
     assert!(desk.says(&["publish", "--withdraw"], 2).contains("no version waits"));

@@ -282,9 +282,9 @@ fn what_is_no_endpoint_is_said_in_a_line() {
     for (url, why) in [
         ("http://127.0.0.1:9", "it does not answer: Connection refused"),
         (page.url.as_str(), "its answer cannot be read"),
-        ("127.0.0.1:8000", "no URL of an endpoint"),
-        ("nowhere", "no URL of an endpoint"),
-        ("http://", "no URL of an endpoint"),
+        ("127.0.0.1:8000", "not the URL of an endpoint"),
+        ("nowhere", "not the URL of an endpoint"),
+        ("http://", "not the URL of an endpoint"),
     ] {
         for args in [&["verify"][..], &PUBLISH] {
             let said = says(folder.path(), 2, &[args, &["--dynamodb", url]].concat());

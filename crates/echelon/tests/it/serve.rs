@@ -74,7 +74,7 @@ fn what_cannot_be_taken_is_refused_by_name_and_what_cannot_succeed_is_quarantine
     let (status, answer) = served.post("/events", &format!("[{good}, 7]"), &[]);
     assert_eq!((status, &answer["problems"][0]["path"]), (400, &json!("item 2")), "{answer}");
     assert_eq!(served.post("/events", "{", &[]).0, 400);
-    assert_eq!(served.get("/v1/members/nobody/explain").0, 404);
+    assert_eq!(served.get("/v1/members/unknown/explain").0, 404);
     assert_eq!(served.get("/elsewhere").0, 404);
     let broken = json!({ "type": "order.paid", "member_id": "anna", "order_id": "2", "total": "a lot" });
     assert_eq!(served.post("/events", &json!([broken, good]).to_string(), &[]).0, 202);

@@ -45,17 +45,17 @@ fn a_program_is_published_a_history_loaded_and_members_verified_in_a_file() {
     };
     fs::write(folder.join("e.jsonl"), (0..40).map(order).collect::<Vec<_>>().join("\n")).unwrap();
     says(folder, &["load", "e.jsonl", "--shop", "acme", "--data", "e.db"], 0, "40");
-    says(folder, &["verify", "--data", "e.db"], 0, "7 members recomputed, 0 not as the ledger has it");
+    says(folder, &["verify", "--data", "e.db"], 0, "7 members recomputed, 0 different from the ledger");
     says(
         folder,
         &["verify", "--data", "e.db", "--shop", "acme", "--member", "m1", "--format", "json"],
         0,
         "\"members\": 1",
     );
-    says(folder, &["rebuild", "--data", "e.db"], 0, "7 members recomputed, 0 stored anew");
+    says(folder, &["rebuild", "--data", "e.db"], 0, "7 members recomputed, 0 rebuilt");
     for command in ["verify", "rebuild"] {
-        let unknown = [command, "--data", "e.db", "--shop", "acme", "--member", "nobody"];
-        says(folder, &unknown, 2, "nothing is stored of a member `nobody` of the shop `acme`");
+        let unknown = [command, "--data", "e.db", "--shop", "acme", "--member", "unknown"];
+        says(folder, &unknown, 2, "nothing is stored of a member `unknown` of the shop `acme`");
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) struct Behind {
 
 /// A text that is not a cursor.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("this is no cursor of a list: begin without one")]
+#[error("this is not a cursor of a list: begin without one")]
 pub struct CursorError;
 
 type Written = (JobId, List, Behind);

@@ -94,7 +94,7 @@ impl<B: Bus> Relay<B> {
     ) -> Result<(), StoreError> {
         let (rows, unreadable) = self.store.outgoing(&page.keys).await?;
         for key in &unreadable {
-            self.warn(key, "", "the row does not read");
+            self.warn(key, "", "the row cannot be decoded");
         }
         metrics.count(Metric::PublishFailures, unreadable.len());
         let deliveries = self.announce(&rows, metrics).await;

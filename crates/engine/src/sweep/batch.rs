@@ -40,12 +40,12 @@ impl<W: SegmentQueue> Sweep<W> {
         for Record { message_id, body } in batch.records {
             let done = match serde_json::from_str::<Work>(&body) {
                 Ok(work) => self.work(&work).await.map_err(|error| format!("{work}: {error}")),
-                Err(error) => Err(format!("this is no segment: {error}")),
+                Err(error) => Err(format!("this is not a segment: {error}")),
             };
             match done {
                 Ok(stint) => stint.measure(metrics),
                 Err(why) => {
-                    tracing::warn!(message = message_id, why, "the message comes again");
+                    tracing::warn!(message = message_id, why, "the message will be redelivered");
                     failures.batch_item_failures.push(Failure { item_identifier: message_id });
                 }
             }

@@ -88,7 +88,7 @@ impl<W: SegmentQueue> Sweep<W> {
     ) -> Result<(Tally, PageStatistics), StoreError> {
         let mut tally = Tally { unreadable: scanned.unreadable.len() as u64, ..Tally::default() };
         if !scanned.unreadable.is_empty() {
-            tracing::error!(shop = %context.shop, items = scanned.unreadable.len(), "items do not read, and are passed by");
+            tracing::error!(shop = %context.shop, items = scanned.unreadable.len(), "undecodable items skipped");
         }
         let (mut due, mut passed, mut snapshots) = (Vec::new(), Vec::new(), Vec::new());
         for (place, (member, held)) in scanned.members.into_iter().enumerate() {

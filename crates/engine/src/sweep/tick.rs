@@ -63,7 +63,7 @@ impl<W: SegmentQueue> Sweep<W> {
         let mut ticked = Ticked::default();
         for shop in self.store.shops().await? {
             let one = self.tick_shop(&shop).await.unwrap_or_else(|error| {
-                tracing::error!(%shop, %error, "the tick passed a shop by; the next one tries again");
+                tracing::error!(%shop, %error, "tick failed for a shop; the next tick retries");
                 Ticked { shops: 1, failed: 1, ..Ticked::default() }
             });
             ticked = ticked.and(one);

@@ -103,7 +103,7 @@ struct CsvRow {
 /// rows.
 #[utoipa::path(
     post, path = "/v1/assignments", tag = "Assignments", operation_id = "assign_from_file",
-    params(How, ("Idempotency-Key" = Option<String>, Header, description = "Sent again under the same key it is done once", min_length = 1, max_length = 255)),
+    params(How, ("Idempotency-Key" = Option<String>, Header, description = "A request sent again under the same key has no second effect", min_length = 1, max_length = 255)),
     request_body(content = String, content_type = "text/csv", description = "The file"),
     responses((status = 200, body = FileReport), (status = 422, description = "The file has no rows, or too many, or another header", body = Problem)),
     security(("bearer" = ["echelon/write"]))
@@ -196,7 +196,7 @@ fn read_file<T>(
         return Err(wrong(format!("there is no column `{missing}`"), "line 1"));
     }
     if let Some(other) = header.iter().find(|column| !known.contains(column)) {
-        return Err(wrong(format!("nothing is known of a column `{other}`"), "line 1"));
+        return Err(wrong(format!("unknown column `{other}`"), "line 1"));
     }
     let mut rows = Vec::new();
     let mut record = csv::StringRecord::new();

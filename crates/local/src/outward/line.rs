@@ -30,7 +30,7 @@ pub fn line(kind: &str, event: &Value) -> String {
         "tier.within_reach.v1" => format!("{} is within reach: {}", named("next"), text("summary")),
         "program.published.v1" => {
             let number = |name: &str| event.get(name).and_then(Value::as_u64);
-            let replaces = number("replaces").map(|number| format!(", in place of version {number}"));
+            let replaces = number("replaces").map(|number| format!(", instead of version {number}"));
             let (number, replaces) = (number("program_version").unwrap_or_default(), replaces.unwrap_or_default());
             format!("version {number} of the program is published{replaces}")
         }
@@ -84,7 +84,7 @@ mod tests {
         let published = json!({ "shop": "acme", "program_version": 3, "replaces": 2,
                                 "effective_at": "2027-01-01T00:00:00Z" });
         let said = line("program.published.v1", &published);
-        assert_eq!(said, "2027-01-01T00:00:00Z  acme  -  version 3 of the program is published, in place of version 2");
+        assert_eq!(said, "2027-01-01T00:00:00Z  acme  -  version 3 of the program is published, instead of version 2");
     }
 
     #[test]

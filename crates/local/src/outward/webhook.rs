@@ -27,7 +27,7 @@ pub enum WebhookError {
     #[error("--webhook-secret: a secret has at least {SECRET_BYTES_MIN} bytes, this one has {0}")]
     Short(usize),
     /// The value for `Authorization` is not allowed in a header.
-    #[error("--webhook-authorization: that is no header, such as 'Bearer TOKEN': it is empty or has a line break")]
+    #[error("--webhook-authorization: that is not a header such as 'Bearer TOKEN': it is empty or has a line break")]
     Authorization,
 }
 

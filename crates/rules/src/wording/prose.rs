@@ -93,7 +93,7 @@ impl Teller<'_> {
         let Standing { active, tier, since, valid_until, upcoming, progress: _, requalify: _ } = self.standing;
         let zone = &self.version.program.timezone;
         if !active {
-            return self.say("Holds no tier: the program is inactive. Facts are recorded, and nobody has a tier.");
+            return self.say("Holds no tier: the program is inactive. Facts are recorded, and no member has a tier.");
         }
         let held = self.name(*tier);
         let Some(since) = since else {

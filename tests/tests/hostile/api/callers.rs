@@ -52,7 +52,7 @@ pub fn headers() -> Vec<Case> {
         case(
             "a header for another shop",
             |desk| desk.ask("GET", ANNA).with("X-Echelon-Shop", "other"),
-            (403, "wrong-shop", "one shop alone"),
+            (403, "wrong-shop", "one shop only"),
         ),
         case(
             "a header for a shop that cannot be read",
@@ -129,7 +129,7 @@ pub fn tokens() -> Vec<Case> {
         ),
         case(
             "a member's token for another member",
-            |desk| desk.ask("GET", "/v1/me?member_id=ben").by(desk.member_token("nobody")),
+            |desk| desk.ask("GET", "/v1/me?member_id=ben").by(desk.member_token("unknown")),
             (404, "unknown-member", "nothing is known"),
         ),
         case(

@@ -32,7 +32,7 @@ pub fn cases() -> Vec<Case> {
                     .with("If-Match", "*")
                     .json(&json!({ "program": { "name": "x".repeat(500_000) } }))
             },
-            (413, "item-too-large", "say it in fewer words"),
+            (413, "item-too-large", "shorten it"),
         ),
         case(
             "an entry with a reason of half a megabyte",
@@ -93,7 +93,7 @@ pub fn cases() -> Vec<Case> {
                     .with("content-type", "text/csv")
                     .raw("member_id,tier,mode,reason,by\nanna,gold,floor,x,y\n")
             },
-            (422, "validation-failed", "nothing is known of a column `by`"),
+            (422, "validation-failed", "unknown column `by`"),
         ),
         case(
             "a file of 2,001 rows",

@@ -163,7 +163,7 @@ impl Api {
                 let told = serde_json::from_slice::<Results>(&body).ok();
                 let told = told.filter(|told| told.results.len() == waiting.len());
                 // A proxy in between may have replaced the answer with its own.
-                let unknown = || Once::Unknown(format!("{}: answers as nothing known", self.client.url()));
+                let unknown = || Once::Unknown(format!("{}: gives an unknown answer", self.client.url()));
                 told.map_or_else(unknown, |told| Once::Answered(told.results))
             }
             Once::NotDone(why) => Once::NotDone(why),

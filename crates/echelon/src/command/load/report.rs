@@ -144,7 +144,7 @@ impl Report {
             row("left out before", earlier.left_out, &before),
             row("quarantined before", earlier.quarantined, &before),
             row("refused before", earlier.refused, &before),
-            row("programs", self.programs, "passed over: put them in force with `echelon serve --program`"),
+            row("programs", self.programs, "skipped: put them in force with `echelon serve --program`"),
             row("before the start", self.before_the_start, &start),
             row("waiting", self.waiting, "accepted, not taken in yet"),
             row("transitions", counts.transitions, "recorded"),

@@ -312,7 +312,7 @@ async fn health(client: &Client) -> Result<Health, CommandError> {
 }
 
 fn untold(why: &str) -> CommandError {
-    let remedy = "all of it is accepted, and what becomes of it was not told: the same command asks again";
+    let remedy = "all of it is accepted, but the results did not arrive: the same command asks again";
     CommandError::input(format!("{why}\n       {remedy}"))
 }
 

@@ -135,7 +135,7 @@ pub async fn within(
         if stays == IDLE_MAX {
             let count = done.replayed.len();
             return Err(CommandError::input(format!(
-                "the queue is not gone through to its end; {count} in the ingest queue again"
+                "the pass through the queue is incomplete; {count} in the ingest queue again"
             )));
         }
         which = left;

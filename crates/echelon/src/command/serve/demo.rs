@@ -148,13 +148,13 @@ async fn page(
     if let Some(token) = token {
         lines.push("\nNow it is yours. In another terminal, so that you may ask:".to_owned());
         lines.push(format!("  export ECHELON_TOKEN={token}"));
-        lines.push("\nWho stands where, and why:".to_owned());
+        lines.push("\nA member's standing, and why:".to_owned());
     } else if is_open {
-        lines.push("\nNow it is yours. Who stands where, and why:".to_owned());
+        lines.push("\nNow it is yours. A member's standing, and why:".to_owned());
     } else {
         lines.push("\nNow it is yours. In another terminal, with the same key, so that you may ask:".to_owned());
         lines.push("  export ECHELON_TOKEN=$(echelon token --scope admin)".to_owned());
-        lines.push("\nWho stands where, and why:".to_owned());
+        lines.push("\nA member's standing, and why:".to_owned());
     }
     if let Some(Closest { member, remaining, next, .. }) = closest {
         let amount = remaining.with_decimals(version.program.decimals());
@@ -164,7 +164,7 @@ async fn page(
         lines.push(format!("\n{amount} more, and {member} holds {next}; watch this window:"));
         lines.push(format!("  {curl} http://{address}/events --json '{event}'"));
     }
-    lines.push("\nRules can change: what that would do to everybody, and doing it:".to_owned());
+    lines.push("\nRules can change: what that would do to all members, and doing it:".to_owned());
     let back = format!("--roll-back 1 --options '{{\"while_active\": true}}' --url http://{address}");
     lines.push(format!("  echelon preview {back}"));
     lines.push(format!("  echelon publish {back}"));
@@ -172,7 +172,7 @@ async fn page(
     lines.push("\nAnd New Year comes when you say so; watch this window:".to_owned());
     let eve = new_year(version, now).plus_millis(-EVE_MS);
     lines.push(format!("  {curl} http://{address}/clock --json '{{\"now\": \"{eve}\"}}'"));
-    lines.push("\nWhat can never succeed is quarantined, and blocks nobody:".to_owned());
+    lines.push("\nWhat can never succeed is quarantined, and blocks nothing else:".to_owned());
     lines.push(format!("  {curl} http://{address}/events --json '{{\"type\": \"order.paid\", \"total\": \"a lot\"}}'"));
     lines.push(format!("  echelon quarantine list --url http://{address}"));
     Ok(lines.join("\n"))

@@ -11,7 +11,7 @@ fn explain_tells_why_in_sentences_with_the_history() {
             "Holds Gold since November 10, 2023 at 10:30, through December 31, 2024.\n",
             "To keep Gold beyond December 31, 2024: 500.00 USD by then;",
             "  520.00 USD, November 10, 2023, order `1`\n",
-            "History:\n  1. November 10, 2023 at 10:30: entered Gold, by what was bought or earned\n",
+            "History:\n  1. November 10, 2023 at 10:30: entered Gold, by a purchase or points\n",
         ],
     );
 }

@@ -83,7 +83,10 @@ fn a_line_that_is_no_valid_fact_is_named_with_file_line_and_field() {
         (lines[1], "events.jsonl:1: column 55: is not JSON: EOF while parsing a value"),
         (lines[2], "events.jsonl:1: $.amount: is not known here"),
         (lines[3], "events.jsonl:1: $.occurred_at: 2023-11-12T12:06:00Z is more than five minutes after its arrival"),
-        (r#"{"type":"order.payed"}"#, "events.jsonl:1: $.type: `order.payed` is no event; write one of `order.paid`"),
+        (
+            r#"{"type":"order.payed"}"#,
+            "events.jsonl:1: $.type: `order.payed` is not an event; write one of `order.paid`",
+        ),
         ("[]", "events.jsonl:1: $: must be an object, not a list"),
         (r#"{"type":"customer.merged"}"#, "merge_not_supported: re-send the orders"),
     ] {

@@ -41,7 +41,7 @@ fn a_folder_of_zones_that_cannot_be_used_is_refused_by_name_at_the_start() {
     fs::write(Path::new(&damaged).join("America/New_York"), "TZif").unwrap();
     for (given, why) in [
         (older.as_str(), "holds release 2025b of the time zone database, which is older than"),
-        (damaged.as_str(), "cannot be used: `America/New_York` is no compiled zone"),
+        (damaged.as_str(), "cannot be used: `America/New_York` is not a compiled zone"),
         ("nowhere", "nowhere cannot be read: "),
     ] {
         for line in ["validate vip.json", "--version", "serve --program vip.json --shop acme"] {
@@ -65,7 +65,7 @@ fn a_legacy_name_of_a_zone_is_accepted_with_a_warning_that_names_what_to_use() {
     desk.put("new_york.json", PROGRAM.replace("America/New_York", "america/new_york"));
     has(
         &desk.run("validate new_york.json", 1).out,
-        &["$.timezone: `america/new_york` is no IANA time zone: write `America/New_York`"],
+        &["$.timezone: `america/new_york` is not an IANA time zone: write `America/New_York`"],
     );
     let published = desk.run("publish --data vip.db --shop acme --program est.json --why opening", 0);
     has(&(published.out + &published.err), &["`EST` is a legacy name", "write `America/Panama`"]);

@@ -31,7 +31,7 @@ pub struct Release {
 
 /// A text that names no release.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is no release of the IANA time zone database: releases are named like `2026f`")]
+#[error("`{0}` is not a release of the IANA time zone database: releases are named like `2026f`")]
 pub struct ReleaseError(String);
 
 impl FromStr for Release {
@@ -76,7 +76,7 @@ impl<'de> serde::Deserialize<'de> for Release {
 
 /// A file that is not in the format of compiled zones.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{name}` is no compiled zone (TZif, RFC 9636): {reason}")]
+#[error("`{name}` is not a compiled zone (TZif, RFC 9636): {reason}")]
 pub struct ZoneFileError {
     name: String,
     /// The message of the format's reader; its error cannot be compared.
@@ -87,7 +87,7 @@ pub struct ZoneFileError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ZoneError {
     /// A zone's name in other capitals or with blanks, only its city, or a legacy name in such a form.
-    #[error("`{name}` is no IANA time zone: write `{spelled}`")]
+    #[error("`{name}` is not an IANA time zone: write `{spelled}`")]
     Spelled {
         /// The name that was given.
         name: String,
@@ -95,7 +95,7 @@ pub enum ZoneError {
         spelled: String,
     },
     /// No zone has a similar name.
-    #[error("`{name}` is no IANA time zone such as \"Europe/Berlin\" (release {release})")]
+    #[error("`{name}` is not an IANA time zone such as \"Europe/Berlin\" (release {release})")]
     Unknown {
         /// The name that was given.
         name: String,
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(zones.named("America/Vancouver").unwrap().name(), "America/Vancouver");
         assert_eq!(
             zones.named("america/vancouver").unwrap_err().to_string(),
-            "`america/vancouver` is no IANA time zone: write `America/Vancouver`"
+            "`america/vancouver` is not an IANA time zone: write `America/Vancouver`"
         );
         for (city, zone) in [
             ("London", "Europe/London"),
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(given(files()), Ok(release("2027a")));
         let mut broken = files();
         broken.insert("Asia/Tokyo".to_owned(), b"TZif2".to_vec());
-        assert!(given(broken).unwrap_err().to_string().starts_with("`Asia/Tokyo` is no compiled zone"));
+        assert!(given(broken).unwrap_err().to_string().starts_with("`Asia/Tokyo` is not a compiled zone"));
         let mut ended = files();
         let berlin = ended.get_mut("Europe/Berlin").unwrap();
         berlin.truncate(berlin.len() - "CET-1CEST,M3.5.0,M10.5.0/3\n".len());

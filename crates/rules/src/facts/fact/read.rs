@@ -77,7 +77,7 @@ fn read_told(o: Object<'_>, currency: Currency) -> Option<ReceivedFact> {
         other => {
             return o
                 .need("type")?
-                .problem(format!("`{other}` is no event; write one of `{}`", Fact::TYPES.join("`, `")));
+                .problem(format!("`{other}` is not an event; write one of `{}`", Fact::TYPES.join("`, `")));
         }
     };
     o.finish();
@@ -113,7 +113,7 @@ fn read_currency(node: &Node<'_>) -> Option<Currency> {
     let code = node.text()?;
     match Currency::from_code(code) {
         Some(currency) => Some(currency),
-        None => node.problem(format!("`{code}` is no ISO 4217 currency code such as \"USD\"")),
+        None => node.problem(format!("`{code}` is not an ISO 4217 currency code such as \"USD\"")),
     }
 }
 
@@ -217,7 +217,7 @@ fn birthday(node: &Node<'_>) -> Option<Birthday> {
     let text = node.text()?;
     match Birthday::parse(text) {
         Some(birthday) => Some(birthday),
-        None => node.problem(format!("`{text}` is no day of the year such as \"02-29\" (month, then day)")),
+        None => node.problem(format!("`{text}` is not a day of the year such as \"02-29\" (month, then day)")),
     }
 }
 

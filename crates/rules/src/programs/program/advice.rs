@@ -19,7 +19,7 @@ pub(super) fn of(program: &Program) -> Vec<Problem> {
     found.extend(gifts::about(program));
     found.extend(about_zone(&program.timezone));
     if !program.active {
-        found.push(warning("$.active", "is false: facts are recorded, but nobody has a tier"));
+        found.push(warning("$.active", "is false: facts are recorded, but no member has a tier"));
     }
     found
 }
@@ -82,7 +82,7 @@ fn unreachable_within_a_step(program: &Program, counted: &Counted) -> Vec<Proble
     let same_step =
         pairs.filter(|((low, _), (high, _))| counted.threshold(*low).rounded_up(decimals) >= counted.threshold(*high));
     let warn = |((low, tier), (_, above)): ((super::Rank, &super::Tier), (super::Rank, &super::Tier))| {
-        let message = format!("`{}` is unreachable: whoever reaches it has reached `{}` too", tier.id, above.id);
+        let message = format!("`{}` is unreachable: a member who reaches it has also reached `{}`", tier.id, above.id);
         warning(format!("$.tiers[{}].threshold", low.index()), message)
     };
     same_step.map(warn).collect()
@@ -154,7 +154,7 @@ pub fn replacing(new: &Program, old: &Program, effective_at: Instant) -> Vec<Pro
         Milestone::Tags(_) => None,
     };
     if metric(new) != metric(old) {
-        found.push(warning("$.milestone.metric", "changes: everybody's progress is counted anew from it"));
+        found.push(warning("$.milestone.metric", "changes: every member's progress is counted again from it"));
     }
     if new.currency != old.currency {
         found.push(warning("$.currency", "is fixed after the first order (currency_fixed)"));
@@ -162,7 +162,7 @@ pub fn replacing(new: &Program, old: &Program, effective_at: Instant) -> Vec<Pro
     for (_, tier) in old.tiers().filter(|(_, tier)| new.rank(&tier.id).is_none()) {
         found.push(warning(
             "$.tiers",
-            format!("`{}` is removed: whoever holds it moves to another tier or none", tier.id),
+            format!("`{}` is removed: members who hold it move to another tier or none", tier.id),
         ));
     }
     let ids = |program: &Program| program.tiers().map(|(_, tier)| tier.id.clone()).collect::<Vec<_>>();

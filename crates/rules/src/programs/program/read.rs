@@ -122,7 +122,7 @@ fn currency(node: &Node<'_>) -> Option<(Currency, MinorUnit)> {
     let code = node.text()?;
     match Currency::from_code(code).and_then(with_minor_unit) {
         Some(currency) => Some(currency),
-        None => node.problem(format!("`{code}` is no ISO 4217 currency that money is paid in, such as \"USD\"")),
+        None => node.problem(format!("`{code}` is not an ISO 4217 currency that money is paid in, such as \"USD\"")),
     }
 }
 
@@ -368,7 +368,7 @@ fn reward(node: &Node<'_>) -> Option<Reward> {
         "custom" => o.need("text").and_then(|node| free_text(&node)).map(Gift::Custom),
         other => {
             return o.need("type")?.problem(format!(
-                "`{other}` is no reward; write one of `points`, `discount_percent`, `discount_amount`, \
+                "`{other}` is not a reward; write one of `points`, `discount_percent`, `discount_amount`, \
                  `free_shipping`, `free_product`, `custom`"
             ));
         }
@@ -389,7 +389,7 @@ fn perk(node: &Node<'_>) -> Option<Perk> {
         "custom" => o.need("text").and_then(|node| free_text(&node)).map(Perk::Custom),
         other => {
             return o.need("type")?.problem(format!(
-                "`{other}` is no perk; write one of `birthday_points`, `points_multiplier`, `free_shipping`, \
+                "`{other}` is not a perk; write one of `birthday_points`, `points_multiplier`, `free_shipping`, \
                  `early_access`, `custom`"
             ));
         }

@@ -234,20 +234,20 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SwitchedOff => f.write_str(
-                "the program is switched off: facts are recorded, and nobody has a tier until it is switched on again",
+                "the program is switched off: facts are recorded, and no member has a tier until it is switched on again",
             ),
             Self::SwitchedOn => f.write_str(
-                "the program is switched on: everybody is compared with the tier they had when it was switched off",
+                "the program is switched on: every member is compared with the tier they had when it was switched off",
             ),
             Self::Metric { from, to } => write!(
                 f,
-                "what counts changes from {} to {}: everybody's progress so far is wiped, and counted anew from other facts",
+                "what counts changes from {} to {}: all progress so far is wiped and counted again from other facts",
                 metric_words(*from),
                 metric_words(*to)
             ),
             Self::Period { from, to } => write!(
                 f,
-                "the period changes from {} to {}: progress and the ends of tiers are counted anew",
+                "the period changes from {} to {}: progress and the ends of tiers are counted again",
                 period_words(*from),
                 period_words(*to)
             ),
@@ -267,24 +267,24 @@ impl fmt::Display for Warning {
             }
             Self::StartAhead(start) => write!(f, "{start} is ahead: until then nothing counts"),
             Self::TierRemoved { name, .. } => {
-                write!(f, "{name} is removed: whoever holds it moves to another tier or none")
+                write!(f, "{name} is removed: members who hold it move to another tier or none")
             }
-            Self::Reordered => f.write_str("tiers change places: whoever holds one may rise or fall by that alone"),
-            Self::ThresholdRaised { name, from, to, .. } => write!(f, "{name} takes {to} in place of {from}"),
+            Self::Reordered => f.write_str("tiers are reordered: members may rise or fall by that alone"),
+            Self::ThresholdRaised { name, from, to, .. } => write!(f, "{name} now takes {to} instead of {from}"),
             Self::RefundsRevoke => {
                 f.write_str("refunds take tiers that were kept until now, those of the past included")
             }
             Self::Spend => f.write_str("another part of an order is spend: old orders, too, are worth something else"),
             Self::TimeZone { from, to } => write!(
                 f,
-                "days begin by {to} in place of {from}: what happened near a midnight may count for another day, and \
+                "days begin by {to} instead of {from}: what happened near a midnight may count for another day, and \
                  tiers end at another instant"
             ),
             Self::WhoDrops { demotions, by_default } => {
                 let what = match demotions {
-                    Demotions::Apply => "whoever would drop by this change drops at once (`demotions: apply`",
+                    Demotions::Apply => "members who would drop because of this change drop at once (`demotions: apply`",
                     Demotions::Hold => {
-                        "whoever would drop by this change keeps the tier until it would have ended (`demotions: hold`"
+                        "members who would drop because of this change keep the tier until it would have ended (`demotions: hold`"
                     }
                 };
                 write!(f, "{what}{})", if *by_default { ", the default here" } else { "" })

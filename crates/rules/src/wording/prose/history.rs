@@ -49,12 +49,12 @@ pub(super) fn changed(version: &Version, made: &Transition) -> String {
 /// Such as `by a refund or cancellation`.
 pub(super) fn cause(cause: Cause, version: u32) -> String {
     match cause {
-        Cause::Activity => "by what was bought or earned".to_owned(),
+        Cause::Activity => "by a purchase or points".to_owned(),
         Cause::Refund => "by a refund or cancellation".to_owned(),
         Cause::PeriodEnd => "because a period ended".to_owned(),
         Cause::ProgramChanged => format!("because program version {version} took effect"),
         Cause::Assigned => "by hand".to_owned(),
-        Cause::Imported => "by what was imported".to_owned(),
+        Cause::Imported => "by an import".to_owned(),
         Cause::TagsChanged => "by the customer's tags".to_owned(),
     }
 }

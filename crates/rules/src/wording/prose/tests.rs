@@ -163,7 +163,7 @@ fn after_an_upgrade_the_counter_the_last_day_and_the_deadline_are_named() {
         "2023-06-01T00:00:00Z",
         &[
             "Holds Gold since February 1, 2023 at 07:00, through February 1, 2024.",
-            "since the last upgrade, which restarts the counter; a tier holds for 365 days and is then decided anew;",
+            "since the last upgrade, which restarts the counter; a tier holds for 365 days and is then decided again;",
             "So far (from February 1, 2023 at 07:00 through February 1, 2024): 40.00 USD.",
             "To keep Gold beyond February 1, 2024: 500.00 USD by then; 40.00 USD are counted so far, 460.00 USD are missing.",
             "The tier can next change by itself on February 2, 2024.",
@@ -182,7 +182,7 @@ fn a_rolling_member_hears_what_will_still_count() {
         "2023-06-01T12:00:00Z",
         &[
             "Holds Gold since May 1, 2023 at 08:00, through January 31, 2024.",
-            "in the last 12 months, looked at anew every day; what is refunded or cancelled no longer counts.",
+            "in the last 12 months, evaluated again every day; what is refunded or cancelled no longer counts.",
             "So far (from January 1, 2023 through June 1, 2023): 510.00 USD, which earns Gold.",
             "To keep Gold beyond January 31, 2024: 500.00 USD by then; 60.00 USD are counted so far, 440.00 USD are missing.",
         ],
@@ -256,7 +256,7 @@ fn in_an_inactive_program_no_member_holds_a_tier_and_what_counts_is_told() {
         &[order("o1", "2023-02-01T12:00:00Z", "150")],
         "2023-07-01T00:00:00Z",
         &[
-            "Holds no tier: the program is inactive. Facts are recorded, and nobody has a tier.",
+            "Holds no tier: the program is inactive. Facts are recorded, and no member has a tier.",
             "So far (from January 1, 2023): 150.00 USD",
             "Were it active: Silver, which takes 100.00 USD.",
         ],
@@ -337,8 +337,8 @@ fn history_is_told_with_causes_in_words() {
     assert_eq!(
         history(replay.version_at(as_of), replay.rows(&anna)),
         [
-            "1. February 1, 2023 at 07:00: entered Silver, by what was bought or earned",
-            "2. March 1, 2023 at 07:00: upgraded from Silver to Gold, by what was bought or earned",
+            "1. February 1, 2023 at 07:00: entered Silver, by a purchase or points",
+            "2. March 1, 2023 at 07:00: upgraded from Silver to Gold, by a purchase or points",
             "entry reward of Gold due, with transition 2",
             "July 14, 2023: 20 birthday points due, for holding Gold",
             "3. March 1, 2024 at 07:00: downgraded from Gold to Silver, by a refund or cancellation",
@@ -369,8 +369,8 @@ fn a_transition_is_summed_up_with_what_decided() {
         &events,
         "2025-06-01T00:00:00Z",
         &[
-            "Entered Silver by what was bought or earned. 150.00 USD this year; Silver takes 100.00 USD.",
-            "Upgraded from Silver to Gold by what was bought or earned. 650.00 USD this year; Gold takes 500.00 USD.",
+            "Entered Silver by a purchase or points. 150.00 USD this year; Silver takes 100.00 USD.",
+            "Upgraded from Silver to Gold by a purchase or points. 650.00 USD this year; Gold takes 500.00 USD.",
             "Left Gold because a period ended. 0.00 USD this year; Silver takes 100.00 USD.",
         ],
     );
@@ -379,7 +379,7 @@ fn a_transition_is_summed_up_with_what_decided() {
         &since,
         &events[..1],
         "2023-06-01T00:00:00Z",
-        &["Entered Silver by what was bought or earned. Silver takes 100.00 USD."],
+        &["Entered Silver by a purchase or points. Silver takes 100.00 USD."],
     );
     let lifetime = program(json!({ "metric": "orders_placed" }));
     let floor = assigned("floor", json!("gold"), json!("2023-12-01T05:00:00Z"));

@@ -73,10 +73,10 @@ pub(super) fn how_earned(counted: &Counted) -> String {
         Period::SinceLastUpgrade(span) => {
             let span = span_words(*span);
             format!(
-                "since the last upgrade, which restarts the counter; a tier holds for {span} and is then decided anew"
+                "since the last upgrade, which restarts the counter; a tier holds for {span} and is then decided again"
             )
         }
-        Period::Rolling(span) => format!("in the last {}, looked at anew every day", span_words(*span)),
+        Period::Rolling(span) => format!("in the last {}, evaluated again every day", span_words(*span)),
     };
     let refunds = match (period, on_refund) {
         (Period::Rolling(_), _) => "what is refunded or cancelled no longer counts",
@@ -127,8 +127,8 @@ pub(super) fn reason_words(reason: Reason) -> &'static str {
         Reason::BeforeStart => "dated before the program's start",
         Reason::OutsideWindow => "dated outside the time that counts now",
         Reason::TestOrder => "only a test",
-        Reason::Cancelled => "cancelled, so that nothing is left",
-        Reason::RefundedInFull => "refunded in full, so that nothing is left",
+        Reason::Cancelled => "cancelled, so nothing is left",
+        Reason::RefundedInFull => "refunded in full, so nothing is left",
         Reason::Superseded => "replaced by a later full set of tags",
         Reason::NotThisMetric => "not what this program looks at",
         Reason::BeforeAnchor => "before the last upgrade or deadline, which restarted the counter",

@@ -94,7 +94,7 @@ impl fmt::Display for Month {
 
 /// A text that is not a month.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no month such as `2027-01`")]
+#[error("`{0}` is not a month such as `2027-01`")]
 pub struct MonthError(String);
 
 impl FromStr for Month {

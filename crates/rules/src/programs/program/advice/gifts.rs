@@ -60,7 +60,7 @@ fn rewards_that_lift(program: &Program, counted: &Counted) -> Vec<Problem> {
         let bonus = bonus(tier);
         (!bonus.is_zero() && counted.threshold(low) + bonus >= counted.threshold(high)).then(|| {
             let message = format!(
-                "{bonus} points lift whoever enters `{}` into `{}` as soon as they are booked",
+                "{bonus} points lift a member who enters `{}` into `{}` as soon as they are booked",
                 tier.id, above.id
             );
             warning(format!("$.tiers[{}].entry_rewards", low.index()), message)
@@ -79,7 +79,7 @@ fn reward_rules(program: &Program) -> Vec<Problem> {
     if none && program.repeat_tier_rewards {
         found.push(warning("$.repeat_tier_rewards", "does nothing: no tier has an entry reward"));
     } else if program.repeat_tier_rewards {
-        let message = "is true: whoever loses a tier and reaches it again gets its entry reward again";
+        let message = "is true: a member who loses a tier and reaches it again gets its entry reward again";
         found.push(warning("$.repeat_tier_rewards", message));
     }
     found
@@ -101,7 +101,7 @@ fn perks_of(rank: Rank, tier: &Tier) -> Vec<Problem> {
                     found.push(warning(format!("{}.factor", path()), message));
                 }
                 std::cmp::Ordering::Equal => {
-                    found.push(warning(format!("{}.factor", path()), "does nothing: times 1 is as before"));
+                    found.push(warning(format!("{}.factor", path()), "does nothing: a factor of 1 changes nothing"));
                 }
                 std::cmp::Ordering::Greater => {}
             }

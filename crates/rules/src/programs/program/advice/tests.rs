@@ -88,7 +88,7 @@ fn settings_that_do_nothing_are_named() {
             ("$.repeat_tier_rewards", "no tier has an entry reward"),
         ],
     );
-    warned(json!({ "active": false }), &[("$.active", "nobody has a tier")]);
+    warned(json!({ "active": false }), &[("$.active", "no member has a tier")]);
 }
 
 #[test]
@@ -107,7 +107,10 @@ fn an_entry_reward_that_everyone_gets_or_that_lifts_is_named() {
         tiers(json!({ "threshold": 0, "entry_rewards": [{ "type": "free_shipping" }] }), json!({})),
         &[("$.tiers[0].entry_rewards", "everyone gets")],
     );
-    warned(tiers(json!({ "entry_rewards": gift }), json!({})), &[("$.tiers[0].entry_rewards", "lift whoever enters")]);
+    warned(
+        tiers(json!({ "entry_rewards": gift }), json!({})),
+        &[("$.tiers[0].entry_rewards", "lift a member who enters")],
+    );
     let mut spend = tiers(json!({ "entry_rewards": gift }), json!({}));
     spend["milestone"] = json!({ "metric": "amount_spent" });
     warned(spend, &[]);
@@ -165,7 +168,7 @@ fn what_a_replacement_takes_away_is_named() {
     found(
         &replacing(&fewer, &old, at("2023-05-01T12:00:00Z")),
         &[
-            ("$.milestone.metric", "counted anew"),
+            ("$.milestone.metric", "counted again"),
             ("$.currency", "currency_fixed"),
             ("$.tiers", "`silver` is removed"),
             ("$.tiers", "while_active"),

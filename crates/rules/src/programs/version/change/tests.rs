@@ -80,7 +80,7 @@ fn another_metric_or_period_wipes_progress() {
     warned(json!({}), points, on, &["!$.milestone.metric from the amount spent to points earned"]);
     let tags = json!({ "milestone": { "metric": "customer_tags" },
                        "tiers": [{ "id": "silver", "tags": ["s"] }, { "id": "gold", "tags": ["g"] }] });
-    warned(json!({}), tags, on, &["!$.milestone.metric to customer tags: everybody's progress so far is wiped"]);
+    warned(json!({}), tags, on, &["!$.milestone.metric to customer tags: all progress so far is wiped"]);
     let rolling = by(json!({ "metric": "amount_spent", "period": { "rolling": { "months": 6 } } }));
     warned(json!({}), rolling, on, &["!$.milestone.period from the calendar year to the last 6 months"]);
     // A calendar year set in January, with a start of last year, has nothing to count yet.
@@ -109,7 +109,7 @@ fn tiers_that_go_change_places_or_take_more_are_named() {
         json!({}),
         json!({ "tiers": [gold, silver] }),
         on,
-        &["$.tiers Silver takes 600 in place of 100", "$.tiers change places"],
+        &["$.tiers Silver now takes 600 instead of 100", "$.tiers are reordered"],
     );
     let cheaper = json!({ "tiers": [{ "id": "silver", "threshold": 50 }, gold] });
     warned(json!({}), cheaper, on, &[]);
@@ -118,11 +118,11 @@ fn tiers_that_go_change_places_or_take_more_are_named() {
 #[test]
 fn switching_off_and_on_other_days_and_other_spend_are_named() {
     let (on, off) = ("2023-05-01T12:00:00Z", json!({ "active": false }));
-    warned(json!({}), off.clone(), on, &["!$.active nobody has a tier"]);
+    warned(json!({}), off.clone(), on, &["!$.active no member has a tier"]);
     warned(off, json!({}), on, &["$.active switched on"]);
     // Another name of the same zone changes no day.
     warned(json!({ "timezone": "US/Pacific" }), json!({ "timezone": "America/Los_Angeles" }), on, &[]);
-    warned(json!({}), json!({ "timezone": "Asia/Tokyo" }), on, &["$.timezone by Asia/Tokyo in place of UTC"]);
+    warned(json!({}), json!({ "timezone": "Asia/Tokyo" }), on, &["$.timezone by Asia/Tokyo instead of UTC"]);
     warned(json!({}), json!({ "spend": { "include_tax": false } }), on, &["$.spend old orders, too"]);
 }
 

@@ -16,6 +16,11 @@ fn read(path: impl AsRef<Path>) -> String {
 
 /// All Rust files below a folder.
 fn sources(folder: &str) -> Vec<PathBuf> {
+    files(folder, "rs")
+}
+
+/// All files below a folder whose names end in the extension.
+fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
@@ -25,13 +30,13 @@ fn sources(folder: &str) -> Vec<PathBuf> {
                 if path.file_name().is_none_or(|name| name != "target") {
                     folders.push(path);
                 }
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|extension| extension == ending) {
                 found.push(path);
             }
         }
     }
     found.sort();
-    assert!(!found.is_empty(), "no sources in {folder}");
+    assert!(!found.is_empty(), "no .{ending} files in {folder}");
     found
 }
 
@@ -273,4 +278,36 @@ fn every_code_name_of_the_glossary_is_defined_and_no_term_is_listed_twice() {
         }
     }
     assert!(terms.len() >= 40 && names >= 40, "only {} terms and {names} names", terms.len());
+}
+
+/// STYLE.md, English, rule 1. The specification is quoted as it is written.
+#[test]
+fn comments_and_messages_name_the_actor() {
+    const UNNAMED: [&str; 4] = ["whoever", "somebody", "nobody", "anybody"];
+    const EXCEPTIONS: [(&str, &str); 2] =
+        [("tests/tests/house.rs", "lists the words"), ("tests/reference/src/evaluate.rs", "quotes the specification")];
+    let documents = ["README.md", "RELIABILITY.md", "ARCHITECTURE.md", "SECURITY.md", "CONTRIBUTING.md"];
+    let mut paths: Vec<PathBuf> = documents.iter().map(|name| root().join(name)).collect();
+    paths.extend(sources("crates").into_iter().chain(sources("tests")));
+    paths.extend(files("docs", "md").into_iter().filter(|path| !path.ends_with("docs/semantics.md")));
+    let (mut found, mut excepted) = (Vec::new(), BTreeSet::new());
+    for path in paths {
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap();
+        let exception = EXCEPTIONS.iter().find(|(file, _)| *file == name);
+        for (place, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
+            // A line break in a literal would join the word behind it.
+            let line = line.replace("\\n", " ").to_lowercase();
+            let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+            let Some(word) = words.find(|word| UNNAMED.contains(word)) else { continue };
+            match exception {
+                Some((file, _)) => {
+                    excepted.insert(*file);
+                }
+                None => found.push(format!("{name}:{}: {word}", place + 1)),
+            }
+        }
+    }
+    assert!(found.is_empty(), "name the actor instead: {found:#?}");
+    let unneeded: Vec<_> = EXCEPTIONS.iter().filter(|(file, _)| !excepted.contains(file)).collect();
+    assert!(unneeded.is_empty(), "these exceptions are not needed any more: {unneeded:?}");
 }

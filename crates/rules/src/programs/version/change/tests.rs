@@ -133,11 +133,11 @@ fn advice_about_members_who_drop_follows_the_publisher_or_the_default() {
     let mut both = lifetime.clone();
     both["tiers"] = dearer["tiers"].clone();
     for (old, new, said, expected) in [
-        (&json!({}), &dearer, None, "drops at once (`demotions: apply`, the default here)"),
+        (&json!({}), &dearer, None, "drop at once (`demotions: apply`, the default here)"),
         (&json!({}), &dearer, Some(Demotions::Hold), "would have ended (`demotions: hold`)"),
         // A lifetime program that keeps tiers never took one away (section 7).
         (&lifetime, &both, None, "would have ended (`demotions: hold`, the default here)"),
-        (&lifetime, &both, Some(Demotions::Apply), "drops at once (`demotions: apply`)"),
+        (&lifetime, &both, Some(Demotions::Apply), "drop at once (`demotions: apply`)"),
     ] {
         let last = advice(old, new, "2023-05-01T12:00:00Z", said).pop().unwrap().to_string();
         assert!(last.ends_with(expected), "{last}");

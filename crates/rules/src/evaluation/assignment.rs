@@ -65,8 +65,23 @@ pub(crate) fn overlay(earned: Steps, acts: &[Assignment], program: &Program, see
     boundaries.sort_unstable();
     boundaries.dedup();
     let mut steps = Steps::new();
+    let (mut active, mut next) = (Vec::new(), known.iter().peekable());
     for at in boundaries {
-        steps.push(at, apply(ruling(acts, program, seen, at), program, earned.at(at)));
+        while let Some(act) = next.next_if(|act| act.at <= at) {
+            begin(&mut active, act, program);
+        }
+        // What has ended never rules again: each is looked at once, however many there are.
+        while active.pop_if(|last| last.act.until().is_some_and(|until| until <= at)).is_some() {}
+        steps.push(at, apply(active.last().copied(), program, earned.at(at)));
     }
     steps
+}
+
+/// Adds an act to those that are active, of which the last one rules.
+fn begin<'a>(active: &mut Vec<&'a Assignment>, act: &'a Assignment, program: &Program) {
+    if matches!(act.act, Act::Unassign { .. }) {
+        active.clear();
+    } else if binding(&act.act, program).is_some() {
+        active.push(act);
+    }
 }

@@ -231,7 +231,7 @@ pub(crate) fn of(version: &Version, ledger: &Ledger, as_of: Instant, now: &Asses
         Renewal::None | Renewal::ForYear(..) => None,
     });
     let tags = matches!(program.milestone, Milestone::Tags(_))
-        .then(|| crate::earned::current_tags(ledger.tags(), as_of).into_iter().collect());
+        .then(|| crate::earned::current_tags(ledger.tags(), as_of).into_iter().cloned().collect());
     Explanation {
         version: version.number,
         effective_start: version.effective_start,

@@ -26,7 +26,7 @@ pub(super) fn steps<C>(version: &Version, known: &Known<'_, C>) -> Steps {
 }
 
 /// The member's tags at an instant.
-pub(crate) fn current(facts: &[TagFact], at: Instant) -> BTreeSet<Tag> {
+pub(crate) fn current(facts: &[TagFact], at: Instant) -> BTreeSet<&Tag> {
     let mut tags = BTreeSet::new();
     for facts in facts.chunk_by(|a, b| a.at == b.at) {
         if facts.first().is_some_and(|fact| fact.at <= at) {
@@ -36,21 +36,24 @@ pub(crate) fn current(facts: &[TagFact], at: Instant) -> BTreeSet<Tag> {
     tags
 }
 
-/// Applies the facts of one instant: the full set first, then all that is removed, then all that is added (section 4).
-fn apply(tags: &mut BTreeSet<Tag>, facts: &[TagFact]) {
+/// Applies the facts of one instant: the full set first, then all that is removed, then all that is added (section 4). A
+/// change costs as much as it says, whatever the size of the set: a member may have thousands of changes.
+fn apply<'f>(tags: &mut BTreeSet<&'f Tag>, facts: &'f [TagFact]) {
     for fact in facts {
         if let TagsSaid::All(all) = &fact.said {
-            tags.clone_from(all);
+            *tags = all.iter().collect();
         }
     }
     for fact in facts {
         if let TagsSaid::Change { removed, .. } = &fact.said {
-            tags.retain(|tag| !removed.contains(tag));
+            for tag in removed {
+                tags.remove(tag);
+            }
         }
     }
     for fact in facts {
         if let TagsSaid::Change { added, .. } = &fact.said {
-            tags.extend(added.iter().cloned());
+            tags.extend(added);
         }
     }
 }

@@ -72,8 +72,8 @@ fn decoded(bytes: &[u8]) -> Vec<Moved> {
     let mut movements = Vec::new();
     for order in ledger.orders() {
         let dated = order.at;
-        movements.push((dated, dated, order.paid.total.decimal()));
-        movements.extend(order.refunds.iter().map(|refund| (refund.at, dated, -refund.amount.decimal())));
+        movements.push((dated, dated, order.charge.total.decimal()));
+        movements.extend(order.refunds.iter().map(|refund| (refund.at, dated, -refund.refunded.amount.decimal())));
     }
     movements.sort_unstable();
     movements

@@ -237,20 +237,23 @@ fn revenue(version: &Version, ledger: &Ledger, until: Instant) -> (Decimal, u64,
     let (mut net, mut orders, mut left_out) = (Decimal::ZERO, 0, 0);
     for order in ledger.orders() {
         let at = order.at;
-        let is_cancelled = order.cancelled.is_some_and(|cancelled| cancelled.at < until);
-        if at < from || at >= until || is_cancelled || order.paid.test {
+        let cancelled_at = order.cancelled.map(|cancelled| cancelled.at).filter(|at| *at < until);
+        let restored_at = order.restored.filter(|restored| restored.rules).map(|restored| restored.at);
+        let is_cancelled = cancelled_at.is_some() && restored_at.is_none_or(|at| at >= until);
+        if at < from || at >= until || is_cancelled || order.charge.test {
             continue;
         }
-        let total = order.paid.total.decimal();
-        let rate = match order.paid.exchange_rate {
-            _ if order.paid.currency == Currency::from_code("USD").unwrap() => Decimal::ONE,
+        let total = order.charge.total.decimal();
+        let rate = match order.charge.exchange_rate {
+            _ if order.charge.currency == Currency::from_code("USD").unwrap() => Decimal::ONE,
             Some(rate) => Decimal::from_str(&rate.to_string()).unwrap(),
             None => {
                 left_out += 1;
                 continue;
             }
         };
-        let refunded = order.refunds.iter().filter(|refund| refund.at < until).map(|refund| refund.amount.decimal());
+        let refunded =
+            order.refunds.iter().filter(|refund| refund.at < until).map(|refund| refund.refunded.amount.decimal());
         let refunded = refunded.sum::<Decimal>().min(total);
         let worth = (total * rate).round_dp(2);
         let part = if total.is_zero() { Decimal::ZERO } else { worth * refunded / total };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rules::calendar::{Day, Instant, Zone};
-use rules::fact::{Fact, FactBody, OrderPaid, ReceivedFact};
+use rules::fact::{Charge, Fact, FactBody, ReceivedFact};
 use rules::fact_index::FactStatus;
 use rules::id::{MemberId, OrderId};
 use serde::Serialize;
@@ -73,7 +73,7 @@ impl Counts {
         let fact = &told.fact;
         match &fact.body {
             FactBody::OrderPaid(order, paid) => {
-                self.order(order, paid, fact.member());
+                self.order(order, &paid.charge, fact.member());
                 if let Some(arrived_at) = late.filter(|_| fact.revision == fact.occurred_at)
                     && let Some(member) = fact.member.clone()
                 {
@@ -87,6 +87,7 @@ impl Counts {
             FactBody::Enrolled(_) => self.enrolments += 1,
             FactBody::TierAssigned(..) => self.given_by_hand += 1,
             FactBody::TierUnassigned(..)
+            | FactBody::OrderRestored(_)
             | FactBody::BirthdaySet(_)
             | FactBody::PointsEntry(..)
             | FactBody::PointsCanceled(..)
@@ -110,7 +111,7 @@ impl Counts {
         across.then_some(arrived_at)
     }
 
-    fn order(&mut self, order: &OrderId, paid: &OrderPaid, member: Option<&MemberId>) {
+    fn order(&mut self, order: &OrderId, paid: &Charge, member: Option<&MemberId>) {
         if self.seen.insert(order.clone()) {
             let foreign = paid.currency.code() != "USD";
             self.orders += 1;

@@ -203,7 +203,7 @@ impl<Q: Quarantine> Ingest<Q> {
                     Ok(facts) if facts.is_empty() => report.counts.ignored += 1,
                     Ok(facts) => match early(&facts, now) {
                         Some(path) => quarantined.push((place, Quarantined::of(&shop, Reason::FromTheFuture).at(path))),
-                        None => deliveries.push(Delivery { place, facts }),
+                        None => deliveries.push(Delivery::message(place, facts)),
                     },
                     Err(why) => quarantined.push((place, why)),
                 }
@@ -243,7 +243,8 @@ impl<Q: Quarantine> Ingest<Q> {
 /// Finds facts dated more than five minutes ahead, which are refused.
 fn early(facts: &[Fact], now: Instant) -> Option<&'static str> {
     let latest = now.plus_millis(FUTURE_MS_MAX);
-    facts.iter().any(|fact| fact.occurred_at > latest).then_some("$.occurred_at")
+    let fact = facts.iter().find(|fact| fact.latest_at() > latest)?;
+    Some(if fact.occurred_at > latest { "$.occurred_at" } else { "$.paid_at" })
 }
 
 impl Counts {

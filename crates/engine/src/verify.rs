@@ -105,7 +105,9 @@ pub async fn recompute(
     let (mut facts, rows) = store.rows_about(shop, member).await?;
     // The index files a row that names several members under one of them; the item knows of them all.
     let waits = known.ledger.waiting().iter().map(|waiting| match &waiting.fact {
-        WaitingFact::Refund(order, _) | WaitingFact::Cancellation(order) => Subject::Order(order.clone()),
+        WaitingFact::Refund(order, _) | WaitingFact::Cancellation(order) | WaitingFact::Restoration(order) => {
+            Subject::Order(order.clone())
+        }
         WaitingFact::PointsCanceled(entry, _) => Subject::Entry(entry.clone()),
     });
     let acts = known.ledger.assignments().iter().filter_map(|given| given.act.id().cloned().map(Subject::Assignment));

@@ -98,7 +98,7 @@ impl Api {
 
 /// A fact in the form in which it is sent and shown.
 pub(crate) fn told(fact: Fact) -> Value {
-    ReceivedFact { fact, received_at: None }.to_json()
+    ReceivedFact::of(fact).to_json()
 }
 
 /// The recorded changes of a member

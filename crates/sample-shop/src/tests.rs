@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Datelike;
 use rules::calendar::{Instant, Zones};
-use rules::fact::{Currency, Fact, FactBody, OrderPaid};
+use rules::fact::{Charge, Currency, Fact, FactBody, OrderPaid};
 use rules::id::MemberId;
 use serde_json::json;
 
@@ -22,10 +22,10 @@ fn told(setup: Setup) -> Vec<(Instant, Fact)> {
 }
 
 /// The orders: arrival, member, instant of payment, and content.
-fn orders(told: &[(Instant, Fact)]) -> Vec<(Instant, Option<MemberId>, Instant, OrderPaid)> {
+fn orders(told: &[(Instant, Fact)]) -> Vec<(Instant, Option<MemberId>, Instant, Charge)> {
     let order = |(at, fact): &(Instant, Fact)| {
         let FactBody::OrderPaid(_, paid) = &fact.body else { return None };
-        Some((*at, fact.member.clone(), fact.occurred_at, paid.clone()))
+        Some((*at, fact.member.clone(), fact.occurred_at, paid.charge))
     };
     told.iter().filter_map(order).collect()
 }
@@ -141,7 +141,7 @@ fn the_shop_has_every_kind_of_trouble() {
         see("delivered twice", *delivered == 2);
         let (mut known_at, arrived) = (fact.occurred_at, *at);
         match &fact.body {
-            FactBody::OrderPaid(_, paid) => {
+            FactBody::OrderPaid(_, OrderPaid { charge: paid, .. }) => {
                 known_at = fact.revision;
                 see("guest", fact.member.is_none());
                 see("corrected or claimed", fact.revision != fact.occurred_at);
@@ -158,6 +158,7 @@ fn the_shop_has_every_kind_of_trouble() {
                 see("return after New Year", zone.day(fact.occurred_at).date().month() == 1);
             }
             FactBody::OrderCancelled(_) => see("cancelled", true),
+            FactBody::OrderRestored(_) => panic!("no such thing here: {fact:?}"),
             FactBody::Enrolled(enrolled) => see("birthday", enrolled.birthday.is_some()),
             FactBody::BirthdaySet(_) => see("birthday told later", true),
             FactBody::TierAssigned(..) => see("assigned", true),

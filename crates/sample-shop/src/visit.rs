@@ -2,7 +2,7 @@
 
 use chrono::Datelike;
 use rules::calendar::Instant;
-use rules::fact::{Fact, FactBody, OrderPaid, ReceivedFact, Refunded};
+use rules::fact::{Charge, Fact, FactBody, OrderPaid, ReceivedFact, Refunded};
 use rules::id::{MemberId, OrderId, RefundId};
 use rules::quantity::{Amount, Rate};
 
@@ -56,7 +56,7 @@ impl Outbox {
 
     /// Sends a fact that arrives at the instant it occurs.
     pub(super) fn at_once(&mut self, fact: Fact) {
-        self.told.push((fact.occurred_at, ReceivedFact { fact, received_at: None }));
+        self.told.push((fact.occurred_at, ReceivedFact::of(fact)));
     }
 
     /// Sends a fact that is known at an instant: some seconds later or after some days, and now and then twice.
@@ -65,9 +65,9 @@ impl Outbox {
         let first = ms_later(known_at, on_the_way + dice.between(200, 8_000));
         if dice.permille(12) {
             let again = ms_later(first, dice.between(MS_PER_MINUTE, 2 * MS_PER_DAY));
-            self.told.push((again, ReceivedFact { fact: fact.clone(), received_at: Some(again) }));
+            self.told.push((again, ReceivedFact { received_at: Some(again), ..ReceivedFact::of(fact.clone()) }));
         }
-        self.told.push((first, ReceivedFact { fact, received_at: Some(first) }));
+        self.told.push((first, ReceivedFact { received_at: Some(first), ..ReceivedFact::of(fact) }));
     }
 
     fn next_order(&mut self) -> Option<OrderId> {
@@ -90,7 +90,7 @@ pub(super) struct Visit<'a> {
 struct Placed {
     order: OrderId,
     at: Instant,
-    paid: OrderPaid,
+    paid: Charge,
     member: Option<MemberId>,
     basket: Basket,
 }
@@ -150,7 +150,7 @@ impl Visit<'_> {
         Basket { cents, percent_off }
     }
 
-    fn paid(&mut self, basket: &Basket) -> Option<OrderPaid> {
+    fn paid(&mut self, basket: &Basket) -> Option<Charge> {
         let money = self.habits.money;
         let rate = self.shop.rate(money, self.day);
         let cents = basket.in_cents(self.habits.tax);
@@ -160,16 +160,16 @@ impl Visit<'_> {
         };
         let (net, tax, shipping) = (convert(cents.net), convert(cents.tax), convert(cents.shipping));
         let known_rate = !money.is_own() && !self.dice.permille(20);
-        Some(OrderPaid {
-            total: Amount::from_ten_thousandths(net + tax + shipping)?,
+        let total = Amount::from_ten_thousandths(net + tax + shipping)?;
+        Some(Charge {
             tax: Amount::from_ten_thousandths(tax)?,
             shipping: Amount::from_ten_thousandths(shipping)?,
             discounts: Amount::from_ten_thousandths(convert(cents.discount))?,
-            currency: money.currency()?,
             exchange_rate: known_rate
                 .then(|| Rate::parse(&format!("{}.{:06}", rate / MILLION, rate % MILLION)).ok())
                 .flatten(),
             test: self.dice.permille(3),
+            ..Charge::of(total, money.currency()?)
         })
     }
 
@@ -185,7 +185,7 @@ impl Visit<'_> {
         placed.basket.cents = placed.basket.cents * self.dice.between(600, 1_400) / 1_000;
         let (rate, test) = (placed.paid.exchange_rate, placed.paid.test);
         let paid = self.paid(&placed.basket)?;
-        placed.paid = OrderPaid { exchange_rate: rate, test, ..paid };
+        placed.paid = Charge { exchange_rate: rate, test, ..paid };
         outbox.deliver(revision, placed.fact(revision), false, &mut self.dice);
         Some(())
     }
@@ -214,7 +214,7 @@ impl Visit<'_> {
     fn refund(&mut self, placed: &Placed, nth: u8, at: Instant, part: u64, outbox: &mut Outbox) -> Option<()> {
         let order = placed.order.clone();
         let refund = RefundId::new(&format!("{order}-R{nth}")).ok()?;
-        let refunded = Refunded { amount: Amount::from_ten_thousandths(part)? };
+        let refunded = Refunded::of(Amount::from_ten_thousandths(part)?);
         let fact = Fact::new(at, placed.member.clone(), FactBody::OrderRefunded(order, refund, refunded));
         let late = self.dice.permille(15);
         outbox.deliver(at, fact, late, &mut self.dice);
@@ -224,7 +224,8 @@ impl Visit<'_> {
 
 impl Placed {
     fn fact(&self, revision: Instant) -> Fact {
-        let body = FactBody::OrderPaid(self.order.clone(), self.paid.clone());
+        let paid = OrderPaid { paid_at: None, charge: self.paid };
+        let body = FactBody::OrderPaid(self.order.clone(), paid);
         Fact { revision, ..Fact::new(self.at, self.member.clone(), body) }
     }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::json::{Nested, Scalar};
-use super::refund::{Adjustment, GivenBack, Refund, RefundLine};
+use super::refund::{Adjustment, GivenBack, Refund, RefundLine, Transaction};
 use super::value::{Id, MoneySet};
 
 /// A body, of any resource.
@@ -38,6 +38,12 @@ pub(super) struct Body<'a> {
     pub(super) total_discounts_set: Nested<MoneySet<'a>>,
     pub(super) total_shipping_price_set: Nested<MoneySet<'a>>,
     pub(super) shipping_lines: Nested<ShippingLine<'a>>,
+    pub(super) total_tip_received: Scalar<'a>,
+    pub(super) original_total_duties_set: Nested<MoneySet<'a>>,
+    pub(super) current_total_duties_set: Nested<MoneySet<'a>>,
+    pub(super) total_outstanding: Scalar<'a>,
+    pub(super) line_items: Nested<LineItem<'a>>,
+    pub(super) payment_gateway_names: Scalar<'a>,
     pub(super) refunds: Nested<Refund<'a>>,
     // Of an order's edit.
     pub(super) order_edit: Scalar<'a>,
@@ -48,6 +54,7 @@ pub(super) struct Body<'a> {
     pub(super) refund_shipping_lines: Nested<GivenBack<'a>>,
     pub(super) total_duties_set: Nested<MoneySet<'a>>,
     pub(super) total_additional_fees_set: Nested<MoneySet<'a>>,
+    pub(super) transactions: Nested<Transaction<'a>>,
     // Of a customer, of changed tags (where they are a list), of a merger and of a summary.
     pub(super) tags: Scalar<'a>,
     #[serde(rename = "customerId")]
@@ -69,6 +76,17 @@ pub(super) struct Body<'a> {
 pub(super) struct Customer<'a> {
     pub(super) id: Scalar<'a>,
     pub(super) admin_graphql_api_id: Scalar<'a>,
+}
+
+/// An article bought.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+pub(super) struct LineItem<'a> {
+    pub(super) gift_card: Scalar<'a>,
+    pub(super) quantity: Scalar<'a>,
+    pub(super) price: Scalar<'a>,
+    pub(super) price_set: Nested<MoneySet<'a>>,
+    pub(super) discount_allocations: Nested<Allocation<'a>>,
 }
 
 /// The cost of a shipment.

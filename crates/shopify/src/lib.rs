@@ -13,6 +13,9 @@
 //!   cancellation names no member, so for an unknown order it affects no member.
 //! - **Versions** are ordered by `updated_at`, then by the trigger time of the webhook: both in one `revision`. A
 //!   refund on its own has its `created_at`, so a snapshot, which is never older, replaces it.
+//! - **The day of payment** is known from `orders/paid` alone: when it was triggered. Other topics never move an order.
+//! - **An order is never worth more than was charged.** Exchanges and edits list articles as refunds without money behind
+//!   them; these give nothing back. An outstanding balance is not charged yet.
 //! - **Money** is the shop's (`shop_money`), the grand total including duties, tips and fees. Amounts are read from
 //!   their digits, as text or number. Nothing is rounded; amounts finer than four decimals are rejected.
 //! - **Shipping** is the amount charged for it, after discounts and without the tax included in a price: that is tax.
@@ -24,7 +27,8 @@
 //! - **Nothing is half read**: a document gives all its facts or a reason with a code. A field that is read and comes
 //!   twice is such a reason: senders and readers do not agree on which one counts.
 //!
-//! Gift cards are money like any other: both the purchase of one and the purchases paid with it count.
+//! Gift cards bought are named as such, and orders paid with nothing but gift cards or store credit; the program says when
+//! that money counts.
 
 mod body;
 mod customer;
@@ -70,7 +74,7 @@ pub enum Outcome {
 pub fn read(document: &[u8], hint: Option<&str>) -> Outcome {
     match told(document, hint) {
         Ok((shop, facts)) => {
-            let facts = facts.into_iter().map(|fact| ReceivedFact { fact, received_at: None }).collect();
+            let facts = facts.into_iter().map(ReceivedFact::of).collect();
             Outcome::Facts { shop, facts }
         }
         Err(NoFacts::Ignored(ignored)) => Outcome::Ignored(ignored),
@@ -97,7 +101,7 @@ fn told(document: &[u8], hint: Option<&str>) -> Result<(Option<String>, Vec<Fact
     let triggered_at = source.triggered_at;
     let told_at = triggered_at.or(source.accepted_at);
     let facts = match topic {
-        Topic::Order => order::snapshot(&body, triggered_at),
+        Topic::Order => order::snapshot(&body, triggered_at, Topic::is_payment(&name)),
         Topic::OrderDeleted => order::deleted(&body, told_at),
         Topic::Refund => refund::alone(&body),
         Topic::CustomerCreated => customer::created(&body, triggered_at),

@@ -1,17 +1,25 @@
 //! Orders: every snapshot is the whole truth about its order, including refunds.
 
 use rules::calendar::Instant;
-use rules::fact::{Fact, FactBody, OrderPaid};
+use rules::fact::{Charge, Fact, FactBody, OrderPaid};
 use rules::id::{MemberId, OrderId};
+use rules::quantity::Amount;
 
 use super::body::{Body, ShippingLine};
+use super::json::{Nested, Scalar};
 use super::reason::{NoFacts, Result};
-use super::refund::Worth;
+use super::refund::{Backing, Worth};
 use super::value::{self, Id, Money, Signed};
 use super::{DocumentError, Ignored, id};
 
 /// Reads a snapshot of an order, from any topic.
-pub(super) fn snapshot(order: &Body<'_>, triggered_at: Option<Instant>) -> std::result::Result<Vec<Fact>, NoFacts> {
+///
+/// `is_payment` says that the topic announces the payment itself: then the document knows when that was.
+pub(super) fn snapshot(
+    order: &Body<'_>,
+    triggered_at: Option<Instant>,
+    is_payment: bool,
+) -> std::result::Result<Vec<Fact>, NoFacts> {
     let digits = order.ids().needed("Order", "$.id")?;
     if order.is_stub() {
         return Err(DocumentError::OversizeStub { topic: "orders/*", id: digits }.into());
@@ -22,7 +30,9 @@ pub(super) fn snapshot(order: &Body<'_>, triggered_at: Option<Instant>) -> std::
     let cancelled_at = value::instant(&order.cancelled_at, "$.cancelled_at")?;
     let mut facts = Vec::new();
     if counts(order)? {
-        facts = paid(order, &order_id, revision, cancelled_at.is_some())?;
+        let known_at = triggered_at.map_or(updated_at, |triggered_at| triggered_at.min(updated_at));
+        let paid_at = if is_payment { Some(known_at.max(occurred_at(order)?)) } else { None };
+        facts = paid(order, &order_id, (revision, paid_at), cancelled_at.is_some())?;
     } else if value::flag(&order.test, "$.test")? {
         return Err(Ignored::TestOrder.into());
     } else if cancelled_at.is_none() {
@@ -64,10 +74,15 @@ fn counts(order: &Body<'_>) -> Result<bool> {
 
 /// The paid order and its refunds, such that the total minus the refunds is the rest according to Shopify.
 ///
-/// The `total` is therefore the rest *now* plus the refunded amounts. Mostly that is `total_price`. It differs where an edit
-/// changed the order without a refund, or where Shopify counts a refund differently. The snapshot is then right, and the
-/// difference never was part of the order. A cancelled order keeps its `total_price`, because nothing of it is left anyway.
-fn paid(order: &Body<'_>, order_id: &OrderId, revision: Instant, is_cancelled: bool) -> Result<Vec<Fact>> {
+/// The `total` is therefore the rest *now* plus the refunded money, and never more than was charged: articles that were
+/// exchanged or taken out by an edit are listed as refunds too, without money behind them. An outstanding balance is not
+/// charged yet. A cancelled order keeps its price, because nothing of it is left anyway.
+fn paid(
+    order: &Body<'_>,
+    order_id: &OrderId,
+    (revision, paid_at): (Instant, Option<Instant>),
+    is_cancelled: bool,
+) -> Result<Vec<Fact>> {
     let price = Money::of(&order.total_price, &order.total_price_set, "$.total_price")?;
     let code =
         price.currency().or_else(|| order.currency.text()).ok_or_else(|| DocumentError::missing("$.currency"))?;
@@ -76,26 +91,69 @@ fn paid(order: &Body<'_>, order_id: &OrderId, revision: Instant, is_cancelled: b
     let worths = refunds.iter().map(|refund| refund.worth(shop)).collect::<Result<Vec<_>>>()?;
     let current = Money::of(&order.current_total_price, &order.current_total_price_set, "$.current_total_price")?;
     let discounts = Money::of(&order.total_discounts, &order.total_discounts_set, "$.total_discounts")?;
+    let outstanding = Money::of(&order.total_outstanding, &Nested::Absent, "$.total_outstanding")?.signed(shop)?;
     let price = price.positive(shop)?.ok_or_else(|| DocumentError::missing("$.total_price"))?;
-    let current = current.positive(shop)?;
-    let total = if is_cancelled { price } else { charged(price, current, &worths) };
-    let occurred_at = occurred_at(order)?;
-    let paid = OrderPaid {
-        total: value::amount(total, "$.total_price")?,
-        tax: value::amount(tax(order, shop, is_cancelled, &worths)?, "$.total_tax")?,
+    // An order that was created as paid, without any payment, is outstanding as a whole: its status is right.
+    let is_part = |outstanding: &Signed| !is_cancelled && (1..price).contains(outstanding);
+    let outstanding = outstanding.filter(is_part).unwrap_or(0);
+    let charged = |sum: Signed| (sum - outstanding).max(0);
+    let price = charged(price);
+    let current = current.positive(shop)?.filter(|_| !is_cancelled).map(charged);
+    let (rest, given_back) = settled(price, current, &worths, says_refunded(order));
+    let kept = worths.iter().zip(&given_back).filter(|(_, given)| **given > 0).map(|(worth, _)| worth);
+    let kept: Vec<&Worth> = kept.collect();
+    let total = value::amount(rest + given_back.iter().sum::<Signed>(), "$.total_price")?;
+    let part = |sum: Signed, path| value::amount(sum.min(total.ten_thousandths().into()), path);
+    let charge = Charge {
+        tax: value::amount(tax(order, shop, is_cancelled, &kept)?, "$.total_tax")?,
         shipping: value::amount(shipping(order, shop)?, "$.shipping_lines")?,
+        tips: part(tips(order, shop)?, "$.total_tip_received")?,
+        duties: part(duties(order, shop, is_cancelled, &kept)?, "$.current_total_duties_set")?,
         discounts: value::amount(discounts.positive(shop)?.unwrap_or(0), "$.total_discounts")?,
-        currency: value::currency(code, "$.currency")?,
-        exchange_rate: None,
+        gift_cards: part(gift_cards(order, shop)?, "$.line_items")?,
+        paid_with_credit: if is_paid_with_credit(order)? { total } else { Amount::ZERO },
         test: value::flag(&order.test, "$.test")?,
+        ..Charge::of(total, value::currency(code, "$.currency")?)
     };
-    let body = FactBody::OrderPaid(order_id.clone(), paid);
+    let body = FactBody::OrderPaid(order_id.clone(), OrderPaid { paid_at, charge });
     let mut facts = Vec::with_capacity(refunds.len() + 2); // a cancellation may follow
-    facts.push(Fact { revision, ..Fact::new(occurred_at, member(order)?, body) });
-    for (refund, worth) in refunds.iter().zip(&worths) {
-        facts.push(refund.fact(order_id.clone(), Some(revision), worth.total)?);
+    facts.push(Fact { revision, ..Fact::new(occurred_at(order)?, member(order)?, body) });
+    for ((refund, worth), given_back) in refunds.iter().zip(&worths).zip(given_back) {
+        facts.push(refund.fact(order_id.clone(), Some(revision), worth, given_back)?);
     }
     Ok(facts)
+}
+
+/// Whether Shopify says that money was given back.
+fn says_refunded(order: &Body<'_>) -> bool {
+    matches!(order.financial_status.text(), Some("partially_refunded" | "refunded"))
+}
+
+/// The rest of an order now, and the money that each of its refunds gave back.
+///
+/// A refund whose transactions succeeded gave back its worth; one whose transactions failed gave back nothing. Where the
+/// document does not show transactions, a refund gave money back if the order's status says so, and all of them together
+/// no more than the price and the rest differ by; the oldest lose the excess.
+fn settled(price: Signed, current: Option<Signed>, worths: &[Worth], says_refunded: bool) -> (Signed, Vec<Signed>) {
+    let mut given_back: Vec<Signed> = worths
+        .iter()
+        .map(|worth| match worth.backing {
+            Backing::Money => worth.total.max(0),
+            Backing::Unknown if says_refunded => worth.total.max(0),
+            Backing::Unknown | Backing::Failed => 0,
+        })
+        .collect();
+    let taken = |(worth, given): (&Worth, &Signed)| if worth.total < 0 { worth.total } else { *given };
+    let taken: Signed = worths.iter().zip(&given_back).map(taken).sum();
+    let rest = current.unwrap_or((price - taken).max(0));
+    let mut excess = (given_back.iter().sum::<Signed>() - (price - rest).max(0)).max(0);
+    let unknown = worths.iter().zip(&mut given_back).filter(|(worth, _)| worth.backing == Backing::Unknown);
+    for (_, given) in unknown {
+        let less = excess.min(*given);
+        *given -= less;
+        excess -= less;
+    }
+    (rest, given_back)
 }
 
 fn member(order: &Body<'_>) -> Result<Option<MemberId>> {
@@ -112,20 +170,62 @@ fn occurred_at(order: &Body<'_>) -> Result<Instant> {
     }
 }
 
-/// The grand total charged; see [`paid`].
-fn charged(price: Signed, current: Option<Signed>, worths: &[Worth]) -> Signed {
-    let taken: Signed = worths.iter().map(|worth| worth.total).sum();
-    let told: Signed = worths.iter().map(|worth| worth.total.max(0)).sum();
-    current.unwrap_or((price - taken).max(0)) + told
-}
-
 /// The tax in the total, computed like the total: the rest now plus the refunded tax.
-fn tax(order: &Body<'_>, shop: Option<&str>, is_cancelled: bool, worths: &[Worth]) -> Result<Signed> {
+fn tax(order: &Body<'_>, shop: Option<&str>, is_cancelled: bool, refunded: &[&Worth]) -> Result<Signed> {
     let tax = Money::of(&order.total_tax, &order.total_tax_set, "$.total_tax")?.positive(shop)?;
     let current = Money::of(&order.current_total_tax, &order.current_total_tax_set, "$.current_total_tax")?;
-    let refunded: Signed = worths.iter().map(|worth| worth.tax).sum();
+    let refunded: Signed = refunded.iter().map(|worth| worth.tax).sum();
     let left = current.positive(shop)?.filter(|_| !is_cancelled);
     Ok(left.map_or(tax.unwrap_or(0), |left| left + refunded))
+}
+
+/// The duties in the total, computed like the tax.
+fn duties(order: &Body<'_>, shop: Option<&str>, is_cancelled: bool, refunded: &[&Worth]) -> Result<Signed> {
+    let original = Money::of_set(&order.original_total_duties_set, "$.original_total_duties_set")?.positive(shop)?;
+    let current = Money::of_set(&order.current_total_duties_set, "$.current_total_duties_set")?.positive(shop)?;
+    let refunded: Signed = refunded.iter().map(|worth| worth.duties).sum();
+    let left = current.filter(|_| !is_cancelled);
+    Ok(left.map_or(original.unwrap_or(0), |left| left + refunded))
+}
+
+fn tips(order: &Body<'_>, shop: Option<&str>) -> Result<Signed> {
+    let tips = Money::of(&order.total_tip_received, &Nested::Absent, "$.total_tip_received")?;
+    Ok(tips.positive(shop)?.unwrap_or(0))
+}
+
+/// The amount that bought gift cards, after discounts.
+fn gift_cards(order: &Body<'_>, shop: Option<&str>) -> Result<Signed> {
+    let path = "$.line_items[]";
+    let mut sum = 0;
+    for line in order.line_items.list("$.line_items")? {
+        if !value::flag(&line.gift_card, "$.line_items[].gift_card")? {
+            continue;
+        }
+        let price = Money::of(&line.price, &line.price_set, path)?.positive(shop)?.unwrap_or(0);
+        let mut discounts = 0;
+        for part in line.discount_allocations.list(path)? {
+            discounts += Money::of(&part.amount, &part.amount_set, path)?.positive(shop)?.unwrap_or(0);
+        }
+        sum += (price * value::count(&line.quantity, "$.line_items[].quantity")? - discounts).max(0);
+    }
+    Ok(sum)
+}
+
+/// Whether the whole order was paid with gift cards or store credit. Of an order that was paid in several ways, a document
+/// does not say how much was paid in which.
+fn is_paid_with_credit(order: &Body<'_>) -> Result<bool> {
+    let path = "$.payment_gateway_names";
+    let names: Vec<String> = match &order.payment_gateway_names {
+        Scalar::Parts(list) => {
+            serde_json::from_str(list).map_err(|_| DocumentError::unreadable(path, "must be a list of texts"))?
+        }
+        Scalar::Absent => Vec::new(),
+        Scalar::Bool(_) | Scalar::Number(_) | Scalar::Text(_) => {
+            return Err(DocumentError::unreadable(path, "must be a list of texts"));
+        }
+    };
+    let is_credit = |name: &String| matches!(&**name, "gift_card" | "shopify_store_credit" | "store_credit");
+    Ok(!names.is_empty() && names.iter().all(is_credit))
 }
 
 /// The shipping in the total: after discounts, and without the tax that prices include, which counts as tax.

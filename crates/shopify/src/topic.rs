@@ -2,6 +2,13 @@
 
 use std::path::Path;
 
+const PAYMENT: &str = "orders_paid";
+
+/// A topic's name in one of its spellings, as it is compared.
+fn plain(name: &str) -> String {
+    name.trim().to_ascii_lowercase().replace(['/', '.', '-'], "_")
+}
+
 /// The meaning of a Shopify topic for the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Topic {
@@ -109,11 +116,11 @@ impl Topic {
     /// The topic with a name, if Shopify has it. `orders/paid`, `customer.tags_added`, `ORDERS_PAID` and the folder
     /// name `orders_paid` are all understood.
     pub fn named(name: &str) -> Option<Self> {
-        let plain = name.trim().to_ascii_lowercase().replace(['/', '.', '-'], "_");
+        let plain = plain(name);
         Some(match plain.as_str() {
             "orders_create"
             | "orders_updated"
-            | "orders_paid"
+            | PAYMENT
             | "orders_cancelled"
             | "orders_fulfilled"
             | "orders_partially_fulfilled" => Self::Order,
@@ -130,6 +137,11 @@ impl Topic {
             "customers_data_request" | "shop_redact" => Self::Privacy,
             other => return NOT_USED.iter().any(|family| is_of(other, family)).then_some(Self::NotUsed),
         })
+    }
+
+    /// Whether the topic of this name announces that an order was paid just then.
+    pub(crate) fn is_payment(name: &str) -> bool {
+        plain(name) == PAYMENT
     }
 
     /// The topic name that a file is filed under: its own name or its folder's, as in `orders_paid.json` and

@@ -91,6 +91,18 @@ pub(super) fn flag(value: &Scalar<'_>, path: &'static str) -> Result<bool> {
     }
 }
 
+/// A number of articles; absent means one.
+pub(super) fn count(value: &Scalar<'_>, path: &'static str) -> Result<Signed> {
+    let text = match value {
+        Scalar::Absent => return Ok(1),
+        Scalar::Number(text) => *text,
+        Scalar::Text(text) => text.as_ref(),
+        Scalar::Bool(_) | Scalar::Parts(_) => return Err(DocumentError::unreadable(path, "must be a whole number")),
+    };
+    let count: u32 = text.parse().map_err(|_| DocumentError::unreadable(path, "must be a whole number"))?;
+    Ok(count.into())
+}
+
 /// An amount of either sign in ten-thousandths; sums of any number of payload amounts fit.
 pub(super) type Signed = i128;
 

@@ -21,6 +21,7 @@ use rules::fact::{Fact, FactBody, ReceivedFact};
 use serde_json::{Value, json};
 use shopify::{DocumentError, Ignored, Outcome, Topic, read};
 
+mod charged;
 mod hostile;
 
 /// A paid order of 100.00 USD with 8.00 tax and 5.00 shipping, with a test's changes.
@@ -59,7 +60,7 @@ fn refund(id: u64, subtotal: &str, tax: &str) -> Value {
             "created_at": "2026-01-02T10:00:00-05:00", "processed_at": "2026-01-02T10:00:00-05:00",
             "refund_line_items": [{ "subtotal_set": { "shop_money": { "amount": subtotal, "currency_code": "USD" } },
                                     "total_tax_set": { "shop_money": { "amount": tax, "currency_code": "USD" } } }],
-            "order_adjustments": [], "transactions": [] })
+            "order_adjustments": [], "transactions": [{ "kind": "refund", "status": "success" }] })
 }
 
 fn facts(document: &[u8], hint: &str) -> Vec<Fact> {
@@ -91,8 +92,8 @@ fn worth(facts: &[Fact]) -> i64 {
     };
     for fact in facts {
         if let FactBody::OrderPaid(order, paid) = &fact.body {
-            let counts = !paid.test && !cancelled(order.as_str());
-            let total = i64::try_from(paid.total.ten_thousandths()).unwrap();
+            let counts = !paid.charge.test && !cancelled(order.as_str());
+            let total = i64::try_from(paid.charge.total.ten_thousandths()).unwrap();
             orders.insert(order.as_str(), if counts { total } else { 0 });
         }
     }
@@ -290,7 +291,7 @@ fn a_test_order_counts_nothing_and_an_unpaid_one_is_not_even_kept() {
                           "current_total_price": "414.95", "current_total_price_set": null });
     assert_eq!(ignored(&order(example), "orders/paid"), "test_order");
     let paid = facts(&order(json!({ "test": true })), "orders/paid");
-    assert!(matches!(&paid[0].body, FactBody::OrderPaid(_, paid) if paid.test));
+    assert!(matches!(&paid[0].body, FactBody::OrderPaid(_, paid) if paid.charge.test));
     assert_eq!(worth(&paid), 0);
 }
 
@@ -300,7 +301,7 @@ fn currencies_without_decimals_and_stray_ones_are_exact() {
                       "current_total_price_set": null, "total_tax": "0.0", "current_total_tax": "0.0", "shipping_lines": [] });
     let facts = facts(&order(yen), "orders/paid");
     let FactBody::OrderPaid(_, paid) = &facts[0].body else { panic!() };
-    assert_eq!((paid.total.to_string().as_str(), paid.currency.code()), ("2380", "JPY"));
+    assert_eq!((paid.charge.total.to_string().as_str(), paid.charge.currency.code()), ("2380", "JPY"));
 }
 
 #[test]
@@ -358,7 +359,7 @@ fn only_paid_orders_that_stand_count_and_what_counts_is_what_is_left() {
         let facts = facts(&order(told), "orders/updated");
         assert_eq!(worth(&facts), 568_000);
         let FactBody::OrderPaid(_, paid) = &facts[0].body else { panic!() };
-        assert_eq!((paid.total.to_string(), paid.tax.to_string()), ("100".into(), "8".into()));
+        assert_eq!((paid.charge.total.to_string(), paid.charge.tax.to_string()), ("100".into(), "8".into()));
     }
     // Older payloads: the total minus the refund's lines with tax, plus its adjustments.
     let older = json!({ "current_total_price": null, "current_total_price_set": null, "financial_status": "partially_refunded",
@@ -387,7 +388,7 @@ fn an_order_that_is_not_paid_waits_and_a_cancelled_one_says_so_whatever_its_paym
 #[test]
 fn shipping_is_what_was_charged_without_the_tax_in_its_price() {
     let shipping = |changes: Value| match &facts(&order(changes), "orders/paid")[0].body {
-        FactBody::OrderPaid(_, paid) => paid.shipping.to_string(),
+        FactBody::OrderPaid(_, paid) => paid.charge.shipping.to_string(),
         other => panic!("{other:?}"),
     };
     assert_eq!(shipping(json!({})), "5");

@@ -75,7 +75,7 @@ impl Commit {
         facts: &[Fact],
         was: &StoredSubject,
     ) -> Result<(), StoreError> {
-        let told = |fact: &Fact| ReceivedFact { fact: fact.clone(), received_at: None }.to_json().to_string();
+        let told = |fact: &Fact| ReceivedFact::of(fact.clone()).to_json().to_string();
         let mut item = Item::at(&key::subject(shop, subject)).texts(name::FACTS, facts.iter().map(told));
         // The index by member finds all rows of a member, for history, export and erasure.
         if let Some((member, at)) = facts.iter().find_map(|fact| Some((fact.member()?, fact.occurred_at))) {

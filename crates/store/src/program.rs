@@ -153,7 +153,7 @@ fn followed(
 ) -> Result<Versions, PublishError> {
     let program = event.program.clone();
     Ok(match versions {
-        None => Versions::first(program, Some(at))?,
+        None => Versions::first_with(program, Some(at), event.options)?,
         Some(mut versions) => {
             versions.publish(program, at, event.options, has_orders)?;
             versions

@@ -27,7 +27,7 @@ pub fn check(data: &[u8]) {
     }
     for fact in facts {
         written_and_read(&fact);
-        let event = ReceivedFact { fact: fact.clone(), received_at: None }.to_json();
+        let event = ReceivedFact::of(fact.clone()).to_json();
         let told = native(&shop, &event, fact.occurred_at);
         assert_eq!(read(&told, usd()), Ok((shop.clone(), vec![fact])), "{told}");
     }

@@ -40,7 +40,7 @@ pub fn check(data: &[u8]) {
             assert!(rows.len() + 1 == found || !is_whole && rows.len() + 1 < found, "{} rows of {found}", rows.len());
         }
         1 if is_whole && total("rejected") == 0 => {
-            orders.next_file();
+            orders.next_file(None);
             let again = options.import(&mut orders, file).unwrap();
             assert_eq!(again.report["with_facts"], 0, "what was read is not read again: {again:?}");
         }

@@ -10,7 +10,7 @@ pub mod program;
 mod sample;
 pub mod shopify;
 
-use rules::fact::{Currency, Fact, FactBody, ReceivedFact};
+use rules::fact::{Charge, Currency, Fact, FactBody, OrderPaid, ReceivedFact, Refunded};
 use rules::quantity::Amount;
 
 /// The check of a target.
@@ -38,13 +38,18 @@ fn first_line(data: &[u8]) -> (&str, &[u8]) {
 
 /// Checks that a fact is within the bounds of section 3, and reads as it was written.
 fn written_and_read(fact: &Fact) {
-    let told = ReceivedFact { fact: fact.clone(), received_at: None };
+    let told = ReceivedFact::of(fact.clone());
     let text = told.to_json().to_string();
     let read = Fact::read(&serde_json::from_str(&text).unwrap(), usd());
     assert_eq!(read.as_ref(), Ok(&told), "{text}");
     let amounts = match &fact.body {
-        FactBody::OrderPaid(_, paid) => vec![paid.total, paid.tax, paid.shipping, paid.discounts],
-        FactBody::OrderRefunded(.., refunded) => vec![refunded.amount],
+        FactBody::OrderPaid(_, OrderPaid { charge, .. }) => {
+            let Charge { total, tax, shipping, tips, duties, discounts, gift_cards, paid_with_credit, .. } = *charge;
+            vec![total, tax, shipping, tips, duties, discounts, gift_cards, paid_with_credit]
+        }
+        FactBody::OrderRefunded(.., Refunded { amount, parts }) => {
+            parts.each().into_iter().flatten().chain([*amount]).collect()
+        }
         _ => Vec::new(),
     };
     for amount in amounts {

@@ -71,6 +71,9 @@ fn keys(ledger: &Ledger, as_of: Instant) -> BTreeSet<FactRef> {
         if let Some(cancelled) = order.cancelled {
             seen(cancelled.at, FactRef::OrderCancelled(order.id.clone()));
         }
+        if let Some(restored) = order.restored {
+            seen(restored.at, FactRef::OrderRestored(order.id.clone()));
+        }
     }
     for entry in ledger.entries() {
         seen(entry.at, FactRef::Entry(entry.id.clone()));
@@ -82,6 +85,7 @@ fn keys(ledger: &Ledger, as_of: Instant) -> BTreeSet<FactRef> {
         let key = match &waiting.fact {
             WaitingFact::Refund(order, refund) => FactRef::Refund(order.clone(), refund.clone()),
             WaitingFact::Cancellation(order) => FactRef::OrderCancelled(order.clone()),
+            WaitingFact::Restoration(order) => FactRef::OrderRestored(order.clone()),
             WaitingFact::PointsCanceled(_, cancel) => FactRef::PointsCanceled(cancel.clone()),
         };
         seen(waiting.at, key);

@@ -319,7 +319,7 @@ fn reference_agrees(
     for sent in &shop.sent {
         if let Meant::Facts(all) = &sent.meant {
             for fact in all {
-                facts.take(&ReceivedFact { fact: fact.clone(), received_at: None }.to_json());
+                facts.take(&ReceivedFact::of(fact.clone()).to_json());
             }
         }
     }

@@ -13,7 +13,7 @@ use rules::id::MemberId;
 use rules::ledger::Ledger;
 use rules::program::Program;
 use rules::standing::evaluate;
-use rules::version::Versions;
+use rules::version::{Options, Versions};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::shop::{CANARY, ShopId};
@@ -158,7 +158,8 @@ impl Canary {
         let read = Program::read(&program, crate::zones())
             .map_err(|error| CommandError::input(format!("--zone: {error}; name one such as Pacific/Kiritimati")))?;
         let zone = read.program.timezone.clone();
-        let versions = Versions::first(read.program, read.effective_at).map_err(CommandError::input)?;
+        let options = Options { unclamped: read.unclamped, ..Options::default() };
+        let versions = Versions::first_with(read.program, read.effective_at, options).map_err(CommandError::input)?;
         let events: Vec<Value> = (FIRST_YEAR..=zone.day(now).year())
             .flat_map(orders)
             .filter(|(at, _)| at.millis() + i64::try_from(TOLD_BEFORE.as_millis()).unwrap_or(0) <= now.millis())

@@ -11,7 +11,7 @@ use std::io::{IsTerminal, Write, stderr, stdout};
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use rules::calendar::Zone;
+use rules::calendar::{Instant, Zone};
 use rules::fact::{Currency, ReceivedFact};
 use serde_json::Value;
 use shopify::Topic;
@@ -97,6 +97,13 @@ pub struct Args {
     /// The form of the times, in strftime's letters, such as "%d/%m/%Y %H:%M" [default: 2024-05-01 10:00:00 and alike]
     #[arg(long, value_name = "FORM", value_parser = time_format, help_heading = "CSV files")]
     time_format: Option<String>,
+
+    /// When the files were exported, such as 2026-06-30T08:00:00Z [default: each file's time of modification]
+    ///
+    /// A later export replaces an earlier one, and webhooks sent after an export replace it. Of files with the same time the
+    /// one given later is the later one.
+    #[arg(long, value_name = "TIME", value_parser = exported_at, help_heading = "CSV files")]
+    exported_at: Option<Instant>,
 
     /// The currency of rows that name none, such as GBP
     #[arg(long, value_name = "CODE", value_parser = currency, help_heading = "CSV files")]
@@ -191,13 +198,16 @@ fn import_all(
 ) -> Result<(), CommandError> {
     let layout = layout(args);
     let mut orders = Orders::new(reading(args));
-    let mut shop = None;
+    let (mut shop, mut documents) = (None, 0);
     for source in sources {
         let file = source.name();
         let opened = source.open(progress).map_err(CommandError::input)?;
+        orders.next_file(args.exported_at.or_else(|| source.modified_at()));
         let mut import = Import {
             file: &file,
             live: args.live,
+            is_document: opened.form != Form::Table,
+            documents: &mut documents,
             shop: &mut shop,
             report: &mut *report,
             output: &mut *output,
@@ -207,8 +217,8 @@ fn import_all(
             Form::Table => table(opened, &layout, &mut orders, &mut import)?,
             Form::Document | Form::Lines => documents::read(opened, topic(args, source), &mut import)?,
         }
-        orders.next_file();
     }
+    report.replaced(orders.replaced());
     Ok(())
 }
 
@@ -216,6 +226,8 @@ fn import_all(
 struct Import<'a> {
     file: &'a str,
     live: bool,
+    is_document: bool,
+    documents: &'a mut u64,
     shop: &'a mut Option<String>,
     report: &'a mut Report,
     output: &'a mut Sink,
@@ -236,6 +248,14 @@ impl Import<'_> {
     fn facts(&mut self, mut facts: Vec<ReceivedFact>) -> Result<(), CommandError> {
         if !self.live {
             facts.iter_mut().for_each(|told| told.fact.mark_imported());
+        }
+        // A row of a table tells a history; a live document arrives at once, when its latest fact was known.
+        let latest = facts.iter().map(|told| told.fact.latest_at().max(told.fact.revision)).max();
+        if self.live && self.is_document && facts.len() > 1 {
+            *self.documents += 1;
+            for told in &mut facts {
+                (told.received_at, told.document) = (latest, Some(format!("document-{}", self.documents)));
+            }
         }
         let lines: Vec<Value> = facts.iter().map(ReceivedFact::to_json).collect();
         self.report.gave(&lines);
@@ -272,6 +292,10 @@ fn table(opened: Opened, layout: &Layout, orders: &mut Orders, import: &mut Impo
         import.take(place, outcome)?;
     }
     Ok(())
+}
+
+fn exported_at(text: &str) -> Result<Instant, String> {
+    Instant::parse(text).map_err(|error| error.to_string())
 }
 
 fn layout(args: &Args) -> Layout {

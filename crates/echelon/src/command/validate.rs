@@ -65,11 +65,12 @@ pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
 }
 
 fn advised(args: &Args, draft: Draft, old: Option<&Program>, now: Instant) -> Result<Vec<Problem>, CommandError> {
-    let Draft { program, effective_at, mut warnings } = draft;
+    let Draft { program, effective_at, unclamped, mut warnings } = draft;
     let said = args.at.as_deref().map(|text| instant(text, &program.timezone)).transpose();
     let said = said.map_err(|what| CommandError::input(format!("--at: {what}")))?;
     let at = said.or(effective_at).unwrap_or(now);
-    warnings.extend(old.map_or_else(|| starting(&program, at), |old| replacing(&program, old, at)));
+    warnings
+        .extend(old.map_or_else(|| starting(&program, at, unclamped), |old| replacing(&program, old, at, unclamped)));
     Ok(warnings)
 }
 

@@ -18,8 +18,18 @@ pub enum Field {
     Tax,
     /// The shipping in it.
     Shipping,
+    /// The tips in it.
+    Tips,
+    /// The duties in it.
+    Duties,
     /// The discounts, which were subtracted before.
     Discounts,
+    /// The part of it that bought gift cards.
+    GiftCards,
+    /// The part of it that was paid with gift cards or store credit.
+    PaidWithCredit,
+    /// The part of it that is not paid yet.
+    Outstanding,
     /// The currency.
     Currency,
     /// The program currency per unit of the order's currency.
@@ -36,6 +46,8 @@ pub enum Field {
     RefundedAt,
     /// When the order was canceled.
     CancelledAt,
+    /// When it was paid, where another column says when it was ordered. The order counts for that day.
+    PaidAt,
     /// Used if `occurred_at` is empty.
     CreatedAt,
     /// A value that the rows of one order share.
@@ -44,14 +56,19 @@ pub enum Field {
 
 impl Field {
     /// All fields, in the order of their places.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 23] = [
         Self::OrderId,
         Self::MemberId,
         Self::OccurredAt,
         Self::Total,
         Self::Tax,
         Self::Shipping,
+        Self::Tips,
+        Self::Duties,
         Self::Discounts,
+        Self::GiftCards,
+        Self::PaidWithCredit,
+        Self::Outstanding,
         Self::Currency,
         Self::ExchangeRate,
         Self::Test,
@@ -60,6 +77,7 @@ impl Field {
         Self::Refunded,
         Self::RefundedAt,
         Self::CancelledAt,
+        Self::PaidAt,
         Self::CreatedAt,
         Self::Group,
     ];
@@ -73,7 +91,12 @@ impl Field {
             Self::Total => "total",
             Self::Tax => "tax",
             Self::Shipping => "shipping",
+            Self::Tips => "tips",
+            Self::Duties => "duties",
             Self::Discounts => "discounts",
+            Self::GiftCards => "gift_cards",
+            Self::PaidWithCredit => "paid_with_credit",
+            Self::Outstanding => "outstanding",
             Self::Currency => "currency",
             Self::ExchangeRate => "exchange_rate",
             Self::Test => "test",
@@ -82,6 +105,7 @@ impl Field {
             Self::Refunded => "refunded",
             Self::RefundedAt => "refunded_at",
             Self::CancelledAt => "cancelled_at",
+            Self::PaidAt => "paid_at",
             Self::CreatedAt => "created_at",
             Self::Group => "group",
         }

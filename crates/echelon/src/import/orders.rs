@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use rules::calendar::Instant;
-use rules::fact::{Currency, Fact, FactBody, OrderPaid, Refunded};
+use rules::fact::{Charge, Currency, Fact, FactBody, OrderPaid, Refunded};
 use rules::id::{IdError, MemberId, OrderId, RefundId};
 use rules::quantity::{Amount, NumberError, Quantity, Rate};
 
@@ -41,6 +41,10 @@ pub struct Orders {
     repeats: Repeats,
     group: Option<String>,
     file: u32,
+    /// When the present file was exported. It orders the versions of an order: a later export replaces an earlier one.
+    exported_at: Option<Instant>,
+    /// The orders that a later file replaced.
+    replaced: u64,
 }
 
 /// The common part of orders and returns.
@@ -53,18 +57,27 @@ struct Head {
     negative: bool,
     amount: Amount,
     currency: Currency,
+    exported_at: Option<Instant>,
 }
 
 impl Orders {
     /// A reader without memory.
     pub fn new(reading: Reading) -> Self {
-        Self { reading, open: OpenOrders::default(), repeats: Repeats::default(), group: None, file: 0 }
+        let (open, repeats) = (OpenOrders::default(), Repeats::default());
+        Self { reading, open, repeats, group: None, file: 0, exported_at: None, replaced: 0 }
     }
 
-    /// Notes that the next rows are from another file.
-    pub fn next_file(&mut self) {
+    /// Notes that the next rows are from another file, which was exported at this instant.
+    pub fn next_file(&mut self, exported_at: Option<Instant>) {
         self.file += 1;
         self.group = None;
+        // Of files exported at the same instant the later one given is the later one.
+        self.exported_at = exported_at.map(|at| at.plus_millis(self.file.into()));
+    }
+
+    /// The number of orders that a later file replaced.
+    pub fn replaced(&self) -> u64 {
+        self.replaced
     }
 
     /// The facts of a row, or why there are none.
@@ -122,6 +135,7 @@ impl Orders {
         let total = row.need(Field::Total)?;
         let digits = total.strip_prefix('-').unwrap_or(total);
         let amount = Amount::parse(digits).map_err(|why| bad_number(row, Field::Total, why))?;
+        let amount = amount.minus(outstanding(row)?);
         Ok(Head {
             id,
             member: member(row)?,
@@ -129,6 +143,7 @@ impl Orders {
             negative: digits.len() < total.len() && amount != Amount::ZERO,
             amount,
             currency: self.currency(row)?,
+            exported_at: self.exported_at,
         })
     }
 
@@ -143,7 +158,8 @@ impl Orders {
         let paid = self.order_paid(row, head)?;
         let refund = self.refund_in_row(row, head)?;
         let cancelled_at = self.time(row, Field::CancelledAt)?;
-        let print = self.unknown(row, head, Meaning::Order)?;
+        let (print, seen) = self.unknown(row, head, Meaning::Order)?;
+        self.replaced += u64::from(seen == Seen::DifferentElsewhere);
         self.repeats.remember(print);
 
         if let (Some(member), None) = (&head.member, cancelled_at) {
@@ -160,15 +176,19 @@ impl Orders {
 
     fn order_paid(&self, row: Row<'_>, head: &Head) -> Result<OrderPaid, Rejected> {
         let exchange_rate = row.cell(Field::ExchangeRate)?.map(Rate::parse).transpose();
-        Ok(OrderPaid {
-            total: head.amount,
+        let charge = Charge {
             tax: amount(row, Field::Tax)?,
             shipping: amount(row, Field::Shipping)?,
+            tips: amount(row, Field::Tips)?,
+            duties: amount(row, Field::Duties)?,
             discounts: amount(row, Field::Discounts)?,
-            currency: head.currency,
+            gift_cards: amount(row, Field::GiftCards)?,
+            paid_with_credit: amount(row, Field::PaidWithCredit)?,
             exchange_rate: exchange_rate.map_err(|why| bad_number(row, Field::ExchangeRate, why))?,
             test: flag(row, Field::Test)?,
-        })
+            ..Charge::of(head.amount, head.currency)
+        };
+        Ok(OrderPaid { paid_at: self.time(row, Field::PaidAt)?, charge })
     }
 
     /// The refund in the order's own row. If the export does not say when it was, it counts from the cancellation, or
@@ -191,7 +211,7 @@ impl Orders {
         let refund = id(row, Field::OrderId, head.id.as_str(), RefundId::new)?;
         let named = row.cell(Field::RefundOf)?.map(|text| id(row, Field::RefundOf, text, OrderId::new)).transpose()?;
         // A return that comes twice must not be matched with two orders.
-        let print = self.unknown(row, head, Meaning::Return)?;
+        let (print, _) = self.unknown(row, head, Meaning::Return)?;
         let order = match named {
             Some(order) => order,
             None => self.order_of(head)?,
@@ -231,14 +251,14 @@ impl Orders {
     }
 
     /// Rejects or ignores rows that were read before. Other content under a known id in another file is a later version
-    /// of an order (exports overlap), and the engine keeps the one that wins. In the same file it is not clear which
-    /// one is meant.
-    fn unknown(&self, row: Row<'_>, head: &Head, meaning: Meaning) -> Result<Print, LeftOut> {
+    /// of an order (exports overlap), and the engine keeps that of the later export. In the same file it is not clear
+    /// which one is meant.
+    fn unknown(&self, row: Row<'_>, head: &Head, meaning: Meaning) -> Result<(Print, Seen), LeftOut> {
         let id = hash((head.id.as_str(), meaning == Meaning::Return));
         let content = hash(Field::ALL.map(|field| row.cell(field).ok().flatten()));
         let print = Print { id, content, file: self.file };
         match (self.repeats.look(print), meaning) {
-            (Seen::Never, _) | (Seen::DifferentElsewhere, Meaning::Order) => Ok(print),
+            (seen @ Seen::Never, _) | (seen @ Seen::DifferentElsewhere, Meaning::Order) => Ok((print, seen)),
             (Seen::Same, _) => Err(Ignored::Repeated(head.id.to_string()).into()),
             (Seen::Different | Seen::DifferentElsewhere, _) => Err(Rejected::DuplicateId(head.id.to_string()).into()),
         }
@@ -246,11 +266,12 @@ impl Orders {
 }
 
 fn told(at: Instant, body: FactBody, head: &Head) -> Fact {
-    Fact::new(at, head.member.clone(), body)
+    let fact = Fact::new(at, head.member.clone(), body);
+    Fact { revision: head.exported_at.map_or(at, |exported_at| exported_at.max(at)), ..fact }
 }
 
 fn refunded(order: OrderId, refund: RefundId, at: Instant, amount: Amount, head: &Head) -> Fact {
-    told(at, FactBody::OrderRefunded(order, refund, Refunded { amount }), head)
+    told(at, FactBody::OrderRefunded(order, refund, Refunded::of(amount)), head)
 }
 
 fn money(amount: Amount, currency: Currency) -> String {
@@ -281,6 +302,14 @@ fn rounded(id: &str) -> bool {
 fn amount(row: Row<'_>, field: Field) -> Result<Amount, Rejected> {
     let read = row.cell(field)?.map(Amount::parse).transpose();
     read.map(Option::unwrap_or_default).map_err(|why| bad_number(row, field, why))
+}
+
+/// What of the total is not paid yet. Below 0, the customer has paid too much, and nothing is outstanding.
+fn outstanding(row: Row<'_>) -> Result<Amount, Rejected> {
+    match row.cell(Field::Outstanding)? {
+        Some(text) if text.starts_with('-') => Ok(Amount::ZERO),
+        Some(_) | None => amount(row, Field::Outstanding),
+    }
 }
 
 fn bad_number(row: Row<'_>, field: Field, why: NumberError) -> Rejected {

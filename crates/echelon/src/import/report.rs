@@ -36,12 +36,20 @@ impl fmt::Display for SourceLocation {
 pub struct Report {
     read: u64,
     with_facts: u64,
+    /// Orders that a later file replaced.
+    #[serde(skip_serializing_if = "is_none")]
+    replaced: u64,
     ignored: Reasons,
     rejected: Reasons,
     /// The facts written, by type. A row may give several.
     facts: BTreeMap<String, u64>,
     columns: Vec<Columns>,
     examples: Vec<Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The number of rows by the code of their reason.
@@ -76,6 +84,11 @@ impl Report {
             read: header.used().map(|(field, column)| (field.name(), column.to_owned())).collect(),
             not_read: header.unused().map(str::to_owned).collect(),
         });
+    }
+
+    /// Notes the number of orders that a later file replaced.
+    pub fn replaced(&mut self, orders: u64) {
+        self.replaced = orders;
     }
 
     /// Notes that a row gave facts.
@@ -130,7 +143,7 @@ fn left_out(outcome: &str, file: &str, place: SourceLocation, why: &Why) -> Valu
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { read, with_facts, ignored, rejected, facts, columns, examples } = self;
+        let Self { read, with_facts, replaced, ignored, rejected, facts, columns, examples } = self;
         for Columns { file, read, not_read } in columns {
             let read: Vec<_> = read.iter().map(|(field, column)| format!("{field} from `{column}`")).collect();
             write!(f, "{file}: {}", read.join(", "))?;
@@ -150,6 +163,9 @@ impl fmt::Display for Report {
         }
         writeln!(f, "{read:>10} rows read")?;
         writeln!(f, "{with_facts:>10} gave facts{}", list(facts))?;
+        if *replaced > 0 {
+            writeln!(f, "{replaced:>10} orders replaced by a later file")?;
+        }
         writeln!(f, "{:>10} ignored{}", ignored.total, list(&ignored.reasons))?;
         writeln!(f, "{:>10} rejected{}", rejected.total, list(&rejected.reasons))
     }

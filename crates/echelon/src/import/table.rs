@@ -85,9 +85,7 @@ impl<R: BufRead> Table<R> {
         }
         let line = self.first_line();
         let outcome = match orders.read(Row { header: &self.header, cells: &self.cells }) {
-            Ok(facts) => {
-                Outcome::Facts(facts.into_iter().map(|fact| ReceivedFact { fact, received_at: None }).collect())
-            }
+            Ok(facts) => Outcome::Facts(facts.into_iter().map(ReceivedFact::of).collect()),
             Err(LeftOut::Rejected(why @ Rejected::NoTimezone { .. })) => return Err(TableError::Row { line, why }),
             Err(left_out) => left_out.into(),
         };

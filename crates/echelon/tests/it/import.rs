@@ -144,13 +144,14 @@ fn every_invoice_of_a_real_shop_is_accounted_for() {
         assert_eq!(told.to_json(), event);
         match told.fact.body {
             FactBody::OrderPaid(order, paid) => {
-                left.insert(order.to_string(), paid.total.ten_thousandths());
+                left.insert(order.to_string(), paid.charge.total.ten_thousandths());
             }
             FactBody::OrderRefunded(order, _, refunded) => {
                 let left = left.get_mut(order.as_str()).expect("a refund comes after its order");
                 *left = left.checked_sub(refunded.amount.ten_thousandths()).expect("never more than is left");
             }
             body @ (FactBody::OrderCancelled(_)
+            | FactBody::OrderRestored(_)
             | FactBody::PointsEntry(..)
             | FactBody::PointsCanceled(..)
             | FactBody::TagsSet(_)

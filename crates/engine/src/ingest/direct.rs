@@ -1,7 +1,9 @@
 //! Facts from a caller that waits for an answer. They are ingested at once, and each gets an outcome.
 
+use std::collections::HashMap;
+
 use rules::fact::Fact;
-use rules::fact_index::FactStatus;
+use rules::fact_index::{FactStatus, Subject};
 use rules::version::Versions;
 use store::records::Reason;
 use store::shop::ShopId;
@@ -21,16 +23,26 @@ pub enum FactOutcome {
 }
 
 impl FactWriter {
-    /// Ingests facts of a shop, independently of each other. Yields the outcome of each, in their order.
+    /// Ingests facts of a shop. Those of one order arrive at once, as one document; the others are independent of each other.
+    /// Yields the outcome of each, in their order.
     pub async fn write(&self, shop: &ShopId, versions: &Versions, facts: Vec<Fact>) -> Vec<FactOutcome> {
         let now = self.clock.now();
         let mut told: Vec<FactOutcome> = vec![FactOutcome::Failed("it was not reached".to_owned()); facts.len()];
-        let mut deliveries = Vec::with_capacity(facts.len());
+        let mut deliveries: Vec<Delivery> = Vec::with_capacity(facts.len());
+        let mut documents: HashMap<Subject, usize> = HashMap::new();
         for (place, fact) in facts.into_iter().enumerate() {
             if early(std::slice::from_ref(&fact), now).is_some() {
                 set(&mut told, place, FactOutcome::Refused(Reason::FromTheFuture));
-            } else {
-                deliveries.push(Delivery { place, facts: vec![fact] });
+                continue;
+            }
+            let order = fact.subjects().find(|subject| matches!(subject, Subject::Order(_)));
+            let document = order.map(|order| *documents.entry(order).or_insert(deliveries.len()));
+            match document.and_then(|document| deliveries.get_mut(document)) {
+                Some(Delivery { places, facts }) => {
+                    places.push(place);
+                    facts.push(fact);
+                }
+                None => deliveries.push(Delivery::message(place, vec![fact])),
             }
         }
         let outcome = self.take(shop, versions, deliveries).await;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rules::advance::bring_back;
-use rules::apply::apply_fact;
+use rules::apply::Arrival;
 use rules::calendar::Instant;
 use rules::fact::{FUTURE_MS_MAX, Fact, FactBody};
 use rules::fact_index::{FactIndex, FactStatus, Subject};
@@ -114,13 +114,14 @@ impl LoadedState {
     }
 }
 
-/// Folds facts that arrive at `now`, in their order.
+/// Folds documents that arrive at `now`, in their order. The facts of a document arrive at once (section 4).
 pub(super) fn fold<'a>(
     versions: &Versions,
     known: &LoadedState,
-    facts: impl Iterator<Item = &'a Fact> + Clone,
+    documents: impl Iterator<Item = &'a [Fact]> + Clone,
     now: Instant,
 ) -> Folded {
+    let facts = documents.clone().flatten();
     let subjects: BTreeSet<Subject> = facts.clone().flat_map(|fact| known.touched(fact)).collect();
     let members: BTreeSet<MemberId> = facts.clone().flat_map(|fact| known.concerned(fact)).collect();
     let alive = || members.iter().filter_map(|id| Some((id, known.members.get(id)?.as_ref()?)));
@@ -136,18 +137,21 @@ pub(super) fn fold<'a>(
             rows.extend(back.into_iter().map(|row| (id.clone(), row)));
         }
     }
-    for fact in facts {
-        if let Some(member) = fact.erased() {
-            erased.push(member.clone());
-            if !index.is_erased(member) {
-                forgotten.push((member.clone(), fact.occurred_at));
+    for document in documents {
+        let mut arrival = if document.len() > 1 { Arrival::of_document(now) } else { Arrival::of_one(now) };
+        for fact in document {
+            if let Some(member) = fact.erased() {
+                erased.push(member.clone());
+                if !index.is_erased(member) {
+                    forgotten.push((member.clone(), fact.occurred_at));
+                }
             }
+            let fact = nameless(fact, &index, known).unwrap_or_else(|| fact.clone());
+            let taken = arrival.take(&mut index, &mut records, versions, fact);
+            counts.fact(taken);
+            all_taken.push(taken);
         }
-        let fact = nameless(fact, &index, known).unwrap_or_else(|| fact.clone());
-        let (taken, due) = apply_fact(&mut index, &mut records, versions, fact, now);
-        counts.fact(taken);
-        all_taken.push(taken);
-        rows.extend(due);
+        rows.extend(arrival.finish(&index, &mut records, versions));
     }
     rows.retain(|(member, _)| !index.is_erased(member));
     rows.iter().for_each(|(_, row)| counts.row(row));

@@ -24,10 +24,24 @@ const COMMITS_AT_A_TIME: usize = 16;
 /// The time limit of a commit, in milliseconds. It keeps a writer from being later than sweeps allow for.
 const COMMIT_MS_MAX: u64 = 5_000;
 
-/// A decoded message: its place in the batch, and its facts.
+/// A document: facts that arrive at once (section 4), such as those of a message.
 pub(super) struct Delivery {
-    pub(super) place: usize,
+    /// The places in the batch: that of the message, or those of the facts if each has its own.
+    pub(super) places: Vec<usize>,
     pub(super) facts: Vec<Fact>,
+}
+
+impl Delivery {
+    /// A message at a place in the batch.
+    pub(super) fn message(place: usize, facts: Vec<Fact>) -> Self {
+        Self { places: vec![place], facts }
+    }
+
+    /// The status of each fact with its place.
+    fn placed<'a>(&self, taken: impl Iterator<Item = &'a FactStatus>) -> Vec<(usize, FactStatus)> {
+        let last = self.places.last().copied().unwrap_or_default();
+        taken.enumerate().map(|(nth, taken)| (self.places.get(nth).copied().unwrap_or(last), *taken)).collect()
+    }
 }
 
 /// The outcome of messages.
@@ -133,8 +147,8 @@ impl FactWriter {
                 continue;
             }
             let deliveries = || groups.iter().flat_map(|group| &group.deliveries);
-            let facts = deliveries().flat_map(|delivery| &delivery.facts);
-            match self.try_some(shop, versions, facts, known).await {
+            let documents = deliveries().map(|delivery| &*delivery.facts);
+            match self.try_some(shop, versions, documents, known).await {
                 Ok(folded) => outcome.done(deliveries(), &folded),
                 Err(_) => {
                     let others = groups.split_off(groups.len() / 2);
@@ -153,7 +167,8 @@ impl FactWriter {
         while !left.is_empty() {
             let known = reloaded.as_ref().unwrap_or(known);
             let (some, rest) = left.split_at(at_most.min(left.len()));
-            match self.try_some(shop, versions, facts_of(some), known).await.map_err(Failure::next) {
+            let documents = some.iter().map(|delivery| &*delivery.facts);
+            match self.try_some(shop, versions, documents, known).await.map_err(Failure::next) {
                 Ok(folded) => {
                     outcome.done(some.iter(), &folded);
                     (left, at_most, tries) = (rest, some.len().saturating_mul(2), 0);
@@ -164,7 +179,8 @@ impl FactWriter {
                     if some.len() > 1 {
                         at_most = some.len() / 2;
                     } else {
-                        outcome.quarantined.extend(some.iter().map(|delivery| (delivery.place, Reason::TooLarge)));
+                        let places = some.iter().flat_map(|delivery| &delivery.places);
+                        outcome.quarantined.extend(places.map(|place| (*place, Reason::TooLarge)));
                         // The next messages are likely to be too large as well: start with one of them.
                         (left, at_most, tries) = (rest, 1, 0);
                     }
@@ -191,11 +207,11 @@ impl FactWriter {
         &self,
         shop: &ShopId,
         versions: &Versions,
-        facts: impl Iterator<Item = &'a Fact> + Clone,
+        documents: impl Iterator<Item = &'a [Fact]> + Clone,
         known: &LoadedState,
     ) -> Result<Folded, Failure> {
         let now = self.clock.now();
-        let folded = fold(versions, known, facts, now);
+        let folded = fold(versions, known, documents, now);
         if folded.is_torn {
             return Err(StoreError::Conflict.into());
         }
@@ -229,21 +245,21 @@ fn facts_of(deliveries: &[Delivery]) -> impl Iterator<Item = &Fact> + Clone {
 /// The wait after a lost race: longer each time, and different from that of the other losers.
 fn pause(salt: u64, deliveries: &[Delivery], tries: u32) -> Duration {
     let mut hasher = DefaultHasher::new();
-    (salt, deliveries.first().map(|delivery| delivery.place), tries).hash(&mut hasher);
+    (salt, deliveries.first().and_then(|delivery| delivery.places.first()), tries).hash(&mut hasher);
     Duration::from_millis((5 << tries) + hasher.finish() % (10 << tries))
 }
 
 impl Outcome {
     fn failed(deliveries: &[Delivery], why: String) -> Self {
-        let failed = deliveries.iter().map(|delivery| delivery.place).collect();
+        let failed = deliveries.iter().flat_map(|delivery| &delivery.places).copied().collect();
         Self { failed, failure: Some(why), ..Self::default() }
     }
 
     fn done<'a>(&mut self, deliveries: impl Iterator<Item = &'a Delivery>, folded: &Folded) {
         let mut taken = folded.taken.iter();
-        for Delivery { place, facts } in deliveries {
+        for delivery in deliveries {
             self.counts.done += 1;
-            self.taken.extend(taken.by_ref().take(facts.len()).map(|taken| (*place, *taken)));
+            self.taken.extend(delivery.placed(taken.by_ref().take(delivery.facts.len())));
         }
         self.counts.add(&folded.counts);
     }

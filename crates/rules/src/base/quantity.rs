@@ -4,6 +4,7 @@
 //! most 4 decimals, rates at most 10 decimals) are checked where a number comes in. They are chosen so that no sum or
 //! product of accepted numbers can overflow: see `Rate::convert` and `MinorUnit::share`.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::ops::{Add, AddAssign, Neg, Sub};
 
@@ -132,6 +133,12 @@ impl Amount {
     /// The amount of `count` ten-thousandths, if it is below 10^12.
     pub fn from_ten_thousandths(count: u64) -> Option<Self> {
         (count < AMOUNT_LIMIT).then_some(Self(count))
+    }
+
+    /// The rest after another amount is taken off, at least 0.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
     }
 
     /// The amount as a decimal number.
@@ -271,6 +278,53 @@ impl MinorUnit {
         let (times, rest) = divide(units, of);
         let odd = times % 2;
         self.quantity((times - odd) * part + divide_half_even((rest + odd * of) * part, of))
+    }
+
+    /// `whole` times the sum of two shares, rounded half-even to this unit, once; all of it if the shares reach 1.
+    ///
+    /// Each product is divided apart, as in [`Self::share`]: `whole·p/o = q·p + (r·p)/o`. What is left over of each is below
+    /// 10^16, so their sum over the common denominator stays below 10^33.
+    pub(crate) fn shares(self, whole: Quantity, [one, other]: [Share; 2]) -> Quantity {
+        let ((part, of), (also, also_of)) = (one.fraction(), other.fraction());
+        let common = of * also_of;
+        if part * also_of + also * of >= common {
+            return whole;
+        }
+        if also == 0 {
+            return self.share(whole, one.part, one.of);
+        }
+        if part == 0 {
+            return self.share(whole, other.part, other.of);
+        }
+        let (units, _) = divide(whole.0.unsigned_abs(), self.step().into());
+        let split = |part: u128, of: u128| {
+            let (times, rest) = divide(units, of);
+            let (more, left) = divide(rest * part, of);
+            (times * part + more, left)
+        };
+        let ((some, left), (more, also_left)) = (split(part, of), split(also, also_of));
+        let (carried, rest) = divide(left * also_of + also_left * of, common);
+        let below = some + more + carried;
+        let is_up = match (2 * rest).cmp(&common) {
+            Ordering::Less => false,
+            Ordering::Equal => below % 2 == 1,
+            Ordering::Greater => true,
+        };
+        self.quantity(below + u128::from(is_up))
+    }
+}
+
+/// A part of something.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    pub part: u64,
+    pub of: u64,
+}
+
+impl Share {
+    /// Numerator and denominator, which is never 0.
+    fn fraction(self) -> (u128, u128) {
+        (self.part.into(), self.of.max(1).into())
     }
 }
 

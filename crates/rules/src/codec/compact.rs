@@ -30,8 +30,10 @@ use crate::version::Version;
 
 /// The first format, which lacks the local day of the last evaluation.
 const FIRST_FORMAT: u8 = 1;
-/// The format written.
-const FORMAT: u8 = 2;
+/// The format written for members without [`Extras`] and waiting restorations, so that an older release reads them too.
+const PLAIN_FORMAT: u8 = 2;
+/// The format written for other members.
+const FORMAT: u8 = 3;
 
 /// The reasons why bytes are not a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -66,6 +68,9 @@ mod flag {
     pub(crate) const CANCELLED: i64 = 4;
     pub(crate) const CANCEL_IMPORTED: i64 = 8;
     pub(crate) const HAS_RATE: i64 = 16;
+    pub(crate) const RESTORED: i64 = 32;
+    pub(crate) const RESTORE_IMPORTED: i64 = 64;
+    pub(crate) const RESTORE_RULES: i64 = 128;
 }
 
 /// A packed member, opened but not unpacked: each part is read when it is needed.
@@ -106,6 +111,29 @@ struct Orders<'a> {
     refund_flags: Column<'a>,
     refund_count: usize,
     refund_keys: &'a [u8],
+    extras: Extras<'a>,
+}
+
+/// The bits of the blocks that follow an order part, each left out if no order or refund needs it.
+mod extra {
+    pub(crate) const PARTS: u8 = 1;
+    pub(crate) const RESTORED: u8 = 2;
+    pub(crate) const REFUND_PARTS: u8 = 4;
+}
+
+/// What few orders have: tips, duties, gift cards and credit, restorations, and the parts that refunds name.
+#[derive(Debug, Clone, Default)]
+struct Extras<'a> {
+    present: u8,
+    tips: Column<'a>,
+    duties: Column<'a>,
+    gift_cards: Column<'a>,
+    paid_with_credit: Column<'a>,
+    /// Milliseconds from the order to its restoration, where the flag says that it was restored.
+    restored: Column<'a>,
+    /// A bit for each part that a refund names, in the order of section 4.
+    refund_named: Column<'a>,
+    refund_parts: [Column<'a>; 5],
 }
 
 /// Entries of the points system, like [`Orders`].
@@ -160,7 +188,7 @@ impl<'a> Packed<'a> {
             }
             Milestone::Counted(_) => {
                 let mut orders = Orders::default();
-                orders.read(self.orders)?;
+                orders.read(self.orders, self.format)?;
                 let firsts = (orders.first_at(), unpack::first_at(self.entries)?);
                 self.standing_by(&orders, firsts, version, as_of)
             }
@@ -241,6 +269,16 @@ impl Orders<'_> {
 
     fn cancelled_at(&self, position: usize, flags: i64) -> Option<Instant> {
         let cancelled = flags & flag::CANCELLED != 0;
-        cancelled.then(|| Instant::from_millis(self.at.get(position).wrapping_add(self.cancelled.get(position))))
+        cancelled.then(|| self.after(position, &self.cancelled))
+    }
+
+    fn restored_at(&self, position: usize, flags: i64) -> Option<Instant> {
+        let restored = flags & flag::RESTORED != 0;
+        restored.then(|| self.after(position, &self.extras.restored))
+    }
+
+    /// The instant that lies as long after an order as a column says.
+    fn after(&self, position: usize, column: &Column<'_>) -> Instant {
+        Instant::from_millis(self.at.get(position).wrapping_add(column.get(position)))
     }
 }

@@ -1,17 +1,19 @@
 //! The worth of facts: each yields movements of credit, or a reason why it yields none (section 4).
 
+mod share;
 mod sink;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
+pub(crate) use share::{GivenBack, taken_by_refunds};
 pub(crate) use sink::{MovementSink, SumWindow};
 
 use crate::calendar::{Instant, TWO_DAYS};
-use crate::fact::EntryKind;
-use crate::ledger::{Entry, Ledger, Order};
-use crate::program::{Counted, Metric, Program, Spend};
+use crate::fact::{Charge, EntryKind, RefundParts};
+use crate::ledger::{Cancelled, Entry, Ledger, Order};
+use crate::program::{Counted, GiftCards, Metric, Program, Spend};
 use crate::quantity::{Amount, Points, Quantity, Rate};
 use crate::version::Version;
 
@@ -37,17 +39,18 @@ pub(crate) enum MovementKind {
     OrderPaid,
     OrderRefunded,
     OrderCancelled,
+    OrderRestored,
     Points(EntryKind),
     PointsCanceled,
 }
 
 impl MovementKind {
-    /// Whether it takes back the credit of an earlier movement (of a negative entry, gives it back).
+    /// Whether it takes back the credit of an earlier movement (of a negative entry or a restored order, gives it back).
     #[inline]
     pub(crate) fn is_correction(self) -> bool {
         match self {
             Self::OrderPaid | Self::Points(_) => false,
-            Self::OrderRefunded | Self::OrderCancelled | Self::PointsCanceled => true,
+            Self::OrderRefunded | Self::OrderCancelled | Self::OrderRestored | Self::PointsCanceled => true,
         }
     }
 }
@@ -70,6 +73,8 @@ pub(crate) struct Priced {
     pub total: Amount,
     /// The part of the total that is spend, in ten-thousandths of the order's currency.
     pub basis: u64,
+    /// The part of the total that counts, in ten-thousandths of the order's currency.
+    pub counting: u64,
     pub currency: InCurrency,
     pub test: bool,
 }
@@ -81,42 +86,92 @@ pub(crate) enum InCurrency {
     Foreign(Option<Rate>),
 }
 
+/// A part of an order's total, or an amount beside it, that the spend settings may leave out or add.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Tax,
+    Shipping,
+    Tips,
+    Duties,
+    Discounts,
+    GiftCards,
+    PaidWithCredit,
+}
+
+impl Charge {
+    fn get(&self, part: Part) -> Amount {
+        match part {
+            Part::Tax => self.tax,
+            Part::Shipping => self.shipping,
+            Part::Tips => self.tips,
+            Part::Duties => self.duties,
+            Part::Discounts => self.discounts,
+            Part::GiftCards => self.gift_cards,
+            Part::PaidWithCredit => self.paid_with_credit,
+        }
+    }
+}
+
+impl RefundParts {
+    fn get(&self, part: Part) -> Option<Amount> {
+        match part {
+            Part::Tax => self.tax,
+            Part::Shipping => self.shipping,
+            Part::Tips => self.tips,
+            Part::Duties => self.duties,
+            Part::GiftCards => self.gift_cards,
+            Part::Discounts | Part::PaidWithCredit => None,
+        }
+    }
+}
+
 impl Spend {
-    /// Whether the basis is just the total.
+    /// Whether the basis is just the total, for orders without tips, duties, gift cards and credit.
     pub(crate) fn is_total(self) -> bool {
         self.include_tax && self.include_shipping && !self.before_discounts
     }
 
-    /// The part of an order that is spend before conversion, never below 0 (section 4; seeds 003 and 004). Parts that
-    /// the settings do not need are not read.
+    /// The parts of a total that do not count, in ten-thousandths. Parts that the settings do not need are not read.
     #[inline]
-    pub(crate) fn basis(
-        self,
-        total: Amount,
-        tax: impl FnOnce() -> Amount,
-        shipping: impl FnOnce() -> Amount,
-        discounts: impl FnOnce() -> Amount,
-    ) -> u64 {
-        let more = if self.before_discounts { discounts().ten_thousandths() } else { 0 };
-        let less_tax = if self.include_tax { 0 } else { tax().ten_thousandths() };
-        let less_shipping = if self.include_shipping { 0 } else { shipping().ten_thousandths() };
-        (total.ten_thousandths() + more).saturating_sub(less_tax + less_shipping)
+    pub(crate) fn left_out(self, part: impl Fn(Part) -> Amount) -> u64 {
+        let unless = |counts: bool, of: Part| if counts { 0 } else { part(of).ten_thousandths() };
+        unless(self.include_tax, Part::Tax)
+            + unless(self.include_shipping, Part::Shipping)
+            + unless(self.include_tips, Part::Tips)
+            + unless(self.include_duties, Part::Duties)
+            + unless(self.gift_cards != GiftCards::WhenSpent, Part::GiftCards)
+    }
+
+    /// The part of an order that is spend before conversion, never below 0 (section 4; seeds 003 and 004).
+    #[inline]
+    pub(crate) fn basis(self, total: Amount, part: impl Fn(Part) -> Amount) -> u64 {
+        let more = if self.before_discounts { part(Part::Discounts).ten_thousandths() } else { 0 };
+        let counted_before = self.gift_cards == GiftCards::WhenBought;
+        let credit = if counted_before { part(Part::PaidWithCredit).ten_thousandths() } else { 0 };
+        (total.ten_thousandths() + more).saturating_sub(self.left_out(part) + credit)
+    }
+
+    /// The part of the total that counts, in ten-thousandths. Refunds that name their parts are shares of it.
+    #[inline]
+    pub(crate) fn counting(self, total: Amount, part: impl Fn(Part) -> Amount) -> u64 {
+        total.ten_thousandths().saturating_sub(self.left_out(part))
     }
 }
 
 impl Priced {
     pub(crate) fn of(order: &Order, program: &Program) -> Self {
-        let paid = &order.paid;
+        let charge = &order.charge;
         Self {
             at: order.at,
-            total: paid.total,
-            basis: program.spend.basis(paid.total, || paid.tax, || paid.shipping, || paid.discounts),
-            currency: if paid.currency == program.currency {
+            total: charge.total,
+            basis: program.spend.basis(charge.total, |part| charge.get(part)),
+            counting: program.spend.counting(charge.total, |part| charge.get(part)),
+            currency: if charge.currency == program.currency {
                 InCurrency::Own
             } else {
-                InCurrency::Foreign(paid.exchange_rate)
+                InCurrency::Foreign(charge.exchange_rate)
             },
-            test: paid.test,
+            test: charge.test,
         }
     }
 
@@ -150,37 +205,6 @@ pub(crate) fn own_worth(basis: u64, metric: Metric, program: &Program) -> Result
 #[inline]
 fn something(worth: Quantity) -> Result<Quantity, NoCredit> {
     if worth.is_zero() { Err(NoCredit::WorthNothing) } else { Ok(worth) }
-}
-
-/// The part of an order's worth that each refund takes. Refunds accumulate, and a full one leaves exactly nothing.
-pub(crate) fn taken_by_refunds(
-    worth: Quantity,
-    metric: Metric,
-    total: Amount,
-    program: &Program,
-    refunds: impl Iterator<Item = (Instant, Amount)>,
-) -> impl Iterator<Item = (Instant, Quantity)> {
-    let total = total.ten_thousandths();
-    refunds.scan((0_u64, worth), move |(refunded, left), (at, amount)| {
-        *refunded = refunded.saturating_add(amount.ten_thousandths()).min(total);
-        let rest = left_of_order(worth, metric, *refunded, total, program);
-        let taken = *left - rest;
-        *left = rest;
-        Some((at, taken))
-    })
-}
-
-/// The rest of an order's worth once `refunded` of its `total` was given back.
-fn left_of_order(worth: Quantity, metric: Metric, refunded: u64, total: u64, program: &Program) -> Quantity {
-    if refunded == 0 {
-        worth // an order with a total of 0 keeps its worth (section 4)
-    } else if refunded == total {
-        Quantity::ZERO
-    } else if metric == Metric::OrdersPlaced {
-        worth // a partial refund changes nothing (seed 003)
-    } else {
-        worth - program.minor_unit.share(worth, refunded, total)
-    }
 }
 
 /// Passes on the movements of a member's facts that have happened by an instant, in the order of section 5. Orders and
@@ -269,25 +293,37 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
     }
 
     /// Takes the movements of an order: its worth on its day, then the amounts that each refund and the cancellation take back.
+    /// A restoration gives back what is left of the order then; refunds in the meantime take nothing by themselves.
     #[inline(never)] // out of loops over plain orders
     pub(crate) fn order(
         &mut self,
         source: u32,
         order: &Priced,
-        refunds: impl Iterator<Item = (Instant, Amount)>,
-        cancelled: Option<Instant>,
+        refunds: impl Iterator<Item = GivenBack>,
+        cancelled: Option<Cancelled>,
     ) {
         let Some(worth) = self.credit(source, order) else { return };
-        let dated = order.at;
-        let until = cancelled.map_or(self.until, |cancelled| cancelled.min(self.until));
-        let refunds = refunds.filter(|(at, _)| *at <= until);
-        let mut left = worth;
-        for (at, taken) in taken_by_refunds(worth, self.metric, order.total, &self.version.program, refunds) {
-            self.correct(Movement { at, kind: MovementKind::OrderRefunded, source, dated, amount: -taken }, 0);
+        let (dated, until) = (order.at, self.until);
+        let cancelled = cancelled.filter(|cancelled| cancelled.from <= until);
+        let refunds = refunds.filter(|refund| refund.at <= until);
+        let (mut left, mut when_cancelled, mut when_restored) = (worth, worth, worth);
+        for (at, taken) in taken_by_refunds(worth, self.metric, order, &self.version.program, refunds) {
             left = left - taken;
+            // A refund comes before the cancellation or restoration of its instant (section 4).
+            if cancelled.is_none_or(|cancelled| at <= cancelled.from) {
+                when_cancelled = left;
+            }
+            if cancelled.and_then(|cancelled| cancelled.until).is_none_or(|until| at <= until) {
+                when_restored = left;
+            }
+            if !cancelled.is_some_and(|cancelled| cancelled.absorbs(at)) {
+                self.correct(Movement { at, kind: MovementKind::OrderRefunded, source, dated, amount: -taken }, 0);
+            }
         }
-        if let Some(at) = cancelled.filter(|at| *at <= self.until) {
-            self.correct(Movement { at, kind: MovementKind::OrderCancelled, source, dated, amount: -left }, 0);
+        let Some(Cancelled { from: at, until: restored_at }) = cancelled else { return };
+        self.correct(Movement { at, kind: MovementKind::OrderCancelled, source, dated, amount: -when_cancelled }, 0);
+        if let Some(at) = restored_at.filter(|at| *at <= until) {
+            self.correct(Movement { at, kind: MovementKind::OrderRestored, source, dated, amount: when_restored }, 0);
         }
     }
 
@@ -482,9 +518,8 @@ fn emit_order(
     program: &Program,
     stream: &mut MovementStream<'_, Ledger, impl MovementSink>,
 ) {
-    let refunds = order.refunds.iter().map(|refund| (refund.at, refund.amount));
-    let cancelled = order.cancelled.map(|cancelled| cancelled.at);
-    stream.order(source, &Priced::of(order, program), refunds, cancelled);
+    let refunds = order.refunds.iter().map(|refund| GivenBack::of(refund.at, &refund.refunded, program.spend));
+    stream.order(source, &Priced::of(order, program), refunds, order.cancelled_for());
 }
 
 fn emit_entry(

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::assignment::{binding, ruling};
 use crate::calendar::{Day, Instant};
-use crate::credit::{Movement, NoCredit, Priced, movements, taken_back, taken_by_refunds};
+use crate::credit::{GivenBack, Movement, NoCredit, Priced, movements, taken_back, taken_by_refunds};
 use crate::earned::{Counting, Renewal, Total, Window};
 use crate::fact::Tag;
 use crate::id::{AssignmentId, CancelId, EntryId, OrderId, RefundId, TierId};
@@ -100,6 +100,8 @@ pub enum FactRef {
     Refund(OrderId, RefundId),
     /// The cancellation of an order.
     OrderCancelled(OrderId),
+    /// The restoration of an order.
+    OrderRestored(OrderId),
     /// An entry of the points system.
     Entry(EntryId),
     /// A cancellation of points.
@@ -132,7 +134,7 @@ pub enum Reason {
     Cancelled,
     /// The order was refunded in full, so nothing of it is left.
     RefundedInFull,
-    /// A later full set of tags has replaced it.
+    /// A later fact has replaced it: a full set of tags, or the cancellation or restoration of an order.
     Superseded,
     /// The program uses another metric.
     NotThisMetric,
@@ -146,6 +148,8 @@ pub enum Reason {
     WorthNothing,
     /// A partial refund leaves an order counted.
     PartialRefundOfCountedOrder,
+    /// The refund gave back only parts of the order that do not count, such as shipping.
+    GaveBackNothingCounted,
     /// The fact starts the timeline, but is worth nothing.
     NoCredit,
     /// The assignment has ended.
@@ -290,6 +294,9 @@ fn in_force(version: &Version, acts: &[Assignment], as_of: Instant) -> Option<As
     Some(AssignmentFound { fact: act_ref(act), tier, exactly, until: act.until() })
 }
 
+/// A part of an order or entry: counted with an amount, in effect without one, or excluded.
+type Part = Result<Option<Quantity>, Reason>;
+
 /// Sorts every fact that is seen into counted, in effect, or excluded.
 struct Findings<'a> {
     version: &'a Version,
@@ -313,14 +320,15 @@ impl Findings<'_> {
     }
 
     /// Counts the parts of one order or entry in the window that it lies in, or excludes all of them.
-    fn place(&mut self, own: Option<Movement>, parts: Vec<(FactRef, Result<Quantity, Reason>)>) {
+    fn place(&mut self, own: Option<Movement>, parts: Vec<(FactRef, Part)>) {
         let window = own.map(|movement| (self.window(&movement), self.day(&movement)));
         for (fact, part) in parts {
             match (part, window) {
                 (Err(reason), _) => self.exclude(fact, reason),
-                (Ok(amount), Some((Ok(window), on))) => {
+                (Ok(Some(amount)), Some((Ok(window), on))) => {
                     self.counted.push(CountedFact { fact, amount, on, window });
                 }
+                (Ok(None), Some((Ok(_), _))) => self.in_effect.push(fact),
                 (Ok(_), Some((Err(reason), _))) => self.exclude(fact, reason),
                 (Ok(_), None) => self.exclude(fact, Reason::BeforeStart),
             }
@@ -365,16 +373,17 @@ impl Findings<'_> {
         }
     }
 
-    fn order_parts(&self, order: &Order) -> Vec<(FactRef, Result<Quantity, Reason>)> {
+    fn order_parts(&self, order: &Order) -> Vec<(FactRef, Part)> {
         let as_of = self.as_of;
         let program = &self.version.program;
         let refunds: Vec<_> = order.refunds.iter().filter(|refund| refund.at <= as_of).collect();
-        let cancelled = order.cancelled.filter(|cancelled| cancelled.at <= as_of);
+        let is_cancelled = order.cancelled_for().is_some_and(|cancelled| cancelled.is_at(as_of));
+        let priced = Priced::of(order, program);
         let worth = match self.milestone().map(|counted| counted.metric) {
             None | Some(Metric::PointsEarned) => Err(Reason::NotThisMetric),
-            Some(metric) => match Priced::of(order, program).worth(metric, program) {
+            Some(metric) => match priced.worth(metric, program) {
                 Ok(_) if program.timezone.day(order.at) < self.version.effective_start => Err(Reason::BeforeStart),
-                Ok(_) if cancelled.is_some() => Err(Reason::Cancelled),
+                Ok(_) if is_cancelled => Err(Reason::Cancelled),
                 Ok(worth) => Ok((metric, worth)),
                 Err(NoCredit::TestOrder) => Err(Reason::TestOrder),
                 Err(NoCredit::NoExchangeRate) => Err(Reason::NoExchangeRate),
@@ -384,8 +393,8 @@ impl Findings<'_> {
         let taken: Vec<Quantity> = match worth {
             Err(_) => Vec::new(),
             Ok((metric, worth)) => {
-                let amounts = refunds.iter().map(|refund| (refund.at, refund.amount));
-                taken_by_refunds(worth, metric, order.paid.total, program, amounts).map(|(_, taken)| taken).collect()
+                let given_back = refunds.iter().map(|it| GivenBack::of(it.at, &it.refunded, program.spend));
+                taken_by_refunds(worth, metric, &priced, program, given_back).map(|(_, taken)| taken).collect()
             }
         };
         let all_taken = taken.iter().fold(Quantity::ZERO, |sum, part| sum + *part);
@@ -393,18 +402,30 @@ impl Findings<'_> {
             Ok((_, worth)) if !refunds.is_empty() && worth == all_taken => Err(Reason::RefundedInFull),
             other => other,
         };
-        let mut parts = vec![(FactRef::Order(order.id.clone()), worth.map(|(_, worth)| worth))];
+        let mut parts = vec![(FactRef::Order(order.id.clone()), worth.map(|(_, worth)| Some(worth)))];
         for (index, refund) in refunds.into_iter().enumerate() {
             let part = worth.and_then(|(metric, _)| match taken.get(index) {
-                Some(taken) if !taken.is_zero() => Ok(-*taken),
+                Some(taken) if !taken.is_zero() => Ok(Some(-*taken)),
                 _ if metric == Metric::OrdersPlaced => Err(Reason::PartialRefundOfCountedOrder),
+                _ if refund.refunded.parts.is_named() => Err(Reason::GaveBackNothingCounted),
                 _ => Err(Reason::WorthNothing),
             });
             parts.push((FactRef::Refund(order.id.clone(), refund.id.clone()), part));
         }
-        if cancelled.is_some() {
-            let reason = worth.err().unwrap_or(Reason::Cancelled);
+        let is_seen = |at: Option<Instant>| at.is_some_and(|at| at <= as_of);
+        let was_cancelled = is_seen(order.cancelled.map(|cancelled| cancelled.at));
+        if was_cancelled {
+            let reason = worth.err().unwrap_or(Reason::Superseded);
             parts.push((FactRef::OrderCancelled(order.id.clone()), Err(reason)));
+        }
+        if let Some(restored) = order.restored.filter(|restored| is_seen(Some(restored.at))) {
+            let found = match worth {
+                Ok(_) if was_cancelled => Ok(None),
+                Ok(_) => Err(Reason::WorthNothing),
+                Err(Reason::Cancelled) if !restored.rules => Err(Reason::Superseded),
+                Err(reason) => Err(reason),
+            };
+            parts.push((FactRef::OrderRestored(order.id.clone()), found));
         }
         parts
     }
@@ -417,7 +438,7 @@ impl Findings<'_> {
         }
     }
 
-    fn entry_parts(&self, entry: &Entry) -> Vec<(FactRef, Result<Quantity, Reason>)> {
+    fn entry_parts(&self, entry: &Entry) -> Vec<(FactRef, Part)> {
         let as_of = self.as_of;
         let cancels: Vec<_> = entry.cancels.iter().filter(|cancel| cancel.at <= as_of).collect();
         let mut left = entry.points.get();
@@ -441,9 +462,10 @@ impl Findings<'_> {
             }
             None | Some(Metric::AmountSpent | Metric::OrdersPlaced) => Err(Reason::NotThisMetric),
         };
-        let mut parts = vec![(FactRef::Entry(entry.id.clone()), points.map(Quantity::whole))];
+        let mut parts = vec![(FactRef::Entry(entry.id.clone()), points.map(|points| Some(Quantity::whole(points))))];
         for (cancel, taken) in cancels.into_iter().zip(taken) {
-            let part = points.and(if taken == 0 { Err(Reason::WorthNothing) } else { Ok(Quantity::whole(-taken)) });
+            let part =
+                points.and(if taken == 0 { Err(Reason::WorthNothing) } else { Ok(Some(Quantity::whole(-taken))) });
             parts.push((FactRef::PointsCanceled(cancel.id.clone()), part));
         }
         parts
@@ -456,6 +478,7 @@ impl Findings<'_> {
             let fact = match &waiting.fact {
                 WaitingFact::Refund(order, refund) => FactRef::Refund(order.clone(), refund.clone()),
                 WaitingFact::Cancellation(order) => FactRef::OrderCancelled(order.clone()),
+                WaitingFact::Restoration(order) => FactRef::OrderRestored(order.clone()),
                 WaitingFact::PointsCanceled(_, cancel) => FactRef::PointsCanceled(cancel.clone()),
             };
             self.exclude(fact, Reason::WaitingForOrder);

@@ -145,14 +145,31 @@ pub struct Fact<B = FactBody> {
 /// A paid order. While it names no member (a guest), it belongs to none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OrderPaid {
-    /// The grand total charged: after discounts, with tax and shipping, in the order's currency.
+    /// The instant of payment, where the sender knows it. The order counts for its day, else for the day it occurred.
+    pub paid_at: Option<Instant>,
+    /// The charge.
+    pub charge: Charge,
+}
+
+/// The charge of an order: the total and its parts, in the order's currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Charge {
+    /// The grand total charged: after discounts, with tax and shipping, tips and duties.
     pub total: Amount,
     /// The tax included in the total.
     pub tax: Amount,
     /// The shipping included in the total.
     pub shipping: Amount,
+    /// The tips included in the total.
+    pub tips: Amount,
+    /// The duties included in the total.
+    pub duties: Amount,
     /// The discounts that were subtracted.
     pub discounts: Amount,
+    /// What of the total bought gift cards or store credit.
+    pub gift_cards: Amount,
+    /// What of the total was paid with gift cards or store credit.
+    pub paid_with_credit: Amount,
     /// The order's currency.
     pub currency: Currency,
     /// Program currency per unit of the order's.
@@ -161,11 +178,67 @@ pub struct OrderPaid {
     pub test: bool,
 }
 
+impl Charge {
+    /// A charge of nothing but goods.
+    pub fn of(total: Amount, currency: Currency) -> Self {
+        Self {
+            total,
+            tax: Amount::ZERO,
+            shipping: Amount::ZERO,
+            tips: Amount::ZERO,
+            duties: Amount::ZERO,
+            discounts: Amount::ZERO,
+            gift_cards: Amount::ZERO,
+            paid_with_credit: Amount::ZERO,
+            currency,
+            exchange_rate: None,
+            test: false,
+        }
+    }
+}
+
 /// Money given back, a part of the grand total of its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refunded {
     /// The amount, in the order's currency.
     pub amount: Amount,
+    /// The parts of the amount, where the sender names them.
+    pub parts: RefundParts,
+}
+
+impl Refunded {
+    /// A refund that names no parts.
+    pub fn of(amount: Amount) -> Self {
+        Self { amount, parts: RefundParts::default() }
+    }
+}
+
+/// The parts that a refund names: what of its amount gives back tax, shipping and so on. A part of zero is named too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct RefundParts {
+    /// The tax given back.
+    pub tax: Option<Amount>,
+    /// The shipping given back.
+    pub shipping: Option<Amount>,
+    /// The tips given back.
+    pub tips: Option<Amount>,
+    /// The duties given back.
+    pub duties: Option<Amount>,
+    /// The gift cards or store credit given back.
+    pub gift_cards: Option<Amount>,
+}
+
+impl RefundParts {
+    /// All parts, in the order of section 4.
+    pub fn each(&self) -> [Option<Amount>; 5] {
+        let Self { tax, shipping, tips, duties, gift_cards } = *self;
+        [tax, shipping, tips, duties, gift_cards]
+    }
+
+    /// Whether the refund names a part.
+    pub fn is_named(&self) -> bool {
+        self.each().iter().any(Option::is_some)
+    }
 }
 
 /// The origin of an entry of the points system.
@@ -273,6 +346,8 @@ pub enum FactBody {
     OrderRefunded(OrderId, RefundId, Refunded),
     /// `order.cancelled`: nothing of the order is left
     OrderCancelled(OrderId),
+    /// `order.restored`: the order counts again
+    OrderRestored(OrderId),
     /// `points.earned`, `points.adjusted`, `points.imported`
     PointsEntry(EntryId, PointsEntry),
     /// `points.canceled`
@@ -291,6 +366,27 @@ pub enum FactBody {
     TierUnassigned(AssignmentId, TierUnassigned),
     /// `customer.erased`: everything about the member is deleted, and later facts are kept out
     Erased,
+}
+
+impl FactBody {
+    /// The place of the kind in the table of section 4.
+    pub(crate) fn kind_order(&self) -> u8 {
+        match self {
+            Self::OrderPaid(..) => 0,
+            Self::OrderRefunded(..) => 1,
+            Self::OrderCancelled(_) => 2,
+            Self::OrderRestored(_) => 3,
+            Self::PointsEntry(..) => 4,
+            Self::PointsCanceled(..) => 5,
+            Self::TagsSet(_) => 6,
+            Self::TagsChanged(_) => 7,
+            Self::Enrolled(_) => 8,
+            Self::BirthdaySet(_) => 9,
+            Self::TierAssigned(..) => 10,
+            Self::TierUnassigned(..) => 11,
+            Self::Erased => 12,
+        }
+    }
 }
 
 impl<B> Fact<B> {
@@ -318,6 +414,26 @@ impl<B> Fact<B> {
 }
 
 impl Fact {
+    /// The latest instant that the fact says something happened at: it cannot have arrived before (section 4).
+    pub fn latest_at(&self) -> Instant {
+        let paid_at = match &self.body {
+            FactBody::OrderPaid(_, paid) => paid.paid_at,
+            FactBody::OrderRefunded(..)
+            | FactBody::OrderCancelled(_)
+            | FactBody::OrderRestored(_)
+            | FactBody::PointsEntry(..)
+            | FactBody::PointsCanceled(..)
+            | FactBody::TagsSet(_)
+            | FactBody::TagsChanged(_)
+            | FactBody::Enrolled(_)
+            | FactBody::BirthdaySet(_)
+            | FactBody::TierAssigned(..)
+            | FactBody::TierUnassigned(..)
+            | FactBody::Erased => None,
+        };
+        paid_at.map_or(self.occurred_at, |paid_at| paid_at.max(self.occurred_at))
+    }
+
     /// The member to be erased, if the fact is an erasure.
     pub fn erased(&self) -> Option<&MemberId> {
         self.member().filter(|_| self.body == FactBody::Erased)
@@ -326,7 +442,10 @@ impl Fact {
     /// The fact without a member, where that is allowed (section 4: facts that follow an order or an entry).
     pub fn without_member(&self) -> Option<Self> {
         let follows = match self.body {
-            FactBody::OrderRefunded(..) | FactBody::OrderCancelled(_) | FactBody::PointsCanceled(..) => true,
+            FactBody::OrderRefunded(..)
+            | FactBody::OrderCancelled(_)
+            | FactBody::OrderRestored(_)
+            | FactBody::PointsCanceled(..) => true,
             FactBody::OrderPaid(..)
             | FactBody::PointsEntry(..)
             | FactBody::TagsSet(_)

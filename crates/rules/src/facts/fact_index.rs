@@ -147,13 +147,12 @@ impl FactIndex {
     pub fn insert_known(&mut self, fact: Fact) -> FactStatus {
         let (body, told) = fact.apart();
         match body {
-            FactBody::OrderPaid(order, paid) => {
-                merge(&mut self.orders.entry(order).or_default().paid, told.map(|()| paid))
-            }
+            FactBody::OrderPaid(order, paid) => self.orders.entry(order).or_default().take_paid(told.map(|()| paid)),
             FactBody::OrderRefunded(order, refund, refunded) => {
                 self.orders.entry(order).or_default().take_refund(refund, told.map(|()| refunded))
             }
             FactBody::OrderCancelled(order) => merge(&mut self.orders.entry(order).or_default().cancelled, told),
+            FactBody::OrderRestored(order) => merge(&mut self.orders.entry(order).or_default().restored, told),
             FactBody::PointsEntry(id, entry) => self.entries.entry(id).or_default().take_entry(told.map(|()| entry)),
             FactBody::PointsCanceled(id, canceled) => self.insert_cancel(id, told.map(|()| canceled)),
             FactBody::TierAssigned(id, assigned) => {

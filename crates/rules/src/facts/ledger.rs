@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use crate::calendar::Instant;
 use crate::cause::{Attribution, Cause};
-use crate::fact::{Birthday, EntryKind, Mode, OrderPaid, Tag};
+use crate::fact::{Birthday, Charge, EntryKind, Mode, Refunded, Tag};
 use crate::id::{AssignmentId, CancelId, EntryId, OrderId, RefundId, TierId};
-use crate::quantity::{Amount, Points};
+use crate::quantity::Points;
 
 /// The facts of one member. Lists are kept in the order of section 5: instant, then kind, then key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,21 +23,23 @@ pub struct Ledger {
     pub(crate) birthday: Option<BirthdayTold>,
 }
 
-/// A paid order with its refunds and cancellation.
+/// A paid order with its refunds, its cancellation and its restoration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     /// The order's id.
     pub id: OrderId,
-    /// The instant of payment.
+    /// The instant that the order counts for: that of its payment where one is known (section 4).
     pub at: Instant,
-    /// The amounts paid.
-    pub paid: OrderPaid,
+    /// The charge.
+    pub charge: Charge,
     /// Whether it was imported.
     pub imported: bool,
     /// The refunds, in the order in which they act.
     pub refunds: Vec<Refund>,
     /// The cancellation; it acts at the earliest when the order was paid.
     pub cancelled: Option<Cancellation>,
+    /// The restoration; it acts at the earliest when the order was paid.
+    pub restored: Option<Restoration>,
 }
 
 /// A refund of an order.
@@ -47,8 +49,8 @@ pub struct Refund {
     pub at: Instant,
     /// The id within the order.
     pub id: RefundId,
-    /// The amount, in the order's currency.
-    pub amount: Amount,
+    /// The amount and its parts, in the order's currency.
+    pub refunded: Refunded,
     /// Whether it was imported.
     pub imported: bool,
 }
@@ -60,6 +62,45 @@ pub struct Cancellation {
     pub at: Instant,
     /// Whether it was imported.
     pub imported: bool,
+}
+
+/// The restoration of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restoration {
+    /// The instant at which it acts, not before its order (section 4).
+    pub at: Instant,
+    /// Whether it was imported.
+    pub imported: bool,
+    /// Whether it is later than the cancellation, by what each says of itself. Otherwise the cancellation rules.
+    pub rules: bool,
+}
+
+/// The time during which an order is cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cancelled {
+    pub from: Instant,
+    /// The restoration that ends it.
+    pub until: Option<Instant>,
+}
+
+impl Cancelled {
+    /// Of a cancellation and a restoration the later one rules, from when it acts. Nothing is cancelled if both act at once
+    /// and the restoration rules.
+    pub(crate) fn of(cancelled: Option<Instant>, restored_by: Option<Instant>) -> Option<Self> {
+        let from = cancelled?;
+        (restored_by != Some(from)).then_some(Self { from, until: restored_by })
+    }
+
+    /// Whether a refund at an instant takes nothing by itself: the order is cancelled. One at the instant of the cancellation
+    /// comes before it, one at that of the restoration too, while the order is still cancelled.
+    pub(crate) fn absorbs(self, refunded_at: Instant) -> bool {
+        self.from < refunded_at && self.until.is_none_or(|until| refunded_at <= until)
+    }
+
+    /// Whether the order is cancelled at an instant.
+    pub(crate) fn is_at(self, at: Instant) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at < until)
+    }
 }
 
 /// An entry of the points system with its cancellations.
@@ -110,6 +151,8 @@ pub enum WaitingFact {
     Refund(OrderId, RefundId),
     /// A cancellation for its order.
     Cancellation(OrderId),
+    /// A restoration for its order.
+    Restoration(OrderId),
     /// A cancellation of points for its entry.
     PointsCanceled(EntryId, CancelId),
 }
@@ -202,6 +245,19 @@ pub struct BirthdayTold {
     pub at: Instant,
     /// The day, or none if withdrawn.
     pub birthday: Option<Birthday>,
+}
+
+impl Order {
+    /// The time during which the order is cancelled.
+    pub(crate) fn cancelled_for(&self) -> Option<Cancelled> {
+        let restored_by = self.restored.filter(|restored| restored.rules).map(|restored| restored.at);
+        Cancelled::of(self.cancelled.map(|cancelled| cancelled.at), restored_by)
+    }
+
+    /// The number of its cancellations and restorations.
+    fn turns(&self) -> usize {
+        usize::from(self.cancelled.is_some()) + usize::from(self.restored.is_some())
+    }
 }
 
 impl Act {
@@ -301,7 +357,8 @@ impl Ledger {
     pub(crate) fn is_in_order(&self) -> bool {
         let refunds = |order: &Order| {
             let paid_at = order.at;
-            let cancelled = order.cancelled.is_none_or(|cancelled| cancelled.at >= paid_at);
+            let cancelled = order.cancelled.is_none_or(|cancelled| cancelled.at >= paid_at)
+                && order.restored.is_none_or(|restored| restored.at >= paid_at);
             let acts = order.refunds.iter().all(|refund| refund.at >= paid_at);
             cancelled && acts && order.refunds.is_sorted_by_key(|refund| (refund.at, &refund.id))
         };
@@ -325,8 +382,7 @@ impl Ledger {
 
     /// The number of facts.
     pub fn len(&self) -> usize {
-        let orders: usize =
-            self.orders.iter().map(|order| 1 + order.refunds.len() + usize::from(order.cancelled.is_some())).sum();
+        let orders: usize = self.orders.iter().map(|order| 1 + order.refunds.len() + order.turns()).sum();
         let entries: usize = self.entries.iter().map(|entry| 1 + entry.cancels.len()).sum();
         let states = usize::from(self.enrolled.is_some()) + usize::from(self.birthday.is_some());
         orders + entries + self.waiting.len() + self.tags.len() + self.assignments.len() + states
@@ -339,18 +395,19 @@ impl Ledger {
             let paid = (order.at, 0, Attribution::new(Cause::Activity, order.imported, true));
             let refunds = order.refunds.iter().map(move |it| refund(it.at, 1, it.imported));
             let cancelled = order.cancelled.map(|it| refund(it.at, 2, it.imported));
-            std::iter::once(paid).chain(refunds).chain(cancelled)
+            let restored = order.restored.map(|it| (it.at, 3, Attribution::new(Cause::Activity, it.imported, true)));
+            std::iter::once(paid).chain(refunds).chain(cancelled).chain(restored)
         });
         let entries = self.entries.iter().flat_map(move |entry| {
             let imported = entry.imported || entry.kind == EntryKind::Imported;
-            let cancels = entry.cancels.iter().map(move |it| refund(it.at, 4, it.imported));
-            std::iter::once((entry.at, 3, Attribution::new(Cause::Activity, imported, true))).chain(cancels)
+            let cancels = entry.cancels.iter().map(move |it| refund(it.at, 5, it.imported));
+            std::iter::once((entry.at, 4, Attribution::new(Cause::Activity, imported, true))).chain(cancels)
         });
-        let tags = self.tags.iter().map(|it| (it.at, 5, Attribution::new(Cause::TagsChanged, it.imported, true)));
-        let enrolled = self.enrolled.map(|it| (it.at, 6, Attribution::new(Cause::Activity, it.imported, true)));
+        let tags = self.tags.iter().map(|it| (it.at, 6, Attribution::new(Cause::TagsChanged, it.imported, true)));
+        let enrolled = self.enrolled.map(|it| (it.at, 7, Attribution::new(Cause::Activity, it.imported, true)));
         let acts = self.assignments.iter().filter_map(|it| match &it.act {
-            Act::Assign { reward, .. } => Some((it.at, 7, Attribution::new(Cause::Assigned, it.imported, *reward))),
-            Act::Unassign { .. } => Some((it.at, 8, Attribution::new(Cause::Assigned, it.imported, false))),
+            Act::Assign { reward, .. } => Some((it.at, 8, Attribution::new(Cause::Assigned, it.imported, *reward))),
+            Act::Unassign { .. } => Some((it.at, 9, Attribution::new(Cause::Assigned, it.imported, false))),
             Act::Hold { .. } => None,
         });
         orders.chain(entries).chain(tags).chain(enrolled).chain(acts)
@@ -409,7 +466,9 @@ impl Ledger {
     pub(crate) fn drop_order(&mut self, id: &OrderId) {
         self.orders.retain(|order| order.id != *id);
         self.waiting.retain(|waiting| match &waiting.fact {
-            WaitingFact::Refund(order, _) | WaitingFact::Cancellation(order) => order != id,
+            WaitingFact::Refund(order, _) | WaitingFact::Cancellation(order) | WaitingFact::Restoration(order) => {
+                order != id
+            }
             WaitingFact::PointsCanceled(..) => true,
         });
     }
@@ -419,7 +478,7 @@ impl Ledger {
         self.entries.retain(|entry| entry.id != *id);
         self.waiting.retain(|waiting| match &waiting.fact {
             WaitingFact::PointsCanceled(entry, _) => entry != id,
-            WaitingFact::Refund(..) | WaitingFact::Cancellation(_) => true,
+            WaitingFact::Refund(..) | WaitingFact::Cancellation(_) | WaitingFact::Restoration(_) => true,
         });
     }
 

@@ -122,8 +122,26 @@ pub struct Spend {
     pub include_tax: bool,
     /// Whether shipping counts (default yes).
     pub include_shipping: bool,
+    /// Whether tips count (default yes).
+    pub include_tips: bool,
+    /// Whether duties count (default yes).
+    pub include_duties: bool,
     /// Whether discounts are added back (default no).
     pub before_discounts: bool,
+    /// When money that goes through a gift card counts.
+    pub gift_cards: GiftCards,
+}
+
+/// When money that goes through a gift card or store credit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum GiftCards {
+    /// When it is spent: the purchase of a gift card does not count (default).
+    #[default]
+    WhenSpent,
+    /// When the gift card is bought: what is paid with it does not count.
+    WhenBought,
+    /// Both times.
+    Both,
 }
 
 /// The entry rewards due after a jump over several tiers.

@@ -23,6 +23,9 @@ pub struct Options {
     pub demotions: Option<Demotions>,
     /// Whether the tier list may change while the program is active (seed 003: it must be meant).
     pub while_active: bool,
+    /// Whether a year program starts where its start date says, even before the current year (`clamp: false`): for a shop
+    /// that brings its history with it.
+    pub unclamped: bool,
 }
 
 /// The treatment of members who would drop because of a change.
@@ -95,10 +98,17 @@ impl Versions {
     /// # Errors
     /// [`PublishError::NoStart`] if there is neither.
     pub fn first(program: Program, effective_at: Option<Instant>) -> Result<Self, PublishError> {
+        Self::first_with(program, effective_at, Options::default())
+    }
+
+    /// Starts a program with the publisher's options, of which only the clamp matters to a first version.
+    ///
+    /// # Errors
+    /// [`PublishError::NoStart`] if there is neither a start date nor an instant.
+    pub fn first_with(program: Program, effective_at: Option<Instant>, options: Options) -> Result<Self, PublishError> {
         let midnight = program.start_date.map(|start| program.timezone.midnight(Day::of(start)));
         let effective_at = effective_at.or(midnight).ok_or(PublishError::NoStart)?;
-        let (effective_start, moved_from) = resolve_start(&program, effective_at, None);
-        let options = Options::default();
+        let (effective_start, moved_from) = resolve_start(&program, effective_at, None, options);
         let starts_at = program.timezone.midnight(effective_start);
         let is_early = false;
         let first =
@@ -129,7 +139,7 @@ impl Versions {
         if last.program.active && program.active && !options.while_active && !same_tier_list(&last.program, &program) {
             return Err(PublishError::ProgramActive);
         }
-        let (effective_start, moved_from) = self.start_of(&program, effective_at);
+        let (effective_start, moved_from) = self.start_of(&program, effective_at, options);
         let number = self.skip_number();
         let starts_at = program.timezone.midnight(effective_start);
         let is_early = false;
@@ -172,19 +182,22 @@ impl Versions {
 
     /// The effective start and the configured date that it replaces. They are resolved once, when the start date or the
     /// period is set. A version that changes neither carries them over, and a version equal to an earlier one restores
-    /// that one's (section 3).
-    fn start_of(&self, program: &Program, effective_at: Instant) -> (Day, Option<NaiveDate>) {
+    /// that one's (section 3). A version without the clamp takes its start as stated, and so mends an earlier one.
+    fn start_of(&self, program: &Program, effective_at: Instant, options: Options) -> (Day, Option<NaiveDate>) {
         let stored = |version: &Version| (version.effective_start, version.moved_from);
+        let last = self.last();
+        let first_active = self.iter().find(|version| version.program.active).map(|version| version.effective_at);
+        if options.unclamped {
+            return resolve_start(program, effective_at, first_active, options);
+        }
         if let Some(earlier) = self.iter().rev().find(|version| version.program == *program) {
             return stored(earlier);
         }
-        let last = self.last();
-        let first_active = self.iter().find(|version| version.program.active).map(|version| version.effective_at);
         let settled = program.start_date.is_some() || first_active.is_some();
         if settled && last.program.start_date == program.start_date && last.program.period() == program.period() {
             return stored(last);
         }
-        resolve_start(program, effective_at, first_active)
+        resolve_start(program, effective_at, first_active, options)
     }
 
     /// The version in force at an instant: the newest that has taken effect, or the first before any has.
@@ -231,9 +244,14 @@ fn same_tier_list(a: &Program, b: &Program) -> bool {
 
 /// Resolves the effective start. The default is the day of the first active version. A calendar-year program starts no
 /// earlier than the current calendar year (seeds 001, 003, 004).
-fn resolve_start(program: &Program, effective_at: Instant, first_active: Option<Instant>) -> (Day, Option<NaiveDate>) {
+fn resolve_start(
+    program: &Program,
+    effective_at: Instant,
+    first_active: Option<Instant>,
+    options: Options,
+) -> (Day, Option<NaiveDate>) {
     let asked = program.start_date.map_or_else(|| program.timezone.day(first_active.unwrap_or(effective_at)), Day::of);
-    if program.period() != Period::CalendarYear {
+    if program.period() != Period::CalendarYear || options.unclamped {
         return (asked, None);
     }
     let new_year = Day::new_year(program.timezone.day(effective_at).year());

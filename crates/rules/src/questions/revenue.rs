@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::calendar::{Instant, Span};
-use crate::credit::{NoCredit, Priced, taken_by_refunds};
+use crate::credit::{GivenBack, NoCredit, Priced, taken_by_refunds};
 use crate::ledger::{Ledger, Order};
 use crate::program::{Metric, Program};
 use crate::quantity::Quantity;
@@ -44,14 +44,15 @@ pub fn revenue(program: &Program, ledger: &Ledger, window: Range<Instant>) -> Re
     let first = orders.partition_point(|order| order.at < window.start);
     let orders = orders.iter().skip(first).take_while(|order| order.at < window.end);
     let mut sum = Revenue::default();
-    for order in orders.filter(|order| order.cancelled.is_none_or(|cancelled| cancelled.at >= window.end)) {
+    let last = window.end.plus_millis(-1);
+    for order in orders.filter(|order| order.cancelled_for().is_none_or(|cancelled| !cancelled.is_at(last))) {
         sum.add(brought_in(program, order, window.end));
     }
     sum
 }
 
 fn brought_in(program: &Program, order: &Order, until: Instant) -> Revenue {
-    let total = order.paid.total;
+    let total = order.charge.total;
     let priced = Priced { basis: total.ten_thousandths(), ..Priced::of(order, program) };
     let worth = match priced.worth(Metric::AmountSpent, program) {
         Ok(worth) => worth,
@@ -59,8 +60,9 @@ fn brought_in(program: &Program, order: &Order, until: Instant) -> Revenue {
         Err(NoCredit::TestOrder) => return Revenue::default(),
         Err(NoCredit::NoExchangeRate) => return Revenue { left_out: 1, ..Revenue::default() },
     };
-    let refunds = order.refunds.iter().filter(|refund| refund.at < until).map(|refund| (refund.at, refund.amount));
-    let taken = taken_by_refunds(worth, Metric::AmountSpent, total, program, refunds);
+    let refunds = order.refunds.iter().filter(|refund| refund.at < until);
+    let refunds = refunds.map(|refund| GivenBack { at: refund.at, amount: refund.refunded.amount, counting: None });
+    let taken = taken_by_refunds(worth, Metric::AmountSpent, &priced, program, refunds);
     let net = taken.fold(worth, |left, (_, taken)| left - taken);
     Revenue { net, orders: 1, left_out: 0 }
 }

@@ -163,7 +163,8 @@ pub fn bring_back(ledger: &mut Ledger, record: &mut Record, versions: &Versions,
     rows
 }
 
-/// The arrival of a fact at a member, before the fact is applied.
+/// The arrival of facts at a member, before they are applied.
+#[derive(Debug, Clone)]
 pub struct PendingChange {
     at: Instant,
     without: Assessment,
@@ -186,12 +187,20 @@ impl PendingChange {
         self.rows
     }
 
-    /// Evaluates the member again, with the fact in the ledger, and returns all rows to record.
-    pub fn finish(self, ledger: &Ledger, record: &mut Record, versions: &Versions, told: Attribution) -> Vec<Row> {
+    /// Evaluates the member again, with the facts in the ledger, and returns all rows to record. `told` attributes a change
+    /// from one tier to another, under a version at an instant.
+    pub fn finish(
+        self,
+        ledger: &Ledger,
+        record: &mut Record,
+        versions: &Versions,
+        told: impl FnOnce(&Version, Option<Rank>, Option<Rank>, Instant) -> Attribution,
+    ) -> Vec<Row> {
         let Self { at, without, mut rows } = self;
         let version = versions.in_force(at);
         if version.program.active {
             let assessed = Assessed::new(version, ledger, at);
+            let told = told(version, without.standing.tier, assessed.now.standing.tier, at);
             let is_news = !was_passed(version, record, at);
             let trigger = Trigger { told, without: &without, notify: told.cause != Cause::Imported, is_news };
             record_changes(&StepContext { ledger, versions, assessed: &assessed, at }, record, &trigger, &mut rows);

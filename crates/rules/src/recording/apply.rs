@@ -1,17 +1,18 @@
-//! A fact's arrival at a shop. Every affected member is advanced to its instant, the fact is applied, and the members
+//! The arrival of facts at a shop. Every affected member is advanced to its instant, the facts are applied, and the members
 //! are evaluated again. Live processing, replay and the store's writers all use this.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::advance::PendingChange;
 use crate::calendar::Instant;
-use crate::cause::Attribution;
+use crate::cause::{Attribution, Cause};
 use crate::fact::Fact;
-use crate::fact_index::{FactIndex, FactStatus};
+use crate::fact_index::{FactIndex, FactStatus, Subject};
 use crate::id::MemberId;
 use crate::ledger::Ledger;
+use crate::program::Rank;
 use crate::record::{Record, Row};
-use crate::version::Versions;
+use crate::version::{Version, Versions};
 
 /// Applies a fact that arrives at `at`, and returns the rows to record.
 ///
@@ -23,25 +24,163 @@ pub fn apply_fact(
     fact: Fact,
     at: Instant,
 ) -> (FactStatus, Vec<(MemberId, Row)>) {
-    if let Some(member) = fact.erased() {
-        records.remove(member);
-        return (index.apply(fact), Vec::new());
+    let mut arrival = Arrival::of_one(at);
+    let taken = arrival.take(index, records, versions, fact);
+    (taken, arrival.finish(index, records, versions))
+}
+
+/// The facts of one document, which arrive at once (section 4): members are evaluated before the first and after the last.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    at: Instant,
+    members: BTreeMap<MemberId, PendingMember>,
+    facts: Vec<Fact>,
+    /// The state before the document, to find out what a standing would be without one of its facts. A single fact needs none.
+    before: Option<Before>,
+}
+
+/// A member whose ledger the document may change.
+#[derive(Debug, Clone)]
+struct PendingMember {
+    before: Ledger,
+    change: PendingChange,
+}
+
+/// The touched subjects and affected members as they were before the document.
+#[derive(Debug, Clone, Default)]
+struct Before {
+    index: FactIndex,
+    subjects: BTreeSet<Subject>,
+}
+
+impl Arrival {
+    /// The arrival of a single fact.
+    pub fn of_one(at: Instant) -> Self {
+        Self { at, members: BTreeMap::new(), facts: Vec::new(), before: None }
     }
-    let mut all_pending = Vec::new();
-    for id in index.affected_members(&fact) {
-        let record = records.entry(id.clone()).or_default();
-        let mut none = Ledger::default();
-        let ledger = index.ledger_mut(&id).unwrap_or(&mut none);
-        let pending = PendingChange::begin(ledger, record, versions, at);
-        let told = Attribution::by(&fact, &id);
-        all_pending.push((id, told, ledger.clone(), pending));
+
+    /// The arrival of a document of several facts.
+    pub fn of_document(at: Instant) -> Self {
+        Self { before: Some(Before::default()), ..Self::of_one(at) }
     }
-    let taken = index.apply(fact);
-    let mut rows = Vec::new();
-    for (id, told, before, pending) in all_pending {
-        let Some((record, ledger)) = records.get_mut(&id).zip(index.ledger(&id)) else { continue };
-        let due = if *ledger == before { pending.discard() } else { pending.finish(ledger, record, versions, told) };
-        rows.extend(due.into_iter().map(|row| (id.clone(), row)));
+
+    /// Applies a fact of the document.
+    ///
+    /// The index must contain the fact's subjects and their holders; see [`FactIndex::affected_members`].
+    pub fn take(
+        &mut self,
+        index: &mut FactIndex,
+        records: &mut BTreeMap<MemberId, Record>,
+        versions: &Versions,
+        fact: Fact,
+    ) -> FactStatus {
+        if let Some(member) = fact.erased() {
+            records.remove(member);
+            return index.apply(fact);
+        }
+        for id in index.affected_members(&fact) {
+            let record = records.entry(id.clone()).or_default();
+            self.members.entry(id.clone()).or_insert_with(|| {
+                let mut none = Ledger::default();
+                let ledger = index.ledger_mut(&id).unwrap_or(&mut none);
+                let change = PendingChange::begin(ledger, record, versions, self.at);
+                PendingMember { before: ledger.clone(), change }
+            });
+        }
+        if let Some(before) = &mut self.before {
+            before.keep(index, &self.members, &fact);
+        }
+        let taken = index.apply(fact.clone());
+        self.facts.push(fact);
+        taken
     }
-    (taken, rows)
+
+    /// Evaluates the members whose ledgers changed, and returns the rows to record.
+    pub fn finish(
+        self,
+        index: &FactIndex,
+        records: &mut BTreeMap<MemberId, Record>,
+        versions: &Versions,
+    ) -> Vec<(MemberId, Row)> {
+        let Self { at: _, members, facts, before } = self;
+        let mut rows = Vec::new();
+        for (id, PendingMember { before: ledger_before, change }) in members {
+            let Some((record, ledger)) = records.get_mut(&id).zip(index.ledger(&id)) else { continue };
+            let due = if *ledger == ledger_before {
+                change.discard()
+            } else {
+                let told =
+                    |version: &Version, was: Option<Rank>, is: Option<Rank>, at: Instant| match (&*facts, &before) {
+                        ([fact], _) => Attribution::by(fact, &id),
+                        (_, None) => Attribution::by_all(&facts, Cause::Activity),
+                        (_, Some(before)) => before.attribution(&facts, &id, version, (was, is), at),
+                    };
+                change.finish(ledger, record, versions, told)
+            };
+            rows.extend(due.into_iter().map(|row| (id.clone(), row)));
+        }
+        rows
+    }
+}
+
+impl Before {
+    /// Keeps the subjects and members that a fact touches for the first time.
+    fn keep(&mut self, index: &FactIndex, members: &BTreeMap<MemberId, PendingMember>, fact: &Fact) {
+        for (id, pending) in members {
+            if self.index.ledger(id).is_none() {
+                self.index.load_ledger(id.clone(), pending.before.clone());
+            }
+        }
+        for subject in index.touched(fact) {
+            if self.subjects.insert(subject.clone()) {
+                for known in index.facts(&subject) {
+                    self.index.insert_known(known);
+                }
+            }
+        }
+    }
+
+    /// The attribution of a member's change of tier. A rise is caused by the fact without which the tier would be lower, a
+    /// fall by the one without which it would be higher; of several the first that section 4 lists.
+    fn attribution(
+        &self,
+        facts: &[Fact],
+        id: &MemberId,
+        version: &Version,
+        (was, is): (Option<Rank>, Option<Rank>),
+        at: Instant,
+    ) -> Attribution {
+        let is_fall = is < was;
+        let makes_the_difference = |left_out: usize| {
+            let tier = self.tier_without(facts, left_out, id, version, at);
+            if is_fall { tier > is } else { tier < is }
+        };
+        let found = (0..facts.len()).filter(|place| makes_the_difference(*place));
+        let found = found.filter_map(|place| facts.get(place)).min_by_key(|fact| fact.body.kind_order());
+        match found {
+            Some(fact) => {
+                let Attribution { cause, may_reward } = Attribution::as_told(fact, id);
+                Attribution::new(cause, facts.iter().all(Attribution::is_imported), may_reward)
+            }
+            None => Attribution::by_all(facts, if is_fall { Cause::Refund } else { Cause::Activity }),
+        }
+    }
+
+    /// The tier that a member would have without one of the facts.
+    fn tier_without(
+        &self,
+        facts: &[Fact],
+        left_out: usize,
+        id: &MemberId,
+        version: &Version,
+        at: Instant,
+    ) -> Option<Rank> {
+        let mut index = self.index.clone();
+        for (_, fact) in facts.iter().enumerate().filter(|(place, _)| *place != left_out) {
+            let _ = index.apply(fact.clone());
+        }
+        let none = Ledger::default();
+        let ledger = index.ledger(id).unwrap_or(&none);
+        crate::standing::assess(version, &crate::standing::Facts::of(ledger), at, at).standing.tier
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::advance::advance;
-use crate::apply::apply_fact;
+use crate::apply::Arrival;
 use crate::calendar::{Instant, Zones};
 use crate::explain::{Explanation, explain};
 use crate::fact::{FUTURE_MS_MAX, Fact};
@@ -59,6 +59,16 @@ pub struct Replay {
     records: BTreeMap<MemberId, Record>,
     rows: BTreeMap<MemberId, Vec<Row>>,
     clock: Option<Instant>,
+    open: Option<OpenDocument>,
+}
+
+/// A document of which more lines may follow.
+#[derive(Debug, Clone)]
+struct OpenDocument {
+    name: String,
+    /// The arrival as told: a document's lines have the same.
+    received_at: Instant,
+    arrival: Arrival,
 }
 
 impl Replay {
@@ -68,7 +78,8 @@ impl Replay {
     /// All problems of the program.
     pub fn start(program: &Value, zones: &Zones) -> Result<Self, LineError> {
         let draft = Program::read(program, zones)?;
-        let versions = Versions::first(draft.program, draft.effective_at)?;
+        let options = Options { unclamped: draft.unclamped, ..Options::default() };
+        let versions = Versions::first_with(draft.program, draft.effective_at, options)?;
         let zones = zones.clone();
         Ok(Self {
             zones,
@@ -77,6 +88,7 @@ impl Replay {
             records: BTreeMap::new(),
             rows: BTreeMap::new(),
             clock: None,
+            open: None,
         })
     }
 
@@ -89,20 +101,32 @@ impl Replay {
             return self.publish(event, as_of);
         }
         let told = Fact::read(event, self.versions.last().program.currency)?;
-        let occurred_at = told.fact.occurred_at;
-        let arrival = self.arrival(told.received_at.unwrap_or(occurred_at));
-        if occurred_at > arrival.plus_millis(FUTURE_MS_MAX) {
-            return Err(LineError::FromTheFuture { occurred_at, arrival });
+        let latest_at = told.fact.latest_at();
+        let received_at = told.received_at.unwrap_or(latest_at);
+        let arrival = self.arrival(received_at);
+        if latest_at > arrival.plus_millis(FUTURE_MS_MAX) {
+            return Err(LineError::FromTheFuture { occurred_at: latest_at, arrival });
         }
         if arrival > as_of {
             return Ok(Line::Beyond);
         }
         self.clock = Some(arrival);
-        Ok(Line::Fact(self.take(told.fact, arrival)))
+        let is_open =
+            |open: &OpenDocument| Some(&open.name) == told.document.as_ref() && open.received_at == received_at;
+        if !self.open.as_ref().is_some_and(is_open) {
+            self.close();
+        }
+        let (opened, name) = match (self.open.take(), told.document) {
+            (Some(open), _) => (open.arrival, Some(open.name)),
+            (None, Some(name)) => (Arrival::of_document(arrival), Some(name)),
+            (None, None) => (Arrival::of_one(arrival), None),
+        };
+        Ok(Line::Fact(self.take(told.fact, opened, name, received_at)))
     }
 
     /// Passes everything that is due up to and including `as_of`.
     pub fn finish(&mut self, as_of: Instant) {
+        self.close();
         for (id, record) in &mut self.records {
             if let Some(ledger) = self.index.ledger_mut(id) {
                 let due = advance(ledger, record, &self.versions, as_of);
@@ -118,15 +142,29 @@ impl Replay {
         self.clock.map_or(at, |clock| clock.max(at))
     }
 
-    fn take(&mut self, fact: Fact, at: Instant) -> FactStatus {
+    fn take(&mut self, fact: Fact, mut arrival: Arrival, document: Option<String>, received_at: Instant) -> FactStatus {
         if let Some(member) = fact.erased() {
             self.rows.remove(member);
         }
-        let (taken, due) = apply_fact(&mut self.index, &mut self.records, &self.versions, fact, at);
-        for (member, row) in due {
-            self.rows.entry(member).or_default().push(row);
+        let taken = arrival.take(&mut self.index, &mut self.records, &self.versions, fact);
+        match document {
+            Some(name) => self.open = Some(OpenDocument { name, received_at, arrival }),
+            None => self.conclude(arrival),
         }
         taken
+    }
+
+    /// Ends the open document: its members are evaluated.
+    fn close(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.conclude(open.arrival);
+        }
+    }
+
+    fn conclude(&mut self, arrival: Arrival) {
+        for (member, row) in arrival.finish(&self.index, &mut self.records, &self.versions) {
+            self.rows.entry(member).or_default().push(row);
+        }
     }
 
     fn publish(&mut self, event: &Value, as_of: Instant) -> Result<Line, LineError> {
@@ -137,6 +175,7 @@ impl Replay {
         if at > as_of {
             return Ok(Line::Beyond);
         }
+        self.close();
         self.versions.publish(published.program, at, options, self.index.has_orders())?;
         self.clock = Some(at);
         self.finish(at);

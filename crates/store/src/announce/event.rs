@@ -137,6 +137,18 @@ pub struct Options {
     pub demotions: Option<Demotions>,
     /// The tier list may change while the program is active.
     pub while_active: bool,
+    /// A year program starts no earlier than the current year; false if it starts where its start date says. Left out if true.
+    #[serde(default = "clamped", skip_serializing_if = "is_clamped")]
+    pub clamp: bool,
+}
+
+fn clamped() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_clamped(clamp: &bool) -> bool {
+    *clamp
 }
 
 /// The treatment of members whom a new version would downgrade.
@@ -151,11 +163,11 @@ pub enum Demotions {
 
 impl From<version::Options> for Options {
     fn from(options: version::Options) -> Self {
-        let version::Options { rewards, notify, demotions, while_active } = options;
+        let version::Options { rewards, notify, demotions, while_active, unclamped } = options;
         let demotions = demotions.map(|demotions| match demotions {
             version::Demotions::Apply => Demotions::Apply,
             version::Demotions::Hold => Demotions::Hold,
         });
-        Self { rewards, notify, demotions, while_active }
+        Self { rewards, notify, demotions, while_active, clamp: !unclamped }
     }
 }

@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use flate2::read::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rules::calendar;
 
 /// The form of a file's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +89,13 @@ impl Source {
     /// The path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The time of the last modification, if there is a file.
+    pub fn modified_at(&self) -> Option<calendar::Instant> {
+        let metadata = fs::metadata(&self.path).ok().filter(|_| !self.is_stdin())?;
+        let since_1970 = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(calendar::Instant::from_millis(i64::try_from(since_1970.as_millis()).ok()?))
     }
 
     /// The size on disk in bytes, if it is known beforehand.

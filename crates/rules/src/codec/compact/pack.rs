@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::column::Writer;
-use super::{FORMAT, flag, part};
+use super::{FORMAT, PLAIN_FORMAT, extra, flag, part};
 use crate::calendar::Instant;
-use crate::fact::{EntryKind, Mode, Tag};
+use crate::fact::{EntryKind, Mode, RefundParts, Tag};
 use crate::id::TierId;
-use crate::ledger::{Act, Assignment, Entry, Ledger, Order, TagFact, TagsSaid, Waiting, WaitingFact};
+use crate::ledger::{Act, Assignment, Entry, Ledger, Order, Refund, TagFact, TagsSaid, Waiting, WaitingFact};
+use crate::quantity::Amount;
 use crate::record::Record;
 
 /// Packs a member.
@@ -37,7 +38,10 @@ pub fn pack(ledger: &Ledger, record: &Record) -> Vec<u8> {
         }
     });
     packed.part(part::RECORD, *record != Record::default(), |w| write_record(w, record));
-    [&[FORMAT, packed.present], packed.bytes.0.as_slice()].concat()
+    let is_restoration = |waiting: &Waiting| matches!(waiting.fact, WaitingFact::Restoration(_));
+    let is_plain = extras(&ledger.orders) == 0 && !ledger.waiting.iter().any(is_restoration);
+    let format = if is_plain { PLAIN_FORMAT } else { FORMAT };
+    [&[format, packed.present], packed.bytes.0.as_slice()].concat()
 }
 
 /// The parts written so far, each preceded by its length, so a reader can skip the parts that it does not need.
@@ -76,26 +80,40 @@ fn count(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
 }
 
+/// The blocks that follow an order part, as bits.
+fn extras(orders: &[Order]) -> u8 {
+    let has = |is: bool, bit: u8| if is { bit } else { 0 };
+    orders.iter().fold(0, |all, Order { charge, restored, refunds, .. }| {
+        let parts = [charge.tips, charge.duties, charge.gift_cards, charge.paid_with_credit];
+        all | has(parts.iter().any(|part| *part != Amount::ZERO), extra::PARTS)
+            | has(restored.is_some(), extra::RESTORED)
+            | has(refunds.iter().any(|refund| refund.refunded.parts.is_named()), extra::REFUND_PARTS)
+    })
+}
+
 fn orders(w: &mut Writer, orders: &[Order]) {
-    let currencies: BTreeSet<_> = orders.iter().map(|order| order.paid.currency.code()).collect();
+    let currencies: BTreeSet<_> = orders.iter().map(|order| order.charge.currency.code()).collect();
     let currencies: Vec<_> = currencies.into_iter().collect();
-    let position = |order: &Order| currencies.iter().position(|code| *code == order.paid.currency.code());
+    let position = |order: &Order| currencies.iter().position(|code| *code == order.charge.currency.code());
     w.count(orders.len());
     w.text(&currencies.concat());
     w.columns(&[
         each(orders, |order| order.at.millis()),
-        each(orders, |order| signed(order.paid.total.ten_thousandths())),
-        each(orders, |order| signed(order.paid.tax.ten_thousandths())),
-        each(orders, |order| signed(order.paid.shipping.ten_thousandths())),
-        each(orders, |order| signed(order.paid.discounts.ten_thousandths())),
+        each(orders, |order| signed(order.charge.total.ten_thousandths())),
+        each(orders, |order| signed(order.charge.tax.ten_thousandths())),
+        each(orders, |order| signed(order.charge.shipping.ten_thousandths())),
+        each(orders, |order| signed(order.charge.discounts.ten_thousandths())),
         each(orders, |order| count(position(order).unwrap_or(0))),
-        each(orders, |order| order.paid.exchange_rate.map_or(0, |rate| signed(rate.raw()))),
+        each(orders, |order| order.charge.exchange_rate.map_or(0, |rate| signed(rate.raw()))),
         each(orders, |order| {
             bit(order.imported, flag::IMPORTED)
-                | bit(order.paid.test, flag::TEST)
+                | bit(order.charge.test, flag::TEST)
                 | bit(order.cancelled.is_some(), flag::CANCELLED)
                 | bit(order.cancelled.is_some_and(|cancelled| cancelled.imported), flag::CANCEL_IMPORTED)
-                | bit(order.paid.exchange_rate.is_some(), flag::HAS_RATE)
+                | bit(order.charge.exchange_rate.is_some(), flag::HAS_RATE)
+                | bit(order.restored.is_some(), flag::RESTORED)
+                | bit(order.restored.is_some_and(|restored| restored.imported), flag::RESTORE_IMPORTED)
+                | bit(order.restored.is_some_and(|restored| restored.rules), flag::RESTORE_RULES)
         }),
         each(orders, |order| {
             let after = |at: Instant| at.millis().wrapping_sub(order.at.millis());
@@ -109,10 +127,46 @@ fn orders(w: &mut Writer, orders: &[Order]) {
     if !refunds.is_empty() {
         w.columns(&[
             each(&refunds, |refund| refund.at.millis()),
-            each(&refunds, |refund| signed(refund.amount.ten_thousandths())),
+            each(&refunds, |refund| signed(refund.refunded.amount.ten_thousandths())),
             each(&refunds, |refund| bit(refund.imported, flag::IMPORTED)),
         ]);
         w.keys(&refunds.iter().map(|refund| refund.id.as_str()).collect::<Vec<_>>());
+    }
+    let extras = extras(orders);
+    if extras == 0 {
+        return;
+    }
+    w.byte(extras);
+    if extras & extra::PARTS != 0 {
+        w.columns(&[
+            each(orders, |order| signed(order.charge.tips.ten_thousandths())),
+            each(orders, |order| signed(order.charge.duties.ten_thousandths())),
+            each(orders, |order| signed(order.charge.gift_cards.ten_thousandths())),
+            each(orders, |order| signed(order.charge.paid_with_credit.ten_thousandths())),
+        ]);
+    }
+    if extras & extra::RESTORED != 0 {
+        w.columns(&[each(orders, |order| {
+            let after = |at: Instant| at.millis().wrapping_sub(order.at.millis());
+            order.restored.map_or(0, |restored| after(restored.at))
+        })]);
+    }
+    if extras & extra::REFUND_PARTS != 0 {
+        let named = |refund: &&Refund| {
+            let bits = (0..).zip(refund.refunded.parts.each()).map(|(place, part)| bit(part.is_some(), 1 << place));
+            bits.fold(0, |all, bit| all | bit)
+        };
+        let part = |of: fn(&RefundParts) -> Option<Amount>| {
+            each(&refunds, |refund| of(&refund.refunded.parts).map_or(0, |part| signed(part.ten_thousandths())))
+        };
+        w.columns(&[
+            each(&refunds, named),
+            part(|parts| parts.tax),
+            part(|parts| parts.shipping),
+            part(|parts| parts.tips),
+            part(|parts| parts.duties),
+            part(|parts| parts.gift_cards),
+        ]);
     }
 }
 
@@ -150,12 +204,13 @@ fn waitings(w: &mut Writer, waiting: &[Waiting]) {
             WaitingFact::Refund(..) => 0,
             WaitingFact::Cancellation(_) => 1,
             WaitingFact::PointsCanceled(..) => 2,
+            WaitingFact::Restoration(_) => 3,
         }),
         each(waiting, |waiting| bit(waiting.imported, flag::IMPORTED)),
     ]);
     let keys = waiting.iter().map(|waiting| match &waiting.fact {
         WaitingFact::Refund(order, refund) => (order.as_str(), refund.as_str()),
-        WaitingFact::Cancellation(order) => (order.as_str(), ""),
+        WaitingFact::Cancellation(order) | WaitingFact::Restoration(order) => (order.as_str(), ""),
         WaitingFact::PointsCanceled(entry, cancel) => (entry.as_str(), cancel.as_str()),
     });
     let (of, own): (Vec<_>, Vec<_>) = keys.unzip();

@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use super::column::{Block, Column, each_row};
 use super::keys::Keys;
-use super::{Entries, Orders, amount, flag, kind};
+use super::{Entries, Extras, Orders, amount, extra, flag, kind};
 use crate::calendar::Instant;
-use crate::credit::{Credits, InCurrency, MovementSink, MovementStream, Priced, own_worth};
+use crate::credit::{Credits, GivenBack, InCurrency, MovementSink, MovementStream, Part, Priced, own_worth};
+use crate::fact::{RefundParts, Refunded};
+use crate::ledger::Cancelled;
 use crate::program::{Metric, Program, Spend};
 use crate::quantity::{Amount, Points, Quantity};
 
@@ -35,7 +37,7 @@ impl Credits for Orders<'_> {
             Watch { column: &self.refunds, bits: !0, usual: 0 },
         ]);
         // Totals in whole minor units need no rounding.
-        let of_totals = metric == Metric::AmountSpent && program.spend.is_total();
+        let of_totals = metric == Metric::AmountSpent && program.spend.is_total() && !self.extras.has_parts();
         let as_they_are = of_totals && self.total.has_whole_amounts(program.minor_unit);
         let mut block = Block::default();
         let (mut position, mut refunded) = (0, 0);
@@ -102,6 +104,29 @@ fn first(positions: &[usize]) -> usize {
     positions.iter().copied().min().unwrap_or(usize::MAX)
 }
 
+impl Extras<'_> {
+    fn has_parts(&self) -> bool {
+        self.present & extra::PARTS != 0
+    }
+
+    /// The parts that the refund at a position names.
+    pub(super) fn parts_of(&self, refund: usize) -> RefundParts {
+        if self.present & extra::REFUND_PARTS == 0 {
+            return RefundParts::default();
+        }
+        let named = self.refund_named.get(refund);
+        let [tax, shipping, tips, duties, gift_cards] = &self.refund_parts;
+        let part = |place: u8, column: &Column<'_>| (named >> place & 1 == 1).then(|| amount(column.get(refund)));
+        RefundParts {
+            tax: part(0, tax),
+            shipping: part(1, shipping),
+            tips: part(2, tips),
+            duties: part(3, duties),
+            gift_cards: part(4, gift_cards),
+        }
+    }
+}
+
 impl Orders<'_> {
     pub(super) fn first_at(&self) -> Option<Instant> {
         (self.count > 0).then(|| Instant::from_millis(self.at.get(0)))
@@ -117,7 +142,7 @@ impl Orders<'_> {
     /// Replaces totals of orders in the program's currency, from position `first` on, with their worth.
     fn price(&self, first: usize, totals: &mut [i64], metric: Metric, program: &Program) {
         for (position, total) in (first..).zip(totals) {
-            let basis = self.basis(position, amount(*total), program.spend);
+            let basis = program.spend.basis(amount(*total), |of| self.part(position, of));
             *total = own_worth(basis, metric, program).unwrap_or(Quantity::ZERO).capped();
         }
     }
@@ -136,20 +161,36 @@ impl Orders<'_> {
         let flags = self.flags.get(position);
         let is_own = self.currency.get(position) == own;
         let currency = if is_own { InCurrency::Own } else { InCurrency::Foreign(self.rate(position, flags)) };
-        let basis = self.basis(position, total, program.spend);
-        let priced = Priced { at, total, basis, currency, test: flags & flag::TEST != 0 };
-        stream.order(source(position), &priced, self.refunds(refunds), self.cancelled_at(position, flags));
+        let part = |of| self.part(position, of);
+        let (basis, counting) = (program.spend.basis(total, part), program.spend.counting(total, part));
+        let priced = Priced { at, total, basis, counting, currency, test: flags & flag::TEST != 0 };
+        let restored_by = self.restored_at(position, flags).filter(|_| flags & flag::RESTORE_RULES != 0);
+        let cancelled = Cancelled::of(self.cancelled_at(position, flags), restored_by);
+        stream.order(source(position), &priced, self.refunds(refunds, program.spend), cancelled);
     }
 
+    /// A part of the order at a position.
     #[inline]
-    fn basis(&self, position: usize, total: Amount, spend: Spend) -> u64 {
-        let part = |column: &Column<'_>| amount(column.get(position));
-        spend.basis(total, || part(&self.tax), || part(&self.shipping), || part(&self.discounts))
+    fn part(&self, position: usize, of: Part) -> Amount {
+        let own = |column: &Column<'_>| amount(column.get(position));
+        let rare = |column: &Column<'_>| if self.extras.has_parts() { own(column) } else { Amount::ZERO };
+        match of {
+            Part::Tax => own(&self.tax),
+            Part::Shipping => own(&self.shipping),
+            Part::Discounts => own(&self.discounts),
+            Part::Tips => rare(&self.extras.tips),
+            Part::Duties => rare(&self.extras.duties),
+            Part::GiftCards => rare(&self.extras.gift_cards),
+            Part::PaidWithCredit => rare(&self.extras.paid_with_credit),
+        }
     }
 
-    fn refunds(&self, positions: Range<usize>) -> impl Iterator<Item = (Instant, Amount)> {
-        positions
-            .map(|refund| (Instant::from_millis(self.refund_at.get(refund)), amount(self.refund_amount.get(refund))))
+    fn refunds(&self, positions: Range<usize>, spend: Spend) -> impl Iterator<Item = GivenBack> {
+        positions.map(move |refund| {
+            let refunded =
+                Refunded { amount: amount(self.refund_amount.get(refund)), parts: self.extras.parts_of(refund) };
+            GivenBack::of(Instant::from_millis(self.refund_at.get(refund)), &refunded, spend)
+        })
     }
 }
 

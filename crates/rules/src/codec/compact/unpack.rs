@@ -5,13 +5,16 @@ use std::ops::Range;
 
 use super::column::{Column, Reader};
 use super::keys::Keys;
-use super::{CompactError, Entries, FIRST_FORMAT, FORMAT, Orders, Packed, Waitings, flag, kind, part};
+use super::{
+    CompactError, Entries, Extras, FIRST_FORMAT, FORMAT, Orders, PLAIN_FORMAT, Packed, Waitings, extra, flag, kind,
+    part,
+};
 use crate::calendar::{Day, Instant};
-use crate::fact::{Birthday, Currency, Mode, OrderPaid, Tag};
+use crate::fact::{Birthday, Charge, Currency, Mode, Refunded, Tag};
 use crate::id::{AssignmentId, CancelId, EntryId, OrderId, RefundId, TierId};
 use crate::ledger::{
-    Act, Assignment, BirthdayTold, Cancel, Cancellation, Enrolment, Entry, Ledger, Order, Refund, TagFact, TagsSaid,
-    Waiting, WaitingFact,
+    Act, Assignment, BirthdayTold, Cancel, Cancellation, Enrolment, Entry, Ledger, Order, Refund, Restoration, TagFact,
+    TagsSaid, Waiting, WaitingFact,
 };
 use crate::quantity::{Amount, Points};
 use crate::record::Record;
@@ -118,7 +121,7 @@ pub(super) fn record(format: u8, part: &[u8]) -> Result<Record> {
 }
 
 impl<'a> Orders<'a> {
-    pub(super) fn read(&mut self, part: &'a [u8]) -> Result<()> {
+    pub(super) fn read(&mut self, part: &'a [u8], format: u8) -> Result<()> {
         whole_into(self, part, |orders, r| {
             orders.count = r.count()?;
             orders.currencies = r.block()?;
@@ -132,8 +135,34 @@ impl<'a> Orders<'a> {
                 Column::read_all(r, orders.refund_count, columns)?;
                 orders.refund_keys = r.block()?;
             }
+            if format > PLAIN_FORMAT && !r.0.is_empty() {
+                orders.extras.read(r, orders.count, orders.refund_count)?;
+            }
             Ok(())
         })
+    }
+}
+
+impl<'a> Extras<'a> {
+    fn read(&mut self, r: &mut Reader<'a>, orders: usize, refunds: usize) -> Result<()> {
+        let known = extra::PARTS | extra::RESTORED | extra::REFUND_PARTS;
+        self.present = r.byte()?;
+        if self.present == 0 || self.present & !known != 0 || (self.present & extra::REFUND_PARTS != 0 && refunds == 0)
+        {
+            return Err(CompactError::Corrupt("extra"));
+        }
+        let Self { tips, duties, gift_cards, paid_with_credit, restored, refund_named, refund_parts, .. } = self;
+        if self.present & extra::PARTS != 0 {
+            Column::read_all(r, orders, [tips, duties, gift_cards, paid_with_credit])?;
+        }
+        if self.present & extra::RESTORED != 0 {
+            Column::read_all(r, orders, [restored])?;
+        }
+        if self.present & extra::REFUND_PARTS != 0 {
+            let [tax, shipping, tips, duties, gift_cards] = refund_parts;
+            Column::read_all(r, refunds, [refund_named, tax, shipping, tips, duties, gift_cards])?;
+        }
+        Ok(())
     }
 }
 
@@ -278,13 +307,13 @@ fn read_record(format: u8, r: &mut Reader<'_>) -> Result<Record> {
 /// member packs to.
 pub(super) fn ledger(packed: &Packed<'_>) -> Result<Ledger> {
     let (mut orders, mut entries, mut waiting) = (Orders::default(), Entries::default(), Waitings::default());
-    orders.read(packed.orders)?;
+    orders.read(packed.orders, packed.format)?;
     entries.read(packed.entries)?;
     waiting.read(packed.waiting)?;
     let ledger = Ledger {
         orders: unpacked_orders(&orders)?,
         entries: unpacked_entries(&entries)?,
-        waiting: unpacked_waitings(&waiting)?,
+        waiting: unpacked_waitings(&waiting, packed.format)?,
         tags: tags(packed.tags)?,
         assignments: assignments(packed.assignments)?,
         enrolled: enrolled(packed.enrolled)?,
@@ -336,11 +365,17 @@ fn unpacked_orders(orders: &Orders<'_>) -> Result<Vec<Order>> {
                 return Err(CompactError::Corrupt("rate"));
             }
             let at = instant(orders.at.get(position))?;
-            let paid = OrderPaid {
+            let extras = &orders.extras;
+            let rare = |column| if extras.present & extra::PARTS == 0 { Ok(Amount::ZERO) } else { part(column) };
+            let charge = Charge {
                 total: part(&orders.total)?,
                 tax: part(&orders.tax)?,
                 shipping: part(&orders.shipping)?,
+                tips: rare(&extras.tips)?,
+                duties: rare(&extras.duties)?,
                 discounts: part(&orders.discounts)?,
+                gift_cards: rare(&extras.gift_cards)?,
+                paid_with_credit: rare(&extras.paid_with_credit)?,
                 currency: currency.ok_or(CompactError::Corrupt("currency"))?,
                 exchange_rate,
                 test: flags & flag::TEST != 0,
@@ -348,8 +383,17 @@ fn unpacked_orders(orders: &Orders<'_>) -> Result<Vec<Order>> {
             let imported = flags & flag::CANCEL_IMPORTED != 0;
             let cancelled = orders.cancelled_at(position, flags).map(|at| instant(at.millis())).transpose()?;
             let cancelled = cancelled.map(|at| Cancellation { at, imported });
+            let restored = orders.restored_at(position, flags).map(|at| instant(at.millis())).transpose()?;
+            if restored.is_some() && extras.present & extra::RESTORED == 0 {
+                return Err(CompactError::Corrupt("restoration"));
+            }
+            let restored = restored.map(|at| Restoration {
+                at,
+                imported: flags & flag::RESTORE_IMPORTED != 0,
+                rules: flags & flag::RESTORE_RULES != 0,
+            });
             let id = id(OrderId::new(&keys.get(position)))?;
-            Ok(Order { id, at, paid, imported: flags & flag::IMPORTED != 0, refunds, cancelled })
+            Ok(Order { id, at, charge, imported: flags & flag::IMPORTED != 0, refunds, cancelled, restored })
         })
         .collect()
 }
@@ -358,9 +402,28 @@ fn unpacked_refund(orders: &Orders<'_>, keys: &Keys<'_>, position: usize) -> Res
     Ok(Refund {
         at: instant(orders.refund_at.get(position))?,
         id: id(RefundId::new(&keys.get(position)))?,
-        amount: exact_amount(orders.refund_amount.get(position))?,
+        refunded: unpacked_refunded(orders, position)?,
         imported: orders.refund_flags.get(position) & flag::IMPORTED != 0,
     })
+}
+
+fn unpacked_refunded(orders: &Orders<'_>, position: usize) -> Result<Refunded> {
+    let extras = &orders.extras;
+    if extras.present & extra::REFUND_PARTS != 0 {
+        let columns = (0..).zip(&extras.refund_parts);
+        let is_named = |place: u8| extras.refund_named.get(position) >> place & 1 == 1;
+        for (place, column) in columns {
+            exact_amount(column.get(position))?;
+            if !is_named(place) && column.get(position) != 0 {
+                return Err(CompactError::Corrupt("refund"));
+            }
+        }
+        if extras.refund_named.get(position) >> extras.refund_parts.len() != 0 {
+            return Err(CompactError::Corrupt("refund"));
+        }
+    }
+    let amount = exact_amount(orders.refund_amount.get(position))?;
+    Ok(Refunded { amount, parts: extras.parts_of(position) })
 }
 
 fn unpacked_entries(entries: &Entries<'_>) -> Result<Vec<Entry>> {
@@ -400,7 +463,7 @@ fn unpacked_cancel(entries: &Entries<'_>, keys: &Keys<'_>, position: usize) -> R
     })
 }
 
-fn unpacked_waitings(waiting: &Waitings<'_>) -> Result<Vec<Waiting>> {
+fn unpacked_waitings(waiting: &Waitings<'_>, format: u8) -> Result<Vec<Waiting>> {
     let (of, own) = (Keys::read(waiting.of, waiting.count)?, Keys::read(waiting.own, waiting.count)?);
     (0..waiting.count)
         .map(|position| {
@@ -409,6 +472,7 @@ fn unpacked_waitings(waiting: &Waitings<'_>) -> Result<Vec<Waiting>> {
                 0 => WaitingFact::Refund(id(OrderId::new(&of))?, id(RefundId::new(&own))?),
                 1 => WaitingFact::Cancellation(id(OrderId::new(&of))?),
                 2 => WaitingFact::PointsCanceled(id(EntryId::new(&of))?, id(CancelId::new(&own))?),
+                3 if format > PLAIN_FORMAT => WaitingFact::Restoration(id(OrderId::new(&of))?),
                 _ => return Err(CompactError::Corrupt("waiting fact")),
             };
             let imported = waiting.flags.get(position) & flag::IMPORTED != 0;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Birthday, BirthdaySet, Currency, Enrolled, EntryKind, Fact, FactBody, Mode, OrderPaid, PointsCanceled, PointsEntry,
-    Refunded, Tag, TagsChanged, TagsSet, TierAssigned, TierUnassigned,
+    Birthday, BirthdaySet, Charge, Currency, Enrolled, EntryKind, Fact, FactBody, Mode, OrderPaid, PointsCanceled,
+    PointsEntry, RefundParts, Refunded, Tag, TagsChanged, TagsSet, TierAssigned, TierUnassigned,
 };
 use crate::calendar::Instant;
 use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId, RefundId, TierId};
@@ -20,14 +20,17 @@ pub struct ReceivedFact {
     pub fact: Fact,
     /// The instant of its arrival; if absent, the instant at which it occurred.
     pub received_at: Option<Instant>,
+    /// The document that it came with. The consecutive facts of a document arrive at once (section 4).
+    pub document: Option<String>,
 }
 
 impl Fact {
     /// The types of events that carry facts (section 4).
-    pub const TYPES: [&str; 14] = [
+    pub const TYPES: [&str; 15] = [
         "order.paid",
         "order.refunded",
         "order.cancelled",
+        "order.restored",
         "points.earned",
         "points.adjusted",
         "points.imported",
@@ -55,10 +58,12 @@ impl Fact {
 fn read_told(o: Object<'_>, currency: Currency) -> Option<ReceivedFact> {
     let kind = o.need("type")?.text()?;
     let received_at = o.maybe("received_at", Node::instant);
+    let document = o.maybe("document", free_text);
     let read = match kind {
         "order.paid" => order_paid(&o, currency),
         "order.refunded" => order_refunded(&o),
-        "order.cancelled" => order_cancelled(&o),
+        "order.cancelled" => order_turned(&o, FactBody::OrderCancelled),
+        "order.restored" => order_turned(&o, FactBody::OrderRestored),
         "points.earned" => points_entry(&o, EntryKind::Earned),
         "points.adjusted" => points_entry(&o, EntryKind::Adjusted),
         "points.imported" => points_entry(&o, EntryKind::Imported),
@@ -81,7 +86,7 @@ fn read_told(o: Object<'_>, currency: Currency) -> Option<ReceivedFact> {
         }
     };
     o.finish();
-    Some(ReceivedFact { fact: read?, received_at: received_at? })
+    Some(ReceivedFact { fact: read?, received_at: received_at?, document: document? })
 }
 
 fn some_member(o: &Object<'_>) -> Option<Option<MemberId>> {
@@ -120,25 +125,30 @@ fn read_currency(node: &Node<'_>) -> Option<Currency> {
 fn order_paid(o: &Object<'_>, default: Currency) -> Option<Fact> {
     let order = o.need("order_id").and_then(|node| node.id(OrderId::new));
     let at = occurred_at(o);
+    let paid_at = o.maybe("paid_at", Node::instant);
     let total = o.need("total").and_then(|node| node.amount());
-    let tax = o.or("tax", Amount::ZERO, Node::amount);
-    let shipping = o.or("shipping", Amount::ZERO, Node::amount);
-    let discounts = o.or("discounts", Amount::ZERO, Node::amount);
+    let part = |name| o.or(name, Amount::ZERO, Node::amount);
+    let (tax, shipping, tips, duties) = (part("tax"), part("shipping"), part("tips"), part("duties"));
+    let (discounts, gift_cards, paid_with_credit) = (part("discounts"), part("gift_cards"), part("paid_with_credit"));
     let currency = o.or("currency", default, read_currency);
     let exchange_rate = o.maybe("exchange_rate", |node| node.decimal(Rate::parse));
     let test = o.or("test", false, Node::bool);
     let member = maybe_member(o);
     let body = (|| {
-        let paid = OrderPaid {
+        let charge = Charge {
             total: total?,
             tax: tax?,
             shipping: shipping?,
+            tips: tips?,
+            duties: duties?,
             discounts: discounts?,
+            gift_cards: gift_cards?,
+            paid_with_credit: paid_with_credit?,
             currency: currency?,
             exchange_rate: exchange_rate?,
             test: test?,
         };
-        Some(FactBody::OrderPaid(order?, paid))
+        Some(FactBody::OrderPaid(order?, OrderPaid { paid_at: paid_at?, charge }))
     })();
     fact(o, at, member, body)
 }
@@ -148,16 +158,38 @@ fn order_refunded(o: &Object<'_>) -> Option<Fact> {
     let refund = o.need("refund_id").and_then(|node| node.id(RefundId::new));
     let at = occurred_at(o);
     let amount = o.need("amount").and_then(|node| node.amount());
+    let part = |name| o.maybe(name, Node::amount);
+    let parts = [part("tax"), part("shipping"), part("tips"), part("duties"), part("gift_cards")];
     let member = maybe_member(o);
-    let body = (|| Some(FactBody::OrderRefunded(order?, refund?, Refunded { amount: amount? })))();
+    let refunded = (|| {
+        let [tax, shipping, tips, duties, gift_cards] = parts;
+        let parts =
+            RefundParts { tax: tax?, shipping: shipping?, tips: tips?, duties: duties?, gift_cards: gift_cards? };
+        Some(Refunded { amount: amount?, parts })
+    })();
+    // None where a part cannot be read has been said above.
+    let refunded = refunded.and_then(|refunded| whole_parts(o, refunded));
+    let body = (|| Some(FactBody::OrderRefunded(order?, refund?, refunded?)))();
     fact(o, at, member, body)
 }
 
-fn order_cancelled(o: &Object<'_>) -> Option<Fact> {
+/// The parts of a refund are together at most its amount (section 4).
+fn whole_parts(o: &Object<'_>, refunded: Refunded) -> Option<Refunded> {
+    let parts = refunded.parts.each().into_iter().flatten().map(Amount::ten_thousandths);
+    let sum = parts.fold(0, u64::saturating_add);
+    if sum <= refunded.amount.ten_thousandths() {
+        return Some(refunded);
+    }
+    let problem = format!("is {}, less than its parts together: write the amount with all its parts", refunded.amount);
+    o.need("amount")?.problem(problem)
+}
+
+/// Reads a cancellation or a restoration.
+fn order_turned(o: &Object<'_>, body: impl FnOnce(OrderId) -> FactBody) -> Option<Fact> {
     let order = o.need("order_id").and_then(|node| node.id(OrderId::new));
     let at = occurred_at(o);
     let member = maybe_member(o);
-    fact(o, at, member, order.map(FactBody::OrderCancelled))
+    fact(o, at, member, order.map(body))
 }
 
 const POINTS_MAX: i64 = 999_999_999_999;
@@ -321,24 +353,35 @@ impl Line {
     /// Adds the fields of the body.
     fn body(&mut self, body: &FactBody) {
         match body {
-            FactBody::OrderPaid(order, paid) => {
+            FactBody::OrderPaid(order, OrderPaid { paid_at, charge }) => {
                 self.put("order_id", order.as_str());
-                self.put("total", paid.total.to_string());
-                self.amount("tax", paid.tax);
-                self.amount("shipping", paid.shipping);
-                self.amount("discounts", paid.discounts);
-                self.put("currency", paid.currency.code());
-                self.maybe("exchange_rate", paid.exchange_rate);
-                if paid.test {
+                self.maybe("paid_at", *paid_at);
+                self.put("total", charge.total.to_string());
+                self.amount("tax", charge.tax);
+                self.amount("shipping", charge.shipping);
+                self.amount("tips", charge.tips);
+                self.amount("duties", charge.duties);
+                self.amount("discounts", charge.discounts);
+                self.amount("gift_cards", charge.gift_cards);
+                self.amount("paid_with_credit", charge.paid_with_credit);
+                self.put("currency", charge.currency.code());
+                self.maybe("exchange_rate", charge.exchange_rate);
+                if charge.test {
                     self.put("test", true);
                 }
             }
-            FactBody::OrderRefunded(order, refund, Refunded { amount }) => {
+            FactBody::OrderRefunded(order, refund, Refunded { amount, parts }) => {
+                let RefundParts { tax, shipping, tips, duties, gift_cards } = parts;
                 self.put("order_id", order.as_str());
                 self.put("refund_id", refund.as_str());
                 self.put("amount", amount.to_string());
+                self.maybe("tax", *tax);
+                self.maybe("shipping", *shipping);
+                self.maybe("tips", *tips);
+                self.maybe("duties", *duties);
+                self.maybe("gift_cards", *gift_cards);
             }
-            FactBody::OrderCancelled(order) => self.put("order_id", order.as_str()),
+            FactBody::OrderCancelled(order) | FactBody::OrderRestored(order) => self.put("order_id", order.as_str()),
             FactBody::PointsEntry(entry, PointsEntry { kind: _, points, reason }) => {
                 self.put("entry_id", entry.as_str());
                 self.put("points", points.get());
@@ -388,6 +431,7 @@ impl FactBody {
             Self::OrderPaid(..) => "order.paid",
             Self::OrderRefunded(..) => "order.refunded",
             Self::OrderCancelled(_) => "order.cancelled",
+            Self::OrderRestored(_) => "order.restored",
             Self::PointsEntry(_, PointsEntry { kind: EntryKind::Earned, .. }) => "points.earned",
             Self::PointsEntry(_, PointsEntry { kind: EntryKind::Adjusted, .. }) => "points.adjusted",
             Self::PointsEntry(_, PointsEntry { kind: EntryKind::Imported, .. }) => "points.imported",
@@ -404,11 +448,17 @@ impl FactBody {
 }
 
 impl ReceivedFact {
+    /// A fact that arrives when it occurs, by itself.
+    pub fn of(fact: Fact) -> Self {
+        Self { fact, received_at: None, document: None }
+    }
+
     /// The event of section 4 for this fact, readable by [`Fact::read`].
     pub fn to_json(&self) -> Value {
         let mut line = Line::new(&self.fact);
         line.body(&self.fact.body);
         line.maybe("received_at", self.received_at);
+        line.maybe("document", self.document.as_ref());
         Value::Object(line.0)
     }
 }

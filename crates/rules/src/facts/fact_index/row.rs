@@ -6,20 +6,47 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{FactStatus, merge, merge_by};
 use crate::calendar::Instant;
 use crate::fact::{
-    BirthdaySet, Enrolled, Fact, FactBody, OrderPaid, PointsCanceled, PointsEntry, Refunded, TagsChanged, TagsSet,
-    TierAssigned, TierUnassigned,
+    BirthdaySet, Charge, Enrolled, Fact, FactBody, OrderPaid, PointsCanceled, PointsEntry, Refunded, TagsChanged,
+    TagsSet, TierAssigned, TierUnassigned,
 };
 use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId, RefundId};
 use crate::ledger::{
-    Act, Assignment, BirthdayTold, Cancel, Cancellation, Enrolment, Entry, Ledger, Order, Refund, TagFact, TagsSaid,
-    Waiting, WaitingFact,
+    Act, Assignment, BirthdayTold, Cancel, Cancellation, Enrolment, Entry, Ledger, Order, Refund, Restoration, TagFact,
+    TagsSaid, Waiting, WaitingFact,
 };
+use crate::quantity::Amount;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct OrderRow {
     pub(super) paid: Option<Fact<OrderPaid>>,
+    /// The latest statement of when the order was paid. A later version that does not know it never moves the order.
+    payment: Option<Payment>,
     pub(super) cancelled: Option<Fact<()>>,
+    pub(super) restored: Option<Fact<()>>,
     pub(super) refunds: BTreeMap<RefundId, Fact<Refunded>>,
+}
+
+/// An instant of payment, and the version of the order that states it. Of several the greatest version rules (section 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Payment {
+    revision: Instant,
+    occurred_at: Instant,
+    paid_at: Instant,
+}
+
+impl Payment {
+    fn of(told: &Fact<OrderPaid>) -> Option<Self> {
+        let Fact { revision, occurred_at, body: OrderPaid { paid_at, .. }, .. } = *told;
+        paid_at.map(|paid_at| Self { revision, occurred_at, paid_at })
+    }
+
+    /// The version as it is kept beside a greater one: it states the payment and nothing else, and names no member.
+    fn bare(self, paid: &Fact<OrderPaid>) -> Fact<OrderPaid> {
+        let Self { revision, occurred_at, paid_at } = self;
+        let charge = Charge::of(Amount::ZERO, paid.body.charge.currency);
+        let body = OrderPaid { paid_at: Some(paid_at), charge };
+        Fact { revision, occurred_at, body, member: None, imported: false }
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -46,6 +73,15 @@ pub(super) struct MemberRow {
 }
 
 impl OrderRow {
+    pub(super) fn take_paid(&mut self, told: Fact<OrderPaid>) -> FactStatus {
+        let payment = Payment::of(&told);
+        let dates = payment > self.payment;
+        self.payment = self.payment.max(payment);
+        let taken = merge(&mut self.paid, told);
+        // An older version that arrives late may still be the one that knows the day of payment.
+        if taken == FactStatus::Superseded && dates { FactStatus::Applied } else { taken }
+    }
+
     pub(super) fn take_refund(&mut self, id: RefundId, refunded: Fact<Refunded>) -> FactStatus {
         let mut place = self.refunds.remove(&id);
         let taken = merge(&mut place, refunded);
@@ -60,32 +96,33 @@ impl OrderRow {
             Some(paid) => paid.member.clone().into_iter().collect(),
             None => {
                 let named = self.refunds.values().filter_map(|refund| refund.member.clone());
-                named.chain(self.cancelled.as_ref().and_then(|cancelled| cancelled.member.clone())).collect()
+                let turned = [&self.cancelled, &self.restored].into_iter().flatten();
+                named.chain(turned.filter_map(|turned| turned.member.clone())).collect()
             }
         }
     }
 
     pub(super) fn order(&self, id: &OrderId, paid: &Fact<OrderPaid>) -> Order {
-        let not_before = |at: Instant| at.max(paid.occurred_at);
+        let at = self.payment.map_or(paid.occurred_at, |payment| payment.paid_at);
+        let not_before = |other: Instant| other.max(at);
         let refund = |(id, refund): (&RefundId, &Fact<Refunded>)| Refund {
             at: not_before(refund.occurred_at),
             id: id.clone(),
-            amount: refund.body.amount,
+            refunded: refund.body,
             imported: refund.imported,
         };
         let cancelled = self
             .cancelled
             .as_ref()
             .map(|cancelled| Cancellation { at: not_before(cancelled.occurred_at), imported: cancelled.imported });
+        let restored = self.restored.as_ref().map(|restored| Restoration {
+            at: not_before(restored.occurred_at),
+            imported: restored.imported,
+            rules: self.cancelled.as_ref().is_none_or(|cancelled| restored.occurred_at > cancelled.occurred_at),
+        });
         let refunds = self.refunds.iter().map(refund).collect();
-        Order {
-            id: id.clone(),
-            at: paid.occurred_at,
-            paid: paid.body.clone(),
-            imported: paid.imported,
-            refunds,
-            cancelled,
-        }
+        let charge = paid.body.charge;
+        Order { id: id.clone(), at, charge, imported: paid.imported, refunds, cancelled, restored }
     }
 
     pub(super) fn waiting(&self, order: &OrderId) -> Vec<(MemberId, Waiting)> {
@@ -94,22 +131,33 @@ impl OrderRow {
             let waiting = Waiting { at: refund.occurred_at, fact, imported: refund.imported };
             refund.member.clone().map(|member| (member, waiting))
         });
-        let cancelled = self.cancelled.as_ref().and_then(|cancelled| {
-            let fact = WaitingFact::Cancellation(order.clone());
-            let waiting = Waiting { at: cancelled.occurred_at, fact, imported: cancelled.imported };
-            cancelled.member.clone().map(|member| (member, waiting))
+        let turns = [
+            (&self.cancelled, WaitingFact::Cancellation(order.clone())),
+            (&self.restored, WaitingFact::Restoration(order.clone())),
+        ];
+        let turns = turns.into_iter().filter_map(|(turned, fact)| {
+            let turned = turned.as_ref()?;
+            let waiting = Waiting { at: turned.occurred_at, fact, imported: turned.imported };
+            turned.member.clone().map(|member| (member, waiting))
         });
-        refunds.chain(cancelled).collect()
+        refunds.chain(turns).collect()
     }
 
+    /// The facts, and beside the order the older version that states its payment, if another does.
     pub(super) fn facts(&self, order: &OrderId) -> Vec<Fact> {
-        let paid = self.paid.iter().cloned().map(|told| told.map(|paid| FactBody::OrderPaid(order.clone(), paid)));
+        let stated_before =
+            self.paid.as_ref().zip(self.payment).filter(|(paid, payment)| Payment::of(paid) != Some(*payment));
+        let stated_before = stated_before.map(|(paid, payment)| payment.bare(paid));
+        let paid = self.paid.iter().cloned().chain(stated_before);
+        let paid = paid.map(|told| told.map(|paid| FactBody::OrderPaid(order.clone(), paid)));
         let refunds = self.refunds.iter().map(|(id, told)| {
             told.clone().map(|refunded| FactBody::OrderRefunded(order.clone(), id.clone(), refunded))
         });
         let cancelled = self.cancelled.iter().cloned();
         let cancelled = cancelled.map(|told| told.map(|()| FactBody::OrderCancelled(order.clone())));
-        paid.chain(refunds).chain(cancelled).collect()
+        let restored = self.restored.iter().cloned();
+        let restored = restored.map(|told| told.map(|()| FactBody::OrderRestored(order.clone())));
+        paid.chain(refunds).chain(cancelled).chain(restored).collect()
     }
 }
 

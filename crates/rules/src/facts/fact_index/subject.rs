@@ -37,9 +37,10 @@ impl Fact {
         let own =
             |subject: fn(&MemberId, Instant) -> Subject| (self.member().map(|it| subject(it, self.occurred_at)), None);
         let (subject, other) = match &self.body {
-            FactBody::OrderPaid(order, _) | FactBody::OrderRefunded(order, ..) | FactBody::OrderCancelled(order) => {
-                (Some(Subject::Order(order.clone())), None)
-            }
+            FactBody::OrderPaid(order, _)
+            | FactBody::OrderRefunded(order, ..)
+            | FactBody::OrderCancelled(order)
+            | FactBody::OrderRestored(order) => (Some(Subject::Order(order.clone())), None),
             FactBody::PointsEntry(entry, _) => (Some(Subject::Entry(entry.clone())), None),
             FactBody::PointsCanceled(cancel, PointsCanceled { entry, .. }) => {
                 (Some(Subject::Entry(entry.clone())), Some(Subject::Cancel(cancel.clone())))

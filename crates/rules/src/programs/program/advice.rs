@@ -110,13 +110,13 @@ fn about_tags(program: &Program) -> Vec<Problem> {
 }
 
 /// Warnings about the start of a program that is published for the first time at `effective_at`.
-pub fn starting(program: &Program, effective_at: Instant) -> Vec<Problem> {
+pub fn starting(program: &Program, effective_at: Instant, unclamped: bool) -> Vec<Problem> {
     let Some(start) = program.start_date.map(Day::of) else { return Vec::new() };
     let new_year = Day::new_year(program.timezone.day(effective_at).year());
-    if program.period() == Period::CalendarYear && start < new_year {
+    if program.period() == Period::CalendarYear && start < new_year && !unclamped {
         let message = format!(
             "{start} is before this calendar year, so the program really starts on {new_year}; what came before does \
-             not count"
+             not count; `clamp: false` takes the start as stated"
         );
         return vec![warning("$.start_date", message)];
     }
@@ -130,16 +130,16 @@ fn in_the_future(program: &Program, effective_at: Instant) -> Option<Problem> {
 }
 
 /// Warnings about a program that replaces `old` at `effective_at`.
-pub fn replacing(new: &Program, old: &Program, effective_at: Instant) -> Vec<Problem> {
+pub fn replacing(new: &Program, old: &Program, effective_at: Instant, unclamped: bool) -> Vec<Problem> {
     let mut found = Vec::new();
     let today = new.timezone.day(effective_at);
     let resolves_again = new.start_date != old.start_date || new.period() != old.period();
-    if resolves_again && new.period() == Period::CalendarYear {
+    if resolves_again && new.period() == Period::CalendarYear && !unclamped {
         let new_year = Day::new_year(today.year());
         if new.start_date.is_none_or(|start| Day::of(start) < new_year) {
             let message = format!(
                 "setting the start date or the period on {today} moves the start to {new_year}: what was earned \
-                 before, last year's tiers included, is wiped"
+                 before, last year's tiers included, is wiped; `clamp: false` takes the start as stated"
             );
             found.push(warning("$.start_date", message));
         }

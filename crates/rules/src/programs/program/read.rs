@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    Counted, Gift, Metric, Milestone, Notices, OnRefund, Period, Perk, Program, Reward, SkippedTierRewards, Spend,
-    Tagged, Tier,
+    Counted, Gift, GiftCards, Metric, Milestone, Notices, OnRefund, Period, Perk, Program, Reward, SkippedTierRewards,
+    Spend, Tagged, Tier,
 };
 use crate::calendar::{Instant, Span, Zone, Zones};
 use crate::fact::{Currency, Tag};
@@ -21,6 +21,8 @@ pub struct Draft {
     pub program: Program,
     /// The instant at which they take effect, if the file has one.
     pub effective_at: Option<Instant>,
+    /// Whether the file takes its start date as stated (`clamp: false`).
+    pub unclamped: bool,
     /// Settings that are allowed but probably not meant. For warnings that depend on the instant of publishing, see
     /// [`super::starting`] and [`super::replacing`].
     pub warnings: Vec<Problem>,
@@ -57,6 +59,7 @@ fn read_program(o: Object<'_>, zones: &Zones) -> Option<Draft> {
     let currency = o.get("currency").map_or_else(usd, |node| currency(&node));
     let start_date = o.maybe("start_date", Node::date);
     let effective_at = o.maybe("effective_at", Node::instant);
+    let clamp = o.or("clamp", true, Node::bool);
     let milestone = match o.get("milestone") {
         Some(node) => node.object().and_then(|object| kind_of_milestone(object, &mut warnings)),
         None => Some(KindOfMilestone::Counted(Metric::PointsEarned, Period::Lifetime, OnRefund::Keep)),
@@ -86,12 +89,19 @@ fn read_program(o: Object<'_>, zones: &Zones) -> Option<Draft> {
         notices: notices?,
         tiers,
     };
-    Some(Draft { program, effective_at: effective_at?, warnings })
+    Some(Draft { program, effective_at: effective_at?, unclamped: !clamp?, warnings })
 }
 
 impl Default for Spend {
     fn default() -> Self {
-        Self { include_tax: true, include_shipping: true, before_discounts: false }
+        Self {
+            include_tax: true,
+            include_shipping: true,
+            include_tips: true,
+            include_duties: true,
+            before_discounts: false,
+            gift_cards: GiftCards::WhenSpent,
+        }
     }
 }
 
@@ -131,9 +141,21 @@ fn spend(node: &Node<'_>) -> Option<Spend> {
     let default = Spend::default();
     let include_tax = o.or("include_tax", default.include_tax, Node::bool);
     let include_shipping = o.or("include_shipping", default.include_shipping, Node::bool);
+    let include_tips = o.or("include_tips", default.include_tips, Node::bool);
+    let include_duties = o.or("include_duties", default.include_duties, Node::bool);
     let before_discounts = o.or("before_discounts", default.before_discounts, Node::bool);
+    let words =
+        [("when_spent", GiftCards::WhenSpent), ("when_bought", GiftCards::WhenBought), ("both", GiftCards::Both)];
+    let gift_cards = o.or("gift_cards", default.gift_cards, |node| node.word(&words));
     o.finish();
-    Some(Spend { include_tax: include_tax?, include_shipping: include_shipping?, before_discounts: before_discounts? })
+    Some(Spend {
+        include_tax: include_tax?,
+        include_shipping: include_shipping?,
+        include_tips: include_tips?,
+        include_duties: include_duties?,
+        before_discounts: before_discounts?,
+        gift_cards: gift_cards?,
+    })
 }
 
 fn notices(node: &Node<'_>) -> Option<Notices> {

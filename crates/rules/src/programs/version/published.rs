@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Demotions, Options};
 use crate::calendar::{Instant, Zones};
 use crate::json::{Node, Notes, Problems};
-use crate::program::Program;
+use crate::program::{Draft, Program};
 
 /// A `program.published` event: parsed once, and kept as it was written for those who list what was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +32,10 @@ impl Published {
             let program = o.need("program").and_then(|node| node.nested(|program| Program::read(program, zones)));
             let options = o.get("options").map_or(Some(Options::default()), |node| options(&node));
             o.finish();
-            Some((at?, program?.program, options?))
+            Some((at?, program?, options?))
         });
-        let (at, program, options) = notes.settle(read)?;
+        let (at, Draft { program, unclamped, .. }, options) = notes.settle(read)?;
+        let options = Options { unclamped: options.unclamped || unclamped, ..options };
         Ok(Self { at, program, options, written: event })
     }
 
@@ -70,6 +71,13 @@ fn options(node: &Node<'_>) -> Option<Options> {
     let words = [("apply", Demotions::Apply), ("hold", Demotions::Hold)];
     let demotions = o.maybe("demotions", |node| node.word(&words));
     let while_active = o.or("while_active", false, Node::bool);
+    let clamp = o.or("clamp", true, Node::bool);
     o.finish();
-    Some(Options { rewards: rewards?, notify: notify?, demotions: demotions?, while_active: while_active? })
+    Some(Options {
+        rewards: rewards?,
+        notify: notify?,
+        demotions: demotions?,
+        while_active: while_active?,
+        unclamped: !clamp?,
+    })
 }

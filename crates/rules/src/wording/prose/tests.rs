@@ -205,7 +205,7 @@ fn tags_are_named_and_have_no_progress() {
             "Acme: tiers follow the customer's tags, as long as they are there.",
             "The customer's tags: `newsletter`, `vip`.",
             "Earned: Silver, by a tag.",
-            "replaced by a later full set of tags: tags of January 5, 2023 at 07:00",
+            "replaced by a later fact: tags of January 5, 2023 at 07:00",
             "Program version 1 decides.",
         ],
     );

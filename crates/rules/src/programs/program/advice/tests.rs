@@ -146,18 +146,19 @@ fn two_tiers_of_one_name_are_named() {
 #[test]
 fn a_first_start_in_the_future_or_before_the_calendar_year_is_named() {
     let program = read(json!({}));
-    found(&starting(&program, at("2022-12-31T12:00:00Z")), &[("$.start_date", "in the future")]);
-    found(&starting(&program, at("2023-05-01T12:00:00Z")), &[]);
-    found(&starting(&program, at("2024-05-01T12:00:00Z")), &[("$.start_date", "really starts on 2024-01-01")]);
+    found(&starting(&program, at("2022-12-31T12:00:00Z"), false), &[("$.start_date", "in the future")]);
+    found(&starting(&program, at("2023-05-01T12:00:00Z"), false), &[]);
+    found(&starting(&program, at("2024-05-01T12:00:00Z"), false), &[("$.start_date", "really starts on 2024-01-01")]);
+    found(&starting(&program, at("2024-05-01T12:00:00Z"), true), &[]);
 }
 
 #[test]
 fn a_start_moved_in_january_wipes_last_year_and_says_so() {
     let (old, moved) = (read(json!({})), read(json!({ "start_date": "2023-06-01" })));
-    found(&replacing(&moved, &old, at("2024-01-10T12:00:00Z")), &[("$.start_date", "wiped")]);
-    found(&replacing(&old, &old, at("2024-01-10T12:00:00Z")), &[]);
+    found(&replacing(&moved, &old, at("2024-01-10T12:00:00Z"), false), &[("$.start_date", "wiped")]);
+    found(&replacing(&old, &old, at("2024-01-10T12:00:00Z"), false), &[]);
     let later = read(json!({ "start_date": "2024-06-01" }));
-    found(&replacing(&later, &old, at("2024-01-10T12:00:00Z")), &[("$.start_date", "in the future")]);
+    found(&replacing(&later, &old, at("2024-01-10T12:00:00Z"), false), &[("$.start_date", "in the future")]);
 }
 
 #[test]
@@ -166,7 +167,7 @@ fn what_a_replacement_takes_away_is_named() {
     let fewer = read(json!({ "currency": "EUR", "tiers": [{ "id": "gold", "threshold": 500 }],
                              "milestone": { "metric": "amount_spent", "period": "calendar_year" } }));
     found(
-        &replacing(&fewer, &old, at("2023-05-01T12:00:00Z")),
+        &replacing(&fewer, &old, at("2023-05-01T12:00:00Z"), false),
         &[
             ("$.milestone.metric", "counted again"),
             ("$.currency", "currency_fixed"),

@@ -1,0 +1,139 @@
+//! The charge of an order and the money that its refunds gave back.
+
+use rules::fact::{Charge, FactBody, Refunded};
+use serde_json::{Value, json};
+
+use super::{facts, order, refund};
+
+/// The order's charge, and its refunds with their parts.
+fn told_of(body: &[u8], topic: &str) -> (Charge, Vec<Refunded>) {
+    let facts = facts(body, topic);
+    let charge = facts.iter().find_map(|fact| match &fact.body {
+        FactBody::OrderPaid(_, paid) => Some(paid.charge),
+        _ => None,
+    });
+    let refunds = facts.iter().filter_map(|fact| match &fact.body {
+        FactBody::OrderRefunded(.., refunded) => Some(*refunded),
+        _ => None,
+    });
+    (charge.unwrap(), refunds.collect())
+}
+
+fn amounts(refunds: &[Refunded]) -> Vec<String> {
+    refunds.iter().map(|refunded| refunded.amount.to_string()).collect()
+}
+
+fn without_money(id: u64, subtotal: &str) -> Value {
+    let mut refund = refund(id, subtotal, "0.00");
+    refund["transactions"] = json!([]);
+    refund
+}
+
+#[test]
+fn an_exchange_without_money_behind_it_leaves_the_order_worth_what_was_charged() {
+    let exchanged = |price: &str, refunds: Value| {
+        let body = json!({ "financial_status": "paid", "total_price": price, "total_price_set": null,
+                           "current_total_price": "100.00", "current_total_price_set": null, "refunds": refunds });
+        let (charge, refunds) = told_of(&order(body), "orders/updated");
+        (charge.total.to_string(), amounts(&refunds))
+    };
+    let told = |total: &str, refunds: &[&str]| (total.to_owned(), refunds.iter().map(ToString::to_string).collect());
+    assert_eq!(exchanged("100.00", json!([without_money(31, "100.00")])), told("100", &["0"]));
+    // A swap by an edit lists the old article in the price too; and back again.
+    assert_eq!(exchanged("200.00", json!([without_money(31, "100.00")])), told("100", &["0"]));
+    let twice = json!([without_money(31, "100.00"), without_money(32, "100.00")]);
+    assert_eq!(exchanged("300.00", twice), told("100", &["0", "0"]));
+    // A return for money after the exchange is a refund.
+    let body = json!({ "financial_status": "partially_refunded", "current_total_price": "60.00", "current_total_price_set": null,
+                       "refunds": [without_money(31, "100.00"), refund(32, "40.00", "0.00")] });
+    let (charge, refunds) = told_of(&order(body), "orders/updated");
+    assert_eq!((charge.total.to_string(), amounts(&refunds)), told("100", &["0", "40"]));
+}
+
+#[test]
+fn a_refund_that_failed_and_was_repeated_gives_back_its_money_once() {
+    let mut failed = refund(31, "40.00", "0.00");
+    failed["transactions"] = json!([{ "kind": "refund", "status": "failure" }]);
+    let body = json!({ "financial_status": "partially_refunded", "current_total_price": "60.00", "current_total_price_set": null,
+                       "refunds": [failed, refund(32, "40.00", "0.00")] });
+    let (charge, refunds) = told_of(&order(body), "orders/updated");
+    assert_eq!(
+        (charge.total.to_string(), amounts(&refunds)),
+        ("100".to_owned(), vec!["0".to_owned(), "40".to_owned()])
+    );
+}
+
+#[test]
+fn refunds_that_show_no_transactions_give_back_no_more_than_the_price_and_the_rest_differ_by() {
+    let mut plain = refund(31, "100.00", "0.00");
+    plain.as_object_mut().unwrap().remove("transactions");
+    let mut second = plain.clone();
+    second["id"] = json!(32);
+    second["admin_graphql_api_id"] = json!("gid://shopify/Refund/32");
+    let body = json!({ "financial_status": "refunded", "current_total_price": "0.00", "current_total_price_set": null,
+                       "refunds": [plain, second] });
+    let (charge, refunds) = told_of(&order(body), "orders/updated");
+    assert_eq!(
+        (charge.total.to_string(), amounts(&refunds)),
+        ("100".to_owned(), vec!["0".to_owned(), "100".to_owned()])
+    );
+}
+
+#[test]
+fn an_order_counts_for_the_day_on_which_its_payment_was_announced() {
+    let paid_at = |topic: &str| match &facts(&order(json!({})), topic)[0].body {
+        FactBody::OrderPaid(_, paid) => paid.paid_at.map(|at| at.to_string()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(paid_at("orders/paid").as_deref(), Some("2026-01-02T15:00:00Z"));
+    for topic in ["orders/create", "orders/updated", "orders/fulfilled"] {
+        assert_eq!(paid_at(topic), None, "{topic} does not know when the order was paid");
+    }
+}
+
+#[test]
+fn gift_cards_bought_and_orders_paid_with_credit_are_named() {
+    let lines = json!([
+        { "gift_card": true, "price": "30.00", "quantity": 2, "discount_allocations": [{ "amount": "5.00" }] },
+        { "gift_card": false, "price": "45.00", "quantity": 1 }
+    ]);
+    let (charge, _) = told_of(&order(json!({ "line_items": lines })), "orders/paid");
+    assert_eq!((charge.gift_cards.to_string(), charge.paid_with_credit.to_string()), ("55".into(), "0".into()));
+    let credit = |names: Value| {
+        let (charge, _) = told_of(&order(json!({ "payment_gateway_names": names })), "orders/paid");
+        charge.paid_with_credit.to_string()
+    };
+    assert_eq!(credit(json!(["gift_card"])), "100");
+    assert_eq!(credit(json!(["gift_card", "shopify_store_credit"])), "100");
+    assert_eq!(credit(json!(["gift_card", "shopify_payments"])), "0", "how much was paid in which way is not said");
+    assert_eq!(credit(json!([])), "0");
+}
+
+#[test]
+fn tips_and_duties_are_parts_of_the_total_and_an_outstanding_balance_is_not() {
+    let duties = |amount: &str| json!({ "shop_money": { "amount": amount, "currency_code": "USD" } });
+    let body = json!({ "total_tip_received": "7.00", "original_total_duties_set": duties("20.00"),
+                       "current_total_duties_set": duties("12.00"), "total_outstanding": "25.00" });
+    let (charge, _) = told_of(&order(body), "orders/updated");
+    let parts = [charge.total, charge.tips, charge.duties].map(|part| part.to_string());
+    assert_eq!(parts, ["75", "7", "12"]);
+    // An order that was created as paid, without a payment, is outstanding as a whole.
+    let (charge, _) = told_of(&order(json!({ "total_outstanding": "100.00" })), "orders/updated");
+    assert_eq!(charge.total.to_string(), "100");
+}
+
+#[test]
+fn a_refund_names_the_tax_shipping_duties_and_gift_cards_that_it_gives_back() {
+    let mut back = refund(31, "40.00", "3.20");
+    let money = |amount: &str| json!({ "shop_money": { "amount": amount, "currency_code": "USD" } });
+    back["refund_line_items"][0]["line_item"] = json!({ "gift_card": true });
+    back["refund_shipping_lines"] = json!([{ "subtotal_amount_set": money("5.00") }]);
+    back["total_duties_set"] = money("2.00");
+    let body = json!({ "financial_status": "partially_refunded", "current_total_price": "49.80", "current_total_price_set": null,
+                       "current_total_tax": "4.80", "refunds": [back] });
+    let (charge, refunds) = told_of(&order(body), "orders/updated");
+    let [Refunded { amount, parts }] = refunds[..] else { panic!("{refunds:?}") };
+    assert_eq!((charge.total.to_string(), amount.to_string()), ("100".into(), "50.2".into()));
+    let parts = parts.each().map(|part| part.map(|part| part.to_string()));
+    assert_eq!(parts.each_ref().map(Option::as_deref), [Some("3.2"), Some("5"), None, Some("2"), Some("40")]);
+}

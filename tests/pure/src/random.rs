@@ -43,9 +43,16 @@ pub fn programs() -> impl Strategy<Value = Value> {
         Just("Pacific/Kiritimati"),
     ];
     let start = prop_oneof![3 => Just("2023-11-25"), 1 => Just("2024-01-10"), 1 => Just("2023-01-01")];
-    let shape = (start, 0..4_u8, any::<bool>(), any::<bool>());
+    let gift_cards = prop_oneof![3 => Just("when_spent"), 2 => Just("when_bought"), 1 => Just("both")];
+    let spend = (prop::array::uniform4(any::<bool>()), any::<bool>(), gift_cards).prop_map(
+        |([tax, shipping, tips, duties], gross, gift_cards)| {
+            json!({"include_tax": tax, "include_shipping": shipping, "include_tips": tips, "include_duties": duties,
+                   "before_discounts": gross, "gift_cards": gift_cards})
+        },
+    );
+    let shape = (start, 0..4_u8, spend);
     (metric, period, any::<bool>(), any::<bool>(), zone, any::<bool>(), 0..10_u8, shape).prop_map(
-        |(metric, period, keep, from_zero, zone, all, active, (start, list, net, gross))| {
+        |(metric, period, keep, from_zero, zone, all, active, (start, list, spend))| {
             let orders = metric == "orders_placed";
             let threshold = |n: u32| if orders { (n / 100).to_string() } else { n.to_string() };
             let tier = |id: &str, n: u32| {
@@ -64,7 +71,7 @@ pub fn programs() -> impl Strategy<Value = Value> {
             };
             json!({
                 "active": active > 0, "timezone": zone, "currency": "USD", "start_date": start,
-                "spend": {"include_tax": !net, "include_shipping": true, "before_discounts": gross},
+                "spend": spend,
                 "milestone": {"metric": metric, "period": period, "on_refund": if keep { "keep" } else { "revoke" }},
                 "skipped_tier_rewards": if all { "all_skipped" } else { "highest_only" },
                 "repeat_tier_rewards": keep != all,
@@ -74,23 +81,46 @@ pub fn programs() -> impl Strategy<Value = Value> {
     )
 }
 
-/// Facts of every kind about two members: some late, some repeated, many at midnight.
+/// The hours between the arrivals of documents, so that the facts of one come together once lines are sorted by arrival.
+const DOCUMENTS_EVERY: i64 = 720;
+
+/// Facts of every kind about two members: some late, some repeated, some told in documents, many at midnight.
 pub fn fact() -> impl Strategy<Value = Value> {
     let member = prop_oneof![5 => Just("anna"), 1 => Just("ben")];
     let tier = prop_oneof![Just("bronze"), Just("silver"), Just("gold"), Just("ruby")];
-    (0..18_u8, member, tier, 0..2000_i64, 1..6_i64, 0..6_u8, 0..600_i64).prop_map(
-        |(kind, member, tier, hours, size, id, later)| {
+    let document =
+        prop_oneof![15 => Just(None), 3 => Just(Some("d")), 1 => Just(Some("e")), 1 => Just(Some("imported"))];
+    let more = (0..24_u8, 0..8_u8, document);
+    (0..20_u8, member, tier, 0..2000_i64, 1..6_i64, 0..6_u8, 0..600_i64, more).prop_map(
+        |(kind, member, tier, hours, size, id, later, (parts, paid, document))| {
+            let of_an_order = matches!(kind, 0..=5 | 18..);
             // Half of all facts occur at midnight.
-            let hours = if later % 2 == 0 { hours / 24 * 24 } else { hours };
+            let mut hours = if later % 2 == 0 { hours / 24 * 24 } else { hours };
+            let arrives = (hours / DOCUMENTS_EVERY + 1) * DOCUMENTS_EVERY;
+            // Most facts of a document occur shortly before it arrives.
+            if document.is_some() && later % 3 != 0 {
+                hours = arrives - hours % 4 * 12;
+            }
+            // A document is about few orders, and corrections meet theirs.
+            let id = match (of_an_order, document) {
+                (true, Some(_)) => id % 2,
+                (true, None) => id % 4,
+                (false, _) => id,
+            };
+            // Some cancellations and restorations of an order occur at one instant.
+            if matches!(kind, 5 | 18) && later % 3 == 0 {
+                hours = 240 + 480 * i64::from(id);
+            }
             let (when, id) = (at(hours), id.to_string());
             let mut fact = match kind {
-                0..=2 => json!({"type": "order.paid", "order_id": id, "total": (size * 60).to_string()}),
-                3 => json!({"type": "order.paid", "order_id": id, "total": format!("{size}0.55"), "tax": "3.21",
+                0..=2 => order(size, parts),
+                3 => json!({"type": "order.paid", "total": format!("{size}0.55"), "tax": "3.21",
                             "shipping": "4.5", "discounts": size * 7, "test": size == 5,
+                            "tips": if parts < 6 { "0.5" } else { "0" }, "gift_cards": if parts % 6 == 0 { "5" } else { "0" },
                             "currency": if size > 2 { "EUR" } else { "USD" },
                             "exchange_rate": if size == 3 { Value::Null } else { json!("1.0875") }}),
-                4 => json!({"type": "order.refunded", "order_id": id, "refund_id": size.to_string(), "amount": size * 25}),
-                5 => json!({"type": "order.cancelled", "order_id": id}),
+                4 => refund(size, parts),
+                5 => json!({"type": "order.cancelled"}),
                 6..=9 => json!({"type": "points.earned", "entry_id": id, "points": size * 50}),
                 10 => json!({"type": "points.adjusted", "entry_id": id, "points": size * -60}),
                 11 => json!({"type": "points.canceled", "cancel_id": size.to_string(), "entry_id": id, "points": size * 40}),
@@ -100,45 +130,126 @@ pub fn fact() -> impl Strategy<Value = Value> {
                 15 => json!({"type": "tier.assigned", "assignment_id": id, "tier": tier,
                              "mode": if size > 2 { "floor" } else { "lock" }, "until": at(hours + later)}),
                 16 => json!({"type": "tier.assigned", "assignment_id": id, "tier": tier, "mode": "floor"}),
-                _ => json!({"type": "tier.unassigned", "assignment_id": id}),
+                17 => json!({"type": "tier.unassigned", "assignment_id": id}),
+                18 => json!({"type": "order.restored"}),
+                _ => refund(size, parts % 10),
             };
-            if later % 11 != 0 || kind > 5 {
+            if of_an_order {
+                fact["order_id"] = json!(id);
+            }
+            if later % 11 != 0 || !of_an_order {
                 fact["member_id"] = json!(member);
             }
-            if later % 13 == 0 {
+            if later % 13 == 0 || document == Some("imported") {
                 fact["imported"] = json!(true);
             }
             fact["occurred_at"] = json!(when);
-            if later % 5 == 0 {
-                fact["received_at"] = json!(at(hours + later));
-            } else if later % 17 == 0 {
-                // The sender's clock is four minutes ahead.
-                fact["occurred_at"] = json!(when.replace(":00:00Z", ":04:00Z"));
-                fact["received_at"] = json!(when);
+            if kind <= 3 && paid < 3 {
+                // Paid up to two days before or four days after it was ordered, or at that very instant.
+                let paid_hours = if paid < 2 { hours + (later % 7 - 2) * 24 } else { hours };
+                let paid_hours = if document.is_some() { paid_hours.min(arrives) } else { paid_hours };
+                fact["paid_at"] = json!(at(paid_hours));
             }
             if later % 7 == 0 {
                 fact["revision"] = json!(at(hours + 100));
+            } else if later % 14 == 1 {
+                // Revisions of one instant, of which the one that compares greater wins.
+                fact["revision"] = json!(at(2400));
+            }
+            if later % 5 == 0 && document.is_none() {
+                let received = at(hours + later);
+                fact["received_at"] = json!(received.as_str().max(arrival(&fact)));
+            } else if later % 17 == 0 {
+                // The sender's clock is four minutes ahead.
+                let received = document.map_or_else(|| arrival(&fact).to_owned(), |_| at(arrives));
+                let ahead = if fact["paid_at"].is_null() { "occurred_at" } else { "paid_at" };
+                fact[ahead] = json!(received.replace(":00:00Z", ":04:00Z"));
+                fact["received_at"] = json!(received);
+            } else if document.is_some() && (arrival(&fact) != at(arrives) || later % 2 == 0) {
+                fact["received_at"] = json!(at(arrives));
+            }
+            if let Some(name) = document {
+                fact["document"] = json!(name);
             }
             fact
         },
     )
 }
 
+/// An order. Its parts are such that a refund of some quarters of a hundred is often worth a half of the minor unit.
+fn order(size: i64, parts: u8) -> Value {
+    let total = size * 60;
+    let small = cents(size * 6);
+    let mut order = match parts {
+        0 => json!({"tips": small}),
+        1 => json!({"duties": small, "shipping": "4.5"}),
+        2 => json!({"tax": small, "shipping": "4.5", "tips": "2", "duties": "3"}),
+        3 => json!({"gift_cards": size * 20}),
+        4 => json!({"gift_cards": total}),
+        5 => json!({"gift_cards": total, "shipping": "4.5"}),
+        6 => json!({"paid_with_credit": size * 30}),
+        7 => json!({"gift_cards": size * 20, "paid_with_credit": size * 50, "tips": small}),
+        8 => json!({"total": format!("{total}.005"), "duties": "0.01"}),
+        9 => json!({"total": format!("{total}.015"), "shipping": "4.5", "discounts": size * 7}),
+        _ => json!({}),
+    };
+    order["type"] = json!("order.paid");
+    if order["total"].is_null() {
+        order["total"] = json!(total.to_string());
+    }
+    order
+}
+
+/// A refund, with or without its parts.
+fn refund(size: i64, parts: u8) -> Value {
+    let amount = size * 25;
+    let mut refund = match parts {
+        0 => json!({"shipping": "4.5"}),
+        1 => json!({"amount": "4.5", "shipping": "4.5"}),
+        2 => json!({"gift_cards": size * 20}),
+        3 => json!({"tax": cents(size * 6), "shipping": "4.5", "tips": "2", "duties": "3", "gift_cards": size * 10}),
+        4 => json!({"tips": 0}),
+        5 => json!({"amount": format!("{amount}.005"), "duties": cents(size * 6)}),
+        6 => json!({"amount": format!("{amount}.005")}),
+        7 => json!({"amount": size * 60, "gift_cards": size * 20}),
+        8 => json!({"tax": "3.21"}),
+        9 => json!({"amount": size * 30, "tips": cents(size * 6)}),
+        _ => json!({}),
+    };
+    refund["type"] = json!("order.refunded");
+    refund["refund_id"] = json!(size.to_string());
+    if refund["amount"].is_null() {
+        refund["amount"] = json!(amount);
+    }
+    refund
+}
+
+fn cents(cents: i64) -> String {
+    format!("{}.{:02}", cents / 100, cents % 100)
+}
+
 /// Changes of the program.
 pub fn published() -> impl Strategy<Value = Value> {
-    (programs(), 0..2000_i64, 0..3_usize, any::<bool>()).prop_map(|(program, hours, demotions, rewards)| {
+    let choices = (0..3_usize, any::<bool>(), 0..8_u8);
+    (programs(), 0..2000_i64, choices).prop_map(|(program, hours, (demotions, rewards, clamp))| {
         let mut line = json!({"type": "program.published", "occurred_at": at(hours), "program": program,
                               "options": {"rewards": rewards}});
         if demotions > 0 {
             line["options"]["demotions"] = json!(["", "hold", "apply"][demotions]);
         }
+        match clamp {
+            0 | 1 => line["options"]["clamp"] = json!(false),
+            2 => line["options"]["clamp"] = json!(true),
+            3 => line["program"]["clamp"] = json!(false),
+            _ => {}
+        }
         line
     })
 }
 
-/// The arrival of a line.
+/// The arrival of a line; without `received_at` the later of its instants, which are written alike here.
 pub fn arrival(line: &Value) -> &str {
-    line["received_at"].as_str().or(line["occurred_at"].as_str()).unwrap()
+    line["received_at"].as_str().or(line["occurred_at"].as_str().max(line["paid_at"].as_str())).unwrap()
 }
 
 /// An erasure of a member, in a fifth of the cases.

@@ -11,6 +11,7 @@ use super::time::{Instant, day, midnight, print, year};
 use chrono::{Datelike, NaiveDate};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 /// The record of one member.
@@ -31,12 +32,47 @@ pub struct Member {
     pub(super) birthdays: Vec<Value>,
 }
 
+/// A document that has arrived, as it concerns one member.
+pub struct Arrived {
+    /// The member's ledger without the document.
+    pub(super) before: Ledger,
+    /// The facts of the document, each with the member's ledger without this one fact.
+    pub(super) facts: Vec<(Fact, Ledger)>,
+}
+
+impl Arrived {
+    /// The cause of a change that the document makes, and whether it is rewarded.
+    fn cause(&self, program: &Program, ledger: &Ledger, t: Instant, id: &str) -> (&'static str, bool) {
+        // A document with a single fact is as that fact alone.
+        if let [(fact, _)] = &self.facts[..] {
+            return (fact.cause(), fact.rewards(id));
+        }
+        // "`imported` if all facts of the document are"
+        if self.facts.iter().all(|(fact, _)| fact.cause() == "imported") {
+            return ("imported", false);
+        }
+        // "The cause of a rise is that of the fact listed first in the table among those without which the tier would
+        // be lower, else `activity`; of a fall, among those without which it would be higher, else `refund`"
+        let tier = tier_at(program, ledger, t);
+        let change = tier.cmp(&tier_at(program, &self.before, t));
+        let explains =
+            |without: &Ledger| change != Ordering::Equal && tier.cmp(&tier_at(program, without, t)) == change;
+        let explaining = self.facts.iter().filter(|(_, without)| explains(without)).map(|(fact, _)| fact);
+        match explaining.min_by_key(|fact| (place_of_kind(&fact.kind), &fact.key)) {
+            Some(fact) => (fact.cause(), fact.rewards(id)),
+            None if change == Ordering::Less => ("refund", false),
+            // Where the tier is the same without the document, it is a renewal that the document brings.
+            None => ("activity", true),
+        }
+    }
+}
+
 /// The reason for an evaluation.
 pub enum News<'a> {
     /// A review that is due.
     Review,
-    /// A fact, with the ledger before it.
-    Fact(&'a Fact, &'a Ledger),
+    /// A document; a fact that is told in none is one of its own.
+    Document(&'a Arrived),
     /// A new version, with the version in force before it.
     Version(&'a Program),
 }
@@ -62,24 +98,30 @@ impl Replay {
                 let now = view(&program, &ledger);
                 match &news {
                     // "The cause is the fact's if the tier differs with and without the fact, else `period_end`."
-                    News::Fact(fact, before) if view(&program, before) != now => (fact.cause(), Some(*fact)),
+                    News::Document(arrived) if view(&program, &arrived.before) != now => {
+                        arrived.cause(&program, &ledger, t, id)
+                    }
                     // "At `effective_at` the cause is `program_changed` if the old version gives another tier then or
                     // was inactive, else `period_end`."
-                    News::Version(old) if !old.active || view(old, &bare) != now => ("program_changed", None),
-                    // A fact dated after its arrival takes effect by a review at its own instant. A waiting fact makes
-                    // no difference "with and without".
+                    News::Version(old) if !old.active || view(old, &bare) != now => ("program_changed", false),
+                    // "A fact dated ahead takes effect as itself at its own instant, with its own cause and reward, … of
+                    // several the kind listed first." A waiting fact makes no difference "with and without", nor does
+                    // one that a later revision has replaced or another member has.
                     _ if view(&program, &ledger.before(t)) != now => {
-                        let ahead = ahead.iter().filter(|fact| fact.at == t && !ledger.waits(fact));
+                        let matters = |fact: &&Fact| {
+                            self.shop.matters(fact) && self.shop.dated(fact) == t && ledger.feels(fact, id)
+                        };
                         ahead
-                            .min_by_key(|fact| (place_of_kind(&fact.kind), &fact.key))
-                            .map_or(("period_end", None), |fact| (fact.cause(), Some(fact)))
+                            .iter()
+                            .filter(matters)
+                            .min_by_key(|fact| (place_of_kind(&fact.kind), &fact.key, !self.shop.knows(fact)))
+                            .map_or(("period_end", false), |fact| (fact.cause(), fact.rewards(id)))
                     }
-                    _ => ("period_end", None),
+                    _ => ("period_end", false),
                 }
             };
             if tier != member.tier {
-                let (cause, fact) = cause(&|program, ledger| program.id(tier_at(program, ledger, t)));
-                let rewarded = fact.is_some_and(|fact| fact.rewards(id));
+                let (cause, rewarded) = cause(&|program, ledger| program.id(tier_at(program, ledger, t)));
                 self.record_change(&mut member, id, t, &ledger, tier.clone(), cause, rewarded);
                 self.settle_year(&mut member, t, &program, &ledger);
             } else {
@@ -103,7 +145,7 @@ impl Replay {
             }));
         }
         member.evaluated_at = Some(t);
-        member.ahead.retain(|fact| fact.at > t);
+        member.ahead.retain(|fact| self.shop.dated(fact) > t);
         self.members.insert(id.to_owned(), member);
     }
 

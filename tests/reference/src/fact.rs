@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A value in the form in which facts are compared: "amounts as numbers, instants as instants, text by code point, absent
-/// before present". present".
+/// before present".
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
     /// Missing or null.
@@ -38,6 +38,8 @@ pub struct Fact {
     pub member: Option<String>,
     /// `occurred_at`
     pub at: Instant,
+    /// `paid_at`, of an order that names it.
+    pub paid_at: Option<Instant>,
     /// "(an instant; default: `occurred_at`)"
     pub revision: Instant,
     /// Marked `imported: true`.
@@ -49,10 +51,11 @@ pub struct Fact {
 
 /// The place of a kind in section 4, for "movements are ordered by instant, then kind as listed in section 4".
 pub fn place_of_kind(kind: &str) -> u8 {
-    const LISTED: [&str; 12] = [
+    const LISTED: [&str; 13] = [
         "order.paid",
         "order.refunded",
         "order.cancelled",
+        "order.restored",
         "points.earned",
         "points.adjusted",
         "points.imported",
@@ -78,11 +81,15 @@ impl Fact {
         let or_zero = |name: &str| Field::Number(amount(&line[name]).unwrap_or_default());
         let flag = |name: &str, default: bool| Field::Flag(line[name].as_bool().unwrap_or(default));
         let set = |name: &str| texts(&line[name]);
+        let moment = |name: &str| match &line[name] {
+            Value::Null => Some(None),
+            given => Some(Some(instant(given.as_str()?)?)),
+        };
         let own = |space: &str| Some(vec![space.to_owned(), member.clone()?]);
 
         // "`member_id` may be missing on `order.paid` (a guest …) and on `order.refunded`, `order.cancelled`,
-        // `points.canceled`"
-        let guests = ["order.paid", "order.refunded", "order.cancelled", "points.canceled"];
+        // `order.restored`, `points.canceled`"
+        let guests = ["order.paid", "order.refunded", "order.cancelled", "order.restored", "points.canceled"];
         if member.is_none() && !guests.contains(&kind) {
             return None;
         }
@@ -91,35 +98,50 @@ impl Fact {
             Value::Null => true,
             given => amount(given).is_some_and(check),
         };
-        let parts = ["total", "tax", "shipping", "discounts", "amount"];
+        let parts = [&["total", "discounts", "paid_with_credit", "amount"][..], &REFUND_PARTS].concat();
         let rate = |rate: Decimal| rate > Decimal::ZERO && rate.scale() <= 10;
         let whole = |points: Decimal| points.is_integer() && !points.is_zero() && is_amount(points.abs());
         if !parts.iter().all(|part| fits(part, &is_amount))
             || !fits("exchange_rate", &rate)
             || !fits("points", &whole)
             || (kind != "points.adjusted" && !fits("points", &|points| points > Decimal::ZERO))
+            // "the same `document` (a text)"
+            || !(line["document"].is_null() || line["document"].is_string())
         {
             return None;
         }
+        let paid_at = if kind == "order.paid" { moment("paid_at")? } else { None };
         let (key, mut content) = match kind {
             "order.paid" => (
                 vec!["order".into(), id("order_id")?],
                 vec![
+                    paid_at.map_or(Field::Absent, Field::At),
                     Field::Number(amount(&line["total"]).filter(|total| !total.is_sign_negative())?),
                     or_zero("tax"),
                     or_zero("shipping"),
+                    or_zero("tips"),
+                    or_zero("duties"),
                     or_zero("discounts"),
+                    or_zero("gift_cards"),
+                    or_zero("paid_with_credit"),
                     Field::Text(id("currency").unwrap_or_else(|| currency.to_owned())),
                     number("exchange_rate"),
                     flag("test", false),
                 ],
             ),
             // "(refunds: within their order …)"
-            "order.refunded" => (
-                vec!["refund".into(), id("order_id")?, id("refund_id")?],
-                vec![text("order_id"), Field::Number(amount(&line["amount"])?)],
-            ),
+            "order.refunded" => {
+                let given_back = amount(&line["amount"])?;
+                // "(what of `amount` gives those back; together at most `amount`)"
+                if REFUND_PARTS.iter().filter_map(|part| amount(&line[part])).sum::<Decimal>() > given_back {
+                    return None;
+                }
+                let mut content = vec![text("order_id"), Field::Number(given_back)];
+                content.extend(REFUND_PARTS.map(number));
+                (vec!["refund".into(), id("order_id")?, id("refund_id")?], content)
+            }
             "order.cancelled" => (vec!["cancelled".into(), id("order_id")?], vec![]),
+            "order.restored" => (vec!["restored".into(), id("order_id")?], vec![]),
             // "Earned, adjusted and imported entries share one key space."
             "points.earned" | "points.adjusted" | "points.imported" => {
                 let points = amount(&line["points"])?;
@@ -146,10 +168,7 @@ impl Fact {
                 if !["floor", "lock"].contains(&line["mode"].as_str()?) {
                     return None;
                 }
-                let until = match &line["until"] {
-                    Value::Null => Field::Absent,
-                    given => Field::At(instant(given.as_str()?)?),
-                };
+                let until = moment("until")?.map_or(Field::Absent, Field::At);
                 (
                     vec!["assigned".into(), id("assignment_id")?],
                     vec![text("tier"), text("mode"), until, text("reason"), text("by"), flag("reward", true)],
@@ -165,20 +184,25 @@ impl Fact {
         content.insert(0, Field::Kind(place_of_kind(kind)));
         content.push(text("member_id"));
         content.push(flag("imported", false));
-        let revision = match &line["revision"] {
-            Value::Null => at,
-            given => instant(given.as_str()?)?,
-        };
+        // "(`revision` defaults to the `occurred_at` that is stated …)"
+        let revision = moment("revision")?.unwrap_or(at);
         Some(Fact {
             kind: kind.to_owned(),
             key,
             member,
             at,
+            paid_at,
             revision,
             imported: line["imported"] == true,
             body: line.clone(),
             content,
         })
+    }
+
+    /// The later of its instants: "`received_at` [defaults] to the later of the two; neither may lie more than five
+    /// minutes after the arrival".
+    pub fn latest_instant(&self) -> Instant {
+        self.at.max(self.paid_at.unwrap_or(self.at))
     }
 
     /// "a repeat with different content replaces it only if its `revision` … is later; at equal revisions the one
@@ -191,7 +215,12 @@ impl Fact {
         (self.revision, &self.content) > (other.revision, &other.content)
     }
 
-    /// "Causes: `activity` (orders, earned and adjusted points, enrolment, corrections), `refund` (refund,
+    /// Whether another line tells the same fact with the same content.
+    pub fn is_told_again_by(&self, other: &Fact) -> bool {
+        self.key == other.key && self.revision == other.revision && self.content == other.content
+    }
+
+    /// "Causes: `activity` (orders, restored ones too, earned and adjusted points, enrolment, corrections), `refund` (refund,
     /// cancellation, cancelled points), … `assigned` (and unassigned), `imported` (`points.imported`, or any fact
     /// marked `imported: true`), `tags_changed`."
     pub fn cause(&self) -> &'static str {
@@ -223,12 +252,31 @@ fn texts(list: &Value) -> Field {
     Field::Texts(list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
+/// The parts of a refund that are optional, in the order of the table.
+const REFUND_PARTS: [&str; 5] = ["tax", "shipping", "tips", "duties", "gift_cards"];
+
+/// Whether a refund says which parts of its amount it gives back: "where it names any (0 names it too)".
+pub fn names_a_part(refund: &Value) -> bool {
+    REFUND_PARTS.iter().any(|part| !refund[part].is_null())
+}
+
+fn keep_better(facts: &mut BTreeMap<Vec<String>, Fact>, fact: Fact) {
+    match facts.get(&fact.key) {
+        Some(present) if !fact.beats(present) => {}
+        _ => {
+            facts.insert(fact.key.clone(), fact);
+        }
+    }
+}
+
 /// All facts of a shop, each natural key once.
 #[derive(Debug, Clone, Default)]
 pub struct Shop {
     /// The program's currency, the default of orders.
     pub currency: String,
     facts: BTreeMap<Vec<String>, Fact>,
+    /// Of each order the latest revision that names a `paid_at`, even if a later one does not.
+    paid: BTreeMap<Vec<String>, Fact>,
     named: BTreeSet<String>,
 }
 
@@ -252,12 +300,43 @@ impl Shop {
     /// Applies one fact, unless a better one with its key is known.
     pub fn merge(&mut self, fact: Fact) {
         self.named.extend(fact.member.clone());
-        match self.facts.get(&fact.key) {
-            Some(present) if !fact.beats(present) => {}
-            _ => {
-                self.facts.insert(fact.key.clone(), fact);
-            }
+        if fact.paid_at.is_some() {
+            keep_better(&mut self.paid, fact.clone());
         }
+        keep_better(&mut self.facts, fact);
+    }
+
+    /// The instant that an order counts for: "that of its `paid_at`, if any revision of it names one (of several the
+    /// latest revision's that does), else of its `occurred_at`".
+    pub fn order_at(&self, order_id: &str) -> Option<Instant> {
+        let order = self.fact(&["order", order_id])?;
+        Some(self.paid.get(&order.key).and_then(|told| told.paid_at).unwrap_or(order.at))
+    }
+
+    /// The instant as of which a fact counts. A correction "acts at the later of its own and its order's instant
+    /// (`points.canceled` likewise), and counts as dated then, … once the order is known".
+    pub fn dated(&self, fact: &Fact) -> Instant {
+        let named = |id: &str| fact.body[id].as_str().unwrap();
+        match fact.kind.as_str() {
+            "order.paid" => self.order_at(named("order_id")).unwrap_or(fact.at),
+            "order.refunded" | "order.cancelled" | "order.restored" => {
+                self.order_at(named("order_id")).map_or(fact.at, |order_at| order_at.max(fact.at))
+            }
+            "points.canceled" => {
+                self.fact(&["entry", named("entry_id")]).map_or(fact.at, |entry| entry.at.max(fact.at))
+            }
+            _ => fact.at,
+        }
+    }
+
+    /// Whether a fact is the one known under its key.
+    pub fn knows(&self, fact: &Fact) -> bool {
+        self.facts.get(&fact.key) == Some(fact)
+    }
+
+    /// Whether a fact is known, or says when an order was paid that another revision tells.
+    pub fn matters(&self, fact: &Fact) -> bool {
+        self.knows(fact) || self.paid.get(&fact.key) == Some(fact)
     }
 
     /// All members whom any fact has ever named.

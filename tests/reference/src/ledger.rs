@@ -10,14 +10,30 @@ use serde_json::Value;
 /// movements of its instant (kind 0).
 pub type Place = (Instant, u8, String);
 
-/// An order with its refunds and cancellation.
+/// An order with its refunds, cancellation and restoration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Order {
+    /// Its place, at the instant that it counts for.
     pub(super) place: Place,
     pub(super) paid: Fact,
-    /// The instants at which they act, ids, amounts; in that order.
-    pub(super) refunds: Vec<(Instant, String, Decimal)>,
-    pub(super) cancelled: Option<Instant>,
+    /// In the order in which they act.
+    pub(super) refunds: Vec<Correction>,
+    pub(super) cancelled: Option<Correction>,
+    pub(super) restored: Option<Correction>,
+}
+
+/// A refund, the cancellation or the restoration of an order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Correction {
+    /// Its place, at the instant at which it acts: "the later of its own and its order's instant".
+    pub(super) place: Place,
+    pub(super) fact: Fact,
+}
+
+impl Correction {
+    fn of(fact: &Fact, order_at: Instant, id: &str) -> Correction {
+        Correction { place: (fact.at.max(order_at), place_of_kind(&fact.kind), id.to_owned()), fact: fact.clone() }
+    }
 }
 
 /// A points entry with its cancellations.
@@ -79,7 +95,7 @@ impl Ledger {
             }
         }
         // "once the order or entry is known, that one's member rules"
-        for kind in ["order.refunded", "order.cancelled", "points.canceled"] {
+        for kind in ["order.refunded", "order.cancelled", "order.restored", "points.canceled"] {
             for fact in shop.of_kind(kind).filter(|fact| is_mine(fact)) {
                 let known = match kind {
                     "points.canceled" => shop.fact(&["entry", text(fact, "entry_id")]),
@@ -115,8 +131,9 @@ impl Ledger {
         let mut seen = self.clone();
         seen.orders.retain(|order| order.place.0 < end);
         for order in &mut seen.orders {
-            order.refunds.retain(|refund| refund.0 < end);
-            order.cancelled = order.cancelled.filter(|&at| at < end);
+            order.refunds.retain(|refund| refund.place.0 < end);
+            order.cancelled = order.cancelled.take().filter(|cancelled| cancelled.place.0 < end);
+            order.restored = order.restored.take().filter(|restored| restored.place.0 < end);
         }
         seen.entries.retain(|entry| entry.place.0 < end);
         for entry in &mut seen.entries {
@@ -130,9 +147,18 @@ impl Ledger {
         seen
     }
 
-    /// Whether a fact still waits for its order or entry.
-    pub fn waits(&self, fact: &Fact) -> bool {
-        self.waiting.contains(fact)
+    /// Whether a known fact acts on `member`, whose ledger this is. It does not while it waits for its order or entry, nor
+    /// where that is another member's.
+    pub fn feels(&self, fact: &Fact, member: &str) -> bool {
+        match fact.kind.as_str() {
+            "order.paid" | "order.refunded" | "order.cancelled" | "order.restored" => {
+                self.orders.iter().any(|order| text(&order.paid, "order_id") == text(fact, "order_id"))
+            }
+            "points.canceled" => {
+                self.entries.iter().any(|entry| text(&entry.fact, "entry_id") == text(fact, "entry_id"))
+            }
+            _ => fact.member.as_deref() == Some(member),
+        }
     }
 
     /// The instants of all facts; "(`birthday_set`) starts no timeline" and is not among them.
@@ -140,8 +166,8 @@ impl Ledger {
         let mut all = Vec::new();
         for order in &self.orders {
             all.push(order.place.0);
-            all.extend(order.refunds.iter().map(|refund| refund.0));
-            all.extend(order.cancelled);
+            let corrections = order.refunds.iter().chain(&order.cancelled).chain(&order.restored);
+            all.extend(corrections.map(|correction| correction.place.0));
         }
         for entry in &self.entries {
             all.push(entry.place.0);
@@ -206,21 +232,20 @@ fn place(fact: &Fact, id: &str) -> Place {
 
 fn order(shop: &Shop, paid: &Fact) -> Order {
     let order_id = text(paid, "order_id");
+    let order_at = shop.dated(paid);
     // "it waits, and acts at the later of its own and its order's instant"
     let mut refunds: Vec<_> = shop
         .of_kind("order.refunded")
         .filter(|refund| text(refund, "order_id") == order_id)
-        .map(|refund| {
-            let amount = amount(&refund.body["amount"]).unwrap();
-            (refund.at.max(paid.at), text(refund, "refund_id").to_owned(), amount)
-        })
+        .map(|refund| Correction::of(refund, order_at, text(refund, "refund_id")))
         .collect();
-    refunds.sort();
-    let cancelled = shop.fact(&["cancelled", order_id]);
+    refunds.sort_by(|a, b| a.place.cmp(&b.place));
+    let known = |space: &str| Some(Correction::of(shop.fact(&[space, order_id])?, order_at, order_id));
     Order {
-        place: place(paid, "order_id"),
+        place: (order_at, place_of_kind(&paid.kind), order_id.to_owned()),
         refunds,
-        cancelled: cancelled.map(|fact| fact.at.max(paid.at)),
+        cancelled: known("cancelled"),
+        restored: known("restored"),
         paid: paid.clone(),
     }
 }

@@ -32,6 +32,17 @@ pub enum Period {
     Rolling(Span),
 }
 
+/// `spend.gift_cards`: when money that goes through a gift card counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GiftCards {
+    /// `when_spent`
+    WhenSpent,
+    /// `when_bought`
+    WhenBought,
+    /// `both`
+    Both,
+}
+
 /// One tier; its rank is its position in `Program::tiers`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tier {
@@ -69,8 +80,14 @@ pub struct Program {
     pub include_tax: bool,
     /// `spend.include_shipping`
     pub include_shipping: bool,
+    /// `spend.include_tips`
+    pub include_tips: bool,
+    /// `spend.include_duties`
+    pub include_duties: bool,
     /// `spend.before_discounts`
     pub before_discounts: bool,
+    /// `spend.gift_cards`
+    pub gift_cards: GiftCards,
     /// The tiers, lowest first.
     pub tiers: Vec<Tier>,
     /// Whether `skipped_tier_rewards` is `all_skipped`.
@@ -90,14 +107,27 @@ impl Program {
     /// Reads a version. `published_at` is the instant of publishing, if it was published. `earlier` are the versions
     /// before it, oldest first. An `effective_start` in the JSON is used as resolved.
     pub fn read(json: &Value, published_at: Option<Instant>, earlier: &[Program]) -> Option<Program> {
+        Program::read_with(json, published_at, earlier, &Value::Null)
+    }
+
+    /// Reads the version of a line `program.published`, with the publisher's options.
+    pub fn published(line: &Value, published_at: Instant, earlier: &[Program]) -> Option<Program> {
+        Program::read_with(&line["program"], Some(published_at), earlier, &line["options"])
+    }
+
+    fn read_with(json: &Value, published_at: Option<Instant>, earlier: &[Program], options: &Value) -> Option<Program> {
         let mut program = fields(json)?;
         // "(`effective_at` is set by publishing; in files it may be given, and defaults to midnight of `start_date`)"
         program.effective_at = published_at
             .or_else(|| instant(json["effective_at"].as_str()?))
             .or_else(|| Some(midnight(program.timezone, program.start_date?)))
             .unwrap_or(0);
+        // "The publisher's option `clamp: false` (in files also a key beside `effective_at`)"
+        let as_stated = json["clamp"] == false || options["clamp"] == false;
         program.effective_start = match date(&json["effective_start"]) {
             Some(given) => given,
+            // "takes the start as it is stated", whatever an earlier version has stored
+            None if as_stated => program.start(earlier),
             None => program.resolve_effective_start(earlier),
         };
         Some(program)
@@ -201,7 +231,15 @@ fn fields(json: &Value) -> Option<Program> {
         keep,
         include_tax: spend["include_tax"].as_bool().unwrap_or(true),
         include_shipping: spend["include_shipping"].as_bool().unwrap_or(true),
+        include_tips: spend["include_tips"].as_bool().unwrap_or(true),
+        include_duties: spend["include_duties"].as_bool().unwrap_or(true),
         before_discounts: spend["before_discounts"].as_bool().unwrap_or(false),
+        gift_cards: match spend["gift_cards"].as_str().unwrap_or("when_spent") {
+            "when_spent" => GiftCards::WhenSpent,
+            "when_bought" => GiftCards::WhenBought,
+            "both" => GiftCards::Both,
+            _ => return None,
+        },
         tiers,
         all_skipped: json["skipped_tier_rewards"] == "all_skipped",
         repeat_rewards: json["repeat_tier_rewards"].as_bool().unwrap_or(false),

@@ -1,6 +1,6 @@
 //! Section 9: live processing, line by line.
 
-use super::evaluate::{Member, News, on};
+use super::evaluate::{Arrived, Member, News, on};
 use super::fact::{Fact, Shop};
 use super::ledger::Ledger;
 use super::program::Program;
@@ -21,6 +21,19 @@ pub struct Replay {
     pub(super) members: BTreeMap<String, Member>,
     clock: Instant,
     every_midnight: bool,
+    /// The document that is being told, until a line shows that it has ended.
+    open: Option<Document>,
+}
+
+/// "In a file, consecutive lines with the same `document` (a text) and arrival are one document." A line without one is
+/// a document of its own.
+#[derive(Debug, Clone)]
+struct Document {
+    name: Option<String>,
+    /// "Same arrival means the same `received_at` as told".
+    told_at: Instant,
+    arrival: Instant,
+    facts: Vec<Fact>,
 }
 
 /// Replays a file: "prints one JSON object" of section 9.
@@ -45,6 +58,14 @@ fn run(program: &Value, events: &[Value], as_of: Instant, every_midnight: bool) 
     replay.end(as_of)
 }
 
+/// The arrival that a line tells: "`received_at` [defaults] to the later of the two" instants.
+fn told_at(line: &Value, fact: &Fact) -> Option<Instant> {
+    match &line["received_at"] {
+        Value::Null => Some(fact.latest_instant()),
+        given => instant(given.as_str()?),
+    }
+}
+
 impl Replay {
     /// "`--program` gives the first version", in force from the beginning.
     pub fn start(program: &Value, every_midnight: bool) -> Option<Replay> {
@@ -57,24 +78,22 @@ impl Replay {
             members: BTreeMap::new(),
             clock: Instant::MIN,
             every_midnight,
+            open: None,
         })
     }
 
     /// The arrival of a line, if it is valid: "the clock at each event's arrival (`received_at`, default `occurred_at`)
     /// and never backwards", "(an invalid line does not move the clock …)".
     pub fn arrival(&self, line: &Value) -> Option<Instant> {
-        let occurred_at = instant(line["occurred_at"].as_str()?)?;
         if line["type"] == "program.published" {
-            Program::read(&line["program"], Some(occurred_at), &self.versions)?;
+            let occurred_at = instant(line["occurred_at"].as_str()?)?;
+            Program::published(line, occurred_at, &self.versions)?;
             return Some(occurred_at.max(self.clock));
         }
         let fact = Fact::read(line, &self.shop.currency)?;
-        let received_at = match &line["received_at"] {
-            Value::Null => occurred_at,
-            given => instant(given.as_str()?)?,
-        };
-        let arrival = received_at.max(self.clock);
-        (fact.at <= arrival + AHEAD).then_some(arrival)
+        let arrival = told_at(line, &fact)?.max(self.clock);
+        // "neither may lie more than five minutes after the arrival"
+        (fact.latest_instant() <= arrival + AHEAD).then_some(arrival)
     }
 
     /// Applies one line; an invalid one is skipped.
@@ -84,17 +103,38 @@ impl Replay {
         };
         self.clock = arrival;
         if line["type"] == "program.published" {
+            self.end_document();
             self.publish(line, arrival);
-        } else {
-            let fact = Fact::read(line, &self.shop.currency).unwrap();
-            self.take(fact, arrival);
+            return;
+        }
+        let fact = Fact::read(line, &self.shop.currency).unwrap();
+        let told_at = told_at(line, &fact).unwrap();
+        let name = line["document"].as_str().map(str::to_owned);
+        match &mut self.open {
+            Some(open) if name.is_some() && open.name == name && open.told_at == told_at => {
+                // A repeat is not another fact.
+                if !open.facts.iter().any(|known| known.is_told_again_by(&fact)) {
+                    open.facts.push(fact);
+                }
+            }
+            // "another line between ends a document, an invalid one does not"
+            _ => {
+                self.end_document();
+                self.open = Some(Document { name, told_at, arrival, facts: vec![fact] });
+            }
+        }
+    }
+
+    fn end_document(&mut self) {
+        if let Some(ended) = self.open.take() {
+            self.take(ended.facts, ended.arrival);
         }
     }
 
     /// "puts a new version in force at T for everyone from there on: each member known by then is advanced to T at
     /// once (members in order of id)".
     fn publish(&mut self, line: &Value, at: Instant) {
-        let mut version = Program::read(&line["program"], Some(at), &self.versions).unwrap();
+        let mut version = Program::published(line, at, &self.versions).unwrap();
         version.every_midnight = self.every_midnight;
         let known: Vec<String> = self.members.keys().cloned().collect();
         for id in &known {
@@ -109,12 +149,20 @@ impl Replay {
         }
     }
 
-    fn take(&mut self, fact: Fact, arrival: Instant) {
-        if let Some(named) = &fact.member {
-            self.members.entry(named.clone()).or_default();
+    /// Takes in a document: "its facts are taken in together, and members are evaluated before the first and after the
+    /// last".
+    fn take(&mut self, facts: Vec<Fact>, arrival: Instant) {
+        for named in facts.iter().filter_map(|fact| fact.member.clone()) {
+            self.members.entry(named).or_default();
         }
-        let mut after = self.shop.clone();
-        after.merge(fact.clone());
+        let without = |left_out: Option<usize>| {
+            let mut shop = self.shop.clone();
+            let rest = facts.iter().enumerate().filter(|(index, _)| Some(*index) != left_out);
+            rest.for_each(|(_, fact)| shop.merge(fact.clone()));
+            shop
+        };
+        let after = without(None);
+        let shops_without: Vec<Shop> = (0..facts.len()).map(|index| without(Some(index))).collect();
         let known: Vec<String> = self.members.keys().cloned().collect();
         let affected: Vec<&String> =
             known.iter().filter(|id| Ledger::of(&self.shop, id) != Ledger::of(&after, id)).collect();
@@ -122,22 +170,33 @@ impl Replay {
         for id in &affected {
             self.pass_reviews(id, arrival - 1);
         }
-        let before: Vec<Ledger> = affected.iter().map(|id| self.ledger(id)).collect();
+        let before = self.shop.clone();
         self.shop = after;
-        if fact.kind == "customer.erased" {
+        for fact in facts.iter().filter(|fact| fact.kind == "customer.erased") {
             // "Everything about the member is deleted", "a member that was erased has … no history"
             self.members.insert(fact.member.clone().unwrap(), Member::default());
         }
-        for (id, before) in affected.into_iter().zip(before) {
-            self.evaluate(id, arrival, News::Fact(&fact, &before));
-            if fact.at > arrival {
-                self.members.get_mut(id).unwrap().ahead.push(fact.clone());
-            }
+        for id in affected {
+            let arrived = Arrived {
+                before: self.ledger_in(&before, id),
+                facts: facts
+                    .iter()
+                    .zip(&shops_without)
+                    .map(|(fact, shop)| (fact.clone(), self.ledger_in(shop, id)))
+                    .collect(),
+            };
+            self.evaluate(id, arrival, News::Document(&arrived));
+            // Only the facts that make a difference to this member.
+            let now = self.ledger(id);
+            let theirs = arrived.facts.into_iter().filter(|(_, without)| *without != now).map(|(fact, _)| fact);
+            let ahead: Vec<Fact> = theirs.filter(|fact| self.shop.dated(fact) > arrival).collect();
+            self.members.get_mut(id).unwrap().ahead.extend(ahead);
         }
     }
 
     /// "and then passes what is due up to and including `as_of`"
     pub fn end(mut self, as_of: Instant) -> Value {
+        self.end_document();
         let known: Vec<String> = self.members.keys().cloned().collect();
         let mut standings = Map::new();
         let (mut transitions, mut rewards, mut birthdays) = (Vec::new(), Vec::new(), Vec::new());
@@ -163,7 +222,11 @@ impl Replay {
 
     /// The member's facts and holds.
     pub(super) fn ledger(&self, id: &str) -> Ledger {
-        let mut ledger = Ledger::of(&self.shop, id);
+        self.ledger_in(&self.shop, id)
+    }
+
+    fn ledger_in(&self, shop: &Shop, id: &str) -> Ledger {
+        let mut ledger = Ledger::of(shop, id);
         ledger.assignments.extend(self.members[id].holds.clone());
         ledger
     }

@@ -1,8 +1,8 @@
 //! Section 4: the worth of facts, as movements.
 
-use super::fact::place_of_kind;
-use super::ledger::{Entry, Ledger, Order, Place};
-use super::program::{Metric, Program, amount};
+use super::fact::{names_a_part, place_of_kind};
+use super::ledger::{Correction, Entry, Ledger, Order, Place};
+use super::program::{GiftCards, Metric, Program, amount};
 use super::time::{Instant, day};
 use chrono::NaiveDate;
 use iso_currency::Currency;
@@ -71,46 +71,44 @@ fn spend(program: &Program, order: &Order, all: &mut Vec<Movement>) {
     let Some(basis) = basis(program, body) else {
         return;
     };
-    let total = amount(&body["total"]).unwrap();
     let mut worths = vec![(order.place.clone(), basis)];
-    for (place, refunded, cancelled) in corrections(order) {
-        worths.push((place, if cancelled { Decimal::ZERO } else { left(program, basis, refunded, total) }));
+    for (place, refunds, cancelled) in corrections(order) {
+        worths.push((place, if cancelled { Decimal::ZERO } else { left(program, body, basis, &refunds) }));
     }
     steps(program, &order.place, worths, all);
 }
 
-/// Each refund and the cancellation in order: its place, the amount refunded by then, and whether the order is cancelled.
-fn corrections(order: &Order) -> Vec<(Place, Decimal, bool)> {
-    let mut list: Vec<(Place, Decimal, bool)> = order
-        .refunds
-        .iter()
-        .map(|(at, id, amount)| ((*at, place_of_kind("order.refunded"), id.clone()), *amount, false))
-        .collect();
-    if let Some(at) = order.cancelled {
-        let place = (at, place_of_kind("order.cancelled"), order.place.2.clone());
-        list.push((place, Decimal::ZERO, true));
-    }
-    list.sort();
-    // "refunds accumulate", "a cancelled order is worth 0"
-    let (mut refunded, mut cancelled) = (Decimal::ZERO, false);
-    for (_, amount, is_cancellation) in &mut list {
-        refunded += *amount;
-        cancelled |= *is_cancellation;
-        (*amount, *is_cancellation) = (refunded, cancelled);
-    }
-    list
+/// Each refund, the cancellation and the restoration in order: its place, the refunds by then, and whether the order is
+/// cancelled from there on.
+fn corrections(order: &Order) -> Vec<(Place, Vec<&Value>, bool)> {
+    let all = order.refunds.iter().chain(&order.cancelled).chain(&order.restored);
+    let mut places: Vec<&Place> = all.map(|correction| &correction.place).collect();
+    places.sort();
+    let state = |place: &Place| {
+        let refunds = order.refunds.iter().filter(|refund| refund.place <= *place);
+        (place.clone(), refunds.map(|refund| &refund.fact.body).collect(), is_cancelled(order, place))
+    };
+    places.into_iter().map(state).collect()
 }
 
-/// "`basis` = `total`, minus `tax` unless `include_tax`, minus `shipping` unless `include_shipping`, plus
-/// `discounts` if `before_discounts`; never below 0; converted, then rounded half-even to the currency's minor unit."
+/// "of the cancellation and the restoration that have happened the later by its own `occurred_at` rules, the
+/// cancellation if they are equal"
+fn is_cancelled(order: &Order, place: &Place) -> bool {
+    let happened = |one: &Option<Correction>| one.as_ref().filter(|one| one.place <= *place).map(|one| one.fact.at);
+    match (happened(&order.cancelled), happened(&order.restored)) {
+        (Some(cancelled), Some(restored)) => cancelled >= restored,
+        (cancelled, _) => cancelled.is_some(),
+    }
+}
+
+/// "`basis` = `total`, minus each of `tax`, `shipping`, `tips`, `duties` that is not included, minus `gift_cards` with
+/// `when_spent`, minus `paid_with_credit` with `when_bought`, plus `discounts` if `before_discounts`; never below 0;
+/// converted, then rounded half-even to the currency's minor unit."
 fn basis(program: &Program, body: &Value) -> Option<Decimal> {
     let part = |name: &str| amount(&body[name]).unwrap_or_default();
-    let mut basis = part("total");
-    if !program.include_tax {
-        basis -= part("tax");
-    }
-    if !program.include_shipping {
-        basis -= part("shipping");
+    let mut basis = part("total") - not_included(program, body);
+    if program.gift_cards == GiftCards::WhenBought {
+        basis -= part("paid_with_credit");
     }
     if program.before_discounts {
         basis += part("discounts");
@@ -119,22 +117,69 @@ fn basis(program: &Program, body: &Value) -> Option<Decimal> {
     // "An order in another currency than the program's needs `exchange_rate` (program currency per unit)"
     let foreign = body["currency"].as_str().is_some_and(|code| code != program.currency);
     let rate = if foreign { amount(&body["exchange_rate"])? } else { Decimal::ONE };
-    let exact = in_units(basis, 4) * in_units(rate, 10);
     let minor = minor_digits(program);
-    let rounded = half_even(exact, 10_i128.pow(14 - minor));
+    let rounded = half_even(in_units(basis, 4), in_units(rate, 10), 10_i128.pow(14 - minor));
     Some(Decimal::from_i128_with_scale(rounded, minor).normalize())
 }
 
-/// "the order's credit is always `basis − round(basis × min(refunded, total) / total)`; so a full refund leaves
-/// exactly 0, and `total` = 0 leaves `basis`"
-fn left(program: &Program, basis: Decimal, refunded: Decimal, total: Decimal) -> Decimal {
-    if total.is_zero() {
-        return basis;
-    }
+/// The parts of an order or a refund that are not included, added up.
+fn not_included(program: &Program, body: &Value) -> Decimal {
+    let parts = [
+        ("tax", program.include_tax),
+        ("shipping", program.include_shipping),
+        ("tips", program.include_tips),
+        ("duties", program.include_duties),
+        ("gift_cards", program.gift_cards != GiftCards::WhenSpent),
+    ];
+    let left_out = parts.iter().filter(|(_, included)| !included);
+    left_out.map(|(name, _)| amount(&body[name]).unwrap_or_default()).sum()
+}
+
+/// "the order's credit is always `basis − round(basis × shares)`"
+fn left(program: &Program, order: &Value, basis: Decimal, refunds: &[&Value]) -> Decimal {
     let minor = minor_digits(program);
-    let exact = in_units(basis, minor) * in_units(refunded.min(total), 4);
-    let part = half_even(exact, in_units(total, 4));
+    let (share, of) = shares(program, order, refunds);
+    let part = half_even(in_units(basis, minor), share, of);
     basis - Decimal::from_i128_with_scale(part, minor).normalize()
+}
+
+/// The shares of the order that its refunds give back, added up, as a fraction: dividend and divisor.
+fn shares(program: &Program, order: &Value, refunds: &[&Value]) -> (i128, i128) {
+    const NOTHING: (i128, i128) = (0, 1);
+    const WHOLE: (i128, i128) = (1, 1);
+    let units = |amount: Decimal| in_units(amount, 4);
+    let amount_of = |refund: &Value| units(amount(&refund["amount"]).unwrap());
+    let total = units(amount(&order["total"]).unwrap());
+    // "`total` = 0 leaves `basis`"
+    if total == 0 {
+        return NOTHING;
+    }
+    // "`total − the order's parts that are not included`"
+    let counting = total - units(not_included(program, order));
+    let mut amounts = 0;
+    // All shares have one of two divisors: `total`, or what of the order counts.
+    let (mut of_total, mut of_counting) = (0, 0);
+    for refund in refunds {
+        amounts += amount_of(refund);
+        if names_a_part(refund) && counting > 0 {
+            // "what of it counts through what of the order counts: `(amount − its parts that are not included) / (total
+            // − the order's parts that are not included)`, never below 0"
+            of_counting += (amount_of(refund) - units(not_included(program, refund))).max(0);
+        } else {
+            // "where it names no part, `amount / total`", "and `amount / total` if that divisor is not above 0"
+            of_total += amount_of(refund);
+        }
+    }
+    // "to exactly 1 once the amounts reach `total`"
+    if amounts >= total {
+        return WHOLE;
+    }
+    if of_counting == 0 {
+        return (of_total, total);
+    }
+    // "Shares add up, to at most 1". The products stay below i128's end: all amounts together are below `total` < 10^16.
+    let divisor = total * counting;
+    ((of_total * counting + of_counting * total).min(divisor), divisor)
 }
 
 fn minor_digits(program: &Program) -> u32 {
@@ -149,9 +194,16 @@ fn in_units(amount: Decimal, digits: u32) -> i128 {
     amount.mantissa() * 10_i128.pow(digits - amount.scale())
 }
 
-/// Divides once, exactly, and rounds to the nearest whole number, ties to even. Neither number is negative.
-fn half_even(dividend: i128, divisor: i128) -> i128 {
-    let (whole, rest) = (dividend / divisor, dividend % divisor);
+/// Multiplies with a fraction exactly, and rounds once, to the nearest whole number, ties to even. No number is negative.
+/// The product may be beyond i128, so the number is taken bit by bit.
+fn half_even(number: i128, dividend: i128, divisor: i128) -> i128 {
+    // At each bit, `whole + rest / divisor` is the fraction times the bits so far.
+    let (mut whole, mut rest) = (0, 0);
+    for bit in (0..127).rev() {
+        let added = if number >> bit & 1 == 1 { dividend } else { 0 };
+        let sum = 2 * rest + added;
+        (whole, rest) = (2 * whole + sum / divisor, sum % divisor);
+    }
     match (rest * 2).cmp(&divisor) {
         std::cmp::Ordering::Less => whole,
         std::cmp::Ordering::Equal => whole + whole % 2,
@@ -159,7 +211,7 @@ fn half_even(dividend: i128, divisor: i128) -> i128 {
     }
 }
 
-/// `orders_placed`: "`+1` per paid order; `−1` (dated the order's day) when cancelled or refunded in full; a partial
+/// `orders_placed`: "`+1` per paid order …; `−1` (dated the order's day) when cancelled or refunded in full; a partial
 /// refund changes nothing."
 fn count(program: &Program, order: &Order, all: &mut Vec<Movement>) {
     let body = &order.paid.body;
@@ -168,7 +220,9 @@ fn count(program: &Program, order: &Order, all: &mut Vec<Movement>) {
     }
     let total = amount(&body["total"]).unwrap();
     let mut worths = vec![(order.place.clone(), Decimal::ONE)];
-    for (place, refunded, cancelled) in corrections(order) {
+    for (place, refunds, cancelled) in corrections(order) {
+        let refunded: Decimal = refunds.iter().filter_map(|refund| amount(&refund["amount"])).sum();
+        // "(an order with `total` 0 is never refunded in full: only a cancellation takes it away)"
         let in_full = !total.is_zero() && refunded >= total;
         worths.push((place, if cancelled || in_full { Decimal::ZERO } else { Decimal::ONE }));
     }
@@ -187,4 +241,44 @@ fn points(program: &Program, entry: &Entry, all: &mut Vec<Movement>) {
         worths.push(((*at, place_of_kind("points.canceled"), id.clone()), left));
     }
     steps(program, &entry.place, worths, all);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn ties_go_to_the_even_number_and_products_may_be_as_large_as_amounts_allow() {
+        let halves = [(1, 0), (3, 2), (5, 2), (7, 4)];
+        for (number, rounded) in halves {
+            assert_eq!(half_even(number, 1, 2), rounded, "{number} halves");
+        }
+        assert_eq!(half_even(10, 1, 3), 3);
+        assert_eq!(half_even(10, 2, 3), 7);
+        let large = 2 * 10_i128.pow(25);
+        let divisor = 10_i128.pow(32) - 1;
+        assert_eq!(half_even(large, divisor, divisor), large);
+        assert_eq!(half_even(large, 1, divisor), 0);
+        assert_eq!(half_even(large, 10_i128.pow(31), 10_i128.pow(32)), large / 10);
+    }
+
+    #[test]
+    fn shares_of_both_kinds_add_up_exactly_and_never_to_more_than_the_whole() {
+        let program = json!({ "start_date": "2023-01-01", "tiers": [], "spend": { "include_shipping": false } });
+        let program = Program::read(&program, None, &[]).unwrap();
+        let order = json!({ "total": "90", "shipping": "20" });
+        let share = |refunds: &[Value]| {
+            let (dividend, divisor) = shares(&program, &order, &refunds.iter().collect::<Vec<_>>());
+            half_even(63_000, dividend, divisor)
+        };
+        let (plain, goods) = (json!({ "amount": "10" }), json!({ "amount": "10", "shipping": "0" }));
+        assert_eq!(share(&[]), 0);
+        assert_eq!(share(std::slice::from_ref(&plain)), 7_000); // a ninth
+        assert_eq!(share(std::slice::from_ref(&goods)), 9_000); // a seventh
+        assert_eq!(share(&[plain, goods]), 16_000);
+        assert_eq!(share(&[json!({ "amount": "20", "shipping": "20" })]), 0);
+        assert_eq!(share(&[json!({ "amount": "20", "shipping": "20" }), json!({ "amount": "70" })]), 63_000);
+        assert_eq!(share(&[json!({ "amount": "75", "shipping": "0" })]), 63_000);
+    }
 }

@@ -36,23 +36,6 @@ impl Attribution {
     /// The attribution of a transition of `member` to an arriving fact. For the member that an assignment leaves, the
     /// fact acts as the end of the assignment: only the member it names is rewarded.
     pub fn by(fact: &Fact, member: &MemberId) -> Self {
-        let Self { cause, may_reward } = Self::as_told(fact, member);
-        Self::new(cause, Self::is_imported(fact), may_reward)
-    }
-
-    /// The attribution to a document of which no single fact made the difference.
-    pub(crate) fn by_all(facts: &[Fact], cause: Cause) -> Self {
-        Self::new(cause, facts.iter().all(Self::is_imported), true)
-    }
-
-    /// Whether a fact was brought over from another system.
-    pub(crate) fn is_imported(fact: &Fact) -> bool {
-        let brought_over = matches!(&fact.body, FactBody::PointsEntry(_, entry) if entry.kind == EntryKind::Imported);
-        fact.imported || brought_over
-    }
-
-    /// The attribution to a fact, whether it was imported or not.
-    pub(crate) fn as_told(fact: &Fact, member: &MemberId) -> Self {
         let (cause, may_reward) = match &fact.body {
             FactBody::OrderPaid(..)
             | FactBody::OrderRestored(_)
@@ -67,7 +50,12 @@ impl Attribution {
             FactBody::TierAssigned(_, assigned) => (Cause::Assigned, assigned.reward && fact.member() == Some(member)),
             FactBody::TierUnassigned(..) => (Cause::Assigned, false),
         };
-        Self { cause, may_reward }
+        Self::new(cause, is_imported(fact), may_reward)
+    }
+
+    /// The attribution to a document of which no single fact made the difference.
+    pub(crate) fn by_all(facts: &[Fact], cause: Cause) -> Self {
+        Self::new(cause, facts.iter().all(is_imported), true)
     }
 
     pub(crate) fn new(cause: Cause, imported: bool, may_reward: bool) -> Self {
@@ -75,4 +63,10 @@ impl Attribution {
         let brings = matches!(cause, Cause::Activity | Cause::TagsChanged | Cause::Assigned);
         Self { cause, may_reward: may_reward && brings }
     }
+}
+
+/// Whether a fact was brought over from another system.
+fn is_imported(fact: &Fact) -> bool {
+    let brought_over = matches!(&fact.body, FactBody::PointsEntry(_, entry) if entry.kind == EntryKind::Imported);
+    fact.imported || brought_over
 }

@@ -158,10 +158,7 @@ impl Before {
         let found = (0..facts.len()).filter(|place| makes_the_difference(*place));
         let found = found.filter_map(|place| facts.get(place)).min_by_key(|fact| fact.body.kind_order());
         match found {
-            Some(fact) => {
-                let Attribution { cause, may_reward } = Attribution::as_told(fact, id);
-                Attribution::new(cause, facts.iter().all(Attribution::is_imported), may_reward)
-            }
+            Some(fact) => Attribution::by(fact, id),
             None => Attribution::by_all(facts, if is_fall { Cause::Refund } else { Cause::Activity }),
         }
     }

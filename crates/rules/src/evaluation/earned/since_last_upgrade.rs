@@ -151,11 +151,12 @@ impl<'p> Term<'p> {
                 self.term(rank.min(held.rank), midnight, last_day)
             });
         }
-        self.age(midnight);
-        self.look(midnight);
+        // A tier that the deadline took and the trailing window gives again at once was not kept by the deadline.
         if self.state.held.is_some() && self.rank() == before {
             self.state.kept_at = Some(midnight);
         }
+        self.age(midnight);
+        self.look(midnight);
         self.note(midnight);
     }
 

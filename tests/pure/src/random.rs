@@ -84,6 +84,14 @@ pub fn programs() -> impl Strategy<Value = Value> {
 /// The hours between the arrivals of documents, so that the facts of one come together once lines are sorted by arrival.
 const DOCUMENTS_EVERY: i64 = 720;
 
+/// A fact that comes as a message of its own, not in a document with others.
+pub fn message() -> impl Strategy<Value = Value> {
+    fact().prop_map(|mut line| {
+        line.as_object_mut().map(|fields| fields.remove("document"));
+        line
+    })
+}
+
 /// Facts of every kind about two members: some late, some repeated, some told in documents, many at midnight.
 pub fn fact() -> impl Strategy<Value = Value> {
     let member = prop_oneof![5 => Just("anna"), 1 => Just("ben")];

@@ -7,7 +7,7 @@ use http_api::standing::Standing;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use pure_tests::random::{BEGIN, HOUR, fact, programs};
+use pure_tests::random::{BEGIN, HOUR, message, programs};
 use rules::calendar::Instant;
 use rules::fact::{Currency, Fact};
 use rules::fact_index::FactIndex;
@@ -26,7 +26,7 @@ async fn at_any_instant_the_api_says_what_the_rules_say_while_ingest_and_sweeps_
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[u8::try_from(seed).unwrap(); 32]);
         let mut runner = TestRunner::new_with_rng(Config::default(), rng);
         let program = programs().new_tree(&mut runner).unwrap().current();
-        let facts = prop::collection::vec(fact(), 40).new_tree(&mut runner).unwrap().current();
+        let facts = prop::collection::vec(message(), 40).new_tree(&mut runner).unwrap().current();
         let asked = prop::collection::vec(0..2_400_i64, 60).new_tree(&mut runner).unwrap().current();
         shop(program, facts, asked).await;
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jsonschema::Validator;
 use proptest::prelude::*;
-use pure_tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
+use pure_tests::random::{BEGIN, HOUR, arrival, fact, message, programs, published};
 use rules::calendar::{Instant, Zones};
 use rules::fact::{Currency, Fact};
 use rules::id::MemberId;
@@ -271,7 +271,7 @@ proptest! {
     #[test]
     fn what_was_recorded_is_announced_as_the_schemas_say_and_read_back(
         program in programs(),
-        lines in prop::collection::vec(prop_oneof![12 => fact(), 1 => published()], 1..40),
+        lines in prop::collection::vec(prop_oneof![12 => message(), 1 => published()], 1..40),
         end in 0..3000_i64,
     ) {
         let mut lines = lines;

@@ -2,7 +2,7 @@
 
 use engine::preview::{Preview, SAMPLES_MAX, picture};
 use proptest::prelude::*;
-use pure_tests::random::{BEGIN, HOUR, arrival, at, erasure, fact, programs, published, replayed};
+use pure_tests::random::{BEGIN, HOUR, arrival, at, erasure, message, programs, published, replayed};
 use rules::advance::advance;
 use rules::calendar::{Instant, Zones};
 use rules::id::MemberId;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 /// A shop's story up to an instant, and a draft that is published then.
 fn stories() -> impl Strategy<Value = (Value, Vec<Value>, i64, Value)> {
-    let lines = prop::collection::vec(prop_oneof![12 => fact(), 1 => published()], 1..40);
+    let lines = prop::collection::vec(prop_oneof![12 => message(), 1 => published()], 1..40);
     (programs(), lines, erasure(), 0..2000_i64, published()).prop_map(
         |(program, mut lines, erased, hours, mut draft)| {
             lines.extend(erased);

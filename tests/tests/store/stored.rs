@@ -3,7 +3,7 @@
 use engine::ingest::{Counts, Report};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use pure_tests::random::{BEGIN, HOUR, arrival, erasure, fact, programs, published};
+use pure_tests::random::{BEGIN, HOUR, arrival, erasure, message, programs, published};
 use rules::advance::advance;
 use rules::calendar::{Instant, Zones};
 use rules::ledger::Ledger;
@@ -14,7 +14,7 @@ use tests::system::System;
 
 /// A shop's story: a program, and lines in the order of their arrival, in batches.
 fn stories() -> impl Strategy<Value = (Value, Vec<Value>, Vec<bool>)> {
-    let lines = prop::collection::vec(prop_oneof![12 => fact(), 1 => published()], 1..40);
+    let lines = prop::collection::vec(prop_oneof![12 => message(), 1 => published()], 1..40);
     (programs(), lines, erasure(), prop::collection::vec(any::<bool>(), 41)).prop_map(
         |(program, mut lines, erased, cuts)| {
             lines.extend(erased);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use pure_tests::random::{BEGIN, HOUR, arrival, fact, programs, published};
+use pure_tests::random::{BEGIN, HOUR, arrival, message, programs, published};
 use rules::calendar::{Instant, Zones};
 use rules::id::MemberId;
 use rules::record::Row;
@@ -20,7 +20,7 @@ use tests::system::System;
 
 /// A program, lines in the order of their arrival, and after which of them all members are swept.
 fn stories() -> impl Strategy<Value = (Value, Vec<Value>, Vec<bool>)> {
-    let lines = prop::collection::vec(prop_oneof![10 => fact(), 1 => published()], 1..30);
+    let lines = prop::collection::vec(prop_oneof![10 => message(), 1 => published()], 1..30);
     (programs(), lines, prop::collection::vec(prop::bool::weighted(0.15), 31)).prop_map(
         |(program, mut lines, sweeps)| {
             lines.sort_by(|a, b| arrival(a).cmp(arrival(b)));

@@ -260,7 +260,8 @@ impl Publisher<'_> {
     /// Whether the newest version is the same. A pending version may be published again for another instant.
     fn is_same(&self, last: &Version, with_draft: &Versions, wanted: &PublishRequest) -> bool {
         let is_then = last.effective_at <= self.now || wanted.at.is_none_or(|at| at == last.effective_at);
-        is_then && last.program == with_draft.last().program
+        let draft = with_draft.last();
+        is_then && last.program == draft.program && last.effective_start == draft.effective_start
     }
 
     async fn publication(

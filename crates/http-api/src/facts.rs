@@ -1,4 +1,4 @@
-//! Facts sent directly: each is stored by itself, before the answer is sent.
+//! Facts sent directly: those about one order are stored together, each other one by itself, before the answer is sent.
 
 use axum::Json;
 use axum::extract::State;
@@ -211,7 +211,7 @@ fn read(versions: &Versions, shop: &ShopId, key: Option<&str>, place: usize, mut
 }
 
 impl Api {
-    /// Writes facts, each by itself, and returns the result of each.
+    /// Writes facts and returns the result of each.
     pub(crate) async fn take(&self, shop: &ShopId, versions: &Versions, facts: Vec<Fact>) -> Vec<OneResult> {
         let batch = self.batch.read().await;
         let told = self.writer.write(shop, versions, facts).await;
@@ -246,7 +246,7 @@ impl Api {
 
 /// Sends facts
 ///
-/// One fact, or an array of up to 100, as section 4 of the semantics defines them. Each is stored by itself before the
+/// One fact, or an array of up to 100, as section 4 of the semantics defines them. Those about one order are stored together, each other one by itself, before the
 /// answer is sent, and each has a result. A standing that is read afterwards takes them into account. Facts that are
 /// sent again change nothing, because they are stored under their natural keys. Where a fact has no key of its own (an
 /// entry, a refund, a cancellation of points, an assignment), one is derived from the `Idempotency-Key`, for good. If a

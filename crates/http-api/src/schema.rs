@@ -130,7 +130,7 @@ pub(crate) struct Wanted {
     /// Or the number of an earlier version, to roll back to.
     #[schema(minimum = 1)]
     version: Option<u32>,
-    /// The publisher's options: `rewards`, `notify`, `demotions` (`apply` or `hold`), `while_active`.
+    /// The publisher's options: `rewards`, `notify`, `demotions` (`apply` or `hold`), `while_active`, `clamp`.
     #[schema(value_type = Option<Object>)]
     options: Option<()>,
     /// The instant at which it takes effect; as soon as possible if none is named.

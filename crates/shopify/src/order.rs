@@ -31,7 +31,7 @@ pub(super) fn snapshot(
     let mut facts = Vec::new();
     if counts(order)? {
         let known_at = triggered_at.map_or(updated_at, |triggered_at| triggered_at.min(updated_at));
-        let paid_at = if is_payment { Some(known_at.max(occurred_at(order)?)) } else { None };
+        let paid_at = if is_payment { Some(paid_at(occurred_at(order)?, known_at)) } else { None };
         facts = paid(order, &order_id, (revision, paid_at), cancelled_at.is_some())?;
     } else if value::flag(&order.test, "$.test")? {
         return Err(Ignored::TestOrder.into());
@@ -41,6 +41,15 @@ pub(super) fn snapshot(
     }
     facts.extend(cancelled_at.map(|occurred_at| cancelled(order_id, occurred_at, revision)));
     Ok(facts)
+}
+
+/// An order whose payment is announced within this time was paid at the checkout: the announcement takes seconds, cash on
+/// delivery and bank transfers hours. Otherwise an order at 23:59:59 would count for the next day.
+const CHECKOUT_MS: i64 = 10 * 60 * 1_000;
+
+/// The instant of payment of an order that was placed at one instant, and known to be paid at another.
+fn paid_at(placed_at: Instant, known_at: Instant) -> Instant {
+    if known_at <= placed_at.plus_millis(CHECKOUT_MS) { placed_at } else { known_at }
 }
 
 /// Reads the body of `orders/delete`, which is only an id. Shopify deletes orders that were cancelled, tests, imported
@@ -97,20 +106,24 @@ fn paid(
     let is_part = |outstanding: &Signed| !is_cancelled && (1..price).contains(outstanding);
     let outstanding = outstanding.filter(is_part).unwrap_or(0);
     let charged = |sum: Signed| (sum - outstanding).max(0);
-    let price = charged(price);
+    // Of an order that is not paid in full, each part is paid in the same proportion.
+    let full = price;
+    let paid_part = |sum: Signed| if outstanding == 0 { sum } else { sum * (full - outstanding) / full };
+    let price = charged(full);
     let current = current.positive(shop)?.filter(|_| !is_cancelled).map(charged);
     let (rest, given_back) = settled(price, current, &worths, says_refunded(order));
-    let kept = worths.iter().zip(&given_back).filter(|(_, given)| **given > 0).map(|(worth, _)| worth);
-    let kept: Vec<&Worth> = kept.collect();
+    let refunded: Vec<Worth> = worths.iter().zip(&given_back).map(|(worth, given)| worth.of(*given)).collect();
+    let exchanged = worths.iter().zip(&given_back).filter(|(_, given)| **given == 0).map(|(worth, _)| worth.gift_cards);
+    let exchanged: Signed = exchanged.sum();
     let total = value::amount(rest + given_back.iter().sum::<Signed>(), "$.total_price")?;
-    let part = |sum: Signed, path| value::amount(sum.min(total.ten_thousandths().into()), path);
+    let part = |sum: Signed, path| value::amount(paid_part(sum).min(total.ten_thousandths().into()), path);
     let charge = Charge {
-        tax: value::amount(tax(order, shop, is_cancelled, &kept)?, "$.total_tax")?,
-        shipping: value::amount(shipping(order, shop)?, "$.shipping_lines")?,
+        tax: value::amount(paid_part(tax(order, shop, is_cancelled, &refunded)?), "$.total_tax")?,
+        shipping: value::amount(paid_part(shipping(order, shop)?), "$.shipping_lines")?,
         tips: part(tips(order, shop)?, "$.total_tip_received")?,
-        duties: part(duties(order, shop, is_cancelled, &kept)?, "$.current_total_duties_set")?,
+        duties: part(duties(order, shop, is_cancelled, &refunded)?, "$.current_total_duties_set")?,
         discounts: value::amount(discounts.positive(shop)?.unwrap_or(0), "$.total_discounts")?,
-        gift_cards: part(gift_cards(order, shop)?, "$.line_items")?,
+        gift_cards: part((gift_cards(order, shop)? - exchanged).max(0), "$.line_items")?,
         paid_with_credit: if is_paid_with_credit(order)? { total } else { Amount::ZERO },
         test: value::flag(&order.test, "$.test")?,
         ..Charge::of(total, value::currency(code, "$.currency")?)
@@ -132,8 +145,9 @@ fn says_refunded(order: &Body<'_>) -> bool {
 /// The rest of an order now, and the money that each of its refunds gave back.
 ///
 /// A refund whose transactions succeeded gave back its worth; one whose transactions failed gave back nothing. Where the
-/// document does not show transactions, a refund gave money back if the order's status says so, and all of them together
-/// no more than the price and the rest differ by; the oldest lose the excess.
+/// document does not show transactions, a refund gave money back if the order's status says so. All of them together gave
+/// back no more than the price and the rest differ by: in an exchange for a cheaper article the refund lists the whole
+/// article. Refunds that show no transactions lose the excess first, the oldest before the others.
 fn settled(price: Signed, current: Option<Signed>, worths: &[Worth], says_refunded: bool) -> (Signed, Vec<Signed>) {
     let mut given_back: Vec<Signed> = worths
         .iter()
@@ -147,11 +161,12 @@ fn settled(price: Signed, current: Option<Signed>, worths: &[Worth], says_refund
     let taken: Signed = worths.iter().zip(&given_back).map(taken).sum();
     let rest = current.unwrap_or((price - taken).max(0));
     let mut excess = (given_back.iter().sum::<Signed>() - (price - rest).max(0)).max(0);
-    let unknown = worths.iter().zip(&mut given_back).filter(|(worth, _)| worth.backing == Backing::Unknown);
-    for (_, given) in unknown {
-        let less = excess.min(*given);
-        *given -= less;
-        excess -= less;
+    for backing in [Backing::Unknown, Backing::Money] {
+        for (_, given) in worths.iter().zip(&mut given_back).filter(|(worth, _)| worth.backing == backing) {
+            let less = excess.min(*given);
+            *given -= less;
+            excess -= less;
+        }
     }
     (rest, given_back)
 }
@@ -171,7 +186,7 @@ fn occurred_at(order: &Body<'_>) -> Result<Instant> {
 }
 
 /// The tax in the total, computed like the total: the rest now plus the refunded tax.
-fn tax(order: &Body<'_>, shop: Option<&str>, is_cancelled: bool, refunded: &[&Worth]) -> Result<Signed> {
+fn tax(order: &Body<'_>, shop: Option<&str>, is_cancelled: bool, refunded: &[Worth]) -> Result<Signed> {
     let tax = Money::of(&order.total_tax, &order.total_tax_set, "$.total_tax")?.positive(shop)?;
     let current = Money::of(&order.current_total_tax, &order.current_total_tax_set, "$.current_total_tax")?;
     let refunded: Signed = refunded.iter().map(|worth| worth.tax).sum();
@@ -180,7 +195,7 @@ fn tax(order: &Body<'_>, shop: Option<&str>, is_cancelled: bool, refunded: &[&Wo
 }
 
 /// The duties in the total, computed like the tax.
-fn duties(order: &Body<'_>, shop: Option<&str>, is_cancelled: bool, refunded: &[&Worth]) -> Result<Signed> {
+fn duties(order: &Body<'_>, shop: Option<&str>, is_cancelled: bool, refunded: &[Worth]) -> Result<Signed> {
     let original = Money::of_set(&order.original_total_duties_set, "$.original_total_duties_set")?.positive(shop)?;
     let current = Money::of_set(&order.current_total_duties_set, "$.current_total_duties_set")?.positive(shop)?;
     let refunded: Signed = refunded.iter().map(|worth| worth.duties).sum();

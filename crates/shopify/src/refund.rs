@@ -233,6 +233,20 @@ impl<'a> Refund<'a> {
 }
 
 impl Worth {
+    /// The part of it that an amount is, each of its parts in the same proportion.
+    pub(super) fn of(&self, given_back: Signed) -> Self {
+        let Self { total, tax, shipping, duties, gift_cards, backing } = *self;
+        let part = |sum: Signed| if given_back == total { sum } else { sum * given_back / total.max(1) };
+        Self {
+            total: given_back,
+            tax: part(tax),
+            shipping: part(shipping),
+            duties: part(duties),
+            gift_cards: part(gift_cards),
+            backing,
+        }
+    }
+
     /// The parts of the refund by name, unless they do not add up: they then say nothing about what was given back.
     fn parts(&self) -> Result<Option<RefundParts>> {
         let Self { total, tax, shipping, duties, gift_cards, backing: _ } = *self;

@@ -140,7 +140,7 @@ impl Topic {
     }
 
     /// Whether the topic of this name announces that an order was paid just then.
-    pub(crate) fn is_payment(name: &str) -> bool {
+    pub fn is_payment(name: &str) -> bool {
         plain(name) == PAYMENT
     }
 

@@ -171,19 +171,38 @@ fn withdrawn(versions: &mut Versions, now: Instant) -> Result<Option<Version>, P
     Ok(versions.withdraw_last())
 }
 
-impl PastPublication {
-    fn read(row: &Item, zones: &Zones) -> Result<Self, StoreError> {
+/// The stored publication after the ones before it.
+fn follow(versions: Option<Versions>, shop: &ShopId, past: &PastPublication) -> Result<Versions, StoreError> {
+    let corrupt = |error: PublishError| Item::at(&key::version(shop, past.number)).corrupt(error.to_string());
+    let mut followed = followed(versions, &past.publication.event, past.effective_at, false).map_err(corrupt)?;
+    if past.is_early {
+        followed.last_is_early();
+    }
+    Ok(followed)
+}
+
+/// The row of a version, and what the rows beside it say.
+struct PublishedRows {
+    number: u32,
+    version: Item,
+    withdrawn: Option<Withdrawn>,
+    early_from: Option<Instant>,
+}
+
+impl PublishedRows {
+    fn read(self, zones: &Zones) -> Result<PastPublication, StoreError> {
+        let Self { number, version: row, withdrawn, early_from } = self;
         let event = row.need_text(name::EVENT)?;
         let event: Value = serde_json::from_str(event).map_err(|error| row.corrupt(format!("event: {error}")))?;
         let event = Published::read(event, zones).map_err(|problems| row.corrupt(format!("event: {problems}")))?;
         let text = |name| row.need_text(name).map(str::to_owned);
-        Ok(Self {
-            number: row.key().sk.parse().map_err(|_| row.corrupt(key::SK))?,
-            effective_at: event.at,
-            is_early: false,
+        Ok(PastPublication {
+            number,
+            effective_at: early_from.map_or(event.at, |from| from.min(event.at)),
+            is_early: early_from.is_some(),
             publication: Publication { event, by: text(name::BY)?, why: text(name::WHY)? },
-            recorded_at: instant(row, name::RECORDED_AT)?,
-            withdrawn: None,
+            recorded_at: instant(&row, name::RECORDED_AT)?,
+            withdrawn,
         })
     }
 }
@@ -195,23 +214,24 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn versions(&self, shop: &ShopId) -> Result<Option<Versions>, StoreError> {
-        self.versions_of(shop, &self.publications(shop).await?)
+        let mut versions: Option<Versions> = None;
+        for rows in self.published_rows(shop).await? {
+            // A version that was withdrawn is never in force: a shop works on although this release cannot read it.
+            match versions.as_mut().filter(|_| rows.withdrawn.is_some()) {
+                Some(versions) => drop(versions.skip_number()),
+                None => versions = Some(follow(versions, shop, &rows.read(&self.zones)?)?),
+            }
+        }
+        Ok(versions)
     }
 
     fn versions_of(&self, shop: &ShopId, publications: &[PastPublication]) -> Result<Option<Versions>, StoreError> {
         let mut versions: Option<Versions> = None;
         for past in publications {
-            if let Some(versions) = versions.as_mut().filter(|_| past.withdrawn.is_some()) {
-                versions.skip_number();
-                continue;
+            match versions.as_mut().filter(|_| past.withdrawn.is_some()) {
+                Some(versions) => drop(versions.skip_number()),
+                None => versions = Some(follow(versions, shop, past)?),
             }
-            let corrupt = |error: PublishError| Item::at(&key::version(shop, past.number)).corrupt(error.to_string());
-            let mut followed =
-                followed(versions, &past.publication.event, past.effective_at, false).map_err(corrupt)?;
-            if past.is_early {
-                followed.last_is_early();
-            }
-            versions = Some(followed);
         }
         Ok(versions)
     }
@@ -221,7 +241,11 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn publications(&self, shop: &ShopId) -> Result<Vec<PastPublication>, StoreError> {
-        let mut all: Vec<PastPublication> = Vec::new();
+        self.published_rows(shop).await?.into_iter().map(|rows| rows.read(&self.zones)).collect()
+    }
+
+    async fn published_rows(&self, shop: &ShopId) -> Result<Vec<PublishedRows>, StoreError> {
+        let mut all: Vec<PublishedRows> = Vec::new();
         // Rows that add to a version sort directly after it.
         for row in self.query(&self.tables.control, None, (key::PK, &key::version(shop, 0).pk), None).await? {
             match all.last_mut() {
@@ -232,9 +256,12 @@ impl Store {
                 // There is one such row for each correction of a clock; the earliest instant holds.
                 Some(past) if key::is_brought_forward(&row.key(), shop, past.number) => {
                     let from = instant(&row, name::EFFECTIVE_AT)?;
-                    (past.effective_at, past.is_early) = (past.effective_at.min(from), true);
+                    past.early_from = Some(past.early_from.map_or(from, |other| other.min(from)));
                 }
-                Some(_) | None => all.push(PastPublication::read(&row, &self.zones)?),
+                Some(_) | None => {
+                    let number = row.key().sk.parse().map_err(|_| row.corrupt(key::SK))?;
+                    all.push(PublishedRows { number, version: row, withdrawn: None, early_from: None });
+                }
             }
         }
         Ok(all)

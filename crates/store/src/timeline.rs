@@ -3,6 +3,7 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use rules::fact::Fact;
+use rules::fact_index::shown;
 use rules::id::MemberId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -88,7 +89,7 @@ impl Store {
     ) -> Result<Stretch<Vec<Fact>>, StoreError> {
         let facts = |item: &Item| {
             if item.0.contains_key(name::FACTS) {
-                stored_subject(item).map(|stored| Some(stored.facts))
+                stored_subject(item).map(|stored| Some(shown(stored.facts)))
             } else {
                 Ok(None)
             }

@@ -72,7 +72,9 @@ pub struct Args {
     /// Names the column that holds a field; may be repeated
     ///
     /// The fields are order_id, member_id (empty: a guest), occurred_at (paid), total (charged, with tax and shipping,
-    /// after discounts); tax, shipping, discounts, currency, exchange_rate (program currency per unit), test, kind;
+    /// after discounts); tax, shipping, tips, duties, discounts, gift_cards (what of it bought some), paid_with_credit
+    /// (what of it was paid with gift cards or store credit), outstanding (what of it is not paid yet), currency,
+    /// exchange_rate (program currency per unit), test, kind; paid_at (if occurred_at is when it was ordered);
     /// refund_of (the order that a return belongs to); refunded and refunded_at (the amount of the order in this row
     /// that was refunded, and when), cancelled_at, created_at (used if occurred_at is empty), group (rows that share it
     /// are one order, and the first has all its data). The first four are required.
@@ -314,8 +316,11 @@ fn reading(args: &Args) -> Reading {
 
 /// The topic of a source's documents: the one on the command line, or the name of the file or folder. An envelope that
 /// names another topic has precedence.
+/// The topic of a file's documents. One that is stated says what the documents are, not that each of them announces a
+/// payment: only a kept webhook does.
 fn topic<'a>(args: &'a Args, source: &'a Source) -> Option<&'a str> {
-    args.topic.as_deref().or_else(|| Topic::filed_under(source.path()))
+    let stated = args.topic.as_deref().map(|topic| if Topic::is_payment(topic) { "orders/updated" } else { topic });
+    stated.or_else(|| Topic::filed_under(source.path()))
 }
 
 fn publish(report: &Report, format: Format, to: Option<Sink>) -> Result<(), CommandError> {

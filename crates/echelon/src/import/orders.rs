@@ -18,8 +18,7 @@ use super::repeats::{Print, Repeats, Seen, hash};
 use super::returns::OpenOrders;
 use super::time::{Clock, TimeError};
 
-/// The id of the refund for the amount that an order's own row says was refunded. A later export with a greater amount
-/// replaces it, because the greater of two versions wins (section 4).
+/// The id of the refund for the amount that an order's own row says was refunded. A later export replaces it.
 const REFUND_IN_ROW: &str = "import";
 
 /// The way in which words and times are read.
@@ -55,7 +54,10 @@ struct Head {
     at: Instant,
     /// Whether the total is negative.
     negative: bool,
+    /// What was charged of the total.
     amount: Amount,
+    /// The total, with what is outstanding.
+    full: Amount,
     currency: Currency,
     exported_at: Option<Instant>,
 }
@@ -135,13 +137,15 @@ impl Orders {
         let total = row.need(Field::Total)?;
         let digits = total.strip_prefix('-').unwrap_or(total);
         let amount = Amount::parse(digits).map_err(|why| bad_number(row, Field::Total, why))?;
-        let amount = amount.minus(outstanding(row)?);
+        let full = amount;
+        let amount = full.minus(outstanding(row)?.filter(|outstanding| *outstanding < full).unwrap_or_default());
         Ok(Head {
             id,
             member: member(row)?,
             at,
             negative: digits.len() < total.len() && amount != Amount::ZERO,
             amount,
+            full,
             currency: self.currency(row)?,
             exported_at: self.exported_at,
         })
@@ -176,13 +180,15 @@ impl Orders {
 
     fn order_paid(&self, row: Row<'_>, head: &Head) -> Result<OrderPaid, Rejected> {
         let exchange_rate = row.cell(Field::ExchangeRate)?.map(Rate::parse).transpose();
+        // Of an order that is not paid in full, each part is paid in the same proportion.
+        let part = |field| Ok::<_, Rejected>(amount(row, field)?.part(head.amount, head.full));
         let charge = Charge {
-            tax: amount(row, Field::Tax)?,
-            shipping: amount(row, Field::Shipping)?,
-            tips: amount(row, Field::Tips)?,
-            duties: amount(row, Field::Duties)?,
+            tax: part(Field::Tax)?,
+            shipping: part(Field::Shipping)?,
+            tips: part(Field::Tips)?,
+            duties: part(Field::Duties)?,
             discounts: amount(row, Field::Discounts)?,
-            gift_cards: amount(row, Field::GiftCards)?,
+            gift_cards: part(Field::GiftCards)?,
             paid_with_credit: amount(row, Field::PaidWithCredit)?,
             exchange_rate: exchange_rate.map_err(|why| bad_number(row, Field::ExchangeRate, why))?,
             test: flag(row, Field::Test)?,
@@ -305,10 +311,11 @@ fn amount(row: Row<'_>, field: Field) -> Result<Amount, Rejected> {
 }
 
 /// What of the total is not paid yet. Below 0, the customer has paid too much, and nothing is outstanding.
-fn outstanding(row: Row<'_>) -> Result<Amount, Rejected> {
+/// An order that is called paid and is outstanding as a whole was entered without its payment: what it is called is right.
+fn outstanding(row: Row<'_>) -> Result<Option<Amount>, Rejected> {
     match row.cell(Field::Outstanding)? {
-        Some(text) if text.starts_with('-') => Ok(Amount::ZERO),
-        Some(_) | None => amount(row, Field::Outstanding),
+        Some(text) if text.starts_with('-') => Ok(None),
+        Some(_) | None => amount(row, Field::Outstanding).map(Some),
     }
 }
 

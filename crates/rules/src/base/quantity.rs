@@ -141,6 +141,16 @@ impl Amount {
         Self(self.0.saturating_sub(other.0))
     }
 
+    /// The same share of this amount as `some` is of `all`, rounded down; all of it if the two are equal.
+    #[must_use]
+    pub fn part(self, some: Self, all: Self) -> Self {
+        if some == all {
+            return self;
+        }
+        let share = u128::from(self.0) * u128::from(some.0) / u128::from(all.0.max(1));
+        u64::try_from(share).ok().and_then(Self::from_ten_thousandths).unwrap_or(self)
+    }
+
     /// The amount as a decimal number.
     pub fn decimal(self) -> Decimal {
         Decimal::from_i128_with_scale(i128::from(self.0), AMOUNT_DECIMALS).normalize()

@@ -398,7 +398,7 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
     #[inline(never)] // out of loops over all orders
     fn hand_over(&mut self, is_due: impl Fn(Instant) -> bool) {
         while let Some(first) = self.next(|next| is_due(next.at)) {
-            if first.kind == MovementKind::PointsCanceled {
+            if matches!(first.kind, MovementKind::PointsCanceled | MovementKind::OrderRestored) {
                 self.hand_over_by_key(first);
             } else {
                 self.sink.accept(first.movement());
@@ -416,9 +416,16 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
             tied.push(next);
         }
         if tied.iter().any(|other| other.source != first.source) {
-            let keys = self.credits.cancel_keys();
-            let key = |correction: &Correction| keys.get(correction.cancel).map(AsRef::as_ref);
-            tied.sort_by(|one, other| key(one).cmp(&key(other)));
+            if first.kind == MovementKind::OrderRestored {
+                let keys = self.credits.order_keys();
+                let place = |correction: &Correction| usize::try_from(correction.source).unwrap_or(usize::MAX);
+                let key = |correction: &Correction| keys.get(place(correction)).map(AsRef::as_ref);
+                tied.sort_by(|one, other| key(one).cmp(&key(other)));
+            } else {
+                let keys = self.credits.cancel_keys();
+                let key = |correction: &Correction| keys.get(correction.cancel).map(AsRef::as_ref);
+                tied.sort_by(|one, other| key(one).cmp(&key(other)));
+            }
         }
         for correction in tied {
             self.sink.accept(correction.movement());
@@ -458,6 +465,8 @@ pub(crate) trait Credits: Sized {
     fn emit(&self, metric: Metric, program: &Program, stream: &mut MovementStream<'_, Self, impl MovementSink>);
     /// The keys of all cancellations of points, entry by entry.
     fn cancel_keys(&self) -> Vec<impl AsRef<str>>;
+    /// The keys of all orders.
+    fn order_keys(&self) -> Vec<impl AsRef<str>>;
 }
 
 /// Passes on the movements of a member up to an instant, in order.
@@ -505,6 +514,10 @@ impl Credits for Ledger {
                 }
             }
         }
+    }
+
+    fn order_keys(&self) -> Vec<impl AsRef<str>> {
+        self.orders.iter().map(|order| order.id.as_str()).collect()
     }
 
     fn cancel_keys(&self) -> Vec<impl AsRef<str>> {

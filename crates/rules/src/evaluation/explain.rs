@@ -407,7 +407,9 @@ impl Findings<'_> {
             let part = worth.and_then(|(metric, _)| match taken.get(index) {
                 Some(taken) if !taken.is_zero() => Ok(Some(-*taken)),
                 _ if metric == Metric::OrdersPlaced => Err(Reason::PartialRefundOfCountedOrder),
-                _ if refund.refunded.parts.is_named() => Err(Reason::GaveBackNothingCounted),
+                _ if GivenBack::of(refund.at, &refund.refunded, program.spend).counting == Some(0) => {
+                    Err(Reason::GaveBackNothingCounted)
+                }
                 _ => Err(Reason::WorthNothing),
             });
             parts.push((FactRef::Refund(order.id.clone(), refund.id.clone()), part));

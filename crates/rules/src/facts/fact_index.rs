@@ -138,6 +138,26 @@ impl FactIndex {
         if member_erased { FactStatus::MemberErased } else { taken }
     }
 
+    /// Applies facts together: each ledger is put in order once, however many facts there are. Erasures are left out.
+    pub(crate) fn apply_all<'f>(&mut self, facts: impl Iterator<Item = &'f Fact> + Clone) {
+        let facts = facts.filter(|fact| fact.erased().is_none());
+        for member in facts.clone().filter_map(Fact::member).filter(|member| !self.erased.contains(member)) {
+            self.members.entry(member.clone()).or_default();
+        }
+        let touched = |index: &Self| facts.clone().flat_map(|fact| index.touched(fact)).collect::<BTreeSet<_>>();
+        let before = touched(self);
+        let held: Vec<_> = before.iter().map(|subject| (subject, self.holders(subject))).collect();
+        for fact in facts.clone() {
+            let _ = self.insert_known(fact.clone());
+        }
+        for (subject, holders) in held {
+            self.detach(subject, holders);
+        }
+        for subject in before.union(&touched(self)) {
+            self.attach(subject);
+        }
+    }
+
     /// Sets a member's ledger to one that was built from their facts before.
     pub fn load_ledger(&mut self, member: MemberId, ledger: Ledger) {
         self.members.entry(member).or_default().ledger = ledger;
@@ -295,6 +315,24 @@ impl FactIndex {
             Subject::Person(member) => self.members.get(member).map(MemberRow::person_facts).unwrap_or_default(),
         }
     }
+}
+
+/// The facts of a subject as people are shown them: an order once, with the payment that an older version of it states.
+pub fn shown(facts: Vec<Fact>) -> Vec<Fact> {
+    let mut shown: Vec<Fact> = Vec::with_capacity(facts.len());
+    for fact in facts {
+        let same = |known: &&mut Fact| match (&known.body, &fact.body) {
+            (FactBody::OrderPaid(one, _), FactBody::OrderPaid(other, _)) => one == other,
+            (_, _) => false,
+        };
+        match (shown.iter_mut().find(same), &fact.body) {
+            (Some(Fact { body: FactBody::OrderPaid(_, known), .. }), FactBody::OrderPaid(_, stated)) => {
+                known.paid_at = known.paid_at.or(stated.paid_at);
+            }
+            (_, _) => shown.push(fact),
+        }
+    }
+    shown
 }
 
 /// Puts waiting facts into the ledgers of the members they name; erased members are left out.

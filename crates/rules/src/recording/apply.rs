@@ -113,6 +113,7 @@ impl Arrival {
                     |version: &Version, was: Option<Rank>, is: Option<Rank>, at: Instant| match (&*facts, &before) {
                         ([fact], _) => Attribution::by(fact, &id),
                         (_, None) => Attribution::by_all(&facts, Cause::Activity),
+                        _ if was == is => Attribution::by_all(&facts, Cause::Activity),
                         (_, Some(before)) => before.attribution(&facts, &id, version, (was, is), at),
                     };
                 change.finish(ledger, record, versions, told)
@@ -173,9 +174,7 @@ impl Before {
         at: Instant,
     ) -> Option<Rank> {
         let mut index = self.index.clone();
-        for (_, fact) in facts.iter().enumerate().filter(|(place, _)| *place != left_out) {
-            let _ = index.apply(fact.clone());
-        }
+        index.apply_all(facts.iter().enumerate().filter(|(place, _)| *place != left_out).map(|(_, fact)| fact));
         let none = Ledger::default();
         let ledger = index.ledger(id).unwrap_or(&none);
         crate::standing::assess(version, &crate::standing::Facts::of(ledger), at, at).standing.tier

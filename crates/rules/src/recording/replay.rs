@@ -175,8 +175,11 @@ impl Replay {
         if at > as_of {
             return Ok(Line::Beyond);
         }
+        // A publication that is refused ends no document.
+        let mut versions = self.versions.clone();
+        versions.publish(published.program, at, options, self.index.has_orders())?;
         self.close();
-        self.versions.publish(published.program, at, options, self.index.has_orders())?;
+        self.versions = versions;
         self.clock = Some(at);
         self.finish(at);
         Ok(Line::Published)

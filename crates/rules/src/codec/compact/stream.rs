@@ -62,6 +62,12 @@ impl Credits for Orders<'_> {
     fn cancel_keys(&self) -> Vec<impl AsRef<str>> {
         Vec::<&str>::new() // only points have them
     }
+
+    fn order_keys(&self) -> Vec<impl AsRef<str>> {
+        let keys = Keys::read(self.keys, self.count);
+        // Corrupt keys may come in any order.
+        keys.map(|keys| (0..self.count).map(|position| keys.get(position)).collect()).unwrap_or_default()
+    }
 }
 
 /// A column whose values, masked by `bits`, are mostly the same.
@@ -211,6 +217,10 @@ impl Credits for Entries<'_> {
                 stream.entry(source, kind(of), Instant::from_millis(at), points, cancels);
             }
         });
+    }
+
+    fn order_keys(&self) -> Vec<impl AsRef<str>> {
+        Vec::<&str>::new() // only orders have them
     }
 
     fn cancel_keys(&self) -> Vec<impl AsRef<str>> {

@@ -115,8 +115,9 @@ fn tips_and_duties_are_parts_of_the_total_and_an_outstanding_balance_is_not() {
     let body = json!({ "total_tip_received": "7.00", "original_total_duties_set": duties("20.00"),
                        "current_total_duties_set": duties("12.00"), "total_outstanding": "25.00" });
     let (charge, _) = told_of(&order(body), "orders/updated");
-    let parts = [charge.total, charge.tips, charge.duties].map(|part| part.to_string());
-    assert_eq!(parts, ["75", "7", "12"]);
+    // Each part is paid in the same proportion.
+    let parts = [charge.total, charge.tips, charge.duties, charge.tax].map(|part| part.to_string());
+    assert_eq!(parts, ["75", "5.25", "9", "6"]);
     // An order that was created as paid, without a payment, is outstanding as a whole.
     let (charge, _) = told_of(&order(json!({ "total_outstanding": "100.00" })), "orders/updated");
     assert_eq!(charge.total.to_string(), "100");
@@ -136,4 +137,38 @@ fn a_refund_names_the_tax_shipping_duties_and_gift_cards_that_it_gives_back() {
     assert_eq!((charge.total.to_string(), amount.to_string()), ("100".into(), "50.2".into()));
     let parts = parts.each().map(|part| part.map(|part| part.to_string()));
     assert_eq!(parts.each_ref().map(Option::as_deref), [Some("3.2"), Some("5"), None, Some("2"), Some("40")]);
+}
+
+#[test]
+fn an_exchange_for_a_cheaper_article_gives_back_the_difference() {
+    // The refund lists the whole article; its transaction is of the difference.
+    let body = json!({ "financial_status": "partially_refunded", "current_total_price": "60.00", "current_total_price_set": null,
+                       "refunds": [refund(31, "100.00", "0.00")] });
+    let (charge, refunds) = told_of(&order(body), "orders/updated");
+    assert_eq!((charge.total.to_string(), amounts(&refunds)), ("100".to_owned(), vec!["40".to_owned()]));
+}
+
+#[test]
+fn an_order_paid_at_the_checkout_counts_for_the_day_on_which_it_was_placed() {
+    let paid_at = |updated_at: &str| {
+        let body = order(json!({ "updated_at": updated_at }));
+        match &facts(&body, "orders/paid")[0].body {
+            FactBody::OrderPaid(_, paid) => paid.paid_at.unwrap().to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    // Placed a second before New Year, announced two seconds after it.
+    assert_eq!(paid_at("2026-01-01T00:00:02-05:00"), "2026-01-01T04:59:59Z");
+    assert_eq!(paid_at("2026-01-01T09:00:00-05:00"), "2026-01-01T14:00:00Z");
+}
+
+#[test]
+fn a_gift_card_that_an_edit_took_out_was_not_bought() {
+    let mut taken_out = without_money(31, "30.00");
+    taken_out["refund_line_items"][0]["line_item"] = json!({ "gift_card": true });
+    let lines = json!([{ "gift_card": true, "price": "30.00", "quantity": 1 }, { "price": "70.00", "quantity": 1 }]);
+    let body = json!({ "current_total_price": "70.00", "current_total_price_set": null, "refunds": [taken_out],
+                       "line_items": lines });
+    let (charge, _) = told_of(&order(body), "orders/updated");
+    assert_eq!((charge.total.to_string(), charge.gift_cards.to_string()), ("70".into(), "0".into()));
 }

@@ -351,9 +351,11 @@ impl Report {
         let seconds = |ms: i64| format!(" {}.{:03}", ms.div_euclid(1_000), ms.rem_euclid(1_000));
         let oldest = seconds(details.oldest_waiting_ms);
         tell("echelon_oldest_waiting_seconds", "gauge", "How long the oldest waiting event has waited.", oldest);
+        // Until the first sweep has ended, the start stands for it: otherwise an alarm on its age could not fire.
+        let last_sweep = details.last_sweep.or(Some(details.started_at));
         let instants = [
             ("last_write", "When something sent over HTTP was last written.", details.last_write),
-            ("last_sweep", "When it was last looked for sweeps that are due, and all was swept.", details.last_sweep),
+            ("last_sweep", "When every due sweep was last done; before the first time, the start.", last_sweep),
         ];
         for (name, help, at) in instants {
             if let Some(at) = at {

@@ -1,6 +1,6 @@
 //! Sweeps on one machine. Jobs open themselves as they do when deployed, and tasks of this process work on them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use engine::transport::TransportError;
 use futures::StreamExt;
 use store::StoreError;
 use store::records::{JobId, State};
+use store::shop::ShopId;
 use tokio::sync::watch;
 
 use super::System;
@@ -24,6 +25,10 @@ const TICK: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 3;
 /// The time per tick for deleting shops, so that other shops do not wait.
 const REDACTION: Duration = Duration::from_millis(300);
+/// The number of segments of a shop that are worked on before it is another shop's turn.
+const TURN: usize = 16;
+/// The time after which due jobs are looked for again while segments wait, so that a new job gets its turn.
+const TURNS: Duration = Duration::from_secs(2);
 /// The maximum time that a sweep waits for events that are being ingested.
 const GIVE_WAY: Duration = Duration::from_millis(500);
 const GIVE_WAY_STEP: Duration = Duration::from_millis(5);
@@ -42,9 +47,24 @@ impl Here {
         Self { queues: Some(queues), pulse, ..Self::default() }
     }
 
-    /// Takes the waiting segments.
-    pub fn take(&self) -> BTreeSet<Work> {
-        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Takes waiting segments: of each shop at most a turn, so that no shop waits for all that another one has to do.
+    pub fn take_turn(&self) -> Vec<Work> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken: BTreeMap<ShopId, usize> = BTreeMap::new();
+        let is_in_turn = |work: &&Work| {
+            let count = taken.entry(work.shop.clone()).or_default();
+            *count += 1;
+            *count <= TURN
+        };
+        let turn: Vec<Work> = waiting.iter().filter(is_in_turn).cloned().collect();
+        for work in &turn {
+            waiting.remove(work);
+        }
+        turn
+    }
+
+    fn is_idle(&self) -> bool {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 }
 
@@ -91,14 +111,18 @@ pub fn settings(alone: bool) -> Settings {
     }
 }
 
-/// Works on all waiting segments, and on those that they enqueue; returns their jobs.
+/// Works on all waiting segments, and on those that they enqueue; returns their jobs. After `at_most` no further turn is begun.
 ///
 /// # Errors
 /// The first failure that is not caused by a busy store. The other segments continue, and the next tick tries again.
-pub async fn drain(sweep: &Sweep<Here>) -> Result<BTreeSet<(store::shop::ShopId, JobId)>, StoreError> {
+pub async fn drain(sweep: &Sweep<Here>, at_most: Duration) -> Result<BTreeSet<(ShopId, JobId)>, StoreError> {
     let (mut jobs, mut failed) = (BTreeSet::new(), None);
+    let begun = tokio::time::Instant::now();
     loop {
-        let waiting = sweep.workers().take();
+        if begun.elapsed() > at_most {
+            break;
+        }
+        let waiting = sweep.workers().take_turn();
         if waiting.is_empty() {
             break;
         }
@@ -165,12 +189,12 @@ async fn once(system: &System) -> Result<bool, StoreError> {
         let why = format!("{failed} shops cannot be looked at; the log says why");
         system.health.note(Trouble::Sweep, Some(why));
     }
-    if sent == 0 {
+    if sent == 0 && system.sweep.workers().is_idle() {
         return Ok(failed == 0);
     }
     // A batch of events may have begun before the boundary. It ends first.
     drop(system.api.batch.write().await);
-    let jobs = drain(&system.sweep).await?;
+    let jobs = drain(&system.sweep, TURNS).await?;
     system.api.recorded.notify_one();
     for (shop, job) in jobs {
         if let Some(progress) = system.sweep.progress(&shop, &job).await?
@@ -180,6 +204,10 @@ async fn once(system: &System) -> Result<bool, StoreError> {
             // The store on one machine does not delete expired rows by itself.
             lists::tidy(&system.store, &shop, system.time.now()).await?;
         }
+    }
+    if !system.sweep.workers().is_idle() {
+        system.api.due.notify_one();
+        return Ok(false);
     }
     Ok(failed == 0)
 }
@@ -204,4 +232,32 @@ pub fn told(progress: &Progress) -> String {
     let members = counted(usize::try_from(tally.members).unwrap_or(usize::MAX), "member");
     let parts = if parts.is_empty() { "no member holds a tier".to_owned() } else { parts.join(", ") };
     format!("{} {}: {members}, {parts}", progress.job.id, progress.job.state.word())
+}
+
+#[cfg(test)]
+mod tests {
+    use rules::calendar::Instant;
+    use store::records::Kind;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_shop_with_much_to_sweep_takes_turns_with_the_others() {
+        let work = |shop: &str, segment: u16| Work {
+            shop: ShopId::new(shop).unwrap(),
+            job: JobId { until: Instant::from_millis(0), kind: Kind::Recalculation { version: 2 } },
+            segment,
+        };
+        let here = Here::default();
+        let busy: Vec<Work> = (0..40).map(|segment| work("a", segment)).collect();
+        here.enqueue(busy, Duration::ZERO).await.unwrap();
+        here.enqueue(vec![work("b", 0), work("b", 1)], Duration::ZERO).await.unwrap();
+        let turn = |here: &Here| {
+            let turn = here.take_turn();
+            let of = |shop: &str| turn.iter().filter(|work| work.shop.as_str() == shop).count();
+            (of("a"), of("b"))
+        };
+        assert_eq!([turn(&here), turn(&here), turn(&here)], [(TURN, 2), (TURN, 0), (40 - 2 * TURN, 0)]);
+        assert!(here.is_idle());
+    }
 }

@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(200);
 pub async fn work(store: &Store, sweep: &Sweep<Here>, shops: &[ShopId]) -> Result<Vec<Listed>, StoreError> {
     // Drawn only on a terminal, like all bars of indicatif.
     let bar = bar();
-    let mut done = std::pin::pin!(drain(sweep));
+    let mut done = std::pin::pin!(drain(sweep, Duration::MAX));
     let mut look = tokio::time::interval(LOOK);
     let drained = loop {
         tokio::select! {

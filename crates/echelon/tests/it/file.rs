@@ -266,7 +266,7 @@ fn no_list_report_or_copy_takes_the_place_of_a_store_or_of_what_lies_beside_it()
     let data = path("echelon.db");
     let said = says(2, &["preview", "--program", &program, "--list", &data, "--data", &data]);
     assert!(said.contains("is a store"), "{said}");
-    assert!(says(0, &["verify", "--data", &data]).contains("20 members recomputed, 0 not"));
+    assert!(says(0, &["verify", "--data", &data]).contains("20 members recomputed, 0 different"));
     // An earlier copy is replaced, also after it was checked.
     let copy = path("copy.db");
     says(0, &["backup", &copy, "--data", &data]);
@@ -322,7 +322,7 @@ fn what_is_damaged_while_it_is_served_is_told_and_what_was_accepted_waits() {
     served.health_once(|health| health["waiting"] == 0 && health["status"] == "ok" && health["dead"] == 0);
     served.end();
     let said = says(0, &["verify", "--data", data.to_str().unwrap()]);
-    assert!(said.contains("3000 members recomputed, 0 not"), "{said}");
+    assert!(said.contains("3000 members recomputed, 0 different"), "{said}");
 }
 
 /// Changes a page at the end of a table.

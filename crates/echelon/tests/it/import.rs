@@ -53,6 +53,10 @@ impl Run {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::cargo_bin("echelon").unwrap();
         command.current_dir(folder.path()).arg("import").args(files).args(options).write_stdin(stdin);
+        // Before all rows, unless a test says something else: then the facts' own times are their revisions.
+        if !options.contains(&"--exported-at") {
+            command.args(["--exported-at", "2000-01-01T00:00:00Z"]);
+        }
         command.args(["--output", "events.jsonl", "--left-out", "left-out.jsonl"]);
         let output = command.args(["--format", "json", "--report", "report.json"]).output().unwrap();
         Self { folder, output }
@@ -182,13 +186,54 @@ fn a_shopify_export_gives_one_order_per_order() {
     );
     let expected = json!({
         "type": "order.paid", "member_id": "anna@example.com", "occurred_at": "2024-01-05T15:11:12Z", "imported": true,
-        "order_id": "5500000000001", "total": "61.6", "tax": "4.6", "shipping": "7", "discounts": "5",
+        "order_id": "5500000000001", "paid_at": "2024-01-05T15:11:12Z", "total": "61.6", "tax": "4.6", "shipping": "7", "discounts": "5",
         "currency": "USD",
     });
     assert_eq!(run.events()[0], expected);
     let refund = &run.events()[2];
     assert_eq!(refund["type"], "order.refunded");
     assert_eq!((&refund["order_id"], &refund["amount"]), (&json!("5500000000002"), &json!("12.5")));
+}
+
+const EXPORT: &str = "Name,Email,Financial Status,Paid at,Currency,Shipping,Taxes,Total,Discount Amount,Created at,\
+                      Cancelled at,Refunded Amount,Outstanding Balance,Id\n";
+
+#[test]
+fn a_later_export_replaces_an_earlier_one_although_its_amount_is_lower() {
+    let row = |email: &str, total: &str| {
+        let dates = "2025-02-01 10:00:00 +0000";
+        format!("{EXPORT}#1001,{email},paid,{dates},EUR,0.00,0.00,{total},0.00,{dates},,0.00,0.00,7001\n")
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let [may, june] = ["may.csv", "june.csv"].map(|name| folder.path().join(name));
+    fs::write(&may, row("zoe@example.com", "520.00")).unwrap();
+    fs::write(&june, row("ann@example.com", "430.00")).unwrap();
+    let run = Run::of(&[&may, &june], &["--preset", "shopify-orders", "--exported-at", "2025-07-01T00:00:00Z"]);
+    assert_eq!(run.report()["replaced"], 1);
+    let told = |event: &Value| {
+        [&event["member_id"], &event["total"], &event["revision"]].map(|it| it.as_str().unwrap().to_owned())
+    };
+    assert_eq!(
+        run.events().iter().map(told).collect::<Vec<_>>(),
+        [
+            ["zoe@example.com", "520", "2025-07-01T00:00:00.001Z"],
+            ["ann@example.com", "430", "2025-07-01T00:00:00.002Z"]
+        ]
+    );
+}
+
+#[test]
+fn of_an_order_that_is_not_paid_in_full_what_was_paid_counts() {
+    let row = |outstanding: &str| {
+        let dates = "2025-02-01 10:00:00 +0000";
+        let amounts = "70.00,140.00,700.00,0.00";
+        format!("{EXPORT}#1001,ann@example.com,paid,{dates},EUR,{amounts},{dates},,0.00,{outstanding},7001\n")
+    };
+    for (outstanding, total, tax) in [("500.00", "200", "40"), ("0.00", "700", "140"), ("-5.00", "700", "140")] {
+        let run = Run::over(row(outstanding), &["--preset", "shopify-orders"]);
+        let events = run.events();
+        assert_eq!((&events[0]["total"], &events[0]["tax"]), (&json!(total), &json!(tax)), "{outstanding}");
+    }
 }
 
 #[test]

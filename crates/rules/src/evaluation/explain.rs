@@ -1,6 +1,9 @@
 //! The reasons for a member's standing, as data, in the order in which they were decided (section 8).
 
+mod thresholds;
+
 use serde::Serialize;
+use thresholds::{met, missed};
 
 use crate::assignment::{binding, ruling};
 use crate::calendar::{Day, Instant};
@@ -9,7 +12,7 @@ use crate::earned::{Counting, Renewal, Total, Window};
 use crate::fact::Tag;
 use crate::id::{AssignmentId, CancelId, EntryId, OrderId, RefundId, TierId};
 use crate::ledger::{Act, Assignment, Entry, Ledger, Order, TagsSaid, WaitingFact};
-use crate::program::{Counted as CountedMilestone, Metric, Milestone, OnRefund, Period, Rank};
+use crate::program::{Counted as CountedMilestone, Metric, Milestone, Rank};
 use crate::quantity::Quantity;
 use crate::standing::{Assessment, Facts, assess};
 use crate::version::Version;
@@ -250,30 +253,6 @@ pub(crate) fn of(version: &Version, ledger: &Ledger, as_of: Instant, now: &Asses
         in_effect: findings.in_effect,
         excluded: findings.excluded,
     }
-}
-
-fn met(version: &Version, now: &Assessment) -> Option<Met> {
-    let tier = version.program.tier_id(now.earned)?.clone();
-    let Milestone::Counted(counted) = &version.program.milestone else {
-        return Some(Met { tier, threshold: None, kept: false });
-    };
-    let rank = now.earned?;
-    let best = now.count.as_ref().map(|count| {
-        let previous = count.previous.map_or(Quantity::ZERO, |previous| previous.counted);
-        count.current.counted.max(previous)
-    });
-    let kept = matches!(counted.period, Period::Lifetime | Period::CalendarYear)
-        && counted.on_refund == OnRefund::Keep
-        && best.is_some_and(|best| best.max(Quantity::ZERO) < counted.threshold(rank));
-    Some(Met { tier, threshold: Some(counted.threshold(rank)), kept })
-}
-
-fn missed(version: &Version, now: &Assessment) -> Option<Missed> {
-    let Milestone::Counted(counted) = &version.program.milestone else { return None };
-    let so_far = now.count.as_ref()?.current.counted;
-    let (rank, tier) = version.program.tiers().find(|(rank, _)| Some(*rank) > now.earned)?;
-    let threshold = counted.threshold(rank);
-    Some(Missed { tier: tier.id.clone(), threshold, by: threshold.remaining_from(so_far) })
 }
 
 fn act_ref(act: &Act) -> FactRef {

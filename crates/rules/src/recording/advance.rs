@@ -4,17 +4,18 @@
 //! late jobs write the rows that timely ones would have written.
 
 mod assessed;
+mod birthday;
 
 use assessed::Assessed;
+use birthday::{birthday, next_birthday};
 
 use crate::calendar::{Day, Instant};
 use crate::cause::{Attribution, Cause};
 use crate::earned::Renewal;
 use crate::id::TierId;
 use crate::ledger::Ledger;
-use crate::program::{Perk, Program, Rank};
-use crate::quantity::Points;
-use crate::record::{BirthdayDue, Change, Held, Record, Row, Transition};
+use crate::program::Rank;
+use crate::record::{Change, Held, Record, Row, Transition};
 use crate::reward;
 use crate::standing::{Assessment, Facts, assess};
 use crate::version::{Version, Versions};
@@ -475,30 +476,6 @@ fn renewal(
     }
 }
 
-/// The birthday points due. A member gets them once per local year, for the tier held at the birthday's midnight (section 7).
-fn birthday(step: &StepContext<'_>, record: &mut Record) -> Option<BirthdayDue> {
-    let Assessed { version, now, .. } = step.assessed;
-    let zone = &version.program.timezone;
-    let on = zone.day(step.at);
-    let birthday = step.ledger.birthday(step.at)?;
-    let today = zone.midnight(on) == step.at && birthday.in_year(on.year()) == Some(on.date());
-    if !today || record.birthday_year >= Some(on.year()) {
-        return None;
-    }
-    let tier = version.program.tier(now.standing.tier?)?;
-    let each = tier.perks.iter().filter_map(birthday_points).map(Points::get);
-    let points = Points::new(each.fold(0, i64::saturating_add))?;
-    record.birthday_year = Some(on.year());
-    Some(BirthdayDue { tier: tier.id.clone(), on, points, version: version.number })
-}
-
-fn birthday_points(perk: &Perk) -> Option<Points> {
-    match perk {
-        Perk::BirthdayPoints(points) => Some(*points),
-        Perk::PointsMultiplier(_) | Perk::FreeShipping | Perk::EarlyAccess | Perk::Custom(_) => None,
-    }
-}
-
 /// The next instant at which something may be due under an active version although no fact arrives. The member is as
 /// assessed at the last evaluation.
 fn next_review(ledger: &Ledger, assessed: &Assessed<'_>) -> Option<Instant> {
@@ -510,16 +487,6 @@ fn next_review(ledger: &Ledger, assessed: &Assessed<'_>) -> Option<Instant> {
     });
     let fact = ledger.next_at(done);
     [step, deadline, fact, next_birthday(&version.program, ledger, done)].into_iter().flatten().min()
-}
-
-/// The midnight of the member's next birthday, if any tier has points for it.
-fn next_birthday(program: &Program, ledger: &Ledger, done: Instant) -> Option<Instant> {
-    let birthday = ledger.birthday(done)?;
-    let has_points = |perks: &[Perk]| perks.iter().any(|perk| birthday_points(perk).is_some());
-    program.tiers().any(|(_, tier)| has_points(&tier.perks)).then_some(())?;
-    let year = program.timezone.day(done).year();
-    let midnight = |year| birthday.in_year(year).map(|date| program.timezone.midnight(Day::of(date)));
-    [year, year + 1].into_iter().filter_map(midnight).find(|midnight| *midnight > done)
 }
 
 #[cfg(test)]

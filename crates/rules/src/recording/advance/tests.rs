@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::calendar::Zones;
 use crate::id::MemberId;
+use crate::program::Program;
 use crate::replay::Replay;
 use crate::standing::tests::ASKED;
 use crate::version::Options;

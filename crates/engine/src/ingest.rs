@@ -18,7 +18,7 @@ pub use quarantine::Quarantine;
 pub use read::{native, read};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
 
 use rules::calendar::Instant;
@@ -28,6 +28,7 @@ use rules::record::Row;
 use store::records::{Quarantined, Reason};
 use store::shop::ShopId;
 use store::{Store, StoreError, Units};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::clock::Clock;
 use crate::telemetry::Metric;
@@ -98,15 +99,30 @@ pub struct FactWriter {
     clock: Clock,
     max_messages_per_commit: usize,
     salt: u64,
+    /// The turns of shops: facts of one shop are decided one group after another, so that a shop whose facts take long to
+    /// decide keeps at most one core from the others.
+    turns: Vec<Semaphore>,
 }
 
+/// The number of turns that shops are spread over.
+const TURNS: usize = 64;
+
 impl FactWriter {
+    /// The turn of a shop, which ends when it is dropped.
+    async fn turn(&self, shop: &ShopId) -> Option<SemaphorePermit<'_>> {
+        let mut hasher = DefaultHasher::new();
+        shop.hash(&mut hasher);
+        let place = usize::try_from(hasher.finish() % TURNS as u64).unwrap_or_default();
+        self.turns.get(place)?.acquire().await.ok()
+    }
+
     /// Creates a writer on a store.
     pub fn new(store: Store, clock: Clock) -> Self {
         let programs = Arc::new(ProgramCache::new(store.clone(), clock.clone()));
         // Processes of functions have the same ids; a random salt tells them apart.
         let salt = RandomState::new().build_hasher().finish();
-        Self { store, programs, clock, max_messages_per_commit: 1, salt }
+        let turns = std::iter::repeat_with(|| Semaphore::new(1)).take(TURNS).collect();
+        Self { store, programs, clock, max_messages_per_commit: 1, salt, turns }
     }
 
     /// Takes the waits after lost races from a given salt instead of a random one.

@@ -210,8 +210,10 @@ impl FactWriter {
         documents: impl Iterator<Item = &'a [Fact]> + Clone,
         known: &LoadedState,
     ) -> Result<Folded, Failure> {
+        let turn = self.turn(shop).await;
         let now = self.clock.now();
         let folded = fold(versions, known, documents, now);
+        drop(turn);
         if folded.is_torn {
             return Err(StoreError::Conflict.into());
         }

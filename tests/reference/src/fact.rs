@@ -199,7 +199,7 @@ impl Fact {
         })
     }
 
-    /// The later of its instants: "`received_at` [defaults] to the later of the two; neither may lie more than five
+    /// The later of its instants: "`received_at` (defaults) to the later of the two; neither may lie more than five
     /// minutes after the arrival".
     pub fn latest_instant(&self) -> Instant {
         self.at.max(self.paid_at.unwrap_or(self.at))

@@ -58,7 +58,7 @@ fn run(program: &Value, events: &[Value], as_of: Instant, every_midnight: bool) 
     replay.end(as_of)
 }
 
-/// The arrival that a line tells: "`received_at` [defaults] to the later of the two" instants.
+/// The arrival that a line tells: "`received_at` (defaults) to the later of the two" instants.
 fn told_at(line: &Value, fact: &Fact) -> Option<Instant> {
     match &line["received_at"] {
         Value::Null => Some(fact.latest_instant()),

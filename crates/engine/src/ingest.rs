@@ -18,7 +18,7 @@ pub use quarantine::Quarantine;
 pub use read::{native, read};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use rules::calendar::Instant;
@@ -105,14 +105,12 @@ pub struct FactWriter {
 }
 
 /// The number of turns that shops are spread over.
-const TURNS: usize = 64;
+const TURNS: u8 = 64;
 
 impl FactWriter {
     /// The turn of a shop, which ends when it is dropped.
     async fn turn(&self, shop: &ShopId) -> Option<SemaphorePermit<'_>> {
-        let mut hasher = DefaultHasher::new();
-        shop.hash(&mut hasher);
-        let place = usize::try_from(hasher.finish() % TURNS as u64).unwrap_or_default();
+        let place = usize::from(shop.place_among(TURNS));
         self.turns.get(place)?.acquire().await.ok()
     }
 
@@ -121,7 +119,7 @@ impl FactWriter {
         let programs = Arc::new(ProgramCache::new(store.clone(), clock.clone()));
         // Processes of functions have the same ids; a random salt tells them apart.
         let salt = RandomState::new().build_hasher().finish();
-        let turns = std::iter::repeat_with(|| Semaphore::new(1)).take(TURNS).collect();
+        let turns = std::iter::repeat_with(|| Semaphore::new(1)).take(TURNS.into()).collect();
         Self { store, programs, clock, max_messages_per_commit: 1, salt, turns }
     }
 

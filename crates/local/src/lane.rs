@@ -1,8 +1,6 @@
 //! Lanes of the ingest queue. Shops are spread over them and the lanes take turns, so that no shop waits for everything
 //! that another shop has sent.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use store::shop::ShopId;
 
 /// The prefix of the names of all lanes, and the name of the lane that belongs to no shop.
@@ -17,9 +15,7 @@ pub struct Lane(pub(super) u8);
 impl Lane {
     /// The lane of a shop.
     pub fn of(shop: &ShopId) -> Self {
-        let mut hasher = DefaultHasher::new();
-        shop.hash(&mut hasher);
-        Self(u8::try_from(hasher.finish() % u64::from(LANES)).unwrap_or_default() + 1)
+        Self(shop.place_among(LANES) + 1)
     }
 
     /// The lane that belongs to no shop: for messages that are replayed, and for those from earlier releases.

@@ -31,6 +31,7 @@
 //! that money counts.
 
 mod body;
+mod charge;
 mod customer;
 mod envelope;
 mod json;

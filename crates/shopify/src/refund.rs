@@ -32,8 +32,8 @@ pub(super) fn alone(body: &Body<'_>) -> std::result::Result<Vec<Fact>, NoFacts> 
         Backing::Unknown => body.transactions.is_absent(),
         Backing::Failed => false,
     };
-    let given_back = if has_moved { worth.total } else { 0 };
-    Ok(vec![refund.fact(id(&order, path, OrderId::new)?, None, &worth, given_back)?])
+    let given_back = worth.of(if has_moved { worth.total } else { 0 });
+    Ok(vec![refund.fact(id(&order, path, OrderId::new)?, None, &given_back)?])
 }
 
 /// A refund as written in the payload.
@@ -211,22 +211,15 @@ impl<'a> Refund<'a> {
         Ok(Money::of_set(&self.total_duties_set, DUTIES)?.currency())
     }
 
-    /// The fact of the refund, for the money that it gave back. It names no member but follows its order.
-    pub(super) fn fact(
-        &self,
-        order: OrderId,
-        revision: Option<Instant>,
-        worth: &Worth,
-        given_back: Signed,
-    ) -> Result<Fact> {
+    /// The fact of the refund that gave back this worth. It names no member but follows its order.
+    pub(super) fn fact(&self, order: OrderId, revision: Option<Instant>, given_back: &Worth) -> Result<Fact> {
         let created_at = value::instant(&self.created_at, "$..created_at")?;
         let processed_at = value::instant(&self.processed_at, "$..processed_at")?;
         let occurred_at = processed_at.or(created_at).ok_or_else(|| DocumentError::missing("$..processed_at"))?;
         let ids = Id { number: &self.id, global: &self.admin_graphql_api_id };
         let refund = id(&ids.needed("Refund", "$..id")?, "$..id", RefundId::new)?;
-        let amount = value::amount(given_back, "$..refunds[]")?;
-        let parts = if given_back == worth.total { worth.parts()? } else { None };
-        let refunded = Refunded { amount, parts: parts.unwrap_or_default() };
+        let amount = value::amount(given_back.total, "$..refunds[]")?;
+        let refunded = Refunded { amount, parts: given_back.parts()?.unwrap_or_default() };
         let revision = revision.or(created_at).unwrap_or(occurred_at);
         Ok(Fact { revision, ..Fact::new(occurred_at, None, FactBody::OrderRefunded(order, refund, refunded)) })
     }

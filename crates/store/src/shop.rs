@@ -1,6 +1,7 @@
 //! The shop's identity. Many shops live in one deployment, and none ever touches the data of another.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -39,6 +40,13 @@ impl ShopId {
     /// Whether this is the canary's shop. It has made-up members beside the real shops, and is never the default shop.
     pub fn is_canary(&self) -> bool {
         self.as_str() == CANARY
+    }
+
+    /// The place of the shop among `places` over which shops are spread, so that they take turns.
+    pub fn place_among(&self, places: u8) -> u8 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        u8::try_from(hasher.finish() % u64::from(places.max(1))).unwrap_or_default()
     }
 
     /// The name.

@@ -153,6 +153,25 @@ fn everything() -> Replay {
     replayed(&program, &lines, Instant::parse("2024-06-01T00:00:00Z").unwrap())
 }
 
+/// A member with all that format 3 was made for.
+fn everything_of_format_3() -> Replay {
+    let program = json!({ "start_date": "2023-01-01", "currency": "EUR", "milestone": { "metric": "amount_spent", "period": "lifetime" },
+                          "spend": { "include_tips": false }, "tiers": [{ "id": "silver", "threshold": "100" }] });
+    let lines = [
+        json!({ "type": "order.paid", "member_id": "anna", "order_id": "1001", "occurred_at": "2023-02-01T10:00:00Z",
+                "paid_at": "2023-02-02T10:00:00Z", "received_at": "2023-02-02T10:00:00Z", "total": "130.00", "tips": "10",
+                "duties": "20.50", "gift_cards": "40", "paid_with_credit": "15.25" }),
+        json!({ "type": "order.refunded", "order_id": "1001", "refund_id": "r1", "occurred_at": "2023-02-10T00:00:00Z",
+                "amount": "19.00", "tax": "0", "shipping": "3", "tips": "1.50", "duties": "2", "gift_cards": "4" }),
+        json!({ "type": "order.refunded", "order_id": "1001", "refund_id": "r2", "occurred_at": "2023-02-11T00:00:00Z", "amount": "5" }),
+        json!({ "type": "order.paid", "member_id": "anna", "order_id": "1002", "occurred_at": "2023-02-12T00:00:00Z", "total": "60" }),
+        json!({ "type": "order.cancelled", "order_id": "1002", "occurred_at": "2023-02-13T00:00:00Z" }),
+        json!({ "type": "order.restored", "order_id": "1002", "occurred_at": "2023-02-14T00:00:00Z", "imported": true }),
+        json!({ "type": "order.restored", "member_id": "anna", "order_id": "9999", "occurred_at": "2023-02-15T00:00:00Z" }),
+    ];
+    replayed(&program, &lines, Instant::parse("2023-06-01T00:00:00Z").unwrap())
+}
+
 /// The bytes of a golden file. If it is missing and `WRITE_GOLDEN` is set, it is written once.
 fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden").join(name);
@@ -165,7 +184,7 @@ fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
     (0..golden.len()).step_by(2).map(|place| u8::from_str_radix(&golden[place..place + 2], 16).unwrap()).collect()
 }
 
-/// Values of formats 1 and 2 are in databases. These files are never edited, and always have to be readable.
+/// Values of these formats are in databases. The files are never edited, and always have to be readable.
 #[test]
 fn a_value_that_was_once_written_always_reads() {
     let replay = everything();
@@ -186,6 +205,22 @@ fn a_value_that_was_once_written_always_reads() {
     assert!(old.tells_the_same_as(record));
     assert_eq!((old.evaluated_at(), old.version()), (record.evaluated_at(), record.version()));
     assert_eq!(first.len() + 1, second.len());
+}
+
+/// The same for a member who needs format 3. One who does not is written in format 2, which older releases read.
+#[test]
+fn a_value_of_format_3_always_reads() {
+    let replay = everything_of_format_3();
+    let bytes = packed(&replay).remove(0);
+    let third = golden("member-format-3.hex", &bytes);
+    let anna = rules::id::MemberId::new("anna").unwrap();
+    let (ledger, record) = (replay.index().ledger(&anna).unwrap(), replay.record(&anna).unwrap());
+    let packed = Packed::open(&third).unwrap();
+    assert_eq!((third[0], self::packed(&everything())[0][0]), (3, 2));
+    assert_eq!((&packed.ledger().unwrap(), &packed.record().unwrap()), (ledger, record));
+    assert_eq!(third, bytes, "format 3 is written differently now: give it a new number");
+    let (version, as_of) = (replay.versions().last(), Instant::parse("2023-06-01T00:00:00Z").unwrap());
+    assert_eq!(packed.standing(version, as_of).unwrap(), evaluate(version, ledger, as_of));
 }
 
 /// Free text stays with the facts.

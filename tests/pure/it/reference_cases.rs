@@ -71,6 +71,32 @@ fn an_order_that_comes_later_in_the_same_instant_counts_towards_the_next_term_an
     assert_eq!((&anna["tier"], &anna["counted"]), (&json!("silver"), &json!("60")));
 }
 
+/// A line that is refused ends no document: the order and its refund still arrive at once.
+#[test]
+fn a_publication_that_is_refused_ends_no_document() {
+    let program = json!({ "start_date": "2023-01-01", "currency": "USD", "milestone": { "metric": "amount_spent", "period": "lifetime", "on_refund": "revoke" },
+                          "tiers": [{ "id": "silver", "threshold": "100" }] });
+    let told = |kind: &str, more: Value| {
+        let mut line = json!({ "type": kind, "member_id": "anna", "order_id": "1", "occurred_at": "2024-03-01T10:00:00Z", "document": "d",
+                               "received_at": "2024-03-01T10:00:00Z" });
+        line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        line
+    };
+    let mut other = program.clone();
+    other["currency"] = json!("EUR");
+    let lines = [
+        told("order.paid", json!({ "total": "100" })),
+        json!({ "type": "program.published", "occurred_at": "2024-03-01T10:00:00Z", "program": other }),
+        told("order.refunded", json!({ "refund_id": "r", "amount": "100" })),
+    ];
+    let mut replay = rules::replay::Replay::start(&program, &rules::calendar::Zones::built_in()).unwrap();
+    let as_of = rules::calendar::Instant::parse("2024-03-02T00:00:00Z").unwrap();
+    let outcomes = lines.map(|line| replay.line(&line, as_of).is_ok());
+    assert_eq!(outcomes, [true, false, true]);
+    replay.finish(as_of);
+    assert_eq!(replay.rows(&rules::id::MemberId::new("anna").unwrap()), []);
+}
+
 #[test]
 fn a_tier_that_was_removed_ranks_just_above_those_that_were_below_it() {
     let old = program(json!({}));

@@ -91,6 +91,22 @@ async fn a_version_is_previewed_published_listed_and_rolled_back() {
     desk.send(desk.ask("DELETE", "/v1/program/versions/pending")).await.is(404);
 }
 
+/// A shop that brings its history with it mends a start that was clamped, by the same program.
+#[tokio::test]
+async fn the_same_program_without_the_clamp_is_a_new_version() {
+    let desk = ApiHarness::open().await;
+    let mut early = program();
+    early["start_date"] = json!("2021-11-01");
+    desk.post("/v1/program/versions", json!({ "program": early })).await.is(201);
+    let unclamped = json!({ "program": early, "options": { "clamp": false } });
+    assert_eq!(desk.post("/v1/program/versions", unclamped.clone()).await.is(201)["version"], 3);
+    assert_eq!(desk.post("/v1/program/versions", unclamped).await.is(200)["published"], false);
+    let last_year = json!({ "type": "order.paid", "member_id": "anna", "order_id": "1", "total": "600.00",
+                            "occurred_at": "2023-11-05T10:00:00Z" });
+    desk.tell(&[last_year]).await;
+    assert_eq!(desk.tier("anna").await, json!("gold"));
+}
+
 #[tokio::test]
 async fn two_publishers_at_once_both_know() {
     let desk = ApiHarness::open().await;

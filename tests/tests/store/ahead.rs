@@ -94,18 +94,17 @@ fn a_member_who_was_brought_back_does_not_differ_from_their_history() {
     }
 }
 
+/// The options of a change that takes no tier.
+fn that_hold() -> Options {
+    Options { notify: true, demotions: Some(Demotions::Hold), while_active: true, ..Options::default() }
+}
+
 #[test]
 fn a_version_that_was_passed_ahead_of_its_time_holds_a_tier_from_its_time_on() {
     let mut shop = Shop::new();
     shop.tell(&order(), "2025-05-01T10:00:00Z");
     shop.advance("2026-11-01T10:00:00Z");
-    let options = Options {
-        rewards: false,
-        notify: true,
-        demotions: Some(Demotions::Hold),
-        while_active: true,
-        unclamped: false,
-    };
+    let options = that_hold();
     shop.versions.publish(program("1000"), at("2025-06-01T10:00:00Z"), options, true).unwrap();
     let held = |rows: Vec<Row>| -> Vec<Instant> {
         let held = rows.into_iter().filter_map(|row| if let Row::Held(held) = row { Some(held.at) } else { None });
@@ -135,13 +134,7 @@ fn a_version_that_was_passed_ahead_of_its_time_holds_a_tier_from_its_time_on() {
 /// A version published by a clock that was a day ahead raises gold to 1,000, and members who have gold keep it.
 #[test]
 fn a_version_that_was_brought_forward_holds_what_it_held_ahead_of_its_time() {
-    let options = Options {
-        rewards: false,
-        notify: true,
-        demotions: Some(Demotions::Hold),
-        while_active: true,
-        unclamped: false,
-    };
+    let options = that_hold();
     let publish = |shop: &mut Shop, on: &str| shop.versions.publish(program("1000"), at(on), options, true).map(drop);
     let mut ahead = Shop::new();
     ahead.tell(&order(), "2025-05-01T10:00:00Z");

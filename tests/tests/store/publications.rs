@@ -6,7 +6,7 @@ use rules::version::{PublishError, Published};
 use serde_json::{Value, json};
 use store::announce::{PROGRAM_PUBLISHED, ProgramPublished};
 use store::shop::ShopId;
-use store::{BroughtForward, Outgoing, PastPublication, Publication, PublicationError};
+use store::{BroughtForward, Item, Outgoing, PastPublication, Publication, PublicationError, StoreError, key};
 use tests::dynamodb::Place;
 use tests::system::{System, instant};
 
@@ -15,6 +15,7 @@ tests::for_every_table!(
     a_version_about_to_take_effect_is_neither_replaced_nor_withdrawn,
     no_version_but_the_first_takes_effect_in_the_past,
     what_was_withdrawn_never_takes_effect_and_stays_readable,
+    a_withdrawn_version_that_cannot_be_read_stops_nothing,
     rolling_back_puts_the_program_in_force_as_it_was_told,
     of_two_publishers_at_once_one_loses_and_nothing_of_theirs_is_left,
     every_version_is_announced_and_names_no_person,
@@ -134,6 +135,21 @@ async fn what_was_withdrawn_never_takes_effect_and_stays_readable(place: Place) 
     assert_eq!(publish(&system, 700, "2024-04-01T00:00:00Z", "kim", NOW).await.unwrap(), [1, 3]);
     let by: Vec<_> = audit(&system).await.into_iter().map(|(number, .., withdrawn)| (number, withdrawn)).collect();
     assert_eq!(by, [(1, None), (2, Some(("lee".to_owned(), NOW.to_owned()))), (3, None)]);
+}
+
+/// Such as one that a newer release published and withdrew.
+async fn a_withdrawn_version_that_cannot_be_read_stops_nothing(place: Place) {
+    let system = shop(place).await;
+    publish(&system, 600, "2024-04-01T00:00:00Z", "kim", NOW).await.unwrap();
+    system.store.withdraw(&system.shop, "lee", instant(NOW)).await.unwrap();
+    let (client, control) = (system.store.client(), &system.store.tables().control);
+    let key = key::version(&system.shop, 2);
+    let row = Item::at(&key).text("event", "{}").text("by", "kim").text("why", "new").text("recorded_at", NOW);
+    client.put_item().table_name(control).set_item(Some(row.0)).send().await.unwrap();
+    assert_eq!(numbers(&system).await, [1]);
+    assert_eq!(publish(&system, 700, "2024-04-01T00:00:00Z", "kim", NOW).await.unwrap(), [1, 3]);
+    let listed = system.store.publications(&system.shop).await.unwrap_err();
+    assert!(matches!(listed, StoreError::Corrupt { .. }), "the listing names it: {listed}");
 }
 
 async fn rolling_back_puts_the_program_in_force_as_it_was_told(place: Place) {

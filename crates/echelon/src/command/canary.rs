@@ -43,7 +43,7 @@ pub struct Args {
     within: u16,
 
     /// The present time, for a caller that knows it better than the system
-    #[arg(long, value_name = "TIME", value_parser = instant, hide = true)]
+    #[arg(long, value_name = "TIME", value_parser = crate::input::instant, hide = true)]
     now: Option<Instant>,
 
     /// Lines for people, or one JSON object
@@ -74,10 +74,6 @@ const FIRST_YEAR: i32 = 2024;
 const TOGETHER: usize = 100;
 /// The minimum age of the facts that are sent, so that none is dated after the instant that is asked about.
 const TOLD_BEFORE: Duration = Duration::from_secs(60);
-
-fn instant(text: &str) -> Result<Instant, String> {
-    Instant::parse(text).map_err(|error| error.to_string())
-}
 
 /// Runs the command.
 ///

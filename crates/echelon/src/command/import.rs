@@ -104,7 +104,7 @@ pub struct Args {
     ///
     /// A later export replaces an earlier one, and webhooks sent after an export replace it. Of files with the same time the
     /// one given later is the later one.
-    #[arg(long, value_name = "TIME", value_parser = exported_at, help_heading = "CSV files")]
+    #[arg(long, value_name = "TIME", value_parser = crate::input::instant, help_heading = "CSV files")]
     exported_at: Option<Instant>,
 
     /// The currency of rows that name none, such as GBP
@@ -294,10 +294,6 @@ fn table(opened: Opened, layout: &Layout, orders: &mut Orders, import: &mut Impo
         import.take(place, outcome)?;
     }
     Ok(())
-}
-
-fn exported_at(text: &str) -> Result<Instant, String> {
-    Instant::parse(text).map_err(|error| error.to_string())
 }
 
 fn layout(args: &Args) -> Layout {

@@ -77,7 +77,7 @@ pub struct Said {
 
     /// The instant from which the version is in force; by default now for a file or a served system, and in a minute
     /// behind an endpoint, because functions cache versions for 20 s
-    #[arg(long, value_name = "TIME", value_parser = instant)]
+    #[arg(long, value_name = "TIME", value_parser = crate::input::instant)]
     pub at: Option<Instant>,
 }
 
@@ -99,10 +99,6 @@ recalculated here; a served or deployed system does that by itself, and
 `echelon jobs` shows how far it is.
 
 Exit codes: 0 done; 2 usage, or the program is refused.";
-
-fn instant(text: &str) -> Result<Instant, String> {
-    Instant::parse(text).map_err(|error| error.to_string())
-}
 
 /// Runs the command.
 ///

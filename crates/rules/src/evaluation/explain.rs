@@ -273,8 +273,8 @@ fn in_force(version: &Version, acts: &[Assignment], as_of: Instant) -> Option<As
     Some(AssignmentFound { fact: act_ref(act), tier, exactly, until: act.until() })
 }
 
-/// A part of an order or entry: counted with an amount, in effect without one, or excluded.
-type Part = Result<Option<Quantity>, Reason>;
+/// What was found of a fact: counted with an amount, in effect without one, or excluded.
+type Finding = Result<Option<Quantity>, Reason>;
 
 /// Sorts every fact that is seen into counted, in effect, or excluded.
 struct Findings<'a> {
@@ -299,7 +299,7 @@ impl Findings<'_> {
     }
 
     /// Counts the parts of one order or entry in the window that it lies in, or excludes all of them.
-    fn place(&mut self, own: Option<Movement>, parts: Vec<(FactRef, Part)>) {
+    fn place(&mut self, own: Option<Movement>, parts: Vec<(FactRef, Finding)>) {
         let window = own.map(|movement| (self.window(&movement), self.day(&movement)));
         for (fact, part) in parts {
             match (part, window) {
@@ -352,7 +352,7 @@ impl Findings<'_> {
         }
     }
 
-    fn order_parts(&self, order: &Order) -> Vec<(FactRef, Part)> {
+    fn order_parts(&self, order: &Order) -> Vec<(FactRef, Finding)> {
         let as_of = self.as_of;
         let program = &self.version.program;
         let refunds: Vec<_> = order.refunds.iter().filter(|refund| refund.at <= as_of).collect();
@@ -419,7 +419,7 @@ impl Findings<'_> {
         }
     }
 
-    fn entry_parts(&self, entry: &Entry) -> Vec<(FactRef, Part)> {
+    fn entry_parts(&self, entry: &Entry) -> Vec<(FactRef, Finding)> {
         let as_of = self.as_of;
         let cancels: Vec<_> = entry.cancels.iter().filter(|cancel| cancel.at <= as_of).collect();
         let mut left = entry.points.get();

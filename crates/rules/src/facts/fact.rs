@@ -369,24 +369,42 @@ pub enum FactBody {
 }
 
 impl FactBody {
-    /// The place of the kind in the table of section 4.
-    pub(crate) fn kind_order(&self) -> u8 {
+    /// The kind.
+    pub(crate) fn kind(&self) -> FactKind {
         match self {
-            Self::OrderPaid(..) => 0,
-            Self::OrderRefunded(..) => 1,
-            Self::OrderCancelled(_) => 2,
-            Self::OrderRestored(_) => 3,
-            Self::PointsEntry(..) => 4,
-            Self::PointsCanceled(..) => 5,
-            Self::TagsSet(_) => 6,
-            Self::TagsChanged(_) => 7,
-            Self::Enrolled(_) => 8,
-            Self::BirthdaySet(_) => 9,
-            Self::TierAssigned(..) => 10,
-            Self::TierUnassigned(..) => 11,
-            Self::Erased => 12,
+            Self::OrderPaid(..) => FactKind::OrderPaid,
+            Self::OrderRefunded(..) => FactKind::OrderRefunded,
+            Self::OrderCancelled(_) => FactKind::OrderCancelled,
+            Self::OrderRestored(_) => FactKind::OrderRestored,
+            Self::PointsEntry(..) => FactKind::PointsEntry,
+            Self::PointsCanceled(..) => FactKind::PointsCanceled,
+            Self::TagsSet(_) => FactKind::TagsSet,
+            Self::TagsChanged(_) => FactKind::TagsChanged,
+            Self::Enrolled(_) => FactKind::Enrolled,
+            Self::BirthdaySet(_) => FactKind::BirthdaySet,
+            Self::TierAssigned(..) => FactKind::TierAssigned,
+            Self::TierUnassigned(..) => FactKind::TierUnassigned,
+            Self::Erased => FactKind::Erased,
         }
     }
+}
+
+/// The kinds of facts, in the order of the table of section 4: of several facts that explain a change the first kind counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum FactKind {
+    OrderPaid,
+    OrderRefunded,
+    OrderCancelled,
+    OrderRestored,
+    PointsEntry,
+    PointsCanceled,
+    TagsSet,
+    TagsChanged,
+    Enrolled,
+    BirthdaySet,
+    TierAssigned,
+    TierUnassigned,
+    Erased,
 }
 
 impl<B> Fact<B> {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::calendar::Instant;
 use crate::cause::{Attribution, Cause};
-use crate::fact::{Birthday, Charge, EntryKind, Mode, Refunded, Tag};
+use crate::fact::{Birthday, Charge, EntryKind, FactKind, Mode, Refunded, Tag};
 use crate::id::{AssignmentId, CancelId, EntryId, OrderId, RefundId, TierId};
 use crate::quantity::Points;
 
@@ -389,25 +389,39 @@ impl Ledger {
     }
 
     /// The instants of all facts that act on something, each with its kind's place in section 4 and its attribution.
-    fn acting(&self) -> impl Iterator<Item = (Instant, u8, Attribution)> {
+    fn acting(&self) -> impl Iterator<Item = (Instant, FactKind, Attribution)> {
         let refund = |at, kind, imported| (at, kind, Attribution::new(Cause::Refund, imported, true));
         let orders = self.orders.iter().flat_map(move |order| {
-            let paid = (order.at, 0, Attribution::new(Cause::Activity, order.imported, true));
-            let refunds = order.refunds.iter().map(move |it| refund(it.at, 1, it.imported));
-            let cancelled = order.cancelled.map(|it| refund(it.at, 2, it.imported));
-            let restored = order.restored.map(|it| (it.at, 3, Attribution::new(Cause::Activity, it.imported, true)));
+            let paid = (order.at, FactKind::OrderPaid, Attribution::new(Cause::Activity, order.imported, true));
+            let refunds = order.refunds.iter().map(move |it| refund(it.at, FactKind::OrderRefunded, it.imported));
+            let cancelled = order.cancelled.map(|it| refund(it.at, FactKind::OrderCancelled, it.imported));
+            let restored = order
+                .restored
+                .map(|it| (it.at, FactKind::OrderRestored, Attribution::new(Cause::Activity, it.imported, true)));
             std::iter::once(paid).chain(refunds).chain(cancelled).chain(restored)
         });
         let entries = self.entries.iter().flat_map(move |entry| {
             let imported = entry.imported || entry.kind == EntryKind::Imported;
-            let cancels = entry.cancels.iter().map(move |it| refund(it.at, 5, it.imported));
-            std::iter::once((entry.at, 4, Attribution::new(Cause::Activity, imported, true))).chain(cancels)
+            let cancels = entry.cancels.iter().map(move |it| refund(it.at, FactKind::PointsCanceled, it.imported));
+            std::iter::once((entry.at, FactKind::PointsEntry, Attribution::new(Cause::Activity, imported, true)))
+                .chain(cancels)
         });
-        let tags = self.tags.iter().map(|it| (it.at, 6, Attribution::new(Cause::TagsChanged, it.imported, true)));
-        let enrolled = self.enrolled.map(|it| (it.at, 7, Attribution::new(Cause::Activity, it.imported, true)));
+        let tags = self.tags.iter().map(|it| {
+            let kind = match it.said {
+                TagsSaid::All(_) => FactKind::TagsSet,
+                TagsSaid::Change { .. } => FactKind::TagsChanged,
+            };
+            (it.at, kind, Attribution::new(Cause::TagsChanged, it.imported, true))
+        });
+        let enrolled =
+            self.enrolled.map(|it| (it.at, FactKind::Enrolled, Attribution::new(Cause::Activity, it.imported, true)));
         let acts = self.assignments.iter().filter_map(|it| match &it.act {
-            Act::Assign { reward, .. } => Some((it.at, 8, Attribution::new(Cause::Assigned, it.imported, *reward))),
-            Act::Unassign { .. } => Some((it.at, 9, Attribution::new(Cause::Assigned, it.imported, false))),
+            Act::Assign { reward, .. } => {
+                Some((it.at, FactKind::TierAssigned, Attribution::new(Cause::Assigned, it.imported, *reward)))
+            }
+            Act::Unassign { .. } => {
+                Some((it.at, FactKind::TierUnassigned, Attribution::new(Cause::Assigned, it.imported, false)))
+            }
             Act::Hold { .. } => None,
         });
         orders.chain(entries).chain(tags).chain(enrolled).chain(acts)

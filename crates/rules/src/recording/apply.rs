@@ -12,6 +12,7 @@ use crate::id::MemberId;
 use crate::ledger::Ledger;
 use crate::program::Rank;
 use crate::record::{Record, Row};
+use crate::standing::{Facts, assess};
 use crate::version::{Version, Versions};
 
 /// Applies a fact that arrives at `at`, and returns the rows to record.
@@ -79,16 +80,20 @@ impl Arrival {
             return index.apply(fact);
         }
         for id in index.affected_members(&fact) {
+            if self.members.contains_key(&id) {
+                continue;
+            }
             let record = records.entry(id.clone()).or_default();
-            self.members.entry(id.clone()).or_insert_with(|| {
-                let mut none = Ledger::default();
-                let ledger = index.ledger_mut(&id).unwrap_or(&mut none);
-                let change = PendingChange::begin(ledger, record, versions, self.at);
-                PendingMember { before: ledger.clone(), change }
-            });
+            let mut none = Ledger::default();
+            let ledger = index.ledger_mut(&id).unwrap_or(&mut none);
+            let change = PendingChange::begin(ledger, record, versions, self.at);
+            if let Some(before) = &mut self.before {
+                before.index.load_ledger(id.clone(), ledger.clone());
+            }
+            self.members.insert(id, PendingMember { before: ledger.clone(), change });
         }
         if let Some(before) = &mut self.before {
-            before.keep(index, &self.members, &fact);
+            before.keep(index, &fact);
         }
         let taken = index.apply(fact.clone());
         self.facts.push(fact);
@@ -125,13 +130,8 @@ impl Arrival {
 }
 
 impl Before {
-    /// Keeps the subjects and members that a fact touches for the first time.
-    fn keep(&mut self, index: &FactIndex, members: &BTreeMap<MemberId, PendingMember>, fact: &Fact) {
-        for (id, pending) in members {
-            if self.index.ledger(id).is_none() {
-                self.index.load_ledger(id.clone(), pending.before.clone());
-            }
-        }
+    /// Keeps the subjects that a fact touches for the first time; their members are kept already.
+    fn keep(&mut self, index: &FactIndex, fact: &Fact) {
         for subject in index.touched(fact) {
             if self.subjects.insert(subject.clone()) {
                 for known in index.facts(&subject) {
@@ -157,7 +157,7 @@ impl Before {
             if is_fall { tier > is } else { tier < is }
         };
         let found = (0..facts.len()).filter(|place| makes_the_difference(*place));
-        let found = found.filter_map(|place| facts.get(place)).min_by_key(|fact| fact.body.kind_order());
+        let found = found.filter_map(|place| facts.get(place)).min_by_key(|fact| fact.body.kind());
         match found {
             Some(fact) => Attribution::by(fact, id),
             None => Attribution::by_all(facts, if is_fall { Cause::Refund } else { Cause::Activity }),
@@ -177,6 +177,6 @@ impl Before {
         index.apply_all(facts.iter().enumerate().filter(|(place, _)| *place != left_out).map(|(_, fact)| fact));
         let none = Ledger::default();
         let ledger = index.ledger(id).unwrap_or(&none);
-        crate::standing::assess(version, &crate::standing::Facts::of(ledger), at, at).standing.tier
+        assess(version, &Facts::of(ledger), at, at).standing.tier
     }
 }

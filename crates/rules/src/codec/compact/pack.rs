@@ -14,7 +14,8 @@ use crate::record::Record;
 /// Packs a member.
 pub fn pack(ledger: &Ledger, record: &Record) -> Vec<u8> {
     let mut packed = Parts::default();
-    packed.part(part::ORDERS, !ledger.orders.is_empty(), |w| orders(w, &ledger.orders));
+    let extras = extras(&ledger.orders);
+    packed.part(part::ORDERS, !ledger.orders.is_empty(), |w| orders(w, &ledger.orders, extras));
     packed.part(part::ENTRIES, !ledger.entries.is_empty(), |w| entries(w, &ledger.entries));
     packed.part(part::WAITING, !ledger.waiting.is_empty(), |w| waitings(w, &ledger.waiting));
     packed.part(part::TAGS, !ledger.tags.is_empty(), |w| tags(w, &ledger.tags));
@@ -39,7 +40,7 @@ pub fn pack(ledger: &Ledger, record: &Record) -> Vec<u8> {
     });
     packed.part(part::RECORD, *record != Record::default(), |w| write_record(w, record));
     let is_restoration = |waiting: &Waiting| matches!(waiting.fact, WaitingFact::Restoration(_));
-    let is_plain = extras(&ledger.orders) == 0 && !ledger.waiting.iter().any(is_restoration);
+    let is_plain = extras == 0 && !ledger.waiting.iter().any(is_restoration);
     let format = if is_plain { PLAIN_FORMAT } else { FORMAT };
     [&[format, packed.present], packed.bytes.0.as_slice()].concat()
 }
@@ -91,7 +92,7 @@ fn extras(orders: &[Order]) -> u8 {
     })
 }
 
-fn orders(w: &mut Writer, orders: &[Order]) {
+fn orders(w: &mut Writer, orders: &[Order], extras: u8) {
     let currencies: BTreeSet<_> = orders.iter().map(|order| order.charge.currency.code()).collect();
     let currencies: Vec<_> = currencies.into_iter().collect();
     let position = |order: &Order| currencies.iter().position(|code| *code == order.charge.currency.code());
@@ -132,11 +133,13 @@ fn orders(w: &mut Writer, orders: &[Order]) {
         ]);
         w.keys(&refunds.iter().map(|refund| refund.id.as_str()).collect::<Vec<_>>());
     }
-    let extras = extras(orders);
-    if extras == 0 {
-        return;
+    if extras != 0 {
+        w.byte(extras);
+        write_extras(w, orders, &refunds, extras);
     }
-    w.byte(extras);
+}
+
+fn write_extras(w: &mut Writer, orders: &[Order], refunds: &[&Refund], extras: u8) {
     if extras & extra::PARTS != 0 {
         w.columns(&[
             each(orders, |order| signed(order.charge.tips.ten_thousandths())),
@@ -157,10 +160,10 @@ fn orders(w: &mut Writer, orders: &[Order]) {
             bits.fold(0, |all, bit| all | bit)
         };
         let part = |of: fn(&RefundParts) -> Option<Amount>| {
-            each(&refunds, |refund| of(&refund.refunded.parts).map_or(0, |part| signed(part.ten_thousandths())))
+            each(refunds, |refund| of(&refund.refunded.parts).map_or(0, |part| signed(part.ten_thousandths())))
         };
         w.columns(&[
-            each(&refunds, named),
+            each(refunds, named),
             part(|parts| parts.tax),
             part(|parts| parts.shipping),
             part(|parts| parts.tips),

@@ -43,7 +43,7 @@ fn steps(event: &Value, content: &[Value]) -> Vec<Value> {
 fn of_two_versions_the_one_that_compares_greater_wins_in_either_order() {
     let at = |on: &str| json!({ "occurred_at": on });
     let (early, late) = (at("2024-01-01T00:00:00Z"), at("2024-02-01T00:00:00Z"));
-    let facts: [(Value, Vec<Value>); 8] = [
+    let facts: [(Value, Vec<Value>); 9] = [
         (
             json!({ "type": "order.paid", "order_id": "1", "total": "1", "currency": "USD" }),
             vec![
@@ -55,8 +55,16 @@ fn of_two_versions_the_one_that_compares_greater_wins_in_either_order() {
                 json!({ "tax": "2" }),
                 json!({ "shipping": "1" }),
                 json!({ "shipping": "2" }),
+                json!({ "tips": "1" }),
+                json!({ "tips": "2" }),
+                json!({ "duties": "1" }),
+                json!({ "duties": "2" }),
                 json!({ "discounts": "1" }),
                 json!({ "discounts": "2" }),
+                json!({ "gift_cards": "1" }),
+                json!({ "gift_cards": "2" }),
+                json!({ "paid_with_credit": "1" }),
+                json!({ "paid_with_credit": "2" }),
                 json!({ "currency": "EUR" }),
                 json!({ "currency": "USD" }),
                 json!({ "exchange_rate": "1" }),
@@ -67,9 +75,25 @@ fn of_two_versions_the_one_that_compares_greater_wins_in_either_order() {
         ),
         (
             json!({ "type": "order.refunded", "order_id": "1", "refund_id": "1" }),
-            vec![early.clone(), late.clone(), json!({ "amount": "1" }), json!({ "amount": "2" })],
+            vec![
+                early.clone(),
+                late.clone(),
+                json!({ "amount": "8" }),
+                json!({ "amount": "9" }),
+                json!({ "tax": null }), // absent before present
+                json!({ "tax": "0" }),
+                json!({ "shipping": "1" }),
+                json!({ "shipping": "2" }),
+                json!({ "tips": "1" }),
+                json!({ "tips": "2" }),
+                json!({ "duties": "1" }),
+                json!({ "duties": "2" }),
+                json!({ "gift_cards": "1" }),
+                json!({ "gift_cards": "2" }),
+            ],
         ),
         (json!({ "type": "order.cancelled", "order_id": "1" }), vec![early.clone(), late.clone()]),
+        (json!({ "type": "order.restored", "order_id": "1" }), vec![early.clone(), late.clone()]),
         (
             json!({ "entry_id": "1" }),
             vec![
@@ -171,4 +195,46 @@ fn a_fact_without_a_required_member_reaches_no_member() {
         index.apply(ownerless);
         assert_eq!((index.members().collect::<Vec<_>>(), index.ledger(&anna)), (vec![&anna], Some(&ledger)), "{event}");
     }
+}
+
+/// An older version that states the payment stays beside a greater one that does not, whichever comes first: without its
+/// member and its amounts, and shown to nobody as an order of its own.
+#[test]
+fn the_day_of_payment_stays_with_an_order_whose_later_versions_do_not_know_it() {
+    let order =
+        json!({ "type": "order.paid", "order_id": "1", "occurred_at": "2023-12-31T20:00:00Z", "currency": "USD" });
+    let stated =
+        fact(&with(&order, &json!({ "member_id": "anna", "total": "100", "paid_at": "2024-01-02T09:00:00Z" })));
+    let later =
+        fact(&with(&order, &json!({ "member_id": "bert", "total": "120", "revision": "2024-02-01T10:00:00Z" })));
+    let id = OrderId::new("1").unwrap();
+    let subject = Subject::Order(id.clone());
+    let mut found = Vec::new();
+    for facts in [[stated.clone(), later.clone()], [later.clone(), stated.clone()]] {
+        let mut index = FactIndex::new();
+        for fact in &facts {
+            assert_eq!(index.apply(fact.clone()), FactStatus::Applied);
+        }
+        assert_ne!(index.apply(stated.clone()), FactStatus::Applied, "the same again changes nothing");
+        let ledger = index.ledger(&MemberId::new("bert").unwrap()).unwrap();
+        let [order] = ledger.orders() else { panic!("{ledger:?}") };
+        assert_eq!(
+            (order.at.to_string(), order.charge.total.to_string()),
+            ("2024-01-02T09:00:00Z".into(), "120".into())
+        );
+        assert!(index.ledger(&MemberId::new("anna").unwrap()).unwrap().is_empty());
+        found.push(index.facts(&subject));
+    }
+    assert_eq!(found[0], found[1]);
+    let [kept, beside] = &found[0][..] else { panic!("{found:?}") };
+    assert_eq!((kept, beside.member()), (&later, None), "nothing of the older version but the payment is kept");
+    // What was stored gives the same index again.
+    let mut again = FactIndex::new();
+    for fact in found[0].iter().rev() {
+        again.insert_known(fact.clone());
+    }
+    assert_eq!(again.facts(&subject), found[0]);
+    let [one] = &shown(found[0].clone())[..] else { panic!("an order is shown once") };
+    let FactBody::OrderPaid(_, paid) = &one.body else { panic!("{one:?}") };
+    assert_eq!(paid.paid_at.map(|at| at.to_string()).as_deref(), Some("2024-01-02T09:00:00Z"));
 }

@@ -4,9 +4,10 @@ use serde_json::json;
 
 use super::super::pack;
 use super::*;
-use crate::fact::Fact;
+use crate::fact::{Fact, RefundParts};
 use crate::fact_index::FactIndex;
 use crate::id::MemberId;
+use crate::ledger::Restoration;
 
 fn member() -> Ledger {
     let mut index = FactIndex::new();
@@ -77,4 +78,41 @@ fn a_fact_outside_of_the_calendar_is_no_member() {
     let mut ledger = member();
     ledger.entries[0].at = Instant::LAST;
     assert_eq!(refused(&pack(&ledger, &Record::default())), CompactError::Corrupt("instant"));
+}
+
+/// Only what [`pack`] writes is a member of format 3: bits, parts and restorations have to agree.
+#[test]
+fn what_format_3_adds_has_to_agree_with_itself() {
+    let parts = |parts: RefundParts| {
+        let mut ledger = member();
+        ledger.orders[0].refunds[0].refunded.parts = parts;
+        pack(&ledger, &Record::default())
+    };
+    let shipping = RefundParts { shipping: Amount::from_ten_thousandths(5_000), ..RefundParts::default() };
+    let bytes = parts(shipping);
+    assert_eq!(Packed::open(&bytes).unwrap().ledger().unwrap().orders[0].refunds[0].refunded.parts, shipping);
+    // The bits stand behind what the part was without them.
+    let plain = pack(&member(), &Record::default());
+    let [with, without] = [&bytes, &plain].map(|bytes| Packed::open(bytes).unwrap().orders);
+    let place = bytes.windows(with.len()).position(|part| part == with).unwrap() + without.len();
+    assert_eq!(bytes[place], extra::REFUND_PARTS);
+    for wrong in [0, extra::REFUND_PARTS << 1] {
+        let mut bytes = bytes.clone();
+        bytes[place] = wrong;
+        assert_eq!(refused(&bytes), CompactError::Corrupt("extra"));
+    }
+    // Format 2 has nothing behind the refunds.
+    let mut older = bytes;
+    older[0] = PLAIN_FORMAT;
+    assert_eq!(refused(&older), CompactError::Corrupt("part"));
+
+    // Restorations stand in a column of their own.
+    let mut restored = member();
+    restored.orders[1].restored = Some(Restoration { at: restored.orders[1].at, imported: false, rules: true });
+    restored.orders[0].charge.tips = Amount::from_ten_thousandths(1).unwrap();
+    let bytes = pack(&restored, &Record::default());
+    assert_eq!(Packed::open(&bytes).unwrap().ledger().unwrap(), restored);
+    let early = Restoration { at: Instant::from_millis(0), imported: false, rules: true };
+    restored.orders[1].restored = Some(early);
+    assert_eq!(refused(&pack(&restored, &Record::default())), CompactError::Corrupt("order"));
 }

@@ -198,7 +198,7 @@ fn a_fact_without_a_required_member_reaches_no_member() {
 }
 
 /// An older version that states the payment stays beside a greater one that does not, whichever comes first: without its
-/// member and its amounts, and shown to nobody as an order of its own.
+/// member and its amounts, and never shown as an order of its own.
 #[test]
 fn the_day_of_payment_stays_with_an_order_whose_later_versions_do_not_know_it() {
     let order =

@@ -52,10 +52,16 @@ impl Recorded {
     }
 }
 
-/// A member's standing; all nulls for a member who was erased.
+/// A member's standing; all nulls for a member who was erased. That of a merged id names the member it stands for.
 pub fn member_standing(replay: &Replay, member: &MemberId, as_of: Instant) -> Value {
     match replay.standing(member, as_of) {
-        Some(found) => standing(replay.version_at(as_of), &found),
+        Some(found) => {
+            let mut told = standing(replay.version_at(as_of), &found);
+            if let (Some(into), Some(fields)) = (replay.merged_into(member), told.as_object_mut()) {
+                fields.insert("merged_into".to_owned(), json!(into));
+            }
+            told
+        }
         None => json!({ "active": null, "tier": null, "since": null, "valid_until": null, "upcoming": null,
                         "counted": null, "window": null, "next_tier": null, "remaining": null, "requalify": null }),
     }

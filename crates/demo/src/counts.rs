@@ -93,6 +93,7 @@ impl Counts {
             | FactBody::PointsCanceled(..)
             | FactBody::TagsSet(_)
             | FactBody::TagsChanged(_)
+            | FactBody::Merged(_)
             | FactBody::Erased => {}
         }
     }

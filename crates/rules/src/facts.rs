@@ -4,3 +4,4 @@ pub mod cause;
 pub mod fact;
 pub mod fact_index;
 pub mod ledger;
+pub mod merge;

@@ -21,6 +21,8 @@ pub enum Cause {
     Imported,
     /// Customer tags.
     TagsChanged,
+    /// An id that stands for another member, or no longer does.
+    Merged,
 }
 
 /// The effect of a fact on a transition that it causes.
@@ -49,6 +51,7 @@ impl Attribution {
             FactBody::TagsSet(_) | FactBody::TagsChanged(_) => (Cause::TagsChanged, true),
             FactBody::TierAssigned(_, assigned) => (Cause::Assigned, assigned.reward && fact.member() == Some(member)),
             FactBody::TierUnassigned(..) => (Cause::Assigned, false),
+            FactBody::Merged(_) => (Cause::Merged, false),
         };
         Self::new(cause, is_imported(fact), may_reward)
     }
@@ -56,6 +59,11 @@ impl Attribution {
     /// The attribution to a document of which no single fact made the difference.
     pub(crate) fn by_all(facts: &[Fact], cause: Cause) -> Self {
         Self::new(cause, facts.iter().all(is_imported), true)
+    }
+
+    /// Whether a transition of this cause is announced to the member.
+    pub(crate) fn is_announced(self) -> bool {
+        !matches!(self.cause, Cause::Imported | Cause::Merged)
     }
 
     pub(crate) fn new(cause: Cause, imported: bool, may_reward: bool) -> Self {

@@ -337,6 +337,13 @@ pub struct TierUnassigned {
     pub by: Option<String>,
 }
 
+/// An id that stands for another, or no longer does.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Merged {
+    /// The member that the id stands for; none if the merge was undone.
+    pub into: Option<MemberId>,
+}
+
 /// The content of a fact, under its natural key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FactBody {
@@ -364,6 +371,8 @@ pub enum FactBody {
     TierAssigned(AssignmentId, TierAssigned),
     /// `tier.unassigned`
     TierUnassigned(AssignmentId, TierUnassigned),
+    /// `customer.merged`, one per member
+    Merged(Merged),
     /// `customer.erased`: everything about the member is deleted, and later facts are kept out
     Erased,
 }
@@ -384,6 +393,7 @@ impl FactBody {
             Self::BirthdaySet(_) => FactKind::BirthdaySet,
             Self::TierAssigned(..) => FactKind::TierAssigned,
             Self::TierUnassigned(..) => FactKind::TierUnassigned,
+            Self::Merged(_) => FactKind::Merged,
             Self::Erased => FactKind::Erased,
         }
     }
@@ -404,6 +414,7 @@ pub(crate) enum FactKind {
     BirthdaySet,
     TierAssigned,
     TierUnassigned,
+    Merged,
     Erased,
 }
 
@@ -447,6 +458,7 @@ impl Fact {
             | FactBody::BirthdaySet(_)
             | FactBody::TierAssigned(..)
             | FactBody::TierUnassigned(..)
+            | FactBody::Merged(_)
             | FactBody::Erased => None,
         };
         paid_at.map_or(self.occurred_at, |paid_at| paid_at.max(self.occurred_at))
@@ -472,6 +484,7 @@ impl Fact {
             | FactBody::BirthdaySet(_)
             | FactBody::TierAssigned(..)
             | FactBody::TierUnassigned(..)
+            | FactBody::Merged(_)
             | FactBody::Erased => false,
         };
         follows.then(|| Self { member: None, ..self.clone() })

@@ -5,17 +5,20 @@
 //!
 //! An index need not be complete. It can be loaded with the ledgers of some members ([`FactIndex::load_ledger`]) and
 //! the known facts of the subjects that new facts are about ([`FactIndex::insert_known`]). It then applies the new
-//! facts ([`FactIndex::apply`]) as the complete index would.
+//! facts ([`FactIndex::apply`]) as the complete index would. Of members under several ids it needs the ledgers of all of
+//! them, and their merges.
 
 mod row;
 mod subject;
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::fact::{Fact, FactBody, PointsCanceled};
+use crate::fact::{Fact, FactBody, Merged, PointsCanceled};
 use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId};
-use crate::ledger::{Ledger, Waiting};
+use crate::ledger::{Assignment, Ledger, Waiting};
+use crate::merge::{Merge, Merges};
 
 use row::{AssignmentRow, EntryRow, MemberRow, OrderRow};
 pub use subject::Subject;
@@ -42,7 +45,8 @@ pub struct FactIndex {
     cancels: HashMap<CancelId, EntryId>,
     assignments: HashMap<AssignmentId, AssignmentRow>,
     members: BTreeMap<MemberId, MemberRow>,
-    erased: HashSet<MemberId>,
+    /// Whom ids stand for, and which ones were erased.
+    merges: Merges,
 }
 
 /// Stores a version if it wins over the stored one.
@@ -89,12 +93,12 @@ impl FactIndex {
 
     /// Whether the member was erased.
     pub fn is_erased(&self, member: &MemberId) -> bool {
-        self.erased.contains(member)
+        self.merges.is_erased(member)
     }
 
-    /// The members that were erased, in no order.
+    /// The members that were erased, in order of id.
     pub fn erased(&self) -> impl Iterator<Item = &MemberId> {
-        self.erased.iter()
+        self.merges.erased()
     }
 
     /// Whether the shop has an order.
@@ -108,7 +112,7 @@ impl FactIndex {
         for subject in self.touched(fact) {
             found.extend(self.holders(&subject));
         }
-        found.retain(|member| !self.erased.contains(member));
+        found.retain(|member| !self.is_erased(member));
         found
     }
 
@@ -120,9 +124,10 @@ impl FactIndex {
         if let Some(member) = fact.erased() {
             return self.erase(member.clone());
         }
-        let member_erased = fact.member().is_some_and(|member| self.erased.contains(member));
+        let member_erased = fact.member().is_some_and(|member| self.is_erased(member));
         if let Some(member) = fact.member().filter(|_| !member_erased) {
             self.members.entry(member.clone()).or_default();
+            self.name_other(&fact);
         }
         let subjects = self.touched(&fact);
         let held: Vec<_> = subjects.iter().map(|subject| (subject, self.holders(subject))).collect();
@@ -141,8 +146,11 @@ impl FactIndex {
     /// Applies facts together: each ledger is put in order once, however many facts there are. Erasures are left out.
     pub(crate) fn apply_all<'f>(&mut self, facts: impl Iterator<Item = &'f Fact> + Clone) {
         let facts = facts.filter(|fact| fact.erased().is_none());
-        for member in facts.clone().filter_map(Fact::member).filter(|member| !self.erased.contains(member)) {
-            self.members.entry(member.clone()).or_default();
+        for fact in facts.clone() {
+            if let Some(member) = fact.member().filter(|member| !self.is_erased(member)) {
+                self.members.entry(member.clone()).or_default();
+                self.name_other(fact);
+            }
         }
         let touched = |index: &Self| facts.clone().flat_map(|fact| index.touched(fact)).collect::<BTreeSet<_>>();
         let before = touched(self);
@@ -161,6 +169,32 @@ impl FactIndex {
     /// Sets a member's ledger to one that was built from their facts before.
     pub fn load_ledger(&mut self, member: MemberId, ledger: Ledger) {
         self.members.entry(member).or_default().ledger = ledger;
+    }
+
+    /// Notes that a member is erased, with the member that the id stands for, as the tombstone keeps it.
+    pub fn load_erased(&mut self, member: MemberId, merge: Option<Merge>) {
+        self.members.remove(&member);
+        self.merges.set(&member, merge);
+        self.merges.set_erased(member);
+    }
+
+    /// Sets the member that an id stands for, as it was settled by the facts before.
+    pub fn load_merge(&mut self, member: &MemberId, merge: Option<Merge>) {
+        self.merges.set(member, merge);
+    }
+
+    /// The merges of the members.
+    pub fn merges(&self) -> &Merges {
+        &self.merges
+    }
+
+    /// Notes the member into whom an id is merged as named.
+    fn name_other(&mut self, fact: &Fact) {
+        if let FactBody::Merged(Merged { into: Some(into) }) = &fact.body
+            && !self.is_erased(into)
+        {
+            self.members.entry(into.clone()).or_default();
+        }
     }
 
     /// Files a fact without changing a ledger: the ledgers already contain it.
@@ -185,6 +219,14 @@ impl FactIndex {
             FactBody::TagsChanged(changed) => self.own(told.map(|()| changed), MemberRow::take_tag_change),
             FactBody::Enrolled(enrolled) => self.own(told.map(|()| enrolled), MemberRow::take_enrolled),
             FactBody::BirthdaySet(birthday) => self.own(told.map(|()| birthday), MemberRow::take_birthday),
+            FactBody::Merged(merged) => {
+                let member = told.member.clone();
+                let taken = self.own(told.map(|()| merged), MemberRow::take_merged);
+                if let Some((member, row)) = member.and_then(|id| Some((id.clone(), self.members.get(&id)?))) {
+                    self.merges.set(&member, row.merge());
+                }
+                taken
+            }
             FactBody::Erased => told.member.map_or(FactStatus::Duplicate, |member| self.erase(member)),
         }
     }
@@ -195,9 +237,66 @@ impl FactIndex {
         row.map_or(FactStatus::MemberErased, |row| take(row, told))
     }
 
+    /// The members whom an erasure takes: the member, and all who stand for them. None if the member was erased before.
+    pub fn taken_by_erasure(&self, member: &MemberId) -> BTreeSet<MemberId> {
+        if self.is_erased(member) {
+            return BTreeSet::new();
+        }
+        let mut all = self.merges.standing_for(member);
+        all.retain(|id| !self.is_erased(id));
+        all.insert(member.clone());
+        all
+    }
+
     fn erase(&mut self, member: MemberId) -> FactStatus {
+        let all = self.taken_by_erasure(&member);
+        for id in all.iter().filter(|id| **id != member) {
+            self.members.remove(id);
+            self.merges.erase(id);
+        }
         self.members.remove(&member);
-        if self.erased.insert(member) { FactStatus::Applied } else { FactStatus::Duplicate }
+        self.merges.erase(&member);
+        if all.is_empty() { FactStatus::Duplicate } else { FactStatus::Applied }
+    }
+
+    /// The members that are evaluated for themselves and whose facts a fact may change: those for whom the affected ids
+    /// stand, before the fact and after it.
+    pub fn affected_standings(&self, fact: &Fact) -> BTreeSet<MemberId> {
+        let mut found: BTreeSet<MemberId> = self.affected_members(fact).iter().map(|id| self.merges.resolve(id)).collect();
+        if let (Some(id), FactBody::Merged(Merged { into })) = (fact.member(), &fact.body)
+            && !self.is_erased(id)
+        {
+            let mut after = self.merges.clone();
+            after.set(id, into.clone().map(|into| Merge { revision: fact.revision, into }));
+            let mut ids = self.merges.connected(id);
+            ids.extend(after.connected(id));
+            for id in ids.iter().filter(|id| !self.is_erased(id)) {
+                found.extend([self.merges.resolve(id), after.resolve(id)]);
+            }
+        }
+        found
+    }
+
+    /// The facts that count for a member: also those of all ids that stand for the member, and none if this id stands for
+    /// another.
+    pub fn counting_for(&self, member: &MemberId) -> Cow<'_, Ledger> {
+        let own = self.ledger(member).map_or_else(|| Cow::Owned(Ledger::default()), Cow::Borrowed);
+        if self.merges.is_alone(member) {
+            return own;
+        }
+        if self.merges.resolve(member) != *member {
+            return Cow::Owned(Ledger::default());
+        }
+        let others = self.merges.standing_for(member);
+        let others = others.iter().filter_map(|id| Some((id, self.ledger(id)?)));
+        Cow::Owned(own.united(others).into_owned())
+    }
+
+    /// Adds a hold to a member's own ledger.
+    pub fn hold(&mut self, member: &MemberId, held: Assignment) {
+        if let Some(row) = self.members.get_mut(member) {
+            row.ledger.hold(held);
+        }
     }
 
     /// Files a cancellation of points. A later revision may refer to another entry; the cancellation then moves there.

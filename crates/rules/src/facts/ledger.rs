@@ -3,6 +3,8 @@
 //! Evaluation uses nothing else about a member. Revisions and free text stay with the facts (see
 //! [`crate::fact_index`]). Everything here also has a compact binary form (see [`crate::compact`]).
 
+mod united;
+
 use std::collections::BTreeSet;
 
 use crate::calendar::Instant;

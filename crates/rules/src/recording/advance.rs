@@ -183,7 +183,12 @@ impl PendingChange {
         Self { at, without, rows }
     }
 
-    /// The rows that were due anyway, for a fact that changed nothing about the member.
+    /// The rows that were due anyway.
+    pub(crate) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The same, for a fact that changed nothing about the member.
     pub fn discard(self) -> Vec<Row> {
         self.rows
     }
@@ -203,8 +208,24 @@ impl PendingChange {
             let assessed = Assessed::new(version, ledger, at);
             let told = told(version, without.standing.tier, assessed.now.standing.tier, at);
             let is_news = !was_passed(version, record, at);
-            let trigger = Trigger { told, without: &without, notify: told.cause != Cause::Imported, is_news };
+            let trigger = Trigger { told, without: &without, notify: told.is_announced(), is_news };
             record_changes(&StepContext { ledger, versions, assessed: &assessed, at }, record, &trigger, &mut rows);
+        }
+        record.version = version.number;
+        record.looked_at(at, &version.program.timezone);
+        rows
+    }
+
+    /// Records that the member holds nothing from now on: the id stands for another member, who has the facts. A tier that
+    /// the id held is left at the arrival (section 4).
+    pub(crate) fn leave(self, record: &mut Record, versions: &Versions, told: Attribution) -> Vec<Row> {
+        let Self { at, mut rows, .. } = self;
+        let version = versions.in_force(at);
+        if version.program.active && record.tier.is_some() {
+            let ledger = Ledger::default();
+            let assessed = Assessed::new(version, &ledger, at);
+            let step = StepContext { ledger: &ledger, versions, assessed: &assessed, at };
+            rows.push(transition(&step, record, Change::Left, Some(at), (told, told.is_announced())));
         }
         record.version = version.number;
         record.looked_at(at, &version.program.timezone);
@@ -246,7 +267,7 @@ fn review_at<'v>(
     match ledger.told_at(at) {
         Some(told) => {
             let without = assess(version, &Facts::of(ledger), at.plus_millis(-1), at);
-            let trigger = Trigger { told, without: &without, notify: told.cause != Cause::Imported, is_news };
+            let trigger = Trigger { told, without: &without, notify: told.is_announced(), is_news };
             record_changes(&step, record, &trigger, rows);
         }
         None => record_changes(&step, record, &Trigger { is_news, ..Trigger::none(&assessed.now) }, rows),

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::advance::PendingChange;
 use crate::calendar::Instant;
 use crate::cause::{Attribution, Cause};
-use crate::fact::Fact;
+use crate::fact::{Fact, FactBody};
 use crate::fact_index::{FactIndex, FactStatus, Subject};
 use crate::id::MemberId;
 use crate::ledger::Ledger;
 use crate::program::Rank;
-use crate::record::{Record, Row};
+use crate::record::{Given, Record, Row};
 use crate::standing::{Facts, assess};
 use crate::version::{Version, Versions};
 
@@ -76,21 +76,21 @@ impl Arrival {
         fact: Fact,
     ) -> FactStatus {
         if let Some(member) = fact.erased() {
-            records.remove(member);
-            return index.apply(fact);
+            // Of a merged id, the member for whom it stood is left with less.
+            let stood_for = index.merges().resolve(member);
+            if stood_for != *member && !index.is_erased(&stood_for) {
+                self.begin(index, records, versions, stood_for);
+            }
+            for id in index.taken_by_erasure(member) {
+                records.remove(&id);
+                self.members.remove(&id);
+            }
+            let taken = index.apply(fact.clone());
+            self.facts.push(fact);
+            return taken;
         }
-        for id in index.affected_members(&fact) {
-            if self.members.contains_key(&id) {
-                continue;
-            }
-            let record = records.entry(id.clone()).or_default();
-            let mut none = Ledger::default();
-            let ledger = index.ledger_mut(&id).unwrap_or(&mut none);
-            let change = PendingChange::begin(ledger, record, versions, self.at);
-            if let Some(before) = &mut self.before {
-                before.index.load_ledger(id.clone(), ledger.clone());
-            }
-            self.members.insert(id, PendingMember { before: ledger.clone(), change });
+        for id in index.affected_standings(&fact) {
+            self.begin(index, records, versions, id);
         }
         if let Some(before) = &mut self.before {
             before.keep(index, &fact);
@@ -98,6 +98,32 @@ impl Arrival {
         let taken = index.apply(fact.clone());
         self.facts.push(fact);
         taken
+    }
+
+    /// Passes what is due for a member before the document, and keeps the facts that counted for the member until then.
+    fn begin(
+        &mut self,
+        index: &mut FactIndex,
+        records: &mut BTreeMap<MemberId, Record>,
+        versions: &Versions,
+        id: MemberId,
+    ) {
+        if self.members.contains_key(&id) {
+            return;
+        }
+        let mut ledger = index.counting_for(&id).into_owned();
+        let given = Given::to(index, records, &id);
+        let record = records.entry(id.clone()).or_default();
+        let change = record.sharing(given, |record| PendingChange::begin(&mut ledger, record, versions, self.at));
+        for row in change.rows() {
+            if let Row::Held(held) = row {
+                index.hold(&id, held.assignment());
+            }
+        }
+        if let Some(before) = &mut self.before {
+            before.keep_member(index, &id);
+        }
+        self.members.insert(id, PendingMember { before: ledger, change });
     }
 
     /// Evaluates the members whose ledgers changed, and returns the rows to record.
@@ -110,9 +136,15 @@ impl Arrival {
         let Self { at: _, members, facts, before } = self;
         let mut rows = Vec::new();
         for (id, PendingMember { before: ledger_before, change }) in members {
-            let Some((record, ledger)) = records.get_mut(&id).zip(index.ledger(&id)) else { continue };
+            let given = Given::to(index, records, &id);
+            let Some(record) = records.get_mut(&id) else { continue };
+            let ledger = index.counting_for(&id);
             let due = if *ledger == ledger_before {
                 change.discard()
+            } else if index.merges().resolve(&id) != id {
+                let merged = facts.iter().find(|fact| matches!(fact.body, FactBody::Merged(_)));
+                let told = merged.map_or(Attribution::by_all(&facts, Cause::Merged), |fact| Attribution::by(fact, &id));
+                change.leave(record, versions, told)
             } else {
                 let told =
                     |version: &Version, was: Option<Rank>, is: Option<Rank>, at: Instant| match (&*facts, &before) {
@@ -121,7 +153,7 @@ impl Arrival {
                         _ if was == is => Attribution::by_all(&facts, Cause::Activity),
                         (_, Some(before)) => before.attribution(&facts, &id, version, (was, is), at),
                     };
-                change.finish(ledger, record, versions, told)
+                record.sharing(given, |record| change.finish(&ledger, record, versions, told))
             };
             rows.extend(due.into_iter().map(|row| (id.clone(), row)));
         }
@@ -130,6 +162,18 @@ impl Arrival {
 }
 
 impl Before {
+    /// Keeps a member's own facts, and those of the ids that stand for the member.
+    fn keep_member(&mut self, index: &FactIndex, member: &MemberId) {
+        for id in index.merges().connected(member) {
+            match index.ledger(&id) {
+                _ if index.is_erased(&id) => self.index.load_erased(id.clone(), index.merges().of(&id).cloned()),
+                Some(ledger) => self.index.load_ledger(id.clone(), ledger.clone()),
+                None => {}
+            }
+            self.index.load_merge(&id, index.merges().of(&id).cloned());
+        }
+    }
+
     /// Keeps the subjects that a fact touches for the first time; their members are kept already.
     fn keep(&mut self, index: &FactIndex, fact: &Fact) {
         for subject in index.touched(fact) {
@@ -175,8 +219,6 @@ impl Before {
     ) -> Option<Rank> {
         let mut index = self.index.clone();
         index.apply_all(facts.iter().enumerate().filter(|(place, _)| *place != left_out).map(|(_, fact)| fact));
-        let none = Ledger::default();
-        let ledger = index.ledger(id).unwrap_or(&none);
-        assess(version, &Facts::of(ledger), at, at).standing.tier
+        assess(version, &Facts::of(&index.counting_for(id)), at, at).standing.tier
     }
 }

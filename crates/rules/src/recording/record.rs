@@ -1,11 +1,12 @@
 //! The record of a member, and the rows that announce it (section 7).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::calendar::{Day, Instant, Zone};
 use crate::cause::Cause;
 use crate::explain::Explanation;
-use crate::id::TierId;
+use crate::fact_index::FactIndex;
+use crate::id::{MemberId, TierId};
 use crate::ledger::{Act, Assignment};
 use crate::quantity::Points;
 
@@ -32,6 +33,33 @@ pub struct Record {
     pub(crate) renewed: Vec<(TierId, i32)>,
     /// The last year in which birthday points were given.
     pub(crate) birthday_year: Option<i32>,
+    /// What was given to the ids that stand for the member, while the member is evaluated.
+    pub(crate) shared: Given,
+}
+
+/// The rewards and birthday points given to the ids that stand for a member. As long as they do, these count as given to the
+/// member (section 4).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Given {
+    rewarded: Vec<(TierId, Instant)>,
+    birthday_year: Option<i32>,
+}
+
+impl Given {
+    /// What was given to those who stand for a member.
+    pub(crate) fn to(index: &FactIndex, records: &BTreeMap<MemberId, Record>, member: &MemberId) -> Self {
+        let others = index.merges().standing_for(member);
+        Self::of(others.iter().filter_map(|id| records.get(id)))
+    }
+
+    fn of<'a>(others: impl Iterator<Item = &'a Record>) -> Self {
+        let mut given = Self::default();
+        for record in others {
+            given.rewarded.extend(record.rewarded.iter().cloned());
+            given.birthday_year = given.birthday_year.max(record.birthday_year);
+        }
+        given
+    }
 }
 
 impl Record {
@@ -60,6 +88,34 @@ impl Record {
     pub(crate) fn looked_at(&mut self, at: Instant, zone: &Zone) {
         self.evaluated_at = Some(at);
         self.day = self.day.max(Some(zone.day(at)));
+    }
+
+    /// Evaluates with what was given to the ids that stand for the member.
+    pub(crate) fn sharing<T>(&mut self, given: Given, evaluate: impl FnOnce(&mut Self) -> T) -> T {
+        self.shared = given;
+        let found = evaluate(self);
+        self.shared = Given::default();
+        found
+    }
+
+    /// The same, with the records of the ids that stand for the member.
+    pub fn sharing_with<'a, T>(
+        &mut self,
+        others: impl IntoIterator<Item = &'a Self>,
+        evaluate: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        self.sharing(Given::of(others.into_iter()), evaluate)
+    }
+
+    /// The tiers whose entry rewards were given to the member or to an id that stands for the member, each with the start
+    /// of the stretch that brought them.
+    pub(crate) fn all_rewarded(&self) -> impl Iterator<Item = &(TierId, Instant)> {
+        self.rewarded.iter().chain(&self.shared.rewarded)
+    }
+
+    /// The last year in which birthday points were given to any of them.
+    pub(crate) fn last_birthday_year(&self) -> Option<i32> {
+        self.birthday_year.max(self.shared.birthday_year)
     }
 
     /// The number of the version last applied; 0 before the first fact.

@@ -16,7 +16,7 @@ use crate::id::MemberId;
 use crate::json::Problems;
 use crate::ledger::Ledger;
 use crate::program::Program;
-use crate::record::{Record, Row};
+use crate::record::{Given, Record, Row};
 use crate::standing::{Standing, evaluate};
 use crate::version::{Options, PublishError, Published, Version, Versions};
 
@@ -127,14 +127,37 @@ impl Replay {
     /// Passes everything that is due up to and including `as_of`.
     pub fn finish(&mut self, as_of: Instant) {
         self.close();
-        for (id, record) in &mut self.records {
-            if let Some(ledger) = self.index.ledger_mut(id) {
-                let due = advance(ledger, record, &self.versions, as_of);
-                if !due.is_empty() {
-                    self.rows.entry(id.clone()).or_default().extend(due);
-                }
+        let ids: Vec<MemberId> = self.records.keys().cloned().collect();
+        for id in ids {
+            let due = self.advance_member(&id, as_of);
+            if !due.is_empty() {
+                self.rows.entry(id).or_default().extend(due);
             }
         }
+    }
+
+    /// Advances a member who is evaluated for themselves: an id that stands for another is not reviewed.
+    fn advance_member(&mut self, id: &MemberId, as_of: Instant) -> Vec<Row> {
+        let Some(mut record) = self.records.remove(id) else { return Vec::new() };
+        let merges = self.index.merges();
+        let due = if merges.is_alone(id) {
+            let ledger = self.index.ledger_mut(id);
+            ledger.map(|ledger| advance(ledger, &mut record, &self.versions, as_of)).unwrap_or_default()
+        } else if merges.resolve(id) == *id {
+            let mut ledger = self.index.counting_for(id).into_owned();
+            let given = Given::to(&self.index, &self.records, id);
+            let due = record.sharing(given, |record| advance(&mut ledger, record, &self.versions, as_of));
+            for row in &due {
+                if let Row::Held(held) = row {
+                    self.index.hold(id, held.assignment());
+                }
+            }
+            due
+        } else {
+            Vec::new()
+        };
+        self.records.insert(id.clone(), record);
+        due
     }
 
     /// The instant of an arrival on the clock, which never moves backwards.
@@ -144,7 +167,9 @@ impl Replay {
 
     fn take(&mut self, fact: Fact, mut arrival: Arrival, document: Option<String>, received_at: Instant) -> FactStatus {
         if let Some(member) = fact.erased() {
-            self.rows.remove(member);
+            for id in self.index.taken_by_erasure(member) {
+                self.rows.remove(&id);
+            }
         }
         let taken = arrival.take(&mut self.index, &mut self.records, &self.versions, fact);
         match document {
@@ -217,7 +242,13 @@ impl Replay {
         self.versions.in_force(as_of)
     }
 
-    /// A member's standing; none for an erased member.
+    /// The member that an id stands for, if it was merged and not erased.
+    pub fn merged_into(&self, member: &MemberId) -> Option<MemberId> {
+        let into = self.index.merges().resolve(member);
+        (into != *member && !self.index.is_erased(member)).then_some(into)
+    }
+
+    /// A member's standing, which for a merged id is that of the member it stands for; none for an erased member.
     pub fn standing(&self, member: &MemberId, as_of: Instant) -> Option<Standing> {
         self.with_ledger(member, |ledger| evaluate(self.version_at(as_of), ledger, as_of))
     }
@@ -231,7 +262,6 @@ impl Replay {
         if self.index.is_erased(member) {
             return None;
         }
-        let nothing = Ledger::default();
-        Some(ask(self.index.ledger(member).unwrap_or(&nothing)))
+        Some(ask(&self.index.counting_for(&self.index.merges().resolve(member))))
     }
 }

@@ -35,5 +35,5 @@ pub(crate) fn due(
 /// Whether a reward was already given. With repeats, it is given once per stretch of the tier reached. A late fact that
 /// restores a tier as if it had never been lost pays nothing again.
 fn given(record: &Record, program: &Program, tier: &TierId, stretch: Instant) -> bool {
-    record.rewarded.iter().any(|(given, since)| given == tier && (!program.repeat_tier_rewards || *since == stretch))
+    record.all_rewarded().any(|(given, since)| given == tier && (!program.repeat_tier_rewards || *since == stretch))
 }

@@ -297,7 +297,7 @@ fn birthday(w: &mut Writer, birthday: Option<crate::fact::Birthday>) {
 }
 
 fn write_record(w: &mut Writer, record: &Record) {
-    let Record { tier, seq, last_at, evaluated_at, day, version, rewarded, renewed, birthday_year } = record;
+    let Record { tier, seq, last_at, evaluated_at, day, version, rewarded, renewed, birthday_year, shared: _ } = record;
     maybe_tier(w, tier.as_ref());
     w.unsigned(u64::from(*seq));
     maybe_instant(w, *last_at);

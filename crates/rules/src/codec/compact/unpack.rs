@@ -17,7 +17,7 @@ use crate::ledger::{
     TagsSaid, Waiting, WaitingFact,
 };
 use crate::quantity::{Amount, Points};
-use crate::record::Record;
+use crate::record::{Given, Record};
 
 type Result<T> = std::result::Result<T, CompactError>;
 
@@ -300,7 +300,18 @@ fn read_record(format: u8, r: &mut Reader<'_>) -> Result<Record> {
         }
         Some(_) | None => None,
     };
-    Ok(Record { tier, seq, last_at, evaluated_at, day, version, rewarded, renewed, birthday_year })
+    Ok(Record {
+        tier,
+        seq,
+        last_at,
+        evaluated_at,
+        day,
+        version,
+        rewarded,
+        renewed,
+        birthday_year,
+        shared: Given::default(),
+    })
 }
 
 /// Unpacks the ledger and checks it. Evaluation reads the columns as they are; only here are bytes refused that no

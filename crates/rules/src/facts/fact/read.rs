@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Birthday, BirthdaySet, Charge, Currency, Enrolled, EntryKind, Fact, FactBody, Mode, OrderPaid, PointsCanceled,
+    Birthday, BirthdaySet, Charge, Currency, Enrolled, EntryKind, Fact, FactBody, Merged, Mode, OrderPaid, PointsCanceled,
     PointsEntry, RefundParts, Refunded, Tag, TagsChanged, TagsSet, TierAssigned, TierUnassigned,
 };
 use crate::calendar::Instant;
@@ -26,7 +26,7 @@ pub struct ReceivedFact {
 
 impl Fact {
     /// The types of events that carry facts (section 4).
-    pub const TYPES: [&str; 15] = [
+    pub const TYPES: [&str; 16] = [
         "order.paid",
         "order.refunded",
         "order.cancelled",
@@ -39,6 +39,7 @@ impl Fact {
         "customer.tags_changed",
         "customer.enrolled",
         "customer.birthday_set",
+        "customer.merged",
         "customer.erased",
         "tier.assigned",
         "tier.unassigned",
@@ -72,13 +73,10 @@ fn read_told(o: Object<'_>, currency: Currency) -> Option<ReceivedFact> {
         "customer.tags_changed" => tags_changed(&o),
         "customer.enrolled" => enrolled(&o),
         "customer.birthday_set" => birthday_set(&o),
+        "customer.merged" => merged(&o),
         "customer.erased" => erased(&o),
         "tier.assigned" => tier_assigned(&o),
         "tier.unassigned" => tier_unassigned(&o),
-        "customer.merged" => {
-            let remedy = "merge_not_supported: re-send the orders with the new member and a later revision";
-            return o.node.problem(remedy);
-        }
         other => {
             return o
                 .need("type")?
@@ -267,6 +265,19 @@ fn birthday_set(o: &Object<'_>) -> Option<Fact> {
     fact(o, at, member, birthday.map(|birthday| FactBody::BirthdaySet(BirthdaySet { birthday })))
 }
 
+/// Reads a merge, or that it is undone.
+fn merged(o: &Object<'_>) -> Option<Fact> {
+    let at = occurred_at(o);
+    let into = o.nullable("into", "a merge undone", |node| node.id(MemberId::new));
+    let member = some_member(o);
+    if let (Some(Some(into)), Some(Some(id))) = (&into, &member)
+        && into == id
+    {
+        return o.need("into")?.problem("is the member's own id: name the member that this id stands for from now on");
+    }
+    fact(o, at, member, into.map(|into| FactBody::Merged(Merged { into })))
+}
+
 /// Reads an erasure. It has no other version and is never announced, so its `revision` and `imported` are ignored.
 fn erased(o: &Object<'_>) -> Option<Fact> {
     let at = occurred_at(o);
@@ -419,6 +430,7 @@ impl Line {
                 self.maybe("reason", reason.as_ref());
                 self.maybe("by", by.as_ref());
             }
+            FactBody::Merged(Merged { into }) => self.put("into", into.as_ref().map(MemberId::as_str)),
             FactBody::Erased => {}
         }
     }
@@ -442,6 +454,7 @@ impl FactBody {
             Self::BirthdaySet(_) => "customer.birthday_set",
             Self::TierAssigned(..) => "tier.assigned",
             Self::TierUnassigned(..) => "tier.unassigned",
+            Self::Merged(_) => "customer.merged",
             Self::Erased => "customer.erased",
         }
     }

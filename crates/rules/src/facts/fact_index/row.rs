@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{FactStatus, merge, merge_by};
 use crate::calendar::Instant;
 use crate::fact::{
-    BirthdaySet, Charge, Enrolled, Fact, FactBody, OrderPaid, PointsCanceled, PointsEntry, Refunded, TagsChanged,
+    BirthdaySet, Charge, Enrolled, Fact, FactBody, Merged, OrderPaid, PointsCanceled, PointsEntry, Refunded, TagsChanged,
     TagsSet, TierAssigned, TierUnassigned,
 };
 use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId, RefundId};
@@ -14,6 +14,7 @@ use crate::ledger::{
     Act, Assignment, BirthdayTold, Cancel, Cancellation, Enrolment, Entry, Ledger, Order, Refund, Restoration, TagFact,
     TagsSaid, Waiting, WaitingFact,
 };
+use crate::merge::Merge;
 use crate::quantity::Amount;
 
 #[derive(Debug, Clone, Default)]
@@ -70,6 +71,7 @@ pub(super) struct MemberRow {
     tag_changes: BTreeMap<(Instant, TagsChanged), bool>,
     enrolled: Option<Fact<Enrolled>>,
     birthday: Option<Fact<BirthdaySet>>,
+    merged: Option<Fact<Merged>>,
 }
 
 impl OrderRow {
@@ -271,6 +273,16 @@ impl MemberRow {
         merge(&mut self.birthday, told)
     }
 
+    pub(super) fn take_merged(&mut self, told: Fact<Merged>) -> FactStatus {
+        merge(&mut self.merged, told)
+    }
+
+    /// The member that the id stands for, by the latest revision; none for itself.
+    pub(super) fn merge(&self) -> Option<Merge> {
+        let Fact { revision, body, .. } = self.merged.as_ref()?;
+        body.into.clone().map(|into| Merge { revision: *revision, into })
+    }
+
     /// Puts the tags of a year into the ledger; the former ones have been removed.
     pub(super) fn attach_tags(&mut self, year: i32) {
         let sets = self.tag_sets.iter().filter(|(at, _)| at.utc_year() == year).map(|(at, told)| {
@@ -307,6 +319,8 @@ impl MemberRow {
 
     pub(super) fn person_facts(&self) -> Vec<Fact> {
         let enrolled = self.enrolled.iter().cloned().map(|told| told.map(FactBody::Enrolled));
-        enrolled.chain(self.birthday.iter().cloned().map(|told| told.map(FactBody::BirthdaySet))).collect()
+        let birthday = self.birthday.iter().cloned().map(|told| told.map(FactBody::BirthdaySet));
+        let merged = self.merged.iter().cloned().map(|told| told.map(FactBody::Merged));
+        enrolled.chain(birthday).chain(merged).collect()
     }
 }

@@ -17,7 +17,7 @@ pub enum Subject {
     Assignment(AssignmentId),
     /// The facts about a member's tags in a year (UTC).
     Tags(MemberId, i32),
-    /// The facts about a member as a person: enrollment and birthday.
+    /// The facts about a member as a person: enrollment, birthday, and the member that the id stands for.
     Person(MemberId),
 }
 
@@ -46,7 +46,7 @@ impl Fact {
                 (Some(Subject::Entry(entry.clone())), Some(Subject::Cancel(cancel.clone())))
             }
             FactBody::TagsSet(_) | FactBody::TagsChanged(_) => own(Subject::tags),
-            FactBody::Enrolled(_) | FactBody::BirthdaySet(_) => own(|member, _| Subject::Person(member.clone())),
+            FactBody::Enrolled(_) | FactBody::BirthdaySet(_) | FactBody::Merged(_) => own(|member, _| Subject::Person(member.clone())),
             FactBody::TierAssigned(assignment, _) | FactBody::TierUnassigned(assignment, _) => {
                 (Some(Subject::Assignment(assignment.clone())), None)
             }

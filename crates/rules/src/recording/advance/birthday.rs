@@ -14,7 +14,7 @@ pub(super) fn birthday(step: &StepContext<'_>, record: &mut Record) -> Option<Bi
     let on = zone.day(step.at);
     let birthday = step.ledger.birthday(step.at)?;
     let today = zone.midnight(on) == step.at && birthday.in_year(on.year()) == Some(on.date());
-    if !today || record.birthday_year >= Some(on.year()) {
+    if !today || record.last_birthday_year() >= Some(on.year()) {
         return None;
     }
     let tier = version.program.tier(now.standing.tier?)?;

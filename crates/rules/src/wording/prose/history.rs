@@ -56,6 +56,7 @@ pub(super) fn cause(cause: Cause, version: u32) -> String {
         Cause::Assigned => "by hand".to_owned(),
         Cause::Imported => "by an import".to_owned(),
         Cause::TagsChanged => "by the customer's tags".to_owned(),
+        Cause::Merged => "because accounts were merged or parted".to_owned(),
     }
 }
 

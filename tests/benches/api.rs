@@ -22,7 +22,7 @@ use rules::fact_index::FactIndex;
 use rules::id::MemberId;
 use serde_json::{Value, json};
 use store::table::{Tables, create_unstreamed};
-use store::{Commit, Member, Store};
+use store::{Commit, Links, Member, Store};
 use tests::system::{InMemorySegmentQueue, System, instant, settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -65,7 +65,9 @@ async fn base(system: &System) {
         let member = MemberId::new(&id(n)).unwrap();
         let (ledger, record) = (index.ledger(&member).unwrap(), &records[&member]);
         let mut commit = Commit::default();
-        commit.member(&system.store, &system.shop, &member, (ledger, record), &Member::default()).unwrap();
+        commit
+            .member(&system.store, &system.shop, &member, (ledger, record, &Links::default()), &Member::default())
+            .unwrap();
         system.store.commit(commit).await.unwrap();
     }
 }

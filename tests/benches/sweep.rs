@@ -23,7 +23,7 @@ use rules::version::{Published, Versions};
 use serde_json::{Value, json};
 use store::records::Tally;
 use store::table::{Tables, create_unstreamed};
-use store::{Commit, Member, Publication, Store, Units};
+use store::{Commit, Links, Member, Publication, Store, Units};
 use tests::system::{InMemorySegmentQueue, System, instant};
 
 /// Members that are created per commit.
@@ -87,7 +87,9 @@ async fn base(
         let mut commit = Commit::default();
         for n in first..(first + TOGETHER).min(members) {
             let (id, ledger, record) = known(&versions, member(n, year(n)));
-            commit.member(&system.store, &system.shop, &id, (&ledger, &record), &Member::default()).unwrap();
+            commit
+                .member(&system.store, &system.shop, &id, (&ledger, &record, &Links::default()), &Member::default())
+                .unwrap();
         }
         system.store.commit(commit).await.unwrap();
     }

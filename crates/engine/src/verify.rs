@@ -11,12 +11,13 @@ use rules::fact::Fact;
 use rules::fact_index::{FactIndex, Subject};
 use rules::id::MemberId;
 use rules::ledger::{Ledger, WaitingFact};
+use rules::merge::Merge;
 use rules::record::Record;
 use rules::version::Versions;
 use store::history::{self, Recorded};
 use store::shop::ShopId;
 use store::unread::Unread;
-use store::{Commit, Member, Store, StoreError, StoredMember};
+use store::{Commit, Links, Member, Store, StoreError, StoredMember};
 
 /// A fault in the stored data of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +30,8 @@ pub enum Difference {
     Facts,
     /// The tier on record, the sequence or the rewards in the item differ from the history.
     Record,
+    /// The item says otherwise than the rows whom the id stands for, or the other item does not know of it.
+    Merges,
     /// The member was erased, but rows are left.
     LeftBehind,
 }
@@ -40,6 +43,7 @@ impl fmt::Display for Difference {
             Self::Unreadable => "has an item that cannot be decoded",
             Self::Facts => "has other facts than the ledger",
             Self::Record => "has another tier, sequence or rewards on record than in the history",
+            Self::Merges => "stands for another member than the ledger says",
             Self::LeftBehind => "was erased, and rows are left",
         })
     }
@@ -56,6 +60,9 @@ pub struct Recomputed {
     pub is_known: bool,
     ledger: Ledger,
     record: Record,
+    links: Links,
+    /// The member that this id stands for, if that one's item does not know of it.
+    unaware: Option<(MemberId, Member)>,
     /// The member as stored; none if the member was erased.
     was: Option<Member>,
 }
@@ -93,8 +100,8 @@ pub async fn recompute(
     versions: &Versions,
     now: Instant,
 ) -> Result<Recomputed, StoreError> {
-    let (stored, is_readable) = match store.members(shop, [member.clone()]).await {
-        Ok(mut stored) => (stored.remove(member).unwrap_or_default(), true),
+    let (stored, is_readable) = match store.item_of(shop, member).await {
+        Ok(stored) => (stored, true),
         Err(StoreError::Corrupt { .. }) => (StoredMember::Absent, false),
         Err(error) => return Err(error),
     };
@@ -132,6 +139,8 @@ pub async fn recompute(
             ledger.hold(held.assignment());
         }
     }
+    let links = links(store, shop, member, index.merges().of(member).cloned(), known).await?;
+    let unaware = unaware(store, shop, member, &links).await?;
     let looked_at = known.record.evaluated_at().unwrap_or(now);
     let version = if is_stored { known.record.version() } else { versions.in_force(now).number };
     let record = Record::from_history(recorded.iter().filter_map(history::past), looked_at, version);
@@ -148,8 +157,53 @@ pub async fn recompute(
     } else {
         differences.extend((ledger != known.ledger).then_some(Difference::Facts));
         differences.extend((!record.tells_the_same_as(&known.record)).then_some(Difference::Record));
+        let is_known_there = unaware.is_none();
+        differences.extend((links != known.links || !is_known_there).then_some(Difference::Merges));
     }
-    Ok(Recomputed { member: member.clone(), differences, is_known, ledger, record, was })
+    Ok(Recomputed { member: member.clone(), differences, is_known, ledger, record, links, unaware, was })
+}
+
+/// The links of a member: the merge that the rows tell, and of the ids that the item names those whose own items say so.
+async fn links(
+    store: &Store,
+    shop: &ShopId,
+    member: &MemberId,
+    merge: Option<Merge>,
+    known: &Member,
+) -> Result<Links, StoreError> {
+    let mut ids = BTreeSet::new();
+    for id in &known.links.ids {
+        let is_merged = match store.item_of(shop, id).await {
+            Ok(stored) => {
+                stored.links().and_then(|links| links.merge.as_ref()).is_some_and(|merge| merge.into == *member)
+            }
+            // It is reported on its own.
+            Err(StoreError::Corrupt { .. } | StoreError::Newer { .. }) => true,
+            Err(error) => return Err(error),
+        };
+        if is_merged {
+            ids.insert(id.clone());
+        }
+    }
+    Ok(Links { merge, ids })
+}
+
+/// The member into whom an id is merged, if that one's item does not know of it.
+async fn unaware(
+    store: &Store,
+    shop: &ShopId,
+    member: &MemberId,
+    links: &Links,
+) -> Result<Option<(MemberId, Member)>, StoreError> {
+    let Some(Merge { into, .. }) = &links.merge else { return Ok(None) };
+    match store.item_of(shop, into).await {
+        Ok(stored) => {
+            let other = stored.alive().filter(|other| !other.links.ids.contains(member));
+            Ok(other.map(|other| (into.clone(), other)))
+        }
+        Err(StoreError::Corrupt { .. } | StoreError::Newer { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 impl Recomputed {
@@ -183,13 +237,16 @@ impl Recomputed {
             return Ok(());
         }
         let Some(was) = &self.was else { return store.erase(shop, &self.member).await.map(drop) };
-        let record = if self.differences.contains(&Difference::Facts) && self.differences.len() == 1 {
-            &was.record
-        } else {
-            &self.record
-        };
+        let rebuilt = [Difference::Missing, Difference::Unreadable, Difference::Record];
+        let is_rebuilt = rebuilt.iter().any(|difference| self.differences.contains(difference));
+        let record = if is_rebuilt { &self.record } else { &was.record };
         let mut commit = Commit::default();
-        commit.member(store, shop, &self.member, (&self.ledger, record), was)?;
+        commit.member(store, shop, &self.member, (&self.ledger, record, &self.links), was)?;
+        if let Some((id, other)) = &self.unaware {
+            let mut links = other.links.clone();
+            links.ids.insert(self.member.clone());
+            commit.member(store, shop, id, (&other.ledger, &other.record, &links), other)?;
+        }
         store.commit(commit).await
     }
 }

@@ -28,6 +28,7 @@ use crate::Api;
 use crate::caller::{Authorized, Read, Write};
 use crate::extract::{Body, idempotency_key};
 use crate::facts::{Became, OneResult, made_key};
+use crate::member::Known;
 use crate::path::Named;
 use crate::problem::{Problem, ProblemCode};
 use crate::schema::{Id, PathId};
@@ -212,9 +213,10 @@ async fn list(
     Named(member): Named,
 ) -> Result<Json<Assignments>, Problem> {
     let (now, versions) = (api.clock.now(), api.versions(&shop).await?);
-    let held = api.held(&shop, &member).await?;
-    let ruling = explain(versions.in_force(now), &held.ledger, now).assignment.map(|found| found.fact);
-    let acts = held.ledger.assignments();
+    let Known { held, .. } = api.held(&shop, &member).await?;
+    let counting = held.counting();
+    let ruling = explain(versions.in_force(now), &counting, now).assignment.map(|found| found.fact);
+    let acts = counting.assignments();
     let subjects = acts.iter().filter_map(|act| act.act.id()).map(|id| Subject::Assignment(id.clone()));
     // The member's ledger does not have the reason and the author; the stored fact has them.
     let stored = api.store.subjects(&shop, subjects).await?;

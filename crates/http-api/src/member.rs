@@ -1,6 +1,6 @@
 //! Members' standings, and the reasons for them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -79,19 +79,31 @@ impl When {
     }
 }
 
+/// A member as stored.
+pub(crate) struct Known {
+    /// The member that the id stands for.
+    pub(crate) held: Member,
+    /// That member's id, if it is another.
+    pub(crate) merged_into: Option<MemberId>,
+}
+
 impl Api {
     /// The versions of a shop's program.
     pub(crate) async fn versions(&self, shop: &ShopId) -> Result<Arc<Versions>, Problem> {
         self.programs().of(shop).await?.ok_or_else(|| Problem::no_program(shop))
     }
 
-    /// A member, in one read.
-    pub(crate) async fn held(&self, shop: &ShopId, member: &MemberId) -> Result<Member, Problem> {
+    /// A member, in one read. Of a merged id it is the member that the id stands for, in another one.
+    pub(crate) async fn held(&self, shop: &ShopId, member: &MemberId) -> Result<Known, Problem> {
         let found = self.store.members(shop, [member.clone()]).await?.remove(member);
-        found.and_then(StoredMember::present).ok_or_else(|| {
+        let found = found.and_then(StoredMember::present).ok_or_else(|| {
             let remedy = "send a fact about them; one that was sent as an event is taken in within a moment";
             Problem::new(ProblemCode::UnknownMember, "nothing is known of this member", remedy)
-        })
+        })?;
+        let Some(into) = found.stands_for else { return Ok(Known { held: found, merged_into: None }) };
+        let held = self.store.members(shop, [into.clone()]).await?.remove(&into);
+        let held = held.and_then(StoredMember::present).unwrap_or_default();
+        Ok(Known { held, merged_into: Some(into) })
     }
 
     /// A member's standing, and the tag of its state.
@@ -104,8 +116,8 @@ impl Api {
         let as_of = instant("as_of", when.as_of, self.clock.now())?;
         let versions = self.versions(shop).await?;
         let version = when.version(&versions, as_of)?;
-        let held = self.held(shop, member).await?;
-        let standing = Standing::of(shop, member, version, &held.ledger, as_of);
+        let Known { held, merged_into } = self.held(shop, member).await?;
+        let standing = Standing::of(shop, member, version, &held.counting(), as_of).merged_into(merged_into);
         // An answer about the present keeps its tag until something changes.
         let timeless = Standing { as_of: when.as_of.unwrap_or_else(|| Instant::from_millis(0)), ..standing.clone() };
         Ok((standing, Etag::of(&timeless)))
@@ -169,10 +181,11 @@ async fn explanation(
     let as_of = instant("as_of", when.as_of, api.clock.now())?;
     let versions = api.versions(&shop).await?;
     let version = when.version(&versions, as_of)?;
-    let held = api.held(&shop, &member).await?;
-    let (found, why) = (evaluate(version, &held.ledger, as_of), explain(version, &held.ledger, as_of));
+    let Known { held, merged_into } = api.held(&shop, &member).await?;
+    let counting = held.counting();
+    let (found, why) = (evaluate(version, &counting, as_of), explain(version, &counting, as_of));
     Ok(Json(Explained {
-        standing: Standing::told(&shop, &member, version, &found, as_of),
+        standing: Standing::told(&shop, &member, version, &found, as_of).merged_into(merged_into),
         prose: prose(version, &found, &why, Lists::Full),
         findings: json!(why),
     }))
@@ -216,9 +229,18 @@ async fn standings(
     let versions = api.versions(&shop).await?;
     let version = When { as_of: None, version }.version(&versions, as_of)?;
     let found = api.store.members(&shop, member_ids).await?;
+    let merged = found.values().filter_map(|stored| match stored {
+        StoredMember::Present(member) => member.stands_for.clone(),
+        StoredMember::Absent | StoredMember::Erased(_) => None,
+    });
+    let merged: BTreeSet<MemberId> = merged.collect();
+    let others = if merged.is_empty() { BTreeMap::new() } else { api.store.members(&shop, merged).await? };
     let told = |(member_id, stored): (MemberId, StoredMember)| {
-        let held = stored.present();
-        let standing = held.map(|held| Standing::of(&shop, &member_id, version, &held.ledger, as_of));
+        let standing = stored.present().map(|own| {
+            let other = own.stands_for.as_ref().and_then(|into| others.get(into)?.clone().present());
+            let counting = other.as_ref().unwrap_or(&own).counting();
+            Standing::of(&shop, &member_id, version, &counting, as_of).merged_into(own.stands_for.clone())
+        });
         OneOfMany { member_id, standing }
     };
     Ok(Json(Standings { standings: found.into_iter().map(told).collect() }))

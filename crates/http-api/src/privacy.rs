@@ -1,5 +1,7 @@
 //! Members' rights towards a shop: a copy of their data, and erasure.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -18,6 +20,7 @@ use utoipa_axum::routes;
 
 use crate::Api;
 use crate::caller::{Admin, Authorized, Read};
+use crate::member::Known;
 use crate::path::Named;
 use crate::problem::{Problem, ProblemCode};
 use crate::schema::PathId;
@@ -127,17 +130,26 @@ async fn export(
     Named(member): Named,
 ) -> Result<Json<Export>, Problem> {
     let (exported_at, versions) = (api.clock.now(), api.versions(&shop).await?);
-    let held = api.held(&shop, &member).await?;
-    let (facts, rows) = api.store.rows_about(&shop, &member).await?;
+    let Known { held, merged_into } = api.held(&shop, &member).await?;
+    // Those that stand for the member are the same person. Of a merged id, only what was told under it.
+    let others = held.others.iter().map(|other| other.id.clone()).filter(|_| merged_into.is_none());
+    let ids: BTreeSet<MemberId> = others.chain([member.clone()]).collect();
+    let (mut facts, mut rows) = (Vec::new(), Vec::new());
+    for id in &ids {
+        let (told, recorded) = api.store.rows_about(&shop, id).await?;
+        facts.extend(told);
+        rows.extend(recorded);
+    }
     let detail = |row: &Item| {
         let detail: Value = serde_json::from_str(row.maybe_text(DETAIL)?).ok()?;
         Some(serde_json::json!({ "type": row.maybe_text(TYPE), "detail": detail }))
     };
     // A stored row may also have facts about other members, which this member must not see.
-    let theirs = facts.into_iter().filter(|fact| fact.member().is_none_or(|of| *of == member));
+    let theirs = facts.into_iter().filter(|fact| fact.member().is_none_or(|of| ids.contains(of)));
     Ok(Json(Export {
         exported_at,
-        standing: Standing::of(&shop, &member, versions.in_force(exported_at), &held.ledger, exported_at),
+        standing: Standing::of(&shop, &member, versions.in_force(exported_at), &held.counting(), exported_at)
+            .merged_into(merged_into),
         facts: theirs.map(told).collect(),
         recorded: rows.iter().filter_map(detail).collect(),
     }))

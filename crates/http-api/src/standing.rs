@@ -19,9 +19,13 @@ pub struct Standing {
     /// The shop.
     #[schema(value_type = String)]
     pub shop: ShopId,
-    /// The member.
+    /// The member, as asked for.
     #[schema(value_type = String)]
     pub member_id: MemberId,
+    /// The member that this id stands for, if it was merged: the standing is that member's. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub merged_into: Option<MemberId>,
     /// The instant that was asked for. Later facts are ignored.
     #[schema(value_type = String, format = DateTime)]
     pub as_of: Instant,
@@ -171,6 +175,12 @@ impl Standing {
         Self::told(shop, member, version, &evaluate(version, ledger, as_of), as_of)
     }
 
+    /// The same, of an id that stands for another member.
+    #[must_use]
+    pub fn merged_into(self, merged_into: Option<MemberId>) -> Self {
+        Self { merged_into, ..self }
+    }
+
     /// A standing that was evaluated under that version at that instant.
     pub fn told(
         shop: &ShopId,
@@ -194,6 +204,7 @@ impl Standing {
         Self {
             shop: shop.clone(),
             member_id: member.clone(),
+            merged_into: None,
             as_of,
             version: version.number,
             active: standing.active,

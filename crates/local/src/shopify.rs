@@ -141,7 +141,7 @@ fn told(topic: Option<Topic>, body: &Value) -> Result<Option<&'static str>, Prob
             return Err(Problem::bad("events sent here erase no member", remedy).at(TOPIC, "is a compliance topic"));
         }
         Some(Topic::OrderEdited | Topic::CustomerDeleted | Topic::NotUsed) => return Ok(None),
-        Some(Topic::CustomersMerged) => ("customers merged", !is_order && !is_refund),
+        Some(Topic::CustomersMerged) => ("customers merged", has("admin_graphql_api_customer_deleted_id")),
         None => {
             tracing::warn!("a webhook of a topic that is not known here is left alone");
             return Ok(None);

@@ -55,7 +55,7 @@ pub(super) struct Body<'a> {
     pub(super) total_duties_set: Nested<MoneySet<'a>>,
     pub(super) total_additional_fees_set: Nested<MoneySet<'a>>,
     pub(super) transactions: Nested<Transaction<'a>>,
-    // Of a customer, of changed tags (where they are a list), of a merger and of a summary.
+    // Of a customer, of changed tags (where they are a list), of a merge and of a summary.
     pub(super) tags: Scalar<'a>,
     #[serde(rename = "customerId")]
     pub(super) customer_id: Scalar<'a>,
@@ -63,6 +63,7 @@ pub(super) struct Body<'a> {
     pub(super) occurred_at: Scalar<'a>,
     pub(super) admin_graphql_api_customer_kept_id: Scalar<'a>,
     pub(super) admin_graphql_api_customer_deleted_id: Scalar<'a>,
+    pub(super) status: Scalar<'a>,
     #[serde(rename = "numberOfOrders")]
     pub(super) number_of_orders: Scalar<'a>,
     // Of an envelope that could not be read as one.

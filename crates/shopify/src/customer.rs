@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use rules::calendar::Instant;
-use rules::fact::{Enrolled, Fact, FactBody, Tag, TagsChanged, TagsSet};
+use rules::fact::{Enrolled, Fact, FactBody, Merged, Tag, TagsChanged, TagsSet};
 use rules::id::MemberId;
 
 use super::body::Body;
 use super::json::Scalar;
-use super::reason::{Fault, NoFacts, Result};
+use super::reason::{NoFacts, Result};
 use super::value;
 use super::{DocumentError, Ignored, id};
 
@@ -101,10 +101,30 @@ pub(super) fn redacted(body: &Body<'_>, told_at: Option<Instant>) -> Facts {
     Ok(vec![Fact::new(occurred_at, id(&digits, path, MemberId::new)?, FactBody::Erased)])
 }
 
-/// Reads `customers/merge` to name the two customers in the error; merging is not supported.
-pub(super) fn merged(body: &Body<'_>) -> Fault {
-    let name = |global: &Scalar<'_>| value::global_digits(global, "Customer", "$").unwrap_or_else(|_| "?".to_owned());
-    let kept = name(&body.admin_graphql_api_customer_kept_id);
-    let deleted = name(&body.admin_graphql_api_customer_deleted_id);
-    DocumentError::MergeNotSupported { kept, deleted }.into()
+/// Reads `customers/merge`: the deleted customer's id stands for the kept one from now on. It is told whatever becomes of
+/// the merge; only a completed one is a fact.
+pub(super) fn merged(body: &Body<'_>, told_at: Option<Instant>) -> Facts {
+    let status = body.status.text().ok_or_else(|| DocumentError::missing("$.status"))?;
+    match status {
+        "completed" => {}
+        "failed" | "in_progress" | "requested" => return Err(Ignored::NotMerged { status: status.to_owned() }.into()),
+        other => {
+            let problem = format!("`{other}` is not one of `completed`, `failed`, `in_progress`, `requested`");
+            return Err(DocumentError::unreadable("$.status", problem).into());
+        }
+    }
+    let customer = |global: &Scalar<'_>, path: &'static str| {
+        if global.is_absent() {
+            return Err(DocumentError::missing(path));
+        }
+        id(&value::global_digits(global, "Customer", path)?, path, MemberId::new)
+    };
+    let into = customer(&body.admin_graphql_api_customer_kept_id, "$.admin_graphql_api_customer_kept_id")?;
+    let path = "$.admin_graphql_api_customer_deleted_id";
+    let member = customer(&body.admin_graphql_api_customer_deleted_id, path)?;
+    if member == into {
+        return Err(DocumentError::unreadable(path, "is the customer who was kept").into());
+    }
+    let occurred_at = told_at.ok_or(DocumentError::NoInstant { topic: "customers/merge" })?;
+    Ok(vec![Fact::new(occurred_at, member, FactBody::Merged(Merged { into: Some(into) }))])
 }

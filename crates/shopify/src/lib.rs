@@ -110,7 +110,7 @@ fn told(document: &[u8], hint: Option<&str>) -> Result<(Option<String>, Vec<Fact
         Topic::TagsAdded => customer::tags_changed(&body, Change::Added),
         Topic::TagsRemoved => customer::tags_changed(&body, Change::Removed),
         Topic::CustomerRedacted => customer::redacted(&body, told_at),
-        Topic::CustomersMerged => Err(customer::merged(&body).into()),
+        Topic::CustomersMerged => customer::merged(&body, told_at),
         Topic::OrderEdited => Err(Ignored::NotASnapshot.into()),
         Topic::CustomerDeleted => Err(Ignored::CustomerDeleted.into()),
         Topic::Privacy => Err(Ignored::PrivacyRequest { topic: name }.into()),

@@ -20,6 +20,11 @@ pub enum Ignored {
     NoTags,
     /// A deleted customer. Only one without orders can be deleted, and erasure comes as `customers/redact`.
     CustomerDeleted,
+    /// A merge of two customers that failed, or has not ended yet.
+    NotMerged {
+        /// Shopify's `status`.
+        status: String,
+    },
     /// A request about personal data that the privacy endpoints answer.
     PrivacyRequest {
         /// The topic.
@@ -41,6 +46,7 @@ impl Ignored {
             Self::NotASnapshot => "not_a_snapshot",
             Self::NoTags => "no_tags",
             Self::CustomerDeleted => "customer_deleted",
+            Self::NotMerged { .. } => "not_merged",
             Self::PrivacyRequest { .. } => "privacy_request",
             Self::NotUsed { .. } => "not_used",
         }
@@ -68,6 +74,12 @@ impl fmt::Display for Ignored {
             Self::CustomerDeleted => f.write_str(
                 "a deleted customer has no orders to take away; personal data is erased by `customers/redact`",
             ),
+            Self::NotMerged { status } => {
+                write!(
+                    f,
+                    "the merge of the customers is `{status}`; nothing to do, one that is completed arrives as another webhook"
+                )
+            }
             Self::PrivacyRequest { topic } => {
                 write!(f, "`{topic}` is answered by the privacy endpoints, not by the events; route it there")
             }
@@ -130,17 +142,6 @@ pub enum DocumentError {
         /// The id of the resource.
         id: String,
     },
-    /// Two customers are merged into one.
-    #[error(
-        "merge_not_supported: customer {deleted} was to be merged into {kept}; if it was, re-send the orders of \
-             {deleted} as `orders/updated`: they name the new customer and a later revision"
-    )]
-    MergeNotSupported {
-        /// The id of the customer who remains.
-        kept: String,
-        /// The id of the customer who is deleted.
-        deleted: String,
-    },
     /// A payload has no date, and no envelope that would date it.
     #[error("`{topic}` carries no date; send it within its envelope, whose X-Shopify-Triggered-At dates it")]
     NoInstant {
@@ -160,7 +161,6 @@ impl DocumentError {
             Self::Unreadable { .. } => "unreadable_field",
             Self::MixedCurrencies { .. } => "mixed_currencies",
             Self::OversizeStub { .. } => "oversize_stub",
-            Self::MergeNotSupported { .. } => "merge_not_supported",
             Self::NoInstant { .. } => "no_instant",
         }
     }

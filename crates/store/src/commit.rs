@@ -13,6 +13,7 @@ use rules::record::Record;
 
 use super::item::{Item, VERSION};
 use super::load::{Member, StoredSubject, laid_texts, name};
+use super::merged::{Links, Tombstone};
 use super::meter::Kind;
 use super::{Store, StoreError, key};
 use crate::shop::ShopId;
@@ -94,7 +95,7 @@ impl Commit {
         store: &Store,
         shop: &ShopId,
         member: &MemberId,
-        (ledger, record): (&Ledger, &Record),
+        (ledger, record, links): (&Ledger, &Record, &Links),
         was: &Member,
     ) -> Result<(), StoreError> {
         let parts = chunk::divide(ledger, record, &was.chunk_index);
@@ -116,7 +117,7 @@ impl Commit {
         if !was.sent_notices.is_empty() {
             root = root.texts(name::NOTICED, was.sent_notices.iter().cloned());
         }
-        self.put(&store.tables.members, root, was.version)?;
+        self.put(&store.tables.members, links.onto(root), was.version)?;
         for (number, bytes) in parts.chunks.into_iter().filter(|(number, _)| !unchanged.contains_key(number)) {
             let item = Item::at(&key::page(store.tables.spread, shop, member, number))
                 .bytes(name::BODY, bytes)
@@ -127,7 +128,7 @@ impl Commit {
         Ok(())
     }
 
-    /// Writes a tombstone in place of a member: it keeps out later facts about them.
+    /// Writes a tombstone, in place of a member or again: it keeps out later facts about them.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`], which a tombstone never is.
@@ -136,11 +137,11 @@ impl Commit {
         store: &Store,
         shop: &ShopId,
         member: &MemberId,
-        at: Instant,
-        was: &Member,
+        tombstone: &Tombstone,
     ) -> Result<(), StoreError> {
-        let item = Item::at(&key::member(store.tables.spread, shop, member)).text(name::ERASED_AT, key::at(at));
-        self.put(&store.tables.members, item, was.version)
+        let Tombstone { erased_at, links, version } = tombstone;
+        let item = Item::at(&key::member(store.tables.spread, shop, member)).text(name::ERASED_AT, key::at(*erased_at));
+        self.put(&store.tables.members, links.onto(item), *version)
     }
 
     /// Requests the later verification of a member's erasure. It is committed with the tombstone.

@@ -21,6 +21,7 @@ mod job;
 pub mod key;
 mod list;
 mod load;
+mod merged;
 mod meter;
 mod outbox;
 mod program;
@@ -45,6 +46,7 @@ pub use item::{Attributes, Item};
 pub use job::Row;
 pub use list::NewListRow;
 pub use load::{Member, StoredMember, StoredSubject};
+pub use merged::{Links, MERGED_MAX, OtherId, Tombstone, merges_of};
 pub use meter::{Meter, Units};
 pub use outbox::{OutboxBatch, Outgoing};
 pub use program::{

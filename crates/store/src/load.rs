@@ -15,6 +15,7 @@ use rules::record::Record;
 
 use super::item::{Attributes, Item};
 use super::key::{self, Key};
+use super::merged::{Links, OtherId, Tombstone};
 use super::meter::Kind;
 use super::{Store, StoreError};
 use crate::shop::ShopId;
@@ -25,7 +26,7 @@ const KEYS_MAX: usize = 100;
 const ASKED_AGAIN_MAX: u32 = 5;
 /// The maximum number of retries for a member whose parts do not fit together: five seconds in all, each wait twice as
 /// long as the last.
-const READ_AGAIN_MAX: u32 = 10;
+pub(super) const READ_AGAIN_MAX: u32 = 10;
 
 /// The stored facts of a subject.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,13 +46,13 @@ pub enum StoredMember {
     /// There is an item.
     Present(Box<Member>),
     /// There is a tombstone, and nothing else.
-    Erased,
+    Erased(Tombstone),
 }
 
 impl StoredMember {
     /// Whether the member was erased.
     pub fn is_erased(&self) -> bool {
-        matches!(self, Self::Erased)
+        matches!(self, Self::Erased(_))
     }
 
     /// The stored data of a member, empty if there is no item; none if the member was erased.
@@ -59,7 +60,7 @@ impl StoredMember {
         match self {
             Self::Absent => Some(Member::default()),
             Self::Present(member) => Some(*member),
-            Self::Erased => None,
+            Self::Erased(_) => None,
         }
     }
 
@@ -67,7 +68,7 @@ impl StoredMember {
     pub fn present(self) -> Option<Member> {
         match self {
             Self::Present(member) => Some(*member),
-            Self::Absent | Self::Erased => None,
+            Self::Absent | Self::Erased(_) => None,
         }
     }
 }
@@ -75,13 +76,19 @@ impl StoredMember {
 /// The stored data of a member, with the versions that a write is conditional on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Member {
-    /// The member's facts.
+    /// The facts that name the member's id.
     pub ledger: Ledger,
     /// The member's record.
     pub record: Record,
     /// The keys of notices ([`rules::notice::Notice`]) that were sent and must not be sent again. Only sweeps send
     /// notices.
     pub sent_notices: Vec<String>,
+    /// Whom the id stands for, and which ids were merged into it.
+    pub links: Links,
+    /// The member that the id stands for; none if it stands for itself.
+    pub stands_for: Option<MemberId>,
+    /// The other ids of the member.
+    pub others: Vec<OtherId>,
     /// The index of the pages.
     pub(super) chunk_index: ChunkIndex,
     /// The pages as they were read: the page's version, and its bytes.
@@ -116,6 +123,8 @@ pub(super) mod name {
     pub(crate) const PAGES: &str = "pages";
     pub(crate) const NOTICED: &str = "noticed";
     pub(crate) const ERASED_AT: &str = "erased_at";
+    pub(crate) const MERGED: &str = "merged";
+    pub(crate) const MERGED_IDS: &str = "merged_ids";
 }
 
 impl Store {
@@ -140,11 +149,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Members as stored; absent if they have no item.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn members(
+    /// The items of members, each by itself.
+    pub(super) async fn items(
         &self,
         shop: &ShopId,
         members: impl IntoIterator<Item = MemberId>,
@@ -282,8 +288,10 @@ pub(super) fn laid_texts(chunk_index: &ChunkIndex, version: impl Fn(u32) -> u64)
 /// during a write: a read of several items is not atomic.
 pub(super) fn held(item: &Item, laid: &Laid, page_items: &[Item]) -> Result<StoredMember, StoreError> {
     let version = Some(item.version()?);
-    if item.maybe_text(name::ERASED_AT).is_some() {
-        return Ok(StoredMember::Erased);
+    let links = Links::from(item)?;
+    if let Some(at) = item.maybe_text(name::ERASED_AT) {
+        let erased_at = Instant::parse(at).map_err(|_| item.corrupt(name::ERASED_AT))?;
+        return Ok(StoredMember::Erased(Tombstone { erased_at, links, version }));
     }
     let sent_notices = item.maybe_texts(name::NOTICED)?.into_iter().map(str::to_owned).collect();
     let mut pages = BTreeMap::new();
@@ -306,5 +314,7 @@ pub(super) fn held(item: &Item, laid: &Laid, page_items: &[Item]) -> Result<Stor
         CompactError::Truncated | CompactError::Corrupt(_) => item.corrupt(what.to_string()),
     })?;
     let chunk_index = ChunkIndex(laid.0.iter().map(|(page, _)| *page).collect());
-    Ok(StoredMember::Present(Box::new(Member { ledger, record, sent_notices, chunk_index, pages, version })))
+    let (stands_for, others) = (None, Vec::new());
+    let member = Member { ledger, record, sent_notices, links, stands_for, others, chunk_index, pages, version };
+    Ok(StoredMember::Present(Box::new(member)))
 }

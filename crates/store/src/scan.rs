@@ -12,6 +12,7 @@ use rules::id::MemberId;
 use super::item::Item;
 use super::key::{self, Key};
 use super::load::{StoredMember, held, laid};
+use super::merged::Links;
 use super::meter::Kind;
 use super::{Store, StoreError};
 use crate::shop::ShopId;
@@ -62,7 +63,9 @@ impl Store {
                 if laid.is_empty() || (is_whole && held.is_ok()) { held.map(Some) } else { Ok(None) }
             });
             let read = match read {
-                Ok(Some(held)) => Ok(BTreeMap::from([(id, held)])),
+                Ok(Some(held)) if held.links().is_none_or(Links::is_empty) => Ok(BTreeMap::from([(id, held)])),
+                // The other ids of the member are elsewhere.
+                Ok(Some(_)) => self.members(shop, [id]).await,
                 // Parts of a heavy member are missing, or were read at different moments.
                 Ok(None) => {
                     if !is_whole {

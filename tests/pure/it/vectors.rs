@@ -40,8 +40,15 @@ fn every_vector_holds() {
 const EDITION_2: [&str; 1] = ["2. Time"];
 
 /// The worked cases of edition 2 whose rules are built.
-const BUILT_OF_EDITION_2: [&str; 7] =
-    ["clamp.json", "documents.json", "gift-cards.json", "merged.json", "paid-at.json", "refund-parts.json", "restored.json"];
+const BUILT_OF_EDITION_2: [&str; 7] = [
+    "clamp.json",
+    "documents.json",
+    "gift-cards.json",
+    "merged.json",
+    "paid-at.json",
+    "refund-parts.json",
+    "restored.json",
+];
 
 /// The sections of a text by their headings, and the text before them.
 fn sections(text: &str) -> BTreeMap<&str, &str> {

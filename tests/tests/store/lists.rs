@@ -14,7 +14,7 @@ use rules::id::{MemberId, TierId};
 use serde_json::{Value, json};
 use store::records::JobId;
 use store::records::list::Entry;
-use store::{Commit, Member};
+use store::{Commit, Links, Member};
 use tests::crash::CrashAtRequest;
 use tests::dynamodb::Place;
 
@@ -412,7 +412,7 @@ async fn many(system: &System, members: usize) {
         let (mut index, mut records) = (FactIndex::new(), BTreeMap::new());
         apply_fact(&mut index, &mut records, &versions, fact, at);
         let mut commit = Commit::default();
-        let known = (index.ledger(&id).unwrap(), &records[&id]);
+        let known = (index.ledger(&id).unwrap(), &records[&id], &Links::default());
         commit.member(&system.store, &system.shop, &id, known, &Member::default()).unwrap();
         system.store.commit(commit).await.unwrap();
     }

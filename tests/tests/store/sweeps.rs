@@ -8,7 +8,7 @@ use rules::record::Record;
 use rules::version::Published;
 use serde_json::json;
 use store::records::{JobId, Kind, State};
-use store::{Commit, Member, Publication};
+use store::{Commit, Links, Member, Publication};
 use tests::dynamodb::Place;
 use tests::new_year::{MEMBERS, NEW_YEAR, ROLLOVER, counted, eve, histories, history, job, order, program};
 use tests::system::{InMemorySegmentQueue, System, instant, settings};
@@ -297,7 +297,9 @@ async fn many(system: &System, members: usize) {
         apply_fact(&mut index, &mut records, &versions, fact, at);
         let (ledger, record): (&Ledger, &Record) = (index.ledger(&id).unwrap(), &records[&id]);
         let mut commit = Commit::default();
-        commit.member(&system.store, &system.shop, &id, (ledger, record), &Member::default()).unwrap();
+        commit
+            .member(&system.store, &system.shop, &id, (ledger, record, &Links::default()), &Member::default())
+            .unwrap();
         system.store.commit(commit).await.unwrap();
     }
 }

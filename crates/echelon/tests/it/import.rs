@@ -156,6 +156,7 @@ fn every_invoice_of_a_real_shop_is_accounted_for() {
             }
             body @ (FactBody::OrderCancelled(_)
             | FactBody::OrderRestored(_)
+            | FactBody::Merged(_)
             | FactBody::PointsEntry(..)
             | FactBody::PointsCanceled(..)
             | FactBody::TagsSet(_)

@@ -1,41 +1,50 @@
 //! Folds facts into the stored state of their subjects and members. It is decided in memory, without side effects.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use rules::advance::bring_back;
-use rules::apply::Arrival;
+use rules::advance::{bring_back, is_due};
+use rules::apply::{Arrival, evaluate_for};
 use rules::calendar::Instant;
-use rules::fact::{FUTURE_MS_MAX, Fact, FactBody};
+use rules::fact::{FUTURE_MS_MAX, Fact, FactBody, Merged};
 use rules::fact_index::{FactIndex, FactStatus, Subject};
 use rules::id::MemberId;
 use rules::ledger::Ledger;
+use rules::merge::Merges;
 use rules::record::{Record, Row};
 use rules::version::Versions;
 use store::announce::About;
 use store::shop::ShopId;
-use store::{Commit, Member, Store, StoreError, StoredSubject, history, owns_subject};
+use store::{
+    Commit, Links, MERGED_MAX, Member, Store, StoreError, StoredMember, StoredSubject, Tombstone, history, merges_of,
+    owns_subject,
+};
 
 use super::Counts;
 
 /// The stored state of the subjects that facts are about, and of the members whom they concern.
 pub(super) struct LoadedState {
     subjects: BTreeMap<Subject, StoredSubject>,
-    /// None stands for an erased member.
-    members: BTreeMap<MemberId, Option<Member>>,
+    /// The members whom they concern, and all whose ids are connected with theirs by merges.
+    members: BTreeMap<MemberId, StoredMember>,
     /// The subjects' facts by key, to find the members whom a fact concerns.
     index: FactIndex,
+    /// The merges of the members.
+    merges: Merges,
 }
 
 /// The result of folding facts into a state.
 pub(super) struct Folded {
     /// Subjects whose facts changed.
     subjects: Vec<(Subject, Vec<Fact>)>,
-    /// Members whose ledger or record changed.
-    pub(super) members: Vec<(MemberId, Ledger, Record)>,
+    /// Members whose item changes.
+    members: Vec<WrittenMember>,
+    /// Tombstones whose links change.
+    tombstones: Vec<(MemberId, Tombstone)>,
     /// Members who are erased, now or before.
     pub(super) erased: Vec<MemberId>,
     /// Members who are newly erased, with the instant of the erasure.
-    forgotten: Vec<(MemberId, Instant)>,
+    forgotten: Vec<(MemberId, Instant, Links)>,
     /// The rows to record.
     rows: Vec<(MemberId, Row)>,
     /// The status of each fact, in their order.
@@ -44,6 +53,18 @@ pub(super) struct Folded {
     pub(super) counts: Counts,
     /// Whether a subject and a member were read at different moments; everything must then be read again.
     pub(super) is_torn: bool,
+    /// Whether more ids would be one member than the store allows.
+    pub(super) is_too_many: bool,
+}
+
+/// A member as it is to be written.
+struct WrittenMember {
+    id: MemberId,
+    ledger: Ledger,
+    record: Record,
+    links: Links,
+    /// The facts that count for a member under several ids, where those are not the member's own.
+    counting: Option<Ledger>,
 }
 
 /// Loads the state that facts need: first their subjects, then the members whom they concern.
@@ -71,13 +92,17 @@ pub(super) async fn load(
         index.insert_known(fact.clone());
     }
     let members: BTreeSet<MemberId> = facts.flat_map(|fact| concerned(&index, fact)).collect();
-    let members = store.members(shop, members).await?.into_iter().map(|(id, stored)| (id, stored.alive())).collect();
-    Ok(LoadedState { subjects, members, index })
+    let members = store.connected(shop, members).await?;
+    let merges = merges_of(&members);
+    Ok(LoadedState { subjects, members, index, merges })
 }
 
 fn concerned(index: &FactIndex, fact: &Fact) -> BTreeSet<MemberId> {
     let mut members = index.affected_members(fact);
     members.extend(fact.member().cloned());
+    if let FactBody::Merged(Merged { into }) = &fact.body {
+        members.extend(into.iter().cloned());
+    }
     members
 }
 
@@ -94,13 +119,15 @@ impl LoadedState {
     }
 
     /// An index with the members' ledgers and the subjects' facts.
-    fn seated(&self, subjects: &BTreeSet<Subject>, members: &BTreeSet<MemberId>, now: Instant) -> FactIndex {
+    fn seated(&self, subjects: &BTreeSet<Subject>, members: &BTreeSet<MemberId>) -> FactIndex {
         let mut index = FactIndex::new();
-        for (id, held) in members.iter().filter_map(|id| Some((id, self.members.get(id)?))) {
-            match held {
-                Some(held) => index.load_ledger(id.clone(), held.ledger.clone()),
-                None => drop(index.apply(Fact::new(now, id.clone(), FactBody::Erased))),
+        for (id, stored) in members.iter().filter_map(|id| Some((id, self.members.get(id)?))) {
+            match stored {
+                StoredMember::Absent => index.load_ledger(id.clone(), Ledger::default()),
+                StoredMember::Present(held) => index.load_ledger(id.clone(), held.ledger.clone()),
+                StoredMember::Erased(_) => index.load_erased(id.clone(), None),
             }
+            index.load_merge(id, self.merges.of(id).cloned());
         }
         for fact in subjects.iter().filter_map(|subject| self.subjects.get(subject)).flat_map(|stored| &stored.facts) {
             index.insert_known(fact.clone());
@@ -110,7 +137,17 @@ impl LoadedState {
 
     /// The members whose items a fact may change.
     pub(super) fn concerned(&self, fact: &Fact) -> BTreeSet<MemberId> {
-        concerned(&self.index, fact)
+        let ids = concerned(&self.index, fact);
+        ids.iter().flat_map(|id| self.merges.connected(id)).collect()
+    }
+
+    /// A member who was not erased, empty if there is no item.
+    fn alive(&self, id: &MemberId) -> Option<Cow<'_, Member>> {
+        match self.members.get(id)? {
+            StoredMember::Absent => Some(Cow::Owned(Member::default())),
+            StoredMember::Present(member) => Some(Cow::Borrowed(member)),
+            StoredMember::Erased(_) => None,
+        }
     }
 }
 
@@ -124,27 +161,27 @@ pub(super) fn fold<'a>(
     let facts = documents.clone().flatten();
     let subjects: BTreeSet<Subject> = facts.clone().flat_map(|fact| known.touched(fact)).collect();
     let members: BTreeSet<MemberId> = facts.clone().flat_map(|fact| known.concerned(fact)).collect();
-    let alive = || members.iter().filter_map(|id| Some((id, known.members.get(id)?.as_ref()?)));
-    let mut index = known.seated(&subjects, &members, now);
+    let alive = || members.iter().filter_map(|id| Some((id, known.alive(id)?)));
+    let mut index = known.seated(&subjects, &members);
     let mut records: BTreeMap<_, _> = alive().map(|(id, held)| (id.clone(), held.record.clone())).collect();
     let (mut rows, mut counts, mut all_taken) = (Vec::new(), Counts::default(), Vec::new());
     let (mut erased, mut forgotten) = (Vec::new(), Vec::new());
-    for (id, record) in &mut records {
-        // The record is farther ahead than clocks may differ: its clock was wrong. The facts are evaluated as of now.
-        if record.evaluated_at() > Some(now.plus_millis(FUTURE_MS_MAX)) {
-            let mut none = Ledger::default();
-            let back = bring_back(index.ledger_mut(id).unwrap_or(&mut none), record, versions, now);
-            rows.extend(back.into_iter().map(|row| (id.clone(), row)));
-        }
+    // A record that is farther ahead than clocks may differ: its clock was wrong. The facts are evaluated as of now.
+    let is_ahead = |record: &Record| record.evaluated_at() > Some(now.plus_millis(FUTURE_MS_MAX));
+    let ahead: Vec<MemberId> = records.iter().filter(|(_, it)| is_ahead(it)).map(|(id, _)| id.clone()).collect();
+    for id in ahead {
+        let back =
+            evaluate_for(&mut index, &mut records, &id, |ledger, record| bring_back(ledger, record, versions, now));
+        rows.extend(back.into_iter().map(|row| (id.clone(), row)));
     }
     for document in documents {
         let mut arrival = if document.len() > 1 { Arrival::of_document(now) } else { Arrival::of_one(now) };
         for fact in document {
             if let Some(member) = fact.erased() {
                 erased.push(member.clone());
-                if !index.is_erased(member) {
-                    forgotten.push((member.clone(), fact.occurred_at));
-                }
+                let gone = index.taken_by_erasure(member);
+                erased.extend(gone.iter().filter(|id| *id != member).cloned());
+                forgotten.extend(gone.into_iter().map(|id| (id, fact.occurred_at)));
             }
             let fact = nameless(fact, &index, known).unwrap_or_else(|| fact.clone());
             let taken = arrival.take(&mut index, &mut records, versions, fact);
@@ -155,13 +192,13 @@ pub(super) fn fold<'a>(
     }
     rows.retain(|(member, _)| !index.is_erased(member));
     rows.iter().for_each(|(_, row)| counts.row(row));
-    let changed = |id: &MemberId, held: &Member| {
-        let (ledger, record) = (index.ledger(id)?, records.get(id)?);
-        // An advanced record without rows is not worth a write.
-        let news = *ledger != held.ledger || rows.iter().any(|(member, _)| member == id);
-        news.then(|| (id.clone(), ledger.clone(), record.clone()))
-    };
-    let changed: Vec<_> = alive().filter_map(|(id, held)| changed(id, held)).collect();
+    let changed = written_members(known, &members, &index, &records, &rows);
+    let tombstones = members.iter().filter_map(|id| {
+        let StoredMember::Erased(was) = known.members.get(id)? else { return None };
+        let links = Links::of(index.merges(), id);
+        (links != was.links).then(|| (id.clone(), was.with(links)))
+    });
+    let tombstones = tombstones.collect();
     let news = |subject: Subject| {
         // The rows of an erased member stay unchanged until they are deleted: the erasure finds them by the name in
         // them.
@@ -186,14 +223,61 @@ pub(super) fn fold<'a>(
     let news: Vec<_> = subjects.iter().cloned().filter_map(news).collect();
     // The write of a member is conditional on what was read. A member who holds a changed subject but is not written
     // may have been read before that subject: the ledger then lacks the facts that are to be removed from it.
-    let is_written = |id: &MemberId| changed.iter().any(|(written, ..)| written == id);
+    let is_written = |id: &MemberId| changed.iter().any(|written| written.id == *id);
     let unwritten = |subject: &Subject| known.index.holders(subject).iter().any(|id| !is_written(id));
     let doubtful: Vec<_> = news.iter().map(|(subject, _)| subject).filter(|subject| unwritten(subject)).collect();
     let is_torn = !doubtful.is_empty() && {
-        let before = known.seated(&subjects, &members, now);
+        let before = known.seated(&subjects, &members);
         doubtful.into_iter().any(|subject| !before.is_consistent(subject))
     };
-    Folded { subjects: news, members: changed, erased, forgotten, rows, taken: all_taken, counts, is_torn }
+    let forgotten = forgotten.into_iter().map(|(id, at)| {
+        let links = Links::of(index.merges(), &id);
+        (id, at, links)
+    });
+    let is_too_many = members.iter().any(|id| index.merges().connected(id).len() > MERGED_MAX);
+    Folded {
+        subjects: news,
+        members: changed,
+        tombstones,
+        erased,
+        forgotten: forgotten.collect(),
+        rows,
+        taken: all_taken,
+        counts,
+        is_torn,
+        is_too_many,
+    }
+}
+
+/// The members to write: those whose facts or merges changed, or about whom something is recorded. With any id of a member
+/// the member that it stands for is written, before and after: its version guards them all.
+fn written_members(
+    known: &LoadedState,
+    members: &BTreeSet<MemberId>,
+    index: &FactIndex,
+    records: &BTreeMap<MemberId, Record>,
+    rows: &[(MemberId, Row)],
+) -> Vec<WrittenMember> {
+    let mut written = BTreeSet::new();
+    for id in members {
+        let links = known.members.get(id).and_then(StoredMember::links).cloned().unwrap_or_default();
+        let is_erased_now = index.is_erased(id) && !known.merges.is_erased(id);
+        // An advanced record without rows is not worth a write.
+        let is_changed = is_erased_now
+            || links != Links::of(index.merges(), id)
+            || known.alive(id).is_some_and(|held| index.ledger(id).is_some_and(|ledger| *ledger != held.ledger))
+            || rows.iter().any(|(member, _)| member == id);
+        if is_changed {
+            written.extend([id.clone(), known.merges.resolve(id), index.merges().resolve(id)]);
+        }
+    }
+    let write = |id: MemberId| {
+        let (ledger, record) = (index.ledger(&id)?.clone(), records.get(&id)?.clone());
+        let (links, counting) = (Links::of(index.merges(), &id), index.counting_for(&id));
+        let counting = (!index.merges().is_alone(&id)).then(|| counting.into_owned());
+        Some(WrittenMember { id, ledger, record, links, counting })
+    };
+    written.into_iter().filter_map(write).collect()
 }
 
 /// Removes the names from facts that follow a known order. They belong to the order's member, whichever member they
@@ -238,6 +322,13 @@ fn nameless(fact: &Fact, index: &FactIndex, known: &LoadedState) -> Option<Fact>
 }
 
 impl Folded {
+    /// Whether a member who is written would pass a review or a change of rules until an instant.
+    pub(super) fn is_due(&self, versions: &Versions, until: Instant) -> bool {
+        self.members
+            .iter()
+            .any(|member| is_due(member.counting.as_ref().unwrap_or(&member.ledger), &member.record, versions, until))
+    }
+
     /// The writes that store the result.
     pub(super) fn commit(
         &self,
@@ -253,16 +344,19 @@ impl Folded {
                 commit.file(store, shop, subject, facts, was)?;
             }
         }
-        for (id, ledger, record) in &self.members {
-            if let Some(Some(was)) = known.members.get(id) {
-                commit.member(store, shop, id, (ledger, record), was)?;
+        for WrittenMember { id, ledger, record, links, .. } in &self.members {
+            if let Some(was) = known.alive(id) {
+                commit.member(store, shop, id, (ledger, record, links), &was)?;
             }
         }
-        for (id, at) in &self.forgotten {
-            if let Some(Some(was)) = known.members.get(id) {
-                commit.tombstone(store, shop, id, *at, was)?;
+        for (id, at, links) in &self.forgotten {
+            if let Some(was) = known.alive(id) {
+                commit.tombstone(store, shop, id, &Tombstone::of(&was, *at, links.clone()))?;
                 commit.erasure(store, shop, id, now)?;
             }
+        }
+        for (id, tombstone) in &self.tombstones {
+            commit.tombstone(store, shop, id, tombstone)?;
         }
         for (member, row) in &self.rows {
             let about = About { shop, member, versions, recorded_at: now };

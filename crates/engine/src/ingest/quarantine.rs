@@ -13,9 +13,7 @@ use crate::transport::TransportError;
 
 /// Describes a fact with problems.
 pub(super) fn invalid(shop: &ShopId, problems: &Problems) -> Quarantined {
-    let merge = problems.iter().any(|problem| problem.message.starts_with("merge_not_supported"));
-    let reason = if merge { Reason::MergeNotSupported } else { Reason::Invalid };
-    Quarantined::of(shop, reason).at_all(problems.iter())
+    Quarantined::of(shop, Reason::Invalid).at_all(problems.iter())
 }
 
 /// Describes a rejected document from Shopify.
@@ -26,7 +24,6 @@ pub(super) fn rejected(shop: Option<ShopId>, rejected: &DocumentError) -> Quaran
         DocumentError::Missing { path } | DocumentError::Unreadable { path, .. } => (Reason::Invalid, Some(*path)),
         DocumentError::MixedCurrencies { path, .. } => (Reason::MixedCurrencies, Some(*path)),
         DocumentError::OversizeStub { .. } => (Reason::OversizeStub, None),
-        DocumentError::MergeNotSupported { .. } => (Reason::MergeNotSupported, None),
         DocumentError::NoInstant { .. } => (Reason::NoInstant, None),
     };
     Quarantined { shop, reason, topic: None, paths: path.map(str::to_owned).into_iter().collect() }

@@ -5,7 +5,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use futures::StreamExt;
-use rules::advance::is_due;
 use rules::fact::Fact;
 use rules::fact_index::FactStatus;
 use rules::version::Versions;
@@ -217,6 +216,9 @@ impl FactWriter {
         if folded.is_torn {
             return Err(StoreError::Conflict.into());
         }
+        if folded.is_too_many {
+            return Err(Failure::TooMuch);
+        }
         let commit = folded.commit(&self.store, shop, versions, known, now)?;
         if commit.len() > WRITES_MAX {
             return Err(Failure::TooMuch);
@@ -224,7 +226,7 @@ impl FactWriter {
         // A boundary may have passed during the decision. A sweep that evaluates members from the boundary on must find
         // the consequences of these facts already recorded.
         let then = self.clock.now().plus_millis(-1);
-        if folded.members.iter().any(|(_, ledger, record)| is_due(ledger, record, versions, then)) {
+        if folded.is_due(versions, then) {
             return Err(Failure::Passed);
         }
         self.commit(commit).await?;

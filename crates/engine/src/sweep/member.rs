@@ -4,8 +4,9 @@ use rules::advance::{advance_some, bring_back};
 use rules::calendar::Instant;
 use rules::fact::FUTURE_MS_MAX;
 use rules::id::{MemberId, TierId};
+use rules::ledger::Ledger;
 use rules::notice::{self, Notice};
-use rules::record::Row;
+use rules::record::{Record, Row};
 use rules::standing::evaluate;
 use rules::version::Versions;
 use store::announce::About;
@@ -36,6 +37,8 @@ pub(super) struct ReviewContext<'a> {
 pub(super) enum Review {
     /// The member was erased.
     Erased,
+    /// The id stands for another member, who is reviewed instead.
+    Merged,
     /// Nothing is due. The member may have been brought past the boundary before, by an event or another worker.
     UpToDate { tier: Option<TierId>, was_passed: bool, snapshot: Option<Box<MemberSnapshot>> },
     /// Something is to be recorded.
@@ -69,6 +72,9 @@ impl ReviewContext<'_> {
     /// Reviews a member as read.
     pub(super) fn at(&self, member: MemberId, stored: StoredMember) -> Review {
         let Some(mut held) = stored.alive() else { return Review::Erased };
+        if held.stands_for.is_some() {
+            return Review::Merged;
+        }
         let until = self.job.until;
         let tier = held.record.tier().cloned();
         let is_told_of = held.record.seq() > 0 || !held.sent_notices.is_empty();
@@ -77,16 +83,18 @@ impl ReviewContext<'_> {
         // The record is farther ahead than clocks may differ: its clock was wrong, and so is the record.
         let was_ahead = held.record.evaluated_at() > Some(self.now.plus_millis(FUTURE_MS_MAX));
         if was_ahead {
-            rows = bring_back(&mut held.ledger, &mut held.record, self.versions, self.now);
+            rows = held.evaluate(|ledger, record| bring_back(ledger, record, self.versions, self.now));
         }
-        rows.extend(advance_some(&mut held.ledger, &mut held.record, self.versions, until, ROWS));
+        let advance =
+            |ledger: &mut Ledger, record: &mut Record| advance_some(ledger, record, self.versions, until, ROWS);
+        rows.extend(held.evaluate(advance));
         let is_part = rows.len() >= ROWS;
         let notices = if is_part { Vec::new() } else { self.notices(&mut held) };
         // Holds are in the ledger by now. If more is due, the snapshot is taken in a later review.
         let snapshot = self
             .snapshot_context
             .filter(|_| !is_part)
-            .map(|snapshot_context| Box::new(snapshot_context.snapshot(&member, &held.ledger)));
+            .map(|snapshot_context| Box::new(snapshot_context.snapshot(&member, &held.counting())));
         if rows.is_empty() && notices.is_empty() && !was_ahead {
             // A review without result is not worth a write: another one finds the same. After a clock that was ahead it
             // is written, because new facts would otherwise be evaluated at that clock's time.
@@ -103,7 +111,7 @@ impl ReviewContext<'_> {
         };
         let now = done.max(self.now);
         let version = self.versions.in_force(now);
-        let standing = evaluate(version, &held.ledger, now);
+        let standing = evaluate(version, &held.counting(), now);
         let mut notices = notice::due(version, &standing, now);
         notices.retain(|notice| !notice.was_told(&held.sent_notices, &version.program.timezone));
         if !notices.is_empty() {
@@ -117,7 +125,7 @@ impl ReviewContext<'_> {
     pub(super) fn commit(&self, due: &Due, now: Instant) -> Result<Commit, StoreError> {
         let Due { member, held, rows, notices, .. } = due;
         let mut commit = Commit::default();
-        commit.member(self.store, self.shop, member, (&held.ledger, &held.record), held)?;
+        commit.member(self.store, self.shop, member, (&held.ledger, &held.record, &held.links), held)?;
         let (spread, about) =
             (self.store.tables().spread, About { shop: self.shop, member, versions: self.versions, recorded_at: now });
         for row in rows {

@@ -93,7 +93,7 @@ impl<W: SegmentQueue> Sweep<W> {
         let (mut due, mut passed, mut snapshots) = (Vec::new(), Vec::new(), Vec::new());
         for (place, (member, held)) in scanned.members.into_iter().enumerate() {
             match context.at(member.clone(), held) {
-                Review::Erased => {}
+                Review::Erased | Review::Merged => {}
                 Review::UpToDate { tier, was_passed, snapshot } => {
                     snapshots.extend(snapshot.map(|snapshot| (place, *snapshot)));
                     if was_passed {
@@ -192,7 +192,7 @@ impl<W: SegmentQueue> Sweep<W> {
                 known.sent_notices = self.store.sent_notices(context.shop, member).await?;
             }
             let due = match context.at(member.clone(), stored) {
-                Review::Erased => {
+                Review::Erased | Review::Merged => {
                     one.snapshot = None;
                     return Ok(());
                 }

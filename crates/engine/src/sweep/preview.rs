@@ -64,8 +64,10 @@ async fn part(
         let page = store.scan(shop, (bucket, behind.as_deref()), PAGE).await?;
         part.unreadable += page.unreadable.len() as u64;
         let alive = page.members.into_iter().filter_map(|(id, stored)| Some((id, stored.alive()?)));
-        for (member, held) in alive {
-            let outcome = preview(&held.ledger, &held.record, versions);
+        for (member, held) in alive.filter(|(_, held)| held.stands_for.is_none()) {
+            let others = held.others.iter().map(|other| &other.record);
+            let outcome =
+                held.record.clone().sharing_with(others, |record| preview(&held.counting(), record, versions));
             part.preview.add(&member, &outcome);
             if listed && outcome.movement != Movement::Retained {
                 let (from, to) = (outcome.before.tier, outcome.after.tier);

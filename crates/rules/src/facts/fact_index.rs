@@ -262,7 +262,8 @@ impl FactIndex {
     /// The members that are evaluated for themselves and whose facts a fact may change: those for whom the affected ids
     /// stand, before the fact and after it.
     pub fn affected_standings(&self, fact: &Fact) -> BTreeSet<MemberId> {
-        let mut found: BTreeSet<MemberId> = self.affected_members(fact).iter().map(|id| self.merges.resolve(id)).collect();
+        let mut found: BTreeSet<MemberId> =
+            self.affected_members(fact).iter().map(|id| self.merges.resolve(id)).collect();
         if let (Some(id), FactBody::Merged(Merged { into })) = (fact.member(), &fact.body)
             && !self.is_erased(id)
         {

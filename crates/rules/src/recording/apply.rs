@@ -30,6 +30,31 @@ pub fn apply_fact(
     (taken, arrival.finish(index, records, versions))
 }
 
+/// Evaluates a member with the facts of all ids that stand for the member, and with what was given to them. Holds go to the
+/// member's own facts.
+pub fn evaluate_for(
+    index: &mut FactIndex,
+    records: &mut BTreeMap<MemberId, Record>,
+    id: &MemberId,
+    evaluate: impl FnOnce(&mut Ledger, &mut Record) -> Vec<Row>,
+) -> Vec<Row> {
+    let given = Given::to(index, records, id);
+    let record = records.entry(id.clone()).or_default();
+    if index.merges().is_alone(id)
+        && let Some(ledger) = index.ledger_mut(id)
+    {
+        return evaluate(ledger, record);
+    }
+    let mut counting = index.counting_for(id).into_owned();
+    let rows = record.sharing(given, |record| evaluate(&mut counting, record));
+    for row in &rows {
+        if let Row::Held(held) = row {
+            index.hold(id, held.assignment());
+        }
+    }
+    rows
+}
+
 /// The facts of one document, which arrive at once (section 4): members are evaluated before the first and after the last.
 #[derive(Debug, Clone)]
 pub struct Arrival {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::advance::advance;
-use crate::apply::Arrival;
+use crate::apply::{Arrival, evaluate_for};
 use crate::calendar::{Instant, Zones};
 use crate::explain::{Explanation, explain};
 use crate::fact::{FUTURE_MS_MAX, Fact};
@@ -16,7 +16,7 @@ use crate::id::MemberId;
 use crate::json::Problems;
 use crate::ledger::Ledger;
 use crate::program::Program;
-use crate::record::{Given, Record, Row};
+use crate::record::{Record, Row};
 use crate::standing::{Standing, evaluate};
 use crate::version::{Options, PublishError, Published, Version, Versions};
 
@@ -138,26 +138,11 @@ impl Replay {
 
     /// Advances a member who is evaluated for themselves: an id that stands for another is not reviewed.
     fn advance_member(&mut self, id: &MemberId, as_of: Instant) -> Vec<Row> {
-        let Some(mut record) = self.records.remove(id) else { return Vec::new() };
-        let merges = self.index.merges();
-        let due = if merges.is_alone(id) {
-            let ledger = self.index.ledger_mut(id);
-            ledger.map(|ledger| advance(ledger, &mut record, &self.versions, as_of)).unwrap_or_default()
-        } else if merges.resolve(id) == *id {
-            let mut ledger = self.index.counting_for(id).into_owned();
-            let given = Given::to(&self.index, &self.records, id);
-            let due = record.sharing(given, |record| advance(&mut ledger, record, &self.versions, as_of));
-            for row in &due {
-                if let Row::Held(held) = row {
-                    self.index.hold(id, held.assignment());
-                }
-            }
-            due
-        } else {
-            Vec::new()
-        };
-        self.records.insert(id.clone(), record);
-        due
+        if self.index.merges().resolve(id) != *id {
+            return Vec::new();
+        }
+        let versions = &self.versions;
+        evaluate_for(&mut self.index, &mut self.records, id, |ledger, record| advance(ledger, record, versions, as_of))
     }
 
     /// The instant of an arrival on the clock, which never moves backwards.

@@ -22,7 +22,7 @@ pub enum Reason {
     Invalid,
     /// Dated more than five minutes after its arrival.
     FromTheFuture,
-    /// Two customers were merged, which is not supported yet.
+    /// Two customers were merged, before this release: since then a merge is a fact.
     MergeNotSupported,
     /// Only an id arrived, because the payload was too large.
     OversizeStub,
@@ -81,7 +81,7 @@ impl Reason {
             Self::UnknownTopic => "drop the subscription, or name one of the known topics or types",
             Self::Invalid => "correct the fields that are named and send the event again",
             Self::FromTheFuture => "set the sender's clock right and send the event again, or replay it later",
-            Self::MergeNotSupported => "send the orders again with the new member and a later revision",
+            Self::MergeNotSupported => "replay it: a merge is a fact now",
             Self::OversizeStub => "fetch the resource from the shop's system and send it",
             Self::MixedCurrencies => "send all amounts of an order in the shop's currency",
             Self::NoInstant => "send it in its envelope, which says when it was triggered",

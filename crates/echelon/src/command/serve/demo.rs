@@ -195,8 +195,8 @@ async fn counted(
     let members: Vec<MemberId> = members.into_iter().collect();
     for some in members.chunks(MEMBERS_AT_A_TIME) {
         for (member, stored) in store.members(shop, some.iter().cloned()).await.map_err(CommandError::input)? {
-            let Some(held) = stored.alive() else { continue };
-            let standing = evaluate(version, &held.ledger, now);
+            let Some(held) = stored.alive().filter(|held| held.stands_for.is_none()) else { continue };
+            let standing = evaluate(version, &held.counting(), now);
             let name = |rank| version.program.tier(rank).map(|tier| tier.name.clone());
             *tiers.entry(standing.tier.and_then(name).unwrap_or_else(|| "none".to_owned())).or_default() += 1;
             let Some((rank, remaining)) = standing.progress.as_ref().and_then(|progress| progress.next) else {

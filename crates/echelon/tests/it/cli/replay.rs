@@ -88,7 +88,10 @@ fn a_line_that_is_no_valid_fact_is_named_with_file_line_and_field() {
             "events.jsonl:1: $.type: `order.payed` is not an event; write one of `order.paid`",
         ),
         ("[]", "events.jsonl:1: $: must be an object, not a list"),
-        (r#"{"type":"customer.merged"}"#, "merge_not_supported: re-send the orders"),
+        (
+            r#"{"type":"customer.merged","member_id":"a","into":"a","occurred_at":"2023-11-12T12:00:00Z"}"#,
+            "events.jsonl:1: $.into: is the member's own id: name the member that this id stands for",
+        ),
     ] {
         desk.put("events.jsonl", line);
         let found = desk.run(REPLAY, 2);

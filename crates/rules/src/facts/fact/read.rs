@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Birthday, BirthdaySet, Charge, Currency, Enrolled, EntryKind, Fact, FactBody, Merged, Mode, OrderPaid, PointsCanceled,
-    PointsEntry, RefundParts, Refunded, Tag, TagsChanged, TagsSet, TierAssigned, TierUnassigned,
+    Birthday, BirthdaySet, Charge, Currency, Enrolled, EntryKind, Fact, FactBody, Merged, Mode, OrderPaid,
+    PointsCanceled, PointsEntry, RefundParts, Refunded, Tag, TagsChanged, TagsSet, TierAssigned, TierUnassigned,
 };
 use crate::calendar::Instant;
 use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId, RefundId, TierId};

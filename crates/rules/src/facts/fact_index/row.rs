@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{FactStatus, merge, merge_by};
 use crate::calendar::Instant;
 use crate::fact::{
-    BirthdaySet, Charge, Enrolled, Fact, FactBody, Merged, OrderPaid, PointsCanceled, PointsEntry, Refunded, TagsChanged,
-    TagsSet, TierAssigned, TierUnassigned,
+    BirthdaySet, Charge, Enrolled, Fact, FactBody, Merged, OrderPaid, PointsCanceled, PointsEntry, Refunded,
+    TagsChanged, TagsSet, TierAssigned, TierUnassigned,
 };
 use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId, RefundId};
 use crate::ledger::{

@@ -46,7 +46,9 @@ impl Fact {
                 (Some(Subject::Entry(entry.clone())), Some(Subject::Cancel(cancel.clone())))
             }
             FactBody::TagsSet(_) | FactBody::TagsChanged(_) => own(Subject::tags),
-            FactBody::Enrolled(_) | FactBody::BirthdaySet(_) | FactBody::Merged(_) => own(|member, _| Subject::Person(member.clone())),
+            FactBody::Enrolled(_) | FactBody::BirthdaySet(_) | FactBody::Merged(_) => {
+                own(|member, _| Subject::Person(member.clone()))
+            }
             FactBody::TierAssigned(assignment, _) | FactBody::TierUnassigned(assignment, _) => {
                 (Some(Subject::Assignment(assignment.clone())), None)
             }

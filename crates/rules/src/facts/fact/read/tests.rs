@@ -20,9 +20,21 @@ fn every_problem_of_an_event_is_reported_with_its_path() {
 #[test]
 fn the_error_of_an_unknown_event_names_the_known_ones() {
     assert!(read(json!({ "type": "order.payed" })).unwrap_err()[0].contains("`order.paid`"));
-    let merged =
-        json!({ "type": "customer.merged", "member_id": "a", "into": "b", "occurred_at": "2024-01-01T00:00:00Z" });
-    assert!(read(merged).unwrap_err()[0].contains("merge_not_supported: re-send the orders"));
+}
+
+#[test]
+fn a_merge_names_another_member_or_null() {
+    let merged = |into: Value| {
+        read(
+            json!({ "type": "customer.merged", "member_id": "a", "into": into, "occurred_at": "2024-01-01T00:00:00Z" }),
+        )
+    };
+    for into in [json!("b"), Value::Null] {
+        assert_eq!(merged(into.clone()).unwrap().to_json()["into"], into);
+    }
+    assert!(merged(json!("a")).unwrap_err()[0].starts_with("$.into: is the member's own id"));
+    let without = json!({ "type": "customer.merged", "member_id": "a", "occurred_at": "2024-01-01T00:00:00Z" });
+    assert!(read(without).unwrap_err()[0].starts_with("$.into"));
 }
 
 #[test]

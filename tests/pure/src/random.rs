@@ -2,7 +2,7 @@
 
 mod merged;
 
-pub use merged::{IDS, RULES_READ_MERGES, told};
+pub use merged::{IDS, RULES_READ_MERGES, story};
 
 use proptest::prelude::*;
 use rules::calendar::{Instant, Zones};

@@ -11,13 +11,13 @@ pub const RULES_READ_MERGES: bool = false;
 pub const IDS: [&str; 4] = ["anna", "ben", "carl", "dora"];
 
 /// The facts of a story. With `merges` two stories in five have some, and members under four ids.
-pub fn told(merges: bool) -> BoxedStrategy<Vec<Value>> {
+pub fn story(merges: bool) -> BoxedStrategy<Vec<Value>> {
     let apart = prop::collection::vec(fact(), 1..25);
     if merges { prop_oneof![3 => apart, 2 => merged()].boxed() } else { apart.boxed() }
 }
 
 fn merged() -> impl Strategy<Value = Vec<Value>> {
-    let facts = prop::collection::vec((fact(), an_id()), 1..25).prop_map(|facts| {
+    let facts = prop::collection::vec((fact(), an_id()), 3..30).prop_map(|facts| {
         let of = |(mut fact, id): (Value, &str)| {
             // Corrections that name no member stay so.
             if !fact["member_id"].is_null() {
@@ -52,7 +52,7 @@ fn birthday() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The merges of a story, from one to eight lines.
+/// The merges of a story, up to eight lines.
 fn merges() -> impl Strategy<Value = Vec<Value>> {
     type Merge = (&'static str, Option<&'static str>);
     let free = prop::collection::vec((an_id(), prop::option::weighted(0.8, an_id())), 1..5);

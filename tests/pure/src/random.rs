@@ -1,5 +1,9 @@
 //! Random shops: programs, facts and changes of rules, dense enough for boundaries, corrections and duplicates to coincide.
 
+mod merged;
+
+pub use merged::{IDS, RULES_READ_MERGES, story};
+
 use proptest::prelude::*;
 use rules::calendar::{Instant, Zones};
 use rules::replay::Replay;

@@ -36,16 +36,18 @@ pub struct Member {
 pub struct Arrived {
     /// The member's ledger without the document.
     pub(super) before: Ledger,
+    /// Whether the member's id stood for another member until then.
+    pub(super) stood_for_another: bool,
     /// The facts of the document, each with the member's ledger without this one fact.
     pub(super) facts: Vec<(Fact, Ledger)>,
 }
 
 impl Arrived {
     /// The cause of a change that the document makes, and whether it is rewarded.
-    fn cause(&self, program: &Program, ledger: &Ledger, t: Instant, id: &str) -> (&'static str, bool) {
+    fn cause(&self, program: &Program, ledger: &Ledger, t: Instant) -> (&'static str, bool) {
         // A document with a single fact is as that fact alone.
         if let [(fact, _)] = &self.facts[..] {
-            return (fact.cause(), fact.rewards(id));
+            return (fact.cause(), fact.rewards(&ledger.ids));
         }
         // "`imported` if all facts of the document are"
         if self.facts.iter().all(|(fact, _)| fact.cause() == "imported") {
@@ -59,13 +61,19 @@ impl Arrived {
             |without: &Ledger| change != Ordering::Equal && tier.cmp(&tier_at(program, without, t)) == change;
         let explaining = self.facts.iter().filter(|(_, without)| explains(without)).map(|(fact, _)| fact);
         match explaining.min_by_key(|fact| (place_of_kind(&fact.kind), &fact.key)) {
-            Some(fact) => (fact.cause(), fact.rewards(id)),
+            Some(fact) => (fact.cause(), fact.rewards(&ledger.ids)),
+            // A member on record from before they stood for another, where nothing but their return explains the change.
+            None if self.stood_for_another && change == Ordering::Equal => ("merged", false),
             None if change == Ordering::Less => ("refund", false),
             // Where the tier is the same without the document, it is a renewal that the document brings.
             None => ("activity", true),
         }
     }
 }
+
+/// "Transitions caused by `imported` or `program_changed` carry `notify: false` unless asked otherwise", "with cause
+/// `merged`: no entry rewards, `notify: false`".
+const SILENT: [&str; 3] = ["imported", "program_changed", "merged"];
 
 /// The reason for an evaluation.
 pub enum News<'a> {
@@ -98,8 +106,9 @@ impl Replay {
                 let now = view(&program, &ledger);
                 match &news {
                     // "The cause is the fact's if the tier differs with and without the fact, else `period_end`."
-                    News::Document(arrived) if view(&program, &arrived.before) != now => {
-                        arrived.cause(&program, &ledger, t, id)
+                    // A member whose id stood for another's until then passes at once what has changed meanwhile.
+                    News::Document(arrived) if arrived.stood_for_another || view(&program, &arrived.before) != now => {
+                        arrived.cause(&program, &ledger, t)
                     }
                     // "At `effective_at` the cause is `program_changed` if the old version gives another tier then or
                     // was inactive, else `period_end`."
@@ -115,7 +124,7 @@ impl Replay {
                             .iter()
                             .filter(matters)
                             .min_by_key(|fact| (place_of_kind(&fact.kind), &fact.key, !self.shop.knows(fact)))
-                            .map_or(("period_end", false), |fact| (fact.cause(), fact.rewards(id)))
+                            .map_or(("period_end", false), |fact| (fact.cause(), fact.rewards(&ledger.ids)))
                     }
                     _ => ("period_end", false),
                 }
@@ -136,7 +145,9 @@ impl Replay {
                     self.record_renewal(&mut member, id, t, "period_end");
                 }
             }
-            let due = birthday_due(&program, &ledger, &member, t);
+            // "As long as they are merged, rewards and birthday points given to either were given to both."
+            let years = self.on_every_record(&ledger, id, &member, |record| record.birthday_years.iter().copied());
+            let due = birthday_due(&program, &ledger, &years, t);
             member.birthdays.extend(due.map(|(rank, date)| {
                 member.birthday_years.insert(date.year());
                 let tier = &program.tiers[rank];
@@ -187,17 +198,17 @@ impl Replay {
         let program = self.program();
         let from = member.tier.clone();
         let since = since(program, ledger, t);
+        // "a merged id that held a tier has `left` (…, dated that arrival)"; else
         // "the instant it took effect (`since` of the new standing, … never before the previous transition's; with no
         // timeline left, the previous transition's)"
-        let mut at = since.max(member.last_at).unwrap_or(t);
+        let mut at = if ledger.ids.is_empty() { t } else { since.max(member.last_at).unwrap_or(t) };
         // "a `program_changed` one is dated not before its version's `effective_at`"
         if cause == "program_changed" {
             at = at.max(program.effective_at);
         }
         let kind = rewards::kind(&self.versions, from.as_deref(), to.as_deref());
         let asked = |what: &str| cause == "program_changed" && self.options[what] == true;
-        // "Transitions caused by `imported` or `program_changed` carry `notify: false` unless asked otherwise"
-        let notify = !["imported", "program_changed"].contains(&cause) || asked("notify");
+        let notify = !SILENT.contains(&cause) || asked("notify");
         let seq = member.transitions.len() + 1;
         member.transitions.push(json!({
             "member_id": id, "seq": seq, "kind": kind.name(), "from": from, "to": to, "at": print(at), "cause": cause,
@@ -207,11 +218,11 @@ impl Replay {
         // asks for it)"
         if matches!(kind, Kind::Entered | Kind::Upgraded) && (rewarded || asked("rewards")) {
             let since = since.unwrap_or(t);
+            let given_before: Vec<_> = self.on_every_record(ledger, id, member, |record| record.given.iter().cloned());
             for tier in rewards::due(&self.versions, from.as_deref(), to.as_deref().unwrap()) {
                 // "given once per member ever, unless `repeat_tier_rewards`, then once per stretch of the tier reached
                 // (its `since`)"
-                let given = member
-                    .given
+                let given = given_before
                     .iter()
                     .any(|(given, stretch)| *given == tier && (!program.repeat_rewards || *stretch == since));
                 if !given {
@@ -224,13 +235,26 @@ impl Replay {
         member.last_at = Some(at);
     }
 
+    /// All that is on the records of the ids that stand for a member now, and on their own, which is at hand.
+    fn on_every_record<'a, I: Iterator>(
+        &'a self,
+        ledger: &Ledger,
+        id: &str,
+        own: &'a Member,
+        part: impl Fn(&'a Member) -> I,
+    ) -> Vec<I::Item> {
+        let others = ledger.ids.iter().filter(|other| *other != id).filter_map(|other| self.members.get(other));
+        others.chain([own]).flat_map(part).collect()
+    }
+
     fn record_renewal(&self, member: &mut Member, id: &str, t: Instant, cause: &str) {
         let tier = member.tier.clone();
         let at = member.last_at.map_or(t, |last| last.max(t));
         let seq = member.transitions.len() + 1;
+        let asked = cause == "program_changed" && self.options["notify"] == true;
         member.transitions.push(json!({
             "member_id": id, "seq": seq, "kind": "renewed", "from": tier, "to": tier, "at": print(at), "cause": cause,
-            "notify": cause != "imported" && (cause != "program_changed" || self.options["notify"] == true),
+            "notify": !SILENT.contains(&cause) || asked,
         }));
         member.last_at = Some(at);
     }
@@ -267,14 +291,14 @@ fn year_renewed(program: &Program, ledger: &Ledger, t: Instant) -> Option<String
 
 /// "(due once per local year on the member's birthday, February 29 on February 28 in common years, to whoever holds
 /// the tier at local midnight)"
-fn birthday_due(program: &Program, ledger: &Ledger, member: &Member, t: Instant) -> Option<(usize, NaiveDate)> {
+fn birthday_due(program: &Program, ledger: &Ledger, given: &[i32], t: Instant) -> Option<(usize, NaiveDate)> {
     let tz = program.timezone;
     let today = day(tz, t);
     let date = on(&ledger.birthday(t)?, today.year())?;
     let rank = tier_at(program, ledger, t)?;
     let due = date == today
         && midnight(tz, date) == t
-        && !member.birthday_years.contains(&today.year())
+        && !given.contains(&today.year())
         && program.tiers[rank].birthday_points > Decimal::ZERO;
     due.then_some((rank, date))
 }

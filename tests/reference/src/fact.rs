@@ -1,5 +1,6 @@
 //! Section 4: the facts of a shop, their natural keys, and the repeats that win.
 
+use super::identity::Tombstones;
 use super::program::{amount, is_amount};
 use super::time::{Instant, instant, print};
 use rust_decimal::Decimal;
@@ -51,7 +52,7 @@ pub struct Fact {
 
 /// The place of a kind in section 4, for "movements are ordered by instant, then kind as listed in section 4".
 pub fn place_of_kind(kind: &str) -> u8 {
-    const LISTED: [&str; 13] = [
+    const LISTED: [&str; 14] = [
         "order.paid",
         "order.refunded",
         "order.cancelled",
@@ -65,6 +66,7 @@ pub fn place_of_kind(kind: &str) -> u8 {
         "customer.enrolled",
         "tier.assigned",
         "tier.unassigned",
+        "customer.merged",
     ];
     LISTED.iter().position(|&listed| listed == kind).unwrap_or(LISTED.len()) as u8 + 1
 }
@@ -175,8 +177,15 @@ impl Fact {
                 )
             }
             "tier.unassigned" => (vec!["unassigned".into(), id("assignment_id")?], vec![text("reason"), text("by")]),
+            "customer.merged" => {
+                let into = text("into");
+                // "(a member's id, or null: undone)"; no id is merged into itself.
+                if !(line["into"].is_null() || line["into"].is_string()) || line["into"] == line["member_id"] {
+                    return None;
+                }
+                (own("merged")?, vec![into])
+            }
             "customer.erased" => (own("erased")?, vec![]),
-            // `customer.merged`: "not supported yet, refused"
             _ => return None,
         };
         // "field by field in the order of the table (for entries the kind first; … then `member_id`, then `imported`)"
@@ -222,7 +231,7 @@ impl Fact {
 
     /// "Causes: `activity` (orders, restored ones too, earned and adjusted points, enrolment, corrections), `refund` (refund,
     /// cancellation, cancelled points), … `assigned` (and unassigned), `imported` (`points.imported`, or any fact
-    /// marked `imported: true`), `tags_changed`."
+    /// marked `imported: true`), `tags_changed`, `merged`."
     pub fn cause(&self) -> &'static str {
         match self.kind.as_str() {
             _ if self.imported => "imported",
@@ -230,20 +239,30 @@ impl Fact {
             "order.refunded" | "order.cancelled" | "points.canceled" => "refund",
             "tier.assigned" | "tier.unassigned" => "assigned",
             "customer.tags_set" | "customer.tags_changed" => "tags_changed",
+            "customer.merged" => "merged",
             _ => "activity",
         }
     }
 
-    /// Whether an entry it brings `member` is rewarded: "cause `activity`, `tags_changed`, or `assigned` with
-    /// `reward: true`", "Unassigning … give none".
-    pub fn rewards(&self, member: &str) -> bool {
+    /// Whether an entry it brings the member who has these ids is rewarded: "cause `activity`, `tags_changed`, or `assigned`
+    /// with `reward: true`", "Unassigning … give none".
+    pub fn rewards(&self, ids: &BTreeSet<String>) -> bool {
         match self.cause() {
             "activity" | "tags_changed" => true,
-            "assigned" => {
-                self.kind == "tier.assigned" && self.body["reward"] != false && self.member.as_deref() == Some(member)
-            }
+            "assigned" => self.kind == "tier.assigned" && self.body["reward"] != false && self.names_one_of(ids),
             _ => false,
         }
+    }
+
+    /// Whether the member that the fact names is one of these ids.
+    pub fn names_one_of(&self, ids: &BTreeSet<String>) -> bool {
+        self.member.as_ref().is_some_and(|member| ids.contains(member))
+    }
+
+    /// The ids that it names as members: its own, and the one that a merge is into.
+    pub fn names(&self) -> Vec<String> {
+        let into = self.body["into"].as_str().filter(|_| self.kind == "customer.merged");
+        self.member.iter().cloned().chain(into.map(str::to_owned)).collect()
     }
 }
 
@@ -278,6 +297,7 @@ pub struct Shop {
     /// Of each order the latest revision that names a `paid_at`, even if a later one does not.
     paid: BTreeMap<Vec<String>, Fact>,
     named: BTreeSet<String>,
+    pub(super) tombstones: Tombstones,
 }
 
 impl Shop {
@@ -286,7 +306,7 @@ impl Shop {
         Shop { currency: currency.to_owned(), ..Shop::default() }
     }
 
-    /// Applies one line, in any order. Returns false if it is not a valid fact.
+    /// Applies one line, in any order (an erasure takes those whom it meets). Returns false if it is not a valid fact.
     pub fn take(&mut self, line: &Value) -> bool {
         match Fact::read(line, &self.currency) {
             Some(fact) => {
@@ -299,7 +319,10 @@ impl Shop {
 
     /// Applies one fact, unless a better one with its key is known.
     pub fn merge(&mut self, fact: Fact) {
-        self.named.extend(fact.member.clone());
+        self.named.extend(fact.names());
+        if let ("customer.erased", Some(member)) = (fact.kind.as_str(), &fact.member) {
+            self.erase(member);
+        }
         if fact.paid_at.is_some() {
             keep_better(&mut self.paid, fact.clone());
         }
@@ -342,11 +365,6 @@ impl Shop {
     /// All members whom any fact has ever named.
     pub fn members(&self) -> &BTreeSet<String> {
         &self.named
-    }
-
-    /// "a tombstone … keeps later facts out"
-    pub fn is_erased(&self, member: &str) -> bool {
-        self.fact(&["erased", member]).is_some()
     }
 
     /// The fact with this key.

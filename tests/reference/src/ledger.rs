@@ -5,6 +5,8 @@ use super::program::{amount, tag};
 use super::time::{Instant, instant};
 use rust_decimal::Decimal;
 use serde_json::Value;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 /// "movements are ordered by instant, then kind as listed in section 4, then key"; a midnight comes before all
 /// movements of its instant (kind 0).
@@ -62,29 +64,35 @@ pub struct Assignment {
     pub held_since: Option<Instant>,
 }
 
-/// The facts of one member.
+/// The facts of one member, under all ids that stand for them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
+    /// The ids that stand for the member, with their own; none if they stand for another member, or were erased.
+    pub(super) ids: BTreeSet<String>,
     pub(super) orders: Vec<Order>,
     pub(super) entries: Vec<Entry>,
     /// "while it waits, such a fact is with the member it names"
     waiting: Vec<Fact>,
     tags: Vec<Fact>,
+    /// "the earliest enrolment"
     enrolled: Option<Fact>,
+    /// The birthday that counts as said with the enrollment.
+    birthday_enrolled: Option<String>,
     birthday_set: Option<Fact>,
     /// The assignments, in no particular order.
     pub assignments: Vec<Assignment>,
 }
 
 impl Ledger {
-    /// Collects the facts of `member`.
+    /// Collects the facts of `member`: "the member into whom another was merged has the facts of both".
     pub fn of(shop: &Shop, member: &str) -> Ledger {
-        let mut ledger = Ledger::default();
-        // "Everything about the member is deleted"
-        if shop.is_erased(member) {
+        // "Everything about the member is deleted"; an id that stands for another member has no facts.
+        let mut ledger = Ledger { ids: shop.ids_of(member), ..Ledger::default() };
+        if ledger.ids.is_empty() {
             return ledger;
         }
-        let is_mine = |fact: &Fact| fact.member.as_deref() == Some(member);
+        let ids = ledger.ids.clone();
+        let is_mine = |fact: &Fact| fact.names_one_of(&ids);
         // "the latest revision says whose an order or entry is"
         for paid in shop.of_kind("order.paid").filter(|fact| is_mine(fact)) {
             ledger.orders.push(order(shop, paid));
@@ -107,10 +115,19 @@ impl Ledger {
             }
         }
         for kind in ["customer.tags_set", "customer.tags_changed"] {
-            ledger.tags.extend(shop.of_kind(kind).filter(|fact| is_mine(fact)).cloned());
+            // "tags only as said of themselves"
+            let own = shop.of_kind(kind).filter(|fact| fact.member.as_deref() == Some(member));
+            ledger.tags.extend(own.cloned());
         }
-        ledger.enrolled = shop.fact(&["enrolled", member]).cloned();
-        ledger.birthday_set = shop.fact(&["birthday", member]).cloned();
+        let enrolled = |id: &str| shop.fact(&["enrolled", id]);
+        // Of enrollments at one instant the member's own, else that of the lower id.
+        let enrollments = ids.iter().filter_map(|id| enrolled(id));
+        ledger.enrolled =
+            enrollments.min_by_key(|fact| (fact.at, fact.member.as_deref() != Some(member), &fact.member)).cloned();
+        if let Some(id) = birthday_said_of(shop, member, &ids) {
+            ledger.birthday_enrolled = enrolled(&id).and_then(birthday).map(str::to_owned);
+            ledger.birthday_set = shop.fact(&["birthday", &id]).cloned();
+        }
         for kind in ["tier.assigned", "tier.unassigned"] {
             for fact in shop.of_kind(kind).filter(|fact| is_mine(fact)) {
                 ledger.assignments.push(Assignment {
@@ -148,7 +165,8 @@ impl Ledger {
     }
 
     /// Whether a known fact acts on `member`, whose ledger this is. It does not while it waits for its order or entry, nor
-    /// where that is another member's.
+    /// where that is another member's, nor where a fact told under another of their ids stands in its place. A merge or an
+    /// erasure "has no instant of its own".
     pub fn feels(&self, fact: &Fact, member: &str) -> bool {
         match fact.kind.as_str() {
             "order.paid" | "order.refunded" | "order.cancelled" | "order.restored" => {
@@ -157,7 +175,11 @@ impl Ledger {
             "points.canceled" => {
                 self.entries.iter().any(|entry| text(&entry.fact, "entry_id") == text(fact, "entry_id"))
             }
-            _ => fact.member.as_deref() == Some(member),
+            "customer.tags_set" | "customer.tags_changed" => fact.member.as_deref() == Some(member),
+            "customer.enrolled" => self.enrolled.as_ref() == Some(fact),
+            "customer.birthday_set" => self.birthday_set.as_ref() == Some(fact),
+            "customer.merged" | "customer.erased" => false,
+            _ => fact.names_one_of(&self.ids),
         }
     }
 
@@ -188,8 +210,10 @@ impl Ledger {
     /// The birthday as `MM-DD`, as known at `at`: a `birthday_set` overrides the enrollment.
     pub fn birthday(&self, at: Instant) -> Option<String> {
         let seen = self.before(at + 1);
-        let ruling = seen.birthday_set.or(seen.enrolled)?;
-        ruling.body["birthday"].as_str().map(str::to_owned)
+        match seen.birthday_set {
+            Some(set) => birthday(&set).map(str::to_owned),
+            None => seen.enrolled.and(seen.birthday_enrolled),
+        }
     }
 
     /// "The current set at `t` is the latest `tags_set` with `occurred_at` ≤ `t`, then the later changes up to `t`
@@ -220,6 +244,24 @@ impl Ledger {
         }
         current
     }
+}
+
+/// The id whose birthday counts: "the birthday last said of themselves, else the other's".
+fn birthday_said_of(shop: &Shop, member: &str, ids: &BTreeSet<String>) -> Option<String> {
+    let set = |id: &String| shop.fact(&["birthday", id]).map(|fact| fact.at);
+    let enrolled =
+        |id: &String| shop.fact(&["enrolled", id]).filter(|fact| birthday(fact).is_some()).map(|fact| fact.at);
+    let said = || ids.iter().filter(|id| set(id).is_some() || enrolled(id).is_some());
+    // Theirs alone; of the others' the one set latest, else the one told at the earliest enrollment; at last the lower id's.
+    said()
+        .find(|id| *id == member)
+        .or_else(|| said().filter(|id| set(id).is_some()).max_by_key(|id| (set(id), Reverse(*id))))
+        .or_else(|| said().min_by_key(|id| (enrolled(id), *id)))
+        .cloned()
+}
+
+fn birthday(fact: &Fact) -> Option<&str> {
+    fact.body["birthday"].as_str()
 }
 
 fn text<'a>(fact: &'a Fact, name: &str) -> &'a str {

@@ -11,6 +11,7 @@
 mod earned;
 mod evaluate;
 mod fact;
+mod identity;
 mod ledger;
 mod program;
 mod replay;
@@ -33,7 +34,16 @@ pub fn standing(program: &Program, shop: &Shop, member_id: &str, as_of: Instant)
     if shop.is_erased(member_id) {
         return erased();
     }
-    standing::print_standing(program, &ledger::Ledger::of(shop, member_id), as_of)
+    let member = shop.stands_for(member_id);
+    told_of(member_id, &member, standing::print_standing(program, &ledger::Ledger::of(shop, &member), as_of))
+}
+
+/// The standing of a member as told of an id that stands for them: "with `merged_into`".
+fn told_of(id: &str, member: &str, mut standing: Value) -> Value {
+    if id != member {
+        standing["merged_into"] = json!(member);
+    }
+    standing
 }
 
 fn erased() -> Value {

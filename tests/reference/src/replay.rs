@@ -2,7 +2,7 @@
 
 use super::evaluate::{Arrived, Member, News, on};
 use super::fact::{Fact, Shop};
-use super::ledger::Ledger;
+use super::ledger::{Assignment, Ledger};
 use super::program::Program;
 use super::standing::{boundaries, print_standing};
 use super::time::{Instant, instant, midnight, year};
@@ -144,15 +144,18 @@ impl Replay {
         self.shop.currency = version.currency.clone();
         self.versions.push(version);
         self.options = line["options"].clone();
+        // An id that stands for another member passes the versions when its merge is undone.
         for id in &known {
-            self.evaluate(id, at, News::Version(&old));
+            if self.shop.is_erased(id) || self.shop.stands_for(id) == *id {
+                self.evaluate(id, at, News::Version(&old));
+            }
         }
     }
 
     /// Takes in a document: "its facts are taken in together, and members are evaluated before the first and after the
     /// last".
     fn take(&mut self, facts: Vec<Fact>, arrival: Instant) {
-        for named in facts.iter().filter_map(|fact| fact.member.clone()) {
+        for named in facts.iter().flat_map(Fact::names) {
             self.members.entry(named).or_default();
         }
         let without = |left_out: Option<usize>| {
@@ -164,33 +167,51 @@ impl Replay {
         let after = without(None);
         let shops_without: Vec<Shop> = (0..facts.len()).map(|index| without(Some(index))).collect();
         let known: Vec<String> = self.members.keys().cloned().collect();
+        // The ids that a ledger belongs to are a part of it, so members are also affected by a merge that brings no fact.
         let affected: Vec<&String> =
             known.iter().filter(|id| Ledger::of(&self.shop, id) != Ledger::of(&after, id)).collect();
         // "Before a fact is taken in, every review of that member due before its arrival is passed"
         for id in &affected {
             self.pass_reviews(id, arrival - 1);
         }
-        let before = self.shop.clone();
-        self.shop = after;
-        for fact in facts.iter().filter(|fact| fact.kind == "customer.erased") {
-            // "Everything about the member is deleted", "a member that was erased has … no history"
-            self.members.insert(fact.member.clone().unwrap(), Member::default());
-        }
-        for id in affected {
-            let arrived = Arrived {
-                before: self.ledger_in(&before, id),
+        let arrived: Vec<Arrived> = affected
+            .iter()
+            .map(|id| Arrived {
+                before: self.ledger_in(&self.shop, id),
+                stood_for_another: !self.shop.is_erased(id) && self.shop.stands_for(id) != **id,
                 facts: facts
                     .iter()
                     .zip(&shops_without)
                     .map(|(fact, shop)| (fact.clone(), self.ledger_in(shop, id)))
                     .collect(),
-            };
+            })
+            .collect();
+        let before = std::mem::replace(&mut self.shop, after);
+        for id in known.iter().filter(|id| self.shop.is_erased(id) && !before.is_erased(id)) {
+            // "Everything about the member is deleted", "a member that was erased has … no history"
+            self.members.insert(id.clone(), Member::default());
+        }
+        self.share_what_is_ahead(&before, &affected, arrival);
+        for (id, arrived) in affected.into_iter().zip(arrived) {
             self.evaluate(id, arrival, News::Document(&arrived));
             // Only the facts that make a difference to this member.
             let now = self.ledger(id);
             let theirs = arrived.facts.into_iter().filter(|(_, without)| *without != now).map(|(fact, _)| fact);
             let ahead: Vec<Fact> = theirs.filter(|fact| self.shop.dated(fact) > arrival).collect();
             self.members.get_mut(id).unwrap().ahead.extend(ahead);
+        }
+    }
+
+    /// Where ids stand for other members than before, the facts that have arrived ahead of their instants are theirs now.
+    fn share_what_is_ahead(&mut self, before: &Shop, affected: &[&String], arrival: Instant) {
+        if affected.iter().all(|id| before.ids_of(id) == self.shop.ids_of(id)) {
+            return;
+        }
+        let all: Vec<Fact> = affected.iter().flat_map(|id| self.members[*id].ahead.clone()).collect();
+        for id in affected {
+            let ahead = &mut self.members.get_mut(*id).unwrap().ahead;
+            ahead.clear();
+            ahead.extend(all.iter().filter(|fact| self.shop.dated(fact) >= arrival).cloned());
         }
     }
 
@@ -205,7 +226,8 @@ impl Replay {
             let standing = if self.shop.is_erased(id) {
                 super::erased()
             } else {
-                print_standing(self.program(), &self.ledger(id), as_of)
+                let member = self.shop.stands_for(id);
+                super::told_of(id, &member, print_standing(self.program(), &self.ledger(&member), as_of))
             };
             standings.insert(id.clone(), standing);
             let member = &self.members[id];
@@ -225,9 +247,23 @@ impl Replay {
         self.ledger_in(&self.shop, id)
     }
 
+    /// The holds of all ids that stand for the member count "like other assignments"; of those of one version the member's
+    /// own, else the earliest, else that of the lower id.
     fn ledger_in(&self, shop: &Shop, id: &str) -> Ledger {
         let mut ledger = Ledger::of(shop, id);
-        ledger.assignments.extend(self.members[id].holds.clone());
+        let mut holds: Vec<(&String, &Assignment)> = Vec::new();
+        for one in ledger.ids.iter().filter(|one| self.members.contains_key(*one)) {
+            holds.extend(self.members[one].holds.iter().map(|hold| (one, hold)));
+        }
+        holds.sort_by_key(|(one, hold)| (*one != id, hold.place.0, *one));
+        let mut ruling: Vec<Assignment> = Vec::new();
+        for (_, hold) in holds {
+            // The key of a hold's place names its version.
+            if ruling.iter().all(|other| other.place.2 != hold.place.2) {
+                ruling.push(hold.clone());
+            }
+        }
+        ledger.assignments.extend(ruling);
         ledger
     }
 

@@ -85,7 +85,9 @@ pub async fn everybody(system: &System) -> Vec<(MemberId, Ledger)> {
 
 /// All members that were not erased, by bucket and id.
 pub fn by_place(spread: Spread, members: BTreeMap<MemberId, StoredMember>) -> Vec<(MemberId, Ledger)> {
-    let known = members.into_iter().filter_map(|(id, stored)| Some((id, stored.present()?.ledger)));
+    // An id that stands for another member is no member of its own.
+    let whole = |stored: StoredMember| stored.present().filter(|held| held.stands_for.is_none());
+    let known = members.into_iter().filter_map(|(id, stored)| Some((id, whole(stored)?.counting().into_owned())));
     let mut all: Vec<_> = known.collect();
     all.sort_by_key(|(id, _)| (spread.bucket(id), id.clone()));
     all

@@ -4,7 +4,7 @@
 use cases::history;
 use cases::vector::same;
 use proptest::prelude::*;
-use pure_tests::random::{BEGIN, HOUR, RULES_READ_MERGES, arrival, erasure, programs, published, story};
+use pure_tests::random::{BEGIN, HOUR, arrival, erasure, programs, published, story};
 use rules::calendar::{Instant, Zones};
 use rules::replay::{Line, Replay};
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ proptest! {
     #[test]
     fn the_rules_and_the_reference_model_tell_the_same_story(
         program in programs(),
-        facts in story(RULES_READ_MERGES),
+        facts in story(),
         versions in prop::collection::vec(published(), 0..3),
         erased in erasure(),
         end in 0..3000_i64,

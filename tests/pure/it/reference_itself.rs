@@ -13,7 +13,7 @@ proptest! {
     #[test]
     fn the_midnights_that_could_matter_are_all_that_matter(
         program in programs(),
-        facts in story(true),
+        facts in story(),
         versions in prop::collection::vec(published(), 0..3),
         end in 0..3000_i64,
     ) {
@@ -29,7 +29,7 @@ proptest! {
     #[test]
     fn the_tier_on_record_is_that_of_the_standing(
         program in programs(),
-        facts in story(true),
+        facts in story(),
         versions in prop::collection::vec(published(), 0..3),
         end in 0..3000_i64,
     ) {
@@ -57,7 +57,7 @@ proptest! {
     fn the_order_of_arrival_never_matters(
         program in programs(),
         // "Whom an erasure takes is settled when it arrives (the one exception to L1)"
-        (facts, shuffled) in story(true).prop_flat_map(|mut facts| {
+        (facts, shuffled) in story().prop_flat_map(|mut facts| {
             facts.retain(|fact| fact["type"] != "customer.erased");
             (Just(facts.clone()), Just(facts).prop_shuffle())
         }),
@@ -83,7 +83,7 @@ fn share(stories: &[Vec<Value>], of: impl Fn(&[Value]) -> bool) -> usize {
 #[test]
 fn most_stories_have_no_merges_and_those_that_have_some_have_them_of_every_kind() {
     let mut runner = TestRunner::deterministic();
-    let stories: Vec<Vec<Value>> = (0..1000).map(|_| story(true).new_tree(&mut runner).unwrap().current()).collect();
+    let stories: Vec<Vec<Value>> = (0..1000).map(|_| story().new_tree(&mut runner).unwrap().current()).collect();
     let merges = |story: &[Value]| -> Vec<Value> {
         story.iter().filter(|line| line["type"] == "customer.merged").cloned().collect()
     };

@@ -2,7 +2,7 @@
 
 mod merged;
 
-pub use merged::{IDS, RULES_READ_MERGES, story};
+pub use merged::{IDS, story};
 
 use proptest::prelude::*;
 use rules::calendar::{Instant, Zones};
@@ -90,10 +90,13 @@ const DOCUMENTS_EVERY: i64 = 720;
 
 /// A fact that comes as a message of its own, not in a document with others.
 pub fn message() -> impl Strategy<Value = Value> {
-    fact().prop_map(|mut line| {
-        line.as_object_mut().map(|fields| fields.remove("document"));
-        line
-    })
+    fact().prop_map(alone)
+}
+
+/// The same line as a message of its own.
+pub fn alone(mut line: Value) -> Value {
+    line.as_object_mut().map(|fields| fields.remove("document"));
+    line
 }
 
 /// Facts of every kind about two members: some late, some repeated, some told in documents, many at midnight.

@@ -25,8 +25,6 @@ pub struct Member {
     pub(super) given: Vec<(String, Instant)>,
     pub(super) holds: Vec<Assignment>,
     pub(super) birthday_years: BTreeSet<i32>,
-    /// Facts that were dated after their arrival.
-    pub(super) ahead: Vec<Fact>,
     pub(super) transitions: Vec<Value>,
     pub(super) rewards: Vec<Value>,
     pub(super) birthdays: Vec<Value>,
@@ -93,7 +91,6 @@ impl Replay {
         let mut member = self.members[id].clone();
         if program.active && !self.shop.is_erased(id) {
             let bare = ledger.clone();
-            let ahead = member.ahead.clone();
             if let News::Version(old) = news
                 && let Some(hold) = self.hold(old, &program, &ledger, t)
             {
@@ -120,7 +117,7 @@ impl Replay {
                         let matters = |fact: &&Fact| {
                             self.shop.matters(fact) && self.shop.dated(fact) == t && ledger.feels(fact, id)
                         };
-                        ahead
+                        self.ahead
                             .iter()
                             .filter(matters)
                             .min_by_key(|fact| (place_of_kind(&fact.kind), &fact.key, !self.shop.knows(fact)))
@@ -156,7 +153,6 @@ impl Replay {
             }));
         }
         member.evaluated_at = Some(t);
-        member.ahead.retain(|fact| self.shop.dated(fact) > t);
         self.members.insert(id.to_owned(), member);
     }
 

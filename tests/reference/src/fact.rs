@@ -260,7 +260,7 @@ impl Fact {
     }
 
     /// The ids that it names as members: its own, and the one that a merge is into.
-    pub fn names(&self) -> Vec<String> {
+    fn names(&self) -> Vec<String> {
         let into = self.body["into"].as_str().filter(|_| self.kind == "customer.merged");
         self.member.iter().cloned().chain(into.map(str::to_owned)).collect()
     }
@@ -317,9 +317,17 @@ impl Shop {
         }
     }
 
+    /// The ids that a fact names as members. A merge of an erased id is kept out, and names no other.
+    pub fn named_by(&self, fact: &Fact) -> Vec<String> {
+        match &fact.member {
+            Some(member) if self.is_erased(member) => vec![member.clone()],
+            _ => fact.names(),
+        }
+    }
+
     /// Applies one fact, unless a better one with its key is known.
     pub fn merge(&mut self, fact: Fact) {
-        self.named.extend(fact.names());
+        self.named.extend(self.named_by(&fact));
         if let ("customer.erased", Some(member)) = (fact.kind.as_str(), &fact.member) {
             self.erase(member);
         }

@@ -21,6 +21,8 @@ pub struct Replay {
     pub(super) members: BTreeMap<String, Member>,
     clock: Instant,
     every_midnight: bool,
+    /// Facts that were dated after their arrival.
+    pub(super) ahead: Vec<Fact>,
     /// The document that is being told, until a line shows that it has ended.
     open: Option<Document>,
 }
@@ -79,6 +81,7 @@ impl Replay {
             clock: Instant::MIN,
             every_midnight,
             open: None,
+            ahead: Vec::new(),
         })
     }
 
@@ -155,7 +158,7 @@ impl Replay {
     /// Takes in a document: "its facts are taken in together, and members are evaluated before the first and after the
     /// last".
     fn take(&mut self, facts: Vec<Fact>, arrival: Instant) {
-        for named in facts.iter().flat_map(Fact::names) {
+        for named in facts.iter().flat_map(|fact| self.shop.named_by(fact)) {
             self.members.entry(named).or_default();
         }
         let without = |left_out: Option<usize>| {
@@ -191,27 +194,10 @@ impl Replay {
             // "Everything about the member is deleted", "a member that was erased has … no history"
             self.members.insert(id.clone(), Member::default());
         }
-        self.share_what_is_ahead(&before, &affected, arrival);
+        let ahead = facts.iter().filter(|fact| self.shop.dated(fact) > arrival);
+        self.ahead.extend(ahead.cloned());
         for (id, arrived) in affected.into_iter().zip(arrived) {
             self.evaluate(id, arrival, News::Document(&arrived));
-            // Only the facts that make a difference to this member.
-            let now = self.ledger(id);
-            let theirs = arrived.facts.into_iter().filter(|(_, without)| *without != now).map(|(fact, _)| fact);
-            let ahead: Vec<Fact> = theirs.filter(|fact| self.shop.dated(fact) > arrival).collect();
-            self.members.get_mut(id).unwrap().ahead.extend(ahead);
-        }
-    }
-
-    /// Where ids stand for other members than before, the facts that have arrived ahead of their instants are theirs now.
-    fn share_what_is_ahead(&mut self, before: &Shop, affected: &[&String], arrival: Instant) {
-        if affected.iter().all(|id| before.ids_of(id) == self.shop.ids_of(id)) {
-            return;
-        }
-        let all: Vec<Fact> = affected.iter().flat_map(|id| self.members[*id].ahead.clone()).collect();
-        for id in affected {
-            let ahead = &mut self.members.get_mut(*id).unwrap().ahead;
-            ahead.clear();
-            ahead.extend(all.iter().filter(|fact| self.shop.dated(fact) >= arrival).cloned());
         }
     }
 

@@ -19,7 +19,7 @@ use rules::version::Versions;
 use serde_json::{Value, json};
 use store::history::Recorded;
 use store::shop::ShopId;
-use store::{Member, StoredMember};
+use store::{Links, Member, StoredMember};
 
 use super::dice::Dice;
 use super::expression;
@@ -50,6 +50,9 @@ pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result
         if held.record.evaluated_at() > Some(now.plus_millis(FUTURE_MS_MAX)) {
             return Err(at(format!("was looked at by a clock that was ahead: {:?}", held.record)));
         }
+        if held.links != Links::of(index.merges(), id) {
+            return Err(at(format!("other merges are stored than were told: {:?}", held.links)));
+        }
         record(&versions, &held, &recorded, world.swept_at).map_err(at)?;
         rewards(&versions, &recorded).map_err(at)?;
         let differences = recompute(&world.store, &shop.id, id, &versions, now).await;
@@ -61,7 +64,10 @@ pub(super) async fn check(world: &World, shop: &Shop, dice: &mut Dice) -> Result
                 held.ledger
             )));
         }
-        answer(world, shop, (id, &ledger), &versions, instant(dice, now)).await.map_err(at)?;
+        let whole = held.stands_for.as_ref().and_then(|into| stored.get(into)?.clone().present());
+        let counting = whole.as_ref().unwrap_or(&held).counting();
+        let merged_into = held.stands_for.clone();
+        answer(world, shop, (id, &counting, merged_into), &versions, instant(dice, now)).await.map_err(at)?;
     }
     quarantine_rows(world, shop).await?;
     announcements(world, shop)?;
@@ -153,11 +159,18 @@ fn record(
     if (held.record.seq() as usize, held.record.tier()) != (transitions.len(), tier.as_ref()) {
         return Err(format!("{} transitions lead to {tier:?}, and on record is {:?}", transitions.len(), held.record));
     }
-    let (mut ledger, mut record) = (held.ledger.clone(), held.record.clone());
+    if held.stands_for.is_some() {
+        return match tier {
+            None => Ok(()),
+            Some(tier) => Err(format!("stands for another member, and holds {tier}")),
+        };
+    }
+    let mut held = held.clone();
     let version = versions.in_force(swept_at);
     let zone = &version.program.timezone;
     let boundary = zone.midnight(zone.day(swept_at)).max(version.effective_at);
-    let due = advance(&mut ledger, &mut record, versions, boundary);
+    let due = held.evaluate(|ledger, record| advance(ledger, record, versions, boundary));
+    let (ledger, record) = (held.counting(), &held.record);
     if !due.is_empty() {
         return Err(format!("was left behind: {due:?}"));
     }
@@ -206,20 +219,28 @@ pub(super) async fn stored_standing(
 ) -> Result<Option<Value>, InvariantViolation> {
     let versions = world.store.versions(shop).await.map_err(|error| error.detail())?.ok_or("the program is lost")?;
     let mut stored = world.store.members(shop, [id.clone()]).await.map_err(|error| error.detail())?;
-    let ledger = stored.remove(id).and_then(StoredMember::present).unwrap_or_default().ledger;
-    let known = Some(ledger).filter(|ledger| !ledger.is_empty());
-    Ok(known.map(|ledger| json!(http_api::standing::Standing::of(shop, id, versions.in_force(as_of), &ledger, as_of))))
+    let mut held = stored.remove(id).and_then(StoredMember::present).unwrap_or_default();
+    let merged_into = held.stands_for.take();
+    if let Some(into) = &merged_into {
+        stored = world.store.members(shop, [into.clone()]).await.map_err(|error| error.detail())?;
+        held = stored.remove(into).and_then(StoredMember::present).unwrap_or_default();
+    }
+    let standing =
+        |ledger: &Ledger| http_api::standing::Standing::of(shop, id, versions.in_force(as_of), ledger, as_of);
+    let counting = held.counting();
+    Ok((!counting.is_empty()).then(|| json!(standing(&counting).merged_into(merged_into))))
 }
 
 /// Checks that the API says what evaluation says.
 async fn answer(
     world: &World,
     shop: &Shop,
-    (id, ledger): (&MemberId, &Ledger),
+    (id, ledger, merged_into): (&MemberId, &Ledger, Option<MemberId>),
     versions: &Versions,
     as_of: Instant,
 ) -> Result<(), InvariantViolation> {
-    let expected = json!(http_api::standing::Standing::of(&shop.id, id, versions.in_force(as_of), ledger, as_of));
+    let standing = http_api::standing::Standing::of(&shop.id, id, versions.in_force(as_of), ledger, as_of);
+    let expected = json!(standing.merged_into(merged_into));
     match world.desk.ask(&shop.id, "GET", &format!("/v1/members/{id}?as_of={as_of}"), None).await {
         Ended::Answered((200, said)) if said == expected => Ok(()),
         Ended::Answered((404, _)) if ledger.is_empty() => Ok(()),
@@ -326,8 +347,9 @@ fn reference_agrees(
     // A hold is not a fact: the reference model could derive it only by replaying everything.
     let is_held = |ledger: &Ledger| ledger.assignments().iter().any(|given| given.act.id().is_none());
     let known = stored.iter().filter_map(|(id, stored)| Some((id, stored.clone().present()?)));
-    for (id, held) in known.filter(|(_, held)| !is_held(&held.ledger)) {
-        let ours = history::standing(versions.last(), &evaluate(versions.last(), &held.ledger, now));
+    let whole = known.filter(|(_, held)| held.stands_for.is_none() && !is_held(&held.counting()));
+    for (id, held) in whole {
+        let ours = history::standing(versions.last(), &evaluate(versions.last(), &held.counting(), now));
         let theirs = reference::standing(last, &facts, id.as_str(), now.millis());
         if !same(&ours, &theirs) {
             return Err(format!("{id}: ours {ours}, the reference model's {theirs}"));

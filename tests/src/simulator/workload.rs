@@ -290,6 +290,11 @@ impl Shop {
         let size = dice.between(1, 6);
         let tier = *dice.one(&["bronze", "silver", "gold", "ruby"]);
         let until = Instant::from_millis(when.millis() + dice.between(1, 60) * DAY / 2).to_string();
+        if dice.chance(20) {
+            let other = self.member(dice);
+            let into = (other != member).then_some(other);
+            return json!({ "type": "customer.merged", "member_id": member, "into": into, "occurred_at": when.to_string() });
+        }
         let mut event = match dice.below(22) {
             0..=6 => return self.order(dice, fault_counts, (when, now), (member, id)),
             7 | 8 => {

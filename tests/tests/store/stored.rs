@@ -3,20 +3,22 @@
 use engine::ingest::{Counts, Report};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use pure_tests::random::{BEGIN, HOUR, arrival, erasure, message, programs, published};
+use pure_tests::random::{BEGIN, HOUR, alone, arrival, erasure, programs, published, story};
 use rules::advance::advance;
 use rules::calendar::{Instant, Zones};
 use rules::ledger::Ledger;
 use rules::replay::{Line, Replay};
 use serde_json::{Value, json};
-use store::StoreError;
+use store::{Links, StoreError};
 use tests::system::System;
 
 /// A shop's story: a program, and lines in the order of their arrival, in batches.
 fn stories() -> impl Strategy<Value = (Value, Vec<Value>, Vec<bool>)> {
-    let lines = prop::collection::vec(prop_oneof![12 => message(), 1 => published()], 1..40);
-    (programs(), lines, erasure(), prop::collection::vec(any::<bool>(), 41)).prop_map(
-        |(program, mut lines, erased, cuts)| {
+    let changes = prop::collection::vec(published(), 0..4);
+    (programs(), story(), changes, erasure(), prop::collection::vec(any::<bool>(), 64)).prop_map(
+        |(program, facts, changes, erased, cuts)| {
+            let mut lines: Vec<Value> = facts.into_iter().map(alone).collect();
+            lines.extend(changes);
             lines.extend(erased);
             lines.sort_by(|a, b| arrival(a).cmp(arrival(b)));
             (program, lines, cuts)
@@ -109,10 +111,16 @@ async fn check(program: Value, lines: Vec<Value>, cuts: Vec<bool>) {
         if !held.is_stored() && replay.rows(id).is_empty() && replay.index().ledger(id).is_some_and(Ledger::is_empty) {
             continue;
         }
-        let (mut ledger, mut record) = (held.ledger, held.record);
-        let late = advance(&mut ledger, &mut record, replay.versions(), end);
-        assert_eq!(Some(&ledger), replay.index().ledger(id), "{id}");
-        assert_eq!(record, replay.record(id).cloned().unwrap_or_default(), "{id}");
+        assert_eq!(held.links, Links::of(replay.index().merges(), id), "{id}");
+        assert_eq!(held.stands_for, replay.merged_into(id), "{id}");
+        let mut held = held;
+        // An id that stands for another member is not reviewed.
+        let late = match held.stands_for {
+            None => held.evaluate(|ledger, record| advance(ledger, record, replay.versions(), end)),
+            Some(_) => Vec::new(),
+        };
+        assert_eq!(Some(&held.ledger), replay.index().ledger(id), "{id}");
+        assert_eq!(held.record, replay.record(id).cloned().unwrap_or_default(), "{id}");
         assert!(replay.rows(id).ends_with(&late), "{id}");
     }
     for id in replay.index().erased() {

@@ -1,7 +1,6 @@
 //! The causes of tier changes (section 7), and the cause that follows from a fact.
 
 use crate::fact::{EntryKind, Fact, FactBody};
-use crate::id::MemberId;
 
 /// The cause of a change of tier (section 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -35,9 +34,9 @@ pub struct Attribution {
 }
 
 impl Attribution {
-    /// The attribution of a transition of `member` to an arriving fact. For the member that an assignment leaves, the
-    /// fact acts as the end of the assignment: only the member it names is rewarded.
-    pub fn by(fact: &Fact, member: &MemberId) -> Self {
+    /// The attribution of a transition of a member to an arriving fact, which may name the member. For the member that an
+    /// assignment leaves, the fact acts as the end of the assignment: only the member it names is rewarded.
+    pub(crate) fn by(fact: &Fact, names_the_member: bool) -> Self {
         let (cause, may_reward) = match &fact.body {
             FactBody::OrderPaid(..)
             | FactBody::OrderRestored(_)
@@ -49,7 +48,7 @@ impl Attribution {
                 (Cause::Refund, true)
             }
             FactBody::TagsSet(_) | FactBody::TagsChanged(_) => (Cause::TagsChanged, true),
-            FactBody::TierAssigned(_, assigned) => (Cause::Assigned, assigned.reward && fact.member() == Some(member)),
+            FactBody::TierAssigned(_, assigned) => (Cause::Assigned, assigned.reward && names_the_member),
             FactBody::TierUnassigned(..) => (Cause::Assigned, false),
             FactBody::Merged(_) => (Cause::Merged, false),
         };

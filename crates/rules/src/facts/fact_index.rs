@@ -293,6 +293,11 @@ impl FactIndex {
         Cow::Owned(own.united(others).into_owned())
     }
 
+    /// Whether a fact names a member, by any id that stands for the member.
+    pub(crate) fn is_about(&self, fact: &Fact, member: &MemberId) -> bool {
+        fact.member().is_some_and(|named| self.merges.resolve(named) == *member)
+    }
+
     /// Adds a hold to a member's own ledger.
     pub fn hold(&mut self, member: &MemberId, held: Assignment) {
         if let Some(row) = self.members.get_mut(member) {

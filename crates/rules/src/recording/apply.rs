@@ -168,12 +168,14 @@ impl Arrival {
                 change.discard()
             } else if index.merges().resolve(&id) != id {
                 let merged = facts.iter().find(|fact| matches!(fact.body, FactBody::Merged(_)));
-                let told = merged.map_or(Attribution::by_all(&facts, Cause::Merged), |fact| Attribution::by(fact, &id));
+                let told = merged.map_or(Attribution::by_all(&facts, Cause::Merged), |fact| {
+                    Attribution::by(fact, index.is_about(fact, &id))
+                });
                 change.leave(record, versions, told)
             } else {
                 let told =
                     |version: &Version, was: Option<Rank>, is: Option<Rank>, at: Instant| match (&*facts, &before) {
-                        ([fact], _) => Attribution::by(fact, &id),
+                        ([fact], _) => Attribution::by(fact, index.is_about(fact, &id)),
                         (_, None) => Attribution::by_all(&facts, Cause::Activity),
                         _ if was == is => Attribution::by_all(&facts, Cause::Activity),
                         (_, Some(before)) => before.attribution(&facts, &id, version, (was, is), at),
@@ -228,7 +230,7 @@ impl Before {
         let found = (0..facts.len()).filter(|place| makes_the_difference(*place));
         let found = found.filter_map(|place| facts.get(place)).min_by_key(|fact| fact.body.kind());
         match found {
-            Some(fact) => Attribution::by(fact, id),
+            Some(fact) => Attribution::by(fact, self.index.is_about(fact, id)),
             None => Attribution::by_all(facts, if is_fall { Cause::Refund } else { Cause::Activity }),
         }
     }

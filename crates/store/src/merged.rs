@@ -57,9 +57,13 @@ pub struct OtherId {
 }
 
 impl Links {
-    /// The links of an id among the merges of a shop.
+    /// The links of an id among the merges of a shop. An erased id is named only where it matters: not as the end of a way,
+    /// and not among those merged into another, unless a member stands for that one through it.
     pub fn of(merges: &Merges, id: &MemberId) -> Self {
-        Self { merge: merges.of(id).cloned(), ids: merges.into_id(id).cloned().collect() }
+        let ends = |into: &MemberId| merges.is_erased(into) && merges.of(into).is_none();
+        let merge = merges.of(id).filter(|merge| !ends(&merge.into)).cloned();
+        let ids = merges.into_id(id).filter(|other| merges.leads_from_a_member(other)).cloned().collect();
+        Self { merge, ids }
     }
 
     /// Whether there are none.

@@ -12,6 +12,7 @@ mod ingest;
 mod insight;
 mod killed;
 mod lists;
+mod merged;
 mod moved;
 mod preview;
 mod publications;

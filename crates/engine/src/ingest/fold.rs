@@ -218,6 +218,7 @@ pub(super) fn fold<'a>(
         // A row that already names an erased member is found by the name, and deleted as a whole.
         let is_theirs = was.facts.iter().any(is_erased);
         let facts = if is_theirs { facts } else { facts.into_iter().filter_map(|it| kept(it, is_erased)).collect() };
+        let facts: Vec<Fact> = facts.into_iter().map(|fact| without_erased(fact, index.merges())).collect();
         (facts != was.facts && worth_it).then_some((subject, facts))
     };
     let news: Vec<_> = subjects.iter().cloned().filter_map(news).collect();
@@ -299,6 +300,16 @@ fn kept(fact: Fact, is_erased: impl Fn(&Fact) -> bool) -> Option<Fact> {
         return Some(Fact { member: None, ..fact });
     }
     fact.without_member()
+}
+
+/// A merge into an erased member is void for ever: it is stored without that member's name, like one that was undone.
+fn without_erased(fact: Fact, merges: &Merges) -> Fact {
+    match &fact.body {
+        FactBody::Merged(Merged { into: Some(into) }) if merges.is_erased(into) && merges.of(into).is_none() => {
+            Fact { body: FactBody::Merged(Merged { into: None }), ..fact }
+        }
+        _ => fact,
+    }
 }
 
 fn is_entry(fact: &Fact) -> bool {

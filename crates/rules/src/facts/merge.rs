@@ -126,6 +126,18 @@ impl Merges {
         all
     }
 
+    /// Whether an id was not erased, or one that was not is merged into it, on and on.
+    pub fn leads_from_a_member(&self, id: &MemberId) -> bool {
+        let (mut seen, mut open) = (BTreeSet::from([id]), vec![id]);
+        while let Some(id) = open.pop() {
+            if !self.is_erased(id) {
+                return true;
+            }
+            open.extend(self.into_id(id).filter(|other| seen.insert(other)));
+        }
+        false
+    }
+
     /// Whether an id is connected with no other.
     pub fn is_alone(&self, id: &MemberId) -> bool {
         !self.into.contains_key(id) && !self.from.contains_key(id)

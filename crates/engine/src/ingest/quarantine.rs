@@ -13,8 +13,9 @@ use crate::transport::TransportError;
 
 /// Describes a fact with problems.
 pub(super) fn invalid(shop: &ShopId, problems: &Problems) -> Quarantined {
-    let merge = problems.iter().any(|problem| problem.message.starts_with("merge_not_supported"));
-    let reason = if merge { Reason::MergeNotSupported } else { Reason::Invalid };
+    let begins = |code: Reason| problems.iter().any(|problem| problem.message.starts_with(code.code()));
+    let special = [Reason::MergeNotSupported, Reason::NothingToSend].into_iter().find(|reason| begins(*reason));
+    let reason = special.unwrap_or(Reason::Invalid);
     Quarantined::of(shop, reason).at_all(problems.iter())
 }
 

@@ -79,6 +79,11 @@ fn read_told(o: Object<'_>, currency: Currency) -> Option<ReceivedFact> {
             let remedy = "merge_not_supported: re-send the orders with the new member and a later revision";
             return o.node.problem(remedy);
         }
+        "points.redeemed" | "points.expired" => {
+            return o.need("type")?.problem(format!(
+                "nothing_to_send: redeeming or expiring points never lowers what was earned, so `{kind}` is no fact here"
+            ));
+        }
         other => {
             return o
                 .need("type")?

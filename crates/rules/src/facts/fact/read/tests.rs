@@ -23,6 +23,15 @@ fn the_error_of_an_unknown_event_names_the_known_ones() {
     let merged =
         json!({ "type": "customer.merged", "member_id": "a", "into": "b", "occurred_at": "2024-01-01T00:00:00Z" });
     assert!(read(merged).unwrap_err()[0].contains("merge_not_supported: re-send the orders"));
+    for kind in ["points.redeemed", "points.expired"] {
+        let spent = json!({ "type": kind, "member_id": "a", "points": 5, "occurred_at": "2024-01-01T00:00:00Z" });
+        let problems = read(spent).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(
+            problems[0].starts_with("$.type: nothing_to_send") && problems[0].contains("never lowers"),
+            "{problems:?}"
+        );
+    }
 }
 
 #[test]

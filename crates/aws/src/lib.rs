@@ -29,6 +29,7 @@ use engine::sweep::{MARGIN, PAGE, Settings, Sweep};
 use engine::transport::TransportError;
 use engine::zones::{self, FolderError};
 use store::Store;
+use store::shop::{AliasError, Aliases};
 use store::table::Tables;
 use thiserror::Error;
 
@@ -70,6 +71,9 @@ pub enum SetUpError {
     /// The environment lacks a variable.
     #[error(transparent)]
     MissingVariable(#[from] MissingVariableError),
+    /// `SHOP_ALIASES` has an alias that is not clear.
+    #[error("SHOP_ALIASES: an alias is not clear")]
+    Alias(#[from] AliasError),
     /// The folder of zones cannot be used.
     #[error(transparent)]
     Zones(#[from] FolderError),
@@ -150,7 +154,11 @@ impl LoadServiceConfig for Endpoints {
 pub fn store(config: &SdkConfig, variable: Variable) -> Result<Store, SetUpError> {
     let zones = zones::in_use(variable).inspect_err(|error| tracing::error!("{}", error.in_full()))?;
     tracing::info!(zones = %zones.release(), "the release of the time zone database in use");
-    Ok(Store::new(aws_sdk_dynamodb::Client::new(config), tables(variable)?).with_zones(zones))
+    // A parameter of CloudFormation is one text.
+    let named = variable("SHOP_ALIASES").unwrap_or_default();
+    let aliases = Aliases::read(named.split(',').map(str::trim).filter(|alias| !alias.is_empty()))?;
+    let store = Store::new(aws_sdk_dynamodb::Client::new(config), tables(variable)?);
+    Ok(store.with_zones(zones).with_aliases(aliases))
 }
 
 /// Opens the bus on which events are announced.

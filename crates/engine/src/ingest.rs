@@ -7,12 +7,14 @@
 mod direct;
 mod fold;
 mod group;
+mod not_counted;
 mod programs;
 mod quarantine;
 mod read;
 mod take;
 
 pub use direct::FactOutcome;
+pub use not_counted::NotCounted;
 pub use programs::ProgramCache;
 pub use quarantine::Quarantine;
 pub use read::{native, read};
@@ -192,8 +194,13 @@ impl<Q: Quarantine> Ingest<Q> {
         let mut shops: BTreeMap<ShopId, Vec<(usize, Content)>> = BTreeMap::new();
         for (place, message) in messages.iter().enumerate() {
             match read::open(&message.body) {
-                Ok(Opened { shop, content }) => shops.entry(shop).or_default().push((place, content)),
-                Err(why) => quarantined.push((place, why)),
+                Ok(Opened { shop, content }) => {
+                    shops.entry(self.writer.store.shop_named(shop)).or_default().push((place, content));
+                }
+                Err(why) => {
+                    let shop = why.shop.map(|shop| self.writer.store.shop_named(shop));
+                    quarantined.push((place, Quarantined { shop, ..why }));
+                }
             }
         }
         for (shop, contents) in shops {

@@ -1,6 +1,10 @@
 //! A change of rules: the request, its preview, and its outcome. The same types serve the command on a store and the
 //! HTTP API.
 
+mod uncounted;
+
+pub use uncounted::{Uncounted, remedy};
+
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -8,9 +12,10 @@ use crate::preview::{Preview, picture};
 use crate::sweep::preview::{Changed, Part, parts};
 use futures::StreamExt;
 use rules::calendar::Instant;
+use rules::fact::Currency;
 use rules::json::Problem;
-use rules::program::{Program, about_zone};
-use rules::version::{Published, Version, Versions, change_advice};
+use rules::program::{Draft, Program, about_zone, starting, unnamed_currency};
+use rules::version::{PublishError, Published, Version, Versions, change_advice};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use store::shop::ShopId;
@@ -126,6 +131,9 @@ pub struct PublishOutcome {
     pub replaces: Option<u32>,
     /// The effects on members.
     pub warnings: Vec<Advice>,
+    /// The stored facts before the program's start, which count for nothing; none if there are none.
+    #[serde(default)]
+    pub before_the_start: Option<Uncounted>,
 }
 
 /// The result of a preview.
@@ -237,7 +245,7 @@ impl Publisher<'_> {
     pub async fn publish(&self, wanted: &PublishRequest) -> Result<PublishOutcome, PublicationError> {
         let before = self.store.versions(self.shop).await?;
         let publication = self.publication(wanted, before.as_ref()).await?;
-        let VersionDraft { versions, replaces, .. } = self.store.draft(self.shop, &publication.event, self.now).await?;
+        let VersionDraft { versions, replaces, .. } = self.drafted(wanted, &publication.event).await?;
         let shop = self.shop.clone();
         if let Some(known) = before.as_ref().map(Versions::last).filter(|last| self.is_same(last, &versions, wanted)) {
             let (version, effective_at) = (known.number, known.effective_at);
@@ -248,13 +256,63 @@ impl Publisher<'_> {
                 effective_at,
                 replaces: None,
                 warnings: Vec::new(),
+                before_the_start: None,
             });
         }
+        self.check(wanted, before.as_ref(), &publication.event).await?;
         let versions = self.store.publish(self.shop, &publication, self.now).await?;
         let new = versions.last();
         let (version, effective_at) = (new.number, new.effective_at);
         let (replaces, warnings) = (replaces.map(|version| version.number), advice(&versions));
-        Ok(PublishOutcome { shop, version, published: true, effective_at, replaces, warnings })
+        let before_the_start = None;
+        Ok(PublishOutcome { shop, version, published: true, effective_at, replaces, warnings, before_the_start })
+    }
+
+    /// The outcome together with the stored facts before the start of the newest version. It reads members for a bounded
+    /// time, and so is asked for apart, when nothing is locked any more. What is published stays so if it cannot be read.
+    pub async fn with_uncounted(&self, outcome: PublishOutcome) -> PublishOutcome {
+        let before_the_start = match Uncounted::find(self.store, self.shop).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(shop = %self.shop, %error, "it is not known which facts lie before the start");
+                None
+            }
+        };
+        PublishOutcome { before_the_start, ..outcome }
+    }
+
+    /// The versions that a request would make. A program that names no currency is not said to change it.
+    async fn drafted(&self, wanted: &PublishRequest, event: &Published) -> Result<VersionDraft, PublicationError> {
+        let drafted = self.store.draft(self.shop, event, self.now).await;
+        match (&wanted.what, &drafted) {
+            (ProgramSource::Program(written), Err(PublicationError::Refused(PublishError::CurrencyFixed(kept))))
+                if unnamed_currency(written, &event.program).is_some() =>
+            {
+                Err(PublicationError::CurrencyMissing(Currency::from_code(kept)))
+            }
+            (ProgramSource::Program(_) | ProgramSource::Version(_), _) => drafted,
+        }
+    }
+
+    /// Refuses a program that says less than it has to, or something that would be ignored. A program that is
+    /// published already may be published again, and an earlier version may be rolled back to, whatever it says.
+    async fn check(
+        &self,
+        wanted: &PublishRequest,
+        before: Option<&Versions>,
+        event: &Published,
+    ) -> Result<(), PublicationError> {
+        let ProgramSource::Program(written) = &wanted.what else { return Ok(()) };
+        if unnamed_currency(written, &event.program).is_some() {
+            return Err(PublicationError::CurrencyMissing(self.store.most_used_currency(self.shop).await?));
+        }
+        let Draft { effective_at: Some(said), .. } = Program::read(written, self.store.zones())? else { return Ok(()) };
+        let is_heeded = match before {
+            None => event.at == said,
+            // The file of the first version, edited: it still says since when that one is in force.
+            Some(before) => before.first_of_all().effective_at == said,
+        };
+        if is_heeded { Ok(()) } else { Err(PublicationError::EffectiveAtIgnored(said)) }
     }
 
     /// Whether the newest version is the same. A pending version may be published again for another instant.
@@ -304,7 +362,11 @@ impl Publisher<'_> {
         let begun = tokio::time::Instant::now();
         let before = self.store.versions(self.shop).await?;
         let publication = self.publication(wanted, before.as_ref()).await?;
-        let VersionDraft { versions, replaces, .. } = self.store.draft(self.shop, &publication.event, self.now).await?;
+        let VersionDraft { versions, replaces, .. } = self.drafted(wanted, &publication.event).await?;
+        let last = before.as_ref().map(Versions::last);
+        if !last.is_some_and(|last| self.is_same(last, &versions, wanted)) {
+            self.check(wanted, before.as_ref(), &publication.event).await?;
+        }
         let (mut preview, mut changes, mut unreadable) = (Preview::default(), Vec::new(), 0);
         let mut all = std::pin::pin!(parts(self.store, self.shop, &versions, listed, from));
         let mut next_part = from;
@@ -373,9 +435,20 @@ fn advice(versions: &Versions) -> Vec<Advice> {
         message: warning.to_string(),
         loud: warning.is_loud(),
     };
-    let zone = about_zone(&versions.last().program.timezone);
-    let zone = zone.map(|Problem { path, message }| Advice { path, message, loud: false });
-    found.into_iter().map(advice).chain(zone).collect()
+    let last = versions.last();
+    let first = Some(last).filter(|_| versions.iter().count() == 1);
+    let start = first.map(|first| starting(&first.program, first.effective_at, first.options.unclamped));
+    let plain = start.into_iter().flatten().chain(about_zone(&last.program.timezone));
+    let plain = plain.map(|Problem { path, message }| Advice { message: named(&path, message), path, loud: false });
+    found.into_iter().map(advice).chain(plain).collect()
+}
+
+/// A message about a start, which is a sentence only together with the name of its field.
+fn named(path: &str, message: String) -> String {
+    match path.strip_prefix("$.").filter(|field| *field == "start_date") {
+        Some(field) => format!("`{field}` {message}"),
+        None => message,
+    }
 }
 
 #[cfg(test)]

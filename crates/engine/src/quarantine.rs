@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use store::key::{self, Key};
 use store::records::Reason;
 use store::shop::ShopId;
-use store::{Exact, Item, QuarantineMark, QuarantinePage, Store, StoreError};
+use store::{Exact, Item, QuarantineMark, QuarantinePage, Store, StoreError, shops_in_words};
 use thiserror::Error;
 
 /// The number of rows replayed at a time: each time, the whole queue of bodies is read.
@@ -150,8 +150,29 @@ async fn some(
 ) -> Result<Rows, StoreError> {
     let QuarantinePage { rows, next } =
         store.quarantined_page(of.shop, exact, limit, from, |item| of.fits(item)).await?;
-    let rows = rows.iter().map(|(shop, item)| Row::of(shop.as_ref(), item)).collect::<Result<_, _>>()?;
+    let rows = rows.iter().map(|(shop, item)| Row::of(shop.as_ref(), item)).collect::<Result<Vec<_>, _>>()?;
+    // Callers of one shop do not learn the names of others.
+    let rows = if of.shop.is_none() { with_known_shops(store, rows).await? } else { rows };
     Ok(Rows { rows, next })
+}
+
+/// Adds the known shops to the remedy of messages of an unknown one, which may be a name of one of them.
+async fn with_known_shops(store: &Store, mut rows: Vec<Row>) -> Result<Vec<Row>, StoreError> {
+    let is_unknown = |row: &Row| row.reason == Reason::UnknownShop.code();
+    if !rows.iter().any(is_unknown) {
+        return Ok(rows);
+    }
+    if let Some(known) = shops_in_words(&store.shops().await?) {
+        for row in rows.iter_mut().filter(|row| is_unknown(row)) {
+            row.remedy
+                .push_str(&format!("; {known}: if one of these is meant, make `{}` an alias of it", name_of(row)));
+        }
+    }
+    Ok(rows)
+}
+
+fn name_of(row: &Row) -> &str {
+    row.shop.as_deref().unwrap_or("the name")
 }
 
 /// All rows from all pages, the latest last.

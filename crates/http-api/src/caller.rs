@@ -109,6 +109,8 @@ pub struct Authorized<S> {
     pub shop: ShopId,
     /// The caller's name, for the audit.
     pub by: String,
+    /// Whether the caller may ask about every shop, and so may learn their names.
+    pub is_of_all: bool,
     needs: PhantomData<S>,
 }
 
@@ -119,12 +121,14 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let api = Api::from_ref(state);
         let (theirs, by) = staff::<N>(parts)?;
-        let shop = match one_of(theirs, named(parts)?)? {
+        let is_of_all = theirs.is_none();
+        let shop = match one_of(&api, theirs, named(parts)?)? {
             Some(shop) => shop,
-            None => Api::from_ref(state).only_shop().await?.ok_or_else(Problem::which_shop)?,
+            None => api.only_shop().await?.ok_or_else(Problem::which_shop)?,
         };
-        Ok(Self { shop, by, needs: PhantomData })
+        Ok(Self { shop, by, is_of_all, needs: PhantomData })
     }
 }
 
@@ -139,12 +143,15 @@ pub struct Among<N> {
     needs: PhantomData<N>,
 }
 
-impl<N: RequiredScope, S: Send + Sync> FromRequestParts<S> for Among<N> {
+impl<N: RequiredScope, S: Send + Sync> FromRequestParts<S> for Among<N>
+where
+    Api: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let (theirs, by) = staff::<N>(parts)?;
-        let shop = one_of(theirs, named(parts)?)?;
+        let shop = one_of(&Api::from_ref(state), theirs, named(parts)?)?;
         Ok(Self { shop, by, needs: PhantomData })
     }
 }
@@ -158,9 +165,10 @@ fn staff<N: RequiredScope>(parts: &Parts) -> Result<(Option<ShopId>, String), Pr
     }
 }
 
-/// The shop that is meant: that of the caller, or the one that the request names, or none.
-fn one_of(theirs: Option<ShopId>, named: Option<ShopId>) -> Result<Option<ShopId>, Problem> {
-    match (theirs, named) {
+/// The shop that is meant: that of the caller, or the one that the request names, or none. Either may be an alias.
+fn one_of(api: &Api, theirs: Option<ShopId>, named: Option<ShopId>) -> Result<Option<ShopId>, Problem> {
+    let meant = |name: Option<ShopId>| name.map(|name| api.store.shop_named(name));
+    match (meant(theirs), meant(named)) {
         (Some(theirs), Some(named)) if theirs != named => {
             // The answer does not reveal whether the other shop exists.
             Err(Problem::wrong_shop())

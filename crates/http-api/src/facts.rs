@@ -67,6 +67,28 @@ pub(crate) struct OneResult {
     /// Everything that is wrong in the fact, each with its place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) problems: Vec<Place>,
+    /// Why the fact, although it is stored, counts for nothing yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) not_counted: Option<NotCounted>,
+}
+
+/// Why a stored fact counts for nothing yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NotCounted {
+    /// The reason: `before_start`, `inactive_program`, `no_exchange_rate`, `no_member`, `test_order` or
+    /// `waiting_for_order`. More may come.
+    #[schema(value_type = String, examples("no_exchange_rate"))]
+    code: &'static str,
+    /// The reason and the remedy in a sentence.
+    message: String,
+}
+
+impl From<engine::ingest::NotCounted> for NotCounted {
+    fn from(why: engine::ingest::NotCounted) -> Self {
+        let engine::ingest::NotCounted { code, message } = why;
+        Self { code, message }
+    }
 }
 
 /// The outcome of a fact.
@@ -92,7 +114,7 @@ pub enum Became {
 
 impl OneResult {
     pub(crate) fn of(status: Became) -> Self {
-        Self { status, key: None, detail: None, remedy: None, problems: Vec::new() }
+        Self { status, key: None, detail: None, remedy: None, problems: Vec::new(), not_counted: None }
     }
 
     fn because(status: Became, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
@@ -214,10 +236,16 @@ impl Api {
     /// Writes facts and returns the result of each.
     pub(crate) async fn take(&self, shop: &ShopId, versions: &Versions, facts: Vec<Fact>) -> Vec<OneResult> {
         let batch = self.batch.read().await;
-        let told = self.writer.write(shop, versions, facts).await;
+        let told = self.writer.write(shop, versions, facts.clone()).await;
         drop(batch);
         self.recorded.notify_one();
-        told.into_iter().map(OneResult::from).collect()
+        let written: Vec<(Fact, FactOutcome)> = facts.into_iter().zip(told).collect();
+        let not_counted = self.writer.not_counted(shop, versions, &written).await;
+        let result = |((_, outcome), why): ((Fact, FactOutcome), Option<engine::ingest::NotCounted>)| OneResult {
+            not_counted: why.map(NotCounted::from),
+            ..OneResult::from(outcome)
+        };
+        written.into_iter().zip(not_counted).map(result).collect()
     }
 
     /// Refuses facts whose derived keys are already taken by something else: their idempotency key was used before.

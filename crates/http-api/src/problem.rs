@@ -172,6 +172,15 @@ impl Problem {
         )
     }
 
+    /// The shop has no program; `known` are the shops that have one, for a caller who may learn their names.
+    pub fn no_program_among(shop: &ShopId, known: &[ShopId]) -> Self {
+        let problem = Self::no_program(shop);
+        match store::shops_in_words(known) {
+            Some(known) => Self { detail: format!("{}; {known}", problem.detail), ..problem },
+            None => problem,
+        }
+    }
+
     /// The body is too large.
     pub fn too_large(most: usize) -> Self {
         let detail = format!("the body has more than {most} bytes");
@@ -256,6 +265,14 @@ impl From<PublicationError> for Problem {
                 detail,
                 "change the program or the options as it says; GET /v1/program/versions lists what there is",
             ),
+            PublicationError::CurrencyMissing(_) => {
+                let remedy = "name the currency: a program that counts money is not published without it";
+                Self::new(ProblemCode::ValidationFailed, detail, remedy).at("$.currency", "currency_missing")
+            }
+            PublicationError::EffectiveAtIgnored(_) => {
+                let remedy = "leave `effective_at` out of the program; `at` beside it says from when it is in force";
+                Self::new(ProblemCode::ValidationFailed, detail, remedy).at("$.effective_at", "would be ignored")
+            }
             PublicationError::InThePast { .. } => {
                 Self::new(ProblemCode::EffectiveInThePast, detail, "leave `at` out, or name an instant to come")
             }

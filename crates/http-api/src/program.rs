@@ -9,7 +9,7 @@ use engine::publishing::{
 };
 use rules::calendar::{Instant, Zones};
 use rules::json::check_texts;
-use rules::program::Program;
+use rules::program::{Program, unnamed_currency};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::shop::ShopId;
@@ -78,13 +78,16 @@ pub(crate) struct When {
 )]
 async fn program(
     State(api): State<Api>,
-    Authorized { shop, .. }: Authorized<Read>,
+    Authorized { shop, is_of_all, .. }: Authorized<Read>,
     Query(When { as_of }): Query<When>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let rules = Publisher { now: as_of.unwrap_or_else(|| api.clock.now()), ..api.rules(&shop) };
     let in_force = rules.list().await?.into_iter().find(|one| one.state == Stands::InForce);
-    let in_force = in_force.ok_or_else(|| Problem::no_program(&shop))?;
+    let Some(in_force) = in_force else {
+        let known = if is_of_all { api.store.shops().await? } else { Vec::new() };
+        return Err(Problem::no_program_among(&shop, &known));
+    };
     Ok(Etag::of(&in_force).answer(&headers, Json(in_force)))
 }
 
@@ -166,6 +169,7 @@ async fn publish(
     drop(batch);
     api.due.notify_one();
     api.recorded.notify_one();
+    let published = api.rules(&shop).with_uncounted(published).await;
     let status = if published.published { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(published)).into_response())
 }
@@ -256,7 +260,9 @@ pub(crate) fn checked(program: &Value, zones: &Zones) -> Checked {
             Checked { valid: false, problems: problems.iter().map(Place::from).collect(), warnings: Vec::new() }
         }
         Ok(draft) => {
-            Checked { valid: true, problems: Vec::new(), warnings: draft.warnings.iter().map(Place::from).collect() }
+            let problems: Vec<Place> = unnamed_currency(program, &draft.program).iter().map(Place::from).collect();
+            let warnings = draft.warnings.iter().map(Place::from).collect();
+            Checked { valid: problems.is_empty(), problems, warnings }
         }
     }
 }

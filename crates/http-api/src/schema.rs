@@ -33,6 +33,7 @@ pub(crate) enum QuarantineReason {
     Invalid,
     FromTheFuture,
     MergeNotSupported,
+    NothingToSend,
     OversizeStub,
     MixedCurrencies,
     NoInstant,
@@ -172,6 +173,26 @@ pub(crate) struct Published {
     replaces: Option<u32>,
     /// The effects on members.
     warnings: Vec<Advice>,
+    /// The stored facts before the program's start, which count for nothing; null if there are none.
+    before_the_start: Option<Uncounted>,
+}
+
+/// Stored facts that lie before the program's start, and count for nothing.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Uncounted {
+    /// The first day that counts.
+    #[schema(format = Date)]
+    starts_on: String,
+    /// The number of orders, or of entries of points where the program counts points.
+    facts: u64,
+    /// What was paid for these orders and not given back, by the code of its currency.
+    #[schema(examples(json!({ "EUR": "900" })))]
+    money: std::collections::BTreeMap<String, String>,
+    /// Whether every member was read. Otherwise there are at least so many.
+    complete: bool,
+    /// What does not count, and the remedy, in a sentence.
+    message: String,
 }
 
 /// The effects that publishing would have.

@@ -152,7 +152,8 @@ async fn compliance(State(api): State<Api>, headers: HeaderMap, body: Body) -> R
         return Err(Problem::unsigned());
     }
     let payload: Value = json(&body)?;
-    let (wanted, shop) = (Wanted::of(said(&headers, "X-Shopify-Topic"), &payload)?, shop(&payload, &headers)?);
+    let wanted = Wanted::of(said(&headers, "X-Shopify-Topic"), &payload)?;
+    let shop = api.store.shop_named(shop(&payload, &headers)?);
     match wanted {
         Wanted::Data => {
             let member = customer(&payload)?;

@@ -26,6 +26,8 @@ pub struct Messages {
     pub bodies: Vec<String>,
     /// Whether one of them erases a member, for good.
     pub erase: bool,
+    /// Whether one of them is imported: they are part of a history that is loaded.
+    pub imported: bool,
 }
 
 /// Decodes the shop's own events: one JSON object, an array of them, or one after the other.
@@ -47,10 +49,11 @@ pub fn native(body: &[u8], shop: &ShopId, now: Instant) -> Result<Messages, Prob
         let (detail, remedy) = (format!("{} events at once", items.len()), format!("send {EVENTS_MAX} at a time"));
         return Err(Problem::new(ProblemCode::TooManyItems, detail, remedy));
     }
-    let mut messages = Messages { bodies: Vec::with_capacity(items.len()), erase: false };
+    let mut messages = Messages { bodies: Vec::with_capacity(items.len()), erase: false, imported: false };
     for (place, item) in items.iter().enumerate() {
         let event = event(item.get()).map_err(|problem| of_item(problem, place + 1))?;
         messages.erase |= event.get("type").and_then(Value::as_str) == Some(ERASED);
+        messages.imported |= event.get("imported") == Some(&Value::Bool(true));
         messages.bodies.push(ingest::native(shop, &event, now));
     }
     Ok(messages)

@@ -173,16 +173,17 @@ async fn events(State(Local(system)): State<Local>, request: Request) -> Result<
     let Authorized { shop, .. } =
         Authorized::<Write>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
     let (key, body) = (idempotency_key(&parts.headers)?, whole(body, BODY_BYTES_MAX).await?);
-    let Messages { bodies, erase } = envelope::native(&body, &shop, now)?;
+    let Messages { bodies, erase, imported } = envelope::native(&body, &shop, now)?;
     if erase {
         // An erasure is final, so it takes the same scope as DELETE /v1/members/{member_id}.
         Authorized::<Admin>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
     }
     let accepted = bodies.len();
+    let lane = if imported { Lane::history() } else { Lane::of(&shop) };
     match key {
         _ if accepted == 0 => {}
-        Some(key) => system.accepts_once(Keyed::new(&shop, &key, &body), Lane::of(&shop), bodies).await?,
-        None => system.accepts(Lane::of(&shop), bodies).await?,
+        Some(key) => system.accepts_once(Keyed::new(&shop, &key, &body), lane, bodies).await?,
+        None => system.accepts(lane, bodies).await?,
     }
     Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": accepted }))).into_response())
 }
@@ -192,6 +193,7 @@ async fn webhook(system: &System, parts: &mut Parts, body: &[u8]) -> Result<Resp
     let Some(shopify) = &system.shopify else {
         Operator::<Write>::from_request_parts(parts, &()).await?;
         let Delivery { shop, message, .. } = Delivery::read(body, &parts.headers, system.time.now())?;
+        let shop = system.store.shop_named(shop);
         system.accepts(Lane::of(&shop), vec![message]).await?;
         return Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": 1 }))).into_response());
     };
@@ -199,6 +201,7 @@ async fn webhook(system: &System, parts: &mut Parts, body: &[u8]) -> Result<Resp
         return Err(Problem::unsigned());
     }
     let Delivery { shop, message, digest, tells } = Delivery::read(body, &parts.headers, system.time.now())?;
+    let shop = system.store.shop_named(shop);
     if !system.expects(shopify, &shop).await? {
         let remedy = "name the shop with --shopify-shop, or publish a program for it";
         let detail = format!("no webhooks of `{shop}` are expected here");

@@ -23,7 +23,7 @@ use store::{Item, key, table};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::lane::{LANES, Lane};
+use super::lane::{LANES_ALL, Lane};
 
 /// The dead letters: messages that failed too often.
 pub const DEAD: &str = "dead";
@@ -88,7 +88,7 @@ pub struct Queues {
     shared: bool,
     news: Arc<Notify>,
     /// The number of waiting messages in each lane, as far as this process knows.
-    waiting: Arc<[AtomicU64; LANES as usize + 1]>,
+    waiting: Arc<[AtomicU64; LANES_ALL]>,
     /// The turn, which decides the first lane of the next batch.
     turn: Arc<AtomicU64>,
 }

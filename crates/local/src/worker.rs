@@ -1,10 +1,11 @@
 //! The worker, which ingests the events in the queue, batch after batch, as the deployed function does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::ingest::{Message, Report};
+use store::records::Reason;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -88,10 +89,14 @@ async fn settle(system: &System, batch: &[Queued], report: &Report) -> Result<()
     if report.counts.transitions + report.counts.rewards > 0 {
         system.api.recorded.notify_one();
     }
-    for (_, quarantined) in &report.quarantined {
-        let (reason, remedy, paths) =
-            (quarantined.reason.code(), quarantined.reason.remedy(), quarantined.paths.join(" "));
-        tracing::warn!(reason, paths, remedy, "quarantined an event that can never succeed as it is");
+    // One line for each reason: a load may send many events of one mistake.
+    let mut quarantined: BTreeMap<(Reason, String), u64> = BTreeMap::new();
+    for (_, why) in &report.quarantined {
+        *quarantined.entry((why.reason, why.paths.join(" "))).or_default() += 1;
+    }
+    for ((reason, paths), events) in quarantined {
+        let (reason, remedy) = (reason.code(), reason.remedy());
+        tracing::warn!(reason, paths, events, remedy, "quarantined what can never succeed as it is");
     }
     if let Some(failure) = &report.failure {
         tracing::warn!(failed = report.failed.len(), failure, "events failed and will be retried");

@@ -43,7 +43,7 @@ pub(crate) use evaluation::{assignment, credit, earned};
 pub use evaluation::{explain, standing};
 pub use facts::{cause, fact, fact_index, ledger, merge};
 pub use programs::{program, version};
-pub use questions::{forecast, notice, preview, revenue};
+pub use questions::{before_start, forecast, notice, preview, revenue};
 pub(crate) use recording::reward;
 pub use recording::{advance, apply, record, replay};
 pub use wording::prose;

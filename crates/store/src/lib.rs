@@ -23,6 +23,7 @@ mod list;
 mod load;
 mod merged;
 mod meter;
+mod money;
 mod outbox;
 mod program;
 mod quarantine;
@@ -62,7 +63,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use rules::calendar::Zones;
 
-use crate::shop::ShopId;
+use crate::shop::{Aliases, ShopId};
 use table::Tables;
 
 /// The tables of a deployment, with a count of the capacity used through this handle.
@@ -71,19 +72,32 @@ pub struct Store {
     client: Client,
     tables: Arc<Tables>,
     zones: Zones,
+    aliases: Aliases,
     meter: Arc<Meter>,
 }
 
 impl Store {
     /// Opens the tables behind a client. Programs are read by the built-in release of the time zone database.
     pub fn new(client: Client, tables: Tables) -> Self {
-        Self { client, tables: Arc::new(tables), zones: Zones::built_in(), meter: Arc::default() }
+        let (zones, aliases) = (Zones::built_in(), Aliases::default());
+        Self { client, tables: Arc::new(tables), zones, aliases, meter: Arc::default() }
     }
 
     /// Reads programs by another release of the time zone database.
     #[must_use]
     pub fn with_zones(self, zones: Zones) -> Self {
         Self { zones, ..self }
+    }
+
+    /// Takes other names for shops.
+    #[must_use]
+    pub fn with_aliases(self, aliases: Aliases) -> Self {
+        Self { aliases, ..self }
+    }
+
+    /// The shop that a name means, in an event, a request or a token: the name may be an alias.
+    pub fn shop_named(&self, name: ShopId) -> ShopId {
+        self.aliases.shop(name)
     }
 
     /// The time zones that programs are read by.
@@ -118,4 +132,20 @@ pub async fn only_shop(store: &Store) -> Result<Option<ShopId>, StoreError> {
         [only] => Some(only.clone()),
         _ => None,
     })
+}
+
+/// The number of shops that a message names; of more it gives the number.
+const SHOPS_NAMED_MAX: usize = 10;
+
+/// The shops with a program in words, for the message about a shop that has none; none if there are none. The canary's
+/// shop is not named.
+pub fn shops_in_words(shops: &[ShopId]) -> Option<String> {
+    let names: Vec<String> = shops.iter().filter(|shop| !shop.is_canary()).map(|shop| format!("`{shop}`")).collect();
+    let named = names.iter().take(SHOPS_NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => None,
+        1 => Some(format!("the shop with a program is {named}")),
+        2..=SHOPS_NAMED_MAX => Some(format!("the shops with a program are {named}")),
+        all => Some(format!("of the {all} shops with a program, the first are {named}")),
+    }
 }

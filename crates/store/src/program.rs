@@ -3,6 +3,7 @@
 //! brings a version forward that was published by a clock that was ahead.
 
 use rules::calendar::{Instant, Zones};
+use rules::fact::Currency;
 use rules::json::check_texts;
 use rules::version::{PublishError, Published, Version, Versions};
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,16 @@ pub enum PublicationError {
     /// It cannot follow the existing versions.
     #[error(transparent)]
     Refused(#[from] PublishError),
+    /// The program counts money and does not name its currency.
+    #[error("currency_missing: the program counts money and names no currency: write {}", currency_to_write(*.0))]
+    CurrencyMissing(Option<Currency>),
+    /// The program's file has an instant at which it takes effect, which would be ignored.
+    #[error(
+        "`effective_at` is {0} in the program, and would be ignored: it says since when a shop's first version is in \
+         force, in the past. Remove it: `at` (on the command line `--at`) says from when a version is in force, and \
+         `start_date`, for earlier years with the option `clamp: false`, from which day facts count"
+    )]
+    EffectiveAtIgnored(Instant),
     /// The shop is being deleted.
     #[error("everything of this shop is being deleted, as Shopify asked: publish when that is done")]
     BeingDeleted,
@@ -132,6 +143,14 @@ pub enum PublicationError {
     Store(#[from] StoreError),
 }
 
+/// The field that names a currency: the offered one, or an example.
+fn currency_to_write(offered: Option<Currency>) -> String {
+    match offered.map(Currency::code) {
+        Some(code) => format!("\"currency\": \"{code}\", in which most orders are kept here, or the shop's own"),
+        None => "the shop's own, such as \"currency\": \"EUR\"".to_owned(),
+    }
+}
+
 /// The versions that publications make, one after the other; none without publications.
 ///
 /// # Errors
@@ -149,13 +168,13 @@ fn followed(
     versions: Option<Versions>,
     event: &Published,
     at: Instant,
-    has_orders: bool,
+    keeps_money: bool,
 ) -> Result<Versions, PublishError> {
     let program = event.program.clone();
     Ok(match versions {
         None => Versions::first_with(program, Some(at), event.options)?,
         Some(mut versions) => {
-            versions.publish(program, at, event.options, has_orders)?;
+            versions.publish(program, at, event.options, keeps_money)?;
             versions
         }
     })
@@ -299,11 +318,14 @@ impl Store {
         check_texts(event.written_program(), "$.program")?;
         let mut before = self.versions(shop).await?;
         let replaces = before.as_mut().map_or(Ok(None), |before| withdrawn(before, now))?;
-        // Orders matter only if the currency changes. Any stored member counts as proof of orders.
-        let changes = before.as_ref().is_some_and(|before| before.last().program.currency != event.program.currency);
-        let has_orders = changes && !self.member_ids(shop).await?.is_empty();
+        // Members are read only if the currency changes.
+        let old = before.as_ref().map(|before| before.last().program.currency);
+        let keeps_money = match old.filter(|old| *old != event.program.currency) {
+            Some(old) => self.keeps_money_in(shop, old).await?,
+            None => false,
+        };
         let is_first = before.is_none();
-        let versions = followed(before, event, event.at, has_orders)?;
+        let versions = followed(before, event, event.at, keeps_money)?;
         let at = versions.last().effective_at;
         if !is_first && at < now {
             return Err(PublicationError::InThePast { at, now });

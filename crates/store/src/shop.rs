@@ -1,5 +1,9 @@
 //! The shop's identity. Many shops live in one deployment, and none ever touches the data of another.
 
+mod alias;
+
+pub use alias::{AliasError, Aliases};
+
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;

@@ -3,12 +3,12 @@
 mod api;
 mod checkpoint;
 mod report;
+mod start;
 mod target;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rules::calendar;
 use serde_json::Value;
 use store::shop::ShopId;
 
@@ -77,9 +77,11 @@ Examples:
       --tables $MEMBERS_TABLE,$LEDGER_TABLE,$CONTROL_TABLE \\
       --quarantine-queue $QUARANTINE_QUEUE_URL --shop acme --per-second 1000
 
-The shop must have a program. Facts count from the program's start on: for the
-history of earlier years, give its file an `effective_at` before it is put in
-force.
+The shop must have a program. Facts count from the program's start on; the first
+one before it is named at once, and the report says how many there are and how
+much money they are about. For the history of earlier years publish the program
+with an earlier `start_date` and --options '{\"clamp\": false}', before or after
+the load; or give the file of the first version an `effective_at` in the past.
 
 `echelon serve` quarantines what can never succeed, for `echelon quarantine`; an
 API refuses it, and each such line is named. Where an answer is lost the lines are
@@ -112,8 +114,8 @@ async fn load(args: &Args) -> Result<(), CommandError> {
     let from = checkpoint.resume(&mut lines, args.resume_from)?;
     let mut so_far = checkpoint.so_far();
     target.begin(&mut so_far);
-    let starts_at = target.starts_at().await;
-    let mut report = Report { from, earlier: so_far.not_in, starts_at, ..Report::default() };
+    let start = target.start().await;
+    let mut report = Report { from, earlier: so_far.not_in, start, ..Report::default() };
     let pace = Pace::of(args.per_second);
     let mut batch = Vec::new();
     while let Some(raw) = lines.next_raw()? {
@@ -165,7 +167,7 @@ fn event(args: &Args, lines: &Lines, raw: Raw, report: &mut Report) -> Result<Op
         report.programs += 1;
         return Ok(None);
     }
-    report.before_the_start += u64::from(report.starts_at.is_some_and(|start| is_before(&value, kind, start)));
+    look_before_the_start(lines, &raw, &value, report);
     // Erasures are neither announced nor rewarded, so they have no such mark.
     let mark = !args.live && kind != "customer.erased";
     if let Some(fields) = value.as_object_mut().filter(|_| mark) {
@@ -174,11 +176,13 @@ fn event(args: &Args, lines: &Lines, raw: Raw, report: &mut Report) -> Result<Op
     Ok(Some(Event { line: raw.number, value }))
 }
 
-/// Whether the fact would count, but is dated before the earliest start of a program version.
-fn is_before(event: &Value, kind: &str, start: calendar::Instant) -> bool {
-    let at = event.get("occurred_at").and_then(Value::as_str).and_then(|at| calendar::Instant::parse(at).ok());
-    let counts = matches!(kind, "order.paid" | "points.earned" | "points.adjusted" | "points.imported");
-    counts && at.is_some_and(|at| at < start)
+/// Counts a fact before the program's start, and names the first one at once, since a long load may be ended for that.
+fn look_before_the_start(lines: &Lines, raw: &Raw, event: &Value, report: &mut Report) {
+    let Report { start: Some(start), before_the_start, .. } = report else { return };
+    let is_first = before_the_start.facts == 0;
+    if let Some(at) = start.add(event, before_the_start).filter(|_| is_first) {
+        lines.note(&format!("warning: {}:{}: is dated {at}: {}", lines.name(), raw.number, start.in_words()));
+    }
 }
 
 /// A limit on the events per second.

@@ -25,7 +25,8 @@ use crate::output::{Format, print, print_json, say, table, warn};
 ///
 /// A version is immutable and in force from its instant on. Then all members are recalculated, and changes of their
 /// tiers are announced. A pending version is replaced by publishing another, up to a minute before its instant.
-/// Publishing the same program again makes no new version.
+/// Publishing the same program again makes no new version. A program that counts money has to name its currency. Stored
+/// facts before the program's start count for nothing, and it says how many there are.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER, group = ArgGroup::new("act").required(true).args(["program", "roll_back", "withdraw", "list"]))]
 pub struct Args {
@@ -172,6 +173,7 @@ async fn publish(
     let shop = shop_of(&store, shop).await?;
     let rules = Publisher { store: &store, shop: &shop, now, ahead_ms: place.ahead_ms() };
     let published = rules.publish(wanted).await.map_err(|error| refused(args.program.as_ref(), place, &error))?;
+    let published = rules.with_uncounted(published).await;
     let PublishOutcome { version, effective_at, published: is_new, .. } = published;
     let is_here = place.is_alone() && is_new && effective_at <= local::now();
     let mut job = None;
@@ -202,7 +204,10 @@ fn tell(args: &Args, published: &PublishOutcome, job: Option<&ListedJob>, later:
         }
         return print_json(&said);
     }
-    let PublishOutcome { shop, version, published, effective_at, replaces, warnings } = published;
+    let PublishOutcome { shop, version, published, effective_at, replaces, warnings, before_the_start } = published;
+    if let Some(uncounted) = before_the_start {
+        warn(true, &uncounted.message);
+    }
     if !published {
         return print(&format!("version {version} of shop `{shop}` is the same already; nothing was published"));
     }

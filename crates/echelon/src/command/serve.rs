@@ -1,6 +1,7 @@
 //! `echelon serve`: the whole system on this machine.
 
 mod demo;
+mod shops;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::publishing::{DEFAULT_AUTHOR, ProgramSource, PublishOutcome, PublishRequest, Publisher};
+use engine::publishing::DEFAULT_AUTHOR;
 use engine::sweep::sweep_again;
 use http_api::authenticate::AuthMode;
 use http_api::caller::{Caller, Scope};
@@ -30,9 +31,8 @@ use local::worker::work;
 use local::{System, http, tokens};
 use rules::calendar::Instant;
 use rules::version::Versions;
-use serde_json::Value;
 use store::shop::ShopId;
-use store::{BroughtForward, Store, only_shop};
+use store::{BroughtForward, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing_subscriber::Layer as _;
@@ -41,7 +41,6 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::error::CommandError;
-use crate::input;
 use crate::location::StoreLocation;
 use crate::output::{Format, say, warn};
 
@@ -95,6 +94,11 @@ pub struct Args {
     /// shops that have a program: Shopify's signature does not cover the shop
     #[arg(long, value_name = "DOMAIN", requires = "shopify_secret")]
     shopify_shop: Vec<String>,
+
+    /// Another name of a shop, such as acme.myshopify.com=acme; several times for several. What comes under that name is
+    /// about the shop
+    #[arg(long, value_name = "NAME=SHOP")]
+    alias: Vec<String>,
 
     /// Requires no token: every caller that reaches the address may do anything. It is meant for programs on this
     /// machine: it answers only as localhost or by address, and to no web page
@@ -185,8 +189,6 @@ event twice changes nothing. Ctrl-C ends it; so may anything else.";
 
 /// The default file. A demonstration without --data leaves nothing behind.
 const DATA: &str = "echelon.db";
-/// The shop of a program that names none.
-const SHOP: &str = "shop";
 /// The validity of the token for a generated key. It ends with the process, whose time can be moved, so it is long.
 const TOKEN_MS: i64 = 100 * 365 * 24 * 60 * 60 * 1_000;
 /// The target under which the SDK logs connections that are to be closed.
@@ -249,17 +251,21 @@ async fn serve(args: &Args) -> Result<(), CommandError> {
     if place.is_nowhere() && !args.demo {
         place.data = Some(PathBuf::from(DATA));
     }
-    let opened = place.open_or_new().await?;
+    let mut opened = place.open_or_new().await?;
+    let aliases = shops::aliases(&args.alias, &opened.store).await?;
+    opened.store = opened.store.with_aliases(aliases);
     place.look_through(&opened).await?;
     right_time(args, &place, &opened, &time).await?;
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener
         .map_err(|error| CommandError::input(format!("--listen: {}: {error}; name another address", args.listen)))?;
     let address = listener.local_addr().map_err(|error| CommandError::input(format!("--listen: {error}")))?;
-    let shop = publish(args, &opened, &time, shop).await?;
+    let shop = shop.map(|shop| opened.store.shop_named(shop));
+    let shop = shops::publish(args, &opened, &time, shop).await?;
     let shop = if args.demo { shop.or_else(|| ShopId::new(demo::SHOP).ok()) } else { shop };
     let (auth, token) = auth(args, key, time.now());
-    let shops = args.shopify_shop.iter().map(|shop| ShopId::new(shop)).collect::<Result<_, _>>();
+    let meant = |name: &String| ShopId::new(name).map(|shop| opened.store.shop_named(shop));
+    let shops = args.shopify_shop.iter().map(meant).collect::<Result<_, _>>();
     let shops = shops.map_err(|error| CommandError::input(format!("--shopify-shop: {error}")))?;
     let shopify = secret.map(|secret| Shopify { secret, shops, turn: Arc::default() });
     let system = Arc::new(System::new(opened, time, shop, shopify, auth));
@@ -465,38 +471,4 @@ async fn part<F>(
 {
     let pulse = Arc::clone(pulse(&system));
     supervised(name, &pulse, stop.clone(), || run(Arc::clone(&system), stop.clone())).await;
-}
-
-/// Puts the given program in force; returns the shop that is meant if none is named.
-async fn publish(
-    args: &Args,
-    opened: &Opened,
-    time: &Time,
-    shop: Option<ShopId>,
-) -> Result<Option<ShopId>, CommandError> {
-    let Some(path) = &args.program else { return Ok(shop) };
-    let (program, _) = input::program(path)?;
-    let options: Value =
-        serde_json::from_str(&args.options).map_err(|error| CommandError::input(format!("--options: {error}")))?;
-    let shop = match shop {
-        Some(shop) => shop,
-        None => {
-            let several = opened.store.shops().await.map_err(CommandError::input)?.len() > 1;
-            if several {
-                return Err(CommandError::input(format!("--shop: {} is for which of the shops?", path.display())));
-            }
-            let only = only_shop(&opened.store).await.map_err(CommandError::input)?;
-            only.map_or_else(|| ShopId::new(SHOP).map_err(CommandError::input), Ok)?
-        }
-    };
-    let (now, ahead_ms) = (time.now(), 0);
-    let (by, why) = ("echelon serve".to_owned(), "given when the system was started".to_owned());
-    let wanted = PublishRequest { what: ProgramSource::Program(program), options, at: None, by, why };
-    let put = Publisher { store: &opened.store, shop: &shop, now, ahead_ms }.publish(&wanted).await;
-    let PublishOutcome { version, published, warnings, .. } =
-        put.map_err(|error| CommandError::input(format!("{}: {error}", path.display())))?;
-    warnings.iter().for_each(|advice| warn(advice.loud, &advice.message));
-    let is = if published { "is" } else { "is in force already," };
-    say(&format!("{} {is} version {version} of shop `{shop}`", path.display()));
-    Ok(Some(shop))
 }

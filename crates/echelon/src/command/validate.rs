@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rules::calendar::Instant;
 use rules::json::Problem;
-use rules::program::{Draft, Program, replacing, starting};
+use rules::program::{Draft, Program, replacing, starting, unnamed_currency};
 use serde_json::json;
 
 use crate::error::CommandError;
@@ -58,7 +58,12 @@ pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
     let mut warnings = Vec::new();
     match Program::read(&value, crate::zones()) {
         Err(found) => problems.extend(found.iter().cloned()),
-        Ok(draft) => warnings = advised(args, draft, old.map(|(_, old)| old.program).as_ref(), now)?,
+        Ok(draft) => {
+            // A warning alone, because the file may be meant for `replay`, where it counts in USD.
+            let unnamed = unnamed_currency(&value, &draft.program);
+            warnings = advised(args, draft, old.map(|(_, old)| old.program).as_ref(), now)?;
+            warnings.extend(unnamed);
+        }
     }
     report(args, &problems, &warnings)?;
     if problems.is_empty() { Ok(()) } else { Err(CommandError::Findings) }

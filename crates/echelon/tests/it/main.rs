@@ -16,6 +16,7 @@ mod common;
 mod demo;
 mod endpoint;
 mod file;
+mod first_steps;
 mod import;
 mod invoices;
 mod serve;

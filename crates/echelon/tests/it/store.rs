@@ -18,8 +18,10 @@ fn says(folder: &Path, arguments: &[&str], code: i32, expected: &str) {
 }
 
 fn program(folder: &Path, name: &str, tiers: &str) {
-    let program =
-        format!(r#"{{ "start_date": "2024-01-01", "milestone": {{ "metric": "amount_spent" }}, "tiers": [{tiers}] }}"#);
+    let program = format!(
+        r#"{{ "start_date": "2024-01-01", "currency": "USD", "milestone": {{ "metric": "amount_spent" }},
+               "tiers": [{tiers}] }}"#
+    );
     fs::write(folder.join(name), program).unwrap();
 }
 

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::future::Future;
 
+use rules::fact::Fact;
 use rules::json::Problems;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shopify::DocumentError;
 use store::records::{Quarantined, Reason};
@@ -12,8 +14,10 @@ use store::shop::ShopId;
 use crate::transport::TransportError;
 
 /// Describes a fact with problems.
-pub(super) fn invalid(shop: &ShopId, problems: &Problems) -> Quarantined {
-    Quarantined::of(shop, Reason::Invalid).at_all(problems.iter())
+pub(super) fn invalid(shop: &ShopId, event: &Value, problems: &Problems) -> Quarantined {
+    let is_never_sent = event.get("type").and_then(Value::as_str).is_some_and(|kind| Fact::NEVER_SENT.contains(&kind));
+    let reason = if is_never_sent { Reason::NothingToSend } else { Reason::Invalid };
+    Quarantined::of(shop, reason).at_all(problems.iter())
 }
 
 /// Describes a rejected document from Shopify.

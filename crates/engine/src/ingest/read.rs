@@ -104,7 +104,7 @@ impl Content {
             Self::Nothing => Ok(Vec::new()),
             Self::Native(event) => match Fact::read(&event, currency) {
                 Ok(told) => Ok(vec![told.fact]),
-                Err(problems) => Err(quarantine::invalid(shop, &problems).about(known_type(&event))),
+                Err(problems) => Err(quarantine::invalid(shop, &event, &problems).about(known_type(&event))),
             },
         }
     }

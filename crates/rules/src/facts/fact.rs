@@ -179,6 +179,11 @@ pub struct Charge {
 }
 
 impl Charge {
+    /// Whether its amounts are in a program's currency, or were converted to it.
+    pub fn is_kept_in(&self, currency: Currency) -> bool {
+        self.currency == currency || self.exchange_rate.is_some()
+    }
+
     /// A charge of nothing but goods.
     pub fn of(total: Amount, currency: Currency) -> Self {
         Self {

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::fact::{Fact, FactBody, Merged, PointsCanceled};
+use crate::fact::{Currency, Fact, FactBody, Merged, PointsCanceled};
 use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId};
 use crate::ledger::{Assignment, Ledger, Waiting};
 use crate::merge::{Merge, Merges};
@@ -101,9 +101,10 @@ impl FactIndex {
         self.merges.erased()
     }
 
-    /// Whether the shop has an order.
-    pub fn has_orders(&self) -> bool {
-        self.orders.values().any(|row| row.paid.is_some())
+    /// Whether the shop has an order whose amounts are in a program's currency, or were converted to it.
+    pub fn keeps_money_in(&self, currency: Currency) -> bool {
+        let paid = self.orders.values().filter_map(|row| row.paid.as_ref());
+        paid.map(|paid| &paid.body.charge).any(|charge| charge.is_kept_in(currency))
     }
 
     /// The members whose ledgers a fact may change: the member it names, and the members who hold its subjects.

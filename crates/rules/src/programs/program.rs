@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-pub use advice::{about_zone, replacing, starting};
+pub use advice::{about_zone, replacing, starting, unnamed_currency};
 pub use read::Draft;
 
 use crate::calendar::{Span, Zone};
@@ -266,6 +266,14 @@ impl Program {
         match &self.milestone {
             Milestone::Counted(counted) => Some(counted),
             Milestone::Tags(_) => None,
+        }
+    }
+
+    /// Whether it counts money, so that its currency decides what facts are worth.
+    pub fn counts_money(&self) -> bool {
+        match &self.milestone {
+            Milestone::Counted(Counted { metric: Metric::AmountSpent, .. }) => true,
+            Milestone::Counted(_) | Milestone::Tags(_) => false,
         }
     }
 

@@ -56,8 +56,11 @@ pub enum PublishError {
         "program_active: the tier list changes while the program is active; say `while_active: true` if it is meant"
     )]
     ProgramActive,
-    /// The currency changed after the first order.
-    #[error("currency_fixed: amounts are already kept in {0}; the currency can change only before the first order")]
+    /// The currency changed although money is kept in it.
+    #[error(
+        "currency_fixed: orders are kept whose amounts are in {0} or were converted to it, so the currency stays: write \
+         \"currency\": \"{0}\""
+    )]
     CurrencyFixed(&'static str),
 }
 
@@ -116,7 +119,8 @@ impl Versions {
         Ok(Self { first, later: Vec::new(), given: 1 })
     }
 
-    /// Puts a new version in force from `effective_at` on. `has_orders`: whether the shop already has an order.
+    /// Puts a new version in force from `effective_at` on. `keeps_money`: whether an order is kept whose amounts are in
+    /// the currency of the newest version, or were converted to it.
     ///
     /// # Errors
     /// Returns why the version is refused; nothing has changed then.
@@ -125,7 +129,7 @@ impl Versions {
         program: Program,
         effective_at: Instant,
         options: Options,
-        has_orders: bool,
+        keeps_money: bool,
     ) -> Result<&Version, PublishError> {
         // The first version is in force from the beginning, so the second may take effect before the first one's
         // `effective_at`.
@@ -133,7 +137,7 @@ impl Versions {
             return Err(PublishError::TooEarly { new: effective_at, last: last.effective_at });
         }
         let last = self.last();
-        if has_orders && program.currency != last.program.currency {
+        if keeps_money && program.currency != last.program.currency {
             return Err(PublishError::CurrencyFixed(last.program.currency.code()));
         }
         if last.program.active && program.active && !options.while_active && !same_tier_list(&last.program, &program) {

@@ -187,7 +187,8 @@ impl Replay {
         }
         // A publication that is refused ends no document.
         let mut versions = self.versions.clone();
-        versions.publish(published.program, at, options, self.index.has_orders())?;
+        let keeps_money = self.index.keeps_money_in(versions.last().program.currency);
+        versions.publish(published.program, at, options, keeps_money)?;
         self.close();
         self.versions = versions;
         self.clock = Some(at);

@@ -24,6 +24,8 @@ pub enum Reason {
     FromTheFuture,
     /// Two customers were merged, before this release: since then a merge is a fact.
     MergeNotSupported,
+    /// Points were redeemed or expired, which is no fact: it never lowers what was earned.
+    NothingToSend,
     /// Only an id arrived, because the payload was too large.
     OversizeStub,
     /// Amounts of one order in several currencies.
@@ -36,7 +38,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NotAnEvent,
         Self::UnknownSource,
         Self::UnknownShop,
@@ -44,6 +46,7 @@ impl Reason {
         Self::Invalid,
         Self::FromTheFuture,
         Self::MergeNotSupported,
+        Self::NothingToSend,
         Self::OversizeStub,
         Self::MixedCurrencies,
         Self::NoInstant,
@@ -65,6 +68,7 @@ impl Reason {
             Self::Invalid => "invalid",
             Self::FromTheFuture => "from_the_future",
             Self::MergeNotSupported => "merge_not_supported",
+            Self::NothingToSend => "nothing_to_send",
             Self::OversizeStub => "oversize_stub",
             Self::MixedCurrencies => "mixed_currencies",
             Self::NoInstant => "no_instant",
@@ -82,6 +86,9 @@ impl Reason {
             Self::Invalid => "correct the fields that are named and send the event again",
             Self::FromTheFuture => "set the sender's clock right and send the event again, or replay it later",
             Self::MergeNotSupported => "replay it: a merge is a fact now",
+            Self::NothingToSend => {
+                "stop sending it: redeeming or expiring points never lowers what was earned, and nothing is lost"
+            }
             Self::OversizeStub => "fetch the resource from the shop's system and send it",
             Self::MixedCurrencies => "send all amounts of an order in the shop's currency",
             Self::NoInstant => "send it in its envelope, which says when it was triggered",

@@ -71,17 +71,7 @@ impl Api {
     /// # Errors
     /// If the system does not answer as such an API.
     pub async fn open(client: Client, shop: Option<ShopId>) -> Result<Self, CommandError> {
-        let asked = client.get(&of_shop("/v1/program", shop.as_ref())).await;
-        let (status, body) = asked.map_err(|RequestError(what)| CommandError::input(what))?;
-        if !status.is_success() {
-            let url = client.url();
-            return Err(match serde_json::from_slice::<Problem>(&body) {
-                Ok(problem) => refused(url, &problem),
-                Err(_) => {
-                    CommandError::input(format!("{url}: {status}: neither `echelon serve` nor an API of Echelon's"))
-                }
-            });
-        }
+        need_program(&client, shop.as_ref()).await?;
         Ok(Self { client, shop })
     }
 
@@ -223,6 +213,23 @@ impl Api {
         let named = named.map(|line| format!(":{line}")).unwrap_or_default();
         Err(CommandError::input(format!("{}{named}: {}", lines.name(), refused(self.client.url(), &problem))))
     }
+}
+
+/// Asks whether the shop has a program: without one, every event would be quarantined or refused.
+///
+/// # Errors
+/// If it has none, or the system does not answer as one of Echelon's.
+pub async fn need_program(client: &Client, shop: Option<&ShopId>) -> Result<(), CommandError> {
+    let asked = client.get(&of_shop("/v1/program", shop)).await;
+    let (status, body) = asked.map_err(|RequestError(what)| CommandError::input(what))?;
+    if status.is_success() {
+        return Ok(());
+    }
+    let url = client.url();
+    Err(match serde_json::from_slice::<Problem>(&body) {
+        Ok(problem) => refused(url, &problem),
+        Err(_) => CommandError::input(format!("{url}: {status}: neither `echelon serve` nor an API of Echelon's")),
+    })
 }
 
 /// Counts the results of facts. Returns those that failed for now, and the reason of the first.

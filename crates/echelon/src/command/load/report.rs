@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use engine::ingest::Counts;
-use rules::calendar::Instant;
+use rules::before_start::BeforeStart;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::records::Reason;
 
+use super::start::Start;
 use crate::error::CommandError;
 use crate::output::{Format, print, print_json, table};
 
@@ -39,10 +40,10 @@ pub struct Report {
     pub programs: u64,
     /// The counts of the ingested events.
     pub counts: Counts,
-    /// The midnight of the first day whose facts may count; none if the system does not tell.
-    pub starts_at: Option<Instant>,
-    /// The number of facts dated before that. They are stored, but do not count.
-    pub before_the_start: u64,
+    /// The start of the program; none if the system does not tell.
+    pub start: Option<Start>,
+    /// The facts of this run before that. They are stored, but do not count.
+    pub before_the_start: BeforeStart,
     /// The reasons for which events were quarantined, where they are known.
     pub reasons: BTreeMap<Reason, u64>,
     /// The number of facts that were stored already when they were sent again, after an answer was lost. They may have
@@ -108,7 +109,8 @@ impl Report {
         };
         json!({ "from_line": self.from, "lines": self.lines, "left_out": self.left_out, "programs_passed_over": self.programs,
                 "taken_in": taken_in, "reasons": reasons, "waiting": self.waiting, "earlier": self.earlier,
-                "counts_from": self.starts_at, "before_the_start": self.before_the_start, "restarted": self.restarted })
+                "counts_from": self.start.as_ref().map(|start| start.at), "before_the_start": self.before_the_start.facts,
+                "money_before_the_start": self.before_the_start.money, "restarted": self.restarted })
     }
 
     fn text(&self, file: &Path) -> String {
@@ -136,16 +138,17 @@ impl Report {
             rows.push(row(&format!("  {}", reason.code()), *count, reason.remedy()));
         }
         let before = format!("of the lines before {from}, when they were loaded");
-        let start = self
-            .starts_at
-            .map_or_else(String::new, |at| format!("the program starts at {at}: they do not count; see --help"));
+        let before_the_start = &self.before_the_start;
+        let start = self.start.as_ref().map_or_else(String::new, |start| {
+            format!("{}: stored, and counted for nothing: {}", before_the_start.in_words(), start.in_words())
+        });
         rows.extend([
             row("left out", self.left_out, "no JSON"),
             row("left out before", earlier.left_out, &before),
             row("quarantined before", earlier.quarantined, &before),
             row("refused before", earlier.refused, &before),
             row("programs", self.programs, "skipped: put them in force with `echelon serve --program`"),
-            row("before the start", self.before_the_start, &start),
+            row("before the start", before_the_start.facts, &start),
             row("waiting", self.waiting, "accepted, not taken in yet"),
             row("transitions", counts.transitions, "recorded"),
         ]);

@@ -12,16 +12,17 @@ use local::client::{Client, RequestError};
 use local::envelope::ITEM;
 use local::time::Time;
 use rules::calendar::Instant;
-use rules::version::{Version, Versions};
+use rules::version::Versions;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::shop::ShopId;
-use store::{only_shop, published};
+use store::{only_shop, published, shops_in_words};
 use uuid::Uuid;
 
-use super::api::{self, Api};
+use super::api::{self, Api, need_program};
 use super::checkpoint::{Before, SoFar};
 use super::report::{By, Report};
+use super::start::Start;
 use crate::command::system::of_shop;
 use crate::deployed::{self, Kept};
 use crate::error::CommandError;
@@ -108,6 +109,7 @@ impl Target {
             CommandError::input(format!("{what}\n       start it with `echelon serve`, or name a store with --data"))
         })?;
         if let Ok(before) = serde_json::from_slice(&body) {
+            need_program(&client, shop.as_ref()).await?;
             return Ok(Self::Served(Box::new(Served { client, shop, before, restarted: false })));
         }
         if serde_json::from_slice::<Strangers>(&body).is_ok() {
@@ -140,10 +142,15 @@ impl Target {
                 CommandError::input("--shop: it does not have just one shop; name the one whose history this is")
             })?,
         };
-        let versions = store.versions(&shop).await.map_err(CommandError::input)?.ok_or_else(|| {
-            let remedy = format!("put it in force: echelon publish --program FILE --shop {shop}");
-            CommandError::input(format!("{}: shop `{shop}` has no program; {remedy}", place.name()))
-        })?;
+        let Some(versions) = store.versions(&shop).await.map_err(CommandError::input)? else {
+            let known = store.shops().await.map_err(CommandError::input)?;
+            let known = shops_in_words(&known).map_or_else(String::new, |known| format!("; {known}"));
+            let remedy = format!("name another --shop, or publish one: echelon publish --program FILE --shop {shop}");
+            return Err(CommandError::input(format!(
+                "{}: shop `{shop}` has published no program{known}; {remedy}",
+                place.name()
+            )));
+        };
         let within = place.tables.as_ref().map_or(&place.prefix, |tables| &tables.ledger);
         let name = format!("{} {within} {shop}", place.name());
         Ok(Self::Store(Box::new(DirectStore { ingest, shop, time, name, versions })))
@@ -158,12 +165,13 @@ impl Target {
         }
     }
 
-    /// The midnight of the first day whose facts may count, in any version; none if that is not known.
-    pub async fn starts_at(&self) -> Option<Instant> {
+    /// The start of the program; none if that is not known.
+    pub async fn start(&self) -> Option<Start> {
+        let now = Time::default().now();
         match self {
-            Self::Served(served) => starts_at(&served.client, served.shop.as_ref()).await,
-            Self::Api(api) => starts_at(api.client(), api.shop()).await,
-            Self::Store(straight) => Some(first_start(&straight.versions)),
+            Self::Served(served) => start(&served.client, served.shop.as_ref(), now).await,
+            Self::Api(api) => start(api.client(), api.shop(), now).await,
+            Self::Store(straight) => Some(Start::of(&straight.versions, straight.time.now())),
         }
     }
 
@@ -268,9 +276,9 @@ pub(super) fn system_of(client: &Client, shop: Option<&ShopId>) -> String {
     whose.map_or_else(|| client.url().to_owned(), |whose| format!("{} {whose}", client.url()))
 }
 
-/// The first start of a system that returns its versions. If they cannot be decoded, that says nothing about the
-/// events.
-async fn starts_at(client: &Client, shop: Option<&ShopId>) -> Option<Instant> {
+/// The start of the program of a system that returns its versions. If they cannot be decoded, that says nothing about
+/// the events.
+async fn start(client: &Client, shop: Option<&ShopId>, now: Instant) -> Option<Start> {
     let (status, body) = client.get(&of_shop("/v1/program/versions", shop)).await.ok()?;
     let told: Published = serde_json::from_slice(&body).ok().filter(|_| status.is_success())?;
     let told = told.programs.into_iter().filter(|one| one.withdrawn.is_none());
@@ -278,12 +286,7 @@ async fn starts_at(client: &Client, shop: Option<&ShopId>) -> Option<Instant> {
         let Listed { effective_at, program, options, .. } = one;
         json!({ "type": "program.published", "occurred_at": effective_at, "program": program, "options": options })
     });
-    published(events, crate::zones()).ok()?.as_ref().map(first_start)
-}
-
-fn first_start(versions: &Versions) -> Instant {
-    let midnight = |version: &Version| version.program.timezone.midnight(version.effective_start);
-    versions.iter().map(midnight).min().unwrap_or_else(|| midnight(versions.first_of_all()))
+    published(events, crate::zones()).ok()?.as_ref().map(|versions| Start::of(versions, now))
 }
 
 /// The progress of a served system. The request is repeated if there is no answer, since everything is on disk there

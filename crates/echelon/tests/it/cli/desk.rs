@@ -7,7 +7,7 @@ use std::process::Output;
 use assert_cmd::Command;
 use tempfile::TempDir;
 
-pub const PROGRAM: &str = r#"{ "name": "Acme VIP", "timezone": "America/New_York", "start_date": "2023-01-01",
+pub const PROGRAM: &str = r#"{ "name": "Acme VIP", "timezone": "America/New_York", "currency": "USD", "start_date": "2023-01-01",
   "milestone": { "metric": "amount_spent", "period": "calendar_year" },
   "tiers": [ { "id": "silver", "name": "Silver", "threshold": "100" },
              { "id": "gold", "name": "Gold", "threshold": "500", "entry_rewards": [{ "type": "free_shipping" }] } ] }"#;

@@ -45,6 +45,9 @@ impl Fact {
         "tier.unassigned",
     ];
 
+    /// The types of events that are no facts, because they never change a tier: points that are spent stay earned.
+    pub const NEVER_SENT: [&str; 2] = ["points.redeemed", "points.expired"];
+
     /// Reads one event of section 4. An order without a currency is in `currency`, the program's.
     ///
     /// # Errors
@@ -77,6 +80,11 @@ fn read_told(o: Object<'_>, currency: Currency) -> Option<ReceivedFact> {
         "customer.erased" => erased(&o),
         "tier.assigned" => tier_assigned(&o),
         "tier.unassigned" => tier_unassigned(&o),
+        _ if Fact::NEVER_SENT.contains(&kind) => {
+            return o.need("type")?.problem(format!(
+                "nothing_to_send: redeeming or expiring points never lowers what was earned, so `{kind}` is no fact here"
+            ));
+        }
         other => {
             return o
                 .need("type")?

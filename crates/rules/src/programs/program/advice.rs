@@ -2,6 +2,8 @@
 
 mod gifts;
 
+use serde_json::Value;
+
 use super::{Counted, Metric, Milestone, OnRefund, Period, Program};
 use crate::calendar::{Day, Instant, Zone};
 use crate::json::Problem;
@@ -41,6 +43,15 @@ pub fn about_zone(zone: &Zone) -> Option<Problem> {
         (None, _) => return None,
     };
     Some(warning("$.timezone", message))
+}
+
+/// The problem of a program that counts money and does not name its currency. It is read for `replay`, in USD, but not
+/// published (section 3).
+pub fn unnamed_currency(written: &Value, program: &Program) -> Option<Problem> {
+    let is_named = written.get("currency").is_some_and(|currency| !currency.is_null());
+    let message = "currency_missing: a program that counts money is not published without its currency; write the shop's \
+                   own, such as \"currency\": \"EUR\"";
+    (program.counts_money() && !is_named).then(|| warning("$.currency", message))
 }
 
 fn about_counting(program: &Program, counted: &Counted) -> Vec<Problem> {
@@ -111,7 +122,14 @@ fn about_tags(program: &Program) -> Vec<Problem> {
 
 /// Warnings about the start of a program that is published for the first time at `effective_at`.
 pub fn starting(program: &Program, effective_at: Instant, unclamped: bool) -> Vec<Problem> {
-    let Some(start) = program.start_date.map(Day::of) else { return Vec::new() };
+    let Some(start) = program.start_date.map(Day::of) else {
+        let today = program.timezone.day(effective_at);
+        let message = format!(
+            "is not named, so the program starts on {today}, the day it takes effect; what came before does not count; \
+             an earlier `start_date` counts it, in a program of calendar years together with `clamp: false`"
+        );
+        return program.counted().map(|_| warning("$.start_date", message)).into_iter().collect();
+    };
     let new_year = Day::new_year(program.timezone.day(effective_at).year());
     if program.period() == Period::CalendarYear && start < new_year && !unclamped {
         let message = format!(
@@ -157,7 +175,10 @@ pub fn replacing(new: &Program, old: &Program, effective_at: Instant, unclamped:
         found.push(warning("$.milestone.metric", "changes: every member's progress is counted again from it"));
     }
     if new.currency != old.currency {
-        found.push(warning("$.currency", "is fixed after the first order (currency_fixed)"));
+        found.push(warning(
+            "$.currency",
+            "changes: refused (currency_fixed) once an order is kept whose amounts are in the old one",
+        ));
     }
     for (_, tier) in old.tiers().filter(|(_, tier)| new.rank(&tier.id).is_none()) {
         found.push(warning(

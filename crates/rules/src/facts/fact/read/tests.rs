@@ -20,6 +20,15 @@ fn every_problem_of_an_event_is_reported_with_its_path() {
 #[test]
 fn the_error_of_an_unknown_event_names_the_known_ones() {
     assert!(read(json!({ "type": "order.payed" })).unwrap_err()[0].contains("`order.paid`"));
+    for kind in ["points.redeemed", "points.expired"] {
+        let spent = json!({ "type": kind, "member_id": "a", "points": 5, "occurred_at": "2024-01-01T00:00:00Z" });
+        let problems = read(spent).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(
+            problems[0].starts_with("$.type: nothing_to_send") && problems[0].contains("never lowers"),
+            "{problems:?}"
+        );
+    }
 }
 
 #[test]

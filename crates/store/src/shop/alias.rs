@@ -1,0 +1,108 @@
+//! Other names of shops: a Shopify shop sends as `acme.myshopify.com` what the shop itself sends as `acme`. An alias is
+//! said once, in the configuration, and holds wherever a shop is named.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::{ShopId, ShopIdError};
+
+/// The other names of shops, each with the shop that it means.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Aliases(Arc<BTreeMap<ShopId, ShopId>>);
+
+/// An alias that is not clear.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AliasError {
+    /// The text has no `=`.
+    #[error("`{0}` is no alias: write NAME=SHOP, such as acme.myshopify.com=acme")]
+    NoPair(String),
+    /// One side is not a shop's name.
+    #[error("`{text}`: {source}")]
+    NoShop {
+        /// The alias as it was written.
+        text: String,
+        /// Why a side of it is not a name.
+        source: ShopIdError,
+    },
+    /// One name means two shops.
+    #[error("`{name}` means both `{one}` and `{other}`: name one of them")]
+    Twice {
+        /// The name.
+        name: ShopId,
+        /// The shop that it means.
+        one: ShopId,
+        /// The other shop that it means.
+        other: ShopId,
+    },
+    /// An alias means another alias, or itself.
+    #[error("`{name}` means `{shop}`, which is an alias itself: name the shop whose program it is")]
+    Chain {
+        /// The name.
+        name: ShopId,
+        /// The alias that it means.
+        shop: ShopId,
+    },
+}
+
+impl Aliases {
+    /// Reads aliases, each as `NAME=SHOP`.
+    ///
+    /// # Errors
+    /// [`AliasError`] says which alias is not clear, and how one is written.
+    pub fn read<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, AliasError> {
+        let mut all = BTreeMap::new();
+        for text in texts {
+            let (name, shop) = text.split_once('=').ok_or_else(|| AliasError::NoPair(text.to_owned()))?;
+            let named = |name: &str| {
+                let no_shop = |source| AliasError::NoShop { text: text.to_owned(), source };
+                ShopId::new(name.trim()).map_err(no_shop)
+            };
+            let (name, shop) = (named(name)?, named(shop)?);
+            match all.insert(name.clone(), shop.clone()) {
+                Some(other) if other != shop => return Err(AliasError::Twice { name, one: other, other: shop }),
+                Some(_) | None => {}
+            }
+        }
+        match all.iter().find(|(_, shop)| all.contains_key(*shop)) {
+            Some((name, shop)) => Err(AliasError::Chain { name: name.clone(), shop: shop.clone() }),
+            None => Ok(Self(Arc::new(all))),
+        }
+    }
+
+    /// The shop that a name means: that of an alias, or the shop of this name.
+    pub fn shop(&self, named: ShopId) -> ShopId {
+        self.0.get(&named).cloned().unwrap_or(named)
+    }
+
+    /// The names that mean another shop.
+    pub fn names(&self) -> impl Iterator<Item = &ShopId> {
+        self.0.keys()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_means_its_shop_and_one_that_is_not_clear_is_refused_by_name() {
+        let aliases = Aliases::read(["Acme.myshopify.com = acme", "acme-eu=acme"]).unwrap();
+        let shop = |name: &str| aliases.shop(ShopId::new(name).unwrap()).to_string();
+        assert_eq!(
+            ["acme.myshopify.com", "acme-eu", "acme", "other"].map(shop),
+            ["acme", "acme", "acme", "other"].map(str::to_owned)
+        );
+        for (wrong, why) in [
+            (&["acme.myshopify.com"][..], "NAME=SHOP"),
+            (&["a shop=acme"], "names no shop"),
+            (&["a=acme", "a=other"], "means both `acme` and `other`"),
+            (&["a=b", "b=c"], "an alias itself"),
+            (&["a=a"], "an alias itself"),
+        ] {
+            let said = Aliases::read(wrong.iter().copied()).unwrap_err().to_string();
+            assert!(said.contains(why), "{said}");
+        }
+    }
+}

@@ -7,6 +7,7 @@
 //! the known facts of the subjects that new facts are about ([`FactIndex::insert_known`]). It then applies the new
 //! facts ([`FactIndex::apply`]) as the complete index would.
 
+mod part;
 mod row;
 mod subject;
 
@@ -124,6 +125,22 @@ impl FactIndex {
         if let Some(member) = fact.member().filter(|_| !member_erased) {
             self.members.entry(member.clone()).or_default();
         }
+        let taken = match self.part(&fact) {
+            Some(part) => {
+                let before = self.held_part(&part);
+                let taken = self.insert_known(fact);
+                if taken == FactStatus::Applied {
+                    self.replace_part(&part, before.as_ref());
+                }
+                taken
+            }
+            None => self.apply_whole(fact),
+        };
+        if member_erased { FactStatus::MemberErased } else { taken }
+    }
+
+    /// Applies a fact, and builds what it is about anew in all ledgers that hold it.
+    fn apply_whole(&mut self, fact: Fact) -> FactStatus {
         let subjects = self.touched(&fact);
         let held: Vec<_> = subjects.iter().map(|subject| (subject, self.holders(subject))).collect();
         let taken = self.insert_known(fact);
@@ -135,7 +152,7 @@ impl FactIndex {
                 self.attach(subject);
             }
         }
-        if member_erased { FactStatus::MemberErased } else { taken }
+        taken
     }
 
     /// Applies facts together: each ledger is put in order once, however many facts there are. Erasures are left out.
@@ -296,6 +313,18 @@ impl FactIndex {
                 }
             }
             Subject::Cancel(_) => {}
+        }
+    }
+
+    /// Whether a subject is an order that is known.
+    pub fn has_order(&self, subject: &Subject) -> bool {
+        match subject {
+            Subject::Order(id) => self.orders.get(id).is_some_and(|row| row.paid.is_some()),
+            Subject::Entry(_)
+            | Subject::Cancel(_)
+            | Subject::Assignment(_)
+            | Subject::Tags(..)
+            | Subject::Person(_) => false,
         }
     }
 

@@ -328,7 +328,7 @@ fn nameless(fact: &Fact, index: &FactIndex, known: &LoadedState) -> Option<Fact>
     let others =
         |subject: Subject| known.subjects.get(&subject).is_some_and(|stored| stored.is_stored() && !stands(stored));
     let erased = member.is_some_and(|member| index.is_erased(member));
-    let follows = || fact.subjects().any(|subject| has_order(&index.facts(&subject)));
+    let follows = || fact.subjects().any(|subject| index.has_order(&subject));
     ((erased && fact.subjects().any(others)) || follows()).then(|| fact.without_member()).flatten()
 }
 

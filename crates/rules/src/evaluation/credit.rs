@@ -1,5 +1,6 @@
 //! The worth of facts: each yields movements of credit, or a reason why it yields none (section 4).
 
+mod ranks;
 mod share;
 mod sink;
 mod spend;
@@ -8,6 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
+use ranks::ranks;
 pub(crate) use share::{GivenBack, taken_by_refunds};
 pub(crate) use sink::{MovementSink, SumWindow};
 pub(crate) use spend::Part;
@@ -154,6 +156,9 @@ pub(crate) struct MovementStream<'v, C, T> {
     due: Instant,
     /// The number of corrections emitted.
     told: usize,
+    /// The ranks of all orders and of all cancellations of points by key, once they are needed.
+    order_ranks: Option<Vec<usize>>,
+    cancel_ranks: Option<Vec<usize>>,
 }
 
 /// A movement that corrects an earlier one. Corrections are ordered by instant, kind and place, so those of one order
@@ -185,6 +190,8 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
             later: BinaryHeap::new(),
             due: Instant::LAST,
             told: 0,
+            order_ranks: None,
+            cancel_ranks: None,
         }
     }
 
@@ -338,23 +345,22 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
     }
 
     /// Passes on the cancellations of points at one instant, ordered by key. Keys are read only if there are several
-    /// sources. The order matters because a cancellation gives points back to a negative entry. Refunds only take
-    /// credit, which never brings a tier, so their order does not matter.
+    /// sources, and once. The order matters because a cancellation gives points back to a negative entry. Refunds only
+    /// take credit, which never brings a tier, so their order does not matter.
     fn hand_over_by_key(&mut self, first: Correction) {
         let mut tied = vec![first];
         while let Some(next) = self.next(|next| (next.at, next.kind) == (first.at, first.kind)) {
             tied.push(next);
         }
         if tied.iter().any(|other| other.source != first.source) {
+            let credits = self.credits;
             if first.kind == MovementKind::OrderRestored {
-                let keys = self.credits.order_keys();
+                let ranks = self.order_ranks.get_or_insert_with(|| ranks(&credits.order_keys()));
                 let place = |correction: &Correction| usize::try_from(correction.source).unwrap_or(usize::MAX);
-                let key = |correction: &Correction| keys.get(place(correction)).map(AsRef::as_ref);
-                tied.sort_by(|one, other| key(one).cmp(&key(other)));
+                tied.sort_by_key(|correction| ranks.get(place(correction)));
             } else {
-                let keys = self.credits.cancel_keys();
-                let key = |correction: &Correction| keys.get(correction.cancel).map(AsRef::as_ref);
-                tied.sort_by(|one, other| key(one).cmp(&key(other)));
+                let ranks = self.cancel_ranks.get_or_insert_with(|| ranks(&credits.cancel_keys()));
+                tied.sort_by_key(|correction| ranks.get(correction.cancel));
             }
         }
         for correction in tied {

@@ -8,6 +8,7 @@
 //! facts ([`FactIndex::apply`]) as the complete index would. Of members under several ids it needs the ledgers of all of
 //! them, and their merges.
 
+mod part;
 mod row;
 mod subject;
 
@@ -130,6 +131,22 @@ impl FactIndex {
             self.members.entry(member.clone()).or_default();
             self.name_other(&fact);
         }
+        let taken = match self.part(&fact) {
+            Some(part) => {
+                let before = self.held_part(&part);
+                let taken = self.insert_known(fact);
+                if taken == FactStatus::Applied {
+                    self.replace_part(&part, before.as_ref());
+                }
+                taken
+            }
+            None => self.apply_whole(fact),
+        };
+        if member_erased { FactStatus::MemberErased } else { taken }
+    }
+
+    /// Applies a fact, and builds what it is about anew in all ledgers that hold it.
+    fn apply_whole(&mut self, fact: Fact) -> FactStatus {
         let subjects = self.touched(&fact);
         let held: Vec<_> = subjects.iter().map(|subject| (subject, self.holders(subject))).collect();
         let taken = self.insert_known(fact);
@@ -141,7 +158,7 @@ impl FactIndex {
                 self.attach(subject);
             }
         }
-        if member_erased { FactStatus::MemberErased } else { taken }
+        taken
     }
 
     /// Applies facts together: each ledger is put in order once, however many facts there are. Erasures are left out.
@@ -402,6 +419,18 @@ impl FactIndex {
                 }
             }
             Subject::Cancel(_) => {}
+        }
+    }
+
+    /// Whether a subject is an order that is known.
+    pub fn has_order(&self, subject: &Subject) -> bool {
+        match subject {
+            Subject::Order(id) => self.orders.get(id).is_some_and(|row| row.paid.is_some()),
+            Subject::Entry(_)
+            | Subject::Cancel(_)
+            | Subject::Assignment(_)
+            | Subject::Tags(..)
+            | Subject::Person(_) => false,
         }
     }
 

@@ -11,7 +11,7 @@ pub(super) fn course(version: &Version, counted: &Counted, span: Span, known: &K
     let all = known.movements(version, counted);
     let program = &version.program;
     let mut roll = Roll {
-        trailing: Trailing::new(program, span, &all, |_| true),
+        trailing: Trailing::new(program, span, &all),
         movements: &all,
         window: InWindow::default(),
         ladder: Ladder::new(counted),

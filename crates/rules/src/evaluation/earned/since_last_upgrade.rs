@@ -13,17 +13,23 @@ pub(super) fn course(version: &Version, counted: &Counted, span: Span, known: &K
     // Under `revoke`, corrections amend the credits that they belong to, and only these credits are counted (section 5).
     let amends =
         counted.on_refund == OnRefund::Revoke && movements.iter().any(|movement| movement.kind.is_correction());
+    // Amendments are kept apart, so that counting again passes credits alone, however many amendments there were.
+    let is_counted = |movement: &Movement| !(amends && movement.kind.is_correction());
+    let (movements, amendments): (Vec<_>, Vec<_>) = movements.into_iter().partition(is_counted);
+    let mut amendments = amendments.into_iter().peekable();
     let mut term = Term::new(version, counted, span, movements, amends);
     if let Some(first_at) = known.first_at {
         term.note(first_at);
     }
     while let Some(movement) = term.next() {
-        term.pass_midnights(movement.at);
-        if amends && movement.kind.is_correction() {
-            term.amend(&movement);
+        // Those of the same instant come after the orders and entries (section 5).
+        while let Some(amendment) = amendments.next_if(|amendment| amendment.at < movement.at) {
+            term.amend(&amendment);
         }
+        term.pass_midnights(movement.at);
         term.take(&movement);
     }
+    amendments.for_each(|amendment| term.amend(&amendment));
     term.pass_midnights(known.at);
     let count = term.count(version, known.at);
     term.pass_midnights(Instant::LAST);
@@ -68,6 +74,7 @@ struct Term<'p> {
     ladder: Ladder<'p>,
     /// The tier of a member with no tier held: the one with threshold 0, if there is one.
     everyones: Option<Rank>,
+    /// The movements to take in; where corrections amend credits, the credits alone.
     movements: Vec<Movement>,
     trailing: Trailing,
     state: State,
@@ -90,7 +97,7 @@ impl<'p> Term<'p> {
             span,
             everyones: ladder.reached(Quantity::ZERO),
             ladder,
-            trailing: Trailing::new(program, span, &movements, |movement| !(amends && movement.kind.is_correction())),
+            trailing: Trailing::new(program, span, &movements),
             amends,
             kept: Vec::new(),
             movements,
@@ -181,15 +188,13 @@ impl<'p> Term<'p> {
 
     /// Takes in the next movement.
     fn take(&mut self, movement: &Movement) {
+        #[cfg(test)]
+        tests::TAKEN.with(|taken| taken.set(taken.get() + 1));
         if self.amends {
             self.keep();
         }
         self.state.taken += 1;
-        if movement.kind.is_correction() {
-            if self.amends {
-                return;
-            }
-        } else {
+        if !movement.kind.is_correction() {
             self.state.next_source = movement.source.saturating_add(1);
         }
         self.age(movement.at);
@@ -221,6 +226,7 @@ impl<'p> Term<'p> {
     /// Amends a credit to its net amount, as if that had been its amount from the start, and counts again from there.
     /// The steps until now stay as they were, because the correction was not known then.
     fn amend(&mut self, correction: &Movement) {
+        self.pass_midnights(correction.at);
         let now = self.state;
         let Some(position) = self.credit_of(correction) else { return };
         if let Some(credit) = self.movements.get_mut(position) {
@@ -247,7 +253,7 @@ impl<'p> Term<'p> {
     fn credit_of(&self, correction: &Movement) -> Option<usize> {
         let first = self.movements.partition_point(|movement| movement.at < correction.dated);
         let of_the_instant = self.movements.get(first..)?;
-        let is_it = |movement: &Movement| movement.source == correction.source && !movement.kind.is_correction();
+        let is_it = |movement: &Movement| movement.source == correction.source;
         of_the_instant.iter().position(is_it).map(|place| first + place)
     }
 
@@ -278,6 +284,8 @@ impl<'p> Term<'p> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use serde_json::json;
 
     use super::*;
@@ -288,6 +296,40 @@ mod tests {
     use crate::version::Versions;
 
     const DAY: i64 = 86_400_000;
+
+    thread_local! {
+        /// The number of movements that were taken in on this thread.
+        pub(super) static TAKEN: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// A thousand cancellations of one entry: each counts the entry again, and not the cancellations before it.
+    #[test]
+    fn an_amendment_does_not_pass_the_amendments_before_it() {
+        const COUNT: usize = 1_000;
+        let mut index = FactIndex::new();
+        let mut tell = |fact: serde_json::Value| {
+            index.apply(Fact::read(&fact, Currency::from_code("USD").unwrap()).unwrap().fact);
+        };
+        let at = |number: usize| Instant::from_millis(1_700_000_000_000 + i64::try_from(number).unwrap()).to_string();
+        tell(
+            json!({ "type": "points.earned", "member_id": "anna", "entry_id": "1", "points": 5_000, "occurred_at": at(0) }),
+        );
+        for number in 1..=COUNT {
+            tell(json!({ "type": "points.canceled", "cancel_id": number.to_string(), "entry_id": "1", "points": 1,
+                         "occurred_at": at(number) }));
+        }
+        let milestone = json!({ "metric": "points_earned", "period": { "since_last_upgrade": { "days": 90 } },
+                                "on_refund": "revoke" });
+        let program = json!({ "start_date": "2020-01-01", "milestone": milestone,
+                              "tiers": [{ "id": "silver", "threshold": 100 }, { "id": "gold", "threshold": 9_000 }] });
+        let zones = crate::calendar::Zones::built_in();
+        let versions = Versions::first(Program::read(&program, &zones).unwrap().program, None).unwrap();
+        TAKEN.set(0);
+        let ledger = index.ledger(&MemberId::new("anna").unwrap()).unwrap();
+        let standing = evaluate(versions.last(), ledger, Instant::from_millis(1_700_000_100_000));
+        assert!(TAKEN.get() <= 2 * COUNT, "{} movements for {COUNT} cancellations", TAKEN.get());
+        assert_eq!(standing.tier, versions.last().program.rank(&crate::id::TierId::new("silver").unwrap()));
+    }
 
     /// Orders as sent: the instant, the total, and the refund with its instant.
     type Orders = [(i64, i64, Option<(i64, i64)>)];

@@ -25,17 +25,12 @@ pub(super) struct InWindow {
 }
 
 impl Trailing {
-    /// The window for the movements that enter it; amendments do not.
-    pub(super) fn new(
-        program: &Program,
-        span: Span,
-        movements: &[Movement],
-        comes: impl Fn(&Movement) -> bool,
-    ) -> Self {
+    /// The window for the movements that enter it.
+    pub(super) fn new(program: &Program, span: Span, movements: &[Movement]) -> Self {
         let mut leaving = Vec::with_capacity(movements.len());
         // Two clocks, because the days and the midnights are far apart.
         let (mut days, mut midnights) = (Clock::new(&program.timezone), Clock::new(&program.timezone));
-        for (position, movement) in movements.iter().enumerate().filter(|(_, movement)| comes(movement)) {
+        for (position, movement) in movements.iter().enumerate() {
             let midnight = midnights.midnight(span.ages_out(days.day(movement.dated)));
             if midnight > movement.at {
                 leaving.push((midnight, position));

@@ -104,15 +104,21 @@ impl OrderRow {
         }
     }
 
+    /// The instant that the order counts for.
+    pub(super) fn counts_at(&self, paid: &Fact<OrderPaid>) -> Instant {
+        self.payment.map_or(paid.occurred_at, |payment| payment.paid_at)
+    }
+
+    /// A refund of an order that counts for `at`.
+    pub(super) fn refund(id: &RefundId, told: &Fact<Refunded>, at: Instant) -> Refund {
+        #[cfg(test)]
+        super::tests::BUILT.with(|built| built.set(built.get() + 1));
+        Refund { at: told.occurred_at.max(at), id: id.clone(), refunded: told.body, imported: told.imported }
+    }
+
     pub(super) fn order(&self, id: &OrderId, paid: &Fact<OrderPaid>) -> Order {
-        let at = self.payment.map_or(paid.occurred_at, |payment| payment.paid_at);
+        let at = self.counts_at(paid);
         let not_before = |other: Instant| other.max(at);
-        let refund = |(id, refund): (&RefundId, &Fact<Refunded>)| Refund {
-            at: not_before(refund.occurred_at),
-            id: id.clone(),
-            refunded: refund.body,
-            imported: refund.imported,
-        };
         let cancelled = self
             .cancelled
             .as_ref()
@@ -122,17 +128,19 @@ impl OrderRow {
             imported: restored.imported,
             rules: self.cancelled.as_ref().is_none_or(|cancelled| restored.occurred_at > cancelled.occurred_at),
         });
-        let refunds = self.refunds.iter().map(refund).collect();
+        let refunds = self.refunds.iter().map(|(id, told)| Self::refund(id, told, at)).collect();
         let charge = paid.body.charge;
         Order { id: id.clone(), at, charge, imported: paid.imported, refunds, cancelled, restored }
     }
 
+    /// A refund that waits for the order, with the member whom it names.
+    pub(super) fn waiting_refund(order: &OrderId, id: &RefundId, told: &Fact<Refunded>) -> Option<(MemberId, Waiting)> {
+        let fact = WaitingFact::Refund(order.clone(), id.clone());
+        Some((told.member.clone()?, Waiting { at: told.occurred_at, fact, imported: told.imported }))
+    }
+
     pub(super) fn waiting(&self, order: &OrderId) -> Vec<(MemberId, Waiting)> {
-        let refunds = self.refunds.iter().filter_map(|(id, refund)| {
-            let fact = WaitingFact::Refund(order.clone(), id.clone());
-            let waiting = Waiting { at: refund.occurred_at, fact, imported: refund.imported };
-            refund.member.clone().map(|member| (member, waiting))
-        });
+        let refunds = self.refunds.iter().filter_map(|(id, told)| Self::waiting_refund(order, id, told));
         let turns = [
             (&self.cancelled, WaitingFact::Cancellation(order.clone())),
             (&self.restored, WaitingFact::Restoration(order.clone())),
@@ -177,26 +185,32 @@ impl EntryRow {
         }
     }
 
+    /// A cancellation of points of an entry that occurred at `at`.
+    pub(super) fn cancel(id: &CancelId, told: &Fact<PointsCanceled>, at: Instant) -> Cancel {
+        #[cfg(test)]
+        super::tests::BUILT.with(|built| built.set(built.get() + 1));
+        Cancel { at: told.occurred_at.max(at), id: id.clone(), points: told.body.points, imported: told.imported }
+    }
+
     pub(super) fn entry(&self, id: &EntryId, entry: &Fact<PointsEntry>) -> Entry {
         let at = entry.occurred_at;
-        let cancel = |(id, told): (&CancelId, &Fact<PointsCanceled>)| Cancel {
-            at: told.occurred_at.max(at),
-            id: id.clone(),
-            points: told.body.points,
-            imported: told.imported,
-        };
-        let cancels = self.cancels.iter().map(cancel).collect();
+        let cancels = self.cancels.iter().map(|(id, told)| Self::cancel(id, told, at)).collect();
         let PointsEntry { kind, points, .. } = entry.body;
         Entry { id: id.clone(), kind, at, points, imported: entry.imported, cancels }
     }
 
+    /// A cancellation that waits for the entry, with the member whom it names.
+    pub(super) fn waiting_cancel(
+        entry: &EntryId,
+        id: &CancelId,
+        told: &Fact<PointsCanceled>,
+    ) -> Option<(MemberId, Waiting)> {
+        let fact = WaitingFact::PointsCanceled(entry.clone(), id.clone());
+        Some((told.member.clone()?, Waiting { at: told.occurred_at, fact, imported: told.imported }))
+    }
+
     pub(super) fn waiting(&self, entry: &EntryId) -> Vec<(MemberId, Waiting)> {
-        let waiting = |(id, told): (&CancelId, &Fact<PointsCanceled>)| {
-            let fact = WaitingFact::PointsCanceled(entry.clone(), id.clone());
-            let waiting = Waiting { at: told.occurred_at, fact, imported: told.imported };
-            told.member.clone().map(|member| (member, waiting))
-        };
-        self.cancels.iter().filter_map(waiting).collect()
+        self.cancels.iter().filter_map(|(id, told)| Self::waiting_cancel(entry, id, told)).collect()
     }
 
     pub(super) fn facts(&self, entry: &EntryId) -> Vec<Fact> {

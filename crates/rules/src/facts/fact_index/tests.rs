@@ -1,7 +1,14 @@
+use std::cell::Cell;
+
 use serde_json::{Value, json};
 
 use super::*;
 use crate::fact::Currency;
+
+thread_local! {
+    /// The number of refunds and cancellations that were built for ledgers on this thread.
+    pub(super) static BUILT: Cell<usize> = const { Cell::new(0) };
+}
 
 fn fact(event: &Value) -> Fact {
     Fact::read(event, Currency::from_code("USD").unwrap()).unwrap().fact
@@ -237,4 +244,78 @@ fn the_day_of_payment_stays_with_an_order_whose_later_versions_do_not_know_it() 
     let [one] = &shown(found[0].clone())[..] else { panic!("an order is shown once") };
     let FactBody::OrderPaid(_, paid) = &one.body else { panic!("{one:?}") };
     assert_eq!(paid.paid_at.map(|at| at.to_string()).as_deref(), Some("2024-01-02T09:00:00Z"));
+}
+
+/// A thousand corrections of one order and of one entry, each put at its place by itself.
+#[test]
+fn a_correction_does_not_build_the_others_anew() {
+    const COUNT: usize = 1_000;
+    let mut index = FactIndex::new();
+    let at = "2024-01-01T00:00:00Z";
+    let own = json!({ "member_id": "anna", "occurred_at": at });
+    let order = json!({ "type": "order.paid", "order_id": "1", "total": "5000" });
+    let entry = json!({ "type": "points.earned", "entry_id": "1", "points": 5_000 });
+    index.apply(fact(&with(&order, &own)));
+    index.apply(fact(&with(&entry, &own)));
+    BUILT.set(0);
+    for number in 0..COUNT {
+        let id = format!("{number:04}");
+        let over = json!({ "occurred_at": at, "order_id": "1", "refund_id": id, "amount": "1" });
+        assert_eq!(index.apply(fact(&with(&json!({ "type": "order.refunded" }), &over))), FactStatus::Applied);
+        let over = json!({ "occurred_at": at, "entry_id": "1", "cancel_id": id, "points": 1 });
+        assert_eq!(index.apply(fact(&with(&json!({ "type": "points.canceled" }), &over))), FactStatus::Applied);
+    }
+    assert_eq!(BUILT.get(), 2 * COUNT);
+    let ledger = index.ledger(&MemberId::new("anna").unwrap()).unwrap();
+    assert_eq!((ledger.orders()[0].refunds.len(), ledger.entries()[0].cancels.len()), (COUNT, COUNT));
+    assert!(ledger.is_in_order());
+}
+
+/// Corrections before and after what they correct, by several members, revised, dated otherwise, and moved to another entry:
+/// after each fact the ledgers are those of an index that builds everything at once.
+#[test]
+fn corrections_one_by_one_give_the_ledgers_of_all_at_once() {
+    let mut seed = 11_u64;
+    let mut dice = |sides: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 40) % sides
+    };
+    let mut parts = 0;
+    for _ in 0..200 {
+        let (mut index, mut told) = (FactIndex::new(), Vec::new());
+        for _ in 0..40 {
+            let member = ["anna", "bert"][usize::try_from(dice(2)).unwrap()];
+            let of = dice(2).to_string();
+            let mut event = match dice(7) {
+                0 => json!({ "type": "order.paid", "order_id": of, "total": "100" }),
+                1 => json!({ "type": "points.earned", "entry_id": of, "points": 100 }),
+                2 | 3 => {
+                    json!({ "type": "order.refunded", "order_id": of, "refund_id": dice(4).to_string(), "amount": "9" })
+                }
+                4 => json!({ "type": "order.cancelled", "order_id": of }),
+                _ => {
+                    json!({ "type": "points.canceled", "entry_id": of, "cancel_id": dice(4).to_string(), "points": 9 })
+                }
+            };
+            event = with(
+                &event,
+                &json!({ "occurred_at": format!("2024-01-0{}T00:00:00Z", 1 + dice(5)),
+                                          "revision": format!("2024-02-0{}T00:00:00Z", 1 + dice(3)) }),
+            );
+            if dice(8) > 0 || event["type"] == "order.paid" || event["type"] == "points.earned" {
+                event = with(&event, &json!({ "member_id": member }));
+            }
+            let new = fact(&event);
+            parts += usize::from(index.part(&new).is_some());
+            index.apply(new.clone());
+            told.push(new);
+            let mut at_once = FactIndex::new();
+            at_once.apply_all(told.iter());
+            for member in ["anna", "bert"].map(|id| MemberId::new(id).unwrap()) {
+                let [one, all] = [&index, &at_once].map(|index| index.ledger(&member).cloned().unwrap_or_default());
+                assert_eq!(one, all, "{event}");
+            }
+        }
+    }
+    assert!(parts > 2_000, "few corrections were put in by themselves: {parts}");
 }

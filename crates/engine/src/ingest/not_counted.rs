@@ -52,6 +52,7 @@ impl NotCounted {
                 | FactBody::BirthdaySet(_)
                 | FactBody::TierAssigned(..)
                 | FactBody::TierUnassigned(..)
+                | FactBody::Merged(_)
                 | FactBody::Erased,
                 Metric::AmountSpent | Metric::OrdersPlaced | Metric::PointsEarned,
             ) => None,
@@ -126,6 +127,7 @@ fn awaited(fact: &Fact) -> Option<Subject> {
         | FactBody::BirthdaySet(_)
         | FactBody::TierAssigned(..)
         | FactBody::TierUnassigned(..)
+        | FactBody::Merged(_)
         | FactBody::Erased => None,
     }
 }

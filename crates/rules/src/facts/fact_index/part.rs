@@ -44,6 +44,7 @@ impl FactIndex {
             | FactBody::TagsChanged(_)
             | FactBody::Enrolled(_)
             | FactBody::BirthdaySet(_)
+            | FactBody::Merged(_)
             | FactBody::Erased => return None,
         };
         self.is_held_as_known(&part).then_some(part)

@@ -205,3 +205,34 @@ async fn more_ids_than_one_member_may_have_are_quarantined(place: Place) {
     tell(&system, &[order("1", "id-7", 150)]).await;
     assert_eq!(system.tier("anna").await.as_deref(), Some("silver"));
 }
+
+/// The halves of write units and of read units that a merge and its undoing cost.
+async fn cost(orders: u32) -> [(i64, i64); 2] {
+    let system = opened(tests::dynamodb::embedded().await).await;
+    for member in ["anna", "ben"] {
+        let all: Vec<Value> = (0..orders).map(|n| order(&format!("{member}-{n}"), member, 1)).collect();
+        for some in all.chunks(100) {
+            tell(&system, some).await;
+        }
+    }
+    let mut used = [(0, 0); 2];
+    for (used, event) in used.iter_mut().zip([merged("ben", Some("anna"), 3), merged("ben", None, 4)]) {
+        system.used();
+        tell(&system, &[event]).await;
+        let units = system.used();
+        *used = (units.table_writes + units.index_writes, units.reads);
+    }
+    used
+}
+
+/// A merge writes a row, the two items and what is recorded, whatever was ordered: not the pages of a heavy member.
+#[tokio::test]
+async fn a_merge_of_heavy_members_writes_what_a_merge_of_light_ones_does() {
+    let orders = std::env::var("ORDERS").map_or(1_000, |orders| orders.parse().unwrap());
+    let (light, heavy) = (cost(10).await, cost(orders).await);
+    println!("write and read halves: 10 orders each {light:?}, {orders} orders each {heavy:?}");
+    for ((light, _), (heavy, _)) in light.into_iter().zip(heavy) {
+        // The item of a heavy member lists its pages, and takes more than one unit.
+        assert!(heavy <= 4 * light, "{heavy} in place of {light}");
+    }
+}

@@ -67,7 +67,11 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
 fn told(shop: &Shop, member: &MemberId, lists: Lists) -> Vec<String> {
     let Shop { replay, as_of, .. } = shop;
     match replay.standing(member, *as_of).zip(replay.explain(member, *as_of)) {
-        Some((standing, explanation)) => prose(replay.version_at(*as_of), &standing, &explanation, lists),
+        Some((standing, explanation)) => {
+            let merged = replay.merged_into(member).map(|into| format!("This id was merged, and stands for `{into}`."));
+            let why = prose(replay.version_at(*as_of), &standing, &explanation, lists);
+            merged.into_iter().chain(why).collect()
+        }
         None => vec![ERASED.to_owned()],
     }
 }

@@ -57,14 +57,23 @@ pub(super) struct Folded {
     pub(super) is_too_many: bool,
 }
 
+/// The facts that count for a member.
+enum Counting {
+    /// The member's own.
+    Own,
+    /// Those of several ids.
+    United(Ledger),
+    /// None: the id stands for another member, and is not reviewed.
+    Merged,
+}
+
 /// A member as it is to be written.
 struct WrittenMember {
     id: MemberId,
     ledger: Ledger,
     record: Record,
     links: Links,
-    /// The facts that count for a member under several ids, where those are not the member's own.
-    counting: Option<Ledger>,
+    counting: Counting,
 }
 
 /// Loads the state that facts need: first their subjects, then the members whom they concern.
@@ -274,8 +283,12 @@ fn written_members(
     }
     let write = |id: MemberId| {
         let (ledger, record) = (index.ledger(&id)?.clone(), records.get(&id)?.clone());
-        let (links, counting) = (Links::of(index.merges(), &id), index.counting_for(&id));
-        let counting = (!index.merges().is_alone(&id)).then(|| counting.into_owned());
+        let (links, merges) = (Links::of(index.merges(), &id), index.merges());
+        let counting = match merges.resolve(&id) {
+            _ if merges.is_alone(&id) => Counting::Own,
+            member if member == id => Counting::United(index.counting_for(&id).into_owned()),
+            _ => Counting::Merged,
+        };
         Some(WrittenMember { id, ledger, record, links, counting })
     };
     written.into_iter().filter_map(write).collect()
@@ -335,9 +348,11 @@ fn nameless(fact: &Fact, index: &FactIndex, known: &LoadedState) -> Option<Fact>
 impl Folded {
     /// Whether a member who is written would pass a review or a change of rules until an instant.
     pub(super) fn is_due(&self, versions: &Versions, until: Instant) -> bool {
-        self.members
-            .iter()
-            .any(|member| is_due(member.counting.as_ref().unwrap_or(&member.ledger), &member.record, versions, until))
+        self.members.iter().any(|member| match &member.counting {
+            Counting::Own => is_due(&member.ledger, &member.record, versions, until),
+            Counting::United(ledger) => is_due(ledger, &member.record, versions, until),
+            Counting::Merged => false,
+        })
     }
 
     /// The writes that store the result.

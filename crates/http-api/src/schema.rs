@@ -187,7 +187,6 @@ pub(crate) struct Uncounted {
     /// The number of orders, or of entries of points where the program counts points.
     facts: u64,
     /// What was paid for these orders and not given back, by the code of its currency.
-    #[schema(examples(json!({ "EUR": "900" })))]
     money: std::collections::BTreeMap<String, String>,
     /// Whether every member was read. Otherwise there are at least so many.
     complete: bool,

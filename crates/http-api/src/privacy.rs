@@ -125,22 +125,27 @@ async fn export(
     State(api): State<Api>,
     Authorized { shop, .. }: Authorized<Admin>,
     Named(member): Named,
-) -> Result<Json<Export>, Problem> {
+) -> Result<Response, Problem> {
     let (exported_at, versions) = (api.clock.now(), api.versions(&shop).await?);
+    let turn = api.turns.next(&shop).await?;
     let held = api.held(&shop, &member).await?;
     let (facts, rows) = api.store.rows_about(&shop, &member).await?;
-    let detail = |row: &Item| {
-        let detail: Value = serde_json::from_str(row.maybe_text(DETAIL)?).ok()?;
-        Some(serde_json::json!({ "type": row.maybe_text(TYPE), "detail": detail }))
+    let export = move || {
+        let detail = |row: &Item| {
+            let detail: Value = serde_json::from_str(row.maybe_text(DETAIL)?).ok()?;
+            Some(serde_json::json!({ "type": row.maybe_text(TYPE), "detail": detail }))
+        };
+        // A stored row may also have facts about other members, which this member must not see.
+        let theirs = facts.into_iter().filter(|fact| fact.member().is_none_or(|of| *of == member));
+        Json(Export {
+            exported_at,
+            standing: Standing::of(&shop, &member, versions.in_force(exported_at), &held.ledger, exported_at),
+            facts: theirs.map(told).collect(),
+            recorded: rows.iter().filter_map(detail).collect(),
+        })
+        .into_response()
     };
-    // A stored row may also have facts about other members, which this member must not see.
-    let theirs = facts.into_iter().filter(|fact| fact.member().is_none_or(|of| *of == member));
-    Ok(Json(Export {
-        exported_at,
-        standing: Standing::of(&shop, &member, versions.in_force(exported_at), &held.ledger, exported_at),
-        facts: theirs.map(told).collect(),
-        recorded: rows.iter().filter_map(detail).collect(),
-    }))
+    turn.compute(export).await
 }
 
 /// Members who asked for their data.

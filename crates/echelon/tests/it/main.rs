@@ -18,6 +18,8 @@ mod endpoint;
 mod file;
 mod import;
 mod invoices;
+mod lines;
 mod serve;
 mod store;
+mod turns;
 mod webhook;

@@ -15,7 +15,7 @@ use crate::output::{Format, print, print_json, table};
 /// Events of a file that are not stored, though their lines were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct NotIn {
-    /// The number of lines that are not JSON.
+    /// The number of lines that are not JSON, or too long for an event.
     pub left_out: u64,
     /// The number of quarantined events, as far as this command knows.
     #[serde(alias = "set_aside")]
@@ -33,7 +33,7 @@ pub struct Report {
     pub earlier: NotIn,
     /// The number of lines read from there on.
     pub lines: u64,
-    /// The number of lines skipped because they are not JSON.
+    /// The number of lines skipped because they are not JSON, or too long for an event.
     pub left_out: u64,
     /// The number of lines skipped because they publish programs.
     pub programs: u64,
@@ -140,7 +140,7 @@ impl Report {
             .starts_at
             .map_or_else(String::new, |at| format!("the program starts at {at}: they do not count; see --help"));
         rows.extend([
-            row("left out", self.left_out, "no JSON"),
+            row("left out", self.left_out, "no JSON, or too long"),
             row("left out before", earlier.left_out, &before),
             row("quarantined before", earlier.quarantined, &before),
             row("refused before", earlier.refused, &before),

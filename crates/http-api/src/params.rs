@@ -201,6 +201,8 @@ impl<'de> Deserializer<'de> for Text<'de> {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
 
     #[derive(Debug, PartialEq, Deserialize)]

@@ -102,8 +102,8 @@ mod tests {
 
     /// A shop that shares no place with another one.
     fn elsewhere(than: &ShopId) -> ShopId {
-        let names = (0..).map(|number| shop(&format!("shop-{number}")));
-        names.into_iter().find(|other: &ShopId| other.place_among(PLACES) != than.place_among(PLACES)).unwrap()
+        let mut names = (0..).map(|number| shop(&format!("shop-{number}")));
+        names.find(|other| other.place_among(PLACES) != than.place_among(PLACES)).unwrap()
     }
 
     #[tokio::test]

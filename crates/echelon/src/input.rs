@@ -60,6 +60,8 @@ pub struct Lines {
     reader: Box<dyn BufRead>,
     bar: ProgressBar,
     number: usize,
+    /// The maximum length of a line that is kept in memory.
+    bytes_max: usize,
 }
 
 /// A line that is not empty.
@@ -76,6 +78,8 @@ pub struct Raw {
     pub number: usize,
     /// The bytes without the line end.
     pub bytes: Vec<u8>,
+    /// The number of bytes behind them that were passed over, because the line is too long to be kept.
+    pub passed_over: u64,
 }
 
 impl Lines {
@@ -87,7 +91,8 @@ impl Lines {
         if path == Path::new("-") {
             let bar = ProgressBar::no_length().with_style(style("{spinner} {bytes} read, {elapsed}"));
             let reader = BufReader::new(bar.wrap_read(stdin()));
-            return Ok(Self { name: "standard input".to_owned(), reader: Box::new(reader), bar, number: 0 });
+            let name = "standard input".to_owned();
+            return Ok(Self { name, reader: Box::new(reader), bar, number: 0, bytes_max: usize::MAX });
         }
         let file = File::open(path).map_err(|error| unreadable(path, &error))?;
         let length = file.metadata().map(|data| data.len()).unwrap_or_default();
@@ -96,7 +101,14 @@ impl Lines {
         let packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
         let plain: Box<dyn Read> = if packed { Box::new(MultiGzDecoder::new(read)) } else { Box::new(read) };
         let reader = Box::new(BufReader::with_capacity(1 << 16, plain));
-        Ok(Self { name: path.display().to_string(), reader, bar, number: 0 })
+        Ok(Self { name: path.display().to_string(), reader, bar, number: 0, bytes_max: usize::MAX })
+    }
+
+    /// Keeps at most so many bytes of a line in memory; what is behind them is passed over.
+    #[must_use]
+    pub fn of_at_most(mut self, bytes_max: usize) -> Self {
+        self.bytes_max = bytes_max;
+        self
     }
 
     /// The name to show before a line's number.
@@ -115,7 +127,7 @@ impl Lines {
     /// If reading fails in the middle.
     pub fn next_line(&mut self) -> Result<Option<Line>, CommandError> {
         let raw = self.next_raw()?;
-        Ok(raw.map(|Raw { number, bytes }| Line { number, content: content(&bytes) }))
+        Ok(raw.map(|Raw { number, bytes, .. }| Line { number, content: content(&bytes) }))
     }
 
     /// The next line that is not blank, without decoding it.
@@ -137,7 +149,12 @@ impl Lines {
     /// If reading fails in the middle.
     pub fn next_any(&mut self) -> Result<Option<Raw>, CommandError> {
         let mut bytes = Vec::new();
-        let read = self.reader.read_until(b'\n', &mut bytes).map_err(|error| {
+        let kept = u64::try_from(self.bytes_max).unwrap_or(u64::MAX);
+        let read = self.reader.by_ref().take(kept).read_until(b'\n', &mut bytes).and_then(|read| {
+            let is_whole = read < self.bytes_max || bytes.ends_with(b"\n");
+            Ok((read, if is_whole { 0 } else { pass_line(&mut self.reader)? }))
+        });
+        let (read, passed_over) = read.map_err(|error| {
             CommandError::input(format!("{}:{}: cannot be read on: {error}", self.name, self.number + 1))
         })?;
         if read == 0 {
@@ -146,12 +163,28 @@ impl Lines {
         }
         self.number += 1;
         let line = bytes.strip_prefix(b"\xef\xbb\xbf").filter(|_| self.number == 1).unwrap_or(&bytes).trim_ascii_end();
-        Ok(Some(Raw { number: self.number, bytes: line.to_vec() }))
+        Ok(Some(Raw { number: self.number, bytes: line.to_vec(), passed_over }))
     }
 
     /// Prints a text beside the progress shown.
     pub fn note(&self, text: &str) {
         self.bar.suspend(|| say(text));
+    }
+}
+
+/// Passes over the rest of a line without keeping it; returns its length without the line end.
+fn pass_line(reader: &mut impl BufRead) -> std::io::Result<u64> {
+    let mut passed = 0;
+    loop {
+        let some = reader.fill_buf()?;
+        let end = some.iter().position(|byte| *byte == b'\n');
+        let length = end.unwrap_or(some.len());
+        let is_end = end.is_some() || some.is_empty();
+        passed += u64::try_from(length).unwrap_or(u64::MAX);
+        reader.consume(length + usize::from(end.is_some()));
+        if is_end {
+            return Ok(passed);
+        }
     }
 }
 
@@ -182,7 +215,21 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> CommandError {
-    CommandError::input(format!("{}: cannot be read: {error}", path.display()))
+    CommandError::input(format!("{}: {}", path.display(), why_unreadable(path, error)))
+}
+
+/// The reason why a file cannot be read. Of a link whose target is gone the system says that there is no such file,
+/// although the name is there.
+pub fn why_unreadable(path: &Path, error: &std::io::Error) -> String {
+    match std::fs::read_link(path) {
+        Ok(target) if error.kind() == std::io::ErrorKind::NotFound => {
+            let target = target.display();
+            format!(
+                "is a dangling link: its target `{target}` does not exist; correct the link, or name the file itself"
+            )
+        }
+        Ok(_) | Err(_) => format!("cannot be read: {error}"),
+    }
 }
 
 /// The error of serde_json without its place, which is shown before it already.

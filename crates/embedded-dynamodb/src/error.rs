@@ -53,6 +53,16 @@ pub enum OpenError {
         /// The name.
         path: PathBuf,
     },
+    /// The name is that of a link whose target does not exist.
+    #[error(
+        "`{path}` is a link to `{target}`, which does not exist: put the store there, remove the link, or name another file"
+    )]
+    DanglingLink {
+        /// The link.
+        path: PathBuf,
+        /// Its target.
+        target: PathBuf,
+    },
     /// The folder of the file does not exist.
     #[error("cannot open `{path}`: its folder does not exist")]
     NoFolder {

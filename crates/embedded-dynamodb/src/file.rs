@@ -127,6 +127,11 @@ pub(crate) fn can_be(path: &Path, absent: Absent) -> Result<(), OpenError> {
         // that was written.
         Ok(_) => {}
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(OpenError::of_files(path, error)),
+        // SQLite would create the target, with its log beside it, while the lock lies beside the link.
+        Err(_) if path.is_symlink() => {
+            let target = std::fs::read_link(path).map_err(|error| OpenError::of_files(path, error))?;
+            return Err(OpenError::DanglingLink { path: path.to_owned(), target });
+        }
         Err(_) if absent == Absent::Refused => return Err(OpenError::Missing { path: path.to_owned() }),
         Err(_) => {}
     }

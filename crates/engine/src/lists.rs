@@ -89,6 +89,9 @@ pub enum ListError {
     /// The cursor belongs to another list.
     #[error("the cursor is of another list: begin again")]
     OtherList,
+    /// The cursor belongs to another shop.
+    #[error("the cursor is of another shop: begin again")]
+    OtherShop,
     /// The database did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -97,9 +100,12 @@ pub enum ListError {
 /// A page of a list of the latest finished sweep; none if no sweep has ended within the last three days.
 ///
 /// # Errors
-/// [`ListError::Gone`] and [`ListError::OtherList`], if there is a cursor.
+/// [`ListError::Gone`], [`ListError::OtherList`] and [`ListError::OtherShop`], if there is a cursor.
 pub async fn page(store: &Store, shop: &ShopId, asked: &Asked<'_>) -> Result<Option<ListPage>, ListError> {
     let Asked { list, cursor, now, .. } = *asked;
+    if cursor.is_some_and(|cursor| cursor.shop != *shop) {
+        return Err(ListError::OtherShop);
+    }
     if cursor.is_some_and(|cursor| cursor.list != *list) {
         return Err(ListError::OtherList);
     }
@@ -113,7 +119,12 @@ pub async fn page(store: &Store, shop: &ShopId, asked: &Asked<'_>) -> Result<Opt
     let Some((insight, lists)) = found else { return Ok(None) };
     let behind = cursor.map(|cursor| cursor.behind.clone());
     let mut reading = Reading { store, shop, insight: &insight, lists: &lists, asked, entries: Vec::new() };
-    let next = reading.all(behind).await?.map(|behind| Cursor { job: insight.job, list: list.clone(), behind });
+    let next = reading.all(behind).await?.map(|behind| Cursor {
+        shop: shop.clone(),
+        job: insight.job,
+        list: list.clone(),
+        behind,
+    });
     let entries = reading.entries;
     Ok(Some(ListPage { as_of: insight.as_of, job: insight.job, version: insight.version, entries, next }))
 }

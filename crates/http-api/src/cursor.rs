@@ -28,6 +28,11 @@ pub fn cursor(place: &impl Serialize) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(place).unwrap_or_default())
 }
 
+/// The problem with a cursor that leads through something else than what is asked for.
+pub fn elsewhere(of: &str) -> Problem {
+    Problem::field("cursor", format!("is of {of}; begin again without one"))
+}
+
 /// Decodes a cursor.
 ///
 /// # Errors

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use axum::body::{Body as Whole, Bytes, to_bytes};
 use axum::extract::path::ErrorKind;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
 use http_body_util::LengthLimitError;
 use rules::json::repeated;
 use serde::de::DeserializeOwned;
 
+use crate::params::{self, Param, ParamError};
 use crate::problem::{Problem, ProblemCode};
 
 /// The maximum size of a body: enough for a hundred large facts, or for a program with a thousand tiers.
@@ -33,43 +34,39 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let wrong = match axum::extract::Path::<T>::from_request_parts(parts, state).await {
-            Ok(path) => return Ok(Self(path.0)),
+        let wrong = match axum::extract::Path::<Vec<Param>>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(all)) => {
+                return params::read(&all).map(Self).map_err(|error| wrong_param(&error, "the path", IN_PATHS));
+            }
             Err(PathRejection::FailedToDeserializePathParams(wrong)) => wrong.into_kind(),
             Err(other) => return Err(Problem::bad(other.body_text(), IN_PATHS)),
         };
-        Err(wrong_path(wrong, RawPathParams::from_request_parts(parts, state).await.ok()))
+        Err(undecoded_path(wrong))
     }
 }
 
-/// Names the parameter in a path that is wrong.
+/// The problem with a path whose parameters are not even text.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "the errors of axum may grow, and all the others are mistakes of ours"
 )]
-fn wrong_path(wrong: ErrorKind, names: Option<RawPathParams>) -> Problem {
-    let named = |is: &dyn Fn(&str) -> bool| {
-        let mut names = names.iter().flatten();
-        names.find(|(_, value)| is(value)).map(|(name, _)| name.to_owned())
-    };
+fn undecoded_path(wrong: ErrorKind) -> Problem {
     let (name, message) = match wrong {
         ErrorKind::InvalidUtf8InPathParam { key } => (Some(key), "is not UTF-8".to_owned()),
-        ErrorKind::ParseError { value, .. } | ErrorKind::ParseErrorAtIndex { value, .. } => {
-            (named(&|said| said == value), format!("`{value}` {NO_NUMBER}"))
-        }
-        // With several parameters, the one that axum quotes.
-        ErrorKind::Message(said) => {
-            let quoted = |value: &str| said.contains(&format!("`{value}`"));
-            (named(&quoted).or_else(|| named(&|_| true)), said)
-        }
         other => (None, other.to_string()),
     };
-    let name = name.unwrap_or_else(|| "the path".to_owned());
-    Problem::bad(format!("`{name}`: {message}"), IN_PATHS).at(&name, message)
+    wrong_param(&ParamError { name, message }, "the path", IN_PATHS)
+}
+
+/// The problem with a parameter, named, or with all of them.
+fn wrong_param(error: &ParamError, all: &str, remedy: &str) -> Problem {
+    let ParamError { name, message } = error;
+    let name = name.as_deref().unwrap_or(all);
+    Problem::bad(format!("`{name}`: {message}"), remedy).at(name, message)
 }
 
 pub(crate) const IN_PATHS: &str = "correct the path, percent-encoded as URLs require";
-const NO_NUMBER: &str = "is not a whole number in the allowed range";
+const IN_QUERIES: &str = "correct the query; GET /openapi.json describes all requests";
 
 /// The query. `T` names its fields, and others are refused except `shop`, which is allowed everywhere
 /// ([`crate::caller::Authorized`]).
@@ -82,23 +79,10 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Query<T
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let said = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.starts_with("shop="));
         let said: Uri = format!("/?{}", said.collect::<Vec<_>>().join("&")).parse().unwrap_or_default();
-        let read = axum::extract::Query::<T>::try_from_uri(&said);
-        read.map(|query| Self(query.0)).map_err(|rejection| wrong_query(&rejection))
+        let all = axum::extract::Query::<Vec<Param>>::try_from_uri(&said);
+        let all = all.map_err(|rejection| Problem::bad(rejection.body_text(), IN_QUERIES))?.0;
+        params::read(&all).map(Self).map_err(|error| wrong_param(&error, "the query", IN_QUERIES))
     }
-}
-
-/// Names the parameter that is wrong, in words for people.
-fn wrong_query(rejection: &QueryRejection) -> Problem {
-    let said = std::error::Error::source(rejection).map_or_else(|| rejection.body_text(), ToString::to_string);
-    let (name, message) = match said.split_once(": ") {
-        Some((name, message)) if !name.contains(' ') => (name, message),
-        // serde quotes the name of a parameter that is missing or given twice.
-        _ => (said.split('`').nth(1).unwrap_or("the query"), said.as_str()),
-    };
-    let no_number = [" digit found in string", "number too large", "number too small", "integer from empty string"];
-    let message = if no_number.iter().any(|words| message.contains(words)) { NO_NUMBER } else { message };
-    let remedy = "correct the query; GET /openapi.json describes all requests";
-    Problem::bad(format!("`{name}`: {message}"), remedy).at(name, message)
 }
 
 /// The bytes of a body, up to [`BODY_BYTES_MAX`].

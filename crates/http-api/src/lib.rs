@@ -22,6 +22,7 @@ pub mod facts;
 mod jobs;
 mod lists;
 mod member;
+mod params;
 pub mod path;
 mod privacy;
 pub mod problem;
@@ -33,6 +34,7 @@ pub mod shopify;
 pub mod standing;
 mod timeline;
 pub mod token;
+mod turns;
 mod widget;
 
 use std::fmt;
@@ -55,16 +57,20 @@ use utoipa_axum::router::OpenApiRouter;
 
 use authenticate::AuthMode;
 use problem::{Problem, ProblemCode};
+use turns::ReadTurns;
 
 /// The parts that every handler shares.
 #[derive(Debug, Clone)]
-pub struct Api(Arc<Parts>);
+pub struct Api {
+    parts: Arc<Parts>,
+    turns: Arc<ReadTurns>,
+}
 
 impl std::ops::Deref for Api {
     type Target = Parts;
 
     fn deref(&self) -> &Parts {
-        &self.0
+        &self.parts
     }
 }
 
@@ -130,7 +136,7 @@ impl<W: SegmentQueue> Sweeps for Arc<Sweep<W>> {
 impl Api {
     /// An API made of its parts.
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        Self { parts: Arc::new(parts), turns: Arc::new(ReadTurns::of_this_machine()) }
     }
 
     /// The shop that is meant where the caller names none: the configured one, or the only one there is.

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use crate::Api;
 use crate::caller::{Authorized, Read};
-use crate::cursor::limit;
+use crate::cursor::{elsewhere, limit};
 use crate::extract::Query;
 use crate::problem::{Problem, ProblemCode};
 use crate::schema;
@@ -108,7 +108,8 @@ async fn members(
             let detail = format!("the lists of {job} are gone");
             Err(Problem::new(ProblemCode::CursorExpired, detail, "begin again without a cursor"))
         }
-        Err(ListError::OtherList) => Err(Problem::field("cursor", "is of another list; begin again without one")),
+        Err(ListError::OtherList) => Err(elsewhere("another list")),
+        Err(ListError::OtherShop) => Err(elsewhere("another shop")),
         Err(ListError::Store(error)) => Err(error.into()),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use rules::calendar::Instant;
 use rules::explain::explain;
 use rules::id::MemberId;
@@ -177,18 +177,21 @@ async fn explanation(
     Authorized { shop, .. }: Authorized<Read>,
     Named(member): Named,
     Query(when): Query<When>,
-) -> Result<Json<Explained>, Problem> {
+) -> Result<Response, Problem> {
     let as_of = instant("as_of", when.as_of, api.clock.now())?;
     let versions = api.versions(&shop).await?;
-    let version = when.version(&versions, as_of)?;
+    when.version(&versions, as_of)?;
+    let turn = api.turns.next(&shop).await?;
     let Known { held, merged_into } = api.held(&shop, &member).await?;
-    let counting = held.counting();
-    let (found, why) = (evaluate(version, &counting, as_of), explain(version, &counting, as_of));
-    Ok(Json(Explained {
-        standing: Standing::told(&shop, &member, version, &found, as_of).merged_into(merged_into),
-        prose: prose(version, &found, &why, Lists::Full),
-        findings: json!(why),
-    }))
+    let explained = move || {
+        let version = when.version(&versions, as_of)?;
+        let counting = held.counting();
+        let (found, why) = (evaluate(version, &counting, as_of), explain(version, &counting, as_of));
+        let standing = Standing::told(&shop, &member, version, &found, as_of).merged_into(merged_into);
+        let prose = prose(version, &found, &why, Lists::Full);
+        Ok(Json(Explained { standing, findings: json!(why), prose }).into_response())
+    };
+    turn.compute(explained).await?
 }
 
 /// The members that are asked for.
@@ -219,7 +222,7 @@ async fn standings(
     State(api): State<Api>,
     Authorized { shop, .. }: Authorized<Read>,
     Body(many): Body<Many>,
-) -> Result<Json<Standings>, Problem> {
+) -> Result<Response, Problem> {
     let Many { member_ids, as_of, version } = many;
     if member_ids.is_empty() || member_ids.len() > TOGETHER_MAX {
         let message = format!("names {} members, and may name 1 to {TOGETHER_MAX}", member_ids.len());
@@ -227,7 +230,9 @@ async fn standings(
     }
     let as_of = instant("$.as_of", as_of, api.clock.now())?;
     let versions = api.versions(&shop).await?;
-    let version = When { as_of: None, version }.version(&versions, as_of)?;
+    let when = When { as_of: None, version };
+    when.version(&versions, as_of)?;
+    let turn = api.turns.next(&shop).await?;
     let found = api.store.members(&shop, member_ids).await?;
     let merged = found.values().filter_map(|stored| match stored {
         StoredMember::Present(member) => member.stands_for.clone(),
@@ -235,13 +240,17 @@ async fn standings(
     });
     let merged: BTreeSet<MemberId> = merged.collect();
     let others = if merged.is_empty() { BTreeMap::new() } else { api.store.members(&shop, merged).await? };
-    let told = |(member_id, stored): (MemberId, StoredMember)| {
-        let standing = stored.present().map(|own| {
-            let other = own.stands_for.as_ref().and_then(|into| others.get(into)?.clone().present());
-            let counting = other.as_ref().unwrap_or(&own).counting();
-            Standing::of(&shop, &member_id, version, &counting, as_of).merged_into(own.stands_for.clone())
-        });
-        OneOfMany { member_id, standing }
+    let standings = move || {
+        let version = when.version(&versions, as_of)?;
+        let told = |(member_id, stored): (MemberId, StoredMember)| {
+            let standing = stored.present().map(|own| {
+                let other = own.stands_for.as_ref().and_then(|into| others.get(into)?.clone().present());
+                let counting = other.as_ref().unwrap_or(&own).counting();
+                Standing::of(&shop, &member_id, version, &counting, as_of).merged_into(own.stands_for.clone())
+            });
+            OneOfMany { member_id, standing }
+        };
+        Ok(Json(Standings { standings: found.into_iter().map(told).collect() }).into_response())
     };
-    Ok(Json(Standings { standings: found.into_iter().map(told).collect() }))
+    turn.compute(standings).await?
 }

@@ -128,8 +128,9 @@ async fn export(
     State(api): State<Api>,
     Authorized { shop, .. }: Authorized<Admin>,
     Named(member): Named,
-) -> Result<Json<Export>, Problem> {
+) -> Result<Response, Problem> {
     let (exported_at, versions) = (api.clock.now(), api.versions(&shop).await?);
+    let turn = api.turns.next(&shop).await?;
     let Known { held, merged_into } = api.held(&shop, &member).await?;
     // Those that stand for the member are the same person. Of a merged id, only what was told under it.
     let others = held.others.iter().map(|other| other.id.clone()).filter(|_| merged_into.is_none());
@@ -140,19 +141,19 @@ async fn export(
         facts.extend(told);
         rows.extend(recorded);
     }
-    let detail = |row: &Item| {
-        let detail: Value = serde_json::from_str(row.maybe_text(DETAIL)?).ok()?;
-        Some(serde_json::json!({ "type": row.maybe_text(TYPE), "detail": detail }))
+    let export = move || {
+        let detail = |row: &Item| {
+            let detail: Value = serde_json::from_str(row.maybe_text(DETAIL)?).ok()?;
+            Some(serde_json::json!({ "type": row.maybe_text(TYPE), "detail": detail }))
+        };
+        // A stored row may also have facts about other members, which this member must not see.
+        let theirs = facts.into_iter().filter(|fact| fact.member().is_none_or(|of| ids.contains(of)));
+        let version = versions.in_force(exported_at);
+        let standing = Standing::of(&shop, &member, version, &held.counting(), exported_at).merged_into(merged_into);
+        let recorded = rows.iter().filter_map(detail).collect();
+        Json(Export { exported_at, standing, facts: theirs.map(told).collect(), recorded }).into_response()
     };
-    // A stored row may also have facts about other members, which this member must not see.
-    let theirs = facts.into_iter().filter(|fact| fact.member().is_none_or(|of| ids.contains(of)));
-    Ok(Json(Export {
-        exported_at,
-        standing: Standing::of(&shop, &member, versions.in_force(exported_at), &held.counting(), exported_at)
-            .merged_into(merged_into),
-        facts: theirs.map(told).collect(),
-        recorded: rows.iter().filter_map(detail).collect(),
-    }))
+    turn.compute(export).await
 }
 
 /// Members who asked for their data.

@@ -194,6 +194,13 @@ impl Problem {
         Self::new(ProblemCode::RequestTimeout, detail, "send it again: nothing was taken")
     }
 
+    /// Other reads of the same shop take all its turns.
+    pub fn too_many_reads() -> Self {
+        let detail = "too many explanations, exports, standings of many members or pages of facts of this shop are asked for at once";
+        let remedy = "send the same again after what `Retry-After` says, and fewer at a time";
+        Self::new(ProblemCode::TooManyRequests, detail, remedy)
+    }
+
     /// The request cannot be carried out right now.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         let remedy = "send the same again after what `Retry-After` says; what was done already changes nothing";

@@ -9,6 +9,7 @@ use rules::calendar::Instant;
 use serde::{Deserialize, Serialize};
 use store::QuarantineMark;
 use store::records::Reason;
+use store::shop::ShopId;
 use tokio::sync::Mutex;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -16,7 +17,7 @@ use utoipa_axum::routes;
 
 use crate::Api;
 use crate::caller::{Admin, Among, Read};
-use crate::cursor::{cursor, limit, place};
+use crate::cursor::{cursor, elsewhere, limit, place};
 use crate::extract::{Body, Query};
 use crate::problem::Problem;
 use crate::schema;
@@ -72,9 +73,18 @@ async fn quarantine(
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Quarantine>, Problem> {
     let (limit, from) = (limit(wanted.limit)?, place(wanted.cursor.as_deref())?);
+    let from = among(from, shop.as_ref())?;
     let of = Of { shop: shop.as_ref(), reason: wanted.reason };
     let Rows { rows, next } = list(&api.store, of, limit, from).await?;
     Ok(Json(Quarantine { rows, next: next.as_ref().map(cursor) }))
+}
+
+/// A mark, if it lies among the rows of the shop that is asked about.
+fn among(mark: Option<QuarantineMark>, shop: Option<&ShopId>) -> Result<Option<QuarantineMark>, Problem> {
+    match mark {
+        Some(mark) if !mark.is_of(shop) => Err(elsewhere("another shop")),
+        mark => Ok(mark),
+    }
 }
 
 /// The rows to replay: exactly one of `ids`, `reason` and `all`.
@@ -105,11 +115,12 @@ enum Place {
 }
 
 impl Replay {
-    fn which(self, now: Instant) -> Result<Which, Problem> {
+    fn which(self, shop: Option<&ShopId>, now: Instant) -> Result<Which, Problem> {
         let place = place(self.cursor.as_deref())?;
         let from = |reason, place| match place {
             None => Ok(Which::From { reason, behind: None, until: Some(now) }),
-            Some(Place::Behind { row: behind, until_ms }) => {
+            Some(Place::Behind { row, until_ms }) => {
+                let behind = among(row, shop)?;
                 Ok(Which::From { reason, behind, until: until_ms.map(Instant::from_millis) })
             }
             Some(Place::Ids(_)) => Err(of_other()),
@@ -135,7 +146,7 @@ impl Replay {
 }
 
 fn of_other() -> Problem {
-    Problem::field("cursor", "is of something else that was replayed; begin again without one")
+    elsewhere("something else that was replayed")
 }
 
 /// The result of one part of a replay.
@@ -198,7 +209,7 @@ async fn replay_quarantine(
     // A body is moved before its row is deleted: another caller in between would find a row without a body, and report
     // it as gone.
     let _turn = REPLAYS.lock().await;
-    let done = replay(&api.store, &*api.bodies, shop.as_ref(), asked.which(api.clock.now())?).await?;
+    let done = replay(&api.store, &*api.bodies, shop.as_ref(), asked.which(shop.as_ref(), api.clock.now())?).await?;
     let (replayed, gone, is_more) = (done.replayed.len(), done.gone.len(), done.left.is_some());
     tracing::info!(
         shop = shop.as_ref().map(ToString::to_string),

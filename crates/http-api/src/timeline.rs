@@ -2,20 +2,22 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use rules::fact::{Fact, ReceivedFact};
 use rules::id::MemberId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::announce::{BIRTHDAY_POINTS_DUE, EXPIRING, REWARD_ISSUED, TIER_CHANGED, WITHIN_REACH};
 use store::history::HELD;
-use store::{Stretch, Told as Recorded};
+use store::shop::ShopId;
+use store::{Mark, Stretch, Told as Recorded};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Api;
 use crate::caller::{Authorized, Read};
-use crate::cursor::{cursor, limit, place};
+use crate::cursor::{cursor, elsewhere, limit, place};
 use crate::extract::Query;
 use crate::path::Named;
 use crate::problem::Problem;
@@ -35,6 +37,17 @@ pub(crate) struct Which {
     limit: Option<usize>,
     /// The place at which to continue: `next` of the page before.
     cursor: Option<String>,
+}
+
+impl Which {
+    /// The place in a member's timeline at which to continue.
+    fn place(&self, shop: &ShopId, member: &MemberId) -> Result<Option<Mark>, Problem> {
+        let place: Option<Mark> = place(self.cursor.as_deref())?;
+        match place {
+            Some(mark) if !mark.is_of(shop, member) => Err(elsewhere("another shop or member")),
+            place => Ok(place),
+        }
+    }
 }
 
 /// The recorded changes of a member, the latest first.
@@ -91,7 +104,7 @@ impl Api {
         kinds: &[&str],
     ) -> Result<Json<History>, Problem> {
         self.held(&of.shop, member).await?;
-        let (limit, from) = (limit(which.limit)?, place(which.cursor.as_deref())?);
+        let (limit, from) = (limit(which.limit)?, which.place(&of.shop, member)?);
         Ok(Json(self.store.recorded(&of.shop, member, kinds, limit, from).await?.into()))
     }
 }
@@ -153,10 +166,14 @@ async fn ledger(
     Authorized { shop, .. }: Authorized<Read>,
     Named(member): Named,
     Query(which): Query<Which>,
-) -> Result<Json<LedgerPage>, Problem> {
+) -> Result<Response, Problem> {
+    let turn = api.turns.next(&shop).await?;
     api.held(&shop, &member).await?;
-    let (limit, from) = (limit(which.limit)?, place(which.cursor.as_deref())?);
+    let (limit, from) = (limit(which.limit)?, which.place(&shop, &member)?);
     let Stretch { rows, next } = api.store.facts_about(&shop, &member, limit, from).await?;
-    let facts = rows.into_iter().flatten().map(told).collect();
-    Ok(Json(LedgerPage { facts, next: next.as_ref().map(cursor) }))
+    let page = move || {
+        let facts = rows.into_iter().flatten().map(told).collect();
+        Json(LedgerPage { facts, next: next.as_ref().map(cursor) }).into_response()
+    };
+    turn.compute(page).await
 }

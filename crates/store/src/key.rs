@@ -111,6 +111,12 @@ pub fn of_history(pk: &str) -> Option<(ShopId, MemberId)> {
     Some((ShopId::new(shop).ok()?, MemberId::new(member).ok()?))
 }
 
+/// The member whose id a partition of the ledger has, if it has one: orders, entries and assignments have their own.
+pub fn member_of(pk: &str) -> Option<&str> {
+    let (_, rest) = pk.split_once('#')?;
+    ["history#", "tags#", "person#"].into_iter().find_map(|kind| rest.strip_prefix(kind))
+}
+
 /// The shop that a partition belongs to, if it belongs to one: a shop's name has no `#`.
 pub fn shop_of(pk: &str) -> Option<ShopId> {
     ShopId::new(pk.split('#').next()?).ok()

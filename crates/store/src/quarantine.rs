@@ -47,6 +47,11 @@ pub struct QuarantineMark {
 }
 
 impl QuarantineMark {
+    /// Whether the mark lies among the rows of a shop; any mark lies among those of all shops.
+    pub fn is_of(&self, shop: Option<&ShopId>) -> bool {
+        shop.is_none_or(|shop| self.pk == key::quarantined(Some(shop)))
+    }
+
     fn behind(Key { pk, sk }: Key) -> Self {
         Self { pk, sk }
     }

@@ -146,6 +146,13 @@ impl Store {
 }
 
 impl Mark {
+    /// Whether the mark may lie in a member's timeline, as far as its row tells: the shop of every row, and the member of
+    /// those that are kept by member.
+    pub fn is_of(&self, shop: &ShopId, member: &MemberId) -> bool {
+        key::shop_of(&self.pk).as_ref() == Some(shop)
+            && key::member_of(&self.pk).is_none_or(|named| named == member.as_str())
+    }
+
     fn behind(item: &Item) -> Result<Self, StoreError> {
         let Key { pk, sk } = item.key();
         Ok(Self { pk, sk, at: item.need_text(key::BY_MEMBER.1)?.to_owned() })

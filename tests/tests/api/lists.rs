@@ -1,5 +1,6 @@
 //! Members by list, and insight, as the last sweep wrote them.
 
+use http_api::caller::Scope;
 use serde_json::{Value, json};
 
 use tests::api_harness::{ApiHarness, order};
@@ -46,6 +47,22 @@ async fn members_are_listed_by_tier_near_an_upgrade_at_risk_and_expiring() {
         path = format!("/v1/members?list=tier&tier=silver&limit=1&cursor={next}");
     }
     assert!(seen.len() <= 2, "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_shop_or_of_another_list_is_refused() {
+    let desk = swept().await;
+    let cursor =
+        desk.get("/v1/members?list=tier&tier=silver&limit=1").await.is(200)["next"].as_str().unwrap().to_owned();
+    let of_other = desk.token(Some("other"), Scope::Read);
+    let elsewhere = |of: &str, said: &Value| {
+        assert_eq!(said["problems"][0]["path"], "cursor", "{said}");
+        assert_eq!(said["problems"][0]["message"], format!("is of {of}; begin again without one"), "{said}");
+    };
+    let path = format!("/v1/members?list=tier&tier=silver&cursor={cursor}");
+    elsewhere("another shop", &desk.send(desk.ask("GET", &path).by(of_other)).await.is(400));
+    let path = format!("/v1/members?list=tier&tier=gold&cursor={cursor}");
+    elsewhere("another list", &desk.get(&path).await.is(400));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The standings of members, and the reasons for them.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use tests::api_harness::{ApiHarness, order, program};
@@ -123,6 +125,20 @@ async fn a_history_is_paged_the_latest_first_and_each_entry_comes_once() {
         path = format!("/v1/members/anna/history?limit=1&cursor={next}");
     }
     assert_eq!(changes, [json!("downgraded"), json!("upgraded"), json!("entered")]);
+    // Rows of history name their member, rows of orders only their shop.
+    desk.tell(&[order("bert", "3", "120.00"), order("bert", "4", "400.00")]).await;
+    let of_bert = desk.get("/v1/members/bert/history?limit=1").await.is(200)["next"].as_str().unwrap().to_owned();
+    let order_of = |shop: &str| {
+        let mark = json!({ "pk": format!("{shop}#order#2"), "sk": "-", "at": "2024-03-01T12:00:00.000Z" });
+        URL_SAFE_NO_PAD.encode(mark.to_string())
+    };
+    desk.get(&format!("/v1/members/bert/history?cursor={of_bert}")).await.is(200);
+    desk.get(&format!("/v1/members/anna/ledger?cursor={}", order_of("acme"))).await.is(200);
+    for (list, cursor) in [("history", &of_bert), ("ledger", &of_bert), ("ledger", &order_of("other"))] {
+        let said = desk.get(&format!("/v1/members/anna/{list}?cursor={cursor}")).await.is(400);
+        let message = &said["problems"][0]["message"];
+        assert_eq!(message, "is of another shop or member; begin again without one", "{list}: {said}");
+    }
     let rewards = desk.get("/v1/members/anna/rewards").await.is(200);
     assert_eq!(
         (&rewards["entries"][0]["type"], &rewards["entries"][1]),

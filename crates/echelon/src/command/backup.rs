@@ -17,6 +17,7 @@ use local::backup::ITEMS;
 use crate::command::serve::runtime;
 use crate::command::system::refused;
 use crate::error::CommandError;
+use crate::input::why_unreadable;
 use crate::output::{counted, print};
 use crate::sink::is_beside_no_store;
 
@@ -109,7 +110,9 @@ pub fn restore(args: &RestoreArgs) -> Result<(), CommandError> {
         )));
     }
     let wrong = |error: io::Error| CommandError::input(format!("{}: {error}", from.display()));
-    let mut read = fs::File::open(from).map_err(wrong)?;
+    let unreadable =
+        |error: io::Error| CommandError::input(format!("{}: {}", from.display(), why_unreadable(from, &error)));
+    let mut read = fs::File::open(from).map_err(unreadable)?;
     if read.metadata().map_err(wrong)?.is_dir() {
         return Err(CommandError::input(format!("{} is a folder: name the copy", from.display())));
     }

@@ -9,6 +9,7 @@ mod target;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use local::envelope::EVENT_BYTES_MAX;
 use serde_json::Value;
 use store::shop::ShopId;
 
@@ -57,7 +58,8 @@ pub struct Args {
     #[arg(long, value_name = "LINE", value_parser = clap::value_parser!(u64).range(1..))]
     resume_from: Option<u64>,
 
-    /// Skips lines that are not JSON, reports each on the standard error, and ends with exit code 1
+    /// Skips lines that are not JSON, reports each on the standard error, and ends with exit code 1. Events of more than
+    /// 256 KiB, which no system takes, are always left out in this way
     #[arg(long)]
     skip_invalid: bool,
 
@@ -104,7 +106,7 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
 async fn load(args: &Args) -> Result<(), CommandError> {
     let shop = args.shop.as_deref().map(ShopId::new).transpose();
     let shop = shop.map_err(|error| CommandError::input(format!("--shop: {error}")))?;
-    let mut lines = Lines::open(&args.events)?;
+    let mut lines = Lines::open(&args.events)?.of_at_most(LINE_BYTES_MAX);
     let mut target = if args.system.is_served() {
         Target::over(args.system.client()?, shop).await?
     } else {
@@ -117,13 +119,17 @@ async fn load(args: &Args) -> Result<(), CommandError> {
     let start = target.start().await;
     let mut report = Report { from, earlier: so_far.not_in, start, ..Report::default() };
     let pace = Pace::of(args.per_second);
-    let mut batch = Vec::new();
+    let (mut batch, mut bytes) = (Vec::new(), 0);
     while let Some(raw) = lines.next_raw()? {
         checkpoint.pass(&raw);
         report.lines += 1;
-        batch.extend(event(args, &lines, raw, &mut report)?);
-        if batch.len() == target.together().min(pace.most) {
+        if let Some((event, length)) = event(args, &lines, raw, &mut report)? {
+            batch.push(event);
+            bytes += length;
+        }
+        if batch.len() == target.together().min(pace.most) || bytes > BATCH_BYTES_MAX {
             send(&target, &lines, &mut batch, &mut report).await?;
+            bytes = 0;
             checkpoint.save(SoFar { not_in: report.not_in(), ..so_far })?;
             pace.wait(report.lines).await;
         }
@@ -135,6 +141,11 @@ async fn load(args: &Args) -> Result<(), CommandError> {
     report.print(&args.events, args.format)
 }
 
+/// The maximum length of a line that is read: that of a program, of which there may be some between the events.
+const LINE_BYTES_MAX: usize = http_api::extract::BODY_BYTES_MAX;
+/// The length of a batch from which on it is sent, whatever the number of its events: half of what a served system takes.
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 async fn send(target: &Target, lines: &Lines, batch: &mut Vec<Event>, report: &mut Report) -> Result<(), CommandError> {
     if batch.is_empty() {
         return Ok(());
@@ -143,9 +154,13 @@ async fn send(target: &Target, lines: &Lines, batch: &mut Vec<Event>, report: &m
     sent.map_err(|failure| CommandError::input(format!("{failure}\n       the same command goes on where this was")))
 }
 
-/// The event of a line, ready to be sent; none if the line is skipped.
-fn event(args: &Args, lines: &Lines, raw: Raw, report: &mut Report) -> Result<Option<Event>, CommandError> {
+/// The event of a line, ready to be sent, with its length; none if the line is skipped.
+fn event(args: &Args, lines: &Lines, raw: Raw, report: &mut Report) -> Result<Option<(Event, usize)>, CommandError> {
     let place = format!("{}:{}", lines.name(), raw.number);
+    if raw.passed_over > 0 {
+        leave_out_too_long(lines, &place, report);
+        return Ok(None);
+    }
     let read = content(&raw.bytes).and_then(|value| match value.is_object() {
         true => Ok(value),
         false => Err("is not a JSON object".to_owned()),
@@ -173,7 +188,19 @@ fn event(args: &Args, lines: &Lines, raw: Raw, report: &mut Report) -> Result<Op
     if let Some(fields) = value.as_object_mut().filter(|_| mark) {
         fields.insert("imported".to_owned(), Value::Bool(true));
     }
-    Ok(Some(Event { line: raw.number, value }))
+    let length = value.to_string().len();
+    if length > EVENT_BYTES_MAX {
+        leave_out_too_long(lines, &place, report);
+        return Ok(None);
+    }
+    Ok(Some((Event { line: raw.number, value }, length)))
+}
+
+/// Leaves out an event that no system takes. The others are loaded all the same.
+fn leave_out_too_long(lines: &Lines, place: &str, report: &mut Report) {
+    report.left_out += 1;
+    let remedy = "shorten it, and load the file again: what is known already changes nothing";
+    lines.note(&format!("left out {place}: is longer than the {EVENT_BYTES_MAX} bytes of an event; {remedy}"));
 }
 
 /// Counts a fact before the program's start, and names the first one at once, since a long load may be ended for that.

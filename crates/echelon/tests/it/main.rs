@@ -19,6 +19,8 @@ mod file;
 mod first_steps;
 mod import;
 mod invoices;
+mod lines;
 mod serve;
 mod store;
+mod turns;
 mod webhook;

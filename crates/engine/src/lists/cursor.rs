@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use store::key;
 use store::records::JobId;
 use store::records::list::Name;
+use store::shop::ShopId;
 use thiserror::Error;
 
 use super::List;
@@ -16,6 +17,7 @@ use super::List;
 /// The end of a page. It is written as an opaque text that is safe in a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
+    pub(super) shop: ShopId,
     pub(super) job: JobId,
     pub(super) list: List,
     pub(super) behind: Behind,
@@ -35,11 +37,11 @@ pub(super) struct Behind {
 #[error("this is not a cursor of a list: begin without one")]
 pub struct CursorError;
 
-type Written = (JobId, List, Behind);
+type Written = (ShopId, JobId, List, Behind);
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let written = serde_json::to_vec(&(&self.job, &self.list, &self.behind)).map_err(|_| fmt::Error)?;
+        let written = serde_json::to_vec(&(&self.shop, &self.job, &self.list, &self.behind)).map_err(|_| fmt::Error)?;
         f.write_str(&URL_SAFE_NO_PAD.encode(written))
     }
 }
@@ -49,8 +51,8 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, CursorError> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError)?;
-        let (job, list, behind): Written = serde_json::from_slice(&bytes).map_err(|_| CursorError)?;
-        Ok(Self { job, list, behind })
+        let (shop, job, list, behind): Written = serde_json::from_slice(&bytes).map_err(|_| CursorError)?;
+        Ok(Self { shop, job, list, behind })
     }
 }
 
@@ -82,7 +84,8 @@ mod tests {
             (List::ExpiringBefore(Instant::from_millis(1)), Name::Expiring(Month::Later)),
             (List::AtRisk, Name::AtRisk),
         ] {
-            let cursor = Cursor { job, list, behind: Behind { name, row: "00#anna\t00".to_owned(), taken: 7 } };
+            let shop = ShopId::new("acme").unwrap();
+            let cursor = Cursor { shop, job, list, behind: Behind { name, row: "00#anna\t00".to_owned(), taken: 7 } };
             let text = cursor.to_string();
             assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{text}");
             assert_eq!(text.parse(), Ok(cursor));

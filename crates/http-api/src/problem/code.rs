@@ -83,6 +83,8 @@ pub enum ProblemCode {
     ValidationFailed,
     /// The idempotency key stands for something else.
     IdempotencyKeyReused,
+    /// The shop has too many long reads at once.
+    TooManyRequests,
     /// The request cannot be carried out right now.
     Unavailable,
     /// An error of this system.
@@ -93,7 +95,7 @@ pub enum ProblemCode {
 
 impl ProblemCode {
     /// All of them.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 43] = [
         Self::MalformedRequest,
         Self::AmbiguousRequest,
         Self::Unauthenticated,
@@ -133,6 +135,7 @@ impl ProblemCode {
         Self::UnsupportedEncoding,
         Self::ValidationFailed,
         Self::IdempotencyKeyReused,
+        Self::TooManyRequests,
         Self::Unavailable,
         Self::InternalError,
         Self::BackupFailed,
@@ -185,6 +188,7 @@ impl ProblemCode {
             }
             Self::ValidationFailed => ("validation-failed", S::UNPROCESSABLE_ENTITY, "Validation failed"),
             Self::IdempotencyKeyReused => ("idempotency-key-reused", S::UNPROCESSABLE_ENTITY, "Idempotency key reused"),
+            Self::TooManyRequests => ("too-many-requests", S::TOO_MANY_REQUESTS, "Too many requests"),
             Self::Unavailable => ("unavailable", S::SERVICE_UNAVAILABLE, "Temporarily unavailable"),
             Self::InternalError => ("internal-error", S::INTERNAL_SERVER_ERROR, "Internal error"),
             Self::BackupFailed => ("backup-failed", S::INTERNAL_SERVER_ERROR, "Backup failed"),

@@ -212,5 +212,5 @@ fn made_up(pk: &str, sk: &str) -> String {
 /// A made-up cursor into a list.
 fn in_list(row: &str) -> String {
     let behind = json!({ "name": "at_risk", "row": row, "taken": 0 });
-    URL_SAFE_NO_PAD.encode(json!(["2020-01-01T05:00:00.000Z-rollover", "at_risk", behind]).to_string())
+    URL_SAFE_NO_PAD.encode(json!(["acme", "2020-01-01T05:00:00.000Z-rollover", "at_risk", behind]).to_string())
 }

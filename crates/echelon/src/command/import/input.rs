@@ -10,6 +10,8 @@ use flate2::read::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rules::calendar;
 
+use crate::input::why_unreadable;
+
 /// The form of a file's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -67,7 +69,7 @@ fn folder(path: &Path, found: &mut Vec<Source>) -> Result<(), String> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> String {
-    format!("`{}` cannot be read: {error}", path.display())
+    format!("`{}` {}", path.display(), why_unreadable(path, error))
 }
 
 fn form_by_name(path: &Path) -> Option<Form> {

@@ -123,6 +123,9 @@ impl Checkpoint {
         }
         self.line = raw.number;
         self.digest.update(&raw.bytes);
+        if raw.passed_over > 0 {
+            self.digest.update(raw.passed_over.to_le_bytes());
+        }
         self.digest.update(b"\n");
     }
 

@@ -16,7 +16,7 @@ use crate::output::{Format, print, print_json, table};
 /// Events of a file that are not stored, though their lines were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct NotIn {
-    /// The number of lines that are not JSON.
+    /// The number of lines that are not JSON, or too long for an event.
     pub left_out: u64,
     /// The number of quarantined events, as far as this command knows.
     #[serde(alias = "set_aside")]
@@ -34,7 +34,7 @@ pub struct Report {
     pub earlier: NotIn,
     /// The number of lines read from there on.
     pub lines: u64,
-    /// The number of lines skipped because they are not JSON.
+    /// The number of lines skipped because they are not JSON, or too long for an event.
     pub left_out: u64,
     /// The number of lines skipped because they publish programs.
     pub programs: u64,
@@ -143,7 +143,7 @@ impl Report {
             format!("{}: stored, and counted for nothing: {}", before_the_start.in_words(), start.in_words())
         });
         rows.extend([
-            row("left out", self.left_out, "no JSON"),
+            row("left out", self.left_out, "no JSON, or too long"),
             row("left out before", earlier.left_out, &before),
             row("quarantined before", earlier.quarantined, &before),
             row("refused before", earlier.refused, &before),

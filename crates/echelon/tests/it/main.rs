@@ -17,6 +17,7 @@ mod demo;
 mod endpoint;
 mod file;
 mod import;
+mod import_shopify;
 mod invoices;
 mod serve;
 mod store;

@@ -39,9 +39,11 @@ pub(super) struct Body<'a> {
     pub(super) total_shipping_price_set: Nested<MoneySet<'a>>,
     pub(super) shipping_lines: Nested<ShippingLine<'a>>,
     pub(super) total_tip_received: Scalar<'a>,
+    pub(super) total_tip_received_set: Nested<MoneySet<'a>>,
     pub(super) original_total_duties_set: Nested<MoneySet<'a>>,
     pub(super) current_total_duties_set: Nested<MoneySet<'a>>,
     pub(super) total_outstanding: Scalar<'a>,
+    pub(super) total_outstanding_set: Nested<MoneySet<'a>>,
     pub(super) line_items: Nested<LineItem<'a>>,
     pub(super) payment_gateway_names: Scalar<'a>,
     pub(super) refunds: Nested<Refund<'a>>,
@@ -66,6 +68,10 @@ pub(super) struct Body<'a> {
     pub(super) status: Scalar<'a>,
     #[serde(rename = "numberOfOrders")]
     pub(super) number_of_orders: Scalar<'a>,
+    // Of an answer of the Admin API, or of an event that carries one: the order or orders inside, as written.
+    pub(super) order: Scalar<'a>,
+    pub(super) orders: Scalar<'a>,
+    pub(super) data: Scalar<'a>,
     // Of an envelope that could not be read as one.
     #[serde(rename = "detail-type")]
     pub(super) detail_type: Scalar<'a>,

@@ -31,10 +31,14 @@ pub(super) fn of(order: &Body<'_>, is_cancelled: bool) -> Result<Charged> {
     let current = Money::of(&order.current_total_price, &order.current_total_price_set, "$.current_total_price")?;
     let discounts = Money::of(&order.total_discounts, &order.total_discounts_set, "$.total_discounts")?;
     let refunds = order.refunds.list("$.refunds")?;
-    let worths = refunds.into_iter().map(|refund| refund.worth(shop)).collect::<Result<Vec<_>>>()?;
+    let mut worths = refunds.into_iter().map(|refund| refund.worth(shop)).collect::<Result<Vec<_>>>()?;
+    let current = current.positive(shop)?;
+    if value::flag(&order.taxes_included, "$.taxes_included")? {
+        without_taxes_twice(&mut worths, current.map(|current| full - current));
+    }
 
     let outstanding = if is_cancelled { 0 } else { outstanding(order, shop, full)? };
-    let current = current.positive(shop)?.filter(|_| !is_cancelled).map(|current| (current - outstanding).max(0));
+    let current = current.filter(|_| !is_cancelled).map(|current| (current - outstanding).max(0));
     let (rest, given_back) = settled(full - outstanding, current, &worths, says_refunded(order));
     let total: Signed = rest + given_back.iter().map(|worth| worth.total).sum::<Signed>();
 
@@ -60,13 +64,26 @@ pub(super) fn of(order: &Body<'_>, is_cancelled: bool) -> Result<Charged> {
 /// The part of the price that is not paid yet. An order that was created as paid, without any payment, is outstanding as a
 /// whole: its status is right.
 fn outstanding(order: &Body<'_>, shop: Option<&str>, price: Signed) -> Result<Signed> {
-    let outstanding = Money::of(&order.total_outstanding, &Nested::Absent, "$.total_outstanding")?.signed(shop)?;
+    let outstanding =
+        Money::of(&order.total_outstanding, &order.total_outstanding_set, "$.total_outstanding")?.signed(shop)?;
     Ok(outstanding.filter(|outstanding| (1..price).contains(outstanding)).unwrap_or(0))
 }
 
 /// The gift cards in refunds that gave nothing back: an edit took them out before they were paid.
 fn not_bought(worths: &[Worth], given_back: &[Worth]) -> Signed {
     worths.iter().zip(given_back).filter(|(_, given)| given.total == 0).map(|(worth, _)| worth.gift_cards).sum()
+}
+
+/// Where prices include the tax, a refund's subtotal may include it as well. What the order lost tells it: if that is the
+/// subtotals together, their tax is in them.
+fn without_taxes_twice(worths: &mut [Worth], lost: Option<Signed>) {
+    let total: Signed = worths.iter().map(|worth| worth.total).sum();
+    let tax: Signed = worths.iter().map(|worth| worth.tax).sum();
+    if tax > 0 && lost == Some(total - tax) {
+        for worth in worths {
+            worth.total -= worth.tax;
+        }
+    }
 }
 
 /// Whether Shopify says that money was given back.
@@ -76,16 +93,17 @@ fn says_refunded(order: &Body<'_>) -> bool {
 
 /// The rest of an order now, and the money that each of its refunds gave back.
 ///
-/// A refund whose transactions succeeded gave back its worth; one whose transactions failed gave back nothing. Where the
-/// document does not show transactions, a refund gave money back if the order's status says so. All of them together gave
+/// A refund whose transactions succeeded gave back its worth, and no more than they moved; one whose transactions failed gave back nothing. Where the
+/// document shows no transactions of any refund, a refund gave money back if the order's status says so. All of them together gave
 /// back no more than the price and the rest differ by: in an exchange for a cheaper article the refund lists the whole
 /// article. Refunds that show no transactions lose the excess first, the oldest before the others.
 fn settled(price: Signed, current: Option<Signed>, worths: &[Worth], says_refunded: bool) -> (Signed, Vec<Worth>) {
+    let shows_money = worths.iter().any(|worth| worth.backing == Backing::Money);
     let mut given_back: Vec<Signed> = worths
         .iter()
         .map(|worth| match worth.backing {
-            Backing::Money => worth.total.max(0),
-            Backing::Unknown if says_refunded => worth.total.max(0),
+            Backing::Money => worth.at_most_moved(),
+            Backing::Unknown if says_refunded && !shows_money => worth.total.max(0),
             Backing::Unknown | Backing::Failed => 0,
         })
         .collect();
@@ -122,7 +140,7 @@ fn duties(order: &Body<'_>, shop: Option<&str>, is_cancelled: bool, refunded: &[
 }
 
 fn tips(order: &Body<'_>, shop: Option<&str>) -> Result<Signed> {
-    let tips = Money::of(&order.total_tip_received, &Nested::Absent, "$.total_tip_received")?;
+    let tips = Money::of(&order.total_tip_received, &order.total_tip_received_set, "$.total_tip_received")?;
     Ok(tips.positive(shop)?.unwrap_or(0))
 }
 
@@ -169,19 +187,28 @@ fn shipping(order: &Body<'_>, shop: Option<&str>) -> Result<Signed> {
 }
 
 fn shipment(line: &ShippingLine<'_>, shop: Option<&str>, taxes_included: bool) -> Result<Signed> {
-    let path = "$.shipping_lines[]";
-    if value::flag(&line.is_removed, path)? {
+    if value::flag(&line.is_removed, SHIPPING)? {
         return Ok(0);
     }
-    let discounted = Money::of(&line.discounted_price, &line.discounted_price_set, path)?.positive(shop)?;
-    let price = Money::of(&line.price, &line.price_set, path)?.positive(shop)?;
-    let discounts = allocated(&line.discount_allocations, shop, path)?;
-    let mut taxes = 0;
-    for tax in line.tax_lines.list(path)? {
-        taxes += Money::of(&tax.price, &tax.price_set, path)?.positive(shop)?.unwrap_or(0);
+    let (charged, taxes) = line.charged(shop)?;
+    Ok((charged - if taxes_included { taxes } else { 0 }).max(0))
+}
+
+const SHIPPING: &str = "$.shipping_lines[]";
+
+impl ShippingLine<'_> {
+    /// The price of the shipment after discounts, and the taxes on it or in it.
+    pub(super) fn charged(&self, shop: Option<&str>) -> Result<(Signed, Signed)> {
+        let discounted = Money::of(&self.discounted_price, &self.discounted_price_set, SHIPPING)?.positive(shop)?;
+        let price = Money::of(&self.price, &self.price_set, SHIPPING)?.positive(shop)?;
+        let discounts = allocated(&self.discount_allocations, shop, SHIPPING)?;
+        let mut taxes = 0;
+        for tax in self.tax_lines.list(SHIPPING)? {
+            taxes += Money::of(&tax.price, &tax.price_set, SHIPPING)?.positive(shop)?.unwrap_or(0);
+        }
+        let price = price.or(discounted).unwrap_or(0) - discounts;
+        Ok((discounted.unwrap_or(price).min(price), taxes))
     }
-    let price = price.or(discounted).unwrap_or(0) - discounts;
-    Ok((discounted.unwrap_or(price).min(price) - if taxes_included { taxes } else { 0 }).max(0))
 }
 
 /// The discounts of a line together.

@@ -38,11 +38,16 @@ pub(super) fn open(document: &[u8]) -> Result<(Option<Source>, Box<Body<'_>>)> {
         Err(error) if error.is_data() => Some(error),
         Err(error) => return Err(fault(error)),
     };
-    let body: Box<Body<'_>> = object(serde_json::from_str(text).map_err(fault)?, "$")?;
+    let body = body(text)?;
     match why_none {
         Some(error) if body.detail_type.text() == Some(DETAIL_TYPE) => Err(fault(error)),
         _ => Ok((None, body)),
     }
+}
+
+/// The body that a text is.
+pub(super) fn body(text: &str) -> Result<Box<Body<'_>>> {
+    object(serde_json::from_str(text).map_err(fault)?, "$")
 }
 
 /// The source that an envelope names, even if other parts of it are unreadable.
@@ -106,7 +111,7 @@ impl<'a> Envelope<'a> {
     }
 }
 
-fn object<T>(value: Nested<T>, path: &'static str) -> Result<T> {
+pub(super) fn object<T>(value: Nested<T>, path: &'static str) -> Result<T> {
     match value {
         Nested::Object(object) => Ok(object),
         Nested::Absent => Err(DocumentError::missing(path)),
@@ -132,7 +137,7 @@ fn sent(headers: &BTreeMap<String, Scalar<'_>>) -> Result<Source> {
 }
 
 /// The text of a document, which must be UTF-8 and not empty.
-fn text(document: &[u8]) -> Result<&str> {
+pub(super) fn text(document: &[u8]) -> Result<&str> {
     let text = std::str::from_utf8(document).map_err(|error| DocumentError::NotJson { problem: error.to_string() })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_ascii().is_empty() { Err(DocumentError::Empty.into()) } else { Ok(text) }
@@ -141,7 +146,7 @@ fn text(document: &[u8]) -> Result<&str> {
 /// The fault behind a reader's error. The text may be valid JSON and still wrong: a field that comes twice, or half a
 /// surrogate pair.
 #[cold]
-fn fault(error: serde_json::Error) -> Fault {
+pub(super) fn fault(error: serde_json::Error) -> Fault {
     if error.is_data() {
         return DocumentError::unreadable("$", error);
     }

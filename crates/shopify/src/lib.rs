@@ -13,7 +13,9 @@
 //!   cancellation names no member, so for an unknown order it affects no member.
 //! - **Versions** are ordered by `updated_at`, then by the trigger time of the webhook: both in one `revision`. A
 //!   refund on its own has its `created_at`, so a snapshot, which is never older, replaces it.
-//! - **The day of payment** is known from `orders/paid` alone: when it was triggered. Other topics never move an order.
+//! - **The day of payment** is known from `orders/paid`, when it was triggered, and from the payments that a GraphQL query
+//!   lists. Other documents never move an order. An order is announced as paid again when the balance of an edit is paid:
+//!   the first payment gives the day, in whatever order the announcements arrive.
 //! - **An order is never worth more than was charged.** Exchanges and edits list articles as refunds without money behind
 //!   them; these give nothing back. An outstanding balance is not charged yet.
 //! - **Money** is the shop's (`shop_money`), the grand total including duties, tips and fees. Amounts are read from
@@ -31,26 +33,34 @@
 //! that money counts.
 
 mod body;
+pub mod bulk;
 mod charge;
 mod customer;
 mod envelope;
+mod graphql;
 mod json;
 mod order;
+mod payments;
 mod reason;
 mod refund;
 mod topic;
 mod value;
+mod wrapped;
 
 pub use envelope::Source;
 pub use reason::{DocumentError, Ignored};
 pub use topic::Topic;
+pub use wrapped::orders;
 
+use rules::calendar::Instant;
 use rules::fact::{Fact, ReceivedFact};
 use rules::id::IdError;
 
 use body::Body;
 use customer::Change;
+use order::Payment;
 use reason::{Fault, NoFacts};
+use wrapped::Inside;
 
 /// The outcome for a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +78,10 @@ pub enum Outcome {
     Rejected(DocumentError),
 }
 
-/// Reads a webhook's body, or the envelope around one.
+/// Reads a webhook's body, or the envelope around one, or an order as the Admin API answers it.
+///
+/// An order of the Admin API is in the form of REST or of GraphQL, bare, or as `{"order": …}`, `{"data": {"order": …}}`; so
+/// are the events of API 2026-10. [`orders`] takes lists apart, and [`bulk`] gathers the lines of bulk operations.
 ///
 /// `hint` names the topic of a bare body (`orders/paid`; see [`Topic::named`]). An envelope names its own topic, which
 /// wins. Without either, a body is accepted only if its shape fits exactly one topic.
@@ -90,44 +103,84 @@ pub fn source(document: &[u8]) -> Option<Source> {
 
 fn told(document: &[u8], hint: Option<&str>) -> Result<(Option<String>, Vec<Fact>), NoFacts> {
     let (source, body) = envelope::open(document)?;
+    let inside = match wrapped::inside(&body)? {
+        Inside::Nothing if source.is_none() && graphql::is_order(&body) => Some(envelope::text(document)?),
+        Inside::Nothing => None,
+        Inside::Order(text) => Some(text),
+    };
+    let (source, name) = named(source, hint, &body, inside.is_some())?;
+    let topic = Topic::named(&name).ok_or_else(|| DocumentError::UnknownTopic { topic: Some(name.clone()) })?;
+    let facts = match inside {
+        Some(text) if topic == Topic::Order => answer(text, source.triggered_at)?,
+        Some(_) | None => webhook(&body, topic, name, &source)?,
+    };
+    Ok((source.shop, facts))
+}
+
+/// The source of a document, and the name of its topic.
+fn named(
+    source: Option<Source>,
+    hint: Option<&str>,
+    body: &Body<'_>,
+    is_answer: bool,
+) -> Result<(Source, String), Fault> {
     let name = match (&source, hint) {
         (Some(source), _) => {
             source.topic.clone().ok_or_else(|| DocumentError::missing("$.detail.metadata.X-Shopify-Topic"))?
         }
         (None, Some(hint)) => hint.to_owned(),
-        (None, None) => guess(&body)?,
+        (None, None) if is_answer => ANSWER.to_owned(),
+        (None, None) => guess(body)?,
     };
-    let source = source.unwrap_or_default();
-    let topic = Topic::named(&name).ok_or_else(|| DocumentError::UnknownTopic { topic: Some(name.clone()) })?;
+    Ok((source.unwrap_or_default(), name))
+}
+
+/// The topic of an order that the Admin API answers: it announces nothing, and no payment in particular.
+const ANSWER: &str = "orders/updated";
+
+/// Reads an order inside an answer of the Admin API, in the form of REST or of GraphQL.
+fn answer(text: &str, triggered_at: Option<Instant>) -> Result<Vec<Fact>, NoFacts> {
+    let body = envelope::body(text)?;
+    if graphql::is_order(&body) {
+        return graphql::snapshot(text, triggered_at);
+    }
+    order::snapshot(&body, triggered_at, Payment::Unsaid)
+}
+
+/// Reads a webhook's body.
+fn webhook(body: &Body<'_>, topic: Topic, name: String, source: &Source) -> Result<Vec<Fact>, NoFacts> {
     let triggered_at = source.triggered_at;
     let told_at = triggered_at.or(source.accepted_at);
-    let facts = match topic {
-        Topic::Order => order::snapshot(&body, triggered_at, Topic::is_payment(&name)),
-        Topic::OrderDeleted => order::deleted(&body, told_at),
-        Topic::Refund => refund::alone(&body),
-        Topic::CustomerCreated => customer::created(&body, triggered_at),
-        Topic::CustomerUpdated => customer::updated(&body, triggered_at),
-        Topic::TagsAdded => customer::tags_changed(&body, Change::Added),
-        Topic::TagsRemoved => customer::tags_changed(&body, Change::Removed),
-        Topic::CustomerRedacted => customer::redacted(&body, told_at),
-        Topic::CustomersMerged => customer::merged(&body, told_at),
+    let payment = if Topic::is_payment(&name) { Payment::JustThen } else { Payment::Unsaid };
+    match topic {
+        Topic::Order => order::snapshot(body, triggered_at, payment),
+        Topic::OrderDeleted => order::deleted(body, told_at),
+        Topic::Refund => refund::alone(body),
+        Topic::CustomerCreated => customer::created(body, triggered_at),
+        Topic::CustomerUpdated => customer::updated(body, triggered_at),
+        Topic::TagsAdded => customer::tags_changed(body, Change::Added),
+        Topic::TagsRemoved => customer::tags_changed(body, Change::Removed),
+        Topic::CustomerRedacted => customer::redacted(body, told_at),
+        Topic::CustomersMerged => customer::merged(body, told_at),
         Topic::OrderEdited => Err(Ignored::NotASnapshot.into()),
         Topic::CustomerDeleted => Err(Ignored::CustomerDeleted.into()),
         Topic::Privacy => Err(Ignored::PrivacyRequest { topic: name }.into()),
         Topic::NotUsed => Err(Ignored::NotUsed { topic: name }.into()),
-    }?;
-    Ok((source.shop, facts))
+    }
 }
 
 /// The topic of a body whose shape fits exactly one. Added tags look like removed tags, and an erasure is never guessed.
 fn guess(body: &Body<'_>) -> Result<String, Fault> {
     let is_order = !body.financial_status.is_absent() && !body.total_price.is_absent() && !body.updated_at.is_absent();
+    // Of an order that was too large for a webhook only the ids are sent. Its reader says what to do.
+    let names_an_order = |id: &str| id.starts_with("gid://shopify/Order/");
+    let is_order_stub = body.is_stub() && body.admin_graphql_api_id.text().is_some_and(names_an_order);
     let is_customer = body.admin_graphql_api_id.text().is_some_and(|id| id.starts_with("gid://shopify/Customer/"));
     let is_dated = !body.created_at.is_absent() && !body.updated_at.is_absent();
     let shapes = [
         (!body.order_edit.is_absent(), "orders/edited"),
         (!body.order_id.is_absent() && !body.refund_line_items.is_absent(), "refunds/create"),
-        (is_order, "orders/updated"),
+        (is_order || is_order_stub, ANSWER),
         (!body.customer_id.is_absent() && !body.number_of_orders.is_absent(), "customers/purchasing_summary"),
         (is_customer && is_dated, "customers/update"),
     ];

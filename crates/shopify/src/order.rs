@@ -1,8 +1,9 @@
 //! Orders: every snapshot is the whole truth about its order, including refunds.
 
 use rules::calendar::Instant;
-use rules::fact::{Fact, FactBody, OrderPaid};
+use rules::fact::{Charge, Currency, Fact, FactBody, OrderPaid};
 use rules::id::{MemberId, OrderId};
+use rules::quantity::Amount;
 
 use super::body::Body;
 use super::charge::{self, Charged};
@@ -10,13 +11,22 @@ use super::reason::{NoFacts, Result};
 use super::value::{self, Id};
 use super::{DocumentError, Ignored, id};
 
+/// What a document says about the instant at which its order was paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Payment {
+    /// Nothing.
+    Unsaid,
+    /// It was just then: the topic announces the payment itself.
+    JustThen,
+    /// It was at this instant: the document lists the payments.
+    At(Instant),
+}
+
 /// Reads a snapshot of an order, from any topic.
-///
-/// `is_payment` says that the topic announces the payment itself: then the document knows when that was.
 pub(super) fn snapshot(
     order: &Body<'_>,
     triggered_at: Option<Instant>,
-    is_payment: bool,
+    payment: Payment,
 ) -> std::result::Result<Vec<Fact>, NoFacts> {
     let digits = order.ids().needed("Order", "$.id")?;
     if order.is_stub() {
@@ -28,9 +38,12 @@ pub(super) fn snapshot(
     let cancelled_at = value::instant(&order.cancelled_at, "$.cancelled_at")?;
     let mut facts = Vec::new();
     if counts(order)? {
-        let known_at = triggered_at.map_or(updated_at, |triggered_at| triggered_at.min(updated_at));
-        let paid_at = if is_payment { Some(paid_at(occurred_at(order)?, known_at)) } else { None };
-        facts = paid(order, &order_id, (revision, paid_at), cancelled_at.is_some())?;
+        let known_at = match payment {
+            Payment::Unsaid => None,
+            Payment::JustThen => Some(triggered_at.map_or(updated_at, |triggered_at| triggered_at.min(updated_at))),
+            Payment::At(instant) => Some(instant),
+        };
+        facts = paid(order, &order_id, (revision, known_at), cancelled_at.is_some())?;
     } else if value::flag(&order.test, "$.test")? {
         return Err(Ignored::TestOrder.into());
     } else if cancelled_at.is_none() {
@@ -45,9 +58,16 @@ pub(super) fn snapshot(
 /// delivery and bank transfers hours. Otherwise an order at 23:59:59 would count for the next day.
 const CHECKOUT_MS: i64 = 10 * 60 * 1_000;
 
-/// The instant of payment of an order that was placed at one instant, and known to be paid at another.
-fn paid_at(placed_at: Instant, known_at: Instant) -> Instant {
-    if known_at <= placed_at.plus_millis(CHECKOUT_MS) { placed_at } else { known_at }
+/// The statement that an order was paid later than it was placed, as a version of the order that says nothing else.
+///
+/// An order that an edit made dearer is paid again, and announced as paid again. Of several statements the latest version
+/// rules (section 4 of the semantics), so this one is a version the earlier, the later the payment was: the first payment
+/// gives the day, in whatever order the documents arrive. The order's snapshot, and a payment at the checkout in it, are
+/// versions later than any such statement, and so is a correction from an export.
+fn later_payment(order: OrderId, placed_at: Instant, paid_at: Instant, currency: Currency) -> Fact {
+    let charge = Charge::of(Amount::ZERO, currency);
+    let body = FactBody::OrderPaid(order, OrderPaid { paid_at: Some(paid_at), charge });
+    Fact { revision: Instant::from_millis(paid_at.millis().saturating_neg()), ..Fact::new(placed_at, None, body) }
 }
 
 /// Reads the body of `orders/delete`, which is only an id. Shopify deletes orders that were cancelled, tests, imported
@@ -79,17 +99,27 @@ fn counts(order: &Body<'_>) -> Result<bool> {
     }
 }
 
-/// The paid order and its refunds; see [`charge`] for their money.
+/// The paid order and its refunds; see [`charge`] for their money. `known_at` is the instant at which it was known to be
+/// paid.
 fn paid(
     order: &Body<'_>,
     order_id: &OrderId,
-    (revision, paid_at): (Instant, Option<Instant>),
+    (revision, known_at): (Instant, Option<Instant>),
     is_cancelled: bool,
 ) -> Result<Vec<Fact>> {
     let Charged { charge, given_back } = charge::of(order, is_cancelled)?;
+    let placed_at = occurred_at(order)?;
+    let mut facts = Vec::with_capacity(given_back.len() + 3); // a payment may precede, a cancellation follow
+    let paid_at = match known_at {
+        Some(known_at) if known_at <= placed_at.plus_millis(CHECKOUT_MS) => Some(placed_at),
+        Some(known_at) => {
+            facts.push(later_payment(order_id.clone(), placed_at, known_at, charge.currency));
+            None
+        }
+        None => None,
+    };
     let body = FactBody::OrderPaid(order_id.clone(), OrderPaid { paid_at, charge });
-    let mut facts = Vec::with_capacity(given_back.len() + 2); // a cancellation may follow
-    facts.push(Fact { revision, ..Fact::new(occurred_at(order)?, member(order)?, body) });
+    facts.push(Fact { revision, ..Fact::new(placed_at, member(order)?, body) });
     for (refund, given_back) in order.refunds.list("$.refunds")?.into_iter().zip(&given_back) {
         facts.push(refund.fact(order_id.clone(), Some(revision), given_back)?);
     }

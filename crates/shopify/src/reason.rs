@@ -109,7 +109,9 @@ pub enum DocumentError {
         topic: Option<String>,
     },
     /// A required field is absent or null.
-    #[error("{path} is missing; subscribe without a filter of fields, or send the whole resource")]
+    #[error(
+        "{path} is missing; subscribe without a filter of fields, or send the whole resource; a GraphQL query must ask for it"
+    )]
     Missing {
         /// The JSON path; `[]` stands for any item of a list, `..` for any place.
         path: &'static str,
@@ -142,6 +144,15 @@ pub enum DocumentError {
         /// The id of the resource.
         id: String,
     },
+    /// The document is a list of orders where one is expected.
+    #[error("the document is a list of orders; send each by itself, or read the file with `echelon import`")]
+    SeveralOrders,
+    /// A list in a GraphQL answer ends before its last item.
+    #[error("{path} has more items than the answer; ask for more of them (`first: 250`), or use a bulk operation")]
+    CutShort {
+        /// The JSON path of the list.
+        path: &'static str,
+    },
     /// A payload has no date, and no envelope that would date it.
     #[error("`{topic}` carries no date; send it within its envelope, whose X-Shopify-Triggered-At dates it")]
     NoInstant {
@@ -161,7 +172,28 @@ impl DocumentError {
             Self::Unreadable { .. } => "unreadable_field",
             Self::MixedCurrencies { .. } => "mixed_currencies",
             Self::OversizeStub { .. } => "oversize_stub",
+            Self::SeveralOrders => "several_orders",
+            Self::CutShort { .. } => "cut_short",
             Self::NoInstant { .. } => "no_instant",
+        }
+    }
+
+    /// The same error, with the place named as the sender names it.
+    pub(super) fn renamed(self, name_of: impl Fn(&'static str) -> &'static str) -> Self {
+        match self {
+            Self::Missing { path } => Self::Missing { path: name_of(path) },
+            Self::Unreadable { path, problem } => Self::Unreadable { path: name_of(path), problem },
+            Self::MixedCurrencies { path, currency, found } => {
+                Self::MixedCurrencies { path: name_of(path), currency, found }
+            }
+            Self::CutShort { path } => Self::CutShort { path },
+            Self::Empty
+            | Self::NotJson { .. }
+            | Self::UnknownTopic { .. }
+            | Self::OversizeStub { .. }
+            | Self::SeveralOrders
+            | Self::MergeNotSupported { .. }
+            | Self::NoInstant { .. } => self,
         }
     }
 

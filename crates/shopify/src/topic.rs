@@ -118,7 +118,9 @@ impl Topic {
     pub fn named(name: &str) -> Option<Self> {
         let plain = plain(name);
         Some(match plain.as_str() {
-            "orders_create"
+            // `Order` is the topic of the events of API 2026-10.
+            "order"
+            | "orders_create"
             | "orders_updated"
             | PAYMENT
             | "orders_cancelled"

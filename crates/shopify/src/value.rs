@@ -120,10 +120,11 @@ fn signed(text: &str) -> std::result::Result<Signed, NumberError> {
     Ok(sign * Signed::from(Amount::parse(digits)?.ten_thousandths()))
 }
 
-/// An amount in two currencies. Its `presentment_money` is what the customer saw, and is not used.
+/// An amount in two currencies, as webhooks or GraphQL write it. Its `presentment_money` is what the customer saw, and is not used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct MoneySet<'a> {
+    #[serde(alias = "shopMoney")]
     shop_money: Nested<ShopMoney<'a>>,
 }
 
@@ -132,6 +133,7 @@ pub(super) struct MoneySet<'a> {
 #[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct ShopMoney<'a> {
     amount: Scalar<'a>,
+    #[serde(alias = "currencyCode")]
     currency_code: Scalar<'a>,
 }
 

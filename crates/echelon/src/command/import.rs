@@ -28,15 +28,15 @@ use echelon::import::table::{Layout, Table, TableError};
 use echelon::import::time::Clock;
 use input::{Form, Opened, Progress, Source};
 
-/// Turns orders from other systems into events: CSV of shops and invoicing, and Shopify's webhooks.
+/// Turns orders from other systems into events: CSV of shops and invoicing, Shopify's webhooks and its Admin API's answers.
 ///
 /// Reads files and writes events for `echelon replay`, one JSON object per line. Every row is accounted for: it gave
 /// facts, was ignored, or was rejected with its line and the reason.
 #[derive(Debug, Parser)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// Files to read: .csv, .json (Shopify webhooks), .jsonl, each also as .gz; folders of such; `-` for the standard
-    /// input
+    /// Files to read: .csv, .json (Shopify's webhooks and the Admin API's answers), .jsonl (one to a line, or a bulk
+    /// operation's lines), each also as .gz; folders of such; `-` for the standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -149,6 +149,9 @@ Examples:
 
   Webhooks that were kept, a folder per topic (orders_paid, refunds_create, …):
     echelon import webhooks/ -o e.jsonl
+
+  All orders of a shop on Shopify, by a bulk operation (docs/guide/shopify-history.md has the query):
+    echelon import bulk.jsonl -o e.jsonl
 
   Then:
     echelon replay --program program.json --events e.jsonl --as-of 2024-06-30T00:00:00Z

@@ -39,7 +39,7 @@ fn no_output_takes_the_place_of_what_is_read() {
 }
 
 /// A run of the command in a folder of its own.
-struct Run {
+pub struct Run {
     folder: TempDir,
     output: Output,
 }
@@ -49,7 +49,7 @@ impl Run {
         Self::with_stdin(files, options, "")
     }
 
-    fn with_stdin(files: &[&Path], options: &[&str], stdin: &str) -> Self {
+    pub fn with_stdin(files: &[&Path], options: &[&str], stdin: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::cargo_bin("echelon").unwrap();
         command.current_dir(folder.path()).arg("import").args(files).args(options).write_stdin(stdin);
@@ -83,12 +83,12 @@ impl Run {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    fn events(&self) -> Vec<Value> {
+    pub fn events(&self) -> Vec<Value> {
         self.lines("events.jsonl")
     }
 
     /// The report, after a check that it adds up.
-    fn report(&self) -> Value {
+    pub fn report(&self) -> Value {
         let text = fs::read_to_string(self.folder.path().join("report.json")).unwrap();
         let report: Value = serde_json::from_str(&text).unwrap();
         let count = |value: &Value| value.as_u64().unwrap();
@@ -112,7 +112,7 @@ impl Run {
 
     /// Asserts an error that names all these parts, and that nothing was written.
     #[track_caller]
-    fn fails_with(&self, parts: &[&str]) {
+    pub fn fails_with(&self, parts: &[&str]) {
         assert_eq!(self.code(), 2, "{}", self.stderr());
         for part in parts {
             assert!(self.stderr().contains(part), "`{part}` is not in: {}", self.stderr());

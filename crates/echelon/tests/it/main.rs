@@ -18,6 +18,7 @@ mod endpoint;
 mod file;
 mod first_steps;
 mod import;
+mod import_shopify;
 mod invoices;
 mod lines;
 mod serve;

@@ -27,6 +27,8 @@ pub(super) fn rejected(shop: Option<ShopId>, rejected: &DocumentError) -> Quaran
         DocumentError::UnknownTopic { .. } => (Reason::UnknownTopic, None),
         DocumentError::Missing { path } | DocumentError::Unreadable { path, .. } => (Reason::Invalid, Some(*path)),
         DocumentError::MixedCurrencies { path, .. } => (Reason::MixedCurrencies, Some(*path)),
+        DocumentError::SeveralOrders => (Reason::Invalid, None),
+        DocumentError::CutShort { path } => (Reason::Invalid, Some(*path)),
         DocumentError::OversizeStub { .. } => (Reason::OversizeStub, None),
         DocumentError::NoInstant { .. } => (Reason::NoInstant, None),
     };

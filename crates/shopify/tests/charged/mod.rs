@@ -1,9 +1,11 @@
 //! The charge of an order and the money that its refunds gave back.
 
 use rules::fact::{Charge, FactBody, Refunded};
+use rules::fact_index::FactIndex;
+use rules::id::MemberId;
 use serde_json::{Value, json};
 
-use super::{facts, order, refund};
+use super::{all_facts, facts, ignored, order, refund};
 
 /// The order's charge, and its refunds with their parts.
 fn told_of(body: &[u8], topic: &str) -> (Charge, Vec<Refunded>) {
@@ -80,18 +82,6 @@ fn refunds_that_show_no_transactions_give_back_no_more_than_the_price_and_the_re
 }
 
 #[test]
-fn an_order_counts_for_the_day_on_which_its_payment_was_announced() {
-    let paid_at = |topic: &str| match &facts(&order(json!({})), topic)[0].body {
-        FactBody::OrderPaid(_, paid) => paid.paid_at.map(|at| at.to_string()),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(paid_at("orders/paid").as_deref(), Some("2026-01-02T15:00:00Z"));
-    for topic in ["orders/create", "orders/updated", "orders/fulfilled"] {
-        assert_eq!(paid_at(topic), None, "{topic} does not know when the order was paid");
-    }
-}
-
-#[test]
 fn gift_cards_bought_and_orders_paid_with_credit_are_named() {
     let lines = json!([
         { "gift_card": true, "price": "30.00", "quantity": 2, "discount_allocations": [{ "amount": "5.00" }] },
@@ -149,20 +139,6 @@ fn an_exchange_for_a_cheaper_article_gives_back_the_difference() {
 }
 
 #[test]
-fn an_order_paid_at_the_checkout_counts_for_the_day_on_which_it_was_placed() {
-    let paid_at = |updated_at: &str| {
-        let body = order(json!({ "updated_at": updated_at }));
-        match &facts(&body, "orders/paid")[0].body {
-            FactBody::OrderPaid(_, paid) => paid.paid_at.unwrap().to_string(),
-            other => panic!("{other:?}"),
-        }
-    };
-    // Placed a second before New Year, announced two seconds after it.
-    assert_eq!(paid_at("2026-01-01T00:00:02-05:00"), "2026-01-01T04:59:59Z");
-    assert_eq!(paid_at("2026-01-01T09:00:00-05:00"), "2026-01-01T14:00:00Z");
-}
-
-#[test]
 fn a_gift_card_that_an_edit_took_out_was_not_bought() {
     let mut taken_out = without_money(31, "30.00");
     taken_out["refund_line_items"][0]["line_item"] = json!({ "gift_card": true });
@@ -171,4 +147,152 @@ fn a_gift_card_that_an_edit_took_out_was_not_bought() {
                        "line_items": lines });
     let (charge, _) = told_of(&order(body), "orders/updated");
     assert_eq!((charge.total.to_string(), charge.gift_cards.to_string()), ("70".into(), "0".into()));
+}
+
+/// A refund of articles at this price, of which only so much money was given back.
+fn with_money(id: u64, subtotal: &str, money: &str) -> Value {
+    let mut refund = refund(id, subtotal, "0.00");
+    refund["transactions"] = json!([{ "kind": "refund", "status": "success", "amount": money, "currency": "USD" }]);
+    refund
+}
+
+#[test]
+fn a_swap_for_a_cheaper_article_is_never_worth_more_than_was_charged() {
+    // The old article of 100 and the new one of 60 are both in the price; 40 were given back.
+    let body = json!({ "financial_status": "partially_refunded", "total_price": "160.00", "total_price_set": null,
+                       "current_total_price": "60.00", "current_total_price_set": null,
+                       "refunds": [with_money(31, "100.00", "40.00")] });
+    let (charge, refunds) = told_of(&order(body), "orders/updated");
+    assert_eq!((charge.total.to_string(), amounts(&refunds)), ("100".to_owned(), vec!["40".to_owned()]));
+    let alone = with_money(31, "100.00", "40.00").to_string();
+    let FactBody::OrderRefunded(.., alone) = &facts(alone.as_bytes(), "refunds/create")[0].body else { panic!() };
+    assert_eq!(alone.amount.to_string(), "40");
+}
+
+#[test]
+fn a_return_against_a_balance_gives_back_what_was_paid_and_no_more() {
+    // Of 100, 80 were paid; 50 came back, which ended the balance of 20 and left 30 to be given back.
+    let body = json!({ "financial_status": "partially_refunded", "current_total_price": "50.00", "current_total_price_set": null,
+                       "total_outstanding": "0.00", "refunds": [with_money(31, "50.00", "30.00")] });
+    let (charge, refunds) = told_of(&order(body), "orders/updated");
+    assert_eq!((charge.total.to_string(), amounts(&refunds)), ("80".to_owned(), vec!["30".to_owned()]));
+}
+
+#[test]
+fn edits_from_one_article_to_another_and_back_leave_the_order_worth_what_was_charged() {
+    // Paid 100 for A; A became B of 130, whose balance was paid; and became A again, with 30 given back. All three are in
+    // the price.
+    let body = json!({ "financial_status": "partially_refunded", "total_price": "330.00", "total_price_set": null,
+                       "current_total_price": "100.00", "current_total_price_set": null,
+                       "refunds": [without_money(31, "100.00"), with_money(32, "130.00", "30.00")] });
+    let (charge, refunds) = told_of(&order(body), "orders/updated");
+    let given_back = vec!["0".to_owned(), "30".to_owned()];
+    assert_eq!((charge.total.to_string(), amounts(&refunds)), ("130".to_owned(), given_back));
+    // Without money in either direction nothing was charged besides.
+    let body = json!({ "total_price": "300.00", "total_price_set": null,
+                       "refunds": [without_money(31, "100.00"), without_money(32, "100.00")] });
+    let (charge, refunds) = told_of(&order(body), "orders/updated");
+    assert_eq!((charge.total.to_string(), amounts(&refunds)), ("100".to_owned(), vec!["0".to_owned(), "0".to_owned()]));
+}
+
+#[test]
+fn returned_shipping_takes_its_tax_with_it() {
+    let mut back = refund(31, "0.00", "0.00");
+    back["refund_line_items"] = json!([]);
+    back["refund_shipping_lines"] = json!([{
+        "subtotal_amount_set": { "shop_money": { "amount": "2.50", "currency_code": "USD" } },
+        "shipping_line": { "price": "5.00", "discounted_price": "5.00", "tax_lines": [{ "price": "0.95" }] }
+    }]);
+    let body = json!({ "financial_status": "partially_refunded", "current_total_price": "97.02", "current_total_price_set": null,
+                       "current_total_tax": "7.52", "refunds": [back] });
+    let (charge, refunds) = told_of(&order(body), "orders/updated");
+    let [Refunded { amount, parts }] = refunds[..] else { panic!("{refunds:?}") };
+    assert_eq!((charge.total.to_string(), charge.tax.to_string()), ("99.995".into(), "7.995".into()));
+    assert_eq!(
+        (amount.to_string(), parts.tax.unwrap().to_string(), parts.shipping.unwrap().to_string()),
+        ("2.975".into(), "0.475".into(), "2.5".into())
+    );
+}
+
+#[test]
+fn a_tax_in_the_price_is_given_back_once() {
+    let refunded = |subtotal: &str| {
+        let body = json!({ "taxes_included": true, "total_price": "119.00", "total_price_set": null, "total_tax": "19.00",
+                           "current_total_price": "59.50", "current_total_price_set": null, "current_total_tax": "9.50",
+                           "financial_status": "partially_refunded", "shipping_lines": [],
+                           "refunds": [refund(31, subtotal, "9.50")] });
+        let (charge, refunds) = told_of(&order(body), "orders/updated");
+        let [Refunded { amount, parts }] = refunds[..] else { panic!("{refunds:?}") };
+        [charge.total, charge.tax, amount, parts.tax.unwrap()].map(|amount| amount.to_string())
+    };
+    // A subtotal with the tax in it, and one without it.
+    for subtotal in ["59.50", "50.00"] {
+        assert_eq!(refunded(subtotal), ["119", "19", "59.5", "9.5"], "{subtotal}");
+    }
+}
+
+#[test]
+fn a_tip_that_is_given_back_is_named_as_one() {
+    let mut back = refund(31, "7.00", "0.00");
+    back["refund_line_items"][0]["line_item"] = json!({ "tip_payment_gateway": null, "tip_payment_method": "Visa" });
+    let body = json!({ "financial_status": "partially_refunded", "current_total_price": "93.00", "current_total_price_set": null,
+                       "total_tip_received": "7.00", "refunds": [back] });
+    let (charge, refunds) = told_of(&order(body), "orders/updated");
+    let [Refunded { amount, parts }] = refunds[..] else { panic!("{refunds:?}") };
+    assert_eq!((charge.tips.to_string(), amount.to_string()), ("7".into(), "7".into()));
+    assert_eq!(parts.tips.unwrap().to_string(), "7");
+}
+
+#[test]
+fn a_deposit_counts_nothing_until_the_rest_is_paid_and_then_on_that_day() {
+    let deposit = order(json!({ "financial_status": "partially_paid", "total_outstanding": "80.00" }));
+    assert_eq!(ignored(&deposit, "orders/updated"), "not_paid");
+    assert_eq!(day_of(&[(&order(json!({})), "orders/paid")]), "2026-01-02T15:00:00Z");
+}
+
+/// The day that the order counts for, once these documents have come in this order.
+fn day_of(documents: &[(&[u8], &str)]) -> String {
+    let mut index = FactIndex::new();
+    for (document, topic) in documents {
+        for fact in all_facts(document, Some(topic)) {
+            index.apply(fact);
+        }
+    }
+    let ledger = index.ledger(&MemberId::new("701").unwrap()).unwrap();
+    let [order] = ledger.orders() else { panic!("{:?}", ledger.orders()) };
+    assert_eq!(order.charge.total.to_string(), "100");
+    order.at.to_string()
+}
+
+#[test]
+fn an_order_counts_for_the_day_on_which_its_payment_was_announced() {
+    assert_eq!(day_of(&[(&order(json!({})), "orders/paid")]), "2026-01-02T15:00:00Z");
+    for topic in ["orders/create", "orders/updated", "orders/fulfilled"] {
+        assert_eq!(day_of(&[(&order(json!({})), topic)]), "2026-01-01T04:59:59Z", "{topic} announces no payment");
+    }
+}
+
+#[test]
+fn an_order_paid_at_the_checkout_counts_for_the_day_on_which_it_was_placed() {
+    // Placed a second before New Year, announced two seconds after it.
+    let at = |updated_at: &str| order(json!({ "updated_at": updated_at }));
+    assert_eq!(day_of(&[(&at("2026-01-01T00:00:02-05:00"), "orders/paid")]), "2026-01-01T04:59:59Z");
+    assert_eq!(day_of(&[(&at("2026-01-01T09:00:00-05:00"), "orders/paid")]), "2026-01-01T14:00:00Z");
+}
+
+#[test]
+fn a_second_announcement_of_payment_does_not_move_the_order() {
+    let at = |updated_at: &str| order(json!({ "updated_at": updated_at }));
+    let (checkout, late) = (at("2026-01-01T00:00:02-05:00"), at("2026-01-03T10:00:00-05:00"));
+    let (balance, snapshot) = (at("2027-02-01T10:00:00-05:00"), at("2027-02-02T10:00:00-05:00"));
+    // The balance of an edit is paid a year later. In whatever order the documents come, the first payment gives the day.
+    for (first, day) in [(&checkout, "2026-01-01T04:59:59Z"), (&late, "2026-01-03T15:00:00Z")] {
+        let mut documents = [(&**first, "orders/paid"), (&*balance, "orders/paid"), (&*snapshot, "orders/updated")];
+        for _ in 0..3 {
+            documents.rotate_left(1);
+            assert_eq!(day_of(&documents), day);
+            let swapped = [documents[1], documents[0], documents[2]];
+            assert_eq!(day_of(&swapped), day);
+        }
+    }
 }

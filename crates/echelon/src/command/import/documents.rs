@@ -1,8 +1,10 @@
-//! Reading JSON documents in the form of Shopify's webhooks, bare or in an EventBridge envelope.
+//! Reading JSON documents of Shopify: webhooks, bare or in an EventBridge envelope, answers of the Admin API, and the lines of
+//! bulk operations.
 
 use std::io::BufRead;
 
 use serde_json::value::RawValue;
+use shopify::bulk::{BulkError, Gathered, Gathering};
 
 use super::Import;
 use super::input::{Form, Opened};
@@ -12,48 +14,121 @@ use echelon::import::report::SourceLocation;
 
 /// Reads the documents of a file, each into an outcome.
 pub fn read(opened: Opened, topic: Option<&str>, import: &mut Import<'_>) -> Result<(), CommandError> {
+    let mut documents = Documents { topic, place: SourceLocation::Line, import, gathering: Gathering::default() };
     match opened.form {
-        Form::Lines => lines(opened.reader, topic, import),
-        Form::Document | Form::Table => documents(opened.reader, topic, import),
+        Form::Lines => lines(opened.reader, &mut documents)?,
+        Form::Document | Form::Table => {
+            documents.place = SourceLocation::Document;
+            values(opened.reader, &mut documents)?;
+        }
+    }
+    documents.finish()
+}
+
+/// The topic of orders that the Admin API answers: none of them announces its payment, wherever the file is.
+const ANSWERS: Option<&str> = Some("orders/updated");
+
+/// The documents of a file as they come.
+struct Documents<'r, 'i> {
+    topic: Option<&'r str>,
+    place: fn(u64) -> SourceLocation,
+    import: &'r mut Import<'i>,
+    /// The lines of a bulk operation whose orders may not be whole yet.
+    gathering: Gathering,
+}
+
+impl Documents<'_, '_> {
+    /// Takes the document of this number: one resource, a list of orders, or a line of a bulk operation.
+    fn take(&mut self, number: u64, document: &[u8]) -> Result<(), CommandError> {
+        let place = (self.place)(number);
+        let text = match std::str::from_utf8(document) {
+            Ok(text) => text,
+            Err(error) if self.gathering.has_begun() => {
+                return Err(self.failed(&BulkError::Damaged { line: number, problem: error.to_string() }));
+            }
+            Err(_) => return self.import.document(place, document, self.topic),
+        };
+        if self.gathering.take(number, text).map_err(|error| self.failed(&error))? {
+            while let Some(gathered) = self.gathering.overdue().map_err(|error| self.failed(&error))? {
+                self.gathered(&gathered)?;
+            }
+            return Ok(());
+        }
+        match shopify::orders(text) {
+            None => self.import.document(place, document, self.topic),
+            Some(orders) => orders.into_iter().try_for_each(|order| self.answered(number, order)),
+        }
+    }
+
+    /// Takes an order of a list that the Admin API answers.
+    fn answered(&mut self, number: u64, order: &str) -> Result<(), CommandError> {
+        self.import.document((self.place)(number), order.as_bytes(), ANSWERS)
+    }
+
+    fn gathered(&mut self, gathered: &Gathered) -> Result<(), CommandError> {
+        self.import.document((self.place)(gathered.line), gathered.document.as_bytes(), ANSWERS)
+    }
+
+    fn finish(mut self) -> Result<(), CommandError> {
+        let gathering = std::mem::take(&mut self.gathering);
+        for gathered in gathering.finish().map_err(|error| self.failed(&error))? {
+            self.gathered(&gathered)?;
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: &BulkError) -> CommandError {
+        CommandError::input(format!("`{}` {error}", self.import.file))
     }
 }
 
 /// Reads one document per line. A line that is not JSON is one rejected document, and the next line is read.
-fn lines(mut reader: Box<dyn BufRead>, topic: Option<&str>, import: &mut Import<'_>) -> Result<(), CommandError> {
+fn lines(mut reader: Box<dyn BufRead>, documents: &mut Documents<'_, '_>) -> Result<(), CommandError> {
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
-        let unreadable =
-            |error| CommandError::input(format!("`{}` line {number} cannot be read: {error}", import.file));
+        let file = documents.import.file;
+        let unreadable = |error| CommandError::input(format!("`{file}` line {number} cannot be read: {error}"));
         if reader.read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
             break;
         }
         let document = line.trim_ascii();
         if !document.is_empty() {
-            import.document(SourceLocation::Line(number), document, topic)?;
+            documents.take(number, document)?;
         }
     }
     Ok(())
 }
 
 /// Reads one document, or several in a row, or lists of them.
-fn documents(reader: Box<dyn BufRead>, topic: Option<&str>, import: &mut Import<'_>) -> Result<(), CommandError> {
+fn values(reader: Box<dyn BufRead>, documents: &mut Documents<'_, '_>) -> Result<(), CommandError> {
     let mut number = 0;
     for value in serde_json::Deserializer::from_reader(reader).into_iter::<Box<RawValue>>() {
         let value = match value {
             Ok(value) => value,
             Err(error) if error.is_io() => {
-                return Err(CommandError::input(format!("`{}` cannot be read: {error}", import.file)));
+                return Err(CommandError::input(format!("`{}` cannot be read: {error}", documents.import.file)));
+            }
+            // It may have been a part of any of the orders before.
+            Err(error) if documents.gathering.has_begun() => {
+                return Err(documents.failed(&BulkError::Damaged { line: number + 1, problem: error.to_string() }));
             }
             Err(error) => {
                 let text = format!("the document is not JSON, and nothing after it is read: {error}");
-                return import.take(SourceLocation::Document(number + 1), rejected("not_json", text));
+                return documents.import.take(SourceLocation::Document(number + 1), rejected("not_json", text));
             }
         };
         let list: Result<Vec<&RawValue>, _> = serde_json::from_str(value.get());
-        for document in list.unwrap_or_else(|_| vec![&value]) {
+        let answered = if list.is_err() { shopify::orders(value.get()) } else { None };
+        for document in answered.iter().flatten() {
             number += 1;
-            import.document(SourceLocation::Document(number), document.get().as_bytes(), topic)?;
+            documents.answered(number, document)?;
+        }
+        if answered.is_none() {
+            for document in list.unwrap_or_else(|_| vec![&value]) {
+                number += 1;
+                documents.take(number, document.get().as_bytes())?;
+            }
         }
     }
     Ok(())

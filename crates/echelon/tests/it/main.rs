@@ -18,6 +18,7 @@ mod endpoint;
 mod file;
 mod import;
 mod invoices;
+mod members;
 mod serve;
 mod store;
 mod webhook;

@@ -2,6 +2,9 @@
 //! folders, destinations, and the documents that `shopify` reads belong to `echelon import`.
 
 pub mod columns;
+pub mod customers;
+pub mod keyed;
+pub mod members;
 mod newlines;
 pub mod orders;
 pub mod outcome;
@@ -9,5 +12,6 @@ pub mod preset;
 mod repeats;
 pub mod report;
 mod returns;
+pub mod rows;
 pub mod table;
 pub mod time;

@@ -35,6 +35,12 @@ impl Sink {
         Self { name: "the standard output".to_owned(), writer: BufWriter::new(writer), unfinished: None, closed: false }
     }
 
+    /// A destination that keeps nothing, for a dry run.
+    pub fn nowhere() -> Self {
+        let writer = BufWriter::new(Box::new(io::sink()) as Box<dyn Write>);
+        Self { name: "nowhere".to_owned(), writer, unfinished: None, closed: false }
+    }
+
     /// A file with this name. Until it is finished it has a temporary name in the same folder.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ pub use evaluation::earned::{Requalify, Window};
 pub(crate) use evaluation::{assignment, credit, earned};
 pub use evaluation::{explain, standing};
 pub use facts::{cause, fact, fact_index, ledger, merge};
-pub use programs::{program, version};
+pub use programs::{program, tier_name, version};
 pub use questions::{before_start, forecast, notice, preview, revenue};
 pub(crate) use recording::reward;
 pub use recording::{advance, apply, record, replay};

@@ -107,6 +107,43 @@ async fn a_file_of_assignments_reports_every_row_and_a_dry_run_does_nothing() {
     send("?dry_run=true", &format!("member_id,tier,mode,reason\n{many}")).await.is(422);
 }
 
+/// What shops have in their files when they move: names of tiers, and last days.
+#[tokio::test]
+async fn a_file_names_tiers_by_name_and_days_without_a_time_and_is_quiet_on_request() {
+    let desk = ApiHarness::open().await;
+    let send = |query: &str, key: &'static str, file: &str| {
+        let ask = desk.ask("POST", &format!("/v1/assignments{query}")).with("content-type", "text/csv");
+        desk.send(ask.with("Idempotency-Key", key).raw(file))
+    };
+    let file = "member_id,tier,mode,reason,until\n\
+        anna, GOLD ,floor,moved,2024-12-31\n\
+        bert,Silver,floor,moved,2025-01-01T00:00:00Z\n\
+        carl,gold,floor,moved,31.12.2024\n\
+        dora,gold,floor,moved,2024-05-31\n";
+    let report = send("?quiet=true", "k", file).await.is(200);
+    let status: Vec<_> = report["rows"].as_array().unwrap().iter().map(|row| &row["status"]).collect();
+    assert_eq!(json!(status), json!(["assigned", "assigned", "invalid", "invalid"]), "{report}");
+    assert!(report["rows"][2]["problems"][0]["message"].as_str().unwrap().contains("2026-12-31"), "{report}");
+    assert_eq!((desk.tier("anna").await, desk.tier("bert").await), (json!("gold"), json!("silver")));
+    let anna = desk.get("/v1/members/anna").await.is(200);
+    // Through the whole last day in New York.
+    assert_eq!(anna["valid_until"], "2025-01-01T05:00:00Z", "{anna}");
+    let quietly = |history: &Value| {
+        let moves = history["entries"].as_array().unwrap().iter().filter(|entry| entry["type"] == "tier.changed.v1");
+        moves.map(|moved| json!([moved["detail"]["cause"], moved["detail"]["notify"]])).collect::<Vec<_>>()
+    };
+    assert_eq!(quietly(&desk.get("/v1/members/anna/history").await.is(200)), [json!(["imported", false])]);
+    assert_eq!(desk.get("/v1/members/anna/rewards").await.is(200)["entries"], json!([]));
+    // The same file under the same key changes nothing; without `quiet` it is another request.
+    let again = send("?quiet=true", "k", file).await.is(200);
+    assert_eq!(again["rows"][0]["status"], "duplicate", "{again}");
+    let other = send("", "k", file).await.is(200);
+    assert_eq!(other["rows"][0]["status"], "invalid", "{other}");
+    let loud = send("", "other", "member_id,tier,mode,reason\nemil,gold,floor,a gift\n").await.is(200);
+    assert_eq!(loud["rows"][0]["status"], "assigned");
+    assert_eq!(quietly(&desk.get("/v1/members/emil/history").await.is(200)), [json!(["assigned", true])]);
+}
+
 /// Found by random requests.
 #[tokio::test]
 async fn a_reason_has_one_to_a_thousand_characters() {

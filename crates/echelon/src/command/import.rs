@@ -3,8 +3,10 @@
 //! Rows and documents are streamed. Memory is bounded per customer (returns that name no order) and by a window of
 //! recent rows (repeats). The report accounts for every row and document.
 
+mod customers;
 mod documents;
 mod input;
+mod members;
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write, stderr, stdout};
@@ -20,6 +22,8 @@ use crate::error::CommandError;
 use crate::output::say;
 use crate::sink::{Sink, is_no_input};
 use echelon::import::columns::{self, Field, Mapping};
+use echelon::import::customers::Customers;
+use echelon::import::keyed::Keyed;
 use echelon::import::orders::{Orders, Reading};
 use echelon::import::outcome::Outcome;
 use echelon::import::preset::{self, Meaning, Preset};
@@ -27,6 +31,7 @@ use echelon::import::report::{Report, SourceLocation};
 use echelon::import::table::{Layout, Table, TableError};
 use echelon::import::time::Clock;
 use input::{Form, Opened, Progress, Source};
+use members::KnownFile;
 
 /// Turns orders from other systems into events: CSV of shops and invoicing, Shopify's webhooks and its Admin API's answers.
 ///
@@ -37,7 +42,7 @@ use input::{Form, Opened, Progress, Source};
 pub struct Args {
     /// Files to read: .csv, .json (Shopify's webhooks and the Admin API's answers), .jsonl (one to a line, or a bulk
     /// operation's lines), each also as .gz; folders of such; `-` for the standard input
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present_any = ["members", "customers"], value_name = "FILE")]
     files: Vec<PathBuf>,
 
     /// The file for the events [default: the standard output]
@@ -65,9 +70,13 @@ pub struct Args {
     #[arg(long, help_heading = "Output")]
     live: bool,
 
-    /// The kind of CSV file
-    #[arg(long, value_enum, default_value = "orders", help_heading = "CSV files")]
-    preset: Preset,
+    /// Writes no events, only the report
+    #[arg(long, help_heading = "Output")]
+    dry_run: bool,
+
+    /// The kind of CSV file [default: orders, or members with --members]
+    #[arg(long, value_enum, help_heading = "CSV files")]
+    preset: Option<KnownFile>,
 
     /// Names the column that holds a field; may be repeated
     ///
@@ -78,8 +87,10 @@ pub struct Args {
     /// refund_of (the order that a return belongs to); refunded and refunded_at (the amount of the order in this row
     /// that was refunded, and when), cancelled_at, created_at (used if occurred_at is empty), group (rows that share it
     /// are one order, and the first has all its data). The first four are required.
-    #[arg(long = "column", value_name = "FIELD=HEADER", value_parser = columns::parse_column, help_heading = "CSV files")]
-    columns: Vec<(Field, String)>,
+    /// With --members the fields are member_id or email, points, tier, until (the last day of the tier, or an instant),
+    /// birthday, enrolled_at and status.
+    #[arg(long = "column", value_name = "FIELD=HEADER", value_parser = members::any_column, help_heading = "CSV files")]
+    columns: Vec<String>,
 
     /// Says what a word in the kind column means: order, return or ignore; may be repeated
     ///
@@ -120,6 +131,12 @@ pub struct Args {
     /// An EventBridge envelope names its topic itself. All documents in one import must be from the same shop.
     #[arg(long, value_name = "TOPIC", value_parser = known_topic, help_heading = "Shopify JSON")]
     topic: Option<String>,
+
+    #[command(flatten)]
+    customers: customers::CustomersArgs,
+
+    #[command(flatten)]
+    members: members::MembersArgs,
 }
 
 /// The form of a report.
@@ -147,6 +164,13 @@ Examples:
       --column occurred_at=When --column total=Paid --currency EUR \\
       --timezone Europe/Berlin --time-format \"%d.%m.%Y %H:%M\" -o e.jsonl
 
+  The same, with each customer under the number that webhooks name, by Shopify's customers export:
+    echelon import orders_export.csv --preset shopify-orders --customers customers_export.csv -o e.jsonl
+
+  Points, tiers and birthdays of the members of a loyalty app; try it with --dry-run first:
+    echelon import --members smile.csv --preset smile --program vip.json --tiers-until 2026-12-31 \\
+      --customers customers_export.csv -o members.jsonl --left-out left-out.csv
+
   Webhooks that were kept, a folder per topic (orders_paid, refunds_create, …):
     echelon import webhooks/ -o e.jsonl
 
@@ -158,8 +182,8 @@ Examples:
 
 Shopify's export does not say when money was given back: it counts from the cancellation, or else \
 from the payment. Orders that are not paid in full are ignored; import the export again when they are. \
-Where webhooks follow the import, take the members from a column with the customer's number, as \
-webhooks name them, and import partly refunded orders as JSON: the export does not number refunds, so \
+Where webhooks follow the import, give Shopify's customers export (--customers), or take the members from a column with \
+the customer's number, as webhooks name them, and import partly refunded orders as JSON: the export does not number refunds, so \
 a later webhook about such an order would send its refund a second time.
 
 Rows are read one by one, so a file may be of any length. A repeated row is ignored if it says \
@@ -172,23 +196,38 @@ Exit codes: 0 done, 1 done but rows were rejected, 2 the input or the options ca
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), CommandError> {
     apart(args)?;
+    if args.members.is_wanted() {
+        return members::run(args);
+    }
+    if args.files.is_empty() && !args.customers.give_tags() {
+        let what = "--customers names the customers of orders or members: give a FILE of orders, --members, or --customer-tags";
+        return Err(CommandError::input(what));
+    }
     let sources = input::sources(&args.files).map_err(CommandError::input)?;
+    args.customers.are_not_written_over([&args.output, &args.report, &args.left_out])?;
     for written in [&args.output, &args.report, &args.left_out].into_iter().flatten() {
         is_no_input(written, sources.iter().map(Source::path))?;
     }
-    let mut output = args.output.as_deref().map_or_else(|| Ok(Sink::stdout()), Sink::file)?;
+    let mut output = events(args)?;
     let mut left_out = args.left_out.as_deref().map(Sink::file).transpose()?;
     let report_to = args.report.as_deref().map(Sink::file).transpose()?;
     let mut report = Report::default();
 
     // On a terminal, the bar and the events would overwrite each other.
     let progress = Progress::over(&sources, args.output.is_some() || !stdout().is_terminal());
-    import_all(args, &sources, &progress, &mut report, &mut output, &mut left_out)?;
+    let keyed = import_all(args, &sources, &progress, &mut report, &mut output, &mut left_out)?;
     progress.finish();
 
     output.finish()?;
     left_out.map(Sink::finish).transpose()?;
-    publish(&report, args.format, report_to)?;
+    let text = match args.format {
+        Format::Text if keyed.is_silent() => report.to_string(),
+        // What is not the customer's number comes first: it decides whether the rest is worth anything.
+        Format::Text => format!("{keyed}{report}"),
+        Format::Json if keyed.is_silent() => report.to_json(),
+        Format::Json => customers::with_members(&report, &keyed),
+    };
+    publish(&text, report_to)?;
     if report.has_findings() { Err(CommandError::Findings) } else { Ok(()) }
 }
 
@@ -200,9 +239,10 @@ fn import_all(
     report: &mut Report,
     output: &mut Sink,
     left_out: &mut Option<Sink>,
-) -> Result<(), CommandError> {
-    let layout = layout(args);
-    let mut orders = Orders::new(reading(args));
+) -> Result<Keyed, CommandError> {
+    let layout = layout(args)?;
+    let mut orders = Orders::new(reading(args)?);
+    let (customers, mut keyed) = customers::read(args, progress, report, output, left_out)?;
     let (mut shop, mut documents) = (None, 0);
     for source in sources {
         let file = source.name();
@@ -217,6 +257,8 @@ fn import_all(
             report: &mut *report,
             output: &mut *output,
             left_out: left_out.as_mut(),
+            customers: customers.as_ref(),
+            keyed: &mut keyed,
         };
         match opened.form {
             Form::Table => table(opened, &layout, &mut orders, &mut import)?,
@@ -224,7 +266,7 @@ fn import_all(
         }
     }
     report.replaced(orders.replaced());
-    Ok(())
+    Ok(keyed)
 }
 
 /// The import of one file.
@@ -237,6 +279,8 @@ struct Import<'a> {
     report: &'a mut Report,
     output: &'a mut Sink,
     left_out: Option<&'a mut Sink>,
+    customers: Option<&'a Customers>,
+    keyed: &'a mut Keyed,
 }
 
 impl Import<'_> {
@@ -294,23 +338,43 @@ fn table(opened: Opened, layout: &Layout, orders: &mut Orders, import: &mut Impo
     let mut table = Table::open(opened.reader, layout).map_err(failed)?;
     import.report.opened(file, table.header());
     while let Some((place, outcome)) = table.next(orders).map_err(failed)? {
+        let outcome = match outcome {
+            Outcome::Facts(mut facts) => match import.keyed.join(&mut facts, import.customers, &table.phones()) {
+                Ok(()) => Outcome::Facts(facts),
+                Err(why) => Outcome::Rejected(why),
+            },
+            Outcome::Ignored(_) | Outcome::Rejected(_) => outcome,
+        };
         import.take(place, outcome)?;
     }
     Ok(())
 }
 
-fn layout(args: &Args) -> Layout {
-    let columns = args.columns.clone();
-    let mapping = Mapping { preset: args.preset, columns, has_currency: args.currency.is_some() };
-    Layout { mapping, delimiter: args.delimiter }
+/// The kind of the tables of orders.
+fn preset(args: &Args) -> Result<Preset, CommandError> {
+    match args.preset {
+        None => Ok(Preset::Orders),
+        Some(KnownFile::Orders(preset)) => Ok(preset),
+        Some(KnownFile::Members(_)) => {
+            Err(CommandError::input("--preset names a file of members; give the file with --members"))
+        }
+    }
 }
 
-fn reading(args: &Args) -> Reading {
-    let known = args.preset.kinds().iter().map(|(word, meaning)| ((*word).to_owned(), *meaning));
+fn layout(args: &Args) -> Result<Layout, CommandError> {
+    let columns = args.columns.iter().map(|text| columns::parse_column(text).map_err(CommandError::input));
+    let columns: Vec<(Field, String)> = columns.collect::<Result<_, _>>()?;
+    let mapping = Mapping { preset: preset(args)?, columns, has_currency: args.currency.is_some() };
+    Ok(Layout { mapping, delimiter: args.delimiter })
+}
+
+fn reading(args: &Args) -> Result<Reading, CommandError> {
+    let preset = preset(args)?;
+    let known = preset.kinds().iter().map(|(word, meaning)| ((*word).to_owned(), *meaning));
     let kinds: HashMap<_, _> = known.chain(args.kinds.iter().cloned()).collect();
-    let of_preset = || args.preset.timezone().and_then(|name| crate::zones().named(name).ok());
+    let of_preset = || preset.timezone().and_then(|name| crate::zones().named(name).ok());
     let timezone = args.timezone.clone().or_else(of_preset);
-    Reading { kinds, currency: args.currency, clock: Clock { timezone, format: args.time_format.clone() } }
+    Ok(Reading { kinds, currency: args.currency, clock: Clock { timezone, format: args.time_format.clone() } })
 }
 
 /// The topic of a source's documents: the one on the command line, or the name of the file or folder. An envelope that
@@ -322,14 +386,18 @@ fn topic<'a>(args: &'a Args, source: &'a Source) -> Option<&'a str> {
     stated.or_else(|| Topic::filed_under(source.path()))
 }
 
-fn publish(report: &Report, format: Format, to: Option<Sink>) -> Result<(), CommandError> {
-    let text = match format {
-        Format::Text => report.to_string(),
-        Format::Json => report.to_json(),
-    };
+/// Where the events go.
+fn events(args: &Args) -> Result<Sink, CommandError> {
+    if args.dry_run {
+        return Ok(Sink::nowhere());
+    }
+    args.output.as_deref().map_or_else(|| Ok(Sink::stdout()), Sink::file)
+}
+
+fn publish(text: &str, to: Option<Sink>) -> Result<(), CommandError> {
     match to {
         Some(mut sink) => {
-            sink.text(&text)?;
+            sink.text(text)?;
             sink.finish()
         }
         None => {

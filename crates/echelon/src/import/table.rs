@@ -49,7 +49,12 @@ pub struct Table<R> {
     lines: Reader<Newlines<R>>,
     header: Header,
     cells: ByteRecord,
+    /// The places of the customer's phone numbers.
+    phones: Vec<usize>,
 }
+
+/// The columns of phone numbers that are the customer's own: a parcel may go to another person.
+const PHONES: [&str; 2] = ["Phone", "Billing Phone"];
 
 impl<R: BufRead> Table<R> {
     /// Reads a table's header.
@@ -67,12 +72,20 @@ impl<R: BufRead> Table<R> {
             return Err(TableError::Empty);
         }
         let header = header(&cells, &layout.mapping).map_err(TableError::Header)?;
-        Ok(Self { lines, header, cells })
+        let is_phone = |cell: &[u8]| PHONES.iter().any(|name| cell.trim_ascii().eq_ignore_ascii_case(name.as_bytes()));
+        let phones = cells.iter().enumerate().filter(|(_, cell)| is_phone(cell)).map(|(place, _)| place).collect();
+        Ok(Self { lines, header, cells, phones })
     }
 
     /// The columns.
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// The phone numbers of the customer in the row that was read last, as they are written.
+    pub fn phones(&self) -> Vec<String> {
+        let cells = self.phones.iter().filter_map(|place| self.cells.get(*place));
+        cells.filter(|cell| !cell.is_empty()).map(|cell| String::from_utf8_lossy(cell).into_owned()).collect()
     }
 
     /// The next row's place and outcome; none after the last row.

@@ -21,6 +21,7 @@ mod import;
 mod import_shopify;
 mod invoices;
 mod lines;
+mod members;
 mod serve;
 mod store;
 mod turns;

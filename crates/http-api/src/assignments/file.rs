@@ -3,9 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use rules::calendar::Instant;
-use rules::id::{AssignmentId, MemberId, TierId};
+use rules::calendar::{Day, Instant, Zone};
+use rules::fact::Fact;
+use rules::id::{AssignmentId, MemberId};
 use rules::version::Versions;
+use serde::de::IntoDeserializer;
+use serde::de::value::Error as NoDay;
 use serde::{Deserialize, Serialize};
 use store::shop::ShopId;
 use utoipa::{IntoParams, ToSchema};
@@ -13,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::{Assign, Binding, Reason, assigned, is_tier, is_to_come};
+use super::{Assign, Binding, Reason, assigned, is_to_come};
 use crate::Api;
 use crate::caller::{Authorized, Write};
 use crate::extract::{Query, Raw, idempotency_key};
@@ -37,6 +40,9 @@ pub(crate) struct How {
     /// Reports the outcome that every row would have, and changes nothing.
     #[serde(default)]
     dry_run: bool,
+    /// Takes the assignments in as imported: nothing is announced, and no entry reward is given, whatever `reward` says.
+    #[serde(default)]
+    quiet: bool,
 }
 
 /// The result of a file of assignments.
@@ -97,10 +103,12 @@ struct CsvRow {
 
 /// Assigns tiers from a file
 ///
-/// The file is CSV with a header: `member_id,tier,mode,reason`, and optionally `until` (RFC 3339) and `reward` (`true`
-/// or `false`). An empty tier means none. Wrong rows are skipped, and every row is reported. Try it with `dry_run=true`
-/// first. Under an `Idempotency-Key` the same file is applied once, however often it is sent. A file has up to 2,000
-/// rows.
+/// The file is CSV with a header: `member_id,tier,mode,reason`, and optionally `until` and `reward` (`true` or `false`).
+/// `tier` is a tier's id, or its id or name in any capitals; an empty one means none. `until` is an instant (RFC 3339), or
+/// a day: the tier is then held through the end of that day in the program's time zone. With `quiet=true` nothing is
+/// announced or rewarded, as for members who are moved from another system. Wrong rows are skipped, and every row is
+/// reported. Try it with `dry_run=true` first. Under an `Idempotency-Key` the same file is applied once, however often it
+/// is sent. A file has up to 2,000 rows.
 #[utoipa::path(
     post, path = "/v1/assignments", tag = "Assignments", operation_id = "assign_from_file",
     params(How, ("Idempotency-Key" = Option<String>, Header, description = "A request sent again under the same key has no second effect", min_length = 1, max_length = 255)),
@@ -111,23 +119,24 @@ struct CsvRow {
 async fn file(
     State(api): State<Api>,
     Authorized { shop, by, .. }: Authorized<Write>,
-    Query(How { dry_run }): Query<How>,
+    Query(How { dry_run, quiet }): Query<How>,
     headers: HeaderMap,
     Raw(body): Raw,
 ) -> Result<Json<FileReport>, Problem> {
     let versions = api.versions(&shop).await?;
     let key = idempotency_key(&headers)?.unwrap_or_else(|| Uuid::now_v7().to_string());
     let mut rows = read_file(&body, |line, row| read_row(&versions, &shop, &key, line, row, api.clock.now()))?;
+    let author = Author { by: &by, quiet };
     if dry_run {
         for (report, wanted) in &mut rows {
-            let Some((id, member, wanted)) = wanted else { continue };
-            if let Err(problem) = is_to_come(assigned(id, member, wanted, &by, api.clock.now())) {
+            let Some(wanted) = wanted else { continue };
+            if let Err(problem) = is_to_come(author.assigns(wanted, api.clock.now())) {
                 report.fail(RowBecame::Invalid, problem.detail);
             }
         }
     } else {
         for some in rows.chunks_mut(TOGETHER) {
-            api.assign_some(&shop, &versions, &by, some).await;
+            api.assign_some(&shop, &versions, author, some).await;
         }
     }
     let rows: Vec<RowReport> = rows.into_iter().map(|(report, _)| report).collect();
@@ -138,18 +147,35 @@ async fn file(
 /// A valid row: the assignment, and the key under which it is made.
 type Wanted = (AssignmentId, MemberId, Assign);
 
+/// The author of a file's assignments, and whether they are made quietly.
+#[derive(Debug, Clone, Copy)]
+struct Author<'a> {
+    by: &'a str,
+    quiet: bool,
+}
+
+impl Author<'_> {
+    fn assigns(self, (id, member, wanted): &Wanted, at: Instant) -> Fact {
+        let mut fact = assigned(id, member, wanted, self.by, at);
+        if self.quiet {
+            fact.mark_imported();
+        }
+        fact
+    }
+}
+
 impl Api {
     async fn assign_some(
         &self,
         shop: &ShopId,
         versions: &Versions,
-        by: &str,
+        author: Author<'_>,
         some: &mut [(RowReport, Option<Wanted>)],
     ) {
         let (mut facts, mut whose) = (Vec::new(), Vec::new());
         for (place, (report, wanted)) in some.iter_mut().enumerate() {
-            let Some((id, member, wanted)) = wanted else { continue };
-            match self.once(shop, id, |at| assigned(id, member, wanted, by, at)).await {
+            let Some(wanted) = wanted else { continue };
+            match self.once(shop, &wanted.0, |at| author.assigns(wanted, at)).await {
                 Ok((_, Some(fact))) => {
                     facts.push(fact);
                     whose.push(place);
@@ -237,11 +263,10 @@ fn read_row(
     report.member_id = Some(row.member_id.clone());
     let CsvRow { member_id, tier, mode, until, reason, reward } = row;
     let member = MemberId::new(&member_id).map_err(|error| format!("member_id: {error}"));
-    let tier =
-        if tier.is_empty() { Ok(None) } else { TierId::new(&tier).map(Some).map_err(|error| format!("tier: {error}")) };
-    let tier =
-        tier.and_then(|tier| is_tier(versions, tier.as_ref(), now).map(|()| tier).map_err(|problem| problem.detail));
-    let until = until.filter(|text| !text.is_empty()).map(|text| Instant::parse(&text)).transpose();
+    let program = &versions.in_force(now).program;
+    let named = |tier: &str| program.tier_named(tier).map(|tier| Some(tier.id.clone()));
+    let tier = if tier.is_empty() { Ok(None) } else { named(&tier).map_err(|error| format!("tier: {error}")) };
+    let until = until.filter(|text| !text.is_empty()).map(|text| end(&text, &program.timezone)).transpose();
     let until = until.map_err(|error| format!("until: {error}"));
     let reward = match reward.as_deref() {
         None | Some("" | "true") => Ok(true),
@@ -261,4 +286,15 @@ fn read_row(
             (report, None)
         }
     }
+}
+
+/// Reads an instant, or a day as its end in a zone.
+fn end(text: &str, zone: &Zone) -> Result<Instant, String> {
+    let day: Result<Day, NoDay> = Day::deserialize(text.into_deserializer());
+    if let (10, Ok(day)) = (text.len(), day) {
+        return Ok(zone.midnight(day.next()));
+    }
+    Instant::parse(text).map_err(|_| {
+        format!("`{text}` is neither an instant such as 2027-01-01T00:00:00Z nor a day such as 2026-12-31")
+    })
 }

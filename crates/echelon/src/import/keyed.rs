@@ -1,0 +1,170 @@
+//! The members of imported orders: under the customer's number if the customers export names it, and how many orders and
+//! how much money are under something else.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rules::fact::{Currency, FactBody, ReceivedFact};
+use rules::quantity::{Amount, Quantity};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::customers::{Customers, Match};
+use super::outcome::Why;
+
+/// Orders, and the money charged for them by currency.
+#[derive(Debug, Default)]
+struct Sum {
+    orders: u64,
+    money: BTreeMap<Currency, Money>,
+}
+
+/// Money in ten-thousandths. Amounts are below 10^18 each, so no number of rows overflows it.
+#[derive(Debug, Default, Clone, Copy)]
+struct Money(u128);
+
+/// Counts of imported orders by what names their member.
+#[derive(Debug, Default)]
+pub struct Keyed {
+    /// The member's number was found in the customers export.
+    found: Sum,
+    /// The member is named by an e-mail address.
+    by_email: Sum,
+    /// No member is named.
+    by_nothing: Sum,
+    /// Whether a customers export was given.
+    with_customers: bool,
+    /// Whether the file's members are e-mail addresses, as in Shopify's export of orders.
+    are_addresses: bool,
+}
+
+impl Keyed {
+    /// Counts for an import with or without a customers export, of files whose members are e-mail addresses or not.
+    pub fn new(with_customers: bool, are_addresses: bool) -> Self {
+        Self { with_customers, are_addresses, ..Self::default() }
+    }
+
+    /// Names the member of a row's facts by the customer's number, if exactly one customer has the row's e-mail address,
+    /// or else one of its phone numbers, and counts the order.
+    ///
+    /// # Errors
+    /// If several customers have it. It is not guessed which of them is meant.
+    pub fn join(
+        &mut self,
+        facts: &mut [ReceivedFact],
+        customers: Option<&Customers>,
+        phones: &[String],
+    ) -> Result<(), Why> {
+        let named = facts.first().and_then(|told| told.fact.member.clone());
+        let email = named.as_ref().map(rules::id::MemberId::as_str);
+        let is_number = email.is_some_and(|id| !id.contains('@'));
+        let found = match customers {
+            Some(customers) if !is_number => customers.find(email, phones.iter().map(String::as_str)),
+            Some(_) | None => Match::None,
+        };
+        let sum = match found {
+            Match::One(number) => {
+                facts.iter_mut().for_each(|told| told.fact.member = Some(number.clone()));
+                &mut self.found
+            }
+            Match::Several => {
+                let by = email.map_or_else(|| phones.join(", "), str::to_owned);
+                return Err(Why {
+                    code: "ambiguous_customer".to_owned(),
+                    text: format!(
+                        "`{by}` belongs to several customers of the customers export; merge them in Shopify and export \
+                         them again, or name a column with the customer's number with --column member_id=…"
+                    ),
+                });
+            }
+            Match::None if is_number => return Ok(()),
+            Match::None if email.is_some() => &mut self.by_email,
+            Match::None => &mut self.by_nothing,
+        };
+        for told in facts.iter() {
+            if let FactBody::OrderPaid(_, paid) = &told.fact.body {
+                sum.orders += 1;
+                sum.money.entry(paid.charge.currency).or_default().0 += u128::from(paid.charge.total.ten_thousandths());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is anything to say.
+    pub fn is_silent(&self) -> bool {
+        !self.with_customers && !self.are_addresses
+    }
+
+    /// The counts as JSON.
+    pub fn to_json(&self) -> Value {
+        json!(self)
+    }
+}
+
+impl Serialize for Keyed {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { found, by_email, by_nothing, with_customers: _, are_addresses: _ } = self;
+        let sum = |sum: &Sum| {
+            let money =
+                |(currency, money): (&Currency, &Money)| (currency.code().to_owned(), json!(money.text(*currency)));
+            let money: serde_json::Map<_, _> = sum.money.iter().map(money).collect();
+            json!({ "orders": sum.orders, "money": money })
+        };
+        let all = json!({ "by_number": sum(found), "by_email": sum(by_email), "by_nothing": sum(by_nothing) });
+        all.serialize(serializer)
+    }
+}
+
+impl Money {
+    fn text(self, currency: Currency) -> String {
+        let exact = u64::try_from(self.0).ok().and_then(Amount::from_ten_thousandths);
+        let decimals = currency.decimals().unwrap_or_default();
+        exact.map_or_else(
+            || format!("{}.{:04}", self.0 / 10_000, self.0 % 10_000),
+            |amount| Quantity::from(amount).with_decimals(decimals),
+        )
+    }
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (orders, are) = if self.orders == 1 { ("order", "is") } else { ("orders", "are") };
+        let money = |(currency, money): (&Currency, &Money)| format!("{} {}", money.text(*currency), currency.code());
+        let money: Vec<_> = self.money.iter().map(money).collect();
+        write!(f, "{} {orders} over {} {are}", self.orders, money.join(" and "))
+    }
+}
+
+impl fmt::Display for Keyed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { found, by_email, by_nothing, with_customers, are_addresses: _ } = self;
+        if found.orders > 0 {
+            writeln!(f, "{found} under the customer's number, found in the customers export")?;
+        }
+        if by_email.orders > 0 {
+            write!(
+                f,
+                "{by_email} under an e-mail address. Shopify's webhooks name the customer's number, so that each of "
+            )?;
+            write!(f, "these customers would become two members: ")?;
+            if *with_customers {
+                writeln!(f, "their addresses are not in the customers export; export it again, as late as the orders")?;
+            } else {
+                writeln!(
+                    f,
+                    "give the customers export with --customers customers_export.csv, or a column with the number with \
+                     --column member_id=…"
+                )?;
+            }
+        }
+        if by_nothing.orders > 0 {
+            write!(f, "{by_nothing} without an e-mail address, and count for no member: ")?;
+            if *with_customers {
+                writeln!(f, "no customer of the customers export has their phone number")?;
+            } else {
+                writeln!(f, "with --customers customers_export.csv their customer is found by phone number")?;
+            }
+        }
+        Ok(())
+    }
+}

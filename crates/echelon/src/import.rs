@@ -2,12 +2,16 @@
 //! folders, destinations, and the documents that `shopify` reads belong to `echelon import`.
 
 pub mod columns;
+pub mod ids;
 mod newlines;
+pub mod numbers;
 pub mod orders;
 pub mod outcome;
 pub mod preset;
 mod repeats;
 pub mod report;
 mod returns;
+mod shops;
 pub mod table;
 pub mod time;
+pub mod warnings;

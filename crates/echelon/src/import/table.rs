@@ -3,11 +3,12 @@
 use std::io::BufRead;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
-use rules::fact::ReceivedFact;
+use rules::fact::{Fact, ReceivedFact};
 use thiserror::Error;
 
 use super::columns::{Header, Mapping, Row};
 use super::newlines::Newlines;
+use super::numbers::looks_like_money;
 use super::orders::Orders;
 use super::outcome::{LeftOut, Outcome, Rejected};
 use super::report::SourceLocation;
@@ -49,6 +50,23 @@ pub struct Table<R> {
     lines: Reader<Newlines<R>>,
     header: Header,
     cells: ByteRecord,
+    unread: Vec<Unread>,
+    looked_at: u64,
+    /// The rows that waited for the end of the file, once it is reached.
+    deferred: Option<std::vec::IntoIter<(u64, Result<Vec<Fact>, LeftOut>)>>,
+}
+
+/// The number of rows whose unread columns are looked at: enough to know a column with money from one without.
+const LOOKED_AT_MAX: u64 = 1_000;
+
+/// A column that is not read.
+#[derive(Debug)]
+struct Unread {
+    place: usize,
+    /// Whether every cell that is not empty looks like an amount of money.
+    may_be_money: bool,
+    /// Whether an amount other than zero was among them.
+    has_amount: bool,
 }
 
 impl<R: BufRead> Table<R> {
@@ -67,7 +85,32 @@ impl<R: BufRead> Table<R> {
             return Err(TableError::Empty);
         }
         let header = header(&cells, &layout.mapping).map_err(TableError::Header)?;
-        Ok(Self { lines, header, cells })
+        let is_needless = |name| layout.mapping.preset.is_needless(name);
+        let unread = header.unused_places().filter(|(_, name)| !is_needless(name));
+        let unread = unread.map(|(place, _)| Unread { place, may_be_money: true, has_amount: false }).collect();
+        Ok(Self { lines, header, cells, unread, looked_at: 0, deferred: None })
+    }
+
+    /// The headers of columns that are not read and look like money, in the rows read so far.
+    pub fn unread_money(&self) -> Vec<&str> {
+        let money = |column: &&Unread| column.may_be_money && column.has_amount;
+        let name = |column: &Unread| self.header.unused_places().find(|(place, _)| *place == column.place);
+        self.unread.iter().filter(money).filter_map(name).map(|(_, name)| name).collect()
+    }
+
+    fn look_at_unread(&mut self) {
+        if self.looked_at == LOOKED_AT_MAX {
+            return;
+        }
+        self.looked_at += 1;
+        for column in self.unread.iter_mut().filter(|column| column.may_be_money) {
+            let cell = self.cells.get(column.place).and_then(|cell| std::str::from_utf8(cell).ok()).unwrap_or_default();
+            match (cell.trim(), looks_like_money(cell.trim())) {
+                ("", _) => {}
+                (_, Some(has_amount)) => column.has_amount |= has_amount,
+                (_, None) => column.may_be_money = false,
+            }
+        }
     }
 
     /// The columns.
@@ -75,21 +118,25 @@ impl<R: BufRead> Table<R> {
         &self.header
     }
 
-    /// The next row's place and outcome; none after the last row.
+    /// The next row's place and outcome; none after the last row. Returns whose order was not among the rows before them
+    /// come after all other rows.
     ///
     /// # Errors
     /// If the file cannot be read further, or the import ends here.
     pub fn next(&mut self, orders: &mut Orders) -> Result<Option<(SourceLocation, Outcome)>, TableError> {
-        if !self.lines.read_byte_record(&mut self.cells)? {
-            return Ok(None);
+        while self.deferred.is_none() {
+            if !self.lines.read_byte_record(&mut self.cells)? {
+                self.deferred = Some(orders.settle().into_iter());
+                break;
+            }
+            let line = self.first_line();
+            self.look_at_unread();
+            if let Some(read) = orders.take(Row { header: &self.header, cells: &self.cells }, line) {
+                return outcome(line, read).map(Some);
+            }
         }
-        let line = self.first_line();
-        let outcome = match orders.read(Row { header: &self.header, cells: &self.cells }) {
-            Ok(facts) => Outcome::Facts(facts.into_iter().map(ReceivedFact::of).collect()),
-            Err(LeftOut::Rejected(why @ Rejected::NoTimezone { .. })) => return Err(TableError::Row { line, why }),
-            Err(left_out) => left_out.into(),
-        };
-        Ok(Some((SourceLocation::Line(line), outcome)))
+        let settled = self.deferred.as_mut().and_then(Iterator::next);
+        settled.map(|(line, read)| outcome(line, read)).transpose()
     }
 
     /// The line on which a row starts. The reader stands on the line after the row, and a quoted cell may span several
@@ -100,6 +147,15 @@ impl<R: BufRead> Table<R> {
         let ended = u64::from(!self.lines.get_ref().is_over());
         self.lines.position().line().saturating_sub(within + ended)
     }
+}
+
+fn outcome(line: u64, read: Result<Vec<Fact>, LeftOut>) -> Result<(SourceLocation, Outcome), TableError> {
+    let outcome = match read {
+        Ok(facts) => Outcome::Facts(facts.into_iter().map(ReceivedFact::of).collect()),
+        Err(LeftOut::Rejected(why @ Rejected::NoTimezone { .. })) => return Err(TableError::Row { line, why }),
+        Err(left_out) => left_out.into(),
+    };
+    Ok((SourceLocation::Line(line), outcome))
 }
 
 fn header(cells: &ByteRecord, mapping: &Mapping) -> Result<Header, String> {

@@ -17,6 +17,8 @@ mod demo;
 mod endpoint;
 mod file;
 mod import;
+mod import_report;
+mod import_shops;
 mod invoices;
 mod serve;
 mod store;

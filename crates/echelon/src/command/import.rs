@@ -80,14 +80,14 @@ pub struct Args {
 
     /// Names the column that holds a field; may be repeated
     ///
-    /// The fields are order_id, member_id (empty: a guest), occurred_at (paid; time_of_day, if that is a
-    /// column of its own), total (charged, with tax and shipping,
-    /// after discounts); tax, shipping, tips, duties, discounts, gift_cards (what of it bought some), paid_with_credit
-    /// (what of it was paid with gift cards or store credit), outstanding (what of it is not paid yet), currency,
-    /// exchange_rate (program currency per unit), test, kind; paid_at (if occurred_at is when it was ordered);
-    /// refund_of (the order that a return belongs to); refunded and refunded_at (the amount of the order in this row
-    /// that was refunded, and when), cancelled_at, created_at (used if occurred_at is empty), group (rows that share it
-    /// are one order, and the first has all its data). The first four are required.
+    /// The fields are order_id, member_id (empty: a guest), occurred_at (paid; time_of_day, if that is a column of its
+    /// own), total (charged, with tax and shipping, after discounts); tax, shipping, tips, duties, discounts,
+    /// gift_cards (what of it bought some), paid_with_credit (what of it was paid with gift cards or store credit),
+    /// outstanding (what of it is not paid yet), currency, exchange_rate (program currency per unit), test, kind;
+    /// paid_at (if occurred_at is when it was ordered); refund_of (the order that a return belongs to); refunded and
+    /// refunded_at (the amount of the order in this row that was refunded, and when), cancelled_at, created_at (used if
+    /// occurred_at is empty), group (rows that share it are one order, and the first has all its data). The first four
+    /// are required.
     #[arg(long = "column", value_name = "FIELD=HEADER", value_parser = columns::parse_column, help_heading = "CSV files")]
     columns: Vec<(Field, String)>,
 
@@ -98,7 +98,8 @@ pub struct Args {
     /// cancelled counts nothing, even if an earlier file had it as paid; with cancelled_at it counts until then.
     /// Without a kind column a negative total is a return. A return that names no order (refund_of) is matched with the
     /// customer's latest order that has enough left and is not later, among the rows before it, or else in the whole
-    /// file. The latest 64 orders of each customer are remembered. Returns of guests, and those too large for any order, are rejected.
+    /// file. The latest 64 orders of each customer are remembered. Returns of guests, and those too large for any
+    /// order, are rejected.
     #[arg(long = "kind", value_name = "WORD=MEANING", value_parser = preset::parse_kind, help_heading = "CSV files")]
     kinds: Vec<(String, Meaning)>,
 

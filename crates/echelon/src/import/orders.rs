@@ -55,6 +55,9 @@ pub struct Orders {
     replaced: u64,
 }
 
+/// The line and the outcome of a return that waited for the end of the file.
+pub type Settled = (u64, Result<Vec<Fact>, LeftOut>);
+
 /// The number of returns that may wait for the end of the file: some 20 MB. Returns beyond them are rejected at once.
 const DEFERRED_MAX: usize = 100_000;
 
@@ -123,7 +126,7 @@ impl Orders {
     }
 
     /// The outcomes of the returns that waited for the end of the file, each with its line, in order of time.
-    pub fn settle(&mut self) -> Vec<(u64, Result<Vec<Fact>, LeftOut>)> {
+    pub fn settle(&mut self) -> Vec<Settled> {
         let mut deferred = std::mem::take(&mut self.deferred);
         deferred.sort_by_key(|one| (one.head.at, one.line));
         deferred.into_iter().map(|one| (one.line, self.settled(one))).collect()
@@ -430,8 +433,8 @@ fn bad_number(row: Row<'_>, field: Field, why: NumberError) -> Rejected {
 fn flag(row: Row<'_>, field: Field) -> Result<bool, Rejected> {
     let text = row.cell(field)?.unwrap_or_default();
     match text.to_lowercase().as_str() {
-        "" | "false" | "no" | "0" => Ok(false),
-        "true" | "yes" | "1" => Ok(true),
+        "" | "false" | "no" | "0" | "live" => Ok(false),
+        "true" | "yes" | "1" | "test" => Ok(true),
         _ => Err(Rejected::BadFlag { column: row.column(field), value: text.to_owned() }),
     }
 }

@@ -1,4 +1,4 @@
-//! The order exports of shops, as their documentation and users describe them: columns, the words of the status, and the
+//! The order exports of shops, as their documentation and published headers have them: columns, the words of the status, and the
 //! columns with money that need not be read. Where releases of an export differ, a field has several headers.
 
 use super::columns::Field::{self, *};
@@ -146,6 +146,7 @@ pub const STRIPE: Export = Export {
         (OccurredAt, "Created (UTC)"),
         (Total, "Amount"),
         (Currency, "Currency"),
+        (Test, "Mode"),
         (Kind, "Status"),
         (Refunded, "Amount Refunded"),
         (RefundedAt, "Refunded date (UTC)"),
@@ -167,7 +168,7 @@ pub const STRIPE: Export = Export {
         ("requires_confirmation", Ignore),
         ("requires_action", Ignore),
     ],
-    needless: &["fee", "converted amount", "converted amount refunded", "taxes on fee"],
+    needless: &["fee", "converted amount", "converted amount refunded", "taxes on fee", "application fee"],
 };
 
 /// BigCommerce's order export, in its default template.
@@ -204,8 +205,8 @@ pub const BIGCOMMERCE: Export = Export {
         "subtotal (inc tax)",
         "subtotal (ex tax)",
         "shipping cost (inc tax)",
-        "ship cost (inc tax)",
-        "ship cost (ex tax)",
+        "handling cost (inc tax)",
+        "handling cost (ex tax)",
         "order total (ex tax)",
     ],
 };

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::columns::{Header, Mapping, Row};
 use super::newlines::Newlines;
 use super::numbers::looks_like_money;
-use super::orders::Orders;
+use super::orders::{Orders, Settled};
 use super::outcome::{LeftOut, Outcome, Rejected};
 use super::report::SourceLocation;
 
@@ -53,7 +53,7 @@ pub struct Table<R> {
     unread: Vec<Unread>,
     looked_at: u64,
     /// The rows that waited for the end of the file, once it is reached.
-    deferred: Option<std::vec::IntoIter<(u64, Result<Vec<Fact>, LeftOut>)>>,
+    deferred: Option<std::vec::IntoIter<Settled>>,
 }
 
 /// The number of rows whose unread columns are looked at: enough to know a column with money from one without.

@@ -197,11 +197,9 @@ pub fn of_columns(file: &str, header: &Header, unread_money: &[&str]) -> Vec<War
     }
     if header.lower_case_members {
         let column = header.used().find(|(field, _)| *field == Field::MemberId).map(|(_, column)| column.to_owned());
-        let message = format!(
-            "members are named by their e-mail addresses; a shop's webhooks name them by number, and then each \
-             customer becomes two members: name a column with the number with --column member_id=…, or merge them"
-        );
-        found.push(about("members_are_addresses", column.into_iter().collect(), message));
+        let message = "members are named by their e-mail addresses; a shop's webhooks name them by number, and then each \
+             customer becomes two members: name a column with the number with --column member_id=…, or merge them";
+        found.push(about("members_are_addresses", column.into_iter().collect(), message.to_owned()));
     }
     found.iter_mut().for_each(|warning: &mut Warning| warning.files.push(file.to_owned()));
     found

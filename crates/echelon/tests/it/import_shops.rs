@@ -23,7 +23,8 @@ fn short(event: &Value) -> String {
     let text = |field: &str| event[field].as_str().unwrap_or("-").to_owned();
     let amount = if event["total"].is_null() { text("amount") } else { text("total") };
     let kind = text("type").replace("order.", "");
-    format!("{} {kind} {} {} {}", text("occurred_at"), text("member_id"), text("order_id"), amount)
+    let test = if event["test"] == true { " test" } else { "" };
+    format!("{} {kind} {} {} {}{test}", text("occurred_at"), text("member_id"), text("order_id"), amount)
 }
 
 #[test]
@@ -165,17 +166,19 @@ fn squares_transactions_give_payments_and_refunds_with_day_and_time_in_two_colum
 
 #[test]
 fn stripes_payments_count_once_they_are_paid() {
-    let rows = "id,Description,Created date (UTC),Amount,Amount Refunded,Currency,Fee,Status,Customer ID,Refunded date (UTC)\n\
-                ch_1,a,2024-05-01 10:00:00,20.00,0.00,usd,0.88,Paid,cus_1,\n\
-                ch_2,a,2024-05-02 10:00,30.00,30.00,usd,0.88,Refunded,cus_1,2024-05-09 08:00\n\
-                ch_3,a,2024-05-03 10:00:00,40.00,0.00,usd,0.00,Failed,cus_1,\n\
-                ch_4,a,2024-05-04 10:00:00,50.00,0.00,usd,1.00,succeeded,,\n";
+    let rows = "id,Description,Created date (UTC),Amount,Amount Refunded,Currency,Fee,Status,Customer ID,Refunded date (UTC),Mode\n\
+                ch_1,a,2024-05-01 10:00:00,20.00,0.00,usd,0.88,Paid,cus_1,,Live\n\
+                ch_2,a,2024-05-02 10:00,30.00,30.00,usd,0.88,Refunded,cus_1,2024-05-09 08:00,Live\n\
+                ch_3,a,2024-05-03 10:00:00,40.00,0.00,usd,0.00,Failed,cus_1,,Live\n\
+                ch_4,a,2024-05-04 10:00:00,50.00,0.00,usd,1.00,succeeded,,,Live\n\
+                ch_5,a,2024-05-05 10:00:00,60.00,0.00,usd,1.00,Paid,cus_1,,Test\n";
     assert_eq!(
         events(rows, &["--preset", "stripe"]),
         [
             "2024-05-01T10:00:00Z paid cus_1 ch_1 20",
             "2024-05-02T10:00:00Z paid cus_1 ch_2 30",
             "2024-05-04T10:00:00Z paid - ch_4 50",
+            "2024-05-05T10:00:00Z paid cus_1 ch_5 60 test",
             "2024-05-09T08:00:00Z refunded cus_1 ch_2 30",
         ]
     );

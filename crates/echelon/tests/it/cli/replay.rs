@@ -110,7 +110,7 @@ fn a_file_that_is_not_in_order_of_time_is_said_to_be_so_and_read_in_order_on_req
 
     // A line that cannot be read is reported under its own number.
     desk.put("events.jsonl", format!("{EVENTS}not json"));
-    has(&desk.run(&format!("{REPLAY} --sort"), 2).err, &["events.jsonl:4: column 1: is not JSON"]);
+    has(&desk.run(&format!("{REPLAY} --sort"), 2).err, &["events.jsonl:4: column 2: is not JSON"]);
 }
 
 #[test]

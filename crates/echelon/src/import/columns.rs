@@ -173,6 +173,8 @@ impl Header {
                 None if named.is_some() || currency || mapping.preset.needs(field) => {
                     missing.push((field, (*first).to_owned()));
                 }
+                // Given for all rows.
+                None if field == Field::Currency => {}
                 None => header.absent.push((field, (*first).to_owned())),
             }
             if let Some(place) = header.places.get_mut(field.place()) {

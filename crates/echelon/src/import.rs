@@ -3,9 +3,11 @@
 
 pub mod columns;
 pub mod customers;
+pub mod ids;
 pub mod keyed;
 pub mod members;
 mod newlines;
+pub mod numbers;
 pub mod orders;
 pub mod outcome;
 pub mod preset;
@@ -13,5 +15,7 @@ mod repeats;
 pub mod report;
 mod returns;
 pub mod rows;
+mod shops;
 pub mod table;
 pub mod time;
+pub mod warnings;

@@ -3,11 +3,13 @@
 mod command;
 mod deployed;
 mod error;
+mod events;
 mod input;
 mod location;
 mod output;
 mod shop;
 mod sink;
+mod sorting;
 
 use std::process::ExitCode;
 use std::sync::{LazyLock, OnceLock};

@@ -73,6 +73,12 @@ impl Sink {
         self.settle(written)
     }
 
+    /// Writes a line that is encoded already.
+    pub fn encoded(&mut self, line: &[u8]) -> Result<(), CommandError> {
+        let written = self.writer.write_all(line).and_then(|()| self.writer.write_all(b"\n"));
+        self.settle(written)
+    }
+
     /// Writes text as it is.
     pub fn text(&mut self, text: &str) -> Result<(), CommandError> {
         let written = self.writer.write_all(text.as_bytes());

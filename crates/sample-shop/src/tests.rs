@@ -158,7 +158,7 @@ fn the_shop_has_every_kind_of_trouble() {
                 see("return after New Year", zone.day(fact.occurred_at).date().month() == 1);
             }
             FactBody::OrderCancelled(_) => see("cancelled", true),
-            FactBody::OrderRestored(_) => panic!("no such thing here: {fact:?}"),
+            FactBody::OrderRestored(_) | FactBody::Merged(_) => panic!("no such thing here: {fact:?}"),
             FactBody::Enrolled(enrolled) => see("birthday", enrolled.birthday.is_some()),
             FactBody::BirthdaySet(_) => see("birthday told later", true),
             FactBody::TierAssigned(..) => see("assigned", true),

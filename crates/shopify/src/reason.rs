@@ -192,7 +192,6 @@ impl DocumentError {
             | Self::UnknownTopic { .. }
             | Self::OversizeStub { .. }
             | Self::SeveralOrders
-            | Self::MergeNotSupported { .. }
             | Self::NoInstant { .. } => self,
         }
     }

@@ -41,10 +41,12 @@ Examples:
                   --as-of 2024-06-01 --member anna --format json
 
 Days and times are those of the program's time zone. Events after --as-of are
-not seen.
+not seen. A file that is not in order of time is said to be so: --sort reads it in
+order.
 
-Exit codes: 0 done; 1 done, but lines were skipped; 2 the input cannot be used,
-or no member has this id.";
+Exit codes: 0 done; 1 done, but lines were skipped, or lie after a line that is
+beyond --as-of although they are dated before it; 2 the input cannot be used, or
+no member has this id.";
 
 /// The maximum number of similar ids that are suggested for an unknown one.
 const SUGGESTIONS_MAX: usize = 3;

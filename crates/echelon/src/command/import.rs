@@ -10,26 +10,31 @@ mod members;
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write, stderr, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 use rules::calendar::{Instant, Zone};
 use rules::fact::{Currency, ReceivedFact};
+use rules::program::Draft;
+use rules::version::{Options, Versions};
 use serde_json::Value;
 use shopify::Topic;
 
 use crate::error::CommandError;
+use crate::events::Timeline;
 use crate::output::say;
 use crate::sink::{Sink, is_no_input};
 use echelon::import::columns::{self, Field, Mapping};
 use echelon::import::customers::Customers;
 use echelon::import::keyed::Keyed;
+use echelon::import::numbers::Notation;
 use echelon::import::orders::{Orders, Reading};
 use echelon::import::outcome::Outcome;
 use echelon::import::preset::{self, Meaning, Preset};
 use echelon::import::report::{Report, SourceLocation};
 use echelon::import::table::{Layout, Table, TableError};
 use echelon::import::time::Clock;
+use echelon::import::warnings::{Against, Watch, of_columns};
 use input::{Form, Opened, Progress, Source};
 use members::KnownFile;
 
@@ -47,8 +52,8 @@ pub struct Args {
 
     /// The file for the events [default: the standard output]
     ///
-    /// A file appears when it is complete: after an error in the input the old one is still there. On the standard
-    /// output, lines that were written before an error stay written.
+    /// Events are written in order of time, once everything is read: after an error in the input the old file is still
+    /// there, and nothing is on the standard output.
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
 
@@ -59,6 +64,11 @@ pub struct Args {
     /// The form of the report
     #[arg(long, value_enum, default_value = "text", help_heading = "Output")]
     format: Format,
+
+    /// The program that the events are for: the report says what counts nothing under it; of members, their tiers are of it
+    /// (by id or by name in any capitals), and its time zone is that of plain days
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    program: Option<PathBuf>,
 
     /// Also writes a line for every row that gave no facts: file, line, outcome, reason, message
     #[arg(long, value_name = "FILE", help_heading = "Output")]
@@ -80,25 +90,42 @@ pub struct Args {
 
     /// Names the column that holds a field; may be repeated
     ///
-    /// The fields are order_id, member_id (empty: a guest), occurred_at (paid), total (charged, with tax and shipping,
-    /// after discounts); tax, shipping, tips, duties, discounts, gift_cards (what of it bought some), paid_with_credit
-    /// (what of it was paid with gift cards or store credit), outstanding (what of it is not paid yet), currency,
-    /// exchange_rate (program currency per unit), test, kind; paid_at (if occurred_at is when it was ordered);
-    /// refund_of (the order that a return belongs to); refunded and refunded_at (the amount of the order in this row
-    /// that was refunded, and when), cancelled_at, created_at (used if occurred_at is empty), group (rows that share it
-    /// are one order, and the first has all its data). The first four are required.
+    /// The fields are order_id, member_id (empty: a guest), occurred_at (paid; time_of_day, if that is a column of its
+    /// own), total (charged, with tax and shipping, after discounts); tax, shipping, tips, duties, discounts,
+    /// gift_cards (what of it bought some), paid_with_credit (what of it was paid with gift cards or store credit),
+    /// outstanding (what of it is not paid yet), currency, exchange_rate (program currency per unit), test, kind;
+    /// paid_at (if occurred_at is when it was ordered); refund_of (the order that a return belongs to); refunded and
+    /// refunded_at (the amount of the order in this row that was refunded, and when), cancelled_at, created_at (used if
+    /// occurred_at is empty), group (rows that share it are one order, and the first has all its data). The first four
+    /// are required.
     /// With --members the fields are member_id or email, points, tier, until (the last day of the tier, or an instant),
     /// birthday, enrolled_at and status.
     #[arg(long = "column", value_name = "FIELD=HEADER", value_parser = members::any_column, help_heading = "CSV files")]
     columns: Vec<String>,
 
-    /// Says what a word in the kind column means: order, return or ignore; may be repeated
+    /// Says what a word in the kind column means; may be repeated
     ///
+    /// A word means order (paid), return (the row gives money back), ignore (not paid, or no order), cancelled, refunded
+    /// (in full, unless the row has an amount) or partly_refunded (the row must have the amount). An order that was
+    /// cancelled counts nothing, even if an earlier file had it as paid; with cancelled_at it counts until then.
     /// Without a kind column a negative total is a return. A return that names no order (refund_of) is matched with the
-    /// customer's latest order that has enough left, among the rows before it and not later than it. The latest 64
-    /// orders of each customer are remembered. Returns of guests, and those too large for any order, are rejected.
+    /// customer's latest order that has enough left and is not later, among the rows before it, or else in the whole
+    /// file. The latest 64 orders of each customer are remembered. Returns of guests, and those too large for any
+    /// order, are rejected.
     #[arg(long = "kind", value_name = "WORD=MEANING", value_parser = preset::parse_kind, help_heading = "CSV files")]
     kinds: Vec<(String, Meaning)>,
+
+    /// The way in which amounts are written [default: plain, or that of the preset]
+    ///
+    /// With point and comma, amounts may have a currency's sign or code, separators of thousands, and a minus or brackets
+    /// if they are negative. A sign of another currency than the row's is an error. Discounts and refunded amounts may be
+    /// negative in any case.
+    #[arg(long, value_enum, help_heading = "CSV files")]
+    numbers: Option<Notation>,
+
+    /// A customer's id that means a guest, such as 0; may be repeated
+    #[arg(long = "guest", value_name = "ID", help_heading = "CSV files")]
+    guests: Vec<String>,
 
     /// The time zone of the shop's clock, for times without an offset, such as Europe/London
     ///
@@ -170,6 +197,12 @@ Examples:
   Points, tiers and birthdays of the members of a loyalty app; try it with --dry-run first:
     echelon import --members smile.csv --preset smile --program vip.json --tiers-until 2026-12-31 \\
       --customers customers_export.csv -o members.jsonl --left-out left-out.csv
+  An export of WooCommerce, Square, Stripe, BigCommerce or Magento, checked against a program:
+    echelon import orders.csv --preset woocommerce --timezone Europe/Berlin --program vip.json -o e.jsonl
+
+  Amounts such as 1.234,50 €, a status in the shop's words, guests with the id 0:
+    echelon import orders.csv --numbers comma --column kind=Status --kind bezahlt=order --kind offen=ignore \
+      --kind storniert=cancelled --kind erstattet=refunded --guest 0 --timezone Europe/Berlin -o e.jsonl
 
   Webhooks that were kept, a folder per topic (orders_paid, refunds_create, …):
     echelon import webhooks/ -o e.jsonl
@@ -186,7 +219,14 @@ Where webhooks follow the import, give Shopify's customers export (--customers),
 the customer's number, as webhooks name them, and import partly refunded orders as JSON: the export does not number refunds, so \
 a later webhook about such an order would send its refund a second time.
 
-Rows are read one by one, so a file may be of any length. A repeated row is ignored if it says \
+The report begins with warnings: orders that credit no member, or count nothing under --program, and columns \
+that are missing, spelled otherwise, or look like money and are not read.
+
+Ids that a spreadsheet has bent are read as meant where only one can be meant (1001.0, '1001), and rejected \
+otherwise (5.32E+12).
+
+Rows are read one by one, so a file may be of any length; beyond some 64 MB of events they are sorted in \
+temporary files. A repeated row is ignored if it says \
 the same; if it differs, it is rejected in the same file, and is a later version of the order in \
 another file. (All this within some 200,000 rows; further apart both rows are written, \
 and the engine keeps one of them by the order's number.)
@@ -206,19 +246,22 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     let sources = input::sources(&args.files).map_err(CommandError::input)?;
     args.customers.are_not_written_over([&args.output, &args.report, &args.left_out])?;
     for written in [&args.output, &args.report, &args.left_out].into_iter().flatten() {
-        is_no_input(written, sources.iter().map(Source::path))?;
+        is_no_input(written, sources.iter().map(Source::path).chain(args.program.as_deref()))?;
     }
-    let mut output = events(args)?;
+    let output = events(args)?;
     let mut left_out = args.left_out.as_deref().map(Sink::file).transpose()?;
     let report_to = args.report.as_deref().map(Sink::file).transpose()?;
     let mut report = Report::default();
+    let mut watch = Watch::new(args.program.as_deref().map(against).transpose()?);
 
     // On a terminal, the bar and the events would overwrite each other.
     let progress = Progress::over(&sources, args.output.is_some() || !stdout().is_terminal());
-    let keyed = import_all(args, &sources, &progress, &mut report, &mut output, &mut left_out)?;
+    let mut events = Timeline::new();
+    let keyed = import_all(args, &sources, &progress, &mut report, (&mut watch, &mut events), &mut left_out)?;
     progress.finish();
 
-    output.finish()?;
+    report.warn_first(watch.warnings());
+    events.finish(output)?;
     left_out.map(Sink::finish).transpose()?;
     let text = match args.format {
         Format::Text if keyed.is_silent() => report.to_string(),
@@ -237,7 +280,7 @@ fn import_all(
     sources: &[Source],
     progress: &Progress,
     report: &mut Report,
-    output: &mut Sink,
+    (watch, output): (&mut Watch, &mut Timeline),
     left_out: &mut Option<Sink>,
 ) -> Result<Keyed, CommandError> {
     let layout = layout(args)?;
@@ -255,6 +298,7 @@ fn import_all(
             documents: &mut documents,
             shop: &mut shop,
             report: &mut *report,
+            watch: &mut *watch,
             output: &mut *output,
             left_out: left_out.as_mut(),
             customers: customers.as_ref(),
@@ -277,7 +321,8 @@ struct Import<'a> {
     documents: &'a mut u64,
     shop: &'a mut Option<String>,
     report: &'a mut Report,
-    output: &'a mut Sink,
+    watch: &'a mut Watch,
+    output: &'a mut Timeline,
     left_out: Option<&'a mut Sink>,
     customers: Option<&'a Customers>,
     keyed: &'a mut Keyed,
@@ -308,6 +353,7 @@ impl Import<'_> {
         }
         let lines: Vec<Value> = facts.iter().map(ReceivedFact::to_json).collect();
         self.report.gave(&lines);
+        self.watch.take(&facts);
         lines.iter().try_for_each(|line| self.output.line(line))
     }
 
@@ -347,6 +393,7 @@ fn table(opened: Opened, layout: &Layout, orders: &mut Orders, import: &mut Impo
         };
         import.take(place, outcome)?;
     }
+    import.report.warn(of_columns(file, table.header(), &table.unread_money()));
     Ok(())
 }
 
@@ -359,6 +406,16 @@ fn preset(args: &Args) -> Result<Preset, CommandError> {
             Err(CommandError::input("--preset names a file of members; give the file with --members"))
         }
     }
+}
+
+/// A program, as it would count if it were published now.
+fn against(path: &Path) -> Result<Against, CommandError> {
+    let (_, Draft { program, effective_at, unclamped, .. }) = crate::input::program(path)?;
+    let (currency, timezone) = (program.currency, program.timezone.clone());
+    let options = Options { unclamped, ..Options::default() };
+    let versions = Versions::first_with(program, Some(effective_at.unwrap_or_else(local::now)), options);
+    let versions = versions.map_err(|error| CommandError::input(format!("{}: {error}", path.display())))?;
+    Ok(Against { currency, timezone, start: versions.first_of_all().effective_start })
 }
 
 fn layout(args: &Args) -> Result<Layout, CommandError> {
@@ -374,12 +431,14 @@ fn reading(args: &Args) -> Result<Reading, CommandError> {
     let kinds: HashMap<_, _> = known.chain(args.kinds.iter().cloned()).collect();
     let of_preset = || preset.timezone().and_then(|name| crate::zones().named(name).ok());
     let timezone = args.timezone.clone().or_else(of_preset);
-    Ok(Reading { kinds, currency: args.currency, clock: Clock { timezone, format: args.time_format.clone() } })
+    let guests = preset.guest().map(str::to_owned).into_iter().chain(args.guests.iter().cloned()).collect();
+    let notation = args.numbers.unwrap_or_else(|| preset.notation());
+    let clock = Clock { timezone, format: args.time_format.clone() };
+    Ok(Reading { kinds, currency: args.currency, clock, notation, guests })
 }
 
 /// The topic of a source's documents: the one on the command line, or the name of the file or folder. An envelope that
-/// names another topic has precedence.
-/// The topic of a file's documents. One that is stated says what the documents are, not that each of them announces a
+/// names another topic has precedence. One that is stated says what the documents are, not that each of them announces a
 /// payment: only a kept webhook does.
 fn topic<'a>(args: &'a Args, source: &'a Source) -> Option<&'a str> {
     let stated = args.topic.as_deref().map(|topic| if Topic::is_payment(topic) { "orders/updated" } else { topic });

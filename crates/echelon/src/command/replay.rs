@@ -44,9 +44,11 @@ Examples:
 
 A line that is not a valid fact ends the command, naming file, line and field;
 with --skip-invalid it is reported on the standard error and left out. Blank
-lines are skipped. Reading stops at the first event after --as-of.
+lines are skipped. Events after --as-of are counted, not checked. A file that is
+not in order of time is said to be so: --sort reads it in order.
 
-Exit codes: 0 done; 1 done, but lines were skipped; 2 the program, the events
+Exit codes: 0 done; 1 done, but lines were skipped, or lie after a line that is
+beyond --as-of although they are dated before it; 2 the program, the events
 or the options cannot be used.";
 
 /// Runs the command.

@@ -12,6 +12,8 @@ pub enum Field {
     MemberId,
     /// When it was paid, or refunded.
     OccurredAt,
+    /// The time of day, where `occurred_at` is a column with the date alone.
+    TimeOfDay,
     /// The grand total.
     Total,
     /// The tax in it.
@@ -56,10 +58,11 @@ pub enum Field {
 
 impl Field {
     /// All fields, in the order of their places.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::OrderId,
         Self::MemberId,
         Self::OccurredAt,
+        Self::TimeOfDay,
         Self::Total,
         Self::Tax,
         Self::Shipping,
@@ -88,6 +91,7 @@ impl Field {
             Self::OrderId => "order_id",
             Self::MemberId => "member_id",
             Self::OccurredAt => "occurred_at",
+            Self::TimeOfDay => "time_of_day",
             Self::Total => "total",
             Self::Tax => "tax",
             Self::Shipping => "shipping",
@@ -137,6 +141,9 @@ pub struct Mapping {
 pub struct Header {
     names: Vec<String>,
     places: [Option<usize>; Field::ALL.len()],
+    preset: Preset,
+    /// The optional fields that were looked for in vain, with the header looked for.
+    absent: Vec<(Field, String)>,
     /// Whether member ids are compared without regard to case.
     pub lower_case_members: bool,
 }
@@ -144,15 +151,31 @@ pub struct Header {
 impl Header {
     /// Finds the fields in a file's header. The error says which are missing and which columns there are.
     pub fn read(names: Vec<String>, mapping: &Mapping) -> Result<Self, String> {
-        let mut header = Self { names, places: [None; Field::ALL.len()], lower_case_members: false };
+        let mut header = Self {
+            names,
+            places: [None; Field::ALL.len()],
+            preset: mapping.preset,
+            absent: Vec::new(),
+            lower_case_members: false,
+        };
         let mut missing = Vec::new();
         for field in Field::ALL {
             let named = mapping.columns.iter().rev().find(|(known, _)| *known == field).map(|(_, name)| name.as_str());
-            let Some(wanted) = named.or_else(|| mapping.preset.column(field)) else { continue };
-            let found = header.find(wanted)?;
+            let wanted = named.map_or_else(|| mapping.preset.columns(field), |name| vec![name]);
+            let Some(first) = wanted.first() else { continue };
+            let mut found = None;
+            for wanted in &wanted {
+                found = found.or(header.find(wanted)?);
+            }
             let currency = field == Field::Currency && !mapping.has_currency;
-            if found.is_none() && (named.is_some() || currency || mapping.preset.needs(field)) {
-                missing.push((field, wanted.to_owned()));
+            match found {
+                Some(_) => {}
+                None if named.is_some() || currency || mapping.preset.needs(field) => {
+                    missing.push((field, (*first).to_owned()));
+                }
+                // Given for all rows.
+                None if field == Field::Currency => {}
+                None => header.absent.push((field, (*first).to_owned())),
             }
             if let Some(place) = header.places.get_mut(field.place()) {
                 *place = found;
@@ -204,8 +227,23 @@ impl Header {
 
     /// The headers that belong to no field.
     pub fn unused(&self) -> impl Iterator<Item = &str> {
+        self.unused_places().map(|(_, name)| name)
+    }
+
+    /// The headers that belong to no field, each with its place in the row.
+    pub fn unused_places(&self) -> impl Iterator<Item = (usize, &str)> {
         let taken = |place| self.places.contains(&Some(place));
-        self.names.iter().enumerate().filter(move |(place, _)| !taken(*place)).map(|(_, name)| name.as_str())
+        self.names.iter().map(String::as_str).enumerate().filter(move |(place, _)| !taken(*place))
+    }
+
+    /// The optional fields that the file has no column for, each with the header looked for.
+    pub fn absent(&self) -> impl Iterator<Item = (Field, &str)> {
+        self.absent.iter().map(|(field, wanted)| (*field, wanted.as_str()))
+    }
+
+    /// The kind of file.
+    pub fn preset(&self) -> Preset {
+        self.preset
     }
 
     /// The number of cells in a row.

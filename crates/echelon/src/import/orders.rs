@@ -1,8 +1,9 @@
 //! Facts about orders and refunds, from the rows of a file.
 //!
 //! A row is an order, a return, or neither. A return that names its order becomes its refund. A return that names none
-//! is matched with the same customer's latest order, among the rows read before and not later than the return, that has
-//! at least as much left. Everything remembered for that has a limit: see `returns` and `repeats`.
+//! is matched with the same customer's latest order, not later than the return, that has at least as much left: among
+//! the rows read before, or else, as in a file that is newest first, among all rows of the file. Everything remembered
+//! for that has a limit: see `returns` and `repeats`.
 
 use std::collections::HashMap;
 
@@ -12,6 +13,8 @@ use rules::id::{IdError, MemberId, OrderId, RefundId};
 use rules::quantity::{Amount, NumberError, Quantity, Rate};
 
 use super::columns::{Field, Row};
+use super::ids::{self, Bent};
+use super::numbers::{Notation, Written, contradicts};
 use super::outcome::{Ignored, LeftOut, Rejected};
 use super::preset::Meaning;
 use super::repeats::{Print, Repeats, Seen, hash};
@@ -30,6 +33,10 @@ pub struct Reading {
     pub currency: Option<Currency>,
     /// The clock for times.
     pub clock: Clock,
+    /// The way in which amounts are written.
+    pub notation: Notation,
+    /// The customers' ids that mean a guest.
+    pub guests: Vec<String>,
 }
 
 /// A reader of rows. Its memory is bounded per customer.
@@ -38,6 +45,8 @@ pub struct Orders {
     reading: Reading,
     open: OpenOrders,
     repeats: Repeats,
+    /// The returns that are matched at the end of the file.
+    deferred: Vec<Deferred>,
     group: Option<String>,
     file: u32,
     /// When the present file was exported. It orders the versions of an order: a later export replaces an earlier one.
@@ -46,7 +55,23 @@ pub struct Orders {
     replaced: u64,
 }
 
+/// The line and the outcome of a return that waited for the end of the file.
+pub type Settled = (u64, Result<Vec<Fact>, LeftOut>);
+
+/// The number of returns that may wait for the end of the file: some 20 MB. Returns beyond them are rejected at once.
+const DEFERRED_MAX: usize = 100_000;
+
+/// A return whose order was not among the rows before it.
+#[derive(Debug)]
+struct Deferred {
+    line: u64,
+    head: Head,
+    refund: RefundId,
+    print: Print,
+}
+
 /// The common part of orders and returns.
+#[derive(Debug)]
 struct Head {
     /// The number of the order, or the return's own.
     id: OrderId,
@@ -66,13 +91,15 @@ impl Orders {
     /// A reader without memory.
     pub fn new(reading: Reading) -> Self {
         let (open, repeats) = (OpenOrders::default(), Repeats::default());
-        Self { reading, open, repeats, group: None, file: 0, exported_at: None, replaced: 0 }
+        let deferred = Vec::new();
+        Self { reading, open, repeats, deferred, group: None, file: 0, exported_at: None, replaced: 0 }
     }
 
     /// Notes that the next rows are from another file, which was exported at this instant.
     pub fn next_file(&mut self, exported_at: Option<Instant>) {
         self.file += 1;
         self.group = None;
+        self.deferred.clear();
         // Of files exported at the same instant the later one given is the later one.
         self.exported_at = exported_at.map(|at| at.plus_millis(self.file.into()));
     }
@@ -80,6 +107,36 @@ impl Orders {
     /// The number of orders that a later file replaced.
     pub fn replaced(&self) -> u64 {
         self.replaced
+    }
+
+    /// The facts of the row on a line, or why there are none. None for a return that is matched at the end of the file,
+    /// because its order was not among the rows before it.
+    pub fn take(&mut self, row: Row<'_>, line: u64) -> Option<Result<Vec<Fact>, LeftOut>> {
+        let read = self.read(row);
+        if !matches!(read, Err(LeftOut::Rejected(Rejected::ReturnWithoutOrder { .. })))
+            || self.deferred.len() >= DEFERRED_MAX
+        {
+            return Some(read);
+        }
+        let Ok(head) = self.head(row) else { return Some(read) };
+        let Ok(refund) = id(row, Field::OrderId, head.id.as_str(), RefundId::new) else { return Some(read) };
+        let print = self.print(row, &head, Meaning::Return);
+        self.deferred.push(Deferred { line, head, refund, print });
+        None
+    }
+
+    /// The outcomes of the returns that waited for the end of the file, each with its line, in order of time.
+    pub fn settle(&mut self) -> Vec<Settled> {
+        let mut deferred = std::mem::take(&mut self.deferred);
+        deferred.sort_by_key(|one| (one.head.at, one.line));
+        deferred.into_iter().map(|one| (one.line, self.settled(one))).collect()
+    }
+
+    fn settled(&mut self, Deferred { line: _, head, refund, print }: Deferred) -> Result<Vec<Fact>, LeftOut> {
+        self.look(print, &head, Meaning::Return)?;
+        let order = self.order_of(&head)?;
+        self.repeats.remember(print);
+        Ok(vec![refunded(order, refund, head.at, head.amount, &head)])
     }
 
     /// The facts of a row, or why there are none.
@@ -94,11 +151,18 @@ impl Orders {
             return Err(Ignored::FurtherLine.into());
         }
         let meaning = self.meaning(row)?;
+        if meaning == Some(Meaning::Ignore) {
+            return Err(Ignored::NotAnOrder(row.cell(Field::Kind)?.unwrap_or_default().to_owned()).into());
+        }
         let head = self.head(row)?;
-        if meaning.unwrap_or(if head.negative { Meaning::Return } else { Meaning::Order }) == Meaning::Return {
-            self.returned(row, &head)
-        } else {
-            self.paid(row, &head)
+        match meaning.unwrap_or(if head.negative { Meaning::Return } else { Meaning::Order }) {
+            Meaning::Return => self.returned(row, &head),
+            Meaning::Cancelled if row.cell(Field::CancelledAt)?.is_none() => self.never_paid(row, &head),
+            kind @ (Meaning::Order
+            | Meaning::Ignore
+            | Meaning::Cancelled
+            | Meaning::WhollyRefunded
+            | Meaning::PartlyRefunded) => self.paid(row, &head, kind),
         }
     }
 
@@ -119,7 +183,6 @@ impl Orders {
         }
         let word = row.cell(Field::Kind)?.unwrap_or_default();
         match self.reading.kinds.get(&word.to_lowercase()) {
-            Some(Meaning::Ignore) => Err(Ignored::NotAnOrder(word.to_owned()).into()),
             Some(meaning) => Ok(Some(*meaning)),
             None if word.is_empty() => Err(Rejected::MissingValue { column: row.column(Field::Kind) }.into()),
             None => Err(Rejected::UnknownKind { column: row.column(Field::Kind), value: word.to_owned() }.into()),
@@ -128,30 +191,32 @@ impl Orders {
 
     fn head(&self, row: Row<'_>) -> Result<Head, Rejected> {
         let id = id(row, Field::OrderId, row.need(Field::OrderId)?, OrderId::new)?;
-        let at = match self.time(row, Field::OccurredAt)? {
+        let at = match self.occurred_at(row)? {
             Some(at) => at,
             None => self
                 .time(row, Field::CreatedAt)?
                 .ok_or_else(|| Rejected::MissingValue { column: row.column(Field::OccurredAt) })?,
         };
         let total = row.need(Field::Total)?;
-        let digits = total.strip_prefix('-').unwrap_or(total);
-        let amount = Amount::parse(digits).map_err(|why| bad_number(row, Field::Total, why))?;
-        let full = amount;
-        let amount = full.minus(outstanding(row)?.filter(|outstanding| *outstanding < full).unwrap_or_default());
-        Ok(Head {
-            id,
-            member: member(row)?,
-            at,
-            negative: digits.len() < total.len() && amount != Amount::ZERO,
-            amount,
-            full,
-            currency: self.currency(row)?,
-            exported_at: self.exported_at,
-        })
+        let currency = self.currency(row)?;
+        let Written { is_negative, amount: full, .. } = self.written(row, Field::Total, total, currency)?;
+        let unpaid = self.outstanding(row, currency)?.filter(|outstanding| *outstanding < full);
+        let amount = full.minus(unpaid.unwrap_or_default());
+        let negative = is_negative && amount != Amount::ZERO;
+        let (member, exported_at) = (self.member(row)?, self.exported_at);
+        Ok(Head { id, member, at, negative, amount, full, currency, exported_at })
     }
 
-    fn paid(&mut self, row: Row<'_>, head: &Head) -> Result<Vec<Fact>, LeftOut> {
+    /// An order that was cancelled, as far as the file knows before it was paid. If an earlier file had it as paid, it
+    /// counts no longer; if not, its cancellation changes nothing.
+    fn never_paid(&mut self, row: Row<'_>, head: &Head) -> Result<Vec<Fact>, LeftOut> {
+        let (print, seen) = self.unknown(row, head, Meaning::Order)?;
+        self.replaced += u64::from(seen == Seen::DifferentElsewhere);
+        self.repeats.remember(print);
+        Ok(vec![told(head.at, FactBody::OrderCancelled(head.id.clone()), head)])
+    }
+
+    fn paid(&mut self, row: Row<'_>, head: &Head, kind: Meaning) -> Result<Vec<Fact>, LeftOut> {
         if head.negative {
             let value = row.need(Field::Total)?.to_owned();
             return Err(Rejected::NegativeOrder { column: row.column(Field::Total), value }.into());
@@ -160,7 +225,7 @@ impl Orders {
             return Err(Ignored::NobodyAndNothing.into());
         }
         let paid = self.order_paid(row, head)?;
-        let refund = self.refund_in_row(row, head)?;
+        let refund = self.refund_in_row(row, head, kind)?;
         let cancelled_at = self.time(row, Field::CancelledAt)?;
         let (print, seen) = self.unknown(row, head, Meaning::Order)?;
         self.replaced += u64::from(seen == Seen::DifferentElsewhere);
@@ -181,15 +246,16 @@ impl Orders {
     fn order_paid(&self, row: Row<'_>, head: &Head) -> Result<OrderPaid, Rejected> {
         let exchange_rate = row.cell(Field::ExchangeRate)?.map(Rate::parse).transpose();
         // Of an order that is not paid in full, each part is paid in the same proportion.
-        let part = |field| Ok::<_, Rejected>(amount(row, field)?.part(head.amount, head.full));
+        let amount = |field| self.amount(row, field, head.currency);
+        let part = |field| Ok::<_, Rejected>(amount(field)?.part(head.amount, head.full));
         let charge = Charge {
             tax: part(Field::Tax)?,
             shipping: part(Field::Shipping)?,
             tips: part(Field::Tips)?,
             duties: part(Field::Duties)?,
-            discounts: amount(row, Field::Discounts)?,
+            discounts: amount(Field::Discounts)?,
             gift_cards: part(Field::GiftCards)?,
-            paid_with_credit: amount(row, Field::PaidWithCredit)?,
+            paid_with_credit: amount(Field::PaidWithCredit)?,
             exchange_rate: exchange_rate.map_err(|why| bad_number(row, Field::ExchangeRate, why))?,
             test: flag(row, Field::Test)?,
             ..Charge::of(head.amount, head.currency)
@@ -199,8 +265,14 @@ impl Orders {
 
     /// The refund in the order's own row. If the export does not say when it was, it counts from the cancellation, or
     /// else from the payment, as if less had been paid from the start.
-    fn refund_in_row(&self, row: Row<'_>, head: &Head) -> Result<Option<(Fact, Amount)>, Rejected> {
-        let amount = amount(row, Field::Refunded)?;
+    fn refund_in_row(&self, row: Row<'_>, head: &Head, kind: Meaning) -> Result<Option<(Fact, Amount)>, Rejected> {
+        let amount = match (self.amount(row, Field::Refunded, head.currency)?, kind) {
+            (Amount::ZERO, Meaning::WhollyRefunded) => head.amount,
+            (Amount::ZERO, Meaning::PartlyRefunded) => {
+                return Err(Rejected::MissingValue { column: row.column(Field::Refunded) });
+            }
+            (amount, _) => amount,
+        };
         if amount == Amount::ZERO {
             return Ok(None);
         }
@@ -237,11 +309,23 @@ impl Orders {
         found.ok_or_else(|| without("no earlier order of the customer has as much left"))
     }
 
+    /// When the row's order was paid: its time of day may stand in a column of its own.
+    fn occurred_at(&self, row: Row<'_>) -> Result<Option<Instant>, Rejected> {
+        match (row.cell(Field::OccurredAt)?, row.cell(Field::TimeOfDay)?) {
+            (Some(day), Some(time)) => self.instant(row, Field::OccurredAt, &format!("{day} {time}")).map(Some),
+            (Some(text), None) => self.instant(row, Field::OccurredAt, text).map(Some),
+            (None, _) => Ok(None),
+        }
+    }
+
     fn time(&self, row: Row<'_>, field: Field) -> Result<Option<Instant>, Rejected> {
-        let Some(text) = row.cell(field)? else { return Ok(None) };
+        row.cell(field)?.map(|text| self.instant(row, field, text)).transpose()
+    }
+
+    fn instant(&self, row: Row<'_>, field: Field, text: &str) -> Result<Instant, Rejected> {
         let (column, value) = (|| row.column(field), || text.to_owned());
         match self.reading.clock.read(text) {
-            Ok(at) => Ok(Some(at)),
+            Ok(at) => Ok(at),
             Err(TimeError::NoTimezone) => Err(Rejected::NoTimezone { column: column(), value: value() }),
             Err(TimeError::Unreadable) => Err(Rejected::BadTime { column: column(), value: value() }),
         }
@@ -256,15 +340,63 @@ impl Orders {
         }
     }
 
+    /// The member. A guest has none, or one of the ids that mean a guest.
+    fn member(&self, row: Row<'_>) -> Result<Option<MemberId>, Rejected> {
+        let Some(text) = row.cell(Field::MemberId)? else { return Ok(None) };
+        let text = if row.header.lower_case_members { &text.to_lowercase() } else { text };
+        let member = id(row, Field::MemberId, text, MemberId::new)?;
+        Ok(Some(member).filter(|member| !self.reading.guests.iter().any(|guest| guest == member.as_str())))
+    }
+
+    fn written<'a>(&self, row: Row<'_>, field: Field, text: &'a str, of: Currency) -> Result<Written<'a>, Rejected> {
+        let written = self.reading.notation.read(text).map_err(|why| bad_number(row, field, why))?;
+        if contradicts(written.currency, of) {
+            return Err(Rejected::OtherCurrency {
+                column: row.column(field),
+                value: text.to_owned(),
+                currency: of.code(),
+            });
+        }
+        Ok(written)
+    }
+
+    /// The amount of a field; zero if there is none. What is subtracted or given back may be written below 0: it is the
+    /// same amount.
+    fn amount(&self, row: Row<'_>, field: Field, of: Currency) -> Result<Amount, Rejected> {
+        let Some(text) = row.cell(field)? else { return Ok(Amount::ZERO) };
+        let Written { is_negative, amount, .. } = self.written(row, field, text, of)?;
+        let either = matches!(field, Field::Discounts | Field::Refunded);
+        if is_negative && !either && amount != Amount::ZERO {
+            return Err(bad_number(row, field, NumberError::Negative(text.to_owned())));
+        }
+        Ok(amount)
+    }
+
+    /// What of the total is not paid yet. Below 0, the customer has paid too much, and nothing is outstanding. An order
+    /// that is called paid and is outstanding as a whole was entered without its payment: what it is called is right.
+    fn outstanding(&self, row: Row<'_>, of: Currency) -> Result<Option<Amount>, Rejected> {
+        let Some(text) = row.cell(Field::Outstanding)? else { return Ok(None) };
+        let Written { is_negative, amount, .. } = self.written(row, Field::Outstanding, text, of)?;
+        Ok(Some(amount).filter(|_| !is_negative))
+    }
+
     /// Rejects or ignores rows that were read before. Other content under a known id in another file is a later version
     /// of an order (exports overlap), and the engine keeps that of the later export. In the same file it is not clear
     /// which one is meant.
     fn unknown(&self, row: Row<'_>, head: &Head, meaning: Meaning) -> Result<(Print, Seen), LeftOut> {
+        let print = self.print(row, head, meaning);
+        Ok((print, self.look(print, head, meaning)?))
+    }
+
+    fn print(&self, row: Row<'_>, head: &Head, meaning: Meaning) -> Print {
         let id = hash((head.id.as_str(), meaning == Meaning::Return));
         let content = hash(Field::ALL.map(|field| row.cell(field).ok().flatten()));
-        let print = Print { id, content, file: self.file };
+        Print { id, content, file: self.file }
+    }
+
+    fn look(&self, print: Print, head: &Head, meaning: Meaning) -> Result<Seen, LeftOut> {
         match (self.repeats.look(print), meaning) {
-            (seen @ Seen::Never, _) | (seen @ Seen::DifferentElsewhere, Meaning::Order) => Ok((print, seen)),
+            (seen @ Seen::Never, _) | (seen @ Seen::DifferentElsewhere, Meaning::Order) => Ok(seen),
             (Seen::Same, _) => Err(Ignored::Repeated(head.id.to_string()).into()),
             (Seen::Different | Seen::DifferentElsewhere, _) => Err(Rejected::DuplicateId(head.id.to_string()).into()),
         }
@@ -285,38 +417,13 @@ fn money(amount: Amount, currency: Currency) -> String {
     format!("{digits} {}", currency.code())
 }
 
-fn member(row: Row<'_>) -> Result<Option<MemberId>, Rejected> {
-    let Some(text) = row.cell(Field::MemberId)? else { return Ok(None) };
-    let text = if row.header.lower_case_members { &text.to_lowercase() } else { text };
-    id(row, Field::MemberId, text, MemberId::new).map(Some)
-}
-
 fn id<T>(row: Row<'_>, field: Field, text: &str, new: fn(&str) -> Result<T, IdError>) -> Result<T, Rejected> {
-    if rounded(text) {
-        return Err(Rejected::RoundedId { column: row.column(field), value: text.to_owned() });
-    }
-    new(text).map_err(|why| Rejected::BadId { column: row.column(field), value: text.to_owned(), why })
-}
-
-/// Whether a spreadsheet wrote the id as a number in scientific notation, such as `5.32E+12`.
-fn rounded(id: &str) -> bool {
-    let Some((digits, power)) = id.split_once("E+") else { return false };
-    let numeric = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b',');
-    numeric(digits) && numeric(power)
-}
-
-fn amount(row: Row<'_>, field: Field) -> Result<Amount, Rejected> {
-    let read = row.cell(field)?.map(Amount::parse).transpose();
-    read.map(Option::unwrap_or_default).map_err(|why| bad_number(row, field, why))
-}
-
-/// What of the total is not paid yet. Below 0, the customer has paid too much, and nothing is outstanding.
-/// An order that is called paid and is outstanding as a whole was entered without its payment: what it is called is right.
-fn outstanding(row: Row<'_>) -> Result<Option<Amount>, Rejected> {
-    match row.cell(Field::Outstanding)? {
-        Some(text) if text.starts_with('-') => Ok(None),
-        Some(_) | None => amount(row, Field::Outstanding).map(Some),
-    }
+    let (column, value) = (|| row.column(field), || text.to_owned());
+    let meant = ids::meant(text).map_err(|bent| match bent {
+        Bent::Rounded => Rejected::RoundedId { column: column(), value: value() },
+        Bent::Apostrophe => Rejected::MarkedId { column: column(), value: value() },
+    })?;
+    new(&meant).map_err(|why| Rejected::BadId { column: column(), value: value(), why })
 }
 
 fn bad_number(row: Row<'_>, field: Field, why: NumberError) -> Rejected {
@@ -326,8 +433,8 @@ fn bad_number(row: Row<'_>, field: Field, why: NumberError) -> Rejected {
 fn flag(row: Row<'_>, field: Field) -> Result<bool, Rejected> {
     let text = row.cell(field)?.unwrap_or_default();
     match text.to_lowercase().as_str() {
-        "" | "false" | "no" | "0" => Ok(false),
-        "true" | "yes" | "1" => Ok(true),
+        "" | "false" | "no" | "0" | "live" => Ok(false),
+        "true" | "yes" | "1" | "test" => Ok(true),
         _ => Err(Rejected::BadFlag { column: row.column(field), value: text.to_owned() }),
     }
 }

@@ -20,7 +20,16 @@ impl File {
         let kinds = known.chain(kinds.iter().map(|text| parse_kind(text).unwrap())).collect();
         let clock = Clock { timezone: Some(Zone::utc()), format: None };
         let currency = Currency::from_code("GBP");
-        Self { header, orders: Orders::new(Reading { kinds, currency, clock }) }
+        Self {
+            header,
+            orders: Orders::new(Reading {
+                kinds,
+                currency,
+                clock,
+                notation: preset.notation(),
+                guests: vec!["0".to_owned()],
+            }),
+        }
     }
 
     /// The facts of a row in short form, or the reason why there are none.
@@ -75,6 +84,47 @@ fn a_return_is_a_refund_of_an_order_before_it() {
         "rejected: return `C6` over 30.00 GBP names no order, and no cust…",
     );
     check(file, "C7,anna,2024-01-03,25,GBP,refund", "anna:refunded(1,C7,25)");
+}
+
+/// Most exports are newest first.
+#[test]
+fn a_return_above_its_order_is_matched_at_the_end_of_the_file() {
+    let file = &mut File::new(Preset::Invoices, INVOICES, &[]);
+    let rows = [
+        "C4,anna,2024-01-03,-30,GBP,cancellation",
+        "C4,anna,2024-01-03,-30,GBP,cancellation",
+        "C3,anna,2024-01-02,-40,GBP,cancellation",
+        "C2,bert,2024-01-02,-30,GBP,cancellation",
+        "2,anna,2024-01-03,30,GBP,order",
+        "1,anna,2024-01-01,100,GBP,order",
+    ];
+    let mut facts = Vec::new();
+    for (line, row) in (2..).zip(rows) {
+        let cells = ByteRecord::from(row.split(',').collect::<Vec<_>>());
+        facts.extend(file.orders.take(Row { header: &file.header, cells: &cells }, line).map(Result::unwrap));
+    }
+    assert_eq!(facts.iter().flatten().map(short).collect::<Vec<_>>(), ["anna:paid(2,30)", "anna:paid(1,100)"]);
+    let settled: Vec<_> = file
+        .orders
+        .settle()
+        .into_iter()
+        .map(|(line, read)| match read {
+            Ok(facts) => (line, facts.iter().map(short).collect::<Vec<_>>().join(" ")),
+            Err(LeftOut::Ignored(why)) => (line, format!("ignored: {why}")),
+            Err(LeftOut::Rejected(why)) => (line, format!("rejected: {why}")),
+        })
+        .collect();
+    let expected = [
+        (4, "anna:refunded(1,C3,40)"),
+        (
+            5,
+            "rejected: return `C2` over 30.00 GBP names no order, and no earlier order of the customer has as much left",
+        ),
+        (2, "anna:refunded(2,C4,30)"),
+        (3, "ignored: `C4` was read before, and says the same"),
+    ];
+    assert_eq!(settled, expected.map(|(line, text)| (line, text.to_owned())));
+    assert!(file.orders.settle().is_empty());
 }
 
 #[test]

@@ -138,8 +138,32 @@ pub enum Rejected {
         /// The value of the cell.
         value: String,
     },
+    /// An apostrophe before the id, which a spreadsheet may have added.
+    #[error(
+        "column `{column}`: `{value}` begins with an apostrophe, as a spreadsheet marks text; remove it, or export the file again and do not open it before the import"
+    )]
+    MarkedId {
+        /// The header.
+        column: String,
+        /// The value of the cell.
+        value: String,
+    },
+    /// The amount has the sign of another currency than the row's.
+    #[error(
+        "column `{column}`: `{value}` is not an amount in {currency}, the row's currency; name the column with the currency with --column currency=…, or the right one with --currency"
+    )]
+    OtherCurrency {
+        /// The header.
+        column: String,
+        /// The value of the cell.
+        value: String,
+        /// The code of the row's currency.
+        currency: &'static str,
+    },
     /// The value is not an amount or rate.
-    #[error("column `{column}`: {why}; write digits with a point, without currency or thousands separators")]
+    #[error(
+        "column `{column}`: {why}; write digits with a point, without currency or thousands separators, or say how amounts are written with --numbers point or --numbers comma"
+    )]
     BadNumber {
         /// The header.
         column: String,
@@ -185,7 +209,7 @@ pub enum Rejected {
     },
     /// The kind has no known meaning.
     #[error(
-        "column `{column}`: what `{value}` is, is not known; say it with --kind \"{value}=order\" (or return, or ignore)"
+        "column `{column}`: what `{value}` is, is not known; say it with --kind \"{value}=order\" (or return, ignore, cancelled, refunded, partly_refunded)"
     )]
     UnknownKind {
         /// The header.
@@ -228,6 +252,8 @@ impl Rejected {
             Self::MissingValue { .. } => "missing_value",
             Self::BadId { .. } => "bad_id",
             Self::RoundedId { .. } => "rounded_id",
+            Self::MarkedId { .. } => "marked_id",
+            Self::OtherCurrency { .. } => "other_currency",
             Self::BadNumber { .. } => "bad_number",
             Self::BadTime { .. } => "bad_time",
             Self::NoTimezone { .. } => "no_timezone",

@@ -3,6 +3,8 @@
 use clap::ValueEnum;
 
 use super::columns::Field;
+use super::numbers::Notation;
+use super::shops::{BIGCOMMERCE, Export, MAGENTO, SHOPIFY, SQUARE, STRIPE, WOOCOMMERCE};
 
 /// The meaning of a kind of row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +15,12 @@ pub enum Meaning {
     Return,
     /// Neither.
     Ignore,
+    /// An order that was cancelled. Unless the row says when, it was never paid as far as the file knows.
+    Cancelled,
+    /// A paid order that was refunded, in full where the row has no amount.
+    WhollyRefunded,
+    /// A paid order of which a part was refunded: the row must have the amount.
+    PartlyRefunded,
 }
 
 /// Known kinds of files.
@@ -24,98 +32,140 @@ pub enum Preset {
     Invoices,
     /// The CSV that Shopify's admin exports under Orders
     ShopifyOrders,
+    /// WooCommerce orders as its export extensions write them: order_id, customer_id, order_date, status, order_total, …
+    #[value(name = "woocommerce")]
+    WooCommerce,
+    /// Square's transactions: Transaction ID, Customer ID, Date, Time, Event Type, Total Collected, …
+    Square,
+    /// Stripe's payments: id, Customer ID, Created date (UTC), Status, Amount, Amount Refunded, …
+    Stripe,
+    /// BigCommerce's order export: Order ID, Customer ID, Order Date, Order Status, Order Total (inc tax), …
+    #[value(name = "bigcommerce")]
+    BigCommerce,
+    /// The grid of orders in Magento's admin: ID, Customer Email, Purchase Date, Status, Grand Total (Purchased), …
+    Magento,
 }
 
+/// Invoices and credit notes.
+const INVOICES: [(Field, &str); 6] = [
+    (Field::OrderId, "invoice_no"),
+    (Field::MemberId, "customer_id"),
+    (Field::OccurredAt, "invoice_at"),
+    (Field::Total, "amount"),
+    (Field::Currency, "currency"),
+    (Field::Kind, "kind"),
+];
+
+/// The words that need no explanation.
+const WORDS: [(&str, Meaning); 8] = [
+    ("order", Meaning::Order),
+    ("sale", Meaning::Order),
+    ("invoice", Meaning::Order),
+    ("return", Meaning::Return),
+    ("refund", Meaning::Return),
+    ("cancellation", Meaning::Return),
+    ("credit", Meaning::Return),
+    ("adjustment", Meaning::Ignore),
+];
+
 impl Preset {
-    /// The header of a field.
-    pub fn column(self, field: Field) -> Option<&'static str> {
-        let columns: &[(Field, &str)] = match self {
-            Self::Orders => return Some(field.name()),
-            Self::Invoices => &[
-                (Field::OrderId, "invoice_no"),
-                (Field::MemberId, "customer_id"),
-                (Field::OccurredAt, "invoice_at"),
-                (Field::Total, "amount"),
-                (Field::Currency, "currency"),
-                (Field::Kind, "kind"),
-            ],
-            Self::ShopifyOrders => &[
-                (Field::OrderId, "Id"),
-                (Field::MemberId, "Email"),
-                (Field::OccurredAt, "Paid at"),
-                (Field::PaidAt, "Paid at"),
-                (Field::CreatedAt, "Created at"),
-                (Field::Total, "Total"),
-                (Field::Tax, "Taxes"),
-                (Field::Shipping, "Shipping"),
-                (Field::Discounts, "Discount Amount"),
-                (Field::Duties, "Duties"),
-                (Field::Outstanding, "Outstanding Balance"),
-                (Field::Currency, "Currency"),
-                (Field::Kind, "Financial Status"),
-                (Field::Refunded, "Refunded Amount"),
-                (Field::CancelledAt, "Cancelled at"),
-                (Field::Group, "Name"),
-            ],
+    fn export(self) -> Option<&'static Export> {
+        match self {
+            Self::Orders | Self::Invoices => None,
+            Self::ShopifyOrders => Some(&SHOPIFY),
+            Self::WooCommerce => Some(&WOOCOMMERCE),
+            Self::Square => Some(&SQUARE),
+            Self::Stripe => Some(&STRIPE),
+            Self::BigCommerce => Some(&BIGCOMMERCE),
+            Self::Magento => Some(&MAGENTO),
+        }
+    }
+
+    /// The headers of a field, the better one first.
+    pub fn columns(self, field: Field) -> Vec<&'static str> {
+        let columns = match self {
+            Self::Orders => return vec![field.name()],
+            Self::Invoices => INVOICES.as_slice(),
+            Self::ShopifyOrders
+            | Self::WooCommerce
+            | Self::Square
+            | Self::Stripe
+            | Self::BigCommerce
+            | Self::Magento => self.export().map(|export| export.columns).unwrap_or_default(),
         };
-        columns.iter().find(|(known, _)| *known == field).map(|(_, header)| *header)
+        columns.iter().filter(|(known, _)| *known == field).map(|(_, header)| *header).collect()
     }
 
     /// The meanings of the words in the kind column.
     pub fn kinds(self) -> &'static [(&'static str, Meaning)] {
-        match self {
-            Self::Orders | Self::Invoices => &[
-                ("order", Meaning::Order),
-                ("sale", Meaning::Order),
-                ("invoice", Meaning::Order),
-                ("return", Meaning::Return),
-                ("refund", Meaning::Return),
-                ("cancellation", Meaning::Return),
-                ("credit", Meaning::Return),
-                ("adjustment", Meaning::Ignore),
-            ],
-            // Only an order that is paid in full is complete. Nothing was ever charged for a voided or expired one.
-            Self::ShopifyOrders => &[
-                ("paid", Meaning::Order),
-                ("partially_refunded", Meaning::Order),
-                ("refunded", Meaning::Order),
-                ("pending", Meaning::Ignore),
-                ("authorized", Meaning::Ignore),
-                ("partially_paid", Meaning::Ignore),
-                ("unpaid", Meaning::Ignore),
-                ("expired", Meaning::Ignore),
-                ("voided", Meaning::Ignore),
-            ],
-        }
+        self.export().map_or(WORDS.as_slice(), |export| export.kinds)
+    }
+
+    /// Whether a column with money says nothing that an order needs.
+    pub fn is_needless(self, header: &str) -> bool {
+        self.export().is_some_and(|export| export.needless.contains(&header.to_lowercase().as_str()))
     }
 
     /// The time zone of the file's times, if it is known.
     pub fn timezone(self) -> Option<&'static str> {
         match self {
             Self::Invoices => Some("Europe/London"),
-            Self::Orders | Self::ShopifyOrders => None,
+            Self::Stripe => Some("UTC"),
+            Self::Orders
+            | Self::ShopifyOrders
+            | Self::WooCommerce
+            | Self::Square
+            | Self::BigCommerce
+            | Self::Magento => None,
+        }
+    }
+
+    /// The way in which the file writes amounts.
+    pub fn notation(self) -> Notation {
+        match self {
+            Self::Square => Notation::Point,
+            Self::Orders
+            | Self::Invoices
+            | Self::ShopifyOrders
+            | Self::WooCommerce
+            | Self::Stripe
+            | Self::BigCommerce
+            | Self::Magento => Notation::Plain,
+        }
+    }
+
+    /// The customer's id that means a guest.
+    pub fn guest(self) -> Option<&'static str> {
+        match self {
+            Self::WooCommerce | Self::BigCommerce => Some("0"),
+            Self::Orders | Self::Invoices | Self::ShopifyOrders | Self::Square | Self::Stripe | Self::Magento => None,
         }
     }
 
     /// Whether members are named by e-mail addresses, which ignore case.
     pub fn members_are_addresses(self) -> bool {
-        self == Self::ShopifyOrders
+        matches!(self, Self::ShopifyOrders | Self::Magento)
     }
 
-    /// Whether the field is required. Shopify's export also needs the kind, because unpaid orders have a total too.
+    /// Whether the field is required. A shop's export also needs the kind, because unpaid orders have a total too.
     pub fn needs(self, field: Field) -> bool {
-        field.required() || (field == Field::Kind && self == Self::ShopifyOrders)
+        field.required() || (field == Field::Kind && self.export().is_some())
     }
 }
 
-/// Reads `WORD=order`, `WORD=return` or `WORD=ignore`.
+/// Reads `WORD=MEANING`.
 pub fn parse_kind(text: &str) -> Result<(String, Meaning), String> {
-    let (word, meaning) = text.rsplit_once('=').ok_or("write WORD=order, WORD=return or WORD=ignore")?;
+    const MEANINGS: &str = "order, return, ignore, cancelled, refunded or partly_refunded";
+    let (word, meaning) =
+        text.rsplit_once('=').ok_or_else(|| format!("write WORD=MEANING; a meaning is {MEANINGS}"))?;
     let meaning = match meaning.trim() {
         "order" => Meaning::Order,
         "return" => Meaning::Return,
         "ignore" => Meaning::Ignore,
-        other => return Err(format!("`{other}` is not known; write order, return or ignore after `=`")),
+        "cancelled" => Meaning::Cancelled,
+        "refunded" => Meaning::WhollyRefunded,
+        "partly_refunded" => Meaning::PartlyRefunded,
+        other => return Err(format!("`{other}` is not known; write {MEANINGS} after `=`")),
     };
     Ok((word.trim().to_lowercase(), meaning))
 }

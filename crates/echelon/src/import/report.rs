@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::columns::Header;
 use super::outcome::Why;
+use super::warnings::Warning;
 
 /// The maximum number of rejected rows that are shown in full; `--left-out` writes all of them.
 const EXAMPLES_MAX: usize = 10;
@@ -34,6 +35,8 @@ impl fmt::Display for SourceLocation {
 #[must_use]
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
+    /// What an operator must know before anything else.
+    warnings: Vec<Warning>,
     read: u64,
     with_facts: u64,
     /// Orders that a later file replaced.
@@ -84,6 +87,19 @@ impl Report {
             read: header.used().map(|(field, column)| (field.name(), column.to_owned())).collect(),
             not_read: header.unused().map(str::to_owned).collect(),
         });
+    }
+
+    /// Puts warnings before all others.
+    pub fn warn_first(&mut self, warnings: Vec<Warning>) {
+        self.warnings.splice(..0, warnings);
+    }
+
+    /// Adds warnings, which lead the report. Files about which the same is to be said share one.
+    pub fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
+        for warning in warnings {
+            let left = self.warnings.iter_mut().try_fold(warning, |warning, known| known.merge(warning));
+            self.warnings.extend(left);
+        }
     }
 
     /// Notes the number of orders that a later file replaced.
@@ -143,7 +159,10 @@ fn left_out(outcome: &str, file: &str, place: SourceLocation, why: &Why) -> Valu
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { read, with_facts, replaced, ignored, rejected, facts, columns, examples } = self;
+        let Self { warnings, read, with_facts, replaced, ignored, rejected, facts, columns, examples } = self;
+        for warning in warnings {
+            writeln!(f, "warning: {warning}")?;
+        }
         for Columns { file, read, not_read } in columns {
             let read: Vec<_> = read.iter().map(|(field, column)| format!("{field} from `{column}`")).collect();
             write!(f, "{file}: {}", read.join(", "))?;

@@ -3,12 +3,13 @@
 use std::io::BufRead;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
-use rules::fact::ReceivedFact;
+use rules::fact::{Fact, ReceivedFact};
 use thiserror::Error;
 
 use super::columns::{Header, Mapping, Row};
 use super::newlines::Newlines;
-use super::orders::Orders;
+use super::numbers::looks_like_money;
+use super::orders::{Orders, Settled};
 use super::outcome::{LeftOut, Outcome, Rejected};
 use super::report::SourceLocation;
 
@@ -51,6 +52,23 @@ pub struct Table<R> {
     cells: ByteRecord,
     /// The places of the customer's phone numbers.
     phones: Vec<usize>,
+    unread: Vec<Unread>,
+    looked_at: u64,
+    /// The rows that waited for the end of the file, once it is reached.
+    deferred: Option<std::vec::IntoIter<Settled>>,
+}
+
+/// The number of rows whose unread columns are looked at: enough to know a column with money from one without.
+const LOOKED_AT_MAX: u64 = 1_000;
+
+/// A column that is not read.
+#[derive(Debug)]
+struct Unread {
+    place: usize,
+    /// Whether every cell that is not empty looks like an amount of money.
+    may_be_money: bool,
+    /// Whether an amount other than zero was among them.
+    has_amount: bool,
 }
 
 /// The columns of phone numbers that are the customer's own: a parcel may go to another person.
@@ -74,7 +92,32 @@ impl<R: BufRead> Table<R> {
         let header = header(&cells, &layout.mapping).map_err(TableError::Header)?;
         let is_phone = |cell: &[u8]| PHONES.iter().any(|name| cell.trim_ascii().eq_ignore_ascii_case(name.as_bytes()));
         let phones = cells.iter().enumerate().filter(|(_, cell)| is_phone(cell)).map(|(place, _)| place).collect();
-        Ok(Self { lines, header, cells, phones })
+        let is_needless = |name| layout.mapping.preset.is_needless(name);
+        let unread = header.unused_places().filter(|(_, name)| !is_needless(name));
+        let unread = unread.map(|(place, _)| Unread { place, may_be_money: true, has_amount: false }).collect();
+        Ok(Self { lines, header, cells, phones, unread, looked_at: 0, deferred: None })
+    }
+
+    /// The headers of columns that are not read and look like money, in the rows read so far.
+    pub fn unread_money(&self) -> Vec<&str> {
+        let money = |column: &&Unread| column.may_be_money && column.has_amount;
+        let name = |column: &Unread| self.header.unused_places().find(|(place, _)| *place == column.place);
+        self.unread.iter().filter(money).filter_map(name).map(|(_, name)| name).collect()
+    }
+
+    fn look_at_unread(&mut self) {
+        if self.looked_at == LOOKED_AT_MAX {
+            return;
+        }
+        self.looked_at += 1;
+        for column in self.unread.iter_mut().filter(|column| column.may_be_money) {
+            let cell = self.cells.get(column.place).and_then(|cell| std::str::from_utf8(cell).ok()).unwrap_or_default();
+            match (cell.trim(), looks_like_money(cell.trim())) {
+                ("", _) => {}
+                (_, Some(has_amount)) => column.has_amount |= has_amount,
+                (_, None) => column.may_be_money = false,
+            }
+        }
     }
 
     /// The columns.
@@ -82,27 +125,35 @@ impl<R: BufRead> Table<R> {
         &self.header
     }
 
-    /// The phone numbers of the customer in the row that was read last, as they are written.
+    /// The phone numbers of the customer in the row that was read last, as they are written; none for a row
+    /// that waited for the end of the file.
     pub fn phones(&self) -> Vec<String> {
+        if self.deferred.is_some() {
+            return Vec::new();
+        }
         let cells = self.phones.iter().filter_map(|place| self.cells.get(*place));
         cells.filter(|cell| !cell.is_empty()).map(|cell| String::from_utf8_lossy(cell).into_owned()).collect()
     }
 
-    /// The next row's place and outcome; none after the last row.
+    /// The next row's place and outcome; none after the last row. Returns whose order was not among the rows before them
+    /// come after all other rows.
     ///
     /// # Errors
     /// If the file cannot be read further, or the import ends here.
     pub fn next(&mut self, orders: &mut Orders) -> Result<Option<(SourceLocation, Outcome)>, TableError> {
-        if !self.lines.read_byte_record(&mut self.cells)? {
-            return Ok(None);
+        while self.deferred.is_none() {
+            if !self.lines.read_byte_record(&mut self.cells)? {
+                self.deferred = Some(orders.settle().into_iter());
+                break;
+            }
+            let line = self.first_line();
+            self.look_at_unread();
+            if let Some(read) = orders.take(Row { header: &self.header, cells: &self.cells }, line) {
+                return outcome(line, read).map(Some);
+            }
         }
-        let line = self.first_line();
-        let outcome = match orders.read(Row { header: &self.header, cells: &self.cells }) {
-            Ok(facts) => Outcome::Facts(facts.into_iter().map(ReceivedFact::of).collect()),
-            Err(LeftOut::Rejected(why @ Rejected::NoTimezone { .. })) => return Err(TableError::Row { line, why }),
-            Err(left_out) => left_out.into(),
-        };
-        Ok(Some((SourceLocation::Line(line), outcome)))
+        let settled = self.deferred.as_mut().and_then(Iterator::next);
+        settled.map(|(line, read)| outcome(line, read)).transpose()
     }
 
     /// The line on which a row starts. The reader stands on the line after the row, and a quoted cell may span several
@@ -113,6 +164,15 @@ impl<R: BufRead> Table<R> {
         let ended = u64::from(!self.lines.get_ref().is_over());
         self.lines.position().line().saturating_sub(within + ended)
     }
+}
+
+fn outcome(line: u64, read: Result<Vec<Fact>, LeftOut>) -> Result<(SourceLocation, Outcome), TableError> {
+    let outcome = match read {
+        Ok(facts) => Outcome::Facts(facts.into_iter().map(ReceivedFact::of).collect()),
+        Err(LeftOut::Rejected(why @ Rejected::NoTimezone { .. })) => return Err(TableError::Row { line, why }),
+        Err(left_out) => left_out.into(),
+    };
+    Ok((SourceLocation::Line(line), outcome))
 }
 
 fn header(cells: &ByteRecord, mapping: &Mapping) -> Result<Header, String> {

@@ -22,7 +22,15 @@ pub enum TimeError {
 }
 
 const WITH_OFFSET: [&str; 3] = ["%Y-%m-%d %H:%M:%S%.f %z", "%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%dT%H:%M:%S%.f%z"];
-const LOCAL: [&str; 4] = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"];
+/// The last ones, with the month's name, are those of Magento's admin: which number is the day is clear.
+const LOCAL: [&str; 6] = [
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M",
+    "%b %d, %Y %I:%M:%S %p",
+    "%b %d, %Y, %I:%M:%S %p",
+];
 
 impl Clock {
     /// Reads RFC 3339, or the same with a space or without an offset, or a bare date (its midnight), or the given form.
@@ -96,6 +104,7 @@ mod tests {
         check(&london, "2010-12-01T08:26:00", "2010-12-01T08:26:00Z");
         check(&london, "2011-07-01 08:26", "2011-07-01T07:26:00Z");
         check(&london, "2011-07-01", "2011-06-30T23:00:00Z");
+        check(&london, "Jul 1, 2011 8:26:00 PM", "2011-07-01T19:26:00Z");
         assert_eq!(Clock::default().read("2011-07-01 08:26"), Err(TimeError::NoTimezone));
     }
 

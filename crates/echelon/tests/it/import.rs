@@ -374,7 +374,7 @@ fn a_local_time_without_a_timezone_ends_the_import() {
 #[test]
 fn options_that_make_no_sense_are_explained() {
     let rows = format!("{HEADER}\n");
-    Run::over(&rows, &["--preset", "magento"]).fails_with(&["magento", "orders, invoices, shopify-orders"]);
+    Run::over(&rows, &["--preset", "prestashop"]).fails_with(&["prestashop", "orders, invoices, shopify-orders"]);
     Run::over(&rows, &["--column", "sum=x"]).fails_with(&["`sum` is not a field", "order_id"]);
     Run::over(&rows, &["--timezone", "London"]).fails_with(&["London", "Europe/London"]);
     Run::over(&rows, &["--currency", "pounds"]).fails_with(&["pounds", "GBP"]);

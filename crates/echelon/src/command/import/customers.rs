@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::input::{self, Progress, Source};
 use super::{Args, preset};
 use crate::error::CommandError;
+use crate::events::Timeline;
 use crate::sink::{Sink, is_no_input};
 
 /// The customers of the shop.
@@ -98,7 +99,7 @@ pub fn read(
     args: &Args,
     progress: &Progress,
     report: &mut Report,
-    output: &mut Sink,
+    output: &mut Timeline,
     left_out: &mut Option<Sink>,
 ) -> Result<(Option<Customers>, Keyed), CommandError> {
     let by_hand = args.columns.iter().any(|column| column.trim_start().starts_with("member_id"));

@@ -38,10 +38,6 @@ pub struct MembersArgs {
           conflicts_with_all = ["files", "kinds", "currency", "live", "time_format", "topic", "customer_tags"])]
     members: Vec<PathBuf>,
 
-    /// The program whose tiers the members hold, by id or by name in any capitals; its time zone is that of plain days
-    #[arg(long, value_name = "FILE", requires = "members")]
-    program: Option<PathBuf>,
-
     /// Says which tier of the program a name in the file means, or that it means none (`NAME=`); may be repeated
     #[arg(long = "tier", value_name = "NAME=ID", value_parser = parse_tier, requires = "members")]
     tiers: Vec<(String, Option<TierId>)>,
@@ -125,7 +121,7 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     let sources = input::sources(&args.members.members).map_err(CommandError::input)?;
     let outputs = [&args.output, &args.report, &args.left_out];
     args.customers.are_not_written_over(outputs)?;
-    let program = args.members.program.as_deref();
+    let program = args.program.as_deref();
     for written in outputs.into_iter().flatten() {
         is_no_input(written, sources.iter().map(Source::path).chain(program))?;
     }
@@ -209,7 +205,7 @@ impl Import {
 /// Refuses at once what every row with a tier would be rejected for.
 fn tiers_can_be_read(args: &Args, header: &Header) -> Result<(), String> {
     let column = header.column(Field::Tier);
-    if args.members.program.is_none() && args.members.tiers.is_empty() {
+    if args.program.is_none() && args.members.tiers.is_empty() {
         return Err(format!(
             "has tiers in the column `{column}`; give the program that has them with --program FILE, or leave them out \
              with --without tier"
@@ -258,9 +254,9 @@ fn mapping(args: &Args) -> Result<Mapping, CommandError> {
 }
 
 fn reading(args: &Args, mapping: &Mapping, customers: Option<Customers>) -> Result<Reading, CommandError> {
-    let MembersArgs { program, tiers, tiers_until, day_first, month_first, statuses, members: _, without: _ } =
-        &args.members;
-    let program: Option<Program> = program.as_deref().map(files::program).transpose()?.map(|(_, draft)| draft.program);
+    let MembersArgs { tiers, tiers_until, day_first, month_first, statuses, members: _, without: _ } = &args.members;
+    let program: Option<Program> =
+        args.program.as_deref().map(files::program).transpose()?.map(|(_, draft)| draft.program);
     for id in tiers.iter().filter_map(|(_, id)| id.as_ref()) {
         let unknown = |program: &&Program| program.rank(id).is_none();
         if let Some(program) = program.as_ref().filter(unknown) {

@@ -58,6 +58,7 @@ impl Start {
             | FactBody::BirthdaySet(_)
             | FactBody::TierAssigned(..)
             | FactBody::TierUnassigned(..)
+            | FactBody::Merged(_)
             | FactBody::Erased => return None,
         }
         Some(at)

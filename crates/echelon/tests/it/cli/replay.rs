@@ -75,6 +75,44 @@ fn replay_stops_at_the_first_event_after_the_instant() {
     desk.run(REPLAY, 2);
 }
 
+/// A history that is newest first, or sorted by customer, replayed to nothing without a word.
+#[test]
+fn a_file_that_is_not_in_order_of_time_is_said_to_be_so_and_read_in_order_on_request() {
+    let desk = ApiHarness::new();
+    let newest_first: Vec<_> = EVENTS.lines().filter(|line| !line.is_empty()).rev().collect();
+    desk.put("events.jsonl", newest_first.join("\n"));
+    let early = REPLAY.replace("2024-06-01", "2024-01-01");
+    let found = desk.run(&early, 1);
+    has(&found.out, &["0 facts, 0 members"]);
+    has(
+        &found.err,
+        &[
+            "note: events.jsonl has 1 line after --as-of 2024-01-01T05:00:00Z, from line 1 on: not seen",
+            "warning: events.jsonl is not in order of time: 1 line below the first one after --as-of, from line 2 on,",
+            "read them with --sort",
+        ],
+    );
+    let sorted = desk.run(&format!("{early} --sort"), 0);
+    has(&sorted.out, &["1 fact, 1 member", "anna    Gold"]);
+    has(&sorted.err, &["note: events.jsonl has 1 line after --as-of", "from line 1 on"]);
+    let explain = EXPLAIN.replace("2024-06-01", "2024-01-01");
+    has(&desk.run(&format!("{explain} anna --sort"), 0).out, &["Holds Gold since November 10, 2023"]);
+
+    // Beyond all lines the standings are right in any order, and the history is that of late arrivals.
+    has(
+        &desk.run(REPLAY, 0).err,
+        &["1 line dated before a line above, from line 2 on, counted as arriving late; --sort"],
+    );
+    assert_eq!(desk.run(&format!("{REPLAY} --sort"), 0).err, "");
+    desk.put("events.jsonl", EVENTS);
+    assert_eq!(desk.run(REPLAY, 0).err, "", "nothing is said about a file in order");
+    assert_eq!(desk.run(&format!("{REPLAY} --sort"), 0).out, desk.run(REPLAY, 0).out);
+
+    // A line that cannot be read is reported under its own number.
+    desk.put("events.jsonl", format!("{EVENTS}not json"));
+    has(&desk.run(&format!("{REPLAY} --sort"), 2).err, &["events.jsonl:4: column 2: is not JSON"]);
+}
+
 #[test]
 fn a_line_that_is_no_valid_fact_is_named_with_file_line_and_field() {
     let desk = ApiHarness::new();

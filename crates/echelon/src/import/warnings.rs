@@ -1,0 +1,239 @@
+//! What of an import counts for less than it seems to: facts that credit no member or count for nothing under the
+//! program, and columns that were not found or not read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rules::calendar::{Day, Zone};
+use rules::fact::{Currency, FactBody, OrderPaid, ReceivedFact};
+use rules::quantity::Quantity;
+use serde::Serialize;
+
+use super::columns::{Field, Header};
+use super::preset::Preset;
+
+/// A warning: the report leads with them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// One word, the same in every release.
+    code: &'static str,
+    /// The orders that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orders: Option<u64>,
+    /// Their totals, by currency.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    money: BTreeMap<&'static str, String>,
+    /// The files that it is about, if it is not about all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<String>,
+    /// The columns that it is about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    columns: Vec<String>,
+    /// The problem and the remedy, for people.
+    message: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.files.as_slice() {
+            [] => f.write_str(&self.message),
+            [file] => write!(f, "{file}: {}", self.message),
+            [file, more @ ..] => write!(f, "{file} and {} more: {}", more.len(), self.message),
+        }
+    }
+}
+
+impl Warning {
+    /// Takes the files of a warning that says the same; gives it back if it says something else.
+    pub fn merge(&mut self, other: Self) -> Option<Self> {
+        if (self.code, &self.message) != (other.code, &other.message) || other.files.is_empty() {
+            return Some(other);
+        }
+        self.files.extend(other.files);
+        None
+    }
+}
+
+/// The program that the facts are for.
+#[derive(Debug, Clone)]
+pub struct Against {
+    /// Its currency.
+    pub currency: Currency,
+    /// Its time zone.
+    pub timezone: Zone,
+    /// The day from which it counts.
+    pub start: Day,
+}
+
+/// Orders that were read, as far as warnings need them. Its size does not depend on their number.
+#[derive(Debug, Default)]
+pub struct Watch {
+    against: Option<Against>,
+    without_member: Orders,
+    in_other_currency: Orders,
+    before_start: Orders,
+}
+
+/// Orders added up.
+#[derive(Debug, Default)]
+struct Orders {
+    count: u64,
+    money: BTreeMap<&'static str, (Quantity, u8)>,
+}
+
+impl Orders {
+    fn add(&mut self, paid: &OrderPaid) {
+        self.count += 1;
+        let currency = paid.charge.currency;
+        let sum = self.money.entry(currency.code()).or_insert((Quantity::ZERO, currency.decimals().unwrap_or(2)));
+        sum.0 += paid.charge.total.into();
+    }
+
+    fn warning(&self, code: &'static str, say: impl FnOnce(&str) -> String) -> Option<Warning> {
+        let sum =
+            |(currency, (sum, decimals)): (&&'static str, &(Quantity, u8))| (*currency, sum.with_decimals(*decimals));
+        let money: BTreeMap<_, _> = self.money.iter().map(sum).collect();
+        let sums: Vec<_> = money.iter().map(|(currency, sum)| format!("{sum} {currency}")).collect();
+        let orders = if self.count == 1 { "1 order".to_owned() } else { format!("{} orders", self.count) };
+        let message = say(&format!("{orders} over {}", sums.join(" and ")));
+        let (orders, files, columns) = (Some(self.count), Vec::new(), Vec::new());
+        (self.count > 0).then_some(Warning { code, orders, money, files, columns, message })
+    }
+}
+
+impl Watch {
+    /// A watch over facts for a program, if one is given.
+    pub fn new(against: Option<Against>) -> Self {
+        Self { against, ..Self::default() }
+    }
+
+    /// Notes facts as they are written.
+    pub fn take(&mut self, facts: &[ReceivedFact]) {
+        for told in facts {
+            let FactBody::OrderPaid(_, paid) = &told.fact.body else { continue };
+            if paid.charge.test {
+                continue;
+            }
+            if told.fact.member().is_none() {
+                self.without_member.add(paid);
+            }
+            let Some(Against { currency, timezone, start }) = &self.against else { continue };
+            if paid.charge.currency != *currency && paid.charge.exchange_rate.is_none() {
+                self.in_other_currency.add(paid);
+            }
+            if timezone.day(paid.paid_at.unwrap_or(told.fact.occurred_at)) < *start {
+                self.before_start.add(paid);
+            }
+        }
+    }
+
+    /// The warnings about all facts, the one about members first.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let without_member = self.without_member.warning("no_member", |orders| {
+            format!(
+                "{orders} name no member and credit none; if another column names the customer, take it with --column \
+                 member_id=…"
+            )
+        });
+        let mut found: Vec<_> = without_member.into_iter().collect();
+        if let Some(Against { currency, start, .. }) = &self.against {
+            found.extend(self.in_other_currency.warning("no_exchange_rate", |orders| {
+                format!(
+                    "{orders} are not in {}, the program's currency, and have no exchange rate: they count nothing where \
+                     money counts; add a column with {} per unit and name it with --column exchange_rate=…",
+                    currency.code(),
+                    currency.code()
+                )
+            }));
+            found.extend(self.before_start.warning("before_start", |orders| {
+                format!(
+                    "{orders} were paid before {}, the day from which the program counts if it is published now, and \
+                     count nothing; give the program an `effective_at` before them when it is published first",
+                    start.date()
+                )
+            }));
+        }
+        found
+    }
+}
+
+/// The warnings about a file's columns. `unread_money` are the headers of columns that are not read and look like money.
+pub fn of_columns(file: &str, header: &Header, unread_money: &[&str]) -> Vec<Warning> {
+    let mut found = Vec::new();
+    let unused: Vec<&str> = header.unused().collect();
+    let mut missing = Vec::new();
+    for (field, wanted) in header.absent() {
+        let near = unused.iter().find(|name| are_alike(wanted, name) || are_alike(field.name(), name));
+        match near {
+            Some(near) => found.push(about(
+                "column_spelled_otherwise",
+                vec![(*near).to_owned()],
+                format!(
+                    "the column `{near}` is not read; if it is `{wanted}`, say so with --column {}=\"{near}\"",
+                    field.name()
+                ),
+            )),
+            None if header.preset() != Preset::Orders => missing.push((field, wanted.to_owned())),
+            None => {}
+        }
+    }
+    if !missing.is_empty() {
+        let each: Vec<_> = missing.iter().map(|(field, wanted)| format!("`{wanted}` ({})", field.name())).collect();
+        let message = format!(
+            "optional columns are missing, and what they would say is unknown: {}; name one that is called \
+             otherwise with --column FIELD=HEADER",
+            each.join(", ")
+        );
+        found.push(about("columns_missing", missing.into_iter().map(|(_, wanted)| wanted).collect(), message));
+    }
+    if !unread_money.is_empty() {
+        let names: Vec<_> = unread_money.iter().map(|name| format!("`{name}`")).collect();
+        let message = format!(
+            "columns that look like money are not read: {}; if they are part of the orders' totals, refunds or \
+             payments, name their fields with --column",
+            names.join(", ")
+        );
+        found.push(about("money_not_read", unread_money.iter().map(|name| (*name).to_owned()).collect(), message));
+    }
+    if header.lower_case_members {
+        let column = header.used().find(|(field, _)| *field == Field::MemberId).map(|(_, column)| column.to_owned());
+        let message = "members are named by their e-mail addresses; a shop's webhooks name them by number, and then each \
+             customer becomes two members: name a column with the number with --column member_id=…, or merge them";
+        found.push(about("members_are_addresses", column.into_iter().collect(), message.to_owned()));
+    }
+    found.iter_mut().for_each(|warning: &mut Warning| warning.files.push(file.to_owned()));
+    found
+}
+
+fn about(code: &'static str, columns: Vec<String>, message: String) -> Warning {
+    Warning { code, orders: None, money: BTreeMap::new(), files: Vec::new(), columns, message }
+}
+
+/// Whether a header is likely another spelling of the wanted one: at most one letter in six differs, apart from
+/// capitals, spaces and signs.
+fn are_alike(wanted: &str, name: &str) -> bool {
+    let letters =
+        |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let (wanted, name) = (letters(wanted), letters(name));
+    strsim::damerau_levenshtein(&wanted, &name) <= wanted.chars().count() / 6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_spelling_is_known_and_another_word_is_not() {
+        for (wanted, name) in [
+            ("Cancelled at", "Canceled at"),
+            ("cancelled_at", "Cancelled at"),
+            ("Refunded Amount", "Refund Amount"),
+            ("Outstanding Balance", "outstanding-balance"),
+        ] {
+            assert!(are_alike(wanted, name), "{wanted} {name}");
+        }
+        for (wanted, name) in [("Taxes", "Notes"), ("tax", "fax"), ("Paid at", "Created at"), ("Duties", "Cities")] {
+            assert!(!are_alike(wanted, name), "{wanted} {name}");
+        }
+    }
+}

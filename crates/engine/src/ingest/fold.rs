@@ -317,12 +317,13 @@ fn kept(fact: Fact, is_erased: impl Fn(&Fact) -> bool) -> Option<Fact> {
 
 /// A merge into an erased member is void for ever: it is stored without that member's name, like one that was undone.
 fn without_erased(fact: Fact, merges: &Merges) -> Fact {
-    match &fact.body {
-        FactBody::Merged(Merged { into: Some(into) }) if merges.is_erased(into) && merges.of(into).is_none() => {
-            Fact { body: FactBody::Merged(Merged { into: None }), ..fact }
-        }
-        _ => fact,
+    if let FactBody::Merged(Merged { into: Some(into) }) = &fact.body
+        && merges.is_erased(into)
+        && merges.of(into).is_none()
+    {
+        return Fact { body: FactBody::Merged(Merged { into: None }), ..fact };
     }
+    fact
 }
 
 fn is_entry(fact: &Fact) -> bool {

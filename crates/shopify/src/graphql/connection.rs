@@ -51,7 +51,9 @@ impl<T> Connection<T> {
 pub(super) fn taken<T>(connection: Nested<Connection<T>>, path: &'static str) -> Result<Option<Vec<Nested<T>>>> {
     match connection {
         Nested::Absent => Ok(None),
-        present => envelope::object(present, path)?.all(path).map(Some),
+        present @ (Nested::Object(_) | Nested::List(_) | Nested::Other) => {
+            envelope::object(present, path)?.all(path).map(Some)
+        }
     }
 }
 

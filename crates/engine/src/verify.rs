@@ -17,7 +17,7 @@ use rules::version::Versions;
 use store::history::{self, Recorded};
 use store::shop::ShopId;
 use store::unread::Unread;
-use store::{Commit, Links, Member, Store, StoreError, StoredMember};
+use store::{Commit, Links, Member, Store, StoreError, StoredMember, merges_of};
 
 /// A fault in the stored data of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -247,6 +247,21 @@ impl Recomputed {
             links.ids.insert(self.member.clone());
             commit.member(store, shop, id, (&other.ledger, &other.record, &links), other)?;
         }
-        store.commit(commit).await
+        // The version of the member that the id stands for guards all writes about them.
+        let connected = store.connected(shop, [self.member.clone()]).await;
+        if let Ok(connected) = &connected {
+            let stood_for = merges_of(connected).resolve(&self.member);
+            let is_written = stood_for == self.member || self.unaware.as_ref().is_some_and(|(id, _)| *id == stood_for);
+            if let Some(other) =
+                connected.get(&stood_for).cloned().and_then(StoredMember::present).filter(|_| !is_written)
+            {
+                commit.member(store, shop, &stood_for, (&other.ledger, &other.record, &other.links), &other)?;
+            }
+        }
+        match connected {
+            // What cannot be decoded is mended on its own.
+            Ok(_) | Err(StoreError::Corrupt { .. } | StoreError::Newer { .. }) => store.commit(commit).await,
+            Err(error) => Err(error),
+        }
     }
 }

@@ -213,6 +213,7 @@ async fn list(
     Named(member): Named,
 ) -> Result<Json<Assignments>, Problem> {
     let (now, versions) = (api.clock.now(), api.versions(&shop).await?);
+    let _turn = api.turns.next(&shop).await?;
     let Known { held, .. } = api.held(&shop, &member).await?;
     let counting = held.counting();
     let ruling = explain(versions.in_force(now), &counting, now).assignment.map(|found| found.fact);

@@ -1,6 +1,6 @@
 //! Members' standings, and the reasons for them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -15,8 +15,8 @@ use rules::standing::evaluate;
 use rules::version::{Version, Versions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use store::Member;
 use store::shop::ShopId;
-use store::{Member, StoredMember};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -93,17 +93,14 @@ impl Api {
         self.programs().of(shop).await?.ok_or_else(|| Problem::no_program(shop))
     }
 
-    /// A member, in one read. Of a merged id it is the member that the id stands for, in another one.
+    /// A member, in one read. Of a merged id it is the member that the id stands for.
     pub(crate) async fn held(&self, shop: &ShopId, member: &MemberId) -> Result<Known, Problem> {
-        let found = self.store.members(shop, [member.clone()]).await?.remove(member);
-        let found = found.and_then(StoredMember::present).ok_or_else(|| {
+        let found = self.store.resolved(shop, [member.clone()]).await?.remove(member).flatten();
+        let (held, merged_into) = found.filter(|(held, _)| held.is_stored()).ok_or_else(|| {
             let remedy = "send a fact about them; one that was sent as an event is taken in within a moment";
             Problem::new(ProblemCode::UnknownMember, "nothing is known of this member", remedy)
         })?;
-        let Some(into) = found.stands_for else { return Ok(Known { held: found, merged_into: None }) };
-        let held = self.store.members(shop, [into.clone()]).await?.remove(&into);
-        let held = held.and_then(StoredMember::present).unwrap_or_default();
-        Ok(Known { held, merged_into: Some(into) })
+        Ok(Known { held, merged_into })
     }
 
     /// A member's standing, and the tag of its state.
@@ -233,20 +230,12 @@ async fn standings(
     let when = When { as_of: None, version };
     when.version(&versions, as_of)?;
     let turn = api.turns.next(&shop).await?;
-    let found = api.store.members(&shop, member_ids).await?;
-    let merged = found.values().filter_map(|stored| match stored {
-        StoredMember::Present(member) => member.stands_for.clone(),
-        StoredMember::Absent | StoredMember::Erased(_) => None,
-    });
-    let merged: BTreeSet<MemberId> = merged.collect();
-    let others = if merged.is_empty() { BTreeMap::new() } else { api.store.members(&shop, merged).await? };
+    let found = api.store.resolved(&shop, member_ids).await?;
     let standings = move || {
         let version = when.version(&versions, as_of)?;
-        let told = |(member_id, stored): (MemberId, StoredMember)| {
-            let standing = stored.present().map(|own| {
-                let other = own.stands_for.as_ref().and_then(|into| others.get(into)?.clone().present());
-                let counting = other.as_ref().unwrap_or(&own).counting();
-                Standing::of(&shop, &member_id, version, &counting, as_of).merged_into(own.stands_for.clone())
+        let told = |(member_id, found): (MemberId, Option<(Member, Option<MemberId>)>)| {
+            let standing = found.map(|(held, merged_into)| {
+                Standing::of(&shop, &member_id, version, &held.counting(), as_of).merged_into(merged_into)
             });
             OneOfMany { member_id, standing }
         };

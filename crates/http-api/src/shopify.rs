@@ -167,6 +167,10 @@ async fn compliance(State(api): State<Api>, headers: HeaderMap, body: Body) -> R
             }
             Outcome::Ignored(_) | Outcome::Rejected(_) => return Err(no_customer()),
         },
+        // One of several Shopify shops that are one shop here does not speak for the others.
+        Wanted::Shop if api.store.has_several_names(&shop) => {
+            tracing::error!(%shop, "Shopify asks that one of several shops be deleted that are one shop here: nothing is deleted");
+        }
         Wanted::Shop => {
             if api.store.versions(&shop).await?.is_some() {
                 let due_at = api.store.note_redaction(&shop, api.clock.now()).await?.due_at;

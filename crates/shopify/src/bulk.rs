@@ -132,9 +132,9 @@ impl Gathering {
         if self.held_bytes <= HELD_BYTES_MAX {
             return Ok(None);
         }
-        match (self.release(), self.orphan()) {
-            (None, Some(error)) => Err(error),
-            (gathered, _) => Ok(gathered),
+        match self.release() {
+            None => self.orphan().map_or(Ok(None), Err),
+            gathered => Ok(gathered),
         }
     }
 

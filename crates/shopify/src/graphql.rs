@@ -297,7 +297,9 @@ impl<'a> Order<'a> {
             sorted.agreement(agreement)?;
         }
         let transactions = self.transactions.list("$.transactions")?;
-        let has_failed = transactions.iter().any(|it| it.is_refund() && it.has_failed());
+        let mut refunds = transactions.iter().filter(|it| it.is_refund());
+        let is_pending = refunds.clone().any(|it| it.is_pending());
+        let has_failed = !is_pending && refunds.any(|it| it.has_failed());
         let financial_status = lower(&self.display_financial_status);
         if self.refunds.is_absent() && matches!(financial_status.text(), Some("partially_refunded" | "refunded")) {
             return Err(DocumentError::missing("$.refunds"));

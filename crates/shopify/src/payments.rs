@@ -30,6 +30,11 @@ impl Transaction<'_> {
         self.kind.text() == Some("REFUND")
     }
 
+    /// Whether it has not ended yet.
+    pub(super) fn is_pending(&self) -> bool {
+        matches!(self.status.text(), Some("PENDING" | "AWAITING_RESPONSE"))
+    }
+
     /// Whether it failed for good.
     pub(super) fn has_failed(&self) -> bool {
         matches!(self.status.text(), Some("FAILURE" | "ERROR"))

@@ -71,7 +71,7 @@ impl Store {
     /// # Errors
     /// See [`StoreError`]; the rest is verified next time.
     pub async fn verify_erasures(&self, shop: &ShopId, now: Instant) -> Result<usize, StoreError> {
-        let mut gone = 0;
+        let (mut gone, mut damaged) = (0, None);
         for row in self.query(&self.tables.control, None, (key::PK, &key::erasures(shop)), None).await? {
             let at = Instant::parse(row.need_text(name::ERASED_AT)?).map_err(|_| row.corrupt(name::ERASED_AT))?;
             let member = MemberId::new(&row.key().sk).map_err(|error| row.corrupt(error.to_string()))?;
@@ -79,12 +79,20 @@ impl Store {
                 continue;
             }
             self.settle_request(shop, &member).await?;
-            if self.erase(shop, &member).await? == 0 {
-                self.delete(&self.tables.control, &row, None).await?;
-                gone += 1;
+            match self.erase(shop, &member).await {
+                Ok(0) => {
+                    self.delete(&self.tables.control, &row, None).await?;
+                    gone += 1;
+                }
+                Ok(_) => {}
+                // A damaged row of one member holds up the others' erasures no longer.
+                Err(error @ (StoreError::Corrupt { .. } | StoreError::Newer { .. })) => {
+                    damaged = damaged.or(Some(error))
+                }
+                Err(error) => return Err(error),
             }
         }
-        Ok(gone)
+        damaged.map_or(Ok(gone), Err)
     }
 
     /// Deletes a row. If it is also about other members, it stays without this member's name: several members can

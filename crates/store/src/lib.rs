@@ -100,6 +100,11 @@ impl Store {
         self.aliases.shop(name)
     }
 
+    /// Whether more than one other name means a shop.
+    pub fn has_several_names(&self, shop: &ShopId) -> bool {
+        self.aliases.are_several(shop)
+    }
+
     /// The time zones that programs are read by.
     pub fn zones(&self) -> &Zones {
         &self.zones

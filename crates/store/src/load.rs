@@ -83,7 +83,7 @@ pub struct Member {
     /// The keys of notices ([`rules::notice::Notice`]) that were sent and must not be sent again. Only sweeps send
     /// notices.
     pub sent_notices: Vec<String>,
-    /// Whom the id stands for, and which ids were merged into it.
+    /// The member that the id was merged into, and the ids that were merged into it.
     pub links: Links,
     /// The member that the id stands for; none if it stands for itself.
     pub stands_for: Option<MemberId>,

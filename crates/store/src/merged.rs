@@ -1,5 +1,5 @@
-//! Members under several ids (section 4): every id has its own item, with its own facts and record. The item also says whom
-//! the id stands for and which ids were merged into it, and so those that belong together are found from any of them.
+//! Members under several ids (section 4): every id has its own item, with its own facts and record. The item also says which
+//! member the id stands for and which ids were merged into it, and so those that belong together are found from any of them.
 //!
 //! A writer who changes an item of one of them also writes the item of the member that they stand for. Its version
 //! therefore detects any concurrent write about them. Items that belong together are read twice: if no version has changed,
@@ -39,7 +39,7 @@ pub struct Links {
 pub struct Tombstone {
     /// The instant of the erasure.
     pub erased_at: Instant,
-    /// Whom the id stands for, and who stands for it.
+    /// The member that the id stands for, and the ids that were merged into it.
     pub links: Links,
     /// The item's own version.
     pub(super) version: Option<u64>,
@@ -176,7 +176,7 @@ pub fn merges_of(stored: &BTreeMap<MemberId, StoredMember>) -> Merges {
 
 impl Store {
     /// Members as stored, each with the ids that stand for the member, or the member that the id stands for. Absent if they
-    /// have no item. A merged id costs one more read of one item, and so does each id that stands for a member.
+    /// have no item. The items of all ids that belong together are read twice.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -191,18 +191,37 @@ impl Store {
             return Ok(found);
         }
         let merges = merges_of(&found);
-        let own = found.clone();
+        let all = found.clone();
         found.retain(|id, _| wanted.contains(id));
         for (id, stored) in &mut found {
-            let StoredMember::Present(member) = stored else { continue };
-            let stands_for = merges.resolve(id);
-            if stands_for != *id {
-                member.stands_for = Some(stands_for);
-                continue;
+            if let Some(member) = whole(&all, &merges, id) {
+                *stored = StoredMember::Present(Box::new(member));
             }
-            member.others = merges.standing_for(id).into_iter().filter_map(|id| OtherId::of(&own, id)).collect();
         }
         Ok(found)
+    }
+
+    /// Members as they are asked about: of a merged id, the member that it stands for, with that member's id. None of whom
+    /// nothing is known, or who was erased. All of it is as of one moment.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn resolved(
+        &self,
+        shop: &ShopId,
+        members: impl IntoIterator<Item = MemberId>,
+    ) -> Result<BTreeMap<MemberId, Option<(Member, Option<MemberId>)>>, StoreError> {
+        let wanted: BTreeSet<MemberId> = members.into_iter().collect();
+        let all = self.connected(shop, wanted.iter().cloned()).await?;
+        let merges = merges_of(&all);
+        let resolve = |id: MemberId| {
+            let present = all.get(&id).is_some_and(|stored| matches!(stored, StoredMember::Present(_)));
+            let member = merges.resolve(&id);
+            let held = present.then(|| whole(&all, &merges, &member)).flatten();
+            let merged_into = (member != id).then_some(member);
+            (id, held.map(|held| (held, merged_into)))
+        };
+        Ok(wanted.into_iter().map(resolve).collect())
     }
 
     /// The item of one id by itself, without the items that belong together with it.
@@ -271,6 +290,19 @@ impl Store {
             found.extend(self.items(shop, missing).await?);
         }
     }
+}
+
+/// A member with the ids that stand for the member, or with the member that the id stands for.
+fn whole(all: &BTreeMap<MemberId, StoredMember>, merges: &Merges, id: &MemberId) -> Option<Member> {
+    let StoredMember::Present(stored) = all.get(id)? else { return None };
+    let mut member = Member::clone(stored);
+    let stands_for = merges.resolve(id);
+    if stands_for == *id {
+        member.others = merges.standing_for(id).into_iter().filter_map(|id| OtherId::of(all, id)).collect();
+    } else {
+        member.stands_for = Some(stands_for);
+    }
+    Some(member)
 }
 
 impl OtherId {

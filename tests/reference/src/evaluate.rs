@@ -89,7 +89,10 @@ impl Replay {
         let program = self.program().clone();
         let mut ledger = self.ledger(id);
         let mut member = self.members[id].clone();
-        if program.active && !self.shop.is_erased(id) {
+        // "On record, a merged id that held a tier has `left`": also where the version is inactive, because it is not reviewed
+        // any more.
+        let has_left = ledger.ids.is_empty() && member.tier.is_some();
+        if (program.active || has_left) && !self.shop.is_erased(id) {
             let bare = ledger.clone();
             if let News::Version(old) = news
                 && let Some(hold) = self.hold(old, &program, &ledger, t)
@@ -104,7 +107,9 @@ impl Replay {
                 match &news {
                     // "The cause is the fact's if the tier differs with and without the fact, else `period_end`."
                     // A member whose id stood for another's until then passes at once what has changed meanwhile.
-                    News::Document(arrived) if arrived.stood_for_another || view(&program, &arrived.before) != now => {
+                    News::Document(arrived)
+                        if arrived.stood_for_another || has_left || view(&program, &arrived.before) != now =>
+                    {
                         arrived.cause(&program, &ledger, t)
                     }
                     // "At `effective_at` the cause is `program_changed` if the old version gives another tier then or

@@ -35,7 +35,7 @@ async fn one_fact_alone_that_is_not_taken_in_is_a_problem() {
         (json!({ "type": "order.paid" }), 422, "this is not a valid fact"),
         (json!("order.paid"), 422, "this is not a valid fact"),
         (
-            json!({ "type": "customer.merged", "member_id": "a", "into": "b", "occurred_at": "2024-03-01T12:00:00Z" }),
+            json!({ "type": "customer.merged", "member_id": "a", "into": "a", "occurred_at": "2024-03-01T12:00:00Z" }),
             422,
             "this is not a valid fact",
         ),

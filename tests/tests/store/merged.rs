@@ -1,5 +1,8 @@
 //! Members under several ids: merged, parted, in chains and circles, erased, swept and repaired. On every table.
 
+use std::sync::Mutex;
+
+use embedded_dynamodb::{Decision, Intercept, Request};
 use engine::verify::{Difference, recompute};
 use rules::id::MemberId;
 use serde_json::{Value, json};
@@ -204,6 +207,56 @@ async fn more_ids_than_one_member_may_have_are_quarantined(place: Place) {
     assert_eq!(report.quarantined.iter().map(|(_, why)| why.reason.code()).collect::<Vec<_>>(), ["too_large"]);
     tell(&system, &[order("1", "id-7", 150)]).await;
     assert_eq!(system.tier("anna").await.as_deref(), Some("silver"));
+}
+
+/// Carries out another writer's events at the first transaction of this one, and lets the transaction go on.
+struct Meets {
+    other: System,
+    events: Mutex<Vec<Value>>,
+}
+
+impl std::fmt::Debug for Meets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Meets").field("events", &self.events).finish_non_exhaustive()
+    }
+}
+
+impl Intercept for Meets {
+    fn before<'a>(&'a self, request: &'a Request) -> Decision<'a> {
+        Box::pin(async move {
+            if request.operation == "TransactWriteItems" {
+                let events = std::mem::take(&mut *self.events.lock().unwrap());
+                if !events.is_empty() {
+                    tell(&self.other, &events).await;
+                }
+            }
+            None
+        })
+    }
+}
+
+/// One writer has decided what a fact or a merge changes, when the other commits: the first one has to decide again.
+#[tokio::test]
+async fn a_merge_and_a_fact_that_meet_are_both_in_the_standing() {
+    let merge = || vec![merged("ben", Some("anna"), 20)];
+    let facts = ["anna", "ben", "carl"].map(|id| vec![order("9", id, 300)]);
+    for fact in facts {
+        for (first, second) in [(merge(), fact.clone()), (fact.clone(), merge())] {
+            let store = embedded_dynamodb::Store::memory().unwrap();
+            let system = opened(Place { client: store.client(), prefix: "t".to_owned() }).await;
+            tell(&system, &[order("1", "anna", 60), order("2", "ben", 60), order("3", "carl", 90)]).await;
+            tell(&system, &[merged("carl", Some("ben"), 3)]).await;
+            let meets = Meets { other: system.another(store.client()), events: Mutex::new(second.clone()) };
+            let writer = system.another(store.client_with(meets));
+            tell(&writer, &first).await;
+            let what = format!("{first:?}, met by {second:?}");
+            assert_eq!(system.member("anna").await.counting().orders().len(), 4, "{what}");
+            assert_eq!(system.tier("anna").await.as_deref(), Some("gold"), "{what}");
+            for id in ["anna", "ben", "carl"] {
+                assert_eq!(differences(&system, id).await, [], "{id}: {what}");
+            }
+        }
+    }
 }
 
 /// The halves of write units and of read units that a merge and its undoing cost.

@@ -174,17 +174,27 @@ async fn one_shop(which: &Which, store: &Store, shop: &ShopId, found: &mut Found
     unread.errors.iter().for_each(|error| found.pass(shop, None, error));
     // Drawn only on a terminal, like all bars of indicatif.
     let bar = ProgressBar::new(u64::try_from(members.len()).unwrap_or(u64::MAX));
-    for member in members {
+    let mut rebuilt = false;
+    for member in &members {
         bar.inc(1);
-        match settled(store, shop, &member, &versions, which.repair).await {
+        match settled(store, shop, member, &versions, which.repair).await {
             Ok(recomputed) if which.member.is_some() && !recomputed.is_known => return Ok(Looked::NoSuchMember),
             Ok(recomputed) => {
                 found.members += 1;
                 if !recomputed.differences.is_empty() {
+                    rebuilt |= which.repair;
                     found.differing.push((shop.clone(), recomputed.member, recomputed.differences));
                 }
             }
-            Err(error) if unread.passes(&error) => found.pass(shop, Some(&member), &error),
+            Err(error) if unread.passes(&error) => found.pass(shop, Some(member), &error),
+            Err(error) => return Err(error),
+        }
+    }
+    // A member who was rebuilt has lost the ids that were merged into the item before: each of these says so itself.
+    for member in members.iter().filter(|_| rebuilt && which.member.is_none()) {
+        match settled(store, shop, member, &versions, which.repair).await {
+            Ok(_) => {}
+            Err(error) if unread.passes(&error) => {}
             Err(error) => return Err(error),
         }
     }

@@ -143,13 +143,13 @@ pub struct Members {
 }
 
 /// The member of a row.
-struct Identity<'a> {
+struct Identity {
     member: MemberId,
     by: NamedBy,
     /// The member as the file names them: the ids of what is imported follow from it, whichever number is found.
     written: String,
-    /// The cell.
-    cell: &'a str,
+    /// The cell, as it was meant.
+    cell: String,
     field: Field,
 }
 
@@ -200,7 +200,7 @@ impl Members {
     fn bodies(
         &self,
         row: Row<'_>,
-        named: &Identity<'_>,
+        named: &Identity,
         status: Option<Status>,
     ) -> Result<Vec<(Instant, FactBody)>, Refused> {
         let enrolled = self.enrolled(row, status)?;
@@ -209,7 +209,7 @@ impl Members {
         let birthday = self.birthday(row)?;
         let key = format!("{}:{}", self.reading.preset.source(), named.written);
         let bad =
-            |why: IdError| Refused::BadId { column: row.header.column(named.field), value: named.cell.to_owned(), why };
+            |why: IdError| Refused::BadId { column: row.header.column(named.field), value: named.cell.clone(), why };
         let at = self.exported_at;
         let mut bodies = Vec::new();
         // The enrolment first: what follows in the file is then a member's.
@@ -234,9 +234,9 @@ impl Members {
         Ok(bodies)
     }
 
-    fn identity<'a>(&self, row: Row<'a>) -> Result<Identity<'a>, Refused> {
+    fn identity(&self, row: Row<'_>) -> Result<Identity, Refused> {
         let (field, cell) = match (row.cell(Field::MemberId)?, row.cell(Field::Email)?) {
-            (Some(id), _) => (Field::MemberId, id.strip_prefix('\'').unwrap_or(id)),
+            (Some(id), _) => (Field::MemberId, id),
             (None, Some(email)) => (Field::Email, email),
             (None, None) => {
                 let field = if row.header.has(Field::MemberId) { Field::MemberId } else { Field::Email };
@@ -244,9 +244,10 @@ impl Members {
             }
         };
         let column = || row.header.column(field);
-        if rounded(cell) {
+        let Ok(cell) = super::ids::meant(cell) else {
             return Err(Refused::RoundedId { column: column(), value: cell.to_owned() });
-        }
+        };
+        let cell = &*cell;
         let is_email = field == Field::Email || cell.contains('@');
         let written = if is_email { cell.to_lowercase() } else { cell.to_owned() };
         let found = self.reading.customers.as_ref().filter(|_| is_email).map(|known| known.find(Some(&written), []));
@@ -261,7 +262,7 @@ impl Members {
                 (MemberId::new(&written).map_err(bad)?, by)
             }
         };
-        Ok(Identity { member, by, written, cell, field })
+        Ok(Identity { member, by, written, cell: cell.to_owned(), field })
     }
 
     /// The meaning of the status; none if the row has none.
@@ -319,7 +320,11 @@ impl Members {
             }
         };
         let (until, value) = match (self.when(row, Field::Until)?, self.reading.tiers_until) {
-            (Some((written, when)), _) => (Some(when.end(&self.zone(row, Field::Until, written)?)), written.to_owned()),
+            (Some((written, when)), _) => {
+                let far = || Refused::BadDay { column: column(Field::Until), value: written.to_owned() };
+                let end = when.end(&self.zone(row, Field::Until, written)?).ok_or_else(far)?;
+                (Some(end), written.to_owned())
+            }
             (None, Some(TiersUntil::Never)) => (None, String::new()),
             (None, Some(TiersUntil::At(until))) => (Some(until), until.to_string()),
             (None, None) => return Err(Refused::NoExpiry { column: until_column(row), tier: tier() }),
@@ -342,7 +347,7 @@ impl Members {
 
     /// Leaves out rows that were read before. In another file the later export rules; in the same file it is not clear
     /// which row is meant.
-    fn unknown(&mut self, row: Row<'_>, named: &Identity<'_>) -> Result<(), LeftOut> {
+    fn unknown(&mut self, row: Row<'_>, named: &Identity) -> Result<(), LeftOut> {
         let content = hash(Field::ALL.map(|field| row.cell(field).ok().flatten()));
         let print = Print { id: hash(&named.member), content, file: self.file };
         match self.repeats.look(print) {
@@ -397,13 +402,6 @@ fn bad_day(row: Row<'_>, field: Field, text: &str, why: DayError) -> Refused {
         DayError::Ambiguous => Refused::AmbiguousDay { column, value },
         DayError::NoTimezone => Refused::NoTimezone { column, value },
     }
-}
-
-/// Whether a spreadsheet wrote the id as a number in scientific notation, such as `5.32E+12`.
-fn rounded(id: &str) -> bool {
-    let Some((digits, power)) = id.split_once("E+") else { return false };
-    let numeric = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b',');
-    numeric(digits) && numeric(power)
 }
 
 /// Reads `WORD=member`, `WORD=guest` or `WORD=ignore`.

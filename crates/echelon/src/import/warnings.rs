@@ -148,7 +148,7 @@ impl Watch {
             found.extend(self.before_start.warning("before_start", |orders| {
                 format!(
                     "{orders} were paid before {}, the day from which the program counts if it is published now, and \
-                     count nothing; give the program an `effective_at` before them when it is published first",
+                     count nothing; give the program an earlier `start_date`, and publish one by calendar year with the option `clamp: false`",
                     start.date()
                 )
             }));

@@ -105,8 +105,9 @@ impl NotCounted {
         });
         let what = if matches!(awaited, Subject::Order(_)) { "order" } else { "entry of points" };
         (!is_known).then(|| {
-            let message =
-                format!("the {what} that it is about is not known here: it waits for it, and counts from then on");
+            let message = format!(
+                "the {what} that the fact is about is not known here: the fact counts as soon as the {what} is sent"
+            );
             Self::new("waiting_for_order", message)
         })
     }

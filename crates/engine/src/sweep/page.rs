@@ -109,7 +109,8 @@ impl<W: SegmentQueue> Sweep<W> {
         tally.written = groups.iter().map(|(members, _)| members.len() as u64).sum();
         let settled = stream::iter(groups).map(|(members, commit)| self.settle(context, members, commit));
         let settled: Vec<Vec<Settled>> = settled.buffer_unordered(pace.at_a_time()).try_collect().await?;
-        for Settled { place, tier, rows, snapshot } in settled.into_iter().flatten() {
+        let settled = settled.into_iter().flatten().filter(|one| !one.is_gone);
+        for Settled { place, tier, rows, snapshot, .. } in settled {
             tally.member(context.job, tier.as_ref(), &rows);
             snapshots.extend(snapshot.map(|snapshot| (place, *snapshot)));
         }
@@ -167,7 +168,7 @@ impl<W: SegmentQueue> Sweep<W> {
         for (place, due) in members {
             let rows = if is_done { due.seen() } else { Vec::new() };
             let Due { member, tier, is_part, snapshot, .. } = due;
-            let mut one = Settled { place, tier, rows, snapshot };
+            let mut one = Settled { place, tier, rows, snapshot, is_gone: false };
             if !is_done || is_part {
                 self.settle_alone(context, &member, &mut one).await?;
             }
@@ -192,7 +193,9 @@ impl<W: SegmentQueue> Sweep<W> {
                 known.sent_notices = self.store.sent_notices(context.shop, member).await?;
             }
             let due = match context.at(member.clone(), stored) {
+                // The member is none of its own any more, and is not counted.
                 Review::Erased | Review::Merged => {
+                    one.is_gone = true;
                     one.snapshot = None;
                     return Ok(());
                 }
@@ -236,6 +239,8 @@ struct Settled {
     tier: Option<TierId>,
     rows: Vec<CountedRow>,
     snapshot: Option<Box<MemberSnapshot>>,
+    /// Whether the member was erased or merged meanwhile.
+    is_gone: bool,
 }
 
 /// A member for whom something is due, with the place on the page.

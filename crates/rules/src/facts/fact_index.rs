@@ -46,7 +46,7 @@ pub struct FactIndex {
     cancels: HashMap<CancelId, EntryId>,
     assignments: HashMap<AssignmentId, AssignmentRow>,
     members: BTreeMap<MemberId, MemberRow>,
-    /// Whom ids stand for, and which ones were erased.
+    /// The member that each merged id stands for, and the ids that were erased.
     merges: Merges,
 }
 
@@ -255,7 +255,7 @@ impl FactIndex {
         row.map_or(FactStatus::MemberErased, |row| take(row, told))
     }
 
-    /// The members whom an erasure takes: the member, and all who stand for them. None if the member was erased before.
+    /// The ids that an erasure takes: the member's, and all that stand for the member. None if the member was erased before.
     pub fn taken_by_erasure(&self, member: &MemberId) -> BTreeSet<MemberId> {
         if self.is_erased(member) {
             return BTreeSet::new();
@@ -285,9 +285,9 @@ impl FactIndex {
         if let (Some(id), FactBody::Merged(Merged { into })) = (fact.member(), &fact.body)
             && !self.is_erased(id)
         {
-            let mut after = self.merges.clone();
+            let mut after = self.merges.around(into.iter().chain([id]));
+            let mut ids = after.connected(id);
             after.set(id, into.clone().map(|into| Merge { revision: fact.revision, into }));
-            let mut ids = self.merges.connected(id);
             ids.extend(after.connected(id));
             for id in ids.iter().filter(|id| !self.is_erased(id)) {
                 found.extend([self.merges.resolve(id), after.resolve(id)]);

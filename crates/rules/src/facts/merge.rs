@@ -1,5 +1,5 @@
-//! Members under several ids (section 4): facts keep the id that they name, and whose they are is resolved when they are
-//! read. An id that was merged stands for another member, on and on.
+//! Members under several ids (section 4): facts keep the id that they name, and the member that they belong to is resolved
+//! when they are read. If `carl` was merged into `ben` and `ben` into `anna`, both stand for `anna`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -124,6 +124,18 @@ impl Merges {
             }
         }
         all
+    }
+
+    /// The same merges as far as they are connected with some ids.
+    pub fn around<'a>(&self, ids: impl IntoIterator<Item = &'a MemberId>) -> Self {
+        let mut part = Self::default();
+        for id in ids.into_iter().flat_map(|id| self.connected(id)) {
+            part.set(&id, self.of(&id).cloned());
+            if self.is_erased(&id) {
+                part.set_erased(id);
+            }
+        }
+        part
     }
 
     /// Whether an id was not erased, or one that was not is merged into it, on and on.

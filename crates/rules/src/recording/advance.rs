@@ -217,11 +217,11 @@ impl PendingChange {
     }
 
     /// Records that the member holds nothing from now on: the id stands for another member, who has the facts. A tier that
-    /// the id held is left at the arrival (section 4).
+    /// the id held is left at the arrival (section 4), also under a version that is inactive: the id is not reviewed any more.
     pub(crate) fn leave(self, record: &mut Record, versions: &Versions, told: Attribution) -> Vec<Row> {
         let Self { at, mut rows, .. } = self;
         let version = versions.in_force(at);
-        if version.program.active && record.tier.is_some() {
+        if record.tier.is_some() {
             let ledger = Ledger::default();
             let assessed = Assessed::new(version, &ledger, at);
             let step = StepContext { ledger: &ledger, versions, assessed: &assessed, at };

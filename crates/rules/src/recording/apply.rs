@@ -178,7 +178,7 @@ impl Arrival {
                         ([fact], _) => Attribution::by(fact, index.is_about(fact, &id)),
                         (_, None) => Attribution::by_all(&facts, Cause::Activity),
                         _ if was == is => Attribution::by_all(&facts, Cause::Activity),
-                        (_, Some(before)) => before.attribution(&facts, &id, version, (was, is), at),
+                        (_, Some(before)) => before.attribution((index, &facts), &id, version, (was, is), at),
                     };
                 record.sharing(given, |record| change.finish(&ledger, record, versions, told))
             };
@@ -192,6 +192,9 @@ impl Before {
     /// Keeps a member's own facts, and those of the ids that stand for the member.
     fn keep_member(&mut self, index: &FactIndex, member: &MemberId) {
         for id in index.merges().connected(member) {
+            if self.index.is_erased(&id) || self.index.ledger(&id).is_some() {
+                continue;
+            }
             match index.ledger(&id) {
                 _ if index.is_erased(&id) => self.index.load_erased(id.clone(), index.merges().of(&id).cloned()),
                 Some(ledger) => self.index.load_ledger(id.clone(), ledger.clone()),
@@ -216,7 +219,7 @@ impl Before {
     /// fall by the one without which it would be higher; of several the first that section 4 lists.
     fn attribution(
         &self,
-        facts: &[Fact],
+        (after, facts): (&FactIndex, &[Fact]),
         id: &MemberId,
         version: &Version,
         (was, is): (Option<Rank>, Option<Rank>),
@@ -230,7 +233,7 @@ impl Before {
         let found = (0..facts.len()).filter(|place| makes_the_difference(*place));
         let found = found.filter_map(|place| facts.get(place)).min_by_key(|fact| fact.body.kind());
         match found {
-            Some(fact) => Attribution::by(fact, self.index.is_about(fact, id)),
+            Some(fact) => Attribution::by(fact, after.is_about(fact, id)),
             None => Attribution::by_all(facts, if is_fall { Cause::Refund } else { Cause::Activity }),
         }
     }

@@ -76,6 +76,11 @@ impl Aliases {
         self.0.get(&named).cloned().unwrap_or(named)
     }
 
+    /// Whether more than one other name means a shop.
+    pub fn are_several(&self, shop: &ShopId) -> bool {
+        self.0.values().filter(|means| *means == shop).count() > 1
+    }
+
     /// The names that mean another shop.
     pub fn names(&self) -> impl Iterator<Item = &ShopId> {
         self.0.keys()

@@ -298,6 +298,10 @@ fn until(text: &str, zone: Option<&rules::calendar::Zone>) -> Result<TiersUntil,
         (members::dates::When::Day(_), None) => {
             Err(wrong("say in which time zone the day ends with --program or --timezone".to_owned()))
         }
-        (when, zone) => Ok(TiersUntil::At(when.end(zone.unwrap_or(&utc)))),
+        (when, zone) => {
+            let end = when.end(zone.unwrap_or(&utc));
+            let far = || wrong("is after the year 9999: write `never` for tiers without an end".to_owned());
+            Ok(TiersUntil::At(end.ok_or_else(far)?))
+        }
     }
 }

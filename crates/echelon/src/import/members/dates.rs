@@ -36,11 +36,12 @@ pub enum When {
 }
 
 impl When {
-    /// The instant from which something that is held until then no longer is: the end of the day, or the instant.
-    pub fn end(self, zone: &Zone) -> Instant {
+    /// The instant from which something that is held until then no longer is: the end of the day, or the instant. None after
+    /// the year 9999, which no fact can say.
+    pub fn end(self, zone: &Zone) -> Option<Instant> {
         match self {
-            Self::Day(day) => zone.midnight(day.next()),
-            Self::At(at) => at,
+            Self::Day(day) => Instant::written(zone.midnight(day.next()).millis()),
+            Self::At(at) => Some(at),
         }
     }
 
@@ -176,9 +177,10 @@ mod tests {
             ("2026-12-31 10:00:00", "2026-12-31T15:00:00Z"),
             ("2026-12-31 10:00:00 +0200", "2026-12-31T08:00:00Z"),
         ] {
-            let read = when(text, None, Some(&zone)).map(|found| found.end(&zone).to_string());
+            let read = when(text, None, Some(&zone)).map(|found| found.end(&zone).unwrap().to_string());
             assert_eq!(read, Ok(end.to_owned()), "{text}");
         }
+        assert_eq!(when("9999-12-31", None, Some(&zone)).map(|found| found.end(&zone)), Ok(None));
         assert_eq!(when("2026-02-29", None, Some(&zone)), Err(DayError::Unreadable));
         assert_eq!(when("01/02/2026", None, Some(&zone)), Err(DayError::Ambiguous));
         assert_eq!(when("2026-12-31 10:00", None, None), Err(DayError::NoTimezone));

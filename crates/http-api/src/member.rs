@@ -124,7 +124,7 @@ impl Api {
 /// A member's standing
 ///
 /// The tier, since when and until when, the progress towards the next tier, and what keeps the present one. It is right
-/// at any instant: also in the first moment of January 1, before any job has run. It takes one read of one item.
+/// at any instant: also in the first moment of January 1, before any job has run. It takes one read, of the member's items.
 #[utoipa::path(
     get, path = "/v1/members/{member_id}", tag = "Members", operation_id = "standing",
     params(("member_id" = PathId, Path, description = "The customer's id in the shop, or `~` and its base64url"), When),

@@ -142,7 +142,7 @@ fn people() -> Vec<Case> {
             .event(enrolled(json!({ "birthday": "03-01" })), Applied)
             .event(enrolled(json!({ "birthday": "04-01", "occurred_at": "2024-05-09T00:00:00Z" })), Superseded)
             .stands("anna", "", "0.00"),
-        case("two members become one").after(order(json!({}))).event(merged, Applied).stands("anna", "silver", "100.00"),
+        case("two members become one").after(order(json!({}))).event(merged, Applied).stands("anna", "silver", "120.00").stands("ben", "silver", "120.00"),
         case("a member becomes themselves")
             .event(
                 json!({ "type": "customer.merged", "member_id": "anna", "into": "anna", "occurred_at": "2024-05-01T10:00:00Z" }),

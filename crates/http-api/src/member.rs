@@ -185,7 +185,8 @@ async fn explanation(
         let counting = held.counting();
         let (found, why) = (evaluate(version, &counting, as_of), explain(version, &counting, as_of));
         let standing = Standing::told(&shop, &member, version, &found, as_of).merged_into(merged_into);
-        let prose = prose(version, &found, &why, Lists::Full);
+        let merged = standing.merged_into.iter().map(|into| format!("This id was merged, and stands for `{into}`."));
+        let prose = merged.chain(prose(version, &found, &why, Lists::Full)).collect();
         Ok(Json(Explained { standing, findings: json!(why), prose }).into_response())
     };
     turn.compute(explained).await?

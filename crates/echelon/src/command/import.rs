@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 use rules::calendar::{Instant, Zone};
-use rules::fact::{Currency, ReceivedFact};
+use rules::fact::{Currency, FactBody, ReceivedFact};
 use rules::program::Draft;
 use rules::version::{Options, Versions};
 use serde_json::Value;
@@ -343,6 +343,12 @@ impl Import<'_> {
         if !self.live {
             facts.iter_mut().for_each(|told| told.fact.mark_imported());
         }
+        // The statement that an order was paid later is a version of it, and is known when the order is.
+        let paid = |told: &ReceivedFact| matches!(told.fact.body, FactBody::OrderPaid(..));
+        if facts.iter().filter(|told| paid(told)).count() > 1 {
+            let paid_at = facts.iter().filter(|told| paid(told)).map(|told| told.fact.latest_at()).max();
+            facts.iter_mut().filter(|told| paid(told)).for_each(|told| told.received_at = paid_at);
+        }
         // A row of a table tells a history; a live document arrives at once, when its latest fact was known.
         let latest = facts.iter().map(|told| told.fact.latest_at().max(told.fact.revision)).max();
         if self.live && self.is_document && facts.len() > 1 {
@@ -393,7 +399,8 @@ fn table(opened: Opened, layout: &Layout, orders: &mut Orders, import: &mut Impo
         };
         import.take(place, outcome)?;
     }
-    import.report.warn(of_columns(file, table.header(), &table.unread_money()));
+    let is_joined = import.customers.is_some();
+    import.report.warn(of_columns(file, table.header(), &table.unread_money(), is_joined));
     Ok(())
 }
 

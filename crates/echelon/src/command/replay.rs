@@ -66,8 +66,12 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
 
 fn summary(shop: &Shop, shown: usize) -> Vec<String> {
     let version = shop.replay.version_at(shop.as_of);
-    let mut found: Vec<(&MemberId, Option<Standing>)> = Vec::new();
+    let (mut found, mut merged): (Vec<(&MemberId, Option<Standing>)>, usize) = (Vec::new(), 0);
     for member in shop.replay.members() {
+        if shop.replay.merged_into(member).is_some() {
+            merged += 1;
+            continue;
+        }
         found.push((member, shop.replay.standing(member, shop.as_of)));
     }
     let name = version.program.name.as_deref().unwrap_or("the program");
@@ -81,6 +85,10 @@ fn summary(shop: &Shop, shown: usize) -> Vec<String> {
         ),
         String::new(),
     ];
+    if merged > 0 {
+        let which = if merged == 1 { "1 more id stands".to_owned() } else { format!("{merged} more ids stand") };
+        lines.push(format!("{which} for one of these members (merged)."));
+    }
     if !version.program.active {
         lines.push("The program is inactive: facts are recorded, and no member has a tier.".to_owned());
     }

@@ -12,6 +12,7 @@ use rules::id::MemberId;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::ids;
 use super::rows::{Rows, RowsError};
 
 /// The fewest digits that can be a whole phone number; fewer are an extension or a slip.
@@ -168,13 +169,16 @@ impl<R: BufRead> CustomersFile<R> {
             let cell = cells.get(place).unwrap_or_default();
             std::str::from_utf8(cell).map(plain).map_err(|_| CustomerError::NotUtf8)
         };
-        let written = text(self.places.number)?;
-        let number = written.parse::<u64>().map_err(|_| CustomerError::BadNumber {
-            column: names.get(self.places.number).cloned().unwrap_or_default(),
-            value: written.to_owned(),
-        })?;
         let email = self.places.email.map(text).transpose()?.and_then(email_key);
         let phones = self.places.phones.iter().map(|place| text(*place)).collect::<Result<Vec<_>, _>>()?;
+        let written = text(self.places.number)?;
+        let Some(number) = ids::meant(written).ok().and_then(|number| number.parse::<u64>().ok()) else {
+            // It is not known whose they are: they name no other customer either.
+            customers.by_email.extend(email.map(|key| (key, Owner::Several)));
+            customers.by_phone.extend(phones.into_iter().filter_map(phone_key).map(|key| (key, Owner::Several)));
+            let column = names.get(self.places.number).cloned().unwrap_or_default();
+            return Err(CustomerError::BadNumber { column, value: written.to_owned() });
+        };
         let tags = self.places.tags.map(text).transpose()?.unwrap_or_default();
         if let Some(key) = email {
             own(&mut customers.by_email, key, number);

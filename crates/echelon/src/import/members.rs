@@ -252,7 +252,11 @@ impl Members {
         let written = if is_email { cell.to_lowercase() } else { cell.to_owned() };
         let found = self.reading.customers.as_ref().filter(|_| is_email).map(|known| known.find(Some(&written), []));
         let (member, by) = match found {
-            Some(Match::One(member)) => (member, NamedBy::Id),
+            // A customer whose address changes keeps what was imported under the number.
+            Some(Match::One(member)) => {
+                let written = member.to_string();
+                return Ok(Identity { member, by: NamedBy::Id, written, cell: cell.to_owned(), field });
+            }
             Some(Match::Several) => {
                 return Err(Refused::AmbiguousCustomer { column: column(), value: cell.to_owned() });
             }

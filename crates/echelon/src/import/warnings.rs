@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use rules::calendar::{Day, Zone};
-use rules::fact::{Currency, FactBody, OrderPaid, ReceivedFact};
+use rules::calendar::{Day, Instant, Zone};
+use rules::fact::{Currency, Fact, FactBody, OrderPaid, ReceivedFact};
+use rules::id::OrderId;
 use rules::quantity::Quantity;
 use serde::Serialize;
 
@@ -109,19 +110,25 @@ impl Watch {
 
     /// Notes facts as they are written.
     pub fn take(&mut self, facts: &[ReceivedFact]) {
+        // Of several versions of an order the last one tells its money; any of them may tell when it was paid.
+        let mut orders: BTreeMap<&OrderId, (&Fact, &OrderPaid, Option<Instant>)> = BTreeMap::new();
         for told in facts {
-            let FactBody::OrderPaid(_, paid) = &told.fact.body else { continue };
+            let FactBody::OrderPaid(order, paid) = &told.fact.body else { continue };
+            let stated = orders.get(order).and_then(|(_, _, stated)| *stated).or(paid.paid_at);
+            orders.insert(order, (&told.fact, paid, stated));
+        }
+        for (fact, paid, paid_at) in orders.into_values() {
             if paid.charge.test {
                 continue;
             }
-            if told.fact.member().is_none() {
+            if fact.member().is_none() {
                 self.without_member.add(paid);
             }
             let Some(Against { currency, timezone, start }) = &self.against else { continue };
             if paid.charge.currency != *currency && paid.charge.exchange_rate.is_none() {
                 self.in_other_currency.add(paid);
             }
-            if timezone.day(paid.paid_at.unwrap_or(told.fact.occurred_at)) < *start {
+            if timezone.day(paid_at.unwrap_or(fact.occurred_at)) < *start {
                 self.before_start.add(paid);
             }
         }
@@ -157,8 +164,9 @@ impl Watch {
     }
 }
 
-/// The warnings about a file's columns. `unread_money` are the headers of columns that are not read and look like money.
-pub fn of_columns(file: &str, header: &Header, unread_money: &[&str]) -> Vec<Warning> {
+/// The warnings about a file's columns. `unread_money` are the headers of columns that are not read and look like money. With
+/// the customers export (`is_joined`), the report counts the orders that are still under an address.
+pub fn of_columns(file: &str, header: &Header, unread_money: &[&str], is_joined: bool) -> Vec<Warning> {
     let mut found = Vec::new();
     let unused: Vec<&str> = header.unused().collect();
     let mut missing = Vec::new();
@@ -195,7 +203,7 @@ pub fn of_columns(file: &str, header: &Header, unread_money: &[&str]) -> Vec<War
         );
         found.push(about("money_not_read", unread_money.iter().map(|name| (*name).to_owned()).collect(), message));
     }
-    if header.lower_case_members {
+    if header.lower_case_members && !is_joined {
         let column = header.used().find(|(field, _)| *field == Field::MemberId).map(|(_, column)| column.to_owned());
         let message = "members are named by their e-mail addresses; a shop's webhooks name them by number, and then each \
              customer becomes two members: name a column with the number with --column member_id=…, or merge them";

@@ -93,7 +93,7 @@ impl Reason {
             Self::MixedCurrencies => "send all amounts of an order in the shop's currency",
             Self::NoInstant => "send it in its envelope, which says when it was triggered",
             Self::TooLarge => {
-                "so much about one thing (corrections of an order, tags, a text) is a mistake upstream: correct it there"
+                "so much about one thing (corrections of an order, tags, a text, more than 32 ids of one member) is a mistake upstream: correct it there"
             }
         }
     }

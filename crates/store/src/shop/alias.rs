@@ -1,7 +1,7 @@
 //! Other names of shops: a Shopify shop sends as `acme.myshopify.com` what the shop itself sends as `acme`. An alias is
 //! said once, in the configuration, and holds wherever a shop is named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -79,6 +79,11 @@ impl Aliases {
     /// Whether more than one other name means a shop.
     pub fn are_several(&self, shop: &ShopId) -> bool {
         self.0.values().filter(|means| *means == shop).count() > 1
+    }
+
+    /// The shops that other names mean.
+    pub fn shops(&self) -> BTreeSet<&ShopId> {
+        self.0.values().collect()
     }
 
     /// The names that mean another shop.

@@ -14,6 +14,8 @@ pub struct Start {
     /// The midnight of the first day that counts.
     pub at: Instant,
     version: Version,
+    /// The order whose later payment the event before stated, and when it was paid.
+    stated: Option<(String, Instant)>,
 }
 
 impl Start {
@@ -23,11 +25,11 @@ impl Start {
         let in_force = versions.in_force(now).number;
         let still = versions.iter().filter(|version| version.number >= in_force);
         let version = still.min_by_key(|version| midnight(version)).unwrap_or(versions.last());
-        Self { at: midnight(version), version: version.clone() }
+        Self { at: midnight(version), version: version.clone(), stated: None }
     }
 
     /// Adds an event to those before the start, if it is of a kind that counts and lies before it. Yields its instant.
-    pub fn add(&self, event: &Value, found: &mut BeforeStart) -> Option<Instant> {
+    pub fn add(&mut self, event: &Value, found: &mut BeforeStart) -> Option<Instant> {
         let text = |name| event.get(name).and_then(Value::as_str);
         let counted = match &self.version.program.milestone {
             Milestone::Counted(Counted { metric, .. }) => *metric,
@@ -39,7 +41,12 @@ impl Start {
             Metric::AmountSpent | Metric::OrdersPlaced => kind == "order.paid",
         };
         let at = text("paid_at").or(text("occurred_at")).and_then(|at| Instant::parse(at).ok())?;
-        if !counts || at >= self.at {
+        // An order that was paid later comes right behind the statement of it, which has no money.
+        let paid_later = text("order_id").zip(self.stated.as_ref()).filter(|(order, (stated, _))| *order == stated);
+        let at = paid_later.map_or(at, |(_, (_, paid_at))| at.max(*paid_at));
+        let is_statement = text("paid_at").is_some() && text("total") == Some("0") && text("member_id").is_none();
+        self.stated = text("order_id").filter(|_| is_statement).map(|order| (order.to_owned(), at));
+        if !counts || is_statement || at >= self.at {
             return None;
         }
         // What is no fact is refused or quarantined, and named there.

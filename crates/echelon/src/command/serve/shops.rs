@@ -28,6 +28,11 @@ pub(super) async fn aliases(named: &[String], store: &Store) -> Result<Aliases, 
             "`{name}` is a shop with a program of its own, which an alias would hide; leave the alias out"
         )));
     }
+    for shop in aliases.shops().into_iter().filter(|shop| !known.contains(shop)) {
+        say(&format!(
+            "warning: --alias: there is no shop `{shop}` yet; what comes under its alias is quarantined until it has a program"
+        ));
+    }
     Ok(aliases)
 }
 

@@ -115,7 +115,9 @@ impl Gathering {
         self.held_bytes += text.len();
         let place = self.released + self.orders.len();
         self.orders.push_back(Held { line: number, order: text, parts: Vec::new(), ids: Vec::new() });
-        self.known(id, place);
+        for part in self.known(id, place) {
+            self.part(part);
+        }
         Ok(true)
     }
 
@@ -155,29 +157,31 @@ impl Gathering {
         Some(BulkError::NoParent { line: first.line, parent: first.parent.clone() })
     }
 
+    /// Places a part, and in turn the parts that waited for it: each may be the parent of others, to any depth.
     fn part(&mut self, part: Waiting) {
-        let place = self.places.get(&part.parent).copied();
-        let held = place.and_then(|place| self.orders.get_mut(place.checked_sub(self.released)?));
-        let (Some(held), Some(place)) = (held, place) else {
-            self.waiting.entry(part.parent.clone()).or_default().push(part);
-            return;
-        };
-        held.parts.push(part.text);
-        if let Some(id) = part.id {
-            self.known(id, place);
+        let mut open = vec![part];
+        while let Some(part) = open.pop() {
+            let place = self.places.get(&part.parent).copied();
+            let held = place.and_then(|place| self.orders.get_mut(place.checked_sub(self.released)?));
+            let (Some(held), Some(place)) = (held, place) else {
+                self.waiting.entry(part.parent.clone()).or_default().push(part);
+                continue;
+            };
+            held.parts.push(part.text);
+            if let Some(id) = part.id {
+                open.extend(self.known(id, place));
+            }
         }
     }
 
-    /// Notes which order an id belongs to, and places the parts that waited for it, and in turn the parts of those.
-    fn known(&mut self, id: String, place: usize) {
+    /// Notes which order an id belongs to. Yields the parts that waited for it.
+    fn known(&mut self, id: String, place: usize) -> Vec<Waiting> {
         let waiting = self.waiting.remove(&id).unwrap_or_default();
         if let Some(held) = place.checked_sub(self.released).and_then(|place| self.orders.get_mut(place)) {
             held.ids.push(id.clone());
         }
         self.places.insert(id, place);
-        for part in waiting {
-            self.part(part);
-        }
+        waiting
     }
 
     fn release(&mut self) -> Option<Gathered> {
@@ -197,5 +201,25 @@ impl Gathering {
             Some(_) | None => order,
         };
         Some(Gathered { line, document })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_below_one_another_are_placed_whatever_their_depth() {
+        let mut gathering = Gathering::default();
+        let depth = 100_000;
+        let parent = |n: u64| if n == 0 { "gid://shopify/Order/1".to_owned() } else { format!("part-{n}") };
+        for n in (1..=depth).rev() {
+            let line = format!(r#"{{"id":"{}","__parentId":"{}"}}"#, parent(n), parent(n - 1));
+            assert_eq!(gathering.take(depth - n + 1, &line), Ok(true));
+        }
+        assert_eq!(gathering.take(depth + 1, r#"{"id":"gid://shopify/Order/1"}"#), Ok(true));
+        let orders: Vec<Gathered> = gathering.finish().unwrap().collect();
+        assert_eq!(orders.len(), 1);
+        assert_eq!(orders[0].document.matches("__parentId").count() as u64, depth);
     }
 }

@@ -72,7 +72,7 @@ impl Keyed {
                 return Err(Why {
                     code: "ambiguous_customer".to_owned(),
                     text: format!(
-                        "`{by}` belongs to several customers of the customers export; merge them in Shopify and export \
+                        "`{by}` belongs to several customers of the customers export, or to one whose row cannot be read; merge them in Shopify and export \
                          them again, or name a column with the customer's number with --column member_id=…"
                     ),
                 });

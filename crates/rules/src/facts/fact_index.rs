@@ -286,10 +286,9 @@ impl FactIndex {
             && !self.is_erased(id)
         {
             let mut after = self.merges.around(into.iter().chain([id]));
-            let mut ids = after.connected(id);
             after.set(id, into.clone().map(|into| Merge { revision: fact.revision, into }));
-            ids.extend(after.connected(id));
-            for id in ids.iter().filter(|id| !self.is_erased(id)) {
+            // Only ways through this id change, and each of them led to the member that it stands for, or leads there now.
+            for id in into.iter().chain([id]).filter(|id| !self.is_erased(id)) {
                 found.extend([self.merges.resolve(id), after.resolve(id)]);
             }
         }

@@ -107,8 +107,11 @@ impl Merges {
         if !self.from.contains_key(member) || self.resolve(member) != *member {
             return BTreeSet::new();
         }
-        let mut all = self.connected(member);
-        all.retain(|id| id != member && self.resolve(id) == *member);
+        // Every way that leads to a member who stands for themselves ends there.
+        let (mut all, mut open) = (BTreeSet::new(), vec![member]);
+        while let Some(id) = open.pop() {
+            open.extend(self.into_id(id).filter(|other| *other != member && all.insert((*other).clone())));
+        }
         all
     }
 
@@ -153,5 +156,51 @@ impl Merges {
     /// Whether an id is connected with no other.
     pub fn is_alone(&self, id: &MemberId) -> bool {
         !self.into.contains_key(id) && !self.from.contains_key(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers that look random, the same in each run.
+    fn numbers() -> impl FnMut(u64) -> u64 {
+        let mut state = 7_u64;
+        move |below| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        }
+    }
+
+    #[test]
+    fn the_ids_that_stand_for_a_member_are_those_whose_way_ends_there() {
+        let id = |n: u64| MemberId::new(&format!("m{n}")).unwrap();
+        let mut next = numbers();
+        let (mut groups, mut circles) = (0, 0);
+        for _ in 0..20_000 {
+            let mut merges = Merges::default();
+            for _ in 0..next(12) {
+                let (one, other) = (id(next(6)), id(next(6)));
+                if next(8) == 0 {
+                    for taken in merges.standing_for(&one) {
+                        merges.erase(&taken);
+                    }
+                    merges.erase(&one);
+                } else if one != other && !merges.is_erased(&one) {
+                    let revision = Instant::from_millis(i64::try_from(next(4)).unwrap());
+                    merges.set(&one, (next(6) > 0).then_some(Merge { revision, into: other }));
+                }
+            }
+            for member in (0..6).map(id).filter(|member| !merges.is_erased(member)) {
+                let all = (0..6).map(id).filter(|other| *other != member && merges.resolve(other) == member);
+                let expected: BTreeSet<MemberId> =
+                    if merges.resolve(&member) == member { all.collect() } else { BTreeSet::new() };
+                let found = merges.standing_for(&member);
+                assert_eq!(found, expected, "{member} in {merges:?}");
+                groups += usize::from(found.len() > 1);
+                circles += usize::from(merges.of(&member).is_some() && !found.is_empty());
+            }
+        }
+        assert!(groups > 1_000 && circles > 1_000, "{groups} groups, {circles} circles");
     }
 }

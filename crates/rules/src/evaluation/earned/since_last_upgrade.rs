@@ -135,10 +135,14 @@ impl<'p> Term<'p> {
     }
 
     /// Passes the deadlines up to an instant, or with no tier held the midnights at which a credit ages out.
+    ///
+    /// Damaged bytes may say days at the end of the calendar, after which no later midnight comes: the last one is passed once.
     #[inline]
     fn pass_midnights(&mut self, to: Instant) {
-        while let Some(midnight) = self.next_midnight().filter(|midnight| *midnight <= to) {
+        let mut passed = None;
+        while let Some(midnight) = self.next_midnight().filter(|midnight| *midnight <= to && Some(*midnight) > passed) {
             self.pass(midnight);
+            passed = Some(midnight);
         }
     }
 

@@ -50,6 +50,11 @@ impl Instant {
         WRITTEN.contains(&millis).then_some(Self(millis))
     }
 
+    /// The instant in the years 0000 to 9999 that is nearest to `millis` milliseconds after 1970 in UTC.
+    pub(crate) fn nearest_written(millis: i64) -> Self {
+        Self(millis.clamp(WRITTEN.start, WRITTEN.end - 1))
+    }
+
     /// Milliseconds since 1970 in UTC.
     pub fn millis(self) -> i64 {
         self.0

@@ -243,6 +243,12 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     }
 }
 
+/// The instant of a fact as stored. One that no fact can say is read as the nearest that a fact can: counting passes every
+/// deadline until then.
+fn instant(stored: i64) -> Instant {
+    Instant::nearest_written(stored)
+}
+
 /// An amount as stored. An amount out of bounds is read as zero.
 fn amount(stored: i64) -> Amount {
     u64::try_from(stored).ok().and_then(Amount::from_ten_thousandths).unwrap_or(Amount::ZERO)
@@ -279,6 +285,6 @@ impl Orders<'_> {
 
     /// The instant that lies as long after an order as a column says.
     fn after(&self, position: usize, column: &Column<'_>) -> Instant {
-        Instant::from_millis(self.at.get(position).wrapping_add(column.get(position)))
+        instant(self.at.get(position).wrapping_add(column.get(position)))
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::column::{Block, Column, each_row};
 use super::keys::Keys;
-use super::{Entries, Extras, Orders, amount, extra, flag, kind};
+use super::{Entries, Extras, Orders, amount, extra, flag, instant, kind};
 use crate::calendar::Instant;
 use crate::credit::{Credits, GivenBack, InCurrency, MovementSink, MovementStream, Part, Priced, own_worth};
 use crate::fact::{RefundParts, Refunded};
@@ -135,7 +135,7 @@ impl Extras<'_> {
 
 impl Orders<'_> {
     pub(super) fn first_at(&self) -> Option<Instant> {
-        (self.count > 0).then(|| Instant::from_millis(self.at.get(0)))
+        (self.count > 0).then(|| instant(self.at.get(0)))
     }
 
     /// The position of the program's currency among the currencies in use, or -1 if no order is in it.
@@ -163,7 +163,7 @@ impl Orders<'_> {
         program: &Program,
         stream: &mut MovementStream<'_, Self, impl MovementSink>,
     ) {
-        let (at, total) = (Instant::from_millis(self.at.get(position)), amount(self.total.get(position)));
+        let (at, total) = (instant(self.at.get(position)), amount(self.total.get(position)));
         let flags = self.flags.get(position);
         let is_own = self.currency.get(position) == own;
         let currency = if is_own { InCurrency::Own } else { InCurrency::Foreign(self.rate(position, flags)) };
@@ -195,7 +195,7 @@ impl Orders<'_> {
         positions.map(move |refund| {
             let refunded =
                 Refunded { amount: amount(self.refund_amount.get(refund)), parts: self.extras.parts_of(refund) };
-            GivenBack::of(Instant::from_millis(self.refund_at.get(refund)), &refunded, spend)
+            GivenBack::of(instant(self.refund_at.get(refund)), &refunded, spend)
         })
     }
 }
@@ -211,10 +211,10 @@ impl Credits for Entries<'_> {
         each_row(columns, self.count, |source, [at, of, points, cancels]| {
             let cancels = next(&mut cancelled, cancels, self.cancel_count).map(|cancel| {
                 let points = Points::new(self.cancel_points.get(cancel));
-                (cancel, Instant::from_millis(self.cancel_at.get(cancel)), points)
+                (cancel, instant(self.cancel_at.get(cancel)), points)
             });
             if let Some(points) = Points::new(points) {
-                stream.entry(source, kind(of), Instant::from_millis(at), points, cancels);
+                stream.entry(source, kind(of), instant(at), points, cancels);
             }
         });
     }
@@ -232,6 +232,6 @@ impl Credits for Entries<'_> {
 
 impl Entries<'_> {
     pub(super) fn first_at(&self) -> Option<Instant> {
-        (self.count > 0).then(|| Instant::from_millis(self.at.get(0)))
+        (self.count > 0).then(|| instant(self.at.get(0)))
     }
 }

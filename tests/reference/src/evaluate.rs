@@ -58,7 +58,8 @@ impl Arrived {
         let explains =
             |without: &Ledger| change != Ordering::Equal && tier.cmp(&tier_at(program, without, t)) == change;
         let explaining = self.facts.iter().filter(|(_, without)| explains(without)).map(|(fact, _)| fact);
-        match explaining.min_by_key(|fact| (place_of_kind(&fact.kind), &fact.key)) {
+        // Of several of one kind the one that the document tells first.
+        match explaining.min_by_key(|fact| place_of_kind(&fact.kind)) {
             Some(fact) => (fact.cause(), fact.rewards(&ledger.ids)),
             // A member on record from before they stood for another, where nothing but their return explains the change.
             None if self.stood_for_another && change == Ordering::Equal => ("merged", false),

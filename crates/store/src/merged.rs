@@ -13,7 +13,7 @@ use rules::calendar::Instant;
 use rules::id::MemberId;
 use rules::ledger::Ledger;
 use rules::merge::{Merge, Merges};
-use rules::record::{Record, Row};
+use rules::record::{Record, Row, holds};
 
 use super::item::Item;
 use super::key::Key;
@@ -151,11 +151,7 @@ impl Member {
         let mut counting = self.counting().into_owned();
         let others = self.others.iter().map(|other| &other.record);
         let rows = self.record.sharing_with(others, |record| evaluate(&mut counting, record));
-        for row in &rows {
-            if let Row::Held(held) = row {
-                self.ledger.hold(held.assignment());
-            }
-        }
+        holds(&rows).for_each(|held| self.ledger.hold(held));
         rows
     }
 }

@@ -146,26 +146,13 @@ fn every_invoice_of_a_real_shop_is_accounted_for() {
         let told = Fact::read(&event, Currency::from_code("USD").unwrap()).unwrap();
         assert_eq!(event["imported"], true);
         assert_eq!(told.to_json(), event);
-        match told.fact.body {
-            FactBody::OrderPaid(order, paid) => {
-                left.insert(order.to_string(), paid.charge.total.ten_thousandths());
-            }
-            FactBody::OrderRefunded(order, _, refunded) => {
-                let left = left.get_mut(order.as_str()).expect("a refund comes after its order");
-                *left = left.checked_sub(refunded.amount.ten_thousandths()).expect("never more than is left");
-            }
-            body @ (FactBody::OrderCancelled(_)
-            | FactBody::OrderRestored(_)
-            | FactBody::Merged(_)
-            | FactBody::PointsEntry(..)
-            | FactBody::PointsCanceled(..)
-            | FactBody::TagsSet(_)
-            | FactBody::TagsChanged(_)
-            | FactBody::Enrolled(_)
-            | FactBody::BirthdaySet(_)
-            | FactBody::TierAssigned(..)
-            | FactBody::TierUnassigned(..)
-            | FactBody::Erased) => panic!("no invoice says {body:?}"),
+        if let FactBody::OrderPaid(order, paid) = &told.fact.body {
+            left.insert(order.to_string(), paid.charge.total.ten_thousandths());
+        } else if let FactBody::OrderRefunded(order, _, refunded) = &told.fact.body {
+            let left = left.get_mut(order.as_str()).expect("a refund comes after its order");
+            *left = left.checked_sub(refunded.amount.ten_thousandths()).expect("never more than is left");
+        } else {
+            panic!("no invoice says {:?}", told.fact.body);
         }
     }
 }

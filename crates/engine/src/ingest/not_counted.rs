@@ -31,33 +31,17 @@ impl NotCounted {
     /// The reason that a fact and the version in force tell by themselves.
     fn of(fact: &Fact, version: &Version) -> Option<Self> {
         let Milestone::Counted(Counted { metric, .. }) = &version.program.milestone else { return None };
-        let counts = match (&fact.body, metric) {
-            (FactBody::OrderPaid(_, paid), Metric::AmountSpent | Metric::OrdersPlaced) => {
+        let at = match metric {
+            Metric::AmountSpent | Metric::OrdersPlaced => {
+                let paid = fact.paid()?;
                 if paid.charge.test {
                     return Some(Self::new("test_order", "the order is a test, and a test never counts"));
                 }
-                Some(paid.paid_at.unwrap_or(fact.occurred_at))
+                paid.paid_at.unwrap_or(fact.occurred_at)
             }
-            (FactBody::PointsEntry(..), Metric::PointsEarned) => Some(fact.occurred_at),
-            (
-                FactBody::OrderPaid(..)
-                | FactBody::PointsEntry(..)
-                | FactBody::OrderRefunded(..)
-                | FactBody::OrderCancelled(_)
-                | FactBody::OrderRestored(_)
-                | FactBody::PointsCanceled(..)
-                | FactBody::TagsSet(_)
-                | FactBody::TagsChanged(_)
-                | FactBody::Enrolled(_)
-                | FactBody::BirthdaySet(_)
-                | FactBody::TierAssigned(..)
-                | FactBody::TierUnassigned(..)
-                | FactBody::Merged(_)
-                | FactBody::Erased,
-                Metric::AmountSpent | Metric::OrdersPlaced | Metric::PointsEarned,
-            ) => None,
+            Metric::PointsEarned if matches!(fact.body, FactBody::PointsEntry(..)) => fact.occurred_at,
+            Metric::PointsEarned => return None,
         };
-        let at = counts?;
         if !version.program.active {
             let message =
                 "the program is inactive: the fact is kept, and counts once a version with `active: true` is in force";
@@ -80,7 +64,7 @@ impl NotCounted {
     }
 
     fn no_rate(fact: &Fact, metric: Metric, version: &Version) -> Option<Self> {
-        let FactBody::OrderPaid(_, paid) = &fact.body else { return None };
+        let paid = fact.paid()?;
         let (theirs, ours) = (paid.charge.currency, version.program.currency);
         let is_spend = metric == Metric::AmountSpent;
         (is_spend && theirs != ours && paid.charge.exchange_rate.is_none()).then(|| {
@@ -95,7 +79,7 @@ impl NotCounted {
 
     /// The reason that a fact waits for another one, which is not among those stored.
     fn waiting(fact: &Fact, known: &BTreeMap<Subject, StoredSubject>) -> Option<Self> {
-        let awaited = awaited(fact)?;
+        let awaited = fact.follows()?;
         let stored = known.get(&awaited).into_iter().flat_map(|stored| &stored.facts);
         let is_known = stored.map(|fact| &fact.body).any(|body| {
             matches!(
@@ -110,26 +94,6 @@ impl NotCounted {
             );
             Self::new("waiting_for_order", message)
         })
-    }
-}
-
-/// The order or entry without which a fact changes nothing.
-fn awaited(fact: &Fact) -> Option<Subject> {
-    match &fact.body {
-        FactBody::OrderRefunded(order, ..) | FactBody::OrderCancelled(order) | FactBody::OrderRestored(order) => {
-            Some(Subject::Order(order.clone()))
-        }
-        FactBody::PointsCanceled(_, canceled) => Some(Subject::Entry(canceled.entry.clone())),
-        FactBody::OrderPaid(..)
-        | FactBody::PointsEntry(..)
-        | FactBody::TagsSet(_)
-        | FactBody::TagsChanged(_)
-        | FactBody::Enrolled(_)
-        | FactBody::BirthdaySet(_)
-        | FactBody::TierAssigned(..)
-        | FactBody::TierUnassigned(..)
-        | FactBody::Merged(_)
-        | FactBody::Erased => None,
     }
 }
 
@@ -150,7 +114,7 @@ impl FactWriter {
             | FactOutcome::Failed(_) => false,
         };
         let kept = || written.iter().filter(|(_, outcome)| is_kept(outcome));
-        let awaited: Vec<Subject> = kept().filter_map(|(fact, _)| awaited(fact)).collect();
+        let awaited: Vec<Subject> = kept().filter_map(|(fact, _)| fact.follows()).collect();
         let known = if awaited.is_empty() { Some(BTreeMap::new()) } else { self.known(shop, awaited).await };
         let why = |(fact, outcome): &(Fact, FactOutcome)| {
             let waits = || known.as_ref().and_then(|known| NotCounted::waiting(fact, known));

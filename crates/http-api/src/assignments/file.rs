@@ -292,9 +292,8 @@ fn read_row(
 fn end(text: &str, zone: &Zone) -> Result<Instant, String> {
     let day: Result<Day, NoDay> = Day::deserialize(text.into_deserializer());
     if let (10, Ok(day)) = (text.len(), day) {
-        let end = zone.midnight(day.next());
         let far = || format!("`{text}` ends after the year 9999: leave it empty for a tier without an end");
-        return Instant::written(end.millis()).ok_or_else(far);
+        return zone.end_of(day).ok_or_else(far);
     }
     Instant::parse(text).map_err(|_| {
         format!("`{text}` is neither an instant such as 2027-01-01T00:00:00Z nor a day such as 2026-12-31")

@@ -450,23 +450,13 @@ impl<B> Fact<B> {
 impl Fact {
     /// The latest instant that the fact says something happened at: it cannot have arrived before (section 4).
     pub fn latest_at(&self) -> Instant {
-        let paid_at = match &self.body {
-            FactBody::OrderPaid(_, paid) => paid.paid_at,
-            FactBody::OrderRefunded(..)
-            | FactBody::OrderCancelled(_)
-            | FactBody::OrderRestored(_)
-            | FactBody::PointsEntry(..)
-            | FactBody::PointsCanceled(..)
-            | FactBody::TagsSet(_)
-            | FactBody::TagsChanged(_)
-            | FactBody::Enrolled(_)
-            | FactBody::BirthdaySet(_)
-            | FactBody::TierAssigned(..)
-            | FactBody::TierUnassigned(..)
-            | FactBody::Merged(_)
-            | FactBody::Erased => None,
-        };
+        let paid_at = self.paid().and_then(|paid| paid.paid_at);
         paid_at.map_or(self.occurred_at, |paid_at| paid_at.max(self.occurred_at))
+    }
+
+    /// The content of the fact, if it is that an order was paid.
+    pub fn paid(&self) -> Option<&OrderPaid> {
+        if let FactBody::OrderPaid(_, paid) = &self.body { Some(paid) } else { None }
     }
 
     /// The member to be erased, if the fact is an erasure.
@@ -476,23 +466,7 @@ impl Fact {
 
     /// The fact without a member, where that is allowed (section 4: facts that follow an order or an entry).
     pub fn without_member(&self) -> Option<Self> {
-        let follows = match self.body {
-            FactBody::OrderRefunded(..)
-            | FactBody::OrderCancelled(_)
-            | FactBody::OrderRestored(_)
-            | FactBody::PointsCanceled(..) => true,
-            FactBody::OrderPaid(..)
-            | FactBody::PointsEntry(..)
-            | FactBody::TagsSet(_)
-            | FactBody::TagsChanged(_)
-            | FactBody::Enrolled(_)
-            | FactBody::BirthdaySet(_)
-            | FactBody::TierAssigned(..)
-            | FactBody::TierUnassigned(..)
-            | FactBody::Merged(_)
-            | FactBody::Erased => false,
-        };
-        follows.then(|| Self { member: None, ..self.clone() })
+        self.follows().map(|_| Self { member: None, ..self.clone() })
     }
 
     /// Marks the fact as imported: it is announced quietly and brings no reward. An erasure is never announced, so it

@@ -11,7 +11,7 @@ use crate::fact_index::{FactIndex, FactStatus, Subject};
 use crate::id::MemberId;
 use crate::ledger::Ledger;
 use crate::program::Rank;
-use crate::record::{Given, Record, Row};
+use crate::record::{Given, Record, Row, holds};
 use crate::standing::{Facts, assess};
 use crate::version::{Version, Versions};
 
@@ -47,11 +47,7 @@ pub fn evaluate_for(
     }
     let mut counting = index.counting_for(id).into_owned();
     let rows = record.sharing(given, |record| evaluate(&mut counting, record));
-    for row in &rows {
-        if let Row::Held(held) = row {
-            index.hold(id, held.assignment());
-        }
-    }
+    holds(&rows).for_each(|held| index.hold(id, held));
     rows
 }
 
@@ -140,11 +136,7 @@ impl Arrival {
         let given = Given::to(index, records, &id);
         let record = records.entry(id.clone()).or_default();
         let change = record.sharing(given, |record| PendingChange::begin(&mut ledger, record, versions, self.at));
-        for row in change.rows() {
-            if let Row::Held(held) = row {
-                index.hold(&id, held.assignment());
-            }
-        }
+        holds(change.rows()).for_each(|held| index.hold(&id, held));
         if let Some(before) = &mut self.before {
             before.keep_member(index, &id);
         }

@@ -284,6 +284,11 @@ pub struct Held {
     pub since: Instant,
 }
 
+/// The floors that the holds among rows add to the member's ledger.
+pub fn holds(rows: &[Row]) -> impl Iterator<Item = Assignment> {
+    rows.iter().filter_map(|row| if let Row::Held(held) = row { Some(held.assignment()) } else { None })
+}
+
 impl Held {
     /// The floor that the hold adds to the member's ledger.
     pub fn assignment(&self) -> Assignment {

@@ -3,7 +3,7 @@
 use engine::publishing::remedy;
 use rules::before_start::BeforeStart;
 use rules::calendar::Instant;
-use rules::fact::{Fact, FactBody};
+use rules::fact::Fact;
 use rules::program::{Counted, Metric, Milestone};
 use rules::version::{Version, Versions};
 use serde_json::Value;
@@ -51,22 +51,10 @@ impl Start {
         }
         // What is no fact is refused or quarantined, and named there.
         let fact = Fact::read(event, self.version.program.currency).ok()?.fact;
-        match &fact.body {
-            FactBody::OrderPaid(_, paid) if paid.charge.test => return None,
-            FactBody::OrderPaid(_, paid) => found.add_charge(&paid.charge),
-            FactBody::PointsEntry(..) => found.facts = found.facts.saturating_add(1),
-            FactBody::OrderRefunded(..)
-            | FactBody::OrderCancelled(_)
-            | FactBody::OrderRestored(_)
-            | FactBody::PointsCanceled(..)
-            | FactBody::TagsSet(_)
-            | FactBody::TagsChanged(_)
-            | FactBody::Enrolled(_)
-            | FactBody::BirthdaySet(_)
-            | FactBody::TierAssigned(..)
-            | FactBody::TierUnassigned(..)
-            | FactBody::Merged(_)
-            | FactBody::Erased => return None,
+        match fact.paid() {
+            Some(paid) if paid.charge.test => return None,
+            Some(paid) => found.add_charge(&paid.charge),
+            None => found.facts = found.facts.saturating_add(1),
         }
         Some(at)
     }

@@ -40,7 +40,7 @@ impl When {
     /// the year 9999, which no fact can say.
     pub fn end(self, zone: &Zone) -> Option<Instant> {
         match self {
-            Self::Day(day) => Instant::written(zone.midnight(day.next()).millis()),
+            Self::Day(day) => zone.end_of(day),
             Self::At(at) => Some(at),
         }
     }

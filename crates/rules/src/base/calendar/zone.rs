@@ -114,6 +114,11 @@ impl Zone {
         self.regime(at.0).day(at)
     }
 
+    /// The end of a local day, exclusive; none after the year 9999, which no fact can say.
+    pub fn end_of(&self, day: Day) -> Option<Instant> {
+        Instant::written(self.midnight(day.next()).millis())
+    }
+
     /// The first instant of a local day. Where the clock skips midnight, it is the end of the gap; where midnight comes
     /// twice, the first (section 2).
     pub fn midnight(&self, day: Day) -> Instant {

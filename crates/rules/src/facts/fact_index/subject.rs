@@ -29,6 +29,26 @@ impl Subject {
 }
 
 impl Fact {
+    /// The order or entry that the fact follows: until it is known, the fact waits (section 4).
+    pub fn follows(&self) -> Option<Subject> {
+        match &self.body {
+            FactBody::OrderRefunded(order, ..) | FactBody::OrderCancelled(order) | FactBody::OrderRestored(order) => {
+                Some(Subject::Order(order.clone()))
+            }
+            FactBody::PointsCanceled(_, canceled) => Some(Subject::Entry(canceled.entry.clone())),
+            FactBody::OrderPaid(..)
+            | FactBody::PointsEntry(..)
+            | FactBody::TagsSet(_)
+            | FactBody::TagsChanged(_)
+            | FactBody::Enrolled(_)
+            | FactBody::BirthdaySet(_)
+            | FactBody::TierAssigned(..)
+            | FactBody::TierUnassigned(..)
+            | FactBody::Merged(_)
+            | FactBody::Erased => None,
+        }
+    }
+
     /// The subjects of the fact. An erasure has none, because it is about the member as a whole.
     ///
     /// A cancellation of points is filed twice, under its entry and under its own id. It is read along with the entry,

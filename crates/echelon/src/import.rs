@@ -16,6 +16,7 @@ pub mod report;
 mod returns;
 pub mod rows;
 mod shops;
+pub mod sum;
 pub mod table;
 pub mod time;
 pub mod warnings;

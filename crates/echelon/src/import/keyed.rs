@@ -1,37 +1,25 @@
 //! The members of imported orders: under the customer's number if the customers export names it, and how many orders and
 //! how much money are under something else.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use rules::fact::{Currency, FactBody, ReceivedFact};
-use rules::quantity::{Amount, Quantity};
+use rules::fact::ReceivedFact;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::customers::{Customers, Match};
 use super::outcome::Why;
-
-/// Orders, and the money charged for them by currency.
-#[derive(Debug, Default)]
-struct Sum {
-    orders: u64,
-    money: BTreeMap<Currency, Money>,
-}
-
-/// Money in ten-thousandths. Amounts are below 10^18 each, so no number of rows overflows it.
-#[derive(Debug, Default, Clone, Copy)]
-struct Money(u128);
+use super::sum::OrderSum;
 
 /// Counts of imported orders by what names their member.
 #[derive(Debug, Default)]
 pub struct Keyed {
     /// The member's number was found in the customers export.
-    found: Sum,
+    found: OrderSum,
     /// The member is named by an e-mail address.
-    by_email: Sum,
+    by_email: OrderSum,
     /// No member is named.
-    by_nothing: Sum,
+    by_nothing: OrderSum,
     /// Whether a customers export was given.
     with_customers: bool,
     /// Whether the file's members are e-mail addresses, as in Shopify's export of orders.
@@ -82,9 +70,8 @@ impl Keyed {
             Match::None => &mut self.by_nothing,
         };
         for told in facts.iter() {
-            if let FactBody::OrderPaid(_, paid) = &told.fact.body {
-                sum.orders += 1;
-                sum.money.entry(paid.charge.currency).or_default().0 += u128::from(paid.charge.total.ten_thousandths());
+            if let Some(paid) = told.fact.paid() {
+                sum.add(paid);
             }
         }
         Ok(())
@@ -104,47 +91,28 @@ impl Keyed {
 impl Serialize for Keyed {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { found, by_email, by_nothing, with_customers: _, are_addresses: _ } = self;
-        let sum = |sum: &Sum| {
-            let money =
-                |(currency, money): (&Currency, &Money)| (currency.code().to_owned(), json!(money.text(*currency)));
-            let money: serde_json::Map<_, _> = sum.money.iter().map(money).collect();
-            json!({ "orders": sum.orders, "money": money })
-        };
+        let sum = |sum: &OrderSum| json!({ "orders": sum.orders(), "money": sum.money() });
         let all = json!({ "by_number": sum(found), "by_email": sum(by_email), "by_nothing": sum(by_nothing) });
         all.serialize(serializer)
     }
 }
 
-impl Money {
-    fn text(self, currency: Currency) -> String {
-        let exact = u64::try_from(self.0).ok().and_then(Amount::from_ten_thousandths);
-        let decimals = currency.decimals().unwrap_or_default();
-        exact.map_or_else(
-            || format!("{}.{:04}", self.0 / 10_000, self.0 % 10_000),
-            |amount| Quantity::from(amount).with_decimals(decimals),
-        )
-    }
-}
-
-impl fmt::Display for Sum {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (orders, are) = if self.orders == 1 { ("order", "is") } else { ("orders", "are") };
-        let money = |(currency, money): (&Currency, &Money)| format!("{} {}", money.text(*currency), currency.code());
-        let money: Vec<_> = self.money.iter().map(money).collect();
-        write!(f, "{} {orders} over {} {are}", self.orders, money.join(" and "))
-    }
+/// Such as `2 orders over 820.00 EUR are`.
+fn are(sum: &OrderSum) -> String {
+    format!("{sum} {}", if sum.orders() == 1 { "is" } else { "are" })
 }
 
 impl fmt::Display for Keyed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { found, by_email, by_nothing, with_customers, are_addresses: _ } = self;
-        if found.orders > 0 {
-            writeln!(f, "{found} under the customer's number, found in the customers export")?;
+        if found.orders() > 0 {
+            writeln!(f, "{} under the customer's number, found in the customers export", are(found))?;
         }
-        if by_email.orders > 0 {
+        if by_email.orders() > 0 {
             write!(
                 f,
-                "{by_email} under an e-mail address. Shopify's webhooks name the customer's number, so that each of "
+                "{} under an e-mail address. Shopify's webhooks name the customer's number, so that each of ",
+                are(by_email)
             )?;
             write!(f, "these customers would become two members: ")?;
             if *with_customers {
@@ -157,8 +125,8 @@ impl fmt::Display for Keyed {
                 )?;
             }
         }
-        if by_nothing.orders > 0 {
-            write!(f, "{by_nothing} without an e-mail address, and count for no member: ")?;
+        if by_nothing.orders() > 0 {
+            write!(f, "{} without an e-mail address, and count for no member: ", are(by_nothing))?;
             if *with_customers {
                 writeln!(f, "no customer of the customers export has their phone number")?;
             } else {

@@ -7,11 +7,11 @@ use std::fmt;
 use rules::calendar::{Day, Instant, Zone};
 use rules::fact::{Currency, Fact, FactBody, OrderPaid, ReceivedFact};
 use rules::id::OrderId;
-use rules::quantity::Quantity;
 use serde::Serialize;
 
 use super::columns::{Field, Header};
 use super::preset::Preset;
+use super::sum::OrderSum;
 
 /// A warning: the report leads with them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -70,36 +70,17 @@ pub struct Against {
 #[derive(Debug, Default)]
 pub struct Watch {
     against: Option<Against>,
-    without_member: Orders,
-    in_other_currency: Orders,
-    before_start: Orders,
+    without_member: OrderSum,
+    in_other_currency: OrderSum,
+    before_start: OrderSum,
 }
 
-/// Orders added up.
-#[derive(Debug, Default)]
-struct Orders {
-    count: u64,
-    money: BTreeMap<&'static str, (Quantity, u8)>,
-}
-
-impl Orders {
-    fn add(&mut self, paid: &OrderPaid) {
-        self.count += 1;
-        let currency = paid.charge.currency;
-        let sum = self.money.entry(currency.code()).or_insert((Quantity::ZERO, currency.decimals().unwrap_or(2)));
-        sum.0 += paid.charge.total.into();
-    }
-
-    fn warning(&self, code: &'static str, say: impl FnOnce(&str) -> String) -> Option<Warning> {
-        let sum =
-            |(currency, (sum, decimals)): (&&'static str, &(Quantity, u8))| (*currency, sum.with_decimals(*decimals));
-        let money: BTreeMap<_, _> = self.money.iter().map(sum).collect();
-        let sums: Vec<_> = money.iter().map(|(currency, sum)| format!("{sum} {currency}")).collect();
-        let orders = if self.count == 1 { "1 order".to_owned() } else { format!("{} orders", self.count) };
-        let message = say(&format!("{orders} over {}", sums.join(" and ")));
-        let (orders, files, columns) = (Some(self.count), Vec::new(), Vec::new());
-        (self.count > 0).then_some(Warning { code, orders, money, files, columns, message })
-    }
+/// The warning about some orders, if there are any.
+fn about_orders(sum: &OrderSum, code: &'static str, say: impl FnOnce(&str) -> String) -> Option<Warning> {
+    let message = say(&sum.to_string());
+    let (files, columns) = (Vec::new(), Vec::new());
+    let warning = Warning { code, orders: Some(sum.orders()), money: sum.money(), files, columns, message };
+    (sum.orders() > 0).then_some(warning)
 }
 
 impl Watch {
@@ -136,7 +117,7 @@ impl Watch {
 
     /// The warnings about all facts, the one about members first.
     pub fn warnings(&self) -> Vec<Warning> {
-        let without_member = self.without_member.warning("no_member", |orders| {
+        let without_member = about_orders(&self.without_member, "no_member", |orders| {
             format!(
                 "{orders} name no member and credit none; if another column names the customer, take it with --column \
                  member_id=…"
@@ -144,7 +125,7 @@ impl Watch {
         });
         let mut found: Vec<_> = without_member.into_iter().collect();
         if let Some(Against { currency, start, .. }) = &self.against {
-            found.extend(self.in_other_currency.warning("no_exchange_rate", |orders| {
+            found.extend(about_orders(&self.in_other_currency, "no_exchange_rate", |orders| {
                 format!(
                     "{orders} are not in {}, the program's currency, and have no exchange rate: they count nothing where \
                      money counts; add a column with {} per unit and name it with --column exchange_rate=…",
@@ -152,7 +133,7 @@ impl Watch {
                     currency.code()
                 )
             }));
-            found.extend(self.before_start.warning("before_start", |orders| {
+            found.extend(about_orders(&self.before_start, "before_start", |orders| {
                 format!(
                     "{orders} were paid before {}, the day from which the program counts if it is published now, and \
                      count nothing; give the program an earlier `start_date`, and publish one by calendar year with the option `clamp: false`",

@@ -1,5 +1,7 @@
 //! The store holds what a replay tells: random shops, in any batches, with every message twice.
 
+use std::collections::BTreeMap;
+
 use engine::ingest::{Counts, Report};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -7,6 +9,7 @@ use pure_tests::random::{BEGIN, HOUR, alone, arrival, erasure, programs, publish
 use rules::advance::advance;
 use rules::calendar::{Instant, Zones};
 use rules::ledger::Ledger;
+use rules::record::Record;
 use rules::replay::{Line, Replay};
 use serde_json::{Value, json};
 use store::{Links, StoreError};
@@ -21,9 +24,31 @@ fn stories() -> impl Strategy<Value = (Value, Vec<Value>, Vec<bool>)> {
             lines.extend(changes);
             lines.extend(erased);
             lines.sort_by(|a, b| arrival(a).cmp(arrival(b)));
+            agree_on_imported(&mut lines);
             (program, lines, cuts)
         },
     )
+}
+
+/// Gives corrections that differ only in the member they name the same `imported`. The store does not keep the name in a
+/// correction of a known order or entry (decision 0036), and so cannot tell by it which of two such corrections wins.
+fn agree_on_imported(lines: &mut [Value]) {
+    let mut seen: BTreeMap<String, Option<Value>> = BTreeMap::new();
+    for line in lines.iter_mut().filter_map(Value::as_object_mut) {
+        let kind = line["type"].as_str().unwrap_or_default();
+        if !matches!(kind, "order.refunded" | "order.cancelled" | "order.restored" | "points.canceled") {
+            continue;
+        }
+        let mut rest = line.clone();
+        for field in ["member_id", "imported", "received_at"] {
+            rest.remove(field);
+        }
+        let imported = line.get("imported").cloned();
+        match seen.entry(Value::Object(rest).to_string()).or_insert(imported).clone() {
+            Some(imported) => line.insert("imported".to_owned(), imported),
+            None => line.remove("imported"),
+        };
+    }
 }
 
 /// Groups lines that arrive together: until a cut, or a change of rules. A batch arrives when its last line does.
@@ -114,14 +139,17 @@ async fn check(program: Value, lines: Vec<Value>, cuts: Vec<bool>) {
         assert_eq!(held.links, Links::of(replay.index().merges(), id), "{id}");
         assert_eq!(held.stands_for, replay.merged_into(id), "{id}");
         let mut held = held;
-        // An id that stands for another member is not reviewed.
-        let late = match held.stands_for {
-            None => held.evaluate(|ledger, record| advance(ledger, record, replay.versions(), end)),
-            Some(_) => Vec::new(),
-        };
+        let mut record = replay.record(id).cloned().unwrap_or_default();
+        let to_the_end = |ledger: &mut Ledger, record: &mut Record| advance(ledger, record, replay.versions(), end);
+        // Nothing counts for an id that stands for another member, and nothing is due for it. How far it was evaluated is not
+        // written.
+        if held.stands_for.is_some() {
+            assert_eq!(to_the_end(&mut Ledger::default(), &mut record), [], "{id}");
+        }
+        let late = held.evaluate(to_the_end);
         assert_eq!(Some(&held.ledger), replay.index().ledger(id), "{id}");
-        assert_eq!(held.record, replay.record(id).cloned().unwrap_or_default(), "{id}");
-        assert!(replay.rows(id).ends_with(&late), "{id}");
+        assert_eq!(held.record, record, "{id}");
+        assert!(held.stands_for.is_some() && late.is_empty() || replay.rows(id).ends_with(&late), "{id}");
     }
     for id in replay.index().erased() {
         let name = format!("S(\"acme#{id}\")");

@@ -5,6 +5,7 @@
 //! redelivered message changes nothing, because facts are found under their natural keys.
 
 mod direct;
+mod document;
 mod fold;
 mod group;
 mod not_counted;
@@ -14,7 +15,8 @@ mod read;
 mod take;
 
 pub use direct::FactOutcome;
-pub use not_counted::NotCounted;
+pub use document::{DOCUMENT, FACTS_MAX as DOCUMENT_FACTS_MAX, continues, documents, native_document};
+pub use not_counted::{CANCELLED, NotCounted, not_counted};
 pub use programs::ProgramCache;
 pub use quarantine::Quarantine;
 pub use read::{native, read};
@@ -25,7 +27,7 @@ use std::sync::Arc;
 
 use rules::calendar::Instant;
 use rules::fact::{FUTURE_MS_MAX, Fact};
-use rules::fact_index::FactStatus;
+use rules::fact_index::{FactStatus, Idle};
 use rules::record::Row;
 use store::records::{Quarantined, Reason};
 use store::shop::ShopId;
@@ -89,6 +91,9 @@ pub struct Counts {
     pub transitions: u64,
     /// Rewards recorded, including birthday points.
     pub rewards: u64,
+    /// Applied revisions of orders that were cancelled before: they count for nothing until `order.restored` is sent.
+    #[serde(default)]
+    pub still_cancelled: u64,
     /// Lost races.
     pub conflicts: u64,
 }
@@ -283,6 +288,7 @@ impl Counts {
             member_erased,
             transitions,
             rewards,
+            still_cancelled,
             conflicts,
         } = other;
         self.events += events;
@@ -295,6 +301,7 @@ impl Counts {
         self.member_erased += member_erased;
         self.transitions += transitions;
         self.rewards += rewards;
+        self.still_cancelled += still_cancelled;
         self.conflicts += conflicts;
     }
 
@@ -313,8 +320,11 @@ impl Counts {
         ]
     }
 
-    fn fact(&mut self, taken: FactStatus) {
-        match taken {
+    fn fact(&mut self, status: FactStatus, idle: Option<Idle>) {
+        if status == FactStatus::Applied && idle == Some(Idle::Cancelled) {
+            self.still_cancelled += 1;
+        }
+        match status {
             FactStatus::Applied => self.applied += 1,
             FactStatus::Duplicate => self.duplicates += 1,
             FactStatus::Superseded => self.superseded += 1,

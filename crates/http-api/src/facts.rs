@@ -76,7 +76,7 @@ pub(crate) struct OneResult {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NotCounted {
-    /// The reason: `before_start`, `inactive_program`, `no_exchange_rate`, `no_member`, `test_order` or
+    /// The reason: `before_start`, `cancelled`, `inactive_program`, `no_exchange_rate`, `no_member`, `test_order` or
     /// `waiting_for_order`. More may come.
     #[schema(value_type = String, examples("no_exchange_rate"))]
     code: &'static str,
@@ -158,10 +158,10 @@ impl OneResult {
 impl From<FactOutcome> for OneResult {
     fn from(told: FactOutcome) -> Self {
         match told {
-            FactOutcome::Taken(FactStatus::Applied) => Self::of(Became::Applied),
-            FactOutcome::Taken(FactStatus::Duplicate) => Self::of(Became::Duplicate),
-            FactOutcome::Taken(FactStatus::Superseded) => Self::of(Became::Superseded),
-            FactOutcome::Taken(FactStatus::MemberErased) => Self::of(Became::MemberErased),
+            FactOutcome::Taken(FactStatus::Applied, _) => Self::of(Became::Applied),
+            FactOutcome::Taken(FactStatus::Duplicate, _) => Self::of(Became::Duplicate),
+            FactOutcome::Taken(FactStatus::Superseded, _) => Self::of(Became::Superseded),
+            FactOutcome::Taken(FactStatus::MemberErased, _) => Self::of(Became::MemberErased),
             FactOutcome::Refused(reason) => {
                 let refused = Self::because(Became::Refused, reason.code(), reason.remedy());
                 if reason != Reason::FromTheFuture {
@@ -239,13 +239,12 @@ impl Api {
         let told = self.writer.write(shop, versions, facts.clone()).await;
         drop(batch);
         self.recorded.notify_one();
-        let written: Vec<(Fact, FactOutcome)> = facts.into_iter().zip(told).collect();
-        let not_counted = self.writer.not_counted(shop, versions, &written).await;
-        let result = |((_, outcome), why): ((Fact, FactOutcome), Option<engine::ingest::NotCounted>)| OneResult {
-            not_counted: why.map(NotCounted::from),
+        let version = versions.in_force(self.clock.now());
+        let result = |(fact, outcome): (Fact, FactOutcome)| OneResult {
+            not_counted: engine::ingest::not_counted(version, &fact, &outcome).map(NotCounted::from),
             ..OneResult::from(outcome)
         };
-        written.into_iter().zip(not_counted).map(result).collect()
+        facts.into_iter().zip(told).map(result).collect()
     }
 
     /// Refuses facts whose derived keys are already taken by something else: their idempotency key was used before.

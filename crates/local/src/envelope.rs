@@ -22,8 +22,10 @@ pub const ITEM: &str = "item ";
 /// Events as messages.
 #[derive(Debug)]
 pub struct Messages {
-    /// The messages.
+    /// The messages: one for each event, or for each document of several.
     pub bodies: Vec<String>,
+    /// The number of events.
+    pub events: usize,
     /// Whether one of them erases a member, for good.
     pub erase: bool,
     /// Whether one of them is imported: they are part of a history that is loaded.
@@ -49,14 +51,20 @@ pub fn native(body: &[u8], shop: &ShopId, now: Instant) -> Result<Messages, Prob
         let (detail, remedy) = (format!("{} events at once", items.len()), format!("send {EVENTS_MAX} at a time"));
         return Err(Problem::new(ProblemCode::TooManyItems, detail, remedy));
     }
-    let mut messages = Messages { bodies: Vec::with_capacity(items.len()), erase: false, imported: false };
-    for (place, item) in items.iter().enumerate() {
+    let read = |(place, item): (usize, &&RawValue)| {
         let event = event(item.get()).map_err(|problem| of_item(problem, place + 1))?;
-        messages.erase |= event.get("type").and_then(Value::as_str) == Some(ERASED);
-        messages.imported |= event.get("imported") == Some(&Value::Bool(true));
-        messages.bodies.push(ingest::native(shop, &event, now));
-    }
-    Ok(messages)
+        Ok((event, item.get().len()))
+    };
+    let events = items.iter().enumerate().map(read).collect::<Result<Vec<(Value, usize)>, Problem>>()?;
+    let documents = ingest::documents(&events, |(event, length)| (event, *length));
+    let body =
+        |document: &[(Value, usize)]| ingest::native_document(shop, document.iter().map(|(event, _)| event), now);
+    Ok(Messages {
+        bodies: documents.into_iter().map(body).collect(),
+        events: events.len(),
+        erase: events.iter().any(|(event, _)| event.get("type").and_then(Value::as_str) == Some(ERASED)),
+        imported: events.iter().any(|(event, _)| event.get("imported") == Some(&Value::Bool(true))),
+    })
 }
 
 fn event(text: &str) -> Result<Value, Problem> {

@@ -173,12 +173,11 @@ async fn events(State(Local(system)): State<Local>, request: Request) -> Result<
     let Authorized { shop, .. } =
         Authorized::<Write>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
     let (key, body) = (idempotency_key(&parts.headers)?, whole(body, BODY_BYTES_MAX).await?);
-    let Messages { bodies, erase, imported } = envelope::native(&body, &shop, now)?;
+    let Messages { bodies, events: accepted, erase, imported } = envelope::native(&body, &shop, now)?;
     if erase {
         // An erasure is final, so it takes the same scope as DELETE /v1/members/{member_id}.
         Authorized::<Admin>::from_request_parts(&mut parts, &Local(Arc::clone(&system))).await?;
     }
-    let accepted = bodies.len();
     let lane = if imported { Lane::history() } else { Lane::of(&shop) };
     match key {
         _ if accepted == 0 => {}

@@ -100,14 +100,20 @@ impl Store {
     async fn forget(&self, shop: &ShopId, member: &MemberId, at: &Key) -> Result<(), StoreError> {
         for row in self.get_all(&self.tables.ledger, std::iter::once(at)).await? {
             let was = if row.0.contains_key(name::FACTS) { stored_subject(&row)? } else { StoredSubject::default() };
-            // A cancellation of points is also filed under its entry, which may belong to another member.
+            // A cancellation of points is also filed under its entry, which may belong to another member. It then counts
+            // for that one, and stays known under both keys: it may still move to another entry.
+            let mut rest = without(member, &was.facts);
             for entry in entries(&was.facts).map(|entry| key::subject(shop, &entry)).filter(|entry| entry != at) {
                 for row in self.get_all(&self.tables.ledger, std::iter::once(&entry)).await? {
-                    self.rename(shop, member, &stored_subject(&row)?).await?;
+                    let entry = self.rename(shop, member, &stored_subject(&row)?).await?;
+                    let is_here = |fact: &Fact| fact.subjects().any(|subject| key::subject(shop, &subject) == *at);
+                    if rest.is_empty() {
+                        rest = entry.into_iter().filter(is_here).collect();
+                    }
                 }
             }
-            let rest = without(member, &was.facts);
-            match rest.first().and_then(|fact| fact.subjects().next()) {
+            let mut subjects = rest.iter().flat_map(Fact::subjects);
+            match subjects.find(|subject| key::subject(shop, subject) == *at) {
                 Some(subject) => {
                     let mut commit = Commit::default();
                     commit.file(self, shop, &subject, &rest, &was)?;
@@ -139,20 +145,21 @@ impl Store {
         Ok(())
     }
 
-    /// Writes another member's entry without this member's name, if it contains the name.
-    async fn rename(&self, shop: &ShopId, member: &MemberId, was: &StoredSubject) -> Result<(), StoreError> {
+    /// Writes another member's entry without this member's name, if it contains the name. Yields its facts; none if it is
+    /// not another member's.
+    async fn rename(&self, shop: &ShopId, member: &MemberId, was: &StoredSubject) -> Result<Vec<Fact>, StoreError> {
         let rest = without(member, &was.facts);
         let Some(subject) =
             rest.iter().find(|fact| matches!(fact.body, FactBody::PointsEntry(..))).and_then(|it| it.subjects().next())
         else {
-            return Ok(());
+            return Ok(Vec::new());
         };
-        if rest == was.facts {
-            return Ok(());
+        if rest != was.facts {
+            let mut commit = Commit::default();
+            commit.file(self, shop, &subject, &rest, was)?;
+            self.commit(commit).await?;
         }
-        let mut commit = Commit::default();
-        commit.file(self, shop, &subject, &rest, was)?;
-        self.commit(commit).await
+        Ok(rest)
     }
 
     /// Deletes an item if it still has the version that was read.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use store::records::Reason::{self, Invalid, NotAnEvent, UnknownShop, UnknownSource, UnknownTopic};
 
 use crate::case::{Applied, Case, Ignored, case, of_no_shop, quarantined, wrong};
-use crate::told::{order, with, without};
+use crate::told::{order, refund, with, without};
 
 /// A message as the bus delivers it, with any text for its detail.
 fn message(source: &str, kind: &str, detail: &str) -> String {
@@ -24,7 +24,7 @@ fn of(source: &str) -> String {
 
 /// All cases of messages.
 pub fn cases() -> Vec<Case> {
-    [no_events(), details(), sources(), shopify()].concat()
+    [no_events(), details(), documents(), sources(), shopify()].concat()
 }
 
 fn no_events() -> Vec<Case> {
@@ -95,6 +95,35 @@ fn details() -> Vec<Case> {
         ),
         case("250 KB in one field")
             .event(order(json!({ "note": "x".repeat(250 * 1024) })), wrong(&["$.note"], "is not known here")),
+    ]
+}
+
+/// Several facts in one event: all of them are taken in, or none.
+fn documents() -> Vec<Case> {
+    let document = |facts: Value| {
+        message("echelon.shop/acme", "document", &json!({ "type": "document", "facts": facts }).to_string())
+    };
+    let (paid, refund) = (order(json!({})), refund(json!({})));
+    let bad =
+        |name, facts: Value, paths| case(name).message(document(facts), quarantined(Invalid, paths)).unknown("anna");
+    let erasure = json!({ "type": "customer.erased", "member_id": "anna", "occurred_at": "2024-05-01T10:00:00Z" });
+    vec![
+        case("a document of one fact").message(document(json!([paid])), Applied).stands("anna", "silver", "120.00"),
+        bad("a document without facts", Value::Null, &["$.facts"]),
+        bad("a document of no facts", json!([]), &["$.facts"]),
+        bad("a document whose facts are an object", paid.clone(), &["$.facts"]),
+        bad("a document with a fact that is a text", json!([paid, "refund"]), &["$.facts[1]"]),
+        bad(
+            "a document within a document",
+            json!([paid, { "type": "document", "facts": [refund] }]),
+            &["$.facts[1].type"],
+        ),
+        bad("an erasure hidden in a document", json!([paid, erasure]), &["$.facts[1]"]),
+        bad(
+            "a document in which one fact is wrong",
+            json!([paid, with(refund.clone(), json!({ "amount": "x" }))]),
+            &["$.facts[1].amount"],
+        ),
     ]
 }
 

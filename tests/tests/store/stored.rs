@@ -169,3 +169,59 @@ fn what_is_stored_is_what_a_replay_tells() {
     });
     told.unwrap();
 }
+
+/// The program of a story in which no tier matters.
+fn any_program() -> Value {
+    json!({ "active": true, "timezone": "UTC", "currency": "USD", "start_date": "2023-11-25",
+            "milestone": { "metric": "points_earned", "period": "lifetime", "on_refund": "revoke" },
+            "tiers": [{ "id": "silver", "name": "Silver", "threshold": "200" }] })
+}
+
+/// A refund of an order that is not known yet names a member who is erased; the order then names one who was erased before,
+/// with the member that she stood for.
+#[tokio::test]
+async fn an_order_of_an_erased_member_is_stored_without_the_name_also_beside_the_fact_of_another() {
+    let lines = json!([
+        { "type": "order.refunded", "refund_id": "1", "amount": 25, "order_id": "3", "member_id": "dora",
+          "occurred_at": "2023-11-20T00:00:00Z", "revision": "2024-02-28T00:00:00Z" },
+        { "type": "customer.merged", "member_id": "anna", "into": "ben", "occurred_at": "2023-11-20T00:00:00Z",
+          "revision": "2024-02-28T00:00:00Z" },
+        { "type": "customer.erased", "member_id": "ben", "occurred_at": "2023-11-20T00:00:00Z" },
+        { "type": "customer.erased", "member_id": "dora", "occurred_at": "2023-11-25T17:00:00Z" },
+        { "type": "order.paid", "total": "60", "order_id": "3", "member_id": "anna",
+          "occurred_at": "2023-12-17T07:00:00Z" },
+        { "type": "customer.merged", "member_id": "anna", "into": null, "occurred_at": "2024-01-01T15:00:00Z",
+          "imported": true, "revision": "2024-02-28T00:00:00Z" },
+        { "type": "customer.merged", "member_id": "anna", "into": null, "occurred_at": "2023-12-20T00:00:00Z",
+          "revision": "2024-02-28T00:00:00Z", "received_at": "2024-01-19T00:00:00Z" },
+    ]);
+    let lines = lines.as_array().unwrap().clone();
+    for cuts in 0_u32..128 {
+        check(any_program(), lines.clone(), (0..7).map(|place| cuts >> place & 1 == 1).collect()).await;
+    }
+}
+
+#[tokio::test]
+async fn canceled_points_move_to_another_entry_after_the_member_they_name_was_erased() {
+    let lines = json!([
+        { "type": "points.earned", "entry_id": "5", "points": 50, "member_id": "carl", "imported": true,
+          "occurred_at": "2023-11-20T00:00:00Z", "revision": "2023-11-24T04:00:00Z", "received_at": "2023-11-20T00:00:00Z" },
+        { "type": "points.earned", "entry_id": "3", "points": 50, "member_id": "carl", "imported": true,
+          "occurred_at": "2023-11-20T00:00:00Z", "revision": "2023-11-24T04:00:00Z", "received_at": "2023-11-20T00:00:00Z" },
+        { "type": "points.canceled", "cancel_id": "4", "entry_id": "3", "points": 160, "member_id": "anna", "imported": true,
+          "occurred_at": "2023-11-20T00:00:00Z", "revision": "2023-11-24T04:00:00Z", "received_at": "2023-11-20T00:00:00Z" },
+        { "type": "customer.merged", "member_id": "anna", "into": null, "occurred_at": "2023-11-20T07:00:00Z",
+          "received_at": "2024-01-11T14:00:00Z" },
+        { "type": "customer.enrolled", "member_id": "anna", "occurred_at": "2023-12-06T16:00:00Z", "birthday": null,
+          "received_at": "2024-01-11T14:00:00Z" },
+        { "type": "customer.merged", "member_id": "anna", "into": null, "occurred_at": "2023-11-20T07:00:00Z",
+          "received_at": "2024-01-11T14:00:00Z" },
+        { "type": "customer.erased", "member_id": "anna", "occurred_at": "2024-01-13T11:00:00Z" },
+        { "type": "points.canceled", "cancel_id": "4", "entry_id": "5", "points": 160, "member_id": "anna",
+          "occurred_at": "2024-01-31T00:00:00Z", "received_at": "2024-02-09T04:00:00Z" },
+    ]);
+    let lines = lines.as_array().unwrap().clone();
+    for cuts in 0_u32..256 {
+        check(any_program(), lines.clone(), (0..8).map(|place| cuts >> place & 1 == 1).collect()).await;
+    }
+}

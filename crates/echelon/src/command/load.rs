@@ -1,6 +1,7 @@
 //! `echelon load`: loads a shop's history into a system.
 
 mod api;
+mod batch;
 mod checkpoint;
 mod report;
 mod start;
@@ -18,8 +19,9 @@ use crate::command::system::System;
 use crate::error::CommandError;
 use crate::input::{Lines, Raw, content};
 use crate::output::Format;
+use batch::Batch;
 use checkpoint::{Checkpoint, SoFar};
-use report::Report;
+use report::{NotIn, Report};
 use target::{Event, Target};
 
 /// Loads a shop's history from a file of events into a system: a served one, a file, a store behind an endpoint, or a
@@ -119,22 +121,30 @@ async fn load(args: &Args) -> Result<(), CommandError> {
     let start = target.start().await;
     let mut report = Report { from, earlier: so_far.not_in, start, ..Report::default() };
     let pace = Pace::of(args.per_second);
-    let (mut batch, mut bytes) = (Vec::new(), 0);
+    let mut batch = Batch::of_at_most(target.together().min(pace.most));
+    // The lines before the mark are those of the batch and before. What follows it is one document that may go on.
+    let mut left_out = 0;
     while let Some(raw) = lines.next_raw()? {
-        checkpoint.pass(&raw);
         report.lines += 1;
-        if let Some((event, length)) = event(args, &lines, raw, &mut report)? {
+        if let Some(event) = event(args, &lines, &raw, &mut report)? {
+            if !batch.goes_on_with(&event) {
+                if let Some(events) = batch.full() {
+                    send(&target, &lines, events, &mut report).await?;
+                    let not_in = NotIn { left_out, ..report.not_in() };
+                    checkpoint.save(SoFar { not_in, ..so_far })?;
+                    pace.wait(report.lines).await;
+                }
+                checkpoint.mark();
+                left_out = report.not_in().left_out;
+            }
             batch.push(event);
-            bytes += length;
         }
-        if batch.len() == target.together().min(pace.most) || bytes > BATCH_BYTES_MAX {
-            send(&target, &lines, &mut batch, &mut report).await?;
-            bytes = 0;
-            checkpoint.save(SoFar { not_in: report.not_in(), ..so_far })?;
-            pace.wait(report.lines).await;
-        }
+        checkpoint.pass(&raw);
     }
-    send(&target, &lines, &mut batch, &mut report).await?;
+    for events in batch.rest() {
+        send(&target, &lines, events, &mut report).await?;
+    }
+    checkpoint.mark();
     checkpoint.save(SoFar { not_in: report.not_in(), ..so_far })?;
     target.settle(&mut report).await?;
     checkpoint.done();
@@ -143,19 +153,14 @@ async fn load(args: &Args) -> Result<(), CommandError> {
 
 /// The maximum length of a line that is read: that of a program, of which there may be some between the events.
 const LINE_BYTES_MAX: usize = http_api::extract::BODY_BYTES_MAX;
-/// The length of a batch from which on it is sent, whatever the number of its events: half of what a served system takes.
-const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-async fn send(target: &Target, lines: &Lines, batch: &mut Vec<Event>, report: &mut Report) -> Result<(), CommandError> {
-    if batch.is_empty() {
-        return Ok(());
-    }
-    let sent = target.send(lines, std::mem::take(batch), report).await;
+async fn send(target: &Target, lines: &Lines, events: Vec<Event>, report: &mut Report) -> Result<(), CommandError> {
+    let sent = target.send(lines, events, report).await;
     sent.map_err(|failure| CommandError::input(format!("{failure}\n       the same command goes on where this was")))
 }
 
-/// The event of a line, ready to be sent, with its length; none if the line is skipped.
-fn event(args: &Args, lines: &Lines, raw: Raw, report: &mut Report) -> Result<Option<(Event, usize)>, CommandError> {
+/// The event of a line, ready to be sent; none if the line is skipped.
+fn event(args: &Args, lines: &Lines, raw: &Raw, report: &mut Report) -> Result<Option<Event>, CommandError> {
     let place = format!("{}:{}", lines.name(), raw.number);
     if raw.passed_over > 0 {
         leave_out_too_long(lines, &place, report);
@@ -182,7 +187,7 @@ fn event(args: &Args, lines: &Lines, raw: Raw, report: &mut Report) -> Result<Op
         report.programs += 1;
         return Ok(None);
     }
-    look_before_the_start(lines, &raw, &value, report);
+    look_before_the_start(lines, raw, &value, report);
     // Erasures are neither announced nor rewarded, so they have no such mark.
     let mark = !args.live && kind != "customer.erased";
     if let Some(fields) = value.as_object_mut().filter(|_| mark) {
@@ -193,7 +198,7 @@ fn event(args: &Args, lines: &Lines, raw: Raw, report: &mut Report) -> Result<Op
         leave_out_too_long(lines, &place, report);
         return Ok(None);
     }
-    Ok(Some((Event { line: raw.number, value }, length)))
+    Ok(Some(Event { line: raw.number, value, length }))
 }
 
 /// Leaves out an event that no system takes. The others are loaded all the same.

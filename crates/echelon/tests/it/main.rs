@@ -14,6 +14,7 @@ mod changes;
 mod cli;
 mod common;
 mod demo;
+mod documents;
 mod endpoint;
 mod file;
 mod first_steps;

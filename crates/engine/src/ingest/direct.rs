@@ -3,19 +3,20 @@
 use std::collections::HashMap;
 
 use rules::fact::Fact;
-use rules::fact_index::{FactStatus, Subject};
+use rules::fact_index::{FactStatus, Idle, Subject};
 use rules::version::Versions;
 use store::records::Reason;
 use store::shop::ShopId;
 
+use super::fold::Taken;
 use super::take::Delivery;
 use super::{FactWriter, early};
 
 /// The outcome of a fact from a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FactOutcome {
-    /// It is stored, or was before.
-    Taken(FactStatus),
+    /// It is stored, or was before; and why it moves nothing for now, if so.
+    Taken(FactStatus, Option<Idle>),
     /// It can never be ingested as it is.
     Refused(Reason),
     /// It was not ingested for now; a retry may succeed.
@@ -49,7 +50,10 @@ impl FactWriter {
         let why = outcome.failure.unwrap_or_default();
         outcome.failed.into_iter().for_each(|place| set(&mut told, place, FactOutcome::Failed(why.clone())));
         outcome.quarantined.into_iter().for_each(|(place, reason)| set(&mut told, place, FactOutcome::Refused(reason)));
-        outcome.taken.into_iter().for_each(|(place, taken)| set(&mut told, place, FactOutcome::Taken(taken)));
+        outcome
+            .taken
+            .into_iter()
+            .for_each(|(place, Taken { status, idle })| set(&mut told, place, FactOutcome::Taken(status, idle)));
         told
     }
 }

@@ -7,7 +7,7 @@ use rules::advance::{bring_back, is_due};
 use rules::apply::{Arrival, evaluate_for};
 use rules::calendar::Instant;
 use rules::fact::{FUTURE_MS_MAX, Fact, FactBody, Merged};
-use rules::fact_index::{FactIndex, FactStatus, Subject};
+use rules::fact_index::{FactIndex, FactStatus, Idle, Subject};
 use rules::id::MemberId;
 use rules::ledger::Ledger;
 use rules::merge::Merges;
@@ -48,13 +48,21 @@ pub(super) struct Folded {
     /// The rows to record.
     rows: Vec<(MemberId, Row)>,
     /// The status of each fact, in their order.
-    pub(super) taken: Vec<FactStatus>,
+    pub(super) taken: Vec<Taken>,
     /// The same as counts.
     pub(super) counts: Counts,
     /// Whether a subject and a member were read at different moments; everything must then be read again.
     pub(super) is_torn: bool,
     /// Whether more ids would be one member than the store allows.
     pub(super) is_too_many: bool,
+}
+
+/// The outcome for a fact.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taken {
+    pub(super) status: FactStatus,
+    /// Why the fact moves nothing for now, if so.
+    pub(super) idle: Option<Idle>,
 }
 
 /// The facts that count for a member.
@@ -184,6 +192,7 @@ pub(super) fn fold<'a>(
         rows.extend(back.into_iter().map(|row| (id.clone(), row)));
     }
     for document in documents {
+        let mut statuses = Vec::with_capacity(document.len());
         let mut arrival = if document.len() > 1 { Arrival::of_document(now) } else { Arrival::of_one(now) };
         for fact in document {
             if let Some(member) = fact.erased() {
@@ -193,11 +202,16 @@ pub(super) fn fold<'a>(
                 forgotten.extend(gone.into_iter().map(|id| (id, fact.occurred_at)));
             }
             let fact = nameless(fact, &index, known).unwrap_or_else(|| fact.clone());
-            let taken = arrival.take(&mut index, &mut records, versions, fact);
-            counts.fact(taken);
-            all_taken.push(taken);
+            statuses.push(arrival.take(&mut index, &mut records, versions, fact));
         }
         rows.extend(arrival.finish(&index, &mut records, versions));
+        // A document that says itself that its order is cancelled expects nothing of it.
+        let says_so = document.iter().any(|fact| matches!(fact.body, FactBody::OrderCancelled(_)));
+        for (fact, status) in document.iter().zip(statuses) {
+            let idle = index.idle(fact).filter(|idle| *idle != Idle::Cancelled || !says_so);
+            counts.fact(status, idle);
+            all_taken.push(Taken { status, idle });
+        }
     }
     rows.retain(|(member, _)| !index.is_erased(member));
     rows.iter().for_each(|(_, row)| counts.row(row));
@@ -220,13 +234,17 @@ pub(super) fn fold<'a>(
         // A cancellation of points is also filed under its own key, and goes with its entry. Each subject is checked
         // once, because a thousand facts may be about the same one.
         let of: BTreeSet<Subject> = facts.iter().flat_map(Fact::subjects).collect();
-        let owner_is_erased = of.iter().any(|of| index.facts(of).iter().any(|it| owns_subject(it) && is_erased(it)));
-        let is_member_erased = owner_is_erased || facts.iter().all(is_erased);
+        let owners = of.iter().flat_map(|of| index.facts(of)).filter(owns_subject).collect::<Vec<_>>();
+        let owner_is_erased = owners.iter().any(is_erased);
+        // What an erased member's name stands in can still be about another member's order or entry, and belongs to that one.
+        let is_member_erased = owner_is_erased || owners.is_empty() && facts.iter().all(is_erased);
         let worth_it = was.is_stored() || !is_member_erased;
         let facts = if owner_is_erased || has_order(&facts) { unnamed(facts) } else { facts };
-        // A row that already names an erased member is found by the name, and deleted as a whole.
-        let is_theirs = was.facts.iter().any(is_erased);
-        let facts = if is_theirs { facts } else { facts.into_iter().filter_map(|it| kept(it, is_erased)).collect() };
+        // The row is found by the first name in it. If that is, and was, an erased member's, the row is deleted as a whole.
+        let named = |facts: &[Fact]| facts.iter().find_map(|fact| fact.member().cloned());
+        let theirs = named(&facts).filter(|name| index.is_erased(name) && named(&was.facts).as_ref() == Some(name));
+        let is_left = |fact: &Fact| is_erased(fact) && fact.member() != theirs.as_ref();
+        let facts: Vec<Fact> = facts.into_iter().filter_map(|it| kept(it, is_left)).collect();
         let facts: Vec<Fact> = facts.into_iter().map(|fact| without_erased(fact, index.merges())).collect();
         (facts != was.facts && worth_it).then_some((subject, facts))
     };

@@ -1,18 +1,19 @@
 //! Facts that are stored and count for nothing yet. The writer hears it in the fact's result, not only from a member's
 //! explanation.
 
-use std::collections::BTreeMap;
-
 use rules::calendar::Instant;
 use rules::fact::{Fact, FactBody};
-use rules::fact_index::{FactStatus, Subject};
+use rules::fact_index::{FactStatus, Idle};
 use rules::program::{Counted, Metric, Milestone};
-use rules::version::{Version, Versions};
-use store::StoredSubject;
-use store::shop::ShopId;
+use rules::version::Version;
 
-use super::{FactOutcome, FactWriter};
+use super::FactOutcome;
 use crate::publishing::remedy;
+
+/// The reason of an order that is cancelled.
+pub const CANCELLED: &str = "cancelled";
+/// The reason of a fact that waits for the order or entry that it is about.
+const WAITING: &str = "waiting_for_order";
 
 /// Why a stored fact counts for nothing yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,54 +78,33 @@ impl NotCounted {
         })
     }
 
-    /// The reason that a fact waits for another one, which is not among those stored.
-    fn waiting(fact: &Fact, known: &BTreeMap<Subject, StoredSubject>) -> Option<Self> {
-        let awaited = fact.follows()?;
-        let stored = known.get(&awaited).into_iter().flat_map(|stored| &stored.facts);
-        let is_known = stored.map(|fact| &fact.body).any(|body| {
-            matches!(
-                (&awaited, body),
-                (Subject::Order(_), FactBody::OrderPaid(..)) | (Subject::Entry(_), FactBody::PointsEntry(..))
-            )
-        });
-        let what = if matches!(awaited, Subject::Order(_)) { "order" } else { "entry of points" };
-        (!is_known).then(|| {
-            let message = format!(
+    /// The reason that lies in what is known of the fact's order or entry.
+    fn idle(idle: Idle) -> Self {
+        let waits = |what: &str| {
+            format!(
                 "the {what} that the fact is about is not known here: the fact counts as soon as the {what} is sent"
-            );
-            Self::new("waiting_for_order", message)
-        })
+            )
+        };
+        match idle {
+            Idle::WaitsForOrder => Self::new(WAITING, waits("order")),
+            Idle::WaitsForEntry => Self::new(WAITING, waits("entry of points")),
+            Idle::Cancelled => Self::new(
+                CANCELLED,
+                "the order is cancelled, and a newer revision does not restore it: it counts again once `order.restored` \
+                 with its `order_id` is sent, dated after the cancellation",
+            ),
+        }
     }
 }
 
-impl FactWriter {
-    /// Says of each fact that was written whether it counts for nothing yet, and why. The store is read only for facts
-    /// about another fact, once for all of them; if it does not answer, nothing is said of these.
-    pub async fn not_counted(
-        &self,
-        shop: &ShopId,
-        versions: &Versions,
-        written: &[(Fact, FactOutcome)],
-    ) -> Vec<Option<NotCounted>> {
-        let version = versions.in_force(self.clock.now());
-        let is_kept = |outcome: &FactOutcome| match outcome {
-            FactOutcome::Taken(FactStatus::Applied | FactStatus::Duplicate) => true,
-            FactOutcome::Taken(FactStatus::Superseded | FactStatus::MemberErased)
-            | FactOutcome::Refused(_)
-            | FactOutcome::Failed(_) => false,
-        };
-        let kept = || written.iter().filter(|(_, outcome)| is_kept(outcome));
-        let awaited: Vec<Subject> = kept().filter_map(|(fact, _)| fact.follows()).collect();
-        let known = if awaited.is_empty() { Some(BTreeMap::new()) } else { self.known(shop, awaited).await };
-        let why = |(fact, outcome): &(Fact, FactOutcome)| {
-            let waits = || known.as_ref().and_then(|known| NotCounted::waiting(fact, known));
-            if is_kept(outcome) { NotCounted::of(fact, version).or_else(waits) } else { None }
-        };
-        written.iter().map(why).collect()
-    }
-
-    async fn known(&self, shop: &ShopId, awaited: Vec<Subject>) -> Option<BTreeMap<Subject, StoredSubject>> {
-        let known = self.store.subjects(shop, awaited).await;
-        known.inspect_err(|error| tracing::warn!(%error, "it is not known whether facts wait for others")).ok()
+/// Says of a fact that was written whether it counts for nothing yet, and why.
+pub fn not_counted(version: &Version, fact: &Fact, outcome: &FactOutcome) -> Option<NotCounted> {
+    match outcome {
+        FactOutcome::Taken(FactStatus::Applied | FactStatus::Duplicate, idle) => {
+            NotCounted::of(fact, version).or_else(|| idle.map(NotCounted::idle))
+        }
+        FactOutcome::Taken(FactStatus::Superseded | FactStatus::MemberErased, _)
+        | FactOutcome::Refused(_)
+        | FactOutcome::Failed(_) => None,
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use store::records::{Quarantined, Reason};
 use store::shop::ShopId;
 
+use super::document::{DOCUMENT, ERASED, FACTS};
 use super::quarantine;
 
 /// The prefix of the source of a shop's own events; the shop's name follows.
@@ -36,6 +37,8 @@ pub(super) struct Opened {
 pub(super) enum Content {
     /// An event of section 4, not decoded yet: its currency may be the program's.
     Native(Value),
+    /// Several of them, which arrive at once.
+    Document(Vec<Value>),
     /// The facts of a foreign event.
     Facts(Vec<Fact>),
     /// An event without consequence.
@@ -49,6 +52,7 @@ pub(super) fn open(body: &str) -> Result<Opened, Quarantined> {
     if let Some(shop) = envelope.source.strip_prefix(NATIVE) {
         let shop = ShopId::new(shop).map_err(|_| Quarantined::unattributed(Reason::UnknownSource))?;
         let mut event = event(&shop, envelope.detail.get())?;
+        let envelope_type = envelope.detail_type.clone();
         let unlike = event.get("type").is_some_and(|kind| kind.as_str() != Some(&*envelope.detail_type));
         match event.as_object_mut() {
             Some(fields) if !unlike => {
@@ -57,12 +61,27 @@ pub(super) fn open(body: &str) -> Result<Opened, Quarantined> {
             Some(_) => return Err(Quarantined::of(&shop, Reason::Invalid).at("$.detail-type").at("$.detail.type")),
             None => return Err(Quarantined::of(&shop, Reason::Invalid).at("$.detail")),
         }
-        return Ok(Opened { shop, content: Content::Native(event) });
+        let content = if envelope_type == DOCUMENT { parts(&shop, event)? } else { Content::Native(event) };
+        return Ok(Opened { shop, content });
     }
     if envelope.source.starts_with(SHOPIFY) {
         return foreign(body);
     }
     Err(Quarantined::unattributed(Reason::UnknownSource))
+}
+
+/// The facts of a document. None erases a member: an erasure is never half of something.
+fn parts(shop: &ShopId, mut document: Value) -> Result<Content, Quarantined> {
+    let invalid = |path: &str| Quarantined::of(shop, Reason::Invalid).at(path).about(Some(DOCUMENT));
+    let Some(Value::Array(facts)) = document.get_mut(FACTS).map(Value::take) else { return Err(invalid("$.facts")) };
+    if facts.is_empty() {
+        return Err(invalid("$.facts"));
+    }
+    let is_wrong = |fact: &Value| !fact.is_object() || fact.get("type").and_then(Value::as_str) == Some(ERASED);
+    match facts.iter().position(is_wrong) {
+        Some(place) => Err(invalid(&format!("$.facts[{place}]"))),
+        None => Ok(Content::Document(facts)),
+    }
 }
 
 /// Decodes an event in which no field is repeated: of two values, either could be meant. The envelope is valid JSON,
@@ -106,6 +125,17 @@ impl Content {
                 Ok(told) => Ok(vec![told.fact]),
                 Err(problems) => Err(quarantine::invalid(shop, &event, &problems).about(known_type(&event))),
             },
+            Self::Document(facts) => {
+                let fact = |(place, event): (usize, &Value)| {
+                    Fact::read(event, currency).map(|told| told.fact).map_err(|problems| {
+                        let why = quarantine::invalid(shop, event, &problems);
+                        let path =
+                            |path: String| format!("$.{FACTS}[{place}]{}", path.strip_prefix('$').unwrap_or(&path));
+                        Quarantined { paths: why.paths.into_iter().map(path).collect(), ..why }.about(known_type(event))
+                    })
+                };
+                facts.iter().enumerate().map(fact).collect()
+            }
         }
     }
 
@@ -113,6 +143,7 @@ impl Content {
     pub(super) fn quarantined(&self, shop: &ShopId, reason: Reason) -> Quarantined {
         let topic = match self {
             Self::Native(event) => known_type(event),
+            Self::Document(_) => Some(DOCUMENT),
             Self::Facts(_) | Self::Nothing => None,
         };
         Quarantined::of(shop, reason).about(topic)

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use rules::fact::Fact;
-use rules::fact_index::FactStatus;
 use rules::version::Versions;
 use store::records::Reason;
 use store::shop::ShopId;
 use store::{Commit, Remedy, StoreError, WRITES_MAX};
 
-use super::fold::{self, Folded, LoadedState, fold};
+use super::fold::{self, Folded, LoadedState, Taken, fold};
 use super::group::{self, Group};
 use super::{Counts, FactWriter};
 
@@ -37,7 +36,7 @@ impl Delivery {
     }
 
     /// The status of each fact with its place.
-    fn placed<'a>(&self, taken: impl Iterator<Item = &'a FactStatus>) -> Vec<(usize, FactStatus)> {
+    fn placed<'a>(&self, taken: impl Iterator<Item = &'a Taken>) -> Vec<(usize, Taken)> {
         let last = self.places.last().copied().unwrap_or_default();
         taken.enumerate().map(|(nth, taken)| (self.places.get(nth).copied().unwrap_or(last), *taken)).collect()
     }
@@ -48,7 +47,7 @@ impl Delivery {
 pub(super) struct Outcome {
     pub(super) counts: Counts,
     /// The status of each fact of done messages, with the message's place.
-    pub(super) taken: Vec<(usize, FactStatus)>,
+    pub(super) taken: Vec<(usize, Taken)>,
     pub(super) quarantined: Vec<(usize, Reason)>,
     pub(super) failed: Vec<usize>,
     pub(super) failure: Option<String>,

@@ -8,6 +8,7 @@
 //! facts ([`FactIndex::apply`]) as the complete index would. Of members under several ids it needs the ledgers of all of
 //! them, and their merges.
 
+mod idle;
 mod part;
 mod row;
 mod subject;
@@ -21,6 +22,7 @@ use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId};
 use crate::ledger::{Assignment, Ledger, Waiting};
 use crate::merge::{Merge, Merges};
 
+pub use idle::Idle;
 use row::{AssignmentRow, EntryRow, MemberRow, OrderRow};
 pub use subject::Subject;
 

@@ -46,6 +46,14 @@ struct OneResult {
     remedy: String,
     #[serde(default)]
     problems: Vec<Place>,
+    #[serde(default)]
+    not_counted: Option<NotCounted>,
+}
+
+/// Why a stored fact counts for nothing yet.
+#[derive(Debug, Deserialize)]
+struct NotCounted {
+    code: String,
 }
 
 /// An event that is not stored yet, as far as is known.
@@ -98,7 +106,7 @@ impl Api {
         let mut batch = Vec::new();
         let mut bytes = 0;
         for event in events {
-            let size = event.value.to_string().len() + 1;
+            let size = event.length + 1;
             let is_erasure = is_erasure(&event);
             if is_erasure || batch.len() == TOGETHER || bytes + size > BYTES_MAX {
                 self.tell(lines, std::mem::take(&mut batch), report).await?;
@@ -243,7 +251,11 @@ fn settle(
     for (one, became) in waiting.into_iter().zip(results) {
         let counts = &mut report.counts;
         match became.status {
-            Became::Applied => counts.applied += 1,
+            Became::Applied => {
+                counts.applied += 1;
+                let is_cancelled = became.not_counted.is_some_and(|why| why.code == engine::ingest::CANCELLED);
+                counts.still_cancelled += u64::from(is_cancelled);
+            }
             // The fact may have been new the first time, but that answer is lost.
             Became::Duplicate if one.is_unanswered => report.unanswered += 1,
             Became::Duplicate => counts.duplicates += 1,
@@ -303,9 +315,15 @@ mod tests {
     fn what_may_be_in_since_a_lost_answer_is_no_duplicate_though_a_try_between_failed() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let (lines, mut report) = (Lines::open(file.path()).unwrap(), Report::default());
-        let pending = |line, is_unanswered| Pending { event: Event { line, value: json!({}) }, is_unanswered };
-        let became =
-            |status| OneResult { status, detail: "busy".to_owned(), remedy: String::new(), problems: Vec::new() };
+        let pending =
+            |line, is_unanswered| Pending { event: Event { line, value: json!({}), length: 2 }, is_unanswered };
+        let became = |status| OneResult {
+            status,
+            detail: "busy".to_owned(),
+            remedy: String::new(),
+            problems: Vec::new(),
+            not_counted: None,
+        };
         let all = |status| vec![became(status), became(status)];
         // The first one was sent before without an answer, the second was not.
         let waiting = vec![pending(1, true), pending(2, false)];

@@ -20,9 +20,18 @@ pub struct Checkpoint {
     /// The path of the checkpoint; none for the standard input.
     path: Option<PathBuf>,
     into: String,
+    /// The lines passed so far.
+    passed: Passed,
+    /// Those of them that are stored as loaded at the next save.
+    marked: Passed,
+    so_far: SoFar,
+}
+
+/// The lines up to one of them.
+#[derive(Debug, Clone, Default)]
+struct Passed {
     line: usize,
     digest: Sha256,
-    so_far: SoFar,
 }
 
 /// The state of the loaded lines that is needed to continue behind them.
@@ -65,7 +74,8 @@ impl Checkpoint {
             name.push(".load");
             PathBuf::from(name)
         });
-        Self { path, into, line: 0, digest: Sha256::new(), so_far: SoFar::default() }
+        let passed = Passed::default();
+        Self { path, into, marked: passed.clone(), passed, so_far: SoFar::default() }
     }
 
     /// The state of the lines that were loaded before.
@@ -93,7 +103,7 @@ impl Checkpoint {
             return Err(CommandError::input(format!("--resume-from: {name} has {last} lines; name one of them")));
         }
         if let (None, Some(kept)) = (from, &kept)
-            && kept.fingerprint != self.fingerprint()
+            && kept.fingerprint != self.passed.fingerprint()
         {
             let path = self.path.as_deref().unwrap_or(Path::new("-")).display();
             return Err(CommandError::input(format!(
@@ -109,6 +119,7 @@ impl Checkpoint {
         if until > 0 {
             lines.note(&format!("{}: goes on behind line {until}", lines.name()));
         }
+        self.mark();
         Ok(until + 1)
     }
 
@@ -121,29 +132,28 @@ impl Checkpoint {
         if raw.bytes.is_empty() {
             return;
         }
-        self.line = raw.number;
-        self.digest.update(&raw.bytes);
+        let Passed { line, digest } = &mut self.passed;
+        *line = raw.number;
+        digest.update(&raw.bytes);
         if raw.passed_over > 0 {
-            self.digest.update(raw.passed_over.to_le_bytes());
+            digest.update(raw.passed_over.to_le_bytes());
         }
-        self.digest.update(b"\n");
+        digest.update(b"\n");
     }
 
-    fn fingerprint(&self) -> String {
-        let digest: [u8; 32] = self.digest.clone().finalize().into();
-        digest.iter().take(16).fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    /// Marks the lines noted so far as those that the next save is about.
+    pub fn mark(&mut self) {
+        self.marked = self.passed.clone();
     }
 
-    /// Stores the progress: all lines noted so far are loaded, with this state.
+    /// Stores the progress: all marked lines are loaded, with this state.
     ///
     /// # Errors
     /// If the file cannot be written beside the events.
     pub fn save(&self, so_far: SoFar) -> Result<(), CommandError> {
         let Some(path) = &self.path else { return Ok(()) };
-        let kept = Kept { into: self.into.clone(), line: self.line, fingerprint: self.fingerprint(), so_far };
+        let kept =
+            Kept { into: self.into.clone(), line: self.marked.line, fingerprint: self.marked.fingerprint(), so_far };
         let beside = path.with_extension("load.new");
         let text = serde_json::to_string(&kept).map_err(CommandError::input)?;
         let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
@@ -155,5 +165,15 @@ impl Checkpoint {
         if let Some(path) = &self.path {
             let _ = fs::remove_file(path);
         }
+    }
+}
+
+impl Passed {
+    fn fingerprint(&self) -> String {
+        let digest: [u8; 32] = self.digest.clone().finalize().into();
+        digest.iter().take(16).fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 }

@@ -104,7 +104,7 @@ impl Report {
             By::Itself | By::Served => json!(counts),
             By::Api => {
                 json!({ "applied": counts.applied, "duplicates": counts.duplicates, "superseded": counts.superseded,
-                        "member_erased": counts.member_erased, "unanswered": self.unanswered, "refused": refused, "erased": self.erased })
+                        "member_erased": counts.member_erased, "still_cancelled": counts.still_cancelled, "unanswered": self.unanswered, "refused": refused, "erased": self.erased })
             }
         };
         json!({ "from_line": self.from, "lines": self.lines, "left_out": self.left_out, "programs_passed_over": self.programs,
@@ -148,6 +148,11 @@ impl Report {
             row("quarantined before", earlier.quarantined, &before),
             row("refused before", earlier.refused, &before),
             row("programs", self.programs, "skipped: put them in force with `echelon serve --program`"),
+            row(
+                "still cancelled",
+                counts.still_cancelled,
+                "revisions of cancelled orders: they count again once `order.restored` of them is sent",
+            ),
             row("before the start", before_the_start.facts, &start),
             row("waiting", self.waiting, "accepted, not taken in yet"),
             row("transitions", counts.transitions, "recorded"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use engine::ingest::{Counts, Ingest, Message, native};
+use engine::ingest::{Counts, Ingest, Message, documents, native_document};
 use engine::publishing::Listed;
 use http_api::problem::Problem;
 use local::client::{Client, RequestError};
@@ -35,6 +35,8 @@ pub struct Event {
     pub line: usize,
     /// The event.
     pub value: Value,
+    /// Its length in bytes.
+    pub length: usize,
 }
 
 /// The system that receives the events.
@@ -345,6 +347,7 @@ fn since(before: &Counts, now: &Counts) -> Counts {
         member_erased: less(|it| it.member_erased),
         transitions: less(|it| it.transitions),
         rewards: less(|it| it.rewards),
+        still_cancelled: less(|it| it.still_cancelled),
         conflicts: less(|it| it.conflicts),
     }
 }
@@ -352,13 +355,14 @@ fn since(before: &Counts, now: &Counts) -> Counts {
 impl DirectStore {
     async fn send(&self, lines: &Lines, events: &[Event], report: &mut Report) -> Result<(), CommandError> {
         let now = self.time.now();
-        let message = |event: &Event| Message {
-            id: event.line.to_string(),
-            body: native(&self.shop, &event.value, now),
-            sent_at: None,
+        let message = |document: &[Event]| {
+            let first = document.first()?;
+            let body = native_document(&self.shop, document.iter().map(|event| &event.value), now);
+            Some(Message { id: first.line.to_string(), body, sent_at: None })
         };
+        let messages = documents(events, |event| (&event.value, event.length)).into_iter().filter_map(message);
         let mut waiting: BTreeMap<String, Message> =
-            events.iter().map(message).map(|message| (format!("{:>12}", message.id), message)).collect();
+            messages.map(|message| (format!("{:>12}", message.id), message)).collect();
         let mut pause = PAUSE;
         for attempt in 1.. {
             let messages: Vec<Message> = waiting.values().cloned().collect();

@@ -126,11 +126,19 @@ impl OrderRow {
         let restored = self.restored.as_ref().map(|restored| Restoration {
             at: not_before(restored.occurred_at),
             imported: restored.imported,
-            rules: self.cancelled.as_ref().is_none_or(|cancelled| restored.occurred_at > cancelled.occurred_at),
+            rules: !self.is_cancelled(),
         });
         let refunds = self.refunds.iter().map(|(id, told)| Self::refund(id, told, at)).collect();
         let charge = paid.body.charge;
         Order { id: id.clone(), at, charge, imported: paid.imported, refunds, cancelled, restored }
+    }
+
+    /// Whether the cancellation rules: there is no restoration, or none that is later (section 4).
+    pub(super) fn is_cancelled(&self) -> bool {
+        let restored = self.restored.as_ref().map(|restored| restored.occurred_at);
+        self.cancelled
+            .as_ref()
+            .is_some_and(|cancelled| restored.is_none_or(|restored| restored <= cancelled.occurred_at))
     }
 
     /// A refund that waits for the order, with the member whom it names.

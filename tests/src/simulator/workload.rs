@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::ingest::native;
+use engine::ingest::{native, native_document};
 use rules::calendar::{Day, Instant, Zones};
 use rules::fact::{Currency, Fact};
 use rules::id::MemberId;
@@ -76,6 +76,19 @@ impl Sent {
     }
 }
 
+/// A refund of a part of an order; of some it is said which parts of the order they give back.
+fn refund(dice: &mut Dice, order: &str, when: Instant) -> Value {
+    let size = dice.between(1, 6);
+    let mut event = json!({ "type": "order.refunded", "order_id": order, "refund_id": size.to_string(), "amount": size * 25,
+                            "occurred_at": when.to_string() });
+    for (part, amount) in [("tax", "1.25"), ("shipping", "4.5"), ("tips", "0"), ("gift_cards", "1")] {
+        if dice.chance(150) {
+            event[part] = json!(amount);
+        }
+    }
+    event
+}
+
 /// A shop, and all that was said of it.
 #[derive(Debug)]
 pub struct Shop {
@@ -140,7 +153,9 @@ impl Shop {
             _ => json!([tier("bronze", lowest), tier("silver", 200), tier("gold", 400)]),
         };
         json!({ "timezone": self.zone, "currency": "USD", "start_date": start,
-                "spend": { "include_tax": dice.chance(500), "include_shipping": true, "before_discounts": dice.chance(500) },
+                "spend": { "include_tax": dice.chance(500), "include_shipping": true, "before_discounts": dice.chance(500),
+                           "include_tips": dice.chance(500), "include_duties": dice.chance(500),
+                           "gift_cards": dice.one(&["when_spent", "when_bought", "both"]) },
                 "milestone": { "metric": metric, "period": period,
                                "on_refund": if dice.chance(500) { "keep" } else { "revoke" } },
                 "skipped_tier_rewards": if dice.chance(500) { "all_skipped" } else { "highest_only" },
@@ -158,6 +173,7 @@ impl Shop {
             0 => self.unreadable(dice, fault_counts, now),
             1..=4 if self.id.as_str().contains('.') => self.shopify(dice, now),
             5 | 6 => self.about_the_forgettable(dice, now),
+            7 | 8 => self.document(dice, fault_counts, now),
             _ => {
                 let event = self.event(dice, fault_counts, now);
                 self.native(&event, now)
@@ -180,6 +196,23 @@ impl Shop {
         let fact = Fact::read(event, usd).unwrap_or_else(|error| panic!("{error}: {event}")).fact;
         let body = native(&self.id, event, Instant::from_millis(now));
         Sent { body, meant: Meant::Facts(vec![fact]), at: now }
+    }
+
+    /// An order, and at once that it was refunded, cancelled or restored.
+    fn document(&mut self, dice: &mut Dice, fault_counts: &mut Hits, now: i64) -> Sent {
+        let when = Instant::from_millis(self.instant(dice, fault_counts, now));
+        let (member, id) = (self.member(dice), dice.below(8).to_string());
+        let paid = self.order(dice, fault_counts, (when, now), (member, id.clone()));
+        let follows = match dice.below(3) {
+            0 => json!({ "type": "order.cancelled", "order_id": id, "occurred_at": when.to_string() }),
+            1 => json!({ "type": "order.restored", "order_id": id, "occurred_at": when.to_string() }),
+            _ => refund(dice, &id, when),
+        };
+        let events = [paid, follows];
+        let usd = Currency::from_code("USD").unwrap();
+        let facts = events.iter().map(|event| Fact::read(event, usd).unwrap().fact).collect();
+        let body = native_document(&self.id, events.iter(), Instant::from_millis(now));
+        Sent { body, meant: Meant::Facts(facts), at: now }
     }
 
     fn unreadable(&mut self, dice: &mut Dice, fault_counts: &mut Hits, now: i64) -> Sent {
@@ -295,13 +328,13 @@ impl Shop {
             let into = (other != member).then_some(other);
             return json!({ "type": "customer.merged", "member_id": member, "into": into, "occurred_at": when.to_string() });
         }
-        let mut event = match dice.below(22) {
+        let mut event = match dice.below(23) {
             0..=6 => return self.order(dice, fault_counts, (when, now), (member, id)),
             7 | 8 => {
                 if !self.orders.contains_key(&id) {
                     fault_counts.hit(Fault::RefundFirst);
                 }
-                json!({ "type": "order.refunded", "order_id": id, "refund_id": size.to_string(), "amount": size * 25 })
+                return refund(dice, &id, when);
             }
             9 => {
                 if !self.orders.contains_key(&id) {
@@ -342,6 +375,7 @@ impl Shop {
             20 => {
                 json!({ "type": "tier.assigned", "assignment_id": id, "tier": tier, "mode": "floor", "member_id": member })
             }
+            21 => json!({ "type": "order.restored", "order_id": id }),
             _ => json!({ "type": "tier.unassigned", "assignment_id": id, "member_id": member }),
         };
         event["occurred_at"] = json!(when.to_string());
@@ -377,6 +411,16 @@ impl Shop {
             }
             1 => event["imported"] = json!(true),
             2 => event["revision"] = json!(Instant::from_millis(now - 90 * DAY).to_string()),
+            3 => {
+                for (part, amount) in
+                    [("tips", "0.5"), ("duties", "0.75"), ("gift_cards", "1"), ("paid_with_credit", "0.8")]
+                {
+                    if dice.chance(600) {
+                        event[part] = json!(amount);
+                    }
+                }
+            }
+            4 => event["paid_at"] = json!(Instant::from_millis(now - dice.between(0, 20) * DAY).to_string()),
             _ => {}
         }
         if self.orders.get(&id).is_some_and(|(before, _)| *before != member) {

@@ -92,7 +92,7 @@ impl Lines {
             let bar = ProgressBar::no_length().with_style(style("{spinner} {bytes} read, {elapsed}"));
             let reader = BufReader::new(bar.wrap_read(stdin()));
             let name = "standard input".to_owned();
-            return Ok(Self { name, reader: Box::new(reader), bar, number: 0, bytes_max: usize::MAX });
+            return Ok(Self { name, reader: Box::new(reader), bar, number: 0, bytes_max: LINE_BYTES_MAX });
         }
         let file = File::open(path).map_err(|error| unreadable(path, &error))?;
         let length = file.metadata().map(|data| data.len()).unwrap_or_default();
@@ -101,7 +101,7 @@ impl Lines {
         let packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
         let plain: Box<dyn Read> = if packed { Box::new(MultiGzDecoder::new(read)) } else { Box::new(read) };
         let reader = Box::new(BufReader::with_capacity(1 << 16, plain));
-        Ok(Self { name: path.display().to_string(), reader, bar, number: 0, bytes_max: usize::MAX })
+        Ok(Self { name: path.display().to_string(), reader, bar, number: 0, bytes_max: LINE_BYTES_MAX })
     }
 
     /// Keeps at most so many bytes of a line in memory; what is behind them is passed over.
@@ -149,15 +149,10 @@ impl Lines {
     /// If reading fails in the middle.
     pub fn next_any(&mut self) -> Result<Option<Raw>, CommandError> {
         let mut bytes = Vec::new();
-        let kept = u64::try_from(self.bytes_max).unwrap_or(u64::MAX);
-        let read = self.reader.by_ref().take(kept).read_until(b'\n', &mut bytes).and_then(|read| {
-            let is_whole = read < self.bytes_max || bytes.ends_with(b"\n");
-            Ok((read, if is_whole { 0 } else { pass_line(&mut self.reader)? }))
-        });
-        let (read, passed_over) = read.map_err(|error| {
+        let passed_over = line_of_at_most(self.bytes_max, &mut self.reader, &mut bytes).map_err(|error| {
             CommandError::input(format!("{}:{}: cannot be read on: {error}", self.name, self.number + 1))
         })?;
-        if read == 0 {
+        if bytes.is_empty() {
             self.bar.finish_and_clear();
             return Ok(None);
         }
@@ -170,6 +165,21 @@ impl Lines {
     pub fn note(&self, text: &str) {
         self.bar.suspend(|| say(text));
     }
+}
+
+/// The maximum length of a line: far more than a document of any shop has. A longer one is passed over, so that memory is
+/// bounded also where a packed file grows without end.
+pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Reads a line with its end, but no more than so many bytes of it; nothing at the end of the text. Returns the number of
+/// bytes that were passed over.
+///
+/// # Errors
+/// If reading fails in the middle.
+pub fn line_of_at_most(bytes_max: usize, reader: &mut impl BufRead, into: &mut Vec<u8>) -> std::io::Result<u64> {
+    let kept = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    let read = reader.by_ref().take(kept).read_until(b'\n', into)?;
+    if read < bytes_max || into.ends_with(b"\n") { Ok(0) } else { pass_line(reader) }
 }
 
 /// Passes over the rest of a line without keeping it; returns its length without the line end.
@@ -188,11 +198,19 @@ fn pass_line(reader: &mut impl BufRead) -> std::io::Result<u64> {
     }
 }
 
+/// The remedy for a line, row or document that is too long.
+pub fn remedy_of_length() -> &'static str {
+    "look for a quote that is never closed or a line break that is missing, or cut the file there"
+}
+
 /// Decodes one document on a line. A repeated field is refused, since it would be ambiguous.
 ///
 /// # Errors
 /// A text that says what is wrong, and where on the line.
 pub fn content(line: &[u8]) -> Result<Value, String> {
+    if line.len() >= LINE_BYTES_MAX {
+        return Err(format!("is longer than {LINE_BYTES_MAX} bytes: {}", remedy_of_length()));
+    }
     let text =
         std::str::from_utf8(line).map_err(|error| format!("column {}: is not UTF-8", error.valid_up_to() + 1))?;
     let parsed = repeated(text).and_then(|repeated| Ok((serde_json::from_str(text)?, repeated)));

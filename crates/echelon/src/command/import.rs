@@ -371,7 +371,7 @@ impl Import<'_> {
             (Some(known), Some(other)) if *known != other => {
                 let text =
                     format!("the document is of `{other}`, those before it of `{known}`; import each shop apart");
-                documents::rejected("other_shop", text)
+                documents::rejected("other_shop", &text)
             }
             (None, shop) => {
                 *self.shop = shop;

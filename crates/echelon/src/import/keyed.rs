@@ -57,13 +57,11 @@ impl Keyed {
             }
             Match::Several => {
                 let by = email.map_or_else(|| phones.join(", "), str::to_owned);
-                return Err(Why {
-                    code: "ambiguous_customer".to_owned(),
-                    text: format!(
-                        "`{by}` belongs to several customers of the customers export, or to one whose row cannot be read; merge them in Shopify and export \
+                let text = format!(
+                    "`{by}` belongs to several customers of the customers export, or to one whose row cannot be read; merge them in Shopify and export \
                          them again, or name a column with the customer's number with --column member_id=…"
-                    ),
-                });
+                );
+                return Err(Why::new("ambiguous_customer", &text));
             }
             Match::None if is_number => return Ok(()),
             Match::None if email.is_some() => &mut self.by_email,

@@ -12,12 +12,23 @@ pub struct Newlines<R> {
     /// The last byte returned.
     last: u8,
     is_over: bool,
+    /// The number of bytes returned since a row began.
+    of_row: usize,
 }
+
+/// The maximum length of a row: far more than any export has. Where a quote is never closed a row is the rest of the file,
+/// which may be more than the memory holds.
+pub const ROW_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 impl<R: BufRead> Newlines<R> {
     /// A reader over this text.
     pub fn over(inner: R) -> Self {
-        Self { inner, after_return: false, last: b'\n', is_over: false }
+        Self { inner, after_return: false, last: b'\n', is_over: false, of_row: 0 }
+    }
+
+    /// Notes that a row has ended.
+    pub fn row_ended(&mut self) {
+        self.of_row = 0;
     }
 }
 
@@ -25,6 +36,10 @@ impl<R: BufRead> Read for Newlines<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if into.is_empty() {
             return Ok(0);
+        }
+        if self.of_row > ROW_BYTES_MAX {
+            let what = format!("a row is longer than {ROW_BYTES_MAX} bytes: look for a quote that is never closed");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
         loop {
             let from = self.inner.fill_buf()?;
@@ -45,6 +60,7 @@ impl<R: BufRead> Read for Newlines<R> {
             }
             self.inner.consume(taken);
             if given > 0 {
+                self.of_row += given;
                 return Ok(given);
             }
         }

@@ -25,6 +25,28 @@ pub struct Why {
     pub text: String,
 }
 
+impl Why {
+    /// A reason. A text that quotes a cell as long as a book is cut in its middle: the column is named at its beginning, and
+    /// the remedy at its end.
+    pub fn new(code: &str, text: &str) -> Self {
+        Self { code: code.to_owned(), text: in_brief(text) }
+    }
+}
+
+/// The number of characters that a text keeps of its beginning and of its end.
+const KEPT: usize = 400;
+
+fn in_brief(text: &str) -> String {
+    let (count, mut begin) = (text.chars().count(), text.chars());
+    if count <= 2 * KEPT + 100 {
+        return text.to_owned();
+    }
+    let kept: String = begin.by_ref().take(KEPT).collect();
+    let left_out = count - 2 * KEPT;
+    let end: String = begin.skip(left_out).collect();
+    format!("{kept} […{left_out} characters…] {end}")
+}
+
 /// Why a row gives no facts.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LeftOut {
@@ -49,10 +71,8 @@ impl From<Rejected> for LeftOut {
 impl From<LeftOut> for Outcome {
     fn from(left_out: LeftOut) -> Self {
         match left_out {
-            LeftOut::Ignored(reason) => Self::Ignored(Why { code: reason.code().to_owned(), text: reason.to_string() }),
-            LeftOut::Rejected(reason) => {
-                Self::Rejected(Why { code: reason.code().to_owned(), text: reason.to_string() })
-            }
+            LeftOut::Ignored(reason) => Self::Ignored(Why::new(reason.code(), &reason.to_string())),
+            LeftOut::Rejected(reason) => Self::Rejected(Why::new(reason.code(), &reason.to_string())),
         }
     }
 }
@@ -264,5 +284,21 @@ impl Rejected {
             Self::DuplicateId(_) => "duplicate_id",
             Self::ReturnWithoutOrder { .. } => "return_without_order",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_as_long_as_a_book_is_quoted_in_brief_between_its_column_and_the_remedy() {
+        let rejected = Rejected::RoundedId { column: "Id".to_owned(), value: "1é".repeat(500_000) };
+        let why = Why::new(rejected.code(), &rejected.to_string());
+        assert!(why.text.starts_with("column `Id`: `1é1é"), "{}", why.text);
+        assert!(why.text.ends_with("do not open it before the import"), "{}", why.text);
+        assert!(why.text.contains("[…") && why.text.len() < 2_000, "{}", why.text);
+        let brief = "x".repeat(900);
+        assert_eq!(Why::new("code", &brief).text, brief);
     }
 }

@@ -75,6 +75,7 @@ impl<R: BufRead> Rows<R> {
         if !self.lines.read_byte_record(&mut self.cells)? {
             return Ok(None);
         }
+        self.lines.get_mut().row_ended();
         // The reader stands on the line after the row, and a quoted cell may span several lines.
         let within = self.cells.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
         let ended = u64::from(!self.lines.get_ref().is_over());
@@ -84,5 +85,30 @@ impl<R: BufRead> Rows<R> {
     /// The cells of the row, as they are in the file.
     pub fn cells(&self) -> &ByteRecord {
         &self.cells
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Cursor, Read, repeat};
+
+    use super::super::newlines::ROW_BYTES_MAX;
+    use super::*;
+
+    fn rows(quote: &str, length: usize) -> Rows<impl BufRead> {
+        let cell = repeat(b'x').take(length as u64);
+        let text = Cursor::new(format!("a,b\n1,{quote}")).chain(cell).chain(Cursor::new(format!("{quote}\n2,y\n")));
+        Rows::open(BufReader::new(text), b',').unwrap()
+    }
+
+    #[test]
+    fn a_row_without_end_is_named_before_it_fills_the_memory() {
+        for quote in ["", "\""] {
+            let mut long = rows(quote, 2 * ROW_BYTES_MAX);
+            let error = long.next_row().unwrap_err().to_string();
+            assert!(error.contains("a row is longer than 16777216 bytes") && error.contains("never closed"), "{error}");
+            let mut short = rows(quote, ROW_BYTES_MAX / 2);
+            assert_eq!((short.next_row().unwrap(), short.next_row().unwrap()), (Some(2), Some(3)));
+        }
     }
 }

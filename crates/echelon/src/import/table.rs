@@ -146,6 +146,7 @@ impl<R: BufRead> Table<R> {
                 self.deferred = Some(orders.settle().into_iter());
                 break;
             }
+            self.lines.get_mut().row_ended();
             let line = self.first_line();
             self.look_at_unread();
             if let Some(read) = orders.take(Row { header: &self.header, cells: &self.cells }, line) {

@@ -55,6 +55,31 @@ fn a_line_that_is_too_long_for_an_event_is_left_out_by_its_number_and_the_others
     assert_eq!((&report["left_out"], &report["taken_in"]["applied"]), (&json!(1), &json!(1)), "{said}");
 }
 
+#[test]
+fn a_line_without_end_is_named_by_its_number_and_never_held_as_a_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("program.json"), program().to_string()).unwrap();
+    let endless = format!(
+        "{}\n{{\"note\":\"{}\"}}\n{}\n",
+        order("anna", "1", "60.00"),
+        "x".repeat(40 << 20),
+        order("ben", "2", "60.00")
+    );
+    fs::write(path("events.jsonl"), &endless).unwrap();
+    let replay = ["replay", "--program", &path("program.json"), "--as-of", "2026-01-01T00:00:00Z", "--events"];
+    for more in [&[][..], &["--sort"]] {
+        let done = command(&[&replay[..], &[&path("events.jsonl")], more].concat());
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(2), "{said}");
+        let named = format!("{}:2: is longer than 16777216 bytes: look for", path("events.jsonl"));
+        assert!(said.contains(&named) && said.len() < 1_000, "{said}");
+    }
+    let done = command(&["import", &path("events.jsonl"), "-o", &path("facts.jsonl"), "--format", "json"]);
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(said.contains("too_long") && said.contains("16777216"), "{said}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_dangling_link_is_named_as_one_and_nothing_is_made_through_it() {

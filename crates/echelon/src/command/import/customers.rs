@@ -115,7 +115,7 @@ pub fn read(
             output.line(&line)
         }
         Err(text) => {
-            let why = Why { code: "bad_customer".to_owned(), text };
+            let why = Why::new("bad_customer", &text);
             let line = report.rejected(file, SourceLocation::Line(line), &why);
             left_out.as_mut().map_or(Ok(()), |left_out| left_out.line(&line))
         }

@@ -9,6 +9,7 @@ use shopify::bulk::{BulkError, Gathered, Gathering};
 use super::Import;
 use super::input::{Form, Opened};
 use crate::error::CommandError;
+use crate::input::{LINE_BYTES_MAX, line_of_at_most, remedy_of_length};
 use echelon::import::outcome::{Outcome, Why};
 use echelon::import::report::SourceLocation;
 
@@ -77,6 +78,15 @@ impl Documents<'_, '_> {
         Ok(())
     }
 
+    /// Rejects a line that is too long. It may have been a part of any of the orders before.
+    fn too_long(&mut self, number: u64) -> Result<(), CommandError> {
+        let problem = format!("the line is longer than {LINE_BYTES_MAX} bytes: {}", remedy_of_length());
+        if self.gathering.has_begun() {
+            return Err(self.failed(&BulkError::Damaged { line: number, problem }));
+        }
+        self.import.take((self.place)(number), rejected("too_long", &problem))
+    }
+
     fn failed(&self, error: &BulkError) -> CommandError {
         CommandError::input(format!("`{}` {error}", self.import.file))
     }
@@ -89,8 +99,13 @@ fn lines(mut reader: Box<dyn BufRead>, documents: &mut Documents<'_, '_>) -> Res
         line.clear();
         let file = documents.import.file;
         let unreadable = |error| CommandError::input(format!("`{file}` line {number} cannot be read: {error}"));
-        if reader.read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
+        let passed_over = line_of_at_most(LINE_BYTES_MAX, &mut reader, &mut line).map_err(unreadable)?;
+        if line.is_empty() {
             break;
+        }
+        if passed_over > 0 {
+            documents.too_long(number)?;
+            continue;
         }
         let document = line.trim_ascii();
         if !document.is_empty() {
@@ -115,7 +130,7 @@ fn values(reader: Box<dyn BufRead>, documents: &mut Documents<'_, '_>) -> Result
             }
             Err(error) => {
                 let text = format!("the document is not JSON, and nothing after it is read: {error}");
-                return documents.import.take(SourceLocation::Document(number + 1), rejected("not_json", text));
+                return documents.import.take(SourceLocation::Document(number + 1), rejected("not_json", &text));
             }
         };
         let list: Result<Vec<&RawValue>, _> = serde_json::from_str(value.get());
@@ -138,14 +153,12 @@ fn values(reader: Box<dyn BufRead>, documents: &mut Documents<'_, '_>) -> Result
 pub fn shopify(document: &[u8], topic: Option<&str>) -> (Option<String>, Outcome) {
     match shopify::read(document, topic) {
         shopify::Outcome::Facts { shop, facts } => (shop, Outcome::Facts(facts)),
-        shopify::Outcome::Ignored(why) => {
-            (None, Outcome::Ignored(Why { code: why.code().to_owned(), text: why.to_string() }))
-        }
-        shopify::Outcome::Rejected(why) => (None, rejected(why.code(), why.to_string())),
+        shopify::Outcome::Ignored(why) => (None, Outcome::Ignored(Why::new(why.code(), &why.to_string()))),
+        shopify::Outcome::Rejected(why) => (None, rejected(why.code(), &why.to_string())),
     }
 }
 
 /// A rejection with its reason.
-pub fn rejected(code: &str, text: String) -> Outcome {
-    Outcome::Rejected(Why { code: code.to_owned(), text })
+pub fn rejected(code: &str, text: &str) -> Outcome {
+    Outcome::Rejected(Why::new(code, text))
 }

@@ -61,8 +61,9 @@ impl InMemoryQuarantine {
 }
 
 impl Quarantine for InMemoryQuarantine {
-    async fn put(&self, id: &str, body: &str) -> Result<(), TransportError> {
-        self.0.lock().unwrap().kept.push((id.to_owned(), body.to_owned()));
+    async fn put(&self, bodies: &[(String, &str)]) -> Result<(), TransportError> {
+        let kept = bodies.iter().map(|(id, body)| (id.clone(), (*body).to_owned()));
+        self.0.lock().unwrap().kept.extend(kept);
         Ok(())
     }
 }

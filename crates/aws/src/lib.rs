@@ -264,7 +264,8 @@ mod tests {
             _ => None,
         });
         // Nothing listens there; a root that cannot be read would fail before that, with another error.
-        let why = quarantine(&config.unwrap(), "https://127.0.0.1:1/queue").put("1", "{}").await.unwrap_err();
+        let why =
+            quarantine(&config.unwrap(), "https://127.0.0.1:1/queue").put(&[("1".to_owned(), "{}")]).await.unwrap_err();
         assert!(why.to_string().contains("dispatch failure"), "{why}");
         let missing = super::config(|name| (name != "AWS_REGION").then(|| "set".to_owned()));
         assert_eq!(missing.unwrap_err(), MissingVariableError("AWS_REGION"));

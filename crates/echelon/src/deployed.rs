@@ -23,10 +23,10 @@ pub enum Kept {
 }
 
 impl Quarantine for Kept {
-    async fn put(&self, id: &str, body: &str) -> Result<(), TransportError> {
+    async fn put(&self, bodies: &[(String, &str)]) -> Result<(), TransportError> {
         match self {
-            Self::Here(queues) => queues.put(id, body).await,
-            Self::There(queue) => queue.put(id, body).await,
+            Self::Here(queues) => Quarantine::put(queues, bodies).await,
+            Self::There(queue) => queue.put(bodies).await,
         }
     }
 }

@@ -241,15 +241,22 @@ impl<Q: Quarantine> Ingest<Q> {
             quarantined
                 .extend(outcome.quarantined.into_iter().map(|(place, reason)| (place, Quarantined::of(&shop, reason))));
         }
-        for (place, why) in quarantined {
-            let Some(message) = messages.get(place) else { continue };
-            match self.quarantine(message, &why).await {
+        // All in one step. If that fails, each by itself: one of them may be the cause.
+        let quarantined: Vec<(&Message, Quarantined)> =
+            quarantined.into_iter().filter_map(|(place, why)| Some((messages.get(place)?, why))).collect();
+        let together = self.quarantine(&quarantined).await;
+        for (message, why) in quarantined {
+            let done = match &together {
+                Ok(()) => Ok(()),
+                Err(_) => self.quarantine(&[(message, why.clone())]).await,
+            };
+            match done {
                 Ok(()) => {
                     report.counts.quarantined += 1;
                     report.quarantined.push((message.id.clone(), why));
                 }
                 Err(error) => {
-                    failed.insert(place);
+                    failed.extend(messages.iter().position(|other| std::ptr::eq(other, message)));
                     report.failure.get_or_insert(error.to_string());
                 }
             }
@@ -258,11 +265,15 @@ impl<Q: Quarantine> Ingest<Q> {
         report
     }
 
-    /// Stores the body first, then its row: a row without a body could not be replayed.
-    async fn quarantine(&self, message: &Message, quarantined: &Quarantined) -> Result<(), StoreError> {
-        let id = quarantine::id(&message.body);
-        self.quarantine.put(&id, &message.body).await?;
-        self.writer.store.quarantine(&id, quarantined, message.body.len(), self.writer.clock.now()).await
+    /// Stores the bodies first, then their rows: a row without a body could not be replayed. A body that comes twice has
+    /// one row.
+    async fn quarantine(&self, messages: &[(&Message, Quarantined)]) -> Result<(), StoreError> {
+        let by_id = messages.iter().map(|(message, why)| (quarantine::id(&message.body), (&*message.body, why)));
+        let different: BTreeMap<String, (&str, &Quarantined)> = by_id.collect();
+        let bodies: Vec<(String, &str)> = different.iter().map(|(id, (body, _))| (id.clone(), *body)).collect();
+        self.quarantine.put(&bodies).await?;
+        let rows = different.iter().map(|(id, (body, why))| (&**id, *why, body.len()));
+        self.writer.store.quarantine(rows, self.writer.clock.now()).await
     }
 }
 

@@ -428,13 +428,16 @@ impl Queues {
 }
 
 impl Quarantine for Queues {
-    async fn put(&self, id: &str, body: &str) -> Result<(), TransportError> {
-        let item = item(QUARANTINE, id, body, crate::now());
-        let asked = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
-        asked.send().await.map(drop).map_err(|error| {
-            let error = QueueError::of_sdk(error);
-            TransportError::of(error.to_string(), error)
-        })
+    async fn put(&self, bodies: &[(String, &str)]) -> Result<(), TransportError> {
+        let failed = |error: QueueError| TransportError::of(error.to_string(), error);
+        let (mut left, now) = (bodies, crate::now());
+        while !left.is_empty() {
+            let (some, rest) = left.split_at(fitting(left.iter().map(|(_, body)| *body), WRITES_MAX).min(left.len()));
+            let writes = some.iter().map(|(id, body)| Queues::put(self, QUARANTINE, id, body, now));
+            self.write(writes.collect::<Result<_, _>>().map_err(failed)?).await.map_err(failed)?;
+            left = rest;
+        }
+        Ok(())
     }
 }
 

@@ -1,9 +1,10 @@
 //! The quarantine: a row for each message, with nothing from the body except values from known lists.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnConsumedCapacity, TransactWriteItem};
 use rules::calendar::Instant;
 use serde::{Deserialize, Serialize};
 
+use super::commit::WRITES_MAX;
 use super::item::{Attributes, Item};
 use super::key::{self, Key};
 use super::meter::Kind;
@@ -80,27 +81,50 @@ fn read(items: Option<Vec<Attributes>>, last: Option<Attributes>) -> Read {
 }
 
 impl Store {
-    /// Stores the row of a quarantined message. If the same message is quarantined again, the new row replaces the old
-    /// one.
+    /// Stores the rows of quarantined messages with their ids and lengths, as many at a time as a transaction holds. If
+    /// the same message is quarantined again, the new row replaces the old one.
     ///
     /// # Errors
-    /// See [`StoreError`].
-    pub async fn quarantine(
+    /// See [`StoreError`]; some rows may then be stored.
+    pub async fn quarantine<'a>(
         &self,
-        id: &str,
-        quarantined: &Quarantined,
-        bytes: usize,
+        messages: impl IntoIterator<Item = (&'a str, &'a Quarantined, usize)>,
         now: Instant,
     ) -> Result<(), StoreError> {
-        let Quarantined { shop, reason, topic, paths } = quarantined;
-        let mut row = Item::at(&key::quarantine(shop.as_ref(), id)).text("reason", reason.code());
-        row = row.number("bytes", bytes).text(RECORDED_AT, key::at(now)).texts("paths", paths.iter().cloned());
-        if let Some(topic) = topic {
-            row = row.text("topic", *topic);
+        let row = |(id, quarantined, bytes): (&str, &Quarantined, usize)| {
+            let Quarantined { shop, reason, topic, paths } = quarantined;
+            let row = Item::at(&key::quarantine(shop.as_ref(), id)).text("reason", reason.code());
+            let row = row.number("bytes", bytes).text(RECORDED_AT, key::at(now)).texts("paths", paths.iter().cloned());
+            match topic {
+                Some(topic) => row.text("topic", *topic),
+                None => row,
+            }
+        };
+        let rows: Vec<Item> = messages.into_iter().map(row).collect();
+        for rows in rows.chunks(WRITES_MAX) {
+            self.put_rows(rows).await?;
         }
-        let asked = self.client.put_item().table_name(&self.tables.control).set_item(Some(row.0));
+        Ok(())
+    }
+
+    /// Writes rows of the control table, whatever is there.
+    async fn put_rows(&self, rows: &[Item]) -> Result<(), StoreError> {
+        // A transaction costs twice as much.
+        if let [row] = rows {
+            let asked = self.client.put_item().table_name(&self.tables.control).set_item(Some(row.0.clone()));
+            let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
+            let answer = asked.send().await.map_err(StoreError::of_sdk)?;
+            self.meter.add(Kind::Write, answer.consumed_capacity());
+            return Ok(());
+        }
+        let put = |row: &Item| {
+            let put = Put::builder().table_name(&self.tables.control).set_item(Some(row.0.clone())).build();
+            Ok(TransactWriteItem::builder().put(put.map_err(StoreError::refused)?).build())
+        };
+        let writes = rows.iter().map(put).collect::<Result<Vec<_>, StoreError>>()?;
+        let asked = self.client.transact_write_items().set_transact_items(Some(writes));
         let asked = asked.return_consumed_capacity(ReturnConsumedCapacity::Indexes);
-        let answer = asked.send().await.map_err(StoreError::of_sdk)?;
+        let answer = asked.send().await.map_err(StoreError::of_transaction)?;
         self.meter.add(Kind::Write, answer.consumed_capacity());
         Ok(())
     }

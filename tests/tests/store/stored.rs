@@ -148,7 +148,11 @@ async fn check(program: Value, lines: Vec<Value>, cuts: Vec<bool>) {
         }
         let late = held.evaluate(to_the_end);
         assert_eq!(Some(&held.ledger), replay.index().ledger(id), "{id}");
-        assert_eq!(held.record, record, "{id}");
+        // Nor that an id was ever evaluated of which nothing came: its only fact moved on within the batch that brought it.
+        let is_blank = held.record == Record::default() && held.ledger.is_empty() && replay.rows(id).is_empty();
+        if !is_blank {
+            assert_eq!(held.record, record, "{id}");
+        }
         assert!(held.stands_for.is_some() && late.is_empty() || replay.rows(id).ends_with(&late), "{id}");
     }
     for id in replay.index().erased() {

@@ -46,9 +46,9 @@ pub(super) fn id(body: &str) -> String {
 
 /// The store of quarantined bodies, encrypted, for at most 14 days.
 pub trait Quarantine: Send + Sync {
-    /// Stores a body; storing it twice does no harm.
+    /// Stores bodies, each under an id of its own; storing them twice does no harm.
     ///
     /// # Errors
-    /// The reason why it was not stored; the message is then redelivered.
-    fn put(&self, id: &str, body: &str) -> impl Future<Output = Result<(), TransportError>> + Send;
+    /// The reason why one of them was not stored; others may be. Their messages are then redelivered.
+    fn put(&self, bodies: &[(String, &str)]) -> impl Future<Output = Result<(), TransportError>> + Send;
 }

@@ -106,17 +106,18 @@ fn words(milestone: &Milestone) -> String {
         Metric::AmountSpent => "money spent",
         Metric::OrdersPlaced => "orders placed",
     };
-    let period = match period {
+    let time = match period {
         Period::Lifetime => "since the start date".to_owned(),
         Period::CalendarYear => "in a calendar year, for it and the next".to_owned(),
         Period::SinceLastUpgrade(span) => format!("since the last upgrade, for {}", span_words(*span)),
         Period::Rolling(span) => format!("in the last {}, day by day", span_words(*span)),
     };
-    let refund = match on_refund {
-        OnRefund::Keep => "kept on a refund",
-        OnRefund::Revoke => "following refunds",
+    // What a rolling window counts is always net of refunds (section 5 of the semantics).
+    let refund = match (period, on_refund) {
+        (Period::Rolling(_), _) | (_, OnRefund::Revoke) => "following refunds",
+        (Period::Lifetime | Period::CalendarYear | Period::SinceLastUpgrade(_), OnRefund::Keep) => "kept on a refund",
     };
-    format!("{metric} {period}, {refund}")
+    format!("{metric} {time}, {refund}")
 }
 
 fn span_words(span: Span) -> String {
@@ -142,6 +143,15 @@ mod tests {
         assert_eq!(READY.iter().map(|(name, _)| (*name).to_owned()).collect::<BTreeSet<_>>(), found);
         for (name, file) in READY {
             assert!(!description(file).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn of_the_ready_programs_of_smile_only_those_since_the_start_are_kept_on_a_refund() {
+        for (name, file) in READY.iter().filter(|(name, _)| name.starts_with("smile-")) {
+            let kept = name.ends_with("since-program-start");
+            let says = if kept { ", kept on a refund" } else { ", following refunds" };
+            assert!(description(file).ends_with(says), "{name}: {}", description(file));
         }
     }
 }

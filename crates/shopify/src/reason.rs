@@ -135,9 +135,7 @@ pub enum DocumentError {
         found: String,
     },
     /// Shopify sends only the id in place of a payload above 1,000,000 bytes.
-    #[error(
-        "of `{topic}` only the id {id} arrived, its payload was too large; fetch it from the Admin API and send that"
-    )]
+    #[error("of `{topic}` only the id {id} arrived, its payload was too large; {}", fetched(topic))]
     OversizeStub {
         /// The topic.
         topic: &'static str,
@@ -211,6 +209,24 @@ fn given(topic: &Option<String>) -> String {
     match topic {
         Some(topic) => format!("`{topic}` is not a known topic"),
         None => "no topic is given, and the body fits no single topic".to_owned(),
+    }
+}
+
+/// The remedy for a stub. An answer of the Admin API is no webhook, so it is imported, and the events are loaded.
+fn fetched(topic: &str) -> &'static str {
+    match topic {
+        "customers/create" | "customers/update" => {
+            "fetch the customer from the Admin API (REST), read it with `echelon import --topic customers/update`, and \
+             load the events with `echelon load`"
+        }
+        "refunds/create" => {
+            "fetch the refund's order from the Admin API, read the answer with `echelon import`, and load the events with \
+             `echelon load`"
+        }
+        _ => {
+            "fetch the order from the Admin API, read the answer with `echelon import`, and load the events with `echelon \
+             load`"
+        }
     }
 }
 

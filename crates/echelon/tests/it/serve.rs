@@ -67,6 +67,25 @@ fn a_webhook_of_shopify_is_taken_if_it_is_signed() {
 }
 
 #[test]
+fn an_order_that_was_too_large_for_its_webhook_is_quarantined_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start_as(folder.path(), "acme.myshopify.com", &["--shopify-secret", "hush, hush, hush"]);
+    let stub = r#"{"id": 7001, "admin_graphql_api_id": "gid://shopify/Order/7001"}"#;
+    let signature = signed("hush, hush, hush", stub);
+    let headers = [
+        ("X-Shopify-Topic", "orders/paid"),
+        ("X-Shopify-Shop-Domain", "acme.myshopify.com"),
+        ("X-Shopify-Hmac-Sha256", &*signature),
+    ];
+    assert_eq!(served.post("/events", stub, &headers), (202, json!({ "accepted": 1 })));
+    served.health_once(|health| health["taken_in"]["quarantined"] == 1);
+    let listed = command(&["quarantine", "list", "--url", &served.url(), "--format", "json"]);
+    let rows: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(rows["rows"][0]["reason"], "oversize_stub");
+    assert!(rows["rows"][0].to_string().contains("`echelon import`"), "{rows}");
+}
+
+#[test]
 fn what_cannot_be_taken_is_refused_by_name_and_what_cannot_succeed_is_quarantined_and_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let served = Served::start(folder.path(), &[]);

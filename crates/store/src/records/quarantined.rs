@@ -89,7 +89,9 @@ impl Reason {
             Self::NothingToSend => {
                 "stop sending it: redeeming or expiring points never lowers what was earned, and nothing is lost"
             }
-            Self::OversizeStub => "fetch the resource from the shop's system and send it",
+            Self::OversizeStub => {
+                "fetch the order by the Admin API, read the answer with `echelon import`, and load the events with `echelon load`"
+            }
             Self::MixedCurrencies => "send all amounts of an order in the shop's currency",
             Self::NoInstant => "send it in its envelope, which says when it was triggered",
             Self::TooLarge => {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::json::{Nested, Scalar};
 use super::refund::{Adjustment, GivenBack, Refund, RefundLine, Transaction};
-use super::value::{Id, MoneySet};
+use super::value::{Id, MoneySet, Signed};
 
 /// A body, of any resource.
 ///
@@ -46,6 +46,9 @@ pub(super) struct Body<'a> {
     pub(super) total_outstanding_set: Nested<MoneySet<'a>>,
     pub(super) line_items: Nested<LineItem<'a>>,
     pub(super) payment_gateway_names: Scalar<'a>,
+    /// The payments with gift cards or store credit, where a GraphQL query lists the payments. No webhook says it.
+    #[serde(skip)]
+    pub(super) listed_credit: Signed,
     pub(super) refunds: Nested<Refund<'a>>,
     // Of an order's edit.
     pub(super) order_edit: Scalar<'a>,

@@ -6,11 +6,11 @@
 //! left anyway.
 
 use rules::fact::Charge;
-use rules::quantity::Amount;
 
 use super::DocumentError;
 use super::body::{Allocation, Body, ShippingLine};
 use super::json::{Nested, Scalar};
+use super::payments;
 use super::reason::Result;
 use super::refund::{Backing, Worth};
 use super::value::{self, Money, Signed};
@@ -46,6 +46,7 @@ pub(super) fn of(order: &Body<'_>, is_cancelled: bool) -> Result<Charged> {
     let paid = |sum: Signed| if outstanding == 0 { sum } else { sum * (full - outstanding) / full };
     let rare = |sum: Signed| paid(sum).min(total);
     let bought = gift_cards(order, shop)? - not_bought(&worths, &given_back);
+    let credit = if is_paid_with_credit(order)? { total } else { order.listed_credit.min(total) };
     let total = value::amount(total, "$.total_price")?;
     let charge = Charge {
         tax: value::amount(paid(tax(order, shop, is_cancelled, &given_back)?), "$.total_tax")?,
@@ -54,7 +55,7 @@ pub(super) fn of(order: &Body<'_>, is_cancelled: bool) -> Result<Charged> {
         duties: value::amount(rare(duties(order, shop, is_cancelled, &given_back)?), "$.current_total_duties_set")?,
         discounts: value::amount(discounts.positive(shop)?.unwrap_or(0), "$.total_discounts")?,
         gift_cards: value::amount(rare(bought), "$.line_items")?,
-        paid_with_credit: if is_paid_with_credit(order)? { total } else { Amount::ZERO },
+        paid_with_credit: value::amount(credit, "$.transactions")?,
         test: value::flag(&order.test, "$.test")?,
         ..Charge::of(total, value::currency(code, "$.currency")?)
     };
@@ -159,8 +160,8 @@ fn gift_cards(order: &Body<'_>, shop: Option<&str>) -> Result<Signed> {
     Ok(sum)
 }
 
-/// Whether the whole order was paid with gift cards or store credit. Of an order that was paid in several ways, a document
-/// does not say how much was paid in which.
+/// Whether the whole order was paid with gift cards or store credit, by the names of its gateways. Of an order that was paid in
+/// several ways, these do not say how much was paid in which; the list of its payments does, where a query asks for it.
 fn is_paid_with_credit(order: &Body<'_>) -> Result<bool> {
     let path = "$.payment_gateway_names";
     let names: Vec<String> = match &order.payment_gateway_names {
@@ -172,8 +173,7 @@ fn is_paid_with_credit(order: &Body<'_>) -> Result<bool> {
             return Err(DocumentError::unreadable(path, "must be a list of texts"));
         }
     };
-    let is_credit = |name: &String| matches!(&**name, "gift_card" | "shopify_store_credit" | "store_credit");
-    Ok(!names.is_empty() && names.iter().all(is_credit))
+    Ok(!names.is_empty() && names.iter().all(|name| payments::is_credit(name)))
 }
 
 /// The shipping in the total: after discounts, and without the tax that prices include, which counts as tax.

@@ -297,6 +297,7 @@ impl<'a> Order<'a> {
             sorted.agreement(agreement)?;
         }
         let transactions = self.transactions.list("$.transactions")?;
+        let listed_credit = payments::with_credit(&transactions)?;
         let mut refunds = transactions.iter().filter(|it| it.is_refund());
         let is_pending = refunds.clone().any(|it| it.is_pending());
         let has_failed = !is_pending && refunds.any(|it| it.has_failed());
@@ -344,6 +345,7 @@ impl<'a> Order<'a> {
             total_outstanding_set: self.total_outstanding_set,
             line_items: list(sorted.articles.into_iter().map(Part::article).collect::<Result<_>>()?),
             payment_gateway_names: self.payment_gateway_names,
+            listed_credit,
             refunds: list(refunds),
             ..Body::default()
         })

@@ -1,4 +1,5 @@
-//! The payments of an order, as a GraphQL query lists them: when it was paid in full for the first time.
+//! The payments of an order, as a GraphQL query lists them: when it was paid in full for the first time, and how much of it
+//! with gift cards or store credit.
 
 use rules::calendar::Instant;
 use serde::Deserialize;
@@ -13,6 +14,7 @@ use super::value::{self, Money, MoneySet, Signed};
 pub(super) struct Transaction<'a> {
     pub(super) kind: Scalar<'a>,
     pub(super) status: Scalar<'a>,
+    pub(super) gateway: Scalar<'a>,
     pub(super) processed_at: Scalar<'a>,
     pub(super) amount_set: Nested<MoneySet<'a>>,
 }
@@ -39,6 +41,22 @@ impl Transaction<'_> {
     pub(super) fn has_failed(&self) -> bool {
         matches!(self.status.text(), Some("FAILURE" | "ERROR"))
     }
+}
+
+/// Whether money that comes through a gateway of this name was paid in before, for a gift card or as store credit.
+pub(super) fn is_credit(gateway: &str) -> bool {
+    matches!(gateway, "gift_card" | "shopify_store_credit" | "store_credit")
+}
+
+/// The sum of the payments with gift cards or store credit.
+pub(super) fn with_credit(transactions: &[&Transaction<'_>]) -> Result<Signed> {
+    let mut sum = 0;
+    for transaction in transactions.iter().filter(|it| it.is_payment()) {
+        if transaction.gateway.text().is_some_and(is_credit) {
+            sum += Money::of_set(&transaction.amount_set, AMOUNT)?.positive(None)?.unwrap_or(0);
+        }
+    }
+    Ok(sum)
 }
 
 /// The instant at which the payments reached the price for the first time, or the last of them if they never did, as in an

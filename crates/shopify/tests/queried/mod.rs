@@ -388,4 +388,39 @@ fn an_order_as_the_admin_api_answers_it_is_read_like_a_webhooks() {
     let stub = json!({ "id": 7001, "admin_graphql_api_id": "gid://shopify/Order/7001" }).to_string();
     let Outcome::Rejected(error) = read(stub.as_bytes(), None) else { panic!() };
     assert_eq!(error.code(), "oversize_stub");
+    assert!(error.to_string().contains("Admin API, read the answer with `echelon import`"), "{error}");
+}
+
+#[test]
+fn the_payments_with_gift_cards_that_a_query_lists_are_paid_with_credit_and_no_more_than_the_total() {
+    let by = |gateway: &str, kind: &str, status: &str, amount: &str| {
+        json!({ "kind": kind, "status": status, "gateway": gateway, "processedAt": "2026-01-02T15:00:00Z",
+                "amountSet": bag(amount) })
+    };
+    let credit = |transactions: Value| {
+        let names = json!(["gift_card", "shopify_payments"]);
+        let line = line(json!({ "transactions": transactions, "paymentGatewayNames": names }));
+        let all = all_facts(gathered(&[line, shipment()]).as_bytes(), None);
+        let paid = all.iter().filter_map(|fact| match &fact.body {
+            FactBody::OrderPaid(_, paid) if fact.member().is_some() => Some(paid.charge.paid_with_credit.to_string()),
+            _ => None,
+        });
+        paid.collect::<Vec<_>>().join(" ")
+    };
+    let card = by("shopify_payments", "SALE", "SUCCESS", "60.0");
+    assert_eq!(credit(json!([by("gift_card", "SALE", "SUCCESS", "40.0"), card])), "40");
+    assert_eq!(
+        credit(json!([
+            card,
+            by("gift_card", "CAPTURE", "SUCCESS", "25.0"),
+            by("gift_card", "SALE", "SUCCESS", "15.0")
+        ])),
+        "40"
+    );
+    assert_eq!(credit(json!([by("shopify_store_credit", "SALE", "SUCCESS", "10.0"), card])), "10");
+    assert_eq!(credit(json!([by("gift_card", "SALE", "FAILURE", "40.0"), card])), "0", "it failed");
+    assert_eq!(credit(json!([by("gift_card", "AUTHORIZATION", "SUCCESS", "40.0"), card])), "0", "not captured");
+    assert_eq!(credit(json!([card, by("gift_card", "REFUND", "SUCCESS", "40.0")])), "0", "given back, not paid");
+    assert_eq!(credit(json!([by("gift_card", "SALE", "SUCCESS", "140.0")])), "100", "no more than the total");
+    assert_eq!(credit(json!([card])), "0");
 }

@@ -11,6 +11,10 @@ use super::customers::{Customers, Match};
 use super::outcome::Why;
 use super::sum::OrderSum;
 
+/// How much later a version of an order is that names the customer's number. The same file imported without the customers
+/// export would say something else at the same instant, and then the text of the member's id would decide.
+const JOINED_LATER_MS: i64 = 1;
+
 /// Counts of imported orders by what names their member.
 #[derive(Debug, Default)]
 pub struct Keyed {
@@ -33,7 +37,7 @@ impl Keyed {
     }
 
     /// Names the member of a row's facts by the customer's number, if exactly one customer has the row's e-mail address,
-    /// or else one of its phone numbers, and counts the order.
+    /// or else one of its phone numbers, and counts the order. They are a later version then than without the number.
     ///
     /// # Errors
     /// If several customers have it. It is not guessed which of them is meant.
@@ -52,7 +56,10 @@ impl Keyed {
         };
         let sum = match found {
             Match::One(number) => {
-                facts.iter_mut().for_each(|told| told.fact.member = Some(number.clone()));
+                for told in facts.iter_mut() {
+                    told.fact.member = Some(number.clone());
+                    told.fact.revision = told.fact.revision.plus_millis(JOINED_LATER_MS);
+                }
                 &mut self.found
             }
             Match::Several => {

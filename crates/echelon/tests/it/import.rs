@@ -204,8 +204,8 @@ fn a_later_export_replaces_an_earlier_one_although_its_amount_is_lower() {
     assert_eq!(
         run.events().iter().map(told).collect::<Vec<_>>(),
         [
-            ["zoe@example.com", "520", "2025-07-01T00:00:00.001Z"],
-            ["ann@example.com", "430", "2025-07-01T00:00:00.002Z"]
+            ["zoe@example.com", "520", "2025-07-01T00:00:00.002Z"],
+            ["ann@example.com", "430", "2025-07-01T00:00:00.004Z"]
         ]
     );
 }

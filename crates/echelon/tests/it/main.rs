@@ -22,6 +22,7 @@ mod import;
 mod import_report;
 mod import_shopify;
 mod import_shops;
+mod import_versions;
 mod invoices;
 mod lines;
 mod members;

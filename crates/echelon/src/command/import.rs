@@ -303,6 +303,7 @@ fn import_all(
             left_out: left_out.as_mut(),
             customers: customers.as_ref(),
             keyed: &mut keyed,
+            nothing_paid: false,
         };
         match opened.form {
             Form::Table => table(opened, &layout, &mut orders, &mut import)?,
@@ -326,6 +327,8 @@ struct Import<'a> {
     left_out: Option<&'a mut Sink>,
     customers: Option<&'a Customers>,
     keyed: &'a mut Keyed,
+    /// Whether the row at hand is called paid and is outstanding as a whole.
+    nothing_paid: bool,
 }
 
 impl Import<'_> {
@@ -359,7 +362,7 @@ impl Import<'_> {
         }
         let lines: Vec<Value> = facts.iter().map(ReceivedFact::to_json).collect();
         self.report.gave(&lines);
-        self.watch.take(&facts);
+        self.watch.take(&facts, self.nothing_paid);
         lines.iter().try_for_each(|line| self.output.line(line))
     }
 
@@ -390,6 +393,7 @@ fn table(opened: Opened, layout: &Layout, orders: &mut Orders, import: &mut Impo
     let mut table = Table::open(opened.reader, layout).map_err(failed)?;
     import.report.opened(file, table.header());
     while let Some((place, outcome)) = table.next(orders).map_err(failed)? {
+        import.nothing_paid = orders.has_nothing_paid();
         let outcome = match outcome {
             Outcome::Facts(mut facts) => match import.keyed.join(&mut facts, import.customers, &table.phones()) {
                 Ok(()) => Outcome::Facts(facts),

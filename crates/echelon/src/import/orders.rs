@@ -53,6 +53,8 @@ pub struct Orders {
     exported_at: Option<Instant>,
     /// The orders that a later file replaced.
     replaced: u64,
+    /// Whether the row that was read last is called paid and is outstanding as a whole.
+    nothing_paid: bool,
 }
 
 /// The line and the outcome of a return that waited for the end of the file.
@@ -92,7 +94,17 @@ impl Orders {
     pub fn new(reading: Reading) -> Self {
         let (open, repeats) = (OpenOrders::default(), Repeats::default());
         let deferred = Vec::new();
-        Self { reading, open, repeats, deferred, group: None, file: 0, exported_at: None, replaced: 0 }
+        Self {
+            reading,
+            open,
+            repeats,
+            deferred,
+            group: None,
+            file: 0,
+            exported_at: None,
+            replaced: 0,
+            nothing_paid: false,
+        }
     }
 
     /// Notes that the next rows are from another file, which was exported at this instant.
@@ -108,6 +120,11 @@ impl Orders {
     /// The number of orders that a later file replaced.
     pub fn replaced(&self) -> u64 {
         self.replaced
+    }
+
+    /// Whether the row that was read last is called paid and is outstanding as a whole.
+    pub fn has_nothing_paid(&self) -> bool {
+        self.nothing_paid
     }
 
     /// The facts of the row on a line, or why there are none. None for a return that is matched at the end of the file,
@@ -128,6 +145,7 @@ impl Orders {
 
     /// The outcomes of the returns that waited for the end of the file, each with its line, in order of time.
     pub fn settle(&mut self) -> Vec<Settled> {
+        self.nothing_paid = false;
         let mut deferred = std::mem::take(&mut self.deferred);
         deferred.sort_by_key(|one| (one.head.at, one.line));
         deferred.into_iter().map(|one| (one.line, self.settled(one))).collect()
@@ -142,6 +160,7 @@ impl Orders {
 
     /// The facts of a row, or why there are none.
     pub fn read(&mut self, row: Row<'_>) -> Result<Vec<Fact>, LeftOut> {
+        self.nothing_paid = false;
         if row.is_blank() {
             return Err(Ignored::BlankRow.into());
         }
@@ -225,9 +244,17 @@ impl Orders {
         if head.member.is_none() && head.amount == Amount::ZERO {
             return Err(Ignored::NobodyAndNothing.into());
         }
+        let outstanding = self.outstanding(row, head.currency)?.unwrap_or_default();
+        if outstanding > head.full {
+            let total = money(head.full, head.currency);
+            let (column, value) = (row.column(Field::Outstanding), money(outstanding, head.currency));
+            return Err(Rejected::OutstandingAboveTotal { column, value, total }.into());
+        }
         let paid = self.order_paid(row, head)?;
         let refund = self.refund_in_row(row, head, kind)?;
         let cancelled_at = self.time(row, Field::CancelledAt)?;
+        let is_gone = kind == Meaning::WhollyRefunded || cancelled_at.is_some();
+        self.nothing_paid = outstanding == head.full && outstanding > Amount::ZERO && !is_gone;
         let (print, seen) = self.unknown(row, head, Meaning::Order)?;
         self.replaced += u64::from(seen == Seen::DifferentElsewhere);
         self.repeats.remember(print);
@@ -374,7 +401,8 @@ impl Orders {
     }
 
     /// What of the total is not paid yet. Below 0, the customer has paid too much, and nothing is outstanding. An order
-    /// that is called paid and is outstanding as a whole was entered without its payment: what it is called is right.
+    /// that is called paid and is outstanding as a whole was entered without its payment: what it is called is right, and
+    /// the report warns of it.
     fn outstanding(&self, row: Row<'_>, of: Currency) -> Result<Option<Amount>, Rejected> {
         let Some(text) = row.cell(Field::Outstanding)? else { return Ok(None) };
         let Written { is_negative, amount, .. } = self.written(row, Field::Outstanding, text, of)?;

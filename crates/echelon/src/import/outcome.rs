@@ -247,6 +247,18 @@ pub enum Rejected {
         /// The value of the cell.
         value: String,
     },
+    /// More of the order is outstanding than it costs.
+    #[error(
+        "column `{column}`: {value} are outstanding of a total of {total}; correct the cell, or name the right column with --column outstanding=…"
+    )]
+    OutstandingAboveTotal {
+        /// The header.
+        column: String,
+        /// The amount that is outstanding.
+        value: String,
+        /// The order's total.
+        total: String,
+    },
     /// The same id came with other content in the same file, so neither version is the later one.
     #[error(
         "`{0}` was read before and says something else; an order has one row, or name the column that its rows share with --column group=…"
@@ -281,6 +293,7 @@ impl Rejected {
             Self::BadFlag { .. } => "bad_flag",
             Self::UnknownKind { .. } => "unknown_kind",
             Self::NegativeOrder { .. } => "negative_order",
+            Self::OutstandingAboveTotal { .. } => "outstanding_above_total",
             Self::DuplicateId(_) => "duplicate_id",
             Self::ReturnWithoutOrder { .. } => "return_without_order",
         }

@@ -71,6 +71,7 @@ pub struct Against {
 pub struct Watch {
     against: Option<Against>,
     without_member: OrderSum,
+    nothing_paid: OrderSum,
     in_other_currency: OrderSum,
     before_start: OrderSum,
 }
@@ -89,8 +90,9 @@ impl Watch {
         Self { against, ..Self::default() }
     }
 
-    /// Notes facts as they are written.
-    pub fn take(&mut self, facts: &[ReceivedFact]) {
+    /// Notes facts as they are written. `nothing_paid` says that the row they are from calls its order paid, and has all of it
+    /// as outstanding.
+    pub fn take(&mut self, facts: &[ReceivedFact], nothing_paid: bool) {
         // Of several versions of an order the last one tells its money; any of them may tell when it was paid.
         let mut orders: BTreeMap<&OrderId, (&Fact, &OrderPaid, Option<Instant>)> = BTreeMap::new();
         for told in facts {
@@ -104,6 +106,9 @@ impl Watch {
             }
             if fact.member().is_none() {
                 self.without_member.add(paid);
+            }
+            if nothing_paid {
+                self.nothing_paid.add(paid);
             }
             let Some(Against { currency, timezone, start }) = &self.against else { continue };
             if paid.charge.currency != *currency && paid.charge.exchange_rate.is_none() {
@@ -123,7 +128,13 @@ impl Watch {
                  member_id=…"
             )
         });
-        let mut found: Vec<_> = without_member.into_iter().collect();
+        let nothing_paid = about_orders(&self.nothing_paid, "nothing_paid", |orders| {
+            format!(
+                "{orders} are called paid and are outstanding in full: they count with all of their total; if they are not \
+                 paid, leave them out, or give them a status that says so"
+            )
+        });
+        let mut found: Vec<_> = without_member.into_iter().chain(nothing_paid).collect();
         if let Some(Against { currency, start, .. }) = &self.against {
             found.extend(about_orders(&self.in_other_currency, "no_exchange_rate", |orders| {
                 format!(

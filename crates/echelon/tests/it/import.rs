@@ -224,6 +224,35 @@ fn of_an_order_that_is_not_paid_in_full_what_was_paid_counts() {
     }
 }
 
+/// An order that was entered as paid has no payment. It counts, and is named.
+#[test]
+fn orders_that_are_called_paid_and_are_outstanding_in_full_count_and_are_warned_of() {
+    let row = |number: u32, outstanding: &str, cancelled_at: &str| {
+        let dates = "2025-02-01 10:00:00 +0000";
+        let amounts = "70.00,140.00,700.00,0.00";
+        format!(
+            "#{number},ann@example.com,paid,{dates},EUR,{amounts},{dates},{cancelled_at},0.00,{outstanding},{number}\n"
+        )
+    };
+    let rows = [
+        row(1, "700.00", ""),
+        row(2, "700.00", ""),
+        row(3, "699.99", ""),
+        row(4, "700.00", "2025-02-02 10:00:00 +0000"),
+        row(5, "700.01", ""),
+    ];
+    let run = Run::over(format!("{EXPORT}{}", rows.concat()), &["--preset", "shopify-orders"]);
+    let report = run.report();
+    let warning = report["warnings"].as_array().unwrap().iter().find(|it| it["code"] == "nothing_paid").unwrap();
+    assert_eq!((&warning["orders"], &warning["money"]), (&json!(2), &json!({ "EUR": "1400.00" })));
+    let paid: Vec<Value> =
+        run.events().iter().filter(|it| it["type"] == "order.paid").map(|it| it["total"].clone()).collect();
+    assert_eq!(paid, ["700", "700", "0.01", "700"]);
+    assert_eq!(run.left_out(), [(6, "outstanding_above_total".to_owned())]);
+    let said = run.lines("left-out.jsonl")[0]["message"].as_str().unwrap().to_owned();
+    assert!(said.contains("`Outstanding Balance`: 700.01 EUR are outstanding of a total of 700.00 EUR"), "{said}");
+}
+
 #[test]
 fn members_of_a_shopify_export_can_be_named_by_another_column() {
     let options = ["--preset", "shopify-orders", "--column", "member_id=Phone", "--column", "order_id=Name"];

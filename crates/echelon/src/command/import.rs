@@ -3,6 +3,7 @@
 //! Rows and documents are streamed. Memory is bounded per customer (returns that name no order) and by a window of
 //! recent rows (repeats). The report accounts for every row and document.
 
+mod arrival;
 mod customers;
 mod documents;
 mod input;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 use rules::calendar::{Instant, Zone};
-use rules::fact::{Currency, FactBody, ReceivedFact};
+use rules::fact::{Currency, ReceivedFact};
 use rules::program::Draft;
 use rules::version::{Options, Versions};
 use serde_json::Value;
@@ -24,6 +25,7 @@ use crate::error::CommandError;
 use crate::events::Timeline;
 use crate::output::say;
 use crate::sink::{Sink, is_no_input};
+use arrival::Arrivals;
 use echelon::import::columns::{self, Field, Mapping};
 use echelon::import::customers::Customers;
 use echelon::import::keyed::Keyed;
@@ -286,7 +288,7 @@ fn import_all(
     let layout = layout(args)?;
     let mut orders = Orders::new(reading(args)?);
     let (customers, mut keyed) = customers::read(args, progress, report, output, left_out)?;
-    let (mut shop, mut documents) = (None, 0);
+    let (mut shop, mut arrivals) = (None, Arrivals::default());
     for source in sources {
         let file = source.name();
         let opened = source.open(progress).map_err(CommandError::input)?;
@@ -295,7 +297,7 @@ fn import_all(
             file: &file,
             live: args.live,
             is_document: opened.form != Form::Table,
-            documents: &mut documents,
+            arrivals: &mut arrivals,
             shop: &mut shop,
             report: &mut *report,
             watch: &mut *watch,
@@ -319,7 +321,7 @@ struct Import<'a> {
     file: &'a str,
     live: bool,
     is_document: bool,
-    documents: &'a mut u64,
+    arrivals: &'a mut Arrivals,
     shop: &'a mut Option<String>,
     report: &'a mut Report,
     watch: &'a mut Watch,
@@ -346,20 +348,7 @@ impl Import<'_> {
         if !self.live {
             facts.iter_mut().for_each(|told| told.fact.mark_imported());
         }
-        // The statement that an order was paid later is a version of it, and is known when the order is.
-        let paid = |told: &ReceivedFact| matches!(told.fact.body, FactBody::OrderPaid(..));
-        if facts.iter().filter(|told| paid(told)).count() > 1 {
-            let paid_at = facts.iter().filter(|told| paid(told)).map(|told| told.fact.latest_at()).max();
-            facts.iter_mut().filter(|told| paid(told)).for_each(|told| told.received_at = paid_at);
-        }
-        // A row of a table tells a history; a live document arrives at once, when its latest fact was known.
-        let latest = facts.iter().map(|told| told.fact.latest_at().max(told.fact.revision)).max();
-        if self.live && self.is_document && facts.len() > 1 {
-            *self.documents += 1;
-            for told in &mut facts {
-                (told.received_at, told.document) = (latest, Some(format!("document-{}", self.documents)));
-            }
-        }
+        self.arrivals.at_once(&mut facts, self.live && self.is_document);
         let lines: Vec<Value> = facts.iter().map(ReceivedFact::to_json).collect();
         self.report.gave(&lines);
         self.watch.take(&facts, self.nothing_paid);

@@ -50,3 +50,80 @@ fn a_file_joined_with_the_customers_export_wins_over_the_same_file_without() {
         assert_eq!(all["standings"]["zoe@example.com"]["counted"], "430.00", "the others stay as they are");
     }
 }
+
+/// Rows of Shopify's export: ann bought on May 1, all of it was given back on June 1 with the order cancelled, and ben bought
+/// between the two. Cy's order was refunded in part.
+fn history() -> String {
+    let day = |day: &str| format!("2025-{day} 10:00:00 +0000");
+    let row = |number: u32, email: &str, total: &str, paid: &str, cancelled: &str, refunded: &str| {
+        format!(
+            "#{number},{email}@example.com,paid,{paid},EUR,0.00,0.00,{total},0.00,{paid},{cancelled},{refunded},0.00,{number}\n"
+        )
+    };
+    let rows = [
+        row(1, "ann", "520.00", &day("05-01"), &day("06-01"), "520.00"),
+        row(2, "ben", "300.00", &day("05-15"), "", "0.00"),
+        row(3, "cy", "520.00", &day("05-20"), "", "20.00"),
+    ];
+    format!("{EXPORT}{}", rows.concat())
+}
+
+/// The lines of a file of events in short form: order, type, document, arrival.
+fn lines(desk: &ApiHarness, name: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(desk.folder.path().join(name)).unwrap();
+    let short = |line: &str| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let said = |field: &str| event[field].as_str().unwrap_or("-").to_owned();
+        [said("order_id"), said("type"), said("document"), said("received_at")].join(" ")
+    };
+    text.lines().map(short).collect()
+}
+
+#[test]
+fn what_a_row_says_arrives_at_once_at_the_latest_instant_that_it_names() {
+    let desk = desk();
+    desk.put("orders.csv", history());
+    let expected = [
+        "2 order.paid - -",
+        "3 order.paid document-2 2025-05-20T10:00:00Z",
+        "3 order.refunded document-2 2025-05-20T10:00:00Z",
+        "1 order.paid document-1 2025-06-01T10:00:00Z",
+        "1 order.refunded document-1 2025-06-01T10:00:00Z",
+        "1 order.cancelled document-1 2025-06-01T10:00:00Z",
+    ];
+    for (live, name) in [("", "e.jsonl"), ("", "again.jsonl"), ("--live", "live.jsonl")] {
+        desk.run(&format!("import orders.csv --preset shopify-orders {live} -o {name}"), 0);
+        assert_eq!(lines(&desk, name), expected, "{live}");
+    }
+    for name in ["e.jsonl", "live.jsonl"] {
+        let all = replayed(&desk, &[name]);
+        let members: Vec<&str> =
+            all["transitions"].as_array().unwrap().iter().map(|it| it["member_id"].as_str().unwrap()).collect();
+        assert_eq!(members, ["ben@example.com", "cy@example.com"], "ann had all of it back when the row was read");
+        assert_eq!(all["transitions"][1]["to"], "gold");
+        assert_eq!(all["standings"]["cy@example.com"]["counted"], "500.00");
+    }
+}
+
+/// From a public report: the first message about an order says that it is refunded in full.
+#[test]
+fn an_order_first_seen_as_refunded_in_full_records_nothing() {
+    let desk = desk();
+    let money = |amount: &str| json!({ "shop_money": { "amount": amount, "currency_code": "EUR" } });
+    let refunded = json!({ "id": 9001, "created_at": "2025-03-01T10:00:00Z", "processed_at": "2025-03-01T10:00:00Z",
+        "updated_at": "2025-11-20T10:00:00Z", "financial_status": "refunded", "currency": "EUR", "total_price": "900.00",
+        "total_price_set": money("900.00"), "current_total_price": "0.00", "total_tax": "0.00", "current_total_tax": "0.00",
+        "total_discounts": "0.00", "test": false, "cancelled_at": null, "shipping_lines": [], "customer": { "id": 77 },
+        "refunds": [{ "id": 1, "created_at": "2025-03-05T10:00:00Z", "processed_at": "2025-03-05T10:00:00Z",
+            "refund_line_items": [{ "id": 1, "line_item_id": 11, "quantity": 1, "subtotal": "900.00", "total_tax": "0.00" }],
+            "order_adjustments": [], "transactions": [] }] });
+    desk.put("refunded.json", refunded.to_string());
+    for (live, arrival) in [("", "2025-03-05T10:00:00Z"), ("--live", "2025-11-20T10:00:00Z")] {
+        desk.run(&format!("import refunded.json {live} -o e.jsonl"), 0);
+        let expected = ["order.paid", "order.refunded"].map(|kind| format!("9001 {kind} document-1 {arrival}"));
+        assert_eq!(lines(&desk, "e.jsonl"), expected, "{live}");
+        let all = replayed(&desk, &["e.jsonl"]);
+        assert_eq!((&all["transitions"], &all["rewards"]), (&json!([]), &json!([])), "{live}");
+        assert_eq!(all["standings"]["77"]["counted"], "0.00", "the facts are kept");
+    }
+}

@@ -1,6 +1,7 @@
 //! Tables of orders as facts, row by row: [`table::Table`] yields everything there is to say about a file. Files,
 //! folders, destinations, and the documents that `shopify` reads belong to `echelon import`.
 
+mod cancellations;
 pub mod columns;
 pub mod customers;
 pub mod ids;

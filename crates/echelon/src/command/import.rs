@@ -109,7 +109,8 @@ pub struct Args {
     ///
     /// A word means order (paid), return (the row gives money back), ignore (not paid, or no order), cancelled, refunded
     /// (in full, unless the row has an amount) or partly_refunded (the row must have the amount). An order that was
-    /// cancelled counts nothing, even if an earlier file had it as paid; with cancelled_at it counts until then.
+    /// cancelled counts nothing, even if an earlier file had it as paid; with cancelled_at it counts until then. One that a
+    /// later file of the same import has as paid counts again from the time of that export.
     /// Without a kind column a negative total is a return. A return that names no order (refund_of) is matched with the
     /// customer's latest order that has enough left and is not later, among the rows before it, or else in the whole
     /// file. The latest 64 orders of each customer are remembered. Returns of guests, and those too large for any

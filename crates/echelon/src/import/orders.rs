@@ -12,6 +12,7 @@ use rules::fact::{Charge, Currency, Fact, FactBody, OrderPaid, Refunded};
 use rules::id::{IdError, MemberId, OrderId, RefundId};
 use rules::quantity::{Amount, NumberError, Quantity, Rate};
 
+use super::cancellations::{Cancellations, Export};
 use super::columns::{Field, Row};
 use super::ids::{self, Bent};
 use super::numbers::{Notation, Written, contradicts};
@@ -45,6 +46,9 @@ pub struct Orders {
     reading: Reading,
     open: OpenOrders,
     repeats: Repeats,
+    cancellations: Cancellations,
+    /// When each file so far was exported, by its number. No file has the number 0.
+    exports: Vec<Option<Instant>>,
     /// The returns that are matched at the end of the file.
     deferred: Vec<Deferred>,
     group: Option<String>,
@@ -93,11 +97,13 @@ impl Orders {
     /// A reader without memory.
     pub fn new(reading: Reading) -> Self {
         let (open, repeats) = (OpenOrders::default(), Repeats::default());
-        let deferred = Vec::new();
+        let (cancellations, exports, deferred) = (Cancellations::default(), vec![None], Vec::new());
         Self {
             reading,
             open,
             repeats,
+            cancellations,
+            exports,
             deferred,
             group: None,
             file: 0,
@@ -110,6 +116,7 @@ impl Orders {
     /// Notes that the next rows are from another file, which was exported at this instant.
     pub fn next_file(&mut self, exported_at: Option<Instant>) {
         self.file += 1;
+        self.exports.push(exported_at);
         self.group = None;
         self.deferred.clear();
         // Of files exported at the same instant the later one given is the later one. What is joined with the customers export
@@ -227,13 +234,29 @@ impl Orders {
         Ok(Head { id, member, at, negative, amount, full, currency, exported_at })
     }
 
+    /// A file that was read, or is being read.
+    fn export(&self, file: u32) -> Export {
+        let at = usize::try_from(file).ok().and_then(|file| self.exports.get(file));
+        Export { file, at: at.copied().flatten() }
+    }
+
+    /// The cancellation of the order of a row, and its restoration if a later export has it as paid.
+    fn cancelled(&mut self, print: Print, at: Instant, head: &Head) -> Vec<Fact> {
+        let (by, before) = (self.export(self.file), self.repeats.file_of(print.id).map(|file| self.export(file)));
+        let (at, restored_at) = self.cancellations.cancelled(print.id, by, at, before);
+        let mut facts = vec![told(at, FactBody::OrderCancelled(head.id.clone()), head)];
+        facts.extend(restored_at.map(|at| told(at, FactBody::OrderRestored(head.id.clone()), head)));
+        facts
+    }
+
     /// An order that was cancelled, as far as the file knows before it was paid. If an earlier file had it as paid, it
     /// counts no longer; if not, its cancellation changes nothing.
     fn never_paid(&mut self, row: Row<'_>, head: &Head) -> Result<Vec<Fact>, LeftOut> {
         let (print, seen) = self.unknown(row, head, Meaning::Order)?;
         self.replaced += u64::from(seen == Seen::DifferentElsewhere);
+        let facts = self.cancelled(print, head.at, head);
         self.repeats.remember(print);
-        Ok(vec![told(head.at, FactBody::OrderCancelled(head.id.clone()), head)])
+        Ok(facts)
     }
 
     fn paid(&mut self, row: Row<'_>, head: &Head, kind: Meaning) -> Result<Vec<Fact>, LeftOut> {
@@ -257,6 +280,13 @@ impl Orders {
         self.nothing_paid = outstanding == head.full && outstanding > Amount::ZERO && !is_gone;
         let (print, seen) = self.unknown(row, head, Meaning::Order)?;
         self.replaced += u64::from(seen == Seen::DifferentElsewhere);
+        let ended = match cancelled_at {
+            Some(at) => self.cancelled(print, at, head),
+            None => {
+                let restored_at = self.cancellations.counts(print.id, self.export(self.file));
+                restored_at.map(|at| told(at, FactBody::OrderRestored(head.id.clone()), head)).into_iter().collect()
+            }
+        };
         self.repeats.remember(print);
 
         if let (Some(member), None) = (&head.member, cancelled_at) {
@@ -267,7 +297,7 @@ impl Orders {
         }
         let mut facts = vec![told(head.at, FactBody::OrderPaid(head.id.clone(), paid), head)];
         facts.extend(refund.map(|(fact, _)| fact));
-        facts.extend(cancelled_at.map(|at| told(at, FactBody::OrderCancelled(head.id.clone()), head)));
+        facts.extend(ended);
         Ok(facts)
     }
 

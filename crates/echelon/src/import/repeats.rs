@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// stays less than half full, so that insertions and removals never enlarge it). Rows of one order are close together,
 /// and the engine itself knows an order or refund by its id. This guards against a file with one row per product being
 /// read as one with one row per order.
-const ROWS_REMEMBERED: usize = 200_000;
+pub const ROWS_REMEMBERED: usize = 200_000;
 
 /// The most recent rows.
 #[derive(Debug, Default)]
@@ -56,6 +56,11 @@ impl Repeats {
             Some((_, file)) if *file == print.file => Seen::Different,
             Some(_) => Seen::DifferentElsewhere,
         }
+    }
+
+    /// The file of the latest row with this id.
+    pub fn file_of(&self, id: u64) -> Option<u32> {
+        self.known.get(&id).map(|(_, file)| *file)
     }
 
     /// Remembers a row, and forgets the oldest one if there are too many.

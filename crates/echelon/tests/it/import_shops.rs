@@ -127,6 +127,56 @@ fn an_order_that_a_later_file_has_as_cancelled_counts_no_longer() {
     assert!(!said.contains("Holds Silver"), "{said}");
 }
 
+/// From a public report: an order is set back to completed. A later version of it alone brings nothing back.
+#[test]
+fn an_order_that_a_later_file_has_as_completed_again_is_restored() {
+    let desk = ApiHarness::new();
+    let header = "order_id,customer_id,order_date,order_total,order_currency,status\n";
+    let row = |status: &str| format!("{header}1,anna,2024-03-01 10:00:00,150.00,USD,{status}\n");
+    for (name, status) in [("may.csv", "processing"), ("june.csv", "cancelled"), ("july.csv", "completed")] {
+        desk.put(name, row(status));
+    }
+    let import = "import --preset woocommerce --timezone UTC --exported-at 2024-05-20T12:00:00Z -o events.jsonl";
+    let explain = "explain --program vip.json --events events.jsonl --as-of 2024-06-01 --member anna";
+    let said = |files: &str| {
+        desk.run(&format!("{import} {files}"), 0);
+        desk.run(explain, 0).out
+    };
+    let restored = || {
+        let text = std::fs::read_to_string(desk.folder.path().join("events.jsonl")).unwrap();
+        let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let dates = events.iter().filter(|event| event["type"] == "order.restored");
+        dates.map(|event| event["occurred_at"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    has(&said("may.csv june.csv july.csv"), &["Holds Silver since May 20, 2024"]);
+    assert_eq!(restored(), ["2024-05-20T12:00:00Z"], "when the file was exported that shows it");
+    has(&said("june.csv july.csv"), &["Holds Silver"]);
+    // Once more, and what the last file says is so.
+    desk.put("august.csv", row("wc-cancelled"));
+    let last = said("may.csv june.csv july.csv august.csv");
+    assert!(!last.contains("Holds Silver"), "{last}");
+    assert_eq!(restored().len(), 1);
+    has(&said("june.csv july.csv august.csv may.csv"), &["Holds Silver"]);
+    // An order that was never cancelled is not restored, and a single file knows of one state alone.
+    has(&said("may.csv july.csv"), &["Holds Silver"]);
+    assert!(restored().is_empty());
+    said("july.csv");
+    assert!(restored().is_empty());
+}
+
+/// A table of one's own: the column says when an order was cancelled, and later no longer.
+#[test]
+fn an_order_whose_date_of_cancellation_is_gone_in_a_later_file_is_restored() {
+    let desk = ApiHarness::new();
+    let header = "order_id,member_id,occurred_at,total,currency,cancelled_at\n";
+    let row = |cancelled: &str| format!("{header}1,anna,2024-03-01T10:00:00Z,150.00,USD,{cancelled}\n");
+    desk.put("june.csv", row("2024-03-05T10:00:00Z"));
+    desk.put("july.csv", row(""));
+    desk.run("import june.csv july.csv --exported-at 2024-05-20T12:00:00Z -o events.jsonl", 0);
+    let explain = "explain --program vip.json --events events.jsonl --as-of 2024-06-01 --member anna";
+    has(&desk.run(explain, 0).out, &["Holds Silver since May 20, 2024"]);
+}
+
 #[test]
 fn a_woocommerce_export_gives_paid_orders_and_refunds() {
     let rows = "order_id,order_number,order_date,paid_date,status,shipping_total,tax_total,discount_total,order_total,order_currency,customer_id,refunded_total\n\

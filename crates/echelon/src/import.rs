@@ -19,5 +19,6 @@ pub mod rows;
 mod shops;
 pub mod sum;
 pub mod table;
+pub mod tally;
 pub mod time;
 pub mod warnings;

@@ -1,7 +1,7 @@
 //! `echelon import`: foreign files become events, the JSON Lines of section 9 of the semantics.
 //!
-//! Rows and documents are streamed. Memory is bounded per customer (returns that name no order) and by a window of
-//! recent rows (repeats). The report accounts for every row and document.
+//! Rows and documents are streamed. Memory is bounded per customer (returns that name no order) and by windows of
+//! recent rows and orders (repeats, cancellations, the orders that the report counts). The report accounts for every row and document.
 
 mod arrival;
 mod customers;
@@ -36,7 +36,7 @@ use echelon::import::preset::{self, Meaning, Preset};
 use echelon::import::report::{Report, SourceLocation};
 use echelon::import::table::{Layout, Table, TableError};
 use echelon::import::time::Clock;
-use echelon::import::warnings::{Against, Watch, of_columns};
+use echelon::import::warnings::{Against, Noted, Watch, of_columns};
 use input::{Form, Opened, Progress, Source};
 use members::KnownFile;
 
@@ -263,6 +263,7 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     let keyed = import_all(args, &sources, &progress, &mut report, (&mut watch, &mut events), &mut left_out)?;
     progress.finish();
 
+    let keyed = keyed.counted(&watch);
     report.warn_first(watch.warnings());
     events.finish(output)?;
     left_out.map(Sink::finish).transpose()?;
@@ -288,7 +289,7 @@ fn import_all(
 ) -> Result<Keyed, CommandError> {
     let layout = layout(args)?;
     let mut orders = Orders::new(reading(args)?);
-    let (customers, mut keyed) = customers::read(args, progress, report, output, left_out)?;
+    let (customers, keyed) = customers::read(args, progress, report, output, left_out)?;
     let (mut shop, mut arrivals) = (None, Arrivals::default());
     for source in sources {
         let file = source.name();
@@ -305,8 +306,8 @@ fn import_all(
             output: &mut *output,
             left_out: left_out.as_mut(),
             customers: customers.as_ref(),
-            keyed: &mut keyed,
-            nothing_paid: false,
+            keyed: &keyed,
+            noted: Noted::default(),
         };
         match opened.form {
             Form::Table => table(opened, &layout, &mut orders, &mut import)?,
@@ -329,9 +330,9 @@ struct Import<'a> {
     output: &'a mut Timeline,
     left_out: Option<&'a mut Sink>,
     customers: Option<&'a Customers>,
-    keyed: &'a mut Keyed,
-    /// Whether the row at hand is called paid and is outstanding as a whole.
-    nothing_paid: bool,
+    keyed: &'a Keyed,
+    /// What is known of the row at hand beside its facts.
+    noted: Noted,
 }
 
 impl Import<'_> {
@@ -352,7 +353,7 @@ impl Import<'_> {
         self.arrivals.at_once(&mut facts, self.live && self.is_document);
         let lines: Vec<Value> = facts.iter().map(ReceivedFact::to_json).collect();
         self.report.gave(&lines);
-        self.watch.take(&facts, self.nothing_paid);
+        self.watch.take(&facts, self.noted);
         lines.iter().try_for_each(|line| self.output.line(line))
     }
 
@@ -383,10 +384,13 @@ fn table(opened: Opened, layout: &Layout, orders: &mut Orders, import: &mut Impo
     let mut table = Table::open(opened.reader, layout).map_err(failed)?;
     import.report.opened(file, table.header());
     while let Some((place, outcome)) = table.next(orders).map_err(failed)? {
-        import.nothing_paid = orders.has_nothing_paid();
+        import.noted = Noted { nothing_paid: orders.has_nothing_paid(), named_by: None };
         let outcome = match outcome {
             Outcome::Facts(mut facts) => match import.keyed.join(&mut facts, import.customers, &table.phones()) {
-                Ok(()) => Outcome::Facts(facts),
+                Ok(named_by) => {
+                    import.noted.named_by = named_by;
+                    Outcome::Facts(facts)
+                }
                 Err(why) => Outcome::Rejected(why),
             },
             Outcome::Ignored(_) | Outcome::Rejected(_) => outcome,

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use super::customers::{Customers, Match};
 use super::outcome::Why;
 use super::sum::OrderSum;
+use super::tally::About;
+use super::warnings::Watch;
 
 /// How much later a version of an order is that names the customer's number. The same file imported without the customers
 /// export would say something else at the same instant, and then the text of the member's id would decide.
@@ -37,16 +39,16 @@ impl Keyed {
     }
 
     /// Names the member of a row's facts by the customer's number, if exactly one customer has the row's e-mail address,
-    /// or else one of its phone numbers, and counts the order. They are a later version then than without the number.
+    /// or else one of its phone numbers; returns what names it now. They are a later version then than without the number.
     ///
     /// # Errors
     /// If several customers have it. It is not guessed which of them is meant.
     pub fn join(
-        &mut self,
+        &self,
         facts: &mut [ReceivedFact],
         customers: Option<&Customers>,
         phones: &[String],
-    ) -> Result<(), Why> {
+    ) -> Result<Option<About>, Why> {
         let named = facts.first().and_then(|told| told.fact.member.clone());
         let email = named.as_ref().map(rules::id::MemberId::as_str);
         let is_number = email.is_some_and(|id| !id.contains('@'));
@@ -54,32 +56,33 @@ impl Keyed {
             Some(customers) if !is_number => customers.find(email, phones.iter().map(String::as_str)),
             Some(_) | None => Match::None,
         };
-        let sum = match found {
+        match found {
             Match::One(number) => {
                 for told in facts.iter_mut() {
                     told.fact.member = Some(number.clone());
                     told.fact.revision = told.fact.revision.plus_millis(JOINED_LATER_MS);
                 }
-                &mut self.found
+                Ok(Some(About::ByNumber))
             }
             Match::Several => {
                 let by = email.map_or_else(|| phones.join(", "), str::to_owned);
                 let text = format!(
                     "`{by}` belongs to several customers of the customers export, or to one whose row cannot be read; merge them in Shopify and export \
-                         them again, or name a column with the customer's number with --column member_id=…"
+                     them again, or name a column with the customer's number with --column member_id=…"
                 );
-                return Err(Why::new("ambiguous_customer", &text));
+                Err(Why::new("ambiguous_customer", &text))
             }
-            Match::None if is_number => return Ok(()),
-            Match::None if email.is_some() => &mut self.by_email,
-            Match::None => &mut self.by_nothing,
-        };
-        for told in facts.iter() {
-            if let Some(paid) = told.fact.paid() {
-                sum.add(paid);
-            }
+            Match::None if is_number => Ok(None),
+            Match::None if email.is_some() => Ok(Some(About::ByEmail)),
+            Match::None => Ok(Some(About::ByNothing)),
         }
-        Ok(())
+    }
+
+    /// The same with the orders counted, once all are read.
+    pub fn counted(self, watch: &Watch) -> Self {
+        let [found, by_email, by_nothing] =
+            [About::ByNumber, About::ByEmail, About::ByNothing].map(|named_by| watch.sum(named_by));
+        Self { found, by_email, by_nothing, ..self }
     }
 
     /// Whether there is anything to say.

@@ -3,41 +3,56 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use rules::fact::OrderPaid;
-use rules::quantity::Quantity;
+use rules::fact::Currency;
+use rules::quantity::{Amount, Quantity};
 
 /// Orders added up.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct OrderSum {
+    currencies: BTreeMap<&'static str, OfCurrency>,
+}
+
+/// The orders in a currency.
+#[derive(Debug, Clone, Copy, Default)]
+struct OfCurrency {
     orders: u64,
-    money: BTreeMap<&'static str, (Quantity, u8)>,
+    money: Quantity,
+    decimals: u8,
 }
 
 impl OrderSum {
     /// Adds an order.
-    pub fn add(&mut self, paid: &OrderPaid) {
-        self.orders += 1;
-        let currency = paid.charge.currency;
-        let sum =
-            self.money.entry(currency.code()).or_insert((Quantity::ZERO, currency.decimals().unwrap_or_default()));
-        sum.0 += paid.charge.total.into();
+    pub fn add(&mut self, total: Amount, currency: Currency) {
+        let of = self.currencies.entry(currency.code()).or_default();
+        of.orders += 1;
+        of.money += total.into();
+        of.decimals = currency.decimals().unwrap_or_default();
+    }
+
+    /// Takes an order out that was added before.
+    pub fn remove(&mut self, total: Amount, currency: Currency) {
+        if let Some(of) = self.currencies.get_mut(currency.code()) {
+            of.orders = of.orders.saturating_sub(1);
+            of.money += -Quantity::from(total);
+        }
+        self.currencies.retain(|_, of| of.orders > 0);
     }
 
     /// The number of orders.
     pub fn orders(&self) -> u64 {
-        self.orders
+        self.currencies.values().map(|of| of.orders).sum()
     }
 
     /// The money, by the code of the currency.
     pub fn money(&self) -> BTreeMap<&'static str, String> {
-        self.money.iter().map(|(currency, (sum, decimals))| (*currency, sum.with_decimals(*decimals))).collect()
+        self.currencies.iter().map(|(currency, of)| (*currency, of.money.with_decimals(of.decimals))).collect()
     }
 }
 
 impl fmt::Display for OrderSum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let orders = if self.orders == 1 { "order" } else { "orders" };
+        let orders = if self.orders() == 1 { "order" } else { "orders" };
         let money: Vec<_> = self.money().into_iter().map(|(currency, sum)| format!("{sum} {currency}")).collect();
-        write!(f, "{} {orders} over {}", self.orders, money.join(" and "))
+        write!(f, "{} {orders} over {}", self.orders(), money.join(" and "))
     }
 }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use rules::calendar::{Day, Instant, Zone};
-use rules::fact::{Currency, Fact, FactBody, OrderPaid, ReceivedFact};
-use rules::id::OrderId;
+use rules::fact::{Currency, FactBody, ReceivedFact};
 use serde::Serialize;
 
 use super::columns::{Field, Header};
 use super::preset::Preset;
 use super::sum::OrderSum;
+use super::tally::{About, Tally, Version};
 
 /// A warning: the report leads with them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,14 +66,20 @@ pub struct Against {
     pub start: Day,
 }
 
-/// Orders that were read, as far as warnings need them. Its size does not depend on their number.
+/// The orders that were read, each as its latest version has it, as far as the report needs them.
 #[derive(Debug, Default)]
 pub struct Watch {
     against: Option<Against>,
-    without_member: OrderSum,
-    nothing_paid: OrderSum,
-    in_other_currency: OrderSum,
-    before_start: OrderSum,
+    tally: Tally,
+}
+
+/// What is known of a row beside its facts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Noted {
+    /// Whether it calls its order paid, and has all of it as outstanding.
+    pub nothing_paid: bool,
+    /// What names its member.
+    pub named_by: Option<About>,
 }
 
 /// The warning about some orders, if there are any.
@@ -90,45 +96,43 @@ impl Watch {
         Self { against, ..Self::default() }
     }
 
-    /// Notes facts as they are written. `nothing_paid` says that the row they are from calls its order paid, and has all of it
-    /// as outstanding.
-    pub fn take(&mut self, facts: &[ReceivedFact], nothing_paid: bool) {
-        // Of several versions of an order the last one tells its money; any of them may tell when it was paid.
-        let mut orders: BTreeMap<&OrderId, (&Fact, &OrderPaid, Option<Instant>)> = BTreeMap::new();
+    /// Notes the facts of a row or document as they are written.
+    pub fn take(&mut self, facts: &[ReceivedFact], noted: Noted) {
         for told in facts {
             let FactBody::OrderPaid(order, paid) = &told.fact.body else { continue };
-            let stated = orders.get(order).and_then(|(_, _, stated)| *stated).or(paid.paid_at);
-            orders.insert(order, (&told.fact, paid, stated));
+            let is_test = paid.charge.test;
+            let mut version = Version::of(&told.fact, paid);
+            if let Some(named_by) = noted.named_by {
+                version.set(named_by, true);
+            }
+            version.set(About::NoMember, told.fact.member().is_none() && !is_test);
+            version.set(About::NothingPaid, noted.nothing_paid && !is_test);
+            let is_foreign = |against: &Against| {
+                paid.charge.currency != against.currency && paid.charge.exchange_rate.is_none() && !is_test
+            };
+            version.set(About::OtherCurrency, self.against.as_ref().is_some_and(is_foreign));
+            let is_early = |against: &Against, at: Instant| against.timezone.day(at) < against.start;
+            self.tally.count(order, version, |latest| {
+                let is_early = self.against.as_ref().is_some_and(|against| is_early(against, latest.counts_at()));
+                latest.set(About::BeforeStart, is_early && !latest.is_test());
+            });
         }
-        for (fact, paid, paid_at) in orders.into_values() {
-            if paid.charge.test {
-                continue;
-            }
-            if fact.member().is_none() {
-                self.without_member.add(paid);
-            }
-            if nothing_paid {
-                self.nothing_paid.add(paid);
-            }
-            let Some(Against { currency, timezone, start }) = &self.against else { continue };
-            if paid.charge.currency != *currency && paid.charge.exchange_rate.is_none() {
-                self.in_other_currency.add(paid);
-            }
-            if timezone.day(paid_at.unwrap_or(fact.occurred_at)) < *start {
-                self.before_start.add(paid);
-            }
-        }
+    }
+
+    /// The orders of which something is to be said.
+    pub fn sum(&self, about: About) -> OrderSum {
+        self.tally.sum(about)
     }
 
     /// The warnings about all facts, the one about members first.
     pub fn warnings(&self) -> Vec<Warning> {
-        let without_member = about_orders(&self.without_member, "no_member", |orders| {
+        let without_member = about_orders(&self.sum(About::NoMember), "no_member", |orders| {
             format!(
                 "{orders} name no member and credit none; if another column names the customer, take it with --column \
                  member_id=…"
             )
         });
-        let nothing_paid = about_orders(&self.nothing_paid, "nothing_paid", |orders| {
+        let nothing_paid = about_orders(&self.sum(About::NothingPaid), "nothing_paid", |orders| {
             format!(
                 "{orders} are called paid and are outstanding in full: they count with all of their total; if they are not \
                  paid, leave them out, or give them a status that says so"
@@ -136,7 +140,7 @@ impl Watch {
         });
         let mut found: Vec<_> = without_member.into_iter().chain(nothing_paid).collect();
         if let Some(Against { currency, start, .. }) = &self.against {
-            found.extend(about_orders(&self.in_other_currency, "no_exchange_rate", |orders| {
+            found.extend(about_orders(&self.sum(About::OtherCurrency), "no_exchange_rate", |orders| {
                 format!(
                     "{orders} are not in {}, the program's currency, and have no exchange rate: they count nothing where \
                      money counts; add a column with {} per unit and name it with --column exchange_rate=…",
@@ -144,7 +148,7 @@ impl Watch {
                     currency.code()
                 )
             }));
-            found.extend(about_orders(&self.before_start, "before_start", |orders| {
+            found.extend(about_orders(&self.sum(About::BeforeStart), "before_start", |orders| {
                 format!(
                     "{orders} were paid before {}, the day from which the program counts if it is published now, and \
                      count nothing; give the program an earlier `start_date`, and publish one by calendar year with the option `clamp: false`",

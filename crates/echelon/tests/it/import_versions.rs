@@ -127,3 +127,27 @@ fn an_order_first_seen_as_refunded_in_full_records_nothing() {
         assert_eq!(all["standings"]["77"]["counted"], "0.00", "the facts are kept");
     }
 }
+
+/// From a public report: in June one order was edited down, and another turned out to be ann's.
+#[test]
+fn an_order_that_a_later_file_replaced_is_counted_once_in_the_report() {
+    let desk = desk();
+    let row = |number: u32, email: &str, total: &str| {
+        let dates = format!("2022-02-0{number} 10:00:00 +0000");
+        format!("#{number},{email},paid,{dates},EUR,0.00,0.00,{total},0.00,{dates},,0.00,0.00,{number}\n")
+    };
+    let (zoe, ann) = ("zoe@example.com", "ann@example.com");
+    desk.put("may.csv", format!("{EXPORT}{}{}", row(1, zoe, "520.00"), row(2, zoe, "510.00")));
+    desk.put("june.csv", format!("{EXPORT}{}{}", row(1, zoe, "430.00"), row(2, ann, "510.00")));
+    let import =
+        "import may.csv june.csv --preset shopify-orders --exported-at 2025-07-01T00:00:00Z --program program.json";
+    let said = desk.run(&format!("{import} -o e.jsonl"), 0).err;
+    assert!(said.starts_with("2 orders over 940.00 EUR are under an e-mail address."), "{said}");
+    assert!(said.contains("2 orders over 940.00 EUR were paid before"), "{said}");
+    assert!(said.contains("2 orders replaced by a later file"), "{said}");
+    // An order that found its member in the later file is no longer without one.
+    desk.put("may.csv", format!("{EXPORT}{}", row(1, "", "520.00")));
+    desk.put("june.csv", format!("{EXPORT}{}", row(1, ann, "520.00")));
+    let said = desk.run(&format!("{import} -o e.jsonl"), 0).err;
+    assert!(said.contains("1 order over 520.00 EUR is under an e-mail") && !said.contains("name no member"), "{said}");
+}

@@ -23,7 +23,7 @@ use super::returns::OpenOrders;
 use super::time::{Clock, TimeError};
 
 /// The id of the refund for the amount that an order's own row says was refunded. A later export replaces it.
-const REFUND_IN_ROW: &str = "import";
+pub const REFUND_IN_ROW: &str = "import";
 
 /// The way in which words and times are read.
 #[derive(Debug)]

@@ -17,6 +17,8 @@ pub enum About {
     NoMember,
     /// It is called paid and is outstanding as a whole.
     NothingPaid,
+    /// It is refunded in part, and the row does not number the refund.
+    PartlyRefunded,
     /// It is in another currency than the program's, and has no rate.
     OtherCurrency,
     /// It was paid before the program's start.
@@ -29,9 +31,10 @@ pub enum About {
     ByNothing,
 }
 
-const ALL: [About; 7] = [
+const ALL: [About; 8] = [
     About::NoMember,
     About::NothingPaid,
+    About::PartlyRefunded,
     About::OtherCurrency,
     About::BeforeStart,
     About::ByNumber,

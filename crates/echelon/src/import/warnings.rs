@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use rules::calendar::{Day, Instant, Zone};
-use rules::fact::{Currency, FactBody, ReceivedFact};
+use rules::fact::{Currency, Fact, FactBody, OrderPaid, ReceivedFact};
 use serde::Serialize;
 
 use super::columns::{Field, Header};
+use super::orders::REFUND_IN_ROW;
 use super::preset::Preset;
 use super::sum::OrderSum;
 use super::tally::{About, Tally, Version};
@@ -90,6 +91,12 @@ fn about_orders(sum: &OrderSum, code: &'static str, say: impl FnOnce(&str) -> St
     (sum.orders() > 0).then_some(warning)
 }
 
+/// Whether a fact is a refund in the row of an order, of a part of it.
+fn is_partial(fact: &Fact, paid: &OrderPaid) -> bool {
+    let FactBody::OrderRefunded(_, id, refunded) = &fact.body else { return false };
+    id.as_str() == REFUND_IN_ROW && refunded.amount < paid.charge.total
+}
+
 impl Watch {
     /// A watch over facts for a program, if one is given.
     pub fn new(against: Option<Against>) -> Self {
@@ -107,6 +114,7 @@ impl Watch {
             }
             version.set(About::NoMember, told.fact.member().is_none() && !is_test);
             version.set(About::NothingPaid, noted.nothing_paid && !is_test);
+            version.set(About::PartlyRefunded, !is_test && facts.iter().any(|told| is_partial(&told.fact, paid)));
             let is_foreign = |against: &Against| {
                 paid.charge.currency != against.currency && paid.charge.exchange_rate.is_none() && !is_test
             };
@@ -138,7 +146,13 @@ impl Watch {
                  paid, leave them out, or give them a status that says so"
             )
         });
-        let mut found: Vec<_> = without_member.into_iter().chain(nothing_paid).collect();
+        let partly_refunded = about_orders(&self.sum(About::PartlyRefunded), "refunds_not_numbered", |orders| {
+            format!(
+                "{orders} are refunded in part, and the file does not number the refunds: a refund that a webhook tells \
+                 again would count twice; if webhooks tell refunds from before this export, import these orders as JSON"
+            )
+        });
+        let mut found: Vec<_> = without_member.into_iter().chain(nothing_paid).chain(partly_refunded).collect();
         if let Some(Against { currency, start, .. }) = &self.against {
             found.extend(about_orders(&self.sum(About::OtherCurrency), "no_exchange_rate", |orders| {
                 format!(

@@ -253,6 +253,21 @@ fn orders_that_are_called_paid_and_are_outstanding_in_full_count_and_are_warned_
     assert!(said.contains("`Outstanding Balance`: 700.01 EUR are outstanding of a total of 700.00 EUR"), "{said}");
 }
 
+/// A refund without a number is not recognized when a webhook tells it under its own.
+#[test]
+fn orders_that_a_row_refunds_in_part_are_warned_of() {
+    let row = |number: u32, status: &str, refunded: &str| {
+        let dates = "2025-02-01 10:00:00 +0000";
+        let amounts = "70.00,140.00,700.00,0.00";
+        format!("#{number},ann@example.com,{status},{dates},EUR,{amounts},{dates},,{refunded},0.00,{number}\n")
+    };
+    let rows = [row(1, "partially_refunded", "100.00"), row(2, "refunded", "700.00"), row(3, "paid", "0.00")];
+    let report = Run::over(format!("{EXPORT}{}", rows.concat()), &["--preset", "shopify-orders"]).report();
+    let warnings = report["warnings"].as_array().unwrap();
+    let warning = warnings.iter().find(|it| it["code"] == "refunds_not_numbered").unwrap();
+    assert_eq!((&warning["orders"], &warning["money"]), (&json!(1), &json!({ "EUR": "700.00" })));
+}
+
 #[test]
 fn members_of_a_shopify_export_can_be_named_by_another_column() {
     let options = ["--preset", "shopify-orders", "--column", "member_id=Phone", "--column", "order_id=Name"];

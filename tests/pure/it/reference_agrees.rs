@@ -102,6 +102,25 @@ mod found {
     }
 
     #[test]
+    fn an_id_without_facts_leaves_the_tier_on_its_record_when_it_is_merged() {
+        let points = |member: &str, at: &str| json!({ "type": "points.earned", "entry_id": "4", "points": 150, "member_id": member, "occurred_at": at });
+        let mut inactive = program();
+        inactive["active"] = json!(false);
+        let lines = [
+            points("ben", "2023-11-26T00:00:00Z"),
+            json!({ "type": "program.published", "occurred_at": "2023-11-28T00:00:00Z", "program": inactive }),
+            points("anna", "2023-12-01T00:00:00Z"),
+            json!({ "type": "customer.merged", "member_id": "ben", "into": "anna", "occurred_at": "2023-12-02T00:00:00Z" }),
+        ];
+        let story = agreed(&program(), &lines, "2023-12-03T00:00:00Z");
+        let left = &story["transitions"][1];
+        assert_eq!(
+            (&left["kind"], &left["cause"], &left["member_id"]),
+            (&json!("left"), &json!("merged"), &json!("ben"))
+        );
+    }
+
+    #[test]
     fn a_correction_at_the_first_instant_of_a_timeline_leaves_its_beginning() {
         let mut program = program();
         program["milestone"]["period"] = json!({ "since_last_upgrade": { "days": 1 } });

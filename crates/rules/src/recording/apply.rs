@@ -156,9 +156,12 @@ impl Arrival {
             let given = Given::to(index, records, &id);
             let Some(record) = records.get_mut(&id) else { continue };
             let ledger = index.counting_for(&id);
-            let due = if *ledger == ledger_before {
+            let is_merged = index.merges().resolve(&id) != id;
+            // Under an inactive version a tier can be on record of an id that had no facts any more before it was merged.
+            let is_left = is_merged && record.tier.is_some();
+            let due = if *ledger == ledger_before && !is_left {
                 change.discard()
-            } else if index.merges().resolve(&id) != id {
+            } else if is_merged {
                 let merged = facts.iter().find(|fact| matches!(fact.body, FactBody::Merged(_)));
                 let told = merged.map_or(Attribution::by_all(&facts, Cause::Merged), |fact| {
                     Attribution::by(fact, index.is_about(fact, &id))

@@ -216,7 +216,7 @@ async fn a_history_goes_into_a_deployed_system_over_its_api() {
     let report = json_of(&loaded, 1);
     assert_eq!(
         report["taken_in"],
-        json!({ "applied": 129, "duplicates": 0, "superseded": 0, "member_erased": 0, "unanswered": 0, "refused": 1, "erased": 0 })
+        json!({ "applied": 129, "duplicates": 0, "superseded": 0, "member_erased": 0, "still_cancelled": 0, "unanswered": 0, "refused": 1, "erased": 0 })
     );
     assert_eq!(report["reasons"], json!({ "invalid": 1 }));
     let said = String::from_utf8_lossy(&loaded.stderr);

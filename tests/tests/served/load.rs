@@ -92,7 +92,7 @@ fn over_an_api_each_line_has_its_answer_and_a_member_to_be_forgotten_is() {
     events[210] = events[209].clone();
     let loading = Loading::deployed(&events);
     let (report, said) = loading.report(1);
-    let expected = json!({ "applied": 225, "duplicates": 1, "superseded": 0, "member_erased": 1, "unanswered": 0, "refused": 2, "erased": 1 });
+    let expected = json!({ "applied": 225, "duplicates": 1, "superseded": 0, "member_erased": 1, "still_cancelled": 0, "unanswered": 0, "refused": 2, "erased": 1 });
     assert_eq!(report["taken_in"], expected, "{said}");
     assert_eq!((&report["reasons"], &report["lines"]), (&json!({ "invalid": 1, "from_the_future": 1 }), &json!(230)));
     assert!(said.contains("events.jsonl:8: this is not a valid fact") && said.contains("$.total"), "{said}");
@@ -115,7 +115,7 @@ fn over_an_api_an_answer_that_is_lost_is_no_duplicate_and_nothing_counts_twice()
     loading.proxy.loses("/v1/facts", 2);
     let (report, said) = loading.report(0);
     // The first hundred are in, by one of the tries whose answers were lost.
-    let expected = json!({ "applied": 150, "duplicates": 0, "superseded": 0, "member_erased": 0, "unanswered": 100, "refused": 0, "erased": 0 });
+    let expected = json!({ "applied": 150, "duplicates": 0, "superseded": 0, "member_erased": 0, "still_cancelled": 0, "unanswered": 100, "refused": 0, "erased": 0 });
     assert_eq!(report["taken_in"], expected, "{said}");
     assert_eq!(loading.counted("anna"), "250.00");
     // The same, reported in words; now all are known.

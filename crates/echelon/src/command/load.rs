@@ -122,24 +122,30 @@ async fn load(args: &Args) -> Result<(), CommandError> {
     let mut report = Report { from, earlier: so_far.not_in, start, ..Report::default() };
     let pace = Pace::of(args.per_second);
     let mut batch = Batch::of_at_most(target.together().min(pace.most));
-    // The lines before the mark are those of the batch and before. What follows it is one document that may go on.
+    // The number of lines left out before the mark: those after it are read again if the load is interrupted.
     let mut left_out = 0;
     while let Some(raw) = lines.next_raw()? {
         report.lines += 1;
-        if let Some(event) = event(args, &lines, &raw, &mut report)? {
-            if !batch.goes_on_with(&event) {
-                if let Some(events) = batch.full() {
-                    send(&target, &lines, events, &mut report).await?;
-                    let not_in = NotIn { left_out, ..report.not_in() };
-                    checkpoint.save(SoFar { not_in, ..so_far })?;
-                    pace.wait(report.lines).await;
-                }
-                checkpoint.mark();
-                left_out = report.not_in().left_out;
+        let event = event(args, &lines, &raw, &mut report)?;
+        if let Some(event) = &event
+            && !batch.goes_on_with(event)
+        {
+            if let Some(events) = batch.without_room() {
+                send(&target, &lines, events, &mut report).await?;
+                checkpoint.save(SoFar { not_in: NotIn { left_out, ..report.not_in() }, ..so_far })?;
+                pace.wait(report.lines).await;
             }
-            batch.push(event);
+            checkpoint.mark();
+            left_out = report.not_in().left_out;
         }
         checkpoint.pass(&raw);
+        event.into_iter().for_each(|event| batch.push(event));
+        if let Some(events) = batch.full() {
+            send(&target, &lines, events, &mut report).await?;
+            checkpoint.mark();
+            checkpoint.save(SoFar { not_in: report.not_in(), ..so_far })?;
+            pace.wait(report.lines).await;
+        }
     }
     for events in batch.rest() {
         send(&target, &lines, events, &mut report).await?;

@@ -33,15 +33,30 @@ impl Batch {
         events.len() < DOCUMENT_FACTS_MAX && events.last().is_some_and(|last| continues(&last.value, &event.value))
     }
 
-    /// Ends the document that was read last. Yields the events before it if there is no room for it.
-    pub fn full(&mut self) -> Option<Vec<Event>> {
+    /// Ends the document that was read last. Yields the events before it if there is no room for it beside them.
+    pub fn without_room(&mut self) -> Option<Vec<Event>> {
         let Self { events: before, document, most } = self;
-        let is_full = before.events.len() + document.events.len() > *most || before.bytes + document.bytes > BYTES_MAX;
-        let full = (is_full && !before.events.is_empty()).then(|| std::mem::take(before).events);
+        let has_room =
+            before.events.len() + document.events.len() <= *most && before.bytes + document.bytes <= BYTES_MAX;
+        let full = (!has_room && !before.events.is_empty()).then(|| std::mem::take(before).events);
         let Part { mut events, bytes } = std::mem::take(document);
         before.events.append(&mut events);
         before.bytes += bytes;
         full
+    }
+
+    /// All events, if they are as many as are sent together and the last one is no part of a document that may go on.
+    pub fn full(&mut self) -> Option<Vec<Event>> {
+        let Self { events: before, document, most } = self;
+        let is_full =
+            before.events.len() + document.events.len() >= *most || before.bytes + document.bytes >= BYTES_MAX;
+        let may_go_on = document.events.last().is_some_and(|last| last.value.get("document").is_some());
+        if !is_full || may_go_on {
+            return None;
+        }
+        let mut events = std::mem::take(before).events;
+        events.append(&mut std::mem::take(document).events);
+        (!events.is_empty()).then_some(events)
     }
 
     /// Adds an event to the document that was read last, or begins one with it.
@@ -52,7 +67,7 @@ impl Batch {
 
     /// Everything that is left, in batches.
     pub fn rest(mut self) -> impl Iterator<Item = Vec<Event>> {
-        let full = self.full();
+        let full = self.without_room();
         full.into_iter().chain(Some(self.events.events)).filter(|events| !events.is_empty())
     }
 }

@@ -15,7 +15,7 @@ mod read;
 mod take;
 
 pub use direct::FactOutcome;
-pub use document::{DOCUMENT, FACTS_MAX as DOCUMENT_FACTS_MAX, continues, documents, native_document};
+pub use document::{DOCUMENT, FACTS, OpenDocument, documents, native_document};
 pub use not_counted::{CANCELLED, NotCounted, not_counted};
 pub use programs::ProgramCache;
 pub use quarantine::Quarantine;
@@ -242,10 +242,11 @@ impl<Q: Quarantine> Ingest<Q> {
                 .extend(outcome.quarantined.into_iter().map(|(place, reason)| (place, Quarantined::of(&shop, reason))));
         }
         // All in one step. If that fails, each by itself: one of them may be the cause.
+        let places: Vec<usize> = quarantined.iter().map(|(place, _)| *place).collect();
         let quarantined: Vec<(&Message, Quarantined)> =
             quarantined.into_iter().filter_map(|(place, why)| Some((messages.get(place)?, why))).collect();
-        let together = self.quarantine(&quarantined).await;
-        for (message, why) in quarantined {
+        let together = if quarantined.is_empty() { Ok(()) } else { self.quarantine(&quarantined).await };
+        for (place, (message, why)) in places.into_iter().zip(quarantined) {
             let done = match &together {
                 Ok(()) => Ok(()),
                 Err(_) => self.quarantine(&[(message, why.clone())]).await,
@@ -256,7 +257,7 @@ impl<Q: Quarantine> Ingest<Q> {
                     report.quarantined.push((message.id.clone(), why));
                 }
                 Err(error) => {
-                    failed.extend(messages.iter().position(|other| std::ptr::eq(other, message)));
+                    failed.insert(place);
                     report.failure.get_or_insert(error.to_string());
                 }
             }
@@ -332,7 +333,7 @@ impl Counts {
     }
 
     fn fact(&mut self, status: FactStatus, idle: Option<Idle>) {
-        if status == FactStatus::Applied && idle == Some(Idle::Cancelled) {
+        if idle == Some(Idle::Cancelled) {
             self.still_cancelled += 1;
         }
         match status {

@@ -44,7 +44,9 @@ impl fmt::Display for Difference {
             Self::Facts => "has other facts than the ledger",
             Self::Record => "has another tier, sequence or rewards on record than in the history",
             Self::Merges => "stands for another member than the ledger says",
-            Self::LeftBehind => "was erased, and rows are left",
+            Self::LeftBehind => {
+                "was erased, and rows are left (for up to 15 minutes after the erasure: the next pass deletes them)"
+            }
         })
     }
 }

@@ -199,7 +199,7 @@ async fn webhook(system: &System, parts: &mut Parts, body: &[u8]) -> Result<Resp
     if !shopify.secret.has_signed(body, &parts.headers) {
         return Err(Problem::unsigned());
     }
-    let Delivery { shop, message, digest, tells } = Delivery::read(body, &parts.headers, system.time.now())?;
+    let Delivery { shop, message, digest, tells, is_stub } = Delivery::read(body, &parts.headers, system.time.now())?;
     let shop = system.store.shop_named(shop);
     if !system.expects(shopify, &shop).await? {
         let remedy = "name the shop with --shopify-shop, or publish a program for it";
@@ -213,6 +213,11 @@ async fn webhook(system: &System, parts: &mut Parts, body: &[u8]) -> Result<Resp
     let _turn = shopify.turn.lock().await;
     let (seen, told) = shopify::seen(system.queues.seen(&digest).await?.as_deref(), shop.as_str(), tells);
     let accepted = match seen {
+        Seen::Again if is_stub => {
+            // An id alone is the same for every change of its resource: each is quarantined, for an operator to fetch it.
+            system.accepts(Lane::of(&shop), vec![message]).await?;
+            1
+        }
         Seen::New => {
             system.accepts(Lane::of(&shop), vec![message]).await?;
             system.queues.remember(&digest, &told).await?;

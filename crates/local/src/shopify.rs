@@ -46,6 +46,8 @@ pub struct Delivery {
     pub digest: String,
     /// The kind of change that the body tells of; none if the topic is not used, whatever the body is.
     pub tells: Option<&'static str>,
+    /// Whether the body is the id of a changed resource alone. Such a body is the same for every change of it.
+    pub is_stub: bool,
 }
 
 impl Delivery {
@@ -66,6 +68,7 @@ impl Delivery {
         let (topic, shop_domain) = (need(TOPIC)?, need(SHOP_DOMAIN)?);
         let shop = ShopId::new(shop_domain).map_err(|error| Problem::field(SHOP_DOMAIN, error.to_string()))?;
         let tells = told(Topic::named(topic), &value)?;
+        let is_stub = is_id_alone(&value) && tells != Some(ORDER_DELETED);
         let envelope = Envelope {
             version: "0",
             source: SHOPIFY_SOURCE,
@@ -78,7 +81,7 @@ impl Delivery {
         };
         let message = serde_json::to_string(&envelope).map_err(|error| not_json(1, &error, "the body"))?;
         let digest = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { shop, message, digest, tells })
+        Ok(Self { shop, message, digest, tells, is_stub })
     }
 }
 
@@ -118,20 +121,27 @@ pub fn seen(before: Option<&str>, shop: &str, tells: &str) -> (Seen, String) {
 const TOPIC: &str = "X-Shopify-Topic";
 const SHOP_DOMAIN: &str = "X-Shopify-Shop-Domain";
 
+/// The change of an order that no longer exists.
+const ORDER_DELETED: &str = "order deleted";
+
+fn is_id_alone(body: &Value) -> bool {
+    let mut names = body.as_object().into_iter().flat_map(serde_json::Map::keys);
+    body.get("id").is_some() && names.all(|name| name == "id" || name == "admin_graphql_api_id")
+}
+
 /// The kind of change that a body tells of under a topic, if it has the shape of that topic's bodies.
 fn told(topic: Option<Topic>, body: &Value) -> Result<Option<&'static str>, Problem> {
     let has = |name| body.get(name).is_some();
     let is_order = has("total_price") || has("financial_status") || has("line_items");
     let is_refund = has("order_id") && has("refund_line_items");
     let is_person = !is_order && !has("order_id") && !has("customerId");
-    let names = || body.as_object().into_iter().flat_map(serde_json::Map::keys);
-    let is_id_alone = has("id") && names().all(|name| name == "id" || name == "admin_graphql_api_id");
+    let is_id_alone = is_id_alone(body);
     let (told, fits) = match topic {
         // Of a resource that is too large for a webhook only the ids are sent. Its reader quarantines them with the remedy, so
         // a body that was signed for a deletion does no harm here.
         Some(Topic::Order) => ("order", is_id_alone || (is_order && has("total_price") && !is_refund)),
         // Only the id is allowed, or another body with an id could be sent again to delete its order.
-        Some(Topic::OrderDeleted) => ("order deleted", is_id_alone),
+        Some(Topic::OrderDeleted) => (ORDER_DELETED, is_id_alone),
         Some(Topic::Refund) => ("refund", is_id_alone || is_refund),
         Some(Topic::CustomerCreated) => ("customer created", is_person),
         Some(Topic::CustomerUpdated) => ("customer updated", is_person),

@@ -118,6 +118,17 @@ fn documents() -> Vec<Case> {
             json!([paid, { "type": "document", "facts": [refund] }]),
             &["$.facts[1].type"],
         ),
+        bad("a document of 201 facts", Value::Array(vec![paid.clone(); 201]), &["$.facts"]),
+        case("a document that says of all its facts what none of them says")
+            .message(
+                message(
+                    "echelon.shop/acme",
+                    "document",
+                    &json!({ "type": "document", "facts": [paid], "imported": true }).to_string(),
+                ),
+                quarantined(Invalid, &["$.imported"]),
+            )
+            .unknown("anna"),
         bad("an erasure hidden in a document", json!([paid, erasure]), &["$.facts[1]"]),
         bad(
             "a document in which one fact is wrong",

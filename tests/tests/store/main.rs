@@ -5,6 +5,7 @@ mod boundaries;
 mod changes;
 mod costs;
 mod crashes;
+mod documents;
 mod events;
 mod exhaustive;
 mod fuzz_corpus;

@@ -246,7 +246,11 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
         let what = "--customers names the customers of orders or members: give a FILE of orders, --members, or --customer-tags";
         return Err(CommandError::input(what));
     }
-    let sources = input::sources(&args.files).map_err(CommandError::input)?;
+    let mut sources = input::sources(&args.files).map_err(CommandError::input)?;
+    // The state of an order in a file says what has changed since the export before, so the files are read in that order.
+    if args.exported_at.is_none() && sources.iter().all(|source| source.modified_at().is_some()) {
+        sources.sort_by_key(input::Source::modified_at);
+    }
     args.customers.are_not_written_over([&args.output, &args.report, &args.left_out])?;
     for written in [&args.output, &args.report, &args.left_out].into_iter().flatten() {
         is_no_input(written, sources.iter().map(Source::path).chain(args.program.as_deref()))?;
@@ -350,7 +354,7 @@ impl Import<'_> {
         if !self.live {
             facts.iter_mut().for_each(|told| told.fact.mark_imported());
         }
-        self.arrivals.at_once(&mut facts, self.live && self.is_document);
+        self.arrivals.at_once(&mut facts, self.live, self.live && self.is_document);
         let lines: Vec<Value> = facts.iter().map(ReceivedFact::to_json).collect();
         self.report.gave(&lines);
         self.watch.take(&facts, self.noted);

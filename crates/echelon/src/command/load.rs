@@ -10,6 +10,7 @@ mod target;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use engine::ingest::{DOCUMENT, FACTS};
 use local::envelope::EVENT_BYTES_MAX;
 use serde_json::Value;
 use store::shop::ShopId;
@@ -19,7 +20,7 @@ use crate::command::system::System;
 use crate::error::CommandError;
 use crate::input::{Lines, Raw, content};
 use crate::output::Format;
-use batch::Batch;
+use batch::{Batch, Limits};
 use checkpoint::{Checkpoint, SoFar};
 use report::{NotIn, Report};
 use target::{Event, Target};
@@ -121,7 +122,8 @@ async fn load(args: &Args) -> Result<(), CommandError> {
     let start = target.start().await;
     let mut report = Report { from, earlier: so_far.not_in, start, ..Report::default() };
     let pace = Pace::of(args.per_second);
-    let mut batch = Batch::of_at_most(target.together().min(pace.most));
+    let limits = target.limits();
+    let mut batch = Batch::new(Limits { events: limits.events.min(pace.most), ..limits });
     // The number of lines left out before the mark: those after it are read again if the load is interrupted.
     let mut left_out = 0;
     while let Some(raw) = lines.next_raw()? {
@@ -188,7 +190,7 @@ fn event(args: &Args, lines: &Lines, raw: &Raw, report: &mut Report) -> Result<O
             return Err(CommandError::input(format!("{place}: {what}\n       {remedy}")));
         }
     };
-    let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
+    let kind = value.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     if kind == "program.published" {
         report.programs += 1;
         return Ok(None);
@@ -196,8 +198,12 @@ fn event(args: &Args, lines: &Lines, raw: &Raw, report: &mut Report) -> Result<O
     look_before_the_start(lines, raw, &value, report);
     // Erasures are neither announced nor rewarded, so they have no such mark.
     let mark = !args.live && kind != "customer.erased";
-    if let Some(fields) = value.as_object_mut().filter(|_| mark) {
+    if let Some(fields) = value.as_object_mut().filter(|_| mark && kind != DOCUMENT) {
         fields.insert("imported".to_owned(), Value::Bool(true));
+    }
+    if let Some(facts) = value.get_mut(FACTS).and_then(Value::as_array_mut).filter(|_| mark && kind == DOCUMENT) {
+        let facts = facts.iter_mut().filter_map(Value::as_object_mut);
+        facts.for_each(|fields| drop(fields.insert("imported".to_owned(), Value::Bool(true))));
     }
     let length = value.to_string().len();
     if length > EVENT_BYTES_MAX {

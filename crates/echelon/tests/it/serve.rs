@@ -83,6 +83,13 @@ fn an_order_that_was_too_large_for_its_webhook_is_quarantined_with_what_to_do() 
     let rows: Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert_eq!(rows["rows"][0]["reason"], "oversize_stub");
     assert!(rows["rows"][0].to_string().contains("`echelon import`"), "{rows}");
+
+    // The body is the same when the order changes again, and the change is not lost.
+    let headers = [("X-Shopify-Topic", "orders/updated"), headers[1], headers[2]];
+    assert_eq!(served.post("/events", stub, &headers), (202, json!({ "accepted": 1 })));
+    served.health_once(|health| health["taken_in"]["quarantined"] == 2);
+    let delete = [("X-Shopify-Topic", "orders/delete"), headers[1], headers[2]];
+    assert_eq!(served.post("/events", stub, &delete).0, 409);
 }
 
 #[test]

@@ -182,7 +182,7 @@ pub(super) fn fold<'a>(
     let mut index = known.seated(&subjects, &members);
     let mut records: BTreeMap<_, _> = alive().map(|(id, held)| (id.clone(), held.record.clone())).collect();
     let (mut rows, mut counts, mut all_taken) = (Vec::new(), Counts::default(), Vec::new());
-    let (mut erased, mut forgotten) = (Vec::new(), Vec::new());
+    let (mut erased, mut forgotten, mut told) = (Vec::new(), Vec::new(), Vec::new());
     // A record that is farther ahead than clocks may differ: its clock was wrong. The facts are evaluated as of now.
     let is_ahead = |record: &Record| record.evaluated_at() > Some(now.plus_millis(FUTURE_MS_MAX));
     let ahead: Vec<MemberId> = records.iter().filter(|(_, it)| is_ahead(it)).map(|(id, _)| id.clone()).collect();
@@ -193,6 +193,8 @@ pub(super) fn fold<'a>(
     }
     for document in documents {
         let mut statuses = Vec::with_capacity(document.len());
+        let orders = document.iter().flat_map(Fact::subjects).filter(|subject| index.has_order(subject));
+        let known_orders: BTreeSet<Subject> = orders.collect();
         let mut arrival = if document.len() > 1 { Arrival::of_document(now) } else { Arrival::of_one(now) };
         for fact in document {
             if let Some(member) = fact.erased() {
@@ -205,13 +207,15 @@ pub(super) fn fold<'a>(
             statuses.push(arrival.take(&mut index, &mut records, versions, fact));
         }
         rows.extend(arrival.finish(&index, &mut records, versions));
-        // A document that says itself that its order is cancelled expects nothing of it.
-        let says_so = document.iter().any(|fact| matches!(fact.body, FactBody::OrderCancelled(_)));
-        for (fact, status) in document.iter().zip(statuses) {
-            let idle = index.idle(fact).filter(|idle| *idle != Idle::Cancelled || !says_so);
-            counts.fact(status, idle);
-            all_taken.push(Taken { status, idle });
-        }
+        let revised =
+            document.iter().zip(&statuses).map(|(fact, status)| is_revised(fact, *status, document, &known_orders));
+        told.extend(document.iter().zip(statuses.iter().copied()).zip(revised.collect::<Vec<_>>()));
+    }
+    // What a fact waits for may come with a later document of the batch.
+    for ((fact, status), is_revised) in told {
+        let idle = index.idle(fact).filter(|idle| *idle != Idle::Cancelled || is_revised);
+        counts.fact(status, idle);
+        all_taken.push(Taken { status, idle });
     }
     rows.retain(|(member, _)| !index.is_erased(member));
     rows.iter().for_each(|(_, row)| counts.row(row));
@@ -240,7 +244,8 @@ pub(super) fn fold<'a>(
         let is_member_erased = owner_is_erased || owners.is_empty() && facts.iter().all(is_erased);
         let worth_it = was.is_stored() || !is_member_erased;
         let facts = if owner_is_erased || has_order(&facts) { unnamed(facts) } else { facts };
-        // The row is found by the first name in it. If that is, and was, an erased member's, the row is deleted as a whole.
+        // The row is found by the first name in it. If that is, and was, an erased member's, the erasure deletes the row, or
+        // stores it without the name.
         let named = |facts: &[Fact]| facts.iter().find_map(|fact| fact.member().cloned());
         let theirs = named(&facts).filter(|name| index.is_erased(name) && named(&was.facts).as_ref() == Some(name));
         let is_left = |fact: &Fact| is_erased(fact) && fact.member() != theirs.as_ref();
@@ -275,6 +280,14 @@ pub(super) fn fold<'a>(
         is_torn,
         is_too_many,
     }
+}
+
+/// Whether a fact is a newer revision of a known order, in a document that does not say itself that the order is cancelled.
+fn is_revised(fact: &Fact, status: FactStatus, document: &[Fact], known_orders: &BTreeSet<Subject>) -> bool {
+    let FactBody::OrderPaid(id, _) = &fact.body else { return false };
+    let cancels = |other: &Fact| matches!(&other.body, FactBody::OrderCancelled(of) if of == id);
+    let is_known = known_orders.contains(&Subject::Order(id.clone()));
+    status == FactStatus::Applied && is_known && !document.iter().any(cancels)
 }
 
 /// The members to write: those whose facts or merges changed, or about whom something is recorded. With any id of a member

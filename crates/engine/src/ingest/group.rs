@@ -46,6 +46,13 @@ pub(super) fn connected(deliveries: Vec<Delivery>, known: &LoadedState) -> Vec<G
     groups.into_values().map(|deliveries| Group { deliveries }).collect()
 }
 
+/// The parts of a document that are not connected; none if there is only one.
+pub(super) fn parts(document: &Delivery, known: &LoadedState) -> Option<Vec<Group>> {
+    let groups = connected(document.by_fact(), known);
+    let together = |group: Group| Group { deliveries: Delivery::together(group.deliveries).into_iter().collect() };
+    (groups.len() > 1).then(|| groups.into_iter().map(together).collect())
+}
+
 /// Gathers groups for commits, each with up to this many messages unless a single group has more.
 pub(super) fn gathered(groups: Vec<Group>, max_messages_per_commit: usize) -> Vec<Vec<Group>> {
     let mut gathered: Vec<Vec<Group>> = Vec::new();

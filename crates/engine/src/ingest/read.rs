@@ -2,14 +2,14 @@
 
 use rules::calendar::Instant;
 use rules::fact::{Currency, Fact};
-use rules::json::repeated;
+use rules::json::{Problem, repeated};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use store::records::{Quarantined, Reason};
 use store::shop::ShopId;
 
-use super::document::{DOCUMENT, ERASED, FACTS};
+use super::document::{DOCUMENT, ERASED, FACTS, FACTS_MAX};
 use super::quarantine;
 
 /// The prefix of the source of a shop's own events; the shop's name follows.
@@ -74,8 +74,18 @@ pub(super) fn open(body: &str) -> Result<Opened, Quarantined> {
 fn parts(shop: &ShopId, mut document: Value) -> Result<Content, Quarantined> {
     let invalid = |path: &str| Quarantined::of(shop, Reason::Invalid).at(path).about(Some(DOCUMENT));
     let Some(Value::Array(facts)) = document.get_mut(FACTS).map(Value::take) else { return Err(invalid("$.facts")) };
-    if facts.is_empty() {
+    if facts.is_empty() || facts.len() > FACTS_MAX {
         return Err(invalid("$.facts"));
+    }
+    // What is said beside the facts would be said of none of them.
+    let known = ["type", FACTS, "document"];
+    let beside = document.as_object().into_iter().flat_map(|fields| fields.keys());
+    let unknown: Vec<Problem> = beside
+        .filter(|field| !known.contains(&field.as_str()))
+        .map(|field| Problem { path: format!("$.{field}"), message: "is not known beside the facts".to_owned() })
+        .collect();
+    if !unknown.is_empty() {
+        return Err(Quarantined::of(shop, Reason::Invalid).at_all(&unknown).about(Some(DOCUMENT)));
     }
     let is_wrong = |fact: &Value| !fact.is_object() || fact.get("type").and_then(Value::as_str) == Some(ERASED);
     match facts.iter().position(is_wrong) {

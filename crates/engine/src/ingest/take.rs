@@ -35,6 +35,22 @@ impl Delivery {
         Self { places: vec![place], facts }
     }
 
+    /// Each fact as a document of its own.
+    pub(super) fn by_fact(&self) -> Vec<Self> {
+        let place = |nth: usize| self.places.get(nth).or(self.places.last()).copied().unwrap_or_default();
+        let facts = self.facts.iter().cloned().enumerate();
+        facts.map(|(nth, fact)| Self::message(place(nth), vec![fact])).collect()
+    }
+
+    /// Documents as one; none if there are none.
+    pub(super) fn together(documents: Vec<Self>) -> Option<Self> {
+        documents.into_iter().reduce(|mut all, next| {
+            all.places.extend(next.places);
+            all.facts.extend(next.facts);
+            all
+        })
+    }
+
     /// The status of each fact with its place.
     fn placed<'a>(&self, taken: impl Iterator<Item = &'a Taken>) -> Vec<(usize, Taken)> {
         let last = self.places.last().copied().unwrap_or_default();
@@ -176,6 +192,14 @@ impl FactWriter {
                     tokio::task::yield_now().await;
                     if some.len() > 1 {
                         at_most = some.len() / 2;
+                    } else if let Some(parts) = some.first().and_then(|document| group::parts(document, known)) {
+                        // Nothing is connected between the parts, so that each may arrive by itself.
+                        let mut of_all = Outcome::default();
+                        for part in parts {
+                            of_all = of_all.and(Box::pin(self.take_group(shop, versions, part, known)).await);
+                        }
+                        outcome = outcome.and(of_all.of_one_message());
+                        (left, at_most, tries) = (rest, 1, 0);
                     } else {
                         let places = some.iter().flat_map(|delivery| &delivery.places);
                         outcome.quarantined.extend(places.map(|place| (*place, Reason::TooLarge)));
@@ -265,6 +289,17 @@ impl Outcome {
             self.taken.extend(delivery.placed(taken.by_ref().take(delivery.facts.len())));
         }
         self.counts.add(&folded.counts);
+    }
+
+    /// The outcome of the parts of one message. A part that failed has the message redelivered; the others are then known.
+    fn of_one_message(mut self) -> Self {
+        if !self.failed.is_empty() {
+            self.quarantined.clear();
+        }
+        self.quarantined.sort_unstable_by_key(|(place, _)| *place);
+        self.quarantined.dedup_by_key(|(place, _)| *place);
+        self.counts.done = u64::from(self.failed.is_empty() && self.quarantined.is_empty());
+        self
     }
 
     fn and(mut self, other: Self) -> Self {

@@ -1,12 +1,12 @@
 //! The arrival of facts at a shop. Every affected member is advanced to its instant, the facts are applied, and the members
 //! are evaluated again. Live processing, replay and the store's writers all use this.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::advance::PendingChange;
 use crate::calendar::Instant;
 use crate::cause::{Attribution, Cause};
-use crate::fact::{Fact, FactBody};
+use crate::fact::{Fact, FactBody, Merged};
 use crate::fact_index::{FactIndex, FactStatus, Subject};
 use crate::id::MemberId;
 use crate::ledger::Ledger;
@@ -73,6 +73,18 @@ struct PendingMember {
 struct Before {
     index: FactIndex,
     subjects: BTreeSet<Subject>,
+    /// The parts of the document, for each of its facts the place of an earlier one of the same part, or its own.
+    earlier: Vec<usize>,
+    /// The first fact of the document that reaches a subject or a member.
+    reached: HashMap<Reached, usize>,
+}
+
+/// What a fact of a document may change. Facts that reach the same are one part; no fact makes a difference to a member whom
+/// only other parts reach.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Reached {
+    Subject(Subject),
+    Member(MemberId),
 }
 
 impl Arrival {
@@ -102,6 +114,9 @@ impl Arrival {
             if stood_for != *member && !index.is_erased(&stood_for) {
                 self.begin(index, records, versions, stood_for);
             }
+            if let Some(before) = &mut self.before {
+                before.reach(index, &fact);
+            }
             for id in index.taken_by_erasure(member) {
                 records.remove(&id);
                 self.members.remove(&id);
@@ -115,6 +130,7 @@ impl Arrival {
         }
         if let Some(before) = &mut self.before {
             before.keep(index, &fact);
+            before.reach(index, &fact);
         }
         let taken = index.apply(fact.clone());
         self.facts.push(fact);
@@ -210,6 +226,41 @@ impl Before {
         }
     }
 
+    /// Notes what the next fact of the document may change, before it does.
+    fn reach(&mut self, index: &FactIndex, fact: &Fact) {
+        let place = self.earlier.len();
+        self.earlier.push(place);
+        let mut ids = index.affected_members(fact);
+        ids.extend(fact.member().cloned());
+        if let FactBody::Merged(Merged { into }) = &fact.body {
+            ids.extend(into.clone());
+        }
+        let ids: BTreeSet<MemberId> = ids.iter().flat_map(|id| index.merges().connected(id)).collect();
+        let subjects = index.touched(fact).into_iter().map(Reached::Subject);
+        for reached in subjects.chain(ids.into_iter().map(Reached::Member)) {
+            let other = *self.reached.entry(reached).or_insert(place);
+            let (a, b) = (self.first(other), self.first(place));
+            if let Some(later) = self.earlier.get_mut(a.max(b)) {
+                *later = a.min(b);
+            }
+        }
+    }
+
+    /// The first fact of the part that a fact belongs to.
+    fn first(&self, mut place: usize) -> usize {
+        while let Some(&earlier) = self.earlier.get(place).filter(|earlier| **earlier != place) {
+            place = earlier;
+        }
+        place
+    }
+
+    /// The facts of the document, in their order, that may make a difference to a member.
+    fn part<'f>(&self, facts: &'f [Fact], id: &MemberId) -> Vec<&'f Fact> {
+        let part = self.reached.get(&Reached::Member(id.clone())).map(|place| self.first(*place));
+        let is_part = |place: usize| part.is_none_or(|part| self.first(place) == part);
+        facts.iter().enumerate().filter(|(place, _)| is_part(*place)).map(|(_, fact)| fact).collect()
+    }
+
     /// The attribution of a member's change of tier. A rise is caused by the fact without which the tier would be lower, a
     /// fall by the one without which it would be higher; of several the first that section 4 lists.
     fn attribution(
@@ -221,12 +272,13 @@ impl Before {
         at: Instant,
     ) -> Attribution {
         let is_fall = is < was;
+        let part = self.part(facts, id);
         let makes_the_difference = |left_out: usize| {
-            let tier = self.tier_without(facts, left_out, id, version, at);
+            let tier = self.tier_without(&part, left_out, id, version, at);
             if is_fall { tier > is } else { tier < is }
         };
-        let found = (0..facts.len()).filter(|place| makes_the_difference(*place));
-        let found = found.filter_map(|place| facts.get(place)).min_by_key(|fact| fact.body.kind());
+        let found = (0..part.len()).filter(|place| makes_the_difference(*place));
+        let found = found.filter_map(|place| part.get(place).copied()).min_by_key(|fact| fact.body.kind());
         match found {
             Some(fact) => Attribution::by(fact, after.is_about(fact, id)),
             None => Attribution::by_all(facts, if is_fall { Cause::Refund } else { Cause::Activity }),
@@ -236,14 +288,14 @@ impl Before {
     /// The tier that a member would have without one of the facts.
     fn tier_without(
         &self,
-        facts: &[Fact],
+        facts: &[&Fact],
         left_out: usize,
         id: &MemberId,
         version: &Version,
         at: Instant,
     ) -> Option<Rank> {
         let mut index = self.index.clone();
-        index.apply_all(facts.iter().enumerate().filter(|(place, _)| *place != left_out).map(|(_, fact)| fact));
+        index.apply_all(facts.iter().enumerate().filter(|(place, _)| *place != left_out).map(|(_, fact)| *fact));
         assess(version, &Facts::of(&index.counting_for(id)), at, at).standing.tier
     }
 }

@@ -90,12 +90,12 @@ impl Reason {
                 "stop sending it: redeeming or expiring points never lowers what was earned, and nothing is lost"
             }
             Self::OversizeStub => {
-                "fetch the order by the Admin API, read the answer with `echelon import`, and load the events with `echelon load`"
+                "fetch the resource (of a refund, its order) by the Admin API, read the answer with `echelon import`, and load the events with `echelon load`"
             }
             Self::MixedCurrencies => "send all amounts of an order in the shop's currency",
             Self::NoInstant => "send it in its envelope, which says when it was triggered",
             Self::TooLarge => {
-                "so much about one thing (corrections of an order, tags, a text, more than 32 ids of one member) is a mistake upstream: correct it there"
+                "so much about one thing (corrections of an order, tags, a text, more than 32 ids of one member) is a mistake upstream: correct it there; of a document, send its facts one by one"
             }
         }
     }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use store::records::Reason;
 use store::shop::ShopId;
 
+use super::batch::Limits;
 use super::report::Report;
 use super::target::system_of;
 use super::target::{Event, NAMED_MAX, PAUSE, TRIES};
@@ -20,9 +21,11 @@ use crate::error::CommandError;
 use crate::input::Lines;
 
 /// The maximum number of facts in a request.
-pub const TOGETHER: usize = 100;
+const TOGETHER: usize = 100;
 /// The maximum size of the facts in a request: 1 MiB, less some room for the brackets and commas around them.
 const BYTES_MAX: usize = 1024 * 1024 - 1024;
+/// The same of a batch.
+pub const LIMITS: Limits = Limits { events: TOGETHER, bytes: BYTES_MAX };
 
 /// A system that receives facts over its API.
 pub struct Api {

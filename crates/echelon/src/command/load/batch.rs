@@ -1,17 +1,24 @@
 //! The events that are sent together. A document is never divided: its facts arrive at once (section 4).
 
-use engine::ingest::{DOCUMENT_FACTS_MAX, continues};
+use engine::ingest::OpenDocument;
 
 use super::target::Event;
 
-/// The length of a batch that is sent, whatever the number of its events: half of what a served system takes.
-const BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The most that is sent at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Events, unless a single document has more.
+    pub events: usize,
+    /// Bytes, unless a single event has more.
+    pub bytes: usize,
+}
 
 /// Events that wait to be sent, and the document that was read last.
 pub struct Batch {
     events: Part,
     document: Part,
-    most: usize,
+    open: OpenDocument,
+    limits: Limits,
 }
 
 /// Events with their length in bytes.
@@ -22,22 +29,21 @@ struct Part {
 }
 
 impl Batch {
-    /// A batch of at most so many events, unless a single document has more.
-    pub fn of_at_most(most: usize) -> Self {
-        Self { events: Part::default(), document: Part::default(), most }
+    /// An empty batch.
+    pub fn new(limits: Limits) -> Self {
+        Self { events: Part::default(), document: Part::default(), open: OpenDocument::default(), limits }
     }
 
-    /// Whether an event belongs to the document that was read last.
-    pub fn goes_on_with(&self, event: &Event) -> bool {
-        let Part { events, .. } = &self.document;
-        events.len() < DOCUMENT_FACTS_MAX && events.last().is_some_and(|last| continues(&last.value, &event.value))
+    /// Whether an event arrives with the document that was read last. It is pushed next.
+    pub fn goes_on_with(&mut self, event: &Event) -> bool {
+        self.open.takes(&event.value, event.length)
     }
 
     /// Ends the document that was read last. Yields the events before it if there is no room for it beside them.
     pub fn without_room(&mut self) -> Option<Vec<Event>> {
-        let Self { events: before, document, most } = self;
-        let has_room =
-            before.events.len() + document.events.len() <= *most && before.bytes + document.bytes <= BYTES_MAX;
+        let Self { events: before, document, limits, .. } = self;
+        let has_room = before.events.len() + document.events.len() <= limits.events
+            && before.bytes + document.bytes <= limits.bytes;
         let full = (!has_room && !before.events.is_empty()).then(|| std::mem::take(before).events);
         let Part { mut events, bytes } = std::mem::take(document);
         before.events.append(&mut events);
@@ -45,13 +51,12 @@ impl Batch {
         full
     }
 
-    /// All events, if they are as many as are sent together and the last one is no part of a document that may go on.
+    /// All events, if they are as many as are sent together and no document is open.
     pub fn full(&mut self) -> Option<Vec<Event>> {
-        let Self { events: before, document, most } = self;
-        let is_full =
-            before.events.len() + document.events.len() >= *most || before.bytes + document.bytes >= BYTES_MAX;
-        let may_go_on = document.events.last().is_some_and(|last| last.value.get("document").is_some());
-        if !is_full || may_go_on {
+        let Self { events: before, document, open, limits } = self;
+        let is_full = before.events.len() + document.events.len() >= limits.events
+            && before.bytes + document.bytes <= limits.bytes;
+        if !is_full || open.may_go_on() {
             return None;
         }
         let mut events = std::mem::take(before).events;
@@ -61,7 +66,7 @@ impl Batch {
 
     /// Adds an event to the document that was read last, or begins one with it.
     pub fn push(&mut self, event: Event) {
-        self.document.bytes += event.length;
+        self.document.bytes += event.length + 1;
         self.document.events.push(event);
     }
 

@@ -20,6 +20,7 @@ use store::{only_shop, published, shops_in_words};
 use uuid::Uuid;
 
 use super::api::{self, Api, need_program};
+use super::batch::Limits;
 use super::checkpoint::{Before, SoFar};
 use super::report::{By, Report};
 use super::start::Start;
@@ -91,6 +92,8 @@ struct Published {
 
 /// The number of events that are sent together, unless the target has another limit.
 const TOGETHER: usize = 500;
+/// The bytes that are sent together: half of what a served system takes.
+const BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The number of tries of an operation that may conflict with others. The pause doubles each time.
 pub const TRIES: u32 = 9;
 pub const PAUSE: Duration = Duration::from_millis(100);
@@ -217,11 +220,11 @@ impl Target {
         }
     }
 
-    /// The number of events that are sent together.
-    pub fn together(&self) -> usize {
+    /// The most that is sent together.
+    pub fn limits(&self) -> Limits {
         match self {
-            Self::Served(_) | Self::Store(_) => TOGETHER,
-            Self::Api(_) => api::TOGETHER,
+            Self::Served(_) | Self::Store(_) => Limits { events: TOGETHER, bytes: BYTES_MAX },
+            Self::Api(_) => api::LIMITS,
         }
     }
 }

@@ -268,15 +268,16 @@ impl Orders {
             return Err(Ignored::NobodyAndNothing.into());
         }
         let outstanding = self.outstanding(row, head.currency)?.unwrap_or_default();
-        if outstanding > head.full {
+        let cancelled_at = self.time(row, Field::CancelledAt)?;
+        let is_gone = kind == Meaning::WhollyRefunded || cancelled_at.is_some();
+        // Whatever is outstanding of an order that is gone, nothing of it counts.
+        if outstanding > head.full && !is_gone {
             let total = money(head.full, head.currency);
             let (column, value) = (row.column(Field::Outstanding), money(outstanding, head.currency));
             return Err(Rejected::OutstandingAboveTotal { column, value, total }.into());
         }
         let paid = self.order_paid(row, head)?;
         let refund = self.refund_in_row(row, head, kind)?;
-        let cancelled_at = self.time(row, Field::CancelledAt)?;
-        let is_gone = kind == Meaning::WhollyRefunded || cancelled_at.is_some();
         self.nothing_paid = outstanding == head.full && outstanding > Amount::ZERO && !is_gone;
         let (print, seen) = self.unknown(row, head, Meaning::Order)?;
         self.replaced += u64::from(seen == Seen::DifferentElsewhere);

@@ -13,6 +13,14 @@ pub enum RowsError {
     /// The file, or its packed form, cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] csv::Error),
+    /// It cannot be read on from the row that begins on a line.
+    #[error("line {line}: cannot be read on: {source}")]
+    Broken {
+        /// The line.
+        line: u64,
+        /// The error.
+        source: csv::Error,
+    },
     /// There is not even a header.
     #[error("is empty; its first row must name the columns")]
     Empty,
@@ -72,7 +80,9 @@ impl<R: BufRead> Rows<R> {
     /// # Errors
     /// If the file cannot be read further.
     pub fn next_row(&mut self) -> Result<Option<u64>, RowsError> {
-        if !self.lines.read_byte_record(&mut self.cells)? {
+        let line = self.lines.position().line();
+        let read = self.lines.read_byte_record(&mut self.cells);
+        if !read.map_err(|source| RowsError::Broken { line, source })? {
             return Ok(None);
         }
         self.lines.get_mut().row_ended();
@@ -106,7 +116,7 @@ mod tests {
         for quote in ["", "\""] {
             let mut long = rows(quote, 2 * ROW_BYTES_MAX);
             let error = long.next_row().unwrap_err().to_string();
-            assert!(error.contains("a row is longer than 16777216 bytes") && error.contains("never closed"), "{error}");
+            assert!(error.starts_with("line 2: cannot be read on: a row is longer than 16777216 bytes"), "{error}");
             let mut short = rows(quote, ROW_BYTES_MAX / 2);
             assert_eq!((short.next_row().unwrap(), short.next_row().unwrap()), (Some(2), Some(3)));
         }

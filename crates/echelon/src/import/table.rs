@@ -28,6 +28,14 @@ pub enum TableError {
     /// The file, or its packed form, cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] csv::Error),
+    /// It cannot be read on from the row that begins on a line.
+    #[error("line {line}: cannot be read on: {source}")]
+    Broken {
+        /// The line.
+        line: u64,
+        /// The error.
+        source: csv::Error,
+    },
     /// There is not even a header.
     #[error("is empty; its first row must name the columns")]
     Empty,
@@ -142,7 +150,9 @@ impl<R: BufRead> Table<R> {
     /// If the file cannot be read further, or the import ends here.
     pub fn next(&mut self, orders: &mut Orders) -> Result<Option<(SourceLocation, Outcome)>, TableError> {
         while self.deferred.is_none() {
-            if !self.lines.read_byte_record(&mut self.cells)? {
+            let line = self.lines.position().line();
+            let read = self.lines.read_byte_record(&mut self.cells);
+            if !read.map_err(|source| TableError::Broken { line, source })? {
                 self.deferred = Some(orders.settle().into_iter());
                 break;
             }

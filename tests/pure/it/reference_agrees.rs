@@ -121,6 +121,34 @@ mod found {
     }
 
     #[test]
+    fn a_merged_id_has_left_because_of_the_merge_whatever_else_its_document_says() {
+        let told = |line: &Value| {
+            let mut line = line.clone();
+            line["document"] = json!("d");
+            line["received_at"] = json!("2023-12-02T00:00:00Z");
+            line
+        };
+        let points = |revision: &str| {
+            json!({ "type": "points.earned", "entry_id": "4", "points": 150, "member_id": "ben",
+                    "occurred_at": "2023-11-26T00:00:00Z", "revision": revision })
+        };
+        let merge = json!({ "type": "customer.merged", "member_id": "ben", "into": "anna", "occurred_at": "2023-12-01T00:00:00Z" });
+        for active in [true, false] {
+            let mut changed = program();
+            changed["active"] = json!(active);
+            let lines = [
+                points("2023-11-27T00:00:00Z"),
+                json!({ "type": "program.published", "occurred_at": "2023-11-28T00:00:00Z", "program": changed }),
+                told(&points("2023-11-26T00:00:00Z")),
+                told(&merge),
+            ];
+            let story = agreed(&program(), &lines, "2023-12-03T00:00:00Z");
+            let left = story["transitions"].as_array().unwrap().iter().find(|made| made["kind"] == "left").unwrap();
+            assert_eq!((&left["cause"], &left["member_id"]), (&json!("merged"), &json!("ben")), "{active}");
+        }
+    }
+
+    #[test]
     fn a_correction_at_the_first_instant_of_a_timeline_leaves_its_beginning() {
         let mut program = program();
         program["milestone"]["period"] = json!({ "since_last_upgrade": { "days": 1 } });

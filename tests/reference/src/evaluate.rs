@@ -51,6 +51,11 @@ impl Arrived {
         if self.facts.iter().all(|(fact, _)| fact.cause() == "imported") {
             return ("imported", false);
         }
+        // "a merged id that held a tier has `left` (cause `merged`, …)", whatever else the document says.
+        if ledger.ids.is_empty() {
+            let merge = self.facts.iter().find(|(fact, _)| fact.kind == "customer.merged");
+            return (merge.map_or("merged", |(fact, _)| fact.cause()), false);
+        }
         // "The cause of a rise is that of the fact listed first in the table among those without which the tier would
         // be lower, else `activity`; of a fall, among those without which it would be higher, else `refund`"
         let tier = tier_at(program, ledger, t);

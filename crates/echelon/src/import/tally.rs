@@ -91,7 +91,7 @@ impl Version {
     }
 }
 
-/// The orders counted so far. Versions of an order replace each other as long as no more than [`ROWS_REMEMBERED`] orders lie
+/// The orders counted so far. Versions of an order replace each other as long as no more than 200,000 orders lie
 /// between them, some 30 MB; further apart both are counted, as the rows are both written.
 #[derive(Debug, Default)]
 pub struct Tally {

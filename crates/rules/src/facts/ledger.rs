@@ -466,16 +466,18 @@ impl Ledger {
         self.tags.sort();
     }
 
-    pub(crate) fn put_assignment(&mut self, assignment: Assignment) {
+    /// Puts an assignment, or the hold of a version; returns whether it was not left out, because the version holds one.
+    pub(crate) fn put_assignment(&mut self, assignment: Assignment) -> bool {
         if let Act::Hold { version, .. } = &assignment.act {
             let is_same = |other: &Assignment| matches!(&other.act, Act::Hold { version: held, .. } if held == version);
             // A version holds a tier once. Where a clock that was ahead made the hold too early, the earlier one counts.
             if self.assignments.iter().any(|other| is_same(other) && other.at <= assignment.at) {
-                return;
+                return false;
             }
             self.assignments.retain(|other| !is_same(other));
         }
         insert(&mut self.assignments, assignment, |a, b| (a.at, a.act.order()).cmp(&(b.at, b.act.order())));
+        true
     }
 
     /// Removes an order, and the facts that wait for it.

@@ -136,8 +136,8 @@ pub fn bring_back(ledger: &mut Ledger, record: &mut Record, versions: &Versions,
         if new.program.active
             && new.holds_demotions_from(&old.program)
             && let Some(held) = hold(&assessed(old), &assessed(new))
+            && ledger.put_assignment(held.assignment())
         {
-            ledger.put_assignment(held.assignment());
             rows.push(Row::Held(held));
         }
     }
@@ -297,8 +297,8 @@ fn change_version<'v>(
         let mut assessed = Assessed::new(new, ledger, at);
         if new.holds_demotions_from(&old.program)
             && let Some(held) = hold(&before, &assessed)
+            && ledger.put_assignment(held.assignment())
         {
-            ledger.put_assignment(held.assignment());
             rows.push(Row::Held(held));
             assessed = Assessed::new(new, ledger, at);
         }

@@ -126,3 +126,27 @@ fn a_long_run_assesses_nothing_twice_except_where_a_tier_is_held() {
     let reviews = steps.len() - facts - changes;
     assert!(reviews > 100, "{reviews} reviews beside facts and changes");
 }
+
+/// A writer that does not know a version yet takes a member back to the version before it. The version is then passed a second
+/// time, and what it held at the first, under its key in the history, stays.
+#[test]
+fn a_version_that_is_passed_again_holds_nothing_again() {
+    let (cheap, dear) = (program(&json!("lifetime"), 500), program(&json!("lifetime"), 5_000));
+    let mut dear = dear;
+    dear["tiers"][0]["threshold"] = json!(2_000);
+    let versions = versions(&cheap, &[("2024-03-01T00:00:00Z", dear)]);
+    let first = spent(1, "120", at("2024-01-01T00:00:00Z"));
+    let (mut ledger, mut record) = anna(&cheap, std::slice::from_ref(&first), "2024-02-01T00:00:00Z");
+    let until = at("2024-04-01T00:00:00Z");
+    let rows = advance(&mut ledger, &mut record, &versions, until);
+    let held = |rows: &[Row]| rows.iter().filter(|row| matches!(row, Row::Held(_))).count();
+    assert_eq!((held(&rows), record.tier().map(TierId::as_str)), (1, Some("silver")));
+    // An order from before the version, evaluated without it.
+    let (with_it, _) = anna(&cheap, &[first, spent(2, "600", at("2024-01-02T00:00:00Z"))], "2024-02-01T00:00:00Z");
+    let holds: Vec<_> = ledger.assignments().to_vec();
+    let mut ledger = with_it;
+    holds.into_iter().for_each(|hold| ledger.hold(hold));
+    record.version = 1;
+    let again = advance(&mut ledger, &mut record, &versions, at("2024-04-02T00:00:00Z"));
+    assert_eq!((held(&again), record.tier().map(TierId::as_str)), (0, Some("silver")), "{again:?}");
+}

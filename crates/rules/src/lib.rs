@@ -41,7 +41,7 @@ pub use codec::{chunk, compact};
 pub use evaluation::earned::{Requalify, Window};
 pub(crate) use evaluation::{assignment, credit, earned};
 pub use evaluation::{explain, standing};
-pub use facts::{cause, fact, fact_index, ledger, merge};
+pub use facts::{cause, connected, fact, fact_index, ledger, merge};
 pub use programs::{program, tier_name, version};
 pub use questions::{before_start, forecast, notice, preview, revenue};
 pub(crate) use recording::reward;

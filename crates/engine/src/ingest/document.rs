@@ -27,7 +27,7 @@ const SUBJECTS: [&str; 4] = ["order_id", "entry_id", "cancel_id", "assignment_id
 /// The part of a document that was read last, to know whether the next event belongs to it.
 #[derive(Debug, Default)]
 pub struct OpenDocument {
-    /// The document, the arrival, and whether more may follow.
+    /// The document and the arrival; none of an event that arrives by itself.
     name: Option<(Value, Option<Value>)>,
     facts: usize,
     bytes: usize,

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rules::advance::{bring_back, is_due};
 use rules::apply::{Arrival, evaluate_for};
 use rules::calendar::Instant;
+use rules::connected::concerned;
 use rules::fact::{FUTURE_MS_MAX, Fact, FactBody, Merged};
 use rules::fact_index::{FactIndex, FactStatus, Idle, Subject};
 use rules::id::MemberId;
@@ -112,15 +113,6 @@ pub(super) async fn load(
     let members = store.connected(shop, members).await?;
     let merges = merges_of(&members);
     Ok(LoadedState { subjects, members, index, merges })
-}
-
-fn concerned(index: &FactIndex, fact: &Fact) -> BTreeSet<MemberId> {
-    let mut members = index.affected_members(fact);
-    members.extend(fact.member().cloned());
-    if let FactBody::Merged(Merged { into }) = &fact.body {
-        members.extend(into.iter().cloned());
-    }
-    members
 }
 
 impl LoadedState {

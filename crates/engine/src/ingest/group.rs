@@ -1,10 +1,9 @@
 //! Groups messages: those that touch the same subjects or members are decided and committed together, all others
 //! separately.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use rules::fact_index::Subject;
-use rules::id::MemberId;
+use rules::connected::{Connected, Reached};
 
 use super::fold::LoadedState;
 use super::take::Delivery;
@@ -14,34 +13,18 @@ pub(super) struct Group {
     pub(super) deliveries: Vec<Delivery>,
 }
 
-#[derive(PartialEq, Eq, Hash)]
-enum Node {
-    Subject(Subject),
-    Member(MemberId),
-}
-
 /// The groups of a batch.
 pub(super) fn connected(deliveries: Vec<Delivery>, known: &LoadedState) -> Vec<Group> {
-    // Each message points to an earlier one of its group, or to itself.
-    let mut earlier: Vec<usize> = Vec::with_capacity(deliveries.len());
-    let mut seen: HashMap<Node, usize> = HashMap::new();
-    for (place, delivery) in deliveries.iter().enumerate() {
-        earlier.push(place);
-        for fact in &delivery.facts {
-            let subjects = known.touched(fact);
-            let members = known.concerned(fact).into_iter().map(Node::Member);
-            for node in subjects.into_iter().map(Node::Subject).chain(members) {
-                let other = *seen.entry(node).or_insert(place);
-                let (a, b) = (first(&earlier, other), first(&earlier, place));
-                if let Some(later) = earlier.get_mut(a.max(b)) {
-                    *later = a.min(b);
-                }
-            }
-        }
+    let mut connected = Connected::default();
+    for delivery in &deliveries {
+        connected.push(delivery.facts.iter().flat_map(|fact| {
+            let subjects = known.touched(fact).into_iter().map(Reached::Subject);
+            subjects.chain(known.concerned(fact).into_iter().map(Reached::Member))
+        }));
     }
     let mut groups: BTreeMap<usize, Vec<Delivery>> = BTreeMap::new();
     for (place, delivery) in deliveries.into_iter().enumerate() {
-        groups.entry(first(&earlier, place)).or_default().push(delivery);
+        groups.entry(connected.first(place)).or_default().push(delivery);
     }
     groups.into_values().map(|deliveries| Group { deliveries }).collect()
 }
@@ -71,11 +54,4 @@ pub(super) fn gathered(groups: Vec<Group>, max_messages_per_commit: usize) -> Ve
         }
     }
     gathered
-}
-
-fn first(earlier: &[usize], mut place: usize) -> usize {
-    while let Some(&next) = earlier.get(place).filter(|next| **next != place) {
-        place = next;
-    }
-    place
 }

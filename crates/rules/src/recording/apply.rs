@@ -1,12 +1,13 @@
 //! The arrival of facts at a shop. Every affected member is advanced to its instant, the facts are applied, and the members
 //! are evaluated again. Live processing, replay and the store's writers all use this.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::advance::PendingChange;
 use crate::calendar::Instant;
 use crate::cause::{Attribution, Cause};
-use crate::fact::{Fact, FactBody, Merged};
+use crate::connected::{Connected, Reached, concerned};
+use crate::fact::{Fact, FactBody};
 use crate::fact_index::{FactIndex, FactStatus, Subject};
 use crate::id::MemberId;
 use crate::ledger::Ledger;
@@ -73,18 +74,8 @@ struct PendingMember {
 struct Before {
     index: FactIndex,
     subjects: BTreeSet<Subject>,
-    /// The parts of the document, for each of its facts the place of an earlier one of the same part, or its own.
-    earlier: Vec<usize>,
-    /// The first fact of the document that reaches a subject or a member.
-    reached: HashMap<Reached, usize>,
-}
-
-/// What a fact of a document may change. Facts that reach the same are one part; no fact makes a difference to a member whom
-/// only other parts reach.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Reached {
-    Subject(Subject),
-    Member(MemberId),
+    /// The facts of the document by what they may change. No fact makes a difference to a member whom only others reach.
+    connected: Connected,
 }
 
 impl Arrival {
@@ -228,36 +219,16 @@ impl Before {
 
     /// Notes what the next fact of the document may change, before it does.
     fn reach(&mut self, index: &FactIndex, fact: &Fact) {
-        let place = self.earlier.len();
-        self.earlier.push(place);
-        let mut ids = index.affected_members(fact);
-        ids.extend(fact.member().cloned());
-        if let FactBody::Merged(Merged { into }) = &fact.body {
-            ids.extend(into.clone());
-        }
+        let ids = concerned(index, fact);
         let ids: BTreeSet<MemberId> = ids.iter().flat_map(|id| index.merges().connected(id)).collect();
         let subjects = index.touched(fact).into_iter().map(Reached::Subject);
-        for reached in subjects.chain(ids.into_iter().map(Reached::Member)) {
-            let other = *self.reached.entry(reached).or_insert(place);
-            let (a, b) = (self.first(other), self.first(place));
-            if let Some(later) = self.earlier.get_mut(a.max(b)) {
-                *later = a.min(b);
-            }
-        }
-    }
-
-    /// The first fact of the part that a fact belongs to.
-    fn first(&self, mut place: usize) -> usize {
-        while let Some(&earlier) = self.earlier.get(place).filter(|earlier| **earlier != place) {
-            place = earlier;
-        }
-        place
+        self.connected.push(subjects.chain(ids.into_iter().map(Reached::Member)));
     }
 
     /// The facts of the document, in their order, that may make a difference to a member.
     fn part<'f>(&self, facts: &'f [Fact], id: &MemberId) -> Vec<&'f Fact> {
-        let part = self.reached.get(&Reached::Member(id.clone())).map(|place| self.first(*place));
-        let is_part = |place: usize| part.is_none_or(|part| self.first(place) == part);
+        let part = self.connected.first_about(id);
+        let is_part = |place: usize| part.is_none_or(|part| self.connected.first(place) == part);
         facts.iter().enumerate().filter(|(place, _)| is_part(*place)).map(|(_, fact)| fact).collect()
     }
 

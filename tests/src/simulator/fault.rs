@@ -41,6 +41,7 @@ faults! {
     CrashBeforeAnnouncing = "crash between commit and announcing",
     CrashAfterAnnouncing = "crash between announcing and marking",
     CrashAtPage = "sweep killed at a page",
+    PageAbandoned = "sweep killed at a page, and a member on it erased before another worker goes on",
     AmbiguousApplied = "a write that timed out and was done",
     AmbiguousLost = "a write that timed out and was not done",
     SentAgain = "a write that was done, and sent again by a client that had no answer",

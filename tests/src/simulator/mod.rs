@@ -7,6 +7,7 @@
 //!
 //! Bugs planted on purpose prove that the simulator can fail (`bug.rs`).
 
+mod abandoned;
 mod api;
 mod bug;
 mod dice;

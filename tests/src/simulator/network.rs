@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use store::announce::PROGRAM_PUBLISHED;
 use tokio::sync::Notify;
 
+use super::abandoned::Abandoned;
 use super::bug::{Bent, Bug};
 use super::dice::Dice;
 use super::fault::{Fault, Hits, Weather};
@@ -99,6 +100,8 @@ pub struct State {
     pub weights: BTreeMap<String, u64>,
     /// The keys of members that were stored when all clocks were ahead.
     pub met_ahead: BTreeSet<(String, String)>,
+    /// Whether the worker of a sweep is to abandon a page.
+    pub abandoned: Abandoned,
     /// The first invocation whose counts do not add up.
     pub miscounted: Option<String>,
 }
@@ -136,6 +139,7 @@ impl Network {
             remembered: BTreeMap::new(),
             weights: BTreeMap::new(),
             met_ahead: BTreeSet::new(),
+            abandoned: Abandoned::Never,
             miscounted: None,
         };
         let (begun, arrived, ahead) = (OnceLock::new(), Notify::new(), AtomicI64::new(0));
@@ -368,7 +372,8 @@ impl Connection {
         let answer = bug.map_or(answer.clone(), |bug| bug.bend_answer(self, operation, &input, answer));
         let answer = with_left(answer, left);
         wait(plan.back).await;
-        if plan.dies_after {
+        let abandons = self.role == Role::Sweep && self.network.state().abandons(operation, &input);
+        if plan.dies_after || abandons {
             return self.die().await;
         }
         if plan.lost { Answer::TimedOut } else { answer }

@@ -34,7 +34,7 @@ impl World {
             wait = wait.max(longest.max().unwrap_or_default() + 2 * MINUTE);
         }
         self.pass(wait).await;
-        self.sweep().await?;
+        self.sweep_abandoning().await?;
         self.pass(16 * MINUTE).await;
         for _ in 0..20 {
             let relaying = Relaying::start(&self.network);
@@ -101,6 +101,7 @@ impl World {
             }
             self.network.arrived.notify_waiters();
             self.pass(10 * SECOND).await;
+            self.erase_abandoned();
         }
         let state = self.network.state();
         let left: Vec<&str> = state.queues.values().flat_map(Queue::bodies).take(3).collect();

@@ -124,6 +124,11 @@ impl Shop {
         }
     }
 
+    /// The first part of its name, with which the ids of its forgettable members begin.
+    pub fn short_name(&self) -> &str {
+        self.id.as_str().split('.').next().unwrap_or_default()
+    }
+
     /// A random program.
     pub fn program(&self, dice: &mut Dice, start: &str) -> Value {
         let metric = *dice.one(&["points_earned", "amount_spent", "amount_spent", "orders_placed", "customer_tags"]);
@@ -237,9 +242,8 @@ impl Shop {
 
     /// These members have orders of their own, because erasing a member erases what was said of those.
     fn about_the_forgettable(&mut self, dice: &mut Dice, now: i64) -> Sent {
-        let of = self.id.as_str().split('.').next().unwrap_or_default().to_owned();
         let (number, order) = (dice.below(2), dice.below(3));
-        let member = format!("{of}-forgettable-{number}");
+        let member = format!("{}-forgettable-{number}", self.short_name());
         let order = format!("{member}-{order}");
         let at = Instant::from_millis(now - dice.between(0, 40) * MINUTE).to_string();
         let event = match dice.below(6) {
@@ -259,11 +263,15 @@ impl Shop {
 
     /// A member's request to be forgotten.
     pub fn erasure(&mut self, dice: &mut Dice, now: i64) -> Sent {
-        let of = self.id.as_str().split('.').next().unwrap_or_default().to_owned();
-        let member = format!("{of}-forgettable-{}", dice.below(2));
+        let member = format!("{}-forgettable-{}", self.short_name(), dice.below(2));
+        self.erasure_of(&MemberId::new(&member).unwrap(), now)
+    }
+
+    /// The erasure of a member.
+    pub fn erasure_of(&mut self, member: &MemberId, now: i64) -> Sent {
         let at = Instant::from_millis(now).to_string();
         let sent = self.native(&json!({ "type": "customer.erased", "member_id": member, "occurred_at": at }), now);
-        self.forgotten.insert(MemberId::new(&member).unwrap());
+        self.forgotten.insert(member.clone());
         self.sent.push(sent.clone());
         sent
     }

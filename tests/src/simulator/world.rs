@@ -11,6 +11,7 @@ use store::table::create;
 use store::{Publication, PublicationError, Store, key};
 use tokio::task::JoinHandle;
 
+use super::abandoned;
 use super::api::Answering;
 use super::bug::Bug;
 use super::dice::Dice;
@@ -50,6 +51,8 @@ pub struct World {
     edges: Vec<(i64, Fault)>,
     /// The operation before which all clocks are wrong for a while, if they are.
     pub spell: Option<u32>,
+    /// Whether the workers of sweeps abandon pages during a rest.
+    pub(super) abandoning: bool,
     /// Whether all clocks were ahead at some time.
     pub was_ahead: bool,
     newer: Option<(Item, Item)>,
@@ -106,6 +109,7 @@ impl World {
             api,
             edges,
             spell: spell::of(seed),
+            abandoning: abandoned::of(seed),
             was_ahead: false,
             newer: None,
             had_newer: false,

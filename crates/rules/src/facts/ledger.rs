@@ -429,10 +429,9 @@ impl Ledger {
         orders.chain(entries).chain(tags).chain(enrolled).chain(acts)
     }
 
-    /// The attribution of a fact of exactly this instant; of several, the first kind that section 4 lists. A waiting
-    /// fact has no effect.
-    pub(crate) fn told_at(&self, at: Instant) -> Option<Attribution> {
-        self.acting().filter(|(other, ..)| *other == at).min_by_key(|(_, kind, _)| *kind).map(|(.., told)| told)
+    /// The facts of exactly this instant, each with its kind and its attribution. A waiting fact has no effect.
+    pub(crate) fn told_at(&self, at: Instant) -> impl Iterator<Item = (FactKind, Attribution)> {
+        self.acting().filter(move |(other, ..)| *other == at).map(|(_, kind, told)| (kind, told))
     }
 
     /// The first instant of a fact after `after`.

@@ -5,13 +5,16 @@
 
 mod assessed;
 mod birthday;
+mod trigger;
 
 use assessed::Assessed;
 use birthday::{birthday, next_birthday};
+use trigger::{Trigger, ahead_at, first_listed};
 
 use crate::calendar::{Day, Instant};
 use crate::cause::{Attribution, Cause};
 use crate::earned::Renewal;
+use crate::fact::FactKind;
 use crate::id::TierId;
 use crate::ledger::Ledger;
 use crate::program::Rank;
@@ -150,7 +153,8 @@ pub fn bring_back(ledger: &mut Ledger, record: &mut Record, versions: &Versions,
             Some(old) => {
                 let told = Attribution { cause: Cause::ProgramChanged, may_reward: version.options.rewards };
                 let without = into_terms_of(version, Assessed::new(old, ledger, now));
-                let trigger = Trigger { told, without: &without, notify: version.options.notify, is_news: true };
+                let notify = version.options.notify;
+                let trigger = Trigger { told, without: &without, ahead: None, notify, is_news: true };
                 record_tier(&step, record, &trigger, &mut rows);
             }
             None => {
@@ -169,6 +173,7 @@ pub fn bring_back(ledger: &mut Ledger, record: &mut Record, versions: &Versions,
 pub struct PendingChange {
     at: Instant,
     without: Assessment,
+    ahead: Vec<(FactKind, Attribution)>,
     rows: Vec<Row>,
 }
 
@@ -177,10 +182,11 @@ impl PendingChange {
     /// evaluation counts as arriving then.
     pub fn begin(ledger: &mut Ledger, record: &mut Record, versions: &Versions, at: Instant) -> Self {
         let at = record.evaluated_at.map_or(at, |done| done.max(at));
+        let ahead = ahead_at(ledger, record, at);
         let mut rows = advance(ledger, record, versions, at.plus_millis(-1));
         let last = pass_version_changes(ledger, record, versions, at, &mut rows);
         let without = Assessed::last_or_new(last, versions.in_force(at), ledger, at).now;
-        Self { at, without, rows }
+        Self { at, without, ahead, rows }
     }
 
     /// The rows that were due anyway.
@@ -202,13 +208,16 @@ impl PendingChange {
         versions: &Versions,
         told: impl FnOnce(&Version, Option<Rank>, Option<Rank>, Instant) -> Attribution,
     ) -> Vec<Row> {
-        let Self { at, without, mut rows } = self;
+        let Self { at, without, mut ahead, mut rows } = self;
         let version = versions.in_force(at);
         if version.program.active {
             let assessed = Assessed::new(version, ledger, at);
             let told = told(version, without.standing.tier, assessed.now.standing.tier, at);
             let is_news = !was_passed(version, record, at);
-            let trigger = Trigger { told, without: &without, notify: told.is_announced(), is_news };
+            // What arrives may stand in the place of a fact that was told ahead.
+            ahead.retain(|fact| ledger.told_at(at).any(|told| told == *fact));
+            let ahead = first_listed(ahead);
+            let trigger = Trigger { told, without: &without, ahead, notify: told.is_announced(), is_news };
             record_changes(&StepContext { ledger, versions, assessed: &assessed, at }, record, &trigger, &mut rows);
         }
         record.version = version.number;
@@ -263,15 +272,8 @@ fn review_at<'v>(
     let assessed = Assessed::new(version, ledger, at);
     let step = StepContext { ledger, versions, assessed: &assessed, at };
     let is_news = !was_passed(version, record, at);
-    // A fact may be dated a little after its arrival. It takes effect at its own instant, with its own cause.
-    match ledger.told_at(at) {
-        Some(told) => {
-            let without = assess(version, &Facts::of(ledger), at.plus_millis(-1), at);
-            let trigger = Trigger { told, without: &without, notify: told.is_announced(), is_news };
-            record_changes(&step, record, &trigger, rows);
-        }
-        None => record_changes(&step, record, &Trigger { is_news, ..Trigger::none(&assessed.now) }, rows),
-    }
+    let ahead = first_listed(ahead_at(ledger, record, at));
+    record_changes(&step, record, &Trigger { is_news, ahead, ..Trigger::none(&assessed.now) }, rows);
     record.looked_at(at, &version.program.timezone);
     assessed
 }
@@ -289,6 +291,7 @@ fn change_version<'v>(
     let old = versions.numbered(record.version).unwrap_or(new);
     record.version = new.number;
     let is_news = !was_passed(old, record, at);
+    let ahead = first_listed(ahead_at(ledger, record, at));
     if !old.program.timezone.has_the_days_of(&new.program.timezone) {
         record.day = None; // a day of another zone
     }
@@ -304,7 +307,7 @@ fn change_version<'v>(
         }
         let told = Attribution { cause: Cause::ProgramChanged, may_reward: new.options.rewards };
         let without = into_terms_of(new, before);
-        let trigger = Trigger { told, without: &without, notify: new.options.notify, is_news };
+        let trigger = Trigger { told, without: &without, ahead, notify: new.options.notify, is_news };
         record_changes(&StepContext { ledger, versions, assessed: &assessed, at }, record, &trigger, rows);
         assessed
     });
@@ -340,34 +343,6 @@ fn hold(before: &Assessed<'_>, after: &Assessed<'_>) -> Option<Held> {
     })
 }
 
-/// The reason for an evaluation. It is recorded as the cause if the standing differs from the standing `without` it.
-struct Trigger<'a> {
-    told: Attribution,
-    without: &'a Assessment,
-    notify: bool,
-    /// Whether the end of a period is announced to members, where the trigger does not explain the change.
-    is_news: bool,
-}
-
-impl<'a> Trigger<'a> {
-    /// The trigger for an evaluation without any event. A difference from the record then comes from a newer release of
-    /// the time zone database (section 2), or from a repair that put the facts in order. It is recorded without an
-    /// announcement.
-    fn none(now: &'a Assessment) -> Self {
-        let told = Attribution { cause: Cause::PeriodEnd, may_reward: false };
-        Self { told, without: now, notify: false, is_news: false }
-    }
-
-    /// The cause: the trigger's own if it made the difference, otherwise the end of a period (section 7).
-    fn attribute(&self, made_the_difference: bool) -> (Attribution, bool) {
-        if made_the_difference {
-            (self.told, self.notify)
-        } else {
-            (Attribution { cause: Cause::PeriodEnd, may_reward: false }, self.is_news)
-        }
-    }
-}
-
 /// The context for the rows about one member at one instant.
 struct StepContext<'a> {
     ledger: &'a Ledger,
@@ -389,8 +364,8 @@ fn record_tier(step: &StepContext<'_>, record: &mut Record, trigger: &Trigger<'_
     let tier = version.program.tier_id(now.standing.tier).cloned();
     let renewed = renewal(step, record, trigger);
     if record.tier != tier {
-        let before = &trigger.without.standing;
-        let (told, notify) = trigger.attribute(!before.active || now.standing.tier != before.tier);
+        let differs = |other: &Assessment| !other.standing.active || now.standing.tier != other.standing.tier;
+        let (told, notify) = trigger.attribute(step, differs);
         let not_before = (told.cause == Cause::ProgramChanged).then_some(version.effective_at);
         let effective = now.standing.since.max(not_before);
         let floor = record.tier.as_ref().and_then(|tier| rank_for_comparison(step.versions, version, tier));
@@ -470,20 +445,23 @@ fn renewal(
     let held = record.tier.as_ref() == program.tier_id(now.standing.tier) && now.standing.tier == now.earned;
     match now.count.as_ref()?.renewal {
         Renewal::ForYear(rank, year) => {
-            record.renewed.retain(|(_, settled)| *settled >= year);
+            // A version in a zone further west may take the members back into the year before.
+            record.renewed.retain(|(_, settled)| *settled >= year.saturating_sub(1));
             let settled = (program.tier_id(Some(rank))?.clone(), year);
             if record.renewed.contains(&settled) {
                 return None;
             }
             record.renewed.push(settled);
-            let anyway = trigger.without.count.as_ref().is_some_and(|count| match count.renewal {
-                Renewal::ForYear(_, same) => same == year,
-                Renewal::None | Renewal::Deadlines { .. } => false,
-            });
+            let differs = |other: &Assessment| {
+                !other.count.as_ref().is_some_and(|count| match count.renewal {
+                    Renewal::ForYear(_, same) => same == year,
+                    Renewal::None | Renewal::Deadlines { .. } => false,
+                })
+            };
             // A member evaluated in the next year before a newer release of the time zone database moved its start
             // already had this year's renewals settled.
-            let is_settled = anyway && day.is_some_and(|day| day.year() > year);
-            (held && !is_settled).then(|| (step.at, trigger.attribute(!anyway)))
+            let is_settled = !differs(trigger.without) && day.is_some_and(|day| day.year() > year);
+            (held && !is_settled).then(|| (step.at, trigger.attribute(step, differs)))
         }
         Renewal::Deadlines { kept_at, .. } => {
             // Compared by day, because a newer release of the time zone database may have moved the deadline past the
@@ -491,7 +469,7 @@ fn renewal(
             let at = kept_at?;
             let first_look = day.is_some_and(|day| day < program.timezone.day(at));
             (held && first_look && (at == step.at || record.evaluated_at >= Some(at)))
-                .then(|| (at, trigger.attribute(false)))
+                .then(|| (at, trigger.as_period_end()))
         }
         Renewal::None => None,
     }

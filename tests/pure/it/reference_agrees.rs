@@ -149,6 +149,40 @@ mod found {
     }
 
     #[test]
+    fn what_an_assignment_of_a_document_takes_is_its_own_though_another_fact_names_an_erased_member() {
+        let assigned = |member: &str, at: &str| json!({ "type": "tier.assigned", "assignment_id": "5", "tier": "bronze", "mode": "floor", "member_id": member, "occurred_at": at });
+        let mut moved = assigned("anna", "2024-01-19T00:00:00Z");
+        moved["document"] = json!("d");
+        let lines = [
+            assigned("anna", "2023-12-01T00:00:00Z"),
+            json!({ "type": "customer.erased", "member_id": "anna", "occurred_at": "2023-12-10T10:00:00Z" }),
+            assigned("ben", "2023-12-20T14:00:00Z"),
+            moved,
+            json!({ "type": "customer.merged", "member_id": "ben", "into": "anna", "occurred_at": "2024-01-19T00:00:00Z", "document": "d" }),
+        ];
+        let story = agreed(&program(), &lines, "2024-01-20T00:00:00Z");
+        assert_eq!(story["transitions"][1]["cause"], "assigned");
+    }
+
+    #[test]
+    fn an_order_takes_effect_as_the_fact_that_says_when_it_was_paid() {
+        let mut program = program();
+        program["milestone"]["metric"] = json!("orders_placed");
+        program["tiers"][0]["threshold"] = json!(1);
+        let order = json!({ "type": "order.paid", "total": "60", "order_id": "0", "member_id": "anna" });
+        let (mut known, mut paid) = (order.clone(), order);
+        known["occurred_at"] = json!("2023-12-20T00:00:00Z");
+        known["revision"] = json!("2024-02-28T00:00:00Z");
+        known["imported"] = json!(true);
+        paid["occurred_at"] = json!("2024-02-04T00:00:00Z");
+        paid["paid_at"] = json!("2024-02-05T00:04:00Z");
+        paid["received_at"] = json!("2024-02-05T00:00:00Z");
+        let story = agreed(&program, &[known, paid], "2024-02-05T01:00:00Z");
+        assert_eq!(story["transitions"].as_array().unwrap().last().unwrap()["cause"], "activity");
+        assert_eq!(story["rewards"][0]["tier"], "bronze");
+    }
+
+    #[test]
     fn a_correction_at_the_first_instant_of_a_timeline_leaves_its_beginning() {
         let mut program = program();
         program["milestone"]["period"] = json!({ "since_last_upgrade": { "days": 1 } });

@@ -131,7 +131,7 @@ impl Replay {
                         self.ahead
                             .iter()
                             .filter(matters)
-                            .min_by_key(|fact| (place_of_kind(&fact.kind), &fact.key, !self.shop.knows(fact)))
+                            .min_by_key(|fact| (place_of_kind(&fact.kind), &fact.key, !self.shop.dates(fact)))
                             .map_or(("period_end", false), |fact| (fact.cause(), fact.rewards(&ledger.ids)))
                     }
                     _ => ("period_end", false),

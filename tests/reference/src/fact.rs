@@ -344,6 +344,11 @@ impl Shop {
         Some(self.paid.get(&order.key).and_then(|told| told.paid_at).unwrap_or(order.at))
     }
 
+    /// Whether an order's fact is the one that says when it was paid. The order takes effect then, as that fact.
+    pub fn dates(&self, fact: &Fact) -> bool {
+        self.paid.get(&fact.key).map_or(self.knows(fact), |told| told == fact)
+    }
+
     /// The instant as of which a fact counts. A correction "acts at the later of its own and its order's instant
     /// (`points.canceled` likewise), and counts as dated then, … once the order is known".
     pub fn dated(&self, fact: &Fact) -> Instant {

@@ -34,7 +34,7 @@ pub struct Order {
     pub at: Instant,
     /// The charge.
     pub charge: Charge,
-    /// Whether it was imported.
+    /// Whether the fact that says when it was paid was imported.
     pub imported: bool,
     /// The refunds, in the order in which they act.
     pub refunds: Vec<Refund>,

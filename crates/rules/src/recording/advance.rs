@@ -20,7 +20,7 @@ use crate::ledger::Ledger;
 use crate::program::Rank;
 use crate::record::{Change, Held, Record, Row, Transition};
 use crate::reward;
-use crate::standing::{Assessment, Facts, assess};
+use crate::standing::Assessment;
 use crate::version::{Version, Versions};
 
 /// Advances a member to `until`, inclusive, and returns the rows to record.

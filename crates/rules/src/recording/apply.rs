@@ -217,10 +217,17 @@ impl Before {
         }
     }
 
-    /// Notes what the next fact of the document may change, before it does.
+    /// Notes what the next fact of the document may change, before it does. Members who are erased then stay so here: what
+    /// the document says of them has no effect.
     fn reach(&mut self, index: &FactIndex, fact: &Fact) {
         let ids = concerned(index, fact);
         let ids: BTreeSet<MemberId> = ids.iter().flat_map(|id| index.merges().connected(id)).collect();
+        for id in ids.iter().filter(|id| index.is_erased(id)) {
+            // A member whom a fact before reached was not erased before the document, or is kept already.
+            if self.connected.first_about(id).is_none() {
+                self.index.load_erased(id.clone(), index.merges().of(id).cloned());
+            }
+        }
         let subjects = index.touched(fact).into_iter().map(Reached::Subject);
         self.connected.push(subjects.chain(ids.into_iter().map(Reached::Member)));
     }

@@ -33,20 +33,21 @@ struct Payment {
     revision: Instant,
     occurred_at: Instant,
     paid_at: Instant,
+    imported: bool,
 }
 
 impl Payment {
     fn of(told: &Fact<OrderPaid>) -> Option<Self> {
-        let Fact { revision, occurred_at, body: OrderPaid { paid_at, .. }, .. } = *told;
-        paid_at.map(|paid_at| Self { revision, occurred_at, paid_at })
+        let Fact { revision, occurred_at, body: OrderPaid { paid_at, .. }, imported, .. } = *told;
+        paid_at.map(|paid_at| Self { revision, occurred_at, paid_at, imported })
     }
 
     /// The version as it is kept beside a greater one: it states the payment and nothing else, and names no member.
     fn bare(self, paid: &Fact<OrderPaid>) -> Fact<OrderPaid> {
-        let Self { revision, occurred_at, paid_at } = self;
+        let Self { revision, occurred_at, paid_at, imported } = self;
         let charge = Charge::of(Amount::ZERO, paid.body.charge.currency);
         let body = OrderPaid { paid_at: Some(paid_at), charge };
-        Fact { revision, occurred_at, body, member: None, imported: false }
+        Fact { revision, occurred_at, body, member: None, imported }
     }
 }
 
@@ -130,7 +131,8 @@ impl OrderRow {
         });
         let refunds = self.refunds.iter().map(|(id, told)| Self::refund(id, told, at)).collect();
         let charge = paid.body.charge;
-        Order { id: id.clone(), at, charge, imported: paid.imported, refunds, cancelled, restored }
+        let imported = self.payment.map_or(paid.imported, |payment| payment.imported);
+        Order { id: id.clone(), at, charge, imported, refunds, cancelled, restored }
     }
 
     /// Whether the cancellation rules: there is no restoration, or none that is later (section 4).

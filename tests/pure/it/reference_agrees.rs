@@ -183,6 +183,19 @@ mod found {
     }
 
     #[test]
+    fn a_version_holds_a_tier_though_assignments_end_at_its_very_instant() {
+        let mut stricter = program();
+        stricter["tiers"][0]["threshold"] = json!(150);
+        let lines = [
+            json!({ "type": "points.earned", "entry_id": "0", "points": 100, "member_id": "anna", "occurred_at": "2023-12-20T00:00:00Z" }),
+            json!({ "type": "tier.unassigned", "assignment_id": "0", "member_id": "anna", "occurred_at": "2024-01-16T00:00:00Z" }),
+            json!({ "type": "program.published", "occurred_at": "2024-01-16T00:00:00Z", "program": stricter, "options": { "demotions": "hold" } }),
+        ];
+        let story = agreed(&program(), &lines, "2024-01-16T00:00:00Z");
+        assert_eq!(story["standings"]["anna"]["tier"], "bronze");
+    }
+
+    #[test]
     fn a_correction_at_the_first_instant_of_a_timeline_leaves_its_beginning() {
         let mut program = program();
         program["milestone"]["period"] = json!({ "since_last_upgrade": { "days": 1 } });

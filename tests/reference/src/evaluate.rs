@@ -182,7 +182,8 @@ impl Replay {
         // "a removed tier cannot be held"
         let would_drop = tier_at(new, ledger, t) < Some(new.rank(&present)?);
         (holds && would_drop).then(|| Assignment {
-            place: (t, place_of_kind("tier.assigned"), format!("program {}", self.versions.len())),
+            // It holds what the assignments and their ends of that instant have left.
+            place: (t, place_of_kind("tier.unassigned") + 1, format!("program {}", self.versions.len())),
             ends_older: false,
             tier: Some(present),
             lock: false,

@@ -260,7 +260,10 @@ pub(crate) fn checked(program: &Value, zones: &Zones) -> Checked {
             Checked { valid: false, problems: problems.iter().map(Place::from).collect(), warnings: Vec::new() }
         }
         Ok(draft) => {
-            let problems: Vec<Place> = unnamed_currency(program, &draft.program).iter().map(Place::from).collect();
+            let mut problems: Vec<Place> = unnamed_currency(program, &draft.program).iter().map(Place::from).collect();
+            if let Err(found) = draft.program.check_rises("$") {
+                problems.extend(found.iter().map(Place::from));
+            }
             let warnings = draft.warnings.iter().map(Place::from).collect();
             Checked { valid: problems.is_empty(), problems, warnings }
         }

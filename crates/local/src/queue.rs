@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::lane::{LANES_ALL, Lane};
+use super::time::EVER;
 
 /// The dead letters: messages that failed too often.
 pub const DEAD: &str = "dead";
@@ -344,13 +345,15 @@ impl Queues {
         self.write(vec![self.put(CLOCK, "-", &now.to_string(), crate::now())?]).await
     }
 
-    /// The latest noted instant; none in a new system.
+    /// The latest noted instant; none in a new system. Of a clock beyond the year 9999, which earlier releases noted, it is the end
+    /// of that year.
     ///
     /// # Errors
     /// [`QueueError`].
     pub async fn noted_time(&self) -> Result<Option<Instant>, QueueError> {
         let noted = self.get(CLOCK, "-").await?;
-        noted.map(|noted| Instant::parse(&noted.body).map_err(QueueError::of)).transpose()
+        let read = |body: &str| if body.starts_with('+') { Ok(EVER) } else { Instant::parse(body) };
+        noted.map(|noted| read(&noted.body).map_err(QueueError::of)).transpose()
     }
 
     /// Writes a meaningless row, to find out whether writes succeed.

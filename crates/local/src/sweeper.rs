@@ -111,11 +111,9 @@ pub fn settings(alone: bool) -> Settings {
     }
 }
 
-/// Works on all waiting segments, and on those that they enqueue; returns their jobs. After `at_most` no further turn is begun.
-///
-/// # Errors
-/// The first failure that is not caused by a busy store. The other segments continue, and the next tick tries again.
-pub async fn drain(sweep: &Sweep<Here>, at_most: Duration) -> Result<BTreeSet<(ShopId, JobId)>, StoreError> {
+/// Works on all waiting segments, and on those that they enqueue; returns their jobs, and the first failure that is not caused by
+/// a busy store. The other segments continue, and the next tick tries again. After `at_most` no further turn is begun.
+pub async fn drain(sweep: &Sweep<Here>, at_most: Duration) -> (BTreeSet<(ShopId, JobId)>, Result<(), StoreError>) {
     let (mut jobs, mut failed) = (BTreeSet::new(), None);
     let begun = tokio::time::Instant::now();
     loop {
@@ -135,7 +133,7 @@ pub async fn drain(sweep: &Sweep<Here>, at_most: Duration) -> Result<BTreeSet<(S
             }
         }
     }
-    failed.map_or(Ok(jobs), Err)
+    (jobs, failed.map_or(Ok(()), Err))
 }
 
 /// Opens due jobs and sweeps, until the system stops.
@@ -171,7 +169,7 @@ async fn once(system: &System) -> Result<bool, StoreError> {
     let was_wrong = system.health.is_troubled(Trouble::Clock);
     match system.watch.look(&system.time, &system.queues).await {
         Ok(()) => system.health.note(Trouble::Clock, None),
-        Err(why @ ClockError::Behind { .. }) => {
+        Err(why @ (ClockError::Behind { .. } | ClockError::FarAhead(_))) => {
             if !was_wrong {
                 tracing::error!(%why, "the clock is wrong");
             }
@@ -194,8 +192,9 @@ async fn once(system: &System) -> Result<bool, StoreError> {
     }
     // A batch of events may have begun before the boundary. It ends first.
     drop(system.api.batch.write().await);
-    let jobs = drain(&system.sweep, TURNS).await?;
+    let (jobs, drained) = drain(&system.sweep, TURNS).await;
     system.api.recorded.notify_one();
+    // A segment that fails is of one shop: what the others' jobs have ended in is told and tidied all the same.
     for (shop, job) in jobs {
         if let Some(progress) = system.sweep.progress(&shop, &job).await?
             && progress.job.state == State::Done
@@ -205,6 +204,7 @@ async fn once(system: &System) -> Result<bool, StoreError> {
             lists::tidy(&system.store, &shop, system.time.now()).await?;
         }
     }
+    drained?;
     if !system.sweep.workers().is_idle() {
         system.api.due.notify_one();
         return Ok(false);
@@ -224,6 +224,7 @@ pub fn told(progress: &Progress) -> String {
         (tally.renewed, "renewed"),
         (tally.held, "held"),
         (tally.retained, "retained"),
+        (tally.unreadable, "skipped: the log says why"),
     ] {
         if count > 0 {
             parts.push(format!("{count} {what}"));

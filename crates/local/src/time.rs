@@ -10,6 +10,14 @@ use rules::calendar::Instant;
 /// a date.
 const LATEST: Instant = Instant::from_millis(221_845_392_000_000);
 
+/// An instant after every recorded event: the end of the year 9999.
+pub(crate) const EVER: Instant = Instant::from_millis(253_402_300_799_999);
+
+/// A clock so far ahead that nothing could be dated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it says {0}, and from the year 9000 on nothing that follows could be dated: set it right")]
+pub struct FarAhead(pub Instant);
+
 /// The clock of a system.
 #[derive(Debug, Clone, Default)]
 pub struct Time {
@@ -50,6 +58,15 @@ impl Time {
     /// The present instant.
     pub fn now(&self) -> Instant {
         crate::now().plus_millis(self.ahead_ms.load(Ordering::SeqCst))
+    }
+
+    /// The present instant, if what follows from it can be dated.
+    ///
+    /// # Errors
+    /// [`FarAhead`].
+    pub fn datable(&self) -> Result<Instant, FarAhead> {
+        let now = self.now();
+        if now <= LATEST { Ok(now) } else { Err(FarAhead(now)) }
     }
 
     /// The same clock, for reading only.
@@ -122,5 +139,8 @@ mod tests {
         assert!(time.advance(Move::To(start)).unwrap_err().contains("only moves on"));
         let far = Instant::parse("9999-12-31T00:00:00Z").unwrap();
         assert!(time.advance(Move::To(far)).unwrap_err().contains("before the year 9000"));
+        assert!(time.datable().is_ok());
+        time.start(Move::To(far));
+        assert!(time.datable().unwrap_err().to_string().contains("year 9000"));
     }
 }

@@ -8,12 +8,11 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 
 use super::queue::{QueueError, Queues};
-use super::time::Time;
+use super::time::{EVER, FarAhead, Time};
 
 /// The tolerated difference between two clocks: as much as facts may be dated ahead of one.
 const DIFFER_MS: i64 = 5 * 60 * 1_000;
-/// An instant after every recorded event: the end of the year 9999.
-const EVER_MS: i64 = 253_402_300_799_999;
+
 /// Why nothing is swept.
 #[derive(Debug, Error)]
 pub enum ClockError {
@@ -28,6 +27,9 @@ pub enum ClockError {
         /// The milliseconds that it is behind.
         behind: i64,
     },
+    /// Nothing that follows could be dated.
+    #[error(transparent)]
+    FarAhead(#[from] FarAhead),
     /// The time could not be noted.
     #[error(transparent)]
     Unnoted(#[from] QueueError),
@@ -66,8 +68,7 @@ pub async fn latest(store: &Store, queues: &Queues) -> Result<Option<Instant>, Q
 
 /// When the latest job of a shop was opened.
 async fn opened_last(store: &Store, shop: &store::shop::ShopId) -> Result<Option<Instant>, StoreError> {
-    let ever = Instant::from_millis(EVER_MS);
-    let jobs = store.latest_jobs(shop, ever, 1).await?;
+    let jobs = store.latest_jobs(shop, EVER, 1).await?;
     Ok(jobs.first().map(|job| job.body.opened_at))
 }
 
@@ -94,7 +95,7 @@ impl Watch {
     /// # Errors
     /// [`ClockError`].
     pub async fn look(&self, time: &Time, queues: &Queues) -> Result<(), ClockError> {
-        let now = time.now();
+        let now = time.datable()?;
         let mut latest = self.latest.lock().await;
         if let Some(behind) = behind(now, Some(latest.seen)) {
             return Err(ClockError::Behind { now, behind });

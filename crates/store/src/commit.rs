@@ -21,13 +21,19 @@ use crate::shop::ShopId;
 /// The most items in a transaction: DynamoDB takes 100, and a page may have to be divided.
 pub const WRITES_MAX: usize = 90;
 
-/// The most bytes in an item: DynamoDB takes 400 KB.
-const ITEM_BYTES_MAX: usize = 390_000;
+/// The most items in a transaction of DynamoDB.
+const TRANSACTION_WRITES_MAX: usize = 100;
+
+/// The most bytes in an item that a fact leaves behind: DynamoDB takes 400 KB, and a sweep has to write the item too.
+const ITEM_BYTES_MAX: usize = 380_000;
+/// The most bytes in an item that a sweep leaves behind: what the passing of time adds has room beside any facts.
+const SWEPT_ITEM_BYTES_MAX: usize = 400_000;
 
 /// Items to be written together or not at all.
 #[derive(Debug, Default)]
 pub struct Commit {
     writes: Vec<Write>,
+    is_swept: bool,
 }
 
 #[derive(Debug)]
@@ -39,6 +45,11 @@ struct Write {
 }
 
 impl Commit {
+    /// A commit of a sweep, which may leave larger items than facts may.
+    pub fn of_sweep() -> Self {
+        Self { is_swept: true, ..Self::default() }
+    }
+
     /// The number of items to write.
     pub fn len(&self) -> usize {
         self.writes.len()
@@ -57,7 +68,7 @@ impl Commit {
     fn put(&mut self, table: &str, item: Item, expected: Option<u64>) -> Result<(), StoreError> {
         let item = item.number(VERSION, expected.unwrap_or(0).saturating_add(1));
         let bytes = item.size();
-        if bytes > ITEM_BYTES_MAX {
+        if bytes > if self.is_swept { SWEPT_ITEM_BYTES_MAX } else { ITEM_BYTES_MAX } {
             return Err(StoreError::TooLarge { key: item.key(), bytes });
         }
         self.writes.push(Write { table: table.to_owned(), item, expected });
@@ -179,15 +190,16 @@ impl Store {
     /// [`StoreError::Conflict`] if an item is not as it was read. After [`StoreError::Unavailable`] the items may have
     /// been written or not.
     pub async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
-        let mut writes = commit.writes;
-        match writes.len() {
+        let mut commit = commit;
+        match commit.writes.len() {
             0 => Ok(()),
             // A transaction costs twice as much.
-            1 => match writes.pop() {
+            1 => match commit.writes.pop() {
                 Some(write) => self.put_one(write).await,
                 None => Ok(()),
             },
-            _ => self.put_all(writes).await,
+            writes if writes > TRANSACTION_WRITES_MAX => Err(StoreError::TooMany { writes }),
+            _ => self.put_all(commit.writes).await,
         }
     }
 

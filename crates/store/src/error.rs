@@ -18,7 +18,7 @@ where
     R: std::fmt::Debug,
 {
     match (error.message(), error.code()) {
-        (Some(message), Some(code)) => return format!("{message} ({code})"),
+        (Some(message), Some(code)) => return format!("{} ({code})", without_request(message)),
         (None, Some(code)) => return format!("{code}, without a reason"),
         (_, None) => {}
     }
@@ -34,6 +34,16 @@ where
     } else {
         cause
     }
+}
+
+/// The database's message without what it quotes of the request, which may be members' ids and rows. A message says first what
+/// is wrong, and behind a quotation which constraint is violated.
+fn without_request(message: &str) -> String {
+    const CONSTRAINT: &str = "failed to satisfy constraint";
+    let Some((said, quoted)) = message.split_once(['\'', '"', '[', '{', '`']) else { return message.to_owned() };
+    let constraint = quoted.rfind(CONSTRAINT).and_then(|place| quoted.get(place..));
+    let constraint = constraint.filter(|constraint| !constraint.contains(['\'', '"', '[', '{', '`']));
+    format!("{}… {}", said.trim_start(), constraint.unwrap_or_default()).trim_end().to_owned()
 }
 
 /// An error behind another one.
@@ -78,6 +88,12 @@ pub enum StoreError {
         /// The size that it would have.
         bytes: usize,
     },
+    /// A transaction has more items than the database takes.
+    #[error("a transaction would have {writes} items, more than the database takes")]
+    TooMany {
+        /// The items that it would have.
+        writes: usize,
+    },
     /// The request is wrong, or not allowed: a fault of this code or of the deployment.
     #[error("the database refused: {words}")]
     Refused {
@@ -117,7 +133,7 @@ impl StoreError {
         match self {
             Self::Newer { key, .. } | Self::TooLarge { key, .. } => format!("{self}: `{}` / `{}`", key.pk, key.sk),
             Self::Corrupt { key, what } => format!("{self}: `{}` / `{}` has an impossible {what}", key.pk, key.sk),
-            Self::Conflict | Self::Unavailable { .. } | Self::Refused { .. } => self.to_string(),
+            Self::Conflict | Self::Unavailable { .. } | Self::TooMany { .. } | Self::Refused { .. } => self.to_string(),
         }
     }
 
@@ -130,7 +146,7 @@ impl StoreError {
             Self::Unavailable { .. } | Self::Newer { .. } | Self::Corrupt { .. } | Self::Refused { .. } => {
                 Remedy::Later
             }
-            Self::TooLarge { .. } => Remedy::Quarantine,
+            Self::TooLarge { .. } | Self::TooMany { .. } => Remedy::Quarantine,
         }
     }
 
@@ -144,7 +160,8 @@ impl StoreError {
             SdkError::ConstructionFailure(_) => Self::Refused { words: in_words(&error), source: Some(error.into()) },
             SdkError::ServiceError(answer) => {
                 let code = answer.err().code().unwrap_or_default();
-                let words = format!("{code}: {}", answer.err().message().unwrap_or("it does not say why"));
+                let message = without_request(answer.err().message().unwrap_or("it does not say why"));
+                let words = format!("{code}: {message}");
                 match code {
                     "ConditionalCheckFailedException" | "TransactionConflictException" => Self::Conflict,
                     "ValidationException"
@@ -179,5 +196,26 @@ impl StoreError {
             };
         }
         Self::of_sdk(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_database_quotes_of_a_request_is_not_repeated() {
+        let quoted = "1 validation error detected: Value '[TransactWriteItem(put=Put(item=jane@example.org))]' at \
+                      'transactItems' failed to satisfy constraint: Member must have length less than or equal to 100";
+        let said = without_request(quoted);
+        assert!(!said.contains("jane"), "{said}");
+        assert!(
+            said.starts_with("1 validation error detected") && said.ends_with("less than or equal to 100"),
+            "{said}"
+        );
+        let number = "The parameter cannot be converted to a numeric value: 'jane@example.org'";
+        assert_eq!(without_request(number), "The parameter cannot be converted to a numeric value: …");
+        let plain = "The provided key element does not match the schema";
+        assert_eq!(without_request(plain), plain);
     }
 }

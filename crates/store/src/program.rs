@@ -316,6 +316,7 @@ impl Store {
         now: Instant,
     ) -> Result<VersionDraft, PublicationError> {
         check_texts(event.written_program(), "$.program")?;
+        event.program.check_rises("$.program")?;
         let mut before = self.versions(shop).await?;
         let replaces = before.as_mut().map_or(Ok(None), |before| withdrawn(before, now))?;
         // Members are read only if the currency changes.

@@ -40,6 +40,7 @@ impl Unread {
             StoreError::Newer { .. }
             | StoreError::Corrupt { .. }
             | StoreError::TooLarge { .. }
+            | StoreError::TooMany { .. }
             | StoreError::Conflict => self.passes != Passes::Nothing,
             StoreError::Unavailable { .. } | StoreError::Refused { .. } => self.passes == Passes::Anything,
         }

@@ -1,8 +1,10 @@
 //! Sweeps under every circumstance: late, repeated, two at once, beside live events, paused, and overtaken by the next change.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use engine::clock::Clock;
 use engine::sweep::{Order, RunEnd, SegmentQueue, Settings, Sweep, Work};
 use engine::transport::TransportError;
+use rules::id::MemberId;
 use rules::ledger::Ledger;
 use rules::record::Record;
 use rules::version::Published;
@@ -24,6 +26,7 @@ tests::for_every_table!(
     birthdays_come_once_a_year,
     what_has_ended_by_then_is_not_told_ahead,
     a_history_told_after_the_boundary_stands_at_it,
+    a_member_whose_item_is_full_stops_the_sweep_of_no_other,
 );
 
 async fn shop(place: Place) -> System {
@@ -62,6 +65,35 @@ async fn a_late_job_writes_and_counts_what_a_timely_one_would_have(place: Place)
             "3 reward silver",
         ]
     );
+}
+
+/// Found by an attack: a member filled with facts up to the limit of an item stopped the sweeps of the shop for good.
+async fn a_member_whose_item_is_full_stops_the_sweep_of_no_other(place: Place) {
+    let system = shop(place).await;
+    let (spread, anna) = (system.store.tables().spread, MemberId::new("anna").unwrap());
+    let at = store::key::member(spread, &system.shop, &anna);
+    let fill = async |bytes: usize| {
+        let noticed = AttributeValue::L(vec![AttributeValue::S("x".repeat(bytes))]);
+        let update = system.store.client().update_item().table_name(&system.store.tables().members);
+        let update = update.key("pk", AttributeValue::S(at.pk.clone())).key("sk", AttributeValue::S(at.sk.clone()));
+        let update = update.update_expression("SET noticed = :it").expression_attribute_values(":it", noticed);
+        update.send().await.unwrap();
+    };
+    fill(405_000).await;
+    system.at(instant(NEW_YEAR).plus_millis(600_000));
+    system.sweep_all().await;
+    let progress = job(&system, ROLLOVER).await;
+    assert_eq!((progress.job.state, progress.so_far.unreadable), (State::Done, 1), "{:?}", progress.so_far);
+    assert_eq!(counted(&progress), (3, 1, 1, 0, 1));
+    let tiers = async || [system.tier("anna").await, system.tier("ben").await, system.tier("carl").await];
+    assert_eq!(tiers().await.map(|tier| tier.unwrap_or_default()), ["gold", "silver", "gold"]);
+
+    // With room again, the next midnight records what was due then.
+    fill(10).await;
+    system.at(instant(NEW_YEAR).plus_millis(86_400_000 + 600_000));
+    system.sweep_all().await;
+    assert_eq!(tiers().await.map(|tier| tier.unwrap_or_default()), ["", "silver", "gold"]);
+    assert!(history(&system, "anna").await.contains(&"2 Left gold->none 2025-01-01T05:00:00Z PeriodEnd".to_owned()));
 }
 
 /// Another worker on the same tables.

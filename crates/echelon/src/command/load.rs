@@ -195,7 +195,7 @@ fn event(args: &Args, lines: &Lines, raw: &Raw, report: &mut Report) -> Result<O
         report.programs += 1;
         return Ok(None);
     }
-    look_before_the_start(lines, raw, &value, report);
+    look_what_counts(lines, raw, &value, report);
     // Erasures are neither announced nor rewarded, so they have no such mark.
     let mark = !args.live && kind != "customer.erased";
     if let Some(fields) = value.as_object_mut().filter(|_| mark && kind != DOCUMENT) {
@@ -220,11 +220,11 @@ fn leave_out_too_long(lines: &Lines, place: &str, report: &mut Report) {
     lines.note(&format!("left out {place}: is longer than the {EVENT_BYTES_MAX} bytes of an event; {remedy}"));
 }
 
-/// Counts a fact before the program's start, and names the first one at once, since a long load may be ended for that.
-fn look_before_the_start(lines: &Lines, raw: &Raw, event: &Value, report: &mut Report) {
-    let Report { start: Some(start), before_the_start, .. } = report else { return };
-    let is_first = before_the_start.facts == 0;
-    if let Some(at) = start.add(event, before_the_start).filter(|_| is_first) {
+/// Counts facts that count for nothing, and names the first one before the program's start at once, since a long load may be ended for that.
+fn look_what_counts(lines: &Lines, raw: &Raw, event: &Value, report: &mut Report) {
+    let Report { start: Some(start), not_counted, .. } = report else { return };
+    let is_first = not_counted.before_the_start.facts == 0;
+    if let Some(at) = start.add(event, not_counted).filter(|_| is_first) {
         lines.note(&format!("warning: {}:{}: is dated {at}: {}", lines.name(), raw.number, start.in_words()));
     }
 }

@@ -245,6 +245,7 @@ async fn serve(args: &Args) -> Result<(), CommandError> {
     if let Some(at) = &args.clock {
         time.start(Move::parse(at).map_err(|what| CommandError::input(format!("--clock: {what}")))?);
     }
+    time.datable().map_err(|error| CommandError::input(format!("the clock: {error}")))?;
     let shop = args.shop.as_deref().map(ShopId::new).transpose();
     let shop = shop.map_err(|error| CommandError::input(format!("--shop: {error}")))?;
     let mut place = args.place.clone();

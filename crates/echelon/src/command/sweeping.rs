@@ -35,10 +35,11 @@ pub async fn work(store: &Store, sweep: &Sweep<Here>, shops: &[ShopId]) -> Resul
         }
     };
     bar.finish_and_clear();
-    drained?;
     for shop in shops {
         lists::tidy(store, shop, local::now()).await?;
     }
+    let (_, drained) = drained;
+    drained?;
     all(store, shops).await
 }
 

@@ -59,6 +59,9 @@ pub fn run(args: &Args, now: Instant) -> Result<(), CommandError> {
     match Program::read(&value, crate::zones()) {
         Err(found) => problems.extend(found.iter().cloned()),
         Ok(draft) => {
+            if let Err(found) = draft.program.check_rises("$") {
+                problems.extend(found.iter().cloned());
+            }
             // A warning alone, because the file may be meant for `replay`, where it counts in USD.
             let unnamed = unnamed_currency(&value, &draft.program);
             warnings = advised(args, draft, old.map(|(_, old)| old.program).as_ref(), now)?;

@@ -169,6 +169,82 @@ fn facts_before_the_start_are_told_at_once_with_the_remedy_which_works() {
 }
 
 #[test]
+fn load_says_which_orders_are_in_another_currency_or_name_no_member_and_looks_into_documents() {
+    let desk = Desk::new();
+    let program = desk.program(
+        "vip.json",
+        &json!({ "currency": "USD", "start_date": "2024-01-01",
+                                                    "milestone": { "metric": "amount_spent", "period": "lifetime" } }),
+    );
+    desk.says(&["publish", "--shop", "acme", "--program", &program], 0);
+    let guest =
+        r#"{"type":"order.paid","order_id":"3","occurred_at":"2024-05-01T10:00:00Z","total":"7.50","currency":"USD"}"#;
+    let converted =
+        order("4", "cara", "2024-05-01T10:00:00Z", "10.00", "EUR").replace('}', r#","exchange_rate":"1.1"}"#);
+    let facts = [
+        order("5", "dora", "2023-05-01T10:00:00Z", "20.00", "USD"),
+        order("6", "dora", "2024-05-01T10:00:00Z", "30.00", "EUR"),
+    ];
+    let document = format!(r#"{{"type":"document","facts":[{}]}}"#, facts.join(","));
+    let lines = [
+        order("1", "anna", "2024-05-01T10:00:00Z", "600.00", "EUR"),
+        order("2", "ben", "2024-05-01T10:00:00Z", "12.50", "USD"),
+        guest.to_owned(),
+        converted,
+        document,
+    ];
+    let history = desk.write("e.jsonl", &lines.join("\n"));
+    let said = desk.says(&["load", &history, "--format", "json"], 0);
+    has(&said, &["e.jsonl:5: is dated 2023-05-01"]);
+    let report: Value = serde_json::from_str(said.get(..=said.rfind("\n}").unwrap() + 1).unwrap()).unwrap();
+    assert_eq!(report["no_exchange_rate"], json!({ "facts": 2, "money": { "EUR": "630" } }), "{report}");
+    assert_eq!(report["no_member"], json!({ "facts": 1, "money": { "USD": "7.5" } }), "{report}");
+    assert_eq!((&report["before_the_start"], &report["money_before_the_start"]), (&json!(1), &json!({ "USD": "20" })));
+    let again = desk.says(&["load", &history], 0);
+    has(&again, &["no exchange rate", "2 facts (630.00 EUR)", "the program counts USD", "`exchange_rate`"]);
+    has(&again, &["no member", "1 fact (7.50 USD)", "names a member"]);
+}
+
+#[test]
+fn a_program_whose_rise_brings_more_rewards_than_are_recorded_at_once_is_not_published() {
+    let desk = Desk::new();
+    let tiers = |count: u32| -> Value {
+        let reward = json!([{ "type": "points", "points": 50 }]);
+        (1..=count)
+            .map(|n| json!({ "id": format!("t{n}"), "threshold": n.to_string(), "entry_rewards": reward }))
+            .collect()
+    };
+    let program = |name: &str, count: u32, skipped: &str| {
+        desk.program(name, &json!({ "currency": "EUR", "skipped_tier_rewards": skipped, "tiers": tiers(count) }))
+    };
+    let many = program("many.json", 41, "all_skipped");
+    let told = ["$", "skipped_tier_rewards", "41 tiers", "`highest_only`"];
+    let validated = |file: &str| {
+        let Output { status, stdout, stderr } = command(&["validate", file]);
+        (status.code(), String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr))
+    };
+    let (code, said) = validated(&many);
+    assert_eq!(code, Some(1), "{said}");
+    has(&said, &told);
+    has(&desk.says(&["publish", "--shop", "acme", "--program", &many], 2), &told);
+    assert_eq!(validated(&program("highest.json", 41, "highest_only")).0, Some(0));
+
+    let most = program("most.json", 40, "all_skipped");
+    desk.says(&["publish", "--shop", "acme", "--program", &most], 0);
+    let history = desk.write("e.jsonl", &order("1", "anna", &chrono::Utc::now().to_rfc3339(), "600.00", "EUR"));
+    let report = desk.says(&["load", &history, "--live"], 0);
+    has(&report, &["applied", "transitions"]);
+    assert_eq!(desk.member("anna")["tier"]["id"], "t40");
+}
+
+#[test]
+fn a_clock_from_which_nothing_could_be_dated_is_refused_at_the_start() {
+    let desk = Desk::new();
+    let said = desk.says(&["serve", "--clock", "9999-12-31T23:59:55Z", "--listen", "127.0.0.1:0"], 2);
+    has(&said, &["9999-12-31", "year 9000", "set it right"]);
+}
+
+#[test]
 fn an_instant_in_a_program_that_would_be_ignored_is_an_error_that_names_the_remedy() {
     let desk = Desk::new();
     let first = desk.program("vip.json", &json!({ "effective_at": "2023-01-01T00:00:00Z" }));

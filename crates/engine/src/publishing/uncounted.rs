@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream;
-use rules::before_start::BeforeStart;
+use rules::before_start::UncountedSum;
 use rules::program::Period;
 use rules::version::Version;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub struct Uncounted {
     pub starts_on: String,
     /// The facts and the money.
     #[serde(flatten)]
-    pub found: BeforeStart,
+    pub found: UncountedSum,
     /// Whether every member was read. Otherwise there are at least so many.
     pub complete: bool,
     /// A sentence for people: what does not count, and the remedy.
@@ -45,7 +45,7 @@ impl Uncounted {
         let buckets = store.tables().spread.buckets();
         let parts = stream::iter(0..buckets).map(|bucket| before_the_start(store, shop, version, bucket));
         let mut parts = std::pin::pin!(parts.buffer_unordered(AT_A_TIME));
-        let (mut found, mut complete) = (BeforeStart::default(), true);
+        let (mut found, mut complete) = (UncountedSum::default(), true);
         while let Some(part) = parts.next().await {
             found.add(part?);
             if begun.elapsed() >= BUDGET {
@@ -57,7 +57,7 @@ impl Uncounted {
     }
 
     /// The facts that were found before the effective start of a version.
-    pub fn of(found: BeforeStart, version: &Version, complete: bool) -> Self {
+    pub fn of(found: UncountedSum, version: &Version, complete: bool) -> Self {
         let starts_on = version.effective_start.to_string();
         let at_least = if complete { "" } else { "at least " };
         let count = if found.facts == 1 { "counts" } else { "count" };
@@ -91,12 +91,12 @@ async fn before_the_start(
     shop: &ShopId,
     version: &Version,
     bucket: u16,
-) -> Result<BeforeStart, StoreError> {
-    let (mut found, mut behind) = (BeforeStart::default(), None::<String>);
+) -> Result<UncountedSum, StoreError> {
+    let (mut found, mut behind) = (UncountedSum::default(), None::<String>);
     loop {
         let page = store.scan(shop, (bucket, behind.as_deref()), PAGE).await?;
         let members = page.members.into_iter().filter_map(|(_, stored)| StoredMember::present(stored));
-        members.for_each(|member| found.add(BeforeStart::of(&member.ledger, version)));
+        members.for_each(|member| found.add(UncountedSum::of(&member.ledger, version)));
         behind = page.next;
         if behind.is_none() {
             return Ok(found);

@@ -105,11 +105,19 @@ impl<W: SegmentQueue> Sweep<W> {
                 Review::Due(member) => due.push((place, *member)),
             }
         }
-        let groups = self.grouped(context, due)?;
+        let (groups, too_large) = self.grouped(context, due)?;
         tally.written = groups.iter().map(|(members, _)| members.len() as u64).sum();
         let settled = stream::iter(groups).map(|(members, commit)| self.settle(context, members, commit));
         let settled: Vec<Vec<Settled>> = settled.buffer_unordered(pace.at_a_time()).try_collect().await?;
-        let settled = settled.into_iter().flatten().filter(|one| !one.is_gone);
+        let settled: Vec<Settled> = settled.into_iter().flatten().collect();
+        let left_out = settled.iter().filter(|one| one.is_left_out).count();
+        if too_large + left_out > 0 {
+            let what = "members skipped: what is due for them is more than the database takes";
+            tracing::error!(shop = %context.shop, members = too_large + left_out, what);
+        }
+        tally.unreadable = tally.unreadable.saturating_add((too_large + left_out) as u64);
+        tally.written = tally.written.saturating_sub(left_out as u64);
+        let settled = settled.into_iter().filter(|one| !one.is_gone && !one.is_left_out);
         for Settled { place, tier, rows, snapshot, .. } in settled {
             tally.member(context.job, tier.as_ref(), &rows);
             snapshots.extend(snapshot.map(|snapshot| (place, *snapshot)));
@@ -131,12 +139,19 @@ impl<W: SegmentQueue> Sweep<W> {
         Ok(Since::boundary(history, context.job.until, tier))
     }
 
-    /// Groups members for commits. They are independent of each other; the size of a group is a matter of speed.
-    fn grouped(&self, context: &ReviewContext<'_>, due: Vec<Placed>) -> Result<Vec<(Vec<Placed>, Commit)>, StoreError> {
+    /// Groups members for commits. They are independent of each other; the size of a group is a matter of speed. A member for
+    /// whom more is due than the database takes is left out, and counted: no member stops the sweep of the others.
+    fn grouped(&self, context: &ReviewContext<'_>, due: Vec<Placed>) -> Result<(Vec<Group>, usize), StoreError> {
         let now = self.clock.now();
-        let mut groups: Vec<(Vec<Placed>, Commit)> = Vec::new();
+        let (mut groups, mut too_large) = (Vec::<Group>::new(), 0);
         for member in due {
-            let commit = context.commit(&member.1, now)?;
+            let commit = match context.commit(&member.1, now) {
+                Err(error) if error.remedy() == Remedy::Quarantine => {
+                    too_large += 1;
+                    continue;
+                }
+                commit => commit?,
+            };
             match groups.last_mut() {
                 Some((members, together))
                     if members.len() < self.settings.together && together.len() + commit.len() <= WRITES_MAX =>
@@ -147,7 +162,7 @@ impl<W: SegmentQueue> Sweep<W> {
                 _ => groups.push((vec![member], commit)),
             }
         }
-        Ok(groups)
+        Ok((groups, too_large))
     }
 
     /// Commits members together, and one by one if any of them changed since it was read.
@@ -160,15 +175,16 @@ impl<W: SegmentQueue> Sweep<W> {
         let is_done = match self.store.commit(commit).await {
             Ok(()) => true,
             Err(error) => match error.remedy() {
-                Remedy::Reload => false,
-                Remedy::Later | Remedy::Quarantine => return Err(error),
+                // Of one who is too large, the others are written one by one.
+                Remedy::Reload | Remedy::Quarantine => false,
+                Remedy::Later => return Err(error),
             },
         };
         let mut settled = Vec::with_capacity(members.len());
         for (place, due) in members {
             let rows = if is_done { due.seen() } else { Vec::new() };
             let Due { member, tier, is_part, snapshot, .. } = due;
-            let mut one = Settled { place, tier, rows, snapshot, is_gone: false };
+            let mut one = Settled { place, tier, rows, snapshot, is_gone: false, is_left_out: false };
             if !is_done || is_part {
                 self.settle_alone(context, &member, &mut one).await?;
             }
@@ -210,7 +226,16 @@ impl<W: SegmentQueue> Sweep<W> {
                 }
                 Review::Due(due) => due,
             };
-            match self.store.commit(context.commit(&due, self.clock.now())?).await {
+            let written = match context.commit(&due, self.clock.now()) {
+                Ok(commit) => self.store.commit(commit).await,
+                Err(error) => Err(error),
+            };
+            match written {
+                Err(error) if error.remedy() == Remedy::Quarantine => {
+                    one.is_left_out = true;
+                    one.snapshot = None;
+                    return Ok(());
+                }
                 Ok(()) => {
                     if one.rows.is_empty() {
                         one.tier.clone_from(&due.tier);
@@ -241,7 +266,12 @@ struct Settled {
     snapshot: Option<Box<MemberSnapshot>>,
     /// Whether the member was erased or merged meanwhile.
     is_gone: bool,
+    /// Whether more is due for the member than the database takes.
+    is_left_out: bool,
 }
 
 /// A member for whom something is due, with the place on the page.
 type Placed = (usize, Due);
+
+/// Members who are written together, and the writes.
+type Group = (Vec<Placed>, Commit);

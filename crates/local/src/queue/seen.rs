@@ -127,6 +127,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_time_beyond_the_year_9999_that_was_noted_is_read_as_the_end_of_that_year() {
+        let (_store, queues, _) = queues().await;
+        let beyond = crate::time::EVER.plus_millis(5_060);
+        queues.note_time(beyond).await.unwrap();
+        assert_eq!(queues.noted_time().await.unwrap(), Some(crate::time::EVER));
+    }
+
+    #[tokio::test]
     async fn what_was_cut_short_goes_on_where_it_ended_and_nothing_is_sent_twice() {
         let ((_store, queues, lane), sent) = (queues().await, bodies(250));
         // The state after a process that was killed after the second commit.

@@ -14,6 +14,7 @@ pub use read::Draft;
 use crate::calendar::{Span, Zone};
 use crate::fact::{Currency, Tag};
 use crate::id::{ProgramId, TierId};
+use crate::json::Problems;
 use crate::quantity::{Amount, MinorUnit, Points, Quantity};
 
 /// The rules of a shop's tiers.
@@ -232,7 +233,29 @@ pub enum Perk {
     Custom(String),
 }
 
+/// The most tiers with entry rewards of which all may be due at once: they are recorded in one transaction, beside the facts
+/// that brought them.
+const REWARDED_AT_ONCE_MAX: usize = 40;
+
 impl Program {
+    /// Refuses a program that is about to be published if one rise could bring more entry rewards than are recorded at once.
+    /// Programs published before are read as they are.
+    ///
+    /// # Errors
+    /// Names the place, and says what to write.
+    pub fn check_rises(&self, path: &str) -> Result<(), Problems> {
+        let rewarded = self.tiers.iter().filter(|tier| !tier.entry_rewards.is_empty()).count();
+        if self.skipped_tier_rewards == SkippedTierRewards::HighestOnly || rewarded <= REWARDED_AT_ONCE_MAX {
+            return Ok(());
+        }
+        let path = format!("{path}.skipped_tier_rewards");
+        let message = format!(
+            "is `all_skipped`, and {rewarded} tiers have entry rewards: a rise through all of them would bring more than \
+             {REWARDED_AT_ONCE_MAX} at once; write `highest_only`, or give rewards to fewer tiers"
+        );
+        Err(Problems::one(&path, message))
+    }
+
     /// The tiers, lowest first, each with its rank.
     pub fn tiers(&self) -> impl DoubleEndedIterator<Item = (Rank, &Tier)> {
         self.tiers.iter().enumerate().map(|(index, tier)| (Rank::new(index), tier))

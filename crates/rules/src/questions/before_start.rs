@@ -9,16 +9,16 @@ use crate::program::{Counted, Metric, Milestone};
 use crate::quantity::Quantity;
 use crate::version::Version;
 
-/// Facts before a program's start.
+/// Facts that count for nothing: before a program's start, or for another reason.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-pub struct BeforeStart {
+pub struct UncountedSum {
     /// The number of orders, or of entries of points where the program counts points.
     pub facts: u64,
     /// What was paid for these orders and not given back, by the code of its currency.
     pub money: BTreeMap<String, Quantity>,
 }
 
-impl BeforeStart {
+impl UncountedSum {
     /// A member's facts before the effective start of a version, of the kind that it counts. Test orders and cancelled
     /// orders would count for nothing anyway; under a program of tags the start has no effect.
     pub fn of(ledger: &Ledger, version: &Version) -> Self {
@@ -106,7 +106,7 @@ mod tests {
             replay.line(event, now).unwrap();
         }
         let ledger = replay.index().ledger(&MemberId::new("anna").unwrap()).unwrap();
-        let found = BeforeStart::of(ledger, replay.versions().last());
+        let found = UncountedSum::of(ledger, replay.versions().last());
         assert_eq!(found.in_words(), "2 facts (799.50 EUR, 50.00 USD)");
     }
 }

@@ -47,7 +47,7 @@ pub struct Tally {
     pub notices: u64,
     /// Members written by the sweep.
     pub written: u64,
-    /// Items that cannot be decoded, which the sweep skipped.
+    /// Items that the sweep skipped: they cannot be decoded, or would be larger than the database takes.
     pub unreadable: u64,
 }
 

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use engine::ingest::Counts;
-use rules::before_start::BeforeStart;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::records::Reason;
 
-use super::start::Start;
+use super::start::{NotCounted, Start};
 use crate::error::CommandError;
 use crate::output::{Format, print, print_json, table};
 
@@ -43,7 +42,7 @@ pub struct Report {
     /// The start of the program; none if the system does not tell.
     pub start: Option<Start>,
     /// The facts of this run before that. They are stored, but do not count.
-    pub before_the_start: BeforeStart,
+    pub not_counted: NotCounted,
     /// The reasons for which events were quarantined, where they are known.
     pub reasons: BTreeMap<Reason, u64>,
     /// The number of facts that were stored already when they were sent again, after an answer was lost. They may have
@@ -99,6 +98,7 @@ impl Report {
 
     fn object(&self) -> Value {
         let (counts, refused) = (&self.counts, self.refused);
+        let NotCounted { before_the_start, no_exchange_rate, no_member } = &self.not_counted;
         let reasons: BTreeMap<_, _> = self.reasons.iter().map(|(reason, count)| (reason.code(), count)).collect();
         let taken_in = match self.by {
             By::Itself | By::Served => json!(counts),
@@ -109,8 +109,9 @@ impl Report {
         };
         json!({ "from_line": self.from, "lines": self.lines, "left_out": self.left_out, "programs_passed_over": self.programs,
                 "taken_in": taken_in, "reasons": reasons, "waiting": self.waiting, "earlier": self.earlier,
-                "counts_from": self.start.as_ref().map(|start| start.at), "before_the_start": self.before_the_start.facts,
-                "money_before_the_start": self.before_the_start.money, "restarted": self.restarted })
+                "counts_from": self.start.as_ref().map(|start| start.at), "before_the_start": before_the_start.facts,
+                "money_before_the_start": before_the_start.money, "no_exchange_rate": no_exchange_rate, "no_member": no_member,
+                "restarted": self.restarted })
     }
 
     fn text(&self, file: &Path) -> String {
@@ -138,10 +139,16 @@ impl Report {
             rows.push(row(&format!("  {}", reason.code()), *count, reason.remedy()));
         }
         let before = format!("of the lines before {from}, when they were loaded");
-        let before_the_start = &self.before_the_start;
+        let NotCounted { before_the_start, no_exchange_rate, no_member } = &self.not_counted;
         let start = self.start.as_ref().map_or_else(String::new, |start| {
             format!("{}: stored, and counted for nothing: {}", before_the_start.in_words(), start.in_words())
         });
+        let foreign = self.start.as_ref().map_or_else(String::new, |start| {
+            let (found, ours) = (no_exchange_rate.in_words(), start.currency());
+            format!("{found}: stored, and counted for nothing: the program counts {ours}; they count once a newer revision has an `exchange_rate`")
+        });
+        let guests =
+            format!("{}: stored, and counted for nothing until a newer revision names a member", no_member.in_words());
         rows.extend([
             row("left out", self.left_out, "no JSON, or too long"),
             row("left out before", earlier.left_out, &before),
@@ -154,6 +161,8 @@ impl Report {
                 "revisions of cancelled orders: they count again once `order.restored` of them is sent",
             ),
             row("before the start", before_the_start.facts, &start),
+            row("no exchange rate", no_exchange_rate.facts, &foreign),
+            row("no member", no_member.facts, &guests),
             row("waiting", self.waiting, "accepted, not taken in yet"),
             row("transitions", counts.transitions, "recorded"),
         ]);

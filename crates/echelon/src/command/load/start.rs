@@ -1,12 +1,30 @@
-//! The start of the program that a history is loaded for: facts before it are stored, and count for nothing.
+//! The program that a history is loaded for: facts before its start, in another currency or without a member are stored, and
+//! count for nothing.
 
+use engine::ingest::{DOCUMENT, FACTS};
 use engine::publishing::remedy;
-use rules::before_start::BeforeStart;
+use rules::before_start::UncountedSum;
 use rules::calendar::Instant;
 use rules::fact::Fact;
 use rules::program::{Counted, Metric, Milestone};
 use rules::version::{Version, Versions};
 use serde_json::Value;
+
+/// The facts of a history that are stored and count for nothing, by what the lines tell by themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NotCounted {
+    /// Before the program's start.
+    pub before_the_start: UncountedSum,
+    /// Orders in another currency than the program's, without an exchange rate.
+    pub no_exchange_rate: UncountedSum,
+    /// Orders that name no member.
+    pub no_member: UncountedSum,
+}
+
+/// The type of an event.
+fn kind_of(event: &Value) -> Option<&str> {
+    event.get("type").and_then(Value::as_str)
+}
 
 /// The start of a program.
 #[derive(Debug, Clone)]
@@ -28,14 +46,24 @@ impl Start {
         Self { at: midnight(version), version: version.clone(), stated: None }
     }
 
-    /// Adds an event to those before the start, if it is of a kind that counts and lies before it. Yields its instant.
-    pub fn add(&mut self, event: &Value, found: &mut BeforeStart) -> Option<Instant> {
+    /// Adds the facts of an event that are of a kind that counts, and count for nothing nevertheless. Yields the instant of the
+    /// first that is added as before the start.
+    pub fn add(&mut self, event: &Value, found: &mut NotCounted) -> Option<Instant> {
+        match event.get(FACTS).and_then(Value::as_array).filter(|_| kind_of(event) == Some(DOCUMENT)) {
+            Some(facts) => {
+                facts.iter().filter_map(|fact| self.add_fact(fact, found)).fold(None, |first, at| first.or(Some(at)))
+            }
+            None => self.add_fact(event, found),
+        }
+    }
+
+    fn add_fact(&mut self, event: &Value, found: &mut NotCounted) -> Option<Instant> {
         let text = |name| event.get(name).and_then(Value::as_str);
         let counted = match &self.version.program.milestone {
             Milestone::Counted(Counted { metric, .. }) => *metric,
             Milestone::Tags(_) => return None,
         };
-        let kind = text("type")?;
+        let kind = kind_of(event)?;
         let counts = match counted {
             Metric::PointsEarned => matches!(kind, "points.earned" | "points.adjusted" | "points.imported"),
             Metric::AmountSpent | Metric::OrdersPlaced => kind == "order.paid",
@@ -46,17 +74,31 @@ impl Start {
         let at = paid_later.map_or(at, |(_, (_, paid_at))| at.max(*paid_at));
         let is_statement = text("paid_at").is_some() && text("total") == Some("0") && text("member_id").is_none();
         self.stated = text("order_id").filter(|_| is_statement).map(|order| (order.to_owned(), at));
-        if !counts || is_statement || at >= self.at {
+        if !counts || is_statement {
             return None;
         }
+        let ours = self.version.program.currency;
+        let is_foreign = text("currency").is_some_and(|theirs| theirs != ours.code());
+        let has_no_rate = counted == Metric::AmountSpent && is_foreign && event.get("exchange_rate").is_none();
+        let sum = match text("member_id") {
+            None => &mut found.no_member,
+            Some(_) if at < self.at => &mut found.before_the_start,
+            Some(_) if has_no_rate => &mut found.no_exchange_rate,
+            Some(_) => return None,
+        };
         // What is no fact is refused or quarantined, and named there.
-        let fact = Fact::read(event, self.version.program.currency).ok()?.fact;
+        let fact = Fact::read(event, ours).ok()?.fact;
         match fact.paid() {
             Some(paid) if paid.charge.test => return None,
-            Some(paid) => found.add_charge(&paid.charge),
-            None => found.facts = found.facts.saturating_add(1),
+            Some(paid) => sum.add_charge(&paid.charge),
+            None => sum.facts = sum.facts.saturating_add(1),
         }
-        Some(at)
+        (fact.member().is_some() && at < self.at).then_some(at)
+    }
+
+    /// The currency that the program counts.
+    pub fn currency(&self) -> &'static str {
+        self.version.program.currency.code()
     }
 
     /// A sentence for people: facts before the start count for nothing, and the remedy.

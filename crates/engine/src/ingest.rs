@@ -14,7 +14,7 @@ mod quarantine;
 mod read;
 mod take;
 
-pub use direct::FactOutcome;
+pub use direct::{FactOutcome, Known};
 pub use document::{DOCUMENT, FACTS, OpenDocument, documents, native_document};
 pub use not_counted::{CANCELLED, NotCounted, not_counted};
 pub use programs::ProgramCache;

@@ -248,6 +248,7 @@ impl Publisher<'_> {
         let VersionDraft { versions, replaces, .. } = self.drafted(wanted, &publication.event).await?;
         let shop = self.shop.clone();
         if let Some(known) = before.as_ref().map(Versions::last).filter(|last| self.is_same(last, &versions, wanted)) {
+            self.check_instant(wanted, before.as_ref(), &publication.event)?;
             let (version, effective_at) = (known.number, known.effective_at);
             return Ok(PublishOutcome {
                 shop,
@@ -295,7 +296,8 @@ impl Publisher<'_> {
     }
 
     /// Refuses a program that says less than it has to, or something that would be ignored. A program that is
-    /// published already may be published again, and an earlier version may be rolled back to, whatever it says.
+    /// published already may be published again without its currency, and an earlier version may be rolled back to,
+    /// whatever it says.
     async fn check(
         &self,
         wanted: &PublishRequest,
@@ -306,6 +308,17 @@ impl Publisher<'_> {
         if unnamed_currency(written, &event.program).is_some() {
             return Err(PublicationError::CurrencyMissing(self.store.most_used_currency(self.shop).await?));
         }
+        self.check_instant(wanted, before, event)
+    }
+
+    /// Refuses an instant in the program that would be ignored, be it the only change.
+    fn check_instant(
+        &self,
+        wanted: &PublishRequest,
+        before: Option<&Versions>,
+        event: &Published,
+    ) -> Result<(), PublicationError> {
+        let ProgramSource::Program(written) = &wanted.what else { return Ok(()) };
         let Draft { effective_at: Some(said), .. } = Program::read(written, self.store.zones())? else { return Ok(()) };
         let is_heeded = match before {
             None => event.at == said,

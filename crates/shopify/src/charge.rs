@@ -33,6 +33,10 @@ pub(super) fn of(order: &Body<'_>, is_cancelled: bool) -> Result<Charged> {
     let refunds = order.refunds.list("$.refunds")?;
     let mut worths = refunds.into_iter().map(|refund| refund.worth(shop)).collect::<Result<Vec<_>>>()?;
     let current = current.positive(shop)?;
+    // Without the refunds, and without what is left, it is not known how much was given back.
+    if says_refunded(order) && !is_cancelled && current.is_none() && worths.is_empty() && full > 0 {
+        return Err(DocumentError::missing("$.refunds"));
+    }
     if value::flag(&order.taxes_included, "$.taxes_included")? {
         without_taxes_twice(&mut worths, current.map(|current| full - current));
     }

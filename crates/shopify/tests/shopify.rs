@@ -266,6 +266,16 @@ fn a_refund_alone_is_worth_its_lines_and_adjustments_whatever_its_transactions_s
 }
 
 #[test]
+fn an_order_that_is_called_refunded_and_shows_no_refund_is_not_worth_its_price() {
+    for status in ["refunded", "partially_refunded"] {
+        let gone = json!({ "financial_status": status, "current_total_price": null, "current_total_price_set": null, "refunds": null });
+        let rejected = rejected(&order(gone), "orders/updated");
+        assert_eq!(rejected.code(), "missing_field", "{rejected}");
+        assert!(rejected.to_string().contains("$.refunds"), "{rejected}");
+    }
+}
+
+#[test]
 fn a_refund_alone_and_in_its_snapshot_are_one_fact_and_the_snapshot_wins() {
     let alone = facts(refund(31, "40.00", "3.20").to_string().as_bytes(), "refunds/create");
     let body = order(json!({ "refunds": [refund(31, "40.00", "3.20")], "current_total_price": null,

@@ -25,6 +25,15 @@ pub fn meant(text: &str) -> Result<Cow<'_, str>, Bent> {
         let marked = rest.starts_with(|first: char| first.is_ascii_digit() || "+-=@".contains(first));
         return if marked { meant(rest) } else { Err(Bent::Apostrophe) };
     }
+    // A formula whose value is a text, by which programs keep a spreadsheet from reading a number.
+    if let Some(quoted) =
+        text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"')).filter(|it| !it.contains('"'))
+    {
+        return meant(quoted);
+    }
+    if are_grouped(text) {
+        return Ok(Cow::Owned(text.replace(',', "")));
+    }
     if let Some((mantissa, power)) = text.split_once("E+").or_else(|| text.split_once("e+")) {
         return match scientific(mantissa, power) {
             Some(exact) => exact.map(Cow::Owned).ok_or(Bent::Rounded),
@@ -54,6 +63,14 @@ fn scientific(mantissa: &str, power: &str) -> Option<Option<String>> {
     Some(exact.then(|| format!("{whole}{fraction}")))
 }
 
+/// Whether a text is digits in groups of three, as spreadsheets show large numbers.
+fn are_grouped(text: &str) -> bool {
+    let mut groups = text.split(',');
+    let first = groups.next().is_some_and(|first| are_digits(first) && first.len() <= 3);
+    let mut others = groups.peekable();
+    first && others.peek().is_some() && others.all(|group| are_digits(group) && group.len() == 3)
+}
+
 fn are_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -69,6 +86,11 @@ mod tests {
             ("#1001", Ok("#1001")),
             ("INV-1.0", Ok("INV-1.0")),
             ("1.5", Ok("1.5")),
+            ("=\"7001\"", Ok("7001")),
+            ("=\"7,001\"", Ok("7001")),
+            ("5,320,000,007,001", Ok("5320000007001")),
+            ("1,23", Ok("1,23")),
+            ("A,123", Ok("A,123")),
             ("5320000000001.0", Ok("5320000000001")),
             ("5320000000001.00", Ok("5320000000001")),
             ("'5320000000001", Ok("5320000000001")),

@@ -5,7 +5,7 @@
 //! the rows read before, or else, as in a file that is newest first, among all rows of the file. Everything remembered
 //! for that has a limit: see `returns` and `repeats`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rules::calendar::Instant;
 use rules::fact::{Charge, Currency, Fact, FactBody, OrderPaid, Refunded};
@@ -57,6 +57,8 @@ pub struct Orders {
     exported_at: Option<Instant>,
     /// The orders that a later file replaced.
     replaced: u64,
+    /// The hashes of the orders whose own row has had a refund, and has it still.
+    refunded: HashSet<u64>,
     /// Whether the row that was read last is called paid and is outstanding as a whole.
     nothing_paid: bool,
 }
@@ -109,6 +111,7 @@ impl Orders {
             file: 0,
             exported_at: None,
             replaced: 0,
+            refunded: HashSet::new(),
             nothing_paid: false,
         }
     }
@@ -296,8 +299,20 @@ impl Orders {
             let left = Amount::from_ten_thousandths(left).unwrap_or(Amount::ZERO);
             self.open.add(member, &head.id, head.at, left, head.currency);
         }
+        // A later export that has no refund any more takes back the one of an earlier export.
+        let taken_back = match &refund {
+            Some(_) => {
+                self.refunded.insert(print.id);
+                None
+            }
+            None if self.refunded.remove(&print.id) => {
+                let refund = id(row, Field::Refunded, REFUND_IN_ROW, RefundId::new)?;
+                Some(refunded(head.id.clone(), refund, head.at, Amount::ZERO, head))
+            }
+            None => None,
+        };
         let mut facts = vec![told(head.at, FactBody::OrderPaid(head.id.clone(), paid), head)];
-        facts.extend(refund.map(|(fact, _)| fact));
+        facts.extend(refund.map(|(fact, _)| fact).or(taken_back));
         facts.extend(ended);
         Ok(facts)
     }

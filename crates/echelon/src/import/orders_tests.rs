@@ -234,6 +234,11 @@ fn a_shopify_order_counts_once_it_is_paid_in_full() {
     }
     let row = format!("#8,a@x,partially_refunded,{paid},USD,0,0,20,0,5.00,,,8");
     check(file, &row, "a@x:paid(8,20) a@x:refunded(8,import,5)");
+    // A status without its amount is not silently worth the whole order.
+    let row = format!("#6,a@x,refunded,{paid},USD,0,0,20,0,0.00,,,6");
+    check(file, &row, "a@x:paid(6,20) a@x:refunded(6,import,20)");
+    let row = format!("#7,a@x,partially_refunded,{paid},USD,0,0,20,0,,,,7");
+    check(file, &row, "rejected: column `Refunded Amount`: the cell is empty…");
     let row = format!("#9,,refunded,{paid},USD,0,0,20,0,20,2024-01-07 10:00:00 -0500,,9");
     check(file, &row, "guest:paid(9,20) guest:refunded(9,import,20) guest:cancelled(9)");
     check(file, "#10,a@x,paid,,USD,0,0,0,0,0,,2024-01-07 10:00:00 -0500,10", "a@x:paid(10,0)");

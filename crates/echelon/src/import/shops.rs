@@ -38,8 +38,8 @@ pub const SHOPIFY: Export = Export {
     ],
     kinds: &[
         ("paid", Order),
-        ("partially_refunded", Order),
-        ("refunded", Order),
+        ("partially_refunded", PartlyRefunded),
+        ("refunded", WhollyRefunded),
         ("pending", Ignore),
         ("authorized", Ignore),
         ("partially_paid", Ignore),

@@ -6,6 +6,7 @@ use std::fmt;
 
 use rules::calendar::{Day, Instant, Zone};
 use rules::fact::{Currency, Fact, FactBody, OrderPaid, ReceivedFact};
+use rules::quantity::Amount;
 use serde::Serialize;
 
 use super::columns::{Field, Header};
@@ -94,7 +95,7 @@ fn about_orders(sum: &OrderSum, code: &'static str, say: impl FnOnce(&str) -> St
 /// Whether a fact is a refund in the row of an order, of a part of it.
 fn is_partial(fact: &Fact, paid: &OrderPaid) -> bool {
     let FactBody::OrderRefunded(_, id, refunded) = &fact.body else { return false };
-    id.as_str() == REFUND_IN_ROW && refunded.amount < paid.charge.total
+    id.as_str() == REFUND_IN_ROW && refunded.amount > Amount::ZERO && refunded.amount < paid.charge.total
 }
 
 impl Watch {

@@ -142,6 +142,12 @@ fn a_newer_revision_of_a_cancelled_order_is_answered_with_what_restores_it() {
     let report = load(&[file.to_str().unwrap(), "--url", &served.url()]);
     assert_eq!(report["taken_in"]["still_cancelled"], json!(1), "{report}");
 
+    // The same where the cancellation arrived before the order did.
+    let early = json!({ "type": "order.cancelled", "order_id": "b", "occurred_at": at });
+    assert_eq!(served.post("/v1/facts", &early.to_string(), &[]).0, 200);
+    let (_, answer) = served.post("/v1/facts", &order("anna", "b", "900.00").to_string(), &[]);
+    assert_eq!(code(&answer, 0), json!("cancelled"), "{answer}");
+
     let restored = json!({ "type": "order.restored", "order_id": "a", "occurred_at": "2026-01-04T00:00:00Z" });
     let (_, answer) = served.post("/v1/facts", &json!([restored, again("2026-01-05T00:00:00Z")]).to_string(), &[]);
     assert_eq!((code(&answer, 0), code(&answer, 1)), (Value::Null, Value::Null), "{answer}");

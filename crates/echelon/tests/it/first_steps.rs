@@ -200,6 +200,15 @@ fn load_says_which_orders_are_in_another_currency_or_name_no_member_and_looks_in
     assert_eq!(report["no_exchange_rate"], json!({ "facts": 2, "money": { "EUR": "630" } }), "{report}");
     assert_eq!(report["no_member"], json!({ "facts": 1, "money": { "USD": "7.5" } }), "{report}");
     assert_eq!((&report["before_the_start"], &report["money_before_the_start"]), (&json!(1), &json!({ "USD": "20" })));
+
+    // The day is that of the payment, whichever revision says it.
+    let mut placed: Value = serde_json::from_str(&order("7", "emil", "2023-12-29T10:00:00Z", "40.00", "USD")).unwrap();
+    let mut paid = placed.clone();
+    paid["paid_at"] = json!("2024-01-03T10:00:00Z");
+    placed["revision"] = json!("2024-02-01T00:00:00Z");
+    let later = desk.write("later.jsonl", &format!("{paid}\n{placed}"));
+    let said = desk.says(&["load", &later], 0);
+    assert!(!said.contains("before the start"), "{said}");
     let again = desk.says(&["load", &history], 0);
     has(&again, &["no exchange rate", "2 facts (630.00 EUR)", "the program counts USD", "`exchange_rate`"]);
     has(&again, &["no member", "1 fact (7.50 USD)", "names a member"]);
@@ -253,6 +262,9 @@ fn an_instant_in_a_program_that_would_be_ignored_is_an_error_that_names_the_reme
     has(&publish(&ahead, 2), &["`effective_at` is 2126-01-01T00:00:00Z", "--at"]);
     has(&publish(&first, 0), &["version 1", "in force from 2023-01-01T00:00:00Z"]);
     has(&publish(&first, 0), &["the same already"]);
+    // Be it the only change.
+    let moved = desk.program("moved.json", &json!({ "effective_at": "2022-01-01T00:00:00Z" }));
+    has(&publish(&moved, 2), &["would be ignored", "`effective_at` is 2022-01-01T00:00:00Z"]);
     let other = desk.program("other.json", &json!({ "name": "Other", "effective_at": "2024-01-01T00:00:00Z" }));
     has(&publish(&other, 2), &["other.json", "would be ignored", "--at", "`start_date`", "`clamp: false`"]);
     // The first version's own instant, in the file that is edited, says what is the case.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use rules::calendar::Instant;
 use rules::fact::Fact;
 use rules::fact_index::{FactStatus, Idle, Subject};
 use rules::version::Versions;
@@ -15,12 +16,21 @@ use super::{FactWriter, early};
 /// The outcome of a fact from a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FactOutcome {
-    /// It is stored, or was before; and why it moves nothing for now, if so.
-    Taken(FactStatus, Option<Idle>),
+    /// It is stored, or was before.
+    Taken(FactStatus, Known),
     /// It can never be ingested as it is.
     Refused(Reason),
     /// It was not ingested for now; a retry may succeed.
     Failed(String),
+}
+
+/// What is known about a fact that was taken, once all of its message were.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Why it moves nothing for now, if so.
+    pub idle: Option<Idle>,
+    /// The instant that its order counts for, if it is about the payment of one.
+    pub counts_at: Option<Instant>,
 }
 
 impl FactWriter {
@@ -50,10 +60,9 @@ impl FactWriter {
         let why = outcome.failure.unwrap_or_default();
         outcome.failed.into_iter().for_each(|place| set(&mut told, place, FactOutcome::Failed(why.clone())));
         outcome.quarantined.into_iter().for_each(|(place, reason)| set(&mut told, place, FactOutcome::Refused(reason)));
-        outcome
-            .taken
-            .into_iter()
-            .for_each(|(place, Taken { status, idle })| set(&mut told, place, FactOutcome::Taken(status, idle)));
+        for (place, Taken { status, idle, counts_at }) in outcome.taken {
+            set(&mut told, place, FactOutcome::Taken(status, Known { idle, counts_at }));
+        }
         told
     }
 }

@@ -64,6 +64,8 @@ pub(super) struct Taken {
     pub(super) status: FactStatus,
     /// Why the fact moves nothing for now, if so.
     pub(super) idle: Option<Idle>,
+    /// The instant that the order of the fact counts for.
+    pub(super) counts_at: Option<Instant>,
 }
 
 /// The facts that count for a member.
@@ -185,7 +187,7 @@ pub(super) fn fold<'a>(
     }
     for document in documents {
         let mut statuses = Vec::with_capacity(document.len());
-        let orders = document.iter().flat_map(Fact::subjects).filter(|subject| index.has_order(subject));
+        let orders = document.iter().flat_map(Fact::subjects).filter(|subject| index.knows_of_order(subject));
         let known_orders: BTreeSet<Subject> = orders.collect();
         let mut arrival = if document.len() > 1 { Arrival::of_document(now) } else { Arrival::of_one(now) };
         for fact in document {
@@ -207,7 +209,7 @@ pub(super) fn fold<'a>(
     for ((fact, status), is_revised) in told {
         let idle = index.idle(fact).filter(|idle| *idle != Idle::Cancelled || is_revised);
         counts.fact(status, idle);
-        all_taken.push(Taken { status, idle });
+        all_taken.push(Taken { status, idle, counts_at: index.counts_at(fact) });
     }
     rows.retain(|(member, _)| !index.is_erased(member));
     rows.iter().for_each(|(_, row)| counts.row(row));
@@ -274,7 +276,7 @@ pub(super) fn fold<'a>(
     }
 }
 
-/// Whether a fact is a newer revision of a known order, in a document that does not say itself that the order is cancelled.
+/// Whether a fact is of an order of which facts were known before, in a document that does not say itself that the order is cancelled.
 fn is_revised(fact: &Fact, status: FactStatus, document: &[Fact], known_orders: &BTreeSet<Subject>) -> bool {
     let FactBody::OrderPaid(id, _) = &fact.body else { return false };
     let cancels = |other: &Fact| matches!(&other.body, FactBody::OrderCancelled(of) if of == id);

@@ -7,7 +7,7 @@ use rules::fact_index::{FactStatus, Idle};
 use rules::program::{Counted, Metric, Milestone};
 use rules::version::Version;
 
-use super::FactOutcome;
+use super::{FactOutcome, Known};
 use crate::publishing::remedy;
 
 /// The reason of an order that is cancelled.
@@ -29,8 +29,8 @@ impl NotCounted {
         Self { code, message: message.into() }
     }
 
-    /// The reason that a fact and the version in force tell by themselves.
-    fn of(fact: &Fact, version: &Version) -> Option<Self> {
+    /// The reason that a fact, the instant that its order counts for, and the version in force tell by themselves.
+    fn of(fact: &Fact, counts_at: Option<Instant>, version: &Version) -> Option<Self> {
         let Milestone::Counted(Counted { metric, .. }) = &version.program.milestone else { return None };
         let at = match metric {
             Metric::AmountSpent | Metric::OrdersPlaced => {
@@ -38,7 +38,7 @@ impl NotCounted {
                 if paid.charge.test {
                     return Some(Self::new("test_order", "the order is a test, and a test never counts"));
                 }
-                paid.paid_at.unwrap_or(fact.occurred_at)
+                counts_at.or(paid.paid_at).unwrap_or(fact.occurred_at)
             }
             Metric::PointsEarned if matches!(fact.body, FactBody::PointsEntry(..)) => fact.occurred_at,
             Metric::PointsEarned => return None,
@@ -100,8 +100,8 @@ impl NotCounted {
 /// Says of a fact that was written whether it counts for nothing yet, and why.
 pub fn not_counted(version: &Version, fact: &Fact, outcome: &FactOutcome) -> Option<NotCounted> {
     match outcome {
-        FactOutcome::Taken(FactStatus::Applied | FactStatus::Duplicate, idle) => {
-            NotCounted::of(fact, version).or_else(|| idle.map(NotCounted::idle))
+        FactOutcome::Taken(FactStatus::Applied | FactStatus::Duplicate, Known { idle, counts_at }) => {
+            NotCounted::of(fact, *counts_at, version).or_else(|| idle.map(NotCounted::idle))
         }
         FactOutcome::Taken(FactStatus::Superseded | FactStatus::MemberErased, _)
         | FactOutcome::Refused(_)

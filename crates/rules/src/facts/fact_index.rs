@@ -435,6 +435,11 @@ impl FactIndex {
         }
     }
 
+    /// Whether a subject is an order of which a fact is known, be it its cancellation alone.
+    pub fn knows_of_order(&self, subject: &Subject) -> bool {
+        matches!(subject, Subject::Order(id) if self.orders.contains_key(id))
+    }
+
     /// The known facts of a subject, each in its latest version, in a fixed order.
     pub fn facts(&self, subject: &Subject) -> Vec<Fact> {
         match subject {

@@ -1,6 +1,8 @@
 //! The program that a history is loaded for: facts before its start, in another currency or without a member are stored, and
 //! count for nothing.
 
+use std::collections::HashMap;
+
 use engine::ingest::{DOCUMENT, FACTS};
 use engine::publishing::remedy;
 use rules::before_start::UncountedSum;
@@ -32,8 +34,8 @@ pub struct Start {
     /// The midnight of the first day that counts.
     pub at: Instant,
     version: Version,
-    /// The order whose later payment the event before stated, and when it was paid.
-    stated: Option<(String, Instant)>,
+    /// When orders were paid of which only one of payment and placing lies before the start: other revisions may not say it.
+    paid_at: HashMap<String, Instant>,
 }
 
 impl Start {
@@ -43,7 +45,7 @@ impl Start {
         let in_force = versions.in_force(now).number;
         let still = versions.iter().filter(|version| version.number >= in_force);
         let version = still.min_by_key(|version| midnight(version)).unwrap_or(versions.last());
-        Self { at: midnight(version), version: version.clone(), stated: None }
+        Self { at: midnight(version), version: version.clone(), paid_at: HashMap::new() }
     }
 
     /// Adds the facts of an event that are of a kind that counts, and count for nothing nevertheless. Yields the instant of the
@@ -68,12 +70,15 @@ impl Start {
             Metric::PointsEarned => matches!(kind, "points.earned" | "points.adjusted" | "points.imported"),
             Metric::AmountSpent | Metric::OrdersPlaced => kind == "order.paid",
         };
-        let at = text("paid_at").or(text("occurred_at")).and_then(|at| Instant::parse(at).ok())?;
-        // An order that was paid later comes right behind the statement of it, which has no money.
-        let paid_later = text("order_id").zip(self.stated.as_ref()).filter(|(order, (stated, _))| *order == stated);
-        let at = paid_later.map_or(at, |(_, (_, paid_at))| at.max(*paid_at));
-        let is_statement = text("paid_at").is_some() && text("total") == Some("0") && text("member_id").is_none();
-        self.stated = text("order_id").filter(|_| is_statement).map(|order| (order.to_owned(), at));
+        let instant = |name| text(name).and_then(|at| Instant::parse(at).ok());
+        let (placed_at, paid_at) = (instant("occurred_at")?, instant("paid_at"));
+        let order = text("order_id").unwrap_or_default();
+        if let Some(paid_at) = paid_at.filter(|paid_at| (*paid_at < self.at) != (placed_at < self.at)) {
+            self.paid_at.insert(order.to_owned(), paid_at);
+        }
+        let at = paid_at.or_else(|| self.paid_at.get(order).copied()).unwrap_or(placed_at);
+        // The statement of a later payment has no money; the order comes behind it.
+        let is_statement = paid_at.is_some() && text("total") == Some("0") && text("member_id").is_none();
         if !counts || is_statement {
             return None;
         }

@@ -1,6 +1,7 @@
 //! Facts that are known and move nothing for now, because of what is known of their order or entry.
 
 use super::{FactIndex, Subject};
+use crate::calendar::Instant;
 use crate::fact::{Fact, FactBody};
 
 /// Why a known fact moves nothing for now.
@@ -15,6 +16,13 @@ pub enum Idle {
 }
 
 impl FactIndex {
+    /// The instant that the order of a known fact about its payment counts for: another revision may have said when it was paid.
+    pub fn counts_at(&self, fact: &Fact) -> Option<Instant> {
+        let FactBody::OrderPaid(id, _) = &fact.body else { return None };
+        let row = self.orders.get(id)?;
+        row.paid.as_ref().map(|paid| row.counts_at(paid))
+    }
+
     /// Why a known fact moves nothing for now.
     pub fn idle(&self, fact: &Fact) -> Option<Idle> {
         if let FactBody::OrderPaid(id, _) = &fact.body {

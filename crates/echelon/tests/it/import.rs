@@ -211,24 +211,6 @@ fn a_later_export_replaces_an_earlier_one_although_its_amount_is_lower() {
 }
 
 #[test]
-fn a_refund_that_a_later_export_no_longer_has_is_taken_back() {
-    let row = |status: &str, refunded: &str| {
-        let dates = "2025-02-01 10:00:00 +0000";
-        format!("{EXPORT}#1001,zoe@x.com,{status},{dates},EUR,0.00,0.00,520.00,0.00,{dates},,{refunded},0.00,7001\n")
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let [june, july] = ["june.csv", "july.csv"].map(|name| folder.path().join(name));
-    fs::write(&june, row("refunded", "520.00")).unwrap();
-    fs::write(&july, row("paid", "0.00")).unwrap();
-    let run = Run::of(&[&june, &july], &["--preset", "shopify-orders", "--exported-at", "2025-07-01T00:00:00Z"]);
-    let refunds: Vec<Value> = run.events().into_iter().filter(|event| event["type"] == "order.refunded").collect();
-    let told: Vec<_> = refunds.iter().map(|refund| (&refund["refund_id"], &refund["amount"])).collect();
-    assert_eq!(told, [(&json!("import"), &json!("520")), (&json!("import"), &json!("0"))]);
-    assert!(refunds[0]["revision"].as_str() < refunds[1]["revision"].as_str(), "{refunds:?}");
-    assert!(!run.report().to_string().contains("refunds_not_numbered"));
-}
-
-#[test]
 fn of_an_order_that_is_not_paid_in_full_what_was_paid_counts() {
     let row = |outstanding: &str| {
         let dates = "2025-02-01 10:00:00 +0000";

@@ -130,6 +130,26 @@ fn an_order_first_seen_as_refunded_in_full_records_nothing() {
 
 /// From a public report: in June one order was edited down, and another turned out to be ann's.
 #[test]
+fn a_refund_that_a_later_export_no_longer_has_is_taken_back() {
+    let desk = desk();
+    let row = |status: &str, refunded: &str| {
+        let dates = "2025-02-01 10:00:00 +0000";
+        format!("{EXPORT}#1,zoe@x.com,{status},{dates},EUR,0.00,0.00,520.00,0.00,{dates},,{refunded},0.00,1\n")
+    };
+    desk.put("june.csv", row("refunded", "520.00"));
+    desk.put("july.csv", row("paid", "0.00"));
+    let import = "import june.csv july.csv --preset shopify-orders --exported-at 2025-07-01T00:00:00Z -o e.jsonl";
+    let said = desk.run(import, 0).err;
+    assert!(!said.contains("not number"), "{said}");
+    let events = std::fs::read_to_string(desk.folder.path().join("e.jsonl")).unwrap();
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let refunds: Vec<&Value> = events.iter().filter(|event| event["type"] == "order.refunded").collect();
+    let told: Vec<_> = refunds.iter().map(|refund| (&refund["refund_id"], &refund["amount"])).collect();
+    assert_eq!(told, [(&json!("import"), &json!("520")), (&json!("import"), &json!("0"))]);
+    assert!(refunds[0]["revision"].as_str() < refunds[1]["revision"].as_str(), "{refunds:?}");
+}
+
+#[test]
 fn an_order_that_a_later_file_replaced_is_counted_once_in_the_report() {
     let desk = desk();
     let row = |number: u32, email: &str, total: &str| {

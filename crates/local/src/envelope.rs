@@ -80,7 +80,7 @@ fn event(text: &str) -> Result<Value, Problem> {
     match event.get("type").and_then(Value::as_str) {
         Some(_) => Ok(event),
         None => {
-            let remedy = "send objects with a `type`, such as `order.paid`";
+            let remedy = "send objects with a `type`, such as `order.paid`; `echelon import` turns a shop's own documents into them";
             Err(Problem::bad("it is not an object that names its `type`", remedy))
         }
     }

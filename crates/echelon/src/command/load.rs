@@ -186,7 +186,12 @@ fn event(args: &Args, lines: &Lines, raw: &Raw, report: &mut Report) -> Result<O
             return Ok(None);
         }
         Err(what) => {
-            let remedy = "correct the line, or leave such lines out with --skip-invalid";
+            // What begins otherwise is most likely no file of events at all.
+            let remedy = if raw.number == 1 {
+                "`load` reads events, one JSON object to a line: `echelon import` turns orders, tables and webhooks of other systems into them"
+            } else {
+                "correct the line, or leave such lines out with --skip-invalid"
+            };
             return Err(CommandError::input(format!("{place}: {what}\n       {remedy}")));
         }
     };

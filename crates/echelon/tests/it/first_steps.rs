@@ -281,6 +281,10 @@ fn a_load_into_an_unknown_shop_is_refused_before_the_first_event_and_the_known_s
     let told = ["shop `acne` has published no program", "the shop with a program is `acme`", "--shop"];
     has(&desk.says(&["load", &history, "--shop", "acne"], 2), &told);
 
+    // A shop's own document is no file of events.
+    let document = desk.write("orders.json", "{\n  \"orders\": []\n}");
+    has(&desk.says(&["load", &document], 2), &["orders.json:1", "is not JSON", "`echelon import`"]);
+
     let served = Served::on(desk.folder(), &["--data", desk.folder().join("echelon.db").to_str().unwrap()]);
     let Output { status, stderr, .. } = command(&["load", &history, "--shop", "acne", "--url", &served.url()]);
     let said = String::from_utf8(stderr).unwrap();

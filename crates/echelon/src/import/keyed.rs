@@ -65,9 +65,13 @@ impl Keyed {
                 Ok(Some(About::ByNumber))
             }
             Match::Several => {
-                let by = email.map_or_else(|| phones.join(", "), str::to_owned);
+                let by = match (email, phones) {
+                    (None, phones) => format!("`{}`", phones.join(", ")),
+                    (Some(email), []) => format!("`{email}`"),
+                    (Some(email), _) => format!("`{email}`, or a phone number of the row,"),
+                };
                 let text = format!(
-                    "`{by}` belongs to several customers of the customers export, or to one whose row cannot be read; merge them in Shopify and export \
+                    "{by} belongs to several customers of the customers export, or to one whose row cannot be read; merge them in Shopify and export \
                      them again, or name a column with the customer's number with --column member_id=…"
                 );
                 Err(Why::new("ambiguous_customer", &text))
@@ -113,6 +117,15 @@ fn are(sum: &OrderSum) -> String {
 impl fmt::Display for Keyed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { found, by_email, by_nothing, with_customers, are_addresses: _ } = self;
+        // First what counts for no member.
+        if by_nothing.orders() > 0 {
+            write!(f, "{} without an e-mail address, and count for no member: ", are(by_nothing))?;
+            if *with_customers {
+                writeln!(f, "no customer of the customers export has their phone number")?;
+            } else {
+                writeln!(f, "with --customers customers_export.csv their customer is found by phone number")?;
+            }
+        }
         if found.orders() > 0 {
             writeln!(f, "{} under the customer's number, found in the customers export", are(found))?;
         }
@@ -131,14 +144,6 @@ impl fmt::Display for Keyed {
                     "give the customers export with --customers customers_export.csv, or a column with the number with \
                      --column member_id=…"
                 )?;
-            }
-        }
-        if by_nothing.orders() > 0 {
-            write!(f, "{} without an e-mail address, and count for no member: ", are(by_nothing))?;
-            if *with_customers {
-                writeln!(f, "no customer of the customers export has their phone number")?;
-            } else {
-                writeln!(f, "with --customers customers_export.csv their customer is found by phone number")?;
             }
         }
         Ok(())

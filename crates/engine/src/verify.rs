@@ -242,7 +242,7 @@ impl Recomputed {
         let rebuilt = [Difference::Missing, Difference::Unreadable, Difference::Record];
         let is_rebuilt = rebuilt.iter().any(|difference| self.differences.contains(difference));
         let record = if is_rebuilt { &self.record } else { &was.record };
-        let mut commit = Commit::default();
+        let mut commit = Commit::maintenance();
         commit.member(store, shop, &self.member, (&self.ledger, record, &self.links), was)?;
         if let Some((id, other)) = &self.unaware {
             let mut links = other.links.clone();

@@ -18,22 +18,22 @@ use super::meter::Kind;
 use super::{Store, StoreError, key};
 use crate::shop::ShopId;
 
-/// The most items in a transaction: DynamoDB takes 100, and a page may have to be divided.
-pub const WRITES_MAX: usize = 90;
-
 /// The most items in a transaction of DynamoDB.
 const TRANSACTION_WRITES_MAX: usize = 100;
 
-/// The most bytes in an item that a fact leaves behind: DynamoDB takes 400 KB, and a sweep has to write the item too.
+/// The most items that are put together in a transaction: a page may have to be divided.
+pub const WRITES_MAX: usize = 90;
+
+/// The most bytes in an item that facts leave behind: DynamoDB takes 400 KB, and what the passing of time adds needs room.
 const ITEM_BYTES_MAX: usize = 380_000;
-/// The most bytes in an item that a sweep leaves behind: what the passing of time adds has room beside any facts.
-const SWEPT_ITEM_BYTES_MAX: usize = 400_000;
+/// The most bytes in an item that sweeps and repairs leave behind.
+const MAINTAINED_BYTES_MAX: usize = 400_000;
 
 /// Items to be written together or not at all.
 #[derive(Debug, Default)]
 pub struct Commit {
     writes: Vec<Write>,
-    is_swept: bool,
+    is_maintenance: bool,
 }
 
 #[derive(Debug)]
@@ -45,9 +45,9 @@ struct Write {
 }
 
 impl Commit {
-    /// A commit of a sweep, which may leave larger items than facts may.
-    pub fn of_sweep() -> Self {
-        Self { is_swept: true, ..Self::default() }
+    /// A commit without a new fact, of a sweep or a repair: it may leave larger items than facts may.
+    pub fn maintenance() -> Self {
+        Self { is_maintenance: true, ..Self::default() }
     }
 
     /// The number of items to write.
@@ -68,7 +68,8 @@ impl Commit {
     fn put(&mut self, table: &str, item: Item, expected: Option<u64>) -> Result<(), StoreError> {
         let item = item.number(VERSION, expected.unwrap_or(0).saturating_add(1));
         let bytes = item.size();
-        if bytes > if self.is_swept { SWEPT_ITEM_BYTES_MAX } else { ITEM_BYTES_MAX } {
+        let bytes_max = if self.is_maintenance { MAINTAINED_BYTES_MAX } else { ITEM_BYTES_MAX };
+        if bytes > bytes_max {
             return Err(StoreError::TooLarge { key: item.key(), bytes });
         }
         self.writes.push(Write { table: table.to_owned(), item, expected });
@@ -189,8 +190,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] if an item is not as it was read. After [`StoreError::Unavailable`] the items may have
     /// been written or not.
-    pub async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
-        let mut commit = commit;
+    pub async fn commit(&self, mut commit: Commit) -> Result<(), StoreError> {
         match commit.writes.len() {
             0 => Ok(()),
             // A transaction costs twice as much.

@@ -73,11 +73,12 @@ async fn a_member_whose_item_is_full_stops_the_sweep_of_no_other(place: Place) {
     let (spread, anna) = (system.store.tables().spread, MemberId::new("anna").unwrap());
     let at = store::key::member(spread, &system.shop, &anna);
     let fill = async |bytes: usize| {
-        let noticed = AttributeValue::L(vec![AttributeValue::S("x".repeat(bytes))]);
-        let update = system.store.client().update_item().table_name(&system.store.tables().members);
-        let update = update.key("pk", AttributeValue::S(at.pk.clone())).key("sk", AttributeValue::S(at.sk.clone()));
-        let update = update.update_expression("SET noticed = :it").expression_attribute_values(":it", noticed);
-        update.send().await.unwrap();
+        let (client, table) = (system.store.client(), &system.store.tables().members);
+        let (pk, sk) = (AttributeValue::S(at.pk.clone()), AttributeValue::S(at.sk.clone()));
+        let read = client.get_item().table_name(table).key("pk", pk).key("sk", sk).consistent_read(true);
+        let mut item = read.send().await.unwrap().item.unwrap();
+        item.insert("noticed".to_owned(), AttributeValue::L(vec![AttributeValue::S("x".repeat(bytes))]));
+        client.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
     };
     fill(405_000).await;
     system.at(instant(NEW_YEAR).plus_millis(600_000));

@@ -124,7 +124,7 @@ impl ReviewContext<'_> {
     /// The writes that record what is due.
     pub(super) fn commit(&self, due: &Due, now: Instant) -> Result<Commit, StoreError> {
         let Due { member, held, rows, notices, .. } = due;
-        let mut commit = Commit::of_sweep();
+        let mut commit = Commit::maintenance();
         commit.member(self.store, self.shop, member, (&held.ledger, &held.record, &held.links), held)?;
         let (spread, about) =
             (self.store.tables().spread, About { shop: self.shop, member, versions: self.versions, recorded_at: now });

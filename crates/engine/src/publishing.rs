@@ -247,8 +247,8 @@ impl Publisher<'_> {
         let publication = self.publication(wanted, before.as_ref()).await?;
         let VersionDraft { versions, replaces, .. } = self.drafted(wanted, &publication.event).await?;
         let shop = self.shop.clone();
+        self.check_instant(wanted, before.as_ref(), &publication.event)?;
         if let Some(known) = before.as_ref().map(Versions::last).filter(|last| self.is_same(last, &versions, wanted)) {
-            self.check_instant(wanted, before.as_ref(), &publication.event)?;
             let (version, effective_at) = (known.number, known.effective_at);
             return Ok(PublishOutcome {
                 shop,
@@ -260,7 +260,7 @@ impl Publisher<'_> {
                 before_the_start: None,
             });
         }
-        self.check(wanted, before.as_ref(), &publication.event).await?;
+        self.check_currency(wanted, &publication.event).await?;
         let versions = self.store.publish(self.shop, &publication, self.now).await?;
         let new = versions.last();
         let (version, effective_at) = (new.number, new.effective_at);
@@ -295,20 +295,15 @@ impl Publisher<'_> {
         }
     }
 
-    /// Refuses a program that says less than it has to, or something that would be ignored. A program that is
-    /// published already may be published again without its currency, and an earlier version may be rolled back to,
-    /// whatever it says.
-    async fn check(
-        &self,
-        wanted: &PublishRequest,
-        before: Option<&Versions>,
-        event: &Published,
-    ) -> Result<(), PublicationError> {
-        let ProgramSource::Program(written) = &wanted.what else { return Ok(()) };
-        if unnamed_currency(written, &event.program).is_some() {
-            return Err(PublicationError::CurrencyMissing(self.store.most_used_currency(self.shop).await?));
+    /// Refuses a program that does not name the currency it counts. One that is published already may be published again
+    /// without it, and an earlier version may be rolled back to, whatever it says.
+    async fn check_currency(&self, wanted: &PublishRequest, event: &Published) -> Result<(), PublicationError> {
+        match &wanted.what {
+            ProgramSource::Program(written) if unnamed_currency(written, &event.program).is_some() => {
+                Err(PublicationError::CurrencyMissing(self.store.most_used_currency(self.shop).await?))
+            }
+            ProgramSource::Program(_) | ProgramSource::Version(_) => Ok(()),
         }
-        self.check_instant(wanted, before, event)
     }
 
     /// Refuses an instant in the program that would be ignored, be it the only change.
@@ -377,8 +372,9 @@ impl Publisher<'_> {
         let publication = self.publication(wanted, before.as_ref()).await?;
         let VersionDraft { versions, replaces, .. } = self.drafted(wanted, &publication.event).await?;
         let last = before.as_ref().map(Versions::last);
+        self.check_instant(wanted, before.as_ref(), &publication.event)?;
         if !last.is_some_and(|last| self.is_same(last, &versions, wanted)) {
-            self.check(wanted, before.as_ref(), &publication.event).await?;
+            self.check_currency(wanted, &publication.event).await?;
         }
         let (mut preview, mut changes, mut unreadable) = (Preview::default(), Vec::new(), 0);
         let mut all = std::pin::pin!(parts(self.store, self.shop, &versions, listed, from));

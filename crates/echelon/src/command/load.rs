@@ -186,13 +186,11 @@ fn event(args: &Args, lines: &Lines, raw: &Raw, report: &mut Report) -> Result<O
             return Ok(None);
         }
         Err(what) => {
-            // What begins otherwise is most likely no file of events at all.
-            let remedy = if raw.number == 1 {
-                "`load` reads events, one JSON object to a line: `echelon import` turns orders, tables and webhooks of other systems into them"
-            } else {
-                "correct the line, or leave such lines out with --skip-invalid"
-            };
-            return Err(CommandError::input(format!("{place}: {what}\n       {remedy}")));
+            let remedy = "correct the line, or leave such lines out with --skip-invalid";
+            // What begins so is most likely no file of events at all.
+            let other = "; orders, tables and webhooks of other systems become events with `echelon import`";
+            let other = if raw.number == 1 { other } else { "" };
+            return Err(CommandError::input(format!("{place}: {what}\n       {remedy}{other}")));
         }
     };
     let kind = value.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -41,7 +41,7 @@ pub struct Report {
     pub counts: Counts,
     /// The start of the program; none if the system does not tell.
     pub start: Option<Start>,
-    /// The facts of this run before that. They are stored, but do not count.
+    /// The facts of this run that are stored and do not count, as far as their lines tell.
     pub not_counted: NotCounted,
     /// The reasons for which events were quarantined, where they are known.
     pub reasons: BTreeMap<Reason, u64>,

@@ -43,6 +43,15 @@ pub enum GiftCards {
     Both,
 }
 
+/// `earning`: "every paid order earns `points` for each full `amount` of its credit".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Earning {
+    /// `amount`
+    pub amount: Decimal,
+    /// `points`
+    pub points: Decimal,
+}
+
 /// One tier; its rank is its position in `Program::tiers`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tier {
@@ -76,6 +85,10 @@ pub struct Program {
     pub period: Period,
     /// Whether `on_refund` is `keep`.
     pub keep: bool,
+    /// `earning`
+    pub earning: Option<Earning>,
+    /// `orders.min_total`
+    pub min_total: Decimal,
     /// `spend.include_tax`
     pub include_tax: bool,
     /// `spend.include_shipping`
@@ -220,6 +233,7 @@ fn fields(json: &Value) -> Option<Program> {
         None => period == Period::Lifetime,
     };
     let spend = &json["spend"];
+    let earning = &json["earning"];
     let tiers = json["tiers"].as_array()?.iter().map(tier).collect::<Option<_>>()?;
     Some(Program {
         active: json["active"].as_bool().unwrap_or(true),
@@ -229,6 +243,10 @@ fn fields(json: &Value) -> Option<Program> {
         metric,
         period,
         keep,
+        earning: amount(&earning["amount"])
+            .zip(amount(&earning["points"]))
+            .map(|(amount, points)| Earning { amount, points }),
+        min_total: amount(&json["orders"]["min_total"]).unwrap_or_default(),
         include_tax: spend["include_tax"].as_bool().unwrap_or(true),
         include_shipping: spend["include_shipping"].as_bool().unwrap_or(true),
         include_tips: spend["include_tips"].as_bool().unwrap_or(true),

@@ -36,7 +36,10 @@ impl Ledger {
         match program.metric {
             Metric::Spent => self.orders.iter().for_each(|order| spend(program, order, &mut all)),
             Metric::Orders => self.orders.iter().for_each(|order| count(program, order, &mut all)),
-            Metric::Points => self.entries.iter().for_each(|entry| points(program, entry, &mut all)),
+            Metric::Points => {
+                self.entries.iter().for_each(|entry| points(program, entry, &mut all));
+                self.orders.iter().for_each(|order| earn(program, order, &mut all));
+            }
             Metric::Tags => {}
         }
         // "zero movements and facts dated before the effective start count nothing"
@@ -63,19 +66,36 @@ fn steps(program: &Program, origin: &Place, worths: Vec<(Place, Decimal)>, all: 
 
 /// `amount_spent`
 fn spend(program: &Program, order: &Order, all: &mut Vec<Movement>) {
+    steps(program, &order.place, credits(program, order), all);
+}
+
+/// `points_earned`: "With `earning`, an order has besides `points × ⌊credit / amount⌋`, where `credit` is what
+/// `amount_spent` would count of it, and moves by the difference whenever that changes".
+fn earn(program: &Program, order: &Order, all: &mut Vec<Movement>) {
+    let Some(earning) = program.earning else {
+        return;
+    };
+    let amount = in_units(earning.amount, 4);
+    let full = |credit: Decimal| earning.points * Decimal::from(in_units(credit, 4) / amount);
+    let worths = credits(program, order).into_iter().map(|(place, credit)| (place, full(credit)));
+    steps(program, &order.place, worths.collect(), all);
+}
+
+/// The credit of an order from each of its facts on; none if it counts nothing.
+fn credits(program: &Program, order: &Order) -> Vec<(Place, Decimal)> {
     let body = &order.paid.body;
     // "Test orders … count nothing."
     if body["test"] == true {
-        return;
+        return Vec::new();
     }
     let Some(basis) = basis(program, body) else {
-        return;
+        return Vec::new();
     };
     let mut worths = vec![(order.place.clone(), basis)];
     for (place, refunds, cancelled) in corrections(order) {
         worths.push((place, if cancelled { Decimal::ZERO } else { left(program, body, basis, &refunds) }));
     }
-    steps(program, &order.place, worths, all);
+    worths
 }
 
 /// Each refund, the cancellation and the restoration in order: its place, the refunds by then, and whether the order is
@@ -114,12 +134,16 @@ fn basis(program: &Program, body: &Value) -> Option<Decimal> {
         basis += part("discounts");
     }
     basis = basis.max(Decimal::ZERO);
-    // "An order in another currency than the program's needs `exchange_rate` (program currency per unit)"
-    let foreign = body["currency"].as_str().is_some_and(|code| code != program.currency);
-    let rate = if foreign { amount(&body["exchange_rate"])? } else { Decimal::ONE };
+    let rate = rate(program, body)?;
     let minor = minor_digits(program);
     let rounded = half_even(in_units(basis, 4), in_units(rate, 10), 10_i128.pow(14 - minor));
     Some(Decimal::from_i128_with_scale(rounded, minor).normalize())
+}
+
+/// "An order in another currency than the program's needs `exchange_rate` (program currency per unit)".
+fn rate(program: &Program, body: &Value) -> Option<Decimal> {
+    let foreign = body["currency"].as_str().is_some_and(|code| code != program.currency);
+    if foreign { amount(&body["exchange_rate"]) } else { Some(Decimal::ONE) }
 }
 
 /// The parts of an order or a refund that are not included, added up.
@@ -211,11 +235,21 @@ fn half_even(number: i128, dividend: i128, divisor: i128) -> i128 {
     }
 }
 
-/// `orders_placed`: "`+1` per paid order …; `−1` (dated the order's day) when cancelled or refunded in full; a partial
+/// "an order whose converted grand total is below it is no order (`below_minimum`); one without a rate meets no minimum
+/// above 0"
+fn meets_minimum(program: &Program, body: &Value) -> bool {
+    let total = in_units(amount(&body["total"]).unwrap(), 4);
+    let minimum = in_units(program.min_total, 4);
+    // Exactly: what is converted is rounded only where it becomes credit.
+    let converted = rate(program, body).map(|rate| total * in_units(rate, 10));
+    minimum == 0 || converted.is_some_and(|converted| converted >= minimum * 10_i128.pow(10))
+}
+
+/// `orders_placed`: "`+1` per paid order of at least `orders.min_total`; `−1` (dated the order's day) when cancelled or refunded in full; a partial
 /// refund changes nothing."
 fn count(program: &Program, order: &Order, all: &mut Vec<Movement>) {
     let body = &order.paid.body;
-    if body["test"] == true {
+    if body["test"] == true || !meets_minimum(program, body) {
         return;
     }
     let total = amount(&body["total"]).unwrap();

@@ -2,9 +2,11 @@
 
 use super::ledger::{Ledger, Place};
 use super::program::{Metric, Period, Program};
-use super::time::{Instant, Span, day, midnight, year};
+use super::rolling;
+use super::time::{Instant, Span, day, midnight};
 use super::worth::Movement;
-use chrono::{Datelike, NaiveDate};
+use super::years::Year;
+use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 
@@ -20,42 +22,59 @@ fn highest(program: &Program, movements: &[Movement], t: Instant, window: impl F
     tiers.max().flatten().max(program.q(Decimal::ZERO))
 }
 
-/// "Earned in year y: `E_y(t) = q(C_y(t))` under `revoke`, the highest `q(C_y(s))`, `s ≤ t`, under `keep`."
-pub fn earned_in_year(program: &Program, ledger: &Ledger, t: Instant, y: i32) -> Option<usize> {
-    if ledger.first().is_none_or(|first| first > t) {
-        return None;
+/// What the rules of section 5 give at an instant, before assignments.
+#[derive(Debug, Clone, Default)]
+pub struct Earned {
+    /// "what the rules above give", "as if there were no grace"
+    pub by_rules: Option<usize>,
+    /// The tier before a review that lowered it, with the instant at which its grace ends; while that has not come.
+    grace: Option<(Option<usize>, Instant)>,
+}
+
+impl Earned {
+    /// "the tier earned is … the higher of the one before the review and of what the rules above give"
+    pub fn tier(&self) -> Option<usize> {
+        self.by_rules.max(self.grace.and_then(|(tier, _)| tier))
     }
-    let movements = ledger.movements(program);
-    let window = |date: NaiveDate| date.year() == y;
-    if program.keep { highest(program, &movements, t, window) } else { program.q(sum(&movements, t, window)) }
+
+    /// The end of the grace, if the tier is one that only a grace still holds.
+    pub fn grace_ends(&self) -> Option<Instant> {
+        self.grace.filter(|(tier, _)| *tier > self.by_rules).map(|(_, until)| until)
+    }
 }
 
 /// The earned tier at `t`, seeing only facts with instant ≤ `t`.
 pub fn earned(program: &Program, ledger: &Ledger, t: Instant) -> Option<usize> {
+    earned_and_grace(program, ledger, t).tier()
+}
+
+/// The earned tier at `t`, with the grace that may hold it.
+pub fn earned_and_grace(program: &Program, ledger: &Ledger, t: Instant) -> Earned {
+    let without_grace = |by_rules: Option<usize>| Earned { by_rules, grace: None };
     // "A member's timeline starts at its first fact; before it there is no tier, not even one with threshold 0."
     if ledger.first().is_none_or(|first| first > t) {
-        return None;
+        return Earned::default();
     }
     if program.metric == Metric::Tags {
         // "The highest tier that shares a tag with the member's current set"
         let tags = ledger.tags_at(t);
-        return (0..program.tiers.len())
-            .rev()
-            .find(|&rank| program.tiers[rank].tags.iter().any(|tag| tags.contains(tag)));
+        let shares = |rank: &usize| program.tiers[*rank].tags.iter().any(|tag| tags.contains(tag));
+        return without_grace((0..program.tiers.len()).rev().find(shares));
     }
     let movements = ledger.movements(program);
     match program.period {
         // "`revoke`: `q(C(t))`. `keep`: the highest `q(C(s))` for any `s ≤ t`"
-        Period::Lifetime if program.keep => highest(program, &movements, t, |_| true),
-        Period::Lifetime => program.q(sum(&movements, t, |_| true)),
-        // "The tier is the higher of `E_(Y−1)(t)` and `E_Y(t)`."
-        Period::CalendarYear => {
-            let y = year(program.timezone, t);
-            earned_in_year(program, ledger, t, y - 1).max(earned_in_year(program, ledger, t, y))
+        Period::Lifetime if program.keep => without_grace(highest(program, &movements, t, |_| true)),
+        Period::Lifetime => without_grace(program.q(sum(&movements, t, |_| true))),
+        Period::CalendarYear(..) | Period::MembershipYear => match Year::at(program, ledger, t) {
+            Some(year) => Earned { by_rules: year.tier(program), grace: year.grace(program, t) },
+            None => Earned::default(),
+        },
+        Period::SinceLastUpgrade(span) => {
+            let term = term(program, ledger, span, t);
+            Earned { by_rules: term.held.or(program.q(Decimal::ZERO)), grace: term.grace_at(t) }
         }
-        Period::SinceLastUpgrade(span) => term(program, ledger, span, t).held.or(program.q(Decimal::ZERO)),
-        // "`q` of the movements with instant ≤ `t` whose day lies in `(day(t) − 365 days, day(t)]`"
-        Period::Rolling(span) => program.q(trailing(program, &movements, span, t, t)),
+        Period::Rolling(span) => without_grace(rolling::tier(program, &movements, span, t)),
     }
 }
 
@@ -78,6 +97,8 @@ pub struct Term {
     pub deadline: Instant,
     /// The deadlines passed that kept the tier.
     pub kept: Vec<Instant>,
+    /// The tiers before the deadlines that lowered them, each with the end of its grace.
+    graces: Vec<(usize, Instant)>,
     anchor: Place,
     last_day: NaiveDate,
 }
@@ -91,6 +112,21 @@ impl Term {
         self.anchor = anchor;
         // "its *last day*: the upgrade's local day + 365 days (or + 12 months, clamped to the month's end)"
         self.set_last_day(program, span.after(day(program.timezone, self.from)));
+    }
+
+    /// "after a review (…, deadline) that lowers the tier, the tier earned is through that day + `grace` the higher of the
+    /// one before the review and of what the rules above give", where that day is "the tier's last full day". Of two graces
+    /// at one time the one of the higher tier.
+    fn grant_grace(&mut self, program: &Program, before: usize) {
+        if let Some(grace) = program.grace {
+            let until = midnight(program.timezone, grace.after(self.last_day).succ_opt().unwrap());
+            self.graces.push((before, until));
+        }
+    }
+
+    fn grace_at(&self, t: Instant) -> Option<(Option<usize>, Instant)> {
+        let running = self.graces.iter().filter(|(_, until)| t < *until);
+        running.max().map(|(tier, until)| (Some(*tier), *until))
     }
 
     fn set_last_day(&mut self, program: &Program, last_day: NaiveDate) {
@@ -124,6 +160,7 @@ pub fn term(program: &Program, ledger: &Ledger, span: Span, t: Instant) -> Term 
         from: Instant::MIN,
         deadline: Instant::MAX,
         kept: Vec::new(),
+        graces: Vec::new(),
         anchor: (Instant::MIN, 0, String::new()),
         last_day: NaiveDate::MIN,
     };
@@ -138,11 +175,13 @@ pub fn term(program: &Program, ledger: &Ledger, span: Span, t: Instant) -> Term 
         }
         let so_far = &movements[..next_movement];
         if deadline == now {
-            // "At the deadline the tier becomes `q(acc)`, which is never above the one held: equal is a renewal,
-            // lower a downgrade; either way `acc` restarts at 0"
-            let tier = program.above_zero(program.q(term.acc));
+            // "At the deadline the tier becomes `review(held, acc)`, which is never above the one held: equal is a
+            // renewal, lower a downgrade; either way `acc` restarts at 0"
+            let tier = program.above_zero(program.review(term.held, term.acc));
             if tier == term.held {
                 term.kept.push(now);
+            } else if let Some(before) = term.held {
+                term.grant_grace(program, before);
             }
             term.held = tier;
             term.acc = Decimal::ZERO;

@@ -1,13 +1,14 @@
 //! Section 7: one evaluation of a member, and the rows it records.
 
-use super::earned::{earned, earned_in_year, term};
+use super::earned::term;
 use super::fact::{Fact, place_of_kind};
 use super::ledger::{Assignment, Ledger};
 use super::program::{Metric, Period, Program};
 use super::replay::Replay;
 use super::rewards::{self, Kind};
 use super::standing::{since, tier_at, valid_until};
-use super::time::{Instant, day, midnight, print, year};
+use super::time::{Instant, day, midnight, print};
+use super::years::Year;
 use chrono::{Datelike, NaiveDate};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -20,7 +21,7 @@ pub struct Member {
     pub(super) tier: Option<String>,
     pub(super) last_at: Option<Instant>,
     pub(super) evaluated_at: Option<Instant>,
-    /// Calendar-year renewals: "(at most once per tier and year, across versions)".
+    /// Renewals for years, by the name of the year: "(at most once per tier and year, across versions and zones)".
     pub(super) settled: BTreeSet<(String, i32)>,
     pub(super) given: Vec<(String, Instant)>,
     pub(super) holds: Vec<Assignment>,
@@ -142,14 +143,15 @@ impl Replay {
                 self.record_change(&mut member, id, t, &ledger, tier.clone(), cause, rewarded);
                 self.settle_year(&mut member, t, &program, &ledger);
             } else {
-                let standing_is_earned = tier == program.id(earned(&program, &ledger, t));
-                let renewed_year = self.settle_year(&mut member, t, &program, &ledger);
-                if renewed_year && standing_is_earned {
+                let renewed = self.settle_year(&mut member, t, &program, &ledger);
+                // "unless … the standing's tier is not the one renewed"
+                if renewed.is_some() && renewed == tier {
                     let (cause, _) =
                         cause(&|program, ledger| year_renewed(program, ledger, t).map(|_| "holds".to_owned()));
                     self.record_renewal(&mut member, id, t, cause);
                 }
-                if self.kept_at(&member, t, &program, &ledger) && standing_is_earned {
+                let kept = self.kept_at(&member, t, &program, &ledger);
+                if kept.is_some() && kept == tier {
                     self.record_renewal(&mut member, id, t, "period_end");
                 }
             }
@@ -267,34 +269,35 @@ impl Replay {
         member.last_at = Some(at);
     }
 
-    /// Whether the year's renewal of the earned tier holds for the first time, which settles it.
-    fn settle_year(&self, member: &mut Member, t: Instant, program: &Program, ledger: &Ledger) -> bool {
-        let renewed = year_renewed(program, ledger, t);
-        renewed.is_some_and(|tier| member.settled.insert((tier, year(program.timezone, t))))
+    /// The tier whose renewal for the year holds for the first time, which settles it.
+    fn settle_year(&self, member: &mut Member, t: Instant, program: &Program, ledger: &Ledger) -> Option<String> {
+        let (tier, name) = year_renewed(program, ledger, t)?;
+        member.settled.insert((tier.clone(), name)).then_some(tier)
     }
 
-    /// "for `since_last_upgrade`, at a deadline that keeps the tier under the version in force at it": a deadline `d`
-    /// with `evaluated_at < d == t`.
-    fn kept_at(&self, member: &Member, t: Instant, program: &Program, ledger: &Ledger) -> bool {
+    /// "for `since_last_upgrade`, at the instant of a deadline that keeps the tier under the version in force at it": the
+    /// tier kept by a deadline `d` with `evaluated_at < d == t`.
+    fn kept_at(&self, member: &Member, t: Instant, program: &Program, ledger: &Ledger) -> Option<String> {
         let Period::SinceLastUpgrade(span) = program.period else {
-            return false;
+            return None;
         };
-        program.metric != Metric::Tags
-            && member.evaluated_at.is_none_or(|before| before < t)
-            && term(program, ledger, span, t).kept.contains(&t)
+        let due = program.metric != Metric::Tags && member.evaluated_at.is_none_or(|before| before < t);
+        let term = due.then(|| term(program, ledger, span, t)).filter(|term| term.kept.contains(&t))?;
+        program.id(term.held)
     }
 }
 
-/// "for `calendar_year`, at the first evaluation in year Y with `E_Y ≥ E_(Y−1)`, where `E_(Y−1)` is a tier with a
-/// threshold above 0": then the tier `E_Y`.
-fn year_renewed(program: &Program, ledger: &Ledger, t: Instant) -> Option<String> {
-    if program.period != Period::CalendarYear || program.metric == Metric::Tags {
+/// "for a year (`calendar_year`, `membership_year`; not with `rest_of_year`), at the first evaluation in year Y at which
+/// `review(tier, C_Y)`, without `one_step`, is at least the tier that Y began with …, where that is a tier with a threshold
+/// above 0": the tier renewed, and the name of Y.
+fn year_renewed(program: &Program, ledger: &Ledger, t: Instant) -> Option<(String, i32)> {
+    if !program.has_years() || program.rest_of_year {
         return None;
     }
-    let y = year(program.timezone, t);
-    let last_year = program.above_zero(earned_in_year(program, ledger, t, y - 1))?;
-    let this_year = earned_in_year(program, ledger, t, y);
-    program.id(this_year.filter(|&rank| rank >= last_year))
+    let year = Year::at(program, ledger, t)?;
+    let began_with = program.above_zero(year.began_with)?;
+    let reviewed = program.review_without_one_step(year.tier(program), year.c);
+    Some((program.id(reviewed.filter(|&rank| rank >= began_with))?, year.name))
 }
 
 /// "(due once per local year on the member's birthday, February 29 on February 28 in common years, to whoever holds

@@ -207,6 +207,11 @@ impl Ledger {
         self.instants().into_iter().min()
     }
 
+    /// The instant of the enrollment, if it is known.
+    pub fn enrolled_at(&self) -> Option<Instant> {
+        self.enrolled.as_ref().map(|fact| fact.at)
+    }
+
     /// The birthday as `MM-DD`, as known at `at`: a `birthday_set` overrides the enrollment.
     pub fn birthday(&self, at: Instant) -> Option<String> {
         let seen = self.before(at + 1);

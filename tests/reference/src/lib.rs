@@ -16,10 +16,12 @@ mod ledger;
 mod program;
 mod replay;
 mod rewards;
+mod rolling;
 mod standing;
 mod time;
 pub mod tz;
 mod worth;
+mod years;
 
 pub use fact::Shop;
 pub use program::Program;

@@ -1,8 +1,9 @@
 //! Section 3: a program, read directly from JSON.
 
 use super::time::{Instant, Span, day, instant, midnight};
+use super::years::Years;
 use crate::tz::Tz;
-use chrono::{Datelike, NaiveDate};
+use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -24,8 +25,10 @@ pub enum Metric {
 pub enum Period {
     /// `lifetime`
     Lifetime,
-    /// `calendar_year`
-    CalendarYear,
+    /// `calendar_year`, with the month and the day of `starts_on`.
+    CalendarYear(u32, u32),
+    /// `membership_year`
+    MembershipYear,
     /// `since_last_upgrade`
     SinceLastUpgrade(Span),
     /// `rolling`
@@ -59,6 +62,8 @@ pub struct Tier {
     pub id: String,
     /// The inclusive threshold; none in a tag program.
     pub threshold: Option<Decimal>,
+    /// "`retain_threshold` (default: the threshold)"
+    pub retain_threshold: Option<Decimal>,
     /// The tags, trimmed and in lower case.
     pub tags: Vec<String>,
     /// Whether it has entry rewards.
@@ -83,8 +88,14 @@ pub struct Program {
     pub metric: Metric,
     /// The period.
     pub period: Period,
+    /// Whether `holds` is `rest_of_year`: "`holds` is no part of the period", so it stands beside it.
+    pub rest_of_year: bool,
     /// Whether `on_refund` is `keep`.
     pub keep: bool,
+    /// Whether `on_miss` is `one_step`.
+    pub one_step: bool,
+    /// `milestone.grace`
+    pub grace: Option<Span>,
     /// `earning`
     pub earning: Option<Earning>,
     /// `orders.min_total`
@@ -164,11 +175,12 @@ impl Program {
             return last.effective_start;
         }
         // "For `calendar_year` it is the later of `start_date` and January 1 of the local year of `effective_at`;
-        // for every other period it is `start_date`."
+        // for every other period it is `start_date`.", "A year that `starts_on` another day is clamped to its own
+        // beginning; `membership_year` is not clamped."
         let start = self.start(earlier);
-        if self.period == Period::CalendarYear {
-            let this_year = day(self.timezone, self.effective_at).year();
-            return start.max(NaiveDate::from_ymd_opt(this_year, 1, 1).unwrap());
+        if let Period::CalendarYear(month, first) = self.period {
+            let years = Years::of_shop(month, first);
+            return start.max(years.begin(years.of_day(day(self.timezone, self.effective_at))));
         }
         start
     }
@@ -199,6 +211,25 @@ impl Program {
     pub fn q(&self, x: Decimal) -> Option<usize> {
         let x = x.max(Decimal::ZERO);
         (0..self.tiers.len()).rev().find(|&rank| self.tiers[rank].threshold.is_some_and(|threshold| threshold <= x))
+    }
+
+    /// "`review(h, c)` = the highest of  `q(c)`; the highest tier not above `h` whose `retain_threshold` ≤ `c`; with
+    /// `one_step`, the tier one below `h`"
+    pub fn review(&self, h: Option<usize>, c: Decimal) -> Option<usize> {
+        let one_below = h.filter(|_| self.one_step).and_then(|rank| rank.checked_sub(1));
+        self.review_without_one_step(h, c).max(one_below)
+    }
+
+    /// "`review(…)`, without `one_step`"
+    pub fn review_without_one_step(&self, h: Option<usize>, c: Decimal) -> Option<usize> {
+        let retains = |rank: &usize| self.tiers[*rank].retain_threshold.is_some_and(|retain| retain <= c);
+        let kept = h.and_then(|h| (0..=h).rev().find(retains));
+        self.q(c).max(kept)
+    }
+
+    /// Whether tiers are earned by the year.
+    pub fn has_years(&self) -> bool {
+        self.metric != Metric::Tags && matches!(self.period, Period::CalendarYear(..) | Period::MembershipYear)
     }
 
     /// The tier, if it has to be earned: "a threshold above 0".
@@ -234,6 +265,8 @@ fn fields(json: &Value) -> Option<Program> {
     };
     let spend = &json["spend"];
     let earning = &json["earning"];
+    let one = if milestone["period"].is_object() { &milestone["period"] } else { &Value::Null };
+    let holds = [&one["calendar_year"]["holds"], &one["membership_year"]["holds"]];
     let tiers = json["tiers"].as_array()?.iter().map(tier).collect::<Option<_>>()?;
     Some(Program {
         active: json["active"].as_bool().unwrap_or(true),
@@ -242,7 +275,10 @@ fn fields(json: &Value) -> Option<Program> {
         start_date: date(&json["start_date"]),
         metric,
         period,
+        rest_of_year: holds.iter().any(|said| **said == "rest_of_year"),
         keep,
+        one_step: milestone["on_miss"] == "one_step",
+        grace: span(&milestone["grace"]),
         earning: amount(&earning["amount"])
             .zip(amount(&earning["points"]))
             .map(|(amount, points)| Earning { amount, points }),
@@ -278,29 +314,34 @@ fn fields(json: &Value) -> Option<Program> {
 }
 
 fn period(json: &Value) -> Option<Period> {
-    // "a bare `since_last_upgrade` or `rolling` means 365 days", "Default unit 365 days"
-    let year = Span::Days(365);
-    let span = |unit: &Value| match (unit["days"].as_u64(), unit["months"].as_u64()) {
-        (Some(days), None) => Span::Days(days),
-        (None, Some(months)) => Span::Months(months as u32),
-        _ => year,
+    // "a bare `since_last_upgrade` or `rolling` means 365 days, a bare `membership_year` the default"
+    let (name, form) = match json {
+        Value::Null => ("lifetime", &Value::Null),
+        Value::String(name) => (name.as_str(), &Value::Null),
+        Value::Object(one) => one.iter().next().map(|(name, form)| (name.as_str(), form))?,
+        _ => return None,
     };
-    match json {
-        Value::Null => Some(Period::Lifetime),
-        Value::String(name) => match name.as_str() {
-            "lifetime" => Some(Period::Lifetime),
-            "calendar_year" => Some(Period::CalendarYear),
-            "since_last_upgrade" => Some(Period::SinceLastUpgrade(year)),
-            "rolling" => Some(Period::Rolling(year)),
-            _ => None,
-        },
-        Value::Object(one) => {
-            if let Some(unit) = one.get("since_last_upgrade") {
-                Some(Period::SinceLastUpgrade(span(unit)))
-            } else {
-                Some(Period::Rolling(span(one.get("rolling")?)))
-            }
+    // "Default unit 365 days."
+    let unit = span(form).unwrap_or(Span::Days(365));
+    match name {
+        "lifetime" => Some(Period::Lifetime),
+        "calendar_year" => {
+            // "`starts_on` (`MM-DD`, default `01-01`, not `02-29`)"
+            let (month, day) = form["starts_on"].as_str().unwrap_or("01-01").split_once('-')?;
+            Some(Period::CalendarYear(month.parse().ok()?, day.parse().ok()?))
         }
+        "membership_year" => Some(Period::MembershipYear),
+        "since_last_upgrade" => Some(Period::SinceLastUpgrade(unit)),
+        "rolling" => Some(Period::Rolling(unit)),
+        _ => None,
+    }
+}
+
+/// A number of days or of months, if it is given.
+fn span(json: &Value) -> Option<Span> {
+    match (json["days"].as_u64(), json["months"].as_u64()) {
+        (Some(days), None) => Some(Span::Days(days)),
+        (None, Some(months)) => Some(Span::Months(months as u32)),
         _ => None,
     }
 }
@@ -311,7 +352,8 @@ fn tier(json: &Value) -> Option<Tier> {
     Some(Tier {
         id: json["id"].as_str()?.to_owned(),
         threshold: amount(&json["threshold"]),
-        tags: list("tags").iter().filter_map(Value::as_str).map(tag).collect(),
+        retain_threshold: amount(&json["retain_threshold"]).or_else(|| amount(&json["threshold"])),
+        tags: tags(&json["tags"]),
         rewarding: !list("entry_rewards").is_empty(),
         birthday_points: perks
             .iter()
@@ -320,6 +362,11 @@ fn tier(json: &Value) -> Option<Tier> {
             .sum(),
         rest: json!([json["name"], list("entry_rewards"), perks]),
     })
+}
+
+fn tags(list: &Value) -> Vec<String> {
+    let list = list.as_array().cloned().unwrap_or_default();
+    list.iter().filter_map(Value::as_str).map(tag).collect()
 }
 
 /// "(trimmed, case-insensitive)"

@@ -1,10 +1,11 @@
 //! Section 6: the standing, by trying every instant at which the tier could change.
 
-use super::earned::{earned, earned_in_year, sum, term, trailing};
+use super::earned::{earned, earned_and_grace, sum, term, trailing};
 use super::ledger::{Assignment, Ledger};
 use super::program::{Metric, Period, Program};
-use super::time::{Instant, Span, day, midnight, new_year, print, year};
-use chrono::{Datelike, NaiveDate};
+use super::time::{Instant, Span, day, midnight, print};
+use super::years::{Year, Years};
+use chrono::{Days, NaiveDate};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -49,20 +50,30 @@ pub fn boundaries(program: &Program, ledger: &Ledger, from: Instant, to: Instant
     } else {
         match program.period {
             Period::Lifetime => {}
-            Period::CalendarYear => {
-                let years = day(tz, first).year()..=day(tz, last).year().min(day(tz, to).year()) + 3;
-                days.extend(years.map(|y| NaiveDate::from_ymd_opt(y, 1, 1).unwrap()));
+            Period::CalendarYear(..) | Period::MembershipYear => {
+                let (first, last) = (day(tz, first), day(tz, last).min(day(tz, to)));
+                for years in Years::ever_known(program, ledger) {
+                    let end = years.of_day(last) + reviews(program) as i32;
+                    days.extend((years.of_day(first)..=end).map(|name| years.begin(name)));
+                }
             }
             Period::SinceLastUpgrade(span) | Period::Rolling(span) => {
                 let end = day(tz, to).min(day(tz, far(program, last)));
+                // A window around each day, for months of different lengths, and for the midnights that take one tier each.
+                let window = 8 + program.tiers.len();
                 for fact_day in all.iter().map(|&at| day(tz, at)) {
                     let mut date = fact_day;
-                    while date <= end + chrono::Days::new(5) {
-                        days.extend((date - chrono::Days::new(3)).iter_days().take(8));
+                    while date <= end + Days::new(5) {
+                        days.extend((date - Days::new(3)).iter_days().take(window));
                         date = span.after(date);
                     }
                 }
             }
+        }
+        if let Some(grace) = program.grace {
+            let ends = |date: &NaiveDate| grace.after(date.pred_opt().unwrap()).succ_opt().unwrap();
+            let ends: Vec<NaiveDate> = days.iter().map(ends).collect();
+            days.extend(ends);
         }
     }
     all.extend(days.into_iter().map(|date| midnight(tz, date)));
@@ -71,17 +82,27 @@ pub fn boundaries(program: &Program, ledger: &Ledger, from: Instant, to: Instant
     all
 }
 
+/// The number of reviews, and some more, after which no tier is left that nothing keeps.
+fn reviews(program: &Program) -> usize {
+    program.tiers.len() + 3
+}
+
 /// An instant after which nothing ages out anymore, if nothing happens after `last`.
 fn far(program: &Program, last: Instant) -> Instant {
     let mut date = day(program.timezone, last);
     match program.period {
         Period::Lifetime => {}
-        Period::CalendarYear => date = Span::Months(36).after(date),
+        Period::CalendarYear(..) | Period::MembershipYear => {
+            date = Span::Months(12 * reviews(program) as u32).after(date);
+        }
         Period::SinceLastUpgrade(span) | Period::Rolling(span) => {
-            for _ in 0..4 {
-                date = span.after(date) + chrono::Days::new(2);
+            for _ in 0..reviews(program) {
+                date = span.after(date) + Days::new(2);
             }
         }
+    }
+    if let Some(grace) = program.grace {
+        date = grace.after(date);
     }
     midnight(program.timezone, date)
 }
@@ -177,11 +198,11 @@ fn progress(program: &Program, ledger: &Ledger, t: Instant) -> (Option<Decimal>,
     }
     match program.period {
         Period::Lifetime => (Some(sum(&movements, t, |_| true)), window(start, None)),
-        Period::CalendarYear => {
-            let y = year(tz, t);
-            let counted = sum(&movements, t, |date| date.year() == y);
-            (Some(counted), window(new_year(tz, y), Some(new_year(tz, y + 1))))
-        }
+        Period::CalendarYear(..) | Period::MembershipYear => match Year::at(program, ledger, t) {
+            Some(year) => (Some(year.counted), window(midnight(tz, year.begins), Some(midnight(tz, year.ends)))),
+            // "A member without a fact of their own … counts 0", in no year of their own.
+            None => (Some(Decimal::ZERO), Value::Null),
+        },
         Period::SinceLastUpgrade(span) => {
             let term = term(program, ledger, span, t);
             match term.held {
@@ -196,43 +217,58 @@ fn progress(program: &Program, ledger: &Ledger, t: Instant) -> (Option<Decimal>,
 /// "what the *earned* tier needs to be held beyond its present end … Null with no earned tier, threshold 0, lifetime, or tags."
 fn requalify(program: &Program, ledger: &Ledger, t: Instant) -> Value {
     let tz = program.timezone;
-    let earned_tier = earned(program, ledger, t);
+    let earned_now = earned_and_grace(program, ledger, t);
+    let earned_tier = earned_now.tier();
     let Some(rank) = program.above_zero(earned_tier) else {
         return Value::Null;
     };
-    let threshold = program.tiers[rank].threshold.unwrap();
-    let movements = ledger.movements(program);
-    let (counted, by, done) = match program.period {
-        Period::Lifetime => return Value::Null,
-        // "`C_Y(t)`, by the coming January 1, with `remaining` 0 once `E_Y(t)` is at least the earned tier"
-        Period::CalendarYear => {
-            let y = year(tz, t);
-            let counted = sum(&movements, t, |date| date.year() == y);
-            (counted, new_year(tz, y + 1), earned_in_year(program, ledger, t, y) >= earned_tier)
-        }
+    let tier = &program.tiers[rank];
+    let told = |threshold: Decimal, counted: Decimal, safe: bool, by: Instant| {
+        let remaining = if safe { Decimal::ZERO } else { at_least_zero(threshold - counted) };
+        json!({
+            "threshold": threshold.to_string(),
+            "counted": counted.normalize().to_string(),
+            "remaining": remaining.to_string(),
+            "by": print(by),
+        })
+    };
+    // "Under a grace: the `threshold` of the tier held, by its end."
+    if let Some(by) = earned_now.grace_ends() {
+        let (counted, _) = progress(program, ledger, t);
+        return told(tier.threshold.unwrap(), counted.unwrap(), false, by);
+    }
+    // "The threshold is the `retain_threshold` where there is one."
+    let threshold = tier.retain_threshold.unwrap();
+    // "With `retain_threshold`, `remaining` is 0 once the next review is safe."
+    let safe = |c: Decimal| program.review(earned_tier, c) >= earned_tier;
+    match program.period {
+        Period::Lifetime => Value::Null,
+        // "(with `rest_of_year` null: nothing carries over)"
+        Period::CalendarYear(..) | Period::MembershipYear if program.rest_of_year => Value::Null,
+        // "`C_Y(t)`, by the coming New Year, with `remaining` 0 once `E_Y(t)` is at least the earned tier"
+        Period::CalendarYear(..) | Period::MembershipYear => match Year::at(program, ledger, t) {
+            Some(year) => {
+                let done = program.q(year.c) >= earned_tier || safe(year.c);
+                told(threshold, year.counted, done, midnight(tz, year.ends))
+            }
+            None => Value::Null,
+        },
         // "`acc`, by the deadline"
         Period::SinceLastUpgrade(span) => {
             let term = term(program, ledger, span, t);
-            (term.acc, term.deadline, false)
+            told(threshold, term.acc, safe(term.acc), term.deadline)
         }
         // "the part of the trailing sum that will still count at `valid_until`, by then"
         Period::Rolling(span) => {
             let Some((by, _)) = first_lower(program, ledger, t, earned) else {
                 return Value::Null;
             };
-            let today = day(tz, t);
-            let still = day(tz, by);
+            let (today, still) = (day(tz, t), day(tz, by));
+            let movements = ledger.movements(program);
             let counted = sum(&movements, t, |date| span.window_holds(today, date) && span.window_holds(still, date));
-            (counted, by, false)
+            told(threshold, counted, false, by)
         }
-    };
-    let remaining = if done { Decimal::ZERO } else { at_least_zero(threshold - counted) };
-    json!({
-        "threshold": threshold.to_string(),
-        "counted": counted.normalize().to_string(),
-        "remaining": remaining.to_string(),
-        "by": print(by),
-    })
+    }
 }
 
 fn at_least_zero(amount: Decimal) -> Decimal {

@@ -38,11 +38,6 @@ pub fn midnight(tz: Tz, date: NaiveDate) -> Instant {
     }
 }
 
-/// The midnight of January 1 of a year.
-pub fn new_year(tz: Tz, year: i32) -> Instant {
-    midnight(tz, NaiveDate::from_ymd_opt(year, 1, 1).unwrap())
-}
-
 /// A length of time: "12 months and 365 days are different things".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Span {

@@ -43,6 +43,15 @@ impl Earned {
     }
 }
 
+/// Whether the member may earn a tier at `t`: those with "one of `excluded_tags` now (compared as tags are), and with
+/// `enrolled_only`" those not enrolled earn none. What counts goes on counting.
+pub fn is_eligible(program: &Program, ledger: &Ledger, t: Instant) -> bool {
+    let tags = ledger.tags_at(t);
+    let excluded = program.excluded_tags.iter().any(|tag| tags.contains(tag));
+    let enrolled = ledger.enrolled_at().is_some_and(|at| at <= t);
+    !excluded && (enrolled || !program.enrolled_only)
+}
+
 /// The earned tier at `t`, seeing only facts with instant ≤ `t`.
 pub fn earned(program: &Program, ledger: &Ledger, t: Instant) -> Option<usize> {
     earned_and_grace(program, ledger, t).tier()
@@ -52,7 +61,7 @@ pub fn earned(program: &Program, ledger: &Ledger, t: Instant) -> Option<usize> {
 pub fn earned_and_grace(program: &Program, ledger: &Ledger, t: Instant) -> Earned {
     let without_grace = |by_rules: Option<usize>| Earned { by_rules, grace: None };
     // "A member's timeline starts at its first fact; before it there is no tier, not even one with threshold 0."
-    if ledger.first().is_none_or(|first| first > t) {
+    if ledger.first().is_none_or(|first| first > t) || !is_eligible(program, ledger, t) {
         return Earned::default();
     }
     if program.metric == Metric::Tags {

@@ -1,6 +1,6 @@
 //! Section 7: one evaluation of a member, and the rows it records.
 
-use super::earned::term;
+use super::earned::{is_eligible, term};
 use super::fact::{Fact, place_of_kind};
 use super::ledger::{Assignment, Ledger};
 use super::program::{Metric, Period, Program};
@@ -281,7 +281,9 @@ impl Replay {
         let Period::SinceLastUpgrade(span) = program.period else {
             return None;
         };
-        let due = program.metric != Metric::Tags && member.evaluated_at.is_none_or(|before| before < t);
+        let due = program.metric != Metric::Tags
+            && is_eligible(program, ledger, t)
+            && member.evaluated_at.is_none_or(|before| before < t);
         let term = due.then(|| term(program, ledger, span, t)).filter(|term| term.kept.contains(&t))?;
         program.id(term.held)
     }
@@ -289,9 +291,9 @@ impl Replay {
 
 /// "for a year (`calendar_year`, `membership_year`; not with `rest_of_year`), at the first evaluation in year Y at which
 /// `review(tier, C_Y)`, without `one_step`, is at least the tier that Y began with …, where that is a tier with a threshold
-/// above 0": the tier renewed, and the name of Y.
+/// above 0": the tier renewed, and the name of Y. A member who earns no tier renews none.
 fn year_renewed(program: &Program, ledger: &Ledger, t: Instant) -> Option<(String, i32)> {
-    if !program.has_years() || program.rest_of_year {
+    if !program.has_years() || program.rest_of_year || !is_eligible(program, ledger, t) {
         return None;
     }
     let year = Year::at(program, ledger, t)?;

@@ -100,6 +100,10 @@ pub struct Program {
     pub earning: Option<Earning>,
     /// `orders.min_total`
     pub min_total: Decimal,
+    /// `eligibility.enrolled_only`
+    pub enrolled_only: bool,
+    /// `eligibility.excluded_tags`, trimmed and in lower case.
+    pub excluded_tags: Vec<String>,
     /// `spend.include_tax`
     pub include_tax: bool,
     /// `spend.include_shipping`
@@ -264,6 +268,7 @@ fn fields(json: &Value) -> Option<Program> {
         None => period == Period::Lifetime,
     };
     let spend = &json["spend"];
+    let eligibility = &json["eligibility"];
     let earning = &json["earning"];
     let one = if milestone["period"].is_object() { &milestone["period"] } else { &Value::Null };
     let holds = [&one["calendar_year"]["holds"], &one["membership_year"]["holds"]];
@@ -283,6 +288,8 @@ fn fields(json: &Value) -> Option<Program> {
             .zip(amount(&earning["points"]))
             .map(|(amount, points)| Earning { amount, points }),
         min_total: amount(&json["orders"]["min_total"]).unwrap_or_default(),
+        enrolled_only: eligibility["enrolled_only"] == true,
+        excluded_tags: tags(&eligibility["excluded_tags"]),
         include_tax: spend["include_tax"].as_bool().unwrap_or(true),
         include_shipping: spend["include_shipping"].as_bool().unwrap_or(true),
         include_tips: spend["include_tips"].as_bool().unwrap_or(true),

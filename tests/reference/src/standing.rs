@@ -1,6 +1,6 @@
 //! Section 6: the standing, by trying every instant at which the tier could change.
 
-use super::earned::{earned, earned_and_grace, sum, term, trailing};
+use super::earned::{earned, earned_and_grace, is_eligible, sum, term, trailing};
 use super::ledger::{Assignment, Ledger};
 use super::program::{Metric, Period, Program};
 use super::time::{Instant, Span, day, midnight, print};
@@ -164,7 +164,9 @@ pub fn print_standing(program: &Program, ledger: &Ledger, t: Instant) -> Value {
     let end = valid_until(program, ledger, t);
     // "`next_tier` (lowest above the tier held) and `remaining` (threshold − counted, at least 0). Null for tags."
     let next = tier.map_or(0, |rank| rank + 1);
-    let next = counted.and(program.tiers.get(next));
+    // "earns no tier; what counts is still told, `next_tier`, `remaining` and `requalify` are null"
+    let eligible = is_eligible(program, ledger, t);
+    let next = counted.filter(|_| eligible).and(program.tiers.get(next));
     let remaining = next.map(|next| at_least_zero(next.threshold.unwrap() - counted.unwrap()));
     json!({
         "active": true,

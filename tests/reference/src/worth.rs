@@ -44,6 +44,11 @@ impl Ledger {
         }
         // "zero movements and facts dated before the effective start count nothing"
         all.retain(|movement| !movement.amount.is_zero() && movement.day >= program.effective_start);
+        // "with `enrolled_only` neither do facts dated before the instant of enrolment", or of members who have not enrolled
+        if program.enrolled_only {
+            let enrolled_at = self.enrolled_at().unwrap_or(Instant::MAX);
+            all.retain(|movement| movement.origin.0 >= enrolled_at);
+        }
         all.sort_by(|a, b| a.place.cmp(&b.place));
         all
     }

@@ -6,7 +6,7 @@ use super::ledger::{Assignment, Ledger};
 use super::program::{Metric, Period, Program};
 use super::replay::Replay;
 use super::rewards::{self, Kind};
-use super::standing::{since, tier_at, valid_until};
+use super::standing::{is_assigned, since, tier_at, valid_until};
 use super::time::{Instant, day, midnight, print};
 use super::years::Year;
 use chrono::{Datelike, NaiveDate};
@@ -29,6 +29,7 @@ pub struct Member {
     pub(super) transitions: Vec<Value>,
     pub(super) rewards: Vec<Value>,
     pub(super) birthdays: Vec<Value>,
+    pub(super) corrections: Vec<Value>,
 }
 
 /// A document that has arrived, as it concerns one member.
@@ -42,8 +43,13 @@ pub struct Arrived {
 }
 
 impl Arrived {
-    /// The cause of a change that the document makes, and whether it is rewarded.
+    /// The cause of a change of tier that the document makes, and whether it is rewarded.
     fn cause(&self, program: &Program, ledger: &Ledger, t: Instant) -> (&'static str, bool) {
+        self.cause_of(ledger, |ledger| tier_at(program, ledger, t))
+    }
+
+    /// The cause of a rise or a fall of anything that follows from the ledger.
+    fn cause_of<V: Ord>(&self, ledger: &Ledger, view: impl Fn(&Ledger) -> V) -> (&'static str, bool) {
         // A document with a single fact is as that fact alone.
         if let [(fact, _)] = &self.facts[..] {
             return (fact.cause(), fact.rewards(&ledger.ids));
@@ -59,10 +65,9 @@ impl Arrived {
         }
         // "The cause of a rise is that of the fact listed first in the table among those without which the tier would
         // be lower, else `activity`; of a fall, among those without which it would be higher, else `refund`"
-        let tier = tier_at(program, ledger, t);
-        let change = tier.cmp(&tier_at(program, &self.before, t));
-        let explains =
-            |without: &Ledger| change != Ordering::Equal && tier.cmp(&tier_at(program, without, t)) == change;
+        let now = view(ledger);
+        let change = now.cmp(&view(&self.before));
+        let explains = |without: &Ledger| change != Ordering::Equal && now.cmp(&view(without)) == change;
         let explaining = self.facts.iter().filter(|(_, without)| explains(without)).map(|(fact, _)| fact);
         // Of several of one kind the one that the document tells first.
         match explaining.min_by_key(|fact| place_of_kind(&fact.kind)) {
@@ -143,6 +148,7 @@ impl Replay {
                 self.record_change(&mut member, id, t, &ledger, tier.clone(), cause, rewarded);
                 self.settle_year(&mut member, t, &program, &ledger);
             } else {
+                let rows = member.transitions.len();
                 let renewed = self.settle_year(&mut member, t, &program, &ledger);
                 // "unless … the standing's tier is not the one renewed"
                 if renewed.is_some() && renewed == tier {
@@ -153,6 +159,12 @@ impl Replay {
                 let kept = self.kept_at(&member, t, &program, &ledger);
                 if kept.is_some() && kept == tier {
                     self.record_renewal(&mut member, id, t, "period_end");
+                }
+                // "otherwise than a transition recorded at that arrival says": such a one says the new `valid_until`.
+                if let News::Document(arrived) = &news
+                    && member.transitions.len() == rows
+                {
+                    member.corrections.extend(correction(id, arrived, &program, &ledger, t));
                 }
             }
             // "As long as they are merged, rewards and birthday points given to either were given to both."
@@ -300,6 +312,27 @@ fn year_renewed(program: &Program, ledger: &Ledger, t: Instant) -> Option<(Strin
     let began_with = program.above_zero(year.began_with)?;
     let reviewed = program.review_without_one_step(year.tier(program), year.c);
     Some((program.id(reviewed.filter(|&rank| rank >= began_with))?, year.name))
+}
+
+/// "A **correction** is recorded … when with a year (`calendar_year`, `membership_year`) an arrival leaves the tier as it is
+/// and moves its `valid_until` …. It names the tier, `valid_until` before and after, the arrival's instant and the cause of
+/// the fact. Nothing is recorded while an assignment gives the tier."
+fn correction(id: &str, arrived: &Arrived, program: &Program, ledger: &Ledger, t: Instant) -> Option<Value> {
+    let tier = tier_at(program, ledger, t)?;
+    let unchanged = tier_at(program, &arrived.before, t) == Some(tier);
+    if !program.has_years() || !unchanged || is_assigned(program, ledger, t) {
+        return None;
+    }
+    let end = |ledger: &Ledger| valid_until(program, ledger, t).map(|(until, _)| until);
+    let (from, to) = (end(&arrived.before), end(ledger));
+    // Of a document the fact that explains it, as for a rise or a fall of the tier; without an end it lasts longest.
+    let (cause, _) = arrived.cause_of(ledger, |ledger| end(ledger).unwrap_or(Instant::MAX));
+    (from != to).then(|| {
+        json!({
+            "member_id": id, "tier": program.id(Some(tier)), "at": print(t), "cause": cause,
+            "valid_until": {"from": from.map(print), "to": to.map(print)},
+        })
+    })
 }
 
 /// "(due once per local year on the member's birthday, February 29 on February 28 in common years, to whoever holds

@@ -206,7 +206,8 @@ impl Replay {
         self.end_document();
         let known: Vec<String> = self.members.keys().cloned().collect();
         let mut standings = Map::new();
-        let (mut transitions, mut rewards, mut birthdays) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut transitions, mut rewards) = (Vec::new(), Vec::new());
+        let (mut birthdays, mut corrections) = (Vec::new(), Vec::new());
         for id in &known {
             self.pass_reviews(id, as_of);
             let standing = if self.shop.is_erased(id) {
@@ -220,8 +221,12 @@ impl Replay {
             transitions.extend(member.transitions.clone());
             rewards.extend(member.rewards.clone());
             birthdays.extend(member.birthdays.clone());
+            corrections.extend(member.corrections.clone());
         }
-        json!({"standings": standings, "transitions": transitions, "rewards": rewards, "birthdays": birthdays})
+        json!({
+            "standings": standings, "transitions": transitions, "rewards": rewards, "birthdays": birthdays,
+            "corrections": corrections,
+        })
     }
 
     pub(super) fn program(&self) -> &Program {

@@ -36,6 +36,14 @@ pub fn tier_at(program: &Program, ledger: &Ledger, t: Instant) -> Option<usize> 
     }
 }
 
+/// Whether an assignment gives the standing's tier at `t`: a lock always, a floor where no higher tier is earned.
+pub fn is_assigned(program: &Program, ledger: &Ledger, t: Instant) -> bool {
+    ruling(program, ledger, t).is_some_and(|one| {
+        let assigned = one.tier.as_ref().and_then(|id| program.rank(id));
+        one.lock || assigned >= earned(program, ledger, t)
+    })
+}
+
 /// Every instant in `(from, to]` at which a tier could change, and possibly some others.
 pub fn boundaries(program: &Program, ledger: &Ledger, from: Instant, to: Instant) -> BTreeSet<Instant> {
     let tz = program.timezone;

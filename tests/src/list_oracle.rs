@@ -146,12 +146,12 @@ fn is_at_risk(version: &Version, standing: &Standing, at: Instant) -> bool {
     let zone = &version.program.timezone;
     let days = version.program.notices.expiring_days.iter().max().copied().unwrap_or(30);
     let is_next = match counted.period {
-        Period::CalendarYear => until == new_year(version, at),
+        Period::CalendarYear { .. } | Period::MembershipYear { .. } => until == keep.by,
         Period::SinceLastUpgrade(_) => until == keep.by,
         Period::Rolling(_) => until == keep.by && at >= zone.midnight(Span::Days(days).before(zone.day(until))),
         Period::Lifetime => false,
     };
-    is_next && !keep.remaining.is_zero() && keep.threshold == counted.threshold(tier)
+    is_next && !keep.remaining.is_zero() && keep.threshold == counted.retain_threshold(tier)
 }
 
 /// The expected entries of a list, computed from all members of a shop in their order.

@@ -3,7 +3,7 @@
 use rules::calendar::Instant;
 use rules::id::{MemberId, TierId};
 use rules::quantity::Quantity;
-use rules::record::{BirthdayDue, RewardDue, Row, Transition};
+use rules::record::{BirthdayDue, Correction, RewardDue, Row, Transition};
 use rules::replay::Replay;
 use rules::standing::Standing;
 use rules::version::Version;
@@ -17,8 +17,9 @@ pub fn replayed(replay: &Replay, as_of: Instant) -> Value {
         standings.insert(member.to_string(), member_standing(replay, member, as_of));
         recorded.add(replay, member);
     }
-    let Recorded { transitions, rewards, birthdays } = recorded;
-    json!({ "standings": standings, "transitions": transitions, "rewards": rewards, "birthdays": birthdays })
+    let Recorded { transitions, rewards, birthdays, corrections } = recorded;
+    json!({ "standings": standings, "transitions": transitions, "rewards": rewards, "birthdays": birthdays,
+            "corrections": corrections })
 }
 
 /// The recorded rows, as lists of JSON objects.
@@ -30,6 +31,8 @@ pub struct Recorded {
     pub rewards: Vec<Value>,
     /// The birthday points due.
     pub birthdays: Vec<Value>,
+    /// The corrections of the ends of tiers.
+    pub corrections: Vec<Value>,
 }
 
 impl Recorded {
@@ -46,6 +49,7 @@ impl Recorded {
                 Row::Transition(made) => self.transitions.push(transition(member, made)),
                 Row::Reward(due) => self.rewards.push(reward(member, due)),
                 Row::Birthday(due) => self.birthdays.push(birthday(member, due)),
+                Row::Correction(made) => self.corrections.push(correction(member, made)),
                 Row::Held(_) => {}
             }
         }
@@ -99,6 +103,12 @@ fn transition(member: &MemberId, made: &Transition) -> Value {
 
 fn reward(member: &MemberId, due: &RewardDue) -> Value {
     json!({ "member_id": member, "tier": due.tier, "transition": due.transition })
+}
+
+fn correction(member: &MemberId, made: &Correction) -> Value {
+    let (from, to) = made.valid_until;
+    json!({ "member_id": member, "tier": made.tier, "at": made.at, "cause": made.cause,
+            "valid_until": { "from": from, "to": to } })
 }
 
 fn birthday(member: &MemberId, due: &BirthdayDue) -> Value {

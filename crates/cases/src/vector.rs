@@ -118,16 +118,21 @@ fn found(replay: &Replay, member: &MemberId, as_of: Instant) -> Map<String, Valu
     if let Value::Object(standing) = history::member_standing(replay, member, as_of) {
         found = standing;
     }
-    let (mut transitions, mut rewards) = (Vec::new(), Vec::new());
+    let (mut transitions, mut rewards, mut corrections) = (Vec::new(), Vec::new(), Vec::new());
     for row in replay.rows(member) {
         match row {
             Row::Transition(made) => transitions.push(json!([made.kind, made.from, made.to, made.at, made.cause])),
             Row::Reward(due) => rewards.push(json!(due.tier)),
+            Row::Correction(made) => {
+                let (from, to) = made.valid_until;
+                corrections.push(json!([made.tier, made.at, made.cause, from, to]));
+            }
             Row::Birthday(_) | Row::Held(_) => {}
         }
     }
     found.insert("transitions".to_owned(), Value::Array(transitions));
     found.insert("rewards".to_owned(), Value::Array(rewards));
+    found.insert("corrections".to_owned(), Value::Array(corrections));
     found
 }
 

@@ -255,7 +255,8 @@ fn metric_word(metric: Metric) -> &'static str {
 fn period_word(period: Period) -> &'static str {
     match period {
         Period::Lifetime => "lifetime",
-        Period::CalendarYear => "calendar_year",
+        Period::CalendarYear { .. } => "calendar_year",
+        Period::MembershipYear { .. } => "membership_year",
         Period::SinceLastUpgrade(Span::Days(_) | Span::Months(_)) => "since_last_upgrade",
         Period::Rolling(Span::Days(_) | Span::Months(_)) => "rolling",
     }

@@ -3,5 +3,6 @@
 pub(crate) mod assignment;
 pub(crate) mod credit;
 pub(crate) mod earned;
+pub(crate) mod eligibility;
 pub mod explain;
 pub mod standing;

@@ -39,7 +39,7 @@ mod wording;
 pub use base::{calendar, id, json, quantity};
 pub use codec::{chunk, compact};
 pub use evaluation::earned::{Requalify, Window};
-pub(crate) use evaluation::{assignment, credit, earned};
+pub(crate) use evaluation::{assignment, credit, earned, eligibility};
 pub use evaluation::{explain, standing};
 pub use facts::{cause, connected, fact, fact_index, ledger, merge};
 pub use programs::{program, tier_name, version};

@@ -1,8 +1,8 @@
 //! A customer: their visits, their habits, and the facts that the shop knows besides their orders.
 
 use chrono::{Datelike, NaiveDate};
-use rules::calendar::Instant;
-use rules::fact::{Birthday, BirthdaySet, Enrolled, Fact, FactBody, Mode, TierAssigned, TierUnassigned};
+use rules::calendar::{DayOfYear, Instant};
+use rules::fact::{BirthdaySet, Enrolled, Fact, FactBody, Mode, TierAssigned, TierUnassigned};
 use rules::id::{AssignmentId, MemberId, TierId};
 
 use super::dice::{Dice, MILLION, interpolate};
@@ -173,10 +173,10 @@ impl Customer {
     }
 }
 
-fn birthday(dice: &mut Dice) -> Option<Birthday> {
+fn birthday(dice: &mut Dice) -> Option<DayOfYear> {
     let ordinal = u32::try_from(dice.between(1, 366)).unwrap_or(1);
     let date = NaiveDate::from_yo_opt(2024, ordinal)?;
-    Birthday::new(u8::try_from(date.month()).ok()?, u8::try_from(date.day()).ok()?)
+    DayOfYear::new(u8::try_from(date.month()).ok()?, u8::try_from(date.day()).ok()?)
 }
 
 /// Assigns a tier by hand: to an ambassador for a year, or as a lock without end to a customer who resells.

@@ -33,9 +33,14 @@ pub fn programs() -> impl Strategy<Value = Value> {
         (1..40_u64).prop_map(|days| json!({"days": days})),
         (1..3_u64).prop_map(|months| json!({"months": months})),
     ];
+    let starts_on = prop_oneof![Just("01-01"), Just("12-01"), Just("02-01"), Just("02-28")];
+    let holds = prop_oneof![3 => Just("rest_and_next_year"), 1 => Just("rest_of_year")];
     let period = prop_oneof![
         1 => Just(json!("lifetime")),
         2 => Just(json!("calendar_year")),
+        2 => (starts_on, holds.clone())
+            .prop_map(|(day, holds)| json!({"calendar_year": {"starts_on": day, "holds": holds}})),
+        2 => holds.prop_map(|holds| json!({"membership_year": {"holds": holds}})),
         2 => unit.clone().prop_map(|unit| json!({"rolling": unit})),
         4 => unit.prop_map(|unit| json!({"since_last_upgrade": unit})),
     ];
@@ -54,9 +59,9 @@ pub fn programs() -> impl Strategy<Value = Value> {
                    "before_discounts": gross, "gift_cards": gift_cards})
         },
     );
-    let shape = (start, 0..4_u8, spend);
+    let shape = (start, 0..4_u8, spend, reviews(), participation());
     (metric, period, any::<bool>(), any::<bool>(), zone, any::<bool>(), 0..10_u8, shape).prop_map(
-        |(metric, period, keep, from_zero, zone, all, active, (start, list, spend))| {
+        |(metric, period, keep, from_zero, zone, all, active, (start, list, spend, reviews, participation))| {
             let orders = metric == "orders_placed";
             let threshold = |n: u32| if orders { (n / 100).to_string() } else { n.to_string() };
             let tier = |id: &str, n: u32| {
@@ -73,16 +78,105 @@ pub fn programs() -> impl Strategy<Value = Value> {
                 1 => json!([tier("bronze", lowest), tier("gold", 200), tier("silver", 300)]),
                 _ => json!([tier("bronze", lowest), tier("silver", 200), tier("gold", 400)]),
             };
-            json!({
+            let mut program = json!({
                 "active": active > 0, "timezone": zone, "currency": "USD", "start_date": start,
                 "spend": spend,
                 "milestone": {"metric": metric, "period": period, "on_refund": if keep { "keep" } else { "revoke" }},
                 "skipped_tier_rewards": if all { "all_skipped" } else { "highest_only" },
                 "repeat_tier_rewards": keep != all,
                 "tiers": tiers,
-            })
+            });
+            reviews.add_to(&mut program);
+            participation.add_to(&mut program);
+            program
         },
     )
+}
+
+/// What a review does: the retain thresholds in percent of the thresholds, steps, and a grace.
+#[derive(Debug, Clone)]
+struct Reviews {
+    retain: Option<u64>,
+    one_step: bool,
+    grace: Option<Value>,
+}
+
+fn reviews() -> impl Strategy<Value = Reviews> {
+    let grace = prop_oneof![
+        (1..40_u64).prop_map(|days| json!({"days": days})),
+        (1..2_u64).prop_map(|months| json!({"months": months})),
+    ];
+    let retain = prop::option::of(prop_oneof![Just(50_u64), Just(25), Just(100)]);
+    (retain, any::<bool>(), prop::option::of(grace)).prop_map(|(retain, one_step, grace)| Reviews {
+        retain,
+        one_step,
+        grace,
+    })
+}
+
+impl Reviews {
+    /// Adds what goes together with the metric and the period of a program.
+    fn add_to(&self, program: &mut Value) {
+        let (metric, period) = (program["milestone"]["metric"].clone(), program["milestone"]["period"].clone());
+        let rest_of_year =
+            period.as_object().is_some_and(|period| period.values().any(|year| year["holds"] == "rest_of_year"));
+        if metric == "customer_tags" || rest_of_year || period == "lifetime" {
+            return;
+        }
+        if self.one_step {
+            program["milestone"]["on_miss"] = json!("one_step");
+        }
+        let tiers = program["tiers"].as_array_mut().into_iter().flatten();
+        for (tier, percent) in
+            tiers.zip(std::iter::repeat(self.retain)).filter_map(|(tier, retain)| Some((tier, retain?)))
+        {
+            let threshold: u64 = tier["threshold"].as_str().unwrap().parse().unwrap();
+            tier["retain_threshold"] = json!((threshold * percent).div_ceil(100).to_string());
+        }
+        let longest = match (&period["since_last_upgrade"], &period["rolling"]) {
+            (Value::Null, Value::Null) => 300,
+            (term, Value::Null) => term["days"].as_u64().unwrap_or_else(|| term["months"].as_u64().unwrap() * 28),
+            _ => 0, // a trailing window has no grace
+        };
+        let is_short = |grace: &&Value| grace["days"].as_u64().unwrap_or(31) < longest;
+        if let Some(grace) = self.grace.as_ref().filter(is_short) {
+            program["milestone"]["grace"] = grace.clone();
+        }
+    }
+}
+
+/// Who takes part, and what orders are worth besides their spend.
+#[derive(Debug, Clone)]
+struct Participation {
+    enrolled_only: bool,
+    excluded: bool,
+    earning: Option<u64>,
+    minimum: Option<u64>,
+}
+
+fn participation() -> impl Strategy<Value = Participation> {
+    let rare = || prop::bool::weighted(0.2);
+    let earning = prop::option::weighted(0.4, prop_oneof![Just(10_u64), Just(1), Just(70)]);
+    (rare(), rare(), earning, prop::option::weighted(0.3, 50..200_u64)).prop_map(
+        |(enrolled_only, excluded, earning, minimum)| Participation { enrolled_only, excluded, earning, minimum },
+    )
+}
+
+impl Participation {
+    fn add_to(&self, program: &mut Value) {
+        if self.enrolled_only {
+            program["eligibility"]["enrolled_only"] = json!(true);
+        }
+        if self.excluded {
+            program["eligibility"]["excluded_tags"] = json!(["Silver"]);
+        }
+        if let Some(amount) = self.earning.filter(|_| program["milestone"]["metric"] == "points_earned") {
+            program["earning"] = json!({"amount": amount.to_string(), "points": 2});
+        }
+        if let Some(minimum) = self.minimum.filter(|_| program["milestone"]["metric"] == "orders_placed") {
+            program["orders"]["min_total"] = json!(minimum.to_string());
+        }
+    }
 }
 
 /// The hours between the arrivals of documents, so that the facts of one come together once lines are sorted by arrival.

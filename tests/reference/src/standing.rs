@@ -36,11 +36,13 @@ pub fn tier_at(program: &Program, ledger: &Ledger, t: Instant) -> Option<usize> 
     }
 }
 
-/// Whether an assignment gives the standing's tier at `t`: a lock always, a floor where no higher tier is earned.
+/// Whether an assignment gives the standing's tier at `t`: another one than is earned.
 pub fn is_assigned(program: &Program, ledger: &Ledger, t: Instant) -> bool {
     ruling(program, ledger, t).is_some_and(|one| {
         let assigned = one.tier.as_ref().and_then(|id| program.rank(id));
-        one.lock || assigned >= earned(program, ledger, t)
+        // What is earned as well is not given by hand: its end moves with what is earned.
+        let earned = earned(program, ledger, t);
+        if one.lock { assigned != earned } else { assigned > earned }
     })
 }
 
@@ -211,7 +213,8 @@ fn progress(program: &Program, ledger: &Ledger, t: Instant) -> (Option<Decimal>,
         Period::CalendarYear(..) | Period::MembershipYear => match Year::at(program, ledger, t) {
             Some(year) => (Some(year.counted), window(midnight(tz, year.begins), Some(midnight(tz, year.ends)))),
             // "A member without a fact of their own … counts 0", in no year of their own.
-            None => (Some(Decimal::ZERO), Value::Null),
+            // Whose first fact has not come has no year yet; what comes from the start on will count.
+            None => (Some(Decimal::ZERO), window(start, None)),
         },
         Period::SinceLastUpgrade(span) => {
             let term = term(program, ledger, span, t);

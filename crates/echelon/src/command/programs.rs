@@ -1,7 +1,7 @@
 //! `echelon programs`: the ready-made programs, which are part of the command itself.
 
 use rules::calendar::Span;
-use rules::program::{Counted, Metric, Milestone, OnRefund, Period, Program};
+use rules::program::{Counted, Holds, Metric, Milestone, OnRefund, Period, Program};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
@@ -108,14 +108,21 @@ fn words(milestone: &Milestone) -> String {
     };
     let time = match period {
         Period::Lifetime => "since the start date".to_owned(),
-        Period::CalendarYear => "in a calendar year, for it and the next".to_owned(),
+        Period::CalendarYear { holds: Holds::RestAndNextYear, .. } => {
+            "in a calendar year, for it and the next".to_owned()
+        }
+        Period::CalendarYear { holds: Holds::RestOfYear, .. } => "in a calendar year, for the rest of it".to_owned(),
+        Period::MembershipYear { holds: Holds::RestAndNextYear } => {
+            "in a membership year, for it and the next".to_owned()
+        }
+        Period::MembershipYear { holds: Holds::RestOfYear } => "in a membership year, for the rest of it".to_owned(),
         Period::SinceLastUpgrade(span) => format!("since the last upgrade, for {}", span_words(*span)),
         Period::Rolling(span) => format!("in the last {}, day by day", span_words(*span)),
     };
     // What a rolling window counts is always net of refunds (section 5 of the semantics).
     let refund = match (period, on_refund) {
         (Period::Rolling(_), _) | (_, OnRefund::Revoke) => "following refunds",
-        (Period::Lifetime | Period::CalendarYear | Period::SinceLastUpgrade(_), OnRefund::Keep) => "kept on a refund",
+        (_, OnRefund::Keep) => "kept on a refund",
     };
     format!("{metric} {time}, {refund}")
 }

@@ -300,7 +300,7 @@ impl Members {
         Ok(Some(at))
     }
 
-    fn birthday(&self, row: Row<'_>) -> Result<Option<rules::fact::Birthday>, Refused> {
+    fn birthday(&self, row: Row<'_>) -> Result<Option<rules::calendar::DayOfYear>, Refused> {
         let Some(text) = row.cell(Field::Birthday)? else { return Ok(None) };
         let read = dates::birthday(text, self.reading.day_order);
         read.map(Some).map_err(|why| bad_day(row, Field::Birthday, text, why))

@@ -77,10 +77,10 @@ pub fn remedy(version: &Version) -> String {
         (Some(asked), _) => {
             format!("to count from its {asked} on, publish it once more with the option `clamp: false`")
         }
-        (None, Period::CalendarYear) => {
+        (None, Period::CalendarYear { .. }) => {
             "to count them, publish it with an earlier `start_date` and the option `clamp: false`".to_owned()
         }
-        (None, Period::Lifetime | Period::SinceLastUpgrade(_) | Period::Rolling(_)) => {
+        (None, Period::Lifetime | Period::MembershipYear { .. } | Period::SinceLastUpgrade(_) | Period::Rolling(_)) => {
             "to count them, publish it with an earlier `start_date`".to_owned()
         }
     }

@@ -1,5 +1,6 @@
 //! Instants, local days and the midnights between them (section 2 of the semantics).
 
+mod day_of_year;
 mod legacy;
 mod zone;
 mod zones;
@@ -9,6 +10,7 @@ use std::fmt;
 use chrono::{DateTime, Datelike, Months, NaiveDate, SecondsFormat, Utc};
 use thiserror::Error;
 
+pub use day_of_year::DayOfYear;
 pub(crate) use zone::Clock;
 pub use zone::Zone;
 pub use zones::{Release, ReleaseError, ZoneError, ZoneFileError, Zones};
@@ -143,6 +145,9 @@ impl Day {
         i32::try_from(at.0.div_euclid(MS_PER_DAY).checked_add(later)?).ok().map(Self)
     }
 
+    /// The first representable day.
+    pub(crate) const FIRST: Self = Self(i32::MIN);
+
     /// The last representable day.
     pub(crate) const LAST: Self = Self(i32::MAX);
 
@@ -213,6 +218,14 @@ impl Span {
                 Day::of(day.date().checked_sub_months(Months::new(u32::from(months))).unwrap_or(NaiveDate::MIN))
             }
         }
+    }
+
+    /// Whether it ends before another span that begins on the same day, whichever that is.
+    pub(crate) fn is_always_shorter_than(self, other: Self) -> bool {
+        // The lengths of months repeat every four years; where a century has no leap day, a span is at most a day shorter.
+        let first_days = (0..48).map(|month| Self::Months(month).after(Day::new_year(2023)));
+        let mut days = first_days.flat_map(|first| (0..31).map(move |later| Self::Days(later).after(first)));
+        days.all(|day| self.after(day) < other.after(day))
     }
 
     /// The first day on which a credit of `day` no longer lies in the trailing window `(today − span, today]`.

@@ -198,6 +198,11 @@ impl Rate {
         let per_unit = RATE_ONE * u128::from(minor.step());
         minor.quantity(divide_half_even(u128::from(basis) * u128::from(self.0), per_unit))
     }
+
+    /// Whether an amount, converted exactly, is at least another.
+    pub(crate) fn converts_to_at_least(self, amount: Amount, other: Amount) -> bool {
+        u128::from(amount.0) * u128::from(self.0) >= u128::from(other.0) * RATE_ONE
+    }
 }
 
 impl fmt::Display for Rate {
@@ -381,6 +386,14 @@ impl Quantity {
     /// Whether it is at most `percent` hundredths of `whole`, exactly.
     pub(crate) fn is_within_percent(self, percent: u8, whole: Self) -> bool {
         self.0.saturating_mul(100) <= whole.0.saturating_mul(i128::from(percent))
+    }
+
+    /// The points for a credit of 0 or more: `points` for each full `amount` of it (section 4). No more than 10^24, far above
+    /// every threshold, so that sums stay within their bounds.
+    pub(crate) fn per_full(self, amount: Amount, points: Points) -> Self {
+        const MOST: i128 = 1_000_000_000_000_000_000_000_000 * SCALE;
+        let times = self.0.checked_div(i128::from(amount.0)).unwrap_or(0);
+        Self(times.saturating_mul(i128::from(points.0)).saturating_mul(SCALE).min(MOST))
     }
 
     /// Whether the sum is zero.

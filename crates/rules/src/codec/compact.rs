@@ -25,15 +25,17 @@ use crate::ledger::Ledger;
 use crate::program::{Counted, Metric, Milestone};
 use crate::quantity::{Amount, Rate};
 use crate::record::Record;
-use crate::standing::{Facts, Standing, assess, told_as};
+use crate::standing::{Facts, Standing, assess, evaluate, told_as};
 use crate::version::Version;
 
 /// The first format, which lacks the local day of the last evaluation.
 const FIRST_FORMAT: u8 = 1;
 /// The format written for members without [`Extras`] and waiting restorations, so that an older release reads them too.
 const PLAIN_FORMAT: u8 = 2;
-/// The format written for other members.
-const FORMAT: u8 = 3;
+/// The format written for other members without corrections.
+const EXTRA_FORMAT: u8 = 3;
+/// The format written for members whose tier's end was corrected.
+const FORMAT: u8 = 4;
 
 /// The reasons why bytes are not a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -180,6 +182,10 @@ impl<'a> Packed<'a> {
     /// The bytes are not a packed member.
     pub fn standing(&self, version: &Version, as_of: Instant) -> Result<Standing, CompactError> {
         match &version.program.milestone {
+            // Orders that earn points count in one line with entries, which lie in columns of their own.
+            Milestone::Counted(Counted { metric: Metric::PointsEarned, .. }) if version.program.earning.is_some() => {
+                Ok(evaluate(version, &self.ledger()?, as_of))
+            }
             Milestone::Counted(Counted { metric: Metric::PointsEarned, .. }) => {
                 let mut entries = Entries::default();
                 entries.read(self.entries)?;
@@ -209,11 +215,12 @@ impl<'a> Packed<'a> {
     ) -> Result<Standing, CompactError> {
         let (tags, assignments) = (unpack::tags(self.tags)?, unpack::assignments(self.assignments)?);
         let first_at = earlier(firsts.0, firsts.1);
-        let first_at = earlier(first_at, unpack::enrolled(self.enrolled)?.map(|enrolled| enrolled.at));
+        let enrolled_at = unpack::enrolled(self.enrolled)?.map(|enrolled| enrolled.at);
+        let first_at = earlier(first_at, enrolled_at);
         let first_at = earlier(first_at, unpack::first_at(self.waiting)?);
         let first_at = earlier(first_at, tags.first().map(|tags| tags.at));
         let first_at = earlier(first_at, assignments.first().map(|assignment| assignment.at));
-        let facts = Facts { credits, tags: &tags, assignments: &assignments, first_at };
+        let facts = Facts { credits, tags: &tags, assignments: &assignments, enrolled_at, first_at };
         Ok(told_as(version, assess(version, &facts, as_of, as_of).standing))
     }
 

@@ -3,6 +3,7 @@
 mod ranks;
 mod share;
 mod sink;
+mod sources;
 mod spend;
 
 use std::cmp::Reverse;
@@ -12,6 +13,7 @@ use std::ops::Range;
 use ranks::ranks;
 pub(crate) use share::{GivenBack, taken_by_refunds};
 pub(crate) use sink::{MovementSink, SumWindow};
+pub(crate) use sources::{Source, Sources};
 pub(crate) use spend::Part;
 
 use crate::calendar::{Instant, TWO_DAYS};
@@ -66,8 +68,19 @@ pub enum NoCredit {
     TestOrder,
     /// The order is in a foreign currency, without a rate.
     NoExchangeRate,
+    /// The order's total is below the minimum of an order.
+    BelowMinimum,
     /// The fact is worth nothing under the spend settings, or nothing was left to take.
     WorthNothing,
+}
+
+/// The instant from which facts count, besides the program's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CountsFrom {
+    /// The program's start alone.
+    Start,
+    /// The member's enrolment; without one nothing counts.
+    Enrolment(Option<Instant>),
 }
 
 /// The parts of an order that decide its worth: numbers only, so the compact form can provide them without text.
@@ -113,24 +126,43 @@ impl Priced {
             return Err(NoCredit::TestOrder);
         }
         match (metric, self.currency) {
-            (_, InCurrency::Own) | (Metric::OrdersPlaced | Metric::PointsEarned, _) => {
-                own_worth(self.basis, metric, program)
-            }
-            (Metric::AmountSpent, InCurrency::Foreign(Some(rate))) => {
+            (Metric::OrdersPlaced, _) if !self.is_an_order(program.order_minimum) => Err(NoCredit::BelowMinimum),
+            (_, InCurrency::Own) | (Metric::OrdersPlaced, _) => own_worth(self.basis, metric, program),
+            (Metric::AmountSpent | Metric::PointsEarned, InCurrency::Foreign(Some(rate))) => {
                 something(rate.convert(self.basis, program.minor_unit))
             }
-            (Metric::AmountSpent, InCurrency::Foreign(None)) => Err(NoCredit::NoExchangeRate),
+            (Metric::AmountSpent | Metric::PointsEarned, InCurrency::Foreign(None)) => Err(NoCredit::NoExchangeRate),
+        }
+    }
+
+    /// Whether the converted grand total reaches a minimum. Without a rate it reaches none above 0.
+    fn is_an_order(&self, minimum: Amount) -> bool {
+        match self.currency {
+            InCurrency::Own => self.total >= minimum,
+            InCurrency::Foreign(Some(rate)) => rate.converts_to_at_least(self.total, minimum),
+            InCurrency::Foreign(None) => minimum == Amount::ZERO,
         }
     }
 }
 
-/// The worth of an order whose currency makes no difference.
+/// The worth of an order in the program's currency, whose total reaches the minimum: for points, the spend that earns them.
 #[inline]
 pub(crate) fn own_worth(basis: u64, metric: Metric, program: &Program) -> Result<Quantity, NoCredit> {
     match metric {
-        Metric::AmountSpent => something(program.minor_unit.round(basis)),
+        Metric::AmountSpent | Metric::PointsEarned => something(program.minor_unit.round(basis)),
         Metric::OrdersPlaced => Ok(Quantity::ONE),
-        Metric::PointsEarned => Err(NoCredit::WorthNothing),
+    }
+}
+
+impl Program {
+    /// What an order moves, given what is left of its worth: the points that it earns, where points count.
+    #[inline]
+    pub(crate) fn moves(&self, metric: Metric, left: Quantity) -> Quantity {
+        match (metric, self.earning) {
+            (Metric::AmountSpent | Metric::OrdersPlaced, _) => left,
+            (Metric::PointsEarned, Some(earning)) => left.per_full(earning.amount, earning.points),
+            (Metric::PointsEarned, None) => Quantity::ZERO,
+        }
     }
 }
 
@@ -146,6 +178,8 @@ pub(crate) struct MovementStream<'v, C, T> {
     version: &'v Version,
     metric: Metric,
     until: Instant,
+    /// Nothing before this instant counts.
+    from: Instant,
     /// The days around the start, where an instant's own day has to be looked up.
     about_start: Range<Instant>,
     sink: &'v mut T,
@@ -177,14 +211,26 @@ struct Correction {
 }
 
 impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
-    fn new(credits: &'v C, version: &'v Version, counted: &Counted, until: Instant, sink: &'v mut T) -> Self {
+    fn new(
+        credits: &'v C,
+        version: &'v Version,
+        counted: &Counted,
+        (from, until): (CountsFrom, Instant),
+        sink: &'v mut T,
+    ) -> Self {
         let start = version.starts_at;
+        let (from, until) = match from {
+            CountsFrom::Start => (Instant::FIRST, until),
+            CountsFrom::Enrolment(Some(enrolled_at)) => (enrolled_at, until),
+            CountsFrom::Enrolment(None) => (Instant::FIRST, Instant::FIRST),
+        };
         Self {
             credits,
             version,
             metric: counted.metric,
             until,
-            about_start: start.plus_millis(-TWO_DAYS)..start.plus_millis(TWO_DAYS),
+            from,
+            about_start: start.plus_millis(-TWO_DAYS)..start.plus_millis(TWO_DAYS).max(from),
             sink,
             pending: None,
             later: BinaryHeap::new(),
@@ -239,22 +285,31 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
         refunds: impl Iterator<Item = GivenBack>,
         cancelled: Option<Cancelled>,
     ) {
-        let Some(worth) = self.credit(source, order) else { return };
+        let (metric, program) = (self.metric, &self.version.program);
+        let Ok(worth) = order.worth(metric, program) else { return };
+        let moves = |left| program.moves(metric, left);
+        let whole = moves(worth);
+        if whole.is_zero() || !self.place(source, MovementKind::OrderPaid, order.at, whole) {
+            return;
+        }
         let (dated, until) = (order.at, self.until);
         let cancelled = cancelled.filter(|cancelled| cancelled.from <= until);
         let refunds = refunds.filter(|refund| refund.at <= until);
-        let (mut left, mut when_cancelled, mut when_restored) = (worth, worth, worth);
-        for (at, taken) in taken_by_refunds(worth, self.metric, order, &self.version.program, refunds) {
+        let (mut left, mut when_cancelled, mut when_restored) = (worth, whole, whole);
+        for (at, taken) in taken_by_refunds(worth, metric, order, program, refunds) {
+            let before = moves(left);
             left = left - taken;
+            let after = moves(left);
             // A refund comes before the cancellation or restoration of its instant (section 4).
             if cancelled.is_none_or(|cancelled| at <= cancelled.from) {
-                when_cancelled = left;
+                when_cancelled = after;
             }
             if cancelled.and_then(|cancelled| cancelled.until).is_none_or(|until| at <= until) {
-                when_restored = left;
+                when_restored = after;
             }
             if !cancelled.is_some_and(|cancelled| cancelled.absorbs(at)) {
-                self.correct(Movement { at, kind: MovementKind::OrderRefunded, source, dated, amount: -taken }, 0);
+                let amount = after - before;
+                self.correct(Movement { at, kind: MovementKind::OrderRefunded, source, dated, amount }, 0);
             }
         }
         let Some(Cancelled { from: at, until: restored_at }) = cancelled else { return };
@@ -262,12 +317,6 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
         if let Some(at) = restored_at.filter(|at| *at <= until) {
             self.correct(Movement { at, kind: MovementKind::OrderRestored, source, dated, amount: when_restored }, 0);
         }
-    }
-
-    /// Places the credit of an order on its day, if it has happened, is worth something, and does not lie before the start.
-    fn credit(&mut self, source: u32, order: &Priced) -> Option<Quantity> {
-        let worth = order.worth(self.metric, &self.version.program).ok()?;
-        self.place(source, MovementKind::OrderPaid, order.at, worth).then_some(worth)
     }
 
     /// Places a credit on its day, if it has happened and does not lie before the start.
@@ -285,7 +334,9 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
 
     #[inline(never)] // out of loops over all orders
     fn has_started(&self, at: Instant) -> bool {
-        at >= self.about_start.start && self.version.program.timezone.day(at) >= self.version.effective_start
+        at >= self.about_start.start
+            && at >= self.from
+            && self.version.program.timezone.day(at) >= self.version.effective_start
     }
 
     /// Takes the movements of an entry: its points on its day, then the points that each cancellation takes back,
@@ -355,7 +406,8 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
         if tied.iter().any(|other| other.source != first.source) {
             let credits = self.credits;
             if first.kind == MovementKind::OrderRestored {
-                let ranks = self.order_ranks.get_or_insert_with(|| ranks(&credits.order_keys()));
+                let program = &self.version.program;
+                let ranks = self.order_ranks.get_or_insert_with(|| ranks(&credits.order_keys(program)));
                 let place = |correction: &Correction| usize::try_from(correction.source).unwrap_or(usize::MAX);
                 tied.sort_by_key(|correction| ranks.get(place(correction)));
             } else {
@@ -401,28 +453,33 @@ pub(crate) trait Credits: Sized {
     fn emit(&self, metric: Metric, program: &Program, stream: &mut MovementStream<'_, Self, impl MovementSink>);
     /// The keys of all cancellations of points, entry by entry.
     fn cancel_keys(&self) -> Vec<impl AsRef<str>>;
-    /// The keys of all orders.
-    fn order_keys(&self) -> Vec<impl AsRef<str>>;
+    /// The keys of all orders, each in the place of its source.
+    fn order_keys(&self, program: &Program) -> Vec<impl AsRef<str>>;
 }
 
-/// Passes on the movements of a member up to an instant, in order.
+/// Passes on the movements of a member from an instant on, up to an instant, in order.
 #[inline]
 pub(crate) fn each_movement<C: Credits>(
     credits: &C,
     version: &Version,
     counted: &Counted,
-    until: Instant,
+    within: (CountsFrom, Instant),
     sink: &mut impl MovementSink,
 ) {
-    let mut stream = MovementStream::new(credits, version, counted, until, sink);
+    let mut stream = MovementStream::new(credits, version, counted, within, sink);
     credits.emit(counted.metric, &version.program, &mut stream);
     stream.hand_over(|_| true);
 }
 
-/// The movements of a member up to an instant, in order.
-pub(crate) fn movements(credits: &impl Credits, version: &Version, counted: &Counted, until: Instant) -> Vec<Movement> {
+/// The movements of a member from an instant on, up to an instant, in order.
+pub(crate) fn movements(
+    credits: &impl Credits,
+    version: &Version,
+    counted: &Counted,
+    within: (CountsFrom, Instant),
+) -> Vec<Movement> {
     let mut movements = Vec::with_capacity(credits.count(counted.metric));
-    each_movement(credits, version, counted, until, &mut movements);
+    each_movement(credits, version, counted, within, &mut movements);
     movements
 }
 
@@ -435,25 +492,26 @@ impl Credits for Ledger {
     }
 
     fn emit(&self, metric: Metric, program: &Program, stream: &mut MovementStream<'_, Self, impl MovementSink>) {
-        let position = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
-        match metric {
-            Metric::PointsEarned => {
-                let mut first = 0;
-                for (index, entry) in self.entries.iter().enumerate() {
-                    emit_entry(position(index), entry, first, stream);
-                    first += entry.cancels.len();
-                }
-            }
-            Metric::AmountSpent | Metric::OrdersPlaced => {
-                for (index, order) in self.orders.iter().enumerate() {
-                    emit_order(position(index), order, program, stream);
+        let mut first_cancel = 0;
+        for (source, of) in (0..).zip(Sources::of(metric, program).all(self)) {
+            match of {
+                Source::Order(order) => emit_order(source, order, program, stream),
+                Source::Entry(entry) => {
+                    emit_entry(source, entry, first_cancel, stream);
+                    first_cancel += entry.cancels.len();
                 }
             }
         }
     }
 
-    fn order_keys(&self) -> Vec<impl AsRef<str>> {
-        self.orders.iter().map(|order| order.id.as_str()).collect()
+    fn order_keys(&self, program: &Program) -> Vec<impl AsRef<str>> {
+        // Orders count beside entries only where they earn points; entries are never restored.
+        let key = |source| match source {
+            Source::Order(order) => order.id.as_str(),
+            Source::Entry(_) => "",
+        };
+        let metric = program.counted().map_or(Metric::AmountSpent, |counted| counted.metric);
+        Sources::of(metric, program).all(self).map(key).collect::<Vec<_>>()
     }
 
     fn cancel_keys(&self) -> Vec<impl AsRef<str>> {

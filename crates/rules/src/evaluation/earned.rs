@@ -4,22 +4,22 @@
 //! instant sees only the facts up to itself. It goes on into the future as if nothing more happened. `since`,
 //! `valid_until`, `upcoming` and the next review are all read from it.
 
-mod calendar_year;
 mod lifetime;
 mod rolling;
 mod since_last_upgrade;
 mod sum;
 mod tags;
 mod trailing;
+mod years;
 
 use crate::calendar::{Day, Instant};
-use crate::credit::{self, Credits, Movement, MovementSink};
+use crate::credit::{self, CountsFrom, Credits, Movement, MovementSink};
 use crate::ledger::TagFact;
 use crate::program::{Counted, Milestone, Period, Rank};
 use crate::quantity::Quantity;
 use crate::version::Version;
 
-pub(crate) use tags::current as current_tags;
+pub(crate) use tags::{current as current_tags, each_set};
 
 /// A tier, and the instant from which it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +101,7 @@ pub(crate) struct Total {
 pub struct Requalify {
     /// The tier earned; an assignment may override it.
     pub tier: Rank,
-    /// The threshold of the tier.
+    /// What keeps the tier: its retain threshold or, under a grace, its threshold.
     pub threshold: Quantity,
     /// The amount counted towards it so far.
     pub counted: Quantity,
@@ -116,12 +116,21 @@ pub struct Requalify {
 pub(crate) struct Count {
     /// The window that progress is measured in.
     pub current: Total,
-    /// The window before it, where that decides too: the last calendar year.
+    /// The window before it, where that decides too: the last year.
     pub previous: Option<Total>,
     /// The conditions for keeping the earned tier.
     pub requalify: Option<Requalify>,
+    /// The end of the grace by which the earned tier is held.
+    pub grace_until: Option<Instant>,
     /// The renewal, as far as it shows at the instant.
     pub renewal: Renewal,
+}
+
+impl Count {
+    /// The same for a member who earns no tier: what counts is still told.
+    pub(crate) fn without_tiers(self) -> Self {
+        Self { requalify: None, grace_until: None, renewal: Renewal::None, ..self }
+    }
 }
 
 /// Whether the tier is being renewed (section 7).
@@ -129,8 +138,9 @@ pub(crate) struct Count {
 pub(crate) enum Renewal {
     /// No renewal.
     None,
-    /// This calendar year has earned at least last year's tier.
-    ForYear(Rank, i32),
+    /// The year keeps the tier that it began with, so far. It is named after the calendar year in which it begins, and ends
+    /// before the day `until`.
+    ForYear { rank: Rank, year: i32, until: Day },
     /// The last deadline kept the tier at `kept_at`; the next one comes at `next`.
     Deadlines { kept_at: Option<Instant>, next: Instant },
 }
@@ -156,6 +166,8 @@ pub(crate) struct Known<'a, C> {
     pub first_at: Option<Instant>,
     pub credits: &'a C,
     pub tags: &'a [TagFact],
+    /// The enrolment.
+    pub enrolled_at: Option<Instant>,
     /// The last instant at which facts are seen.
     pub seen: Instant,
     /// The instant of the question, at or after `seen`.
@@ -163,15 +175,37 @@ pub(crate) struct Known<'a, C> {
 }
 
 impl<C: Credits> Known<'_, C> {
+    /// What was known just before an instant, after the first fact and not after `seen`.
+    fn before(&self, at: Instant) -> Known<'_, C> {
+        let seen = at.plus_millis(-1);
+        let tags = self.tags.get(..self.tags.partition_point(|fact| fact.at <= seen)).unwrap_or_default();
+        Known {
+            first_at: self.first_at.filter(|first| *first <= seen),
+            credits: self.credits,
+            tags,
+            enrolled_at: self.enrolled_at.filter(|enrolled| *enrolled <= seen),
+            seen,
+            at: seen,
+        }
+    }
+
+    /// The enrolment before which nothing counts, if the program counts only enrolled members.
+    fn counts_from(&self, version: &Version) -> CountsFrom {
+        match (version.program.eligibility.enrolled_only, self.enrolled_at) {
+            (false, _) => CountsFrom::Start,
+            (true, enrolled) => CountsFrom::Enrolment(enrolled),
+        }
+    }
+
     /// Passes on the movements, in the order of section 5.
     #[inline]
     fn each_movement(&self, version: &Version, counted: &Counted, sink: &mut impl MovementSink) {
-        credit::each_movement(self.credits, version, counted, self.seen, sink);
+        credit::each_movement(self.credits, version, counted, (self.counts_from(version), self.seen), sink);
     }
 
     /// All movements.
     fn movements(&self, version: &Version, counted: &Counted) -> Vec<Movement> {
-        credit::movements(self.credits, version, counted, self.seen)
+        credit::movements(self.credits, version, counted, (self.counts_from(version), self.seen))
     }
 }
 
@@ -181,7 +215,10 @@ pub(crate) fn course(version: &Version, known: &Known<'_, impl Credits>) -> Cour
         Milestone::Tags(_) => Course { steps: tags::steps(version, known), count: None },
         Milestone::Counted(counted) => match counted.period {
             Period::Lifetime => lifetime::course(version, counted, known),
-            Period::CalendarYear => calendar_year::course(version, counted, known),
+            Period::CalendarYear { starts_on, holds } => {
+                years::of_the_calendar(version, counted, starts_on, holds, known)
+            }
+            Period::MembershipYear { holds } => years::of_the_member(version, counted, holds, known),
             Period::SinceLastUpgrade(span) => since_last_upgrade::course(version, counted, span, known),
             Period::Rolling(span) => rolling::course(version, counted, span, known),
         },
@@ -227,9 +264,9 @@ impl<'c> Ladder<'c> {
 }
 
 impl Requalify {
-    /// The conditions for keeping a tier, given the amount counted.
+    /// The conditions for keeping a tier at a review, given the amount counted.
     fn new(milestone: &Counted, tier: Rank, counted: Quantity, by: Instant) -> Self {
-        let threshold = milestone.threshold(tier);
+        let threshold = milestone.retain_threshold(tier);
         Self { tier, threshold, counted, remaining: threshold.remaining_from(counted), by }
     }
 }

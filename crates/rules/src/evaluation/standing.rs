@@ -3,7 +3,8 @@
 use crate::assignment::{overlay, ruling};
 use crate::calendar::Instant;
 use crate::credit::Credits;
-use crate::earned::{self, Count, Known, Requalify, Steps, Window};
+use crate::earned::{self, Count, Course, Known, Requalify, Steps, Window};
+use crate::eligibility::Eligible;
 use crate::ledger::{Act, Assignment, Ledger, TagFact};
 use crate::program::{Counted, Program, Rank};
 use crate::quantity::Quantity;
@@ -67,6 +68,8 @@ pub(crate) struct Facts<'a, C> {
     pub credits: &'a C,
     pub tags: &'a [TagFact],
     pub assignments: &'a [Assignment],
+    /// The enrolment.
+    pub enrolled_at: Option<Instant>,
     /// The start of the timeline.
     pub first_at: Option<Instant>,
 }
@@ -74,7 +77,8 @@ pub(crate) struct Facts<'a, C> {
 impl<'a> Facts<'a, Ledger> {
     pub(crate) fn of(ledger: &'a Ledger) -> Self {
         let Ledger { tags, assignments, .. } = ledger;
-        Self { credits: ledger, tags, assignments, first_at: ledger.first_at() }
+        let enrolled_at = ledger.enrolled().map(|enrolled| enrolled.at);
+        Self { credits: ledger, tags, assignments, enrolled_at, first_at: ledger.first_at() }
     }
 }
 
@@ -84,6 +88,8 @@ pub(crate) struct Assessment {
     pub standing: Standing,
     /// The tier earned, before assignments.
     pub earned: Option<Rank>,
+    /// Whether the member may earn tiers at all (section 5, eligibility).
+    pub earns_tiers: bool,
     /// The state of counting; none for tags.
     pub count: Option<Count>,
     /// The resulting tier over all time.
@@ -102,14 +108,26 @@ pub(crate) fn assess(version: &Version, facts: &Facts<'_, impl Credits>, seen: I
         first_at: facts.first_at.filter(|first| *first <= seen),
         credits: facts.credits,
         tags: facts.tags.get(..seen_tags).unwrap_or_default(),
+        enrolled_at: facts.enrolled_at.filter(|enrolled| *enrolled <= seen),
         seen,
         at,
     };
-    let course = earned::course(version, &known);
-    let earned = course.steps.at(at);
-    let steps = overlay(course.steps, facts.assignments, program, seen);
-    let standing = standing(program, &known, facts.assignments, &steps, course.count.as_ref());
-    Assessment { standing, earned, count: course.count, steps }
+    let Course { mut steps, mut count } = earned::course(version, &known);
+    let eligible = Eligible::of(&program.eligibility, &known);
+    if let Some(eligible) = &eligible {
+        steps = eligible.apply(&steps);
+    }
+    let earns_tiers = eligible.is_none_or(|eligible| eligible.at(at));
+    if !earns_tiers {
+        count = count.map(Count::without_tiers);
+    }
+    let earned = steps.at(at);
+    let steps = overlay(steps, facts.assignments, program, seen);
+    let mut standing = standing(program, &known, facts.assignments, &steps, count.as_ref());
+    if !earns_tiers {
+        standing.progress = standing.progress.map(|progress| Progress { next: None, ..progress });
+    }
+    Assessment { standing, earned, earns_tiers, count, steps }
 }
 
 /// The standing under an inactive program: no tier, but the amount counted is still reported (sections 3 and 6).

@@ -11,7 +11,7 @@ pub use read::{ReceivedFact, program_published};
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::calendar::Instant;
+use crate::calendar::{DayOfYear, Instant};
 use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId, RefundId, TierId};
 use crate::quantity::{Amount, Points, Rate};
 
@@ -78,52 +78,6 @@ impl Tag {
 impl serde::Serialize for Tag {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
-    }
-}
-
-/// A day of the year, `MM-DD`; February 29 exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Birthday {
-    month: u8,
-    day: u8,
-}
-
-impl Birthday {
-    /// The birthday on a day of a month, if some year has that day.
-    pub fn new(month: u8, day: u8) -> Option<Self> {
-        chrono::NaiveDate::from_ymd_opt(2024, u32::from(month), u32::from(day)).map(|_| Self { month, day })
-    }
-
-    /// Reads `MM-DD`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (month, day) = text.split_once('-')?;
-        let digits = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
-        if !digits(month) || !digits(day) {
-            return None;
-        }
-        Self::new(month.parse().ok()?, day.parse().ok()?)
-    }
-
-    /// The month, 1 to 12.
-    pub fn month(self) -> u8 {
-        self.month
-    }
-
-    /// The day of the month, 1 to 31.
-    pub fn day(self) -> u8 {
-        self.day
-    }
-
-    /// The date of this birthday in a year: February 29 is February 28 in common years (section 7).
-    pub fn in_year(self, year: i32) -> Option<chrono::NaiveDate> {
-        let on = |day| chrono::NaiveDate::from_ymd_opt(year, u32::from(self.month), day);
-        on(u32::from(self.day)).or_else(|| on(28))
-    }
-}
-
-impl fmt::Display for Birthday {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:02}-{:02}", self.month, self.day)
     }
 }
 
@@ -297,14 +251,14 @@ pub struct TagsChanged {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Enrolled {
     /// The customer's birthday, if it was given.
-    pub birthday: Option<Birthday>,
+    pub birthday: Option<DayOfYear>,
 }
 
 /// A customer's birthday, set or withdrawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BirthdaySet {
     /// The day, or none if withdrawn.
-    pub birthday: Option<Birthday>,
+    pub birthday: Option<DayOfYear>,
 }
 
 /// The effect of a manual assignment.

@@ -7,9 +7,9 @@ mod united;
 
 use std::collections::BTreeSet;
 
-use crate::calendar::Instant;
+use crate::calendar::{DayOfYear, Instant};
 use crate::cause::{Attribution, Cause};
-use crate::fact::{Birthday, Charge, EntryKind, FactKind, Mode, Refunded, Tag};
+use crate::fact::{Charge, EntryKind, FactKind, Mode, Refunded, Tag};
 use crate::id::{AssignmentId, CancelId, EntryId, OrderId, RefundId, TierId};
 use crate::quantity::Points;
 
@@ -235,7 +235,7 @@ pub struct Enrolment {
     /// The instant of the enrollment.
     pub at: Instant,
     /// The customer's birthday, if it was given.
-    pub birthday: Option<Birthday>,
+    pub birthday: Option<DayOfYear>,
     /// Whether it was imported.
     pub imported: bool,
 }
@@ -246,7 +246,7 @@ pub struct BirthdayTold {
     /// The instant at which it was set.
     pub at: Instant,
     /// The day, or none if withdrawn.
-    pub birthday: Option<Birthday>,
+    pub birthday: Option<DayOfYear>,
 }
 
 impl Order {
@@ -327,7 +327,7 @@ impl Ledger {
     }
 
     /// The birthday as known at an instant: the one set last, or else the one given at enrollment.
-    pub fn birthday(&self, at: Instant) -> Option<Birthday> {
+    pub fn birthday(&self, at: Instant) -> Option<DayOfYear> {
         match self.birthday.filter(|told| told.at <= at) {
             Some(told) => told.birthday,
             None => self.enrolled.filter(|enrolled| enrolled.at <= at).and_then(|enrolled| enrolled.birthday),

@@ -11,7 +11,7 @@ use chrono::NaiveDate;
 pub use advice::{about_zone, replacing, starting, unnamed_currency};
 pub use read::Draft;
 
-use crate::calendar::{Span, Zone};
+use crate::calendar::{DayOfYear, Span, Zone};
 use crate::fact::{Currency, Tag};
 use crate::id::{ProgramId, TierId};
 use crate::json::Problems;
@@ -38,6 +38,12 @@ pub struct Program {
     pub milestone: Milestone,
     /// The parts of an order that are spend.
     pub spend: Spend,
+    /// The points that orders earn, beside the entries that are told.
+    pub earning: Option<Earning>,
+    /// The converted grand total below which an order is no order.
+    pub order_minimum: Amount,
+    /// Who earns tiers.
+    pub eligibility: Eligibility,
     /// The entry rewards due after a jump over several tiers (seed 003).
     pub skipped_tier_rewards: SkippedTierRewards,
     /// Whether reaching a tier again brings its entry reward again (seed 003 advises against it).
@@ -80,7 +86,13 @@ pub struct Counted {
     pub period: Period,
     /// The effect of a refund on a tier already achieved.
     pub on_refund: OnRefund,
+    /// The effect of a review on members who have not kept their tier.
+    pub on_miss: OnMiss,
+    /// How long after a review that was missed the tier is still held.
+    pub grace: Option<Span>,
     thresholds: Vec<Quantity>,
+    /// What keeps each tier at a review, where that differs from the threshold for any of them.
+    retain_thresholds: Option<Vec<Quantity>>,
 }
 
 /// The metric that is counted.
@@ -99,12 +111,92 @@ pub enum Metric {
 pub enum Period {
     /// The time since the program's start.
     Lifetime,
-    /// One calendar year; the tier lasts the rest of it and all of the next (seeds 001, 004).
-    CalendarYear,
+    /// One year, the same for all members (seeds 001, 004).
+    CalendarYear {
+        /// The day on which the year begins.
+        starts_on: DayOfYear,
+        /// How long a tier earned in a year is held.
+        holds: Holds,
+    },
+    /// One year that begins on the member's own day: that of the enrolment, or of the first fact.
+    MembershipYear {
+        /// How long a tier earned in a year is held.
+        holds: Holds,
+    },
     /// The time since the last tier upgrade, which restarts the counter (seed 000).
     SinceLastUpgrade(Span),
     /// The trailing window (Smile's legacy period, seed 002).
     Rolling(Span),
+}
+
+/// How long a tier earned in a year is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Holds {
+    /// The rest of the year, and all of the next.
+    #[default]
+    RestAndNextYear,
+    /// The rest of the year.
+    RestOfYear,
+}
+
+impl Period {
+    /// The calendar year from January 1, whose tiers hold through the next.
+    pub const CALENDAR_YEAR: Self =
+        Self::CalendarYear { starts_on: DayOfYear::NEW_YEAR, holds: Holds::RestAndNextYear };
+
+    /// How long a tier earned in a year is held; none where no year is counted.
+    pub fn holds(self) -> Option<Holds> {
+        match self {
+            Self::CalendarYear { holds, .. } | Self::MembershipYear { holds } => Some(holds),
+            Self::Lifetime | Self::SinceLastUpgrade(_) | Self::Rolling(_) => None,
+        }
+    }
+
+    /// Whether the effective start stays when one period follows the other (section 3): how long a year's tiers are held makes
+    /// no difference.
+    pub(crate) fn starts_like(self, other: Self) -> bool {
+        let counted_from = |period| match period {
+            Self::CalendarYear { starts_on, .. } => Self::CalendarYear { starts_on, holds: Holds::default() },
+            Self::MembershipYear { .. } => Self::MembershipYear { holds: Holds::default() },
+            Self::Lifetime | Self::SinceLastUpgrade(_) | Self::Rolling(_) => period,
+        };
+        counted_from(self) == counted_from(other)
+    }
+}
+
+/// The effect of a review on members who have not kept their tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OnMiss {
+    /// They get the tier that was earned.
+    #[default]
+    Recompute,
+    /// They fall one tier at most.
+    OneStep,
+}
+
+/// The points that orders earn: some points for each full amount of an order's credit (section 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Earning {
+    /// The amount, in the program's currency; above 0.
+    pub amount: Amount,
+    /// The points for each full amount.
+    pub points: Points,
+}
+
+/// Who earns tiers (section 5).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Eligibility {
+    /// Whether only enrolled members do. Then nothing before the enrolment counts.
+    pub enrolled_only: bool,
+    /// The tags with which a member earns none.
+    pub excluded_tags: BTreeSet<Tag>,
+}
+
+impl Eligibility {
+    /// Whether every member earns tiers.
+    pub fn is_everybody(&self) -> bool {
+        !self.enrolled_only && self.excluded_tags.is_empty()
+    }
 }
 
 /// The effect of a refund on a tier already achieved.
@@ -174,6 +266,11 @@ impl Rank {
 
     pub(crate) fn index(self) -> usize {
         usize::from(self.0)
+    }
+
+    /// The tier one below.
+    fn below(self) -> Option<Self> {
+        self.0.checked_sub(1).map(Self)
     }
 }
 
@@ -294,9 +391,11 @@ impl Program {
 
     /// Whether it counts money, so that its currency decides what facts are worth.
     pub fn counts_money(&self) -> bool {
-        match &self.milestone {
-            Milestone::Counted(Counted { metric: Metric::AmountSpent, .. }) => true,
-            Milestone::Counted(_) | Milestone::Tags(_) => false,
+        match self.counted().map(|counted| counted.metric) {
+            Some(Metric::AmountSpent) => true,
+            Some(Metric::PointsEarned) => self.earning.is_some(),
+            Some(Metric::OrdersPlaced) => self.order_minimum != Amount::ZERO,
+            None => false,
         }
     }
 
@@ -331,5 +430,34 @@ impl Counted {
     /// Whether a tier must be earned; a tier with threshold 0 need not be.
     pub fn is_earned(&self, rank: Rank) -> bool {
         !self.threshold(rank).is_zero()
+    }
+
+    /// What keeps a tier at a review: its retain threshold, by default the threshold.
+    pub fn retain_threshold(&self, rank: Rank) -> Quantity {
+        let retain = self.retain_thresholds.as_ref().and_then(|all| all.get(rank.index()));
+        retain.copied().unwrap_or_else(|| self.threshold(rank))
+    }
+
+    /// Whether a tier may be kept by less than it takes to reach it.
+    pub fn retains_by_less(&self) -> bool {
+        self.retain_thresholds.is_some()
+    }
+
+    /// The highest tier, not above the one held, that an amount keeps. Only where a tier [`Self::retains_by_less`] it may be
+    /// above the tier that the amount reaches.
+    pub(crate) fn retained(&self, held: Option<Rank>, counted: Quantity) -> Option<Rank> {
+        let retain_thresholds = self.retain_thresholds.as_ref()?;
+        let up_to_held = retain_thresholds.get(..=held?.index())?;
+        up_to_held.iter().rposition(|retain| *retain <= counted.max(Quantity::ZERO)).map(Rank::new)
+    }
+
+    /// `review(h, c)`: the tier that a review makes of the one held, given the tier that the period has earned and what it
+    /// counted (section 5).
+    pub(crate) fn review(&self, held: Option<Rank>, earned: Option<Rank>, counted: Quantity) -> Option<Rank> {
+        let one_below = match self.on_miss {
+            OnMiss::Recompute => None,
+            OnMiss::OneStep => held.and_then(Rank::below),
+        };
+        earned.max(self.retained(held, counted)).max(one_below)
     }
 }

@@ -198,7 +198,8 @@ impl Versions {
             return stored(earlier);
         }
         let settled = program.start_date.is_some() || first_active.is_some();
-        if settled && last.program.start_date == program.start_date && last.program.period() == program.period() {
+        let starts_like_last = last.program.period().starts_like(program.period());
+        if settled && last.program.start_date == program.start_date && starts_like_last {
             return stored(last);
         }
         resolve_start(program, effective_at, first_active, options)
@@ -247,7 +248,7 @@ fn same_tier_list(a: &Program, b: &Program) -> bool {
 }
 
 /// Resolves the effective start. The default is the day of the first active version. A calendar-year program starts no
-/// earlier than the current calendar year (seeds 001, 003, 004).
+/// earlier than the current year (seeds 001, 003, 004), which begins on the day that the program says.
 fn resolve_start(
     program: &Program,
     effective_at: Instant,
@@ -255,11 +256,13 @@ fn resolve_start(
     options: Options,
 ) -> (Day, Option<NaiveDate>) {
     let asked = program.start_date.map_or_else(|| program.timezone.day(first_active.unwrap_or(effective_at)), Day::of);
-    if program.period() != Period::CalendarYear || options.unclamped {
+    let Period::CalendarYear { starts_on, .. } = program.period() else { return (asked, None) };
+    if options.unclamped {
         return (asked, None);
     }
-    let new_year = Day::new_year(program.timezone.day(effective_at).year());
-    if asked < new_year { (new_year, Some(asked.date())) } else { (asked, None) }
+    let year = starts_on.year_of(program.timezone.day(effective_at));
+    let first_day = starts_on.day_in(year);
+    if asked < first_day { (first_day, Some(asked.date())) } else { (asked, None) }
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ fn is_at_risk(version: &Version, standing: &Standing, as_of: Instant) -> bool {
     let is_earned = requalify.tier == rank;
     let is_missed = !requalify.remaining.is_zero() && requalify.by == ends;
     let is_near = match counted.period {
-        Period::CalendarYear | Period::SinceLastUpgrade(_) => true,
+        Period::CalendarYear { .. } | Period::MembershipYear { .. } | Period::SinceLastUpgrade(_) => true,
         Period::Lifetime => false,
         Period::Rolling(_) => {
             let zone = &version.program.timezone;

@@ -110,7 +110,7 @@ pub(crate) fn within_reach(version: &Version, standing: &Standing) -> Option<Wit
 /// Whether the counter starts again at the end of its window.
 fn restarts(program: &Program, standing: &Standing) -> bool {
     match program.period() {
-        Period::CalendarYear => true,
+        Period::CalendarYear { .. } | Period::MembershipYear { .. } => true,
         // With no tier earned, the counter is a trailing window, which moves every day (section 5).
         Period::SinceLastUpgrade(_) => standing.requalify.is_some(),
         Period::Lifetime | Period::Rolling(_) => false,

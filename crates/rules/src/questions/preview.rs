@@ -129,7 +129,7 @@ fn direction(row: &Row) -> Option<Movement> {
             Change::Downgraded | Change::Left => Some(Movement::Downgraded),
             Change::Renewed => None,
         },
-        Row::Reward(_) | Row::Birthday(_) | Row::Held(_) => None,
+        Row::Reward(_) | Row::Birthday(_) | Row::Correction(_) | Row::Held(_) => None,
     }
 }
 

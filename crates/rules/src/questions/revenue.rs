@@ -56,7 +56,7 @@ fn brought_in(program: &Program, order: &Order, until: Instant) -> Revenue {
     let priced = Priced { basis: total.ten_thousandths(), ..Priced::of(order, program) };
     let worth = match priced.worth(Metric::AmountSpent, program) {
         Ok(worth) => worth,
-        Err(NoCredit::WorthNothing) => Quantity::ZERO,
+        Err(NoCredit::WorthNothing | NoCredit::BelowMinimum) => Quantity::ZERO,
         Err(NoCredit::TestOrder) => return Revenue::default(),
         Err(NoCredit::NoExchangeRate) => return Revenue { left_out: 1, ..Revenue::default() },
     };

@@ -18,9 +18,9 @@ use crate::fact::FactKind;
 use crate::id::TierId;
 use crate::ledger::Ledger;
 use crate::program::Rank;
-use crate::record::{Change, Held, Record, Row, Transition};
+use crate::record::{Change, Correction, Held, Record, Row, Transition};
 use crate::reward;
-use crate::standing::Assessment;
+use crate::standing::{Assessment, Standing};
 use crate::version::{Version, Versions};
 
 /// Advances a member to `until`, inclusive, and returns the rows to record.
@@ -200,25 +200,32 @@ impl PendingChange {
     }
 
     /// Evaluates the member again, with the facts in the ledger, and returns all rows to record. `told` attributes a change
-    /// from one tier to another, under a version at an instant.
+    /// of the tier or of its end, under a version at an instant.
     pub fn finish(
         self,
         ledger: &Ledger,
         record: &mut Record,
         versions: &Versions,
-        told: impl FnOnce(&Version, Option<Rank>, Option<Rank>, Instant) -> Attribution,
+        told: impl Fn(&Version, (Compared, Compared), Instant) -> Attribution,
     ) -> Vec<Row> {
         let Self { at, without, mut ahead, mut rows } = self;
         let version = versions.in_force(at);
         if version.program.active {
             let assessed = Assessed::new(version, ledger, at);
-            let told = told(version, without.standing.tier, assessed.now.standing.tier, at);
+            let tiers = (Compared::tier_of(&without.standing), Compared::tier_of(&assessed.now.standing));
+            let ends = (Compared::end_of(&without.standing), Compared::end_of(&assessed.now.standing));
+            let (of_tier, of_end) = (told(version, tiers, at), || told(version, ends, at));
             let is_news = !was_passed(version, record, at);
             // What arrives may stand in the place of a fact that was told ahead.
             ahead.retain(|fact| ledger.told_at(at).any(|told| told == *fact));
             let ahead = first_listed(ahead);
-            let trigger = Trigger { told, without: &without, ahead, notify: told.is_announced(), is_news };
+            let notify = of_tier.is_announced();
+            let trigger = Trigger { told: of_tier, without: &without, ahead, notify, is_news };
+            let before = record.seq;
             record_changes(&StepContext { ledger, versions, assessed: &assessed, at }, record, &trigger, &mut rows);
+            if record.seq == before {
+                rows.extend(correction(&assessed, record, &without, of_end).map(Row::Correction));
+            }
         }
         record.version = version.number;
         record.looked_at(at, &version.program.timezone);
@@ -240,6 +247,64 @@ impl PendingChange {
         record.looked_at(at, &version.program.timezone);
         rows
     }
+}
+
+/// What an arrival may change: the tier held, or its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Compared {
+    /// The tier.
+    Tier(Option<Rank>),
+    /// The end, which without one is the latest.
+    End(Instant),
+}
+
+impl Compared {
+    /// The tier of a standing.
+    pub(crate) fn tier_of(standing: &Standing) -> Self {
+        Self::Tier(standing.tier)
+    }
+
+    /// The end of the tier of a standing.
+    pub(crate) fn end_of(standing: &Standing) -> Self {
+        Self::End(standing.valid_until.unwrap_or(Instant::LAST))
+    }
+
+    /// The same of another standing.
+    pub(crate) fn same_of(self, standing: &Standing) -> Self {
+        match self {
+            Self::Tier(_) => Self::tier_of(standing),
+            Self::End(_) => Self::end_of(standing),
+        }
+    }
+}
+
+/// The correction of the end of a tier that an arrival left as it is, where years count (section 7). While an assignment gives
+/// another tier than the one earned, there is none.
+fn correction(
+    assessed: &Assessed<'_>,
+    record: &mut Record,
+    without: &Assessment,
+    told: impl FnOnce() -> Attribution,
+) -> Option<Correction> {
+    let Assessed { version, at, now } = assessed;
+    version.program.counted()?.period.holds()?;
+    let (before, after) = (&without.standing, &now.standing);
+    let is_held = after.tier.is_some() && before.tier == after.tier && after.tier == now.earned;
+    if !is_held || before.valid_until == after.valid_until {
+        return None;
+    }
+    let tier = version.program.tier_id(after.tier)?.clone();
+    let told = told();
+    record.corrections = record.corrections.saturating_add(1);
+    Some(Correction {
+        number: record.corrections,
+        tier,
+        at: *at,
+        cause: told.cause,
+        version: version.number,
+        notify: told.is_announced(),
+        valid_until: (before.valid_until, after.valid_until),
+    })
 }
 
 /// Passes the versions that take effect at the instant of an arrival: they are in force for it.
@@ -444,7 +509,7 @@ fn renewal(
     let day = record.day_in(&program.timezone);
     let held = record.tier.as_ref() == program.tier_id(now.standing.tier) && now.standing.tier == now.earned;
     match now.count.as_ref()?.renewal {
-        Renewal::ForYear(rank, year) => {
+        Renewal::ForYear { rank, year, until } => {
             // A version in a zone further west may take the members back into the year before.
             record.renewed.retain(|(_, settled)| *settled >= year.saturating_sub(1));
             let settled = (program.tier_id(Some(rank))?.clone(), year);
@@ -454,13 +519,13 @@ fn renewal(
             record.renewed.push(settled);
             let differs = |other: &Assessment| {
                 !other.count.as_ref().is_some_and(|count| match count.renewal {
-                    Renewal::ForYear(_, same) => same == year,
+                    Renewal::ForYear { year: same, .. } => same == year,
                     Renewal::None | Renewal::Deadlines { .. } => false,
                 })
             };
             // A member evaluated in the next year before a newer release of the time zone database moved its start
             // already had this year's renewals settled.
-            let is_settled = !differs(trigger.without) && day.is_some_and(|day| day.year() > year);
+            let is_settled = !differs(trigger.without) && day.is_some_and(|day| day >= until);
             (held && !is_settled).then(|| (step.at, trigger.attribute(step, differs)))
         }
         Renewal::Deadlines { kept_at, .. } => {
@@ -482,7 +547,7 @@ fn next_review(ledger: &Ledger, assessed: &Assessed<'_>) -> Option<Instant> {
     let step = now.steps.after(done).first().map(|step| step.at);
     let deadline = now.count.as_ref().and_then(|count| match count.renewal {
         Renewal::Deadlines { next, .. } => Some(next),
-        Renewal::None | Renewal::ForYear(..) => None,
+        Renewal::None | Renewal::ForYear { .. } => None,
     });
     let fact = ledger.next_at(done);
     [step, deadline, fact, next_birthday(&version.program, ledger, done)].into_iter().flatten().min()

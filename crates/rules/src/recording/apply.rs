@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::advance::PendingChange;
+use crate::advance::{Compared, PendingChange};
 use crate::calendar::Instant;
 use crate::cause::{Attribution, Cause};
 use crate::connected::{Connected, Reached, concerned};
@@ -11,9 +11,8 @@ use crate::fact::{Fact, FactBody};
 use crate::fact_index::{FactIndex, FactStatus, Subject};
 use crate::id::MemberId;
 use crate::ledger::Ledger;
-use crate::program::Rank;
 use crate::record::{Given, Record, Row, holds};
-use crate::standing::{Facts, assess};
+use crate::standing::{Facts, Standing, assess};
 use crate::version::{Version, Versions};
 
 /// Applies a fact that arrives at `at`, and returns the rows to record.
@@ -175,13 +174,12 @@ impl Arrival {
                 });
                 change.leave(record, versions, told)
             } else {
-                let told =
-                    |version: &Version, was: Option<Rank>, is: Option<Rank>, at: Instant| match (&*facts, &before) {
-                        ([fact], _) => Attribution::by(fact, index.is_about(fact, &id)),
-                        (_, None) => Attribution::by_all(&facts, Cause::Activity),
-                        _ if was == is => Attribution::by_all(&facts, Cause::Activity),
-                        (_, Some(before)) => before.attribution((index, &facts), &id, version, (was, is), at),
-                    };
+                let told = |version: &Version, (was, is): (Compared, Compared), at: Instant| match (&*facts, &before) {
+                    ([fact], _) => Attribution::by(fact, index.is_about(fact, &id)),
+                    (_, None) => Attribution::by_all(&facts, Cause::Activity),
+                    _ if was == is => Attribution::by_all(&facts, Cause::Activity),
+                    (_, Some(before)) => before.attribution((index, &facts), &id, version, (was, is), at),
+                };
                 record.sharing(given, |record| change.finish(&ledger, record, versions, told))
             };
             rows.extend(due.into_iter().map(|row| (id.clone(), row)));
@@ -239,21 +237,21 @@ impl Before {
         facts.iter().enumerate().filter(|(place, _)| is_part(*place)).map(|(_, fact)| fact).collect()
     }
 
-    /// The attribution of a member's change of tier. A rise is caused by the fact without which the tier would be lower, a
-    /// fall by the one without which it would be higher; of several the first that section 4 lists.
+    /// The attribution of a member's change of tier, or of its end. A rise is caused by the fact without which the tier would be
+    /// lower, a fall by the one without which it would be higher; of several the first that section 4 lists.
     fn attribution(
         &self,
         (after, facts): (&FactIndex, &[Fact]),
         id: &MemberId,
         version: &Version,
-        (was, is): (Option<Rank>, Option<Rank>),
+        (was, is): (Compared, Compared),
         at: Instant,
     ) -> Attribution {
         let is_fall = is < was;
         let part = self.part(facts, id);
         let makes_the_difference = |left_out: usize| {
-            let tier = self.tier_without(&part, left_out, id, version, at);
-            if is_fall { tier > is } else { tier < is }
+            let without = is.same_of(&self.standing_without(&part, left_out, id, version, at));
+            if is_fall { without > is } else { without < is }
         };
         let found = (0..part.len()).filter(|place| makes_the_difference(*place));
         let found = found.filter_map(|place| part.get(place).copied()).min_by_key(|fact| fact.body.kind());
@@ -263,17 +261,17 @@ impl Before {
         }
     }
 
-    /// The tier that a member would have without one of the facts.
-    fn tier_without(
+    /// The standing that a member would have without one of the facts.
+    fn standing_without(
         &self,
         facts: &[&Fact],
         left_out: usize,
         id: &MemberId,
         version: &Version,
         at: Instant,
-    ) -> Option<Rank> {
+    ) -> Standing {
         let mut index = self.index.clone();
         index.apply_all(facts.iter().enumerate().filter(|(place, _)| *place != left_out).map(|(_, fact)| *fact));
-        assess(version, &Facts::of(&index.counting_for(id)), at, at).standing.tier
+        assess(version, &Facts::of(&index.counting_for(id)), at, at).standing
     }
 }

@@ -33,6 +33,8 @@ pub struct Record {
     pub(crate) renewed: Vec<(TierId, i32)>,
     /// The last year in which birthday points were given.
     pub(crate) birthday_year: Option<i32>,
+    /// The number of the last correction of the end of a tier; 0 if there was none.
+    pub(crate) corrections: u32,
     /// What was given to the ids that stand for the member, while the member is evaluated.
     pub(crate) shared: Given,
 }
@@ -138,6 +140,7 @@ impl Record {
                 }
                 Past::Reward { tier, since } => record.rewarded.push((tier, since)),
                 Past::Birthday { year } => record.birthday_year = record.birthday_year.max(Some(year)),
+                Past::Correction { number } => record.corrections = record.corrections.max(number),
             }
         }
         // A clock that was ahead may have recorded an instant that has not come yet.
@@ -146,11 +149,11 @@ impl Record {
     }
 
     /// Whether a record rebuilt from history agrees with one that was kept: tier, sequence, last transition, rewards
-    /// given (in any order), birthdays. History does not contain how far the member was advanced, nor the version. A
+    /// given (in any order), birthdays, corrections. History does not contain how far the member was advanced, nor the version. A
     /// member who was brought back after a clock was ahead keeps an earlier last transition than the history has
     /// ([`crate::advance::bring_back`]).
     pub fn tells_the_same_as(&self, kept: &Self) -> bool {
-        let told = |record: &Self| (record.tier.clone(), record.seq, record.birthday_year);
+        let told = |record: &Self| (record.tier.clone(), record.seq, record.birthday_year, record.corrections);
         let rewarded = |record: &Self| record.rewarded.iter().cloned().collect::<BTreeSet<_>>();
         let in_order = kept.last_at == self.last_at || (kept.last_at.is_some() && kept.last_at < self.last_at);
         told(self) == told(kept) && in_order && rewarded(self) == rewarded(kept)
@@ -182,6 +185,11 @@ pub enum Past {
     Birthday {
         /// The local year.
         year: i32,
+    },
+    /// The end of a tier was corrected.
+    Correction {
+        /// [`Correction::number`].
+        number: u32,
     },
 }
 
@@ -228,6 +236,25 @@ pub struct Transition {
     pub because: Explanation,
 }
 
+/// A recorded correction of the end of the tier held: an arrival moved it otherwise than a transition says (section 7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Correction {
+    /// The position among the member's corrections, counted from 1 without gaps.
+    pub number: u32,
+    /// The tier held.
+    pub tier: TierId,
+    /// The instant of the arrival.
+    pub at: Instant,
+    /// The cause of the fact that moved the end.
+    pub cause: Cause,
+    /// The number of the program version that decided.
+    pub version: u32,
+    /// Whether it is announced to the member.
+    pub notify: bool,
+    /// The end before the arrival and after it; none if without end.
+    pub valid_until: (Option<Instant>, Option<Instant>),
+}
+
 /// An entry reward that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RewardDue {
@@ -265,6 +292,8 @@ pub enum Row {
     Reward(RewardDue),
     /// Birthday points are due.
     Birthday(BirthdayDue),
+    /// The end of the tier held was corrected.
+    Correction(Correction),
     /// A change of rules would have taken the tier, and the publisher holds it; the hold is already in the ledger.
     Held(Held),
 }

@@ -16,7 +16,7 @@ pub use summary::{SUMMARY_CHARS_MAX, summary};
 use words::{amount, by, counts_words, day, fact_words, instant, reason_words, through};
 
 use crate::earned::Window;
-use crate::explain::{AssignmentFound, CountedFact, Explanation, FactRef, Reason, Which, WindowFound};
+use crate::explain::{AssignmentFound, Barred, CountedFact, Explanation, FactRef, HeldBy, Reason, Which, WindowFound};
 use crate::program::{Counted, Milestone, Period, Rank};
 use crate::quantity::Quantity;
 use crate::standing::Standing;
@@ -170,6 +170,16 @@ impl Teller<'_> {
 
     /// Adds the threshold met, and the reason if a tier is kept although less counts now.
     fn earned(&mut self) {
+        match &self.explanation.barred {
+            Some(Barred::Tag(tag)) => {
+                return self.say(format!("Earned: no tier, because customers tagged `{}` earn none.", tag.as_str()));
+            }
+            Some(Barred::NotEnrolled) => {
+                return self
+                    .say("Earned: no tier, because only enrolled customers take part, and this one has not enrolled.");
+            }
+            None => {}
+        }
         let Some(met) = &self.explanation.earned else {
             self.say(if self.standing.active { "Earned: no tier." } else { "Were it active: no tier." });
             return self.missed();
@@ -185,6 +195,17 @@ impl Teller<'_> {
         if met.kept {
             self.say(format!("{name} was reached before and is kept, although less counts now (`on_refund: keep`)."));
         }
+        let zone = &self.version.program.timezone;
+        let held_by = met.held_by.map(|held_by| match held_by {
+            HeldBy::RetainThreshold(enough) => {
+                format!("{name} was reached before, and {} keep it (`retain_threshold`).", self.amount(enough))
+            }
+            HeldBy::OneStep => format!("{name} is one tier below the one held before (`on_miss: one_step`)."),
+            HeldBy::Grace { until } => {
+                format!("{name} was missed, and is still held {} (`grace`).", through(zone, until))
+            }
+        });
+        self.lines.extend(held_by);
         self.missed();
     }
 
@@ -225,7 +246,9 @@ impl Teller<'_> {
         let zone = &self.version.program.timezone;
         let until = self.explanation.windows.first().and_then(|found| found.window.until);
         let deadline = match (counted.period, until) {
-            (Period::CalendarYear, Some(until)) => format!(", {}", by(zone, until)),
+            (Period::CalendarYear { .. } | Period::MembershipYear { .. }, Some(until)) => {
+                format!(", {}", by(zone, until))
+            }
             (Period::SinceLastUpgrade(_), _) => self
                 .standing
                 .requalify
@@ -332,6 +355,7 @@ impl Teller<'_> {
             in_effect: _,
             excluded: _,
             tags: _,
+            barred: _,
             earned: _,
             missed: _,
             assignment: _,

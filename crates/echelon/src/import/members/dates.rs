@@ -1,8 +1,8 @@
 //! Days in the forms of loyalty apps. A day that could be read in two ways is not guessed.
 
 use chrono::NaiveDate;
+use rules::calendar::DayOfYear;
 use rules::calendar::{Day, Instant, Zone};
-use rules::fact::Birthday;
 
 use crate::import::time::Clock;
 
@@ -59,7 +59,7 @@ impl When {
 ///
 /// # Errors
 /// If the text is no day of any year, or could be two.
-pub fn birthday(text: &str, order: Option<DayOrder>) -> Result<Birthday, DayError> {
+pub fn birthday(text: &str, order: Option<DayOrder>) -> Result<DayOfYear, DayError> {
     let date = date_part(text);
     let parts: Option<Vec<u32>> = date.split(['-', '/', '.', ' ']).map(number).collect();
     let (month, day) = match parts.as_deref().ok_or(DayError::Unreadable)? {
@@ -71,7 +71,7 @@ pub fn birthday(text: &str, order: Option<DayOrder>) -> Result<Birthday, DayErro
         _ => return Err(DayError::Unreadable),
     };
     let narrow = |number: u32| u8::try_from(number).map_err(|_| DayError::Unreadable);
-    Birthday::new(narrow(month)?, narrow(day)?).ok_or(DayError::Unreadable)
+    DayOfYear::new(narrow(month)?, narrow(day)?).ok_or(DayError::Unreadable)
 }
 
 /// Reads a day with its year, or an instant: RFC 3339, or a local time in the zone.

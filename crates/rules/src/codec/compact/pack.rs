@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::column::Writer;
-use super::{FORMAT, PLAIN_FORMAT, extra, flag, part};
+use super::{EXTRA_FORMAT, FORMAT, PLAIN_FORMAT, extra, flag, part};
 use crate::calendar::Instant;
 use crate::fact::{EntryKind, Mode, RefundParts, Tag};
 use crate::id::TierId;
@@ -41,7 +41,11 @@ pub fn pack(ledger: &Ledger, record: &Record) -> Vec<u8> {
     packed.part(part::RECORD, *record != Record::default(), |w| write_record(w, record));
     let is_restoration = |waiting: &Waiting| matches!(waiting.fact, WaitingFact::Restoration(_));
     let is_plain = extras == 0 && !ledger.waiting.iter().any(is_restoration);
-    let format = if is_plain { PLAIN_FORMAT } else { FORMAT };
+    let format = match (record.corrections, is_plain) {
+        (0, true) => PLAIN_FORMAT,
+        (0, false) => EXTRA_FORMAT,
+        _ => FORMAT,
+    };
     [&[format, packed.present], packed.bytes.0.as_slice()].concat()
 }
 
@@ -289,7 +293,7 @@ fn act(w: &mut Writer, assignment: &Assignment) {
     }
 }
 
-fn birthday(w: &mut Writer, birthday: Option<crate::fact::Birthday>) {
+fn birthday(w: &mut Writer, birthday: Option<crate::calendar::DayOfYear>) {
     w.byte(birthday.map_or(0, |birthday| birthday.month()));
     if let Some(birthday) = birthday {
         w.byte(birthday.day());
@@ -297,7 +301,19 @@ fn birthday(w: &mut Writer, birthday: Option<crate::fact::Birthday>) {
 }
 
 fn write_record(w: &mut Writer, record: &Record) {
-    let Record { tier, seq, last_at, evaluated_at, day, version, rewarded, renewed, birthday_year, shared: _ } = record;
+    let Record {
+        tier,
+        seq,
+        last_at,
+        evaluated_at,
+        day,
+        version,
+        rewarded,
+        renewed,
+        birthday_year,
+        corrections,
+        shared: _,
+    } = record;
     maybe_tier(w, tier.as_ref());
     w.unsigned(u64::from(*seq));
     maybe_instant(w, *last_at);
@@ -316,6 +332,9 @@ fn write_record(w: &mut Writer, record: &Record) {
     w.byte(u8::from(birthday_year.is_some()));
     if let Some(year) = birthday_year {
         w.signed(i64::from(*year));
+    }
+    if *corrections > 0 {
+        w.unsigned(u64::from(*corrections));
     }
     if let (Some(day), Some(at)) = (day, evaluated_at) {
         w.signed(day.after_utc(*at)); // one byte

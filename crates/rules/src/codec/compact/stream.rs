@@ -63,7 +63,7 @@ impl Credits for Orders<'_> {
         Vec::<&str>::new() // only points have them
     }
 
-    fn order_keys(&self) -> Vec<impl AsRef<str>> {
+    fn order_keys(&self, _: &Program) -> Vec<impl AsRef<str>> {
         let keys = Keys::read(self.keys, self.count);
         // Corrupt keys may come in any order.
         keys.map(|keys| (0..self.count).map(|position| keys.get(position)).collect()).unwrap_or_default()
@@ -148,8 +148,10 @@ impl Orders<'_> {
     /// Replaces totals of orders in the program's currency, from position `first` on, with their worth.
     fn price(&self, first: usize, totals: &mut [i64], metric: Metric, program: &Program) {
         for (position, total) in (first..).zip(totals) {
+            let is_below_minimum = metric == Metric::OrdersPlaced && amount(*total) < program.order_minimum;
             let basis = program.spend.basis(amount(*total), |of| self.part(position, of));
-            *total = own_worth(basis, metric, program).unwrap_or(Quantity::ZERO).capped();
+            let worth = own_worth(basis, metric, program).ok().filter(|_| !is_below_minimum);
+            *total = worth.unwrap_or(Quantity::ZERO).capped();
         }
     }
 
@@ -219,7 +221,7 @@ impl Credits for Entries<'_> {
         });
     }
 
-    fn order_keys(&self) -> Vec<impl AsRef<str>> {
+    fn order_keys(&self, _: &Program) -> Vec<impl AsRef<str>> {
         Vec::<&str>::new() // only orders have them
     }
 

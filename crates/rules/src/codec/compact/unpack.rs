@@ -6,11 +6,11 @@ use std::ops::Range;
 use super::column::{Column, Reader};
 use super::keys::Keys;
 use super::{
-    CompactError, Entries, Extras, FIRST_FORMAT, FORMAT, Orders, PLAIN_FORMAT, Packed, Waitings, extra, flag, kind,
-    part,
+    CompactError, EXTRA_FORMAT, Entries, Extras, FIRST_FORMAT, FORMAT, Orders, PLAIN_FORMAT, Packed, Waitings, extra,
+    flag, kind, part,
 };
-use crate::calendar::{Day, Instant};
-use crate::fact::{Birthday, Charge, Currency, Mode, Refunded, Tag};
+use crate::calendar::{Day, DayOfYear, Instant};
+use crate::fact::{Charge, Currency, Mode, Refunded, Tag};
 use crate::id::{AssignmentId, CancelId, EntryId, OrderId, RefundId, TierId};
 use crate::ledger::{
     Act, Assignment, BirthdayTold, Cancel, Cancellation, Enrolment, Entry, Ledger, Order, Refund, Restoration, TagFact,
@@ -265,10 +265,10 @@ fn year(r: &mut Reader<'_>) -> Result<i32> {
     i32::try_from(r.signed()?).map_err(|_| CompactError::Corrupt("year"))
 }
 
-fn birthday(r: &mut Reader<'_>) -> Result<Option<Birthday>> {
+fn birthday(r: &mut Reader<'_>) -> Result<Option<DayOfYear>> {
     match r.byte()? {
         0 => Ok(None),
-        month => Birthday::new(month, r.byte()?).map(Some).ok_or(CompactError::Corrupt("birthday")),
+        month => DayOfYear::new(month, r.byte()?).map(Some).ok_or(CompactError::Corrupt("birthday")),
     }
 }
 
@@ -293,6 +293,7 @@ fn read_record(format: u8, r: &mut Reader<'_>) -> Result<Record> {
     let renewed = |r: &mut Reader<'_>| Ok((id(TierId::new(r.text()?))?, year(r)?));
     let renewed = (0..r.count()?).map(|_| renewed(r)).collect::<Result<_>>()?;
     let birthday_year = if r.byte()? == 0 { None } else { Some(year(r)?) };
+    let corrections = if format > EXTRA_FORMAT { number(r)? } else { 0 };
     let day = match evaluated_at {
         // A record that was assembled from history has no day.
         Some(at) if format > FIRST_FORMAT && !r.0.is_empty() => {
@@ -310,6 +311,7 @@ fn read_record(format: u8, r: &mut Reader<'_>) -> Result<Record> {
         rewarded,
         renewed,
         birthday_year,
+        corrections,
         shared: Given::default(),
     })
 }

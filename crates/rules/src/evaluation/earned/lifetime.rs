@@ -21,6 +21,7 @@ pub(super) fn course(version: &Version, counted: &Counted, known: &Known<'_, imp
         current: Total { window, counted, earns: earned, counts },
         previous: None,
         requalify: None,
+        grace_until: None,
         renewal: Renewal::None,
     };
     Course { steps, count: Some(count) }

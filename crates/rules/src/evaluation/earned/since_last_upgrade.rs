@@ -52,6 +52,13 @@ struct Held {
     deadline: Instant,
 }
 
+/// A tier that a deadline took, which is held on for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Grace {
+    rank: Rank,
+    until: Instant,
+}
+
 /// The state of the counter, moving forward in time. With no tier held there was no last upgrade, and the trailing
 /// window of the same length counts. A tier with threshold 0 is treated as no tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,6 +66,8 @@ struct State {
     held: Option<Held>,
     /// The last deadline that kept the tier.
     kept_at: Option<Instant>,
+    /// The tier that the last deadline took, while it is still held.
+    grace: Option<Grace>,
     window: InWindow,
     /// The number of movements taken in.
     taken: usize,
@@ -107,9 +116,14 @@ impl<'p> Term<'p> {
         }
     }
 
-    /// The resulting tier: the one held, or else the one with threshold 0.
-    fn rank(&self) -> Option<Rank> {
+    /// The tier by the rules, without a grace: the one held, or else the one with threshold 0.
+    fn by_the_rules(&self) -> Option<Rank> {
         self.state.held.map_or(self.everyones, |held| Some(held.rank))
+    }
+
+    /// The resulting tier: under a grace at least the one that the deadline took.
+    fn rank(&self) -> Option<Rank> {
+        self.by_the_rules().max(self.state.grace.map(|grace| grace.rank))
     }
 
     fn note(&mut self, at: Instant) {
@@ -148,26 +162,41 @@ impl<'p> Term<'p> {
 
     #[inline]
     fn next_midnight(&self) -> Option<Instant> {
-        match &self.state.held {
+        let next = match &self.state.held {
             Some(held) => Some(held.deadline),
             None => self.trailing.next_midnight(&self.state.window),
+        };
+        match (next, self.state.grace) {
+            (Some(next), Some(grace)) => Some(next.min(grace.until)),
+            (None, Some(grace)) => Some(grace.until),
+            (next, None) => next,
         }
     }
 
     fn pass(&mut self, midnight: Instant) {
-        let before = self.rank();
-        if let Some(held) = self.state.held {
-            self.state.held = self.earned(held.counted).map(|rank| {
+        self.state.grace.take_if(|grace| grace.until <= midnight);
+        let reviewed = self.state.held.filter(|held| held.deadline <= midnight);
+        if let Some(held) = reviewed {
+            let rank =
+                self.counted.review(Some(held.rank), self.earned(held.counted), held.counted).min(Some(held.rank));
+            self.state.held = rank.filter(|rank| self.counted.is_earned(*rank)).map(|rank| {
                 let last_day = self.span.after(held.last_day);
-                self.term(rank.min(held.rank), midnight, last_day)
+                self.term(rank, midnight, last_day)
             });
-        }
-        // A tier that the deadline took and the trailing window gives again at once was not kept by the deadline.
-        if self.state.held.is_some() && self.rank() == before {
-            self.state.kept_at = Some(midnight);
+            // A tier that the deadline took and the trailing window gives again at once was not kept by the deadline.
+            if self.by_the_rules() == Some(held.rank) {
+                self.state.kept_at = Some(midnight);
+            }
         }
         self.age(midnight);
         self.look(midnight);
+        if let (Some(held), Some(grace)) = (reviewed, self.counted.grace)
+            && self.by_the_rules() < Some(held.rank)
+        {
+            // Counted from the last full day, as a term is (section 5).
+            let until = self.program.timezone.midnight(grace.after(held.last_day).next());
+            self.state.grace = Some(Grace { rank: held.rank, until });
+        }
         self.note(midnight);
     }
 
@@ -270,19 +299,30 @@ impl<'p> Term<'p> {
         let Some(held) = self.state.held else {
             let (from, until) = days(self.span, self.program.timezone.day(at));
             let window = window(version, from, Some(until.next()));
-            let counts = Counting::Days(from, until);
-            let current = Total { window, counted: self.state.window.sum, earns: self.rank(), counts };
-            return Count { current, previous: None, requalify: None, renewal: Renewal::None };
+            let (sum, counts) = (self.state.window.sum, Counting::Days(from, until));
+            let current = Total { window, counted: sum, earns: self.by_the_rules(), counts };
+            let requalify = self.after_grace(sum);
+            let grace_until = requalify.map(|requalify| requalify.by);
+            return Count { current, previous: None, requalify, grace_until, renewal: Renewal::None };
         };
         let window = Window { from: Some(held.from), until: Some(held.deadline) };
-        let requalify = Requalify::new(self.counted, held.rank, held.counted, held.deadline);
+        let at_deadline = || Requalify::new(self.counted, held.rank, held.counted, held.deadline);
         let counts = Counting::From(held.first);
+        let after_grace = self.after_grace(held.counted);
         Count {
             current: Total { window, counted: held.counted, earns: Some(held.rank), counts },
             previous: None,
-            requalify: Some(requalify),
+            requalify: Some(after_grace.unwrap_or_else(at_deadline)),
+            grace_until: after_grace.map(|requalify| requalify.by),
             renewal: Renewal::Deadlines { kept_at: self.state.kept_at, next: held.deadline },
         }
+    }
+
+    /// What keeps a tier that is held by a grace beyond its end: the threshold.
+    fn after_grace(&self, counted: Quantity) -> Option<Requalify> {
+        let Grace { rank, until } = self.state.grace.filter(|grace| Some(grace.rank) > self.by_the_rules())?;
+        let threshold = self.counted.threshold(rank);
+        Some(Requalify { tier: rank, threshold, counted, remaining: threshold.remaining_from(counted), by: until })
     }
 }
 

@@ -15,14 +15,21 @@ pub(super) fn steps<C>(version: &Version, known: &Known<'_, C>) -> Steps {
     if let Some(first_at) = known.first_at {
         steps.push(first_at, None);
     }
-    let mut tags = BTreeSet::new();
-    for facts in known.tags.chunk_by(|a, b| a.at == b.at) {
-        let Some(at) = facts.first().map(|fact| fact.at).filter(|at| *at <= known.at) else { break };
-        apply(&mut tags, facts);
+    each_set(known.tags, known.at, |at, tags| {
         let rank = tagged.wanted().iter().rposition(|wanted| wanted.iter().any(|tag| tags.contains(tag)));
         steps.push(at, rank.map(Rank::new));
-    }
+    });
     steps
+}
+
+/// Passes on the member's set of tags after each instant at which it was told, up to an instant.
+pub(crate) fn each_set<'f>(facts: &'f [TagFact], until: Instant, mut take: impl FnMut(Instant, &BTreeSet<&'f Tag>)) {
+    let mut tags = BTreeSet::new();
+    for facts in facts.chunk_by(|a, b| a.at == b.at) {
+        let Some(at) = facts.first().map(|fact| fact.at).filter(|at| *at <= until) else { break };
+        apply(&mut tags, facts);
+        take(at, &tags);
+    }
 }
 
 /// The member's tags at an instant.

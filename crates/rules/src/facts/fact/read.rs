@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Birthday, BirthdaySet, Charge, Currency, Enrolled, EntryKind, Fact, FactBody, Merged, Mode, OrderPaid,
-    PointsCanceled, PointsEntry, RefundParts, Refunded, Tag, TagsChanged, TagsSet, TierAssigned, TierUnassigned,
+    BirthdaySet, Charge, Currency, Enrolled, EntryKind, Fact, FactBody, Merged, Mode, OrderPaid, PointsCanceled,
+    PointsEntry, RefundParts, Refunded, Tag, TagsChanged, TagsSet, TierAssigned, TierUnassigned,
 };
-use crate::calendar::Instant;
+use crate::calendar::{DayOfYear, Instant};
 use crate::id::{AssignmentId, CancelId, EntryId, MemberId, OrderId, RefundId, TierId};
 use crate::json::{Node, Notes, Object, Problems};
 use crate::quantity::{Amount, Points, Rate};
@@ -251,9 +251,9 @@ fn tags_changed(o: &Object<'_>) -> Option<Fact> {
     fact(o, at, member, changed.map(FactBody::TagsChanged))
 }
 
-fn birthday(node: &Node<'_>) -> Option<Birthday> {
+fn birthday(node: &Node<'_>) -> Option<DayOfYear> {
     let text = node.text()?;
-    match Birthday::parse(text) {
+    match DayOfYear::parse(text) {
         Some(birthday) => Some(birthday),
         None => node.problem(format!("`{text}` is not a day of the year such as \"02-29\" (month, then day)")),
     }

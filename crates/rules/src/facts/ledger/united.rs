@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use super::{Act, Assignment, Ledger, insert};
-use crate::calendar::Instant;
-use crate::fact::Birthday;
+use crate::calendar::{DayOfYear, Instant};
 use crate::id::MemberId;
 
 impl Ledger {
@@ -52,7 +51,7 @@ impl Ledger {
     /// Takes the earliest enrollment of all, and the birthday that the member said, else the one that another id said.
     fn unite_person(&mut self, others: &[&Self]) {
         let said_at_enrolment = |ledger: &Self| Some((ledger.enrolled?.at, ledger.enrolled?.birthday?));
-        let mut birthday: Option<Birthday> = said_at_enrolment(self).map(|(_, birthday)| birthday);
+        let mut birthday: Option<DayOfYear> = said_at_enrolment(self).map(|(_, birthday)| birthday);
         if birthday.is_none() && self.birthday.is_none() {
             // Of two at one instant that of the lower id.
             let told = others.iter().filter(|other| other.birthday.is_some());

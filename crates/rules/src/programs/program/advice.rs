@@ -130,15 +130,24 @@ pub fn starting(program: &Program, effective_at: Instant, unclamped: bool) -> Ve
         );
         return program.counted().map(|_| warning("$.start_date", message)).into_iter().collect();
     };
-    let new_year = Day::new_year(program.timezone.day(effective_at).year());
-    if program.period() == Period::CalendarYear && start < new_year && !unclamped {
+    if let Some(first_day) = clamped_to(program, effective_at).filter(|first_day| start < *first_day && !unclamped) {
         let message = format!(
-            "{start} is before this calendar year, so the program really starts on {new_year}; what came before does \
+            "{start} is before this calendar year, so the program really starts on {first_day}; what came before does \
              not count; `clamp: false` takes the start as stated"
         );
         return vec![warning("$.start_date", message)];
     }
     in_the_future(program, effective_at).into_iter().collect()
+}
+
+/// The day before which a program of calendar years does not start: the first of the year in which it is set.
+fn clamped_to(program: &Program, effective_at: Instant) -> Option<Day> {
+    match program.period() {
+        Period::CalendarYear { starts_on, .. } => {
+            Some(starts_on.day_in(starts_on.year_of(program.timezone.day(effective_at))))
+        }
+        Period::Lifetime | Period::MembershipYear { .. } | Period::SinceLastUpgrade(_) | Period::Rolling(_) => None,
+    }
 }
 
 fn in_the_future(program: &Program, effective_at: Instant) -> Option<Problem> {
@@ -151,9 +160,8 @@ fn in_the_future(program: &Program, effective_at: Instant) -> Option<Problem> {
 pub fn replacing(new: &Program, old: &Program, effective_at: Instant, unclamped: bool) -> Vec<Problem> {
     let mut found = Vec::new();
     let today = new.timezone.day(effective_at);
-    let resolves_again = new.start_date != old.start_date || new.period() != old.period();
-    if resolves_again && new.period() == Period::CalendarYear && !unclamped {
-        let new_year = Day::new_year(today.year());
+    let resolves_again = new.start_date != old.start_date || !new.period().starts_like(old.period());
+    if let Some(new_year) = clamped_to(new, effective_at).filter(|_| resolves_again && !unclamped) {
         if new.start_date.is_none_or(|start| Day::of(start) < new_year) {
             let message = format!(
                 "setting the start date or the period on {today} moves the start to {new_year}: what was earned \

@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::NaiveDate;
 
 use super::{Demotions, Version};
-use crate::calendar::Day;
+use crate::calendar::{Day, DayOfYear};
 use crate::id::TierId;
 use crate::program::{Counted, Metric, Milestone, OnRefund, Period, Program};
 use crate::quantity::Quantity;
@@ -193,10 +193,13 @@ fn start(old: &Version, new: &Version) -> Vec<Warning> {
     }
     let (from, to) = (old.effective_start, new.effective_start);
     let today = new.program.timezone.day(new.effective_at);
-    let new_year = Day::new_year(today.year());
+    let new_year = match new.program.period() {
+        Period::CalendarYear { starts_on, .. } => Some(starts_on.day_in(starts_on.year_of(today))),
+        Period::Lifetime | Period::MembershipYear { .. } | Period::SinceLastUpgrade(_) | Period::Rolling(_) => None,
+    };
     let mut found = Vec::new();
     if to > from {
-        let wipes_last_year = new.program.period() == Period::CalendarYear && from < new_year && to >= new_year;
+        let wipes_last_year = new_year.is_some_and(|new_year| from < new_year && to >= new_year);
         found.push(Warning::StartForward { from, to, asked: new.moved_from, wipes_last_year });
     } else if to < from {
         found.push(Warning::StartBack { from, to });
@@ -310,7 +313,9 @@ fn period_words(period: Period) -> String {
     };
     match period {
         Period::Lifetime => "lifetime".to_owned(),
-        Period::CalendarYear => "the calendar year".to_owned(),
+        Period::CalendarYear { starts_on: DayOfYear::NEW_YEAR, .. } => "the calendar year".to_owned(),
+        Period::CalendarYear { starts_on, .. } => format!("the year from {starts_on}"),
+        Period::MembershipYear { .. } => "the membership year".to_owned(),
         Period::SinceLastUpgrade(span) => format!("{} from the last upgrade", words(span)),
         Period::Rolling(span) => format!("the last {}", words(span)),
     }

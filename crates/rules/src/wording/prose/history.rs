@@ -1,9 +1,10 @@
 //! The rows recorded about a member, in words.
 
-use super::words::{day, instant};
+use super::words::{day, instant, through};
+use crate::calendar::Instant;
 use crate::cause::Cause;
 use crate::id::TierId;
-use crate::record::{Change, Row, Transition};
+use crate::record::{Change, Correction, Row, Transition};
 use crate::version::Version;
 
 /// The recorded rows, one line per row. Tiers have their names in the version, or their ids if the version lacks them.
@@ -22,10 +23,22 @@ fn told(version: &Version, row: &Row) -> String {
             let tier = name(version, Some(&due.tier));
             format!("{}: {} birthday points due, for holding {tier}", day(due.on), due.points.get())
         }
+        Row::Correction(made) => {
+            format!("{}: {}", instant(zone, made.at), corrected(version, made))
+        }
         Row::Held(held) => {
             format!("{}: the tier is held over the change of the program", instant(zone, held.at))
         }
     }
+}
+
+/// A correction in a sentence: `Gold now ends on January 1, 2026 instead of January 1, 2027, by a refund or cancellation.`
+pub fn corrected(version: &Version, made: &Correction) -> String {
+    let zone = &version.program.timezone;
+    let end = |end: Option<Instant>| end.map_or_else(|| "without end".to_owned(), |until| through(zone, until));
+    let (from, to) = made.valid_until;
+    let tier = name(version, Some(&made.tier));
+    format!("{tier} now lasts {}, and no longer {}, {}", end(to), end(from), cause(made.cause, made.version))
 }
 
 fn transition(version: &Version, made: &Transition) -> String {

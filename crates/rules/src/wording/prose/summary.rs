@@ -69,8 +69,8 @@ fn decisive(version: &Version, made: &Transition, counted: &Counted) -> Option<S
     let WindowFound { which, window, total, earns: _ } = by.or(windows.first())?;
     let when = match (counted.period, which) {
         (Period::SinceLastUpgrade(_), _) => return None,
-        (Period::CalendarYear, Which::Previous) => "last year".to_owned(),
-        (Period::CalendarYear, Which::Current) => "this year".to_owned(),
+        (Period::CalendarYear { .. } | Period::MembershipYear { .. }, Which::Previous) => "last year".to_owned(),
+        (Period::CalendarYear { .. } | Period::MembershipYear { .. }, Which::Current) => "this year".to_owned(),
         (Period::Rolling(span), _) => format!("in the last {}", span_words(span)),
         (Period::Lifetime, _) => match window.from {
             Some(from) => format!("since {}", day(version.program.timezone.day(from))),

@@ -355,7 +355,7 @@ fn sums_up(program: &Value, events: &[Value], as_of: &str, expected: &[&str]) {
     let anna = MemberId::new("anna").unwrap();
     let transitions = replay.rows(&anna).iter().filter_map(|row| match row {
         Row::Transition(made) => Some(summary(replay.version_at(made.at), made)),
-        Row::Reward(_) | Row::Birthday(_) | Row::Held(_) => None,
+        Row::Reward(_) | Row::Birthday(_) | Row::Correction(_) | Row::Held(_) => None,
     });
     assert_eq!(transitions.collect::<Vec<_>>(), expected);
 }

@@ -1,8 +1,8 @@
 //! Days, amounts, facts and reasons in words.
 
-use crate::calendar::{Day, Instant, Span, Zone};
+use crate::calendar::{Day, DayOfYear, Instant, Span, Zone};
 use crate::explain::{FactRef, Reason};
-use crate::program::{Counted, Metric, Milestone, OnRefund, Period, Program};
+use crate::program::{Counted, Holds, Metric, Milestone, OnMiss, OnRefund, Period, Program};
 use crate::quantity::Quantity;
 
 /// Such as `November 5, 2023`.
@@ -61,7 +61,7 @@ pub(super) fn counts_words(amount: &str) -> String {
 
 /// The metric of a milestone, its period, and the effect of a refund.
 pub(super) fn how_earned(counted: &Counted) -> String {
-    let Counted { metric, period, on_refund, .. } = counted;
+    let Counted { metric, period, on_refund, on_miss, grace, .. } = counted;
     let what = match metric {
         Metric::PointsEarned => "points earned",
         Metric::AmountSpent => "the amount spent",
@@ -69,7 +69,15 @@ pub(super) fn how_earned(counted: &Counted) -> String {
     };
     let time = match period {
         Period::Lifetime => "since the program's start".to_owned(),
-        Period::CalendarYear => "in a calendar year, and hold for the rest of that year and all of the next".to_owned(),
+        Period::CalendarYear { starts_on: DayOfYear::NEW_YEAR, holds } => {
+            format!("in a calendar year, and hold for {}", holds_words(*holds))
+        }
+        Period::CalendarYear { starts_on, holds } => {
+            format!("in a year that begins on {}, and hold for {}", day_of_year(*starts_on), holds_words(*holds))
+        }
+        Period::MembershipYear { holds } => {
+            format!("in a year that begins on the day of enrolment, and hold for {}", holds_words(*holds))
+        }
         Period::SinceLastUpgrade(span) => {
             let span = span_words(*span);
             format!(
@@ -84,12 +92,36 @@ pub(super) fn how_earned(counted: &Counted) -> String {
             "a refund never undoes an upgrade; only refunds of later orders count against renewal"
         }
         (Period::Lifetime, OnRefund::Keep) => "a tier once achieved is kept, whatever is refunded or cancelled",
-        (Period::CalendarYear, OnRefund::Keep) => {
+        (Period::CalendarYear { .. } | Period::MembershipYear { .. }, OnRefund::Keep) => {
             "a tier once achieved is kept until its end, whatever is refunded or cancelled"
         }
         (_, OnRefund::Revoke) => "a tier goes when what earned it is refunded or cancelled",
     };
-    format!("tiers are earned by {what} {time}; {refunds}")
+    let missed = match (on_miss, grace) {
+        (OnMiss::Recompute, None) => String::new(),
+        (OnMiss::OneStep, None) => "; a review that is missed takes one tier at most".to_owned(),
+        (OnMiss::Recompute, Some(grace)) => {
+            format!("; a tier that is missed is held for another {}", span_words(*grace))
+        }
+        (OnMiss::OneStep, Some(grace)) => format!(
+            "; a review that is missed takes one tier at most, and the tier is held for another {}",
+            span_words(*grace)
+        ),
+    };
+    format!("tiers are earned by {what} {time}; {refunds}{missed}")
+}
+
+fn holds_words(holds: Holds) -> &'static str {
+    match holds {
+        Holds::RestAndNextYear => "the rest of that year and all of the next",
+        Holds::RestOfYear => "the rest of that year",
+    }
+}
+
+/// Such as `February 1`.
+fn day_of_year(day: DayOfYear) -> String {
+    // 2024 has all days.
+    day.in_year(2024).map_or_else(|| day.to_string(), |date| date.format("%B %-d").to_string())
 }
 
 pub(super) fn span_words(span: Span) -> String {
@@ -135,6 +167,8 @@ pub(super) fn reason_words(reason: Reason) -> &'static str {
         Reason::BeforeAnchor => "before the last upgrade or deadline, which restarted the counter",
         Reason::WaitingForOrder => "waiting for the order or entry it refers to, which is not known yet",
         Reason::NoExchangeRate => "in another currency, without an `exchange_rate`",
+        Reason::BelowMinimum => "below the minimum total of an order",
+        Reason::BeforeEnrolment => "before the customer enrolled, and only enrolled customers take part",
         Reason::WorthNothing => "worth nothing as the program counts, or nothing was left to take back",
         Reason::GaveBackNothingCounted => "gave back only what does not count, such as shipping",
         Reason::PartialRefundOfCountedOrder => "a partial refund does not make an order uncounted",

@@ -11,6 +11,7 @@ mod newlines;
 pub mod numbers;
 pub mod orders;
 pub mod outcome;
+pub mod payments;
 pub mod preset;
 mod repeats;
 pub mod report;

@@ -8,6 +8,7 @@ mod customers;
 mod documents;
 mod input;
 mod members;
+mod timeline;
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write, stderr, stdout};
@@ -22,7 +23,6 @@ use serde_json::Value;
 use shopify::Topic;
 
 use crate::error::CommandError;
-use crate::events::Timeline;
 use crate::output::say;
 use crate::sink::{Sink, is_no_input};
 use arrival::Arrivals;
@@ -39,6 +39,7 @@ use echelon::import::time::Clock;
 use echelon::import::warnings::{Against, Noted, Watch, of_columns};
 use input::{Form, Opened, Progress, Source};
 use members::KnownFile;
+use timeline::Timeline;
 
 /// Turns orders from other systems into events: CSV of shops and invoicing, Shopify's webhooks and its Admin API's answers.
 ///
@@ -358,7 +359,7 @@ impl Import<'_> {
         let lines: Vec<Value> = facts.iter().map(ReceivedFact::to_json).collect();
         self.report.gave(&lines);
         self.watch.take(&facts, self.noted);
-        lines.iter().try_for_each(|line| self.output.line(line))
+        self.output.facts(&facts, &lines)
     }
 
     /// Handles a document, unless it is from another shop than those before. Shops must never mix (section 3), and

@@ -12,9 +12,9 @@ use rules::fact::{Fact, ReceivedFact};
 use serde_json::{Value, json};
 
 use super::input::{self, Progress, Source};
+use super::timeline::Timeline;
 use super::{Args, preset};
 use crate::error::CommandError;
-use crate::events::Timeline;
 use crate::sink::{Sink, is_no_input};
 
 /// The customers of the shop.

@@ -2,6 +2,7 @@
 //! folders, destinations, and the documents that `shopify` reads belong to `echelon import`.
 
 mod cancellations;
+mod cells;
 pub mod columns;
 pub mod customers;
 pub mod ids;

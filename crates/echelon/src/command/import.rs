@@ -226,8 +226,8 @@ a later webhook about such an order would send its refund a second time.
 The report begins with warnings: orders that credit no member, or count nothing under --program, and columns \
 that are missing, spelled otherwise, or look like money and are not read.
 
-Ids that a spreadsheet has bent are read as meant where only one can be meant (1001.0, '1001), and rejected \
-otherwise (5.32E+12).
+Ids that a spreadsheet has bent are read as meant where only one can be meant (1001.0, 1001,0, 1.001.002, '1001), and rejected \
+otherwise (5.32E+12, 1.000).
 
 Rows are read one by one, so a file may be of any length; beyond some 64 MB of events they are sorted in \
 temporary files. A repeated row is ignored if it says \

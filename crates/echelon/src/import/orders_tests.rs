@@ -182,7 +182,10 @@ fn what_cannot_be_read_names_the_column_and_the_value() {
     let names = "order_id,member_id,occurred_at,total,tax,currency,exchange_rate,test,kind";
     let file = &mut File::new(Preset::Orders, names, &[]);
     for (row, expected) in [
-        ("1,anna,2024-01-01,\"12,,,,,order", "rejected: column `total`: `\"12` is not a decimal number…"),
+        (
+            "1,anna,2024-01-01,\"12,,,,,order",
+            "rejected: column `total`: `\"12` is not an amount such as \"12.50\"; write digits with a point, …",
+        ),
         ("1,anna,2024-01-01,12.34567,,,,,order", "rejected: column `total`: `12.34567` has more than 4 decimals…"),
         ("1,anna,2024-01-01,-12,,,,,order", "rejected: column `total`: an order's total must not be negative, this…"),
         ("1,anna,2024-01-01,12,-1,,,,order", "rejected: column `tax`: `-1` must not be negative…"),

@@ -5,6 +5,7 @@ mod cancellations;
 mod cells;
 pub mod columns;
 pub mod customers;
+pub mod exports;
 pub mod ids;
 pub mod keyed;
 pub mod members;

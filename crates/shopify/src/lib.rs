@@ -52,7 +52,7 @@ mod wrapped;
 pub use envelope::Source;
 pub use reason::{DocumentError, Ignored};
 pub use topic::Topic;
-pub use wrapped::orders;
+pub use wrapped::{Page, errors, orders};
 
 use rules::calendar::Instant;
 use rules::fact::{Fact, ReceivedFact};

@@ -2,9 +2,10 @@
 
 use rules::fact::Currency;
 
-use super::json::Nested;
+use super::DocumentError;
+use super::json::{Nested, Scalar};
 use super::reason::Result;
-use super::value::{MoneySet, Signed};
+use super::value::{InCurrency, MoneySet, Signed};
 
 /// A rate between the customer's currency and the shop's.
 #[derive(Debug, Clone, Copy)]
@@ -30,9 +31,10 @@ impl Exchange {
     /// The rate of a set from the currency of this code, if the set has it.
     pub(super) fn of(set: &Nested<MoneySet<'_>>, from: &str, shop: &str) -> Result<Option<Self>> {
         let Some(set) = set.object(PATH)? else { return Ok(None) };
-        let (Some(seen), Some(kept)) = (set.presentment_money.object(PATH)?, set.shop_money.object(PATH)?) else {
-            return Ok(None);
-        };
+        let Scalar::Parts(seen) = set.presentment_money else { return Ok(None) };
+        let Some(kept) = set.shop_money.object(PATH)? else { return Ok(None) };
+        let seen: InCurrency<'_> =
+            serde_json::from_str(seen).map_err(|error| DocumentError::unreadable(PATH, error))?;
         if seen.currency() != Some(from) || kept.currency() != Some(shop) {
             return Ok(None);
         }

@@ -127,8 +127,9 @@ fn signed(text: &str) -> std::result::Result<Signed, NumberError> {
 pub(super) struct MoneySet<'a> {
     #[serde(alias = "shopMoney")]
     pub(super) shop_money: Nested<InCurrency<'a>>,
+    /// As it is written: hardly any is looked into.
     #[serde(alias = "presentmentMoney")]
-    pub(super) presentment_money: Nested<InCurrency<'a>>,
+    pub(super) presentment_money: Scalar<'a>,
 }
 
 /// An amount with its currency.

@@ -69,6 +69,7 @@ pub async fn history(system: &System, member: &str) -> Vec<String> {
         }
         Recorded::Reward { event, .. } => format!("{} reward {}", event.sequence, event.tier.id),
         Recorded::Birthday(event) => format!("birthday {} {}", event.on, event.points),
+        Recorded::Correction(event) => format!("corrected {}", event.summary),
         Recorded::Held(held) => format!("held {} by {}", held.tier, held.version),
         Recorded::Expiring(event) => format!("{} expires {} in {}", event.tier.id, event.valid_until, event.days),
         Recorded::WithinReach(event) => format!("{} to {}", event.remaining, event.next.id),

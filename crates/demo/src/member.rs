@@ -88,7 +88,7 @@ pub(crate) fn is_restored(replay: &Replay, member: &MemberId, fall: &Transition)
             let later = made.seq > fall.seq && made.at == fall.at;
             later && made.to == fall.from && made.cause == Cause::Activity
         }
-        Row::Reward(_) | Row::Birthday(_) | Row::Held(_) => false,
+        Row::Reward(_) | Row::Birthday(_) | Row::Correction(_) | Row::Held(_) => false,
     })
 }
 

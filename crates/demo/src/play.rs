@@ -119,7 +119,7 @@ fn pass(
             match row {
                 Row::Transition(made) => boundary.recorded.push((member.clone(), Transition::clone(made))),
                 Row::Held(_) => boundary.held += 1,
-                Row::Reward(_) | Row::Birthday(_) => {}
+                Row::Reward(_) | Row::Birthday(_) | Row::Correction(_) => {}
             }
         }
     }

@@ -243,7 +243,7 @@ fn due(played: &Played) -> (Vec<Held>, Birthdays) {
                 birthdays.due += 1;
                 birthdays.points += due.points.get();
             }
-            Row::Transition(_) | Row::Held(_) => {}
+            Row::Transition(_) | Row::Correction(_) | Row::Held(_) => {}
         }
     }
     let program = &replay.versions().last().program;

@@ -1,5 +1,4 @@
-//! Events in order of time: those of a file for `replay` and `explain`, which may also be taken as they lie in it, and
-//! those that `import` writes.
+//! Events in order of time: those of a file for `replay` and `explain`, which may also be taken as they lie in it.
 
 use std::path::Path;
 
@@ -9,7 +8,6 @@ use serde_json::Value;
 use crate::error::CommandError;
 use crate::input::{Line, Lines, Raw, content};
 use crate::output::say;
-use crate::sink::Sink;
 use crate::sorting::{Placed, Sorted, Sorter};
 
 /// The lines of a file of events.
@@ -72,43 +70,6 @@ impl Events {
             Order::Given(lines) => lines.note(text),
             Order::Time(_) => say(text),
         }
-    }
-}
-
-/// Events that are written in order of time, whatever the order in which they are found.
-#[derive(Debug)]
-pub struct Timeline {
-    sorter: Sorter,
-    /// The number of events so far, which keeps those of one instant in the order in which they were found.
-    taken: u64,
-}
-
-impl Timeline {
-    /// A timeline without events.
-    pub fn new() -> Self {
-        Self { sorter: Sorter::new(), taken: 0 }
-    }
-
-    /// Takes an event.
-    ///
-    /// # Errors
-    /// If the events no longer fit into memory, and no temporary file can be written.
-    pub fn line(&mut self, event: &Value) -> Result<(), CommandError> {
-        self.taken += 1;
-        let key = arrival(event).map_or(i64::MIN, Instant::millis);
-        self.sorter.push(Placed { key, place: self.taken, line: event.to_string().into_bytes() })
-    }
-
-    /// Writes all events, one per line, and finishes the file.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn finish(self, mut to: Sink) -> Result<(), CommandError> {
-        let mut sorted = self.sorter.sorted()?;
-        while let Some(Placed { line, .. }) = sorted.next_line()? {
-            to.encoded(&line)?;
-        }
-        to.finish()
     }
 }
 

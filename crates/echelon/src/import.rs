@@ -2,8 +2,10 @@
 //! folders, destinations, and the documents that `shopify` reads belong to `echelon import`.
 
 mod cancellations;
+mod cells;
 pub mod columns;
 pub mod customers;
+pub mod exports;
 pub mod ids;
 pub mod keyed;
 pub mod members;
@@ -11,6 +13,7 @@ mod newlines;
 pub mod numbers;
 pub mod orders;
 pub mod outcome;
+pub mod payments;
 pub mod preset;
 mod repeats;
 pub mod report;

@@ -348,7 +348,7 @@ impl Counts {
         match row {
             Row::Transition(_) => self.transitions += 1,
             Row::Reward(_) | Row::Birthday(_) => self.rewards += 1,
-            Row::Held(_) => {}
+            Row::Correction(_) | Row::Held(_) => {}
         }
     }
 }

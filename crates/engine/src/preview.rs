@@ -136,7 +136,7 @@ impl Preview {
                 Row::Birthday(due) => {
                     self.birthdays.merge(Birthdays { due: 1, points: Quantity::whole(due.points.get()) });
                 }
-                Row::Transition(_) | Row::Reward(_) | Row::Held(_) => {}
+                Row::Transition(_) | Row::Reward(_) | Row::Correction(_) | Row::Held(_) => {}
             }
         }
         self.validity.add(before, after);

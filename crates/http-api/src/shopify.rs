@@ -5,6 +5,7 @@
 //! a topic is accepted only if the body fits it, and a shop only if the body names it. A whole shop is deleted 48 hours
 //! later ([`store::REDACTED_AFTER_MS`]); until then the deletion can be withdrawn.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use axum::Router;
@@ -164,6 +165,9 @@ async fn compliance(State(api): State<Api>, headers: HeaderMap, body: Body) -> R
                 for member in facts.iter().filter_map(|told| told.fact.member()) {
                     is_done(api.forget(&shop, member).await)?;
                 }
+                for member in under_address(&api, &shop, &payload).await? {
+                    is_done(api.forget(&shop, &member).await)?;
+                }
             }
             Outcome::Ignored(_) | Outcome::Rejected(_) => return Err(no_customer()),
         },
@@ -180,6 +184,15 @@ async fn compliance(State(api): State<Api>, headers: HeaderMap, body: Body) -> R
     }
     Ok(StatusCode::OK)
 }
+/// The members whose ids are the address that a request names: an import without the customers' numbers gives such ids.
+async fn under_address(api: &Api, shop: &ShopId, payload: &Value) -> Result<Vec<MemberId>, Problem> {
+    let address = payload.pointer("/customer/email").and_then(Value::as_str).unwrap_or_default().trim();
+    let ids: BTreeSet<MemberId> =
+        [address.to_owned(), address.to_lowercase()].iter().filter_map(|id| MemberId::new(id).ok()).collect();
+    let stored = api.store.members(shop, ids).await?;
+    Ok(stored.into_iter().filter_map(|(id, stored)| stored.alive().map(|_| id)).collect())
+}
+
 /// A shop without a program has no members to erase, so that counts as done.
 fn is_done(done: Result<(), Problem>) -> Result<(), Problem> {
     match done {

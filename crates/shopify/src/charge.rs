@@ -31,7 +31,8 @@ pub(super) fn of(order: &Body<'_>, is_cancelled: bool) -> Result<Charged> {
     let current = Money::of(&order.current_total_price, &order.current_total_price_set, "$.current_total_price")?;
     let discounts = Money::of(&order.total_discounts, &order.total_discounts_set, "$.total_discounts")?;
     let refunds = order.refunds.list("$.refunds")?;
-    let mut worths = refunds.into_iter().map(|refund| refund.worth(shop)).collect::<Result<Vec<_>>>()?;
+    let mut worths =
+        refunds.into_iter().map(|refund| refund.worth(shop, &order.total_price_set)).collect::<Result<Vec<_>>>()?;
     let current = current.positive(shop)?;
     // Without the refunds, and without what is left, it is not known how much was given back.
     if says_refunded(order) && !is_cancelled && current.is_none() && worths.is_empty() && full > 0 {

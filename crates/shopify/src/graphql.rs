@@ -216,7 +216,7 @@ struct Parts<'a> {
 #[derive(Debug)]
 enum Refunded<'a> {
     Article(RefundLine<'a>),
-    Shipping(GivenBack<'a>),
+    Shipping(Box<GivenBack<'a>>),
     Adjustment(Adjustment<'a>),
     Transaction(refund::Transaction<'a>),
 }
@@ -385,7 +385,7 @@ impl<'a> RefundNode<'a> {
         for part in refunded {
             match part {
                 Refunded::Article(line) => lines.push(line),
-                Refunded::Shipping(given_back) => shipping.push(given_back),
+                Refunded::Shipping(given_back) => shipping.push(*given_back),
                 Refunded::Adjustment(adjustment) => adjustments.push(adjustment),
                 Refunded::Transaction(transaction) => transactions.push(transaction),
             }
@@ -451,7 +451,8 @@ impl<'a> Part<'a> {
         if !self.subtotal_amount_set.is_absent() {
             let subtotal_amount_set = take(&mut self.subtotal_amount_set);
             let tax_amount_set = take(&mut self.tax_amount_set);
-            return Some(Refunded::Shipping(GivenBack { subtotal_amount_set, tax_amount_set, ..GivenBack::default() }));
+            let given_back = GivenBack { subtotal_amount_set, tax_amount_set, ..GivenBack::default() };
+            return Some(Refunded::Shipping(Box::new(given_back)));
         }
         if !self.status.is_absent() {
             return Some(Refunded::Transaction(refund::Transaction {

@@ -19,7 +19,8 @@
 //! - **An order is never worth more than was charged.** Exchanges and edits list articles as refunds without money behind
 //!   them; these give nothing back. An outstanding balance is not charged yet.
 //! - **Money** is the shop's (`shop_money`), the grand total including duties, tips and fees. Amounts are read from
-//!   their digits, as text or number. Nothing is rounded; amounts finer than four decimals are rejected.
+//!   their digits, as text or number. Amounts finer than four decimals are rejected, and nothing is rounded but refunds whose
+//!   transactions are in the customer's currency: these are converted at the order's rate.
 //! - **Shipping** is the amount charged for it, after discounts and without the tax included in a price: that is tax.
 //! - **Members** are named by the digits of the customer's global id. Guests have none, so their orders credit no
 //!   member.
@@ -37,6 +38,7 @@ pub mod bulk;
 mod charge;
 mod customer;
 mod envelope;
+mod exchange;
 mod graphql;
 mod json;
 mod order;
@@ -50,7 +52,7 @@ mod wrapped;
 pub use envelope::Source;
 pub use reason::{DocumentError, Ignored};
 pub use topic::Topic;
-pub use wrapped::orders;
+pub use wrapped::{Page, errors, orders};
 
 use rules::calendar::Instant;
 use rules::fact::{Fact, ReceivedFact};

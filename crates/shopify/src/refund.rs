@@ -2,8 +2,9 @@
 //! The worth of a refund is the amount that it takes off the order's grand total, in the shop's currency. That is its
 //! lines with their tax, minus the (signed) adjustments with theirs, plus refunded duties and fees. Shopify counts it
 //! the same way. The rule is the same inside an order and alone, so a later snapshot repeats the refund. It gave back no more
-//! than the money that its `transactions` moved, where these are in the shop's currency: of an article that was exchanged for
-//! a cheaper one, the refund lists the whole price. Of transactions in another currency only whether money moved is read.
+//! than the money that its `transactions` moved: of an article that was exchanged for a cheaper one, the refund lists the whole
+//! price. Transactions in the customer's currency are converted at the rate of an amount that the document has in both
+//! currencies; where it has none, only whether money moved is read.
 
 use rules::calendar::Instant;
 use rules::fact::{Fact, FactBody, RefundParts, Refunded};
@@ -12,6 +13,7 @@ use rules::id::{OrderId, RefundId};
 use serde::Deserialize;
 
 use super::body::{Body, ShippingLine};
+use super::exchange::{Exchange, Exchanged};
 use super::json::{Nested, Scalar};
 use super::reason::{NoFacts, Result};
 use super::value::{self, Id, Money, MoneySet, Signed};
@@ -26,7 +28,7 @@ pub(super) fn alone(body: &Body<'_>) -> std::result::Result<Vec<Fact>, NoFacts> 
     let path = "$.order_id";
     let order = value::digits(&body.order_id, path)?.ok_or_else(|| DocumentError::missing(path))?;
     let refund = Refund::of(body);
-    let worth = refund.worth(refund.currency()?)?;
+    let worth = refund.worth(refund.currency()?, &Nested::Absent)?;
     // An empty list says that no money moved: goods were exchanged, or taken out by an edit.
     let has_moved = match worth.backing {
         Backing::Money => true,
@@ -147,8 +149,8 @@ pub(super) struct Worth {
     pub(super) gift_cards: Signed,
     /// Whether money moved.
     pub(super) backing: Backing,
-    /// The money that moved, where the document says it in the shop's currency.
-    pub(super) money: Option<Signed>,
+    /// The money that moved in the shop's currency, where the document says it or has a rate for it.
+    pub(super) money: Option<Exchanged>,
     /// Whether only the total is known, so that no part can be named.
     pub(super) is_whole: bool,
 }
@@ -187,9 +189,10 @@ impl<'a> Refund<'a> {
         }
     }
 
-    /// The amounts that it takes off an order in the `shop`'s currency.
-    pub(super) fn worth(&self, shop: Option<&str>) -> Result<Worth> {
-        let mut worth = Worth { backing: self.backing(shop)?, money: self.moved(shop)?, ..Worth::default() };
+    /// The amounts that it takes off an order in the `shop`'s currency. `price` is the order's, in both currencies, if it is known.
+    pub(super) fn worth(&self, shop: Option<&str>, price: &Nested<MoneySet<'_>>) -> Result<Worth> {
+        let money = self.moved(shop, price)?;
+        let mut worth = Worth { backing: self.backing(shop)?, money, ..Worth::default() };
         if !self.queried.sales.is_empty() {
             for sale in &self.queried.sales {
                 sale.add(&mut worth, shop)?;
@@ -256,23 +259,56 @@ impl<'a> Refund<'a> {
         Money::of_set(&self.queried.total_refunded_set, "$.refunds[].totalRefundedSet")?.positive(shop)
     }
 
-    /// The money that it moved in the shop's currency, if the document says so.
-    fn moved(&self, shop: Option<&str>) -> Result<Option<Signed>> {
-        let mut sum = 0;
+    /// The money that it moved in the shop's currency, if the document says it or has a rate for it.
+    fn moved(&self, shop: Option<&str>, price: &Nested<MoneySet<'_>>) -> Result<Option<Exchanged>> {
+        let mut sum = Exchanged::default();
         let mut is_known = false;
         for transaction in self.transactions.list("$..transactions")? {
-            let (kind, currency) = (transaction.kind.text(), transaction.currency.text());
-            if transaction.has_failed() || kind.is_some_and(|kind| kind != "refund") {
+            if transaction.has_failed() || transaction.kind.text().is_some_and(|kind| kind != "refund") {
                 continue;
             }
-            let amount = Money::of(&transaction.amount, &Nested::Absent, "$..transactions[].amount")?;
-            match amount.positive(None)? {
-                Some(amount) if currency.is_some() && currency == shop => sum += amount,
-                Some(_) | None => return Ok(self.money_back(shop)?.filter(|money| *money > 0)),
+            let amount = Money::of(&transaction.amount, &Nested::Absent, "$..transactions[].amount")?.positive(None)?;
+            is_known = match (amount, transaction.currency.text(), shop) {
+                (Some(amount), Some(currency), Some(shop)) => {
+                    let moved = self.in_shop_money(amount, currency, shop, price)?;
+                    sum.amount += moved.map_or(0, |moved| moved.amount);
+                    sum.uncertainty += moved.map_or(0, |moved| moved.uncertainty);
+                    moved.is_some()
+                }
+                (_, _, _) => false,
+            };
+            if !is_known {
+                break;
             }
-            is_known = true;
         }
-        if is_known { Ok(Some(sum)) } else { Ok(self.money_back(shop)?.filter(|money| *money > 0)) }
+        let queried = || Ok(self.money_back(shop)?.filter(|money| *money > 0));
+        if is_known {
+            Ok(Some(sum))
+        } else {
+            queried().map(|money| money.map(|amount| Exchanged { amount, uncertainty: 0 }))
+        }
+    }
+
+    /// An amount of a transaction in the shop's currency, if it is in that or there is a rate. The order's price gives the finest.
+    fn in_shop_money(
+        &self,
+        amount: Signed,
+        currency: &str,
+        shop: &str,
+        price: &Nested<MoneySet<'_>>,
+    ) -> Result<Option<Exchanged>> {
+        if currency == shop {
+            return Ok(Some(Exchanged { amount, uncertainty: 0 }));
+        }
+        let (lines, adjustments) = (&self.refund_line_items, &self.order_adjustments);
+        let lines = lines.list("$..refund_line_items")?.into_iter().map(|line| &line.subtotal_set);
+        let adjustments = adjustments.list("$..order_adjustments")?.into_iter().map(|it| &it.amount_set);
+        for set in std::iter::once(price).chain(lines).chain(adjustments) {
+            if let Some(rate) = Exchange::of(set, currency, shop)? {
+                return Ok(Some(rate.shop_money(amount)));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether money is behind it. A transaction that is pending counts: its refund is shown as given back.
@@ -324,10 +360,12 @@ impl Transaction<'_> {
 }
 
 impl Worth {
-    /// The worth, but no more than the money that moved, where that is known.
+    /// The worth, but no more than the money that moved, where that is known. Money that the rounding of two currencies may
+    /// make as much as the worth is as much.
     pub(super) fn at_most_moved(&self) -> Signed {
         let worth = self.total.max(0);
-        self.money.map_or(worth, |money| money.min(worth))
+        let is_less = |money: &Exchanged| money.amount + money.uncertainty < worth;
+        self.money.filter(is_less).map_or(worth, |money| money.amount)
     }
 
     /// The part of it that an amount is, each of its parts in the same proportion.

@@ -120,28 +120,44 @@ fn signed(text: &str) -> std::result::Result<Signed, NumberError> {
     Ok(sign * Signed::from(Amount::parse(digits)?.ten_thousandths()))
 }
 
-/// An amount in two currencies, as webhooks or GraphQL write it. Its `presentment_money` is what the customer saw, and is not used.
+/// An amount in two currencies, as webhooks or GraphQL write it. Its `presentment_money` is what the customer saw; only the rate
+/// between the two is read from it, where a transaction is in the customer's currency.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct MoneySet<'a> {
     #[serde(alias = "shopMoney")]
-    shop_money: Nested<ShopMoney<'a>>,
+    pub(super) shop_money: Nested<InCurrency<'a>>,
+    /// As it is written: hardly any is looked into.
+    #[serde(alias = "presentmentMoney")]
+    pub(super) presentment_money: Scalar<'a>,
 }
 
-/// An amount in the shop's currency.
+/// An amount with its currency.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
-pub(super) struct ShopMoney<'a> {
+pub(super) struct InCurrency<'a> {
     amount: Scalar<'a>,
     #[serde(alias = "currencyCode")]
     currency_code: Scalar<'a>,
+}
+
+impl<'a> InCurrency<'a> {
+    /// The currency it names.
+    pub(super) fn currency(&self) -> Option<&str> {
+        self.currency_code.text()
+    }
+
+    /// The amount.
+    pub(super) fn money(&self, path: &'static str) -> Money<'_, 'a> {
+        Money { plain: &Scalar::Absent, shop: Some(self), path }
+    }
 }
 
 /// An amount as Shopify writes it: in `…_set.shop_money` with its currency, and also plain, in the shop's currency.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Money<'d, 'a> {
     plain: &'d Scalar<'a>,
-    shop: Option<&'d ShopMoney<'a>>,
+    shop: Option<&'d InCurrency<'a>>,
     path: &'static str,
 }
 

@@ -1,6 +1,6 @@
 //! The outgoing events, made from the rows that were recorded.
 //!
-//! There is one event for each change of tier, entry reward, birthday and notice. A hold is not announced, because
+//! There is one event for each change of tier, correction of its end, entry reward, birthday and notice. A hold is not announced, because
 //! nothing changed for the member. There is also one event for each published version of a program, which names no
 //! person.
 //!
@@ -13,15 +13,15 @@ mod notice_event;
 
 pub use event::{
     BIRTHDAY_POINTS_DUE, BirthdayPointsDue, Demotions, Options, PROGRAM_PUBLISHED, ProgramPublished, REWARD_ISSUED,
-    RewardIssued, TIER_CHANGED, Tier, TierChanged,
+    RewardIssued, TIER_CHANGED, TIER_VALIDITY_CHANGED, Tier, TierChanged, TierValidityChanged,
 };
 pub use gift::{Gift, Reward};
 pub use notice_event::{EXPIRING, Expiring, Requalify, WITHIN_REACH, WithinReach, notice_event};
 
 use rules::calendar::Instant;
 use rules::id::{MemberId, TierId};
-use rules::prose::summary;
-use rules::record::{BirthdayDue, RewardDue, Transition};
+use rules::prose::{correction_summary, summary};
+use rules::record::{BirthdayDue, Correction, RewardDue, Transition};
 use rules::version::{Version, Versions};
 use serde_json::json;
 use uuid::Uuid;
@@ -78,6 +78,29 @@ pub fn tier_changed(about: About<'_>, made: &Transition) -> Announcement {
         summary: summary(version, made),
     };
     Announcement { id, kind: TIER_CHANGED, at: made.at, detail: json!(event).to_string() }
+}
+
+/// Announces that the end of a tier moved.
+pub fn validity_changed(about: About<'_>, made: &Correction) -> Announcement {
+    let version = decided(about, made.version);
+    let id = id(about, TIER_VALIDITY_CHANGED, &[&made.number.to_string()]);
+    let (valid_until_before, valid_until) = made.valid_until;
+    let event = TierValidityChanged {
+        id,
+        shop: about.shop.clone(),
+        member_id: about.member.clone(),
+        correction: made.number,
+        cause: made.cause,
+        tier: tier(about, version, &made.tier),
+        valid_until_before,
+        valid_until,
+        effective_at: made.at,
+        program_version: made.version,
+        notify: made.notify,
+        recorded_at: about.recorded_at,
+        summary: correction_summary(version, made),
+    };
+    Announcement { id, kind: TIER_VALIDITY_CHANGED, at: made.at, detail: json!(event).to_string() }
 }
 
 /// Announces the entry rewards of a tier.

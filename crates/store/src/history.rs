@@ -28,8 +28,8 @@ use super::key::{self, Key, Spread};
 use super::{Store, StoreError};
 use crate::announce::{
     About, Announcement, BIRTHDAY_POINTS_DUE, BirthdayPointsDue, EXPIRING, Expiring, REWARD_ISSUED, RewardIssued,
-    TIER_CHANGED, TierChanged, WITHIN_REACH, WithinReach, birthday_points_due, notice_event, reward_issued,
-    tier_changed,
+    TIER_CHANGED, TIER_VALIDITY_CHANGED, TierChanged, TierValidityChanged, WITHIN_REACH, WithinReach,
+    birthday_points_due, notice_event, reward_issued, tier_changed, validity_changed,
 };
 use crate::shop::ShopId;
 
@@ -52,6 +52,8 @@ pub enum Recorded {
         /// The renewals settled by then.
         renewed: Vec<(TierId, i32)>,
     },
+    /// The end of the tier held was corrected.
+    Correction(Box<TierValidityChanged>),
     /// An entry reward was due.
     Reward {
         /// The event that was announced.
@@ -86,6 +88,9 @@ pub fn item(spread: Spread, about: About<'_>, row: &Row) -> Item {
         }
         Row::Birthday(due) => {
             announced(spread, about, key::birthday(shop, member, due.on.year()), birthday_points_due(about, due))
+        }
+        Row::Correction(made) => {
+            announced(spread, about, key::correction(shop, member, made.number), validity_changed(about, made))
         }
         Row::Held(made) => held(about, made),
     }
@@ -132,6 +137,7 @@ pub fn read(item: &Item) -> Result<Option<Recorded>, StoreError> {
             let since = Instant::parse(item.need_text(SINCE)?).map_err(|_| item.corrupt(SINCE))?;
             Recorded::Reward { event: detail(item)?, since }
         }
+        Some(TIER_VALIDITY_CHANGED) => Recorded::Correction(detail(item)?),
         Some(BIRTHDAY_POINTS_DUE) => Recorded::Birthday(detail(item)?),
         Some(HELD) => Recorded::Held(*detail(item)?),
         Some(EXPIRING) => Recorded::Expiring(detail(item)?),
@@ -185,6 +191,7 @@ pub fn past(row: &Recorded) -> Option<Past> {
             renewed: renewed.clone(),
         }),
         Recorded::Reward { event, since } => Some(Past::Reward { tier: event.tier.id.clone(), since: *since }),
+        Recorded::Correction(event) => Some(Past::Correction { number: event.correction }),
         Recorded::Birthday(event) => Some(Past::Birthday { year: event.on.year() }),
         Recorded::Held(_) | Recorded::Expiring(_) | Recorded::WithinReach(_) => None,
     }

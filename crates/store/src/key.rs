@@ -132,6 +132,11 @@ pub fn reward(shop: &ShopId, member: &MemberId, seq: u32, tier: &TierId) -> Key 
     Key::new(history(shop, member), format!("{seq:010}#{tier}"))
 }
 
+/// ledger: a correction of the end of a tier, by [`rules::record::Correction::number`].
+pub fn correction(shop: &ShopId, member: &MemberId, number: u32) -> Key {
+    Key::new(history(shop, member), format!("correction#{number:010}"))
+}
+
 /// ledger: birthday points of a year.
 pub fn birthday(shop: &ShopId, member: &MemberId, year: i32) -> Key {
     Key::new(history(shop, member), format!("birthday#{year:04}"))

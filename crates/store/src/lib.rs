@@ -100,7 +100,7 @@ impl Store {
         self.aliases.shop(name)
     }
 
-    /// Whether more than one other name means a shop.
+    /// Whether a shop may be several shops of Shopify ([`Aliases::are_several`](shop::Aliases::are_several)).
     pub fn has_several_names(&self, shop: &ShopId) -> bool {
         self.aliases.are_several(shop)
     }

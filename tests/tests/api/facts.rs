@@ -77,6 +77,13 @@ async fn under_an_idempotency_key_nothing_happens_twice_however_late_it_is_sent_
     assert_eq!(statuses(&other), ["duplicate", "refused"], "{other}");
     assert!(other["results"][1]["detail"].as_str().unwrap().contains("was used for something else"));
     assert_eq!(statuses(&send("k2", json!([earned(100)])).await.is(200)), ["applied"]);
+    // A refund is stored under its order's member, whether it names one or not.
+    desk.tell(&[order("anna", "1", "120.00")]).await;
+    let refund = json!({ "type": "order.refunded", "member_id": "anna", "order_id": "1", "amount": "10",
+                         "occurred_at": "2024-05-01T12:00:00Z" });
+    for status in ["applied", "duplicate"] {
+        assert_eq!(statuses(&send("k3", json!([refund])).await.is(200)), [status]);
+    }
     // Without an idempotency key, and without a key of its own, it is not a fact.
     assert_eq!(statuses(&desk.post("/v1/facts", json!([earned(100)])).await.is(200)), ["invalid"]);
     for wrong in ["", " ", &"x".repeat(256)] {

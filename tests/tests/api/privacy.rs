@@ -118,6 +118,26 @@ async fn shopifys_compliance_webhooks_are_done_if_they_are_signed() {
     }
 }
 
+/// An import without the customers' numbers has the address as the id.
+#[tokio::test]
+async fn a_customer_is_erased_under_the_address_that_shopify_names_too() {
+    let desk = ApiHarness::open().await;
+    desk.tell(&[order("42", "1", "120.00"), order("ben@x.com", "2", "120.00"), order("ben@y.com", "3", "120.00")])
+        .await;
+    let body = json!({ "shop_id": 1, "shop_domain": "acme", "customer": { "id": 42, "email": " Ben@X.com" } });
+    webhook(&desk, "customers/redact", &body, SECRET).await.is(200);
+    for erased in ["42", "ben@x.com"] {
+        desk.get(&format!("/v1/members/{erased}")).await.is(404);
+    }
+    assert_eq!(desk.tier("ben@y.com").await, json!("silver"));
+    // An address that names no member leaves nothing of itself behind.
+    let body = json!({ "shop_id": 1, "shop_domain": "acme", "customer": { "id": 43, "email": "carl@x.com" } });
+    webhook(&desk, "customers/redact", &body, SECRET).await.is(200);
+    for table in ["members", "ledger", "control"] {
+        assert!(!desk.system.items(table).await.iter().any(|item| item.contains("carl@x.com")), "{table}");
+    }
+}
+
 #[tokio::test]
 async fn a_whole_shop_is_forgotten_guests_included_and_no_other() {
     let desk = ApiHarness::open().await;

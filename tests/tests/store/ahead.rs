@@ -84,7 +84,7 @@ fn a_member_who_was_brought_back_does_not_differ_from_their_history() {
         Row::Transition(made) => {
             Some(Past::Transition { seq: made.seq, to: made.to, at: made.at, renewed: made.renewed })
         }
-        Row::Reward(_) | Row::Birthday(_) | Row::Held(_) => None,
+        Row::Reward(_) | Row::Birthday(_) | Row::Correction(_) | Row::Held(_) => None,
     });
     let past: Vec<Past> = past.collect();
     assert!(matches!(&past[1], Past::Transition { at: told, .. } if *told == at("2027-01-01T00:00:00Z")), "{past:?}");

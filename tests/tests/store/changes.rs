@@ -87,6 +87,7 @@ async fn told(system: &System) -> Vec<String> {
                 }
                 Recorded::Reward { event, .. } => format!("{name} gets the rewards of {}", event.tier.id),
                 Recorded::Birthday(event) => format!("{name} has a birthday on {}", event.on),
+                Recorded::Correction(event) => format!("{name}: {}", event.summary),
                 Recorded::Held(held) => format!("{name} holds {}", held.tier),
                 Recorded::Expiring(event) => format!("{name}: {} expires", event.tier.id),
                 Recorded::WithinReach(event) => format!("{name}: {} is within reach", event.next.id),

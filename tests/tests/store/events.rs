@@ -17,13 +17,15 @@ use serde_json::{Value, json};
 use store::Item;
 use store::announce::{
     About, BIRTHDAY_POINTS_DUE, BirthdayPointsDue, EXPIRING, Expiring, PROGRAM_PUBLISHED, ProgramPublished,
-    REWARD_ISSUED, RewardIssued, TIER_CHANGED, TierChanged, WITHIN_REACH, WithinReach, program_published,
+    REWARD_ISSUED, RewardIssued, TIER_CHANGED, TIER_VALIDITY_CHANGED, TierChanged, TierValidityChanged, WITHIN_REACH,
+    WithinReach, program_published,
 };
 use store::history::{self, Recorded};
 use store::key::{self, Spread};
 use store::shop::ShopId;
 
-const EVENTS: [&str; 5] = [TIER_CHANGED, REWARD_ISSUED, BIRTHDAY_POINTS_DUE, EXPIRING, WITHIN_REACH];
+const EVENTS: [&str; 6] =
+    [TIER_CHANGED, TIER_VALIDITY_CHANGED, REWARD_ISSUED, BIRTHDAY_POINTS_DUE, EXPIRING, WITHIN_REACH];
 
 fn file(path: impl AsRef<Path>) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
@@ -107,6 +109,16 @@ fn everyday() -> Vec<Item> {
     let mut all = items(&acme(), &replay, at("2023-12-01T00:00:00.250Z"));
     replay.line(&order("6003", "2024-11-20T15:30:00Z", "455.00"), at("2024-12-02T05:00:00Z")).unwrap();
     all.extend(notice_event(&acme(), &replay, at("2024-12-02T05:00:00Z"), at("2024-12-02T05:03:00.125Z")));
+    // A refund takes back what had renewed gold.
+    let lines = [
+        order("6001", "2023-11-10T15:30:00Z", "550.50"),
+        order("6002", "2024-11-20T15:30:00Z", "520.00"),
+        json!({ "type": "order.refunded", "order_id": "6002", "refund_id": "8001", "amount": "45.00",
+                "occurred_at": "2024-11-30T10:00:00Z" }),
+    ];
+    let corrected =
+        items(&acme(), &replayed(&program, &lines, at("2024-12-01T00:00:00Z")), at("2024-11-30T10:00:00.250Z"));
+    all.extend(corrected.into_iter().filter(|item| text(item, history::TYPE) == TIER_VALIDITY_CHANGED));
     // A member near gold for the first time.
     let near = replayed(&program, &[order("6001", "2023-02-01T15:30:00Z", "455.00")], at("2023-02-01T15:30:00Z"));
     all.extend(notice_event(&acme(), &near, at("2023-02-01T15:30:00Z"), at("2023-02-01T15:30:00.250Z")));
@@ -158,6 +170,7 @@ fn every_golden_event_reads_and_fits_its_schema() {
         let again = match name {
             TIER_CHANGED => json!(serde_json::from_str::<TierChanged>(&text).unwrap()),
             REWARD_ISSUED => json!(serde_json::from_str::<RewardIssued>(&text).unwrap()),
+            TIER_VALIDITY_CHANGED => json!(serde_json::from_str::<TierValidityChanged>(&text).unwrap()),
             BIRTHDAY_POINTS_DUE => json!(serde_json::from_str::<BirthdayPointsDue>(&text).unwrap()),
             EXPIRING => json!(serde_json::from_str::<Expiring>(&text).unwrap()),
             WITHIN_REACH => json!(serde_json::from_str::<WithinReach>(&text).unwrap()),
@@ -297,13 +310,14 @@ proptest! {
                 Recorded::Held(held) => Some(held.clone()),
                 Recorded::Transition { .. }
                 | Recorded::Reward { .. }
+                | Recorded::Correction(_)
                 | Recorded::Birthday(_)
                 | Recorded::Expiring(_)
                 | Recorded::WithinReach(_) => None,
             }).collect();
             let recorded = replay.rows(member).iter().filter_map(|row| match row {
                 Row::Held(held) => Some(held.clone()),
-                Row::Transition(_) | Row::Reward(_) | Row::Birthday(_) => None,
+                Row::Transition(_) | Row::Correction(_) | Row::Reward(_) | Row::Birthday(_) => None,
             });
             prop_assert_eq!(held, recorded.collect::<Vec<_>>());
             let past: Vec<Past> = read.iter().filter_map(history::past).collect();

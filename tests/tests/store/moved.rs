@@ -61,7 +61,11 @@ async fn rows(system: &System, member: &str) -> Vec<(String, bool, Instant)> {
             Some((format!("{:?} {to}", event.change), event.notify, event.effective_at))
         }
         Recorded::Birthday(event) => Some((format!("birthday {}", event.on), true, event.recorded_at)),
-        Recorded::Reward { .. } | Recorded::Held(_) | Recorded::Expiring(_) | Recorded::WithinReach(_) => None,
+        Recorded::Reward { .. }
+        | Recorded::Correction(_)
+        | Recorded::Held(_)
+        | Recorded::Expiring(_)
+        | Recorded::WithinReach(_) => None,
     };
     history.into_iter().filter_map(row).collect()
 }

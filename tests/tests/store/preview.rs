@@ -39,7 +39,7 @@ fn with_draft(versions: &Versions, draft: &Value) -> Versions {
 fn moved(rows: &[Row]) -> Movement {
     let kinds = rows.iter().filter_map(|row| match row {
         Row::Transition(made) if made.kind != Change::Renewed => Some(made.kind),
-        Row::Transition(_) | Row::Reward(_) | Row::Birthday(_) | Row::Held(_) => None,
+        Row::Transition(_) | Row::Reward(_) | Row::Birthday(_) | Row::Correction(_) | Row::Held(_) => None,
     });
     match kinds.collect::<Vec<_>>().as_slice() {
         [] => Movement::Retained,

@@ -38,6 +38,7 @@ fn timeless(mut recorded: Recorded) -> Recorded {
         Recorded::Birthday(event) => event.recorded_at = never,
         Recorded::Expiring(event) => event.recorded_at = never,
         Recorded::WithinReach(event) => event.recorded_at = never,
+        Recorded::Correction(event) => event.recorded_at = never,
         Recorded::Held(_) => {}
     }
     recorded
@@ -93,6 +94,7 @@ async fn check(system: &System, program: &Value, lines: Vec<Value>, sweeps: Vec<
                 Recorded::Transition { event, .. } => format!("{:010}", event.sequence),
                 Recorded::Reward { event, .. } => format!("{:010}#{}", event.sequence, event.tier.id),
                 Recorded::Birthday(event) => format!("birthday#{:04}", event.on.year()),
+                Recorded::Correction(event) => format!("correction#{:010}", event.correction),
                 Recorded::Held(held) => format!("hold#{:06}#{}", held.version, key::at(held.at)),
                 // Only sweeps tell notices.
                 Recorded::Expiring(_) | Recorded::WithinReach(_) => continue,

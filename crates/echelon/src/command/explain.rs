@@ -94,7 +94,7 @@ fn text(shop: &Shop, member: &MemberId, lists: Lists) -> String {
 
 fn object(shop: &Shop, member: &MemberId, lists: Lists) -> Value {
     let Shop { replay, as_of, .. } = shop;
-    let Recorded { transitions, rewards, birthdays } = Recorded::about(replay, member);
+    let Recorded { transitions, rewards, birthdays, corrections } = Recorded::about(replay, member);
     json!({
         "member_id": member,
         "as_of": as_of,
@@ -104,6 +104,7 @@ fn object(shop: &Shop, member: &MemberId, lists: Lists) -> Value {
         "transitions": transitions,
         "rewards": rewards,
         "birthdays": birthdays,
+        "corrections": corrections,
     })
 }
 

@@ -6,8 +6,11 @@
 mod arrival;
 mod customers;
 mod documents;
+mod exported;
 mod input;
 mod members;
+mod options;
+mod timeline;
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write, stderr, stdout};
@@ -22,8 +25,6 @@ use serde_json::Value;
 use shopify::Topic;
 
 use crate::error::CommandError;
-use crate::events::Timeline;
-use crate::output::say;
 use crate::sink::{Sink, is_no_input};
 use arrival::Arrivals;
 use echelon::import::columns::{self, Field, Mapping};
@@ -39,6 +40,7 @@ use echelon::import::time::Clock;
 use echelon::import::warnings::{Against, Noted, Watch, of_columns};
 use input::{Form, Opened, Progress, Source};
 use members::KnownFile;
+use timeline::Timeline;
 
 /// Turns orders from other systems into events: CSV of shops and invoicing, Shopify's webhooks and its Admin API's answers.
 ///
@@ -134,32 +136,32 @@ pub struct Args {
     ///
     /// A time that occurs twice (clocks set back) means the earlier one; a time that is skipped (clocks set forward)
     /// means the end of the gap. The invoices preset is in Europe/London.
-    #[arg(long, value_name = "ZONE", value_parser = timezone, help_heading = "CSV files")]
+    #[arg(long, value_name = "ZONE", value_parser = options::timezone, help_heading = "CSV files")]
     timezone: Option<Zone>,
 
     /// The form of the times, in strftime's letters, such as "%d/%m/%Y %H:%M" [default: 2024-05-01 10:00:00 and alike]
-    #[arg(long, value_name = "FORM", value_parser = time_format, help_heading = "CSV files")]
+    #[arg(long, value_name = "FORM", value_parser = options::time_format, help_heading = "CSV files")]
     time_format: Option<String>,
 
     /// When the files were exported, such as 2026-06-30T08:00:00Z [default: each file's time of modification]
     ///
     /// A later export replaces an earlier one, and webhooks sent after an export replace it. Of files with the same time the
-    /// one given later is the later one.
+    /// one given later is the later one. The report says which time was taken. One in the future is refused.
     #[arg(long, value_name = "TIME", value_parser = crate::input::instant, help_heading = "CSV files")]
     exported_at: Option<Instant>,
 
     /// The currency of rows that name none, such as GBP
-    #[arg(long, value_name = "CODE", value_parser = currency, help_heading = "CSV files")]
+    #[arg(long, value_name = "CODE", value_parser = options::currency, help_heading = "CSV files")]
     currency: Option<Currency>,
 
     /// The character between the cells
-    #[arg(long, value_name = "CHAR", default_value = ",", value_parser = delimiter, help_heading = "CSV files")]
+    #[arg(long, value_name = "CHAR", default_value = ",", value_parser = options::delimiter, help_heading = "CSV files")]
     delimiter: u8,
 
     /// The topic of the documents, such as orders/paid [default: the name of their file or folder, or their shape]
     ///
     /// An EventBridge envelope names its topic itself. All documents in one import must be from the same shop.
-    #[arg(long, value_name = "TOPIC", value_parser = known_topic, help_heading = "Shopify JSON")]
+    #[arg(long, value_name = "TOPIC", value_parser = options::known_topic, help_heading = "Shopify JSON")]
     topic: Option<String>,
 
     #[command(flatten)]
@@ -225,8 +227,8 @@ a later webhook about such an order would send its refund a second time.
 The report begins with warnings: orders that credit no member, or count nothing under --program, and columns \
 that are missing, spelled otherwise, or look like money and are not read.
 
-Ids that a spreadsheet has bent are read as meant where only one can be meant (1001.0, '1001), and rejected \
-otherwise (5.32E+12).
+Ids that a spreadsheet has bent are read as meant where only one can be meant (1001.0, 1001,0, 1.001.002, '1001), and rejected \
+otherwise (5.32E+12, 1.000).
 
 Rows are read one by one, so a file may be of any length; beyond some 64 MB of events they are sorted in \
 temporary files. A repeated row is ignored if it says \
@@ -234,11 +236,12 @@ the same; if it differs, it is rejected in the same file, and is a later version
 another file. (All this within some 200,000 rows; further apart both rows are written, \
 and the engine keeps one of them by the order's number.)
 
-Exit codes: 0 done, 1 done but rows were rejected, 2 the input or the options cannot be used.";
+Exit codes: 0 done, 1 done but rows were rejected or pages of orders are missing, 2 the input or the options cannot be used.";
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), CommandError> {
     apart(args)?;
+    exported::is_not_ahead(args)?;
     if args.members.is_wanted() {
         return members::run(args);
     }
@@ -298,7 +301,14 @@ fn import_all(
     for source in sources {
         let file = source.name();
         let opened = source.open(progress).map_err(CommandError::input)?;
-        orders.next_file(args.exported_at.or_else(|| source.modified_at()));
+        let exported = match opened.form {
+            Form::Table => exported::of_table(args, source)?,
+            Form::Document | Form::Lines => exported::of(args, source),
+        };
+        if opened.form == Form::Table {
+            report.exported(&file, exported);
+        }
+        orders.next_file(exported.map(|exported| exported.at));
         let mut import = Import {
             file: &file,
             live: args.live,
@@ -319,6 +329,7 @@ fn import_all(
         }
     }
     report.replaced(orders.replaced());
+    report.all_read();
     Ok(keyed)
 }
 
@@ -358,7 +369,7 @@ impl Import<'_> {
         let lines: Vec<Value> = facts.iter().map(ReceivedFact::to_json).collect();
         self.report.gave(&lines);
         self.watch.take(&facts, self.noted);
-        lines.iter().try_for_each(|line| self.output.line(line))
+        self.output.facts(&facts, &lines)
     }
 
     /// Handles a document, unless it is from another shop than those before. Shops must never mix (section 3), and
@@ -484,35 +495,4 @@ fn apart(args: &Args) -> Result<(), CommandError> {
         return Err(CommandError::input("--output, --report and --left-out must name different files"));
     }
     Ok(())
-}
-
-fn timezone(text: &str) -> Result<Zone, String> {
-    let zone = crate::zones().named(text).map_err(|no_zone| no_zone.to_string())?;
-    if let Some(use_this) = zone.name_to_use() {
-        say(&format!("warning: --timezone: `{text}` is a legacy name of a time zone; write `{use_this}`"));
-    }
-    Ok(zone)
-}
-
-fn currency(text: &str) -> Result<Currency, String> {
-    Currency::from_code(text).ok_or_else(|| "no ISO 4217 currency code; write one such as GBP".to_owned())
-}
-
-fn time_format(text: &str) -> Result<String, String> {
-    let known = chrono::format::StrftimeItems::new(text).all(|item| item != chrono::format::Item::Error);
-    if known { Ok(text.to_owned()) } else { Err("not strftime's letters, such as \"%d/%m/%Y %H:%M\"".to_owned()) }
-}
-
-fn known_topic(text: &str) -> Result<String, String> {
-    Topic::named(text)
-        .map(|_| text.to_owned())
-        .ok_or_else(|| "no topic of Shopify; write one such as orders/paid".to_owned())
-}
-
-fn delimiter(text: &str) -> Result<u8, String> {
-    match text.as_bytes() {
-        b"\\t" => Ok(b'\t'),
-        [one] if one.is_ascii() && !matches!(one, b'"' | b'\r' | b'\n') => Ok(*one),
-        _ => Err("one character, such as `;` or \\t for a tab".to_owned()),
-    }
 }

@@ -156,7 +156,7 @@ fn member_row(version: &Version, member: &MemberId, standing: &Standing) -> Vec<
 /// The numbers of recorded changes.
 fn recorded(shop: &Shop) -> String {
     let mut changes: BTreeMap<u8, (&str, usize)> = BTreeMap::new();
-    let (mut rewards, mut birthdays) = (0_usize, 0_usize);
+    let (mut rewards, mut birthdays, mut corrections) = (0_usize, 0_usize, 0_usize);
     for row in shop.replay.members().into_iter().flat_map(|member| shop.replay.rows(member)) {
         match row {
             Row::Transition(made) => {
@@ -171,11 +171,16 @@ fn recorded(shop: &Shop) -> String {
             }
             Row::Reward(_) => rewards += 1,
             Row::Birthday(_) => birthdays += 1,
+            Row::Correction(_) => corrections += 1,
             Row::Held(_) => {}
         }
     }
     let changes: Vec<_> = changes.values().map(|(word, count)| format!("{count} {word}")).collect();
     let changes = if changes.is_empty() { "no tier changed".to_owned() } else { changes.join(", ") };
     let (rewards, birthdays) = (counted(rewards, "entry reward"), counted(birthdays, "birthday bonus"));
-    format!("recorded on the way: {changes}; {rewards} and {birthdays} due")
+    let moved = match corrections {
+        0 => String::new(),
+        count => format!("; {} moved by a refund or a late fact", counted(count, "tier end")),
+    };
+    format!("recorded on the way: {changes}; {rewards} and {birthdays} due{moved}")
 }

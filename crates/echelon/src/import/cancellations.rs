@@ -44,9 +44,33 @@ pub struct Cancellations {
 struct Told {
     /// The latest file that tells of it.
     by: Export,
+    /// The latest instant of a cancellation.
     cancelled_at: Instant,
-    /// The restoration, if one was told after the cancellation.
+    /// The latest instant of a restoration, if one was told. The order counts again if it is the later of the two.
     restored_at: Option<Instant>,
+}
+
+impl Told {
+    fn counts(self) -> bool {
+        self.restored_at.is_some_and(|at| at > self.cancelled_at)
+    }
+
+    /// The instant to tell of a cancellation that a file dates so. What a later export has as cancelled was cancelled after
+    /// the restorations before; what an earlier one has was cancelled before the restoration by which the order counts.
+    fn cancelled_again(self, by: Export, at: Instant) -> Instant {
+        let Some(restored_at) = self.restored_at else { return at };
+        if by.is_after(self.by) {
+            match (restored_at < at, self.counts()) {
+                (true, _) => at,
+                (false, true) => by.seen_at(restored_at),
+                (false, false) => self.cancelled_at,
+            }
+        } else if self.counts() {
+            at.min(restored_at.plus_millis(-1))
+        } else {
+            at
+        }
+    }
 }
 
 impl Cancellations {
@@ -54,7 +78,7 @@ impl Cancellations {
     pub fn counts(&mut self, order: u64, by: Export) -> Option<Instant> {
         let told = self.known.get_mut(&order).filter(|told| by.is_after(told.by))?;
         told.by = by;
-        if told.restored_at.is_some() {
+        if told.counts() {
             return None;
         }
         told.restored_at = Some(by.seen_at(told.cancelled_at));
@@ -72,13 +96,11 @@ impl Cancellations {
         before: Option<Export>,
     ) -> (Instant, Option<Instant>) {
         if let Some(told) = self.known.get_mut(&order) {
-            if !by.is_after(told.by) {
-                return (at, None);
+            let cancelled_at = told.cancelled_again(by, at);
+            told.cancelled_at = told.cancelled_at.max(cancelled_at);
+            if by.is_after(told.by) {
+                told.by = by;
             }
-            // It was paid in between, so it was cancelled once more: not before that.
-            let again = |restored_at: Instant| if restored_at < at { at } else { by.seen_at(restored_at) };
-            let cancelled_at = told.restored_at.map_or(at, again);
-            *told = Told { by, cancelled_at, restored_at: None };
             return (cancelled_at, None);
         }
         let later = before.filter(|before| before.is_after(by));
@@ -126,6 +148,24 @@ mod tests {
             "at the same instant the later one given is the later one"
         );
         assert_eq!(all.counts(8, export(5, 400)), None, "another order");
+    }
+
+    /// From a report: the third cancellation had the date of the first one under a later revision, and the restoration won.
+    #[test]
+    fn what_is_cancelled_again_and_still_is_stays_cancelled_after_its_restoration() {
+        let mut all = Cancellations::default();
+        let placed = Instant::from_millis(10);
+        all.cancelled(7, export(1, 100), placed, None);
+        assert_eq!(millis(all.counts(7, export(2, 200))), Some(200));
+        for (file, at) in [(3, 300), (4, 400)] {
+            let (again, restored) = all.cancelled(7, export(file, at), placed, Some(export(file - 1, at - 100)));
+            assert_eq!((again.millis(), restored), (300, None), "file {file}");
+        }
+        assert_eq!(millis(all.counts(7, export(5, 500))), Some(500));
+        // An earlier export that is given late says nothing that is not older than this restoration.
+        let late = Instant::from_millis(600);
+        assert_eq!(all.cancelled(7, export(6, 350), late, None).0.millis(), 499);
+        assert_eq!(all.counts(7, export(7, 700)), None, "it counts");
     }
 
     #[test]

@@ -13,12 +13,19 @@ pub enum Bent {
     Rounded,
     /// An apostrophe, which says "text" to a spreadsheet, before something else than a number.
     Apostrophe,
+    /// A number that means one id with decimals and another with groups: `1.000`.
+    Ambiguous,
 }
 
-/// An id as it was before a spreadsheet wrote it as a number (`1001.0`, `1.001E+03`) or as a text (`'1001`).
+/// The characters between the groups of three digits in which spreadsheets of some country show large numbers: those that are
+/// also before decimals elsewhere, spaces of any width, and apostrophes.
+const SEPARATORS: [char; 8] = [',', '.', ' ', '\u{a0}', '\u{2009}', '\u{202f}', '\'', '\u{2019}'];
+
+/// An id as it was before a spreadsheet wrote it as a number (`1001.0`, `1001,0`, `1.001E+03`, `5.320.000.000.002`) or as a text
+/// (`'1001`).
 ///
 /// # Errors
-/// If digits may be missing, or it is not clear that a spreadsheet added the apostrophe.
+/// If digits may be missing, several ids can be meant, or it is not clear that a spreadsheet added the apostrophe.
 pub fn meant(text: &str) -> Result<Cow<'_, str>, Bent> {
     if let Some(rest) = text.strip_prefix('\'') {
         // Programs put the apostrophe before what a spreadsheet would compute, too.
@@ -31,25 +38,37 @@ pub fn meant(text: &str) -> Result<Cow<'_, str>, Bent> {
     {
         return meant(quoted);
     }
-    if are_grouped(text) {
-        return Ok(Cow::Owned(text.replace(',', "")));
-    }
     if let Some((mantissa, power)) = text.split_once("E+").or_else(|| text.split_once("e+")) {
         return match scientific(mantissa, power) {
             Some(exact) => exact.map(Cow::Owned).ok_or(Bent::Rounded),
             None => Ok(Cow::Borrowed(text)),
         };
     }
-    match text.split_once('.') {
-        Some((whole, zeros)) if are_digits(whole) && !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => {
-            if whole.len() <= DIGITS_KEPT {
-                Ok(Cow::Borrowed(whole))
-            } else {
-                Err(Bent::Rounded)
-            }
-        }
-        Some(_) | None => Ok(Cow::Borrowed(text)),
-    }
+    let digits = match (ungrouped(text), without_decimals(text)) {
+        (None, None) => return Ok(Cow::Borrowed(text)),
+        // Programs write a point before decimals; hardly any file has a comma and three of them.
+        (Some(_), Some(_)) if text.contains('.') => return Err(Bent::Ambiguous),
+        (Some(digits), _) => Cow::Owned(digits),
+        (None, Some(digits)) => Cow::Borrowed(digits),
+    };
+    if digits.len() <= DIGITS_KEPT { Ok(digits) } else { Err(Bent::Rounded) }
+}
+
+/// The digits of a whole number with decimals that are all 0, such as `1001.0` and `1001,00`, or with none after the point.
+fn without_decimals(text: &str) -> Option<&str> {
+    let (whole, decimals) = text.split_once(['.', ','])?;
+    (are_digits(whole) && are_zeros(decimals)).then_some(whole)
+}
+
+/// The digits of a whole number in groups of three, which may have decimals that are all 0: `5.320.000.000.007,00`.
+fn ungrouped(text: &str) -> Option<String> {
+    let separator = text.chars().find(|c| !c.is_ascii_digit()).filter(|c| SEPARATORS.contains(c))?;
+    let is_decimal = |c: char| c != separator && matches!(c, '.' | ',');
+    let (whole, decimals) = text.split_once(is_decimal).unwrap_or((text, ""));
+    let (first, others) = whole.split_once(separator)?;
+    let is_first = are_digits(first) && first.len() <= 3 && !first.starts_with('0');
+    let are_groups = others.split(separator).all(|group| are_digits(group) && group.len() == 3);
+    (is_first && are_groups && are_zeros(decimals)).then(|| whole.replace(separator, ""))
 }
 
 /// A number in scientific notation: its digits if all of them are there; none in the outer sense if the text is no such
@@ -63,12 +82,8 @@ fn scientific(mantissa: &str, power: &str) -> Option<Option<String>> {
     Some(exact.then(|| format!("{whole}{fraction}")))
 }
 
-/// Whether a text is digits in groups of three, as spreadsheets show large numbers.
-fn are_grouped(text: &str) -> bool {
-    let mut groups = text.split(',');
-    let first = groups.next().is_some_and(|first| are_digits(first) && first.len() <= 3);
-    let mut others = groups.peekable();
-    first && others.peek().is_some() && others.all(|group| are_digits(group) && group.len() == 3)
+fn are_zeros(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'0')
 }
 
 fn are_digits(text: &str) -> bool {
@@ -107,6 +122,35 @@ mod tests {
             ("anne+12", Ok("anne+12")),
             ("be+e@example.com", Ok("be+e@example.com")),
             ("12e5", Ok("12e5")),
+            ("5320000000001,0", Ok("5320000000001")),
+            ("8,0", Ok("8")),
+            ("8,00", Ok("8")),
+            ("8,000", Ok("8000")),
+            ("8.000", Err(Bent::Ambiguous)),
+            ("1009.000", Ok("1009")),
+            ("1009.", Ok("1009")),
+            ("'1009.", Ok("1009")),
+            ("5.320.000.000.002", Ok("5320000000002")),
+            ("5.320.000.000.000", Ok("5320000000000")),
+            ("5.320", Ok("5320")),
+            ("5 320 000 000 003", Ok("5320000000003")),
+            ("5\u{a0}320\u{a0}000\u{a0}000\u{a0}003", Ok("5320000000003")),
+            ("5\u{202f}320\u{202f}000\u{202f}000\u{202f}003", Ok("5320000000003")),
+            ("5\u{2009}320", Ok("5320")),
+            ("5'320\u{2019}000", Ok("5'320\u{2019}000")),
+            ("5'320'000", Ok("5320000")),
+            ("5.320.000.000.007,00", Ok("5320000000007")),
+            ("5,320,000,000,007.00", Ok("5320000000007")),
+            ("5 320,0", Ok("5320")),
+            ("5.320.000,50", Ok("5.320.000,50")),
+            ("1,234,567,890,123,456", Err(Bent::Rounded)),
+            ("1234567890123456,0", Err(Bent::Rounded)),
+            ("1234567890123456", Ok("1234567890123456")),
+            ("079 123 456", Ok("079 123 456")),
+            ("612 34 56", Ok("612 34 56")),
+            ("1.2.3", Ok("1.2.3")),
+            ("2024.001", Ok("2024.001")),
+            ("10.0.0.1", Ok("10.0.0.1")),
         ] {
             assert_eq!(meant(text).as_deref(), expected.as_deref(), "{text}");
         }

@@ -28,6 +28,32 @@ pub struct Written<'a> {
 }
 
 impl Notation {
+    /// An amount in this notation, for messages.
+    pub fn example(self) -> &'static str {
+        match self {
+            Self::Plain => "\"12.50\"",
+            Self::Point => "\"1,234.50\" (--numbers point)",
+            Self::Comma => "\"1.234,50\" (--numbers comma)",
+        }
+    }
+
+    /// The remedy for an amount that is not in this notation.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Plain => {
+                "write digits with a point, without currency or thousands separators, or say how amounts are written with \
+                 --numbers point or --numbers comma"
+            }
+            Self::Point => {
+                "write a point before the decimals, or, if the file has commas there, say so with --numbers comma"
+            }
+            Self::Comma => {
+                "write a comma before the decimals, or, if the file has points there, say so with --numbers point or \
+                 --numbers plain"
+            }
+        }
+    }
+
     /// Reads an amount of either sign. Nothing is guessed: in a grouped number every group has three digits, so that
     /// `12,50` is no number where the comma groups.
     ///
@@ -52,7 +78,8 @@ impl Notation {
         };
         let (is_negative, currency) = marks(before, after).ok_or_else(not_a_number)?;
         let plain = ungrouped(digits, decimal, group).ok_or_else(not_a_number)?;
-        Ok(Written { is_negative, amount: Amount::parse(&plain)?, currency })
+        let amount = Amount::parse(&plain).map_err(|why| as_written(why, digits))?;
+        Ok(Written { is_negative, amount, currency })
     }
 }
 
@@ -99,18 +126,113 @@ fn ungrouped(digits: &str, decimal: char, group: char) -> Option<String> {
     Some(fraction.map_or_else(|| whole.clone(), |fraction| format!("{whole}.{fraction}")))
 }
 
+/// The error about a number as the file has it.
+fn as_written(why: NumberError, digits: &str) -> NumberError {
+    let text = digits.to_owned();
+    match why {
+        NumberError::NotANumber(_) => NumberError::NotANumber(text),
+        NumberError::Negative(_) => NumberError::Negative(text),
+        NumberError::TooFine { decimals, .. } => NumberError::TooFine { text, decimals },
+        NumberError::TooLarge { limit, .. } => NumberError::TooLarge { text, limit },
+    }
+}
+
+/// The currencies that a sign may mean, in small letters.
+const SIGNS: &[(&str, &[&str])] = &[
+    ("€", &["EUR"]),
+    ("£", &["GBP", "EGP", "FKP", "GIP", "LBP", "SDG", "SHP", "SSP", "SYP"]),
+    ("¥", &["JPY", "CNY"]),
+    ("￥", &["JPY", "CNY"]),
+    ("円", &["JPY"]),
+    ("元", &["CNY", "TWD", "HKD"]),
+    ("₹", &["INR"]),
+    ("rs", &["INR", "PKR", "LKR", "NPR", "MUR", "SCR"]),
+    ("kr", &["SEK", "NOK", "DKK", "ISK"]),
+    ("zł", &["PLN"]),
+    ("kč", &["CZK"]),
+    ("ft", &["HUF"]),
+    ("lei", &["RON", "MDL"]),
+    ("leu", &["RON", "MDL"]),
+    ("лв", &["BGN"]),
+    ("₽", &["RUB"]),
+    ("руб", &["RUB"]),
+    ("₴", &["UAH"]),
+    ("₺", &["TRY"]),
+    ("tl", &["TRY"]),
+    ("₪", &["ILS"]),
+    ("fr", &["CHF", "XAF", "XOF", "XPF", "DJF", "GNF", "BIF", "RWF", "KMF"]),
+    ("sfr", &["CHF"]),
+    ("₩", &["KRW", "KPW"]),
+    ("₫", &["VND"]),
+    ("฿", &["THB"]),
+    ("₱", &["PHP", "CUP"]),
+    ("rm", &["MYR"]),
+    ("rp", &["IDR"]),
+    ("r", &["ZAR"]),
+    ("₦", &["NGN"]),
+    ("₵", &["GHS"]),
+    ("ksh", &["KES"]),
+    ("tsh", &["TZS"]),
+    ("ush", &["UGX"]),
+    ("dh", &["AED", "MAD"]),
+    ("dhs", &["AED", "MAD"]),
+    ("sr", &["SAR", "SCR"]),
+    ("₡", &["CRC", "SVC"]),
+    ("₲", &["PYG"]),
+    ("₸", &["KZT"]),
+    ("₾", &["GEL"]),
+    ("₼", &["AZN"]),
+    ("৳", &["BDT"]),
+    ("$", DOLLARS),
+    // Those of which the first letters are not the first of the code.
+    ("a$", &["AUD"]),
+    ("b$", &["BND", "BSD"]),
+    ("bds$", &["BBD"]),
+    ("c$", &["CAD", "NIO"]),
+    ("can$", &["CAD"]),
+    ("cdn$", &["CAD"]),
+    ("ci$", &["KYD"]),
+    ("col$", &["COP"]),
+    ("ec$", &["XCD"]),
+    ("g$", &["GYD"]),
+    ("j$", &["JMD"]),
+    ("l$", &["LRD"]),
+    ("mex$", &["MXN"]),
+    ("n$", &["NAD"]),
+    ("nt$", &["TWD"]),
+    ("r$", &["BRL"]),
+    ("rd$", &["DOP"]),
+    ("s$", &["SGD"]),
+    ("si$", &["SBD"]),
+    ("t$", &["TOP"]),
+    ("u$", &["USD", "UYU"]),
+    ("u$s", &["USD"]),
+    ("$u", &["UYU"]),
+    ("ws$", &["WST"]),
+    ("z$", &["ZWL", "ZWG"]),
+];
+
+/// The dollars and pesos, and the others that `$` alone may mean.
+const DOLLARS: &[&str] = &[
+    "USD", "AUD", "CAD", "NZD", "HKD", "SGD", "TWD", "BND", "BSD", "BBD", "BMD", "BZD", "FJD", "GYD", "JMD", "KYD",
+    "LRD", "NAD", "SBD", "SRD", "TTD", "XCD", "ZWL", "ZWG", "MXN", "ARS", "CLP", "COP", "CUP", "DOP", "PHP", "UYU",
+    "BRL", "CVE", "MOP", "NIO", "SVC", "TOP", "WST",
+];
+
 /// Whether a sign beside an amount means another currency. A sign that several currencies share, and one that is not
 /// known, contradicts none of them.
 pub fn contradicts(sign: &str, currency: Currency) -> bool {
     let code = currency.code();
-    match sign {
-        "" => false,
-        "€" => code != "EUR",
-        "£" => !["GBP", "EGP", "FKP", "GIP", "LBP", "SDG", "SHP", "SSP", "SYP"].contains(&code),
-        "¥" | "￥" => !["JPY", "CNY"].contains(&code),
-        "$" => ["EUR", "GBP", "JPY", "CHF", "CNY", "INR", "SEK", "NOK", "DKK", "PLN", "CZK"].contains(&code),
-        _ => Currency::from_code(&sign.to_uppercase()).is_some_and(|named| named != currency),
+    let sign = sign.trim_end_matches('.').to_lowercase();
+    if let Some((_, codes)) = SIGNS.iter().find(|(known, _)| *known == sign) {
+        return !codes.contains(&code);
     }
+    let letters = sign.trim_end_matches('$').to_uppercase();
+    // The letters before a dollar are a country's, as in `CA$`, which begin the code of its currency, or the code.
+    if letters.len() < sign.len() && (2..=3).contains(&letters.len()) {
+        return !code.starts_with(&letters);
+    }
+    Currency::from_code(&letters).is_some_and(|named| named != currency)
 }
 
 /// Whether a cell looks like an amount of money in any notation: digits, and a separator before the last two or four of
@@ -175,6 +297,7 @@ mod tests {
             ("1.234", Some(("1234", ""))),
             ("12.50", None),
             ("12,50,1", None),
+            ("CA$12,50", Some(("12.5", "CA$"))),
         ] {
             check(Comma, text, expected);
         }
@@ -192,6 +315,36 @@ mod tests {
             ("GBP", "EUR", true),
             ("gbp", "GBP", false),
             ("kr", "SEK", false),
+            ("kr.", "EUR", true),
+            ("CA$", "USD", true),
+            ("CA$", "CAD", false),
+            ("CDN$", "USD", true),
+            ("C$", "CAD", false),
+            ("A$", "USD", true),
+            ("A$", "AUD", false),
+            ("AU$", "AUD", false),
+            ("R$", "USD", true),
+            ("R$", "BRL", false),
+            ("US$", "CAD", true),
+            ("US$", "USD", false),
+            ("USD$", "USD", false),
+            ("NZ$", "AUD", true),
+            ("HK$", "HKD", false),
+            ("NT$", "TWD", false),
+            ("₹", "EUR", true),
+            ("₹", "INR", false),
+            ("Rs.", "USD", true),
+            ("zł", "EUR", true),
+            ("Kč", "CZK", false),
+            ("Ft", "EUR", true),
+            ("CHF", "EUR", true),
+            ("Fr.", "CHF", false),
+            ("₺", "USD", true),
+            ("₩", "JPY", true),
+            ("¥", "EUR", true),
+            ("$", "CNY", true),
+            ("$", "TRY", true),
+            ("X", "EUR", false),
         ] {
             assert_eq!(contradicts(sign, is(code)), expected, "{sign} {code}");
         }

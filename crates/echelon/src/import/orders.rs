@@ -9,12 +9,12 @@ use std::collections::{HashMap, HashSet};
 
 use rules::calendar::Instant;
 use rules::fact::{Charge, Currency, Fact, FactBody, OrderPaid, Refunded};
-use rules::id::{IdError, MemberId, OrderId, RefundId};
+use rules::id::{MemberId, OrderId, RefundId};
 use rules::quantity::{Amount, NumberError, Quantity, Rate};
 
 use super::cancellations::{Cancellations, Export};
+use super::cells::{bad_number, bad_rate, flag, id};
 use super::columns::{Field, Row};
-use super::ids::{self, Bent};
 use super::numbers::{Notation, Written, contradicts};
 use super::outcome::{Ignored, LeftOut, Rejected};
 use super::preset::Meaning;
@@ -78,6 +78,10 @@ struct Deferred {
     print: Print,
 }
 
+/// Of files exported at the same instant, or before what they tell, the later one given is the later one. What is joined with
+/// the customers export is a version one millisecond later (see `keyed`), and still earlier than that of the next file.
+const FILE_MS: i64 = 2;
+
 /// The common part of orders and returns.
 #[derive(Debug)]
 struct Head {
@@ -93,6 +97,8 @@ struct Head {
     full: Amount,
     currency: Currency,
     exported_at: Option<Instant>,
+    /// The milliseconds by which its facts are later versions than those of the first file.
+    later_ms: i64,
 }
 
 impl Orders {
@@ -122,9 +128,7 @@ impl Orders {
         self.exports.push(exported_at);
         self.group = None;
         self.deferred.clear();
-        // Of files exported at the same instant the later one given is the later one. What is joined with the customers export
-        // is a version one millisecond later (see `keyed`), and still earlier than that of the next file.
-        self.exported_at = exported_at.map(|at| at.plus_millis(2 * i64::from(self.file)));
+        self.exported_at = exported_at.map(|at| at.plus_millis(FILE_MS * i64::from(self.file)));
     }
 
     /// The number of orders that a later file replaced.
@@ -234,7 +238,8 @@ impl Orders {
         let amount = full.minus(unpaid.unwrap_or_default());
         let negative = is_negative && amount != Amount::ZERO;
         let (member, exported_at) = (self.member(row)?, self.exported_at);
-        Ok(Head { id, member, at, negative, amount, full, currency, exported_at })
+        let later_ms = FILE_MS * i64::from(self.file.saturating_sub(1));
+        Ok(Head { id, member, at, negative, amount, full, currency, exported_at, later_ms })
     }
 
     /// A file that was read, or is being read.
@@ -330,7 +335,7 @@ impl Orders {
             discounts: amount(Field::Discounts)?,
             gift_cards: part(Field::GiftCards)?,
             paid_with_credit: amount(Field::PaidWithCredit)?,
-            exchange_rate: exchange_rate.map_err(|why| bad_number(row, Field::ExchangeRate, why))?,
+            exchange_rate: exchange_rate.map_err(|why| bad_rate(row, &why))?,
             test: flag(row, Field::Test)?,
             ..Charge::of(head.amount, head.currency)
         };
@@ -423,7 +428,8 @@ impl Orders {
     }
 
     fn written<'a>(&self, row: Row<'_>, field: Field, text: &'a str, of: Currency) -> Result<Written<'a>, Rejected> {
-        let written = self.reading.notation.read(text).map_err(|why| bad_number(row, field, why))?;
+        let written =
+            self.reading.notation.read(text).map_err(|why| bad_number(row, field, self.reading.notation, &why))?;
         if contradicts(written.currency, of) {
             return Err(Rejected::OtherCurrency {
                 column: row.column(field),
@@ -441,7 +447,7 @@ impl Orders {
         let Written { is_negative, amount, .. } = self.written(row, field, text, of)?;
         let either = matches!(field, Field::Discounts | Field::Refunded);
         if is_negative && !either && amount != Amount::ZERO {
-            return Err(bad_number(row, field, NumberError::Negative(text.to_owned())));
+            return Err(bad_number(row, field, self.reading.notation, &NumberError::Negative(text.to_owned())));
         }
         Ok(amount)
     }
@@ -479,8 +485,9 @@ impl Orders {
 }
 
 fn told(at: Instant, body: FactBody, head: &Head) -> Fact {
-    let fact = Fact::new(at, head.member.clone(), body);
-    Fact { revision: head.exported_at.map_or(at, |exported_at| exported_at.max(at)), ..fact }
+    let earliest = at.plus_millis(head.later_ms);
+    let revision = head.exported_at.map_or(earliest, |exported_at| exported_at.max(earliest));
+    Fact { revision, ..Fact::new(at, head.member.clone(), body) }
 }
 
 fn refunded(order: OrderId, refund: RefundId, at: Instant, amount: Amount, head: &Head) -> Fact {
@@ -490,28 +497,6 @@ fn refunded(order: OrderId, refund: RefundId, at: Instant, amount: Amount, head:
 fn money(amount: Amount, currency: Currency) -> String {
     let digits = Quantity::from(amount).with_decimals(currency.decimals().unwrap_or_default());
     format!("{digits} {}", currency.code())
-}
-
-fn id<T>(row: Row<'_>, field: Field, text: &str, new: fn(&str) -> Result<T, IdError>) -> Result<T, Rejected> {
-    let (column, value) = (|| row.column(field), || text.to_owned());
-    let meant = ids::meant(text).map_err(|bent| match bent {
-        Bent::Rounded => Rejected::RoundedId { column: column(), value: value() },
-        Bent::Apostrophe => Rejected::MarkedId { column: column(), value: value() },
-    })?;
-    new(&meant).map_err(|why| Rejected::BadId { column: column(), value: value(), why })
-}
-
-fn bad_number(row: Row<'_>, field: Field, why: NumberError) -> Rejected {
-    Rejected::BadNumber { column: row.column(field), why }
-}
-
-fn flag(row: Row<'_>, field: Field) -> Result<bool, Rejected> {
-    let text = row.cell(field)?.unwrap_or_default();
-    match text.to_lowercase().as_str() {
-        "" | "false" | "no" | "0" | "live" => Ok(false),
-        "true" | "yes" | "1" | "test" => Ok(true),
-        _ => Err(Rejected::BadFlag { column: row.column(field), value: text.to_owned() }),
-    }
 }
 
 #[cfg(test)]

@@ -182,7 +182,10 @@ fn what_cannot_be_read_names_the_column_and_the_value() {
     let names = "order_id,member_id,occurred_at,total,tax,currency,exchange_rate,test,kind";
     let file = &mut File::new(Preset::Orders, names, &[]);
     for (row, expected) in [
-        ("1,anna,2024-01-01,\"12,,,,,order", "rejected: column `total`: `\"12` is not a decimal number…"),
+        (
+            "1,anna,2024-01-01,\"12,,,,,order",
+            "rejected: column `total`: `\"12` is not an amount such as \"12.50\"; write digits with a point, …",
+        ),
         ("1,anna,2024-01-01,12.34567,,,,,order", "rejected: column `total`: `12.34567` has more than 4 decimals…"),
         ("1,anna,2024-01-01,-12,,,,,order", "rejected: column `total`: an order's total must not be negative, this…"),
         ("1,anna,2024-01-01,12,-1,,,,order", "rejected: column `tax`: `-1` must not be negative…"),
@@ -254,4 +257,59 @@ fn money_given_back_at_an_unknown_time_counts_from_the_cancellation_or_the_payme
     };
     assert_eq!(at("#1,a,refunded,2024-01-05 10:00Z,USD,0,0,20,0,5,2024-01-07 10:00Z,,1"), "2024-01-07T10:00:00Z");
     assert_eq!(at("#1,a,refunded,2024-01-05 10:00Z,USD,0,0,20,0,5,,,1"), "2024-01-05T10:00:00Z");
+}
+
+/// What a shop may say of an order in an export, and what of it then counts; none if it says nothing that counts or not.
+const STATES: [(&str, Option<bool>); 4] =
+    [("completed", Some(true)), ("cancelled", Some(false)), ("refunded", Some(false)), ("pending", None)];
+
+/// Whether an order counts by the facts told of it: of each key the latest revision rules, at equal revisions the greater
+/// value, and of a cancellation and a restoration the later by its date (section 4 of the semantics).
+fn counts(facts: &[Fact]) -> bool {
+    let latest = |of: fn(&FactBody) -> Option<u64>| {
+        let told = facts.iter().filter_map(|fact| Some((fact.revision, fact.occurred_at, of(&fact.body)?)));
+        told.max().map(|(_, at, amount)| (at, amount))
+    };
+    let paid =
+        latest(
+            |body| if let FactBody::OrderPaid(_, it) = body { Some(it.charge.total.ten_thousandths()) } else { None },
+        );
+    let refunded =
+        latest(
+            |body| if let FactBody::OrderRefunded(.., it) = body { Some(it.amount.ten_thousandths()) } else { None },
+        );
+    let cancelled = latest(|body| matches!(body, FactBody::OrderCancelled(_)).then_some(0)).map(|(at, _)| at);
+    let restored = latest(|body| matches!(body, FactBody::OrderRestored(_)).then_some(0)).map(|(at, _)| at);
+    let left = paid.map_or(0, |(_, total)| total.saturating_sub(refunded.map_or(0, |(_, amount)| amount)));
+    left > 0 && (cancelled.is_none() || restored > cancelled)
+}
+
+/// All sequences of what two to six exports may say of an order, whatever is known of when they were exported.
+#[test]
+fn an_order_counts_if_the_last_export_that_says_so_has_it_as_paid() {
+    let day = |day: u32| Instant::parse(&format!("2025-0{day}-01T00:00:00Z")).unwrap();
+    let dated: [fn(u32) -> Option<u32>; 4] = [Some, |_| Some(9), |_| Some(1), |_| None];
+    for (count, dated) in (2..=6).flat_map(|count| dated.map(|dated| (count, dated))) {
+        for sequence in 0..STATES.len().pow(count) {
+            for (is_dated, varies) in [(false, true), (false, false), (true, true)] {
+                let names = "order_id,member_id,occurred_at,total,refunded,kind,cancelled_at";
+                let kinds = ["completed=order", "cancelled=cancelled", "refunded=refunded", "pending=ignore"];
+                let mut file = File::new(Preset::Orders, names, &kinds);
+                let (mut facts, mut expected, mut said) = (Vec::new(), false, Vec::new());
+                for number in 1..=count {
+                    let (state, is_counted) = STATES[sequence / STATES.len().pow(number - 1) % STATES.len()];
+                    file.orders.next_file(dated(number).map(day));
+                    let total = if varies { 200 + number } else { 200 };
+                    let cancelled_at = if is_dated && state == "cancelled" { "2025-02-10" } else { "" };
+                    let row = format!("1,anna,2025-01-20,{total},,{state},{cancelled_at}");
+                    let cells = ByteRecord::from(row.split(',').collect::<Vec<_>>());
+                    facts.extend(file.orders.read(Row { header: &file.header, cells: &cells }).unwrap_or_default());
+                    expected = is_counted.unwrap_or(expected);
+                    said.push(state);
+                }
+                let known = dated(1);
+                assert_eq!(counts(&facts), expected, "{said:?}, exported {known:?}, {is_dated} {varies}: {facts:#?}");
+            }
+        }
+    }
 }

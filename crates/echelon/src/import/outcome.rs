@@ -2,7 +2,6 @@
 
 use rules::fact::ReceivedFact;
 use rules::id::IdError;
-use rules::quantity::NumberError;
 use thiserror::Error;
 
 /// The outcome of one row or document.
@@ -168,6 +167,16 @@ pub enum Rejected {
         /// The value of the cell.
         value: String,
     },
+    /// A number that a spreadsheet wrote with decimals, or in groups.
+    #[error(
+        "column `{column}`: `{value}` is one number with decimals and another in groups; export the file again and do not open it before the import"
+    )]
+    AmbiguousId {
+        /// The header.
+        column: String,
+        /// The value of the cell.
+        value: String,
+    },
     /// The amount has the sign of another currency than the row's.
     #[error(
         "column `{column}`: `{value}` is not an amount in {currency}, the row's currency; name the column with the currency with --column currency=…, or the right one with --currency"
@@ -181,14 +190,14 @@ pub enum Rejected {
         currency: &'static str,
     },
     /// The value is not an amount or rate.
-    #[error(
-        "column `{column}`: {why}; write digits with a point, without currency or thousands separators, or say how amounts are written with --numbers point or --numbers comma"
-    )]
+    #[error("column `{column}`: {problem}; {remedy}")]
     BadNumber {
         /// The header.
         column: String,
-        /// The error of the number.
-        why: NumberError,
+        /// The problem.
+        problem: String,
+        /// The remedy, which depends on the notation in use.
+        remedy: &'static str,
     },
     /// The value is not a date and time.
     #[error(
@@ -285,6 +294,7 @@ impl Rejected {
             Self::BadId { .. } => "bad_id",
             Self::RoundedId { .. } => "rounded_id",
             Self::MarkedId { .. } => "marked_id",
+            Self::AmbiguousId { .. } => "ambiguous_id",
             Self::OtherCurrency { .. } => "other_currency",
             Self::BadNumber { .. } => "bad_number",
             Self::BadTime { .. } => "bad_time",

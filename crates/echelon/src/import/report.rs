@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::columns::Header;
+use super::exports::{Exported, FileExported};
 use super::outcome::Why;
-use super::warnings::Warning;
+use super::warnings::{Warning, export_time_assumed, more_pages};
 
 /// The maximum number of rejected rows that are shown in full; `--left-out` writes all of them.
 const EXAMPLES_MAX: usize = 10;
@@ -47,7 +48,18 @@ pub struct Report {
     /// The facts written, by type. A row may give several.
     facts: BTreeMap<String, u64>,
     columns: Vec<Columns>,
+    exports: Vec<FileExported>,
     examples: Vec<Value>,
+    #[serde(skip)]
+    pages: Pages,
+}
+
+/// The pages of orders that say whether more orders follow.
+#[derive(Debug, Default)]
+struct Pages {
+    /// The files of those after which more orders follow.
+    not_last: Vec<String>,
+    is_last_read: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
@@ -79,6 +91,12 @@ impl Reasons {
     }
 }
 
+impl Pages {
+    fn is_incomplete(&self) -> bool {
+        !self.not_last.is_empty() && !self.is_last_read
+    }
+}
+
 impl Report {
     /// Notes that a file with columns was opened.
     pub fn opened(&mut self, file: &str, header: &Header) {
@@ -87,6 +105,30 @@ impl Report {
             read: header.used().map(|(field, column)| (field.name(), column.to_owned())).collect(),
             not_read: header.unused().map(str::to_owned).collect(),
         });
+    }
+
+    /// Notes when a table was exported, as far as it is known.
+    pub fn exported(&mut self, file: &str, exported: Option<Exported>) {
+        self.exports.extend(exported.map(|exported| FileExported::new(file, exported)));
+    }
+
+    /// Notes a page of orders, and whether more orders follow on another.
+    pub fn page(&mut self, file: &str, has_next: bool) {
+        let Pages { not_last, is_last_read } = &mut self.pages;
+        *is_last_read |= !has_next;
+        if has_next && not_last.last().is_none_or(|last| last != file) {
+            not_last.push(file.to_owned());
+        }
+    }
+
+    /// Warns of what is known once all files are read: the last page of the orders is missing, or the time of an export was
+    /// not stated.
+    pub fn all_read(&mut self) {
+        if self.pages.is_incomplete() {
+            self.warn([more_pages(self.pages.not_last.clone())]);
+        }
+        let assumed: Vec<_> = self.exports.iter().filter_map(FileExported::assumed).map(export_time_assumed).collect();
+        self.warn(assumed);
     }
 
     /// Puts warnings before all others.
@@ -140,7 +182,7 @@ impl Report {
 
     /// Whether an operator should look at the report.
     pub fn has_findings(&self) -> bool {
-        self.rejected.total > 0
+        self.rejected.total > 0 || self.pages.is_incomplete()
     }
 
     /// The report as one JSON object.
@@ -159,7 +201,19 @@ fn left_out(outcome: &str, file: &str, place: SourceLocation, why: &Why) -> Valu
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { warnings, read, with_facts, replaced, ignored, rejected, facts, columns, examples } = self;
+        let Self {
+            warnings,
+            read,
+            with_facts,
+            replaced,
+            ignored,
+            rejected,
+            facts,
+            columns,
+            exports,
+            examples,
+            pages: _,
+        } = self;
         for warning in warnings {
             writeln!(f, "warning: {warning}")?;
         }
@@ -168,6 +222,9 @@ impl fmt::Display for Report {
             write!(f, "{file}: {}", read.join(", "))?;
             let not_read: Vec<_> = not_read.iter().map(|column| format!("`{column}`")).collect();
             if not_read.is_empty() { writeln!(f)? } else { writeln!(f, "; not read: {}", not_read.join(", "))? }
+        }
+        for exported in exports {
+            writeln!(f, "{exported}")?;
         }
         for example in examples {
             let text = |key: &str| example.get(key).and_then(Value::as_str).unwrap_or_default();

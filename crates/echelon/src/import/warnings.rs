@@ -175,6 +175,20 @@ impl Watch {
     }
 }
 
+/// The warning about a file whose time of modification stands for the time of its export.
+pub fn export_time_assumed(file: &str) -> Warning {
+    let message = "the file's time of modification is taken for the time of the export, and a copy or an edit changes it: of two \
+         exports, and of an export and a webhook, the later one rules; say when it was exported with --exported-at";
+    Warning { files: vec![file.to_owned()], ..about("export_time_assumed", Vec::new(), message.to_owned()) }
+}
+
+/// The warning about pages of orders that are not the last, where no last page was read.
+pub fn more_pages(files: Vec<String>) -> Warning {
+    let message = "more orders follow on another page (`pageInfo`), and no last page is among the files: ask for the pages \
+         after it until `hasNextPage` is false, and give all of them to one import, or use a bulk operation";
+    Warning { files, ..about("more_pages", Vec::new(), message.to_owned()) }
+}
+
 /// The warnings about a file's columns. `unread_money` are the headers of columns that are not read and look like money. With
 /// the customers export (`is_joined`), the report counts the orders that are still under an address.
 pub fn of_columns(file: &str, header: &Header, unread_money: &[&str], is_joined: bool) -> Vec<Warning> {

@@ -19,7 +19,8 @@ fn shopify(number: u32, email: &str, paid_at: &str, total: &str, currency: &str)
 
 /// The warnings of the JSON report, by code.
 fn warnings(desk: &ApiHarness, options: &str) -> Vec<Value> {
-    desk.run(&format!("import o.csv -o e.jsonl --report r.json --format json {options}"), 0);
+    let import = "import o.csv --exported-at 2000-01-01T00:00:00Z -o e.jsonl --report r.json --format json";
+    desk.run(&format!("{import} {options}"), 0);
     let report: Value = serde_json::from_str(&fs::read_to_string(desk.folder.path().join("r.json")).unwrap()).unwrap();
     report["warnings"].as_array().unwrap().clone()
 }
@@ -148,4 +149,53 @@ fn events_are_written_in_order_of_time_whatever_the_order_of_the_rows() {
     let replayed = desk.run("replay --program vip.json --events events.jsonl --as-of 2024-01-01", 0);
     has(&replayed.out, &["2 facts, 1 member", "anna    Gold"]);
     has(&replayed.err, &["note: events.jsonl has 1 line after --as-of", "from line 3 on"]);
+}
+
+#[test]
+fn the_report_says_which_time_of_the_export_was_taken_and_warns_where_it_is_that_of_the_file() {
+    let desk = ApiHarness::new();
+    for name in ["a.csv", "b.csv"] {
+        let row = "1,anna,2024-05-01T10:00:00Z,10.00,USD";
+        let file = desk.put(name, format!("order_id,member_id,occurred_at,total,currency\n{row}\n"));
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_717_200_000);
+        std::fs::File::options().write(true).open(file).unwrap().set_modified(at).unwrap();
+    }
+    let said = desk.run("import a.csv b.csv -o e.jsonl", 0).err;
+    has(
+        &said,
+        &[
+            "warning: a.csv and 1 more: the file's time of modification is taken for the time of the export",
+            "a.csv: exported at 2024-06-01T00:00:00Z (its time of modification)\nb.csv: exported at",
+        ],
+    );
+    let said = desk.run("import a.csv --exported-at 2024-06-02T00:00:00Z -o e.jsonl", 0).err;
+    has(&said, &["a.csv: exported at 2024-06-02T00:00:00Z (--exported-at)\n"]);
+    assert!(!said.contains("warning"), "{said}");
+    let report: Value = serde_json::from_str(&desk.run("import a.csv --format json -o e.jsonl", 0).err).unwrap();
+    let exported = json!([{ "file": "a.csv", "exported_at": "2024-06-01T00:00:00Z", "known_by": "modified" }]);
+    assert_eq!(report["exports"], exported);
+    warning(report["warnings"].as_array().unwrap(), "export_time_assumed");
+
+    let members = "import --members a.csv --column member_id=member_id --column points=total --dry-run";
+    let said = desk.run(&format!("{members} --without enrolled_at"), 0).err;
+    has(
+        &said,
+        &["warning: a.csv: the file's time", "a.csv: exported at 2024-06-01T00:00:00Z (its time of modification)"],
+    );
+}
+
+#[test]
+fn an_export_from_the_future_is_refused() {
+    let desk = ApiHarness::new();
+    let rows = "order_id,member_id,occurred_at,total,currency\n1,anna,2024-05-01T10:00:00Z,10.00,USD\n";
+    let file = desk.put("a.csv", rows);
+    let in_minutes = |minutes: i64| (chrono::Utc::now() + chrono::Duration::minutes(minutes)).format("%FT%TZ");
+    let stated = |minutes| format!("import a.csv -o e.jsonl --exported-at {}", in_minutes(minutes));
+    has(&desk.run(&stated(7), 2).err, &["--exported-at: ", "lies in the future", "write when the files were exported"]);
+    desk.run(&stated(3), 0);
+    let members = format!("import --members a.csv --exported-at {}", in_minutes(7));
+    has(&desk.run(&members, 2).err, &["lies in the future"]);
+    let at = std::time::SystemTime::now() + std::time::Duration::from_secs(3_600);
+    std::fs::File::options().write(true).open(file).unwrap().set_modified(at).unwrap();
+    has(&desk.run("import a.csv -o e.jsonl", 2).err, &["`a.csv` was modified at", "say when it was exported with"]);
 }

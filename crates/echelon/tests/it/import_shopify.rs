@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::import::Run;
+use crate::cli::desk::ApiHarness;
 
 /// A paid order of the REST API, in euros.
 fn rest_order(id: u64, total: &str) -> Value {
@@ -95,4 +96,54 @@ fn a_bulk_operation_with_a_part_missing_ends_the_import_and_leaves_nothing() {
     run.fails_with(&["line 1 belongs to gid://shopify/Order/7001", "groupObjects: true"]);
     let broken_off = &whole[..whole.len() - 40];
     Run::with_stdin(&[Path::new("-")], &[], broken_off).fails_with(&["line 5 is not JSON", "download"]);
+}
+
+/// A folder in which these answers of GraphQL are files, each imported with the others; the exit code, the report and the number
+/// of orders written.
+fn answers(answers: &[Value], code: i32) -> (String, usize) {
+    let desk = ApiHarness::new();
+    let names: Vec<String> = (0..answers.len()).map(|number| format!("{number}.json")).collect();
+    for (name, answer) in names.iter().zip(answers) {
+        desk.put(name, answer.to_string());
+    }
+    let said = desk.run(&format!("import {} -o e.jsonl", names.join(" ")), code).err;
+    let events = std::fs::read_to_string(desk.folder.path().join("e.jsonl")).unwrap();
+    (said, events.lines().filter(|line| line.contains("order.paid")).count())
+}
+
+#[test]
+fn an_answer_with_errors_is_rejected_whatever_it_has_beside_them() {
+    let order = rest_order(7001, "510.00");
+    let errors = json!([{ "message": "Throttled", "extensions": { "code": "THROTTLED" } }]);
+    for answer in [
+        json!({ "errors": errors }),
+        json!({ "errors": errors, "data": null }),
+        json!({ "errors": errors, "data": { "orders": { "nodes": [order] } } }),
+        json!({ "data": { "order": order }, "errors": errors }),
+        json!({ "errors": "Throttled" }),
+    ] {
+        let (said, orders) = answers(std::slice::from_ref(&answer), 1);
+        assert!(
+            said.contains("query_failed: the Admin API answered with an error") && said.contains("Throttled"),
+            "{said}"
+        );
+        assert_eq!(orders, 0, "{answer}");
+    }
+    let whole = json!({ "data": { "orders": { "nodes": [order] } }, "errors": [] });
+    assert_eq!(answers(&[whole], 0).1, 1, "a list without errors");
+    let named = json!({ "order": { "id": 1, "note": "\"errors\"" } });
+    assert!(!answers(&[named], 1).0.contains("query_failed"));
+}
+
+#[test]
+fn pages_of_orders_without_the_last_are_imported_and_warned_of() {
+    let page = |id: u64, has_next: Value| json!({ "data": { "orders": { "nodes": [rest_order(id, "510.00")], "pageInfo": { "hasNextPage": has_next } } } });
+    let (said, orders) = answers(&[page(7001, json!(true)), page(7002, json!(true))], 1);
+    assert!(said.contains("0.json and 1 more: more orders follow on another page"), "{said}");
+    assert_eq!(orders, 2);
+    for whole in [&[page(7001, json!(true)), page(7002, json!(false))][..], &[page(7001, json!(null))]] {
+        let (said, orders) = answers(whole, 0);
+        assert!(!said.contains("another page"), "{said}");
+        assert_eq!(orders, whole.len());
+    }
 }

@@ -34,7 +34,11 @@ fn an_id_that_a_spreadsheet_has_bent_is_read_as_meant_or_refused() {
                 '5320000000002,'43,2024-01-02T10:00:00Z,5,GBP\n\
                 5.320000000003E+12,44,2024-01-03T10:00:00Z,5,GBP\n\
                 5.32E+12,45,2024-01-04T10:00:00Z,5,GBP\n\
-                'x,45,2024-01-05T10:00:00Z,5,GBP\n";
+                'x,45,2024-01-05T10:00:00Z,5,GBP\n\
+                \"5320000000006,0\",\"46,0\",2024-01-06T10:00:00Z,5,GBP\n\
+                \"5.320.000.000.007,00\",1.047,2024-01-07T10:00:00Z,5,GBP\n\
+                5\u{202f}320\u{202f}000\u{202f}000\u{202f}008,48.,2024-01-08T10:00:00Z,5,GBP\n\
+                1.000,49,2024-01-09T10:00:00Z,5,GBP\n";
     let (events, said) = imported(rows, &[], 1);
     assert_eq!(
         events,
@@ -42,8 +46,12 @@ fn an_id_that_a_spreadsheet_has_bent_is_read_as_meant_or_refused() {
             "2024-01-01T10:00:00Z paid 42 5320000000001 5",
             "2024-01-02T10:00:00Z paid 43 5320000000002 5",
             "2024-01-03T10:00:00Z paid 44 5320000000003 5",
+            "2024-01-06T10:00:00Z paid 46 5320000000006 5",
+            "2024-01-07T10:00:00Z paid 1047 5320000000007 5",
+            "2024-01-08T10:00:00Z paid 48 5320000000008 5",
         ]
     );
+    has(&said, &["o.csv line 10: ambiguous_id: column `order_id`: `1.000`"]);
     has(
         &said,
         &["o.csv line 5: rounded_id: column `order_id`: `5.32E+12`", "line 6: marked_id: column `order_id`: `'x`"],
@@ -72,6 +80,54 @@ fn amounts_with_a_comma_signs_and_brackets_are_read_when_the_file_is_said_to_hav
     let rows = "order_id,member_id,occurred_at,total,currency\n1,ann,2024-01-01T10:00:00Z,\"$1,234.50\",USD\n";
     assert_eq!(events(rows, &["--numbers", "point"]), ["2024-01-01T10:00:00Z paid ann 1 1234.5"]);
     has(&imported(rows, &[], 1).1, &["bad_number", "--numbers point or --numbers comma"]);
+}
+
+#[test]
+fn the_rejection_of_an_amount_speaks_of_the_notation_in_use() {
+    let row = |total: &str| {
+        format!("order_id,member_id,occurred_at,total,currency\n1,ann,2024-01-01T10:00:00Z,\"{total}\",EUR\n")
+    };
+    for (notation, total, parts) in [
+        (
+            "comma",
+            "12.50",
+            ["`12.50` is not an amount such as \"1.234,50\" (--numbers comma)", "--numbers point or --numbers plain"],
+        ),
+        (
+            "point",
+            "12,50",
+            ["`12,50` is not an amount such as \"1,234.50\" (--numbers point)", "say so with --numbers comma"],
+        ),
+        ("plain", "12,50", ["`12,50` is not an amount such as \"12.50\"", "--numbers point or --numbers comma"]),
+        ("comma", "12,34567", ["`12,34567` has more than 4 decimals", "round it"]),
+    ] {
+        has(&imported(&row(total), &["--numbers", notation], 1).1, &parts);
+    }
+}
+
+#[test]
+fn an_amount_with_the_sign_of_another_currency_is_rejected() {
+    for (total, currency, is_read) in [
+        ("CA$12.00", "USD", false),
+        ("A$12.00", "USD", false),
+        ("R$12.00", "USD", false),
+        ("US$12.00", "CAD", false),
+        ("₹12", "EUR", false),
+        ("kr 12", "EUR", false),
+        ("12.00 zł", "EUR", false),
+        ("US$12.00", "USD", true),
+        ("$12.00", "CAD", true),
+        ("kr 12", "SEK", true),
+    ] {
+        let row =
+            format!("order_id,member_id,occurred_at,total,currency\n1,ann,2024-01-01T10:00:00Z,{total},{currency}\n");
+        let (events, said) = imported(&row, &["--numbers", "point"], i32::from(!is_read));
+        assert_eq!(
+            (events.len() == 1, said.contains("other_currency")),
+            (is_read, !is_read),
+            "{total} {currency}: {said}"
+        );
+    }
 }
 
 #[test]

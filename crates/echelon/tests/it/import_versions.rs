@@ -171,3 +171,32 @@ fn an_order_that_a_later_file_replaced_is_counted_once_in_the_report() {
     let said = desk.run(&format!("{import} -o e.jsonl"), 0).err;
     assert!(said.contains("1 order over 520.00 EUR is under an e-mail") && !said.contains("name no member"), "{said}");
 }
+
+/// From a public report: a cancelled order is set back to completed, cancelled again, and is still cancelled in the export
+/// after that, in which another cell differs.
+#[test]
+fn an_order_that_is_cancelled_again_and_still_is_in_a_later_export_counts_nothing() {
+    let desk = desk();
+    let header = "order_id,customer_id,order_date,order_total,order_currency,status\n";
+    let exports =
+        [("may", "05-31", "cancelled", 200), ("june", "06-30", "completed", 200), ("july", "07-31", "cancelled", 200)];
+    let august = ("august", "08-31", "cancelled", 190);
+    let september = ("september", "09-30", "completed", 210);
+    for (name, day, status, total) in exports.into_iter().chain([august, september]) {
+        let row = format!("1,77,2025-05-01 10:00:00,{total}.00,EUR,{status}\n");
+        let file =
+            std::fs::File::options().write(true).open(desk.put(&format!("{name}.csv"), format!("{header}{row}")));
+        let at = rules::calendar::Instant::parse(&format!("2025-{day}T12:00:00Z")).unwrap().millis();
+        let since_1970 = std::time::Duration::from_millis(u64::try_from(at).unwrap());
+        file.unwrap().set_modified(std::time::UNIX_EPOCH + since_1970).unwrap();
+    }
+    for (files, counted) in [
+        ("may.csv june.csv", "200.00"),
+        ("may.csv june.csv july.csv", "0.00"),
+        ("may.csv june.csv july.csv august.csv", "0.00"),
+        ("may.csv june.csv july.csv august.csv september.csv", "210.00"),
+    ] {
+        desk.run(&format!("import {files} --preset woocommerce --timezone UTC -o e.jsonl"), 0);
+        assert_eq!(replayed(&desk, &["e.jsonl"])["standings"]["77"]["counted"], counted, "{files}");
+    }
+}

@@ -19,6 +19,7 @@ mod endpoint;
 mod file;
 mod first_steps;
 mod import;
+mod import_payments;
 mod import_report;
 mod import_shopify;
 mod import_shops;

@@ -16,6 +16,7 @@ use store::shop::ShopId;
 use store::{Commit, Member, Store, StoreError, StoredMember, history};
 
 use super::statistics::{MemberSnapshot, SnapshotContext};
+use crate::clock::Clock;
 
 /// The number of rows recorded about a member in one transaction; more come in the next.
 const ROWS: usize = 60;
@@ -31,6 +32,7 @@ pub(super) struct ReviewContext<'a> {
     pub(super) snapshot_context: Option<&'a SnapshotContext<'a>>,
     /// The present instant: notices of something that has ended by now are not sent.
     pub(super) now: Instant,
+    pub(super) clock: &'a Clock,
 }
 
 /// The result of a review.
@@ -81,9 +83,11 @@ impl ReviewContext<'_> {
         let was_passed = is_told_of && held.record.evaluated_at() >= Some(until);
         let mut rows = Vec::new();
         // The record is farther ahead than clocks may differ: its clock was wrong, and so is the record.
-        let was_ahead = held.record.evaluated_at() > Some(self.now.plus_millis(FUTURE_MS_MAX));
+        // Read after the member was: what was recorded since the page began is not ahead.
+        let now = self.now.max(self.clock.now());
+        let was_ahead = held.record.evaluated_at() > Some(now.plus_millis(FUTURE_MS_MAX));
         if was_ahead {
-            rows = held.evaluate(|ledger, record| bring_back(ledger, record, self.versions, self.now));
+            rows = held.evaluate(|ledger, record| bring_back(ledger, record, self.versions, now));
         }
         let advance =
             |ledger: &mut Ledger, record: &mut Record| advance_some(ledger, record, self.versions, until, ROWS);

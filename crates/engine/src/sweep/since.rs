@@ -43,6 +43,7 @@ impl Since {
                 Recorded::Expiring(event) if event.recorded_at >= until => rows.push(CountedRow::Notice),
                 Recorded::WithinReach(event) if event.recorded_at >= until => rows.push(CountedRow::Notice),
                 Recorded::Transition { .. }
+                | Recorded::Correction(_)
                 | Recorded::Birthday(_)
                 | Recorded::Expiring(_)
                 | Recorded::WithinReach(_) => {}

@@ -107,6 +107,7 @@ impl<W: SegmentQueue> Sweep<W> {
                 job,
                 snapshot_context: snapshot_context.as_ref(),
                 now,
+                clock: &self.clock,
             };
             match self.page(&context, &mut segment, pace).await {
                 Ok(counted) => {

@@ -22,6 +22,10 @@ pub fn line(kind: &str, event: &Value) -> String {
             let count = event.get("rewards").and_then(Value::as_array).map_or(0, Vec::len);
             format!("{} due for reaching {}", counted(count, "reward"), named("tier"))
         }
+        "tier.validity_changed.v1" => {
+            let quiet = if event.get("notify") == Some(&Value::Bool(false)) { " (quietly)" } else { "" };
+            format!("{} stays{quiet}: {}", named("tier"), text("summary"))
+        }
         "tier.birthday_points_due.v1" => {
             let points = event.get("points").and_then(Value::as_i64).unwrap_or_default();
             format!("{points} birthday points due on {}, as a member of {}", text("on"), named("tier"))

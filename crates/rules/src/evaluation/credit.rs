@@ -324,8 +324,9 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
     fn place(&mut self, source: u32, kind: MovementKind, at: Instant, amount: Quantity) -> bool {
         let counts = at <= self.until && (at >= self.about_start.end || self.has_started(at));
         if counts {
-            if self.due < at {
-                self.hand_over(|correction| correction < at);
+            if self.due <= at {
+                // Of the same instant only those of orders, before an entry (section 4).
+                self.hand_over(|correction| (correction.at, correction.kind) < (at, kind));
             }
             self.sink.accept(Movement { at, kind, source, dated: at, amount });
         }
@@ -382,10 +383,10 @@ impl<'v, C: Credits, T: MovementSink> MovementStream<'v, C, T> {
         }
     }
 
-    /// Passes on the pending corrections that are due. They come after the orders and entries of their instant.
+    /// Passes on the pending corrections that are due. They come after the orders or entries of their instant.
     #[inline(never)] // out of loops over all orders
-    fn hand_over(&mut self, is_due: impl Fn(Instant) -> bool) {
-        while let Some(first) = self.next(|next| is_due(next.at)) {
+    fn hand_over(&mut self, is_due: impl Fn(&Correction) -> bool) {
+        while let Some(first) = self.next(&is_due) {
             if matches!(first.kind, MovementKind::PointsCanceled | MovementKind::OrderRestored) {
                 self.hand_over_by_key(first);
             } else {

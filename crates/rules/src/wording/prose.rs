@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 pub use ahead::notice;
 pub use history::history;
-pub use summary::{SUMMARY_CHARS_MAX, summary};
+pub use summary::{SUMMARY_CHARS_MAX, correction_summary, summary};
 use words::{amount, by, counts_words, day, fact_words, instant, reason_words, through};
 
 use crate::earned::Window;

@@ -296,3 +296,52 @@ fn a_second_announcement_of_payment_does_not_move_the_order() {
         }
     }
 }
+
+/// Money in the shop's currency and in the customer's.
+fn in_both(shop: &str, customer: &str) -> Value {
+    json!({ "shop_money": { "amount": shop, "currency_code": "EUR" },
+            "presentment_money": { "amount": customer, "currency_code": "USD" } })
+}
+
+/// A refund of one line, with a transaction in the customer's currency.
+fn refund_in(currency: &str, money: &str, line: &Value) -> Value {
+    json!({ "id": 31, "admin_graphql_api_id": "gid://shopify/Refund/31", "order_id": 5001,
+            "created_at": "2026-01-02T10:00:00-05:00", "processed_at": "2026-01-02T10:00:00-05:00",
+            "refund_line_items": [{ "subtotal_set": line }], "order_adjustments": [],
+            "transactions": [{ "kind": "refund", "status": "success", "amount": money, "currency": currency }] })
+}
+
+/// From a public report: an article of 400 was exchanged for one of 300, and the difference given back in dollars.
+#[test]
+fn an_exchange_whose_difference_is_given_back_in_the_customers_currency_is_worth_what_was_charged() {
+    let exchanged = |currency: &str, money: &str, price: Value, line: Value| {
+        let body = json!({ "financial_status": "partially_refunded", "currency": "EUR", "total_price_set": price,
+                           "total_price": "700.00", "current_total_price": "300.00", "current_total_price_set": null,
+                           "total_tax": "0.00", "total_tax_set": null, "current_total_tax_set": null, "tax_lines": [],
+                           "shipping_lines": [], "refunds": [refund_in(currency, money, &line)] });
+        let (charge, refunds) = told_of(&order(body), "orders/updated");
+        (charge.total.to_string(), amounts(&refunds))
+    };
+    let told = |total: &str, refunded: &str| (total.to_owned(), vec![refunded.to_owned()]);
+    let (price, line) = (in_both("700.00", "770.00"), in_both("400.00", "440.00"));
+    assert_eq!(exchanged("EUR", "100.00", price.clone(), line.clone()), told("400", "100"));
+    assert_eq!(exchanged("USD", "110.00", price.clone(), line.clone()), told("400", "100"));
+    // The line of the refund has the rate as well; and rounding takes no cent off a refund of all of it.
+    let plain = json!({ "shop_money": { "amount": "700.00", "currency_code": "EUR" } });
+    assert_eq!(exchanged("USD", "110.00", plain.clone(), line.clone()), told("400", "100"));
+    assert_eq!(
+        exchanged("USD", "436.04", in_both("700.00", "763.10"), in_both("400.00", "436.04")),
+        told("700", "400")
+    );
+    // Without any rate, only that money moved is known.
+    let no_rate = json!({ "shop_money": { "amount": "400.00", "currency_code": "EUR" } });
+    assert_eq!(exchanged("USD", "110.00", plain, no_rate), told("700", "400"));
+}
+
+#[test]
+fn a_refund_alone_in_the_customers_currency_gives_back_what_it_moved() {
+    let body = refund_in("USD", "110.00", &in_both("400.00", "440.00")).to_string();
+    let facts = facts(body.as_bytes(), "refunds/create");
+    let FactBody::OrderRefunded(.., refunded) = &facts[0].body else { panic!("{facts:?}") };
+    assert_eq!(refunded.amount.to_string(), "100");
+}

@@ -16,6 +16,8 @@ use crate::shop::ShopId;
 pub const TIER_CHANGED: &str = "tier.changed.v1";
 /// Entry rewards of a tier are due.
 pub const REWARD_ISSUED: &str = "tier.reward_issued.v1";
+/// The end of the tier held moved, although the tier stays.
+pub const TIER_VALIDITY_CHANGED: &str = "tier.validity_changed.v1";
 /// Birthday points are due.
 pub const BIRTHDAY_POINTS_DUE: &str = "tier.birthday_points_due.v1";
 /// A version of a program was published.
@@ -60,6 +62,37 @@ pub struct TierChanged {
     /// When it was recorded.
     pub recorded_at: Instant,
     /// The reason, in a sentence or two.
+    pub summary: String,
+}
+
+/// `tier.validity_changed.v1`: a correction of what an earlier event said, where years count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TierValidityChanged {
+    /// The event's id, the same however often it is sent.
+    pub id: Uuid,
+    /// The shop.
+    pub shop: ShopId,
+    /// The member who holds the tier.
+    pub member_id: MemberId,
+    /// Counts a member's corrections from 1, without gaps; events may come out of order.
+    pub correction: u32,
+    /// The cause of the fact that moved the end.
+    pub cause: Cause,
+    /// The tier held, before and after.
+    pub tier: Tier,
+    /// When the tier ended before, exclusive; none if it had no end.
+    pub valid_until_before: Option<Instant>,
+    /// When the tier ends now if nothing more happens, exclusive; none if it has no end.
+    pub valid_until: Option<Instant>,
+    /// When the fact arrived.
+    pub effective_at: Instant,
+    /// The program version that decided.
+    pub program_version: u32,
+    /// Whether the member should be notified.
+    pub notify: bool,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+    /// The reason, in a sentence.
     pub summary: String,
 }
 

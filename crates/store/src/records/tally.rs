@@ -122,6 +122,8 @@ pub enum CountedRow {
     },
     /// Birthday points became due.
     Birthday,
+    /// The end of a tier was corrected, by an arrival: no job counts it.
+    Correction,
     /// A tier is held although the rules changed.
     Held {
         /// The version that would take the tier.
@@ -144,6 +146,7 @@ impl From<&Row> for CountedRow {
             },
             Row::Reward(due) => Self::Reward { transition: due.transition },
             Row::Birthday(_) => Self::Birthday,
+            Row::Correction(_) => Self::Correction,
             Row::Held(held) => Self::Held { version: held.version },
         }
     }
@@ -182,7 +185,8 @@ impl Tally {
                     self.held += u64::from(*version == changed);
                 }
                 (CountedRow::Birthday | CountedRow::Notice, Kind::Recalculation { .. })
-                | (CountedRow::Held { .. }, Kind::Rollover) => {}
+                | (CountedRow::Held { .. }, Kind::Rollover)
+                | (CountedRow::Correction, _) => {}
             }
         }
         self.renewed += u64::from(renewed);

@@ -8,6 +8,9 @@ use thiserror::Error;
 
 use super::{ShopId, ShopIdError};
 
+/// The end of the names that Shopify gives its shops.
+const SHOPIFY_DOMAIN: &str = ".myshopify.com";
+
 /// The other names of shops, each with the shop that it means.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Aliases(Arc<BTreeMap<ShopId, ShopId>>);
@@ -76,9 +79,15 @@ impl Aliases {
         self.0.get(&named).cloned().unwrap_or(named)
     }
 
-    /// Whether more than one other name means a shop.
+    /// Whether a shop may be several shops of Shopify: more than one of its names, its own included, is a shop's name there. If
+    /// none is, each other name may stand for one.
     pub fn are_several(&self, shop: &ShopId) -> bool {
-        self.0.values().filter(|means| *means == shop).count() > 1
+        let others = self.0.iter().filter(|(_, means)| *means == shop).map(|(name, _)| name);
+        let of_shopify = others.clone().chain([shop]).filter(|name| name.as_str().ends_with(SHOPIFY_DOMAIN)).count();
+        match of_shopify {
+            0 => others.count() > 1,
+            count => count > 1,
+        }
     }
 
     /// The shops that other names mean.
@@ -95,6 +104,21 @@ impl Aliases {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The deletion of one Shopify shop deletes none of the others that are one shop here, also where the shop carries the
+    /// name of one of them; another name beside the only one of Shopify's stands in no way.
+    #[test]
+    fn a_shop_is_several_of_shopifys_by_its_own_name_too_and_other_names_do_not_count() {
+        let are_several = |aliases: &[&str], shop: &str| {
+            Aliases::read(aliases.iter().copied()).unwrap().are_several(&ShopId::new(shop).unwrap())
+        };
+        assert!(are_several(&["two.myshopify.com=acme.myshopify.com"], "acme.myshopify.com"));
+        assert!(are_several(&["one.myshopify.com=acme", "two.myshopify.com=acme"], "acme"));
+        assert!(are_several(&["one=acme", "two=acme"], "acme"));
+        assert!(!are_several(&["one.myshopify.com=acme", "old=acme"], "acme"));
+        assert!(!are_several(&["one.myshopify.com=acme", "two.myshopify.com=other"], "acme"));
+        assert!(!are_several(&[], "acme.myshopify.com"));
+    }
 
     #[test]
     fn an_alias_means_its_shop_and_one_that_is_not_clear_is_refused_by_name() {

@@ -11,10 +11,10 @@ use rules::calendar::Instant;
 use rules::fact::{Fact, ReceivedFact};
 use serde_json::{Value, json};
 
-use super::input::{self, Progress, Source};
-use super::{Args, preset};
+use super::input::{self, Progress};
+use super::timeline::Timeline;
+use super::{Args, exported, preset};
 use crate::error::CommandError;
-use crate::events::Timeline;
 use crate::sink::{Sink, is_no_input};
 
 /// The customers of the shop.
@@ -70,7 +70,8 @@ impl CustomersArgs {
                     "lacks `Tags`; leave --customer-tags out, or export the customers again".to_owned(),
                 ));
             }
-            let exported_at = exported_at(args, &source);
+            let exported = if self.customer_tags { exported::of_table(args, &source)? } else { None };
+            let exported_at = exported.map(|exported| exported.at);
             while let Some((line, row)) = rows.next_into(&mut customers).map_err(|error| failed(error.to_string()))? {
                 with(&file, line, row.map(|customer| (customer, exported_at)).map_err(|why| why.to_string()))?;
             }
@@ -89,11 +90,6 @@ impl CustomersArgs {
     }
 }
 
-/// When a file was exported.
-pub fn exported_at(args: &Args, source: &Source) -> Option<Instant> {
-    args.exported_at.or_else(|| source.modified_at())
-}
-
 /// Reads the customers for an import of orders. Their tags are written before the orders.
 pub fn read(
     args: &Args,
@@ -102,6 +98,11 @@ pub fn read(
     output: &mut Timeline,
     left_out: &mut Option<Sink>,
 ) -> Result<(Option<Customers>, Keyed), CommandError> {
+    if args.customers.give_tags() {
+        for source in input::sources(&args.customers.customers).map_err(CommandError::input)? {
+            report.exported(&source.name(), exported::of_table(args, &source)?);
+        }
+    }
     let by_hand = args.columns.iter().any(|column| column.trim_start().starts_with("member_id"));
     let are_addresses = preset(args)? == Preset::ShopifyOrders && !by_hand;
     let customers = args.customers.each(args, progress, |file, line, row| match row {

@@ -4,6 +4,7 @@
 use std::io::BufRead;
 
 use serde_json::value::RawValue;
+use shopify::Page;
 use shopify::bulk::{BulkError, Gathered, Gathering};
 
 use super::Import;
@@ -49,6 +50,9 @@ impl Documents<'_, '_> {
             }
             Err(_) => return self.import.document(place, document, self.topic),
         };
+        if let Some(failed) = query_failed(text) {
+            return self.import.take(place, failed);
+        }
         if self.gathering.take(number, text).map_err(|error| self.failed(&error))? {
             while let Some(gathered) = self.gathering.overdue().map_err(|error| self.failed(&error))? {
                 self.gathered(&gathered)?;
@@ -57,7 +61,17 @@ impl Documents<'_, '_> {
         }
         match shopify::orders(text) {
             None => self.import.document(place, document, self.topic),
-            Some(orders) => orders.into_iter().try_for_each(|order| self.answered(number, order)),
+            Some(page) => {
+                self.page(&page);
+                page.orders.into_iter().try_for_each(|order| self.answered(number, order))
+            }
+        }
+    }
+
+    /// Notes whether more orders follow on another page.
+    fn page(&mut self, page: &Page<'_>) {
+        if let Some(has_next) = page.has_next {
+            self.import.report.page(self.import.file, has_next);
         }
     }
 
@@ -134,12 +148,15 @@ fn values(reader: Box<dyn BufRead>, documents: &mut Documents<'_, '_>) -> Result
             }
         };
         let list: Result<Vec<&RawValue>, _> = serde_json::from_str(value.get());
-        let answered = if list.is_err() { shopify::orders(value.get()) } else { None };
-        for document in answered.iter().flatten() {
-            number += 1;
-            documents.answered(number, document)?;
-        }
-        if answered.is_none() {
+        let is_whole = list.is_err() && shopify::errors(value.get()).is_none();
+        let answered = if is_whole { shopify::orders(value.get()) } else { None };
+        if let Some(page) = answered {
+            documents.page(&page);
+            for document in page.orders {
+                number += 1;
+                documents.answered(number, document)?;
+            }
+        } else {
             for document in list.unwrap_or_else(|_| vec![&value]) {
                 number += 1;
                 documents.take(number, document.get().as_bytes())?;
@@ -147,6 +164,16 @@ fn values(reader: Box<dyn BufRead>, documents: &mut Documents<'_, '_>) -> Result
         }
     }
     Ok(())
+}
+
+/// The rejection of an answer of the Admin API that has errors, whatever it has beside them.
+fn query_failed(text: &str) -> Option<Outcome> {
+    let errors = shopify::errors(text)?;
+    let text = format!(
+        "the Admin API answered with an error, and what it gave beside it may be incomplete: {errors}; ask again, and import the \
+         whole answer"
+    );
+    Some(rejected("query_failed", &text))
 }
 
 /// Decodes a document and its shop. Only this function knows the reader of Shopify's format.

@@ -11,9 +11,8 @@ use rules::id::TierId;
 use rules::program::Program;
 use serde_json::Value;
 
-use super::customers::exported_at;
 use super::input::{self, Form, Progress, Source};
-use super::{Args, Format, events, publish};
+use super::{Args, Format, events, exported, publish};
 use crate::error::CommandError;
 use crate::input as files;
 use crate::sink::{Sink, is_no_input};
@@ -171,7 +170,7 @@ impl Import {
     ) -> Result<(), CommandError> {
         let file = source.name();
         let failed = |error: String| CommandError::input(format!("`{file}` {error}"));
-        let at = exported_at(args, source)
+        let exported = exported::of_table(args, source)?
             .ok_or_else(|| failed("does not say when it was exported; say it with --exported-at".to_owned()))?;
         let opened = source.open(progress).map_err(CommandError::input)?;
         if opened.form != Form::Table {
@@ -183,7 +182,8 @@ impl Import {
             tiers_can_be_read(args, &header).map_err(failed)?;
         }
         self.report.opened(&file, &header);
-        self.members.next_file(at);
+        self.report.exported(&file, exported);
+        self.members.next_file(exported.at);
         while let Some(line) = rows.next_row().map_err(|error| failed(error.to_string()))? {
             match self.members.read(&header, rows.cells()) {
                 Ok(taken) => {

@@ -66,8 +66,8 @@ pub enum Refused {
         /// The error of the id.
         why: IdError,
     },
-    /// A spreadsheet removed digits of the id: two members would become one.
-    #[error("`{value}` is a number that a spreadsheet has rounded")]
+    /// A spreadsheet removed digits of the id, or wrote it so that two can be meant: two members would become one.
+    #[error("`{value}` is a number as a spreadsheet writes it, and it is not clear which id it was")]
     RoundedId {
         /// The header.
         column: String,

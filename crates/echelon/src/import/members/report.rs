@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::columns::Header;
 use super::{LeftOut, NamedBy, Taken};
+use crate::import::exports::{Exported, FileExported};
+use crate::import::warnings::{Warning, export_time_assumed};
 
 /// The maximum number of rows with a problem that are shown in full; `--left-out` writes all of them.
 const EXAMPLES_MAX: usize = 10;
@@ -19,6 +21,8 @@ const LIST_COLUMNS: [&str; 7] = ["outcome", "file", "line", "column", "reason", 
 #[must_use]
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
+    /// What an operator must know before anything else.
+    warnings: Vec<Warning>,
     dry_run: bool,
     read: u64,
     with_facts: u64,
@@ -29,6 +33,7 @@ pub struct Report {
     /// The members who are named by their e-mail address.
     by_email: u64,
     columns: Vec<Columns>,
+    exports: Vec<FileExported>,
     examples: Vec<RowLeftOut>,
 }
 
@@ -111,6 +116,16 @@ impl Report {
         });
     }
 
+    /// Notes when a file was exported.
+    pub fn exported(&mut self, file: &str, exported: Exported) {
+        let exported = FileExported::new(file, exported);
+        if let Some(warning) = exported.assumed().map(export_time_assumed) {
+            let left = self.warnings.iter_mut().try_fold(warning, |warning, known| known.merge(warning));
+            self.warnings.extend(left);
+        }
+        self.exports.push(exported);
+    }
+
     /// Notes that a row gave facts; these are their JSON forms.
     pub fn gave(&mut self, taken: &Taken, facts: &[Value]) {
         self.read += 1;
@@ -160,12 +175,30 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { dry_run, read, with_facts, ignored, rejected, facts, by_email, columns, examples } = self;
+        let Self {
+            warnings,
+            dry_run,
+            read,
+            with_facts,
+            ignored,
+            rejected,
+            facts,
+            by_email,
+            columns,
+            exports,
+            examples,
+        } = self;
+        for warning in warnings {
+            writeln!(f, "warning: {warning}")?;
+        }
         for Columns { file, read, not_read } in columns {
             let read: Vec<_> = read.iter().map(|(field, column)| format!("{field} from `{column}`")).collect();
             write!(f, "{file}: {}", read.join(", "))?;
             let not_read: Vec<_> = not_read.iter().map(|column| format!("`{column}`")).collect();
             if not_read.is_empty() { writeln!(f)? } else { writeln!(f, "; not read: {}", not_read.join(", "))? }
+        }
+        for exported in exports {
+            writeln!(f, "{exported}")?;
         }
         for RowLeftOut { outcome: _, file, line, column, reason, message, remedy } in examples {
             let column = column.as_ref().map_or(String::new(), |column| format!("column `{column}`: "));

@@ -1,10 +1,10 @@
 //! A transition in a sentence or two, for readers without the findings.
 
-use super::history::{cause, changed};
+use super::history::{cause, changed, corrected};
 use super::words::{amount, capital, day, fact_words, span_words, through};
 use crate::explain::{AssignmentFound, FactRef, Which, WindowFound};
 use crate::program::{Counted, Milestone, Period};
-use crate::record::Transition;
+use crate::record::{Correction, Transition};
 use crate::version::Version;
 
 /// The most characters of a summary.
@@ -15,6 +15,12 @@ pub const SUMMARY_CHARS_MAX: usize = 300;
 pub fn summary(version: &Version, made: &Transition) -> String {
     let change = capital(&changed(version, made));
     short(&format!("{change} {}. {}", cause(made.cause, made.version), finding(version, made)))
+}
+
+/// The correction of the end of a tier and its cause, as a sentence of at most [`SUMMARY_CHARS_MAX`] characters. `version` must
+/// be the one that decided.
+pub fn correction_summary(version: &Version, made: &Correction) -> String {
+    short(&format!("{}.", corrected(version, made)))
 }
 
 /// A line of at most [`SUMMARY_CHARS_MAX`] characters.

@@ -223,6 +223,28 @@ fn a_value_of_format_3_always_reads() {
     assert_eq!(packed.standing(version, as_of).unwrap(), evaluate(version, ledger, as_of));
 }
 
+/// The same for a member the end of whose tier was corrected, which needs format 4.
+#[test]
+fn a_value_of_format_4_always_reads() {
+    let program = json!({ "start_date": "2024-01-01", "currency": "USD",
+                          "milestone": { "metric": "amount_spent", "period": "calendar_year" },
+                          "tiers": [{ "id": "silver", "threshold": "100" }, { "id": "gold", "threshold": "500" }] });
+    let lines = [
+        json!({ "type": "order.paid", "member_id": "ada", "order_id": "1", "occurred_at": "2024-05-01T10:00:00Z", "total": "600" }),
+        json!({ "type": "order.paid", "member_id": "ada", "order_id": "2", "occurred_at": "2025-11-19T10:00:00Z", "total": "550" }),
+        json!({ "type": "order.refunded", "order_id": "2", "refund_id": "1", "occurred_at": "2025-11-30T10:00:00Z", "amount": "100" }),
+    ];
+    let replay = replayed(&program, &lines, Instant::parse("2025-12-20T00:00:00Z").unwrap());
+    let bytes = packed(&replay).remove(0);
+    let fourth = golden("member-format-4.hex", &bytes);
+    let ada = rules::id::MemberId::new("ada").unwrap();
+    let (ledger, record) = (replay.index().ledger(&ada).unwrap(), replay.record(&ada).unwrap());
+    let packed = Packed::open(&fourth).unwrap();
+    assert_eq!(fourth[0], 4);
+    assert_eq!((&packed.ledger().unwrap(), &packed.record().unwrap()), (ledger, record));
+    assert_eq!(fourth, bytes, "format 4 is written differently now: give it a new number");
+}
+
 /// Free text stays with the facts.
 #[test]
 fn what_people_wrote_is_not_in_the_compact_form() {

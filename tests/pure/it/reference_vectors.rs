@@ -55,6 +55,10 @@ fn view(got: &Value, member: &str, key: &str) -> Value {
             rows(&got["transitions"], &|row| json!([row["kind"], row["from"], row["to"], row["at"], row["cause"]]))
         }
         "rewards" => rows(&got["rewards"], &|row| row["tier"].clone()),
+        "corrections" => rows(&got["corrections"], &|row| {
+            let end = &row["valid_until"];
+            json!([row["tier"], row["at"], row["cause"], end["from"], end["to"]])
+        }),
         _ => got["standings"][member][key].clone(),
     }
 }

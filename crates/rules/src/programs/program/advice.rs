@@ -4,9 +4,10 @@ mod gifts;
 
 use serde_json::Value;
 
-use super::{Counted, Metric, Milestone, OnRefund, Period, Program};
+use super::{Counted, Metric, Milestone, OnMiss, OnRefund, Period, Program};
 use crate::calendar::{Day, Instant, Zone};
 use crate::json::Problem;
+use crate::quantity::Amount;
 
 fn warning(path: impl Into<String>, message: impl Into<String>) -> Problem {
     Problem { path: path.into(), message: message.into() }
@@ -63,12 +64,39 @@ fn about_counting(program: &Program, counted: &Counted) -> Vec<Problem> {
              orders reduce what counts towards renewal",
         ));
     }
-    if counted.metric != Metric::AmountSpent && program.spend != super::Spend::default() {
+    let earns_points = counted.metric == Metric::PointsEarned && program.earning.is_some();
+    if counted.metric != Metric::AmountSpent && !earns_points && program.spend != super::Spend::default() {
         found.push(warning("$.spend", "does nothing: only the metric amount_spent looks at it"));
     }
+    if counted.metric != Metric::PointsEarned && program.earning.is_some() {
+        found.push(warning("$.earning", "does nothing: only the metric points_earned looks at it"));
+    }
+    if counted.metric != Metric::OrdersPlaced && program.order_minimum != Amount::ZERO {
+        found.push(warning("$.orders.min_total", "does nothing: only the metric orders_placed looks at it"));
+    }
+    if counted.period == Period::Lifetime && counted.on_miss == OnMiss::OneStep {
+        found.push(warning("$.milestone.on_miss", "does nothing: the period lifetime has no reviews"));
+    }
+    found.extend(retained_by_less_than_the_tier_below(program, counted));
     found.extend(finer_than_a_step(program, counted));
     found.extend(unreachable_within_a_step(program, counted));
     found
+}
+
+/// Warns of a tier that less keeps than the tier below takes to reach: whoever keeps it may not even reach the lower one.
+fn retained_by_less_than_the_tier_below(program: &Program, counted: &Counted) -> Vec<Problem> {
+    let pairs = program.tiers().zip(program.tiers().skip(1));
+    let warn = |((low, below), (high, tier)): ((super::Rank, &super::Tier), (super::Rank, &super::Tier))| {
+        let (retain, threshold) = (counted.retain_threshold(high), counted.threshold(low));
+        (counted.retains_by_less() && retain < threshold).then(|| {
+            let message = format!(
+                "{retain} keeps `{}`, while reaching `{}` below it takes {threshold}: is that meant?",
+                tier.id, below.id
+            );
+            warning(format!("$.tiers[{}].retain_threshold", high.index()), message)
+        })
+    };
+    pairs.filter_map(warn).collect()
 }
 
 /// Warns of thresholds between two steps; such a threshold works like the step above it.

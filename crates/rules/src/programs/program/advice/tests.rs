@@ -176,3 +176,19 @@ fn what_a_replacement_takes_away_is_named() {
         ],
     );
 }
+
+#[test]
+fn what_the_rules_of_edition_2_probably_do_not_mean_is_warned_of() {
+    let year = json!({ "metric": "amount_spent", "period": "calendar_year" });
+    let mut retained = tiers(json!({ "retain_threshold": "50" }), json!({ "retain_threshold": "90" }));
+    retained["milestone"] = year.clone();
+    warned(retained, &[("$.tiers[1].retain_threshold", "90 keeps `gold`, while reaching `silver` below it takes 100")]);
+    let mut meant = tiers(json!({}), json!({ "retain_threshold": "100" }));
+    meant["milestone"] = year.clone();
+    warned(meant, &[]);
+    let earning = json!({ "amount": "10", "points": 1 });
+    warned(json!({ "milestone": year, "earning": earning }), &[("$.earning", "only the metric points_earned")]);
+    warned(json!({ "earning": earning, "spend": { "include_tax": false } }), &[]);
+    warned(json!({ "orders": { "min_total": "20" } }), &[("$.orders.min_total", "only the metric orders_placed")]);
+    warned(json!({ "milestone": { "on_miss": "one_step" } }), &[("$.milestone.on_miss", "has no reviews")]);
+}

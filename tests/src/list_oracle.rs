@@ -145,13 +145,15 @@ fn is_at_risk(version: &Version, standing: &Standing, at: Instant) -> bool {
     let Milestone::Counted(counted) = &version.program.milestone else { return false };
     let zone = &version.program.timezone;
     let days = version.program.notices.expiring_days.iter().max().copied().unwrap_or(30);
+    let grace_ends = counted.grace.map(|grace| zone.midnight(grace.after(zone.day(keep.by).previous()).next()));
     let is_next = match counted.period {
-        Period::CalendarYear { .. } | Period::MembershipYear { .. } => until == keep.by,
-        Period::SinceLastUpgrade(_) => until == keep.by,
+        Period::CalendarYear { .. } | Period::MembershipYear { .. } | Period::SinceLastUpgrade(_) => {
+            until == keep.by || grace_ends == Some(until)
+        }
         Period::Rolling(_) => until == keep.by && at >= zone.midnight(Span::Days(days).before(zone.day(until))),
         Period::Lifetime => false,
     };
-    is_next && !keep.remaining.is_zero() && keep.threshold == counted.retain_threshold(tier)
+    is_next && !keep.remaining.is_zero() && keep.tier == tier
 }
 
 /// The expected entries of a list, computed from all members of a shop in their order.

@@ -30,7 +30,8 @@ pub struct Forecast {
     /// The tier must be earned (an assignment ends whatever the member does), something must be missing to keep it, and
     /// its end must be the review that decides. `calendar_year`: it would be lower at the coming January 1.
     /// `since_last_upgrade`: at the deadline. `rolling`: when credits age out, if that is within the largest of
-    /// `expiring_days` (30 days if there are none). Never for lifetime, tags, and tiers with threshold 0.
+    /// `expiring_days` (30 days if there are none). After a review with a grace, when the grace ends. Never for lifetime, tags,
+    /// and tiers with threshold 0.
     pub at_risk: bool,
 }
 
@@ -67,12 +68,15 @@ fn is_at_risk(version: &Version, standing: &Standing, as_of: Instant) -> bool {
         return false;
     };
     let is_earned = requalify.tier == rank;
-    let is_missed = !requalify.remaining.is_zero() && requalify.by == ends;
+    // With a grace, what the review takes is held until the grace ends.
+    let zone = &version.program.timezone;
+    let after_grace = counted.grace.map(|grace| zone.midnight(grace.after(zone.day(requalify.by).previous()).next()));
+    let is_decisive = requalify.by == ends || after_grace == Some(ends);
+    let is_missed = !requalify.remaining.is_zero() && is_decisive;
     let is_near = match counted.period {
         Period::CalendarYear { .. } | Period::MembershipYear { .. } | Period::SinceLastUpgrade(_) => true,
         Period::Lifetime => false,
         Period::Rolling(_) => {
-            let zone = &version.program.timezone;
             let days = version.program.notices.expiring_days.iter().copied().max().filter(|days| *days > 0);
             as_of >= zone.midnight(Span::Days(days.unwrap_or(ROLLING_DAYS)).before(zone.day(ends)))
         }

@@ -131,3 +131,17 @@ fn within_reach_is_what_a_notice_would_say() {
         assert_eq!(found.within_reach.map(|reach| reach.next.to_string()).as_deref(), next, "{total}");
     }
 }
+
+/// What a review will take is at risk also where a grace holds it for another month, and until that ends.
+#[test]
+fn a_tier_is_at_risk_although_a_grace_follows_the_review() {
+    let mut program = program(json!("calendar_year"), json!({}));
+    program["milestone"]["grace"] = json!({ "days": 30 });
+    let gold = [spent("1", 600, "2024-05-01T12:00:00Z")];
+    let at_risk = |facts: &[Value], as_of: &str| look(&program, facts, as_of, "2024-01-01T00:00:00Z").0.at_risk;
+    assert!(!at_risk(&gold, "2024-06-01T12:00:00Z"), "2024 is earned");
+    assert!(at_risk(&gold, "2025-06-01T12:00:00Z"));
+    assert!(at_risk(&gold, "2026-01-15T12:00:00Z"), "held by the grace");
+    let kept = [gold[0].clone(), spent("2", 500, "2025-02-01T12:00:00Z")];
+    assert!(!at_risk(&kept, "2025-06-01T12:00:00Z"));
+}

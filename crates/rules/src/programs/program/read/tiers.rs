@@ -141,6 +141,16 @@ fn retain_thresholds(rungs: &[Rung<'_>], period: Period) -> Option<Option<Vec<Qu
     if !rungs.iter().any(is_told) {
         return Some(None);
     }
+    let not_possible = match period {
+        Period::Lifetime => Some("is not possible with the period lifetime, which has no reviews: leave it out"),
+        Period::CalendarYear { holds: Holds::RestOfYear, .. } | Period::MembershipYear { holds: Holds::RestOfYear } => {
+            Some("is not possible where tiers hold for the rest of the year: nothing is kept at its end")
+        }
+        Period::CalendarYear { holds: Holds::RestAndNextYear, .. }
+        | Period::MembershipYear { holds: Holds::RestAndNextYear }
+        | Period::SinceLastUpgrade(_)
+        | Period::Rolling(_) => None,
+    };
     let mut found: Vec<Quantity> = Vec::new();
     let mut right = true;
     for rung in rungs {
@@ -154,19 +164,8 @@ fn retain_thresholds(rungs: &[Rung<'_>], period: Period) -> Option<Option<Vec<Qu
             continue;
         };
         let retain = told.unwrap_or(threshold);
-        match period {
-            Period::Lifetime if told.is_some() => {
-                wrong("is not possible with the period lifetime, which has no reviews: leave it out".to_owned());
-            }
-            Period::CalendarYear { holds: Holds::RestOfYear, .. }
-            | Period::MembershipYear { holds: Holds::RestOfYear }
-                if told.is_some() =>
-            {
-                wrong(
-                    "is not possible where tiers hold for the rest of the year: nothing is kept at its end".to_owned(),
-                );
-            }
-            _ => {}
+        if let Some(message) = not_possible.filter(|_| told.is_some()) {
+            wrong(message.to_owned());
         }
         if retain > threshold {
             wrong(format!("{retain} must be at most the threshold, {threshold}"));

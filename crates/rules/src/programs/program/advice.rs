@@ -83,7 +83,7 @@ fn about_counting(program: &Program, counted: &Counted) -> Vec<Problem> {
     found
 }
 
-/// Warns of a tier that less keeps than the tier below takes to reach: whoever keeps it may not even reach the lower one.
+/// Warns of a tier that less keeps than the tier below takes to reach: a member who keeps it may not even reach the lower one.
 fn retained_by_less_than_the_tier_below(program: &Program, counted: &Counted) -> Vec<Problem> {
     let pairs = program.tiers().zip(program.tiers().skip(1));
     let warn = |((low, below), (high, tier)): ((super::Rank, &super::Tier), (super::Rank, &super::Tier))| {

@@ -190,7 +190,7 @@ async fn under_address(api: &Api, shop: &ShopId, payload: &Value) -> Result<Vec<
     let ids: BTreeSet<MemberId> =
         [address.to_owned(), address.to_lowercase()].iter().filter_map(|id| MemberId::new(id).ok()).collect();
     let stored = api.store.members(shop, ids).await?;
-    Ok(stored.into_iter().filter_map(|(id, stored)| stored.alive().map(|_| id)).collect())
+    Ok(stored.into_iter().filter_map(|(id, stored)| stored.present().map(|_| id)).collect())
 }
 
 /// A shop without a program has no members to erase, so that counts as done.

@@ -81,7 +81,8 @@ fn an_enrollment_that_moves_the_years_of_a_member_corrects_the_end_of_their_tier
 }
 
 #[test]
-fn the_cause_of_a_correction_by_a_document_is_that_of_the_fact_that_explains_it_and_an_assignment_silences_it() {
+fn the_cause_of_a_correction_by_a_document_is_that_of_the_fact_that_explains_it_and_an_assignment_of_another_tier_silences_it()
+ {
     let program = program(json!({"period": "calendar_year"}), json!({}));
     let told = |mut line: Value| {
         line["document"] = json!("d");
@@ -98,8 +99,8 @@ fn the_cause_of_a_correction_by_a_document_is_that_of_the_fact_that_explains_it_
     ];
     let got = replay(&program, &events, "2024-07-01T00:00:00Z");
     assert_eq!(corrections(&got), json!([["gold", "2024-06-10", "refund", "2026-01-01", "2025-01-01"]]));
-    let floor = json!({"assignment_id": "a", "tier": "gold", "mode": "floor", "until": "2024-12-01T00:00:00Z"});
-    events.insert(2, fact("tier.assigned", "2024-06-01T10:00:00Z", floor));
+    let lock = json!({"assignment_id": "a", "tier": "silver", "mode": "lock", "until": "2024-12-01T00:00:00Z"});
+    events.insert(2, fact("tier.assigned", "2024-06-01T10:00:00Z", lock));
     assert_eq!(corrections(&replay(&program, &events, "2024-07-01T00:00:00Z")), json!([]));
 }
 

@@ -27,7 +27,7 @@ fn replay_prints_the_object_of_section_9() {
     assert_eq!(found["transitions"][1]["member_id"], "bob");
     assert_eq!(found["rewards"], serde_json::json!([{ "member_id": "anna", "tier": "gold", "transition": 1 }]));
     let keys: Vec<_> = found.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, ["standings", "transitions", "rewards", "birthdays"]);
+    assert_eq!(keys, ["standings", "transitions", "rewards", "birthdays", "corrections"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use engine::lists::{Asked, Cursor, List, ListError, ListPage, page};
-use rules::calendar::{Day, Instant, Span};
+use rules::calendar::{Day, DayOfYear, Instant, Span};
 use rules::fact::Currency;
 use rules::id::{MemberId, TierId};
 use rules::ledger::Ledger;
@@ -147,6 +147,9 @@ fn is_at_risk(version: &Version, standing: &Standing, at: Instant) -> bool {
     let days = version.program.notices.expiring_days.iter().max().copied().unwrap_or(30);
     let grace_ends = counted.grace.map(|grace| zone.midnight(grace.after(zone.day(keep.by).previous()).next()));
     let is_next = match counted.period {
+        Period::CalendarYear { starts_on: DayOfYear::NEW_YEAR, .. } if counted.grace.is_none() => {
+            until == new_year(version, at)
+        }
         Period::CalendarYear { .. } | Period::MembershipYear { .. } | Period::SinceLastUpgrade(_) => {
             until == keep.by || grace_ends == Some(until)
         }

@@ -257,11 +257,13 @@ impl Api {
         let known = self.store.subjects(shop, subjects).await?;
         for one in sent.iter_mut() {
             let (Some(_), Ok(fact)) = (&one.key, &one.fact) else { continue };
-            let said = as_stored(told(fact.clone()));
+            // A fact that follows an order or an entry is stored without the member that it names.
+            let nameless = |fact: &Fact| told(fact.without_member().unwrap_or_else(|| fact.clone()));
+            let said = nameless(fact);
             let field = key_field(&said).unwrap_or_default();
-            let is_other = |other: Value| other.get(field) == said.get(field) && as_stored(other) != said;
+            let is_other = |other: Value| other.get(field) == said.get(field) && other != said;
             let stored = fact.subjects().filter_map(|subject| known.get(&subject)).flat_map(|stored| &stored.facts);
-            if stored.cloned().map(told).any(is_other) {
+            if stored.map(nameless).any(is_other) {
                 let remedy = "use another `Idempotency-Key` for something else";
                 let detail = "the `Idempotency-Key` was used for something else";
                 one.fact = Err(OneResult::because(Became::Refused, detail, remedy));
@@ -269,17 +271,6 @@ impl Api {
         }
         Ok(())
     }
-}
-
-/// A fact without the member that it names, where it follows an order or an entry: the member of that one is stored instead.
-fn as_stored(mut fact: Value) -> Value {
-    let kind = fact.get("type").and_then(Value::as_str).unwrap_or_default();
-    if matches!(kind, "order.refunded" | "order.cancelled" | "order.restored" | "points.canceled")
-        && let Some(fields) = fact.as_object_mut()
-    {
-        fields.remove("member_id");
-    }
-    fact
 }
 
 /// Sends facts

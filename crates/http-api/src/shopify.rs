@@ -184,6 +184,7 @@ async fn compliance(State(api): State<Api>, headers: HeaderMap, body: Body) -> R
     }
     Ok(StatusCode::OK)
 }
+
 /// The members whose ids are the address that a request names: an import without the customers' numbers gives such ids.
 async fn under_address(api: &Api, shop: &ShopId, payload: &Value) -> Result<Vec<MemberId>, Problem> {
     let address = payload.pointer("/customer/email").and_then(Value::as_str).unwrap_or_default().trim();

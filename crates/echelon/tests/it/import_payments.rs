@@ -5,18 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::desk::ApiHarness;
-
-/// A folder with a program by calendar year: Silver takes 200 and Gold 500.
-fn desk() -> ApiHarness {
-    let desk = ApiHarness::new();
-    let program = json!({ "program_id": "t", "name": "T", "active": true, "timezone": "UTC", "currency": "EUR",
-        "start_date": "2023-01-01",
-        "milestone": { "metric": "amount_spent", "period": "calendar_year", "on_refund": "revoke" },
-        "tiers": [{ "id": "silver", "name": "Silver", "threshold": "200" },
-                  { "id": "gold", "name": "Gold", "threshold": "500" }] });
-    desk.put("program.json", program.to_string());
-    desk
-}
+use crate::import_versions::desk;
 
 /// The tier of member 42 and since when, at the start of a day: `-` if the member is not known or has none.
 fn tier(desk: &ApiHarness, day: &str) -> String {

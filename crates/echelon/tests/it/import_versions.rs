@@ -16,7 +16,7 @@ fn row(email: &str, number: u32) -> String {
 }
 
 /// A folder with a program by calendar year: Silver takes 200 and Gold 500.
-fn desk() -> ApiHarness {
+pub fn desk() -> ApiHarness {
     let desk = ApiHarness::new();
     let program = json!({ "program_id": "t", "name": "T", "active": true, "timezone": "UTC", "currency": "EUR",
         "start_date": "2023-01-01",

@@ -84,6 +84,13 @@ pub(crate) enum CountsFrom {
     Enrolment(Option<Instant>),
 }
 
+impl CountsFrom {
+    /// That of a member under a program, given the enrolment as far as it is known.
+    pub(crate) fn of(program: &Program, enrolled_at: Option<Instant>) -> Self {
+        if program.eligibility.enrolled_only { Self::Enrolment(enrolled_at) } else { Self::Start }
+    }
+}
+
 /// The parts of an order that decide its worth: numbers only, so the compact form can provide them without text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Priced {

@@ -189,23 +189,20 @@ impl<C: Credits> Known<'_, C> {
         }
     }
 
-    /// The enrolment before which nothing counts, if the program counts only enrolled members.
-    fn counts_from(&self, version: &Version) -> CountsFrom {
-        match (version.program.eligibility.enrolled_only, self.enrolled_at) {
-            (false, _) => CountsFrom::Start,
-            (true, enrolled) => CountsFrom::Enrolment(enrolled),
-        }
+    /// The stretch of time from which facts count.
+    fn within(&self, version: &Version) -> (CountsFrom, Instant) {
+        (CountsFrom::of(&version.program, self.enrolled_at), self.seen)
     }
 
     /// Passes on the movements, in the order of section 5.
     #[inline]
     fn each_movement(&self, version: &Version, counted: &Counted, sink: &mut impl MovementSink) {
-        credit::each_movement(self.credits, version, counted, (self.counts_from(version), self.seen), sink);
+        credit::each_movement(self.credits, version, counted, self.within(version), sink);
     }
 
     /// All movements.
     fn movements(&self, version: &Version, counted: &Counted) -> Vec<Movement> {
-        credit::movements(self.credits, version, counted, (self.counts_from(version), self.seen))
+        credit::movements(self.credits, version, counted, self.within(version))
     }
 }
 
@@ -268,6 +265,12 @@ impl Requalify {
     fn new(milestone: &Counted, tier: Rank, counted: Quantity, by: Instant) -> Self {
         let threshold = milestone.retain_threshold(tier);
         Self { tier, threshold, counted, remaining: threshold.remaining_from(counted), by }
+    }
+
+    /// The conditions for keeping a tier beyond the grace by which it is held: its threshold, by the end of the grace.
+    fn after_grace(milestone: &Counted, tier: Rank, counted: Quantity, until: Instant) -> Self {
+        let threshold = milestone.threshold(tier);
+        Self { tier, threshold, counted, remaining: threshold.remaining_from(counted), by: until }
     }
 }
 

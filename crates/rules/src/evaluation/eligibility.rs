@@ -18,28 +18,23 @@ impl Eligible {
             return None;
         }
         let enrolled_at = known.enrolled_at.filter(|_| rules.enrolled_only);
-        let mut tagged = vec![(Instant::FIRST, true)];
+        let mut tagged = Vec::new();
         if !rules.excluded_tags.is_empty() {
             earned::each_set(known.tags, known.at, |at, tags| {
                 tagged.push((at, !rules.excluded_tags.iter().any(|tag| tags.contains(tag))));
             });
         }
         let is_in = |at: Instant| !rules.enrolled_only || enrolled_at.is_some_and(|enrolled| enrolled <= at);
-        let by_tags = |at: Instant| {
-            let place = tagged.partition_point(|(since, _)| *since <= at);
-            place.checked_sub(1).and_then(|place| tagged.get(place)).is_none_or(|(_, eligible)| *eligible)
-        };
-        let mut instants: Vec<Instant> = tagged.iter().skip(1).map(|(at, _)| *at).chain(enrolled_at).collect();
+        let mut instants: Vec<Instant> = tagged.iter().map(|(at, _)| *at).chain(enrolled_at).collect();
         instants.sort_unstable();
         instants.dedup();
-        let changes = instants.into_iter().map(|at| (at, is_in(at) && by_tags(at))).collect();
-        Some(Self { at_first: !rules.enrolled_only, changes })
+        let changes = instants.into_iter().map(|at| (at, is_in(at) && last_said(&tagged, at).unwrap_or(true)));
+        Some(Self { at_first: !rules.enrolled_only, changes: changes.collect() })
     }
 
     /// Whether the member earns tiers at an instant.
     pub(crate) fn at(&self, at: Instant) -> bool {
-        let place = self.changes.partition_point(|(since, _)| *since <= at);
-        place.checked_sub(1).and_then(|place| self.changes.get(place)).map_or(self.at_first, |(_, eligible)| *eligible)
+        last_said(&self.changes, at).unwrap_or(self.at_first)
     }
 
     /// The course of the tier earned: none while the member earns none.
@@ -54,4 +49,10 @@ impl Eligible {
         }
         steps
     }
+}
+
+/// What was said last by an instant, of what is said in order of time.
+fn last_said(said: &[(Instant, bool)], at: Instant) -> Option<bool> {
+    let by_then = said.partition_point(|(since, _)| *since <= at);
+    said.get(..by_then)?.last().map(|(_, said)| *said)
 }

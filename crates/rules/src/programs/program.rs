@@ -11,7 +11,7 @@ use chrono::NaiveDate;
 pub use advice::{about_zone, replacing, starting, unnamed_currency};
 pub use read::Draft;
 
-use crate::calendar::{DayOfYear, Span, Zone};
+use crate::calendar::{Day, DayOfYear, Instant, Span, Zone};
 use crate::fact::{Currency, Tag};
 use crate::id::{ProgramId, TierId};
 use crate::json::Problems;
@@ -149,6 +149,14 @@ impl Period {
         match self {
             Self::CalendarYear { holds, .. } | Self::MembershipYear { holds } => Some(holds),
             Self::Lifetime | Self::SinceLastUpgrade(_) | Self::Rolling(_) => None,
+        }
+    }
+
+    /// The first day of the year in which a day lies, where years are the same for all members.
+    pub(crate) fn calendar_year_of(self, day: Day) -> Option<Day> {
+        match self {
+            Self::CalendarYear { starts_on, .. } => Some(starts_on.day_in(starts_on.year_of(day))),
+            Self::Lifetime | Self::MembershipYear { .. } | Self::SinceLastUpgrade(_) | Self::Rolling(_) => None,
         }
     }
 
@@ -449,6 +457,12 @@ impl Counted {
         let retain_thresholds = self.retain_thresholds.as_ref()?;
         let up_to_held = retain_thresholds.get(..=held?.index())?;
         up_to_held.iter().rposition(|retain| *retain <= counted.max(Quantity::ZERO)).map(Rank::new)
+    }
+
+    /// The end of the grace after a review at the beginning of a day. It is counted from the last full day, as a term is
+    /// (section 5).
+    pub fn grace_ends(&self, zone: &Zone, reviewed_on: Day) -> Option<Instant> {
+        self.grace.map(|grace| zone.midnight(grace.after(reviewed_on.previous()).next()))
     }
 
     /// `review(h, c)`: the tier that a review makes of the one held, given the tier that the period has earned and what it

@@ -256,13 +256,11 @@ fn resolve_start(
     options: Options,
 ) -> (Day, Option<NaiveDate>) {
     let asked = program.start_date.map_or_else(|| program.timezone.day(first_active.unwrap_or(effective_at)), Day::of);
-    let Period::CalendarYear { starts_on, .. } = program.period() else { return (asked, None) };
-    if options.unclamped {
-        return (asked, None);
+    let first_day = program.period().calendar_year_of(program.timezone.day(effective_at));
+    match first_day.filter(|first_day| asked < *first_day && !options.unclamped) {
+        Some(first_day) => (first_day, Some(asked.date())),
+        None => (asked, None),
     }
-    let year = starts_on.year_of(program.timezone.day(effective_at));
-    let first_day = starts_on.day_in(year);
-    if asked < first_day { (first_day, Some(asked.date())) } else { (asked, None) }
 }
 
 #[cfg(test)]

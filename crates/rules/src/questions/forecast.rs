@@ -70,8 +70,7 @@ fn is_at_risk(version: &Version, standing: &Standing, as_of: Instant) -> bool {
     let is_earned = requalify.tier == rank;
     // With a grace, what the review takes is held until the grace ends.
     let zone = &version.program.timezone;
-    let after_grace = counted.grace.map(|grace| zone.midnight(grace.after(zone.day(requalify.by).previous()).next()));
-    let is_decisive = requalify.by == ends || after_grace == Some(ends);
+    let is_decisive = requalify.by == ends || counted.grace_ends(zone, zone.day(requalify.by)) == Some(ends);
     let is_missed = !requalify.remaining.is_zero() && is_decisive;
     let is_near = match counted.period {
         Period::CalendarYear { .. } | Period::MembershipYear { .. } | Period::SinceLastUpgrade(_) => true,

@@ -190,12 +190,9 @@ impl<'p> Term<'p> {
         }
         self.age(midnight);
         self.look(midnight);
-        if let (Some(held), Some(grace)) = (reviewed, self.counted.grace)
-            && self.by_the_rules() < Some(held.rank)
-        {
-            // Counted from the last full day, as a term is (section 5).
-            let until = self.program.timezone.midnight(grace.after(held.last_day).next());
-            self.state.grace = Some(Grace { rank: held.rank, until });
+        if let Some(held) = reviewed.filter(|held| self.by_the_rules() < Some(held.rank)) {
+            let ends = self.counted.grace_ends(&self.program.timezone, held.last_day.next());
+            self.state.grace = ends.map(|until| Grace { rank: held.rank, until });
         }
         self.note(midnight);
     }
@@ -321,8 +318,7 @@ impl<'p> Term<'p> {
     /// What keeps a tier that is held by a grace beyond its end: the threshold.
     fn after_grace(&self, counted: Quantity) -> Option<Requalify> {
         let Grace { rank, until } = self.state.grace.filter(|grace| Some(grace.rank) > self.by_the_rules())?;
-        let threshold = self.counted.threshold(rank);
-        Some(Requalify { tier: rank, threshold, counted, remaining: threshold.remaining_from(counted), by: until })
+        Some(Requalify::after_grace(self.counted, rank, counted, until))
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::sum::Sum;
 use super::{Count, Counting, Course, Known, Renewal, Requalify, Steps, Total, window};
-use crate::calendar::{Day, DayOfYear, Instant, Span, TWO_DAYS, Zone};
+use crate::calendar::{Day, DayOfYear, Instant, TWO_DAYS, Zone};
 use crate::credit::{Credits, Movement, MovementSink, SumWindow};
 use crate::program::{Counted, Holds, OnRefund, Rank};
 use crate::quantity::Quantity;
@@ -203,7 +203,7 @@ impl<'c> Years<'c> {
 }
 
 fn course(version: &Version, counted: &Counted, division: Division, known: &Known<'_, impl Credits>) -> Course {
-    let walk = Walk::starting(&version.program.timezone, division, counted.grace, known.first_at.unwrap_or(known.at));
+    let walk = Walk::starting(&version.program.timezone, division, known.first_at.unwrap_or(known.at));
     let mut so_far = SoFar { years: Years::new(counted, division.holds, walk.year), walk, steps: Steps::new() };
     if let Some(first_at) = known.first_at {
         so_far.steps.push(first_at, so_far.years.tier());
@@ -282,7 +282,6 @@ impl MovementSink for SoFar<'_, '_> {
 struct Walk<'z> {
     zone: &'z Zone,
     division: Division,
-    grace: Option<Span>,
     year: i32,
     /// The next end of a grace or beginning of a year.
     next: Instant,
@@ -295,12 +294,12 @@ struct Walk<'z> {
 }
 
 impl<'z> Walk<'z> {
-    fn starting(zone: &'z Zone, division: Division, grace: Option<Span>, at: Instant) -> Self {
+    fn starting(zone: &'z Zone, division: Division, at: Instant) -> Self {
         let year = division.year_of(zone.day(at));
         let next_year = zone.midnight(division.first_day(year.saturating_add(1)));
         // No movement is dated before the first fact.
         let surely = at.plus_millis(TWO_DAYS)..next_year.plus_millis(-TWO_DAYS);
-        Self { zone, division, grace, year, next: next_year, next_year, grace_until: None, surely }
+        Self { zone, division, year, next: next_year, next_year, grace_until: None, surely }
     }
 
     fn year_of(&self, at: Instant) -> i32 {
@@ -329,8 +328,7 @@ impl<'z> Walk<'z> {
             let first_day = self.division.first_day(self.year);
             self.next_year = self.zone.midnight(self.division.first_day(self.year.saturating_add(1)));
             self.surely = at.plus_millis(TWO_DAYS)..self.next_year.plus_millis(-TWO_DAYS);
-            // Counted from the last full day, as a term is (section 5).
-            self.grace_until = self.grace.map(|grace| self.zone.midnight(grace.after(first_day.previous()).next()));
+            self.grace_until = years.counted.grace_ends(self.zone, first_day);
         } else {
             self.grace_until = None;
         }
@@ -372,14 +370,7 @@ fn requalify(years: &Years<'_>, walk: &Walk<'_>, year: &Year<'_>) -> Option<Requ
     let by_the_rules = year.tier();
     let held = walk.tier(years).filter(|rank| counted.is_earned(*rank))?;
     if let Some(until) = walk.grace_until.filter(|_| Some(held) > by_the_rules) {
-        let threshold = counted.threshold(held);
-        return Some(Requalify {
-            tier: held,
-            threshold,
-            counted: sum,
-            remaining: threshold.remaining_from(sum),
-            by: until,
-        });
+        return Some(Requalify::after_grace(counted, held, sum, until));
     }
     let open = Requalify::new(counted, held, sum, walk.next_year);
     let is_safe = year.sum.earned >= Some(held) || counted.retained(Some(held), years.amount(year)) >= Some(held);

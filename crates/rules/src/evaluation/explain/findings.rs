@@ -37,10 +37,8 @@ impl<'a> Findings<'a> {
     /// All facts of a ledger up to an instant, sorted.
     pub(super) fn of(version: &'a Version, ledger: &'a Ledger, as_of: Instant, now: &'a Assessment) -> Self {
         let program = &version.program;
-        let counts_from = match program.eligibility.enrolled_only {
-            true => CountsFrom::Enrolment(ledger.enrolled().map(|told| told.at).filter(|at| *at <= as_of)),
-            false => CountsFrom::Start,
-        };
+        let enrolled_at = ledger.enrolled().map(|told| told.at).filter(|at| *at <= as_of);
+        let counts_from = CountsFrom::of(program, enrolled_at);
         let movements = |counted| movements(ledger, version, counted, (counts_from, as_of));
         let mut own = program.counted().map(movements).unwrap_or_default();
         own.retain(|movement| !movement.kind.is_correction());

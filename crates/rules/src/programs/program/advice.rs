@@ -170,12 +170,7 @@ pub fn starting(program: &Program, effective_at: Instant, unclamped: bool) -> Ve
 
 /// The day before which a program of calendar years does not start: the first of the year in which it is set.
 fn clamped_to(program: &Program, effective_at: Instant) -> Option<Day> {
-    match program.period() {
-        Period::CalendarYear { starts_on, .. } => {
-            Some(starts_on.day_in(starts_on.year_of(program.timezone.day(effective_at))))
-        }
-        Period::Lifetime | Period::MembershipYear { .. } | Period::SinceLastUpgrade(_) | Period::Rolling(_) => None,
-    }
+    program.period().calendar_year_of(program.timezone.day(effective_at))
 }
 
 fn in_the_future(program: &Program, effective_at: Instant) -> Option<Problem> {

@@ -193,10 +193,7 @@ fn start(old: &Version, new: &Version) -> Vec<Warning> {
     }
     let (from, to) = (old.effective_start, new.effective_start);
     let today = new.program.timezone.day(new.effective_at);
-    let new_year = match new.program.period() {
-        Period::CalendarYear { starts_on, .. } => Some(starts_on.day_in(starts_on.year_of(today))),
-        Period::Lifetime | Period::MembershipYear { .. } | Period::SinceLastUpgrade(_) | Period::Rolling(_) => None,
-    };
+    let new_year = new.program.period().calendar_year_of(today);
     let mut found = Vec::new();
     if to > from {
         let wipes_last_year = new_year.is_some_and(|new_year| from < new_year && to >= new_year);
